@@ -1,0 +1,167 @@
+import type { FieldProblem } from '../errors/index.js';
+import { parseUrl } from './environment.js';
+import type { Variables } from './variables.js';
+
+export interface RedisNode {
+  host: string;
+  port: number;
+}
+
+interface RedisLogin {
+  username?: string;
+  password?: string;
+  database: number;
+  tls: boolean;
+}
+
+/** How to reach Redis: one of four kinds of connection. */
+export type RedisConnection =
+  | ({ kind: 'single'; host: string; port: number } & RedisLogin)
+  | { kind: 'socket'; path: string }
+  | ({ kind: 'sentinel'; sentinels: readonly RedisNode[]; masterName: string } & RedisLogin)
+  | ({ kind: 'cluster'; nodes: readonly RedisNode[] } & RedisLogin);
+
+/** The names that the status answers use. */
+export type StorageType = 'Redis' | 'Upstash Redis' | 'Embedded Redis' | 'Redis Cluster' | 'Redis Sentinel';
+
+export interface RedisSettings {
+  connection: RedisConnection;
+  storageType: StorageType;
+  /** True when an external Redis is configured. */
+  external: boolean;
+  /** The hash tag that keeps every key of this deployment in one slot, e.g. `holdfast`. */
+  prefix: string;
+}
+
+const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+
+/** Which Redis the variables name; at most one way of naming it may be used. */
+export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => void): RedisSettings {
+  const prefix = env.REDIS_PREFIX;
+  const ways = [
+    env.REDIS_URL !== undefined && 'REDIS_URL',
+    env.UPSTASH_REDIS_REST_URL !== undefined && 'UPSTASH_REDIS_REST_URL',
+    env.REDIS_SENTINELS.length > 0 && 'REDIS_SENTINELS',
+    env.REDIS_CLUSTER_NODES.length > 0 && 'REDIS_CLUSTER_NODES',
+  ].filter((way) => way !== false);
+  // With REDIS_URL beside the REST variables (as Upstash's console offers both), the TCP address wins.
+  if (
+    ways.length > 1 &&
+    !(ways.length === 2 && ways[0] === 'REDIS_URL' && ways[1] === 'UPSTASH_REDIS_REST_URL')
+  ) {
+    problem({ path: ways[1] ?? '', message: `cannot be combined with ${ways[0] ?? ''}` });
+  }
+  if (env.REDIS_SENTINELS.length > 0) {
+    if (env.REDIS_SENTINEL_NAME === undefined)
+      problem({ path: 'REDIS_SENTINEL_NAME', message: 'is needed with REDIS_SENTINELS' });
+    const { nodes, login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
+    const connection = {
+      kind: 'sentinel',
+      sentinels: nodes,
+      masterName: env.REDIS_SENTINEL_NAME ?? '',
+      ...login,
+    } as const;
+    return { connection, storageType: 'Redis Sentinel', external: true, prefix };
+  }
+  if (env.REDIS_CLUSTER_NODES.length > 0) {
+    const { nodes, login } = readNodes('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problem);
+    return {
+      connection: { kind: 'cluster', nodes, ...login },
+      storageType: 'Redis Cluster',
+      external: true,
+      prefix,
+    };
+  }
+  if (env.REDIS_URL !== undefined) {
+    const connection = readRedisUrl('REDIS_URL', env.REDIS_URL, problem);
+    const upstash = 'host' in connection && /\.upstash\.io(?:$)/.test(connection.host);
+    return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true, prefix };
+  }
+  if (env.UPSTASH_REDIS_REST_URL !== undefined) {
+    return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true, prefix };
+  }
+  if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is needed with UPSTASH_REDIS_REST_TOKEN' });
+  }
+  const embedded = env.HOLDFAST_EMBEDDED_REDIS;
+  const connection = readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem);
+  return {
+    connection,
+    storageType: embedded === undefined ? 'Redis' : 'Embedded Redis',
+    external: false,
+    prefix,
+  };
+}
+
+/** `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix:///path` or a bare path. Escapes are decoded. */
+function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) => void): RedisConnection {
+  const unusable = (message: string): RedisConnection => {
+    problem({ path, message });
+    return { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false };
+  };
+  if (value.startsWith('/')) return { kind: 'socket', path: value };
+  const url = parseUrl(value);
+  if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
+  if (url.protocol === 'unix:') return { kind: 'socket', path: decodeURIComponent(url.pathname) };
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
+    return unusable('must begin with redis:// or rediss://');
+  if (url.hostname === '') return unusable('names no host');
+  const database = url.pathname.replace(/^\//, '');
+  if (!/^\d*$/.test(database)) return unusable('must end with the number of a database, or without a path');
+  return {
+    kind: 'single',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 6379 : Number(url.port),
+    database: Number(database),
+    tls: url.protocol === 'rediss:',
+    ...credentials(url),
+  };
+}
+
+function credentials(url: URL): { username?: string; password?: string } {
+  return {
+    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+  };
+}
+
+/** Upstash names its HTTP address; the TCP one has the same host, port 6379, TLS and the token as password. */
+function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisConnection {
+  const url = parseUrl(env.UPSTASH_REDIS_REST_URL ?? '');
+  if (url === null || url.protocol !== 'https:')
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must be an https URL' });
+  if (env.UPSTASH_REDIS_REST_TOKEN === undefined)
+    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is needed with UPSTASH_REDIS_REST_URL' });
+  return {
+    kind: 'single',
+    host: url?.hostname ?? '',
+    port: 6379,
+    username: 'default',
+    password: env.UPSTASH_REDIS_REST_TOKEN ?? '',
+    database: 0,
+    tls: true,
+  };
+}
+
+/** `host:port` entries, or URLs that carry the login and the wish for TLS (the first entry decides). */
+function readNodes(
+  path: string,
+  entries: readonly string[],
+  problem: (p: FieldProblem) => void,
+): { nodes: RedisNode[]; login: RedisLogin } {
+  const nodes: RedisNode[] = [];
+  let login: RedisLogin = { database: 0, tls: false };
+  for (const [index, entry] of entries.entries()) {
+    const url = parseUrl(entry.includes('://') ? entry : `redis://${entry}`);
+    if (url === null || url.hostname === '' || (url.protocol !== 'redis:' && url.protocol !== 'rediss:')) {
+      problem({ path, message: `entry ${String(index + 1)} is not host:port or a redis:// URL` });
+      continue;
+    }
+    nodes.push({
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? 6379 : Number(url.port),
+    });
+    if (index === 0) login = { database: 0, tls: url.protocol === 'rediss:', ...credentials(url) };
+  }
+  return { nodes, login };
+}

@@ -1,0 +1,161 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { HoldfastError, type FieldProblem } from '../errors/index.js';
+import type { LoggingSettings } from '../logging/index.js';
+import { readAccessSettings, type AccessSettings } from './access-settings.js';
+import { withoutEmpty, type Environment } from './environment.js';
+import { readHostSettings, type HostSettings } from './host-settings.js';
+import { readRedisSettings, type RedisSettings } from './redis-settings.js';
+import { variables, type Variables } from './variables.js';
+
+export type DurabilityLevel = 'replicated' | 'fsynced' | 'written';
+
+export interface UploadSettings {
+  maxBytes: number;
+  maxConcurrent: number;
+  maxBacklog: number;
+  /** Media types such as `image/png`, or `image/*`. */
+  allowedTypes: readonly string[];
+}
+
+export interface JobSettings {
+  attempts: number;
+  backoffMs: number;
+  concurrency: number;
+}
+
+export interface DurabilitySettings {
+  required: DurabilityLevel | undefined;
+  /** Replicas that must confirm before a record counts as replicated. */
+  replicas: number;
+}
+
+export interface SyncSettings {
+  /** 0 = no schedule. */
+  intervalMinutes: number;
+  onStartup: boolean;
+  startupDelayMs: number;
+  afterUploadDelayMs: number;
+  fullIntervalHours: number;
+  snapshots: boolean;
+}
+
+/** All settings of both processes, read once and frozen. Durations carry their unit in the name. */
+export interface Settings {
+  http: { host: string; port: number; publicUrl: string | undefined };
+  worker: { port: number | undefined };
+  dataDir: string;
+  log: LoggingSettings;
+  shutdownTimeoutMs: number;
+  allowAnonymous: boolean;
+  access: AccessSettings;
+  redis: RedisSettings;
+  host: HostSettings;
+  uploads: UploadSettings;
+  jobs: JobSettings;
+  durability: DurabilitySettings;
+  sync: SyncSettings;
+}
+
+/** Reads and checks every variable. Throws CONFIG_INVALID with all problems at once, none of which repeats a value. */
+export function readSettings(env: Environment): Settings {
+  const problems: FieldProblem[] = [];
+  const problem = (p: FieldProblem): void => {
+    problems.push(p);
+  };
+  const given = withoutEmpty(env);
+  const parsed = variables.safeParse(given);
+  for (const issue of parsed.error?.issues ?? [])
+    problem({ path: issue.path.join('.'), message: withoutValue(issue.message) });
+  // Check the rest too, with defaults in the place of what was wrong, so that everything is reported together.
+  const usable =
+    parsed.data ??
+    variables.parse(
+      Object.fromEntries(Object.entries(given).filter(([name]) => !problems.some((p) => p.path === name))),
+    );
+  const settings = compose(usable, problem);
+  if (problems.length > 0) {
+    throw new HoldfastError('CONFIG_INVALID', `${String(problems.length)} problem(s) in the configuration`, {
+      errors: problems,
+    });
+  }
+  return deepFreeze(settings);
+}
+
+function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
+  const redis = readRedisSettings(env, problem);
+  const replicated = redis.connection.kind === 'sentinel' || redis.connection.kind === 'cluster';
+  return {
+    http: { host: env.HOST, port: env.PORT, publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') },
+    worker: { port: env.WORKER_PORT < 0 ? undefined : env.WORKER_PORT },
+    dataDir: resolve(env.DATA_DIR),
+    log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
+    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
+    allowAnonymous: env.ALLOW_ANONYMOUS,
+    access: readAccessSettings(env, problem),
+    redis,
+    host: readHostSettings(env, problem),
+    uploads: {
+      maxBytes: env.UPLOAD_MAX_BYTES,
+      maxConcurrent: env.UPLOAD_MAX_CONCURRENT,
+      maxBacklog: env.QUEUE_MAX_BACKLOG,
+      allowedTypes: readTypes(env.UPLOAD_ALLOWED_TYPES, problem),
+    },
+    jobs: {
+      attempts: env.SAVE_ATTEMPTS,
+      backoffMs: env.SAVE_BACKOFF_MS,
+      concurrency: env.WORKER_CONCURRENCY,
+    },
+    durability: {
+      required: env.DURABILITY_REQUIRED,
+      replicas: env.DURABILITY_REPLICAS >= 0 ? env.DURABILITY_REPLICAS : replicated ? 1 : 0,
+    },
+    sync: {
+      intervalMinutes: env.AUTO_SYNC_INTERVAL_MINUTES,
+      onStartup: env.AUTO_SYNC_ON_STARTUP,
+      startupDelayMs: env.AUTO_SYNC_STARTUP_DELAY_SECONDS * 1_000,
+      afterUploadDelayMs: env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS * 1_000,
+      fullIntervalHours: env.AUTO_SYNC_FULL_INTERVAL_HOURS,
+      snapshots: env.CATALOG_SNAPSHOT,
+    },
+  };
+}
+
+/** Throws CONFIG_INVALID when the API would be open to a network without any key. */
+export function refuseOpenAccess(settings: Settings): void {
+  if (settings.access.keys.length > 0 || settings.allowAnonymous || isLoopback(settings.http.host)) return;
+  throw new HoldfastError('CONFIG_INVALID', 'the API would be open to everyone', {
+    errors: [
+      {
+        path: 'API_KEYS',
+        message: 'is needed when HOST is not a loopback address (or set ALLOW_ANONYMOUS=true)',
+      },
+    ],
+  });
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
+
+function readTypes(types: readonly string[], problem: (p: FieldProblem) => void): readonly string[] {
+  for (const type of types) {
+    if (!/^([a-z]+|\*)\/(\*|[a-z0-9.+-]+)$/.test(type))
+      problem({ path: 'UPLOAD_ALLOWED_TYPES', message: 'must be media types such as image/png or image/*' });
+  }
+  return types;
+}
+
+/** zod repeats a received value in some messages; a setting may be a secret. */
+function withoutValue(message: string): string {
+  return message.replace(/,? received .*$/, '');
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
+    Object.freeze(value);
+    for (const entry of Object.values(value)) deepFreeze(entry);
+  }
+  return value;
+}

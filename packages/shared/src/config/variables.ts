@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { flag, list, optionalText, text, wholeNumber } from './environment.js';
+
+const MB = 1_000_000;
+
+/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
+export const variables = z.object({
+  HOST: text('127.0.0.1'),
+  PORT: wholeNumber(3000, 0, 65_535),
+  PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  DATA_DIR: text('data'),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['json', 'pretty']).default('json'),
+  SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(20, 1, 600),
+
+  API_KEYS: list([]),
+  ALLOW_ANONYMOUS: flag(false),
+  PUBLIC_READ: flag(false),
+  CORS_ORIGINS: list([]),
+  TRUST_PROXY: text('false'),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 0, 1_000_000),
+
+  REDIS_URL: optionalText(),
+  UPSTASH_REDIS_REST_URL: optionalText(),
+  UPSTASH_REDIS_REST_TOKEN: optionalText(),
+  REDIS_SENTINELS: list([]),
+  REDIS_SENTINEL_NAME: optionalText(),
+  REDIS_CLUSTER_NODES: list([]),
+  REDIS_PREFIX: z
+    .string()
+    .trim()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores')
+    .default('holdfast'),
+  /** Set by the launcher for its children: the address of the embedded server. */
+  HOLDFAST_EMBEDDED_REDIS: optionalText(),
+
+  CLOUDINARY_URL: optionalText(),
+  CLOUDINARY_CLOUD_NAME: optionalText(),
+  CLOUDINARY_API_KEY: optionalText(),
+  CLOUDINARY_API_SECRET: optionalText(),
+  CLOUDINARY_FOLDER: z
+    .string()
+    .trim()
+    .regex(
+      /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
+      'must be folder names of letters, digits, - and _, joined by /',
+    )
+    .max(100)
+    .default('holdfast'),
+  CLOUDINARY_SYNC_PREFIX: text(''),
+
+  UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
+  UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),
+  QUEUE_MAX_BACKLOG: wholeNumber(100_000, 1, 10_000_000),
+  UPLOAD_ALLOWED_TYPES: list(['image/*', 'video/*', 'audio/*', 'application/pdf']),
+
+  SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
+  SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
+  DURABILITY_REQUIRED: z.enum(['replicated', 'fsynced', 'written']).optional(),
+  DURABILITY_REPLICAS: wholeNumber(-1, 0, 100),
+
+  AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(15, 0, 10_080),
+  AUTO_SYNC_ON_STARTUP: flag(true),
+  AUTO_SYNC_STARTUP_DELAY_SECONDS: wholeNumber(30, 0, 3_600),
+  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(2, 0, 3_600),
+  AUTO_SYNC_FULL_INTERVAL_HOURS: wholeNumber(24, 1, 8_760),
+  CATALOG_SNAPSHOT: flag(true),
+
+  WORKER_CONCURRENCY: wholeNumber(16, 1, 1_000),
+  WORKER_PORT: wholeNumber(-1, 0, 65_535),
+});
+
+export type Variables = z.infer<typeof variables>;

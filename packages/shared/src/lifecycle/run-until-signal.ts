@@ -1,0 +1,57 @@
+import type { Logger } from '../logging/index.js';
+import type { Service } from './service.js';
+
+/** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a demand. */
+const SAME_SIGNAL_MS = 500;
+
+export interface RunOptions {
+  log: Logger;
+  shutdownTimeoutMs: number;
+  /** Ends the process; a parameter so that tests can watch it. */
+  exit?: (code: number) => void;
+}
+
+/**
+ * Starts the service and stops it on SIGTERM or SIGINT: softly first, cut short at 80 % of the budget,
+ * and at once on a second signal. The only place that ends a process.
+ */
+export async function runUntilSignal(root: Service, options: RunOptions): Promise<void> {
+  const { log, shutdownTimeoutMs } = options;
+  const exit = options.exit ?? ((code: number) => process.exit(code));
+  let firstSignalAt: number | undefined;
+  const stop = async (signal: string): Promise<void> => {
+    const now = performance.now();
+    if (firstSignalAt !== undefined) {
+      if (now - firstSignalAt < SAME_SIGNAL_MS) return;
+      log.warn('process.forced', { signal });
+      exit(1);
+      return;
+    }
+    firstSignalAt = now;
+    log.info('process.stopping', { signal, budgetMs: shutdownTimeoutMs });
+    const hard = setTimeout(() => {
+      log.error('process.stop_overran', { budgetMs: shutdownTimeoutMs });
+      exit(1);
+    }, shutdownTimeoutMs);
+    try {
+      await root.stop(AbortSignal.timeout(Math.round(shutdownTimeoutMs * 0.8)));
+      log.info('process.stopped', { durationMs: Math.round(performance.now() - now) });
+      clearTimeout(hard);
+      exit(0);
+    } catch (error) {
+      log.error('process.stop_failed', { error });
+      exit(1);
+    }
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('unhandledRejection', (error) => {
+    log.error('process.unhandled_rejection', { error });
+    exit(1);
+  });
+  process.on('uncaughtException', (error) => {
+    log.error('process.uncaught_exception', { error });
+    exit(1);
+  });
+  await root.start();
+}

@@ -1,0 +1,58 @@
+import type { Service } from './service.js';
+
+export interface StackEvents {
+  /** Called when one service fails to stop; the others are stopped all the same. */
+  stopFailed(name: string, error: unknown): void;
+}
+
+/**
+ * Starts services in order and stops them in reverse, so that what others stand on goes last.
+ * A start that fails stops what had already started, then throws.
+ */
+export function stack(services: readonly Service[], events: StackEvents): Service {
+  const started: Service[] = [];
+  const stopAll = async (deadline: AbortSignal): Promise<void> => {
+    for (let next = started.pop(); next !== undefined; next = started.pop()) {
+      const { name } = next;
+      await withDeadline(next.stop(deadline), deadline).catch((error: unknown) =>
+        events.stopFailed(name, error),
+      );
+    }
+  };
+  return {
+    name: 'stack',
+    start: async () => {
+      for (const one of services) {
+        started.push(one);
+        try {
+          await one.start();
+        } catch (error) {
+          await stopAll(AbortSignal.timeout(5_000));
+          throw error;
+        }
+      }
+    },
+    stop: stopAll,
+  };
+}
+
+/** Extra time after the deadline in which a service may cut itself short before we go on without it. */
+const GRACE_MS = 1_000;
+
+async function withDeadline(work: Promise<void>, deadline: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    onAbort = () => {
+      timer = setTimeout(() => reject(new Error('not stopped within its deadline')), GRACE_MS);
+    };
+    if (deadline.aborted) onAbort();
+    else deadline.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) deadline.removeEventListener('abort', onAbort);
+  }
+}

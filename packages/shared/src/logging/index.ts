@@ -1,0 +1,2 @@
+export { createLogger, silentLogger, type Logger, type LogFields, type LoggingSettings } from './logger.js';
+export { redact, redactText } from './redact.js';

@@ -1,0 +1,55 @@
+import winston from 'winston';
+import { redact } from './redact.js';
+
+export type LogFields = Record<string, unknown>;
+
+/** Structured events: a fixed name and fields. Errors go under `error`; anything secret is masked before it is written. */
+export interface Logger {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A logger that adds these fields to each of its events. */
+  child(fields: LogFields): Logger;
+}
+
+export interface LoggingSettings {
+  level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  format: 'json' | 'pretty';
+}
+
+const pretty = winston.format.printf(({ timestamp, level, message, ...fields }) => {
+  const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+  return `${String(timestamp)} ${level.padEnd(5)} ${String(message)}${rest}`;
+});
+
+/** Writes to standard output, one event a line. */
+export function createLogger(settings: LoggingSettings, fields: LogFields = {}): Logger {
+  const { combine, timestamp, json } = winston.format;
+  const root = winston.createLogger({
+    level: settings.level === 'silent' ? 'error' : settings.level,
+    silent: settings.level === 'silent',
+    format: combine(timestamp(), settings.format === 'json' ? json() : pretty),
+    transports: [new winston.transports.Console({ stderrLevels: [] })],
+  });
+  return bind(root, fields);
+}
+
+/** For tests and tools that want no output. */
+export const silentLogger: Logger = createLogger({ level: 'silent', format: 'json' });
+
+function bind(root: winston.Logger, bound: LogFields): Logger {
+  const write =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (event: string, fields: LogFields = {}): void => {
+      if (!root.isLevelEnabled(level)) return;
+      root.log({ level, ...redact({ ...bound, ...fields }), message: event });
+    };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => bind(root, { ...bound, ...fields }),
+  };
+}

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { redact } from './index.js';
+
+it('masks fields whose name speaks of a secret, at any depth', () => {
+  const safe = redact({
+    api_secret: 'x1',
+    nested: { Authorization: 'Bearer x2' },
+    request_options: { auth: 'x3' },
+  });
+  expect(JSON.stringify(safe)).not.toMatch(/x1|x2|x3/);
+});
+
+it('masks credentials inside URLs, in messages and stacks too', () => {
+  const safe = redact({ error: new Error('cannot reach redis://user:hunter2@host:6379/0') });
+  expect(JSON.stringify(safe)).not.toContain('hunter2');
+  expect(JSON.stringify(safe)).toContain('host:6379');
+});
+
+it('keeps the chain of causes', () => {
+  const safe = redact({ error: new Error('outer', { cause: new Error('inner') }) });
+  expect(JSON.stringify(safe)).toContain('inner');
+});

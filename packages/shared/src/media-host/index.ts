@@ -1,0 +1,12 @@
+export type {
+  AssetPage,
+  AssetRef,
+  ChangesRequest,
+  HostAsset,
+  HostBudget,
+  HostHealth,
+  ListRequest,
+  MediaHost,
+  PutRequest,
+  PutResult,
+} from './media-host.js';

@@ -1,0 +1,120 @@
+import type { Readable } from 'node:stream';
+import type { HostMetadata, ResourceType } from '../media/index.js';
+
+/** How an asset is addressed: public ids are unique within one resource type. */
+export interface AssetRef {
+  publicId: string;
+  resourceType: ResourceType;
+}
+
+/** One asset as the host has it. */
+export interface HostAsset extends AssetRef, HostMetadata {
+  /** Never changes, also when the asset is renamed. */
+  assetId: string;
+  /** Null for raw files without one. */
+  format: string | null;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  durationSeconds: number | null;
+  /** Where the bytes are served. Absolute on Cloudinary; on the local host a path below the API's own address (`/media/…`). */
+  url: string;
+  /** MD5 of the stored bytes in hex, where the host tells it. */
+  etag: string | null;
+  /** Grows when the bytes are overwritten. */
+  version: number;
+  /** ISO 8601, one-second granularity on Cloudinary. First creation, and last upload or overwrite. */
+  createdAt: string;
+  uploadedAt: string;
+}
+
+export interface PutRequest {
+  ref: AssetRef;
+  metadata: HostMetadata;
+  /** Either a whole small body, or a stream that is read once and destroyed by the host in every outcome. */
+  body: Buffer | Readable;
+  /** Size of the body, where it is known. Above 100,000,000 bytes it must be. */
+  contentLength?: number;
+  /** Ends the transfer at once; the promise then rejects with the signal's reason. */
+  signal: AbortSignal;
+}
+
+export interface PutResult {
+  asset: HostAsset;
+  /** True when an asset with this public id was there before: nothing was stored, `asset` is the old one. */
+  existed: boolean;
+}
+
+export interface AssetPage {
+  assets: HostAsset[];
+  /** Null on the last page. A page may be short, or empty, while more remain. */
+  nextCursor: string | null;
+}
+
+export interface ListRequest {
+  resourceType: ResourceType;
+  cursor: string | null;
+  /** At most 500. */
+  limit: number;
+  signal: AbortSignal;
+}
+
+export interface ChangesRequest {
+  /** Assets uploaded, overwritten or edited at or after this time, as far as the host's index knows. */
+  since: Date;
+  cursor: string | null;
+  limit: number;
+  signal: AbortSignal;
+}
+
+/** The host's hourly budget of listing calls, as its last answer told it. */
+export interface HostBudget {
+  limit: number;
+  remaining: number;
+  resetAt: string;
+}
+
+/** What recent calls showed; no call is made to answer it. */
+export interface HostHealth {
+  /** Null before the first call. */
+  reachable: boolean | null;
+  lastSuccessAt: string | null;
+  lastFailureAt: string | null;
+  lastErrorCode: string | null;
+}
+
+/**
+ * Where the bytes live. Two implementations (Cloudinary, local folder) pass one contract suite.
+ * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan),
+ * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
+ * (local disk), MEDIA_NOT_FOUND (annotate only). No method hangs: silence ends in HOST_TIMEOUT.
+ */
+export interface MediaHost {
+  readonly kind: 'cloudinary' | 'local';
+  /**
+   * Stores bytes and metadata under `ref` unless something is there already. After a rejection other than by
+   * STORAGE_FULL or HOST_LIMIT the asset may or may not exist: look with `find`.
+   */
+  put(request: PutRequest): Promise<PutResult>;
+  /** Replaces context and tags as a whole. MEDIA_NOT_FOUND when the asset is gone. Not metered. */
+  annotate(ref: AssetRef, metadata: HostMetadata, signal?: AbortSignal): Promise<HostAsset>;
+  /** The asset as it is now, or null. Read from the source, not from an index. Not metered. */
+  find(ref: AssetRef, signal?: AbortSignal): Promise<HostAsset | null>;
+  /** Removes the asset; resolves also when it was not there. Not metered. */
+  remove(ref: AssetRef, signal?: AbortSignal): Promise<'removed' | 'absent'>;
+  /** One page of all assets of a type, oldest first, with metadata and etag. Metered. */
+  list(request: ListRequest): Promise<AssetPage>;
+  /** One page of recent changes of all types, oldest change first. Its index may lag: absence proves nothing. Metered. */
+  changes(request: ChangesRequest): Promise<AssetPage>;
+  /** Those of the given assets (at most 100) that exist now. Metered on Cloudinary: one call. */
+  confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<HostAsset[]>;
+  /** The last known budget of metered calls, or null where calls are free or none was made yet. */
+  budget(): HostBudget | null;
+  health(): HostHealth;
+  /** How many metered calls this process has made. */
+  meteredCalls(): number;
+  /** Bytes that can still be stored, where the host can tell (local disk); null elsewhere. */
+  freeBytes(): Promise<number | null>;
+  /** Ends idle connections. No call may follow. */
+  close(): Promise<void>;
+}

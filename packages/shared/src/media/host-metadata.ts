@@ -1,0 +1,106 @@
+import { isOwnId } from './media-id.js';
+import type { MediaRecord } from './media-record.js';
+import { isPlain, putText, takeText } from './text-encoding.js';
+
+/** What the host keeps beside the bytes: free key-value pairs and tags. */
+export interface HostMetadata {
+  context: Readonly<Record<string, string>>;
+  tags: readonly string[];
+}
+
+/**
+ * Everything of a record that cannot be read off the bytes. It travels with the asset, so that an empty catalog
+ * gives the same record again.
+ */
+export type CarriedFields = Pick<
+  MediaRecord,
+  | 'id'
+  | 'revision'
+  | 'filename'
+  | 'title'
+  | 'description'
+  | 'category'
+  | 'tags'
+  | 'uploadedBy'
+  | 'createdAt'
+  | 'updatedAt'
+> & { source: 'upload' | 'direct' | 'sync' | 'webhook'; sha256: string | null; md5: string | null };
+
+/**
+ * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
+ * their upload have passed (reliability.md, crash windows of one upload).
+ */
+export type CommitMark = { state: 'committed' } | { state: 'started'; deadlineSeconds: number };
+
+export type Carried = { mark: CommitMark; fields: CarriedFields };
+
+const MARK = 'hf';
+/** Fields that people may read and edit on the host, under their own plain names. */
+const readable = ['title', 'description', 'category'] as const;
+
+/** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
+export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
+  const context: Record<string, string> = {
+    [MARK]: mark.state === 'committed' ? '1' : '0',
+    hf_id: fields.id,
+    hf_rev: String(fields.revision),
+    hf_src: fields.source,
+    hf_created: String(Date.parse(fields.createdAt)),
+    hf_updated: String(Date.parse(fields.updatedAt)),
+  };
+  if (mark.state === 'started') context['hf_due'] = String(mark.deadlineSeconds);
+  if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
+  if (fields.md5 !== null) context['hf_md5'] = fields.md5;
+  putText(context, 'hf_name', fields.filename);
+  putText(context, 'hf_by', fields.uploadedBy);
+  for (const name of readable) {
+    if (isPlain(fields[name])) context[name] = fields[name];
+    else putText(context, `hf_${name}`, fields[name]);
+  }
+  return { context, tags: fields.tags };
+}
+
+/** What Holdfast wrote on the asset, or null for an asset that others put there (no mark, or one we cannot read). */
+export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
+  const mark = context[MARK];
+  const id = context['hf_id'] ?? '';
+  const revision = Number(context['hf_rev']);
+  const createdAt = isoDate(context['hf_created']);
+  if (
+    (mark !== '0' && mark !== '1') ||
+    !(isOwnId(id) || id.startsWith('cld-')) ||
+    !(revision >= 1) ||
+    createdAt === null
+  )
+    return null;
+  const source = context['hf_src'];
+  return {
+    mark:
+      mark === '1'
+        ? { state: 'committed' }
+        : { state: 'started', deadlineSeconds: Number(context['hf_due'] ?? '0') || 0 },
+    fields: {
+      id,
+      revision,
+      createdAt,
+      updatedAt: isoDate(context['hf_updated']) ?? createdAt,
+      source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
+      sha256: context['hf_sha256'] ?? null,
+      md5: context['hf_md5'] ?? null,
+      filename: takeText(context, 'hf_name') ?? '',
+      uploadedBy: takeText(context, 'hf_by') ?? '',
+      // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
+      title: context['title'] ?? takeText(context, 'hf_title') ?? '',
+      description: context['description'] ?? takeText(context, 'hf_description') ?? '',
+      category: context['category'] ?? takeText(context, 'hf_category') ?? '',
+      tags: [...tags],
+    },
+  };
+}
+
+function isoDate(milliseconds: string | undefined): string | null {
+  const time = Number(milliseconds);
+  return milliseconds === undefined || !Number.isSafeInteger(time) || time < 0 || time > 8e15
+    ? null
+    : new Date(time).toISOString();
+}

@@ -1,0 +1,25 @@
+export {
+  mediaRecord,
+  mediaSources,
+  mediaStatuses,
+  persistenceLevels,
+  resourceTypes,
+  unmeasured,
+  type Measured,
+  type MediaRecord,
+  type MediaSource,
+  type MediaStatus,
+  type PersistenceLevel,
+  type ResourceType,
+} from './media-record.js';
+export { mediaLimits } from './media-limits.js';
+export { idFromPublicId, idOfFoundAsset, isMediaId, isOwnId, newMediaId, publicIdFor } from './media-id.js';
+export {
+  readHostMetadata,
+  writeHostMetadata,
+  type Carried,
+  type CarriedFields,
+  type CommitMark,
+  type HostMetadata,
+} from './host-metadata.js';
+export { recordFromAsset, type AssetFacts } from './record-from-asset.js';

@@ -1,0 +1,35 @@
+import { ulid } from 'ulid';
+
+const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const FOUND_ON_HOST = /^cld-[0-9A-Za-z]{1,64}$/;
+
+/** A fresh time-ordered id. */
+export function newMediaId(now: number = Date.now()): string {
+  return ulid(now);
+}
+
+/** True for ids that Holdfast itself gave. */
+export function isOwnId(id: string): boolean {
+  return ULID.test(id);
+}
+
+export function isMediaId(id: string): boolean {
+  return ULID.test(id) || FOUND_ON_HOST.test(id);
+}
+
+/** The id of an asset that others put on the host. */
+export function idOfFoundAsset(assetId: string): string {
+  return `cld-${assetId}`;
+}
+
+/** `holdfast/01K…`; raw files carry their extension, as Cloudinary wants it. */
+export function publicIdFor(folder: string, id: string, extension = ''): string {
+  return extension === '' ? `${folder}/${id}` : `${folder}/${id}.${extension}`;
+}
+
+/** The id inside one of our own public ids, or null for a public id that others chose. */
+export function idFromPublicId(folder: string, publicId: string): string | null {
+  if (!publicId.startsWith(`${folder}/`)) return null;
+  const [id = ''] = publicId.slice(folder.length + 1).split('.', 1);
+  return isOwnId(id) ? id : null;
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+/** Cloudinary's three kinds of resource; audio counts as video. */
+export const resourceTypes = ['image', 'video', 'raw'] as const;
+export type ResourceType = (typeof resourceTypes)[number];
+
+/** States of a record; `docs/states.md` draws the moves between them. */
+export const mediaStatuses = ['saving', 'verified', 'deferred', 'failed', 'missing', 'deleting'] as const;
+export type MediaStatus = (typeof mediaStatuses)[number];
+
+/** How the record first came into the catalog. */
+export const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
+export type MediaSource = (typeof mediaSources)[number];
+
+export const persistenceLevels = ['written', 'fsynced', 'replicated'] as const;
+export type PersistenceLevel = (typeof persistenceLevels)[number];
+
+const isoDate = z.iso.datetime();
+
+/** One media as the catalog keeps it. Times are ISO 8601 in UTC with milliseconds. */
+export const mediaRecord = z.object({
+  /** ULID for media uploaded here, `cld-<asset id>` for assets found on the host. */
+  id: z.string().regex(/^[0-9A-Za-z-]{1,80}$/),
+  status: z.enum(mediaStatuses),
+  publicId: z.string(),
+  assetId: z.string(),
+  resourceType: z.enum(resourceTypes),
+  format: z.string().nullable(),
+  bytes: z.number(),
+  width: z.number().nullable(),
+  height: z.number().nullable(),
+  durationSeconds: z.number().nullable(),
+  url: z.string(),
+  checksum: z.object({ sha256: z.string().nullable(), md5: z.string().nullable() }),
+  filename: z.string(),
+  title: z.string(),
+  description: z.string(),
+  category: z.string(),
+  tags: z.array(z.string()),
+  uploadedBy: z.string(),
+  source: z.enum(mediaSources),
+  createdAt: isoDate,
+  updatedAt: isoDate,
+  /** Grows by one with each change of what clients may edit; an older one never replaces a newer one. */
+  revision: z.number().int().min(1),
+  persistence: z.object({
+    level: z.enum(persistenceLevels).nullable(),
+    verifiedAt: isoDate.nullable(),
+    attempts: z.number().int(),
+  }),
+  lastError: z.object({ code: z.string(), message: z.string(), at: isoDate }).nullable(),
+  /** The host's version of the bytes; grows when they are overwritten there. */
+  hostVersion: z.number().int(),
+  /** The last revision that the host is known to carry; below `revision` while an edit waits to be pushed. */
+  pushedRevision: z.number().int(),
+});
+
+export type MediaRecord = z.infer<typeof mediaRecord>;
+
+/** What is measured anew after a rebuild, and so never compared nor carried by the host. */
+export type Measured = Pick<MediaRecord, 'status' | 'persistence' | 'lastError'>;
+
+export const unmeasured: Measured = {
+  status: 'saving',
+  persistence: { level: null, verifiedAt: null, attempts: 0 },
+  lastError: null,
+};

@@ -1,0 +1,87 @@
+import type { Carried, HostMetadata } from './host-metadata.js';
+import { readHostMetadata } from './host-metadata.js';
+import { idFromPublicId, idOfFoundAsset } from './media-id.js';
+import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } from './media-record.js';
+
+/** What of an asset the record is built from; every MediaHost's asset fits. */
+export interface AssetFacts extends HostMetadata {
+  publicId: string;
+  resourceType: ResourceType;
+  assetId: string;
+  format: string | null;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  durationSeconds: number | null;
+  url: string;
+  etag: string | null;
+  version: number;
+  createdAt: string;
+}
+
+/**
+ * The record of an asset, a pure function of what the host keeps: the same asset gives the same record, so an
+ * emptied catalog comes back field for field. `source` is what a foreign asset gets when it is first seen.
+ */
+export function recordFromAsset(asset: AssetFacts, folder: string, source: MediaSource): MediaRecord {
+  const carried = readHostMetadata(asset);
+  // Marked with an id that is not the one in its public id: a copy made by others, or a rename; the asset id decides.
+  const own =
+    carried !== null &&
+    (idFromPublicId(folder, asset.publicId) === carried.fields.id ||
+      carried.fields.id === idOfFoundAsset(asset.assetId));
+  return own ? ownRecord(asset, carried) : foreignRecord(asset, source);
+}
+
+function factsOf(asset: AssetFacts) {
+  return {
+    publicId: asset.publicId,
+    assetId: asset.assetId,
+    resourceType: asset.resourceType,
+    format: asset.format,
+    bytes: asset.bytes,
+    width: asset.width,
+    height: asset.height,
+    durationSeconds: asset.durationSeconds,
+    url: asset.url,
+    hostVersion: asset.version,
+  };
+}
+
+function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
+  const { sha256, md5, ...rest } = fields;
+  return {
+    ...factsOf(asset),
+    ...rest,
+    ...unmeasured,
+    checksum: { sha256, md5: md5 ?? asset.etag },
+    pushedRevision: fields.revision,
+  };
+}
+
+function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
+  const { context } = asset;
+  const createdAt = new Date(asset.createdAt).toISOString();
+  const baseName = asset.publicId.slice(asset.publicId.lastIndexOf('/') + 1);
+  return {
+    ...factsOf(asset),
+    ...unmeasured,
+    id: idOfFoundAsset(asset.assetId),
+    checksum: { sha256: null, md5: asset.etag },
+    filename:
+      asset.format === null || baseName.endsWith(`.${asset.format}`)
+        ? baseName
+        : `${baseName}.${asset.format}`,
+    // The two names that Cloudinary's own Media Library offers, besides ours.
+    title: context['title'] ?? context['caption'] ?? '',
+    description: context['description'] ?? context['alt'] ?? '',
+    category: context['category'] ?? '',
+    tags: [...asset.tags],
+    uploadedBy: '',
+    source,
+    createdAt,
+    updatedAt: createdAt,
+    revision: 1,
+    pushedRevision: 1,
+  };
+}
