@@ -1,0 +1,78 @@
+// Which file may import which. Imports flow one way: apps -> shared features -> shared foundations.
+const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
+const tests =
+  '[.]test[.]ts$|^packages/shared/src/testing/|^packages/[^/]+/test/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
+
+const rules = [
+  {
+    name: 'no-cycle',
+    comment: 'Files that need each other are one idea: join them, or move what both need below them.',
+    from: {},
+    // Types are gone when the program runs; folders (the next rule) may not form a cycle by types either.
+    to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+  },
+  {
+    name: 'no-feature-cycle',
+    comment: 'The folders of packages/shared/src form layers.',
+    scope: 'folder',
+    from: { path: '^packages/shared/src/[^/]+$' },
+    to: { circular: true },
+  },
+  {
+    name: 'apps-stay-apart',
+    comment: 'What two apps need belongs to packages/shared.',
+    from: { path: '^apps/([^/]+)/' },
+    to: { path: '^apps/', pathNot: '^apps/$1/' },
+  },
+  {
+    name: 'packages-know-no-app',
+    from: { path: '^packages/' },
+    to: { path: '^apps/' },
+  },
+  {
+    name: 'foundations-know-no-feature',
+    comment: 'errors, config, lifecycle, logging and redis are what the features stand on.',
+    from: { path: foundations, pathNot: tests },
+    to: { path: '^packages/shared/src/', pathNot: foundations },
+  },
+  {
+    name: 'public-exports-only',
+    comment:
+      'Another package is imported as @holdfast/<package>/<feature>, never by a path into its sources.',
+    from: { path: '^(apps|bench|chaos|e2e)/' },
+    to: { path: '^packages/[^/]+/src/', pathNot: '/index[.]ts$' },
+  },
+  {
+    name: 'testing-only-in-tests',
+    comment: 'Test tools and the emulator never reach production.',
+    from: { path: '^(apps|packages)/', pathNot: `${tests}|^packages/cloudinary-emulator/` },
+    to: { path: '^packages/(shared/src/testing|cloudinary-emulator)/' },
+  },
+  {
+    name: 'declared-packages-only',
+    comment: 'A production file imports only what its own package.json lists under dependencies.',
+    from: { path: '^(apps|packages)/[^/]+/src/', pathNot: tests },
+    to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+  },
+  {
+    name: 'everything-resolves',
+    from: {},
+    to: { couldNotResolve: true },
+  },
+];
+
+// oxlint-disable-next-line import/no-default-export -- dependency-cruiser reads its configuration from the default export
+export default {
+  forbidden: rules.map((rule) => ({ severity: 'error', ...rule })),
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '/dist/' },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['@holdfast/source', 'import', 'node', 'default'],
+      mainFields: ['module', 'main', 'types'],
+    },
+  },
+};

@@ -1,0 +1,37 @@
+// npm test: everything a bare machine needs, then all tests. The last line is "N passed, N failed".
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildWorkspace } from './build-workspace.mjs';
+import { installWorkspace } from './install-workspace.mjs';
+import { run, say } from './run-command.mjs';
+import { ensureProgram } from './system-packages.mjs';
+import { summarize } from './test-summary.mjs';
+
+if (!(await ensureProgram(['redis-server'], 'redis-server'))) {
+  say('The tests need redis-server on PATH: sudo apt-get install redis-server, or brew install redis');
+  process.exit(1);
+}
+await installWorkspace();
+await buildWorkspace();
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+const report = join(folder, 'report.json');
+const code = await run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...process.argv.slice(2),
+]);
+const readReport = () => {
+  try {
+    return JSON.parse(readFileSync(report, 'utf8'));
+  } catch {
+    return undefined;
+  }
+};
+const summary = summarize(readReport(), code);
+rmSync(folder, { recursive: true, force: true });
+say(summary.line);
+process.exitCode = summary.exitCode;
