@@ -1,0 +1,75 @@
+import { assetKey, type Asset, type ResourceType } from './asset.js';
+import { assetViews, type ViewSpec } from './asset-views.js';
+import type { SortedList } from './sorted-list.js';
+
+/** Told of every change, after it happened; `previous` null = created, `next` null = removed. */
+export type AssetListener = (previous: Asset | null, next: Asset | null) => void;
+
+/** All assets of the emulated account, by key, by asset id and in ordered views. */
+export interface AssetStore {
+  readonly size: number;
+  get(resourceType: ResourceType, type: string, publicId: string): Asset | undefined;
+  byAssetId(assetId: string): Asset | undefined;
+  all(): Iterable<Asset>;
+  /** Stores a new asset or the next state of a known one (same asset id). */
+  put(asset: Asset): void;
+  remove(asset: Asset): void;
+  /** Many new assets at once, without telling listeners. */
+  load(assets: Iterable<Asset>): void;
+  view(spec: ViewSpec): SortedList<Asset>;
+  nextSeq(): number;
+  onChange(listener: AssetListener): void;
+  /** Called after a bulk load. */
+  onLoad(listener: () => void): void;
+}
+
+export function createAssetStore(): AssetStore {
+  const byKey = new Map<string, Asset>();
+  const byId = new Map<string, Asset>();
+  const views = assetViews(() => byId.values());
+  const listeners: AssetListener[] = [];
+  const loadListeners: (() => void)[] = [];
+  let seq = 0;
+
+  const keyOf = (asset: Asset) => assetKey(asset.resourceType, asset.type, asset.publicId);
+  const index = (asset: Asset) => {
+    byKey.set(keyOf(asset), asset);
+    byId.set(asset.assetId, asset);
+    seq = Math.max(seq, asset.seq);
+  };
+  const changed: AssetListener = (previous, next) => {
+    views.changed(previous, next);
+    for (const listener of listeners) listener(previous, next);
+  };
+
+  return {
+    get size() {
+      return byId.size;
+    },
+    get: (resourceType, type, publicId) => byKey.get(assetKey(resourceType, type, publicId)),
+    byAssetId: (assetId) => byId.get(assetId),
+    all: () => byId.values(),
+    put(asset) {
+      const previous = byId.get(asset.assetId) ?? null;
+      if (previous !== null) byKey.delete(keyOf(previous));
+      index(asset);
+      changed(previous, asset);
+    },
+    remove(asset) {
+      const previous = byId.get(asset.assetId);
+      if (previous === undefined) return;
+      byKey.delete(keyOf(previous));
+      byId.delete(previous.assetId);
+      changed(previous, null);
+    },
+    load(assets) {
+      for (const asset of assets) index(asset);
+      views.clear();
+      for (const listener of loadListeners) listener();
+    },
+    view: (spec) => views.view(spec),
+    nextSeq: () => ++seq,
+    onChange: (listener) => void listeners.push(listener),
+    onLoad: (listener) => void loadListeners.push(listener),
+  };
+}

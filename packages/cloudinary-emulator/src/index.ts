@@ -1,0 +1,10 @@
+export { startCloudinaryEmulator } from './start-cloudinary-emulator.js';
+export type { CloudinaryEmulator, EmulatorOptions } from './start-cloudinary-emulator.js';
+export type { AssetQuery, EmulatorControl } from './control/emulator-control.js';
+export type { Asset, ResourceType } from './assets/asset.js';
+export type { Fault, FaultKind, PlannedFault } from './faults/fault.js';
+export type { WebhookFault } from './webhooks/webhook-fault.js';
+export type { Delivery } from './webhooks/webhooks.js';
+export type { LoggedRequest, RequestCounters } from './request-log.js';
+export { freePlanLimits } from './settings.js';
+export type { Settings } from './settings.js';

@@ -1,0 +1,65 @@
+import type { ResourceType } from './assets/asset.js';
+import type { SignatureAlgorithm } from './signature.js';
+
+/** Everything about the emulated account and host that can be changed while it runs. */
+export interface Settings {
+  /** Delay of every answer of the Upload API (upload, explicit, destroy, ...), after the work is done. */
+  responseDelayMs: number;
+  /** Delay of every answer of the Admin API. */
+  listDelayMs: number;
+  /** Admin calls per clock hour; null sends the headers but never refuses. */
+  rateLimitPerHour: number | null;
+  /** How long a change stays invisible to search. */
+  searchLagMs: number;
+  /** The plan's limits. */
+  maxBytes: Record<ResourceType, number>;
+  /** Null accepts SHA-1 and SHA-256 and signs with SHA-1. */
+  signatureAlgorithm: SignatureAlgorithm | null;
+  /** Addresses that get every notification, besides `notification_url` of a call. */
+  webhookTargets: string[];
+  /** Waits before the repeats of a notification that was not answered by 2xx. */
+  webhookRetryDelaysMs: number[];
+  /** Whether an overwrite drops tags, context and metadata that were not sent again. */
+  overwriteClears: boolean;
+  /** Whether search expressions know `last_updated`. Not documented for the real host. */
+  searchKnowsLastUpdated: boolean;
+  /** Upload presets by name; `unsigned` ones work without a signature. */
+  presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
+  folderMode: 'fixed' | 'dynamic';
+  /** Added to the clock: moves the emulated host through time. */
+  clockOffsetMs: number;
+}
+
+/** Who the account is; fixed for the life of an emulator. */
+export interface Account {
+  cloudName: string;
+  apiKey: string;
+  apiSecret: string;
+  /** Where the emulator listens, without a trailing slash. */
+  url: string;
+}
+
+/** The limits of Cloudinary's free plan. */
+export const freePlanLimits: Record<ResourceType, number> = {
+  image: 10_485_760,
+  video: 104_857_600,
+  raw: 10_485_760,
+};
+
+const GENEROUS_BYTES = 4_000_000_000;
+
+export const defaultSettings: Settings = {
+  responseDelayMs: 0,
+  listDelayMs: 0,
+  rateLimitPerHour: null,
+  searchLagMs: 0,
+  maxBytes: { image: GENEROUS_BYTES, video: GENEROUS_BYTES, raw: GENEROUS_BYTES },
+  signatureAlgorithm: null,
+  webhookTargets: [],
+  webhookRetryDelaysMs: [180_000, 360_000, 540_000],
+  overwriteClears: true,
+  searchKnowsLastUpdated: true,
+  presets: {},
+  folderMode: 'fixed',
+  clockOffsetMs: 0,
+};
