@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Settings } from '@holdfast/shared/config';
+import type { Logger } from '@holdfast/shared/logging';
+
+const POLL_MS = 100;
+const GIVE_UP_MS = 60_000;
+
+/** Prints where everything is once the API answers. Prints nothing when it is stopped before. */
+export async function announce(
+  settings: Pick<Settings, 'http' | 'dataDir' | 'redis'>,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
+  const address = browserAddress(settings.http);
+  if (!(await answers(`${address}/livez`, stopping))) {
+    if (!stopping.aborted) log.warn('api.not_answering', { address, waitedMs: GIVE_UP_MS });
+    return;
+  }
+  const redis = settings.redis.external
+    ? settings.redis.storageType
+    : `embedded, in ${settings.dataDir}/redis`;
+  process.stdout.write(
+    [
+      '',
+      'Holdfast is running.',
+      `  API         ${address}`,
+      `  Console     ${address}/`,
+      `  Bull Board  ${address}/admin/queues`,
+      `  Data        ${settings.dataDir}`,
+      `  Redis       ${redis}`,
+      'Ctrl-C stops it.',
+      '',
+      '',
+    ].join('\n'),
+  );
+}
+
+/** The address that a browser on this machine can open: every-interface addresses are not one. */
+export function browserAddress({ host, port }: Settings['http']): string {
+  const anywhere = host === '0.0.0.0' || host === '::' || host === '';
+  const name = anywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${String(port)}`;
+}
+
+async function answers(url: string, stopping: AbortSignal): Promise<boolean> {
+  const until = performance.now() + GIVE_UP_MS;
+  while (!stopping.aborted && performance.now() < until) {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok === true) return true;
+    await delay(POLL_MS, undefined, { signal: stopping }).catch(() => undefined);
+  }
+  return false;
+}

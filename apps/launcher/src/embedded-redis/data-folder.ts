@@ -1,0 +1,62 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Logger } from '@holdfast/shared/logging';
+import { lockFile, lockHolder, type FileLock } from '../processes/file-lock.js';
+import type { ProcessRegistry } from '../processes/process-registry.js';
+import { runningFile } from '../processes/running-file.js';
+import { endRemains } from './end-remains.js';
+
+/** The embedded server's folder, open to this launcher alone. */
+export interface DataFolder {
+  directory: string;
+  /** Inherited by the server and the guard. */
+  lockFd: number;
+  registry: ProcessRegistry;
+  close(): void;
+}
+
+/**
+ * Opens the folder for this start alone. What an earlier start left running on it is ended first.
+ * Throws DATA_DIR_IN_USE while another launcher lives, or when something else has the folder open.
+ *
+ * There are two locks. `launcher.lock` is held by the launcher alone and tells a living one from a dead one;
+ * `processes.lock` is inherited by the server and the guard and tells whether any process is left.
+ */
+export async function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be made`, { cause: error });
+  });
+  const launcherFile = join(directory, 'launcher.lock');
+  const processesFile = join(directory, 'processes.lock');
+  const listFile = join(directory, 'processes.json');
+
+  const launcherLock = lockFile(launcherFile);
+  if (launcherLock === undefined) {
+    throw new HoldfastError(
+      'DATA_DIR_IN_USE',
+      `${directory} is in use by another start of Holdfast (process ${lockHolder(launcherFile)}). ` +
+        'Stop that one first, or give this one another DATA_DIR.',
+    );
+  }
+  let processesLock: FileLock | undefined;
+  try {
+    processesLock = await endRemains({ listFile, takeLock: () => lockFile(processesFile), log });
+  } catch (error) {
+    launcherLock.release();
+    throw error;
+  }
+  if (processesLock === undefined) {
+    launcherLock.release();
+    throw new HoldfastError(
+      'DATA_DIR_IN_USE',
+      `${directory} is held open by a process that is not ours to end.`,
+    );
+  }
+  const lock = processesLock;
+  const close = (): void => {
+    lock.release();
+    launcherLock.release();
+  };
+  return { directory, lockFd: lock.fd, registry: runningFile(listFile), close };
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { readSettings, refuseOpenAccess, type Environment } from '@holdfast/shared/config';
+import { runUntilSignal, stack, type Service } from '@holdfast/shared/lifecycle';
+import { createLogger, type Logger } from '@holdfast/shared/logging';
+import { announce } from './announce.js';
+import { openDataFolder, type DataFolder } from './embedded-redis/data-folder.js';
+import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
+import { addressSetting, chooseAddress } from './embedded-redis/server-address.js';
+import { withoutEmbedded } from './needs-embedded-redis.js';
+import { launchNodePart, type NodePart } from './node-part.js';
+import { restartBackoff } from './processes/backoff.js';
+import { createGuard } from './processes/guard.js';
+import { registerWith, type ProcessRegistry } from './processes/process-registry.js';
+import { supervise } from './processes/supervise.js';
+
+/** A part ends itself within its own budget; this much later it is ended. */
+const PART_MARGIN_MS = 1_000;
+
+/**
+ * Runs the parts, and a Redis of their own where none is configured, until a signal comes. Ends the process.
+ * Throws before anything runs: CONFIG_INVALID, DATA_DIR_IN_USE, and what the embedded server may throw.
+ */
+export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
+  const env = withoutEmbedded(given);
+  const settings = readSettings(env);
+  refuseOpenAccess(settings);
+  const log = createLogger(settings.log, { process: 'launcher' });
+  const folder = settings.redis.external
+    ? undefined
+    : await openDataFolder(join(settings.dataDir, 'redis'), log);
+  const stopping = new AbortController();
+  let refusal: number | undefined;
+
+  const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
+  const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
+  const redis = folder === undefined ? undefined : await ownRedis(folder, registry, log);
+  const runningParts = allTogether(
+    parts.map((part) =>
+      supervise(
+        {
+          name: part.name,
+          launch: () => launchNodePart(part, { ...env, ...redis?.env }, registry),
+          stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
+          onRefusal: (code) => {
+            refusal ??= code;
+            process.kill(process.pid, 'SIGTERM');
+          },
+        },
+        log,
+        restartBackoff,
+      ),
+    ),
+  );
+  const services = stack([guard, ...(redis === undefined ? [] : [redis.service]), runningParts], {
+    stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }),
+  });
+  const whole: Service = {
+    name: 'launcher',
+    start: async () => {
+      await services.start();
+      void announce(settings, log, stopping.signal);
+    },
+    stop: async (deadline) => {
+      stopping.abort();
+      await services.stop(deadline);
+      folder?.close();
+    },
+  };
+  await runUntilSignal(whole, {
+    log,
+    // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
+    shutdownTimeoutMs: (settings.shutdownTimeoutMs + PART_MARGIN_MS + REDIS_STOP_MS) / 0.8,
+    exit: (code) => process.exit(refusal ?? code),
+  }).catch((error: unknown) => {
+    // A stop that overtakes the start makes the start fail; the stop ends the process.
+    if (!stopping.signal.aborted) throw error;
+  });
+}
+
+async function ownRedis(
+  { directory, lockFd }: DataFolder,
+  registry: ProcessRegistry,
+  log: Logger,
+): Promise<{ service: Service; env: Environment }> {
+  const address = await chooseAddress(directory);
+  const searchPath = process.env['PATH'] ?? '';
+  return {
+    service: embeddedRedis({ directory, address, lockFd, registry, log, searchPath }),
+    env: { HOLDFAST_EMBEDDED_REDIS: addressSetting(address) },
+  };
+}
+
+/** Started and stopped at the same time. */
+function allTogether(services: readonly Service[]): Service {
+  return {
+    name: 'parts',
+    start: async () => void (await Promise.all(services.map((one) => one.start()))),
+    stop: async (deadline) => void (await Promise.all(services.map((one) => one.stop(deadline)))),
+  };
+}

@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { HoldfastError } from '@holdfast/shared/errors';
+
+/**
+ * A lock of the kernel (flock) on an open file. It ends with the last process that holds the descriptor, however
+ * that process ended, so there are no stale locks. A child that inherits `fd` keeps the lock alive.
+ */
+export interface FileLock {
+  readonly fd: number;
+  release(): void;
+}
+
+/** Programs that put the lock on descriptor 3, which they share with us; it stays when they end. */
+const lockers: readonly { command: string; args: readonly string[] }[] = [
+  { command: 'flock', args: ['-x', '-n', '3'] },
+  {
+    command: 'perl',
+    args: [
+      '-MFcntl=:flock',
+      '-e',
+      'open(my $f, "+<&=3") or exit 2; exit(flock($f, LOCK_EX | LOCK_NB) ? 0 : 1)',
+    ],
+  },
+];
+
+/**
+ * The lock on `file`, or undefined while another process holds it. The file holds the number of the process that
+ * took it last. Throws REDIS_START_FAILED where the machine or the file system knows no such locks.
+ */
+export function lockFile(file: string): FileLock | undefined {
+  const fd = openSync(file, 'a+', 0o600);
+  try {
+    if (!takeLock(fd, file)) {
+      closeSync(fd);
+      return undefined;
+    }
+    ftruncateSync(fd);
+    writeSync(fd, `${String(process.pid)}\n`);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return { fd, release: () => closeSync(fd) };
+}
+
+/** The number that the holder of the lock wrote into its file, for messages only. */
+export function lockHolder(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim() || 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+function takeLock(fd: number, file: string): boolean {
+  for (const { command, args } of lockers) {
+    const { status, error, stderr } = spawnSync(command, args, {
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+      encoding: 'utf8',
+    });
+    if (error !== undefined) continue;
+    if (status === 0) return true;
+    if (status === 1) return false;
+    throw new HoldfastError('REDIS_START_FAILED', `The folder of ${file} cannot be locked: ${stderr.trim()}`);
+  }
+  throw new HoldfastError(
+    'REDIS_START_FAILED',
+    'The data folder cannot be locked: install flock (util-linux) or perl',
+  );
+}

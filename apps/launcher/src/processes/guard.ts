@@ -1,0 +1,73 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Service } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+import type { GuardMessage } from './guard-messages.js';
+import type { ProcessRegistry } from './process-registry.js';
+
+const GUARD_SCRIPT = fileURLToPath(new URL('guard-main.js', import.meta.url));
+const RESTART_MS = 200;
+
+export interface GuardOptions {
+  log: Logger;
+  /** Inherited by the guard, so that the data folder stays locked until it has ended everything. */
+  lockFd: number | undefined;
+  /** Where the guard itself is written down. */
+  ownRegistry: ProcessRegistry | undefined;
+}
+
+/** Ends every registered process when the launcher dies, even by kill -9. A guard that dies is replaced. */
+export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service & ProcessRegistry {
+  const known = new Map<number, string>();
+  let guard: ChildProcess | undefined;
+  let gone: Promise<void> = Promise.resolve();
+  let restart: NodeJS.Timeout | undefined;
+  let stopping = false;
+
+  const send = (message: GuardMessage): void => {
+    guard?.stdin?.write(`${JSON.stringify(message)}\n`);
+  };
+  const begin = (): void => {
+    const child = spawn(process.execPath, [GUARD_SCRIPT], {
+      cwd: '/',
+      detached: true,
+      env: {},
+      stdio: ['pipe', 'ignore', 'inherit', ...(lockFd === undefined ? [] : [lockFd])],
+    });
+    guard = child;
+    child.stdin?.on('error', () => undefined);
+    const { pid } = child;
+    if (pid !== undefined) ownRegistry?.add('guard', pid);
+    gone = new Promise((resolve) => {
+      const ended = (): void => {
+        if (pid !== undefined) ownRegistry?.remove(pid);
+        resolve();
+        if (stopping) return;
+        log.warn('guard.ended', { restartMs: RESTART_MS });
+        restart = setTimeout(begin, RESTART_MS);
+      };
+      child.once('exit', ended);
+      child.once('error', ended);
+    });
+    for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
+  };
+
+  return {
+    name: 'guard',
+    add: (role, pid) => {
+      known.set(pid, role);
+      send({ add: { role, pid } });
+    },
+    remove: (pid) => {
+      known.delete(pid);
+      send({ remove: pid });
+    },
+    start: async () => begin(),
+    stop: async () => {
+      stopping = true;
+      clearTimeout(restart);
+      guard?.stdin?.end();
+      await gone;
+    },
+  };
+}

@@ -1,0 +1,19 @@
+// npm start: everything a bare machine needs, then the launcher, in this very process.
+import { buildWorkspace } from './build-workspace.mjs';
+import { installWorkspace } from './install-workspace.mjs';
+import { say } from './run-command.mjs';
+import { stopWithNpm } from './stop-with-npm.mjs';
+import { ensureProgram } from './system-packages.mjs';
+
+stopWithNpm();
+await installWorkspace();
+say('Building ...');
+await buildWorkspace();
+
+const launcher = (file) => import(new URL(`../apps/launcher/dist/${file}`, import.meta.url).href);
+const { loadEnvFile } = await launcher('load-env-file.js');
+const { needsEmbeddedRedis } = await launcher('needs-embedded-redis.js');
+loadEnvFile();
+// Where it cannot be installed, the launcher says what to do.
+if (needsEmbeddedRedis(process.env)) await ensureProgram(['redis-server', 'valkey-server'], 'redis-server');
+await launcher('main.js');
