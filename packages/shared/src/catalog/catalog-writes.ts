@@ -1,0 +1,146 @@
+import type { MediaRecord, PersistenceLevel } from '../media/index.js';
+import {
+  fromRedisError,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+  type ScriptReply,
+} from '../redis/index.js';
+import { HoldfastError } from '../errors/index.js';
+import { encodeContent, encodeLevel } from './record-codec.js';
+import {
+  beginDeleteScript,
+  failedScript,
+  finishDeleteScript,
+  missingScript,
+  pushedScript,
+  reindexScript,
+  restoreScript,
+  saveScript,
+  verifiedScript,
+} from './scripts.js';
+
+/**
+ * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
+ * other content is there (nothing written); conflict: not the revision that was expected; absent: nothing there although
+ * a revision was expected; tombstoned: deleted here, and stays so.
+ */
+export type SaveOutcome =
+  'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
+
+export interface SaveEntry {
+  record: MediaRecord;
+  /** By default the revisions decide. 'absent': only when nothing is there. A number: only over that revision. */
+  expect?: 'absent' | number;
+}
+
+export interface VerifiedEntry {
+  id: string;
+  revision: number;
+  attempts: number;
+}
+
+/** superseded: the record has another revision by now; missing: the host has lost it. */
+export type VerifiedOutcome = 'verified' | 'superseded' | 'absent' | 'tombstoned' | 'missing';
+
+export interface FailedAttempt {
+  id: string;
+  /** 0 = whatever revision is there. */
+  revision: number;
+  attempts: number;
+  /** True when no attempt is left: the status becomes failed. */
+  final: boolean;
+  error: { code: string; message: string };
+}
+
+/**
+ * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision
+ * replace a newer one. A write of a sync carries its lease token and throws RUN_SUPERSEDED when another run holds the lease.
+ * Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
+ */
+export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
+  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> => {
+    try {
+      return await script(redis, [keys.prefix], args);
+    } catch (error) {
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
+  const words = async <T extends string>(
+    script: Script,
+    args: readonly (string | number)[],
+  ): Promise<T[]> => {
+    const reply = (await run(script, args)) as T[];
+    if ((reply[0] as string | undefined) === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
+    return reply;
+  };
+
+  return {
+    save: async (record: MediaRecord): Promise<SaveOutcome> => {
+      const [outcome] = await words<SaveOutcome>(saveScript, ['', ...saveArguments({ record })]);
+      return outcome ?? 'absent';
+    },
+    saveIf: async (record: MediaRecord, expect: 'absent' | number): Promise<SaveOutcome> => {
+      const [outcome] = await words<SaveOutcome>(saveScript, ['', ...saveArguments({ record, expect })]);
+      return outcome ?? 'absent';
+    },
+    /** Saves up to a page of records in one step; outcomes in the order of the entries. */
+    saveMany: (entries: readonly SaveEntry[], leaseToken = ''): Promise<SaveOutcome[]> =>
+      entries.length === 0
+        ? Promise.resolve([])
+        : words<SaveOutcome>(saveScript, [leaseToken, ...entries.flatMap((entry) => saveArguments(entry))]),
+    /** Sets verified where the revision is still the one that was verified, and ends the intent of the upload. */
+    markVerified: (
+      level: PersistenceLevel,
+      verifiedAt: Date,
+      entries: readonly VerifiedEntry[],
+    ): Promise<VerifiedOutcome[]> =>
+      words<VerifiedOutcome>(verifiedScript, [
+        encodeLevel(level),
+        verifiedAt.getTime(),
+        ...entries.flatMap((entry) => [entry.id, entry.revision, entry.attempts]),
+      ]),
+    noteFailure: async (failure: FailedAttempt): Promise<void> => {
+      const { id, revision, attempts, final, error } = failure;
+      await run(failedScript, [
+        id,
+        revision,
+        attempts,
+        final ? '1' : '0',
+        error.code,
+        error.message.slice(0, 300),
+        Date.now(),
+      ]);
+    },
+    markMissing: (ids: readonly string[], leaseToken = ''): Promise<('missing' | 'kept')[]> =>
+      words<'missing' | 'kept'>(missingScript, [leaseToken, ...ids]),
+    /** Missing records that the host has again become saving, to be verified anew. */
+    restore: (ids: readonly string[], leaseToken = ''): Promise<('restored' | 'kept')[]> =>
+      words<'restored' | 'kept'>(restoreScript, [leaseToken, ...ids]),
+    /** The host now carries this revision. */
+    notePushed: async (id: string, revision: number): Promise<void> => {
+      await run(pushedScript, [id, revision]);
+    },
+    /** gone: deleted earlier and confirmed; conflict: not the revision expected (0 = any). */
+    beginDelete: async (
+      id: string,
+      expectedRevision = 0,
+    ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
+      (await run(beginDeleteScript, [id, expectedRevision])) as 'deleting' | 'gone' | 'absent' | 'conflict',
+    finishDelete: async (id: string): Promise<'deleted' | 'absent' | 'kept'> =>
+      (await run(finishDeleteScript, [id])) as 'deleted' | 'absent' | 'kept',
+    /** Writes the index entries of these records anew. */
+    reindex: async (ids: readonly string[]): Promise<void> => {
+      await run(reindexScript, ids);
+    },
+  };
+}
+
+function saveArguments({ record, expect }: SaveEntry): (string | number)[] {
+  return [
+    record.id,
+    expect === undefined ? '' : expect === 'absent' ? '0' : expect,
+    record.pushedRevision,
+    encodeContent(record),
+  ];
+}

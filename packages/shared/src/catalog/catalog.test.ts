@@ -1,0 +1,245 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newMediaId, type MediaRecord } from '../media/index.js';
+import { redisKeys } from '../redis/index.js';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { createCatalog, type Catalog } from './index.js';
+
+let redis: RedisSandbox;
+let catalog: Catalog;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  catalog = createCatalog(redis.client, redisKeys('holdfast'));
+});
+afterAll(() => redis.close());
+beforeEach(() => redis.client.flushall());
+
+const at = (ms: number): string => new Date(1_700_000_000_000 + ms).toISOString();
+
+describe('save', () => {
+  it('gives back every field of what was saved', async () => {
+    const record = aRecord({
+      title: 'a\n"b"\u0001 🌊',
+      tags: ['x', 'ÿ'],
+      checksum: { sha256: null, md5: null },
+      format: null,
+      width: null,
+      durationSeconds: 1.25,
+      publicId: 'others/$1.zip',
+      url: 'https://example.com/others/$1.zip',
+    });
+    expect(await catalog.save(record)).toBe('created');
+    expect(await catalog.find(record.id)).toEqual(record);
+  });
+
+  it('writes nothing the second time', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const before = await redis.client.info('replication');
+    expect(await catalog.save(record)).toBe('unchanged');
+    expect(offset(await redis.client.info('replication'))).toBe(offset(before));
+  });
+
+  it('never lets an older revision replace a newer one', async () => {
+    const record = aRecord();
+    const newer = { ...record, revision: 2, title: 'newer', pushedRevision: 2 };
+    expect(await catalog.save(newer)).toBe('created');
+    expect(await catalog.save(record)).toBe('stale');
+    expect((await catalog.find(record.id))?.title).toBe('newer');
+  });
+
+  it('refuses other content under the same revision unless the caller has read that revision', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const edited = { ...record, title: 'edited on the host' };
+    expect(await catalog.save(edited)).toBe('differs');
+    expect(await catalog.saveIf(edited, 1)).toBe('updated');
+    expect(await catalog.saveIf({ ...edited, revision: 3 }, 2)).toBe('conflict');
+  });
+
+  it('moves a record between its indexes when it changes', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await catalog.save({ ...record, revision: 2, category: 'city', tags: ['street'] });
+    const byOld = await catalog.list({ limit: 10, order: 'newest', category: 'nature' });
+    const byNew = await catalog.list({ limit: 10, order: 'newest', tag: 'street' });
+    expect(byOld).toMatchObject({ items: [], total: 0 });
+    expect(byNew.items.map((item) => item.id)).toEqual([record.id]);
+    expect(await catalog.indexGaps([record.id])).toEqual([0]);
+  });
+
+  it('refuses the write of a sync whose lease has passed on', async () => {
+    await redis.client.set('{holdfast}:sync:lease', 'another-run');
+    await expect(catalog.saveMany([{ record: aRecord() }], 'my-run')).rejects.toMatchObject({
+      code: 'RUN_SUPERSEDED',
+    });
+    expect((await catalog.counts()).total).toBe(0);
+  });
+});
+
+describe('a verified record', () => {
+  it('keeps its level, time and attempts, and loses its intent', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await redis.client.zadd('{holdfast}:intents', 1, record.id);
+    const when = new Date('2026-01-01T00:00:00.000Z');
+    expect(
+      await catalog.markVerified('fsynced', when, [{ id: record.id, revision: 1, attempts: 2 }]),
+    ).toEqual(['verified']);
+    expect(await catalog.find(record.id)).toEqual({
+      ...record,
+      status: 'verified',
+      persistence: { level: 'fsynced', verifiedAt: '2026-01-01T00:00:00.000Z', attempts: 2 },
+    });
+    expect(await redis.client.exists('{holdfast}:intents')).toBe(0);
+    expect((await catalog.counts()).byStatus).toMatchObject({ verified: 1, saving: 0 });
+  });
+
+  it('is not marked when the record has moved on to another revision', async () => {
+    const record = aRecord();
+    await catalog.save({ ...record, revision: 2 });
+    expect(
+      await catalog.markVerified('written', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]),
+    ).toEqual(['superseded']);
+    expect((await catalog.find(record.id))?.status).toBe('saving');
+  });
+});
+
+describe('delete', () => {
+  it('keeps the id from ever coming back', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    expect(await catalog.beginDelete(record.id)).toBe('deleting');
+    expect((await catalog.find(record.id))?.status).toBe('deleting');
+    expect(await catalog.save({ ...record, revision: 9 })).toBe('tombstoned');
+    expect(await catalog.finishDelete(record.id)).toBe('deleted');
+    expect(await catalog.save({ ...record, revision: 10 })).toBe('tombstoned');
+    expect(await catalog.find(record.id)).toBeNull();
+    expect(await redis.client.keys('{holdfast}:i:*')).toEqual([]);
+  });
+
+  it('refuses when the record is not at the expected revision', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    expect(await catalog.beginDelete(record.id, 2)).toBe('conflict');
+    expect((await catalog.find(record.id))?.status).toBe('saving');
+  });
+});
+
+describe('list', () => {
+  const fill = async (
+    count: number,
+    over: (index: number) => Partial<MediaRecord> = () => ({}),
+  ): Promise<MediaRecord[]> => {
+    const records = Array.from({ length: count }, (_unused, index) =>
+      aRecord({ id: newMediaId(1_700_000_000_000 + index), createdAt: at(index), ...over(index) }),
+    );
+    await catalog.saveMany(records.map((record) => ({ record })));
+    return records;
+  };
+  const walk = async (
+    query: Parameters<Catalog['list']>[0],
+    between: () => Promise<unknown> = async () => undefined,
+  ): Promise<string[]> => {
+    const ids: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page = await catalog.list({ ...query, ...(cursor == null ? {} : { cursor }) });
+      ids.push(...page.items.map((item) => item.id));
+      cursor = page.nextCursor;
+      await between();
+    } while (cursor !== null);
+    return ids;
+  };
+
+  it('walks everything once in either order, whatever the types and however many share one moment', async () => {
+    const types = ['image', 'video', 'raw'] as const;
+    const records = await fill(60, (index) => ({
+      createdAt: at(Math.floor(index / 20)),
+      resourceType: types[index % 3] ?? 'image',
+    }));
+    const ids = records.map((record) => record.id);
+    expect(await walk({ limit: 7, order: 'oldest' })).toEqual(ids);
+    expect(await walk({ limit: 7, order: 'newest' })).toEqual(ids.toReversed());
+  });
+
+  it('skips and repeats nothing while media are added and the item of the cursor is deleted', async () => {
+    const records = await fill(30);
+    let next = 0;
+    const newest = records.toReversed().map((record) => record.id);
+    const seen = await walk({ limit: 5, order: 'newest' }, async () => {
+      await catalog.save(aRecord({ id: newMediaId(1_800_000_000_000 + next), createdAt: at(10_000 + next) }));
+      const last = newest[next * 5 + 4];
+      if (last !== undefined) {
+        await catalog.beginDelete(last);
+        await catalog.finishDelete(last);
+      }
+      next += 1;
+    });
+    expect(seen).toEqual(newest);
+  });
+
+  it('combines filters and counts exactly', async () => {
+    await fill(40, (index) => ({
+      category: index % 2 === 0 ? 'even' : 'odd',
+      tags: index % 5 === 0 ? ['five'] : [],
+    }));
+    const page = await catalog.list({ limit: 2, order: 'oldest', category: 'even', tag: 'five' });
+    expect(page.items).toHaveLength(2);
+    expect(page.total).toBe(4);
+    expect(await walk({ limit: 2, order: 'oldest', category: 'even', tag: 'five' })).toHaveLength(4);
+    expect(await catalog.list({ limit: 1, order: 'oldest', category: 'odd' })).toMatchObject({ total: 20 });
+  });
+
+  it('finds by status and by checksum', async () => {
+    const [first, second] = await fill(2);
+    await catalog.markVerified('fsynced', new Date(), [{ id: first?.id ?? '', revision: 1, attempts: 1 }]);
+    expect(
+      (await catalog.list({ limit: 5, order: 'newest', status: 'verified' })).items.map((item) => item.id),
+    ).toEqual([first?.id]);
+    expect((await catalog.list({ limit: 5, order: 'newest', status: 'saving' })).total).toBe(1);
+    const bySha = await catalog.list({ limit: 5, order: 'newest', sha256: second?.checksum.sha256 ?? '' });
+    expect(bySha).toMatchObject({ total: 1, items: [{ id: second?.id }] });
+  });
+
+  it('refuses a cursor that was made for other filters, or by others', async () => {
+    await fill(3);
+    const { nextCursor } = await catalog.list({ limit: 1, order: 'newest' });
+    await expect(catalog.list({ limit: 1, order: 'oldest', cursor: nextCursor ?? '' })).rejects.toMatchObject(
+      { code: 'INVALID_CURSOR' },
+    );
+    await expect(catalog.list({ limit: 1, order: 'newest', cursor: 'abc' })).rejects.toMatchObject({
+      code: 'INVALID_CURSOR',
+    });
+  });
+});
+
+it('costs less than 1,000 bytes a record, indexes included', async () => {
+  const used = async (): Promise<number> =>
+    Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);
+  const before = await used();
+  const count = 10_000;
+  for (let start = 0; start < count; start += 500) {
+    const page = Array.from({ length: 500 }, (_unused, index) => {
+      const n = start + index;
+      const sha256 = (n * 2_654_435_761).toString(16).padStart(12, '0').slice(-12).padEnd(64, 'c');
+      return {
+        record: aRecord({
+          checksum: { sha256, md5: 'ab'.repeat(16) },
+          category: `c${String(n % 10)}`,
+          tags: [`t${String(n % 7)}`],
+        }),
+      };
+    });
+    await catalog.saveMany(page);
+    await catalog.markVerified(
+      'fsynced',
+      new Date(),
+      page.map(({ record }) => ({ id: record.id, revision: 1, attempts: 1 })),
+    );
+  }
+  expect(((await used()) - before) / count).toBeLessThan(1_000);
+});
+
+function offset(info: string): string | undefined {
+  return /master_repl_offset:(\d+)/.exec(info)?.[1];
+}

@@ -1,0 +1,11 @@
+export { createCatalog, type Catalog } from './catalog.js';
+export { catalogReads, type CatalogCounts } from './catalog-reads.js';
+export type {
+  FailedAttempt,
+  SaveEntry,
+  SaveOutcome,
+  VerifiedEntry,
+  VerifiedOutcome,
+} from './catalog-writes.js';
+export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
+export { decodeRecord, encodeContent, type StoredRecord } from './record-codec.js';

@@ -1,0 +1,198 @@
+import type {
+  MediaRecord,
+  MediaSource,
+  MediaStatus,
+  PersistenceLevel,
+  ResourceType,
+} from '../media/index.js';
+
+/**
+ * How a record rests in Redis: two JSON arrays on two lines, `measured` and `content`.
+ * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
+ * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with scripts.ts.
+ *
+ * content:  [revision, type, createdMs, category, tags, sha256, …rest]   compared as text to tell "unchanged"
+ * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
+ */
+
+export const statusCode = {
+  saving: 's',
+  verified: 'v',
+  deferred: 'd',
+  failed: 'f',
+  missing: 'm',
+  deleting: 'x',
+} as const satisfies Record<MediaStatus, string>;
+export const typeCode = { image: 'i', video: 'v', raw: 'r' } as const satisfies Record<ResourceType, string>;
+const levelCode = { written: 'w', fsynced: 'f', replicated: 'r' } as const satisfies Record<
+  PersistenceLevel,
+  string
+>;
+const sourceCode = { upload: 'u', direct: 'd', sync: 's', webhook: 'w' } as const satisfies Record<
+  MediaSource,
+  string
+>;
+
+const statusOf = invert(statusCode);
+const typeOf = invert(typeCode);
+const levelOf = invert(levelCode);
+const sourceOf = invert(sourceCode);
+
+type LastError = [code: string, message: string, atMs: number];
+type MeasuredLine = [
+  status: string,
+  sequence: number,
+  level: string | 0,
+  verifiedMs: number,
+  attempts: number,
+  pushed: number,
+  lastError: LastError | 0,
+];
+type ContentLine = [
+  revision: number,
+  type: string,
+  createdMs: number,
+  category: string,
+  tags: string[] | 0,
+  sha256: string,
+  publicId: string,
+  assetId: string,
+  format: string,
+  bytes: number,
+  width: number,
+  height: number,
+  duration: number,
+  url: string,
+  md5: string,
+  filename: string,
+  title: string,
+  description: string,
+  uploadedBy: string,
+  source: string,
+  updatedMs: number,
+  hostVersion: number,
+];
+
+/** Stands for the id inside the public id, and for that inside the url; one byte in JSON too, and in no real name. */
+const PUBLIC_ID_MARK = '\u007f';
+
+/** The part of a record that saves compare: two records with equal text are the same but for what is measured. */
+export function encodeContent(record: MediaRecord): string {
+  const own = record.publicId.endsWith(record.id);
+  const line: ContentLine = [
+    record.revision,
+    typeCode[record.resourceType],
+    Date.parse(record.createdAt),
+    record.category,
+    record.tags.length === 0 ? 0 : record.tags,
+    packHex(record.checksum.sha256 ?? ''),
+    own ? record.publicId.slice(0, -record.id.length) + PUBLIC_ID_MARK : record.publicId,
+    packHex(record.assetId),
+    record.format ?? '',
+    record.bytes,
+    record.width ?? -1,
+    record.height ?? -1,
+    record.durationSeconds ?? -1,
+    record.url.replace(record.publicId, () => PUBLIC_ID_MARK),
+    packHex(record.checksum.md5 ?? ''),
+    record.filename,
+    record.title,
+    record.description,
+    record.uploadedBy,
+    sourceCode[record.source],
+    record.updatedAt === record.createdAt ? 0 : Date.parse(record.updatedAt),
+    record.hostVersion,
+  ];
+  return JSON.stringify(line);
+}
+
+export interface StoredRecord {
+  record: MediaRecord;
+  /** Number of the record in the order of creation in this catalog. */
+  sequence: number;
+  /** The content line as stored. */
+  content: string;
+}
+
+/** A stored record, or null where the text is none of ours. */
+export function decodeRecord(id: string, stored: string): StoredRecord | null {
+  const end = stored.indexOf('\n');
+  if (end < 0) return null;
+  const content = stored.slice(end + 1);
+  const [status, sequence, level, verifiedMs, attempts, pushed, lastError] = JSON.parse(
+    stored.slice(0, end),
+  ) as MeasuredLine;
+  const c = JSON.parse(content) as ContentLine;
+  const publicId = c[6].replace(PUBLIC_ID_MARK, () => id);
+  const record: MediaRecord = {
+    id,
+    status: statusOf(status),
+    publicId,
+    assetId: unpackHex(c[7]),
+    resourceType: typeOf(c[1]),
+    format: c[8] === '' ? null : c[8],
+    bytes: c[9],
+    width: orNull(c[10]),
+    height: orNull(c[11]),
+    durationSeconds: orNull(c[12]),
+    url: c[13].replace(PUBLIC_ID_MARK, () => publicId),
+    checksum: { sha256: c[5] === '' ? null : unpackHex(c[5]), md5: c[14] === '' ? null : unpackHex(c[14]) },
+    filename: c[15],
+    title: c[16],
+    description: c[17],
+    category: c[3],
+    tags: c[4] === 0 ? [] : c[4],
+    uploadedBy: c[18],
+    source: sourceOf(c[19]),
+    createdAt: new Date(c[2]).toISOString(),
+    updatedAt: new Date(c[20] === 0 ? c[2] : c[20]).toISOString(),
+    revision: c[0],
+    persistence: {
+      level: level === 0 ? null : levelOf(level),
+      verifiedAt: verifiedMs === 0 ? null : new Date(verifiedMs).toISOString(),
+      attempts,
+    },
+    lastError:
+      lastError === 0
+        ? null
+        : { code: lastError[0], message: lastError[1], at: new Date(lastError[2]).toISOString() },
+    hostVersion: c[21],
+    pushedRevision: pushed,
+  };
+  return { record, sequence, content };
+}
+
+/**
+ * Where the SHA-256 index keeps a checksum: 16,384 small sorted sets, each entry `<start of the checksum>:<id>`.
+ * The sets stay in Redis' compact encoding up to two million records. Spelled in Lua in script-prelude.ts too.
+ */
+export function sha256Place(sha256: string): { bucket: string; start: string } {
+  const packed = packHex(sha256);
+  return { bucket: packed.slice(1, 3) + String(packed.charCodeAt(3) % 4), start: packed.slice(4, 16) };
+}
+
+/** What a fresh record starts with: [status, pushedRevision] go to the script, which adds the rest. */
+export function encodeLevel(level: PersistenceLevel): string {
+  return levelCode[level];
+}
+
+function packHex(hex: string): string {
+  return /^(?:[0-9a-f]{2})+$/.test(hex) ? `=${Buffer.from(hex, 'hex').toString('base64url')}` : hex;
+}
+
+function unpackHex(text: string): string {
+  return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('hex') : text;
+}
+
+function orNull(value: number): number | null {
+  return value < 0 ? null : value;
+}
+
+function invert<T extends string>(codes: Record<T, string>): (code: string) => T {
+  const names = new Map(Object.entries(codes).map(([name, code]) => [code as string, name as T]));
+  return (code) => {
+    const name = names.get(code);
+    if (name === undefined) throw new Error(`unknown code ${JSON.stringify(code)} in a stored record`);
+    return name;
+  };
+}

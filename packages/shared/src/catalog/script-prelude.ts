@@ -1,0 +1,98 @@
+/**
+ * Lua shared by the catalog's scripts. KEYS[1] is always the hash tag's own name (`{holdfast}`), from which every
+ * key is built: they all lie in its slot. Positions as in record-codec.ts, one higher as Lua counts.
+ */
+export const prelude = /* lua */ `
+local p = KEYS[1]
+local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
+local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR = 1, 2, 3, 4, 5, 6, 7
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function record_key(id) return p .. ':m:' .. id end
+
+-- The two lines of a stored record: decoded measured part, content text. nil when there is none.
+local function read(id)
+  local stored = redis.call('GET', record_key(id))
+  if not stored then return nil end
+  local cut = string.find(stored, '\\n', 1, true)
+  return cjson.decode(string.sub(stored, 1, cut - 1)), string.sub(stored, cut + 1)
+end
+
+local function write(id, measured, content)
+  redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
+end
+
+local function each_index(id, content, visit)
+  local c = cjson.decode(content)
+  visit(p .. ':i:t:' .. c[TYPE], c[CREATED], id)
+  if c[CATEGORY] ~= '' then visit(p .. ':i:c:' .. c[CATEGORY], c[CREATED], id) end
+  if c[TAGS] ~= 0 then
+    for _, tag in ipairs(c[TAGS]) do visit(p .. ':i:g:' .. tag, c[CREATED], id) end
+  end
+  if c[SHA] ~= '' then
+    local bucket = string.sub(c[SHA], 2, 3) .. string.format('%d', string.byte(c[SHA], 4) % 4)
+    visit(p .. ':i:h:' .. bucket, 0, string.sub(c[SHA], 5, 16) .. ':' .. id)
+  end
+  return c
+end
+
+local function add(key, score, member) redis.call('ZADD', key, string.format('%.0f', score), member) end
+local function drop(key, _, member) redis.call('ZREM', key, member) end
+
+local function set_status(id, measured, status, created)
+  if measured[STATUS] == status then return end
+  if measured[STATUS] ~= 'v' and measured[STATUS] ~= '' then redis.call('ZREM', p .. ':i:s:' .. measured[STATUS], id) end
+  if status ~= 'v' then redis.call('ZADD', p .. ':i:s:' .. status, string.format('%.0f', created), id) end
+  measured[STATUS] = status
+end
+
+-- Edits that the host does not carry yet are listed, so that a lost push job is found.
+local function note_pushed(id, measured, revision)
+  if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)
+  else redis.call('ZREM', p .. ':unpushed', id) end
+end
+
+-- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent,
+-- N = only over revision N (the caller has read it). Answers what happened in one word.
+local function save(id, expect, pushed, content)
+  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  local fresh = cjson.decode(content)
+  local measured, old = read(id)
+  if not measured then
+    if expect ~= '' and expect ~= '0' then return 'absent' end
+    measured = { '', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
+    set_status(id, measured, 's', fresh[CREATED])
+    each_index(id, content, add)
+    write(id, measured, content)
+    note_pushed(id, measured, fresh[REV])
+    return 'created'
+  end
+  local before = cjson.decode(old)
+  if measured[STATUS] == 'x' then return 'tombstoned' end
+  if expect ~= '' and tonumber(expect) ~= before[REV] then return 'conflict' end
+  if fresh[REV] < before[REV] then return 'stale' end
+  if old == content then
+    if pushed > measured[PUSHED] then
+      measured[PUSHED] = pushed
+      write(id, measured, content)
+      note_pushed(id, measured, fresh[REV])
+    end
+    return 'unchanged'
+  end
+  if fresh[REV] == before[REV] and expect == '' then return 'differs' end
+  each_index(id, old, drop)
+  each_index(id, content, add)
+  local status = measured[STATUS]
+  if fresh[CREATED] ~= before[CREATED] and status ~= 'v' then redis.call('ZREM', p .. ':i:s:' .. status, id); measured[STATUS] = '' end
+  set_status(id, measured, 's', fresh[CREATED])
+  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = 0, 0, 0, 0
+  measured[PUSHED] = pushed
+  write(id, measured, content)
+  note_pushed(id, measured, fresh[REV])
+  return 'updated'
+end
+`;

@@ -1,0 +1,9 @@
+export {
+  ACKNOWLEDGE_WITHIN_MS,
+  createIntents,
+  INTENT_STALE_MS,
+  type IntentState,
+  type Intents,
+  type StaleIntent,
+} from './intents.js';
+export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

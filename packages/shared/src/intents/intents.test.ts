@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createCatalog, type Catalog } from '../catalog/index.js';
+import { redisKeys } from '../redis/index.js';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { createIntents, createRefusedAssets, type Intents } from './index.js';
+
+let redis: RedisSandbox;
+let intents: Intents;
+let catalog: Catalog;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  intents = createIntents(redis.client, redisKeys('holdfast'));
+  catalog = createCatalog(redis.client, redisKeys('holdfast'));
+});
+afterAll(() => redis.close());
+beforeEach(() => redis.client.flushall());
+
+const makeStale = (id: string): Promise<unknown> => redis.client.zadd('{holdfast}:intents', 1, id);
+
+it('puts the record into the catalog in the step that settles the intent', async () => {
+  const record = aRecord();
+  expect(await intents.open(record.id, record.publicId, 10)).toBe('opened');
+  expect(await intents.accept(record)).toBe('accepted');
+  expect(await catalog.find(record.id)).toEqual(record);
+  expect(await intents.beat([record.id])).toEqual(['settled']);
+});
+
+it('does not accept an upload that the sweep has given up', async () => {
+  const record = aRecord();
+  await intents.open(record.id, record.publicId, 10);
+  expect(await intents.kill(record.id)).toBe('live');
+  await makeStale(record.id);
+  expect(await intents.kill(record.id)).toBe('dead');
+  expect(await intents.beat([record.id])).toEqual(['dead']);
+  expect(await intents.accept(record)).toBe('dead');
+  expect(await intents.accept(record, true)).toBe('dead');
+  expect(await catalog.find(record.id)).toBeNull();
+});
+
+it('does not give up an upload that was accepted', async () => {
+  const record = aRecord();
+  await intents.open(record.id, record.publicId, 10);
+  await intents.accept(record);
+  await makeStale(record.id);
+  expect(await intents.kill(record.id)).toBe('settled');
+});
+
+it('accepts without an intent only what carries the commit mark', async () => {
+  const record = aRecord();
+  expect(await intents.accept(record)).toBe('dead');
+  expect(await intents.accept(record, true)).toBe('accepted');
+});
+
+it('lists what had no heartbeat for long and counts the tries of what is settled', async () => {
+  const record = aRecord();
+  await intents.open(record.id, record.publicId, 10);
+  expect(await intents.stale(10)).toEqual([]);
+  await intents.accept(record);
+  await makeStale(record.id);
+  expect(await intents.stale(10)).toEqual([
+    { id: record.id, state: 'settled', publicId: record.publicId, tries: 0 },
+  ]);
+  expect(await intents.retry(record.id)).toBe(1);
+  expect(await intents.stale(10)).toEqual([]);
+});
+
+it('refuses to open when too many jobs wait', async () => {
+  await redis.client.rpush('{holdfast}:save:wait', 'a', 'b', 'c');
+  expect(await intents.open(aRecord().id, 'x', 2)).toBe('overloaded');
+  expect(await redis.client.exists('{holdfast}:intents')).toBe(0);
+});
+
+it('says QUEUE_UNAVAILABLE while Redis is away, and works again when it is back', async () => {
+  await redis.kill();
+  const away = createIntents(
+    redis.client.duplicate({ enableOfflineQueue: false, maxRetriesPerRequest: 0, lazyConnect: true }),
+    redisKeys('holdfast'),
+  );
+  await expect(away.open(aRecord().id, 'x', 1)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  await redis.restart();
+  expect(await intents.open(aRecord().id, 'x', 1)).toBe('opened');
+});
+
+it('remembers assets to remove until they are done', async () => {
+  const refused = createRefusedAssets(redis.client, redisKeys('holdfast'));
+  const asset = { publicId: 'holdfast/a:b', resourceType: 'video' } as const;
+  await refused.add(asset, 100);
+  expect(await refused.due(99, 10)).toEqual([]);
+  expect(await refused.due(100, 10)).toEqual([asset]);
+  await refused.done(asset);
+  expect(await refused.due(100, 10)).toEqual([]);
+});

@@ -1,0 +1,89 @@
+import type { ErrorCode } from '../errors/index.js';
+import { encodeContent } from '../catalog/index.js';
+import type { MediaRecord } from '../media/index.js';
+import {
+  fromRedisError,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+  type ScriptReply,
+} from '../redis/index.js';
+import {
+  acceptScript,
+  beatScript,
+  describeScript,
+  dropScript,
+  killScript,
+  openScript,
+  retryScript,
+  staleScript,
+} from './intent-scripts.js';
+
+/** live: its upload runs; settled: accepted, not yet verified; dead: given up, its asset may be destroyed; absent. */
+export type IntentState = 'live' | 'settled' | 'dead' | 'absent';
+
+export interface StaleIntent {
+  id: string;
+  state: IntentState;
+  publicId: string;
+  /** How often the jobs of a settled intent have been added again. */
+  tries: number;
+}
+
+/** A live intent without a heartbeat for this long may be given up by anyone (reliability.md, section 7). */
+export const INTENT_STALE_MS = 30_000;
+/** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
+export const ACKNOWLEDGE_WITHIN_MS = 20_000;
+
+/**
+ * What is under way: written before the first byte goes to the host, kept until the media is verified, so that a sweep
+ * can finish or undo whatever a crash left between. Every function throws `unavailable` when Redis cannot serve.
+ */
+export function createIntents(
+  redis: RedisClient,
+  keys: RedisKeys,
+  unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
+) {
+  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> => {
+    try {
+      return await script(redis, [keys.prefix], args);
+    } catch (error) {
+      throw fromRedisError(error, unavailable);
+    }
+  };
+  return {
+    /** Also the probe that Redis takes writes: nothing is read from the client before it has answered. */
+    open: async (id: string, publicId: string, maxBacklog: number): Promise<'opened' | 'overloaded'> =>
+      (await run(openScript, [id, publicId, maxBacklog])) as 'opened' | 'overloaded',
+    /** Notes the public id once the kind of the file is known (raw files carry an extension). */
+    describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
+      (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
+    beat: async (ids: readonly string[]): Promise<IntentState[]> =>
+      (await run(beatScript, ids)) as IntentState[],
+    /**
+     * The record enters the catalog as saving and the intent is settled, in one step. 'dead': the sweep gave the upload
+     * up, it must not be acknowledged. `committed` also accepts when the intent was wiped: the asset carries the commit mark.
+     */
+    accept: async (record: MediaRecord, committed = false): Promise<'accepted' | 'dead' | 'tombstoned'> =>
+      (await run(acceptScript, [
+        record.id,
+        record.pushedRevision,
+        encodeContent(record),
+        committed ? '1' : '0',
+      ])) as 'accepted' | 'dead' | 'tombstoned',
+    drop: async (id: string): Promise<void> => {
+      await run(dropScript, [id]);
+    },
+    /** live and stale becomes dead; answers the state after that. */
+    kill: async (id: string): Promise<IntentState> =>
+      (await run(killScript, [id, INTENT_STALE_MS])) as IntentState,
+    stale: async (count: number, olderThanMs = INTENT_STALE_MS): Promise<StaleIntent[]> => {
+      const found = (await run(staleScript, [olderThanMs, count])) as [string, IntentState, string, number][];
+      return found.map(([id, state, publicId, tries]) => ({ id, state, publicId, tries }));
+    },
+    /** Counts one more try to enqueue a settled upload; 0 when it is no longer settled. */
+    retry: async (id: string): Promise<number> => (await run(retryScript, [id])) as number,
+  };
+}
+
+export type Intents = ReturnType<typeof createIntents>;

@@ -1,0 +1,48 @@
+import { resourceTypes, type ResourceType } from '../media/index.js';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+
+/** An asset on the host that was never acknowledged and must go. */
+export interface RefusedAsset {
+  publicId: string;
+  resourceType: ResourceType;
+}
+
+async function run<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}
+
+/** Refused uploads whose removal from the host failed: remembered, and retried until the host confirms. */
+export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
+  return {
+    add: (asset: RefusedAsset, dueAtMs: number): Promise<void> =>
+      run(async () => {
+        await redis.zadd(keys.refused, dueAtMs, memberOf(asset));
+      }),
+    due: (nowMs: number, count: number): Promise<RefusedAsset[]> =>
+      run(async () =>
+        (await redis.zrangebyscore(keys.refused, '-inf', nowMs, 'LIMIT', 0, count)).map(fromMember),
+      ),
+    done: (asset: RefusedAsset): Promise<void> =>
+      run(async () => {
+        await redis.zrem(keys.refused, memberOf(asset));
+      }),
+  };
+}
+
+export type RefusedAssets = ReturnType<typeof createRefusedAssets>;
+
+function memberOf({ resourceType, publicId }: RefusedAsset): string {
+  return `${resourceType}:${publicId}`;
+}
+
+function fromMember(member: string): RefusedAsset {
+  const [type] = member.split(':', 1);
+  return {
+    resourceType: resourceTypes.find((known) => known === type) ?? 'image',
+    publicId: member.slice((type ?? '').length + 1),
+  };
+}

@@ -1,0 +1,122 @@
+import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
+import type { RedisConnection } from '../config/index.js';
+import type { Logger } from '../logging/index.js';
+import { redisErrorKind } from './redis-error.js';
+
+export type RedisClient = Redis | Cluster;
+
+type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
+
+/**
+ * What a connection is for decides how it behaves when Redis does not answer.
+ * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat.
+ */
+export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue';
+
+const MAX_RECONNECT_DELAY_MS = 1_000;
+
+const roleOptions: Record<RedisRole, RedisOptions> = {
+  // A client waits behind it: fail in half a second rather than queue.
+  request: { enableOfflineQueue: false, commandTimeout: 500, maxRetriesPerRequest: 0 },
+  background: { enableOfflineQueue: false, commandTimeout: 5_000, maxRetriesPerRequest: 0 },
+  // Another connection than the one that wrote, or the read-back would prove nothing.
+  readback: { enableOfflineQueue: false, commandTimeout: 5_000, maxRetriesPerRequest: 0 },
+  // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
+  barrier: { enableOfflineQueue: false, maxRetriesPerRequest: 0 },
+  producer: { enableOfflineQueue: false, commandTimeout: 2_000, maxRetriesPerRequest: 0 },
+  // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
+  queue: { maxRetriesPerRequest: null },
+};
+
+const reconnectDelay = (tries: number): number =>
+  Math.min(50 * 2 ** Math.min(tries, 10), MAX_RECONNECT_DELAY_MS) + Math.floor(Math.random() * 50);
+
+/** Opens a connection for one role. It connects by itself and again after each loss; errors are logged once a second at most. */
+export function connectRedis(connection: RedisConnection, role: RedisRole, log: Logger): RedisClient {
+  const options: RedisOptions = {
+    ...roleOptions[role],
+    connectionName: `holdfast-${role}`,
+    connectTimeout: 5_000,
+    retryStrategy: reconnectDelay,
+    // Talking to a demoted master: reconnect (through Sentinel where there is one) and send again.
+    reconnectOnError: (error) => (redisErrorKind(error) === 'demoted' ? 2 : false),
+    ...login(connection),
+  };
+  const client = open(connection, options);
+  logConnection(client, role, log);
+  return client;
+}
+
+function open(connection: RedisConnection, options: RedisOptions): RedisClient {
+  switch (connection.kind) {
+    case 'single':
+      return new Redis({ ...options, host: connection.host, port: connection.port });
+    case 'socket':
+      return new Redis({ ...options, path: connection.path });
+    case 'sentinel':
+      return new Redis({
+        ...options,
+        sentinels: [...connection.sentinels],
+        name: connection.masterName,
+        enableTLSForSentinelMode: connection.tls,
+        failoverDetector: true,
+        sentinelRetryStrategy: reconnectDelay,
+      });
+    case 'cluster':
+      return new Cluster([...connection.nodes], {
+        enableOfflineQueue: options.enableOfflineQueue ?? true,
+        clusterRetryStrategy: reconnectDelay,
+        slotsRefreshTimeout: 2_000,
+        redisOptions: options,
+        ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
+      });
+  }
+}
+
+function login(connection: RedisConnection): RedisOptions {
+  if (connection.kind === 'socket') return {};
+  return {
+    db: connection.kind === 'cluster' ? 0 : connection.database,
+    ...(connection.username === undefined ? {} : { username: connection.username }),
+    ...(connection.password === undefined ? {} : { password: connection.password }),
+    ...(connection.tls ? { tls: connection.kind === 'single' ? { servername: connection.host } : {} } : {}),
+  };
+}
+
+function logConnection(client: RedisClient, role: RedisRole, log: Logger): void {
+  let lastLoggedAt = -Infinity;
+  client.on('error', (error: Error) => {
+    const now = performance.now();
+    if (now - lastLoggedAt < 1_000) return;
+    lastLoggedAt = now;
+    log.warn('redis.connection_error', { role, error: { name: error.name, message: error.message } });
+  });
+  client.on('ready', () => log.debug('redis.ready', { role }));
+}
+
+/** Resolves once the connection can take commands; false when it cannot within `timeoutMs`. */
+export async function isReadyWithin(client: RedisClient, timeoutMs: number): Promise<boolean> {
+  if (client.status === 'ready') return true;
+  return new Promise((resolve) => {
+    const finish = (ready: boolean): void => {
+      clearTimeout(timer);
+      client.off('ready', onReady);
+      resolve(ready);
+    };
+    const onReady = (): void => finish(true);
+    const timer = setTimeout(() => finish(false), timeoutMs);
+    client.once('ready', onReady);
+  });
+}
+
+/** Ends a connection: politely within a second, else at once. A paused server must not hold up a shutdown. */
+export async function closeRedis(client: RedisClient): Promise<void> {
+  if (client.status === 'end') return;
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, 1_000);
+  });
+  if (client.status === 'ready') await Promise.race([client.quit().catch(() => undefined), limit]);
+  clearTimeout(timer);
+  client.disconnect();
+}

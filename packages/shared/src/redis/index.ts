@@ -1,0 +1,10 @@
+export {
+  closeRedis,
+  connectRedis,
+  isReadyWithin,
+  type RedisClient,
+  type RedisRole,
+} from './connect-redis.js';
+export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-error.js';
+export { redisKeys, type RedisKeys } from './redis-keys.js';
+export { defineScript, type Script, type ScriptReply } from './script.js';

@@ -1,0 +1,53 @@
+/**
+ * Every key that Holdfast itself keeps in Redis, in one place. All of them (and all of BullMQ's) carry the same
+ * hash tag, so that any set of them may be used in one script or transaction, also on Redis Cluster; the price is
+ * that one deployment lives on one master (docs/decisions/0004-one-slot.md).
+ */
+export function redisKeys(prefix: string) {
+  const p = `{${prefix}}`;
+  return {
+    /** The hash tag itself; scripts build the keys of records and indexes from it, and BullMQ prefixes its queues with it. */
+    prefix: p,
+    /** String: one record, see record-codec.ts. */
+    record: (id: string) => `${p}:m:${id}`,
+    /** Sorted sets of ids by creation time (ms). Every record is in exactly one of the three types. */
+    byType: (code: string) => `${p}:i:t:${code}`,
+    byCategory: (category: string) => `${p}:i:c:${category}`,
+    byTag: (tag: string) => `${p}:i:g:${tag}`,
+    /** Only for statuses other than verified: that one is the rest. */
+    byStatus: (code: string) => `${p}:i:s:${code}`,
+    /** Sorted sets of `<start of the SHA-256>:<id>`, see sha256Place. */
+    bySha256: (bucket: string) => `${p}:i:h:${bucket}`,
+    /** Sorted set: id -> ms of the edit that the host does not have yet. */
+    unpushed: `${p}:unpushed`,
+    /** Sorted set: id -> ms of the deletion. Ids in here never come back. */
+    tombstones: `${p}:tombstones`,
+    /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */
+    sequence: `${p}:sequence`,
+    /** Sorted set: id -> ms of the last heartbeat of its upload; and a hash for each. */
+    intents: `${p}:intents`,
+    intent: (id: string) => `${p}:intent:${id}`,
+    /** Sorted set: JSON of the asset -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
+    refused: `${p}:refused`,
+    /** String: when this catalog began. Its absence tells that Redis was emptied. */
+    born: `${p}:born`,
+    /** String: written before each durability barrier, and nothing else. */
+    barrier: `${p}:barrier`,
+    /** Strings under this name are written and removed by health checks. */
+    probe: (nonce: string) => `${p}:probe:${nonce}`,
+    /** Sync: the lease of the one running run, its growing token, state of the run, the last runs, marks. */
+    syncLease: `${p}:sync:lease`,
+    syncToken: `${p}:sync:token`,
+    syncRun: `${p}:sync:run`,
+    syncRuns: `${p}:sync:runs`,
+    syncState: `${p}:sync:state`,
+    /** Bitmap by sequence number of the records that the current full run has seen. */
+    syncSeen: (runId: string) => `${p}:sync:seen:${runId}`,
+    /** Sorted set: worker id -> ms until which it is alive. */
+    workers: `${p}:workers`,
+    /** Fixed windows of the rate limit, one key per client and minute. */
+    rate: (client: string, minute: number) => `${p}:rate:${client}:${String(minute)}`,
+  } as const;
+}
+
+export type RedisKeys = ReturnType<typeof redisKeys>;

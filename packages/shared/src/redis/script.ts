@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import type { RedisClient } from './connect-redis.js';
+
+export type ScriptReply = string | number | null | ScriptReply[];
+
+/** A Lua script that runs atomically on the server. Its text never contains values: the server caches it by hash. */
+export interface Script {
+  (redis: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<ScriptReply>;
+  readonly text: string;
+}
+
+export function defineScript(text: string): Script {
+  const sha = createHash('sha1').update(text).digest('hex');
+  const run = async (
+    redis: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReply> => {
+    const operands = [...keys, ...args];
+    try {
+      return (await redis.evalsha(sha, keys.length, ...operands)) as ScriptReply;
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      return (await redis.eval(text, keys.length, ...operands)) as ScriptReply;
+    }
+  };
+  return Object.assign(run, { text });
+}

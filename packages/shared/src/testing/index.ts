@@ -1,0 +1,2 @@
+export { freePort, startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
+export { aRecord } from './media-builders.js';

@@ -1,0 +1,34 @@
+import { newMediaId, unmeasured, type MediaRecord } from '../media/index.js';
+
+/** A plausible record of an uploaded image; give what the test is about. */
+export function aRecord(over: Partial<MediaRecord> = {}): MediaRecord {
+  const id = over.id ?? newMediaId();
+  const createdAt = over.createdAt ?? new Date().toISOString();
+  return {
+    ...unmeasured,
+    id,
+    publicId: `holdfast/${id}`,
+    assetId: Buffer.from(id.padEnd(32, '0')).toString('hex').slice(-32),
+    resourceType: 'image',
+    format: 'png',
+    bytes: 1_234,
+    width: 10,
+    height: 20,
+    durationSeconds: null,
+    url: `https://res.example.com/demo/image/upload/v1700000000/holdfast/${id}.png`,
+    checksum: { sha256: Buffer.from(id.padEnd(32, 'x')).toString('hex').slice(0, 64), md5: 'ab'.repeat(16) },
+    filename: 'a.png',
+    title: 'A',
+    description: '',
+    category: 'nature',
+    tags: ['sea'],
+    uploadedBy: 'web',
+    source: 'upload',
+    createdAt,
+    updatedAt: createdAt,
+    revision: 1,
+    hostVersion: 1_700_000_000,
+    pushedRevision: 1,
+    ...over,
+  };
+}
