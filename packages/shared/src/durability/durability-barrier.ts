@@ -1,0 +1,105 @@
+import type { DurabilityLevel, DurabilitySettings } from '../config/index.js';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+
+/** How long one barrier may take before it confirms nothing. */
+const BARRIER_TIMEOUT_MS = 5_000;
+/** Under fsync every second a barrier takes up to a second: then several overlap, begun this far apart. */
+const SLOW_MS = 100;
+const SLOW_SPACING_MS = 150;
+const SLOW_OVERLAP = 4;
+
+export interface Barrier {
+  /**
+   * Resolves with what the server confirmed for every write that was acknowledged before this call. One round trip
+   * serves all callers that wait. Throws CATALOG_UNAVAILABLE when the connection was lost: read back again.
+   */
+  confirm(): Promise<DurabilityLevel>;
+  /** Grows with each new connection: a level counts only when it was the same at the read-back. */
+  epoch(): number;
+}
+
+export interface BarrierOptions {
+  /** A connection of the role `barrier`, used for nothing else. */
+  redis: RedisClient;
+  keys: RedisKeys;
+  settings: DurabilitySettings;
+  /** False where the server confirms without having synced: the level stays `written`. */
+  believesFsync: () => boolean;
+}
+
+interface Group {
+  result: Promise<DurabilityLevel>;
+  settle: (result: Promise<DurabilityLevel>) => void;
+}
+
+/** Groups verifications behind WAITAOF and WAIT (reliability.md, "The barrier: recipe"). */
+export function createBarrier({ redis, keys, settings, believesFsync }: BarrierOptions): Barrier {
+  let waiting: Group | undefined;
+  let running = 0;
+  let count = 0;
+  let epoch = 0;
+  let lastDurationMs = 0;
+  let lastStart = -Infinity;
+  redis.on('ready', () => (epoch += 1));
+
+  // A write of our own, then WAITAOF, in a pipeline: the write is what makes the answer cover earlier writes of other
+  // connections, and inside MULTI or Lua the server would answer at once and not truly.
+  const cross = async (): Promise<DurabilityLevel> => {
+    count += 1;
+    const pipeline = redis.pipeline().set(keys.barrier, count);
+    pipeline.call('WAITAOF', 1, 0, BARRIER_TIMEOUT_MS);
+    if (settings.replicas > 0) pipeline.call('WAIT', settings.replicas, BARRIER_TIMEOUT_MS);
+    const [write, synced, replicated] = (await pipeline.exec()) ?? [];
+    if (!write || write[0]) throw write?.[0] ?? new Error('the barrier had no answer');
+    if (settings.replicas > 0 && !replicated?.[0] && Number(replicated?.[1]) >= settings.replicas)
+      return 'replicated';
+    // A refusal (append-only file off, unknown command) confirms nothing more than that the write was taken.
+    const onDisk = synced?.[0] ? 0 : Number((synced?.[1] as unknown[] | undefined)?.[0] ?? 0);
+    return onDisk >= 1 && believesFsync() ? 'fsynced' : 'written';
+  };
+
+  const begin = (): void => {
+    if (waiting === undefined) return;
+    const slow = lastDurationMs > SLOW_MS;
+    if (running >= (slow ? SLOW_OVERLAP : 1)) return;
+    const now = performance.now();
+    const early = slow && running > 0 ? lastStart + SLOW_SPACING_MS - now : 0;
+    if (early > 0) {
+      setTimeout(begin, early).unref();
+      return;
+    }
+    const group = waiting;
+    waiting = undefined;
+    running += 1;
+    lastStart = now;
+    const crossing = cross().finally(() => {
+      running -= 1;
+      lastDurationMs = performance.now() - now;
+      begin();
+    });
+    group.settle(crossing);
+  };
+
+  return {
+    epoch: () => epoch,
+    confirm: async () => {
+      waiting ??= newGroup();
+      const { result } = waiting;
+      // Later in this turn, so that verifications that finish together form one group.
+      queueMicrotask(begin);
+      try {
+        return await result;
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+  };
+}
+
+function newGroup(): Group {
+  let settle: Group['settle'] = () => undefined;
+  const result = new Promise<DurabilityLevel>((resolve) => {
+    settle = resolve;
+  });
+  return { result, settle };
+}

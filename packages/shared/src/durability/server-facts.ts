@@ -1,0 +1,84 @@
+import { fromRedisError, type RedisClient } from '../redis/index.js';
+
+/** What the server says of itself; null where it does not let us see. */
+export interface ServerFacts {
+  server: 'redis' | 'valkey';
+  version: string;
+  runId: string;
+  role: string | null;
+  aofEnabled: boolean | null;
+  /** `always`, `everysec` or `no`. */
+  fsyncPolicy: string | null;
+  /** RDB snapshot schedule, empty when off. */
+  snapshotSchedule: string | null;
+  evictionPolicy: string | null;
+  usedMemory: number | null;
+  maxMemory: number | null;
+  lastAofWriteOk: boolean | null;
+  lastSnapshotOk: boolean | null;
+  connectedReplicas: number | null;
+}
+
+/** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
+export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
+  const info = parseInfo(await askOrRefused(() => redis.info()));
+  const config = parseConfig(
+    await askOrRefused(() =>
+      redis.call('CONFIG', 'GET', 'appendfsync', 'save', 'maxmemory-policy', 'appendonly'),
+    ),
+  );
+  const flag = (name: string): boolean | null => (info.has(name) ? info.get(name) === '1' : null);
+  const ok = (name: string): boolean | null => (info.has(name) ? info.get(name) === 'ok' : null);
+  const number = (name: string): number | null => (info.has(name) ? Number(info.get(name)) : null);
+  const valkey = info.has('valkey_version');
+  return {
+    server: valkey ? 'valkey' : 'redis',
+    version: info.get(valkey ? 'valkey_version' : 'redis_version') ?? 'unknown',
+    runId: info.get('run_id') ?? '',
+    role: info.get('role') ?? null,
+    aofEnabled: flag('aof_enabled') ?? (config.has('appendonly') ? config.get('appendonly') === 'yes' : null),
+    fsyncPolicy: config.get('appendfsync') ?? null,
+    snapshotSchedule: config.get('save') ?? null,
+    evictionPolicy: info.get('maxmemory_policy') ?? config.get('maxmemory-policy') ?? null,
+    usedMemory: number('used_memory'),
+    maxMemory: number('maxmemory'),
+    lastAofWriteOk: ok('aof_last_write_status'),
+    lastSnapshotOk: ok('rdb_last_bgsave_status'),
+    connectedReplicas: number('connected_slaves'),
+  };
+}
+
+async function askOrRefused(ask: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await ask();
+  } catch (error) {
+    // Managed servers refuse with NOPERM or "unknown command".
+    if (error instanceof Error && /^(?:NOPERM|ERR )/.test(error.message)) return undefined;
+    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+  }
+}
+
+function parseInfo(reply: unknown): Map<string, string> {
+  const lines = typeof reply === 'string' ? reply.split('\r\n') : [];
+  return new Map(
+    lines
+      .filter((line) => line.includes(':'))
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  );
+}
+
+/** A flat list of names and values, or under RESP3 a map. */
+function parseConfig(reply: unknown): Map<string, string> {
+  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), String(value)]));
+  if (Array.isArray(reply)) {
+    const flat = reply as unknown[];
+    return new Map(
+      flat.flatMap((name, index) =>
+        index % 2 === 0 ? [[String(name), String(flat[index + 1])] as const] : [],
+      ),
+    );
+  }
+  if (typeof reply === 'object' && reply !== null)
+    return new Map(Object.entries(reply).map(([name, value]) => [name, String(value)]));
+  return new Map();
+}

@@ -1,0 +1,98 @@
+import type { DurabilitySettings } from '../config/index.js';
+import type { ServerFacts } from './server-facts.js';
+
+/** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
+export type Severity = 'error' | 'warning' | 'notice';
+
+export interface Finding {
+  code: string;
+  severity: Severity;
+  message: string;
+  /** What to do, in one plain sentence. */
+  fix: string;
+}
+
+interface Rule extends Finding {
+  applies(facts: ServerFacts, settings: DurabilitySettings): boolean;
+}
+
+const persists = (facts: ServerFacts): boolean =>
+  facts.aofEnabled === true || (facts.snapshotSchedule ?? '') !== '';
+const hidden = (facts: ServerFacts): boolean => facts.aofEnabled === null && facts.snapshotSchedule === null;
+
+/** What is judged of the server, as a list; the first words of each message say what is, the fix what to do. */
+const rules: readonly Rule[] = [
+  {
+    code: 'PERSISTENCE_OFF',
+    severity: 'warning',
+    message: 'Redis keeps nothing on disk: a restart empties the catalog until a sync has refilled it.',
+    fix: 'Set "appendonly yes" and "appendfsync always" on the server, or use a plan with persistence.',
+    applies: (facts) => !hidden(facts) && facts.aofEnabled !== null && !persists(facts),
+  },
+  {
+    code: 'FSYNC_EVERYSEC',
+    severity: 'notice',
+    message:
+      'Redis does not sync every write to disk: a crash can lose the last seconds of the catalog, which a sync restores.',
+    fix: 'Set "appendfsync always" on the server.',
+    applies: (facts) =>
+      facts.aofEnabled === true && facts.fsyncPolicy !== null && facts.fsyncPolicy !== 'always',
+  },
+  {
+    code: 'SNAPSHOTS_ONLY',
+    severity: 'warning',
+    message: 'Redis only takes snapshots: a crash loses everything since the last one.',
+    fix: 'Set "appendonly yes" and "appendfsync always" on the server.',
+    applies: (facts) => facts.aofEnabled === false && persists(facts),
+  },
+  {
+    code: 'EVICTION_POLICY',
+    severity: 'warning',
+    message: 'Redis may throw away records and jobs when its memory is full.',
+    fix: 'Set "maxmemory-policy noeviction" on the server.',
+    applies: (facts) => facts.evictionPolicy !== null && facts.evictionPolicy !== 'noeviction',
+  },
+  {
+    code: 'MEMORY_NEARLY_FULL',
+    severity: 'warning',
+    message: 'Redis has used more than 90 % of its memory limit; beyond it uploads are refused.',
+    fix: 'Raise "maxmemory", or move to a larger plan.',
+    applies: ({ usedMemory, maxMemory }) =>
+      usedMemory !== null && maxMemory !== null && maxMemory > 0 && usedMemory > 0.9 * maxMemory,
+  },
+  {
+    code: 'NO_REPLICAS',
+    severity: 'warning',
+    message: 'Redis has fewer replicas than records are expected to reach.',
+    fix: 'Start the replicas, or lower DURABILITY_REPLICAS.',
+    applies: ({ connectedReplicas }, { replicas }) =>
+      replicas > 0 && connectedReplicas !== null && connectedReplicas < replicas,
+  },
+  {
+    code: 'AOF_WRITE_FAILED',
+    severity: 'error',
+    message: 'The last write to the append-only file failed.',
+    fix: 'Free space on the disk of the Redis server.',
+    applies: (facts) => facts.lastAofWriteOk === false,
+  },
+  {
+    code: 'RDB_SAVE_FAILED',
+    severity: 'warning',
+    message: 'The last snapshot of Redis failed.',
+    fix: 'Free space on the disk of the Redis server, and look at its log.',
+    applies: (facts) => facts.lastSnapshotOk === false,
+  },
+  {
+    code: 'UNKNOWN_PERSISTENCE',
+    severity: 'notice',
+    message: 'The server does not tell whether it keeps its data on disk.',
+    fix: 'Check in the console of the provider that persistence is on and eviction is off.',
+    applies: (facts) => hidden(facts) || (facts.aofEnabled === true && facts.fsyncPolicy === null),
+  },
+];
+
+export function serverFindings(facts: ServerFacts, settings: DurabilitySettings): Finding[] {
+  return rules
+    .filter((rule) => rule.applies(facts, settings))
+    .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
+}

@@ -1,0 +1,23 @@
+export { queueNames, type JobDefinition, type QueueName } from './define-job.js';
+export { isJobName, jobs, type JobName, type JobPayload } from './job-names.js';
+export { jobOptions, streamOptions, workerTimings } from './job-options.js';
+export { GiveUp, HandBack } from './job-outcome.js';
+export {
+  pushJob,
+  removeJob,
+  saveJob,
+  verifyJob,
+  type PushPayload,
+  type RemovePayload,
+  type SavePayload,
+  type VerifyPayload,
+} from './media-jobs.js';
+export { connectMediaQueues, type MediaQueues, type QueueCounts } from './media-queues.js';
+export {
+  syncJob,
+  syncModes,
+  syncTriggers,
+  type SyncMode,
+  type SyncPayload,
+  type SyncTrigger,
+} from './sync-job.js';

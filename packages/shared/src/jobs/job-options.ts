@@ -1,0 +1,38 @@
+import type { JobsOptions } from 'bullmq';
+import type { JobSettings } from '../config/index.js';
+import type { JobDefinition } from './define-job.js';
+
+/** A job that crashed its worker this often is not tried again: something in it kills processes. */
+const MAX_STARTS = 50;
+
+/** The options of one job: its id, its attempts, and what is kept of it. Built here and nowhere else. */
+export function jobOptions<Payload>(
+  definition: JobDefinition<string, Payload>,
+  payload: Payload,
+  settings: JobSettings,
+  over: JobsOptions = {},
+): JobsOptions {
+  const { completed, failed } = definition.keep;
+  return {
+    jobId: definition.idFor(payload),
+    attempts: settings.attempts,
+    backoff: { type: 'exponential', delay: settings.backoffMs, jitter: 0.5 },
+    removeOnComplete: { count: completed.count, age: completed.ageSeconds },
+    removeOnFail: { age: failed.ageSeconds },
+    ...over,
+  };
+}
+
+/** Options of every BullMQ Worker of ours; the numbers are explained in reliability.md, "Crash recovery against idle cost". */
+export const workerTimings = {
+  lockDurationMs: 20_000,
+  stalledIntervalMs: 14_000,
+  maxStalledCount: 1_000,
+  maxStartedAttempts: MAX_STARTS,
+  /** Longest block of an idle worker. The watch makes up for wake-ups that a long block can lose. */
+  blockSeconds: 900,
+  watchIntervalMs: 20_000,
+} as const;
+
+/** The event stream of a queue is only read by open browsers; the default of 10,000 entries costs megabytes. */
+export const streamOptions = { streams: { events: { maxLen: 100 } } } as const;
