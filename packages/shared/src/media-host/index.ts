@@ -10,3 +10,8 @@ export type {
   PutRequest,
   PutResult,
 } from './media-host.js';
+export { createMediaHost, type MediaHostOptions } from './create-media-host.js';
+export { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
+export { HostFailure, isTransientHostError } from './cloudinary/host-failure.js';
+export { createLocalHost, type LocalHostOptions } from './local/local-host.js';
+export { openLocalFile, type LocalFile } from './local/open-local-file.js';

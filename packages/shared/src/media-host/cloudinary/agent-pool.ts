@@ -1,0 +1,63 @@
+import http from 'node:http';
+import https from 'node:https';
+
+/** A socket that idled longer may have been closed by the host just now; the SDK never retries a stale one. */
+const MAX_IDLE_MS = 4_000;
+
+/** One agent with one kept-alive socket: destroying it is the only way to kill a request of the SDK. */
+export interface Lease {
+  readonly agent: http.Agent;
+  /** Keeps the socket for the next call. */
+  release(): void;
+  /** Kills whatever runs on it. */
+  destroy(): void;
+}
+
+export interface AgentPool {
+  lease(): Lease;
+  destroy(): void;
+}
+
+/** Keeps at most `maxIdle` agents for reuse, the last used first; more calls at once get agents of their own. */
+export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
+  const create = (): http.Agent =>
+    apiUrl.startsWith('http:')
+      ? new http.Agent({ keepAlive: true, maxSockets: 1 })
+      : new https.Agent({ keepAlive: true, maxSockets: 1 });
+  const idle: { agent: http.Agent; since: number }[] = [];
+  const inUse = new Set<http.Agent>();
+
+  const take = (): http.Agent => {
+    const last = idle.pop();
+    if (last === undefined) return create();
+    if (performance.now() - last.since <= MAX_IDLE_MS) return last.agent;
+    // The ones below idled even longer.
+    last.agent.destroy();
+    for (const { agent } of idle.splice(0)) agent.destroy();
+    return create();
+  };
+
+  return {
+    lease: () => {
+      const agent = take();
+      inUse.add(agent);
+      return {
+        agent,
+        release: () => {
+          if (!inUse.delete(agent)) return;
+          if (idle.length < maxIdle) idle.push({ agent, since: performance.now() });
+          else agent.destroy();
+        },
+        destroy: () => {
+          inUse.delete(agent);
+          agent.destroy();
+        },
+      };
+    },
+    destroy: () => {
+      for (const { agent } of idle.splice(0)) agent.destroy();
+      for (const agent of inUse) agent.destroy();
+      inUse.clear();
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { Agent } from 'node:http';
+import { HoldfastError } from '../../errors/index.js';
+import { abortReason } from '../abort-reason.js';
+import type { AgentPool } from './agent-pool.js';
+
+export interface CallLimits {
+  deadlineMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** Error answers whose body the SDK reads to its end; after any other error the socket is lost. */
+const DRAINED = new Set<unknown>([400, 401, 404, 420, 429]);
+
+/**
+ * One small call of the SDK on a socket of its own. Settles once, by the deadline at the latest (HOST_TIMEOUT) or when
+ * the signal aborts (its reason); else rejects with what the SDK gave.
+ */
+export function callHost(
+  pool: AgentPool,
+  { deadlineMs, signal }: CallLimits,
+  call: (agent: Agent) => Promise<unknown>,
+): Promise<unknown> {
+  if (signal?.aborted === true) return Promise.reject(abortReason(signal));
+  const lease = pool.lease();
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      settle();
+      if (DRAINED.has(statusOf(error))) lease.release();
+      else lease.destroy();
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
+      reject(error);
+    };
+    const onAbort = (): void => fail(signal === undefined ? undefined : abortReason(signal));
+    const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    // The SDK throws at once on some bad options.
+    const run = async (): Promise<unknown> => call(lease.agent);
+    const succeed = (reply: unknown): void => {
+      settle();
+      lease.release();
+      resolve(reply);
+    };
+    run().then(succeed, fail);
+  });
+}
+
+function statusOf(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null) return undefined;
+  if ('http_code' in error) return error.http_code;
+  return 'error' in error ? statusOf(error.error) : undefined;
+}

@@ -1,0 +1,41 @@
+import type { HostBudget } from '../media-host.js';
+import type { RateLimit } from './reply-schemas.js';
+
+/** Waited where the host does not say how long. */
+const FALLBACK_SECONDS = 60;
+
+/** The hourly budget as the last answers told it. */
+export interface RateBudget {
+  /** From the headers of a successful answer, where it had them. */
+  readonly seen: (limit: RateLimit | null) => void;
+  /** Seconds to wait after a refusal with this message; marks the budget as spent. */
+  readonly retryAfter: (message: string) => number;
+  readonly current: () => HostBudget | null;
+}
+
+/** `now` gives milliseconds since the epoch. */
+export function createRateBudget(now: () => number): RateBudget {
+  let last: RateLimit | null = null;
+  return {
+    seen: (limit) => {
+      if (limit !== null) last = limit;
+    },
+    retryAfter: (message) => {
+      const resetAt = readTryAgain(message) ?? last?.resetAt.getTime() ?? 0;
+      if (last !== null)
+        last = { ...last, remaining: 0, ...(resetAt > 0 ? { resetAt: new Date(resetAt) } : {}) };
+      const seconds = Math.ceil((resetAt - now()) / 1_000);
+      return seconds > 0 ? seconds : FALLBACK_SECONDS;
+    },
+    current: () =>
+      last === null
+        ? null
+        : { limit: last.limit, remaining: last.remaining, resetAt: last.resetAt.toISOString() },
+  };
+}
+
+/** `… Try again on 2024-10-04 14:00:00 UTC` in milliseconds since the epoch, or null. */
+function readTryAgain(message: string): number | null {
+  const found = /try again on (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/i.exec(message);
+  return found === null ? null : Date.parse(`${String(found[1])}T${String(found[2])}Z`);
+}

@@ -1,0 +1,70 @@
+import { pipeline, type Readable, type Writable } from 'node:stream';
+import { HoldfastError } from '../../errors/index.js';
+import { abortReason } from '../abort-reason.js';
+import { toSourceError } from '../source-error.js';
+import type { Lease } from './agent-pool.js';
+import type { CloudinarySdk, UploadOptions } from './sdk.js';
+
+export interface UploadTask {
+  options: UploadOptions;
+  /** Chunks in memory, or a stream that is destroyed in every outcome. */
+  body: readonly Buffer[] | Readable;
+  signal: AbortSignal;
+  /** For the whole request; the idle time is in the options. */
+  deadlineMs: number;
+}
+
+/**
+ * One upload request. The SDK alone may call back twice, never, or throw; here it settles exactly once: with the
+ * reply, or with what went wrong. Only the SDK's callback means success. The lease is kept for the next upload
+ * unless something of this one may still be on its socket.
+ */
+export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): Promise<unknown> {
+  const { options, body, signal, deadlineMs } = task;
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    let sink: Writable | undefined;
+    const finish = (error: unknown, reply?: unknown): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      const sent = sink?.writableFinished === true;
+      if ('destroy' in body) body.destroy();
+      if (error === undefined && sent) {
+        lease.release();
+      } else {
+        // An early reply leaves sink, source and socket open.
+        sink?.destroy();
+        lease.destroy();
+      }
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
+      if (error !== undefined) reject(error);
+      else resolve(reply);
+    };
+    const onAbort = (): void => finish(abortReason(signal));
+    const timer = setTimeout(() => finish(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    try {
+      sink = sdk.uploader.upload_stream(options, (error, reply) => finish(error ?? undefined, reply));
+      send(body, sink, finish);
+    } catch (error) {
+      finish(error);
+    }
+  });
+}
+
+function send(body: UploadTask['body'], sink: Writable, fail: (error: unknown) => void): void {
+  if ('destroy' in body) {
+    pipeline(body, sink, (error) => {
+      if (error) fail(toSourceError(error));
+    });
+    return;
+  }
+  for (const chunk of body.slice(0, -1)) sink.write(chunk);
+  sink.end(body.at(-1));
+}

@@ -1,0 +1,20 @@
+import type { HostSettings } from '../config/index.js';
+import type { Logger } from '../logging/index.js';
+import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
+import { createLocalHost } from './local/local-host.js';
+import type { MediaHost } from './media-host.js';
+
+export interface MediaHostOptions {
+  /** Uploads that usually run at once in this process. */
+  uploadSlots: number;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+/** The host that the settings name. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
+export async function createMediaHost(settings: HostSettings, options: MediaHostOptions): Promise<MediaHost> {
+  return settings.kind === 'cloudinary'
+    ? createCloudinaryHost(settings, options)
+    : createLocalHost(settings, options);
+}

@@ -1,0 +1,55 @@
+import { mkdir, open, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { unlessMissing } from './disk-errors.js';
+
+/** Makes names that were added to or removed from the folder survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A new file with this text, on disk when it resolves. Fails when the name is taken. */
+export async function writeDurably(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx');
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** True when there was such a file. */
+export async function removeFile(path: string): Promise<boolean> {
+  return (await unlessMissing(unlink(path).then(() => true))) ?? false;
+}
+
+/** Folders remembered as durable; a bound, since new ones come for ever. */
+const MAX_REMEMBERED = 1_000;
+
+/**
+ * Makes folders exist durably below `root`, once per folder and process: one that another process made a moment
+ * ago may not be on disk yet.
+ */
+export function createFolderMaker(root: string): (folder: string) => Promise<void> {
+  const known = new Map<string, Promise<void>>();
+  const make = async (folder: string): Promise<void> => {
+    if (folder.length > root.length) await ensure(dirname(folder));
+    await mkdir(folder, { recursive: true });
+    await syncFolder(dirname(folder));
+  };
+  const ensure = (folder: string): Promise<void> => {
+    const before = known.get(folder);
+    if (before !== undefined) return before;
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    const made = make(folder);
+    known.set(folder, made);
+    made.catch(() => known.delete(folder));
+    return made;
+  };
+  return ensure;
+}

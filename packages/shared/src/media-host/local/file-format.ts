@@ -1,0 +1,54 @@
+import { imageSize } from 'image-size';
+import type { ResourceType } from '../../media/index.js';
+
+/** Enough for the dimensions of an image behind its embedded metadata, in nearly all files. */
+export const HEAD_BYTES = 256 * 1024;
+
+export interface FileFacts {
+  format: string | null;
+  width: number | null;
+  height: number | null;
+}
+
+const ascii = (head: Buffer, from: number, to: number): string => head.toString('latin1', from, to);
+
+/** First bytes of what is not an image to image-size, and of sound and film. First match wins. */
+const signatures: readonly { format: string; matches: (head: Buffer) => boolean }[] = [
+  { format: 'pdf', matches: (head) => ascii(head, 0, 5) === '%PDF-' },
+  { format: 'webm', matches: (head) => isMatroska(head) && ascii(head, 0, 64).includes('webm') },
+  { format: 'mkv', matches: isMatroska },
+  { format: 'mov', matches: (head) => ascii(head, 4, 10) === 'ftypqt' },
+  { format: 'm4a', matches: (head) => ascii(head, 4, 11) === 'ftypM4A' },
+  { format: 'mp4', matches: (head) => ascii(head, 4, 8) === 'ftyp' },
+  { format: 'avi', matches: (head) => ascii(head, 0, 4) === 'RIFF' && ascii(head, 8, 12) === 'AVI ' },
+  { format: 'wav', matches: (head) => ascii(head, 0, 4) === 'RIFF' && ascii(head, 8, 12) === 'WAVE' },
+  { format: 'ogg', matches: (head) => ascii(head, 0, 4) === 'OggS' },
+  { format: 'flac', matches: (head) => ascii(head, 0, 4) === 'fLaC' },
+  { format: 'mp3', matches: (head) => ascii(head, 0, 3) === 'ID3' },
+  { format: 'aac', matches: (head) => head[0] === 0xff && ((head[1] ?? 0) & 0xf6) === 0xf0 },
+  { format: 'mp3', matches: (head) => head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0 },
+];
+
+/** What the first bytes tell. As on Cloudinary, raw files have no format: their public id carries the extension. */
+export function readFileFacts(resourceType: ResourceType, head: Buffer): FileFacts {
+  if (resourceType === 'raw') return { format: null, width: null, height: null };
+  if (resourceType === 'image') {
+    const size = readImageSize(head);
+    if (size !== null) return size;
+  }
+  const found = signatures.find(({ matches }) => matches(head));
+  return { format: found?.format ?? null, width: null, height: null };
+}
+
+function readImageSize(head: Buffer): FileFacts | null {
+  try {
+    const { type, width, height } = imageSize(head);
+    return { format: type ?? null, width, height };
+  } catch {
+    return null;
+  }
+}
+
+function isMatroska(head: Buffer): boolean {
+  return head.length >= 4 && head.readUInt32BE(0) === 0x1a45dfa3;
+}

@@ -1,0 +1,173 @@
+import { rename, rmdir, stat, statfs, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { LocalHostSettings } from '../../config/index.js';
+import { HoldfastError } from '../../errors/index.js';
+import type { Logger } from '../../logging/index.js';
+import { resourceTypes } from '../../media/index.js';
+import { abortReason, isAborted } from '../abort-reason.js';
+import { createHostOutcomes } from '../host-outcomes.js';
+import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
+import {
+  bytesPath,
+  metadataPath,
+  placeOf,
+  placeOfRef,
+  readAssetAt,
+  readIdentity,
+  toHostAsset,
+  type AssetPlace,
+} from './asset-files.js';
+import { isAssetId } from './asset-id.js';
+import { toDiskError, unlessMissing } from './disk-errors.js';
+import { createFolderMaker, removeFile, syncFolder, writeDurably } from './durable-files.js';
+import { createListing } from './local-listing.js';
+import { createLocalPut } from './local-put.js';
+import { clearLeftovers, createStaging } from './staging.js';
+import { undoUpload } from './undo-upload.js';
+
+export interface LocalHostOptions {
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** A body that is silent for so long is given up. */
+  idleMs?: number;
+  /** Below so many free bytes nothing more is stored. */
+  reserveBytes?: number;
+}
+
+const RESERVE_BYTES = 200_000_000;
+const IDLE_MS = 60_000;
+
+/** Files in a folder that several processes may share. Clears what dead ones left half-done. */
+export async function createLocalHost(
+  settings: LocalHostSettings,
+  options: LocalHostOptions,
+): Promise<MediaHost> {
+  const root = settings.directory;
+  const now = options.now ?? Date.now;
+  const outcomes = createHostOutcomes(now, options.log);
+  const staging = createStaging(root);
+  const ensureFolder = createFolderMaker(root);
+  const listing = createListing(root, options.log);
+  try {
+    await ensureFolder(root);
+    await clearLeftovers(root, options.log, (identity) => undoUpload(root, identity));
+  } catch (error) {
+    throw toDiskError(error);
+  }
+
+  const observed = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+    try {
+      const result = await work();
+      outcomes.answered();
+      return result;
+    } catch (thrown) {
+      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      const error = toDiskError(thrown);
+      // Ours without a cause in the file system say nothing about the disk.
+      if (error !== thrown) outcomes.failed(error.code);
+      throw error;
+    }
+  };
+
+  const freeBytes = async (): Promise<number> => {
+    const disk = await statfs(root);
+    return disk.bavail * disk.bsize;
+  };
+
+  /** `changes` enters only outer folders that were touched. */
+  const touched = async (place: AssetPlace): Promise<void> => {
+    const time = now() / 1_000;
+    await utimes(dirname(place.folder), time, time);
+  };
+
+  const put = createLocalPut({
+    root,
+    staging,
+    ensureFolder,
+    refuseWhenFull: async (bytes) => {
+      const free = await freeBytes();
+      if (free < (options.reserveBytes ?? RESERVE_BYTES) || free < bytes)
+        throw new HoldfastError('STORAGE_FULL');
+    },
+    touched,
+    idleMs: options.idleMs ?? IDLE_MS,
+    now,
+  });
+
+  const annotate = async (ref: AssetRef, { context, tags }: Pick<HostAsset, 'context' | 'tags'>) => {
+    const place = placeOfRef(root, ref);
+    const known = await readIdentity(place);
+    if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
+    const metadata = { context: { ...context }, tags: [...tags] };
+    const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
+    await writeDurably(staged, JSON.stringify(metadata));
+    const target = metadataPath(place, known.token);
+    await rename(staged, target);
+    // Looked at again after the rename: a removal in between must not leave metadata behind, nor be answered with success.
+    const [after, bytes] = await Promise.all([
+      readIdentity(place),
+      unlessMissing(stat(bytesPath(place, known.token))),
+    ]);
+    if (after?.token !== known.token || bytes === null) {
+      await removeFile(target);
+      throw new HoldfastError('MEDIA_NOT_FOUND');
+    }
+    await syncFolder(place.folder);
+    await touched(place);
+    return toHostAsset(place.assetId, known, { bytes: bytes.size, metadata });
+  };
+
+  const remove = async (ref: AssetRef): Promise<'removed' | 'absent'> => {
+    const place = placeOfRef(root, ref);
+    const known = await readIdentity(place);
+    if (known === null) return 'absent';
+    // Moving the identity away is the removal; what follows is finished from staging after a crash.
+    const staged = join(await staging.folder(), `${known.token}.json`);
+    const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
+    if (moved === null) return 'absent';
+    await syncFolder(place.folder);
+    await removeFile(bytesPath(place, known.token));
+    await removeFile(metadataPath(place, known.token));
+    await removeFile(staged);
+    return 'removed';
+  };
+
+  const findById = async (assetId: string): Promise<HostAsset | null> => {
+    if (!isAssetId(assetId)) return null;
+    for (const type of resourceTypes) {
+      const asset = await readAssetAt(placeOf(root, type, assetId));
+      if (asset !== null) return asset;
+    }
+    return null;
+  };
+
+  return {
+    kind: 'local',
+    put: async (request) => {
+      try {
+        return await observed(request.signal, () => put(request));
+      } finally {
+        if (!Buffer.isBuffer(request.body)) request.body.destroy();
+      }
+    },
+    annotate: (ref, metadata, signal) => observed(signal, () => annotate(ref, metadata)),
+    find: (ref, signal) => observed(signal, () => readAssetAt(placeOfRef(root, ref))),
+    remove: (ref, signal) => observed(signal, () => remove(ref)),
+    list: (request) => observed(request.signal, () => listing.list(request)),
+    changes: (request) => observed(request.signal, () => listing.changes(request)),
+    confirm: (assetIds, signal) =>
+      observed(signal, async () => {
+        const found = await Promise.all(assetIds.map(findById));
+        return found.filter((asset) => asset !== null);
+      }),
+    budget: () => null,
+    health: outcomes.health,
+    meteredCalls: () => 0,
+    freeBytes: () => observed(undefined, freeBytes),
+    close: async () => {
+      await rmdir(await staging.folder()).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { HoldfastError } from '../../errors/index.js';
+import type { Logger } from '../../logging/index.js';
+import { resourceTypes, type ResourceType } from '../../media/index.js';
+import { abortReason } from '../abort-reason.js';
+import type { AssetPage, ChangesRequest, HostAsset, ListRequest } from '../media-host.js';
+import { placeOf, readAssetAt } from './asset-files.js';
+import { walkAssets } from './walk-assets.js';
+
+interface Spot {
+  resourceType: ResourceType;
+  assetId: string;
+}
+
+/** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
+export function createListing(root: string, log: Logger) {
+  const read = async ({ resourceType, assetId }: Spot): Promise<HostAsset | null> => {
+    try {
+      return await readAssetAt(placeOf(root, resourceType, assetId));
+    } catch (error) {
+      // One damaged file must not end every listing; `find` and `confirm` still say what is wrong with it.
+      log.warn('host.asset_unreadable', { assetId, error });
+      return null;
+    }
+  };
+
+  const page = async (spots: AsyncIterable<Spot>, limit: number, signal: AbortSignal): Promise<AssetPage> => {
+    const taken: Spot[] = [];
+    let more = false;
+    for await (const spot of spots) {
+      if (signal.aborted) throw abortReason(signal);
+      more = taken.length === limit;
+      if (more) break;
+      taken.push(spot);
+    }
+    const assets = await Promise.all(taken.map(read));
+    const last = taken.at(-1);
+    return {
+      assets: assets.filter((asset) => asset !== null),
+      nextCursor: more && last !== undefined ? `${last.resourceType}:${last.assetId}` : null,
+    };
+  };
+
+  return {
+    list: ({ resourceType, cursor, limit, signal }: ListRequest): Promise<AssetPage> => {
+      const from = cursor === null ? null : readCursor(cursor);
+      if (from !== null && from.resourceType !== resourceType) throw new HoldfastError('HOST_CURSOR_SPENT');
+      return page(spotsOf(root, resourceType, { after: from?.assetId ?? null }), limit, signal);
+    },
+    /** In the order of creation within each type: a page is cheap and stable that way, and edits of old assets come first. */
+    changes: ({ since, cursor, limit, signal }: ChangesRequest): Promise<AssetPage> => {
+      const from = cursor === null ? null : readCursor(cursor);
+      return page(changedSpots(root, since.getTime(), from), limit, signal);
+    },
+  };
+}
+
+async function* changedSpots(root: string, changedSince: number, from: Spot | null): AsyncGenerator<Spot> {
+  const start = from === null ? 0 : resourceTypes.indexOf(from.resourceType);
+  for (const resourceType of resourceTypes.slice(start)) {
+    const after = from?.resourceType === resourceType ? from.assetId : null;
+    yield* spotsOf(root, resourceType, { after, changedSince });
+  }
+}
+
+async function* spotsOf(
+  root: string,
+  resourceType: ResourceType,
+  options: Parameters<typeof walkAssets>[1],
+): AsyncGenerator<Spot> {
+  for await (const assetId of walkAssets(join(root, resourceType), options)) yield { resourceType, assetId };
+}
+
+function readCursor(cursor: string): Spot {
+  const [type, assetId = ''] = cursor.split(':');
+  const resourceType = resourceTypes.find((known) => known === type);
+  if (resourceType === undefined || !/^[0-9a-f]{32}$/.test(assetId))
+    throw new HoldfastError('HOST_CURSOR_SPENT');
+  return { resourceType, assetId };
+}

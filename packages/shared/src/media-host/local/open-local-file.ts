@@ -1,0 +1,46 @@
+import { extname } from 'node:path';
+import type { LocalHostSettings } from '../../config/index.js';
+import { readHostMetadata } from '../../media/index.js';
+import { bytesPath, placeOfRef, readAssetAt, readIdentity } from './asset-files.js';
+import { refsFromUrl } from './asset-url.js';
+import { presentationOf, type Presentation } from './content-type.js';
+import { toDiskError } from './disk-errors.js';
+
+/** A stored file, ready to be served. */
+export interface LocalFile extends Presentation {
+  /** Absolute. Its content never changes. */
+  path: string;
+  bytes: number;
+  /** MD5 in hex of what was uploaded. */
+  etag: string;
+  /** ISO 8601. */
+  uploadedAt: string;
+  /** As its uploader called it; may hold any character. */
+  filename: string;
+}
+
+/**
+ * The file behind a path of the form `/media/<type>/<public id>[.<format>]`, or null. The path is only ever compared,
+ * never opened, so nothing in it can leave the folder. Rejects with HOST_REJECTED when the disk fails.
+ */
+export async function openLocalFile(settings: LocalHostSettings, urlPath: string): Promise<LocalFile | null> {
+  try {
+    for (const { ref, format } of refsFromUrl(urlPath)) {
+      const place = placeOfRef(settings.directory, ref);
+      const [known, asset] = await Promise.all([readIdentity(place), readAssetAt(place)]);
+      if (known === null || asset === null || (format !== null && format !== asset.format)) continue;
+      const extension = asset.format ?? extname(asset.publicId).slice(1);
+      return {
+        path: bytesPath(place, known.token),
+        bytes: asset.bytes,
+        etag: known.etag,
+        uploadedAt: known.createdAt,
+        filename: readHostMetadata(asset)?.fields.filename ?? asset.publicId.replace(/^.*\//, ''),
+        ...presentationOf(extension),
+      };
+    }
+    return null;
+  } catch (error) {
+    throw toDiskError(error);
+  }
+}
