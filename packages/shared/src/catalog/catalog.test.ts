@@ -143,7 +143,7 @@ describe('list', () => {
     const ids: string[] = [];
     let cursor: string | null | undefined;
     do {
-      const page = await catalog.list({ ...query, ...(cursor == null ? {} : { cursor }) });
+      const page = await catalog.list({ ...query, ...(typeof cursor === 'string' ? { cursor } : {}) });
       ids.push(...page.items.map((item) => item.id));
       cursor = page.nextCursor;
       await between();
