@@ -1,6 +1,6 @@
 /**
  * One line and an exit code from vitest's JSON report. A file that could not be loaded, an error outside every
- * test, or a missing report counts as a failure although no single test failed.
+ * test, a missing report or not a single test that passed counts as a failure although no single test failed.
  */
 export const summarize = (report, exitCode) => {
   const passed = report?.numPassedTests ?? 0;
@@ -9,7 +9,7 @@ export const summarize = (report, exitCode) => {
     (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
   ).length;
   const counted = (report?.numFailedTests ?? 0) + brokenFiles;
-  const failed = counted === 0 && (exitCode !== 0 || report === undefined) ? 1 : counted;
+  const failed = counted === 0 && (exitCode !== 0 || passed === 0) ? 1 : counted;
   return {
     line: `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
     exitCode: failed === 0 ? 0 : exitCode || 1,

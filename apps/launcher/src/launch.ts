@@ -66,6 +66,8 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
       folder?.close();
     },
   };
+  // The terminal was closed.
+  process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   await runUntilSignal(whole, {
     log,
     // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.

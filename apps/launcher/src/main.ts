@@ -11,7 +11,6 @@ loadEnvFile();
 if (process.stdout.isTTY) process.env['LOG_FORMAT'] ??= 'pretty';
 // The terminal or the pipe may go away; that must not take the service down with it.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
-process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
 
 try {
   await launch(process.env, [

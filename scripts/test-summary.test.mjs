@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { summarize } from './test-summary.mjs';
+
+const file = (status, ...tests) => ({
+  status,
+  assertionResults: tests.map((state) => ({ status: state })),
+});
+
+it('counts what passed', () => {
+  const report = { numPassedTests: 3, numFailedTests: 0, testResults: [file('passed')] };
+  expect(summarize(report, 0)).toEqual({ line: '3 passed, 0 failed', exitCode: 0 });
+});
+
+it('names skipped tests', () => {
+  const report = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 2, testResults: [] };
+  expect(summarize(report, 0).line).toBe('3 passed, 0 failed, 2 skipped');
+});
+
+it('counts a file that could not be loaded as a failure', () => {
+  const report = {
+    numPassedTests: 3,
+    numFailedTests: 1,
+    testResults: [file('failed', 'failed', 'passed'), file('failed')],
+  };
+  expect(summarize(report, 1)).toEqual({ line: '3 passed, 2 failed', exitCode: 1 });
+});
+
+it('counts an error outside every test as a failure', () => {
+  const report = { numPassedTests: 3, numFailedTests: 0, testResults: [file('passed', 'passed')] };
+  expect(summarize(report, 1)).toEqual({ line: '3 passed, 1 failed', exitCode: 1 });
+});
+
+it('fails without a report, whatever the exit code was', () => {
+  expect(summarize(undefined, 0)).toEqual({ line: '0 passed, 1 failed', exitCode: 1 });
+});
+
+it('fails when no test ran at all', () => {
+  expect(summarize({ numPassedTests: 0, numFailedTests: 0, testResults: [] }, 0).exitCode).toBe(1);
+});
