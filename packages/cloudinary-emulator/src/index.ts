@@ -1,7 +1,11 @@
 export { startCloudinaryEmulator } from './start-cloudinary-emulator.js';
 export type { CloudinaryEmulator, EmulatorOptions } from './start-cloudinary-emulator.js';
-export type { AssetQuery, EmulatorControl } from './control/emulator-control.js';
+export { connectToEmulator } from './control/connect-to-emulator.js';
+export type { AssetQuery, EmulatorControl, QuietOption } from './control/emulator-control.js';
 export type { Asset, ResourceType } from './assets/asset.js';
+export type { SeedTemplate } from './assets/seed-template.js';
+export type { AssetEdit } from './edits/edit-asset.js';
+export type { AssetInput } from './edits/place-asset.js';
 export type { Fault, FaultKind, PlannedFault } from './faults/fault.js';
 export type { WebhookFault } from './webhooks/webhook-fault.js';
 export type { Delivery } from './webhooks/webhooks.js';

@@ -1,4 +1,5 @@
 import type { AssetStore } from './assets/asset-store.js';
+import type { Seed } from './assets/seed-assets.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import type { FaultPlan } from './faults/fault-plan.js';
 import type { RateLimit } from './rate-limit.js';
@@ -22,6 +23,8 @@ export interface Parts {
   faults: FaultPlan;
   limit: RateLimit;
   requests: RequestLog;
+  /** Adds synthetic assets, so that a restart on the same directory finds them again. */
+  seed(seed: Seed): void;
 }
 
 /** The host's clock in its own granularity. */

@@ -1,5 +1,9 @@
+import { ping, showConfig, showUsage } from './admin-api/account.js';
+import { deleteByAssetIds, deleteByTag, deleteResources } from './admin-api/delete-resources.js';
 import { listByAssetFolder, listByContext, listByTag, listResources } from './admin-api/list-resources.js';
 import { listByAssetIds, showByAssetId, showResource } from './admin-api/show-resource.js';
+import { search } from './admin-api/search.js';
+import { updateResource } from './admin-api/update-resource.js';
 import type { Route } from './http/route.js';
 import { destroy } from './upload-api/destroy.js';
 import { editContext, editMetadata, editTags } from './upload-api/edit-many.js';
@@ -69,4 +73,36 @@ export const routes: readonly Route[] = [
     api: 'admin',
     handle: showResource,
   },
+  { method: 'POST', path: 'resources/search', endpoint: 'search', api: 'admin', handle: search },
+  {
+    method: 'POST',
+    path: 'resources/:rt/:type/:public_id',
+    endpoint: 'update',
+    api: 'admin',
+    handle: updateResource,
+  },
+  {
+    method: 'DELETE',
+    path: 'resources',
+    endpoint: 'delete-by-asset-ids',
+    api: 'admin',
+    handle: deleteByAssetIds,
+  },
+  {
+    method: 'DELETE',
+    path: 'resources/:rt/:type',
+    endpoint: 'delete-resources',
+    api: 'admin',
+    handle: deleteResources,
+  },
+  {
+    method: 'DELETE',
+    path: 'resources/:rt/tags/:tag',
+    endpoint: 'delete-by-tag',
+    api: 'admin',
+    handle: deleteByTag,
+  },
+  { method: 'GET', path: 'usage', endpoint: 'usage', api: 'admin', handle: showUsage },
+  { method: 'GET', path: 'ping', endpoint: 'ping', api: 'admin', handle: ping },
+  { method: 'GET', path: 'config', endpoint: 'config', api: 'admin', handle: showConfig },
 ];

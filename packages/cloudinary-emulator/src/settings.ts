@@ -23,6 +23,8 @@ export interface Settings {
   overwriteClears: boolean;
   /** Whether search expressions know `last_updated`. Not documented for the real host. */
   searchKnowsLastUpdated: boolean;
+  /** Whether search shows context as flat pairs in place of `{custom: ...}`. */
+  searchContextFlat: boolean;
   /** Upload presets by name; `unsigned` ones work without a signature. */
   presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
   folderMode: 'fixed' | 'dynamic';
@@ -59,6 +61,7 @@ export const defaultSettings: Settings = {
   webhookRetryDelaysMs: [180_000, 360_000, 540_000],
   overwriteClears: true,
   searchKnowsLastUpdated: true,
+  searchContextFlat: false,
   presets: {},
   folderMode: 'fixed',
   clockOffsetMs: 0,

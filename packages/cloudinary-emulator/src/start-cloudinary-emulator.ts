@@ -4,7 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openAssetLog } from './assets/asset-log.js';
 import { createAssetStore } from './assets/asset-store.js';
+import { seedAssets } from './assets/seed-assets.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import { diskBlobs } from './blobs/disk-blobs.js';
 import { discardBlobs } from './blobs/discard-blobs.js';
@@ -75,6 +77,7 @@ export async function startCloudinaryEmulator(options: EmulatorOptions = {}): Pr
 
   const assets = createAssetStore();
   const blobs = openBlobs(folder, bytes);
+  const log = directory === undefined ? null : openAssetLog(directory, assets);
   const parts: Parts = {
     account,
     settings,
@@ -87,6 +90,10 @@ export async function startCloudinaryEmulator(options: EmulatorOptions = {}): Pr
     faults: faultPlan(),
     limit: rateLimit(settings, now),
     requests: requestLog(server),
+    seed(seed) {
+      seedAssets(seed, assets);
+      log?.seeded(seed);
+    },
   };
   const control = controlParts(parts);
   server.on('request', requestHandler(parts, control));
@@ -105,6 +112,7 @@ export async function startCloudinaryEmulator(options: EmulatorOptions = {}): Pr
         server.close(() => resolve());
         server.closeAllConnections();
       });
+      log?.close();
       if (temporary !== null) await rm(temporary, { recursive: true, force: true });
     },
   });

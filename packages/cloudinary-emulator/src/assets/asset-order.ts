@@ -5,10 +5,10 @@ export type SortValue = (asset: Asset) => string | number;
 
 /** A total order of assets: by the given values, ties by creation. */
 export interface AssetOrder {
-  compare(a: Asset, b: Asset): number;
-  keyOf(asset: Asset): (string | number)[];
+  compare: (a: Asset, b: Asset) => number;
+  keyOf: (asset: Asset) => (string | number)[];
   /** Negative when the asset stands before the key. */
-  compareToKey(asset: Asset, key: readonly (string | number)[]): number;
+  compareToKey: (asset: Asset, key: readonly (string | number)[]) => number;
 }
 
 /** The order by these values, each ascending or descending. */

@@ -8,6 +8,8 @@ export type AssetListener = (previous: Asset | null, next: Asset | null) => void
 /** All assets of the emulated account, by key, by asset id and in ordered views. */
 export interface AssetStore {
   readonly size: number;
+  /** Sum of the sizes of all assets. */
+  readonly totalBytes: number;
   get(resourceType: ResourceType, type: string, publicId: string): Asset | undefined;
   byAssetId(assetId: string): Asset | undefined;
   all(): Iterable<Asset>;
@@ -30,12 +32,18 @@ export function createAssetStore(): AssetStore {
   const listeners: AssetListener[] = [];
   const loadListeners: (() => void)[] = [];
   let seq = 0;
+  let totalBytes = 0;
 
-  const keyOf = (asset: Asset) => assetKey(asset.resourceType, asset.type, asset.publicId);
   const index = (asset: Asset) => {
     byKey.set(keyOf(asset), asset);
     byId.set(asset.assetId, asset);
     seq = Math.max(seq, asset.seq);
+    totalBytes += asset.bytes;
+  };
+  const forget = (asset: Asset) => {
+    byKey.delete(keyOf(asset));
+    byId.delete(asset.assetId);
+    totalBytes -= asset.bytes;
   };
   const changed: AssetListener = (previous, next) => {
     views.changed(previous, next);
@@ -46,20 +54,22 @@ export function createAssetStore(): AssetStore {
     get size() {
       return byId.size;
     },
+    get totalBytes() {
+      return totalBytes;
+    },
     get: (resourceType, type, publicId) => byKey.get(assetKey(resourceType, type, publicId)),
     byAssetId: (assetId) => byId.get(assetId),
     all: () => byId.values(),
     put(asset) {
       const previous = byId.get(asset.assetId) ?? null;
-      if (previous !== null) byKey.delete(keyOf(previous));
+      if (previous !== null) forget(previous);
       index(asset);
       changed(previous, asset);
     },
     remove(asset) {
       const previous = byId.get(asset.assetId);
       if (previous === undefined) return;
-      byKey.delete(keyOf(previous));
-      byId.delete(previous.assetId);
+      forget(previous);
       changed(previous, null);
     },
     load(assets) {
@@ -72,4 +82,8 @@ export function createAssetStore(): AssetStore {
     onChange: (listener) => void listeners.push(listener),
     onLoad: (listener) => void loadListeners.push(listener),
   };
+}
+
+function keyOf(asset: Asset): string {
+  return assetKey(asset.resourceType, asset.type, asset.publicId);
 }

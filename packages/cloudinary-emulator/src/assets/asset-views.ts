@@ -5,8 +5,8 @@ import { sortedList, type SortedList } from './sorted-list.js';
 export interface ViewSpec {
   /** Names the view: equal names must mean equal specs. */
   name: string;
-  includes(asset: Asset): boolean;
-  compare(a: Asset, b: Asset): number;
+  includes: (asset: Asset) => boolean;
+  compare: (a: Asset, b: Asset) => number;
 }
 
 /** Ordered views of a changing set of assets, each built when it is first asked for and then kept up to date. */

@@ -2,9 +2,15 @@ import { createHash } from 'node:crypto';
 import { notFound } from '../api-error.js';
 import { changeAsset, type Asset } from '../assets/asset.js';
 import { assetOrder } from '../assets/asset-order.js';
+import { planSeed } from '../assets/seed-assets.js';
+import { seedTemplateSchema } from '../assets/seed-template.js';
 import { assetBytes } from '../edits/asset-bytes.js';
-import type { Parts } from '../parts.js';
-import type { AssetQuery, EmulatorControl } from './emulator-control.js';
+import { editAsset, removeAssets, renameAsset } from '../edits/edit-asset.js';
+import { placeAsset } from '../edits/place-asset.js';
+import { faultSchema } from '../faults/fault.js';
+import { webhookFaultSchema } from '../webhooks/webhook-fault.js';
+import { nowSeconds, type Parts } from '../parts.js';
+import type { AssetQuery, EmulatorControl, QuietOption } from './emulator-control.js';
 
 const oldestFirst = assetOrder([{ value: (asset) => asset.createdAt }]);
 
@@ -16,6 +22,8 @@ export function controlParts(parts: Parts): EmulatorControl {
     if (asset === undefined) throw notFound(assetId);
     return asset;
   };
+  const quietParts = ({ quiet = false }: QuietOption) =>
+    quiet ? { ...parts, webhooks: { ...webhooks, emit: () => undefined } } : parts;
   return {
     get url() {
       return account.url;
@@ -33,6 +41,23 @@ export function controlParts(parts: Parts): EmulatorControl {
         const asset = assets.byAssetId(assetId);
         return asset === undefined ? null : assetBytes(asset, parts.blobs);
       },
+      async seed(count, template = {}) {
+        const seed = planSeed(count, seedTemplateSchema.parse(template), assets.nextSeq(), nowSeconds(parts));
+        parts.seed(seed);
+        return count;
+      },
+      put: async (input, options = {}) => placeAsset(input, parts, options),
+      edit: async (assetId, edit, options = {}) => editAsset(mustHave(assetId), edit, quietParts(options)),
+      rename: async (assetId, publicId, options = {}) => {
+        const asset = mustHave(assetId);
+        return renameAsset(asset, { publicId, type: asset.type }, quietParts(options));
+      },
+      async remove(assetId, options = {}) {
+        const asset = assets.byAssetId(assetId);
+        if (asset === undefined) return false;
+        await removeAssets([asset], quietParts(options));
+        return true;
+      },
       async corrupt(assetId, { keepEtag = false } = {}) {
         const asset = mustHave(assetId);
         const bytes = Buffer.from((await assetBytes(asset, parts.blobs)) ?? '');
@@ -49,10 +74,13 @@ export function controlParts(parts: Parts): EmulatorControl {
     requests: {
       counters: async () => requests.counters(),
       recent: async () => requests.recent(),
-      reset: async () => requests.reset(),
+      async reset() {
+        requests.reset();
+        parts.limit.reset();
+      },
     },
     faults: {
-      add: async (fault) => faults.add(fault),
+      add: async (fault) => faults.add(faultSchema.parse(fault)),
       list: async () => faults.list(),
       async clear(id) {
         faults.clear(id);
@@ -60,7 +88,7 @@ export function controlParts(parts: Parts): EmulatorControl {
       },
     },
     webhooks: {
-      addFault: async (fault) => webhooks.addFault(fault),
+      addFault: async (fault) => webhooks.addFault(webhookFaultSchema.parse(fault)),
       deliveries: async () => webhooks.deliveries(),
       pending: async () => webhooks.pending(),
     },

@@ -1,7 +1,9 @@
 import type { Asset } from '../assets/asset.js';
+import { SyntheticAsset } from '../assets/synthetic-asset.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 
 /** The stored bytes of an asset; null when they were discarded. */
 export async function assetBytes(asset: Asset, blobs: Pick<BlobStore, 'read'>): Promise<Buffer | null> {
-  return asset.blob === null ? null : blobs.read(asset.blob);
+  if (asset.blob !== null) return blobs.read(asset.blob);
+  return asset instanceof SyntheticAsset ? asset.block.content(asset.n) : null;
 }

@@ -10,8 +10,8 @@ export interface Exchange {
   req: IncomingMessage;
   res: ServerResponse;
   /** Reads the rest of the body and throws it away. */
-  drain(): Promise<void>;
-  refusal(status: number): ApiError;
+  drain: () => Promise<void>;
+  refusal: (status: number) => ApiError;
 }
 
 /** `before` the work, `after` it, or `during` it (by other code). */

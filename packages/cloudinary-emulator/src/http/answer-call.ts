@@ -37,12 +37,12 @@ export async function answerCall(visit: Visit, parts: Parts): Promise<void> {
 
 async function answerAdmin(visit: Visit, route: RouteOf<'signed' | 'admin'>, parts: Parts): Promise<void> {
   const { req, res } = visit;
-  const body =
-    req.method === 'GET' ? { fields: queryParams(visit.search), json: null } : await bodyParams(req);
+  const query = queryParams(visit.search);
+  const body = req.method === 'GET' ? { fields: {}, json: null } : await bodyParams(req);
   checkBasicAuth(req.headers.authorization, parts);
   const { headers, error } = parts.limit.count();
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  const call = callOf(visit, body.fields, body.json);
+  const call = callOf(visit, { ...query, ...body.fields }, body.json);
   const fault = takeFault(visit, call, parts);
   const exchange = exchangeOf(visit, parts, () => Promise.resolve());
   if (fault !== null && actsAt(fault, 'before')) return misbehave(fault, exchange, {});

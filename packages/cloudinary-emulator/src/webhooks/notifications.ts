@@ -63,8 +63,6 @@ export function metadataChangedBody(changes: { previous: Asset; next: Asset }[])
 function contextDifference(previous: Asset, next: Asset): Body {
   const before = previous.context;
   const after = next.context;
-  const pairs = (names: string[], from: Readonly<Record<string, string>>) =>
-    names.map((name) => ({ name, value: from[name] }));
   return {
     added: pairs(
       Object.keys(after).filter((name) => !Object.hasOwn(before, name)),
@@ -79,6 +77,10 @@ function contextDifference(previous: Asset, next: Asset): Body {
       after,
     ),
   };
+}
+
+function pairs(names: string[], from: Readonly<Record<string, string>>): Body[] {
+  return names.map((name) => ({ name, value: from[name] }));
 }
 
 function identity(asset: Asset): Body {

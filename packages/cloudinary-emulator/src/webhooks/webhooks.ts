@@ -81,7 +81,7 @@ export function webhooks(account: Account, settings: Settings, now: () => number
       const text = JSON.stringify(envelope(event, body, requestId, account.apiKey, now()));
       const copies = fault?.kind === 'duplicate' ? 2 : 1;
       const delayMs = fault?.kind === 'late' || fault?.kind === 'reorder' ? (fault.ms ?? 1000) : 0;
-      for (const target of [...new Set(targets)]) {
+      for (const target of new Set(targets)) {
         for (let copy = 0; copy < copies; copy += 1) {
           pending += 1;
           later(delayMs, () => void deliver(target, event, requestId, text, 1));
