@@ -1,7 +1,7 @@
 // Which file may import which. Imports flow one way: apps -> shared features -> shared foundations.
 const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
 const tests =
-  '[.]test[.]ts$|^packages/shared/src/testing/|^packages/[^/]+/test/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
+  '[.](test|contract)[.]ts$|^packages/shared/src/(testing|[^/]+/testing)/|^packages/[^/]+/test/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
 
 const rules = [
   {

@@ -199,7 +199,8 @@ export function createCloudinaryHost(
       admin(
         signal,
         (call) => {
-          const time = since.toISOString();
+          // The index knows whole seconds only.
+          const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
           const search = sdk.search
             .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
             .sort_by('uploaded_at', 'asc')

@@ -37,14 +37,12 @@ export function callHost(
     const onAbort = (): void => fail(signal === undefined ? undefined : abortReason(signal));
     const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
     signal?.addEventListener('abort', onAbort, { once: true });
-    // The SDK throws at once on some bad options.
-    const run = async (): Promise<unknown> => call(lease.agent);
     const succeed = (reply: unknown): void => {
       settle();
       lease.release();
       resolve(reply);
     };
-    run().then(succeed, fail);
+    attempt(call, lease.agent).then(succeed, fail);
   });
 }
 
@@ -52,4 +50,9 @@ function statusOf(error: unknown): unknown {
   if (typeof error !== 'object' || error === null) return undefined;
   if ('http_code' in error) return error.http_code;
   return 'error' in error ? statusOf(error.error) : undefined;
+}
+
+/** The SDK throws at once on some bad options; here that is a rejection too. */
+async function attempt(call: (agent: Agent) => Promise<unknown>, agent: Agent): Promise<unknown> {
+  return call(agent);
 }

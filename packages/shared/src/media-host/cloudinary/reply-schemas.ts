@@ -114,7 +114,7 @@ function toHostAsset(reply: AssetReply): HostAsset {
     version: reply.version,
     createdAt: reply.created_at,
     // The version is the time of the last upload in unix seconds.
-    uploadedAt: reply.uploaded_at ?? new Date(reply.version * 1_000).toISOString(),
+    uploadedAt: reply.uploaded_at ?? isoSeconds(reply.version),
     context: readContext(reply.context ?? {}),
     tags: reply.tags ?? [],
   };
@@ -134,4 +134,9 @@ function parse<T>(schema: z.ZodType<T>, reply: unknown): T {
   throw new HoldfastError('HOST_REJECTED', 'the media host gave an answer that cannot be read', {
     cause: new Error(parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')),
   });
+}
+
+/** As the host writes times: without milliseconds. */
+function isoSeconds(seconds: number): string {
+  return `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
 }
