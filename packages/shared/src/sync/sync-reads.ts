@@ -1,0 +1,86 @@
+import type { HostBudget } from '../media-host/media-host.js';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import type { RunningRun } from './running-run.js';
+import type { SyncProblem, SyncRun } from './sync-run.js';
+
+export interface SyncStatus {
+  /** The run under way, also while it waits for the host or for a worker to take it up again. */
+  running: SyncRun | null;
+  lastRun: SyncRun | null;
+  /** The last full run that completed; dry runs do not count. */
+  lastFullRun: SyncRun | null;
+  /** Newest first, at most 20. */
+  recentErrors: (SyncProblem & { runId: string })[];
+  /** The host's budget as any process of the fleet last heard it. */
+  rateLimit: HostBudget | null;
+}
+
+/** What later runs go by. Times are ISO 8601. */
+export interface SyncMarks {
+  /** Everything that changed on the host before this is in the catalog. */
+  watermark: string | null;
+  /** Start of the last full run that completed. */
+  lastFullAt: string | null;
+  /** End of the last run. */
+  lastRunAt: string | null;
+}
+
+/** What is known of runs. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
+export function syncReads(redis: RedisClient, keys: RedisKeys) {
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
+  const readRunning = (): Promise<RunningRun | null> =>
+    guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null);
+
+  return {
+    readRunning,
+    readStatus: (): Promise<SyncStatus> =>
+      guarded(async () => {
+        const [running, last, fields] = await Promise.all([
+          redis.get(keys.syncRun),
+          redis.lindex(keys.syncRuns, 0),
+          redis.hmget(keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit'),
+        ]);
+        const [lastFullRun = null, recentErrors = null, rateLimit = null] = fields;
+        return {
+          running: (parse(running) as RunningRun | null)?.run ?? null,
+          lastRun: parse(last) as SyncRun | null,
+          lastFullRun: parse(lastFullRun) as SyncRun | null,
+          recentErrors: (parse(recentErrors) ?? []) as SyncStatus['recentErrors'],
+          rateLimit: parse(rateLimit) as HostBudget | null,
+        };
+      }),
+    /** A run by its id: the one under way or one of the last 20. */
+    findRun: (runId: string): Promise<SyncRun | null> =>
+      guarded(async () => {
+        const [running, runs] = await Promise.all([
+          redis.get(keys.syncRun),
+          redis.lrange(keys.syncRuns, 0, -1),
+        ]);
+        const current = (parse(running) as RunningRun | null)?.run;
+        if (current?.runId === runId) return current;
+        // Ids are ours (letters and digits), so the text tells without parsing all of them.
+        return parse(runs.find((text) => text.includes(`"runId":"${runId}"`)) ?? null) as SyncRun | null;
+      }),
+    readMarks: (): Promise<SyncMarks> =>
+      guarded(async () => {
+        const [watermark = null, lastFullAt = null, lastRunAt = null] = await redis.hmget(
+          keys.syncState,
+          'watermark',
+          'lastFullAt',
+          'lastRunAt',
+        );
+        return { watermark, lastFullAt, lastRunAt };
+      }),
+  };
+}
+
+/** Only our own scripts write these values. */
+function parse(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
+}

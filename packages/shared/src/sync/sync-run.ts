@@ -1,0 +1,65 @@
+import type { Severity } from '../durability/index.js';
+import type { SyncMode, SyncTrigger } from '../jobs/index.js';
+
+/** Something about the host or the catalog that an operator should know. Codes are as stable as those of errors. */
+export interface SyncFinding {
+  code: 'MASS_MISSING' | 'CONTENT_CHANGED' | 'CATALOG_REBUILDING' | 'MARK_LOST' | 'UNFINISHED_UPLOAD';
+  severity: Severity;
+  message: string;
+  fix: string;
+  /** How many media it concerns, and the ids of the first of them. */
+  count: number;
+  ids: string[];
+}
+
+export interface SyncProblem {
+  code: string;
+  message: string;
+  /** ISO 8601. */
+  at: string;
+}
+
+/** What a run has done so far. `errors` counts assets that could not be brought in, and failed tries of the run itself. */
+export interface SyncCounts {
+  listed: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  missing: number;
+  restored: number;
+  errors: number;
+  /** Metered calls to the host. */
+  hostCalls: number;
+}
+
+/** One run as clients see it. Times are ISO 8601. */
+export interface SyncRun extends SyncCounts {
+  runId: string;
+  mode: SyncMode;
+  trigger: SyncTrigger;
+  startedAt: string;
+  /** Null while it runs. */
+  finishedAt: string | null;
+  durationMs: number | null;
+  /** `partial`: it completed, but held a change back. Null while it runs. */
+  result: 'ok' | 'failed' | 'partial' | null;
+  findings: SyncFinding[];
+  /** True when nothing was to be written; the counts say what would have been. */
+  dryRun: boolean;
+  force: boolean;
+  /** Why it failed, or what its last try met; null otherwise. */
+  lastError: SyncProblem | null;
+  /** While the host asks to wait: until when. The run goes on by itself. */
+  waitingUntil: string | null;
+}
+
+export const noCounts: SyncCounts = {
+  listed: 0,
+  created: 0,
+  updated: 0,
+  unchanged: 0,
+  missing: 0,
+  restored: 0,
+  errors: 0,
+  hostCalls: 0,
+};

@@ -1,0 +1,79 @@
+import { prelude } from '../catalog/script-prelude.js';
+import { defineScript } from '../redis/index.js';
+
+/** ARGV: ms to hold it. Answers the new holder's token, or '' while another holds the lease. Tokens only grow. */
+export const acquireScript = defineScript(`
+local p = KEYS[1]
+if redis.call('EXISTS', p .. ':sync:lease') == 1 then return '' end
+local token = string.format('%.0f', redis.call('INCR', p .. ':sync:token'))
+redis.call('SET', p .. ':sync:lease', token, 'PX', ARGV[1])
+return token
+`);
+
+const fence = `
+local p = KEYS[1]
+if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
+`;
+
+/** ARGV: token, ms. */
+export const renewScript = defineScript(`${fence}
+redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
+return 'ok'
+`);
+
+/** ARGV: token. */
+export const releaseScript = defineScript(`${fence}
+redis.call('DEL', p .. ':sync:lease')
+return 'ok'
+`);
+
+/**
+ * KEYS: hash tag, bitmap of what was seen. ARGV: token, lease ms, state of the run, budget ('' = leave), bitmap's life in
+ * seconds, then sequence numbers of the page. The page counts as done and its records as seen in one step.
+ */
+export const checkpointScript = defineScript(`${fence}
+redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
+redis.call('SET', p .. ':sync:run', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', p .. ':sync:state', 'rateLimit', ARGV[4]) end
+local batch = {}
+for i = 6, #ARGV do
+  local n = #batch
+  batch[n + 1], batch[n + 2], batch[n + 3], batch[n + 4] = 'SET', 'u1', ARGV[i], '1'
+  if n >= 2000 or i == #ARGV then
+    redis.call('BITFIELD', KEYS[2], unpack(batch))
+    batch = {}
+  end
+end
+if #ARGV >= 6 then redis.call('EXPIRE', KEYS[2], ARGV[5]) end
+return 'ok'
+`);
+
+/**
+ * KEYS: hash tag, bitmap. ARGV: token, finished run, how many are kept, then field and value pairs of the state.
+ * The run leaves the stage and enters the history in one step.
+ */
+export const finishScript = defineScript(`${fence}
+redis.call('DEL', p .. ':sync:run', KEYS[2])
+redis.call('LPUSH', p .. ':sync:runs', ARGV[2])
+redis.call('LTRIM', p .. ':sync:runs', 0, tonumber(ARGV[3]) - 1)
+for i = 4, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+return 'ok'
+`);
+
+/**
+ * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, then ids. Answers those that are settled (verified or
+ * failed), were there when the run began, and that it has not seen.
+ */
+export const unseenScript = defineScript(`${prelude}
+local found = {}
+local last = tonumber(ARGV[1])
+for i = 2, #ARGV do
+  local stored = redis.call('GET', record_key(ARGV[i]))
+  if stored then
+    local measured = cjson.decode(string.sub(stored, 1, string.find(stored, '\\n', 1, true) - 1))
+    local settled = measured[STATUS] == 'v' or measured[STATUS] == 'f'
+    if settled and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
+  end
+end
+return found
+`);

@@ -1,0 +1,118 @@
+import { HoldfastError } from '../errors/index.js';
+import type { HostBudget } from '../media-host/media-host.js';
+import {
+  fromRedisError,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+  type ScriptReply,
+} from '../redis/index.js';
+import type { RunningRun } from './running-run.js';
+import { syncReads } from './sync-reads.js';
+import type { SyncRun } from './sync-run.js';
+import {
+  acquireScript,
+  checkpointScript,
+  finishScript,
+  releaseScript,
+  renewScript,
+  unseenScript,
+} from './sync-scripts.js';
+
+/** A holder that died gives way after this long; shorter than the recovery of its job takes. */
+export const SYNC_LEASE_MS = 20_000;
+const RUNS_KEPT = 20;
+const ERRORS_KEPT = 20;
+const SEEN_LIFE_SECONDS = 7 * 24 * 3_600;
+
+/** What the end of a run moves for those after it. */
+export interface RunOutcome {
+  watermark?: string;
+  lastFullAt?: string;
+}
+
+/**
+ * The writing side, for the worker that holds the lease. All but `acquire` throw RUN_SUPERSEDED once another holder
+ * has it, so a resumed zombie changes nothing; all throw CATALOG_UNAVAILABLE when Redis cannot serve.
+ */
+export function syncWrites(redis: RedisClient, keys: RedisKeys) {
+  const run = async (
+    script: Script,
+    scriptKeys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReply> => {
+    try {
+      return await script(redis, scriptKeys, args);
+    } catch (error) {
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
+  const fenced = async (
+    script: Script,
+    scriptKeys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<void> => {
+    if ((await run(script, scriptKeys, args)) === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
+  };
+
+  return {
+    /** The token of the lease, or null while another worker holds it. */
+    acquire: async (): Promise<string | null> => {
+      const token = (await run(acquireScript, [keys.prefix], [SYNC_LEASE_MS])) as string;
+      return token === '' ? null : token;
+    },
+    renew: (token: string): Promise<void> => fenced(renewScript, [keys.prefix], [token, SYNC_LEASE_MS]),
+    release: (token: string): Promise<void> => fenced(releaseScript, [keys.prefix], [token]),
+    /** One page is done: where the run stands, and the numbers of the records it met, in one step. */
+    checkpoint: (
+      token: string,
+      running: RunningRun,
+      seen: readonly number[] = [],
+      budget: HostBudget | null = null,
+    ): Promise<void> =>
+      fenced(
+        checkpointScript,
+        [keys.prefix, keys.syncSeen(running.run.runId)],
+        [
+          token,
+          SYNC_LEASE_MS,
+          JSON.stringify(running),
+          budget === null ? '' : JSON.stringify(budget),
+          SEEN_LIFE_SECONDS,
+          ...seen,
+        ],
+      ),
+    /** The run is over: it enters the history, and what it learnt is kept. */
+    finish: async (token: string, finished: SyncRun, outcome: RunOutcome = {}): Promise<void> => {
+      const fields: Record<string, string> = { lastRunAt: finished.finishedAt ?? '', ...outcome };
+      if (outcome.lastFullAt !== undefined) fields['lastFullRun'] = JSON.stringify(finished);
+      if (finished.lastError !== null) {
+        const { recentErrors } = await syncReads(redis, keys).readStatus();
+        const errors = [{ runId: finished.runId, ...finished.lastError }, ...recentErrors];
+        fields['recentErrors'] = JSON.stringify(errors.slice(0, ERRORS_KEPT));
+      }
+      await fenced(
+        finishScript,
+        [keys.prefix, keys.syncSeen(finished.runId)],
+        [token, JSON.stringify(finished), RUNS_KEPT, ...Object.entries(fields).flat()],
+      );
+    },
+    /** Of these records, those that the run should have met and has not. */
+    unseen: async (runId: string, lastSequence: number, ids: readonly string[]): Promise<string[]> =>
+      ids.length === 0
+        ? []
+        : ((await run(
+            unseenScript,
+            [keys.prefix, keys.syncSeen(runId)],
+            [lastSequence, ...ids],
+          )) as string[]),
+    /** The number of the newest record. */
+    lastSequence: async (): Promise<number> => {
+      try {
+        return Number((await redis.get(keys.sequence)) ?? '0');
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+  };
+}
