@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 
 /** One request as the emulator saw it. */
 export interface LoggedRequest {
+  /** Also sent as `X-Request-Id`. */
+  id: string;
   /** Milliseconds since the epoch. */
   at: number;
   endpoint: string;
@@ -47,6 +49,7 @@ export function requestLog(server: Server): RequestLog {
   let connections = 0;
   let recent: LoggedRequest[] = [];
   let total = 0;
+  let begun = 0;
   let byEndpoint: Record<string, number> = {};
   let byStatus: Record<string, number> = {};
   let inFlight = 0;
@@ -66,7 +69,16 @@ export function requestLog(server: Server): RequestLog {
 
   return {
     begin({ endpoint, method, at }) {
-      const entry: LoggedRequest = { at, endpoint, method, publicId: '', status: 0, fault: null };
+      begun += 1;
+      const entry: LoggedRequest = {
+        id: `emulated-${begun}`,
+        at,
+        endpoint,
+        method,
+        publicId: '',
+        status: 0,
+        fault: null,
+      };
       total += 1;
       inFlight += 1;
       mostInFlight = Math.max(mostInFlight, inFlight);

@@ -1,4 +1,4 @@
-import { isoSeconds } from '../assets/asset-json.js';
+import { isoSeconds } from '../assets/asset-fields.js';
 import { fieldFlag } from '../http/fields.js';
 import type { Call, Reply } from '../http/route.js';
 import { nowSeconds, type Parts } from '../parts.js';

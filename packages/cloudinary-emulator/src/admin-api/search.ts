@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError } from '../api-error.js';
 import type { Asset } from '../assets/asset.js';
-import { fullJson, pickFields, searchJson, type AssetJson } from '../assets/asset-json.js';
+import { pickedJson, searchJson, type AssetJson } from '../assets/asset-json.js';
 import { assetOrder, type SortValue } from '../assets/asset-order.js';
 import { assetPage, type PageQuery } from '../assets/asset-page.js';
 import type { SortedList } from '../assets/sorted-list.js';
@@ -108,7 +108,7 @@ function countMatches(
 }
 
 function itemJson(body: SearchBody, { account, settings }: SearchParts): (asset: Asset) => AssetJson {
-  if (body.fields.length > 0) return (asset) => pickFields(fullJson(asset, account, settings), body.fields);
+  if (body.fields.length > 0) return (asset) => pickedJson(asset, account, settings, body.fields);
   const wanted = new Set(body.with_field);
   const extra = {
     tags: wanted.has('tags'),

@@ -1,4 +1,4 @@
-import { assetKey, type Asset, type ResourceType } from './asset.js';
+import type { Asset, ResourceType } from './asset.js';
 import { assetViews, type ViewSpec } from './asset-views.js';
 import type { SortedList } from './sorted-list.js';
 
@@ -26,7 +26,8 @@ export interface AssetStore {
 }
 
 export function createAssetStore(): AssetStore {
-  const byKey = new Map<string, Asset>();
+  // By public id within resource type and delivery type: the three together are an asset's key.
+  const byKey = new Map<string, Map<string, Asset>>();
   const byId = new Map<string, Asset>();
   const views = assetViews(() => byId.values());
   const listeners: AssetListener[] = [];
@@ -35,13 +36,16 @@ export function createAssetStore(): AssetStore {
   let totalBytes = 0;
 
   const index = (asset: Asset) => {
-    byKey.set(keyOf(asset), asset);
+    const kind = kindOf(asset.resourceType, asset.type);
+    const ids = byKey.get(kind);
+    if (ids === undefined) byKey.set(kind, new Map([[asset.publicId, asset]]));
+    else ids.set(asset.publicId, asset);
     byId.set(asset.assetId, asset);
     seq = Math.max(seq, asset.seq);
     totalBytes += asset.bytes;
   };
   const forget = (asset: Asset) => {
-    byKey.delete(keyOf(asset));
+    byKey.get(kindOf(asset.resourceType, asset.type))?.delete(asset.publicId);
     byId.delete(asset.assetId);
     totalBytes -= asset.bytes;
   };
@@ -57,7 +61,7 @@ export function createAssetStore(): AssetStore {
     get totalBytes() {
       return totalBytes;
     },
-    get: (resourceType, type, publicId) => byKey.get(assetKey(resourceType, type, publicId)),
+    get: (resourceType, type, publicId) => byKey.get(kindOf(resourceType, type))?.get(publicId),
     byAssetId: (assetId) => byId.get(assetId),
     all: () => byId.values(),
     put(asset) {
@@ -84,6 +88,6 @@ export function createAssetStore(): AssetStore {
   };
 }
 
-function keyOf(asset: Asset): string {
-  return assetKey(asset.resourceType, asset.type, asset.publicId);
+function kindOf(resourceType: string, type: string): string {
+  return `${resourceType}/${type}`;
 }

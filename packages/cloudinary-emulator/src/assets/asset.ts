@@ -44,11 +44,6 @@ export interface Asset {
   readonly blob: string | null;
 }
 
-/** What makes an asset unique on the host besides its asset id. */
-export function assetKey(resourceType: string, type: string, publicId: string): string {
-  return `${resourceType}/${type}/${publicId}`;
-}
-
 /** A plain copy with changes. Spelled out because a synthetic asset keeps its fields on its prototype. */
 export function changeAsset(asset: Asset, changes: Partial<Asset>): Asset {
   return {

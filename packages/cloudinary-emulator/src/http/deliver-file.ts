@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { secureUrl } from '../assets/asset-json.js';
+import { secureUrl } from '../assets/asset-fields.js';
 import type { Asset, ResourceType } from '../assets/asset.js';
 import type { Parts } from '../parts.js';
 import { assetBytes } from '../edits/asset-bytes.js';

@@ -41,7 +41,7 @@ async function answerHost(
   const endpoint = matched?.route.endpoint ?? (isApi ? 'unknown' : 'deliver');
   const entry = parts.requests.begin({ endpoint, method, at: parts.now() });
   res.once('close', () => parts.requests.end(entry, res.writableFinished ? res.statusCode : 0));
-  res.setHeader('X-Request-Id', `${entry.at.toString(16)}${parts.requests.counters().total.toString(16)}`);
+  res.setHeader('X-Request-Id', entry.id);
   try {
     if (!isApi) await deliverFile(segments, res, parts);
     else {

@@ -75,7 +75,8 @@ export function webhooks(account: Account, settings: Settings, now: () => number
         ...settings.webhookTargets,
         ...notificationUrl.split('\n').filter((url) => url !== ''),
       ];
-      const fault = targets.length === 0 ? null : takeFault(event);
+      if (targets.length === 0) return;
+      const fault = takeFault(event);
       if (fault?.kind === 'drop') return;
       const requestId = randomUUID().replaceAll('-', '');
       const text = JSON.stringify(envelope(event, body, requestId, account.apiKey, now()));
