@@ -23,3 +23,4 @@ export {
   type HostMetadata,
 } from './host-metadata.js';
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
+export { carriedFields } from './carried-fields.js';
