@@ -62,6 +62,7 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
     },
     stop: async (deadline) => {
       stopping.abort();
+      folder?.announceClose();
       await services.stop(deadline);
       folder?.close();
     },

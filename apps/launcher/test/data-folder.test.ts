@@ -28,6 +28,19 @@ it('lets exactly one of several starts at the same moment have the data', async 
   expect(sandbox.running('redis')).toHaveLength(1);
 });
 
+it('waits for a start that is stopping, instead of refusing', async () => {
+  const sandbox = createSandbox();
+  const first = await sandbox.startAndWait({ PART_STOP_MS: '1000' });
+  await sandbox.connect().set('kept', 'yes');
+  first.child.kill('SIGTERM');
+  await first.untilEvent('process.stopping');
+  await expect.poll(() => sandbox.journal()).toContain('stopping');
+  const second = await sandbox.startAndWait();
+  expect(second.events('folder.waiting')).toHaveLength(1);
+  expect(sandbox.journal()).toEqual(['started', 'stopping', 'stopped redis-answers', 'started']);
+  expect(await sandbox.connect().get('kept')).toBe('yes');
+});
+
 it('refuses a folder that something else has open', async () => {
   const sandbox = createSandbox();
   mkdirSync(sandbox.redisDir, { recursive: true });

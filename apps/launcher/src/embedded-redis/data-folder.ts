@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
 import { lockFile, lockHolder, type FileLock } from '../processes/file-lock.js';
@@ -13,8 +14,14 @@ export interface DataFolder {
   /** Inherited by the server and the guard. */
   lockFd: number;
   registry: ProcessRegistry;
+  /** From now on the next start waits for this one instead of being refused. */
+  announceClose(): void;
   close(): void;
 }
+
+const POLL_MS = 50;
+/** Longer than any orderly stop. */
+const CLOSING_MS = 60_000;
 
 /**
  * Opens the folder for this start alone. What an earlier start left running on it is ended first.
@@ -31,14 +38,7 @@ export async function openDataFolder(directory: string, log: Logger): Promise<Da
   const processesFile = join(directory, 'processes.lock');
   const listFile = join(directory, 'processes.json');
 
-  const launcherLock = lockFile(launcherFile);
-  if (launcherLock === undefined) {
-    throw new HoldfastError(
-      'DATA_DIR_IN_USE',
-      `${directory} is in use by another start of Holdfast (process ${lockHolder(launcherFile)}). ` +
-        'Stop that one first, or give this one another DATA_DIR.',
-    );
-  }
+  const launcherLock = await lockForLauncher(launcherFile, directory, log);
   let processesLock: FileLock | undefined;
   try {
     processesLock = await endRemains({ listFile, takeLock: () => lockFile(processesFile), log });
@@ -58,5 +58,29 @@ export async function openDataFolder(directory: string, log: Logger): Promise<Da
     lock.release();
     launcherLock.release();
   };
-  return { directory, lockFd: lock.fd, registry: runningFile(listFile), close };
+  return {
+    directory,
+    lockFd: lock.fd,
+    registry: runningFile(listFile),
+    announceClose: () => launcherLock.announceRelease(),
+    close,
+  };
+}
+
+async function lockForLauncher(file: string, directory: string, log: Logger): Promise<FileLock> {
+  const until = performance.now() + CLOSING_MS;
+  for (let waited = false; ; waited = true) {
+    const lock = lockFile(file);
+    if (lock !== undefined) return lock;
+    const holder = lockHolder(file);
+    if (!holder.releasing || performance.now() >= until) {
+      throw new HoldfastError(
+        'DATA_DIR_IN_USE',
+        `${directory} is in use by another start of Holdfast (process ${holder.pid}). ` +
+          'Stop that one first, or give this one another DATA_DIR.',
+      );
+    }
+    if (!waited) log.info('folder.waiting', { directory, stoppingPid: holder.pid });
+    await delay(POLL_MS);
+  }
 }

@@ -8,8 +8,18 @@ import { HoldfastError } from '@holdfast/shared/errors';
  */
 export interface FileLock {
   readonly fd: number;
+  /** Tells those who wait for the lock that its holder is about to let go. */
+  announceRelease(): void;
   release(): void;
 }
+
+/** What the holder of a lock wrote into the file. It may be out of date, so it decides nothing but messages and waiting. */
+export interface LockHolder {
+  pid: string;
+  releasing: boolean;
+}
+
+const RELEASING = ' releasing';
 
 /** Programs that put the lock on descriptor 3, which they share with us; it stays when they end. */
 const lockers: readonly { command: string; args: readonly string[] }[] = [
@@ -25,8 +35,7 @@ const lockers: readonly { command: string; args: readonly string[] }[] = [
 ];
 
 /**
- * The lock on `file`, or undefined while another process holds it. The file holds the number of the process that
- * took it last. Throws REDIS_START_FAILED where the machine or the file system knows no such locks.
+ * The lock on `file`, or undefined while another process holds it. Throws REDIS_START_FAILED where the machine or the file system knows no such locks.
  */
 export function lockFile(file: string): FileLock | undefined {
   const fd = openSync(file, 'a+', 0o600);
@@ -35,22 +44,23 @@ export function lockFile(file: string): FileLock | undefined {
       closeSync(fd);
       return undefined;
     }
-    ftruncateSync(fd);
-    writeSync(fd, `${String(process.pid)}\n`);
+    note(fd, '');
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return { fd, release: () => closeSync(fd) };
+  return { fd, announceRelease: () => note(fd, RELEASING), release: () => closeSync(fd) };
 }
 
-/** The number that the holder of the lock wrote into its file, for messages only. */
-export function lockHolder(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim() || 'unknown';
-  } catch {
-    return 'unknown';
-  }
+/** Who holds the lock on `file`, by its own word. */
+export function lockHolder(file: string): LockHolder {
+  const text = readFileSync(file, 'utf8').trimEnd();
+  return { pid: text.split(' ')[0] || 'unknown', releasing: text.endsWith(RELEASING) };
+}
+
+function note(fd: number, state: string): void {
+  ftruncateSync(fd);
+  writeSync(fd, `${String(process.pid)}${state}\n`);
 }
 
 function takeLock(fd: number, file: string): boolean {
