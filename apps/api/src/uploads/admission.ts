@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http';
+import type { UploadSettings } from '@holdfast/shared/config';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { MediaHost } from '@holdfast/shared/media-host';
+
+/** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
+const MAX_WITHOUT_LENGTH = 100_000_000;
+/** Room for the text parts and the boundaries around the file. */
+const FORM_OVERHEAD_BYTES = 1_000_000;
+const FREE_BYTES_NEEDED = 200_000_000;
+const FREE_SPACE_KNOWN_MS = 5_000;
+const OVERLOADED_RETRY_SECONDS = 2;
+
+export interface Admitted {
+  /** Largest file this request may carry. */
+  maxBytes: number;
+  /** Upper bound of the file's size; undefined when the client does not say. */
+  lengthAtMost: number | undefined;
+  /** Must be called once the upload has ended, however. */
+  leave(): void;
+}
+
+export interface Admission {
+  /** Decides on an upload before a byte of its body is read. Throws the refusal. */
+  admit(req: IncomingMessage): Promise<Admitted>;
+  /** From now on SHUTTING_DOWN. */
+  drain(): void;
+  underWay(): number;
+}
+
+export function createAdmission(deps: {
+  uploads: UploadSettings;
+  host: Pick<MediaHost, 'freeBytes'>;
+}): Admission {
+  const { uploads, host } = deps;
+  let underWay = 0;
+  let draining = false;
+  let free: { bytes: number | null; at: number } | undefined;
+
+  const refuseWhenDiskIsFull = async (length: number): Promise<void> => {
+    const now = performance.now();
+    if (free === undefined || now - free.at > FREE_SPACE_KNOWN_MS)
+      free = { bytes: await host.freeBytes(), at: now };
+    if (free.bytes !== null && free.bytes - length < FREE_BYTES_NEEDED)
+      throw new HoldfastError('STORAGE_FULL');
+  };
+
+  const admit = async (req: IncomingMessage): Promise<Admitted> => {
+    if (draining)
+      throw new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: OVERLOADED_RETRY_SECONDS });
+    const lengthAtMost = contentLength(req);
+    refuseOtherForms(req, lengthAtMost);
+    if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
+      throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+    }
+    if (underWay >= uploads.maxConcurrent) {
+      throw new HoldfastError('OVERLOADED', 'too many uploads at once', {
+        retryAfterSeconds: OVERLOADED_RETRY_SECONDS,
+      });
+    }
+    underWay += 1;
+    let left = false;
+    const leave = (): void => {
+      if (!left) underWay -= 1;
+      left = true;
+    };
+    try {
+      await refuseWhenDiskIsFull(lengthAtMost ?? 0);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    const maxBytes =
+      lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
+    return { maxBytes, lengthAtMost, leave };
+  };
+
+  return {
+    admit,
+    drain: () => {
+      draining = true;
+    },
+    underWay: () => underWay,
+  };
+}
+
+function contentLength(req: IncomingMessage): number | undefined {
+  const header = req.headers['content-length'];
+  return header === undefined ? undefined : Number(header);
+}
+
+function refuseOtherForms(req: IncomingMessage, length: number | undefined): void {
+  const type = req.headers['content-type'];
+  if (type === undefined && (length ?? 0) === 0 && req.headers['transfer-encoding'] === undefined) {
+    throw new HoldfastError('FILE_MISSING', 'send multipart/form-data with one part named "file"');
+  }
+  if (!/^multipart\/form-data\s*;/i.test(type ?? '')) {
+    throw new HoldfastError('UNSUPPORTED_BODY', 'send multipart/form-data with one part named "file"');
+  }
+  if (!/;\s*boundary=(?:"[^"]{1,70}"|[^\s";]{1,70})/i.test(type ?? '')) {
+    throw new HoldfastError('MALFORMED_BODY', 'the content type names no boundary');
+  }
+}

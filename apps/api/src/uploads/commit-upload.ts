@@ -1,0 +1,65 @@
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import {
+  recordFromAsset,
+  writeHostMetadata,
+  readHostMetadata,
+  type CarriedFields,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import type { ReceivedFile } from './receive-file.js';
+
+export interface Commit {
+  ref: AssetRef;
+  file: ReceivedFile;
+  fields: CarriedFields;
+  folder: string;
+  signal: AbortSignal;
+  /** Called before a small body is sent: from then on the host may have the asset. */
+  onSending: () => void;
+}
+
+/**
+ * Puts the commit mark and everything the record needs onto the asset: a small body is sent with it in one request, a
+ * large one that is there already is annotated. Only an asset with the mark counts. Resolves with the record as the host
+ * now carries it; after a rejection the asset may or may not exist.
+ */
+export async function commitUpload(host: MediaHost, commit: Commit): Promise<MediaRecord> {
+  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: commit.fields });
+  const { body } = commit.file;
+  if ('stored' in body) refuseOtherBytes(body.stored.asset, commit.file);
+  const write = async (): Promise<HostAsset> => {
+    if ('stored' in body) return host.annotate(commit.ref, metadata, commit.signal);
+    commit.onSending();
+    const { asset } = await host.put({
+      ref: commit.ref,
+      metadata,
+      body: body.small,
+      contentLength: body.small.length,
+      signal: commit.signal,
+    });
+    return asset;
+  };
+  const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
+  refuseOtherBytes(asset, commit.file);
+  return recordFromAsset(asset, commit.folder, 'upload');
+}
+
+/** The answer was lost: what the host has decides, not what we heard. */
+async function lookAgain(host: MediaHost, commit: Commit, error: unknown): Promise<HostAsset> {
+  const unknown = isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT') && !commit.signal.aborted;
+  if (!unknown) throw error;
+  const asset = await host.find(commit.ref, AbortSignal.timeout(3_000)).catch(() => null);
+  const committed =
+    asset !== null && readHostMetadata(asset)?.mark.state === 'committed' && isSameBytes(asset, commit.file);
+  if (!committed) throw error;
+  return asset;
+}
+
+function isSameBytes(asset: HostAsset, file: ReceivedFile): boolean {
+  return asset.bytes === file.bytes && (asset.etag === null || asset.etag === file.md5);
+}
+
+function refuseOtherBytes(asset: HostAsset, file: ReceivedFile): void {
+  if (!isSameBytes(asset, file)) throw new HoldfastError('HOST_CONTENT_MISMATCH');
+}

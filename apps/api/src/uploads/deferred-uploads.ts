@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Intents } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import type { MediaRecord } from '@holdfast/shared/media';
+
+const HOLD_AT_MOST = 10_000;
+const RETRY_MS = 1_000;
+
+/**
+ * Uploads that were acknowledged while Redis was away. The host carries all of them, with the commit mark, so losing this
+ * memory loses nothing: a sync finds them. It only makes them appear sooner, and answers for them until then.
+ */
+export interface DeferredUploads {
+  /** False when too many are held already: the upload must then be refused. */
+  add(record: MediaRecord): boolean;
+  find(id: string): MediaRecord | null;
+  size(): number;
+  stop(): void;
+}
+
+export function createDeferredUploads(deps: {
+  intents: Intents;
+  queues: MediaQueues;
+  log: Logger;
+}): DeferredUploads {
+  const { intents, queues, log } = deps;
+  const held = new Map<string, MediaRecord>();
+  const stopped = new AbortController();
+  let catchingUp = false;
+
+  const catchUp = async (): Promise<void> => {
+    if (catchingUp) return;
+    catchingUp = true;
+    try {
+      while (held.size > 0) {
+        await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
+        for (const [id, record] of held) {
+          const accepted = await intents.accept(record, true).catch(() => 'unreachable' as const);
+          if (accepted === 'unreachable') break;
+          held.delete(id);
+          log.info('upload.deferred_settled', { id, outcome: accepted });
+          // A settled intent without jobs is found by the sweep.
+          if (accepted === 'accepted') await queues.enqueueUpload(record).catch(() => undefined);
+        }
+      }
+    } catch {
+      // Stopped.
+    } finally {
+      catchingUp = false;
+    }
+  };
+
+  return {
+    add: (record) => {
+      if (held.size >= HOLD_AT_MOST) return false;
+      held.set(record.id, record);
+      void catchUp();
+      return true;
+    },
+    find: (id) => {
+      const record = held.get(id);
+      return record === undefined ? null : { ...record, status: 'deferred' };
+    },
+    size: () => held.size,
+    stop: () => stopped.abort(),
+  };
+}

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { fileKindOf, isAllowed } from './file-kind.js';
+
+it.each([
+  ['a PNG', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'image/png', 'image'],
+  ['a JPEG', Buffer.from('ffd8ffe000104a464946', 'hex'), 'image/jpeg', 'image'],
+  [
+    'an MP4',
+    Buffer.concat([Buffer.from('00000018', 'hex'), Buffer.from('ftypmp42'), Buffer.alloc(16)]),
+    'video/mp4',
+    'video',
+  ],
+  ['an MP3', Buffer.from('494433040000000000000000', 'hex'), 'audio/mpeg', 'video'],
+  ['a PDF', Buffer.from('%PDF-1.7\n'), 'application/pdf', 'image'],
+  [
+    'an SVG with a declaration',
+    Buffer.from('<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>'),
+    'image/svg+xml',
+    'image',
+  ],
+  [
+    'HTML that calls itself a PNG',
+    Buffer.from('<html><svg></svg><script>alert(1)</script>'),
+    'application/octet-stream',
+    'raw',
+  ],
+  ['plain text', Buffer.from('hello'), 'application/octet-stream', 'raw'],
+  ['a ZIP', Buffer.from('504b0304140000000000', 'hex'), 'application/zip', 'raw'],
+])('knows %s by its first bytes', async (_name, head, mime, resourceType) => {
+  expect(await fileKindOf(head)).toMatchObject({ mime, resourceType });
+});
+
+it('matches types exactly, by family, or all', () => {
+  expect(isAllowed('image/png', ['image/*'])).toBe(true);
+  expect(isAllowed('imagex/png', ['image/*'])).toBe(false);
+  expect(isAllowed('application/pdf', ['image/*', 'application/pdf'])).toBe(true);
+  expect(isAllowed('text/html', ['image/*'])).toBe(false);
+  expect(isAllowed('text/html', ['*/*'])).toBe(true);
+});

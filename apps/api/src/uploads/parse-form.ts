@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Request, Response } from 'express';
+import multer, { MulterError, type StorageEngine } from 'multer';
+import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+
+/** One file of a form as it comes in: its bytes and the name the client gave it. */
+export interface IncomingFile {
+  stream: Readable;
+  filename: string;
+}
+
+export interface ParsedForm<T> {
+  /** The text parts, whether they came before or after the file. Values are strings, or arrays where a name was repeated. */
+  fields: Record<string, unknown>;
+  file: T;
+}
+
+const limits = {
+  files: 1,
+  fields: 100,
+  parts: 102,
+  fieldNameSize: 100,
+  fieldSize: 64_000,
+  headerPairs: 20,
+  fieldNestingDepth: 1,
+  fieldArrayIndexLimit: 50,
+};
+
+const codeOf: Partial<Record<string, ErrorCode>> = {
+  LIMIT_FILE_COUNT: 'TOO_MANY_FILES',
+  LIMIT_UNEXPECTED_FILE: 'FILE_MISSING',
+  LIMIT_FIELD_VALUE: 'INVALID_REQUEST',
+  LIMIT_FIELD_COUNT: 'INVALID_REQUEST',
+  LIMIT_PART_COUNT: 'INVALID_REQUEST',
+};
+
+/** The receiver of each request; multer's engine is one for all. */
+const receivers = new WeakMap<IncomingMessage, (file: IncomingFile) => Promise<void>>();
+
+const engine: StorageEngine = {
+  _handleFile: (req, file, callback) => {
+    const receive = receivers.get(req);
+    if (receive === undefined) {
+      callback(new Error('a file without a receiver'));
+      return;
+    }
+    // multer's engines speak callbacks.
+    receive({ stream: file.stream, filename: file.originalname }).then(
+      // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+      () => callback(null, {}),
+      // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+      (error: unknown) => callback(error),
+    );
+  },
+  // What was received is undone by whoever asked for it, in one place, also when no file was complete.
+  _removeFile: (_req, _file, callback) => callback(null),
+};
+
+const parse = multer({ storage: engine, limits, defParamCharset: 'utf8' }).single('file');
+
+/**
+ * Reads a multipart form with one part `file`, handing its bytes to `receive` as they come. Rejects as soon as something
+ * is wrong, while the rest of the body is still unread: MALFORMED_BODY, FILE_MISSING, TOO_MANY_FILES, INVALID_REQUEST,
+ * CLIENT_ABORTED, or the error of `receive`.
+ */
+export function parseForm<T>(
+  req: Request,
+  res: Response,
+  receive: (file: IncomingFile) => Promise<T>,
+): Promise<ParsedForm<T>> {
+  return new Promise((resolve, reject) => {
+    let received: { file: T } | undefined;
+    receivers.set(req, async (file) => {
+      try {
+        received = { file: await receive(file) };
+      } catch (error) {
+        // multer would wait for the end of the body before it tells.
+        reject(error instanceof HoldfastError ? error : unreadable(req, error));
+        throw error;
+      }
+    });
+    req.once('aborted', () => reject(new HoldfastError('CLIENT_ABORTED')));
+    const parsed: (error?: unknown) => void = (error) => {
+      if (error !== undefined && error !== null)
+        reject(error instanceof HoldfastError ? error : unreadable(req, error));
+      else if (received === undefined)
+        reject(new HoldfastError('FILE_MISSING', 'the form needs one part named "file" with a file name'));
+      else resolve({ fields: { ...(req.body as Record<string, unknown> | undefined) }, file: received.file });
+    };
+    parse(req, res, parsed);
+  });
+}
+
+function unreadable(req: IncomingMessage, error: unknown): HoldfastError {
+  if (req.destroyed && !req.complete) return new HoldfastError('CLIENT_ABORTED', undefined, { cause: error });
+  if (error instanceof MulterError) {
+    const code = codeOf[error.code] ?? 'MALFORMED_BODY';
+    const where = error.field === undefined ? '' : ` (${JSON.stringify(error.field.slice(0, 100))})`;
+    return new HoldfastError(code, `${error.message}${where}`, { cause: error });
+  }
+  return new HoldfastError('MALFORMED_BODY', undefined, { cause: error });
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { PutResult } from '@holdfast/shared/media-host';
+import { fileKindOf, isAllowed, SNIFF_BYTES, type FileKind } from './file-kind.js';
+
+/** Bodies up to this size are read whole, hashed and checked before the host sees a byte. */
+export const SMALL_BODY_BYTES = 256 * 1024;
+
+export interface ReceivedFile {
+  kind: FileKind;
+  bytes: number;
+  sha256: string;
+  md5: string;
+  /** A small body still waits to be sent; a large one is on the host already, not yet committed. */
+  body: { small: Buffer } | { stored: PutResult };
+}
+
+export interface ReceiveOptions {
+  maxBytes: number;
+  allowedTypes: readonly string[];
+  /** Called once for a large body, with the first bytes known; sends it to the host. */
+  transfer: (kind: FileKind, body: Readable) => Promise<PutResult>;
+}
+
+/**
+ * Reads one file: decides its kind from the first bytes, hashes and counts, and passes a large one on to the host as it
+ * comes, so that memory does not grow with the file. Throws UNSUPPORTED_TYPE, FILE_TOO_LARGE, FILE_EMPTY, the error of
+ * the source, or the error of the transfer. The source is destroyed in every outcome but success.
+ */
+export async function receiveFile(source: Readable, options: ReceiveOptions): Promise<ReceivedFile> {
+  const tally = createTally(options.maxBytes);
+  const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const head: Buffer[] = [];
+  let kind: FileKind | undefined;
+  const decideKind = async (): Promise<FileKind> => {
+    const decided = await fileKindOf(Buffer.concat(head));
+    if (!isAllowed(decided.mime, options.allowedTypes)) {
+      throw new HoldfastError('UNSUPPORTED_TYPE', `files of type ${decided.mime} are not accepted here`);
+    }
+    return decided;
+  };
+  try {
+    while (tally.bytes() <= SMALL_BODY_BYTES) {
+      const next = await chunks.next();
+      if (next.done === true) {
+        if (tally.bytes() === 0) throw new HoldfastError('FILE_EMPTY');
+        kind ??= await decideKind();
+        return { kind, ...tally.result(), body: { small: Buffer.concat(head) } };
+      }
+      tally.add(next.value);
+      head.push(next.value);
+      if (kind === undefined && tally.bytes() >= SNIFF_BYTES) kind = await decideKind();
+    }
+    kind ??= await decideKind();
+    const stored = await transferRest(head, chunks, tally, (body) =>
+      options.transfer(kind as FileKind, body),
+    );
+    return { kind, ...tally.result(), body: { stored } };
+  } catch (error) {
+    source.destroy();
+    throw error;
+  }
+}
+
+/** Sends what was read and what follows. An error of the source counts for more than what the host makes of it. */
+async function transferRest(
+  head: Buffer[],
+  chunks: AsyncIterator<Buffer>,
+  tally: Tally,
+  transfer: (body: Readable) => Promise<PutResult>,
+): Promise<PutResult> {
+  let sourceError: unknown;
+  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      yield* head.splice(0);
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+        tally.add(next.value);
+        yield next.value;
+      }
+    } catch (error) {
+      sourceError = error;
+      throw error;
+    }
+  }
+  try {
+    return await transfer(
+      Readable.from(everything(), { objectMode: false, highWaterMark: SMALL_BODY_BYTES }),
+    );
+  } catch (error) {
+    throw sourceError ?? error;
+  }
+}
+
+type Tally = ReturnType<typeof createTally>;
+
+/** Counts and hashes what passes; throws FILE_TOO_LARGE on the first byte too many. */
+function createTally(maxBytes: number) {
+  const sha256 = createHash('sha256');
+  const md5 = createHash('md5');
+  let bytes = 0;
+  return {
+    bytes: () => bytes,
+    add: (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new HoldfastError('FILE_TOO_LARGE', `the file is larger than ${String(maxBytes)} bytes`);
+      sha256.update(chunk);
+      md5.update(chunk);
+    },
+    result: () => ({ bytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
+  };
+}

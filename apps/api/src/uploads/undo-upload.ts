@@ -1,0 +1,83 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
+import type { Logger } from '@holdfast/shared/logging';
+import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
+
+const REMOVE_WITHIN_MS = 3_000;
+/** An answer that was lost may belong to an upload that the host is still finishing: look again later. */
+const LOOK_AGAIN_MS = 60_000;
+const RETRY_REMOVAL_MS = 5_000;
+const RETRY_REDIS_MS = 1_000;
+const HOLD_AT_MOST = 10_000;
+
+export interface Undo {
+  id: string;
+  /** What may be on the host; null when it never saw a byte. */
+  ref: AssetRef | null;
+  /** True when the host may still store the asset after we have looked. */
+  unsettled: boolean;
+}
+
+export interface Undoing {
+  /** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
+  undo(upload: Undo): Promise<void>;
+  stop(): void;
+}
+
+export function createUndoing(deps: {
+  host: MediaHost;
+  intents: Intents;
+  refusedAssets: RefusedAssets;
+  log: Logger;
+}): Undoing {
+  const { host, intents, refusedAssets, log } = deps;
+  const stopped = new AbortController();
+  let held = 0;
+
+  /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
+  const remember = async ({ id, ref }: Undo, dueInMs: number | null): Promise<void> => {
+    if (ref !== null && dueInMs !== null) await refusedAssets.add(ref, Date.now() + dueInMs);
+    await intents.drop(id);
+  };
+
+  const untilRedisIsBack = async (upload: Undo, dueInMs: number | null): Promise<void> => {
+    if (held >= HOLD_AT_MOST) return;
+    held += 1;
+    try {
+      for (;;) {
+        await pause(RETRY_REDIS_MS, undefined, { signal: stopped.signal, ref: false });
+        const done = await remember(upload, dueInMs).then(
+          () => true,
+          () => false,
+        );
+        if (done) return;
+      }
+    } catch {
+      // Stopped: the sweep finds the intent, and the asset says itself that it was never committed.
+    } finally {
+      held -= 1;
+    }
+  };
+
+  return {
+    undo: async (upload) => {
+      let dueInMs: number | null = null;
+      if (upload.ref !== null) {
+        try {
+          await host.remove(upload.ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
+          if (upload.unsettled) dueInMs = LOOK_AGAIN_MS;
+        } catch (error) {
+          log.warn('upload.removal_failed', { id: upload.id, error });
+          dueInMs = RETRY_REMOVAL_MS;
+        }
+      }
+      try {
+        await remember(upload, dueInMs);
+      } catch (error) {
+        log.warn('upload.undo_waits_for_redis', { id: upload.id, error });
+        void untilRedisIsBack(upload, dueInMs);
+      }
+    },
+    stop: () => stopped.abort(),
+  };
+}

@@ -1,0 +1,70 @@
+import { newMediaId, publicIdFor, type CarriedFields } from '@holdfast/shared/media';
+import type { AssetRef } from '@holdfast/shared/media-host';
+import type { FileKind } from './file-kind.js';
+
+/** One upload under way: what identifies it, and how far the host has come to know of it. */
+export interface UploadAttempt {
+  readonly id: string;
+  readonly startedAt: Date;
+  readonly uploadedBy: string;
+  /** Aborted with the reason when the client is gone or too slow, the sweep gave up, or anything failed. */
+  readonly cancel: AbortController;
+  /** Seconds after which an asset without the commit mark may be removed, counted from its upload. */
+  readonly deadlineSeconds: number;
+  filename: string;
+  /** Known once the kind of the file is. */
+  ref: AssetRef | null;
+  /** True from the moment the host may have something under `ref`. */
+  sent: boolean;
+  /** The running transfer of a large body. */
+  transfer: Promise<unknown> | null;
+}
+
+export function newAttempt(uploadedBy: string, deadlineSeconds: number): UploadAttempt {
+  const startedAt = new Date();
+  return {
+    id: newMediaId(startedAt.getTime()),
+    startedAt,
+    uploadedBy,
+    cancel: new AbortController(),
+    deadlineSeconds,
+    filename: '',
+    ref: null,
+    sent: false,
+    transfer: null,
+  };
+}
+
+/** Raw files carry their extension in the public id, as Cloudinary wants it. */
+export function refFor(folder: string, id: string, kind: FileKind): AssetRef {
+  const extension = kind.resourceType === 'raw' ? kind.extension : '';
+  return { publicId: publicIdFor(folder, id, extension), resourceType: kind.resourceType };
+}
+
+/** What the asset carries before its file and fields are known in full. */
+export function fieldsAtStart(attempt: UploadAttempt): CarriedFields {
+  const at = attempt.startedAt.toISOString();
+  return {
+    id: attempt.id,
+    revision: 1,
+    filename: attempt.filename,
+    title: '',
+    description: '',
+    category: '',
+    tags: [],
+    uploadedBy: attempt.uploadedBy,
+    source: 'upload',
+    createdAt: at,
+    updatedAt: at,
+    sha256: null,
+    md5: null,
+  };
+}
+
+/** The name a client gave its file, for people to read: no folders, no control characters, at most 255 characters. */
+export function cleanFilename(name: string): string {
+  const base = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
+  return Array.from(base.toWellFormed().replaceAll(/\p{Cc}/gu, ''))
+    .slice(0, 255)
+    .join('');
+}
