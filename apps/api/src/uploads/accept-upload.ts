@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { failpoint } from '@holdfast/shared/failpoint';
 import type { Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
@@ -37,9 +38,11 @@ export async function acceptUpload(
     log.warn('upload.deferred', { id: record.id });
     return { ...record, status: 'deferred' };
   }
+  failpoint('upload.accepted');
   // The intent is settled: whatever happens to these jobs, the sweep adds them again.
   await queues
     .enqueueUpload(record)
     .catch((error: unknown) => log.warn('upload.enqueue_failed', { id: record.id, error }));
+  failpoint('upload.enqueued');
   return record;
 }

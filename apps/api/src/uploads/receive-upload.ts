@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { failpoint } from '@holdfast/shared/failpoint';
 import type { Intents } from '@holdfast/shared/intents';
 import { publicIdFor, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -50,6 +51,7 @@ export async function receiveUpload(
     const opened = await deps.intents.open(attempt.id, publicIdFor(deps.folder, attempt.id), deps.maxBacklog);
     if (opened === 'overloaded')
       throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
+    failpoint('upload.intent-open');
     return await whileAlive(deps, req, attempt, async () => {
       if (req.headers.expect !== undefined) res.writeContinue();
       const form = await cancellable(attempt.cancel.signal, receiveForm(deps, req, res, admitted, attempt));
@@ -112,7 +114,10 @@ function receiveForm(
       ...(length === undefined ? {} : { contentLength: length }),
     });
     attempt.transfer = put;
-    return put;
+    failpoint('upload.bytes-begun');
+    const stored = await put;
+    failpoint('upload.bytes-stored');
+    return stored;
   };
   return parseForm(req, res, (incoming) => {
     attempt.filename = cleanFilename(incoming.filename);
@@ -132,6 +137,7 @@ async function finish(
   const described = parseMediaFields(form.fields);
   if (digest !== null && digest !== file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
   attempt.ref ??= await announce(deps, attempt, refFor(folder, attempt.id, file.kind));
+  failpoint('upload.before-commit');
   const record = await commitUpload(host, {
     ref: attempt.ref,
     file,
@@ -142,6 +148,7 @@ async function finish(
       attempt.sent = true;
     },
   });
+  failpoint('upload.committed');
   return acceptUpload(deps, record);
 }
 
