@@ -1,0 +1,36 @@
+import type { Settings } from '@holdfast/shared/config';
+import { service, type Service } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+import { createApp } from './app.js';
+import { openDependencies, type Dependencies } from './dependencies.js';
+import { httpServer } from './http/http-server.js';
+
+/** The whole API as one service: what it stands on, then the server; stopped in the other order. */
+export function apiService(settings: Settings, log: Logger): Service {
+  let deps: Dependencies | undefined;
+  let server: Service | undefined;
+  return service('api', {
+    start: async () => {
+      deps = await openDependencies(settings, log);
+      server = httpServer({
+        app: createApp(deps),
+        host: settings.http.host,
+        port: settings.http.port,
+        maxBodyBytes: settings.uploads.maxBytes,
+        shutdown: deps.shutdown,
+        address: deps.address,
+        log,
+      });
+      try {
+        await server.start();
+      } catch (error) {
+        await deps.close();
+        throw error;
+      }
+    },
+    stop: async (deadline) => {
+      await server?.stop(deadline);
+      await deps?.close();
+    },
+  });
+}

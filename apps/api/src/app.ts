@@ -1,0 +1,42 @@
+import express, { type Express } from 'express';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Dependencies } from './dependencies.js';
+import { closeWhileDraining } from './http/close-while-draining.js';
+import { cors } from './http/cors.js';
+import { boundEarlyAnswers } from './http/early-answer.js';
+import { errorHandler } from './http/error-handler.js';
+import { mountRoutes } from './http/mount-routes.js';
+import { rateLimit } from './http/rate-limit.js';
+import { requestId } from './http/request-id.js';
+import { requestLog } from './http/request-log.js';
+import { securityHeaders } from './http/security-headers.js';
+import { routes } from './routes.js';
+
+/** The API without a port and without signals: what the server runs and what tests import. */
+export function createApp(deps: Dependencies): Express {
+  const { settings, log, keys, redis, shutdown } = deps;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('trust proxy', settings.access.trustProxy);
+  app.use(
+    requestId(log),
+    requestLog(),
+    boundEarlyAnswers(),
+    closeWhileDraining(shutdown),
+    securityHeaders(),
+    cors(settings.access.corsOrigins),
+  );
+  app.use(
+    mountRoutes(routes(deps), {
+      access: settings.access,
+      publicUrl: settings.http.publicUrl,
+      limit: rateLimit({ redis: redis.request, keys, perMinute: settings.access.rateLimitPerMinute }),
+    }),
+  );
+  app.use(() => {
+    throw new HoldfastError('NOT_FOUND');
+  });
+  app.use(errorHandler());
+  return app;
+}

@@ -1,0 +1,54 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AccessSettings, ApiKey } from '@holdfast/shared/config';
+import { anonymous, type Client } from './request-context.js';
+
+interface Credentials {
+  secret: string;
+  /** Only Basic names the key. */
+  name?: string;
+}
+
+/**
+ * Who sends these headers. Null when they carry no credentials or unknown ones although keys are configured;
+ * without any key everyone is anonymous with all roles.
+ */
+export function authenticate(
+  access: Pick<AccessSettings, 'keys'>,
+  headers: IncomingHttpHeaders,
+): Client | null {
+  if (access.keys.length === 0) return { ...anonymous, role: 'admin' };
+  const credentials = readCredentials(headers);
+  if (credentials === null) return null;
+  const key = findKey(access.keys, credentials);
+  if (key === undefined) return null;
+  return { name: key.name, role: key.role, via: credentials.name === undefined ? 'token' : 'basic' };
+}
+
+/** Compares with every key, each in constant time, so that the time tells nothing of the secrets. */
+function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey | undefined {
+  const hash = createHash('sha256').update(secret).digest();
+  let found: ApiKey | undefined;
+  for (const key of keys) {
+    const same = timingSafeEqual(key.secretHash, hash);
+    if (same && (name === undefined || name === key.name)) found = key;
+  }
+  return found;
+}
+
+function readCredentials(headers: IncomingHttpHeaders): Credentials | null {
+  const { authorization } = headers;
+  if (authorization !== undefined) {
+    const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*?) *$/.exec(authorization) ?? [];
+    if (scheme.toLowerCase() === 'bearer') return { secret: value };
+    return scheme.toLowerCase() === 'basic' ? readBasic(value) : null;
+  }
+  const header = headers['x-api-key'];
+  return typeof header === 'string' && header !== '' ? { secret: header } : null;
+}
+
+function readBasic(value: string): Credentials | null {
+  const text = Buffer.from(value, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? null : { name: text.slice(0, colon), secret: text.slice(colon + 1) };
+}

@@ -1,0 +1,96 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { z } from 'zod';
+import { parseInput } from './field-problems.js';
+import { readJson } from './json-body.js';
+import { contextOf, type RequestContext } from './request-context.js';
+
+/** A request as handlers see it: plain data, checked. */
+export interface Input<Query, Body> {
+  params: Readonly<Record<string, string>>;
+  query: Query;
+  body: Body;
+  header: (name: string) => string | undefined;
+  context: RequestContext;
+  /** Aborts when the client has gone away before its answer. */
+  gone: AbortSignal;
+}
+
+export interface Answer {
+  status: number;
+  /** Sent as JSON; absent for answers without a body. */
+  body?: unknown;
+  headers?: Readonly<Record<string, string>>;
+}
+
+type Raw = Input<unknown, unknown>;
+
+/** One verb of the API, without Express. The schemas also describe it to whoever documents the API. */
+export interface Endpoint {
+  readonly query: z.ZodType | undefined;
+  readonly body: z.ZodType | undefined;
+  respond(raw: Raw): Promise<Answer>;
+}
+
+/** A handler with the schemas of its input. Without a schema for the query, the query is not looked at. */
+export function endpoint<
+  Query extends z.ZodType = z.ZodUndefined,
+  Body extends z.ZodType = z.ZodUndefined,
+>(definition: {
+  query?: Query;
+  body?: Body;
+  handle: (input: Input<z.infer<Query>, z.infer<Body>>) => Promise<Answer>;
+}): Endpoint {
+  const { query, body, handle } = definition;
+  return {
+    query,
+    body,
+    respond: async (raw) =>
+      handle({
+        ...raw,
+        query: (query === undefined
+          ? undefined
+          : parseInput(query, raw.query, 'the query is not valid')) as z.infer<Query>,
+        body: (body === undefined
+          ? undefined
+          : parseInput(body, raw.body, 'the body is not valid')) as z.infer<Body>,
+      }),
+  };
+}
+
+/** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
+export function serveEndpoint(served: Endpoint): RequestHandler {
+  return async (req, res) => {
+    const gone = new AbortController();
+    const onClose = (): void => {
+      if (!res.writableEnded) gone.abort();
+    };
+    res.once('close', onClose);
+    const answer = await served.respond({
+      params: stringParams(req.params),
+      query: { ...req.query },
+      body: served.body === undefined ? undefined : await readJson(req, res),
+      header: (name) => req.get(name),
+      context: contextOf(req),
+      gone: gone.signal,
+    });
+    send(res, answer);
+  };
+}
+
+function send(res: Response, { status, body, headers = {} }: Answer): void {
+  if (res.destroyed) return;
+  if (res.getHeader('Cache-Control') === undefined) res.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.status(status);
+  if (body === undefined) res.end();
+  else res.json(body);
+}
+
+function stringParams(params: Request['params']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join('/') : value,
+    ]),
+  );
+}

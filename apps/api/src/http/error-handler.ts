@@ -1,0 +1,18 @@
+import type { ErrorRequestHandler } from 'express';
+import { fromForeignError } from './foreign-error.js';
+import { sendProblem } from './problem.js';
+import { contextOf } from './request-context.js';
+
+/** The one place where errors become answers. Logged here once: what we did not foresee, and what others did to us. */
+export function errorHandler(): ErrorRequestHandler {
+  // Express tells an error handler by its four parameters.
+  return (error: unknown, req, res, _next) => {
+    const { requestId, log } = contextOf(req);
+    const ours = fromForeignError(error);
+    if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
+    else if (ours.status >= 500 && ours.status !== 503)
+      log.warn('http.failed', { code: ours.code, error: ours });
+    else log.debug('http.refused', { code: ours.code, error: ours });
+    sendProblem(res, ours, requestId);
+  };
+}

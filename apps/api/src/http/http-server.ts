@@ -1,0 +1,102 @@
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { service, type Service } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+import { answerBrokenRequest } from './broken-request.js';
+import { awaitsInvitation } from './expect-continue.js';
+import type { PublicAddress } from './public-address.js';
+import type { Shutdown } from './shutdown.js';
+
+const HEADERS_WITHIN_MS = 30_000;
+/** Longer than the idle time of a proxy in front, which would else send into a connection that just closed. */
+const KEEP_ALIVE_MS = 65_000;
+/** Slower clients are cut. */
+const LOWEST_BYTES_A_SECOND = 20_000;
+const CHECK_CONNECTIONS_MS = 5_000;
+
+export interface HttpServerOptions {
+  app: RequestListener;
+  host: string;
+  port: number;
+  /** The largest body that may arrive; decides how long a request may take. */
+  maxBodyBytes: number;
+  shutdown: Shutdown;
+  address: PublicAddress;
+  log: Logger;
+}
+
+/** The server: starts listening; stops by refusing new work, draining, and cutting what is left at the deadline. */
+export function httpServer(options: HttpServerOptions): Service {
+  const { app, host, port, maxBodyBytes, shutdown, address, log } = options;
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_WITHIN_MS,
+      requestTimeout: 60_000 + (maxBodyBytes / LOWEST_BYTES_A_SECOND) * 1_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+      // Answers to requests without a Host header too are ours.
+      requireHostHeader: false,
+    },
+    app,
+  );
+  answerWhatIsNoRequest(server);
+  // Handlers invite the body themselves (expect-continue.ts), once nothing can refuse the request unread.
+  server.on('checkContinue', (req, res) => {
+    awaitsInvitation(req);
+    server.emit('request', req, res);
+  });
+  return service('http-server', {
+    start: async () => {
+      await listen(server, host, port);
+      const bound = server.address() as AddressInfo;
+      address.boundTo(bound);
+      log.info('http.listening', { host, port: bound.port });
+    },
+    stop: (deadline) => drain(server, shutdown, deadline),
+  });
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Answers in flight by connection: a broken follow-up on the same connection must not write into them. */
+function answerWhatIsNoRequest(server: Server): void {
+  const answers = new WeakMap<Duplex, ServerResponse>();
+  server.prependListener('request', (req, res) => answers.set(req.socket, res));
+  server.on('clientError', (error: Error & { code?: string }, socket) => {
+    const answer = answers.get(socket);
+    answerBrokenRequest(
+      error,
+      socket,
+      answer !== undefined && answer.headersSent && !answer.writableFinished,
+    );
+  });
+}
+
+async function drain(server: Server, shutdown: Shutdown, deadline: AbortSignal): Promise<void> {
+  shutdown.drain();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Connections that fall idle one by one would else hold the server for their whole keep-alive time.
+  const sweep = setInterval(() => server.closeIdleConnections(), 200);
+  const cut = (): void => {
+    shutdown.cutAll();
+    // A moment for the answers to uploads that were just cut.
+    setTimeout(() => server.closeAllConnections(), 500).unref();
+  };
+  if (deadline.aborted) cut();
+  else deadline.addEventListener('abort', cut, { once: true });
+  try {
+    await closed;
+  } finally {
+    clearInterval(sweep);
+    deadline.removeEventListener('abort', cut);
+  }
+}

@@ -1,0 +1,42 @@
+import express, { type Request, type Response } from 'express';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { inviteBody } from './expect-continue.js';
+
+/** Far above the largest valid edit: 50 tags, a description and a title in any alphabet. */
+const LIMIT = '256kb';
+const ARRIVES_WITHIN_MS = 30_000;
+
+const parse = express.json({
+  limit: LIMIT,
+  type: ['application/json', 'application/merge-patch+json'],
+});
+
+/**
+ * The body as JSON, undefined without one. Rejects with UNSUPPORTED_BODY, MALFORMED_BODY, BODY_TOO_LARGE,
+ * REQUEST_TIMEOUT, or an error of the parser (foreign-error.ts knows them).
+ */
+export async function readJson(req: Request, res: Response): Promise<unknown> {
+  const empty = req.get('content-length') === '0' || !hasBody(req);
+  if (empty) return undefined;
+  if (req.is(['application/json', 'application/merge-patch+json']) === false)
+    throw new HoldfastError('UNSUPPORTED_BODY', 'the body must be application/json');
+  inviteBody(req, res);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => reject(new HoldfastError('REQUEST_TIMEOUT')), ARRIVES_WITHIN_MS);
+      parse(req, res, (error?: unknown) => {
+        if (error === undefined) resolve();
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the parser's own error, converted at the edge
+        else reject(error);
+      });
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+  return req.body as unknown;
+}
+
+function hasBody(req: Request): boolean {
+  return req.get('content-length') !== undefined || req.get('transfer-encoding') !== undefined;
+}

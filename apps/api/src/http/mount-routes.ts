@@ -1,0 +1,69 @@
+import { Router, type RequestHandler } from 'express';
+import type { AccessSettings } from '@holdfast/shared/config';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { requireAccess } from './access.js';
+import { refuseCrossSite } from './cross-site.js';
+import { serveEndpoint } from './endpoint.js';
+import type { MountedRoute, Route, VerbRoute } from './route.js';
+
+export interface MountOptions {
+  access: AccessSettings;
+  publicUrl: string | undefined;
+  /** The one limit that all limited routes share. */
+  limit: RequestHandler;
+}
+
+/** The table as an Express router: paths in the order of the table, each with the answer to methods it does not offer. */
+export function mountRoutes(routes: readonly Route[], options: MountOptions): Router {
+  const router = Router();
+  const verbs = routes.filter((route): route is VerbRoute => route.method !== 'ALL');
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const mounted = routes.find(
+      (route): route is MountedRoute => route.method === 'ALL' && route.path === path,
+    );
+    if (mounted !== undefined) {
+      router.use(path, ...guards(mounted, options), mounted.serve);
+      continue;
+    }
+    const here = verbs.filter((route) => route.path === path);
+    const place = router.route(path);
+    for (const route of here)
+      place[verbOf[route.method]](
+        ...guards(route, options),
+        typeof route.serve === 'function' ? route.serve : serveEndpoint(route.serve),
+      );
+    place.all(otherMethods(here));
+  }
+  return router;
+}
+
+const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as const;
+
+function guards(route: Route, { access, publicUrl, limit }: MountOptions): RequestHandler[] {
+  const verb = route.method === 'ALL' ? undefined : route;
+  return [
+    requireAccess(access, {
+      role: route.role,
+      publicRead: route.publicRead === true,
+      challenge: route.page === true ? 'Basic' : 'Bearer',
+    }),
+    refuseCrossSite(publicUrl, verb?.changes === true),
+    ...(verb?.limited === true ? [limit] : []),
+  ];
+}
+
+function otherMethods(here: readonly VerbRoute[]): RequestHandler {
+  const methods = here.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  const allow = [...methods, 'OPTIONS'].join(', ');
+  return (req, res) => {
+    res.setHeader('Allow', allow);
+    if (req.method === 'OPTIONS') {
+      res.status(204).end();
+      return;
+    }
+    throw new HoldfastError(
+      'METHOD_NOT_ALLOWED',
+      `${req.method} is not offered here; use ${methods.join(', ')}`,
+    );
+  };
+}

@@ -1,0 +1,57 @@
+import type { Request, RequestHandler } from 'express';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { contextOf } from './request-context.js';
+
+const MINUTE_MS = 60_000;
+/** A limit is a courtesy: when Redis does not answer in this time, the request goes on. */
+const PATIENCE_MS = 250;
+
+/** KEYS: the window. Answers how many requests it has seen, this one included. */
+const countScript = defineScript(`
+local seen = redis.call('INCR', KEYS[1])
+if seen == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end
+return seen
+`);
+
+export interface RateLimitOptions {
+  redis: RedisClient;
+  keys: RedisKeys;
+  /** Requests a minute; 0 = no limit. */
+  perMinute: number;
+  now?: () => number;
+}
+
+/** Counts writes in windows of a minute shared by all replicas: per key, per address where there are none. */
+export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitOptions): RequestHandler {
+  if (perMinute === 0) return (_req, _res, next) => next();
+  return async (req, _res, next) => {
+    const time = now();
+    const seen = await answeredInTime(
+      countScript(redis, [keys.rate(clientOf(req), Math.floor(time / MINUTE_MS))], []),
+    );
+    if (seen !== null && seen > perMinute) {
+      throw new HoldfastError('RATE_LIMITED', `at most ${String(perMinute)} writes a minute`, {
+        retryAfterSeconds: (MINUTE_MS - (time % MINUTE_MS)) / 1_000,
+      });
+    }
+    next();
+  };
+}
+
+function clientOf(req: Request): string {
+  const { client } = contextOf(req);
+  return client.via === 'anonymous' ? `address-${req.ip ?? 'unknown'}` : `key-${client.name}`;
+}
+
+async function answeredInTime(reply: Promise<unknown>): Promise<number | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([reply.then(Number, () => null), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

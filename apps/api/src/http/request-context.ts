@@ -1,0 +1,33 @@
+import type { IncomingMessage } from 'node:http';
+import type { Role } from '@holdfast/shared/config';
+import type { Logger } from '@holdfast/shared/logging';
+
+/** Who sent a request. `anonymous` has all roles where no key is configured, and none of its own elsewhere. */
+export interface Client {
+  name: string;
+  role: Role | null;
+  via: 'token' | 'basic' | 'anonymous';
+}
+
+/** What every handler may know of the request it serves. */
+export interface RequestContext {
+  requestId: string;
+  client: Client;
+  /** Adds the request id to each of its events. */
+  log: Logger;
+}
+
+export const anonymous: Client = { name: 'anonymous', role: null, via: 'anonymous' };
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+export function setContext(req: IncomingMessage, context: RequestContext): void {
+  contexts.set(req, context);
+}
+
+/** The context that the first middleware made. */
+export function contextOf(req: IncomingMessage): RequestContext {
+  const context = contexts.get(req);
+  if (context === undefined) throw new Error('a request without a context: request-id.ts must run first');
+  return context;
+}

@@ -1,0 +1,19 @@
+import { readSettings, refuseOpenAccess } from '@holdfast/shared/config';
+import { toHoldfastError } from '@holdfast/shared/errors';
+import { runUntilSignal } from '@holdfast/shared/lifecycle';
+import { createLogger } from '@holdfast/shared/logging';
+import { apiService } from './api-service.js';
+import { explainFailure } from './explain-failure.js';
+
+// The terminal or the pipe may go away; that must not take the service down with it.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+
+try {
+  const settings = readSettings(process.env);
+  refuseOpenAccess(settings);
+  const log = createLogger(settings.log, { process: 'api' });
+  await runUntilSignal(apiService(settings, log), { log, shutdownTimeoutMs: settings.shutdownTimeoutMs });
+} catch (error) {
+  process.stderr.write(explainFailure(toHoldfastError(error)));
+  process.exit(1);
+}
