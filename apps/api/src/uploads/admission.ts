@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { UploadSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import type { Shutdown } from '../http/shutdown.js';
+import type { UploadSlots } from '../status/upload-slots.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
 const MAX_WITHOUT_LENGTH = 100_000_000;
@@ -9,7 +11,7 @@ const MAX_WITHOUT_LENGTH = 100_000_000;
 const FORM_OVERHEAD_BYTES = 1_000_000;
 const FREE_BYTES_NEEDED = 200_000_000;
 const FREE_SPACE_KNOWN_MS = 5_000;
-const OVERLOADED_RETRY_SECONDS = 2;
+const RETRY_SECONDS = 2;
 
 export interface Admitted {
   /** Largest file this request may carry. */
@@ -23,18 +25,16 @@ export interface Admitted {
 export interface Admission {
   /** Decides on an upload before a byte of its body is read. Throws the refusal. */
   admit(req: IncomingMessage): Promise<Admitted>;
-  /** From now on SHUTTING_DOWN. */
-  drain(): void;
-  underWay(): number;
 }
 
-export function createAdmission(deps: {
+export interface AdmissionDependencies {
   uploads: UploadSettings;
   host: Pick<MediaHost, 'freeBytes'>;
-}): Admission {
-  const { uploads, host } = deps;
-  let underWay = 0;
-  let draining = false;
+  slots: UploadSlots;
+  shutdown: Pick<Shutdown, 'draining'>;
+}
+
+export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDependencies): Admission {
   let free: { bytes: number | null; at: number } | undefined;
 
   const refuseWhenDiskIsFull = async (length: number): Promise<void> => {
@@ -45,42 +45,30 @@ export function createAdmission(deps: {
       throw new HoldfastError('STORAGE_FULL');
   };
 
-  const admit = async (req: IncomingMessage): Promise<Admitted> => {
-    if (draining)
-      throw new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: OVERLOADED_RETRY_SECONDS });
-    const lengthAtMost = contentLength(req);
-    refuseOtherForms(req, lengthAtMost);
-    if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
-      throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
-    }
-    if (underWay >= uploads.maxConcurrent) {
-      throw new HoldfastError('OVERLOADED', 'too many uploads at once', {
-        retryAfterSeconds: OVERLOADED_RETRY_SECONDS,
-      });
-    }
-    underWay += 1;
-    let left = false;
-    const leave = (): void => {
-      if (!left) underWay -= 1;
-      left = true;
-    };
-    try {
-      await refuseWhenDiskIsFull(lengthAtMost ?? 0);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    const maxBytes =
-      lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
-    return { maxBytes, lengthAtMost, leave };
-  };
-
   return {
-    admit,
-    drain: () => {
-      draining = true;
+    admit: async (req) => {
+      if (shutdown.draining.aborted)
+        throw new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: RETRY_SECONDS });
+      const lengthAtMost = contentLength(req);
+      refuseOtherForms(req, lengthAtMost);
+      if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
+        throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+      }
+      const leave = slots.take();
+      if (leave === null)
+        throw new HoldfastError('OVERLOADED', 'too many uploads at once', {
+          retryAfterSeconds: RETRY_SECONDS,
+        });
+      try {
+        await refuseWhenDiskIsFull(lengthAtMost ?? 0);
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      const maxBytes =
+        lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
+      return { maxBytes, lengthAtMost, leave };
     },
-    underWay: () => underWay,
   };
 }
 

@@ -4,6 +4,8 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import type { Intents } from '@holdfast/shared/intents';
 import { publicIdFor, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { inviteBody } from '../http/expect-continue.js';
+import type { Shutdown } from '../http/shutdown.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import { acceptUpload, type Accepting } from './accept-upload.js';
 import type { Admission, Admitted } from './admission.js';
@@ -21,6 +23,7 @@ export interface UploadDependencies extends Accepting {
   intents: Intents;
   admission: Admission;
   undoing: Undoing;
+  shutdown: Pick<Shutdown, 'cut'>;
   /** Folder of our own assets on the host. */
   folder: string;
   allowedTypes: readonly string[];
@@ -53,7 +56,7 @@ export async function receiveUpload(
       throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
     failpoint('upload.intent-open');
     return await whileAlive(deps, req, attempt, async () => {
-      if (req.headers.expect !== undefined) res.writeContinue();
+      inviteBody(req, res);
       const form = await cancellable(attempt.cancel.signal, receiveForm(deps, req, res, admitted, attempt));
       return finish(deps, attempt, form, digest);
     });
@@ -73,6 +76,8 @@ async function whileAlive(
   const giveUp = (reason: HoldfastError): void => cancel.abort(reason);
   deps.heartbeat.begin(id, giveUp);
   const endWatch = watchPace(req, giveUp);
+  const onCut = (): void => giveUp(new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 2 }));
+  deps.shutdown.cut.addEventListener('abort', onCut, { once: true });
   req.once('aborted', () => giveUp(new HoldfastError('CLIENT_ABORTED')));
   try {
     return await work();
@@ -85,6 +90,7 @@ async function whileAlive(
     throw error;
   } finally {
     endWatch();
+    deps.shutdown.cut.removeEventListener('abort', onCut);
     deps.heartbeat.end(id);
   }
 }

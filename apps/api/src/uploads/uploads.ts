@@ -1,9 +1,10 @@
 import type { UploadSettings } from '@holdfast/shared/config';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import type { Shutdown } from '../http/shutdown.js';
+import type { UploadSlots } from '../status/upload-slots.js';
 import { createAdmission } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { createHeartbeat } from './heartbeat.js';
@@ -17,21 +18,16 @@ export interface UploadParts {
   intents: Intents;
   refusedAssets: RefusedAssets;
   queues: MediaQueues;
+  slots: UploadSlots;
+  shutdown: Shutdown;
   log: Logger;
 }
 
-export type Uploads = UploadDependencies & { service: Service };
+export type Uploads = UploadDependencies & { stop(): void };
 
-/** Everything that uploads share within one process. Its service stops the timers; draining is `admission.drain`. */
-export function createUploads({
-  uploads,
-  folder,
-  host,
-  intents,
-  refusedAssets,
-  queues,
-  log,
-}: UploadParts): Uploads {
+/** Everything that uploads share within one process. `stop` ends what it retries in the background. */
+export function createUploads(parts: UploadParts): Uploads {
+  const { uploads, folder, host, intents, refusedAssets, queues, slots, shutdown, log } = parts;
   const undoing = createUndoing({ host, intents, refusedAssets, log });
   const deferred = createDeferredUploads({ intents, queues, log });
   return {
@@ -43,14 +39,13 @@ export function createUploads({
     undoing,
     deferred,
     heartbeat: createHeartbeat(intents, log),
-    admission: createAdmission({ uploads, host }),
+    shutdown,
+    admission: createAdmission({ uploads, host, slots, shutdown }),
     allowedTypes: uploads.allowedTypes,
     maxBacklog: uploads.maxBacklog,
-    service: service('uploads', {
-      stop: () => {
-        undoing.stop();
-        deferred.stop();
-      },
-    }),
+    stop: () => {
+      undoing.stop();
+      deferred.stop();
+    },
   };
 }

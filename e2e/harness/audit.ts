@@ -1,0 +1,45 @@
+import { expect, vi } from 'vitest';
+import type { ApiClient, Media } from './client.js';
+import { sha256 } from './client.js';
+import type { Deployment } from './deployment.js';
+
+/** What a client was told is permanent: the bytes it sent, and what it may expect to find. */
+export interface Acknowledged {
+  id: string;
+  data: Buffer;
+  title?: string;
+}
+
+/**
+ * The one question of this product: is everything that was acknowledged there, exactly once, in the catalog and on the
+ * host, byte for byte, and nothing else? Waits until nothing is on its way any more.
+ */
+export async function audit(
+  deployment: Deployment,
+  client: ApiClient,
+  acknowledged: readonly Acknowledged[],
+  withinMs = 60_000,
+): Promise<Media[]> {
+  const items = await vi.waitFor(
+    async () => {
+      const all = await client.all();
+      expect(
+        all.filter((media) => media.status !== 'verified').map(({ id, status }) => ({ id, status })),
+      ).toEqual([]);
+      for (const { id } of acknowledged) expect(all.filter((media) => media.id === id)).toHaveLength(1);
+      expect(await deployment.redis.client.zcard('{holdfast}:intents')).toBe(0);
+      expect(await deployment.redis.client.zcard('{holdfast}:refused')).toBe(0);
+      if (deployment.emulator !== null) expect(await deployment.emulator.assets.count()).toBe(all.length);
+      return all;
+    },
+    { timeout: withinMs, interval: 250 },
+  );
+  for (const { id, data, title } of acknowledged) {
+    const media = items.find((item) => item.id === id);
+    expect(media?.checksum.sha256).toBe(sha256(data));
+    if (title !== undefined) expect(media?.title).toBe(title);
+    const served = Buffer.from(await (await fetch(media?.url ?? '')).arrayBuffer());
+    expect(served.equals(data)).toBe(true);
+  }
+  return items;
+}
