@@ -18,8 +18,15 @@ export interface AgentPool {
   destroy(): void;
 }
 
-/** Keeps at most `maxIdle` agents for reuse, the last used first; more calls at once get agents of their own. */
-export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
+/**
+ * Keeps at most `maxIdle` agents for reuse, the last used first; more calls at once get agents of their own.
+ * `now` is a monotonic clock in milliseconds.
+ */
+export function createAgentPool(
+  apiUrl: string,
+  maxIdle: number,
+  now: () => number = () => performance.now(),
+): AgentPool {
   const create = (): http.Agent =>
     apiUrl.startsWith('http:')
       ? new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -30,7 +37,7 @@ export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
   const take = (): http.Agent => {
     const last = idle.pop();
     if (last === undefined) return create();
-    if (performance.now() - last.since <= MAX_IDLE_MS) return last.agent;
+    if (now() - last.since <= MAX_IDLE_MS) return last.agent;
     // The ones below idled even longer.
     last.agent.destroy();
     for (const { agent } of idle.splice(0)) agent.destroy();
@@ -45,7 +52,7 @@ export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
         agent,
         release: () => {
           if (!inUse.delete(agent)) return;
-          if (idle.length < maxIdle) idle.push({ agent, since: performance.now() });
+          if (idle.length < maxIdle) idle.push({ agent, since: now() });
           else agent.destroy();
         },
         destroy: () => {

@@ -1,0 +1,124 @@
+import { expect, it, vi } from 'vitest';
+import type { MediaHost } from '../media-host.js';
+import { newRef, putRequest } from '../media-host.contract.js';
+import { emulatedHost } from '../testing/emulated-host.js';
+import { createRateBudget } from './rate-budget.js';
+import { readPage } from './reply-schemas.js';
+
+const signal = new AbortController().signal;
+const firstPage = (host: MediaHost) => host.list({ resourceType: 'image', cursor: null, limit: 500, signal });
+
+it('tells the budget of the last answer, and counts only metered calls', async () => {
+  const { host } = await emulatedHost({ rateLimitPerHour: 500 });
+  expect(host.budget()).toBeNull();
+  await host.put(putRequest());
+  await host.find(newRef());
+  expect(host.meteredCalls()).toBe(0);
+  await firstPage(host);
+  await host.changes({ since: new Date(0), cursor: null, limit: 500, signal });
+  await host.confirm(['a'.repeat(32)]);
+  expect(host.meteredCalls()).toBe(3);
+  expect(host.budget()).toMatchObject({ limit: 500, remaining: 497 });
+  expect(Date.parse(host.budget()?.resetAt ?? '')).toBeGreaterThan(Date.now());
+});
+
+it('says how long to wait once the budget is spent', async () => {
+  const { host } = await emulatedHost({ rateLimitPerHour: 1 });
+  await firstPage(host);
+  const error: unknown = await firstPage(host).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'HOST_RATE_LIMITED' });
+  const { retryAfterSeconds } = error as { retryAfterSeconds: number };
+  expect(retryAfterSeconds).toBeGreaterThan(0);
+  expect(retryAfterSeconds).toBeLessThanOrEqual(3_600);
+  expect(host.budget()).toMatchObject({ limit: 1, remaining: 0 });
+  expect(host.health().reachable).toBe(true);
+});
+
+it.each([
+  ['the time in the refusal', 'Rate Limit Exceeded. Try again on 1970-01-01 00:02:00 UTC', 120],
+  ['a minute where nothing is known', 'Rate Limit Exceeded', 60],
+])('waits for %s', (_case, message, seconds) => {
+  expect(createRateBudget(() => 0).retryAfter(message)).toBe(seconds);
+});
+
+it('waits for the last reset it saw where the refusal names no time', () => {
+  const budget = createRateBudget(() => 0);
+  budget.seen({ limit: 5, remaining: 1, resetAt: new Date(90_000) });
+  expect(budget.retryAfter('slow down')).toBe(90);
+});
+
+it('does not hang on a silent host, and leaves no socket', async () => {
+  const { host, emulator } = await emulatedHost({}, { timeouts: { callMs: 200, pageMs: 200 } });
+  await emulator.faults.add({ kind: 'silence', ms: 30_000, count: null });
+  const calls = [firstPage(host), host.find(newRef()), host.remove(newRef()), host.confirm(['a'])];
+  for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('recycles the sockets of error answers that the SDK does not read', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'html', status: 503, count: null });
+  for (let index = 0; index < 10; index += 1) {
+    await expect(firstPage(host)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    await expect(host.find(newRef())).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  }
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('keeps the connection of a look-up that finds nothing', async () => {
+  const { host, emulator } = await emulatedHost();
+  for (let index = 0; index < 5; index += 1) expect(await host.find(newRef())).toBeNull();
+  expect((await emulator.requests.counters()).connections).toBe(1);
+});
+
+it('ends a call at once when it is aborted', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'silence', ms: 30_000, count: null });
+  const control = new AbortController();
+  const call = host.find(newRef(), control.signal);
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(1));
+  control.abort(new Error('enough'));
+  await expect(call).rejects.toThrow('enough');
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('reads context in either of the shapes that search may give it', async () => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  const since = new Date(Date.now() - 60_000);
+  const nested = await host.changes({ since, cursor: null, limit: 10, signal });
+  await emulator.configure({ searchContextFlat: true });
+  const flat = await host.changes({ since, cursor: null, limit: 10, signal });
+  expect(nested.assets).toEqual([asset]);
+  expect(flat.assets).toEqual([asset]);
+});
+
+it('still reports uploads where search does not know the time of edits', async () => {
+  const { host } = await emulatedHost({ searchKnowsLastUpdated: false });
+  const { asset } = await host.put(putRequest());
+  const page = await host.changes({ since: new Date(Date.now() - 60_000), cursor: null, limit: 10, signal });
+  expect(page.assets).toEqual([asset]);
+});
+
+it('removes again when the first try failed', async () => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
+  await expect(host.remove(asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(await host.remove(asset)).toBe('removed');
+});
+
+it('skips assets that exist only as a backup', () => {
+  const asset = {
+    asset_id: 'a',
+    public_id: 'p',
+    resource_type: 'image',
+    version: 1,
+    created_at: '2026-01-01T00:00:00Z',
+    bytes: 1,
+    secure_url: 'https://res.example.com/p.png',
+  };
+  const page = readPage({ resources: [{ ...asset, placeholder: true }, asset], next_cursor: 'next' });
+  expect(page.assets.map(({ assetId }) => assetId)).toEqual(['a']);
+  expect(page.nextCursor).toBe('next');
+});

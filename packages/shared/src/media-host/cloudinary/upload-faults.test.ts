@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Fault } from '@holdfast/cloudinary-emulator';
+import { isHoldfastError } from '../../errors/index.js';
+import { silentLogger } from '../../logging/index.js';
+import { newRef, putRequest } from '../media-host.contract.js';
+import { emulatedHost } from '../testing/emulated-host.js';
+import { createCloudinaryHost } from './cloudinary-host.js';
+import { isTransientHostError } from './host-failure.js';
+
+const match = { endpoint: 'upload' };
+const timeouts = { uploadIdleMs: 300, callMs: 500, pageMs: 500 };
+const rawPut = (body: Buffer | Readable) =>
+  putRequest({ ref: newRef('raw', '.bin'), body, contentLength: 3_000_000 });
+
+/** Three megabytes that no socket buffer swallows whole before the host answers. */
+function largeBody(): Readable {
+  return Readable.from(Array.from({ length: 48 }, () => randomBytes(64 * 1024)));
+}
+
+const failures: [string, Fault, string, unknown][] = [
+  // The refusal may be lost behind the reset of the connection, and is then a failure of the network.
+  ['an early refusal', { kind: 'early-error', match }, 'HOST_REJECTED', expect.any(Boolean)],
+  ['a reset in the middle', { kind: 'reset-body', afterBytes: 200_000, match }, 'HOST_REJECTED', true],
+  ['a reset before the first byte', { kind: 'reset-body', afterBytes: 0, match }, 'HOST_REJECTED', true],
+  // The emulator does not look at a socket that it leaves unread, so it must let go of it by itself.
+  ['silence', { kind: 'silence', ms: 5_000, match }, 'HOST_TIMEOUT', true],
+  ['silence after the body', { kind: 'silence', ms: 20_000, readBody: true, match }, 'HOST_TIMEOUT', true],
+  ['a page of a proxy', { kind: 'html', status: 502, match }, 'HOST_REJECTED', true],
+  ['an unavailable host', { kind: 'html', status: 503, match }, 'HOST_REJECTED', true],
+  ['a gateway that gave up', { kind: 'html', status: 504, match }, 'HOST_TIMEOUT', true],
+  ['an internal error', { kind: 'error', status: 500, match }, 'HOST_REJECTED', true],
+  ['a reply that is cut', { kind: 'cut-response', match }, 'HOST_REJECTED', true],
+  ['a lost reply', { kind: 'drop-after-success', match }, 'HOST_REJECTED', true],
+  ['a request to wait', { kind: 'rate-limit', match }, 'HOST_RATE_LIMITED', true],
+];
+
+it.each(failures)(
+  'settles once on %s, destroys the source and leaves no socket',
+  async (_case, fault, code, transient) => {
+    const { host, emulator } = await emulatedHost({}, { timeouts });
+    await emulator.faults.add({ ...fault, count: 2 });
+    for (const body of [largeBody(), randomBytes(100_000)]) {
+      const error: unknown = await host.put(rawPut(body)).catch((thrown: unknown) => thrown);
+      expect({
+        code: isHoldfastError(error) ? error.code : error,
+        transient: isTransientHostError(error),
+        left: body instanceof Readable && !body.destroyed,
+      }).toEqual({ code, transient, left: false });
+    }
+    await emulator.faults.clear();
+    await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0), 5_000);
+    expect((await host.put(rawPut(randomBytes(1_000)))).existed).toBe(false);
+  },
+);
+
+it('takes garbage with status 200 for a failure', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'garbage', match });
+  await emulator.faults.add({ kind: 'garbage', body: '{"fine":true}', match });
+  for (const request of [rawPut(largeBody()), rawPut(largeBody())])
+    await expect(host.put(request)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+});
+
+it('finds what was stored when only the answer was lost', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'drop-after-success', match });
+  const request = rawPut(randomBytes(10_000));
+  await expect(host.put(request)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  const found = await host.find(request.ref);
+  expect(found?.bytes).toBe(10_000);
+  expect(await host.put(request)).toEqual({ existed: true, asset: found });
+});
+
+it('gives up a host that dribbles for ever', async () => {
+  const server = createServer((req, res) => {
+    req.resume();
+    res.writeHead(200);
+    const drip = setInterval(() => res.write(' '), 20);
+    res.on('close', () => clearInterval(drip));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { settings } = await emulatedHost();
+  const apiUrl = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const host = createCloudinaryHost(
+    { ...settings, apiUrl },
+    { uploadSlots: 1, log: silentLogger, timeouts: { ...timeouts, uploadIdleMs: 100 } },
+  );
+  for (const call of [
+    host.put(putRequest()),
+    host.find(newRef()),
+    host.list({ resourceType: 'image', cursor: null, limit: 1, signal: new AbortController().signal }),
+  ])
+    await expect(call).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  await vi.waitFor(
+    () =>
+      new Promise<void>(
+        (resolve, reject) =>
+          void server.getConnections((_e, count) =>
+            count === 0 ? resolve() : reject(new Error(`${String(count)} open`)),
+          ),
+      ),
+  );
+});
+
+it('rejects, with the source destroyed, where the SDK throws at once', async () => {
+  const { settings } = await emulatedHost();
+  const host = createCloudinaryHost({ ...settings, apiSecret: '' }, { uploadSlots: 1, log: silentLogger });
+  const body = largeBody();
+  await expect(host.put(rawPut(body))).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(body.destroyed).toBe(true);
+});
+
+it('reports a host that cannot be reached as failing, and one that came back as reachable', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'html', status: 503 });
+  await expect(host.find(newRef())).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(host.health()).toMatchObject({ reachable: false, lastErrorCode: 'HOST_REJECTED' });
+  expect(await host.find(newRef())).toBeNull();
+  expect(host.health()).toMatchObject({ reachable: true });
+});
+
+it('does not blame the host for a file that it refuses', async () => {
+  const { host } = await emulatedHost({ maxBytes: { image: 50 } });
+  await expect(host.put(putRequest())).rejects.toMatchObject({ code: 'HOST_LIMIT' });
+  await expect(host.put(putRequest({ body: randomBytes(40) }))).rejects.toMatchObject({
+    code: 'HOST_REJECTED',
+    message: 'Invalid image file',
+  });
+  expect(host.health().reachable).toBe(true);
+});
+
+it('never lets credentials or strings to sign into an error', async () => {
+  const { settings, emulator } = await emulatedHost();
+  const apiSecret = 'wrong-secret-hunter2';
+  const host = createCloudinaryHost({ ...settings, apiSecret }, { uploadSlots: 1, log: silentLogger });
+  const signal = new AbortController().signal;
+  await emulator.faults.add({ kind: 'html', status: 503, match: { endpoint: 'search' } });
+  const errors = await Promise.all(
+    [
+      host.put(putRequest()),
+      host.find(newRef()),
+      host.list({ resourceType: 'image', cursor: null, limit: 1, signal }),
+      host.changes({ since: new Date(), cursor: null, limit: 1, signal }),
+    ].map((call) => call.catch((error: unknown) => error)),
+  );
+  for (const error of errors) {
+    expect(error).toMatchObject({ code: 'HOST_REJECTED' });
+    expect(inspect(error, { depth: 20, showHidden: true })).not.toMatch(
+      /hunter2|String to sign|Basic |auth:/,
+    );
+  }
+  expect(host.health().reachable).toBe(false);
+});
+
+it('keeps one connection for uploads one after the other, and one for each of those at once', async () => {
+  const { host, emulator } = await emulatedHost();
+  for (let index = 0; index < 10; index += 1) await host.put(putRequest());
+  expect((await emulator.requests.counters()).connections).toBe(1);
+  await Promise.all(Array.from({ length: 5 }, () => host.put(putRequest())));
+  expect((await emulator.requests.counters()).connections).toBe(5);
+});
