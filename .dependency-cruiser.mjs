@@ -1,7 +1,7 @@
 // Which file may import which. Imports flow one way: apps -> shared features -> shared foundations.
 const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
 const tests =
-  '[.](test|contract)[.]ts$|^packages/shared/src/(testing|[^/]+/testing)/|^packages/[^/]+/test/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
+  '[.](test|contract)[.]ts$|^packages/[^/]+/(test|src/testing|src/[^/]+/testing)/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
 
 const rules = [
   {
@@ -46,7 +46,7 @@ const rules = [
     name: 'testing-only-in-tests',
     comment: 'Test tools and the emulator never reach production.',
     from: { path: '^(apps|packages)/', pathNot: `${tests}|^packages/cloudinary-emulator/` },
-    to: { path: '^packages/(shared/src/testing|cloudinary-emulator)/' },
+    to: { path: '^packages/(shared/src/([^/]+/)?testing|cloudinary-emulator)/' },
   },
   {
     name: 'declared-packages-only',
@@ -66,7 +66,7 @@ export default {
   forbidden: rules.map((rule) => ({ severity: 'error', ...rule })),
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '/dist/' },
+    exclude: { path: '^(apps|packages)/[^/]+/dist/' },
     tsPreCompilationDeps: true,
     combinedDependencies: false,
     enhancedResolveOptions: {
