@@ -15,8 +15,7 @@ export function cors(origins: readonly string[]): RequestHandler {
     if (origin === undefined || !(any || origins.includes(origin))) return next();
     res.setHeader('Access-Control-Allow-Origin', any ? '*' : origin);
     res.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
-    if (req.method !== 'OPTIONS' || req.get('access-control-request-method') === undefined)
-      return next();
+    if (req.method !== 'OPTIONS' || req.get('access-control-request-method') === undefined) return next();
     res.setHeader('Access-Control-Allow-Methods', METHODS);
     res.setHeader('Access-Control-Allow-Headers', ALLOWED_HEADERS);
     res.setHeader('Access-Control-Max-Age', '600');

@@ -88,9 +88,6 @@ function send(res: Response, { status, body, headers = {} }: Answer): void {
 
 function stringParams(params: Request['params']): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join('/') : value,
-    ]),
+    Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join('/') : value]),
   );
 }

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { mediaLimits, type MediaRecord } from '@holdfast/shared/media';
+import { parseInput } from '../http/field-problems.js';
+
+/** The fields of a record that clients set. */
+export type MediaFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Text that every part of the way keeps as it is: well-formed Unicode without NUL. */
+const text = z
+  .string('must be text')
+  .refine((value) => !LONE_SURROGATE.test(value), 'must be well-formed Unicode')
+  .refine((value) => !value.includes('\0'), 'must not contain NUL characters');
+
+const atMost = (characters: number) => (value: string) =>
+  value.length <= characters || Array.from(value).length <= characters;
+
+const line = (max: number) =>
+  text.transform((value) => value.trim()).refine(atMost(max), `must have at most ${String(max)} characters`);
+
+const tag = line(mediaLimits.tag)
+  .refine((value) => value !== '', 'must not be empty')
+  .refine((value) => !value.includes(','), 'must not contain commas');
+
+/** The rules of each field, the same for uploads and edits. Spaces around titles, categories and tags are cut off. */
+export const mediaFieldRules = {
+  title: line(mediaLimits.title),
+  description: text.refine(
+    atMost(mediaLimits.description),
+    `must have at most ${String(mediaLimits.description)} characters`,
+  ),
+  category: line(mediaLimits.category),
+  tags: z
+    .array(tag, 'must be a list of texts')
+    .transform((tags) => [...new Set(tags)])
+    .refine((tags) => tags.length <= mediaLimits.tags, `must be at most ${String(mediaLimits.tags)}`),
+};
+
+/** Tags of a form: one part with commas, or several parts, or both; empty pieces do not count. */
+const formTags = z.preprocess((value) => {
+  const parts = Array.isArray(value) ? (value as unknown[]) : [value];
+  return parts.flatMap((part) =>
+    typeof part === 'string' ? part.split(',').filter((piece) => piece.trim() !== '') : [part],
+  );
+}, mediaFieldRules.tags);
+
+// Parts with other names are not ours to judge: forms carry buttons and tokens.
+const form = z.object({
+  title: mediaFieldRules.title.default(''),
+  description: mediaFieldRules.description.default(''),
+  category: mediaFieldRules.category.default(''),
+  tags: formTags.optional(),
+});
+
+/** The text parts of an upload as fields of a record. Throws INVALID_REQUEST with every problem. */
+export function parseMediaFields(parts: Readonly<Record<string, unknown>>): MediaFields {
+  const { tags, ...rest } = parseInput(form, parts, 'the text parts are not valid');
+  return { ...rest, tags: tags ?? [] };
+}
