@@ -46,7 +46,13 @@ const rules = [
     name: 'testing-only-in-tests',
     comment: 'Test tools and the emulator never reach production.',
     from: { path: '^(apps|packages)/', pathNot: `${tests}|^packages/cloudinary-emulator/` },
-    to: { path: '^packages/(shared/src/([^/]+/)?testing|cloudinary-emulator)/' },
+    to: {
+      path: [
+        '^packages/shared/src/testing/',
+        '^packages/shared/src/[^/]+/testing/',
+        '^packages/cloudinary-emulator/',
+      ],
+    },
   },
   {
     name: 'declared-packages-only',
