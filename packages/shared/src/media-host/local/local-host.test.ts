@@ -1,10 +1,14 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { Readable } from 'node:stream';
+import { expect, it, onTestFinished } from 'vitest';
 import type { LocalHostSettings } from '../../config/index.js';
 import { silentLogger } from '../../logging/index.js';
-import { describeMediaHost } from '../media-host.contract.js';
+import type { HostAsset } from '../media-host.js';
+import { describeMediaHost, newRef, putRequest } from '../media-host.contract.js';
+import { placeOfRef } from './asset-files.js';
+import { toDiskError } from './disk-errors.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 
@@ -27,4 +31,62 @@ describeMediaHost('local folder', async () => {
     leftovers: async () =>
       (await readdir(settings.directory, { recursive: true })).filter((name) => /[0-9a-f]{16}/.test(name)),
   };
+});
+
+it('refuses to store anything once the disk is nearly full', async () => {
+  const settings = await freshSettings();
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: Number.MAX_SAFE_INTEGER });
+  const body = Readable.from([Buffer.alloc(1_000)]);
+  await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'STORAGE_FULL' });
+  expect(body.destroyed).toBe(true);
+  expect(await host.freeBytes()).toBeGreaterThan(0);
+});
+
+it('takes the errors of a full disk for what they are', () => {
+  for (const code of ['ENOSPC', 'EDQUOT'])
+    expect(toDiskError(Object.assign(new Error('write'), { code }))).toMatchObject({ code: 'STORAGE_FULL' });
+  expect(toDiskError(Object.assign(new Error('read'), { code: 'EIO' }))).toMatchObject({
+    code: 'HOST_REJECTED',
+  });
+});
+
+it('gives up a body that stalls', async () => {
+  const host = await createLocalHost(await freshSettings(), {
+    log: silentLogger,
+    reserveBytes: 0,
+    idleMs: 50,
+  });
+  const body = new Readable({ read: () => undefined });
+  body.push('some');
+  await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  expect(body.destroyed).toBe(true);
+});
+
+it('lists assets without a time in their name too, each once', async () => {
+  const host = await createLocalHost(await freshSettings(), { log: silentLogger, reserveBytes: 0 });
+  const names = Array.from({ length: 40 }, (_, index) => `cats/tom ${String(index)}`);
+  for (const publicId of names) await host.put(putRequest({ ref: { publicId, resourceType: 'image' } }));
+  await host.put(putRequest({ ref: newRef() }));
+  const listed: HostAsset[] = [];
+  let cursor: string | null = null;
+  do {
+    const { signal } = new AbortController();
+    const page = await host.list({ resourceType: 'image', cursor, limit: 7, signal });
+    listed.push(...page.assets);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  expect(listed).toHaveLength(41);
+  expect(new Set(listed.map(({ publicId }) => publicId)).size).toBe(41);
+});
+
+it('leaves out of a listing what it cannot read, and says so when asked for it', async () => {
+  const settings = await freshSettings();
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  const [whole, broken] = [(await host.put(putRequest())).asset, (await host.put(putRequest())).asset];
+  await writeFile(placeOfRef(settings.directory, broken).identity, '{"token":');
+  const { signal } = new AbortController();
+  const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal });
+  expect(page.assets).toEqual([whole]);
+  await expect(host.find(broken)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  await expect(host.confirm([broken.assetId])).rejects.toMatchObject({ code: 'HOST_REJECTED' });
 });

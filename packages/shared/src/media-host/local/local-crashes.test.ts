@@ -1,0 +1,147 @@
+import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { silentLogger } from '../../logging/index.js';
+import type { HostAsset, MediaHost } from '../media-host.js';
+import { newRef, putRequest } from '../media-host.contract.js';
+import { bytesPath, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
+import { createLocalHost } from './local-host.js';
+import { openLocalFile } from './open-local-file.js';
+import { STAGING } from './staging.js';
+
+/** Process ids end far below; so no process has it. */
+const DEAD_PID = 2 ** 30;
+
+async function setup() {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const settings = { kind: 'local', directory, folder: 'holdfast', syncPrefix: '' } as const;
+  const start = (): Promise<MediaHost> => createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  const staged = async (pid: number): Promise<string> => {
+    const folder = join(directory, STAGING, `${hostname().replaceAll('.', '-')}.${String(pid)}.abcd`);
+    await mkdir(folder, { recursive: true });
+    return folder;
+  };
+  const files = async (): Promise<string[]> =>
+    (await readdir(directory, { recursive: true })).filter((name) => /[0-9a-f]{16}/.test(name));
+  return { directory, settings, start, staged, files };
+}
+
+async function filesOf(directory: string, asset: HostAsset) {
+  const place = placeOfRef(directory, asset);
+  const token = (await readIdentity(place))?.token ?? '';
+  return {
+    token,
+    identity: place.identity,
+    bytes: bytesPath(place, token),
+    metadata: metadataPath(place, token),
+  };
+}
+
+it('forgets an upload whose process died after the bytes had their name', async () => {
+  const { directory, start, staged, files } = await setup();
+  const { asset } = await (await start()).put(putRequest());
+  const of = await filesOf(directory, asset);
+  const folder = await staged(DEAD_PID);
+  await link(of.bytes, join(folder, of.token));
+  await rename(of.identity, join(folder, `${of.token}.json`));
+  const host = await start();
+  expect(await host.find(asset)).toBeNull();
+  expect(await files()).toEqual([]);
+  expect((await host.put(putRequest({ ref: asset }))).existed).toBe(false);
+});
+
+it('keeps an upload whose process died before it tidied up', async () => {
+  const { directory, start, staged } = await setup();
+  const { asset } = await (await start()).put(putRequest());
+  const of = await filesOf(directory, asset);
+  const folder = await staged(DEAD_PID);
+  await link(of.bytes, join(folder, of.token));
+  await link(of.identity, join(folder, `${of.token}.json`));
+  const host = await start();
+  expect(await host.find(asset)).toEqual(asset);
+  await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('finishes a removal whose process died in its middle', async () => {
+  const { directory, start, staged, files } = await setup();
+  const before = await start();
+  const { asset } = await before.put(putRequest());
+  await before.annotate(asset, { context: { hf: '1' }, tags: [] });
+  const of = await filesOf(directory, asset);
+  await rename(of.identity, join(await staged(DEAD_PID), `${of.token}.json`));
+  const host = await start();
+  expect(await host.find(asset)).toBeNull();
+  expect(await files()).toEqual([]);
+});
+
+it.each([
+  ['half a body', 'aabbccddeeff0011', 'half'],
+  ['half an identity', 'aabbccddeeff0011.json', '{"token":"aabb'],
+  ['an edit', 'aabbccddeeff0011.meta', '{"context"'],
+])('clears %s of a dead process, and leaves those of a living one', async (_case, name, text) => {
+  const { start, staged, files } = await setup();
+  const dead = await staged(DEAD_PID);
+  const living = await staged(process.ppid);
+  for (const folder of [dead, living]) await writeFile(join(folder, name), text);
+  await start();
+  expect(await files()).toHaveLength(1);
+  await expect(readFile(join(living, name), 'utf8')).resolves.toBe(text);
+  const longAgo = new Date(Date.now() - 3_600_000);
+  await utimes(join(living, name), longAgo, longAgo);
+  await start();
+  expect(await files()).toEqual([]);
+});
+
+it('takes an asset whose bytes the disk has lost for absent, and lets it be uploaded again', async () => {
+  const { directory, settings, start } = await setup();
+  const host = await start();
+  const { asset } = await host.put(putRequest());
+  await rm((await filesOf(directory, asset)).bytes);
+  expect(await host.find(asset)).toBeNull();
+  expect(await host.confirm([asset.assetId])).toEqual([]);
+  const again = await host.put(putRequest({ ref: asset }));
+  expect(again).toMatchObject({ existed: false, asset: { etag: asset.etag } });
+  expect(await openLocalFile(settings, asset.url)).toMatchObject({ bytes: asset.bytes });
+});
+
+it('reports the size that the disk holds, so that damage shows', async () => {
+  const { directory, start } = await setup();
+  const host = await start();
+  const { asset } = await host.put(putRequest());
+  await writeFile((await filesOf(directory, asset)).bytes, 'cut');
+  expect(await host.find(asset)).toMatchObject({ bytes: 3, etag: asset.etag });
+});
+
+it('never brings an asset back by an edit that races its removal', async () => {
+  const { start, files } = await setup();
+  const [one, two] = [await start(), await start()];
+  for (let round = 0; round < 30; round += 1) {
+    const { asset } = await one.put(putRequest());
+    const [edited] = await Promise.allSettled([
+      two.annotate(asset, { context: { hf: '1' }, tags: [] }),
+      one.remove(asset),
+    ]);
+    expect(edited.status === 'fulfilled' || edited.reason).toSatisfy(
+      (outcome: unknown) => outcome === true || (outcome as { code: string }).code === 'MEDIA_NOT_FOUND',
+    );
+    expect(await two.find(asset)).toBeNull();
+  }
+  expect(await files()).toEqual([]);
+});
+
+it('lets one of two processes win that upload the same id', async () => {
+  const { start, settings } = await setup();
+  const hosts = [await start(), await start()];
+  for (let round = 0; round < 10; round += 1) {
+    const ref = newRef('raw', '.bin');
+    const results = await Promise.all(
+      hosts.map((host, index) => host.put(putRequest({ ref, body: Buffer.alloc(5_000, index + 1) }))),
+    );
+    expect(results.filter(({ existed }) => existed)).toHaveLength(1);
+    const winner = results.findIndex(({ existed }) => !existed);
+    const file = await openLocalFile(settings, results[0]?.asset.url ?? '');
+    expect((await readFile(file?.path ?? ''))[4_999]).toBe(winner + 1);
+  }
+});

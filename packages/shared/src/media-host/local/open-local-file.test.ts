@@ -1,0 +1,80 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { silentLogger } from '../../logging/index.js';
+import type { AssetRef } from '../media-host.js';
+import { newRef, putRequest } from '../media-host.contract.js';
+import { onePixelPng } from '../testing/one-pixel-png.js';
+import { createLocalHost } from './local-host.js';
+import { openLocalFile } from './open-local-file.js';
+
+async function setup() {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const settings = { kind: 'local', directory, folder: 'holdfast', syncPrefix: '' } as const;
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  const store = async (ref: AssetRef, body: Buffer) => (await host.put(putRequest({ ref, body }))).asset;
+  return { settings, store, host };
+}
+
+const html = Buffer.from('<html><script>alert(1)</script>');
+const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="3" height="4"></svg>');
+
+it('offers a picture in place, with its own name and size', async () => {
+  const { settings, host } = await setup();
+  const { asset } = await host.put(putRequest());
+  expect(asset.url).toBe(`/media/image/${asset.publicId}.png`);
+  const file = await openLocalFile(settings, asset.url);
+  expect(file).toMatchObject({
+    bytes: onePixelPng.length,
+    etag: asset.etag,
+    contentType: 'image/png',
+    disposition: 'inline',
+  });
+});
+
+it.each([
+  ['HTML', newRef('raw', '.html'), html],
+  ['HTML that claims to be a picture', newRef('image'), html],
+  ['a vector picture', newRef('image'), svg],
+  ['XML', newRef('raw', '.xml'), Buffer.from('<?xml version="1.0"?><a/>')],
+  ['a script', newRef('raw', '.js'), Buffer.from('alert(1)')],
+  ['a file without a kind', newRef('raw'), html],
+])('offers %s as a download without a type', async (_case, ref, body) => {
+  const { settings, store } = await setup();
+  const file = await openLocalFile(settings, (await store(ref, body)).url);
+  expect(file).toMatchObject({ contentType: 'application/octet-stream', disposition: 'attachment' });
+});
+
+it('finds names of any alphabet and with any sign', async () => {
+  const { settings, store } = await setup();
+  const asset = await store({ publicId: 'katzen/größe 50%?#.v2', resourceType: 'image' }, onePixelPng);
+  expect(await openLocalFile(settings, asset.url)).toMatchObject({ etag: asset.etag });
+});
+
+it.each([
+  '/media/image/../../secret.txt',
+  '/media/image/..%2f..%2fsecret.txt',
+  '/media/../secret.txt',
+  '/media/.staging/secret.txt',
+  '/media/image/holdfast%00.png',
+  '/media/image/%',
+  '/media/image/',
+  '/media/other/holdfast/a.png',
+  '/elsewhere',
+])('finds nothing under %s', async (path) => {
+  const { settings, host } = await setup();
+  await host.put(putRequest());
+  await writeFile(join(settings.directory, 'secret.txt'), 'secret');
+  await writeFile(join(settings.directory, 'secret.txt.json'), 'secret');
+  expect(await openLocalFile(settings, path)).toBeNull();
+});
+
+it('finds nothing under a wrong format, or for an asset that was removed', async () => {
+  const { settings, host } = await setup();
+  const { asset } = await host.put(putRequest());
+  expect(await openLocalFile(settings, asset.url.replace('.png', '.html'))).toBeNull();
+  await host.remove(asset);
+  expect(await openLocalFile(settings, asset.url)).toBeNull();
+});
