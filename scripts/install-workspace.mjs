@@ -20,7 +20,8 @@ const upToDate = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fing
 export const installWorkspace = async () => {
   if (upToDate()) return;
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const install = ['install', '--frozen-lockfile', '--reporter=append-only'];
+  // --prod=false: NODE_ENV=production must not leave the build without its compiler.
+  const install = ['install', '--frozen-lockfile', '--prod=false', '--reporter=append-only'];
   say('Installing packages ...');
   // CI=true: pnpm must not ask whether it may replace a node_modules folder made by another tool.
   const options = { quiet: true, env: { CI: 'true' } };

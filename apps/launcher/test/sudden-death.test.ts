@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createSandbox, untilGone, type Sandbox } from './support/launcher-process.js';
 
@@ -49,6 +51,22 @@ it('ends an orphaned Redis and part of an earlier start before it opens the fold
   const second = await sandbox.startAndWait();
   await untilGone(orphans);
   expect(second.events('remains.ended')).toHaveLength(1);
+  expect(await sandbox.connect().get('kept')).toBe('yes');
+});
+
+it('finds an orphaned Redis that the launcher had no time to write down', async () => {
+  const sandbox = createSandbox();
+  const first = await sandbox.startAndWait();
+  await sandbox.connect().set('kept', 'yes');
+  const [orphan] = sandbox.running('redis');
+  killAll(sandbox, 'guard');
+  await first.kill();
+  killAll(sandbox, 'part');
+  rmSync(join(sandbox.redisDir, 'processes.json'));
+  const second = await sandbox.startAndWait();
+  expect(second.events('remains.found')[0]).toMatchObject({
+    processes: [{ role: 'redis', pid: orphan?.pid }],
+  });
   expect(await sandbox.connect().get('kept')).toBe('yes');
 });
 

@@ -7,6 +7,7 @@ import { lockFile, lockHolder, type FileLock } from '../processes/file-lock.js';
 import type { ProcessRegistry } from '../processes/process-registry.js';
 import { runningFile } from '../processes/running-file.js';
 import { endRemains } from './end-remains.js';
+import { findRemains } from './find-remains.js';
 
 /** The embedded server's folder, open to this launcher alone. */
 export interface DataFolder {
@@ -41,7 +42,11 @@ export async function openDataFolder(directory: string, log: Logger): Promise<Da
   const launcherLock = await lockForLauncher(launcherFile, directory, log);
   let processesLock: FileLock | undefined;
   try {
-    processesLock = await endRemains({ listFile, takeLock: () => lockFile(processesFile), log });
+    processesLock = await endRemains({
+      left: findRemains(directory, listFile),
+      takeLock: () => lockFile(processesFile),
+      log,
+    });
   } catch (error) {
     launcherLock.release();
     throw error;

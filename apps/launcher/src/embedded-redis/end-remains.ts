@@ -3,12 +3,11 @@ import type { Logger } from '@holdfast/shared/logging';
 import { allGone, endProcesses } from '../processes/end-processes.js';
 import type { FileLock } from '../processes/file-lock.js';
 import { GUARD_PARTS_MS, GUARD_REDIS_MS } from '../processes/guard-messages.js';
-import { isRunning } from '../processes/process-identity.js';
 import { REDIS_ROLE } from '../processes/process-registry.js';
-import { readRunningFile, type RunningEntry } from '../processes/running-file.js';
+import type { RunningEntry } from '../processes/running-file.js';
 
 export interface Remains {
-  listFile: string;
+  left: readonly RunningEntry[];
   /** Succeeds once nobody has the folder open. */
   takeLock: () => FileLock | undefined;
   log: Logger;
@@ -19,11 +18,9 @@ const SETTLE_MS = 2_000;
 
 /**
  * Ends what a killed start left behind, the API and the worker before Redis, and takes the lock that they held.
- * Only processes that the earlier start wrote down, and that were born when it says, are touched.
  * Undefined when the folder is still open to somebody afterwards.
  */
-export async function endRemains({ listFile, takeLock, log }: Remains): Promise<FileLock | undefined> {
-  const left = readRunningFile(listFile).filter((one) => isRunning(one));
+export async function endRemains({ left, takeLock, log }: Remains): Promise<FileLock | undefined> {
   if (left.length > 0) {
     log.warn('remains.found', { processes: left.map(({ role, pid }) => ({ role, pid })) });
     await waitForGuard(left);

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
@@ -5,7 +7,7 @@ import type { Logger } from '@holdfast/shared/logging';
 import { REDIS_ROLE, type ProcessRegistry } from '../processes/process-registry.js';
 import { startChild, type RunningProcess } from '../processes/running-process.js';
 import { connectToServer, infoField } from './server-connection.js';
-import { serverConfiguration, type ServerConfiguration } from './server-configuration.js';
+import { CONFIGURATION_FILE, serverConfiguration, type ServerConfiguration } from './server-configuration.js';
 import type { ServerProgram } from './server-program.js';
 
 export interface ServerLaunch extends ServerConfiguration {
@@ -16,25 +18,22 @@ export interface ServerLaunch extends ServerConfiguration {
   log: Logger;
 }
 
-export interface RunningServer extends RunningProcess {
-  /** The last lines that the server wrote. */
-  lastLines(): readonly string[];
-}
-
 const KEPT_LINES = 8;
 
 /** Starts the server; `ready` resolves once it has loaded its data and has shown that it is the one we started. */
-export async function launchServer(launch: ServerLaunch): Promise<RunningServer> {
+export async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
   const { program, directory, lockFd, registry, log } = launch;
+  // A file, not an argument: the password appears in no list of processes. And not its standard input: a launcher
+  // that dies at this moment would leave a server with half of its configuration.
+  const configurationFile = join(directory, CONFIGURATION_FILE);
+  await writeFile(configurationFile, serverConfiguration(launch), { mode: 0o600 });
   const { child, pid, ended, stop } = await startChild(
     REDIS_ROLE,
     program.path,
-    ['-'],
-    { cwd: directory, stdio: ['pipe', 'pipe', 'pipe', lockFd], env: { LC_ALL: 'C' } },
+    [configurationFile],
+    { cwd: directory, stdio: ['ignore', 'pipe', 'pipe', lockFd], env: { LC_ALL: 'C' } },
     registry,
   );
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.end(serverConfiguration(launch));
   const lines: string[] = [];
   const keep = (line: string): void => {
     lines.push(line);
@@ -42,7 +41,9 @@ export async function launchServer(launch: ServerLaunch): Promise<RunningServer>
     log.debug('redis.output', { line });
   };
   for (const output of [child.stdout, child.stderr]) if (output) readLines(output, keep);
-  const lastLines = (): readonly string[] => [...lines];
+  child.once('exit', (code, signal) => {
+    if (code !== 0) log.error('redis.ended', { code, signal, lastLines: lines });
+  });
 
   const proveItself = async (): Promise<void> => {
     const processId = await Promise.race([askProcessId(launch, ended), ended]);
@@ -56,7 +57,7 @@ export async function launchServer(launch: ServerLaunch): Promise<RunningServer>
         : `${program.path} ended at its start with code ${String(processId.code)}: ${lines.slice(-3).join(' | ')}`,
     );
   };
-  return { pid, ended, stop, lastLines, ready: proveItself() };
+  return { pid, ended, stop, ready: proveItself() };
 }
 
 /** The number of the process that answers at the address, once it has loaded its data. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { ServerAddress } from './server-address.js';
 
 export interface ServerConfiguration {
@@ -7,10 +8,16 @@ export interface ServerConfiguration {
   appendOnly: boolean;
 }
 
-/** The server reads this from its standard input: the password appears in no list of processes. */
+/** Names of files in the server's folder. */
+export const CONFIGURATION_FILE = 'redis.conf';
+export const PID_FILE = 'redis.pid';
+
+/** The text of the server's configuration file. */
 export function serverConfiguration({ directory, address, appendOnly }: ServerConfiguration): string {
   const lines = [
     ['dir', quote(directory)],
+    // Written by the server itself: it names an orphan even when the launcher died before it could write anything.
+    ['pidfile', quote(join(directory, PID_FILE))],
     ...(address.kind === 'socket'
       ? [
           ['port', '0'],
