@@ -21,8 +21,8 @@ export interface SyncMarks {
   watermark: string | null;
   /** Start of the last full run that completed. */
   lastFullAt: string | null;
-  /** End of the last run. */
-  lastRunAt: string | null;
+  /** Start of the last run of any sort that looked at the host. */
+  lookedAt: string | null;
 }
 
 /** What is known of runs. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
@@ -69,13 +69,13 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
       }),
     readMarks: (): Promise<SyncMarks> =>
       guarded(async () => {
-        const [watermark = null, lastFullAt = null, lastRunAt = null] = await redis.hmget(
+        const [watermark = null, lastFullAt = null, lookedAt = null] = await redis.hmget(
           keys.syncState,
           'watermark',
           'lastFullAt',
-          'lastRunAt',
+          'lookedAt',
         );
-        return { watermark, lastFullAt, lastRunAt };
+        return { watermark, lastFullAt, lookedAt };
       }),
   };
 }

@@ -27,6 +27,8 @@ export interface SyncCounts {
   unchanged: number;
   missing: number;
   restored: number;
+  /** Assets taken off the host: deleted here before, or never acknowledged. */
+  removed: number;
   errors: number;
   /** Metered calls to the host. */
   hostCalls: number;
@@ -60,6 +62,7 @@ export const noCounts: SyncCounts = {
   unchanged: 0,
   missing: 0,
   restored: 0,
+  removed: 0,
   errors: 0,
   hostCalls: 0,
 };

@@ -10,14 +10,7 @@ import {
 import type { RunningRun } from './running-run.js';
 import { syncReads } from './sync-reads.js';
 import type { SyncRun } from './sync-run.js';
-import {
-  acquireScript,
-  checkpointScript,
-  finishScript,
-  releaseScript,
-  renewScript,
-  unseenScript,
-} from './sync-scripts.js';
+import { acquireScript, checkpointScript, finishScript, releaseScript, renewScript } from './sync-scripts.js';
 
 /** A holder that died gives way after this long; shorter than the recovery of its job takes. */
 export const SYNC_LEASE_MS = 20_000;
@@ -29,6 +22,7 @@ const SEEN_LIFE_SECONDS = 7 * 24 * 3_600;
 export interface RunOutcome {
   watermark?: string;
   lastFullAt?: string;
+  lookedAt?: string;
 }
 
 /**
@@ -84,7 +78,7 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
       ),
     /** The run is over: it enters the history, and what it learnt is kept. */
     finish: async (token: string, finished: SyncRun, outcome: RunOutcome = {}): Promise<void> => {
-      const fields: Record<string, string> = { lastRunAt: finished.finishedAt ?? '', ...outcome };
+      const fields: Record<string, string> = { ...outcome };
       if (outcome.lastFullAt !== undefined) fields['lastFullRun'] = JSON.stringify(finished);
       if (finished.lastError !== null) {
         const { recentErrors } = await syncReads(redis, keys).readStatus();
@@ -97,15 +91,6 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
         [token, JSON.stringify(finished), RUNS_KEPT, ...Object.entries(fields).flat()],
       );
     },
-    /** Of these records, those that the run should have met and has not. */
-    unseen: async (runId: string, lastSequence: number, ids: readonly string[]): Promise<string[]> =>
-      ids.length === 0
-        ? []
-        : ((await run(
-            unseenScript,
-            [keys.prefix, keys.syncSeen(runId)],
-            [lastSequence, ...ids],
-          )) as string[]),
     /** The number of the newest record. */
     lastSequence: async (): Promise<number> => {
       try {
