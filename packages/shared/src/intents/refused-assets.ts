@@ -26,6 +26,13 @@ export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
       run(async () =>
         (await redis.zrangebyscore(keys.refused, '-inf', nowMs, 'LIMIT', 0, count)).map(fromMember),
       ),
+    /** Which of these are to go, in their order. */
+    areRefused: (assets: readonly RefusedAsset[]): Promise<boolean[]> =>
+      run(async () =>
+        assets.length === 0
+          ? []
+          : (await redis.zmscore(keys.refused, ...assets.map(memberOf))).map((due) => due !== null),
+      ),
     done: (asset: RefusedAsset): Promise<void> =>
       run(async () => {
         await redis.zrem(keys.refused, memberOf(asset));
