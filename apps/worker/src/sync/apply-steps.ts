@@ -1,0 +1,147 @@
+import type { SaveEntry } from '@holdfast/shared/catalog';
+import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { pushJob } from '@holdfast/shared/jobs';
+import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { inParallel } from './in-parallel.js';
+import type { Action, Step } from './reconcile-asset.js';
+import { addCounts, addFinding, type SyncSession } from './sync-session.js';
+import { verifyRecords } from './verify-records.js';
+
+const CALLS_AT_ONCE = 4;
+/** Without these no other asset fares better. */
+const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
+
+/** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
+export async function applySteps(session: SyncSession, steps: readonly Step[]): Promise<void> {
+  const { run } = session.running;
+  countSteps(session, steps);
+  if (run.dryRun) return;
+  const restored = await restoreMissing(session, steps);
+  const saved = await saveRecords(session, steps);
+  await pushEdits(session, [...recordsOf(steps, 'push'), ...saved.filter(isUnpushed)]);
+  await rewriteMarks(session, recordsOf(steps, 'rewrite'));
+  await removeAssets(session, steps);
+  const unproven = await verifyRecords(
+    [...new Map([...restored, ...recordsOf(steps, 'verify'), ...saved].map((r) => [r.id, r])).values()],
+    session.deps,
+  );
+  if (unproven > 0) session.log.warn('sync.records_unproven', { count: unproven });
+  addCounts(run, { errors: unproven });
+}
+
+function countSteps(session: SyncSession, steps: readonly Step[]): void {
+  const { run } = session.running;
+  const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0 };
+  for (const step of steps) {
+    if (step.restore) counts.restored += 1;
+    counts[countedAs[step.action.kind]] += 1;
+  }
+  addCounts(run, counts);
+  const changed = steps.flatMap((step) => (step.contentChanged ? [idOf(step)] : []));
+  if (changed.length > 0) addFinding(session, 'CONTENT_CHANGED', changed);
+  const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why === 'unfinished');
+  if (unfinished.length > 0) addFinding(session, 'UNFINISHED_UPLOAD', unfinished.map(idOf));
+  const lost = recordsOf(steps, 'rewrite');
+  if (lost.length > 0)
+    addFinding(
+      session,
+      'MARK_LOST',
+      lost.map((record) => record.id),
+    );
+}
+
+const countedAs = {
+  create: 'created',
+  save: 'updated',
+  remove: 'removed',
+  verify: 'unchanged',
+  push: 'unchanged',
+  rewrite: 'unchanged',
+  left: 'unchanged',
+  unchanged: 'unchanged',
+} as const satisfies Record<Action['kind'], string>;
+
+function idOf({ action, asset }: Step): string {
+  return 'record' in action ? action.record.id : asset.publicId;
+}
+
+function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
+  return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));
+}
+
+function isUnpushed(record: MediaRecord): boolean {
+  return record.pushedRevision < record.revision;
+}
+
+/** The records that are on their way back, as they were. */
+async function restoreMissing({ deps, token }: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
+  const back = steps.flatMap(({ restore, action }) => (restore && 'record' in action ? [action.record] : []));
+  if (back.length > 0)
+    await deps.catalog.restore(
+      back.map((record) => record.id),
+      token,
+    );
+  return back;
+}
+
+/** Those that were really written: others may have been faster, and the next run sees what they wrote. */
+async function saveRecords(session: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
+  const entries = steps.flatMap(({ action }): SaveEntry[] => {
+    if (action.kind === 'create') return [{ record: action.record, expect: 'absent' }];
+    if (action.kind !== 'save') return [];
+    return [{ record: action.record, ...(action.expect === null ? {} : { expect: action.expect }) }];
+  });
+  const outcomes = await session.deps.catalog.saveMany(entries, session.token);
+  const overtaken = { created: 0, updated: 0, unchanged: 0 };
+  const saved = entries.flatMap(({ record, expect }, index) => {
+    const outcome = outcomes[index];
+    if (outcome === 'created' || outcome === 'updated') return [record];
+    overtaken[expect === 'absent' ? 'created' : 'updated'] -= 1;
+    overtaken.unchanged += 1;
+    return [];
+  });
+  addCounts(session.running.run, overtaken);
+  return saved;
+}
+
+/** A push that cannot be queued is found by the sweep of unpushed edits. */
+async function pushEdits({ deps, running }: SyncSession, records: readonly MediaRecord[]): Promise<void> {
+  // Another id than the job that failed or is kept, the same one for all tries of this run.
+  const round = Math.floor(Date.parse(running.run.startedAt) / 1_000);
+  for (const { id, revision } of records) await deps.queues.add(pushJob, { id, revision, round });
+}
+
+async function rewriteMarks(session: SyncSession, records: readonly MediaRecord[]): Promise<void> {
+  await inParallel(records, CALLS_AT_ONCE, (record) =>
+    attempt(session, record.id, async () => {
+      const fields = carriedFields(record);
+      await session.deps.host.annotate(
+        record,
+        writeHostMetadata({ mark: { state: 'committed' }, fields }),
+        session.signal,
+      );
+      await session.deps.catalog.notePushed(record.id, record.revision);
+    }),
+  );
+}
+
+async function removeAssets(session: SyncSession, steps: readonly Step[]): Promise<void> {
+  const doomed = steps.filter(({ action }) => action.kind === 'remove');
+  await inParallel(doomed, CALLS_AT_ONCE, ({ asset }) =>
+    attempt(session, asset.publicId, async () => {
+      await session.deps.host.remove(asset, session.signal);
+      session.log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
+    }),
+  );
+}
+
+/** One asset that cannot be mended does not hold up the others; the next run tries again. */
+async function attempt(session: SyncSession, id: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (session.signal.aborted || !isHoldfastError(error) || endsTheRun.has(error.code)) throw error;
+    session.log.warn('sync.asset_failed', { id, code: error.code });
+    addCounts(session.running.run, { errors: 1 });
+  }
+}

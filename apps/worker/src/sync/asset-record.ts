@@ -1,0 +1,89 @@
+import type { StoredRecord } from '@holdfast/shared/catalog';
+import {
+  idFromPublicId,
+  recordFromAsset,
+  type Carried,
+  type CarriedFields,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+
+/** The ids under which the record of an asset may be found: the one it gets, that in its mark, that in its public id. */
+export function candidateIds(
+  asset: HostAsset,
+  fresh: MediaRecord,
+  carried: Carried | null,
+  folder: string,
+): string[] {
+  const ids = [fresh.id];
+  if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
+  const inPublicId = idFromPublicId(folder, asset.publicId);
+  if (inPublicId !== null && !ids.includes(inPublicId)) ids.push(inPublicId);
+  return ids;
+}
+
+/** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
+export function pickStored(
+  asset: HostAsset,
+  found: readonly StoredRecord[],
+  freshId: string,
+): StoredRecord | null {
+  return (
+    found.find(({ record }) => record.assetId === asset.assetId) ??
+    found.find(({ record }) => record.id === freshId) ??
+    null
+  );
+}
+
+/** What the host says about a record that we have; `fresh` where the asset still has the place that its id tells. */
+export function asTheHostHasIt(
+  asset: HostAsset,
+  fresh: MediaRecord,
+  fields: CarriedFields,
+  stored: MediaRecord,
+): MediaRecord {
+  if (fresh.id === stored.id) return fresh;
+  const { sha256, md5, ...rest } = fields;
+  const { publicId, resourceType, assetId, format, bytes, width, height, durationSeconds, url, version } =
+    asset;
+  return {
+    ...stored,
+    ...rest,
+    publicId,
+    resourceType,
+    assetId,
+    format,
+    bytes,
+    width,
+    height,
+    durationSeconds,
+    url,
+    hostVersion: version,
+    checksum: { sha256, md5: md5 ?? asset.etag },
+    pushedRevision: fields.revision,
+  };
+}
+
+/** The record of a foreign asset, which keeps how it first came in. */
+export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
+  return recordFromAsset(asset, folder, stored.source);
+}
+
+/** True when people changed on the host what they may change: one revision has one content, so it was not us. */
+export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
+  return (
+    host.title !== ours.title ||
+    host.description !== ours.description ||
+    host.category !== ours.category ||
+    host.tags.length !== ours.tags.length ||
+    // The host may keep tags in an order of its own.
+    host.tags.toSorted().join() !== ours.tags.toSorted().join()
+  );
+}
+
+/** True when the bytes are not those that were uploaded through us. */
+export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
+  const { sha256, md5 } = ours.checksum;
+  if (sha256 === null) return false;
+  return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
+}

@@ -1,0 +1,33 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AssetPage } from '@holdfast/shared/media-host';
+import { knownBudget, pauseBeforePage } from './call-budget.js';
+import type { SyncSession } from './sync-session.js';
+
+/**
+ * Walks a listing: while one page is settled the next one, and never more, is on its way. Pages are spread when the
+ * host's calls run low; throws HOST_RATE_LIMITED when they are used up.
+ */
+export async function eachPage(
+  session: SyncSession,
+  fetch: (cursor: string | null) => Promise<AssetPage>,
+  settle: (page: AssetPage) => Promise<void>,
+): Promise<void> {
+  const { deps, running, signal } = session;
+  const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
+    const waitMs = pauseBeforePage(knownBudget(deps.host.budget(), session.fleetBudget), deps.now());
+    if (waitMs > 0 && !isFirst) await pause(waitMs, undefined, { signal });
+    return fetch(cursor);
+  };
+  let coming = fetchPaced(running.progress.cursor, true);
+  for (;;) {
+    const page = await coming;
+    const more = page.nextCursor !== null;
+    if (more) {
+      coming = fetchPaced(page.nextCursor, false);
+      // Awaited in the next round; until then a failure must not count as unhandled.
+      coming.catch(() => undefined);
+    }
+    await settle(page);
+    if (!more) return;
+  }
+}

@@ -1,0 +1,25 @@
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { inParallel } from './in-parallel.js';
+import { reconcileAsset, type ReconcileRules, type Step } from './reconcile-asset.js';
+import type { SyncDependencies } from './sync-dependencies.js';
+
+const LOOKS_AT_ONCE = 8;
+
+/**
+ * Listings and above all the search index lag. What would overwrite, restore, rewrite or remove is decided anew from the
+ * asset itself and from the records as they are now; what is gone in the meantime is left to the sweep.
+ */
+export async function lookAgain(
+  steps: readonly Step[],
+  { host, readPageFacts }: Pick<SyncDependencies, 'host' | 'readPageFacts'>,
+  rules: ReconcileRules,
+  signal: AbortSignal,
+): Promise<Step[]> {
+  const doubtful = steps.filter((step) => step.look);
+  if (doubtful.length === 0) return [...steps];
+  const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => host.find(asset, signal));
+  const present = looked.filter((asset): asset is HostAsset => asset !== null);
+  const { records, marks } = await readPageFacts(present);
+  const settled = present.map((asset) => reconcileAsset(asset, records, marks, rules));
+  return [...steps.filter((step) => !step.look), ...settled];
+}

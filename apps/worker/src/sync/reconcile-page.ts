@@ -1,0 +1,22 @@
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { applySteps } from './apply-steps.js';
+import { lookAgain } from './look-again.js';
+import { reconcileAsset } from './reconcile-asset.js';
+import { addCounts, type SyncSession } from './sync-session.js';
+
+/**
+ * Brings one page into the catalog. Answers the numbers of the records it met. A page with nothing changed costs one
+ * round trip and writes nothing.
+ */
+export async function reconcilePage(session: SyncSession, assets: readonly HostAsset[]): Promise<number[]> {
+  const { deps, running, signal } = session;
+  addCounts(running.run, { listed: assets.length });
+  if (assets.length === 0) return [];
+  const { folder, syncPrefix } = deps.settings.host;
+  const rules = { folder, syncPrefix, nowMs: deps.now() };
+  const { records, marks } = await deps.readPageFacts(assets);
+  const first = assets.map((asset) => reconcileAsset(asset, records, marks, rules));
+  const steps = await lookAgain(first, deps, rules, signal);
+  await applySteps(session, steps);
+  return steps.flatMap(({ sequence }) => sequence ?? []);
+}

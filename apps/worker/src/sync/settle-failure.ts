@@ -1,0 +1,51 @@
+import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { HandBack } from '@holdfast/shared/jobs';
+import type { JobContext } from '../job-handler.js';
+import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
+
+const AFTER_SUPERSEDED_MS = 1_000;
+const UNKNOWN_RESET_SECONDS = 60;
+
+/**
+ * What becomes of a run that could not go on, and the error with which its job ends. The run stays where it is for the
+ * next try, and only the last attempt ends it as failed.
+ */
+export async function settleFailure(
+  session: SyncSession,
+  error: unknown,
+  context: JobContext,
+): Promise<unknown> {
+  const { deps, log } = session;
+  if (context.signal.aborted) return new HandBack('the worker is stopping', 0, error);
+  if (session.signal.aborted || isHoldfastError(error, 'RUN_SUPERSEDED'))
+    return new HandBack('another worker has the run', AFTER_SUPERSEDED_MS, error);
+  // Without Redis there is nothing to write the state to; it says where the last page ended.
+  if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) return error;
+
+  session.running = structuredClone(session.safe);
+  const { running } = session;
+  const { code, message, retryAfterSeconds } = toHoldfastError(error);
+  const nowMs = deps.now();
+  running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
+  if (code === 'HOST_RATE_LIMITED') {
+    const delayMs = (retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000;
+    running.run.waitingUntil = new Date(nowMs + delayMs).toISOString();
+    await checkpoint(session);
+    log.warn('sync.waiting', { until: running.run.waitingUntil });
+    return new HandBack('the media host asks to wait', delayMs, error);
+  }
+  running.run.errors += 1;
+  if (context.attempt < deps.settings.jobs.attempts) {
+    await checkpoint(session);
+    return error;
+  }
+  countCalls(session);
+  await deps.state.finish(session.token, {
+    ...running.run,
+    result: 'failed',
+    finishedAt: new Date(nowMs).toISOString(),
+    durationMs: nowMs - Date.parse(running.run.startedAt),
+  });
+  log.error('sync.failed', { code });
+  return error;
+}

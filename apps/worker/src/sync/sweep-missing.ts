@@ -1,0 +1,78 @@
+import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
+import { unseenRecords } from '@holdfast/shared/sync';
+import { inParallel } from './in-parallel.js';
+import { knownBudget, pauseBeforePage } from './call-budget.js';
+import { isCovered } from './reconcile-asset.js';
+import { addCounts, addFinding, type SyncSession } from './sync-session.js';
+
+/** The host answers for so many asset ids at once. */
+const BATCH = 100;
+const LOOKS_AT_ONCE = 8;
+/** More than this share and more than this number at once is held back until somebody says that it is right. */
+const HELD_BACK_SHARE = 0.1;
+const HELD_BACK_ABOVE = 20;
+
+/**
+ * After a complete pass: the records that no page showed. Each is asked for by its asset id and then by its name before it
+ * is marked; no answer ends the run with nothing marked. `partial` when so many are gone that none was marked.
+ */
+export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
+  const { deps, running, token } = session;
+  const { run } = running;
+  const { total, byStatus } = await deps.catalog.counts();
+  const present = total - byStatus.missing - byStatus.deleting;
+  const allowance = run.force ? Infinity : Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
+  const gone: string[] = [];
+  for await (const batch of candidates(session)) {
+    gone.push(...(await confirmGone(session, batch)));
+    if (gone.length > allowance) {
+      addFinding(session, 'MASS_MISSING', gone);
+      return 'partial';
+    }
+  }
+  if (run.dryRun) addCounts(run, { missing: gone.length });
+  else {
+    for (let start = 0; start < gone.length; start += BATCH) {
+      const outcomes = await deps.catalog.markMissing(gone.slice(start, start + BATCH), token);
+      addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
+    }
+  }
+  return 'ok';
+}
+
+async function* candidates({ deps, running }: SyncSession): AsyncGenerator<string[]> {
+  const mark = { runId: running.run.runId, lastSequence: running.progress.lastSequence };
+  let batch: string[] = [];
+  for (const type of resourceTypes) {
+    for await (const ids of unseenRecords(deps.redis, deps.keys, mark, type)) {
+      batch.push(...ids);
+      while (batch.length >= BATCH) {
+        yield batch.slice(0, BATCH);
+        batch = batch.slice(BATCH);
+      }
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Those of these records whose asset the host says it has no more, by id and by name. */
+async function confirmGone(
+  { deps, signal, fleetBudget }: SyncSession,
+  ids: readonly string[],
+): Promise<string[]> {
+  const stored = await deps.catalog.findStored(ids);
+  const records = stored.flatMap((entry): MediaRecord[] =>
+    entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry.record] : [],
+  );
+  if (records.length === 0) return [];
+  // Throws when the hour's calls are used up; the sweep then starts again after the reset.
+  pauseBeforePage(knownBudget(deps.host.budget(), fleetBudget), deps.now());
+  const there = await deps.host.confirm(
+    records.map((record) => record.assetId),
+    signal,
+  );
+  const known = new Set(there.map((asset) => asset.assetId));
+  const unknown = records.filter((record) => !known.has(record.assetId));
+  const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => deps.host.find(record, signal));
+  return unknown.flatMap((record, index) => (found[index] === null ? [record.id] : []));
+}

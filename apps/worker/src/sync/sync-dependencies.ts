@@ -1,0 +1,50 @@
+import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import type { Settings } from '@holdfast/shared/config';
+import type { Barrier } from '@holdfast/shared/durability';
+import { createRefusedAssets } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import { createSyncState, type SyncState } from '@holdfast/shared/sync';
+import type { ReadBack } from '../verify/read-back.js';
+import { createReadPageFacts, type ReadPageFacts } from './page-facts.js';
+
+/** What the sync stands on. */
+export interface SyncOptions {
+  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability'>;
+  /** A connection of the role `background`. */
+  redis: RedisClient;
+  keys: RedisKeys;
+  host: MediaHost;
+  /** Over another connection than `redis`. */
+  readBack: ReadBack;
+  barrier: Barrier;
+  /** Resolves once it is known whether this server's confirmations may be believed. */
+  serverJudged: () => Promise<void>;
+  queues: Pick<MediaQueues, 'add'>;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+export interface SyncDependencies extends Omit<SyncOptions, 'now'> {
+  now: () => number;
+  catalog: Catalog;
+  state: SyncState;
+  readPageFacts: ReadPageFacts;
+}
+
+export function syncDependencies(options: SyncOptions): SyncDependencies {
+  const { redis, keys, settings } = options;
+  const catalog = createCatalog(redis, keys);
+  return {
+    ...options,
+    now: options.now ?? Date.now,
+    catalog,
+    state: createSyncState(redis, keys),
+    readPageFacts: createReadPageFacts(catalog, createRefusedAssets(redis, keys), {
+      redis,
+      keys,
+      folder: settings.host.folder,
+    }),
+  };
+}

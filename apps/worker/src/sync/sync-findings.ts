@@ -1,0 +1,52 @@
+import type { SyncFinding } from '@holdfast/shared/sync';
+
+type Texts = Pick<SyncFinding, 'severity' | 'message' | 'fix'>;
+
+const IDS_SHOWN = 20;
+
+const texts: Record<SyncFinding['code'], Texts> = {
+  MASS_MISSING: {
+    severity: 'warning',
+    message: 'So many media are gone from the host at once that none of them was marked missing.',
+    fix: 'Look at the host. When they are really gone, start a full sync with force=true.',
+  },
+  CONTENT_CHANGED: {
+    severity: 'warning',
+    message: 'The host has other bytes than those that were uploaded.',
+    fix: 'Restore the original on the host, or delete the media and upload it again.',
+  },
+  CATALOG_REBUILDING: {
+    severity: 'notice',
+    message: 'The catalog was empty and was refilled from the host.',
+    fix: 'Nothing to do. If it happens again, find out who empties Redis.',
+  },
+  MARK_LOST: {
+    severity: 'notice',
+    message: 'The host had lost what we keep beside the bytes; it was written again.',
+    fix: 'Nothing to do. Leave the context keys that begin with hf alone.',
+  },
+  UNFINISHED_UPLOAD: {
+    severity: 'notice',
+    message: 'Uploads that were never acknowledged were removed from the host.',
+    fix: 'Nothing to do.',
+  },
+};
+
+/** Adds media to the finding with this code, which there is at most once. */
+export function noteFinding(
+  findings: readonly SyncFinding[],
+  code: SyncFinding['code'],
+  ids: readonly string[],
+): SyncFinding[] {
+  const before = findings.find((finding) => finding.code === code);
+  const fresh = ids.filter((id) => before?.ids.includes(id) !== true);
+  const finding: SyncFinding = {
+    code,
+    ...texts[code],
+    count: (before?.count ?? 0) + fresh.length,
+    ids: [...(before?.ids ?? []), ...fresh].slice(0, IDS_SHOWN),
+  };
+  return before === undefined
+    ? [...findings, finding]
+    : findings.map((other) => (other === before ? finding : other));
+}

@@ -1,0 +1,45 @@
+import type { HostBudget } from '@holdfast/shared/media-host';
+import type { Logger } from '@holdfast/shared/logging';
+import type { RunningRun, SyncCounts, SyncFinding, SyncRun } from '@holdfast/shared/sync';
+import { noteFinding } from './sync-findings.js';
+import type { SyncDependencies } from './sync-dependencies.js';
+
+/** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */
+export interface SyncSession {
+  deps: SyncDependencies;
+  /** Of the lease; every write of the run carries it. */
+  token: string;
+  running: RunningRun;
+  /** Where it stood at the last checkpoint: what a page did that failed midway is done, and counted, again. */
+  safe: RunningRun;
+  /** The host's budget as the fleet knew it when this worker took the run. */
+  fleetBudget: HostBudget | null;
+  /** Metered calls of this process that are counted already. */
+  countedCalls: number;
+  /** Aborts when the process stops, the job is taken away or the lease is lost. */
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
+export async function checkpoint(session: SyncSession, seen: readonly number[] = []): Promise<void> {
+  const { deps, token, running } = session;
+  countCalls(session);
+  await deps.state.checkpoint(token, running, seen, deps.host.budget());
+  session.safe = structuredClone(running);
+}
+
+export function countCalls(session: SyncSession): void {
+  const calls = session.deps.host.meteredCalls();
+  session.running.run.hostCalls += calls - session.countedCalls;
+  session.countedCalls = calls;
+}
+
+export function addCounts(run: SyncRun, counts: Partial<SyncCounts>): void {
+  for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
+}
+
+export function addFinding(session: SyncSession, code: SyncFinding['code'], ids: readonly string[]): void {
+  const { run } = session.running;
+  run.findings = noteFinding(run.findings, code, ids);
+}
