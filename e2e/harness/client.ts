@@ -88,7 +88,7 @@ export function apiClient(url: string, headers: Record<string, string> = {}) {
       return items;
     },
     sync: (mode: 'full' | 'incremental' = 'full') =>
-      call<Record<string, unknown>>(`/api/media/sync-cloudinary?mode=${mode}`, {
+      call(`/api/media/sync-cloudinary?mode=${mode}`, {
         method: 'POST',
         headers: { Prefer: 'wait=60' },
       }),

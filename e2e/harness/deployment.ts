@@ -49,13 +49,13 @@ export async function createDeployment(
       const program = startProgram('apps/api/dist/main.js', { ...env, PORT: String(ownPort), ...more });
       programs.push(program);
       const client = apiClient(`http://127.0.0.1:${String(ownPort)}`);
-      await program.waitForLog((line) => line.message === 'api.listening');
+      await program.waitForLog((line) => line.message === 'http.listening');
       return { program, client };
     },
     startWorker: async (more = {}) => {
       const program = startProgram('apps/worker/dist/main.js', { ...env, ...more });
       programs.push(program);
-      await program.waitForLog((line) => line.message === 'worker.ready');
+      await program.waitForLog((line) => line.message === 'worker.started');
       return program;
     },
     close: async () => {

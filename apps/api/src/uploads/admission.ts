@@ -3,7 +3,7 @@ import type { UploadSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Shutdown } from '../http/shutdown.js';
-import type { UploadSlots } from '../status/upload-slots.js';
+import type { UploadSlots } from './upload-slots.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
 const MAX_WITHOUT_LENGTH = 100_000_000;
@@ -82,7 +82,7 @@ function refuseOtherForms(req: IncomingMessage, length: number | undefined): voi
   if (type === undefined && (length ?? 0) === 0 && req.headers['transfer-encoding'] === undefined) {
     throw new HoldfastError('FILE_MISSING', 'send multipart/form-data with one part named "file"');
   }
-  if (!/^multipart\/form-data\s*;/i.test(type ?? '')) {
+  if (!/^multipart\/form-data\s*(?:;|$)/i.test(type ?? '')) {
     throw new HoldfastError('UNSUPPORTED_BODY', 'send multipart/form-data with one part named "file"');
   }
   if (!/;\s*boundary=(?:"[^"]{1,70}"|[^\s";]{1,70})/i.test(type ?? '')) {

@@ -4,7 +4,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Shutdown } from '../http/shutdown.js';
-import type { UploadSlots } from '../status/upload-slots.js';
+import type { UploadSlots } from './upload-slots.js';
 import { createAdmission } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { createHeartbeat } from './heartbeat.js';
