@@ -36,7 +36,14 @@ const AFTER_LOST_SCRIPTS = 1_000;
 export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, log: Logger): MediaQueues {
   const client = connectRedis(redis.connection, 'producer', log);
   const { prefix } = redisKeys(redis.prefix);
-  const options = { connection: client, prefix, skipWaitingForReady: true, ...streamOptions } as const;
+  // Without the version check, too: BullMQ would ask at once, before the connection is there, and keep the failure for ever.
+  const options = {
+    connection: client,
+    prefix,
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    ...streamOptions,
+  } as const;
   const onError = (error: Error): void => log.debug('queue.error', { error });
   const queueOf = (name: QueueName): Queue => new Queue(name, options).on('error', onError);
   const queues: Record<QueueName, Queue> = {

@@ -1,0 +1,29 @@
+import { expect, it, vi } from 'vitest';
+import { readSettings } from '../config/index.js';
+import { silentLogger } from '../logging/index.js';
+import { aRecord, freePort, startRedisSandbox } from '../testing/index.js';
+import { connectMediaQueues } from './index.js';
+
+const { jobs } = readSettings({});
+
+it('adds jobs once Redis is there, though it was opened before the connection was', async () => {
+  const sandbox = await startRedisSandbox();
+  const queues = connectMediaQueues(sandbox.settings, jobs, silentLogger);
+  try {
+    await vi.waitFor(() => queues.enqueueUpload(aRecord()), { timeout: 5_000, interval: 10 });
+    expect((await queues.counts()).save.waiting).toBe(1);
+  } finally {
+    await queues.close();
+    await sandbox.close();
+  }
+});
+
+it('refuses at once while Redis is not there', async () => {
+  const { redis } = readSettings({ REDIS_URL: `redis://127.0.0.1:${String(await freePort())}` });
+  const queues = connectMediaQueues(redis, jobs, silentLogger);
+  try {
+    await expect(queues.enqueueUpload(aRecord())).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  } finally {
+    await queues.close();
+  }
+});
