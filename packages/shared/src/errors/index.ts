@@ -1,3 +1,4 @@
+export { explainFailure } from './explain-failure.js';
 export { errorCatalogue, type ErrorCode } from './error-catalogue.js';
 export {
   HoldfastError,

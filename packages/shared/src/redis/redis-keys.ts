@@ -27,6 +27,8 @@ export function redisKeys(prefix: string) {
     /** Sorted set: id -> ms of the last heartbeat of its upload; and a hash for each. */
     intents: `${p}:intents`,
     intent: (id: string) => `${p}:intent:${id}`,
+    /** String: who sweeps intents, refused uploads, unpushed edits and deletions now. */
+    sweepLease: `${p}:sweep:lease`,
     /** Sorted set: JSON of the asset -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
     refused: `${p}:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
