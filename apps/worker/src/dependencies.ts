@@ -1,0 +1,100 @@
+import type { Settings } from '@holdfast/shared/config';
+import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import { createBarrier, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
+import {
+  createIntents,
+  createRefusedAssets,
+  type Intents,
+  type RefusedAssets,
+} from '@holdfast/shared/intents';
+import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
+import {
+  closeRedis,
+  connectRedis,
+  redisKeys,
+  type RedisClient,
+  type RedisKeys,
+  type RedisRole,
+} from '@holdfast/shared/redis';
+import type { JobHandler } from './job-handler.js';
+import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
+import { createSyncHandler, createSyncRequests, type SyncRequests } from './sync-placeholder.js';
+import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
+import { createReadBack, type ReadBack } from './verify/read-back.js';
+
+/** Everything that the worker's parts are made of. The one list of what is opened, and of what is closed. */
+export interface Dependencies {
+  settings: Settings;
+  keys: RedisKeys;
+  /** BullMQ's connection. */
+  queueClient: RedisClient;
+  /** The watch's own, so that it notices what happens to the others. */
+  watchClient: RedisClient;
+  catalog: Catalog;
+  intents: Intents;
+  refused: RefusedAssets;
+  queues: MediaQueues;
+  host: MediaHost;
+  server: ServerJudgement;
+  barrier: Barrier;
+  readBack: ReadBack;
+  markVerified: MarkVerified;
+  syncRequests: SyncRequests;
+  syncHandler: JobHandler<'sync'>;
+  log: Logger;
+  close(): Promise<void>;
+}
+
+export async function openDependencies(
+  settings: Settings,
+  log: Logger,
+  onFacts: (facts: ServerFacts) => void,
+): Promise<Dependencies> {
+  const host = await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log });
+  const { connection, prefix } = settings.redis;
+  const keys = redisKeys(prefix);
+  const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log);
+  const queueClient = connect('queue');
+  const watchClient = connect('background');
+  const background = connect('background');
+  const readBackClient = connect('readback');
+  const barrierClient = connect('barrier');
+  const catalog = createCatalog(background, keys);
+  const queues = connectMediaQueues(settings.redis, settings.jobs, log);
+  const server = createServerJudgement({ redis: background, connection, prefix, onFacts, log });
+  const syncRequests = createSyncRequests(queues, settings.sync);
+  return {
+    settings,
+    keys,
+    queueClient,
+    watchClient,
+    catalog,
+    intents: createIntents(background, keys),
+    refused: createRefusedAssets(background, keys),
+    queues,
+    host,
+    server,
+    barrier: createBarrier({
+      redis: barrierClient,
+      keys,
+      settings: settings.durability,
+      believesFsync: () => server.believesFsync(),
+    }),
+    readBack: createReadBack(readBackClient, keys, settings.durability.replicas > 0),
+    markVerified: createMarkVerified(catalog),
+    syncRequests,
+    syncHandler: createSyncHandler(),
+    log,
+    close: async () => {
+      await queues.close();
+      await Promise.all(
+        [barrierClient, readBackClient, background, watchClient, queueClient].map((client) =>
+          closeRedis(client),
+        ),
+      );
+      await host.close();
+    },
+  };
+}

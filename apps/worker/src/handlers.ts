@@ -1,0 +1,22 @@
+import type { Dependencies } from './dependencies.js';
+import type { JobHandlers } from './job-handler.js';
+import { createPushMedia } from './push/push-media.js';
+import { createRemoveMedia } from './remove/remove-media.js';
+import { createSaveMedia } from './save/save-media.js';
+import { createVerifyMedia } from './verify/verify-media.js';
+
+/** Which handler runs which job: the map of the worker. A job without one does not compile. */
+export function createHandlers(deps: Dependencies): JobHandlers {
+  return {
+    save: createSaveMedia(deps.catalog),
+    verify: createVerifyMedia({
+      ...deps,
+      serverJudged: () => deps.server.judged(),
+      required: deps.settings.durability.required,
+      afterUpload: () => deps.syncRequests.afterUpload(),
+    }),
+    push: createPushMedia(deps),
+    remove: createRemoveMedia(deps),
+    sync: deps.syncHandler,
+  };
+}

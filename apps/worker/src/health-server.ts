@@ -1,0 +1,56 @@
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { service, type Service } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+
+export interface HealthServerOptions {
+  host: string;
+  /** Undefined = no server. */
+  port: number | undefined;
+  isReady: () => boolean;
+  /** Prometheus text. */
+  metrics: () => string;
+  log: Logger;
+}
+
+interface Answer {
+  status: number;
+  type: string;
+  body: string;
+}
+
+/** /livez, /readyz and /metrics of the worker, for orchestrators and Prometheus. */
+export function createHealthServer({ host, port, isReady, metrics, log }: HealthServerOptions): Service {
+  const json = (status: number, word: string): Answer => ({
+    status,
+    type: 'application/json',
+    body: `${JSON.stringify({ status: word })}\n`,
+  });
+  const answers: Record<string, () => Answer> = {
+    '/livez': () => json(200, 'alive'),
+    '/readyz': () => (isReady() ? json(200, 'ready') : json(503, 'not ready')),
+    '/metrics': () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics() }),
+  };
+  let server: Server | undefined;
+  return service('health server', {
+    start: async () => {
+      if (port === undefined) return;
+      server = createServer((request, response) => {
+        const path = (request.url ?? '').split('?', 1)[0] ?? '';
+        const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
+        const { status, type, body } = known?.() ?? json(404, 'not found');
+        response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
+      });
+      server.listen(port, host);
+      await once(server, 'listening');
+      log.info('health.listening', { host, port });
+    },
+    stop: async () => {
+      if (server === undefined) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  });
+}

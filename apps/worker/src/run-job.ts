@@ -1,0 +1,84 @@
+import type { Job } from 'bullmq';
+import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
+import { GiveUp, isJobName, jobs, workerTimings, type JobName, type JobPayload } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import type { JobHandler, JobHandlers } from './job-handler.js';
+import type { JobMetrics, JobOutcomeWord } from './job-metrics.js';
+import type { NoteFailure } from './note-failure.js';
+import { handBackDelay } from './settle-job.js';
+
+export interface RunJobDependencies {
+  handlers: JobHandlers;
+  noteFailure: NoteFailure;
+  metrics: Pick<JobMetrics, 'count'>;
+  log: Logger;
+}
+
+export type RunJob = (job: Job, signal: AbortSignal) => Promise<void>;
+
+/** One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. */
+export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDependencies): RunJob {
+  const run = async (name: JobName, job: Job, signal: AbortSignal): Promise<void> => {
+    const attempt = job.attemptsMade + 1;
+    const jobLog = log.child({ job: name, jobId: job.id });
+    const startedAt = performance.now();
+    const ended = (outcome: JobOutcomeWord): void =>
+      metrics.count(name, outcome, (performance.now() - startedAt) / 1_000);
+    const payload = parsePayload(name, job.data);
+    // The table pairs each name with its payload; the type cannot follow a name that is only known at run time.
+    const handler = handlers[name] as JobHandler<JobName>;
+    try {
+      await handler(payload, { signal, attempt, log: jobLog });
+      ended('done');
+      jobLog.debug('job.done', { attempt, durationMs: Math.round(performance.now() - startedAt) });
+    } catch (error) {
+      const delayMs = handBackDelay(error, signal);
+      if (delayMs !== undefined) {
+        ended('handed_back');
+        jobLog.info('job.handed_back', { attempt, delayMs, reason: reasonOf(error) });
+        throw error;
+      }
+      const final = isLastAttempt(job, error);
+      const failure = failureOf(error);
+      ended(final ? 'failed' : 'attempt_failed');
+      jobLog[final ? 'error' : 'warn'](final ? 'job.failed' : 'job.attempt_failed', {
+        attempt,
+        error: failure,
+      });
+      await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
+        jobLog.warn('job.failure_not_noted', { error: cause }),
+      );
+      throw error;
+    }
+  };
+  return async (job, signal) => {
+    if (!isJobName(job.name)) throw new GiveUp(`there is no job named ${JSON.stringify(job.name)}`);
+    await run(job.name, job, signal);
+  };
+}
+
+/** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
+export function isLastAttempt(job: Job, error: unknown): boolean {
+  return (
+    error instanceof GiveUp ||
+    job.attemptsMade + 1 >= (job.opts.attempts ?? 1) ||
+    job.attemptsStarted >= workerTimings.maxStartedAttempts
+  );
+}
+
+export function parsePayload<Name extends JobName>(name: Name, data: unknown): JobPayload<Name> {
+  try {
+    // Each definition parses to its own payload; the table's type cannot say so for a name that is not known here.
+    return jobs[name].parse(data) as JobPayload<Name>;
+  } catch (error) {
+    throw new GiveUp(toHoldfastError(error).message);
+  }
+}
+
+function failureOf(error: unknown): HoldfastError {
+  return toHoldfastError(error instanceof GiveUp && error.cause !== undefined ? error.cause : error);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && error.name === 'HandBack' ? error.message : toHoldfastError(error).code;
+}

@@ -1,0 +1,21 @@
+import type { Catalog, SaveOutcome } from '@holdfast/shared/catalog';
+import { createBatch } from '../batch.js';
+import type { JobHandler } from '../job-handler.js';
+
+/** Outcomes that leave something for people to read; all of them are the end of the job. */
+const worthAWord: Partial<Record<SaveOutcome, string>> = {
+  stale: 'save.newer_revision_kept',
+  differs: 'save.same_revision_differs',
+  tombstoned: 'save.deleted_meanwhile',
+};
+
+/** Writes the record into the catalog, where its revision allows it. Saves that wait together go in one step. */
+export function createSaveMedia(catalog: Pick<Catalog, 'saveMany'>): JobHandler<'save'> {
+  const save = createBatch((records: Parameters<typeof catalog.saveMany>[0][number][]) =>
+    catalog.saveMany(records),
+  );
+  return async ({ record }, { log }) => {
+    const event = worthAWord[await save({ record })];
+    if (event !== undefined) log.info(event, { id: record.id, revision: record.revision });
+  };
+}

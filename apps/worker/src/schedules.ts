@@ -1,0 +1,63 @@
+import type { SyncSettings } from '@holdfast/shared/config';
+import { jobOptions, syncJob, type MediaQueues, type SyncPayload } from '@holdfast/shared/jobs';
+import type { JobSettings } from '@holdfast/shared/config';
+import type { Logger } from '@holdfast/shared/logging';
+
+const AUTO_SYNC = 'auto-sync';
+/** Workers of one fleet do not start in the same second. */
+const FLEET_STARTS_WITHIN_MS = 10_000;
+
+export interface Schedules {
+  /** Makes Redis hold what the settings say: adding what is there, or removing what is not, changes nothing. */
+  ensure(): Promise<void>;
+  /** One sync after a start, however many processes start. */
+  requestStartup(): Promise<void>;
+  /** True when a schedule must be there: its key may be watched. */
+  wanted: boolean;
+}
+
+export interface SchedulesOptions {
+  queues: Pick<MediaQueues, 'queues'>;
+  sync: SyncSettings;
+  jobs: JobSettings;
+  log: Logger;
+}
+
+/** The jobs that no client asks for, as one list: the recurring sync and the one after a start. */
+export function createSchedules({ queues: { queues }, sync, jobs, log }: SchedulesOptions): Schedules {
+  const every = sync.intervalMinutes * 60_000;
+  const payload = (trigger: SyncPayload['trigger']): SyncPayload => ({
+    trigger,
+    dryRun: false,
+    force: false,
+  });
+  // Every run has an id of its own: that of a job still kept would be ignored.
+  const optionsOf = (trigger: SyncPayload['trigger']) => {
+    const { jobId: _named, ...rest } = jobOptions(syncJob, payload(trigger), jobs);
+    return rest;
+  };
+  return {
+    wanted: every > 0,
+    ensure: async () => {
+      if (every === 0) {
+        if (await queues.sync.removeJobScheduler(AUTO_SYNC)) log.info('schedule.removed');
+        return;
+      }
+      // Without a start date the first run would be now, at each first start.
+      await queues.sync.upsertJobScheduler(
+        AUTO_SYNC,
+        { every, startDate: Date.now() + every },
+        { name: syncJob.name, data: payload('schedule'), opts: optionsOf('schedule') },
+      );
+    },
+    requestStartup: async () => {
+      if (!sync.onStartup) return;
+      const delay = sync.startupDelayMs;
+      await queues.sync.add(syncJob.name, payload('startup'), {
+        ...optionsOf('startup'),
+        delay,
+        deduplication: { id: 'startup', ttl: delay + FLEET_STARTS_WITHIN_MS },
+      });
+    },
+  };
+}

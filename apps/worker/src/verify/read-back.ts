@@ -1,0 +1,51 @@
+import { Cluster } from 'ioredis';
+import { catalogReads, type StoredRecord } from '@holdfast/shared/catalog';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { createBatch } from '../batch.js';
+
+/** What the server has of one record. */
+export interface ReadBackRecord {
+  stored: StoredRecord | null;
+  /** Index entries that are not there. */
+  gaps: number;
+}
+
+export interface ReadBack {
+  read(id: string): Promise<ReadBackRecord>;
+  /** Grows with each new connection: what was read before counts no more. */
+  epoch(): number;
+}
+
+/**
+ * Reads records over a connection that wrote nothing. With replicas it must be the master that answers: a demoted one
+ * still serves reads of what the others have dropped. A Cluster client asks masters only.
+ */
+export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
+  const reads = catalogReads(redis, keys);
+  let epoch = 0;
+  redis.on('ready', () => (epoch += 1));
+
+  const readMany = createBatch(async (ids: string[]): Promise<ReadBackRecord[]> => {
+    // Sent together on one connection: one round trip.
+    const [, stored, gaps] = await Promise.all([
+      replicated && !(redis instanceof Cluster) ? insistOnMaster(redis) : undefined,
+      reads.findStored(ids),
+      reads.indexGaps(ids),
+    ]);
+    return ids.map((_, index) => ({ stored: stored[index] ?? null, gaps: gaps[index] ?? 1 }));
+  });
+  return { read: readMany, epoch: () => epoch };
+}
+
+async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<void> {
+  let role: unknown;
+  try {
+    role = ((await redis.call('ROLE')) as unknown[])[0];
+  } catch (error) {
+    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+  }
+  if (role === 'master') return;
+  redis.disconnect(true);
+  throw new HoldfastError('CATALOG_UNAVAILABLE', 'the server that answers is not the master');
+}

@@ -1,0 +1,92 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { DurabilityLevel } from '@holdfast/shared/config';
+import type { Barrier } from '@holdfast/shared/durability';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { JobHandler } from '../job-handler.js';
+import { judgeRecord, type Verdict } from './judge-record.js';
+import type { MarkVerified } from './mark-verified.js';
+import type { ReadBack } from './read-back.js';
+
+export interface VerifyDependencies {
+  catalog: Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
+  readBack: ReadBack;
+  barrier: Barrier;
+  markVerified: MarkVerified;
+  /** Resolves once it is known whether this server's confirmations may be believed. */
+  serverJudged: () => Promise<void>;
+  /** Below this level a media does not count as verified. */
+  required: DurabilityLevel | undefined;
+  afterUpload: () => void;
+}
+
+/** From weak to strong. */
+const levels: readonly DurabilityLevel[] = ['written', 'fsynced', 'replicated'];
+/** How often a connection may be lost between read-back and barrier before the job goes back to the queue. */
+const TRIES = 3;
+
+/**
+ * Proves that the record is there: reads it back over another connection, compares every field and index entry, has
+ * the server confirm that it is on disk, and only then calls it verified. What differs is mended, and the attempt fails.
+ */
+export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
+  return async ({ record }, { attempt, log }) => {
+    const level = await proveSaved(record, deps);
+    if (level === 'superseded') return;
+    if (deps.required !== undefined && levels.indexOf(level) < levels.indexOf(deps.required)) {
+      throw new HoldfastError(
+        'DURABILITY_TOO_LOW',
+        `the server confirmed ${level}, required is ${deps.required}`,
+      );
+    }
+    const outcome = await deps.markVerified({
+      level,
+      entry: { id: record.id, revision: record.revision, attempts: attempt },
+    });
+    if (outcome === 'absent')
+      throw new HoldfastError('RECORD_DIFFERS', 'the record vanished while it was verified');
+    if (outcome !== 'verified') {
+      log.info('verify.overtaken', { id: record.id, revision: record.revision, outcome });
+      return;
+    }
+    deps.afterUpload();
+  };
+}
+
+/** The level that the server confirmed for the record as it was read back. */
+async function proveSaved(
+  record: MediaRecord,
+  deps: VerifyDependencies,
+): Promise<DurabilityLevel | 'superseded'> {
+  const { readBack, barrier, serverJudged } = deps;
+  for (let left = TRIES; left > 0; left -= 1) {
+    const before = [readBack.epoch(), barrier.epoch()];
+    const verdict = judgeRecord(record, await readBack.read(record.id));
+    if (verdict === 'superseded') return verdict;
+    if (verdict !== 'same') return mend(record, verdict, deps);
+    await serverJudged();
+    const level = await barrier.confirm();
+    // A server that was restarted or replaced in between confirms what it does not have: look again.
+    if (readBack.epoch() === before[0] && barrier.epoch() === before[1]) return level;
+  }
+  throw new HoldfastError(
+    'CATALOG_UNAVAILABLE',
+    'the connection did not last from the read-back to the barrier',
+  );
+}
+
+/** Saves again what was not there as it should be. The attempt fails all the same: the next one must find it. */
+async function mend(
+  record: MediaRecord,
+  verdict: Exclude<Verdict, 'same' | 'superseded'>,
+  { catalog }: VerifyDependencies,
+): Promise<'superseded'> {
+  if (verdict === 'unindexed') await catalog.reindex([record.id]);
+  else {
+    const outcome = await catalog.save(record);
+    if (outcome === 'tombstoned' || outcome === 'stale') return 'superseded';
+    // One revision has one content, so what is there under ours was damaged.
+    if (outcome === 'differs') await catalog.saveIf(record, record.revision);
+  }
+  throw new HoldfastError('RECORD_DIFFERS', `the record read back was ${verdict}; it was saved again`);
+}

@@ -1,0 +1,47 @@
+import type { QueueName } from '@holdfast/shared/jobs';
+import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+
+/** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
+const SCORE_PER_MS = 0x1000;
+/** Shorter than this the worker's own timer may still be on its way. */
+const OVERDUE_MS = 1_000;
+
+/**
+ * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
+ * blocks for many minutes (reliability.md, fact 15). A needless nudge does no harm.
+ */
+export async function nudgeQueues(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queues: readonly QueueName[],
+): Promise<void> {
+  if (queues.length === 0) return;
+  try {
+    const pipeline = redis.pipeline();
+    for (const queue of queues) pipeline.zadd(`${keys.prefix}:${queue}:marker`, 0, '0');
+    await pipeline.exec();
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}
+
+/** Those of the queues whose first delayed job should have started by now. */
+export async function overdueQueues(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queues: readonly QueueName[],
+): Promise<QueueName[]> {
+  if (queues.length === 0) return [];
+  try {
+    const heads = await Promise.all(
+      queues.map((queue) => redis.zrange(`${keys.prefix}:${queue}:delayed`, 0, '0', 'WITHSCORES')),
+    );
+    const latest = Date.now() - OVERDUE_MS;
+    return queues.filter((_, index) => {
+      const score = heads[index]?.[1];
+      return score !== undefined && Number(score) / SCORE_PER_MS < latest;
+    });
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}

@@ -1,0 +1,28 @@
+import { idFromPublicId, readHostMetadata, resourceTypes, type Carried } from '@holdfast/shared/media';
+import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
+
+/** An asset that Holdfast put on the host, with what it wrote there. */
+export interface OwnAsset {
+  asset: HostAsset;
+  carried: Carried;
+}
+
+/**
+ * The assets of one media under our own folder, whatever type the host took them for. Assets without our mark, or with
+ * another id, belong to others: they are not in the answer, and so never removed.
+ */
+export async function findOwnAssets(
+  host: Pick<MediaHost, 'find'>,
+  folder: string,
+  { id, publicId }: { id: string; publicId: string },
+  signal: AbortSignal,
+): Promise<OwnAsset[]> {
+  if (idFromPublicId(folder, publicId) !== id) return [];
+  const found = await Promise.all(
+    resourceTypes.map((resourceType) => host.find({ publicId, resourceType }, signal)),
+  );
+  return found.flatMap((asset) => {
+    const carried = asset === null ? null : readHostMetadata(asset);
+    return asset !== null && carried?.fields.id === id ? [{ asset, carried }] : [];
+  });
+}

@@ -1,0 +1,49 @@
+import { statusCode, type Catalog } from '@holdfast/shared/catalog';
+import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
+import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { retryRound } from './retry-round.js';
+
+export interface SweepDeletingDependencies {
+  redis: RedisClient;
+  keys: RedisKeys;
+  catalog: Pick<Catalog, 'findStored'>;
+  queues: Pick<MediaQueues, 'add'>;
+}
+
+const AT_ONCE = 200;
+const DAY_SECONDS = 86_400;
+
+/** Deletions that the host has not confirmed, though their job is gone or has given up: one more job, for days. */
+export async function sweepDeleting({
+  redis,
+  keys,
+  catalog,
+  queues,
+}: SweepDeletingDependencies): Promise<void> {
+  const { ids, deletedAt } = await readDeleting(redis, keys);
+  const now = Date.now();
+  const found = await catalog.findStored(ids);
+  for (const [index, id] of ids.entries()) {
+    const record = found[index]?.record;
+    const round = retryRound(now - Number(deletedAt[index] ?? now));
+    if (record === undefined || round === 0) continue;
+    const { publicId, resourceType } = record;
+    await queues.add(
+      removeJob,
+      { id, publicId, resourceType, round },
+      { removeOnFail: { age: DAY_SECONDS } },
+    );
+  }
+}
+
+async function readDeleting(
+  redis: RedisClient,
+  keys: RedisKeys,
+): Promise<{ ids: string[]; deletedAt: (string | null)[] }> {
+  try {
+    const ids = await redis.zrange(keys.byStatus(statusCode.deleting), 0, String(AT_ONCE - 1));
+    return { ids, deletedAt: ids.length === 0 ? [] : await redis.zmscore(keys.tombstones, ...ids) };
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}

@@ -1,0 +1,88 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Intents, StaleIntent } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { findOwnAssets, type OwnAsset } from './own-assets.js';
+import { hasJobsUnderWay } from './under-way.js';
+
+export interface SweepIntentsDependencies {
+  intents: Pick<Intents, 'stale' | 'kill' | 'accept' | 'drop' | 'retry'>;
+  catalog: Pick<Catalog, 'find'>;
+  queues: Pick<MediaQueues, 'enqueueUpload' | 'queues'>;
+  host: Pick<MediaHost, 'find' | 'remove'>;
+  folder: string;
+  log: Logger;
+}
+
+const AT_ONCE = 200;
+
+/**
+ * Finishes or undoes uploads that a crash left between two steps (reliability.md, "Crash windows of one upload").
+ * Nothing is guessed: the host is asked, and where it does not answer the intent waits for the next sweep.
+ */
+export async function sweepIntents(deps: SweepIntentsDependencies, signal: AbortSignal): Promise<void> {
+  for (const intent of await deps.intents.stale(AT_ONCE)) {
+    if (signal.aborted) return;
+    try {
+      await byState[intent.state](intent, deps, signal);
+    } catch (error) {
+      deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
+    }
+  }
+}
+
+type Sweep = (intent: StaleIntent, deps: SweepIntentsDependencies, signal: AbortSignal) => Promise<void>;
+
+const byState: Record<StaleIntent['state'], Sweep> = {
+  live: async (intent, deps, signal) => {
+    const { id } = intent;
+    const committed = (await ownAssets(intent, deps, signal)).find(isCommitted);
+    if (committed !== undefined) return adopt(committed, id, deps);
+    // From here on no process can acknowledge this upload. One that came back to life has moved its heartbeat.
+    if ((await deps.intents.kill(id)) === 'dead') await undo(intent, deps, signal);
+  },
+  settled: async (intent, deps, signal) => {
+    const { id, tries } = intent;
+    const record = await deps.catalog.find(id);
+    if (record === null) {
+      const committed = (await ownAssets(intent, deps, signal)).find(isCommitted);
+      if (committed !== undefined) return adopt(committed, id, deps);
+      deps.log.error('sweep.accepted_media_gone', { id });
+      return deps.intents.drop(id);
+    }
+    if (record.status !== 'saving' && record.status !== 'failed') return deps.intents.drop(id);
+    if (await hasJobsUnderWay(deps.queues.queues, record, tries)) return;
+    const round = await deps.intents.retry(id);
+    if (round === 0) return;
+    deps.log.warn('sweep.upload_enqueued_again', { id, round });
+    await deps.queues.enqueueUpload(record, round);
+  },
+  dead: undo,
+  // Listed without a hash: kill takes it off the list.
+  absent: async ({ id }, { intents }) => void (await intents.kill(id)),
+};
+
+const isCommitted = ({ carried }: OwnAsset): boolean => carried.mark.state === 'committed';
+
+const ownAssets: (...of: Parameters<Sweep>) => Promise<OwnAsset[]> = (intent, { host, folder }, signal) =>
+  findOwnAssets(host, folder, intent, signal);
+
+/** The asset carries the commit mark, so its upload may have been acknowledged: it becomes a media. */
+async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependencies): Promise<void> {
+  const record: MediaRecord = recordFromAsset(asset, deps.folder, 'upload');
+  if ((await deps.intents.accept(record, true)) !== 'accepted') return;
+  deps.log.warn('sweep.upload_finished', { id });
+  await deps.queues.enqueueUpload(record);
+}
+
+/** Never acknowledged, and never will be: what the host has of it goes, then the intent. */
+async function undo(...[intent, deps, signal]: Parameters<Sweep>): Promise<void> {
+  for (const { asset } of await ownAssets(intent, deps, signal)) {
+    const { publicId, resourceType } = asset;
+    await deps.host.remove({ publicId, resourceType }, signal);
+  }
+  deps.log.info('sweep.upload_undone', { id: intent.id });
+  await deps.intents.drop(intent.id);
+}

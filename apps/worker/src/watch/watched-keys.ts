@@ -1,0 +1,81 @@
+import { statusCode } from '@holdfast/shared/catalog';
+import { queueNames, type QueueName } from '@holdfast/shared/jobs';
+import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+
+/** What one look at Redis shows. */
+export interface Sight {
+  /** The catalog has been emptied. */
+  emptied: boolean;
+  /** The recurring sync is gone, though it is wanted. */
+  scheduleGone: boolean;
+  active: QueueName[];
+  waiting: QueueName[];
+  /** Queues with a delayed job, its time aside. The sync queue always has one and is asked about apart. */
+  delayed: QueueName[];
+  /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
+  unfinished: boolean;
+}
+
+const QUIET: Sight = {
+  emptied: false,
+  scheduleGone: false,
+  active: [],
+  waiting: [],
+  delayed: [],
+  unfinished: false,
+};
+
+/**
+ * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
+ * under way, that one command is all. The two keys that must be there are named so often that the sum tells them from
+ * the rest.
+ */
+export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
+  const queueKeys = (kind: string, queues: readonly QueueName[] = queueNames) =>
+    queues.map((queue) => ({ queue, key: `${keys.prefix}:${queue}:${kind}` }));
+  const active = queueKeys('active');
+  const waiting = [...queueKeys('wait'), ...queueKeys('prioritized')];
+  const delayed = queueKeys('delayed', ['save', 'verify']);
+  const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
+  const schedule = `${keys.prefix}:sync:repeat`;
+
+  const occasional = [...active, ...waiting, ...delayed].map(({ key }) => key).concat(unfinished);
+  const weight = occasional.length + 1;
+  const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
+  const all = [
+    ...occasional,
+    ...times(keys.born, weight),
+    ...(scheduleWanted ? times(schedule, 2 * weight) : []),
+  ];
+  const quietSum = all.length - occasional.length;
+
+  return async (): Promise<Sight> => {
+    try {
+      if ((await redis.exists(...all)) === quietSum) return QUIET;
+      const each = [keys.born, schedule, ...occasional];
+      const pipeline = redis.pipeline();
+      for (const key of each) pipeline.exists(key);
+      const replies = (await pipeline.exec()) ?? [];
+      const present = new Set(
+        each.filter((_, index) => {
+          const [error, count] = replies[index] ?? [null, 0];
+          if (error) throw error;
+          return count === 1;
+        }),
+      );
+      const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
+        ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
+      ];
+      return {
+        emptied: !present.has(keys.born),
+        scheduleGone: scheduleWanted && !present.has(schedule),
+        active: queuesOf(active),
+        waiting: queuesOf(waiting),
+        delayed: queuesOf(delayed),
+        unfinished: unfinished.some((key) => present.has(key)),
+      };
+    } catch (error) {
+      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+    }
+  };
+}

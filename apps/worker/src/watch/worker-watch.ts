@@ -1,0 +1,110 @@
+import { setMaxListeners } from 'node:events';
+import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
+import { service, type Service } from '@holdfast/shared/lifecycle';
+import type { QueueWorker } from '../create-worker.js';
+import type { Dependencies } from '../dependencies.js';
+import { createErrorLog } from '../error-log.js';
+import { createSchedules } from '../schedules.js';
+import { createWorkerPresence } from '../worker-presence.js';
+import { greetEmptiedCatalog } from './emptied-catalog.js';
+import { nudgeQueues, overdueQueues } from './nudge-queues.js';
+import { createIdleCheck } from './idle-check.js';
+import { sweepDeleting } from './sweep-deleting.js';
+import { sweepIntents } from './sweep-intents.js';
+import { sweepRefused } from './sweep-refused.js';
+import { sweepUnpushed } from './sweep-unpushed.js';
+import { sweep } from './sweep.js';
+import { createWatchedKeys } from './watched-keys.js';
+
+/** The sync queue always has a delayed job (the next run), so its time is looked at on every third tick only. */
+const SYNC_LOOK_EVERY = 3;
+
+/**
+ * Looks every 20 s for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
+ * crash, an emptied Redis. One command a tick while there is nothing (reliability.md, "Crash recovery against idle cost").
+ */
+export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): Service {
+  const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;
+  const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
+  const presence = createWorkerPresence(redis, keys);
+  const look = createWatchedKeys(redis, keys, schedules.wanted);
+  const logError = createErrorLog(log, 'watch.error');
+  const idleCheck = createIdleCheck(workers, log);
+  const stopping = new AbortController();
+  setMaxListeners(50, stopping.signal);
+  const folder = settings.host.folder;
+  const steps = {
+    intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
+    refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
+    unpushed: () => sweepUnpushed({ ...deps, redis }),
+    deleting: () => sweepDeleting({ ...deps, redis }),
+  };
+  let ticks = 0;
+  let started = false;
+  let ticking: Promise<void> | undefined;
+  let sweeping: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const tickOnce = async (): Promise<void> => {
+    const sight = await look();
+    if (sight.emptied) {
+      presence.forget();
+      await greetEmptiedCatalog(redis, keys, syncRequests, log);
+    }
+    if (!started || sight.scheduleGone) await schedules.ensure();
+    if (!started) await schedules.requestStartup();
+    started = true;
+    await presence.refresh();
+    // Not waited for: they go over other connections, or ask the host, and must not hold up the next look.
+    for (const worker of workers.filter(({ queue }) => sight.active.includes(queue)))
+      worker.recoverStalled().then((ids) => logRecovered(worker.queue, ids), logError);
+    if (sight.unfinished)
+      sweeping ??= sweep(redis, keys, steps, stopping.signal, log)
+        .catch(logError)
+        .finally(() => {
+          sweeping = undefined;
+        });
+    const syncLook: QueueName[] = ticks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
+    ticks += 1;
+    const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
+    await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
+    idleCheck(sight.waiting);
+  };
+  const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
+    if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
+  };
+  const tick = (): void => {
+    if (stopping.signal.aborted || redis.status !== 'ready') return;
+    ticking ??= tickOnce()
+      .catch(logError)
+      .finally(() => {
+        ticking = undefined;
+      });
+  };
+  // Another server may have taken the place of the one before, or a restart may have lost what was not on disk.
+  const onReady = (): void => {
+    presence.forget();
+    tick();
+  };
+
+  return service('watch', {
+    start: () => {
+      redis.on('ready', onReady);
+      for (const worker of workers) worker.onReconnect(tick);
+      tick();
+      const repeat = (): void => {
+        tick();
+        timer = setTimeout(repeat, workerTimings.watchIntervalMs);
+      };
+      // From a random phase, so that the processes of a fleet look one after another.
+      timer = setTimeout(repeat, Math.random() * workerTimings.watchIntervalMs);
+    },
+    stop: async () => {
+      stopping.abort();
+      clearTimeout(timer);
+      redis.off('ready', onReady);
+      await Promise.all([ticking, sweeping]);
+      await presence.leave();
+    },
+  });
+}

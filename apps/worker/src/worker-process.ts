@@ -1,0 +1,76 @@
+import type { Settings } from '@holdfast/shared/config';
+import type { ServerFacts } from '@holdfast/shared/durability';
+import { queueNames, type QueueName } from '@holdfast/shared/jobs';
+import { service, stack, type Service } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+import { createWorker, type QueueWorker } from './create-worker.js';
+import { openDependencies } from './dependencies.js';
+import { createHandlers } from './handlers.js';
+import { createHealthServer } from './health-server.js';
+import { createJobMetrics } from './job-metrics.js';
+import { createNoteFailure } from './note-failure.js';
+import { createRunJob } from './run-job.js';
+import { createWorkerWatch } from './watch/worker-watch.js';
+
+/** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
+const VERIFY_FACTOR = 4;
+const SLOW_VERIFY_FACTOR = 16;
+/** Jobs still running at this share of the shutdown's time are cancelled, so that they can be handed back. */
+const CANCEL_AT = 0.6;
+
+/** The worker, ready to start: its connections, a BullMQ worker for each queue, the watch, and its health server. */
+export async function createWorkerProcess(settings: Settings, log: Logger): Promise<Service> {
+  const { concurrency } = settings.jobs;
+  const byQueue = new Map<QueueName, QueueWorker>();
+  const onFacts = ({ fsyncPolicy }: ServerFacts): void => {
+    const factor = fsyncPolicy === 'always' ? VERIFY_FACTOR : SLOW_VERIFY_FACTOR;
+    byQueue.get('verify')?.setConcurrency(concurrency * factor);
+  };
+  const deps = await openDependencies(settings, log, onFacts);
+  const metrics = createJobMetrics();
+  const noteFailure = createNoteFailure(deps.catalog);
+  const runJob = createRunJob({ handlers: createHandlers(deps), noteFailure, metrics, log });
+  const concurrencies: Record<QueueName, number> = {
+    save: concurrency,
+    verify: concurrency * VERIFY_FACTOR,
+    sync: 1,
+  };
+  const workers = queueNames.map((queue) =>
+    createWorker({
+      queue,
+      connection: deps.queueClient,
+      prefix: deps.keys.prefix,
+      concurrency: concurrencies[queue],
+      cancelAfterMs: settings.shutdownTimeoutMs * CANCEL_AT,
+      runJob,
+      noteFailure,
+      log,
+    }),
+  );
+  for (const worker of workers) byQueue.set(worker.queue, worker);
+  const isReady = (): boolean =>
+    deps.queueClient.status === 'ready' && workers.every((worker) => worker.isRunning());
+
+  return stack(
+    [
+      service('connections', { start: () => undefined, stop: () => deps.close() }),
+      allTogether(workers),
+      createWorkerWatch(deps, workers),
+      createHealthServer({
+        host: settings.http.host,
+        port: settings.worker.port,
+        isReady,
+        metrics: () => metrics.render(),
+        log,
+      }),
+    ],
+    { stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }) },
+  );
+}
+
+function allTogether(workers: readonly Service[]): Service {
+  return service('workers', {
+    start: async () => void (await Promise.all(workers.map((worker) => worker.start()))),
+    stop: async (deadline) => void (await Promise.all(workers.map((worker) => worker.stop(deadline)))),
+  });
+}

@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { vi } from 'vitest';
+import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import { readSettings, type Environment, type Settings } from '@holdfast/shared/config';
+import { createIntents, type Intents } from '@holdfast/shared/intents';
+import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
+import type { Service } from '@holdfast/shared/lifecycle';
+import { silentLogger } from '@holdfast/shared/logging';
+import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
+import { connectRedis, closeRedis, isReadyWithin, redisKeys, type RedisKeys } from '@holdfast/shared/redis';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { createWorkerProcess } from '../../src/worker-process.js';
+
+/** A Redis, a local host in a folder of its own, and what an API would use; workers are started by the test. */
+export interface Bench {
+  sandbox: RedisSandbox;
+  env: Environment;
+  settings: Settings;
+  keys: RedisKeys;
+  catalog: Catalog;
+  intents: Intents;
+  queues: MediaQueues;
+  host: MediaHost;
+  startWorker(env?: Environment): Promise<Service>;
+  close(): Promise<void>;
+}
+
+/** No sync of its own accord, so that a test sees only what it asked for. */
+const quiet = { AUTO_SYNC_ON_STARTUP: 'false', SAVE_BACKOFF_MS: '20', LOG_LEVEL: 'silent' };
+
+export async function openBench(given: Environment = {}, redisArgs: readonly string[] = []): Promise<Bench> {
+  const sandbox = await startRedisSandbox(redisArgs);
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-worker-'));
+  const env = { ...quiet, REDIS_URL: sandbox.url, DATA_DIR: directory, ...given };
+  const settings = readSettings(env);
+  const keys = redisKeys(settings.redis.prefix);
+  const client = connectRedis(settings.redis.connection, 'background', silentLogger);
+  const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
+  await isReadyWithin(client, 5_000);
+  await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
+  const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
+  const workers: Service[] = [];
+  return {
+    sandbox,
+    env,
+    settings,
+    keys,
+    catalog: createCatalog(client, keys),
+    intents: createIntents(client, keys),
+    queues,
+    host,
+    startWorker: async (over = {}) => {
+      const worker = await createWorkerProcess(readSettings({ ...env, ...over }), silentLogger);
+      workers.push(worker);
+      await worker.start();
+      return worker;
+    },
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker.stop(AbortSignal.timeout(5_000))));
+      await queues.close();
+      await closeRedis(client);
+      await host.close();
+      await sandbox.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
