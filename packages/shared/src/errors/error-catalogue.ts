@@ -26,6 +26,7 @@ export const errorCatalogue = {
   HOST_LIMIT: { status: 413, title: 'The file is larger than the plan of the media host allows' },
   UNSUPPORTED_TYPE: { status: 415, title: 'Files of this kind are not accepted' },
   UNSUPPORTED_BODY: { status: 415, title: 'The content type of the request is not accepted' },
+  RANGE_NOT_SATISFIABLE: { status: 416, title: 'The file has no such range' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request headers are too large' },
   INTERNAL: { status: 500, title: 'An unexpected error' },
