@@ -1,6 +1,6 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
-import type { Settings } from '@holdfast/shared/config';
-import { createBarrier, type Barrier } from '@holdfast/shared/durability';
+import type { Environment, Settings } from '@holdfast/shared/config';
+import { createBarrier, type Barrier, type Finding } from '@holdfast/shared/durability';
 import {
   createIntents,
   createRefusedAssets,
@@ -22,7 +22,10 @@ import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
-import { createUploadSlots, type UploadSlots } from './status/upload-slots.js';
+import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
+import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
+import { createUploads, type Uploads } from './uploads/uploads.js';
+import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
 /** Everything that handlers stand on. Each takes only what it needs of it. */
 export interface Dependencies {
@@ -39,7 +42,13 @@ export interface Dependencies {
   barrier: Barrier;
   syncState: SyncState;
   serverWatch: ServerWatch;
+  /** Null where the disk is as it should be, or does not matter. */
+  diskFinding: Finding | null;
+  rebuilding: Rebuilding;
+  uploads: Uploads;
   uploadSlots: UploadSlots;
+  /** Uploads acknowledged while Redis was away. */
+  deferred: Uploads['deferred'];
   shutdown: Shutdown;
   address: PublicAddress;
   /** Ends every connection. No call may follow. */
@@ -50,7 +59,11 @@ export interface Dependencies {
 const READY_WITHIN_MS = 1_000;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host cannot be used. */
-export async function openDependencies(settings: Settings, log: Logger): Promise<Dependencies> {
+export async function openDependencies(
+  settings: Settings,
+  log: Logger,
+  env: Environment = process.env,
+): Promise<Dependencies> {
   const host = await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log });
   const keys = redisKeys(settings.redis.prefix);
   const { connection } = settings.redis;
@@ -61,14 +74,32 @@ export async function openDependencies(settings: Settings, log: Logger): Promise
   const serverWatch = createServerWatch({ redis: background, settings, log });
   const clients = [request, background, barrierConnection];
   await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
+  const diskFinding = await ephemeralDiskFinding(settings, env);
+  if (diskFinding !== null) log.warn('disk.finding', { ...diskFinding });
+  const intents = createIntents(request, keys);
+  const refusedAssets = createRefusedAssets(request, keys);
+  const syncState = createSyncState(request, keys);
+  const shutdown = createShutdown();
+  const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
+  const uploads = createUploads({
+    uploads: settings.uploads,
+    folder: settings.host.folder,
+    host,
+    intents,
+    refusedAssets,
+    queues,
+    slots: uploadSlots,
+    shutdown,
+    log,
+  });
   return {
     settings,
     log,
     keys,
     redis: { request, background },
     catalog: createCatalog(request, keys),
-    intents: createIntents(request, keys),
-    refusedAssets: createRefusedAssets(request, keys),
+    intents,
+    refusedAssets,
     queues,
     host,
     barrier: createBarrier({
@@ -77,12 +108,17 @@ export async function openDependencies(settings: Settings, log: Logger): Promise
       settings: settings.durability,
       believesFsync: () => serverWatch.believesFsync(),
     }),
-    syncState: createSyncState(request, keys),
+    syncState,
     serverWatch,
-    uploadSlots: createUploadSlots(settings.uploads.maxConcurrent),
-    shutdown: createShutdown(),
+    diskFinding,
+    rebuilding: watchRebuilding(syncState),
+    uploads,
+    uploadSlots,
+    deferred: uploads.deferred,
+    shutdown,
     address: createPublicAddress(settings.http),
     close: async () => {
+      uploads.stop();
       await serverWatch.close();
       await queues.close();
       await Promise.all(clients.map(closeRedis));

@@ -1,9 +1,8 @@
 import { readSettings, refuseOpenAccess } from '@holdfast/shared/config';
-import { toHoldfastError } from '@holdfast/shared/errors';
+import { explainFailure, toHoldfastError } from '@holdfast/shared/errors';
 import { runUntilSignal } from '@holdfast/shared/lifecycle';
 import { createLogger } from '@holdfast/shared/logging';
 import { apiService } from './api-service.js';
-import { explainFailure } from './explain-failure.js';
 
 // The terminal or the pipe may go away; that must not take the service down with it.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);

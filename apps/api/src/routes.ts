@@ -1,9 +1,65 @@
 import type { Dependencies } from './dependencies.js';
+import { serveFile } from './files/serve-file.js';
 import type { Route } from './http/route.js';
+import { editMedia } from './media/edit-media.js';
+import { listMedia } from './media/list-media.js';
+import { acceptedMedia } from './media/present-media.js';
+import { removeMedia } from './media/remove-media.js';
+import { showMedia } from './media/show-media.js';
+import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
+import { checkHealth } from './status/check-health.js';
 import { live } from './status/live.js';
+import { ready } from './status/ready.js';
+import { showDatabaseStatus } from './status/show-database-status.js';
+import { showSyncStatus } from './sync/show-sync-status.js';
+import { startSync } from './sync/start-sync.js';
+import { uploadRoute } from './uploads/upload-route.js';
 
 /** Every route there is. Paths are tried in this order: those with fixed words before those with an id. */
 export function routes(deps: Dependencies): readonly Route[] {
-  void deps;
-  return [{ method: 'GET', path: '/livez', role: 'open', serve: live() }];
+  const upload = uploadRoute({
+    ...deps.uploads,
+    catalog: deps.catalog,
+    answerFor: (record) => acceptedMedia(record, deps.address),
+  });
+  const sync = startSync(deps);
+  return [
+    { method: 'GET', path: '/livez', role: 'open', serve: live() },
+    { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },
+    { method: 'POST', path: '/api/media/upload', role: 'write', limited: true, serve: upload },
+    { method: 'GET', path: '/api/media/health', role: 'open', serve: checkHealth(deps) },
+    { method: 'GET', path: '/api/media/database/status', role: 'read', serve: showDatabaseStatus(deps) },
+    { method: 'GET', path: '/api/media/sync/status', role: 'read', serve: showSyncStatus(deps) },
+    { method: 'POST', path: '/api/media/sync-cloudinary', role: 'admin', limited: true, serve: sync },
+    // Older clients call it so.
+    {
+      method: 'GET',
+      path: '/api/media/sync-cloudinary',
+      role: 'admin',
+      limited: true,
+      changes: true,
+      serve: sync,
+    },
+    { method: 'GET', path: '/api/media', role: 'read', publicRead: true, serve: listMedia(deps) },
+    { method: 'GET', path: '/api/media/:id', role: 'read', publicRead: true, serve: showMedia(deps) },
+    { method: 'PATCH', path: '/api/media/:id', role: 'write', limited: true, serve: editMedia(deps) },
+    { method: 'DELETE', path: '/api/media/:id', role: 'write', limited: true, serve: removeMedia(deps) },
+    {
+      method: 'ALL',
+      path: QUEUE_BOARD_PATH,
+      role: 'admin',
+      page: true,
+      serve: queueBoard(deps.queues, deps.log),
+    },
+    ...localFiles(deps),
+  ];
+}
+
+/** Only the local host has files of its own to serve. */
+function localFiles({ settings }: Dependencies): Route[] {
+  const { host, access } = settings;
+  if (host.kind !== 'local') return [];
+  const isPublic = access.keys.length === 0 || access.publicRead;
+  const serve = serveFile(host, { isPublic });
+  return [{ method: 'GET', path: '/media/*path', role: 'read', publicRead: true, page: true, serve }];
 }

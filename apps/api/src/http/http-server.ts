@@ -46,6 +46,8 @@ export function httpServer(options: HttpServerOptions): Service {
     awaitsInvitation(req);
     server.emit('request', req, res);
   });
+  // Expectations that we do not know are not met, and nobody minds.
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return service('http-server', {
     start: async () => {
       await listen(server, host, port);

@@ -8,7 +8,7 @@ import {
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from '@holdfast/shared/redis';
-import { withinMs } from './within-ms.js';
+import { withinMs } from '../within-ms.js';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
 export interface ServerWatch {

@@ -1,0 +1,70 @@
+import type { RequestHandler, Response } from 'express';
+import type { LocalHostSettings } from '@holdfast/shared/config';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
+
+/** Nothing in a file may run or load anything, whatever it turns out to be. */
+const CONTENT_POLICY =
+  "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+/** Browsers show PDF files in a viewer of their own, which a sandbox would keep from starting. */
+const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/** Files of the local host, in whole or in ranges. */
+export function serveFile(settings: LocalHostSettings, options: { isPublic: boolean }): RequestHandler {
+  return async (req, res, next) => {
+    const file = await openLocalFile(settings, req.path);
+    if (file === null) throw new HoldfastError('NOT_FOUND');
+    describe(res, file, options.isPublic);
+    res.sendFile(
+      file.path,
+      { dotfiles: 'allow', cacheControl: false, lastModified: false },
+      (error?: Error) => {
+        if (error === undefined) return;
+        if (res.headersSent) {
+          res.destroy();
+          return;
+        }
+        const ours = unreadable(error);
+        if (isHoldfastError(ours, 'RANGE_NOT_SATISFIABLE'))
+          res.setHeader('Content-Range', `bytes */${String(file.bytes)}`);
+        next(ours);
+      },
+    );
+  };
+}
+
+function describe(res: Response, file: LocalFile, isPublic: boolean): void {
+  res.setHeader('Content-Type', file.contentType);
+  res.setHeader('Content-Disposition', disposition(file));
+  res.setHeader(
+    'Content-Security-Policy',
+    file.contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY,
+  );
+  res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
+  res.setHeader('ETag', `"${file.etag}"`);
+  res.setHeader('Last-Modified', new Date(file.uploadedAt).toUTCString());
+  res.setHeader('Cache-Control', `${isPublic ? 'public' : 'private'}, no-cache`);
+}
+
+/** The name in plain ASCII for old clients, and in full (RFC 6266, RFC 8187). */
+function disposition({ disposition: kind, filename }: LocalFile): string {
+  if (filename === '') return kind;
+  const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+  const full = encodeURIComponent(filename.toWellFormed()).replaceAll(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `${kind}; filename="${plain}"; filename*=UTF-8''${full}`;
+}
+
+/** `send` speaks in HTTP errors: a file that was deleted a moment ago, a range that is not there. */
+const codes: Readonly<Record<number, ErrorCode>> = {
+  404: 'NOT_FOUND',
+  412: 'REVISION_MISMATCH',
+  416: 'RANGE_NOT_SATISFIABLE',
+};
+
+function unreadable(error: Error & { status?: number }): Error {
+  const code = codes[error.status ?? 0];
+  return code === undefined ? error : new HoldfastError(code, undefined, { cause: error });
+}

@@ -1,0 +1,114 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Intents } from '@holdfast/shared/intents';
+import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { endpoint } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/public-address.js';
+import type { RequestContext } from '../http/request-context.js';
+import { changeFields, mediaChanges, type MediaChanges } from './change-fields.js';
+import { entityTag, expectedRevisions, refuseOtherRevision } from './entity-tag.js';
+import { findMedia, type FindDependencies } from './find-media.js';
+import { presentMedia } from './present-media.js';
+import { pushToHost } from './push-to-host.js';
+
+export interface EditDependencies extends FindDependencies {
+  catalog: Catalog;
+  host: MediaHost;
+  queues: MediaQueues;
+  intents: Pick<Intents, 'accept'>;
+  address: PublicAddress;
+}
+
+const PUSH_WITHIN_MS = 3_000;
+/** Edits of others that may come between reading and writing before we say so. */
+const TRIES = 10;
+
+/** Changes what people write about a media: in the catalog first, then on the host, which must carry it too. */
+export const editMedia = (deps: EditDependencies) =>
+  endpoint({
+    body: mediaChanges,
+    handle: async ({ params, body, header, context }) => {
+      const expected = expectedRevisions(header('if-match'));
+      const id = params['id'] ?? '';
+      const { record, changed } = await saveChanges(deps, id, body, expected);
+      const done = !changed || (await carryOn(deps, record, context));
+      const latest = (await deps.catalog.find(id)) ?? record;
+      const media = presentMedia(latest.revision === record.revision ? latest : record, deps.address);
+      return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
+    },
+  });
+
+/** Over the revision that was read, again when another edit came between, unless the client insists on one. */
+async function saveChanges(
+  deps: EditDependencies,
+  id: string,
+  changes: MediaChanges,
+  expected: readonly number[] | 'any' | null,
+): Promise<{ record: MediaRecord; changed: boolean }> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const record = await findMedia(deps, id);
+    refuseUnsettled(record);
+    refuseOtherRevision(expected, record.revision);
+    const next = changeFields(record, changes, new Date());
+    if (next === null) return { record, changed: false };
+    const outcome = await deps.catalog.saveIf(next, record.revision);
+    if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
+    if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
+  }
+  throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
+}
+
+function refuseUnsettled({ status }: MediaRecord): void {
+  if (status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
+  if (status === 'missing' || status === 'deferred')
+    throw new HoldfastError('MEDIA_UNSETTLED', `the media is ${status}`);
+}
+
+/** What follows an edit that is in the catalog: it is verified like an upload, and the host gets it. False when not all of it is done. */
+async function carryOn(
+  deps: EditDependencies,
+  record: MediaRecord,
+  context: RequestContext,
+): Promise<boolean> {
+  const [queued, pushed] = await Promise.all([
+    queueVerification(deps, record, context),
+    pushInTime(deps, record, context),
+  ]);
+  return queued && pushed;
+}
+
+/** The settled intent first: whatever happens to the jobs, the sweep adds them again. */
+async function queueVerification(
+  { intents, queues }: EditDependencies,
+  record: MediaRecord,
+  { log }: RequestContext,
+): Promise<boolean> {
+  try {
+    await intents.accept(record, true);
+    await queues.enqueueUpload(record);
+    return true;
+  } catch (error) {
+    log.warn('media.edit_not_queued', { id: record.id, revision: record.revision, error });
+    return false;
+  }
+}
+
+/** False when the host did not have it in time: a job goes on, and the sweep where even that cannot be added. */
+async function pushInTime(
+  deps: EditDependencies,
+  record: MediaRecord,
+  { log }: RequestContext,
+): Promise<boolean> {
+  try {
+    await pushToHost(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS));
+    return true;
+  } catch (error) {
+    log.warn('media.push_deferred', { id: record.id, revision: record.revision, error });
+    await deps.queues
+      .add(pushJob, { id: record.id, revision: record.revision, round: 0 })
+      .catch((reason: unknown) => log.warn('media.push_not_queued', { id: record.id, error: reason }));
+    return false;
+  }
+}

@@ -1,0 +1,70 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Barrier } from '@holdfast/shared/durability';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { endpoint } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/public-address.js';
+import type { RequestContext } from '../http/request-context.js';
+import { withinMs } from '../within-ms.js';
+import { expectedRevisions, refuseOtherRevision } from './entity-tag.js';
+import { findMedia, type FindDependencies } from './find-media.js';
+import { acceptedMedia } from './present-media.js';
+
+export interface RemoveDependencies extends FindDependencies {
+  catalog: Catalog;
+  host: MediaHost;
+  queues: MediaQueues;
+  barrier: Barrier;
+  address: PublicAddress;
+}
+
+const REMOVE_WITHIN_MS = 3_000;
+/** How long the tombstone may take to reach the disk before the host is asked all the same. */
+const BARRIER_WITHIN_MS = 1_500;
+
+/** Deletes for good: tombstone, then the host, then the record (reliability.md, section 7). */
+export const removeMedia = (deps: RemoveDependencies) =>
+  endpoint({
+    handle: async ({ params, header, context }) => {
+      const record = await bury(deps, params['id'] ?? '', expectedRevisions(header('if-match')));
+      await removeInTime(deps, record, context);
+      return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
+    },
+  });
+
+/** Puts the tombstone. With `If-Match` it lies on the revision that the client has seen, or nowhere. */
+async function bury(
+  deps: RemoveDependencies,
+  id: string,
+  expected: readonly number[] | 'any' | null,
+): Promise<MediaRecord> {
+  const record = await findMedia(deps, id);
+  if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
+  if (record.status !== 'deleting') refuseOtherRevision(expected, record.revision);
+  const bound = expected !== null && expected !== 'any';
+  const outcome = await deps.catalog.beginDelete(id, bound ? record.revision : 0);
+  if (outcome === 'conflict') throw new HoldfastError('REVISION_MISMATCH');
+  if (outcome !== 'deleting') throw new HoldfastError('MEDIA_NOT_FOUND');
+  await withinMs(BARRIER_WITHIN_MS, deps.barrier.confirm(), null).catch(() => null);
+  return record;
+}
+
+/** What the host does not confirm now, a job retries, and the sweep where even that cannot be added. */
+async function removeInTime(
+  { host, catalog, queues }: RemoveDependencies,
+  record: MediaRecord,
+  { log }: RequestContext,
+): Promise<void> {
+  const { id, publicId, resourceType } = record;
+  try {
+    await host.remove({ publicId, resourceType }, AbortSignal.timeout(REMOVE_WITHIN_MS));
+    await catalog.finishDelete(id);
+  } catch (error) {
+    log.warn('media.removal_deferred', { id, error });
+    await queues
+      .add(removeJob, { id, publicId, resourceType, round: 0 })
+      .catch((reason: unknown) => log.warn('media.removal_not_queued', { id, error: reason }));
+  }
+}

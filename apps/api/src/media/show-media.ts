@@ -1,0 +1,18 @@
+import { endpoint } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/public-address.js';
+import { entityTag, hasTag } from './entity-tag.js';
+import { findMedia, type FindDependencies } from './find-media.js';
+import { presentMedia } from './present-media.js';
+
+/** One record, or 304 where the client has it already. */
+export const showMedia = (deps: FindDependencies & { address: PublicAddress }) =>
+  endpoint({
+    handle: async ({ params, header }) => {
+      const media = presentMedia(await findMedia(deps, params['id'] ?? ''), deps.address);
+      const tag = entityTag(media);
+      const headers = { ETag: tag, 'Cache-Control': 'private, no-cache' };
+      return hasTag(header('if-none-match'), tag)
+        ? { status: 304, headers }
+        : { status: 200, body: media, headers };
+    },
+  });

@@ -1,0 +1,69 @@
+import type { Finding } from '@holdfast/shared/durability';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { SyncState } from '@holdfast/shared/sync';
+import { withinMs } from '../within-ms.js';
+import type { ServerWatch } from './server-watch.js';
+
+export interface FindingSources {
+  serverWatch: Pick<ServerWatch, 'current'>;
+  /** Null where the disk is as it should be, or does not matter. */
+  diskFinding: Finding | null;
+  redis: { request: RedisClient };
+  keys: Pick<RedisKeys, 'workers'>;
+  syncState: Pick<SyncState, 'readStatus'>;
+}
+
+const PATIENCE_MS = 600;
+
+const noWorker: Finding = {
+  code: 'NO_WORKER',
+  severity: 'warning',
+  message: 'No worker is alive: uploads are accepted and kept, but not verified until one is.',
+  fix: 'Start a worker (node apps/worker/dist/main.js) with the same settings.',
+};
+
+/** Everything that an operator should know now: of the Redis server, the disk, the workers and the last sync. */
+export async function currentFindings(
+  sources: FindingSources,
+): Promise<{ findings: Finding[]; workers: number | null }> {
+  const { serverWatch, diskFinding, redis, keys, syncState } = sources;
+  const asked = <T>(work: Promise<T>): Promise<T | null> =>
+    withinMs(PATIENCE_MS, work, null).catch(() => null);
+  const [server, workers, sync] = await Promise.all([
+    serverWatch.current(),
+    asked(redis.request.zcount(keys.workers, `(${String(Date.now())}`, '+inf')),
+    asked(syncState.readStatus()),
+  ]);
+  const ofSync = [...(sync?.running?.findings ?? []), ...(sync?.lastRun?.findings ?? [])].map(
+    ({ code, severity, message, fix }) => ({ code, severity, message, fix }),
+  );
+  const findings = [
+    ...server.findings,
+    ...(diskFinding === null ? [] : [diskFinding]),
+    ...(workers === 0 ? [noWorker] : []),
+    ...ofSync.filter(({ code }, index) => ofSync.findIndex((other) => other.code === code) === index),
+  ];
+  return { findings, workers };
+}
+
+/** Codes that say something about what survives, the most urgent first. */
+const aboutPersistence = [
+  'AOF_WRITE_FAILED',
+  'PERSISTENCE_OFF',
+  'SNAPSHOTS_ONLY',
+  'EPHEMERAL_DISK',
+  'EVICTION_POLICY',
+  'RDB_SAVE_FAILED',
+  'FSYNC_EVERYSEC',
+  'UNKNOWN_PERSISTENCE',
+];
+
+/** One sentence, empty when records survive what they should. A container's own disk is a notice, not a warning. */
+export function persistenceWarning(findings: readonly Finding[]): string {
+  const serious = findings.filter(({ code, severity }) => code !== 'EPHEMERAL_DISK' || severity !== 'notice');
+  for (const code of aboutPersistence) {
+    const found = serious.find((finding) => finding.code === code);
+    if (found !== undefined) return found.message;
+  }
+  return '';
+}

@@ -1,0 +1,66 @@
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Settings } from '@holdfast/shared/config';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { defineScript, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { endpoint } from '../http/endpoint.js';
+import type { Shutdown } from '../http/shutdown.js';
+import type { UploadSlots } from '../uploads/upload-slots.js';
+
+export interface ReadyDependencies {
+  settings: Pick<Settings, 'uploads'>;
+  redis: { request: RedisClient };
+  keys: RedisKeys;
+  host: Pick<MediaHost, 'freeBytes'>;
+  shutdown: Pick<Shutdown, 'draining'>;
+  uploadSlots: Pick<UploadSlots, 'full'>;
+}
+
+/** Below this the local host takes no uploads. */
+const FREE_BYTES_NEEDED = 200_000_000;
+/** Balancers ask often and all at once. */
+const KNOWN_FOR_MS = 500;
+
+/** KEYS: hash tag, probe. Counts what waits, as the opening of an upload does, and makes the same kind of write. */
+const probeScript = defineScript(`
+local p = KEYS[1]
+local backlog = 0
+for _, queue in ipairs({ 'save', 'verify' }) do
+  backlog = backlog + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
+end
+redis.call('SET', KEYS[2], '1', 'EX', 60)
+return backlog
+`);
+
+/** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
+export const ready = (deps: ReadyDependencies) => {
+  let known: { refusal: Promise<HoldfastError | null>; at: number } | undefined;
+  return endpoint({
+    handle: async () => {
+      const now = performance.now();
+      if (known === undefined || now - known.at > KNOWN_FOR_MS)
+        known = { refusal: uploadRefusal(deps), at: now };
+      const refusal = deps.shutdown.draining.aborted
+        ? new HoldfastError('SHUTTING_DOWN')
+        : await known.refusal;
+      return refusal === null
+        ? { status: 200, body: { status: 'ready' } }
+        : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
+    },
+  });
+};
+
+/** Why an upload would be refused now, or null. */
+async function uploadRefusal(deps: ReadyDependencies): Promise<HoldfastError | null> {
+  const { settings, redis, keys, host, uploadSlots } = deps;
+  if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
+  const free = await host.freeBytes().catch(() => null);
+  if (free !== null && free < FREE_BYTES_NEEDED) return new HoldfastError('STORAGE_FULL');
+  try {
+    const backlog = Number(await probeScript(redis.request, [keys.prefix, keys.probe('ready')], []));
+    return backlog > settings.uploads.maxBacklog
+      ? new HoldfastError('OVERLOADED', 'too many jobs wait')
+      : null;
+  } catch (error) {
+    return fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}

@@ -1,0 +1,38 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Settings } from '@holdfast/shared/config';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { endpoint } from '../http/endpoint.js';
+import { currentFindings, type FindingSources } from './current-findings.js';
+import { hostStatus } from './host-status.js';
+import { storageStatus } from './storage-status.js';
+import { redisFailure } from './test-persistence.js';
+
+export interface DatabaseStatusDependencies extends FindingSources {
+  settings: Pick<Settings, 'redis' | 'host'>;
+  catalog: Pick<Catalog, 'counts'>;
+  host: MediaHost;
+}
+
+/** What is stored and where. Answers also while Redis is away: then the counts are unknown, and say so. */
+export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
+  endpoint({
+    handle: async () => {
+      const [counted, { findings }, host] = await Promise.all([
+        deps.catalog.counts().then(
+          (counts) => ({ counts, failure: null }),
+          (error: unknown) => ({ counts: null, failure: redisFailure(error) }),
+        ),
+        currentFindings(deps),
+        hostStatus(deps.host, deps.settings),
+      ]);
+      return {
+        status: 200,
+        body: {
+          storage: storageStatus(deps.settings, findings, counted.failure),
+          mediaCount: counted.counts?.total ?? null,
+          byStatus: counted.counts?.byStatus ?? {},
+          host,
+        },
+      };
+    },
+  });

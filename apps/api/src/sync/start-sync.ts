@@ -1,0 +1,64 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import { syncJob, syncModes, type MediaQueues } from '@holdfast/shared/jobs';
+import { newMediaId } from '@holdfast/shared/media';
+import type { SyncRun, SyncState } from '@holdfast/shared/sync';
+import { endpoint } from '../http/endpoint.js';
+import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import type { Shutdown } from '../http/shutdown.js';
+
+const yesOrNo = z
+  .enum(['true', 'false'], 'must be true or false')
+  .default('false')
+  .transform((value) => value === 'true');
+
+const query = z.strictObject({
+  mode: z.enum(syncModes, `must be ${syncModes.join(' or ')}`).default('full'),
+  dryRun: yesOrNo,
+  force: yesOrNo,
+});
+
+export interface StartSyncDependencies {
+  queues: Pick<MediaQueues, 'add'>;
+  syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
+  shutdown: Pick<Shutdown, 'draining'>;
+}
+
+const LONGEST_WAIT_SECONDS = 300;
+const FIRST_LOOK_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+
+/** Asks for a run of its own, which begins once the running one has ended. Its id is known before it starts. */
+export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies) =>
+  endpoint({
+    query,
+    handle: async ({ query: { mode, dryRun, force }, header, gone, context }) => {
+      const alreadyRunning = (await syncState.readStatus()).running !== null;
+      // Run ids are ULIDs like those of media: ordered by time.
+      const runId = newMediaId();
+      await queues.add(syncJob, { trigger: 'manual', mode, runId, dryRun, force });
+      context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
+      const { waitSeconds } = readPrefer(header('prefer'));
+      if (waitSeconds !== undefined) {
+        const seconds = Math.min(waitSeconds, LONGEST_WAIT_SECONDS);
+        const signal = AbortSignal.any([gone, shutdown.draining, AbortSignal.timeout(seconds * 1_000)]);
+        const run = await finishedRun(syncState, runId, signal);
+        if (run !== null) return { status: 200, body: run, headers: preferenceApplied(waitSeconds) };
+      }
+      return { status: 202, body: { runId, mode, alreadyRunning } };
+    },
+  });
+
+/** The run once it has ended; null when the signal comes first. */
+async function finishedRun(
+  syncState: Pick<SyncState, 'findRun'>,
+  runId: string,
+  signal: AbortSignal,
+): Promise<SyncRun | null> {
+  for (let pauseMs = FIRST_LOOK_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+    const run = await syncState.findRun(runId).catch(() => null);
+    if (run !== null && run.finishedAt !== null) return run;
+    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+  return null;
+}
