@@ -65,13 +65,13 @@ export async function readIdentity(place: AssetPlace): Promise<Identity | null> 
   return text === null ? null : parseFile(identitySchema, text);
 }
 
-/** The whole asset, or null unless identity and bytes are there. `replaced: false` spares looking for replaced metadata. */
-export async function readAssetAt(place: AssetPlace, replaced = true): Promise<HostAsset | null> {
+/** The whole asset, or null unless identity and bytes are there. `edited: false` spares looking for replaced metadata. */
+export async function readAssetAt(place: AssetPlace, edited = true): Promise<HostAsset | null> {
   const known = await readIdentity(place);
   if (known === null) return null;
   const [bytes, newer] = await Promise.all([
     unlessMissing(stat(bytesPath(place, known.token))),
-    replaced ? unlessMissing(readFile(metadataPath(place, known.token), 'utf8')) : null,
+    edited ? unlessMissing(readFile(metadataPath(place, known.token), 'utf8')) : null,
   ]);
   if (bytes === null) return null;
   return toHostAsset(place.assetId, known, {

@@ -5,18 +5,20 @@ import { resourceTypes, type ResourceType } from '../../media/index.js';
 import { abortReason } from '../abort-reason.js';
 import type { AssetPage, ChangesRequest, HostAsset, ListRequest } from '../media-host.js';
 import { placeOf, readAssetAt } from './asset-files.js';
-import { walkAssets } from './walk-assets.js';
+import { walkAssets, type WalkedAsset } from './walk-assets.js';
 
 interface Spot {
   resourceType: ResourceType;
   assetId: string;
 }
 
+type Walked = Spot & WalkedAsset;
+
 /** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
 export function createListing(root: string, log: Logger) {
-  const read = async ({ resourceType, assetId }: Spot): Promise<HostAsset | null> => {
+  const read = async ({ resourceType, assetId, edited }: Walked): Promise<HostAsset | null> => {
     try {
-      return await readAssetAt(placeOf(root, resourceType, assetId));
+      return await readAssetAt(placeOf(root, resourceType, assetId), edited);
     } catch (error) {
       // One damaged file must not end every listing; `find` and `confirm` still say what is wrong with it.
       log.warn('host.asset_unreadable', { assetId, error });
@@ -24,8 +26,12 @@ export function createListing(root: string, log: Logger) {
     }
   };
 
-  const page = async (spots: AsyncIterable<Spot>, limit: number, signal: AbortSignal): Promise<AssetPage> => {
-    const taken: Spot[] = [];
+  const page = async (
+    spots: AsyncIterable<Walked>,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<AssetPage> => {
+    const taken: Walked[] = [];
     let more = false;
     for await (const spot of spots) {
       if (signal.aborted) throw abortReason(signal);
@@ -55,7 +61,7 @@ export function createListing(root: string, log: Logger) {
   };
 }
 
-async function* changedSpots(root: string, changedSince: number, from: Spot | null): AsyncGenerator<Spot> {
+async function* changedSpots(root: string, changedSince: number, from: Spot | null): AsyncGenerator<Walked> {
   const start = from === null ? 0 : resourceTypes.indexOf(from.resourceType);
   for (const resourceType of resourceTypes.slice(start)) {
     const after = from?.resourceType === resourceType ? from.assetId : null;
@@ -67,8 +73,8 @@ async function* spotsOf(
   root: string,
   resourceType: ResourceType,
   options: Parameters<typeof walkAssets>[1],
-): AsyncGenerator<Spot> {
-  for await (const assetId of walkAssets(join(root, resourceType), options)) yield { resourceType, assetId };
+): AsyncGenerator<Walked> {
+  for await (const walked of walkAssets(join(root, resourceType), options)) yield { resourceType, ...walked };
 }
 
 function readCursor(cursor: string): Spot {

@@ -10,17 +10,23 @@ export interface WalkOptions {
   changedSince?: number;
 }
 
+export interface WalkedAsset {
+  assetId: string;
+  /** True when a file with replaced metadata is there. */
+  edited: boolean;
+}
+
 /** Time stamps of files lag behind the clock by a tick of the kernel. */
 const CLOCK_SLACK_MS = 1_000;
 
 /**
- * Asset ids of one type in the order of their names, which is that of their creation. Reads names only, one folder at
+ * The assets of one type in the order of their names, which is that of their creation. Reads names only, one folder at
  * a time, and with `changedSince` only folders that changed.
  */
 export async function* walkAssets(
   typeFolder: string,
   { after, changedSince }: WalkOptions,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<WalkedAsset, void, undefined> {
   const [first, second] = after === null ? ['', ''] : foldersOf(after);
   const since = changedSince === undefined ? null : changedSince - CLOCK_SLACK_MS;
   for (const outer of await names(typeFolder)) {
@@ -41,21 +47,21 @@ async function* assetsIn(
   folder: string,
   after: string | null,
   since: number | null,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<WalkedAsset, void, undefined> {
   const all = await names(folder);
-  const replaced = new Map(
+  const edits = new Map(
     all.filter((name) => name.endsWith('.meta')).map((name) => [name.slice(0, 32), name]),
   );
   for (const name of all) {
     const id = name.slice(0, 32);
     if (!isAssetId(id) || name !== `${id}.json` || (after !== null && id <= after)) continue;
-    const newest = replaced.get(id) ?? name;
+    const edit = edits.get(id);
     if (
       since === null ||
       (await changed(join(folder, name), since)) ||
-      (newest !== name && (await changed(join(folder, newest), since)))
+      (edit !== undefined && (await changed(join(folder, edit), since)))
     )
-      yield id;
+      yield { assetId: id, edited: edit !== undefined };
   }
 }
 
