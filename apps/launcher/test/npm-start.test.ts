@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { endProcesses } from '../src/processes/end-processes.js';
+import { isRunning } from '../src/processes/process-identity.js';
+import { readRunningFile, type RunningEntry } from '../src/processes/running-file.js';
+import { untilGone } from './support/launcher-process.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const START_MS = 90_000;
+
+interface Started {
+  npm: ChildProcess;
+  ended: Promise<unknown[]>;
+  address: string;
+  running: readonly RunningEntry[];
+}
+
+/** The real command, in this very checkout, on data and a port of the test's own. */
+async function npmStart(): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-npm-start-'));
+  const port = await freePort();
+  const npm = spawn('npm', ['start'], {
+    cwd: root,
+    detached: true,
+    // production: a developer's .env must not decide what the test sees.
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_ENV: 'production',
+      DATA_DIR: folder,
+      PORT: String(port),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(npm, 'exit');
+  let output = '';
+  for (const stream of [npm.stdout, npm.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const listFile = join(folder, 'redis', 'processes.json');
+  onTestFinished(async () => {
+    const left = readRunningFile(listFile).filter((one) => isRunning(one));
+    try {
+      process.kill(-(npm.pid ?? 0), 'SIGKILL');
+    } catch {
+      // The whole group is gone already.
+    }
+    await endProcesses(left, 0);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const ready = vi.waitFor(
+    () => {
+      if (!output.includes('Holdfast is running.')) throw new Error(output);
+    },
+    { timeout: START_MS, interval: 50 },
+  );
+  const tooEarly = ended.then(() => {
+    throw new Error(`npm start ended:\n${output}`);
+  });
+  // Whichever comes second is not awaited.
+  for (const one of [ready, tooEarly]) one.catch(() => undefined);
+  await Promise.race([ready, tooEarly]);
+  return { npm, ended, address: `http://127.0.0.1:${String(port)}`, running: readRunningFile(listFile) };
+}
+
+it('runs the API, the worker and Redis, and npm exits 0 after all of them on a signal', async () => {
+  const { npm, ended, address, running } = await npmStart();
+  expect((await fetch(`${address}/livez`)).status).toBe(200);
+  expect(running.map((one) => one.role).toSorted()).toEqual(['api', 'guard', 'redis', 'worker']);
+  npm.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+  expect(running.filter((one) => isRunning(one))).toEqual([]);
+}, 120_000);
+
+it('ends everything when npm itself is killed', async () => {
+  const { npm, running } = await npmStart();
+  npm.kill('SIGKILL');
+  await untilGone(running);
+  expect(running).toHaveLength(4);
+}, 120_000);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
