@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '../errors/index.js';
-import { abortReason } from './abort-reason.js';
+import { abortReason, onAbort } from './abort-signal.js';
 import { toSourceError } from './source-error.js';
 
 export interface ReadLimits {
@@ -22,13 +22,10 @@ export async function* bodyChunks(
     return;
   }
   let reading = true;
-  const onAbort = (): void => {
-    body.destroy(abortReason(signal));
-  };
   const timer = setTimeout(() => {
     if (reading) body.destroy(new HoldfastError('HOST_TIMEOUT', 'the body of the upload stalled'));
   }, idleMs);
-  signal.addEventListener('abort', onAbort, { once: true });
+  const forgetAbort = onAbort(signal, () => body.destroy(abortReason(signal)));
   try {
     signal.throwIfAborted();
     for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -41,7 +38,7 @@ export async function* bodyChunks(
     throw signal.aborted ? abortReason(signal) : toSourceError(error);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    forgetAbort();
     body.destroy();
   }
 }

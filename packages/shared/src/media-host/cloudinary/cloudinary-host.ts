@@ -3,7 +3,7 @@ import type { CloudinarySettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import type { HostMetadata } from '../../media/index.js';
-import { abortReason, isAborted } from '../abort-reason.js';
+import { abortReason, isAborted } from '../abort-signal.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import { createAgentPool } from './agent-pool.js';

@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import { HoldfastError } from '../../errors/index.js';
-import { abortReason } from '../abort-reason.js';
+import { abortReason, onAbort } from '../abort-signal.js';
 import type { AgentPool } from './agent-pool.js';
 
 export interface CallLimits {
@@ -25,7 +25,7 @@ export function callHost(
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      forgetAbort();
     };
     const fail = (error: unknown): void => {
       settle();
@@ -34,9 +34,8 @@ export function callHost(
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
       reject(error);
     };
-    const onAbort = (): void => fail(signal === undefined ? undefined : abortReason(signal));
     const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const forgetAbort = onAbort(signal, () => fail(signal === undefined ? undefined : abortReason(signal)));
     const succeed = (reply: unknown): void => {
       settle();
       lease.release();

@@ -25,7 +25,7 @@ function largeBody(): Readable {
 const failures: [string, Fault, string, unknown][] = [
   // The refusal may be lost behind the reset of the connection, and is then a failure of the network.
   ['an early refusal', { kind: 'early-error', match }, 'HOST_REJECTED', expect.any(Boolean)],
-  ['a reset in the middle', { kind: 'reset-body', afterBytes: 200_000, match }, 'HOST_REJECTED', true],
+  ['a reset in the middle', { kind: 'reset-body', afterBytes: 50_000, match }, 'HOST_REJECTED', true],
   ['a reset before the first byte', { kind: 'reset-body', afterBytes: 0, match }, 'HOST_REJECTED', true],
   // The emulator does not look at a socket that it leaves unread, so it must let go of it by itself.
   ['silence', { kind: 'silence', ms: 5_000, match }, 'HOST_TIMEOUT', true],

@@ -1,6 +1,6 @@
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { HoldfastError } from '../../errors/index.js';
-import { abortReason } from '../abort-reason.js';
+import { abortReason, onAbort } from '../abort-signal.js';
 import { toSourceError } from '../source-error.js';
 import type { Lease } from './agent-pool.js';
 import type { CloudinarySdk, UploadOptions } from './sdk.js';
@@ -28,7 +28,7 @@ export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): 
       if (settled) return;
       settled = true;
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      forgetAbort();
       const sent = sink?.writableFinished === true;
       if ('destroy' in body) body.destroy();
       if (error === undefined && sent) {
@@ -42,11 +42,10 @@ export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): 
       if (error !== undefined) reject(error);
       else resolve(reply);
     };
-    const onAbort = (): void => finish(abortReason(signal));
     const timer = setTimeout(() => finish(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    signal.addEventListener('abort', onAbort, { once: true });
+    const forgetAbort = onAbort(signal, () => finish(abortReason(signal)));
     if (signal.aborted) {
-      onAbort();
+      finish(abortReason(signal));
       return;
     }
     try {

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes, type HostMetadata, type ResourceType } from '../../media/index.js';
 import type { AssetRef, HostAsset } from '../media-host.js';
 import { assetIdOf, foldersOf } from './asset-id.js';
+import { currentEtag } from './current-etag.js';
 import { unlessMissing } from './disk-errors.js';
 import { assetUrl } from './asset-url.js';
 
@@ -27,6 +28,8 @@ export const identitySchema = z.object({
   width: z.number().nullable(),
   height: z.number().nullable(),
   etag: z.string(),
+  /** Of the bytes, so that a file written by others shows without reading it. */
+  mtimeMs: z.number(),
   createdAt: z.string(),
   metadata,
 });
@@ -76,15 +79,16 @@ export async function readAssetAt(place: AssetPlace, edited = true): Promise<Hos
   if (bytes === null) return null;
   return toHostAsset(place.assetId, known, {
     bytes: bytes.size,
+    etag: await currentEtag(bytesPath(place, known.token), bytes, known),
     metadata: newer === null ? known.metadata : parseFile(metadata, newer),
   });
 }
 
-/** `bytes` is what the disk holds now, so that a damaged file shows. */
+/** `bytes` and `etag` are of what the disk holds now, so that a damaged file shows. */
 export function toHostAsset(
   assetId: string,
   known: Identity,
-  measured: { bytes: number; metadata: HostMetadata },
+  measured: { bytes: number; etag: string; metadata: HostMetadata },
 ): HostAsset {
   return {
     publicId: known.publicId,
@@ -96,7 +100,7 @@ export function toHostAsset(
     height: known.height,
     durationSeconds: null,
     url: assetUrl(known),
-    etag: known.etag,
+    etag: measured.etag,
     version: Math.floor(Date.parse(known.createdAt) / 1_000),
     createdAt: known.createdAt,
     uploadedAt: known.createdAt,

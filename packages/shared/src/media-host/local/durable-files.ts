@@ -31,11 +31,18 @@ export async function removeFile(path: string): Promise<boolean> {
 /** Folders remembered as durable; a bound, since new ones come for ever. */
 const MAX_REMEMBERED = 1_000;
 
+export interface FolderMaker {
+  /** Resolves when the folder exists and would survive a power cut. */
+  ensure: (folder: string) => Promise<void>;
+  /** Looks at every folder again. */
+  forget: () => void;
+}
+
 /**
- * Makes folders exist durably below `root`, once per folder and process: one that another process made a moment
- * ago may not be on disk yet.
+ * Makes folders at and below `root`, once per folder and process: one that another process made a moment ago may not
+ * be on disk yet.
  */
-export function createFolderMaker(root: string): (folder: string) => Promise<void> {
+export function createFolderMaker(root: string): FolderMaker {
   const known = new Map<string, Promise<void>>();
   const make = async (folder: string): Promise<void> => {
     if (folder.length > root.length) await ensure(dirname(folder));
@@ -51,5 +58,5 @@ export function createFolderMaker(root: string): (folder: string) => Promise<voi
     made.catch(() => known.delete(folder));
     return made;
   };
-  return ensure;
+  return { ensure, forget: () => known.clear() };
 }

@@ -106,12 +106,27 @@ it('takes an asset whose bytes the disk has lost for absent, and lets it be uplo
   expect(await openLocalFile(settings, asset.url)).toMatchObject({ bytes: asset.bytes });
 });
 
-it('reports the size that the disk holds, so that damage shows', async () => {
+it('reports size and hash of what the disk holds, so that damage shows', async () => {
+  const { directory, start } = await setup();
+  const host = await start();
+  const { asset } = await host.put(putRequest({ ref: newRef('raw'), body: Buffer.from('abc') }));
+  const { bytes } = await filesOf(directory, asset);
+  await writeFile(bytes, 'abd');
+  const changed = { ...asset, etag: '4911e516e5aa21d327512e0c8b197616' };
+  expect(await host.find(asset)).toEqual(changed);
+  expect(await host.annotate(asset, asset)).toEqual(changed);
+  await writeFile(bytes, 'a');
+  expect(await host.find(asset)).toMatchObject({ bytes: 1, etag: '0cc175b9c0f1b6a831c399e269772661' });
+});
+
+it('goes on after somebody emptied the media folder', async () => {
   const { directory, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest());
-  await writeFile((await filesOf(directory, asset)).bytes, 'cut');
-  expect(await host.find(asset)).toMatchObject({ bytes: 3, etag: asset.etag });
+  for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
+  expect(await host.find(asset)).toBeNull();
+  expect((await host.put(putRequest({ ref: asset }))).existed).toBe(false);
+  expect(await host.find(asset)).toMatchObject({ etag: asset.etag });
 });
 
 it('never brings an asset back by an edit that races its removal', async () => {

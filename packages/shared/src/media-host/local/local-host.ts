@@ -4,7 +4,7 @@ import type { LocalHostSettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
-import { abortReason, isAborted } from '../abort-reason.js';
+import { abortReason, isAborted } from '../abort-signal.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import {
@@ -19,6 +19,7 @@ import {
 } from './asset-files.js';
 import { isAssetId } from './asset-id.js';
 import { toDiskError, unlessMissing } from './disk-errors.js';
+import { currentEtag } from './current-etag.js';
 import { createFolderMaker, removeFile, syncFolder, writeDurably } from './durable-files.js';
 import { createListing } from './local-listing.js';
 import { createLocalPut } from './local-put.js';
@@ -47,10 +48,10 @@ export async function createLocalHost(
   const now = options.now ?? Date.now;
   const outcomes = createHostOutcomes(now, options.log);
   const staging = createStaging(root);
-  const ensureFolder = createFolderMaker(root);
+  const folders = createFolderMaker(root);
   const listing = createListing(root, options.log);
   try {
-    await ensureFolder(root);
+    await folders.ensure(root);
     await clearLeftovers(root, options.log, (identity) => undoUpload(root, identity));
   } catch (error) {
     throw toDiskError(error);
@@ -85,7 +86,7 @@ export async function createLocalHost(
   const put = createLocalPut({
     root,
     staging,
-    ensureFolder,
+    folders,
     refuseWhenFull: async (bytes) => {
       const free = await freeBytes();
       if (free < (options.reserveBytes ?? RESERVE_BYTES) || free < bytes)
@@ -116,7 +117,11 @@ export async function createLocalHost(
     }
     await syncFolder(place.folder);
     await touched(place);
-    return toHostAsset(place.assetId, known, { bytes: bytes.size, metadata });
+    return toHostAsset(place.assetId, known, {
+      bytes: bytes.size,
+      etag: await currentEtag(bytesPath(place, known.token), bytes, known),
+      metadata,
+    });
   };
 
   const remove = async (ref: AssetRef): Promise<'removed' | 'absent'> => {

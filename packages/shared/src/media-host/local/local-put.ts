@@ -1,6 +1,6 @@
 import { link } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortReason } from '../abort-reason.js';
+import { abortReason } from '../abort-signal.js';
 import type { PutRequest, PutResult } from '../media-host.js';
 import {
   bytesPath,
@@ -11,7 +11,7 @@ import {
   type Identity,
 } from './asset-files.js';
 import { errnoOf } from './disk-errors.js';
-import { removeFile, syncFolder, writeDurably } from './durable-files.js';
+import { removeFile, syncFolder, writeDurably, type FolderMaker } from './durable-files.js';
 import { readFileFacts } from './file-format.js';
 import type { Staging } from './staging.js';
 import { storeBody } from './store-body.js';
@@ -19,7 +19,7 @@ import { storeBody } from './store-body.js';
 export interface LocalPutParts {
   root: string;
   staging: Staging;
-  ensureFolder: (folder: string) => Promise<void>;
+  folders: FolderMaker;
   refuseWhenFull: (bytes: number) => Promise<void>;
   /** Marks the folder as changed, for `changes`. */
   touched: (place: AssetPlace) => Promise<void>;
@@ -33,12 +33,20 @@ export interface LocalPutParts {
  * name is taken, so nothing is ever overwritten.
  */
 export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => Promise<PutResult> {
-  const { root, staging, ensureFolder, refuseWhenFull, touched, idleMs, now } = parts;
+  const { root, staging, folders, refuseWhenFull, touched, idleMs, now } = parts;
 
   const commit = async (place: AssetPlace, known: Identity, stagedBytes: string, stagedIdentity: string) => {
-    await ensureFolder(place.folder);
     const bytes = bytesPath(place, known.token);
-    await link(stagedBytes, bytes);
+    await folders.ensure(place.folder);
+    try {
+      await link(stagedBytes, bytes);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // Somebody emptied the media folder under us.
+      folders.forget();
+      await folders.ensure(place.folder);
+      await link(stagedBytes, bytes);
+    }
     try {
       await linkIdentity(place, stagedIdentity);
     } catch (error) {
@@ -61,13 +69,14 @@ export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => P
     const stagedBytes = join(await staging.folder(), token);
     const stagedIdentity = `${stagedBytes}.json`;
     try {
-      const { bytes, md5, head } = await storeBody(stagedBytes, body, { signal, idleMs });
+      const { bytes, md5, mtimeMs, head } = await storeBody(stagedBytes, body, { signal, idleMs });
       const known: Identity = {
         token,
         ...ref,
         ...readFileFacts(ref.resourceType, head),
         bytes,
         etag: md5,
+        mtimeMs,
         createdAt: new Date(now()).toISOString(),
         metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
       };

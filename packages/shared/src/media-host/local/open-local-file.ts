@@ -11,7 +11,7 @@ export interface LocalFile extends Presentation {
   /** Absolute. Its content never changes. */
   path: string;
   bytes: number;
-  /** MD5 in hex of what was uploaded. */
+  /** MD5 in hex. */
   etag: string;
   /** ISO 8601. */
   uploadedAt: string;
@@ -33,7 +33,7 @@ export async function openLocalFile(settings: LocalHostSettings, urlPath: string
       return {
         path: bytesPath(place, known.token),
         bytes: asset.bytes,
-        etag: known.etag,
+        etag: asset.etag ?? known.etag,
         uploadedAt: known.createdAt,
         filename: readHostMetadata(asset)?.fields.filename ?? asset.publicId.replace(/^.*\//, ''),
         ...presentationOf(extension),

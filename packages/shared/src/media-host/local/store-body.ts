@@ -9,6 +9,8 @@ export interface StoredBody {
   bytes: number;
   /** Hex. */
   md5: string;
+  /** When the file was last written, as the file system keeps it. */
+  mtimeMs: number;
   /** The first bytes, at most `HEAD_BYTES`. */
   head: Buffer;
 }
@@ -34,7 +36,8 @@ export async function storeBody(
     // As Cloudinary does.
     if (bytes === 0) throw new HoldfastError('HOST_REJECTED', 'Empty file');
     await handle.sync();
-    return { bytes, md5: md5.digest('hex'), head: Buffer.concat(head) };
+    const { mtimeMs } = await handle.stat();
+    return { bytes, md5: md5.digest('hex'), mtimeMs, head: Buffer.concat(head) };
   } finally {
     await handle.close();
   }
