@@ -5,6 +5,7 @@ import { SyntheticAsset } from './synthetic-asset.js';
 /** A request for synthetic assets, complete enough to make the same ones again. */
 export interface Seed {
   count: number;
+  /** Sequence number of the first one; also tells the seeds of one emulator apart. */
   salt: number;
   template: SeedTemplate & { createdAt: number };
 }
@@ -25,7 +26,7 @@ export function planSeed(count: number, template: SeedTemplate, salt: number, no
 export function seedAssets(seed: Seed, assets: AssetStore): void {
   const { count, template } = seed;
   const first = template.first ?? 0;
-  const block = seedBlock(template, seed.salt, assets.nextSeq());
+  const block = seedBlock(template, seed.salt);
   const probe = assets.get(block.resourceType, block.type, block.publicId(first));
   if (probe !== undefined)
     throw new Error(`There is an asset ${probe.publicId} already: choose another publicId or first`);
@@ -36,7 +37,7 @@ export function seedAssets(seed: Seed, assets: AssetStore): void {
 
   function* syntheticAssets() {
     for (let index = 0; index < count; index += 1) {
-      yield new SyntheticAsset(block, first + index, block.firstSeq + index);
+      yield new SyntheticAsset(block, first + index, seed.salt + index);
     }
   }
 }

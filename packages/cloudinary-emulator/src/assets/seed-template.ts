@@ -37,7 +37,6 @@ export interface SeedBlock {
   bytes: number;
   width: number | null;
   height: number | null;
-  firstSeq: number;
   publicId(n: number): string;
   assetId(n: number): string;
   etag(n: number): string;
@@ -52,11 +51,7 @@ const REAL_CONTENT_BYTES = 4096;
 const defaultFormats: Record<ResourceType, string | null> = { image: 'jpg', video: 'mp4', raw: null };
 
 /** Compiles a template. `salt` tells the blocks of one emulator apart: equal salt, equal ids. */
-export function seedBlock(
-  template: SeedTemplate & { createdAt: number },
-  salt: number,
-  firstSeq: number,
-): SeedBlock {
+export function seedBlock(template: SeedTemplate & { createdAt: number }, salt: number): SeedBlock {
   const { resourceType = 'image', bytes = 64, perSecond = 10, context = {}, first = 0 } = template;
   const createdAt = (n: number) => template.createdAt + Math.floor((n - first) / perSecond);
   const createdMs = (n: number) => template.createdAt * 1000 + Math.floor(((n - first) * 1000) / perSecond);
@@ -88,7 +83,6 @@ export function seedBlock(
     bytes,
     width: template.width ?? (resourceType === 'raw' ? null : 640),
     height: template.height ?? (resourceType === 'raw' ? null : 480),
-    firstSeq,
     publicId,
     assetId,
     etag,

@@ -15,7 +15,7 @@ export interface Exchange {
 }
 
 /** `before` the work, `after` it, or `during` it (by other code). */
-type Moment<F> = 'before' | 'during' | 'after' | ((fault: F) => 'before' | 'after');
+type Moment<F> = 'before' | 'during' | 'after' | ((fault: F) => 'before' | 'during' | 'after');
 
 interface Misbehaviour<F> {
   when: Moment<F>;
@@ -91,7 +91,7 @@ const misbehaviours: { [K in FaultKind]: Misbehaviour<FaultOf<K>> } = {
     },
   },
   'reset-body': {
-    when: (fault) => (fault.afterBytes === 0 ? 'before' : 'after'),
+    when: (fault) => (fault.afterBytes === 0 ? 'before' : 'during'),
     act: (_fault, { res }) => void res.socket?.resetAndDestroy(),
   },
   'slow-body': { when: 'during', act: nothing },

@@ -58,7 +58,6 @@ export async function receiveFile(
       head.push(chunk);
       headBytes += chunk.length;
     }
-    if (pace.breakAfterBytes !== undefined && bytes >= pace.breakAfterBytes) pace.onBreak?.();
     return bytes > options.keepBytes ? null : writer.write(chunk);
   };
 
@@ -69,6 +68,11 @@ export async function receiveFile(
     };
     stream.on('data', (chunk: Buffer) => {
       const ready = take(chunk);
+      if (pace.breakAfterBytes !== undefined && bytes >= pace.breakAfterBytes) {
+        // Rejected here, since the rest of the file may have arrived already.
+        reject(new Error('Broken on purpose'));
+        pace.onBreak?.();
+      }
       if (bytes > MAX_REQUEST_BYTES) reject(new ApiError(413, 'Request Entity Too Large'));
       if (pace.bytesPerSecond !== undefined) {
         const slow = waitMs((chunk.length / pace.bytesPerSecond) * 1000);

@@ -36,7 +36,8 @@ export function receiveForm(req: IncomingMessage): Promise<OpenForm> {
     }
     const finished = new Promise<void>((done, broken) => {
       parser.once('close', done);
-      parser.once('error', () => broken(new ApiError(400, 'Malformed multipart body')));
+      // Not once: a parser may fail again while it is torn down, and nobody else listens.
+      parser.on('error', () => broken(new ApiError(400, 'Malformed multipart body')));
       req.once('close', () => {
         if (req.complete) return;
         broken(new ApiError(400, 'The client went away'));

@@ -44,7 +44,7 @@ test('rename keeps asset id and bytes, and does not take an id in use', async ()
   await sdk.upload(png(2, 2), { public_id: 'b' });
   const taken = sdk.uploader.rename('a', 'b', sdk.account());
   expect(await failure(taken)).toEqual({ message: 'to_public_id (b) already exists', http_code: 400 });
-  const renamed = (await sdk.uploader.rename('a', 'c/d', sdk.account())) as Record<string, unknown>;
+  const renamed = await sdk.uploader.rename('a', 'c/d', sdk.account());
   expect(renamed).toMatchObject({ public_id: 'c/d', asset_id: a['asset_id'], version: a.version });
   const missing = sdk.uploader.rename('a', 'e', sdk.account());
   expect(await failure(missing)).toEqual({ message: 'Resource not found - a', http_code: 404 });
