@@ -2,10 +2,11 @@ import { FlowProducer, Queue, type JobsOptions } from 'bullmq';
 import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { closeRedis, connectRedis, fromRedisError, isReadyWithin, redisKeys } from '../redis/index.js';
+import { closeRedis, connectRedis, fromRedisError, redisKeys } from '../redis/index.js';
 import { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 import { jobOptions, streamOptions } from './job-options.js';
 import { saveJob, verifyJob } from './media-jobs.js';
+import { reloadScripts } from './reload-scripts.js';
 
 export interface QueueCounts {
   waiting: number;
@@ -29,7 +30,6 @@ export interface MediaQueues {
   close(): Promise<void>;
 }
 
-const RECONNECT_WITHIN_MS = 1_000;
 /** Added to the round, so that ids never meet those of the sweep. */
 const AFTER_LOST_SCRIPTS = 1_000;
 
@@ -72,11 +72,10 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
       try {
         await addFlow(round).catch(async (error: unknown) => {
           if (!isNoScript(error)) throw error;
-          // The server lost its scripts, and ioredis believes them loaded until the connection is replaced. Half of the
-          // flow may be stored, so the second try takes ids of its own (reliability.md, section 2).
+          // One of the scripts may have been there and the other not, so half of the flow may be stored: the second try
+          // takes ids of its own (reliability.md, section 2).
           log.warn('queue.scripts_lost');
-          client.disconnect(true);
-          if (!(await isReadyWithin(client, RECONNECT_WITHIN_MS))) throw error;
+          await reloadScripts(client);
           await addFlow(round + AFTER_LOST_SCRIPTS);
         });
       } catch (error) {
