@@ -14,10 +14,11 @@ export const mediaChanges = z
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
   )
-  .refine(
-    (changes) => Object.keys(changes).length > 0,
-    'must name at least one of title, description, category, tags',
-  );
+  .refine((changes) => Object.keys(changes).length > 0, {
+    error: 'must name at least one of title, description, category, tags',
+    // One problem at a time: an unknown field is not also a missing one.
+    when: ({ issues }) => issues.length === 0,
+  });
 
 export type MediaChanges = z.infer<typeof mediaChanges>;
 

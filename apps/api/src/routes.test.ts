@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../test/support/running-api.js';
+import { routes } from './routes.js';
+
+let redis: RedisSandbox;
+let locked: RunningApi;
+let publicRead: RunningApi;
+let open: RunningApi;
+
+const API_KEYS = 'r:read:read-secret,w:write:write-secret,a:admin:admin-secret';
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  [locked, publicRead, open] = await Promise.all([
+    startApi(redis, { API_KEYS }),
+    startApi(redis, { API_KEYS, PUBLIC_READ: 'true' }),
+    startApi(redis),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([locked, publicRead, open].map((api) => api.close()));
+  await redis.close();
+});
+
+const secrets = {
+  none: null,
+  wrong: 'nonsense',
+  read: 'read-secret',
+  write: 'write-secret',
+  admin: 'admin-secret',
+};
+type Caller = keyof typeof secrets;
+const rank = { open: 0, read: 1, write: 2, admin: 3 };
+const rankOf: Record<Caller, number> = { none: 0, wrong: 0, read: 1, write: 2, admin: 3 };
+
+async function statusFor(api: RunningApi, method: string, path: string, caller: Caller): Promise<number> {
+  const secret = secrets[caller];
+  const response = await api.request(path, {
+    method: method === 'ALL' ? 'GET' : method,
+    headers: secret === null ? {} : { Authorization: `Bearer ${secret}` },
+  });
+  await response.text();
+  return response.status;
+}
+
+describe('who may do what', () => {
+  it.each(Object.keys(secrets) as Caller[])('holds for every route and %s', async (caller) => {
+    for (const api of [locked, publicRead]) {
+      for (const route of routes(api.deps)) {
+        const path = route.path.replace(':id', '01K00000000000000000000000').replace('*path', 'image/x.png');
+        const status = await statusFor(api, route.method, path, caller);
+        const isOpen = route.role === 'open' || (api === publicRead && route.publicRead === true);
+        const name = `${route.method} ${path}`;
+        if (isOpen || rankOf[caller] >= rank[route.role]) expect([401, 403], name).not.toContain(status);
+        else expect(status, name).toBe(rankOf[caller] === 0 ? 401 : 403);
+      }
+    }
+  });
+
+  it('lets everyone do everything where no key is configured', async () => {
+    for (const route of routes(open.deps)) {
+      const path = route.path.replace(':id', '01K00000000000000000000000').replace('*path', 'image/x.png');
+      expect([401, 403], path).not.toContain(await statusFor(open, route.method, path, 'none'));
+    }
+  });
+
+  it('opens with PUBLIC_READ the list, the record and the files, and nothing else', () => {
+    const opened = routes(publicRead.deps).filter((route) => route.publicRead === true);
+    expect(opened.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /api/media',
+      'GET /api/media/:id',
+      'GET /media/*path',
+    ]);
+  });
+
+  it('takes the key from X-API-Key and from Basic with its own name', async () => {
+    const basic = (text: string) => ({ Authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+    const status = async (headers: Record<string, string>) =>
+      (await locked.call('GET', '/api/media', undefined, headers)).status;
+    expect(await status({ 'X-API-Key': 'read-secret' })).toBe(200);
+    expect(await status(basic('r:read-secret'))).toBe(200);
+    expect(await status(basic('w:read-secret'))).toBe(401);
+    expect(await status(basic('r'))).toBe(401);
+    expect(await status({ Authorization: 'Bearer' })).toBe(401);
+    expect(await status({ Authorization: 'Digest read-secret' })).toBe(401);
+  });
+
+  it('asks browsers for a login on pages, and programs for a token elsewhere', async () => {
+    const board = await locked.call('GET', '/admin/queues');
+    expect(board.headers.get('www-authenticate')).toMatch(/^Basic /);
+    const list = await locked.call('GET', '/api/media');
+    expect(list.headers.get('www-authenticate')).toMatch(/^Bearer /);
+    expect(list.body).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+  });
+
+  it.each([
+    ['POST', '/api/media/sync-cloudinary'],
+    ['GET', '/api/media/sync-cloudinary'],
+    ['DELETE', '/api/media/01K00000000000000000000000'],
+    ['PUT', '/admin/queues/api/queues/save/pause'],
+  ])('refuses %s %s with a login that a browser added on another site', async (method, path) => {
+    const Authorization = `Basic ${Buffer.from('a:admin-secret').toString('base64')}`;
+    for (const headers of [
+      { 'Sec-Fetch-Site': 'cross-site' },
+      { 'Sec-Fetch-Site': 'same-site' },
+      { Origin: 'https://evil.example.com' },
+      { Origin: 'null' },
+    ]) {
+      const refused = await locked.call(method, path, undefined, { Authorization, ...headers });
+      expect(refused.body).toMatchObject({ status: 403, code: 'CROSS_SITE' });
+    }
+    const own = await locked.call(method, path, undefined, { Authorization, Origin: locked.url });
+    expect(own.status).not.toBe(403);
+    const token = { Authorization: 'Bearer admin-secret', Origin: 'https://evil.example.com' };
+    expect((await locked.call(method, path, undefined, token)).status).not.toBe(403);
+  });
+});
+
+describe('what is not offered', () => {
+  it('is a problem that says so', async () => {
+    const { status, body, headers } = await open.call('GET', '/nothing/here');
+    expect(status).toBe(404);
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(body).toEqual({
+      type: 'urn:holdfast:problem:NOT_FOUND',
+      title: expect.any(String),
+      status: 404,
+      detail: expect.any(String),
+      code: 'NOT_FOUND',
+      requestId: headers.get('x-request-id'),
+    });
+  });
+
+  it('names the methods that are offered', async () => {
+    for (const route of routes(open.deps).filter(({ method }) => method !== 'ALL')) {
+      const path = route.path.replace(':id', 'x').replace('*path', 'x');
+      const refused = await open.call('PUT', path);
+      expect(refused.body).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED' });
+      expect(refused.headers.get('allow')).toContain(route.method);
+      const options = await open.call('OPTIONS', path);
+      expect(options.status).toBe(204);
+      expect(options.headers.get('allow')).toContain(route.method);
+    }
+  });
+
+  it('takes words of the API for no id', async () => {
+    expect((await open.call('DELETE', '/api/media/health')).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
+  });
+
+  it('is no answer to a path that is no URI', async () => {
+    expect((await open.call('GET', '/api/media/%E0%A4%A')).body).toMatchObject({
+      status: 400,
+      code: 'INVALID_REQUEST',
+    });
+  });
+});
+
+describe('every answer', () => {
+  it('carries the request id of the client when it is sane, else one of our own', async () => {
+    const id = async (sent: string) =>
+      (await open.call('GET', '/livez', undefined, { 'X-Request-Id': sent })).headers.get('x-request-id');
+    expect(await id('a-1_B.c')).toBe('a-1_B.c');
+    expect(await id('two words')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await id('x'.repeat(129))).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('forbids to be sniffed, framed or scripted', async () => {
+    const { headers } = await open.call('GET', '/livez');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(headers.get('x-powered-by')).toBeNull();
+  });
+});

@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis);
+});
+
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+const aWorkerIsAlive = (own: RunningApi) =>
+  redis.client.zadd(own.deps.keys.workers, Date.now() + 60_000, 'worker-1');
+
+interface Finding {
+  code: string;
+}
+const codesOf = (findings: Finding[]) => findings.map(({ code }) => code);
+
+describe('database/status', () => {
+  it('counts what is stored and says where', async () => {
+    const own = await startApi(redis);
+    await aWorkerIsAlive(own);
+    const { id } = await own.addMedia();
+    await own.addMedia();
+    await own.deps.catalog.markMissing([id]);
+    const { status, body } = await own.call('GET', '/api/media/database/status');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      storage: {
+        type: 'Redis',
+        hasKV: true,
+        connected: true,
+        connectionTest: 'passed',
+        persistenceWarning: '',
+      },
+      mediaCount: 2,
+      byStatus: { verified: 1, missing: 1, saving: 0 },
+      host: { type: 'local', reachable: true },
+    });
+    expect(codesOf(body.storage.findings).filter((code) => code !== 'EPHEMERAL_DISK')).toEqual([]);
+    await own.close();
+  });
+
+  it('finds what is wrong with the server, and that no worker is alive', async () => {
+    const careless = await startRedisSandbox(['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru']);
+    const own = await startApi(careless);
+    const { body } = await own.call('GET', '/api/media/database/status');
+    expect(codesOf(body.storage.findings)).toEqual(
+      expect.arrayContaining(['PERSISTENCE_OFF', 'EVICTION_POLICY', 'NO_WORKER']),
+    );
+    expect(body.storage.persistenceWarning).toMatch(/keeps nothing on disk/);
+    for (const finding of body.storage.findings)
+      expect(finding).toEqual({
+        code: expect.any(String),
+        severity: expect.stringMatching(/^(error|warning|notice)$/),
+        message: expect.any(String),
+        fix: expect.any(String),
+      });
+    await own.close();
+    await careless.close();
+  });
+
+  it('shows what the last sync found', async () => {
+    const own = await startApi(redis);
+    const finding = { code: 'MASS_MISSING', severity: 'error', message: 'm', fix: 'f', count: 30, ids: [] };
+    await redis.client.lpush(own.deps.keys.syncRuns, JSON.stringify({ runId: 'x', findings: [finding] }));
+    const { body } = await own.call('GET', '/api/media/database/status');
+    expect(body.storage.findings).toContainEqual({
+      code: 'MASS_MISSING',
+      severity: 'error',
+      message: 'm',
+      fix: 'f',
+    });
+    await own.close();
+  });
+});
+
+describe('health', () => {
+  it('is healthy when a record was written, synced, read back and removed', async () => {
+    const own = await startApi(redis);
+    await aWorkerIsAlive(own);
+    const { status, body } = await own.call('GET', '/api/media/health');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      status: 'healthy',
+      persistence: {
+        testPassed: true,
+        level: 'fsynced',
+        latencyMs: expect.any(Number),
+        message: expect.any(String),
+      },
+      storage: { type: 'Redis', connected: true },
+      queues: { available: true, workers: 1, save: { waiting: 0 }, verify: {}, sync: {} },
+      host: { type: 'local' },
+    });
+    expect(await redis.client.keys(`${own.deps.keys.prefix}:probe:*`)).toEqual([]);
+    await own.close();
+  });
+
+  it('is degraded without a worker', async () => {
+    const { status, body } = await api.call('GET', '/api/media/health');
+    expect({ status, word: body.status }).toEqual({ status: 200, word: 'degraded' });
+  });
+
+  it('claims no more than the server confirms', async () => {
+    const careless = await startRedisSandbox(['--appendonly', 'no']);
+    const own = await startApi(careless);
+    const { body } = await own.call('GET', '/api/media/health');
+    expect(body).toMatchObject({ status: 'degraded', persistence: { testPassed: true, level: 'written' } });
+    await own.close();
+    await careless.close();
+  });
+
+  it('is unhealthy when Redis takes no writes, although reads work', async () => {
+    const full = await startRedisSandbox();
+    const own = await startApi(full);
+    const { id } = await own.addMedia();
+    await full.client.config('SET', 'maxmemory', '1');
+    const { status, body } = await own.call('GET', '/api/media/health');
+    expect(status).toBe(503);
+    expect(body).toMatchObject({
+      status: 'unhealthy',
+      persistence: { testPassed: false, level: null, message: 'Redis refuses writes' },
+    });
+    expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    expect((await own.call('GET', `/api/media/${id}`)).status).toBe(200);
+    await own.close();
+    await full.close();
+  });
+});
+
+describe('readyz', () => {
+  it('is 200 while uploads are taken', async () => {
+    expect(await api.call('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ready' } });
+  });
+
+  it('is 503 with the reason when all slots are taken, too many jobs wait, or the process stops', async () => {
+    const own = await startApi(redis, { UPLOAD_MAX_CONCURRENT: '1', QUEUE_MAX_BACKLOG: '1' });
+    const code = async () => {
+      const { status, body } = await own.call('GET', '/readyz');
+      return status === 503 ? body.code : status;
+    };
+    const leave = own.deps.uploadSlots.take();
+    expect(await code()).toBe('OVERLOADED');
+    leave?.();
+    await vi.waitFor(async () => expect(await code()).toBe(200));
+    await redis.client.rpush(`${own.deps.keys.prefix}:save:wait`, 'a', 'b');
+    await vi.waitFor(async () => expect(await code()).toBe('OVERLOADED'));
+    await redis.client.del(`${own.deps.keys.prefix}:save:wait`);
+    await vi.waitFor(async () => expect(await code()).toBe(200));
+    own.deps.shutdown.drain();
+    expect(await code()).toBe('SHUTTING_DOWN');
+    expect((await own.call('GET', '/livez')).status).toBe(200);
+    await own.close();
+  });
+});
+
+describe('while Redis is away', () => {
+  it.each(['down', 'paused'])('%s: every status answers in about a second and says so', async (how) => {
+    const sandbox = await startRedisSandbox();
+    const own = await startApi(sandbox);
+    await own.call('GET', '/api/media/health');
+    if (how === 'down') await sandbox.kill();
+    else sandbox.pause();
+    const timed = async (path: string) => {
+      const start = performance.now();
+      const called = await own.call('GET', path);
+      expect(performance.now() - start, path).toBeLessThan(1_500);
+      return called;
+    };
+    expect(await timed('/api/media/health')).toMatchObject({
+      status: 503,
+      body: {
+        status: 'unhealthy',
+        persistence: { testPassed: false },
+        storage: { connected: false },
+        queues: { available: false },
+      },
+    });
+    expect(await timed('/api/media/database/status')).toMatchObject({
+      status: 200,
+      body: {
+        storage: { connected: false, connectionTest: 'failed: Redis cannot be reached' },
+        mediaCount: null,
+      },
+    });
+    expect(await timed('/readyz')).toMatchObject({ status: 503, body: { code: 'QUEUE_UNAVAILABLE' } });
+    expect(await timed('/api/media/sync/status')).toMatchObject({
+      status: 503,
+      body: { code: 'CATALOG_UNAVAILABLE' },
+    });
+    expect(await timed('/livez')).toMatchObject({ status: 200 });
+    if (how === 'down') await sandbox.restart();
+    else sandbox.resume();
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    expect((await own.call('GET', '/api/media/health')).body.persistence.level).toBe('fsynced');
+    await own.close();
+    await sandbox.close();
+  });
+
+  it('the API starts all the same', async () => {
+    const sandbox = await startRedisSandbox();
+    await sandbox.kill();
+    const own = await startApi(sandbox);
+    expect((await own.call('GET', '/readyz')).status).toBe(503);
+    await sandbox.restart();
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    await own.close();
+    await sandbox.close();
+  });
+});
+
+it('sends nothing to Redis while nobody asks', async () => {
+  const own = await startApi(redis);
+  await own.call('GET', '/api/media/health');
+  const sent = async () => /total_commands_processed:(\d+)/.exec(await redis.client.info('stats'))?.[1];
+  const before = Number(await sent());
+  // Nothing to wait for: the absence of commands is what is measured.
+  const until = performance.now() + 3_000;
+  await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(until), { timeout: 5_000, interval: 100 });
+  expect(Number(await sent()) - before).toBeLessThanOrEqual(1);
+  await own.close();
+});

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSettings, type Environment } from '@holdfast/shared/config';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import {
+  newMediaId,
+  publicIdFor,
+  recordFromAsset,
+  writeHostMetadata,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import type { RedisSandbox } from '@holdfast/shared/testing';
+import { createApp } from '../../src/app.js';
+import { openDependencies, type Dependencies } from '../../src/dependencies.js';
+import { httpServer } from '../../src/http/http-server.js';
+
+/** An API on a real port, with the local host in a folder of its own. */
+export interface RunningApi {
+  url: string;
+  port: number;
+  deps: Dependencies;
+  /** `fetch` against it; redirects are not followed. */
+  request(path: string, init?: RequestInit): Promise<Response>;
+  /** The answer's status and JSON. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Called>;
+  /** A media on the host and, verified, in the catalog. */
+  addMedia(
+    over?: Partial<Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags' | 'filename'>>,
+  ): Promise<MediaRecord>;
+  stop(deadline: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Called {
+  status: number;
+  headers: Headers;
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of any shape
+  body: any;
+}
+
+export const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+export async function startApi(
+  redis: Pick<RedisSandbox, 'url'>,
+  env: Environment = {},
+  log: Logger = silentLogger,
+): Promise<RunningApi> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
+  const settings = readSettings({
+    REDIS_URL: redis.url,
+    REDIS_PREFIX: `t-${randomUUID()}`,
+    DATA_DIR: dataDir,
+    PORT: '0',
+    ...env,
+  });
+  const deps = await openDependencies(settings, log, {});
+  const server = httpServer({
+    app: createApp(deps),
+    host: settings.http.host,
+    port: settings.http.port,
+    maxBodyBytes: settings.uploads.maxBytes,
+    shutdown: deps.shutdown,
+    address: deps.address,
+    log,
+  });
+  await server.start();
+  const url = deps.address.url();
+  const request = (path: string, init?: RequestInit): Promise<Response> =>
+    fetch(`${url}${path}`, { redirect: 'manual', ...init });
+  return {
+    url,
+    port: Number(new URL(url).port),
+    deps,
+    request,
+    call: async (method, path, body, headers = {}) => {
+      const json = body === undefined ? {} : { body: JSON.stringify(body) };
+      const type = body === undefined ? {} : { 'Content-Type': 'application/json' };
+      const response = await request(path, { method, headers: { ...type, ...headers }, ...json });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: parseIfJson(response, text) };
+    },
+    addMedia: (over = {}) => addMedia(deps, over),
+    stop: (deadline) => server.stop(deadline),
+    close: async () => {
+      await server.stop(AbortSignal.timeout(1_000));
+      await deps.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function parseIfJson(response: Response, text: string): unknown {
+  return /json/.test(response.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : text;
+}
+
+async function addMedia(
+  { host, catalog, settings }: Dependencies,
+  over: Partial<MediaRecord>,
+): Promise<MediaRecord> {
+  const id = newMediaId();
+  const { folder } = settings.host;
+  const at = new Date().toISOString();
+  const { asset } = await host.put({
+    ref: { publicId: publicIdFor(folder, id), resourceType: 'image' },
+    metadata: writeHostMetadata({
+      mark: { state: 'committed' },
+      fields: {
+        id,
+        revision: 1,
+        filename: 'a.png',
+        title: 'A',
+        description: '',
+        category: 'nature',
+        tags: ['sea'],
+        uploadedBy: 'web',
+        createdAt: at,
+        updatedAt: at,
+        source: 'upload',
+        sha256: 'ab'.repeat(32),
+        md5: 'cd'.repeat(16),
+        ...over,
+      },
+    }),
+    body: PNG,
+    contentLength: PNG.length,
+    signal: AbortSignal.timeout(5_000),
+  });
+  const record = recordFromAsset(asset, folder, 'upload');
+  await catalog.save(record);
+  await catalog.markVerified('fsynced', new Date(), [{ id, revision: 1, attempts: 1 }]);
+  const saved = await catalog.find(id);
+  if (saved === null) throw new Error('the record was not saved');
+  return saved;
+}
