@@ -3,7 +3,7 @@ import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { pushJob } from '@holdfast/shared/jobs';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import { inParallel } from './in-parallel.js';
-import type { Action, Step } from './reconcile-asset.js';
+import type { Action, Step } from './reconcile-step.js';
 import { addCounts, addFinding, type SyncSession } from './sync-session.js';
 import { verifyRecords } from './verify-records.js';
 
@@ -37,10 +37,15 @@ function countSteps(session: SyncSession, steps: readonly Step[]): void {
     counts[countedAs[step.action.kind]] += 1;
   }
   addCounts(run, counts);
-  const changed = steps.flatMap((step) => (step.contentChanged ? [idOf(step)] : []));
+  const changed = steps.flatMap((step) => (step.contentChanged ? (step.recordId ?? []) : []));
   if (changed.length > 0) addFinding(session, 'CONTENT_CHANGED', changed);
   const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why === 'unfinished');
-  if (unfinished.length > 0) addFinding(session, 'UNFINISHED_UPLOAD', unfinished.map(idOf));
+  if (unfinished.length > 0)
+    addFinding(
+      session,
+      'UNFINISHED_UPLOAD',
+      unfinished.map(({ asset }) => asset.publicId),
+    );
   const lost = recordsOf(steps, 'rewrite');
   if (lost.length > 0)
     addFinding(
@@ -60,10 +65,6 @@ const countedAs = {
   left: 'unchanged',
   unchanged: 'unchanged',
 } as const satisfies Record<Action['kind'], string>;
-
-function idOf({ action, asset }: Step): string {
-  return 'record' in action ? action.record.id : asset.publicId;
-}
 
 function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
   return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));

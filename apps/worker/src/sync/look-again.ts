@@ -1,6 +1,7 @@
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { inParallel } from './in-parallel.js';
-import { reconcileAsset, type ReconcileRules, type Step } from './reconcile-asset.js';
+import { reconcileAsset } from './reconcile-asset.js';
+import type { ReconcileRules, Step } from './reconcile-step.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
 const LOOKS_AT_ONCE = 8;

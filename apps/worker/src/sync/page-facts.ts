@@ -2,7 +2,8 @@ import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import type { RefusedAssets } from '@holdfast/shared/intents';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { idsOf, placeOf, type AssetMarks } from './reconcile-asset.js';
+import { idsOf } from './reconcile-asset.js';
+import { placeOf, type AssetMarks } from './reconcile-step.js';
 
 export interface PageFacts {
   records: ReadonlyMap<string, StoredRecord>;

@@ -2,7 +2,7 @@ import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { inParallel } from './in-parallel.js';
 import { knownBudget, pauseBeforePage } from './call-budget.js';
-import { isCovered } from './reconcile-asset.js';
+import { isCovered } from './reconcile-step.js';
 import { addCounts, addFinding, type SyncSession } from './sync-session.js';
 
 /** The host answers for so many asset ids at once. */

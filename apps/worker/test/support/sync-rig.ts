@@ -41,6 +41,13 @@ const never = new AbortController().signal;
 
 export type HostKind = 'local' | 'cloudinary';
 
+/** Hands one job to a worker; rejects as its handler does. */
+export type RunJob = (
+  payload?: Partial<SyncPayload>,
+  signal?: AbortSignal,
+  attempt?: number,
+) => Promise<void>;
+
 export interface SyncRigOptions {
   env?: Environment;
   /** Wraps the host that the worker sees, for what no host does by itself. */
@@ -99,9 +106,9 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   };
 
   /** One more worker of the fleet, as far as syncs go. */
-  const worker = (over: Partial<SyncOptions> = {}) => {
+  const worker = (over: Partial<SyncOptions> = {}): RunJob => {
     const handler = createSyncHandler({ ...parts, ...over });
-    return (payload: Partial<SyncPayload> = {}, signal = never, attempt = 1): Promise<void> =>
+    return (payload = {}, signal = never, attempt = 1) =>
       handler(syncJob.parse({ trigger: 'manual', ...payload }), { signal, attempt, log: silentLogger });
   };
   const runSync = worker();
@@ -135,8 +142,14 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
         },
         ...over,
       });
-      return put(record.resourceType, publicIdFor(folder, id), writeHostMetadata({ mark, fields: carriedFields(record) }));
+      return put(
+        record.resourceType,
+        publicIdFor(folder, id),
+        writeHostMetadata({ mark, fields: carriedFields(record) }),
+      );
     },
+    /** The same bytes under the same name once more, as from a backup. */
+    putBack: (asset: HostAsset) => put(asset.resourceType, asset.publicId, asset),
     /** An asset that others put on the host. */
     foreign: (publicId: string, context: Record<string, string> = {}, tags: string[] = []) =>
       put('image', publicId, { context, tags }),

@@ -1,0 +1,70 @@
+import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import { isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { asTheHostHasIt, foreignRecord, isContentChanged, isEdited } from './asset-record.js';
+import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
+
+/** What becomes of an asset whose record we have; the newer side wins. */
+export function withRecord(
+  asset: HostAsset,
+  fresh: MediaRecord,
+  carried: Carried | null,
+  { record, content }: StoredRecord,
+  marks: AssetMarks,
+  rules: ReconcileRules,
+): Action {
+  if (record.status === 'deleting') return { kind: 'left', why: 'deleting' };
+  const open = record.status === 'saving' || record.status === 'deferred';
+  if (open && marks.inHand.has(record.id)) return { kind: 'left', why: 'in hand' };
+  if (record.assetId !== asset.assetId && record.resourceType !== asset.resourceType)
+    return { kind: 'left', why: 'twice' };
+  if (encodeContent(fresh) === content && fresh.id === record.id && carried?.mark.state !== 'started') {
+    if (fresh.pushedRevision > record.pushedRevision)
+      return { kind: 'save', record: fresh, expect: record.revision };
+    return open ? { kind: 'verify', record } : { kind: 'unchanged' };
+  }
+  if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
+  if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
+  if (carried === null || carried.fields.id !== record.id) {
+    if (record.pushedRevision < record.revision) return { kind: 'push', record };
+    // Without our mark the record could not be rebuilt.
+    if (isOwnId(record.id) || record.revision > 1) return { kind: 'rewrite', record };
+    return followed(foreignRecord(asset, rules.folder, record), record, content, open);
+  }
+  return byRevision(asset, fresh, carried, { record, content }, open, rules);
+}
+
+/** The revision that travels with the asset tells which side is newer. */
+function byRevision(
+  asset: HostAsset,
+  fresh: MediaRecord,
+  carried: Carried,
+  { record, content }: Pick<StoredRecord, 'record' | 'content'>,
+  open: boolean,
+  rules: ReconcileRules,
+): Action {
+  const host = asTheHostHasIt(asset, fresh, carried.fields, record);
+  if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
+  if (host.revision < record.revision)
+    return { kind: record.pushedRevision < record.revision ? 'push' : 'rewrite', record };
+  // The size alone cannot be told from a damaged file once the record has followed it.
+  if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
+    return { kind: 'left', why: 'damaged' };
+  if (!isEdited(host, record)) return followed(host, record, content, open);
+  return {
+    kind: 'save',
+    expect: record.revision,
+    record: {
+      ...host,
+      revision: record.revision + 1,
+      pushedRevision: record.revision,
+      updatedAt: new Date(rules.nowMs).toISOString(),
+    },
+  };
+}
+
+/** The same revision with what the host tells about the asset. */
+function followed(host: MediaRecord, record: MediaRecord, content: string, open: boolean): Action {
+  if (encodeContent(host) !== content) return { kind: 'save', record: host, expect: record.revision };
+  return open ? { kind: 'verify', record } : { kind: 'unchanged' };
+}

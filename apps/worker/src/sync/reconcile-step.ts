@@ -1,0 +1,62 @@
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+
+/** What Redis knows besides records. */
+export interface AssetMarks {
+  /** Deleted here. */
+  tombstoned: ReadonlySet<string>;
+  /** Being uploaded or verified: the jobs of the upload have the say. */
+  inHand: ReadonlySet<string>;
+  /** Public ids, with their type, of refused uploads that wait for their removal. */
+  refused: ReadonlySet<string>;
+}
+
+export interface ReconcileRules {
+  folder: string;
+  syncPrefix: string;
+  nowMs: number;
+}
+
+/** What is to be done about one asset. */
+export type Action =
+  | { kind: 'unchanged' }
+  | { kind: 'left'; why: LeftWhy }
+  | { kind: 'create'; record: MediaRecord }
+  /** Over exactly this revision, or where `expect` is null by the revisions alone. */
+  | { kind: 'save'; record: MediaRecord; expect: number | null }
+  /** Edited here, and the host does not have it yet. */
+  | { kind: 'push'; record: MediaRecord }
+  /** The host lost what we wrote there. */
+  | { kind: 'rewrite'; record: MediaRecord }
+  /** The same, and nobody has verified it. */
+  | { kind: 'verify'; record: MediaRecord }
+  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' };
+
+export type LeftWhy =
+  'deleting' | 'in hand' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
+
+export interface Step {
+  asset: HostAsset;
+  action: Action;
+  /** The record that was met, and its number; null where there is none. */
+  recordId: string | null;
+  sequence: number | null;
+  /** The record was missing. */
+  restore: boolean;
+  contentChanged: boolean;
+  /** An index may lag: ask the host for the asset itself before acting. */
+  look: boolean;
+}
+
+/** The public id together with its type. */
+export function placeOf({ resourceType, publicId }: Pick<HostAsset, 'resourceType' | 'publicId'>): string {
+  return `${resourceType}:${publicId}`;
+}
+
+/** Whether a sync takes care of this asset; our own folder always. */
+export function isCovered(
+  publicId: string,
+  { folder, syncPrefix }: Pick<ReconcileRules, 'folder' | 'syncPrefix'>,
+): boolean {
+  return syncPrefix === '' || publicId.startsWith(syncPrefix) || publicId.startsWith(`${folder}/`);
+}

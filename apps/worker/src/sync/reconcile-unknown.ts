@@ -1,0 +1,31 @@
+import { idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { isCovered, placeOf, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
+
+/** Grace after an upload's own deadline, and how far our clock and the host's may be apart. */
+const DEADLINE_GRACE_MS = 15_000 + 60_000;
+
+/** What becomes of an asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
+export function withoutRecord(
+  asset: HostAsset,
+  fresh: MediaRecord,
+  carried: Carried | null,
+  marks: AssetMarks,
+  rules: ReconcileRules,
+): Action {
+  if (marks.refused.has(placeOf(asset))) return { kind: 'left', why: 'refused' };
+  if (carried?.mark.state === 'started') {
+    const { id } = carried.fields;
+    const ours = idFromPublicId(rules.folder, asset.publicId) === id;
+    if (!ours || marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
+    if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
+    const due = Date.parse(asset.uploadedAt) + carried.mark.deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
+    return due < rules.nowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
+  }
+  if (marks.tombstoned.has(fresh.id))
+    return isOwnId(fresh.id) ? { kind: 'remove', why: 'tombstoned' } : { kind: 'left', why: 'deleted here' };
+  if (marks.inHand.has(fresh.id)) return { kind: 'left', why: 'in hand' };
+  return isCovered(asset.publicId, rules)
+    ? { kind: 'create', record: fresh }
+    : { kind: 'left', why: 'outside' };
+}

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
+  it('returns every record field for field with the same ids after Redis was emptied', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const awkward = 'Ünïcode \\ | = " \n 日本語 '.repeat(20);
+    await rig.upload({ title: awkward, description: awkward, tags: ['ä b', 'c'], filename: 'ü|=.png' });
+    await rig.upload({ revision: 7, updatedAt: new Date(Date.now() + 5_000).toISOString(), category: '' });
+    await rig.upload({ source: 'direct', checksum: { sha256: null, md5: null }, tags: [] });
+    await rig.upload({ resourceType: 'raw' });
+    await rig.foreign('others/beach', { caption: 'Beach', alt: 'Sand' }, ['sun']);
+    expect(await rig.sync()).toMatchObject({ result: 'ok', listed: 5, created: 5, errors: 0 });
+    const before = await rig.records();
+    expect(before.map((record) => record.status)).toEqual(Array(5).fill('verified'));
+    expect(before.map((record) => record.persistence.level)).toEqual(Array(5).fill('fsynced'));
+    expect(before.some((record) => record.title === awkward)).toBe(true);
+    expect(before.some((record) => record.title === 'Beach' && record.id.startsWith('cld-'))).toBe(true);
+
+    await sandbox.client.flushall();
+    expect(await rig.sync()).toMatchObject({ result: 'ok', created: 5 });
+    const after = await rig.records();
+    expect(after.map(lasting)).toEqual(before.map(lasting));
+    expect(after.map((record) => record.status)).toEqual(Array(5).fill('verified'));
+  });
+
+  it('writes nothing when nothing changed', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    for (let n = 0; n < 5; n += 1) await rig.upload();
+    await rig.foreign('others/a');
+    await rig.sync();
+    const stored = await dump(rig.keys.prefix);
+    expect(await rig.sync()).toMatchObject({
+      result: 'ok',
+      listed: 6,
+      unchanged: 6,
+      created: 0,
+      updated: 0,
+      missing: 0,
+      findings: [],
+    });
+    expect(await dump(rig.keys.prefix)).toEqual(stored);
+  });
+
+  it('marks what the host lost as missing, and restores what came back', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const kept = await rig.upload();
+    const lost = await rig.upload();
+    await rig.sync();
+    await rig.host.remove(lost);
+    expect(await rig.sync()).toMatchObject({ result: 'ok', listed: 1, missing: 1 });
+    expect(await rig.find(lost)).toMatchObject({ status: 'missing' });
+    expect(await rig.find(kept)).toMatchObject({ status: 'verified' });
+
+    const again = await rig.sync();
+    expect(again).toMatchObject({ missing: 0 });
+    await rig.putBack(lost);
+    expect(await rig.sync()).toMatchObject({ restored: 1, listed: 2 });
+    expect(await rig.find(lost)).toMatchObject({ status: 'verified' });
+  });
+
+  it('holds a mass loss back until it is told that it is right', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const assets = [];
+    for (let n = 0; n < 25; n += 1) assets.push(await rig.upload());
+    await rig.sync();
+    for (const asset of assets.slice(0, 22)) await rig.host.remove(asset);
+    const held = await rig.sync();
+    expect(held).toMatchObject({ result: 'partial', missing: 0 });
+    expect(held.findings.map((finding) => finding.code)).toEqual(['MASS_MISSING']);
+    expect((await rig.catalog.counts()).byStatus.missing).toBe(0);
+    expect((await rig.state.readStatus()).lastFullRun?.findings).toHaveLength(1);
+
+    expect(await rig.sync({ dryRun: true, force: true })).toMatchObject({ missing: 22, dryRun: true });
+    expect((await rig.catalog.counts()).byStatus.missing).toBe(0);
+    expect(await rig.sync({ force: true })).toMatchObject({ result: 'ok', missing: 22 });
+    expect((await rig.catalog.counts()).byStatus.missing).toBe(22);
+  });
+
+  it('reports only, when asked for a dry run', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    await rig.upload();
+    expect(await rig.sync({ dryRun: true })).toMatchObject({ result: 'ok', created: 1, dryRun: true });
+    expect(await rig.records()).toEqual([]);
+    expect((await rig.state.readMarks()).lastFullAt).toBeNull();
+  });
+
+  it('marks nothing missing because the prefix changed', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const outside = await rig.foreign('others/a');
+    await rig.sync();
+    const narrow = rig.worker({
+      settings: { ...rig.settings, host: { ...rig.settings.host, syncPrefix: 'only/' } },
+    });
+    await rig.foreign('others/new');
+    await rig.host.remove(outside);
+    await narrow({ mode: 'full', runId: 'narrow' });
+    expect(await rig.state.findRun('narrow')).toMatchObject({ result: 'ok', created: 0, missing: 0 });
+    expect(await rig.find(outside)).toMatchObject({ status: 'verified' });
+  });
+});
+
+describe('a full sync', () => {
+  it('concludes nothing from a listing that comes back empty', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    for (let n = 0; n < 3; n += 1) await rig.upload();
+    await rig.sync();
+    await rig.emulator?.faults.add({ kind: 'short-listing', keep: 0, count: null });
+    expect(await rig.sync()).toMatchObject({ listed: 0, missing: 0 });
+    expect((await rig.catalog.counts()).byStatus.verified).toBe(3);
+  });
+
+  it('marks nothing when a page or a confirmation fails', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const lost = await rig.upload();
+    for (let n = 0; n < 3; n += 1) await rig.upload();
+    await rig.sync();
+    await rig.host.remove(lost);
+    for (const endpoint of ['list', 'list-by-asset-ids']) {
+      await rig.emulator?.faults.add({ kind: 'error', count: null, match: { endpoint } });
+      await expect(
+        rig.worker()({ mode: 'full', runId: `r-${endpoint}` }, undefined, 2),
+      ).rejects.toMatchObject({
+        code: 'HOST_REJECTED',
+      });
+      expect(await rig.state.findRun(`r-${endpoint}`)).toMatchObject({ result: 'failed', missing: 0 });
+      expect(await rig.find(lost)).toMatchObject({ status: 'verified' });
+      await rig.emulator?.faults.clear();
+    }
+    const { recentErrors, running } = await rig.state.readStatus();
+    expect(recentErrors).toHaveLength(2);
+    expect(running).toBeNull();
+    expect(await rig.sync()).toMatchObject({ missing: 1 });
+  });
+});
+
+/** Records and their indexes; everything that a sync could change but its own state. */
+async function dump(prefix: string): Promise<Record<string, string>> {
+  const keys = (await sandbox.client.keys(`${prefix}:[mi]:*`)).toSorted();
+  const dumped = await Promise.all(
+    keys.map(async (key) => (await sandbox.client.dumpBuffer(key))?.toString('hex') ?? ''),
+  );
+  return Object.fromEntries(keys.map((key, index) => [key, dumped[index] ?? '']));
+}

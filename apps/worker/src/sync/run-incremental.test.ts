@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (kind) => {
+  it('finds what is new and what was edited, and concludes nothing from absence', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const edited = await rig.foreign('others/edited', { title: 'One' });
+    const gone = await rig.foreign('others/gone');
+    await rig.sync();
+    const added = await rig.upload();
+    await rig.host.annotate(edited, { context: { title: 'Two' }, tags: [] });
+    await rig.host.remove(gone);
+    const run = await rig.sync({ mode: 'incremental', trigger: 'schedule' });
+    expect(run).toMatchObject({ mode: 'incremental', result: 'ok', created: 1, updated: 1, missing: 0 });
+    expect(await rig.find(added)).toMatchObject({ status: 'verified', source: 'upload' });
+    expect(await rig.find(edited)).toMatchObject({ title: 'Two' });
+    expect(await rig.find(gone)).toMatchObject({ status: 'verified' });
+  });
+
+  it('moves its mark only when it ends', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    await rig.sync();
+    const before = await rig.state.readMarks();
+    const failing = { ...rig.host, changes: () => Promise.reject(new Error('no answer')) };
+    await expect(
+      rig.worker({ host: failing })({ mode: 'incremental', runId: 'r' }, undefined, 2),
+    ).rejects.toThrow('no answer');
+    expect(await rig.state.readMarks()).toEqual(before);
+    const run = await rig.sync({ mode: 'incremental' });
+    expect((await rig.state.readMarks()).watermark).toBe(run.startedAt);
+  });
+});
+
+describe('an incremental sync of a large host', () => {
+  it('takes one call when little changed', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.assets.seed(1_500);
+    await rig.sync();
+    await rig.foreign('others/new');
+    expect(await rig.sync({ mode: 'incremental' })).toMatchObject({ created: 1, listed: 1, hostCalls: 1 });
+  });
+
+  it('finds everything where no run was before', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.assets.seed(700);
+    expect(await rig.sync({ mode: 'incremental' })).toMatchObject({ created: 700, hostCalls: 2 });
+  });
+});
