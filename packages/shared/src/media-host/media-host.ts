@@ -111,6 +111,11 @@ export interface MediaHost {
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;
+  /**
+   * Milliseconds since the epoch by the host's own clock, as its last answer told it and never ahead of it; our clock
+   * before the first answer. What the host's dates are compared with.
+   */
+  hostNow(): number;
   /** How many metered calls this process has made. */
   meteredCalls(): number;
   /** Bytes that can still be stored, where the host can tell (local disk); null elsewhere. */

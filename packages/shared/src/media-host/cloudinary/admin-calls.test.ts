@@ -122,3 +122,12 @@ it('skips assets that exist only as a backup', () => {
   expect(page.assets.map(({ assetId }) => assetId)).toEqual(['a']);
   expect(page.nextCursor).toBe('next');
 });
+
+it('follows the clock of the host, not its own', async () => {
+  const hourAgo = () => Date.now() - 3_600_000;
+  const { host } = await emulatedHost({}, { now: hourAgo });
+  expect(host.hostNow()).toBeLessThan(Date.now() - 3_000_000);
+  await host.find(newRef());
+  expect(host.hostNow()).toBeGreaterThan(Date.now() - 3_000);
+  expect(host.hostNow()).toBeLessThanOrEqual(Date.now());
+});

@@ -15,6 +15,8 @@ export interface Lease {
 
 export interface AgentPool {
   lease(): Lease;
+  /** True for an agent of this pool that is in use. */
+  owns(agent: unknown): boolean;
   destroy(): void;
 }
 
@@ -61,6 +63,7 @@ export function createAgentPool(
         },
       };
     },
+    owns: (agent) => agent instanceof http.Agent && inUse.has(agent),
     destroy: () => {
       for (const { agent } of idle.splice(0)) agent.destroy();
       for (const agent of inUse) agent.destroy();

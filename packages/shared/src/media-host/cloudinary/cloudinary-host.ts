@@ -7,6 +7,7 @@ import { abortReason, isAborted } from '../abort-signal.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import { createAgentPool } from './agent-pool.js';
+import { watchHostClock } from './host-clock.js';
 import { callHost } from './host-call.js';
 import { HostFailure, isNotFound, toHostError } from './host-failure.js';
 import { createPut } from './put.js';
@@ -39,6 +40,7 @@ export function createCloudinaryHost(
   const sdk = loadSdk(settings.apiUrl);
   const uploads = createAgentPool(settings.apiUrl, options.uploadSlots);
   const calls = createAgentPool(settings.apiUrl, IDLE_CALLS);
+  const clock = watchHostClock((agent) => uploads.owns(agent) || calls.owns(agent), now);
   const outcomes = createHostOutcomes(now, options.log);
   const budget = createRateBudget(now);
   let metered = 0;
@@ -228,9 +230,11 @@ export function createCloudinaryHost(
           ),
     budget: budget.current,
     health: outcomes.health,
+    hostNow: clock.now,
     meteredCalls: () => metered,
     freeBytes: () => Promise.resolve(null),
     close: () => {
+      clock.stop();
       uploads.destroy();
       calls.destroy();
       return Promise.resolve();

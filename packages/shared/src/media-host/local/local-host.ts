@@ -169,6 +169,7 @@ export async function createLocalHost(
       }),
     budget: () => null,
     health: outcomes.health,
+    hostNow: now,
     meteredCalls: () => 0,
     freeBytes: () => observed(undefined, freeBytes),
     close: async () => {

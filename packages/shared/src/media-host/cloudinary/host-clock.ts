@@ -1,0 +1,29 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { z } from 'zod';
+
+/** Node announces here each answer to a request of this process; the SDK itself hides the headers. */
+const CHANNEL = 'http.client.response.finish';
+
+const announcement = z.object({
+  request: z.object({ agent: z.unknown() }),
+  response: z.object({ headers: z.object({ date: z.string() }) }),
+});
+
+export interface HostClock {
+  /** Milliseconds since the epoch; the host's `Date` header has whole seconds, so up to one second late. */
+  readonly now: () => number;
+  readonly stop: () => void;
+}
+
+/** Follows the `Date` header of all answers to requests by agents that are `ours`; `now` is our own clock. */
+export function watchHostClock(ours: (agent: unknown) => boolean, now: () => number): HostClock {
+  let ahead = 0;
+  const onAnswer = (message: unknown): void => {
+    const { data } = announcement.safeParse(message);
+    if (data === undefined || !ours(data.request.agent)) return;
+    const time = Date.parse(data.response.headers.date);
+    if (!Number.isNaN(time)) ahead = time - now();
+  };
+  subscribe(CHANNEL, onAnswer);
+  return { now: () => now() + ahead, stop: () => void unsubscribe(CHANNEL, onAnswer) };
+}
