@@ -98,9 +98,7 @@ function countMatches(
 ): number {
   if (matches === null) return view.length;
   let count = 0;
-  const first = range.isBefore === undefined ? 0 : view.firstIndex(range.isBefore);
-  for (let index = first; index < view.length; index += 1) {
-    const asset = view.at(index) as Asset;
+  for (const asset of view.from(range.isBefore ?? (() => false))) {
     if (range.within !== undefined && !range.within(asset)) break;
     if (matches(asset)) count += 1;
   }

@@ -19,26 +19,24 @@ export interface PageQuery {
 
 /** One page of a view; `more` tells whether another one follows. Costs what it shows, not what the view holds. */
 export function assetPage(view: SortedList<Asset>, query: PageQuery): { items: Asset[]; more: boolean } {
-  const { order, after, isBefore, within, matches, limit } = query;
-  const step = query.backwards === true ? -1 : 1;
-  const first = isBefore === undefined ? 0 : view.firstIndex(isBefore);
-  let index = step === 1 ? first : view.length - 1;
-  if (after !== undefined) {
-    index =
-      step === 1
-        ? Math.max(
-            first,
-            view.firstIndex((asset) => order.compareToKey(asset, after) <= 0),
-          )
-        : view.firstIndex((asset) => order.compareToKey(asset, after) < 0) - 1;
-  }
+  const { matches, limit } = query;
   const items: Asset[] = [];
-  for (; index >= first && index < view.length; index += step) {
-    const asset = view.at(index) as Asset;
-    if (within !== undefined && !within(asset)) break;
+  for (const asset of walk(view, query)) {
     if (matches !== undefined && !matches(asset)) continue;
     if (items.length === limit) return { items, more: true };
     items.push(asset);
   }
   return { items, more: false };
+}
+
+function* walk(view: SortedList<Asset>, query: PageQuery): Iterable<Asset> {
+  const { order, after, isBefore = () => false, within = () => true } = query;
+  const backwards = query.backwards === true;
+  const assets = backwards
+    ? view.downFrom((asset) => after === undefined || order.compareToKey(asset, after) < 0)
+    : view.from((asset) => isBefore(asset) || (after !== undefined && order.compareToKey(asset, after) <= 0));
+  for (const asset of assets) {
+    if (!within(asset) || (backwards && isBefore(asset))) return;
+    yield asset;
+  }
 }

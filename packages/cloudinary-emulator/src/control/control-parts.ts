@@ -105,8 +105,8 @@ function listAssets(query: AssetQuery, { assets }: Parts): Asset[] {
   const { resourceType, prefix = '', tag, limit = Infinity, offset = 0 } = query;
   const found: Asset[] = [];
   let skipped = 0;
-  for (let index = 0; index < view.length && found.length < limit; index += 1) {
-    const asset = view.at(index) as Asset;
+  for (const asset of view.from(() => false)) {
+    if (found.length >= limit) break;
     if (resourceType !== undefined && asset.resourceType !== resourceType) continue;
     if (!asset.publicId.startsWith(prefix) || (tag !== undefined && !asset.tags.includes(tag))) continue;
     if (skipped < offset) skipped += 1;
