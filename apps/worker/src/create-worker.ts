@@ -10,6 +10,9 @@ import { createRefusalGuard } from './refusal-guard.js';
 import { parsePayload, type RunJob } from './run-job.js';
 import { LOCK_LOST, settleJob } from './settle-job.js';
 
+/** A stop waits this long for jobs while Redis is away: they cannot end, and others will find them stalled. */
+const WITHOUT_REDIS_MS = 1_000;
+
 /** Blocks as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. */
 class PatientWorker extends Worker {
   override get maximumBlockTimeout(): number {
@@ -130,10 +133,12 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       const cancel = (): void => worker.cancelAllJobs('shutdown');
       const timer = setTimeout(cancel, queue === 'sync' ? 0 : cancelAfterMs);
       deadline.addEventListener('abort', cancel, { once: true });
+      const gone = redisGone(connection);
       try {
-        await worker.close();
+        await Promise.race([worker.close(), gone.promise]);
         await Promise.allSettled(notes);
       } finally {
+        gone.forget();
         clearTimeout(timer);
         deadline.removeEventListener('abort', cancel);
       }
@@ -159,6 +164,26 @@ export function createWorker(options: WorkerOptions): QueueWorker {
         (client) => client.on('ready', listener),
         () => undefined,
       );
+    },
+  };
+}
+
+/** Resolves once Redis is away during a stop: BullMQ would wait for ever for the end of a connection that is not there. */
+function redisGone(connection: RedisClient): { promise: Promise<void>; forget: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  let begin = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    begin = () => {
+      timer ??= setTimeout(resolve, WITHOUT_REDIS_MS);
+    };
+  });
+  if (connection.status === 'ready') connection.once('close', begin);
+  else begin();
+  return {
+    promise,
+    forget: () => {
+      clearTimeout(timer);
+      connection.off('close', begin);
     },
   };
 }

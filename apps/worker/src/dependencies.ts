@@ -20,7 +20,8 @@ import {
 } from '@holdfast/shared/redis';
 import type { JobHandler } from './job-handler.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
-import { createSyncHandler, createSyncRequests, type SyncRequests } from './sync-placeholder.js';
+import { createSyncHandler } from './sync/run-sync.js';
+import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
 
@@ -64,7 +65,13 @@ export async function openDependencies(
   const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const server = createServerJudgement({ redis: background, connection, prefix, onFacts, log });
-  const syncRequests = createSyncRequests(queues, settings.sync);
+  const barrier = createBarrier({
+    redis: barrierClient,
+    keys,
+    settings: settings.durability,
+    believesFsync: () => server.believesFsync(),
+  });
+  const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
   return {
     settings,
     keys,
@@ -76,16 +83,20 @@ export async function openDependencies(
     queues,
     host,
     server,
-    barrier: createBarrier({
-      redis: barrierClient,
-      keys,
-      settings: settings.durability,
-      believesFsync: () => server.believesFsync(),
-    }),
-    readBack: createReadBack(readBackClient, keys, settings.durability.replicas > 0),
+    barrier,
+    readBack,
     markVerified: createMarkVerified(catalog),
-    syncRequests,
-    syncHandler: createSyncHandler(),
+    syncRequests: createSyncRequests(queues, settings.sync, log),
+    syncHandler: createSyncHandler({
+      settings,
+      redis: background,
+      keys,
+      host,
+      readBack,
+      barrier,
+      serverJudged: () => server.judged(),
+      queues,
+    }),
     log,
     close: async () => {
       await queues.close();

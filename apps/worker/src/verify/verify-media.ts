@@ -4,6 +4,7 @@ import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { JobHandler } from '../job-handler.js';
+import { untilAborted } from '../until-aborted.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
 import type { MarkVerified } from './mark-verified.js';
 import type { ReadBack } from './read-back.js';
@@ -30,8 +31,8 @@ const TRIES = 3;
  * the server confirm that it is on disk, and only then calls it verified. What differs is mended, and the attempt fails.
  */
 export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
-  return async ({ record }, { attempt, log }) => {
-    const level = await proveSaved(record, deps);
+  return async ({ record }, { attempt, log, signal }) => {
+    const level = await proveSaved(record, deps, signal);
     if (level === 'superseded') return;
     if (deps.required !== undefined && levels.indexOf(level) < levels.indexOf(deps.required)) {
       throw new HoldfastError(
@@ -57,6 +58,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
 async function proveSaved(
   record: MediaRecord,
   deps: VerifyDependencies,
+  signal: AbortSignal,
 ): Promise<DurabilityLevel | 'superseded'> {
   const { readBack, barrier, serverJudged } = deps;
   for (let left = TRIES; left > 0; left -= 1) {
@@ -64,8 +66,8 @@ async function proveSaved(
     const verdict = judgeRecord(record, await readBack.read(record.id));
     if (verdict === 'superseded') return verdict;
     if (verdict !== 'same') return mend(record, verdict, deps);
-    await serverJudged();
-    const level = await barrier.confirm();
+    await untilAborted(serverJudged(), signal);
+    const level = await untilAborted(barrier.confirm(), signal);
     // A server that was restarted or replaced in between confirms what it does not have: look again.
     if (readBack.epoch() === before[0] && barrier.epoch() === before[1]) return level;
   }

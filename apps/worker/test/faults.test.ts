@@ -1,0 +1,124 @@
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { aRecord } from '@holdfast/shared/testing';
+import type { MediaRecord } from '@holdfast/shared/media';
+import { openBench, type Bench } from './support/start-worker.js';
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await openBench();
+});
+afterEach(() => bench.close());
+
+const within = { timeout: 20_000, interval: 25 };
+const untilVerified = (records: readonly MediaRecord[]): Promise<void> =>
+  vi.waitFor(async () => {
+    const found = await bench.catalog.findStored(records.map(({ id }) => id));
+    expect(found.map((one) => one?.record.status)).toEqual(records.map(() => 'verified'));
+  }, within);
+const enqueue = async (count: number): Promise<MediaRecord[]> => {
+  const records = Array.from({ length: count }, () => aRecord());
+  for (const record of records) await bench.queues.enqueueUpload(record);
+  return records;
+};
+/** Cuts the connections of one role; the watch looks at once when its own is back. */
+const cut = async (role: string): Promise<void> => {
+  const clients = ((await bench.sandbox.client.call('CLIENT', 'LIST')) as string).split('\n');
+  for (const line of clients.filter((one) => one.includes(`name=holdfast-${role} `)))
+    await bench.sandbox.client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '');
+};
+
+it('goes on after the server lost its scripts', async () => {
+  await bench.startWorker();
+  await untilVerified(await enqueue(2));
+  await bench.sandbox.client.script('FLUSH');
+  await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
+});
+
+it('rests while Redis is full, uses up no attempt, and goes on when there is room', async () => {
+  const records = await enqueue(20);
+  const used = /used_memory:(\d+)/.exec(await bench.sandbox.client.info('memory'))?.[1] ?? '0';
+  await bench.sandbox.client.config('SET', 'maxmemory', String(Math.floor(Number(used) / 2)));
+  const before = await commandsProcessed(bench.sandbox.client);
+  await bench.startWorker();
+  await vi.waitFor(async () => expect(await refusals(bench.sandbox.client)).toBeGreaterThan(2), within);
+  // A worker that did not rest would ask thousands of times meanwhile.
+  expect((await commandsProcessed(bench.sandbox.client)) - before).toBeLessThan(2_000);
+  await bench.sandbox.client.config('SET', 'maxmemory', '0');
+  await untilVerified(records);
+  const found = await bench.catalog.findStored(records.map(({ id }) => id));
+  expect(found.map((one) => one?.record.persistence.attempts)).toEqual(records.map(() => 1));
+});
+
+it('notices an emptied Redis: asks for a recovery and sets the schedule again', async () => {
+  const { sandbox, keys, queues } = bench;
+  await bench.startWorker();
+  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  await sandbox.client.flushall();
+  await cut('background');
+  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  await vi.waitFor(async () => expect((await queues.queues.sync.getJobSchedulers()).length).toBe(1), within);
+  const jobs = await queues.queues.sync.getJobs(['waiting', 'active', 'delayed', 'completed', 'failed']);
+  expect(jobs.map((job) => (job.data as { trigger: string }).trigger)).toContain('recovery');
+  await untilVerified(await enqueue(2));
+});
+
+it('wakes up for a job whose wake-up went to a connection that is gone', async () => {
+  const { sandbox, keys } = bench;
+  const thief = new Redis(sandbox.url, { maxRetriesPerRequest: null });
+  // First in line for both markers, as a worker that is about to die.
+  const stolen = thief.bzpopmin(`${keys.prefix}:save:marker`, 0);
+  await vi.waitFor(async () => expect(await blockedClients(sandbox.client)).toBe(1), within);
+  await bench.startWorker();
+  // The thief and the three queues of the worker.
+  await vi.waitFor(async () => expect(await blockedClients(sandbox.client)).toBe(4), within);
+  const [record] = await enqueue(1);
+  await stolen;
+  thief.disconnect();
+  expect((await bench.catalog.find(record?.id ?? ''))?.status).not.toBe('verified');
+  await cut('background');
+  await untilVerified(record === undefined ? [] : [record]);
+});
+
+it('goes on by itself when Redis was killed and is back', async () => {
+  await bench.startWorker();
+  await untilVerified(await enqueue(2));
+  await bench.sandbox.kill();
+  await bench.sandbox.restart();
+  await vi.waitFor(() => bench.queues.counts(), within);
+  await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
+});
+
+it('starts and stops without leaving a connection behind', async () => {
+  const { sandbox } = bench;
+  const before = await connectedClients(sandbox.client);
+  for (let round = 0; round < 5; round += 1) {
+    const worker = await bench.startWorker();
+    if (round % 2 === 0) await untilVerified(await enqueue(1));
+    await worker.stop(AbortSignal.timeout(5_000));
+    await worker.stop(AbortSignal.timeout(5_000));
+  }
+  await vi.waitFor(async () => expect(await connectedClients(sandbox.client)).toBe(before), within);
+  expect(await sandbox.client.zcard(bench.keys.workers)).toBe(0);
+});
+
+it('stops in time though Redis is gone', async () => {
+  const worker = await bench.startWorker();
+  await untilVerified(await enqueue(1));
+  await bench.sandbox.kill();
+  await vi.waitFor(() => expect(bench.queues.counts()).rejects.toThrow(), within);
+  const startedAt = performance.now();
+  await worker.stop(AbortSignal.timeout(10_000));
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  await bench.sandbox.restart();
+});
+
+async function infoNumber(client: Redis, section: string, name: string): Promise<number> {
+  return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await client.info(section))?.[1] ?? 'NaN');
+}
+const commandsProcessed = (client: Redis) => infoNumber(client, 'stats', 'total_commands_processed');
+const blockedClients = (client: Redis) => infoNumber(client, 'clients', 'blocked_clients');
+const connectedClients = (client: Redis) => infoNumber(client, 'clients', 'connected_clients');
+async function refusals(client: Redis): Promise<number> {
+  return Number(/errorstat_OOM:count=(\d+)/.exec(await client.info('errorstats'))?.[1] ?? '0');
+}

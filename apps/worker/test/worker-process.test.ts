@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { MediaRecord } from '@holdfast/shared/media';
+import { aRecord, freePort } from '@holdfast/shared/testing';
+import { openBench, type Bench } from './support/start-worker.js';
+import { spawnWorker } from './support/worker-child.js';
+
+let bench: Bench;
+// With fsync every second a verification waits most of a second for the disk: time to kill its worker meanwhile.
+beforeEach(async () => {
+  bench = await openBench({}, ['--appendfsync', 'everysec']);
+});
+afterEach(() => bench.close());
+
+const within = { timeout: 20_000, interval: 20 };
+const statuses = async (records: readonly MediaRecord[]): Promise<(string | undefined)[]> =>
+  (await bench.catalog.findStored(records.map(({ id }) => id))).map((one) => one?.record.status);
+const enqueue = async (count: number): Promise<MediaRecord[]> => {
+  const records = Array.from({ length: count }, () => aRecord());
+  for (const record of records) await bench.queues.enqueueUpload(record);
+  return records;
+};
+const verifying = async (): Promise<number> =>
+  bench.sandbox.client.llen(`${bench.keys.prefix}:verify:active`);
+
+it(
+  'finishes within a minute what a killed worker had begun, without using up attempts',
+  { timeout: 90_000 },
+  async () => {
+    const first = spawnWorker({ ...bench.env, LOG_LEVEL: 'info' });
+    const records = await enqueue(10);
+    await vi.waitFor(async () => expect(await verifying()).toBeGreaterThan(0), within);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    expect(await verifying()).toBeGreaterThan(0);
+    const killedAt = performance.now();
+    await bench.startWorker();
+    await vi.waitFor(async () => expect(await statuses(records)).toEqual(records.map(() => 'verified')), {
+      timeout: 60_000,
+      interval: 100,
+    });
+    expect(performance.now() - killedAt).toBeLessThan(60_000);
+    const found = await bench.catalog.findStored(records.map(({ id }) => id));
+    expect(found.map((one) => one?.record.persistence.attempts)).toEqual(records.map(() => 1));
+  },
+);
+
+it('exits 0 on SIGTERM and gives back what it was doing, so that another worker goes on at once', async () => {
+  const first = spawnWorker({ ...bench.env, LOG_LEVEL: 'info', SHUTDOWN_TIMEOUT_SECONDS: '5' });
+  const records = await enqueue(10);
+  await vi.waitFor(async () => expect(await verifying()).toBeGreaterThan(0), within);
+  first.process.kill('SIGTERM');
+  expect(await first.ended).toBe(0);
+  expect(await verifying()).toBe(0);
+  await bench.startWorker();
+  await vi.waitFor(
+    async () => expect(await statuses(records)).toEqual(records.map(() => 'verified')),
+    within,
+  );
+});
+
+it('answers for its health, and refuses to start on settings that make no sense', async () => {
+  const port = await freePort();
+  const worker = spawnWorker({ ...bench.env, WORKER_PORT: String(port) });
+  const get = (path: string) => fetch(`http://127.0.0.1:${String(port)}${path}`);
+  await vi.waitFor(async () => expect((await get('/readyz')).status).toBe(200), within);
+  expect((await get('/livez')).status).toBe(200);
+  expect((await get('/nothing')).status).toBe(404);
+  const records = await enqueue(1);
+  await vi.waitFor(async () => expect(await statuses(records)).toEqual(['verified']), within);
+  expect(await (await get('/metrics')).text()).toContain(
+    'holdfast_worker_jobs_total{job="verify",outcome="done"} 1',
+  );
+  await bench.sandbox.kill();
+  await vi.waitFor(async () => expect((await get('/readyz')).status).toBe(503), within);
+  await bench.sandbox.restart();
+  await vi.waitFor(async () => expect((await get('/readyz')).status).toBe(200), within);
+  worker.process.kill('SIGTERM');
+  expect(await worker.ended).toBe(0);
+
+  const wrong = spawnWorker({ ...bench.env, SAVE_ATTEMPTS: 'many', WORKER_CONCURRENCY: '0' });
+  expect(await wrong.ended).toBe(1);
+  expect(wrong.output()).toContain('SAVE_ATTEMPTS');
+  expect(wrong.output()).toContain('WORKER_CONCURRENCY');
+  expect(wrong.output()).not.toContain('many');
+});
