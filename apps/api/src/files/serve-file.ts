@@ -2,6 +2,7 @@ import type { RequestHandler, Response } from 'express';
 import type { LocalHostSettings } from '@holdfast/shared/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
+import { hasTag } from '../http/entity-tag.js';
 
 /** Nothing in a file may run or load anything, whatever it turns out to be. */
 const CONTENT_POLICY =
@@ -15,6 +16,11 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
     const file = await openLocalFile(settings, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');
     describe(res, file, options.isPublic);
+    // Here rather than by `send`, which ignores the tag when fetch() adds `Cache-Control: no-cache` to it.
+    if (hasTag(req.get('if-none-match'), `"${file.etag}"`)) {
+      res.status(304).end();
+      return;
+    }
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },

@@ -8,7 +8,7 @@ import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
 import { changeFields, mediaChanges, type MediaChanges } from './change-fields.js';
-import { entityTag, expectedRevisions, refuseOtherRevision } from './entity-tag.js';
+import { entityTag, expectedRevisions, refuseOtherRevision } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
 import { pushToHost } from './push-to-host.js';

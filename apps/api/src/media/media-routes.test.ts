@@ -51,7 +51,7 @@ describe('one record', () => {
     expect(changed.headers.get('etag')).not.toBe(tag);
   });
 
-  it.each(['01K00000000000000000000000', 'x', '../health', 'cld-', `${'9'.repeat(26)}`, 'a%00b', 'a%2Fb'])(
+  it.each(['01K00000000000000000000000', 'x', '../health', 'cld-', '9'.repeat(26), 'a%00b', 'a%2Fb'])(
     'is not found under %s',
     async (id) => {
       for (const method of ['GET', 'DELETE'])
@@ -120,7 +120,7 @@ describe('the list', () => {
         'GET',
         `/api/media?${new URLSearchParams(query as Record<string, string>).toString()}`,
       );
-      expect(body, JSON.stringify(query)).toMatchObject({
+      expect(body).toMatchObject({
         items: [{ id: wanted.id }],
         total: 1,
         nextCursor: null,
@@ -377,7 +377,7 @@ describe('while Redis is away', () => {
     ] as const) {
       const start = performance.now();
       const answer = await own.call(method, path, body);
-      expect(answer.body, `${method} ${path}`).toMatchObject({ status: 503, code: 'CATALOG_UNAVAILABLE' });
+      expect(answer.body).toMatchObject({ status: 503, code: 'CATALOG_UNAVAILABLE' });
       expect(answer.headers.get('retry-after')).not.toBeNull();
       expect(performance.now() - start).toBeLessThan(1_000);
     }

@@ -8,7 +8,7 @@ import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
 import { withinMs } from '../within-ms.js';
-import { expectedRevisions, refuseOtherRevision } from './entity-tag.js';
+import { expectedRevisions, refuseOtherRevision } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { acceptedMedia } from './present-media.js';
 

@@ -1,6 +1,7 @@
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
-import { entityTag, hasTag } from './entity-tag.js';
+import { hasTag } from '../http/entity-tag.js';
+import { entityTag } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
 

@@ -1,18 +1,12 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { splitTags } from '../http/entity-tag.js';
 import type { PresentedMedia } from './present-media.js';
 
 /** Strong: another tag for whatever a client can see. The revision stands in front, since edits are about that alone. */
 export function entityTag(media: PresentedMedia): string {
   const hash = createHash('sha256').update(JSON.stringify(media)).digest('base64url').slice(0, 12);
   return `"${String(media.revision)}-${hash}"`;
-}
-
-/** `If-None-Match`: whether the client has this already. Compared weakly, as the RFC wants it. */
-export function hasTag(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  return splitTags(header).some((candidate) => candidate.replace(/^W\//, '') === tag);
 }
 
 /**
@@ -32,8 +26,4 @@ export function expectedRevisions(header: string | undefined): readonly number[]
 export function refuseOtherRevision(expected: readonly number[] | 'any' | null, revision: number): void {
   if (expected === null || expected === 'any' || expected.includes(revision)) return;
   throw new HoldfastError('REVISION_MISMATCH', `the media has revision ${String(revision)}`);
-}
-
-function splitTags(header: string): string[] {
-  return header.match(/(?:W\/)?"[^"]*"/g) ?? [];
 }

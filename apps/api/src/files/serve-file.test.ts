@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newMediaId } from '@holdfast/shared/media';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis);
+});
+
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+async function fileUrl(filename = 'a.png'): Promise<string> {
+  return (await api.addMedia({ filename })).url;
+}
+
+it('sends the bytes as they came, for an image to be shown and nothing to run', async () => {
+  const response = await api.request(await fileUrl());
+  expect(Buffer.from(await response.arrayBuffer()).equals(PNG)).toBe(true);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'content-type': 'image/png',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': expect.stringMatching(/^sandbox; default-src 'none'/),
+    'cross-origin-resource-policy': 'cross-origin',
+    'accept-ranges': 'bytes',
+    etag: expect.stringMatching(/^"[0-9a-f]{32}"$/),
+  });
+});
+
+it('sends what may carry a script as a download only', async () => {
+  const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+  const { asset } = await api.deps.host.put({
+    ref: { publicId: `holdfast/${newMediaId()}`, resourceType: 'image' },
+    metadata: { context: {}, tags: [] },
+    body: svg,
+    contentLength: svg.length,
+    signal: AbortSignal.timeout(5_000),
+  });
+  const response = await api.request(asset.url);
+  await response.arrayBuffer();
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-disposition')).toMatch(/^attachment/);
+  expect(response.headers.get('content-type')).toBe('application/octet-stream');
+});
+
+it('sends ranges, and says so when there is no such range', async () => {
+  const url = await fileUrl();
+  const part = await api.request(url, { headers: { Range: 'bytes=1-3' } });
+  expect(part.status).toBe(206);
+  expect(await part.text()).toBe('PNG');
+  const none = await api.call('GET', url, undefined, { Range: 'bytes=5000-' });
+  expect(none.body).toMatchObject({ status: 416, code: 'RANGE_NOT_SATISFIABLE' });
+  expect(none.headers.get('content-range')).toBe(`bytes */${String(PNG.length)}`);
+});
+
+it('sends nothing to a client that has it', async () => {
+  const url = await fileUrl();
+  const tag = (await api.call('HEAD', url)).headers.get('etag') ?? '';
+  expect((await api.call('GET', url, undefined, { 'If-None-Match': tag })).status).toBe(304);
+});
+
+it('names the download as its uploader did, whatever the name holds', async () => {
+  const response = await api.call('HEAD', await fileUrl('größe "1"\r\nSet-Cookie: x.png'));
+  expect(response.status).toBe(200);
+  expect(response.headers.get('set-cookie')).toBeNull();
+  expect(response.headers.get('content-disposition')).toContain("filename*=UTF-8''gr%C3%B6%C3%9Fe");
+});
+
+it.each([
+  '/media/',
+  '/media/image/nothing.png',
+  '/media/image/..%2f..%2fredis%2fdump.rdb',
+  '/media/..%2f..%2f..%2fetc%2fpasswd',
+  '/media/image/%00',
+  '/media/image/a%5c..%5cb.png',
+])('finds nothing at %s', async (path) => {
+  const { status, body } = await api.call('GET', path);
+  expect({ status, code: body.code }).toEqual({ status: 404, code: 'NOT_FOUND' });
+});
+
+it('needs the read role where keys are configured, and none with PUBLIC_READ', async () => {
+  const API_KEYS = 'r:read:s';
+  const [locked, opened] = await Promise.all([
+    startApi(redis, { API_KEYS }),
+    startApi(redis, { API_KEYS, PUBLIC_READ: 'true' }),
+  ]);
+  const { url } = await locked.addMedia();
+  expect((await locked.call('GET', url)).status).toBe(401);
+  const allowed = await locked.call('GET', url, undefined, { 'X-API-Key': 's' });
+  expect({ status: allowed.status, cache: allowed.headers.get('cache-control') }).toEqual({
+    status: 200,
+    cache: 'private, no-cache',
+  });
+  const open = await opened.addMedia();
+  expect((await opened.call('GET', open.url)).status).toBe(200);
+  await locked.close();
+  await opened.close();
+});

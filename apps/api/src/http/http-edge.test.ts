@@ -1,0 +1,193 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { rawRequest } from '../../test/support/raw-request.js';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis, { API_KEYS: 'w:write:s', CORS_ORIGINS: 'https://app.example.com' });
+});
+
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+describe('what never becomes a request', () => {
+  it.each([
+    ['nonsense', 'hello\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+    [
+      'two lengths',
+      'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+      'INVALID_REQUEST',
+    ],
+  ])('%s gets a problem', async (_name, text, status, code) => {
+    const answer = await rawRequest(api.port, text);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${String(status)} `));
+    expect(head).toContain('Content-Type: application/problem+json');
+    const problem = JSON.parse(body) as { requestId: string };
+    expect(problem).toMatchObject({ status, code });
+    expect(head).toContain(`X-Request-Id: ${problem.requestId}`);
+  });
+});
+
+describe('an answer before the body', () => {
+  const big = Buffer.alloc(20_000_000);
+
+  it('reaches a client that is still sending', async () => {
+    const { status, body } = await new Promise<{ status: number | undefined; body: string }>(
+      (resolve, reject) => {
+        const req = httpRequest(
+          `${api.url}/api/media/upload`,
+          { method: 'POST', headers: { 'Content-Length': big.length } },
+          (res) => {
+            let text = '';
+            res.setEncoding('utf8');
+            res.on('data', (chunk: string) => (text += chunk));
+            res.on('end', () => resolve({ status: res.statusCode, body: text }));
+          },
+        );
+        req.on('error', reject);
+        req.end(big);
+      },
+    );
+    expect(status).toBe(401);
+    expect(JSON.parse(body)).toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
+  it('spares a client that waits to be invited from sending any of it', async () => {
+    const answer = await rawRequest(
+      api.port,
+      'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n',
+      /\r\n\r\n\{.*\}/s,
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 401 /);
+  });
+
+  it('is an invitation once nothing can refuse the body unread', async () => {
+    const text = [
+      'PATCH /api/media/01K00000000000000000000000 HTTP/1.1',
+      'Host: a',
+      'Authorization: Bearer s',
+      'Content-Type: application/json',
+      'Expect: 100-continue',
+      'Content-Length: 13',
+      '',
+      '{"title":"x"}',
+    ].join('\r\n');
+    const answer = await rawRequest(api.port, text, /\r\n\r\n\{.*\}/s);
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 404 /);
+  });
+});
+
+describe('pages of other origins', () => {
+  const origin = 'https://app.example.com';
+
+  it('may call when they are listed', async () => {
+    const preflight = await api.call('OPTIONS', '/api/media/upload', undefined, {
+      Origin: origin,
+      'Access-Control-Request-Method': 'POST',
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(preflight.headers.get('access-control-allow-headers')).toMatch(/Authorization/);
+    const refused = await api.call('GET', '/api/media', undefined, { Origin: origin });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(refused.headers.get('vary')).toMatch(/Origin/);
+  });
+
+  it('may not when they are not', async () => {
+    const answer = await api.call('OPTIONS', '/api/media/upload', undefined, {
+      Origin: 'https://other.example.com',
+      'Access-Control-Request-Method': 'POST',
+    });
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+  });
+});
+
+describe('the rate limit', () => {
+  it('counts the writes of one key over all replicas, not reads, not those of others', async () => {
+    const env = {
+      API_KEYS: 'a:write:sa,b:write:sb',
+      RATE_LIMIT_PER_MINUTE: '3',
+      REDIS_PREFIX: 'shared-limit',
+    };
+    const replicas = await Promise.all([startApi(redis, env), startApi(redis, env)]);
+    const write = (n: number, secret: string) =>
+      replicas[n % 2]?.call('DELETE', '/api/media/01K00000000000000000000000', undefined, {
+        'X-API-Key': secret,
+      });
+    const statuses: unknown[] = [];
+    // The window may turn once in between: then it is counted anew.
+    for (let n = 0; n < 7; n += 1) statuses.push((await write(n, 'sa'))?.status);
+    expect(statuses.slice(0, 3)).toEqual([404, 404, 404]);
+    expect(statuses).toContain(429);
+    const refused = await write(0, 'sa');
+    expect(refused?.body).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Number(refused?.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    expect((await write(0, 'sb'))?.status).toBe(404);
+    expect((await replicas[0].call('GET', '/api/media', undefined, { 'X-API-Key': 'sa' })).status).toBe(200);
+    await Promise.all(replicas.map((replica) => replica.close()));
+  });
+
+  it('goes by the address of the client where there are no keys', async () => {
+    const own = await startApi(redis, { RATE_LIMIT_PER_MINUTE: '1', TRUST_PROXY: 'true' });
+    const write = async (address: string) =>
+      (
+        await own.call('DELETE', '/api/media/01K00000000000000000000000', undefined, {
+          'X-Forwarded-For': address,
+        })
+      ).status;
+    const first = [await write('192.0.2.1'), await write('192.0.2.1'), await write('192.0.2.1')];
+    expect(first[0]).toBe(404);
+    expect(first).toContain(429);
+    expect(await write('192.0.2.2')).toBe(404);
+    await own.close();
+  });
+
+  it('stands in nobody’s way when Redis does not answer', async () => {
+    const sandbox = await startRedisSandbox();
+    const own = await startApi(sandbox, { RATE_LIMIT_PER_MINUTE: '1' });
+    sandbox.pause();
+    const { body } = await own.call('DELETE', '/api/media/01K00000000000000000000000');
+    expect(body.code).toBe('CATALOG_UNAVAILABLE');
+    sandbox.resume();
+    await own.close();
+    await sandbox.close();
+  });
+});
+
+describe('an unexpected error', () => {
+  it('is told to the log in full and to the client not at all', async () => {
+    const lines: unknown[] = [];
+    const keep = (level: string) => (event: string, fields?: unknown) =>
+      void lines.push({ level, event, fields });
+    const log = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: keep('warn'),
+      error: keep('error'),
+      child: () => log,
+    };
+    const own = await startApi(redis, {}, log);
+    // A record that nobody wrote: decoding it must not bring the process down.
+    await redis.client.hset(own.deps.keys.syncRun, 'a', 'b');
+    const { status, body } = await own.call('GET', '/api/media/sync/status');
+    expect(status).toBe(500);
+    expect(body).toMatchObject({ code: 'INTERNAL', detail: 'An unexpected error' });
+    expect(JSON.stringify(body)).not.toMatch(/WRONGTYPE/);
+    expect(
+      lines.filter((line) => (line as { event: string }).event === 'http.unexpected_error'),
+    ).toHaveLength(1);
+    await own.close();
+  });
+});

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { readPrefer } from './prefer.js';
+
+it.each([
+  [undefined, {}],
+  ['', {}],
+  ['wait=10', { waitSeconds: 10 }],
+  ['respond-async, WAIT="5"; foo', { waitSeconds: 5 }],
+  ['wait=0', { waitSeconds: 0 }],
+  ['wait = 7', { waitSeconds: 7 }],
+  ['wait=1, wait=2', { waitSeconds: 1 }],
+  ['wait=-1', {}],
+  ['wait=soon', {}],
+  ['wait=1.5', {}],
+  ['await=3', {}],
+])('reads %j', (header, preferences) => expect(readPrefer(header)).toEqual(preferences));

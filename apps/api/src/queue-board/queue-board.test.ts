@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis, { API_KEYS: 'boss:admin:s,w:write:t' });
+});
+
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+const boss = { Authorization: `Basic ${Buffer.from('boss:s').toString('base64')}` };
+
+it('shows its page, with scripts and styles that load', async () => {
+  const { status, body, headers } = await api.call('GET', '/admin/queues', undefined, boss);
+  expect(status).toBe(200);
+  expect(headers.get('content-type')).toMatch(/text\/html/);
+  expect(headers.get('content-security-policy')).toContain("script-src 'self'");
+  const assets = [...String(body).matchAll(/(?:src|href)="(\/?[^"]*static[^"]*)"/g)].map(
+    (match) => match[1] ?? '',
+  );
+  expect(assets.length).toBeGreaterThan(1);
+  for (const asset of assets) {
+    const path = new URL(asset, `${api.url}/admin/queues/`).pathname;
+    expect((await api.call('GET', path, undefined, boss)).status).toBe(200);
+    expect((await api.call('GET', path)).status).toBe(401);
+  }
+});
+
+it('shows the three queues and their jobs', async () => {
+  const record = aRecord();
+  await api.deps.queues.enqueueUpload(record);
+  const { body } = await api.call(
+    'GET',
+    '/admin/queues/api/queues?activeQueue=save&status=latest&page=1',
+    undefined,
+    boss,
+  );
+  expect(body.queues.map(({ name }: { name: string }) => name)).toEqual(['save', 'verify', 'sync']);
+  expect(JSON.stringify(body)).toContain(`save-${record.id}-1`);
+});
+
+it('is for administrators only', async () => {
+  const writer = { Authorization: `Basic ${Buffer.from('w:t').toString('base64')}` };
+  expect((await api.call('GET', '/admin/queues/api/queues', undefined, writer)).body).toMatchObject({
+    code: 'FORBIDDEN',
+  });
+});
+
+it('says that Redis is away without telling how it is built', async () => {
+  const sandbox = await startRedisSandbox();
+  const own = await startApi(sandbox);
+  await sandbox.kill();
+  const { status, body } = await own.call('GET', '/admin/queues/api/queues');
+  expect(status).toBe(500);
+  expect(body).toEqual({ error: 'The queue cannot be reached' });
+  await own.close();
+  await sandbox.close();
+});
