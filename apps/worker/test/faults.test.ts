@@ -106,7 +106,10 @@ it('stops in time though Redis is gone', async () => {
   const worker = await bench.startWorker();
   await untilVerified(await enqueue(1));
   await bench.sandbox.kill();
-  await vi.waitFor(() => expect(bench.queues.counts()).rejects.toThrow(), within);
+  await vi.waitFor(
+    () => expect(bench.queues.counts()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' }),
+    within,
+  );
   const startedAt = performance.now();
   await worker.stop(AbortSignal.timeout(10_000));
   expect(performance.now() - startedAt).toBeLessThan(5_000);
