@@ -1,0 +1,26 @@
+import type { MeasureRow } from './row.js';
+import { fullSync } from './rows/full-sync.js';
+import { idleCommands } from './rows/idle-commands.js';
+import { latency } from './rows/latency.js';
+import { lists } from './rows/lists.js';
+import { memory } from './rows/memory.js';
+import { pipeline } from './rows/pipeline.js';
+import { rebuild } from './rows/rebuild.js';
+import { recordMemory } from './rows/record-memory.js';
+import { uploads } from './rows/uploads.js';
+
+/** Every row there is, by the name that the command takes. */
+export const rows = {
+  uploads,
+  pipeline,
+  latency,
+  'full-sync': fullSync,
+  rebuild,
+  lists,
+  memory,
+  'record-memory': recordMemory,
+  'idle-commands': idleCommands,
+} as const satisfies Record<string, MeasureRow>;
+
+export type RowName = keyof typeof rows;
+export const rowNames = Object.keys(rows) as RowName[];
