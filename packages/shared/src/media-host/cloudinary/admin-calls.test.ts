@@ -131,3 +131,19 @@ it('follows the clock of the host, not its own', async () => {
   expect(host.hostNow()).toBeGreaterThan(Date.now() - 3_000);
   expect(host.hostNow()).toBeLessThanOrEqual(Date.now());
 });
+
+it('lists without hashes where the host refuses the fields we ask for, and asks no more', async () => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  await emulator.faults.add({
+    kind: 'error',
+    status: 400,
+    message: 'Invalid value asset_id for parameter fields',
+    match: { endpoint: 'list' },
+  });
+  for (const calls of [2, 3]) {
+    const { assets } = await firstPage(host);
+    expect(assets).toEqual([{ ...asset, etag: null }]);
+    expect(host.meteredCalls()).toBe(calls);
+  }
+});

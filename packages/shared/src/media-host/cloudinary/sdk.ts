@@ -35,15 +35,17 @@ export interface UploadOptions extends MetadataOptions {
   x_unique_upload_id?: string;
 }
 
-export interface PageOptions extends CallOptions {
-  resource_type: string;
-  type: 'upload';
+/** What a listing shows of its assets. */
+export interface ListedOptions {
+  tags: true;
+  context: true;
+  fields?: readonly string[];
+}
+
+export interface PageOptions extends AddressOptions, ListedOptions {
   max_results: number;
   next_cursor?: string;
   direction: 'asc';
-  tags: true;
-  context: true;
-  fields: readonly string[];
 }
 
 export interface SearchBuilder {
@@ -72,7 +74,7 @@ export interface CloudinarySdk {
     resources(options: PageOptions): Promise<unknown>;
     resources_by_asset_ids(
       assetIds: readonly string[],
-      options: CallOptions & { tags: true; context: true; fields: readonly string[] },
+      options: CallOptions & ListedOptions,
     ): Promise<unknown>;
   };
   search: { expression(value: string): SearchBuilder };

@@ -1,0 +1,95 @@
+import type { Agent } from 'node:http';
+import type { CloudinarySettings } from '../../config/index.js';
+import type { HoldfastError } from '../../errors/index.js';
+import { abortReason, isAborted } from '../abort-signal.js';
+import type { HostOutcomes } from '../host-outcomes.js';
+import type { AgentPool } from './agent-pool.js';
+import { callHost } from './host-call.js';
+import { HostFailure, toHostError } from './host-failure.js';
+import type { RateBudget } from './rate-budget.js';
+import { readRateLimit } from './reply-schemas.js';
+import type { CallOptions } from './sdk.js';
+import type { HostTimeouts } from './timeouts.js';
+
+/** The only way to call the SDK: credentials added, deadline kept, errors converted, outcome remembered. */
+export interface HostCaller {
+  /** Credentials and address for one call. */
+  readonly access: (agent: Agent, timeoutMs: number) => CallOptions;
+  /** For work that leases its own agents. */
+  readonly observed: <T>(signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
+  /** A call of the upload API: not metered. */
+  readonly signed: Call;
+  /** A call of the Admin or search API: metered. */
+  readonly admin: Call;
+  readonly metered: () => number;
+}
+
+type Call = <T>(
+  signal: AbortSignal | undefined,
+  call: (options: CallOptions) => Promise<unknown>,
+  read: (reply: unknown) => T,
+) => Promise<T>;
+
+export interface HostCallerParts {
+  settings: CloudinarySettings;
+  pool: AgentPool;
+  timeouts: HostTimeouts;
+  outcomes: HostOutcomes;
+  budget: RateBudget;
+}
+
+export function createHostCaller(parts: HostCallerParts): HostCaller {
+  const { settings, pool, timeouts, outcomes, budget } = parts;
+  let metered = 0;
+
+  const access = (agent: Agent, timeout: number): CallOptions => ({
+    cloud_name: settings.cloudName,
+    api_key: settings.apiKey,
+    api_secret: settings.apiSecret,
+    upload_prefix: settings.apiUrl,
+    signature_algorithm: settings.signatureAlgorithm,
+    agent,
+    timeout,
+  });
+
+  const observed = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await work();
+      outcomes.answered();
+      return result;
+    } catch (thrown) {
+      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      const error = toHostError(thrown, budget.retryAfter);
+      if (isFailureOfHost(error)) outcomes.failed(error.code);
+      else if (error.cause instanceof HostFailure) outcomes.answered();
+      throw error;
+    }
+  };
+
+  const within = (
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+    call: (options: CallOptions) => Promise<unknown>,
+  ) => callHost(pool, { deadlineMs, signal }, (agent) => call(access(agent, deadlineMs)));
+
+  return {
+    access,
+    observed,
+    signed: (signal, call, read) =>
+      observed(signal, async () => read(await within(timeouts.callMs, signal, call))),
+    admin: (signal, call, read) =>
+      observed(signal, async () => {
+        metered += 1;
+        const reply = await within(timeouts.pageMs, signal, call);
+        budget.seen(readRateLimit(reply));
+        return read(reply);
+      }),
+    metered: () => metered,
+  };
+}
+
+/** A refusal of this one request says nothing about the host's health; wrong credentials and silence do. */
+function isFailureOfHost({ code, cause }: HoldfastError): boolean {
+  if (code !== 'HOST_REJECTED') return code === 'HOST_TIMEOUT';
+  return !(cause instanceof HostFailure) || cause.transient || cause.status === 401 || cause.status === 403;
+}

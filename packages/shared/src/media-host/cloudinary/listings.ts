@@ -1,0 +1,87 @@
+import type { HoldfastError } from '../../errors/index.js';
+import { isHoldfastError } from '../../errors/index.js';
+import type { Logger } from '../../logging/index.js';
+import type { AssetPage, MediaHost } from '../media-host.js';
+import type { HostCaller } from './host-caller.js';
+import { HostFailure } from './host-failure.js';
+import { listedFields, readPage } from './reply-schemas.js';
+import type { CloudinarySdk, ListedOptions } from './sdk.js';
+
+/** Pages of assets, by metered calls. */
+export function createListings(
+  sdk: CloudinarySdk,
+  { admin }: HostCaller,
+  log: Logger,
+): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
+  let refused = false;
+
+  /**
+   * Which fields may be asked for is not documented for every kind of listing: a host that refuses ours is asked
+   * without, and then tells no hashes.
+   */
+  const listed = async (call: (options: ListedOptions) => Promise<AssetPage>): Promise<AssetPage> => {
+    const plain = { tags: true, context: true } as const;
+    if (refused) return call(plain);
+    try {
+      return await call({ ...plain, fields: listedFields });
+    } catch (error) {
+      if (!isRefusalOfFields(error)) throw error;
+      refused = true;
+      log.warn('host.fields_refused', { error });
+      return call(plain);
+    }
+  };
+
+  return {
+    list: ({ resourceType, cursor, limit, signal }) =>
+      listed((wanted) =>
+        admin(
+          signal,
+          (call) =>
+            sdk.api.resources({
+              ...call,
+              ...wanted,
+              resource_type: resourceType,
+              type: 'upload',
+              max_results: limit,
+              ...(cursor === null ? {} : { next_cursor: cursor }),
+              direction: 'asc',
+            }),
+          readPage,
+        ),
+      ),
+    changes: ({ since, cursor, limit, signal }) =>
+      admin(
+        signal,
+        (call) => {
+          // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
+          const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
+          const search = sdk.search
+            .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
+            .sort_by('uploaded_at', 'asc')
+            .sort_by('public_id', 'asc')
+            .with_field('context')
+            .with_field('tags')
+            .max_results(limit);
+          return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
+        },
+        readPage,
+      ),
+    confirm: async (assetIds, signal) => {
+      if (assetIds.length === 0) return [];
+      const { assets } = await listed((wanted) =>
+        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }), readPage),
+      );
+      return assets;
+    },
+  };
+}
+
+function isRefusalOfFields(error: unknown): error is HoldfastError {
+  return (
+    isHoldfastError(error, 'HOST_REJECTED') &&
+    error.cause instanceof HostFailure &&
+    error.cause.status === 400 &&
+    /field/i.test(error.message)
+  );
+}
