@@ -9,6 +9,7 @@ import { mountRoutes } from './http/mount-routes.js';
 import { rateLimit } from './http/rate-limit.js';
 import { requestId } from './http/request-id.js';
 import { requestLog } from './http/request-log.js';
+import { requireHost } from './http/require-host.js';
 import { securityHeaders } from './http/security-headers.js';
 import { routes } from './routes.js';
 
@@ -23,6 +24,7 @@ export function createApp(deps: Dependencies): Express {
     requestId(log),
     requestLog(),
     boundEarlyAnswers(),
+    requireHost(),
     closeWhileDraining(shutdown),
     securityHeaders(),
     cors(settings.access.corsOrigins),

@@ -111,7 +111,7 @@ export async function openDependencies(
     syncState,
     serverWatch,
     diskFinding,
-    rebuilding: watchRebuilding(syncState),
+    rebuilding: watchRebuilding({ syncState, redis: request, keys }),
     uploads,
     uploadSlots,
     deferred: uploads.deferred,

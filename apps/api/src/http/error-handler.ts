@@ -7,8 +7,10 @@ import { contextOf } from './request-context.js';
 export function errorHandler(): ErrorRequestHandler {
   // Express tells an error handler by its four parameters.
   return (error: unknown, req, res, _next) => {
-    const { requestId, log } = contextOf(req);
+    const context = contextOf(req);
+    const { requestId, log } = context;
     const ours = fromForeignError(error);
+    context.problem = ours.code;
     if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
     else if (ours.status >= 500 && ours.status !== 503)
       log.warn('http.failed', { code: ours.code, error: ours });

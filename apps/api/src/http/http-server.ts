@@ -32,7 +32,7 @@ export function httpServer(options: HttpServerOptions): Service {
   const server = createServer(
     {
       headersTimeout: HEADERS_WITHIN_MS,
-      requestTimeout: 60_000 + (maxBodyBytes / LOWEST_BYTES_A_SECOND) * 1_000,
+      requestTimeout: 60_000 + Math.ceil((maxBodyBytes / LOWEST_BYTES_A_SECOND) * 1_000),
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       // Answers to requests without a Host header too are ours.

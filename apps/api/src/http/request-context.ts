@@ -15,6 +15,8 @@ export interface RequestContext {
   client: Client;
   /** Adds the request id to each of its events. */
   log: Logger;
+  /** Code of the problem that was answered, for the log. */
+  problem?: string;
 }
 
 export const anonymous: Client = { name: 'anonymous', role: null, via: 'anonymous' };

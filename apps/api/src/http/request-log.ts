@@ -10,13 +10,14 @@ export function requestLog(): RequestHandler {
     const start = performance.now();
     const { method, path } = req;
     res.once('close', () => {
-      const { client, log } = contextOf(req);
+      const { client, log, problem } = contextOf(req);
       log[quiet.has(path) ? 'debug' : 'info']('http.request', {
         method,
         path,
         status: res.statusCode,
         durationMs: Math.round(performance.now() - start),
         client: client.name,
+        ...(problem === undefined ? {} : { code: problem }),
         ...(res.writableFinished ? {} : { aborted: true }),
       });
     });

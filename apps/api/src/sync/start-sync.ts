@@ -43,7 +43,7 @@ export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies
         const seconds = Math.min(waitSeconds, LONGEST_WAIT_SECONDS);
         const signal = AbortSignal.any([gone, shutdown.draining, AbortSignal.timeout(seconds * 1_000)]);
         const run = await finishedRun(syncState, runId, signal);
-        if (run !== null) return { status: 200, body: run, headers: preferenceApplied(waitSeconds) };
+        if (run !== null) return { status: 200, body: run, headers: preferenceApplied(seconds) };
       }
       return { status: 202, body: { runId, mode, alreadyRunning } };
     },

@@ -68,7 +68,17 @@ export async function startApi(
     address: deps.address,
     log,
   });
-  await server.start();
+  const closeAll = async (): Promise<void> => {
+    await server.stop(AbortSignal.timeout(1_000));
+    await deps.close();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
   const url = deps.address.url();
   const request = (path: string, init?: RequestInit): Promise<Response> =>
     fetch(`${url}${path}`, { redirect: 'manual', ...init });
@@ -86,11 +96,7 @@ export async function startApi(
     },
     addMedia: (over = {}) => addMedia(deps, over),
     stop: (deadline) => server.stop(deadline),
-    close: async () => {
-      await server.stop(AbortSignal.timeout(1_000));
-      await deps.close();
-      await rm(dataDir, { recursive: true, force: true });
-    },
+    close: closeAll,
   };
 }
 

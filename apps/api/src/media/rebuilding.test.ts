@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { redisKeys } from '@holdfast/shared/redis';
+import { createSyncState } from '@holdfast/shared/sync';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { watchRebuilding } from './rebuilding.js';
+
+let redis: RedisSandbox;
+const keys = redisKeys('rebuilding');
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+});
+
+afterAll(() => redis.close());
+
+it('is on from the loss of the catalog until its recovery has run', async () => {
+  let time = 0;
+  const { client } = redis;
+  const rebuilding = watchRebuilding({
+    syncState: createSyncState(client, keys),
+    redis: client,
+    keys,
+    now: () => time,
+  });
+  const isOn = () => {
+    time += 1_000;
+    return rebuilding.isOn();
+  };
+  // New: nothing was lost.
+  expect(await isOn()).toBe(false);
+  await client.set(keys.born, '1');
+  expect(await isOn()).toBe(false);
+  await client.flushall();
+  time += 60_000;
+  expect(await isOn()).toBe(true);
+  expect(await isOn()).toBe(true);
+  // The worker begins the catalog anew, and its run.
+  await client.set(keys.born, '2');
+  expect(await isOn()).toBe(true);
+  await client.set(keys.syncRun, JSON.stringify({ run: { trigger: 'recovery' }, progress: {} }));
+  time += 60_000;
+  expect(await isOn()).toBe(true);
+  await client.del(keys.syncRun);
+  expect(await isOn()).toBe(false);
+});
