@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import type { MediaHost } from '../media-host.js';
-import { newRef, putRequest } from '../media-host.contract.js';
+import { newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { createRateBudget } from './rate-budget.js';
 import { readPage } from './reply-schemas.js';

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Fault } from '@holdfast/cloudinary-emulator';
 import { isHoldfastError } from '../../errors/index.js';
 import { silentLogger } from '../../logging/index.js';
-import { newRef, putRequest } from '../media-host.contract.js';
+import { newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { createCloudinaryHost } from './cloudinary-host.js';
 import { isTransientHostError } from './host-failure.js';

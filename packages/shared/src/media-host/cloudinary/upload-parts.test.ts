@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { newRef, putRequest } from '../media-host.contract.js';
+import { newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 
 const MB = 1_000_000;

@@ -1,26 +1,17 @@
-import { rename, rmdir, stat, statfs, utimes } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rmdir, statfs, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { abortReason, isAborted } from '../abort-signal.js';
 import { createHostOutcomes } from '../host-outcomes.js';
-import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
-import {
-  bytesPath,
-  metadataPath,
-  placeOf,
-  placeOfRef,
-  readAssetAt,
-  readIdentity,
-  toHostAsset,
-  type AssetPlace,
-} from './asset-files.js';
+import type { HostAsset, MediaHost } from '../media-host.js';
+import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';
 import { isAssetId } from './asset-id.js';
-import { toDiskError, unlessMissing } from './disk-errors.js';
-import { currentEtag } from './current-etag.js';
-import { createFolderMaker, removeFile, syncFolder, writeDurably } from './durable-files.js';
+import { toDiskError } from './disk-errors.js';
+import { createFolderMaker } from './durable-files.js';
+import { createLocalEdits } from './local-edits.js';
 import { createListing } from './local-listing.js';
 import { createLocalPut } from './local-put.js';
 import { clearLeftovers, createStaging } from './staging.js';
@@ -97,47 +88,7 @@ export async function createLocalHost(
     now,
   });
 
-  const annotate = async (ref: AssetRef, { context, tags }: Pick<HostAsset, 'context' | 'tags'>) => {
-    const place = placeOfRef(root, ref);
-    const known = await readIdentity(place);
-    if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
-    const metadata = { context: { ...context }, tags: [...tags] };
-    const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
-    await writeDurably(staged, JSON.stringify(metadata));
-    const target = metadataPath(place, known.token);
-    await rename(staged, target);
-    // Looked at again after the rename: a removal in between must not leave metadata behind, nor be answered with success.
-    const [after, bytes] = await Promise.all([
-      readIdentity(place),
-      unlessMissing(stat(bytesPath(place, known.token))),
-    ]);
-    if (after?.token !== known.token || bytes === null) {
-      await removeFile(target);
-      throw new HoldfastError('MEDIA_NOT_FOUND');
-    }
-    await syncFolder(place.folder);
-    await touched(place);
-    return toHostAsset(place.assetId, known, {
-      bytes: bytes.size,
-      etag: await currentEtag(bytesPath(place, known.token), bytes, known),
-      metadata,
-    });
-  };
-
-  const remove = async (ref: AssetRef): Promise<'removed' | 'absent'> => {
-    const place = placeOfRef(root, ref);
-    const known = await readIdentity(place);
-    if (known === null) return 'absent';
-    // Moving the identity away is the removal; what follows is finished from staging after a crash.
-    const staged = join(await staging.folder(), `${known.token}.json`);
-    const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
-    if (moved === null) return 'absent';
-    await syncFolder(place.folder);
-    await removeFile(bytesPath(place, known.token));
-    await removeFile(metadataPath(place, known.token));
-    await removeFile(staged);
-    return 'removed';
-  };
+  const edits = createLocalEdits({ root, staging, touched });
 
   const findById = async (assetId: string): Promise<HostAsset | null> => {
     if (!isAssetId(assetId)) return null;
@@ -157,9 +108,9 @@ export async function createLocalHost(
         if (!Buffer.isBuffer(request.body)) request.body.destroy();
       }
     },
-    annotate: (ref, metadata, signal) => observed(signal, () => annotate(ref, metadata)),
+    annotate: (ref, metadata, signal) => observed(signal, () => edits.annotate(ref, metadata)),
     find: (ref, signal) => observed(signal, () => readAssetAt(placeOfRef(root, ref))),
-    remove: (ref, signal) => observed(signal, () => remove(ref)),
+    remove: (ref, signal) => observed(signal, () => edits.remove(ref)),
     list: (request) => observed(request.signal, () => listing.list(request)),
     changes: (request) => observed(request.signal, () => listing.changes(request)),
     confirm: (assetIds, signal) =>

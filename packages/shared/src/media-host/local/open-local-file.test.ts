@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '../../logging/index.js';
 import type { AssetRef } from '../media-host.js';
-import { newRef, putRequest } from '../media-host.contract.js';
+import { newRef, putRequest } from '../testing/put-request.js';
 import { onePixelPng } from '../testing/one-pixel-png.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';

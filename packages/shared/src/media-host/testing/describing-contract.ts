@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { newMediaId, readHostMetadata, writeHostMetadata, type CarriedFields } from '../../media/index.js';
+import { onePixelPng } from './one-pixel-png.js';
+import { md5, neverAborted, putRequest, type SetUpHost } from './put-request.js';
+
+export function describing(setup: SetUpHost): void {
+  it('carries a record of the longest fields in any alphabet there and back', async () => {
+    const { host } = await setup();
+    const fields = longestFields();
+    const ref = { publicId: `holdfast/${fields.id}`, resourceType: 'image' } as const;
+    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields });
+    const { asset } = await host.put(putRequest({ ref, metadata }));
+    expect(readHostMetadata(asset)?.fields).toEqual(fields);
+    const found = await host.find(ref);
+    expect(found === null ? null : readHostMetadata(found)?.fields).toEqual(fields);
+    const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal: neverAborted });
+    expect(page.assets.map((listed) => readHostMetadata(listed)?.fields)).toEqual([fields]);
+  });
+
+  it.each([
+    ['separators', 'a=b|c,d&e%26f'],
+    ['quotes and brackets', `"it's" <b> [1] {2}`],
+    ['other alphabets', 'žluťoučký 日本語 العربية 🌊'],
+  ])('keeps %s in a value', async (_case, text) => {
+    const { host } = await setup();
+    const metadata = { context: { hf: '1', title: text }, tags: ['t'] };
+    const { asset } = await host.put(putRequest({ metadata }));
+    expect((await host.find(asset))?.context).toEqual(metadata.context);
+    await host.annotate(asset, { ...metadata, context: { hf: '1', description: text } });
+    expect((await host.find(asset))?.context).toEqual({ hf: '1', description: text });
+  });
+
+  it('replaces context and tags as a whole, also by nothing', async () => {
+    const { host, bytesOf } = await setup();
+    const { asset } = await host.put(putRequest());
+    const edited = await host.annotate(asset, { context: { hf: '1', category: 'x' }, tags: ['a', 'b'] });
+    expect(edited).toMatchObject({ assetId: asset.assetId, etag: asset.etag, version: asset.version });
+    expect(edited.context).toEqual({ hf: '1', category: 'x' });
+    expect(edited.tags).toEqual(['a', 'b']);
+    const emptied = await host.annotate(asset, { context: {}, tags: [] });
+    expect(emptied).toMatchObject({ context: {}, tags: [] });
+    expect(await host.find(asset)).toEqual(emptied);
+    expect(md5(await bytesOf(emptied))).toBe(md5(onePixelPng));
+  });
+}
+
+function longestFields(): CarriedFields {
+  const id = newMediaId();
+  return {
+    id,
+    revision: 12,
+    filename: '日本 "a" =|\\.png',
+    title: '海'.repeat(500),
+    description: '🌊'.repeat(5_000),
+    category: 'ž'.repeat(100),
+    tags: Array.from({ length: 50 }, (_, index) => `${String(index)}-${'é'.repeat(97)}`),
+    uploadedBy: 'web',
+    source: 'upload',
+    createdAt: '2026-01-01T00:00:00.123Z',
+    updatedAt: '2026-01-02T00:00:00.456Z',
+    sha256: 'ab'.repeat(32),
+    md5: 'cd'.repeat(16),
+  };
+}
