@@ -9,19 +9,14 @@ import { destroy } from './upload-api/destroy.js';
 import { editContext, editMetadata, editTags } from './upload-api/edit-many.js';
 import { explicit } from './upload-api/explicit.js';
 import { rename } from './upload-api/rename.js';
-import { openUpload, upload } from './upload-api/upload.js';
+import { existingUpload, openUpload, upload } from './upload-api/upload.js';
+
+const uploadRoute = { open: openUpload, early: existingUpload, handle: upload };
 
 /** Every endpoint of the emulated API. Order matters: the first match wins. */
 export const routes: readonly Route[] = [
-  { method: 'POST', path: ':rt/upload', endpoint: 'upload', api: 'file', open: openUpload, handle: upload },
-  {
-    method: 'POST',
-    path: ':rt/upload_chunked',
-    endpoint: 'upload',
-    api: 'file',
-    open: openUpload,
-    handle: upload,
-  },
+  { method: 'POST', path: ':rt/upload', endpoint: 'upload', api: 'file', ...uploadRoute },
+  { method: 'POST', path: ':rt/upload_chunked', endpoint: 'upload', api: 'file', ...uploadRoute },
   { method: 'POST', path: ':rt/explicit', endpoint: 'explicit', api: 'signed', handle: explicit },
   { method: 'POST', path: ':rt/destroy', endpoint: 'destroy', api: 'signed', handle: destroy },
   { method: 'POST', path: ':rt/rename', endpoint: 'rename', api: 'signed', handle: rename },

@@ -21,6 +21,8 @@ export interface Settings {
   webhookRetryDelaysMs: number[];
   /** Whether an overwrite drops tags, context and metadata that were not sent again. */
   overwriteClears: boolean;
+  /** Whether an upload that must not overwrite is answered before its file is read, if the id is taken. */
+  existingAnswersEarly: boolean;
   /** Whether search expressions know `last_updated`. Not documented for the real host. */
   searchKnowsLastUpdated: boolean;
   /** Whether search shows context as flat pairs in place of `{custom: ...}`. */
@@ -60,6 +62,7 @@ export const defaultSettings: Settings = {
   webhookTargets: [],
   webhookRetryDelaysMs: [180_000, 360_000, 540_000],
   overwriteClears: true,
+  existingAnswersEarly: false,
   searchKnowsLastUpdated: true,
   searchContextFlat: false,
   presets: {},

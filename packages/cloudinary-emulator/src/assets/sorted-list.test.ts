@@ -43,3 +43,25 @@ test('can become empty and full again', () => {
   list.insert(3);
   expect([...list.downFrom(() => true)]).toEqual([3]);
 });
+
+test('finds its place among very many items in a few comparisons', () => {
+  let comparisons = 0;
+  const counting = (a: number, b: number) => {
+    comparisons += 1;
+    return a - b;
+  };
+  const list = sortedList(
+    Array.from({ length: 500_000 }, (_, n) => 2 * n),
+    counting,
+  );
+  comparisons = 0;
+  list.insert(500_001);
+  list.remove(500_002);
+  let asked = 0;
+  for (const value of list.from((other) => (asked += 1) > 0 && other < 500_001)) {
+    expect(value).toBe(500_001);
+    break;
+  }
+  expect(comparisons).toBeLessThan(60);
+  expect(asked).toBeLessThan(30);
+});

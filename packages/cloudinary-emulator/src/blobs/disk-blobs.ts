@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import type { BlobStore } from './blob-store.js';
 export function diskBlobs(directory: string): BlobStore {
   const folder = join(directory, 'bytes');
   mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) if (name.endsWith('.part')) rmSync(join(folder, name));
   let opened = 0;
   return {
     open() {

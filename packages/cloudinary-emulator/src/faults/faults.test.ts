@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from '../testing/eventually.js';
 import { png } from '../testing/png.js';
 import { failure, type Sdk } from '../testing/sdk-for.js';
 import { setup } from '../testing/setup.js';
@@ -29,7 +30,7 @@ test.each<[Fault, RegExp, boolean]>([
 ])('%j fails an upload once', async (fault, message, exists) => {
   const { sdk, emulator } = await setup();
   await emulator.faults.add(fault);
-  expect((await failure(upload(sdk, { timeout: 300 }))).message).toMatch(message);
+  expect((await failure(upload(sdk, { timeout: 1500 }))).message).toMatch(message);
   expect(await emulator.assets.count()).toBe(exists ? 1 : 0);
   expect((await upload(sdk)).bytes).toBe(big.length);
   expect((await emulator.faults.list())[0]).toMatchObject({ hits: 1 });
@@ -37,9 +38,9 @@ test.each<[Fault, RegExp, boolean]>([
 
 test('a slow answer comes after the work is done', async () => {
   const { sdk, emulator } = await setup();
-  await emulator.faults.add({ kind: 'slow-response', ms: 300 });
+  await emulator.faults.add({ kind: 'slow-response', ms: 1000 });
   const reply = upload(sdk);
-  await vi.waitFor(async () => expect(await emulator.assets.count()).toBe(1));
+  await eventually(async () => expect(await emulator.assets.count()).toBe(1));
   expect((await emulator.requests.counters()).inFlight).toBe(1);
   expect((await reply).bytes).toBe(big.length);
 });
@@ -136,7 +137,7 @@ test('leaves no socket open after failures', async () => {
   const { sdk, emulator } = await setup();
   await emulator.faults.add({ kind: 'drop-after-success', count: 5 });
   for (let call = 0; call < 5; call += 1) await failure(upload(sdk));
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await emulator.requests.counters()).toMatchObject({ openSockets: 0, inFlight: 0 });
   });
 });

@@ -77,6 +77,8 @@ async function answerForm(
     await form.finished;
     return finish(fault, exchange, await route.handle(call, parts), parts.settings.responseDelayMs);
   }
+  const early = form.file === null || !knownEarly ? null : route.early(call, parts);
+  if (early !== null) return sendJson(visit.res, 200, early);
   const file = form.file === null ? null : await takeFile(form.file, route, call, fault, visit, parts);
   try {
     await form.finished;
@@ -92,8 +94,10 @@ async function answerForm(
 async function openForm(req: IncomingMessage): Promise<OpenForm> {
   if ((req.headers['content-type'] ?? '').startsWith('multipart/form-data')) return receiveForm(req);
   const { fields, json } = await bodyParams(req);
-  const given = json === null ? fields : (json as Fields);
-  return { fields: given, file: null, finished: Promise.resolve() };
+  for (const [name, value] of Object.entries((json ?? {}) as Record<string, unknown>)) {
+    fields[name] = Array.isArray(value) ? value.map(String) : String(value);
+  }
+  return { fields, file: null, finished: Promise.resolve() };
 }
 
 async function takeFile(

@@ -43,6 +43,8 @@ export type Route = {
       api: 'file';
       /** Called once the caller is known and before the file is read; says where its bytes go. */
       open(call: Call, parts: Parts): BlobWriter;
+      /** An answer that needs no file, given without reading it; null when there is none. */
+      early(call: Call, parts: Parts): Reply | null;
       handle: FileHandler;
     }
 );

@@ -28,6 +28,11 @@ export function sendError(res: ServerResponse, error: unknown): void {
     sendHtml(res, 413, known.message);
     return;
   }
-  if (!res.headersSent) res.setHeader('X-Cld-Error', known.message.replaceAll(/[^\x20-\x7e]/g, '?'));
+  if (!res.headersSent) res.setHeader('X-Cld-Error', reasonOf(error).replaceAll(/[^\x20-\x7e]/g, '?'));
   sendJson(res, known.status, { error: { message: known.message } });
+}
+
+/** The header tells what went wrong inside the emulator too; the body says what the real host would. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

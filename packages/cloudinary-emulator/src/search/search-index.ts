@@ -20,55 +20,44 @@ export function searchIndex(
   settings: { searchLagMs: number },
   now: () => number,
 ): SearchIndex {
-  let waiting: Change[] = [];
-  let known: Map<string, Asset> | null = null;
-  const views = assetViews(() => known?.values() ?? []);
-
-  const apply = ({ previous, next }: Change) => {
-    if (known === null) return;
-    // What search shows at the moment, which an earlier change may have left behind.
-    const shown = previous === null ? null : (known.get(previous.assetId) ?? null);
-    if (previous !== null && next === null) known.delete(previous.assetId);
-    if (next !== null) known.set(next.assetId, next);
-    views.changed(shown, next);
-  };
+  // Strictly in order: the `previous` of a change is what the change before it made visible.
+  const waiting: Change[] = [];
+  const views = assetViews(() =>
+    waiting.length === 0 ? assets.all() : withoutChanges(assets.all(), waiting),
+  );
 
   const applyDue = () => {
     const time = now();
-    const pending = waiting.findIndex((change) => change.dueMs > time);
-    const due = pending < 0 ? waiting : waiting.slice(0, pending);
-    if (due.length === 0) return;
-    waiting = pending < 0 ? [] : waiting.slice(pending);
-    for (const change of due) apply(change);
-  };
-
-  const build = () => {
-    known = new Map();
-    for (const asset of assets.all()) known.set(asset.assetId, asset);
-    for (const { previous, next } of waiting.toReversed()) {
-      if (next !== null) known.delete(next.assetId);
-      if (previous !== null) known.set(previous.assetId, previous);
-    }
+    const firstLater = waiting.findIndex((change) => change.dueMs > time);
+    const due = waiting.splice(0, firstLater < 0 ? waiting.length : firstLater);
+    for (const { previous, next } of due) views.changed(previous, next);
   };
 
   assets.onChange((previous, next) => {
-    const change = { dueMs: now() + settings.searchLagMs, previous, next };
-    if (settings.searchLagMs === 0 && waiting.length === 0) apply(change);
+    if (settings.searchLagMs === 0 && waiting.length === 0) views.changed(previous, next);
     else {
-      waiting.push(change);
+      waiting.push({ dueMs: now() + settings.searchLagMs, previous, next });
+      // Without searches nothing else would ever empty the queue.
       if (waiting.length % 1000 === 0) applyDue();
     }
   });
-  assets.onLoad(() => {
-    known = null;
-    views.clear();
-  });
+  assets.onLoad(() => views.clear());
 
   return {
     view(spec) {
       applyDue();
-      if (known === null) build();
       return views.view(spec);
     },
   };
+}
+
+/** The assets as they were before the changes. */
+function withoutChanges(assets: Iterable<Asset>, changes: readonly Change[]): Iterable<Asset> {
+  const before = new Map<string, Asset>();
+  for (const asset of assets) before.set(asset.assetId, asset);
+  for (const { previous, next } of changes.toReversed()) {
+    if (next !== null) before.delete(next.assetId);
+    if (previous !== null) before.set(previous.assetId, previous);
+  }
+  return before.values();
 }

@@ -51,6 +51,7 @@ interface Uploader {
   replace_tag(tag: string, ids: string[], options: object): Promise<unknown>;
   add_context(context: string, ids: string[], options: object): Promise<unknown>;
   remove_all_context(ids: string[], options: object): Promise<unknown>;
+  update_metadata(metadata: string, ids: string[], options: object): Promise<unknown>;
   destroy(id: string, options: object): Promise<{ result: string }>;
 }
 

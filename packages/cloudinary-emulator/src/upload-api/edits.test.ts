@@ -50,6 +50,13 @@ test('rename keeps asset id and bytes, and does not take an id in use', async ()
   expect(await failure(missing)).toEqual({ message: 'Resource not found - a', http_code: 404 });
 });
 
+test('metadata is merged field by field', async () => {
+  const { sdk, emulator } = await setup();
+  await sdk.upload(png(1, 1), { public_id: 'a', metadata: { f: '1', g: 'x' } });
+  await sdk.uploader.update_metadata('g=y|h=["p","q"]', ['a'], sdk.account());
+  expect((await emulator.assets.get('image', 'a'))?.metadata).toEqual({ f: '1', g: 'y', h: ['p', 'q'] });
+});
+
 test('tags and context commands add, remove and clear', async () => {
   const { sdk, emulator } = await setup();
   await sdk.upload(png(1, 1), { public_id: 'a', tags: ['x'], context: { k: '1' } });

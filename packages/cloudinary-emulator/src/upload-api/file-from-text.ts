@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../api-error.js';
-import type { BlobWriter } from '../blobs/blob-store.js';
+import type { BlobStore } from '../blobs/blob-store.js';
 import type { UploadedFile } from '../http/route.js';
 
 const HEAD_BYTES = 256 * 1024;
 
 /** A file given as a data URI or as an address to fetch it from; null for ''. */
-export async function fileFromText(text: string, writer: BlobWriter): Promise<UploadedFile | null> {
+export async function fileFromText(
+  text: string,
+  blobs: Pick<BlobStore, 'open'>,
+): Promise<UploadedFile | null> {
   if (text === '') return null;
   const bytes = text.startsWith('data:') ? decodeDataUri(text) : await fetchBytes(text);
+  const writer = blobs.open();
   const ready = writer.write(bytes);
   if (ready !== null) await ready;
   return {

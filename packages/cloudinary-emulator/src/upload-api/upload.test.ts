@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { expect, test, vi } from 'vitest';
+import { Agent } from 'node:http';
+import { expect, test } from 'vitest';
+import { eventually } from '../testing/eventually.js';
 import { freePlanLimits } from '../settings.js';
 import { png } from '../testing/png.js';
 import { failure } from '../testing/sdk-for.js';
@@ -81,6 +83,24 @@ test('keeps the old asset and says so when it must not overwrite', async () => {
     tags: ['old'],
   });
   expect(first['existing']).toBeUndefined();
+  expect(await emulator.assets.count()).toBe(1);
+});
+
+test('may answer before it has read a file that must not overwrite', async () => {
+  const { sdk, emulator } = await setup({ existingAnswersEarly: true, bytes: 'discard' });
+  await sdk.upload(Buffer.from('first'), { public_id: 'same', resource_type: 'raw' });
+  const agent = new Agent();
+  const reply = await new Promise<unknown>((resolve) => {
+    const sink = sdk.cloudinary.uploader.upload_stream(
+      { ...sdk.account(), agent, resource_type: 'raw', public_id: 'same', overwrite: false },
+      (_error, result) => resolve(result),
+    );
+    sink.on('error', () => undefined);
+    // Never ended: only an early answer can come back.
+    sink.write(Buffer.alloc(1000));
+  });
+  agent.destroy();
+  expect(reply).toMatchObject({ existing: true, bytes: 5 });
   expect(await emulator.assets.count()).toBe(1);
 });
 
@@ -184,7 +204,6 @@ test('takes a form posted by a browser, also with its fields behind the file', a
 
 test('keeps nothing of an upload whose client went away', async () => {
   const { sdk, emulator } = await setup();
-  const { Agent } = await import('node:http');
   const agent = new Agent();
   const sink = sdk.cloudinary.uploader.upload_stream(
     { ...sdk.account(), agent, resource_type: 'raw', public_id: 'gone' },
@@ -192,9 +211,9 @@ test('keeps nothing of an upload whose client went away', async () => {
   );
   sink.on('error', () => undefined);
   sink.write(Buffer.alloc(1_000_000));
-  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(1));
+  await eventually(async () => expect((await emulator.requests.counters()).inFlight).toBe(1));
   agent.destroy();
-  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(0));
+  await eventually(async () => expect((await emulator.requests.counters()).inFlight).toBe(0));
   expect(await emulator.assets.count()).toBe(0);
   sink.destroy();
 });

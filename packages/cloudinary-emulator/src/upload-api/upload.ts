@@ -15,7 +15,7 @@ type UploadParts = Pick<Parts, 'account' | 'assets' | 'blobs' | 'chunks' | 'sett
 export async function upload(call: Call, sent: UploadedFile | null, parts: UploadParts): Promise<Reply> {
   const { fields } = call;
   const endpoint = call.path['rt'] as ResourceType | 'auto';
-  const file = sent ?? (await fileFromText(fieldText(fields, 'file'), parts.blobs.open()));
+  const file = sent ?? (await fileFromText(fieldText(fields, 'file'), parts.blobs));
   if (file === null) throw new ApiError(400, 'Missing required parameter - file');
   const range = contentRange(call.headers['content-range']);
   if (range === null) return finish(await storeUpload(fields, endpoint, file, parts), call, parts, {});
@@ -40,6 +40,18 @@ export function openUpload(call: Call, parts: Pick<Parts, 'blobs' | 'chunks'>): 
   if (range === null) return parts.blobs.open();
   parts.chunks.check(uploadIdOf(call), range);
   return parts.chunks.openPart();
+}
+
+/** The asset that must not be overwritten, where the host is set to answer before it reads the file. */
+export function existingUpload(
+  call: Call,
+  { account, assets, settings }: Pick<Parts, 'account' | 'assets' | 'settings'>,
+): Reply | null {
+  const { fields, path } = call;
+  if (!settings.existingAnswersEarly || fieldFlag(fields, 'overwrite', true)) return null;
+  const type = fieldText(fields, 'type') || 'upload';
+  const asset = assets.get(path['rt'] as ResourceType, type, fieldText(fields, 'public_id'));
+  return asset === undefined ? null : { ...uploadJson(asset, account, settings), existing: true };
 }
 
 /** The id under which the parts of one file belong together; '' when none was sent. */

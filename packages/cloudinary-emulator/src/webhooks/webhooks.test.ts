@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from '../testing/eventually.js';
 import { png } from '../testing/png.js';
 import { setup } from '../testing/setup.js';
 import { webhookReceiver } from '../testing/webhook-receiver.js';
@@ -7,19 +8,19 @@ test('notifies of each change, signed as the SDK verifies it', async () => {
   const { received, url } = await webhookReceiver();
   const { sdk } = await setup({ webhookTargets: [url] });
   const sent = await sdk.upload(png(1, 1), { public_id: 'a', tags: ['old'], context: { k: '1', gone: 'x' } });
-  await vi.waitFor(() => expect(received).toHaveLength(1));
+  await eventually(() => expect(received).toHaveLength(1));
   await sdk.uploader.replace_tag('new', ['a'], sdk.account());
-  await vi.waitFor(() => expect(received).toHaveLength(2));
+  await eventually(() => expect(received).toHaveLength(2));
   await sdk.cloudinary.uploader.explicit('a', {
     ...sdk.account(),
     type: 'upload',
     context: { k: '2', n: '3' },
   });
-  await vi.waitFor(() => expect(received).toHaveLength(3));
+  await eventually(() => expect(received).toHaveLength(3));
   await sdk.uploader.rename('a', 'b', sdk.account());
-  await vi.waitFor(() => expect(received).toHaveLength(4));
+  await eventually(() => expect(received).toHaveLength(4));
   await sdk.uploader.destroy('b', sdk.account());
-  await vi.waitFor(() => expect(received).toHaveLength(5));
+  await eventually(() => expect(received).toHaveLength(5));
 
   const identity = { asset_id: sent['asset_id'], resource_type: 'image', type: 'upload' };
   expect(received.map(({ body }) => body)).toMatchObject([
@@ -55,7 +56,7 @@ test('uses the address of the call, and sends nothing for a read', async () => {
   const { received, url } = await webhookReceiver();
   const { sdk, emulator } = await setup();
   await sdk.upload(png(1, 1), { public_id: 'a', notification_url: url });
-  await vi.waitFor(() => expect(received).toHaveLength(1));
+  await eventually(() => expect(received).toHaveLength(1));
   await emulator.configure({ webhookTargets: [url] });
   await sdk.cloudinary.uploader.explicit('a', { ...sdk.account(), type: 'upload' });
   await sdk.upload(png(1, 1), { public_id: 'a', overwrite: false });
@@ -67,7 +68,7 @@ test('repeats what was not answered by 2xx, three times at most, with the same r
   const { received, url } = await webhookReceiver([500, 404, 302, 500]);
   const { sdk, emulator } = await setup({ webhookTargets: [url], webhookRetryDelaysMs: [1, 2, 3] });
   await sdk.upload(png(1, 1), { public_id: 'a' });
-  await vi.waitFor(async () => expect(await emulator.webhooks.pending()).toBe(0));
+  await eventually(async () => expect(await emulator.webhooks.pending()).toBe(0));
   expect((await emulator.webhooks.deliveries()).map(({ attempt, status }) => [attempt, status])).toEqual([
     [1, 500],
     [2, 404],
@@ -83,14 +84,14 @@ test('drops, doubles and holds back notifications on demand', async () => {
   const types = () => received.map(({ body }) => body.notification_type);
   await emulator.webhooks.addFault({ kind: 'drop', event: 'upload' });
   await emulator.webhooks.addFault({ kind: 'duplicate', event: 'resource_tags_changed' });
-  await emulator.webhooks.addFault({ kind: 'reorder', event: 'rename', ms: 200 });
+  await emulator.webhooks.addFault({ kind: 'reorder', event: 'rename', ms: 1000 });
   await sdk.upload(png(1, 1), { public_id: 'a' });
   await sdk.uploader.add_tag('t', ['a'], sdk.account());
-  await vi.waitFor(() => expect(types()).toEqual(['resource_tags_changed', 'resource_tags_changed']));
+  await eventually(() => expect(types()).toEqual(['resource_tags_changed', 'resource_tags_changed']));
   expect(received[0]?.body.request_id).toBe(received[1]?.body.request_id);
   await sdk.uploader.rename('a', 'b', sdk.account());
   await sdk.uploader.destroy('b', sdk.account());
-  await vi.waitFor(() => expect(types().slice(2)).toEqual(['delete', 'rename']));
+  await eventually(() => expect(types().slice(2)).toEqual(['delete', 'rename']));
 });
 
 test('notifies of what happens in the Media Library, unless it is to be quiet', async () => {
@@ -98,9 +99,9 @@ test('notifies of what happens in the Media Library, unless it is to be quiet', 
   const { emulator } = await setup({ webhookTargets: [url] });
   const asset = await emulator.assets.put({ publicId: 'a', resourceType: 'image', content: png(2, 1) });
   expect(asset).toMatchObject({ width: 2, format: 'png' });
-  await vi.waitFor(() => expect(received).toHaveLength(1));
+  await eventually(() => expect(received).toHaveLength(1));
   await emulator.assets.edit(asset.assetId, { tags: ['quiet'] }, { quiet: true });
   await emulator.assets.remove(asset.assetId);
-  await vi.waitFor(() => expect(received).toHaveLength(2));
+  await eventually(() => expect(received).toHaveLength(2));
   expect(received.map(({ body }) => body.notification_type)).toEqual(['upload', 'delete']);
 });

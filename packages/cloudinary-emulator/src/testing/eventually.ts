@@ -1,0 +1,6 @@
+import { vi } from 'vitest';
+
+/** Repeats a check until it holds; patient, since test machines may be busy. */
+export function eventually(check: () => void | Promise<void>): Promise<void> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 10 });
+}
