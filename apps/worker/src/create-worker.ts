@@ -8,6 +8,7 @@ import { createErrorLog } from './error-log.js';
 import type { NoteFailure } from './note-failure.js';
 import { createRefusalGuard } from './refusal-guard.js';
 import { parsePayload, type RunJob } from './run-job.js';
+import { startLimit } from './start-limit.js';
 import { LOCK_LOST, settleJob } from './settle-job.js';
 
 /** A stop waits this long for jobs while Redis is away: they cannot end, and others will find them stalled. */
@@ -86,7 +87,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       lockDuration: workerTimings.lockDurationMs,
       stalledInterval: workerTimings.stalledIntervalMs,
       maxStalledCount: workerTimings.maxStalledCount,
-      maxStartedAttempts: workerTimings.maxStartedAttempts,
+      maxStartedAttempts: startLimit[queue],
       skipStalledCheck: true,
       runRetryDelay: 1_000,
     },

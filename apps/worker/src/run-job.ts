@@ -1,10 +1,18 @@
 import type { Job } from 'bullmq';
 import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
-import { GiveUp, isJobName, jobs, workerTimings, type JobName, type JobPayload } from '@holdfast/shared/jobs';
+import {
+  GiveUp,
+  isJobName,
+  jobs,
+  type JobName,
+  type JobPayload,
+  type QueueName,
+} from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { JobHandler, JobHandlers } from './job-handler.js';
 import type { JobMetrics, JobOutcomeWord } from './job-metrics.js';
 import type { NoteFailure } from './note-failure.js';
+import { startLimit } from './start-limit.js';
 import { handBackDelay } from './settle-job.js';
 
 export interface RunJobDependencies {
@@ -38,7 +46,7 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
         jobLog.info('job.handed_back', { attempt, delayMs, reason: reasonOf(error) });
         throw error;
       }
-      const final = isLastAttempt(job, error);
+      const final = isLastAttempt(job, jobs[name].queue, error);
       const failure = failureOf(error);
       ended(final ? 'failed' : 'attempt_failed');
       jobLog[final ? 'error' : 'warn'](final ? 'job.failed' : 'job.attempt_failed', {
@@ -58,11 +66,11 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
 }
 
 /** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
-export function isLastAttempt(job: Job, error: unknown): boolean {
+function isLastAttempt(job: Job, queue: QueueName, error: unknown): boolean {
   return (
     error instanceof GiveUp ||
     job.attemptsMade + 1 >= (job.opts.attempts ?? 1) ||
-    job.attemptsStarted >= workerTimings.maxStartedAttempts
+    job.attemptsStarted >= startLimit[queue]
   );
 }
 

@@ -58,6 +58,12 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await cut('background');
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
   await vi.waitFor(async () => expect((await queues.queues.sync.getJobSchedulers()).length).toBe(1), within);
+  const meta = (queue: string) => sandbox.client.hget(`${keys.prefix}:${queue}:meta`, 'opts.maxLenEvents');
+  await vi.waitFor(
+    async () =>
+      expect(await Promise.all(['save', 'verify', 'sync'].map(meta))).toEqual(['100', '100', '100']),
+    within,
+  );
   const jobs = await queues.queues.sync.getJobs(['waiting', 'active', 'delayed', 'completed', 'failed']);
   expect(jobs.map((job) => (job.data as { trigger: string }).trigger)).toContain('recovery');
   await untilVerified(await enqueue(2));

@@ -9,6 +9,7 @@ import { createWorkerPresence } from '../worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { nudgeQueues, overdueQueues } from './nudge-queues.js';
 import { createIdleCheck } from './idle-check.js';
+import { shortenEventStreams } from './shorten-event-streams.js';
 import { sweepDeleting } from './sweep-deleting.js';
 import { sweepIntents } from './sweep-intents.js';
 import { sweepRefused } from './sweep-refused.js';
@@ -51,6 +52,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       presence.forget();
       await greetEmptiedCatalog(redis, keys, syncRequests, log);
     }
+    if (!started || sight.emptied) await shortenEventStreams(redis, keys);
     if (!started || sight.scheduleGone) await schedules.ensure();
     if (!started) await schedules.requestStartup();
     started = true;
