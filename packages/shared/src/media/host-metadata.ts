@@ -83,7 +83,10 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
       id,
       revision,
       createdAt,
-      updatedAt: isoDate(context['hf_updated']) ?? createdAt,
+      updatedAt:
+        context['hf_updated'] === context['hf_created']
+          ? createdAt
+          : (isoDate(context['hf_updated']) ?? createdAt),
       source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
       sha256: context['hf_sha256'] ?? null,
       md5: context['hf_md5'] ?? null,
