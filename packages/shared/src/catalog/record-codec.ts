@@ -107,7 +107,12 @@ export function encodeContent(record: MediaRecord): string {
 }
 
 export interface StoredRecord {
-  record: MediaRecord;
+  id: string;
+  status: MediaStatus;
+  /** The last revision that the host is known to carry. */
+  pushedRevision: number;
+  /** Decoded when it is first asked for: a sync compares most records by their content line alone. */
+  readonly record: MediaRecord;
   /** Number of the record in the order of creation in this catalog. */
   sequence: number;
   /** The content line as stored. */
@@ -119,12 +124,25 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
   const end = stored.indexOf('\n');
   if (end < 0) return null;
   const content = stored.slice(end + 1);
-  const [status, sequence, level, verifiedMs, attempts, pushed, lastError] = JSON.parse(
-    stored.slice(0, end),
-  ) as MeasuredLine;
+  const measured = JSON.parse(stored.slice(0, end)) as MeasuredLine;
+  let record: MediaRecord | undefined;
+  return {
+    id,
+    status: statusOf(measured[0]),
+    sequence: measured[1],
+    pushedRevision: measured[5],
+    content,
+    get record() {
+      return (record ??= toRecord(id, measured, content));
+    },
+  };
+}
+
+function toRecord(id: string, measured: MeasuredLine, content: string): MediaRecord {
+  const [status, , level, verifiedMs, attempts, pushed, lastError] = measured;
   const c = JSON.parse(content) as ContentLine;
   const publicId = c[6].replace(PUBLIC_ID_MARK, () => id);
-  const record: MediaRecord = {
+  return {
     id,
     status: statusOf(status),
     publicId,
@@ -159,7 +177,6 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
     hostVersion: c[21],
     pushedRevision: pushed,
   };
-  return { record, sequence, content };
 }
 
 /**
