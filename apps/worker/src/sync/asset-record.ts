@@ -1,38 +1,19 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import {
-  idFromPublicId,
-  recordFromAsset,
-  type Carried,
-  type CarriedFields,
-  type MediaRecord,
-} from '@holdfast/shared/media';
+import { recordFromAsset, type CarriedFields, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-
-/** The ids under which the record of an asset may be found: the one it gets, that in its mark, that in its public id. */
-export function candidateIds(
-  asset: HostAsset,
-  fresh: MediaRecord,
-  carried: Carried | null,
-  folder: string,
-): string[] {
-  const ids = [fresh.id];
-  if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
-  const inPublicId = idFromPublicId(folder, asset.publicId);
-  if (inPublicId !== null && !ids.includes(inPublicId)) ids.push(inPublicId);
-  return ids;
-}
 
 /** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
 export function pickStored(
   asset: HostAsset,
-  found: readonly StoredRecord[],
+  ids: readonly string[],
+  records: ReadonlyMap<string, StoredRecord>,
   freshId: string,
 ): StoredRecord | null {
-  return (
-    found.find(({ record }) => record.assetId === asset.assetId) ??
-    found.find(({ record }) => record.id === freshId) ??
-    null
-  );
+  for (const id of ids) {
+    const stored = records.get(id);
+    if (stored?.record.assetId === asset.assetId) return stored;
+  }
+  return records.get(freshId) ?? null;
 }
 
 /** What the host says about a record that we have; `fresh` where the asset still has the place that its id tells. */

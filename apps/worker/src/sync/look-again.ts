@@ -1,7 +1,7 @@
-import type { HostAsset } from '@holdfast/shared/media-host';
 import { inParallel } from './in-parallel.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import type { ReconcileRules, Step } from './reconcile-step.js';
+import { sightingOf } from './sighting.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
 const LOOKS_AT_ONCE = 8;
@@ -19,8 +19,8 @@ export async function lookAgain(
   const doubtful = steps.filter((step) => step.look);
   if (doubtful.length === 0) return [...steps];
   const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => host.find(asset, signal));
-  const present = looked.filter((asset): asset is HostAsset => asset !== null);
+  const present = looked.flatMap((asset) => (asset === null ? [] : sightingOf(asset, rules.folder)));
   const { records, marks } = await readPageFacts(present);
-  const settled = present.map((asset) => reconcileAsset(asset, records, marks, rules));
+  const settled = present.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   return [...steps.filter((step) => !step.look), ...settled];
 }

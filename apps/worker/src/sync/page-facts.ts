@@ -1,16 +1,15 @@
 import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import type { RefusedAssets } from '@holdfast/shared/intents';
-import type { HostAsset } from '@holdfast/shared/media-host';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { idsOf } from './reconcile-asset.js';
 import { placeOf, type AssetMarks } from './reconcile-step.js';
+import type { Sighting } from './sighting.js';
 
 export interface PageFacts {
   records: ReadonlyMap<string, StoredRecord>;
   marks: AssetMarks;
 }
 
-export type ReadPageFacts = (assets: readonly HostAsset[]) => Promise<PageFacts>;
+export type ReadPageFacts = (sightings: readonly Sighting[]) => Promise<PageFacts>;
 
 const noMarks: AssetMarks = { tombstoned: new Set(), inHand: new Set(), refused: new Set() };
 
@@ -21,7 +20,7 @@ const noMarks: AssetMarks = { tombstoned: new Set(), inHand: new Set(), refused:
 export function createReadPageFacts(
   catalog: Pick<Catalog, 'findStored'>,
   refused: Pick<RefusedAssets, 'areRefused'>,
-  { redis, keys, folder }: { redis: RedisClient; keys: RedisKeys; folder: string },
+  { redis, keys }: { redis: RedisClient; keys: RedisKeys },
 ): ReadPageFacts {
   const members = async (key: string, ids: readonly string[]): Promise<Set<string>> => {
     try {
@@ -32,20 +31,21 @@ export function createReadPageFacts(
     }
   };
 
-  return async (assets) => {
-    const idsByAsset = assets.map((asset) => idsOf(asset, folder));
-    const ids = [...new Set(idsByAsset.flat())];
+  return async (sightings) => {
+    const ids = [...new Set(sightings.flatMap((sighting) => sighting.ids))];
     const stored = await catalog.findStored(ids);
     const records = new Map<string, StoredRecord>();
-    for (const entry of stored) if (entry !== null) records.set(entry.record.id, entry);
+    for (const entry of stored) if (entry !== null) records.set(entry.id, entry);
 
     const isSettled = (id: string): boolean => {
-      const status = records.get(id)?.record.status;
+      const status = records.get(id)?.status;
       return status !== undefined && status !== 'saving' && status !== 'deferred';
     };
     const unsettled = ids.filter((id) => !isSettled(id));
     if (unsettled.length === 0) return { records, marks: noMarks };
-    const unknown = assets.filter((_, index) => idsByAsset[index]?.every((id) => !records.has(id)) === true);
+    const unknown = sightings
+      .filter((sighting) => !sighting.ids.some((id) => records.has(id)))
+      .map(({ asset }) => asset);
     const [tombstoned, inHand, areRefused] = await Promise.all([
       members(keys.tombstones, unsettled),
       members(keys.intents, unsettled),

@@ -1,46 +1,38 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import { readHostMetadata, recordFromAsset } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
-import { candidateIds, isContentChanged, pickStored } from './asset-record.js';
-import { withRecord } from './reconcile-known.js';
+import { isContentChanged, pickStored } from './asset-record.js';
+import { saysTheSame, withRecord } from './reconcile-known.js';
 import type { AssetMarks, ReconcileRules, Step } from './reconcile-step.js';
 import { withoutRecord } from './reconcile-unknown.js';
-
-/** The ids to read before an asset can be judged. */
-export function idsOf(asset: HostAsset, folder: string): string[] {
-  return candidateIds(asset, recordFromAsset(asset, folder, 'sync'), readHostMetadata(asset), folder);
-}
+import type { Sighting } from './sighting.js';
 
 /** Decides from what the host has and what we have; changes nothing. */
 export function reconcileAsset(
-  asset: HostAsset,
+  sighting: Sighting,
   records: ReadonlyMap<string, StoredRecord>,
   marks: AssetMarks,
   rules: ReconcileRules,
 ): Step {
-  const fresh = recordFromAsset(asset, rules.folder, 'sync');
-  const carried = readHostMetadata(asset);
-  const found = candidateIds(asset, fresh, carried, rules.folder).flatMap((id) => records.get(id) ?? []);
-  const stored = pickStored(asset, found, fresh.id);
-  const none = { asset, recordId: null, sequence: null, restore: false, contentChanged: false };
+  const { asset, fresh, carried, ids } = sighting;
+  const expected = records.get(fresh.id);
+  const isSame = expected !== undefined && saysTheSame(sighting, expected);
+  const stored = isSame ? expected : pickStored(asset, ids, records, fresh.id);
   if (stored === null) {
     const action = withoutRecord(asset, fresh, carried, marks, rules);
-    return { ...none, action, look: action.kind === 'remove' };
+    const look = action.kind === 'remove';
+    return { asset, action, recordId: null, sequence: null, restore: false, contentChanged: false, look };
   }
-  const { record } = stored;
-  const restore = record.status === 'missing';
-  const action = withRecord(asset, fresh, carried, stored, marks, rules);
-  const settled = action.kind === 'unchanged' && restore ? ({ kind: 'verify', record } as const) : action;
-  const acts = settled.kind !== 'unchanged' && settled.kind !== 'left';
+  const action = withRecord(sighting, stored, isSame, marks, rules);
+  const acts = action.kind !== 'unchanged' && action.kind !== 'left';
+  const restore = stored.status === 'missing' && acts;
   // Records of foreign assets follow the host without a question: the next run mends what a lagging index told.
-  const follows = settled.kind === 'save' && carried === null;
+  const follows = action.kind === 'save' && carried === null;
   return {
     asset,
-    action: settled,
-    recordId: record.id,
+    action,
+    recordId: stored.id,
     sequence: stored.sequence,
-    restore: restore && settled.kind !== 'left',
-    contentChanged: isContentChanged(asset, record),
-    look: acts && (restore || !(follows || settled.kind === 'verify' || settled.kind === 'push')),
+    restore,
+    contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
+    look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
   };
 }

@@ -3,26 +3,36 @@ import { isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media'
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { asTheHostHasIt, foreignRecord, isContentChanged, isEdited } from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
+import type { Sighting } from './sighting.js';
+
+/** True when the record says what the host says. Most are, so this alone is done without decoding the record. */
+export function saysTheSame({ fresh, carried }: Sighting, stored: StoredRecord): boolean {
+  return (
+    stored.id === fresh.id && carried?.mark.state !== 'started' && stored.content === encodeContent(fresh)
+  );
+}
 
 /** What becomes of an asset whose record we have; the newer side wins. */
 export function withRecord(
-  asset: HostAsset,
-  fresh: MediaRecord,
-  carried: Carried | null,
-  { record, content }: StoredRecord,
+  sighting: Sighting,
+  stored: StoredRecord,
+  isSame: boolean,
   marks: AssetMarks,
   rules: ReconcileRules,
 ): Action {
-  if (record.status === 'deleting') return { kind: 'left', why: 'deleting' };
-  const open = record.status === 'saving' || record.status === 'deferred';
-  if (open && marks.inHand.has(record.id)) return { kind: 'left', why: 'in hand' };
+  const { asset, fresh, carried } = sighting;
+  const { status, content } = stored;
+  if (status === 'deleting') return { kind: 'left', why: 'deleting' };
+  const open = status === 'saving' || status === 'deferred';
+  if (open && marks.inHand.has(stored.id)) return { kind: 'left', why: 'in hand' };
+  if (isSame) {
+    if (fresh.pushedRevision > stored.pushedRevision)
+      return { kind: 'save', record: fresh, expect: fresh.revision };
+    return open || status === 'missing' ? { kind: 'verify', record: stored.record } : { kind: 'unchanged' };
+  }
+  const { record } = stored;
   if (record.assetId !== asset.assetId && record.resourceType !== asset.resourceType)
     return { kind: 'left', why: 'twice' };
-  if (encodeContent(fresh) === content && fresh.id === record.id && carried?.mark.state !== 'started') {
-    if (fresh.pushedRevision > record.pushedRevision)
-      return { kind: 'save', record: fresh, expect: record.revision };
-    return open ? { kind: 'verify', record } : { kind: 'unchanged' };
-  }
   if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
   if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
   if (carried === null || carried.fields.id !== record.id) {

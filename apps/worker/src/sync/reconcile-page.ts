@@ -2,6 +2,7 @@ import type { HostAsset } from '@holdfast/shared/media-host';
 import { applySteps } from './apply-steps.js';
 import { lookAgain } from './look-again.js';
 import { reconcileAsset } from './reconcile-asset.js';
+import { sightingOf } from './sighting.js';
 import { addCounts, type SyncSession } from './sync-session.js';
 
 /**
@@ -14,8 +15,9 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
   if (assets.length === 0) return [];
   const { folder, syncPrefix } = deps.settings.host;
   const rules = { folder, syncPrefix, nowMs: deps.now() };
-  const { records, marks } = await deps.readPageFacts(assets);
-  const first = assets.map((asset) => reconcileAsset(asset, records, marks, rules));
+  const sightings = assets.map((asset) => sightingOf(asset, folder));
+  const { records, marks } = await deps.readPageFacts(sightings);
+  const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   const steps = await lookAgain(first, deps, rules, signal);
   await applySteps(session, steps);
   return steps.flatMap(({ sequence }) => sequence ?? []);

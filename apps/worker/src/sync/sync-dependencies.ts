@@ -34,17 +34,13 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now'> {
 }
 
 export function syncDependencies(options: SyncOptions): SyncDependencies {
-  const { redis, keys, settings } = options;
+  const { redis, keys } = options;
   const catalog = createCatalog(redis, keys);
   return {
     ...options,
     now: options.now ?? Date.now,
     catalog,
     state: createSyncState(redis, keys),
-    readPageFacts: createReadPageFacts(catalog, createRefusedAssets(redis, keys), {
-      redis,
-      keys,
-      folder: settings.host.folder,
-    }),
+    readPageFacts: createReadPageFacts(catalog, createRefusedAssets(redis, keys), { redis, keys }),
   };
 }

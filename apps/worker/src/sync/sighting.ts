@@ -1,0 +1,32 @@
+import {
+  idFromPublicId,
+  readHostMetadata,
+  recordFromAsset,
+  type Carried,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+
+/** An asset as a page showed it, read once. */
+export interface Sighting {
+  asset: HostAsset;
+  /** The record it would get where we have none. */
+  fresh: MediaRecord;
+  /** What Holdfast wrote on it; null for an asset that others put there. */
+  carried: Carried | null;
+  /** Under which its record may be found: the id it would get, that in its mark, that in its public id. */
+  ids: readonly string[];
+}
+
+export function sightingOf(asset: HostAsset, folder: string): Sighting {
+  const carried = readHostMetadata(asset);
+  const fresh = recordFromAsset(asset, folder, 'sync', carried);
+  const ids = [fresh.id];
+  if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
+  // An asset that carries the id it gets has it in its public id too, or is found by its asset id.
+  if (carried?.fields.id !== fresh.id) {
+    const inPublicId = idFromPublicId(folder, asset.publicId);
+    if (inPublicId !== null && !ids.includes(inPublicId)) ids.push(inPublicId);
+  }
+  return { asset, fresh, carried, ids };
+}
