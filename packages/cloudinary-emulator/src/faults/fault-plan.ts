@@ -1,4 +1,4 @@
-import type { Fault, PlannedFault } from './fault.js';
+import type { Fault, FaultKind, PlannedFault } from './fault.js';
 
 /** What a fault may be matched by. */
 export interface FaultTarget {
@@ -46,8 +46,16 @@ export function faultPlan(): FaultPlan {
   };
 }
 
-function matches({ match = {} }: Fault, target: FaultTarget): boolean {
-  const { endpoint, publicId, resourceType } = match;
+/** Where kinds act that mean nothing elsewhere; so that no other request uses up their hits. */
+const usualEndpoints: Partial<Record<FaultKind, string[]>> = {
+  corrupt: ['upload'],
+  'slow-body': ['upload'],
+  'reset-body': ['upload'],
+  'short-listing': ['list', 'list-by-tag', 'list-by-context', 'list-by-asset-folder', 'search'],
+};
+
+function matches({ kind, match = {} }: Fault, target: FaultTarget): boolean {
+  const { endpoint = usualEndpoints[kind], publicId, resourceType } = match;
   if (endpoint !== undefined && ![endpoint].flat().includes(target.endpoint)) return false;
   if (resourceType !== undefined && resourceType !== target.resourceType) return false;
   if (publicId === undefined) return true;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 const match = z.strictObject({
-  /** Endpoint names as in the route table; one or several. Absent = every endpoint. */
+  /** Endpoint names as in the route table; one or several. Absent = every endpoint where the kind means something. */
   endpoint: z.union([z.string(), z.array(z.string())]).optional(),
   /** Exact, or a prefix when it ends in `*`. */
   publicId: z.string().optional(),

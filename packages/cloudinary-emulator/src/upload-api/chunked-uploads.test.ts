@@ -61,6 +61,7 @@ test('refuses parts that come too early, too late or too small', async () => {
     message: 'All parts except EOF-chunk must be larger than 5mb',
     http_code: 400,
   });
+  expect((await failure(part(sdk, '', file, 0, 6 * MB, -1))).message).toBe('Missing X-Unique-Upload-Id');
   await part(sdk, 'u2', file, 0, 5 * MB, -1);
   expect((await failure(part(sdk, 'u2', file, 11 * MB, total, total))).message).toMatch(
     /last part must come after/,

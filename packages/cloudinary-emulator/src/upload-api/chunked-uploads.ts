@@ -62,6 +62,7 @@ export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
 
   const check = (uploadId: string, range: ContentRange) => {
     const bytes = range.end - range.start + 1;
+    if (uploadId === '') throw new ApiError(400, 'Missing X-Unique-Upload-Id');
     if (finished.has(uploadId)) throw new ApiError(400, `Upload ${uploadId} is already finished`);
     if (!isLastPart(range) && bytes < MIN_PART_BYTES) {
       throw new ApiError(400, 'All parts except EOF-chunk must be larger than 5mb');
