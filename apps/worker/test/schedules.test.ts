@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { readSettings, type Environment } from '@holdfast/shared/config';
+import { silentLogger } from '@holdfast/shared/logging';
+import { createSchedules, type Schedules } from '../src/schedules.js';
+import { openBench, type Bench } from './support/start-worker.js';
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await openBench();
+});
+afterEach(() => bench.close());
+
+const schedules = (env: Environment = {}): Schedules => {
+  const { sync, jobs } = readSettings(env);
+  return createSchedules({ queues: bench.queues, sync, jobs, log: silentLogger });
+};
+const listed = async (): Promise<(number | undefined)[]> =>
+  (await bench.queues.queues.sync.getJobSchedulers()).map(({ every }) => Number(every));
+const within = { timeout: 5_000, interval: 20 };
+const delayed = () => bench.queues.queues.sync.getJobs(['delayed', 'waiting']);
+
+it('keeps one schedule however many processes ask, and runs nothing at once', async () => {
+  const before = Date.now();
+  await Promise.all(Array.from({ length: 5 }, () => schedules().ensure()));
+  expect(await listed()).toEqual([15 * 60_000]);
+  const [next, ...others] = await delayed();
+  expect(others).toEqual([]);
+  expect(next?.data).toEqual({ trigger: 'schedule', dryRun: false, force: false });
+  expect((next?.timestamp ?? 0) + (next?.delay ?? 0)).toBeGreaterThanOrEqual(before + 14 * 60_000);
+});
+
+it('follows a changed interval, and goes away when it is switched off', async () => {
+  await schedules().ensure();
+  await schedules({ AUTO_SYNC_INTERVAL_MINUTES: '5' }).ensure();
+  expect(await listed()).toEqual([5 * 60_000]);
+  const off = schedules({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
+  expect(off.wanted).toBe(false);
+  await off.ensure();
+  expect(await listed()).toEqual([]);
+  expect(await delayed()).toEqual([]);
+});
+
+it('asks for one sync after a start of the whole fleet, or none where it is switched off', async () => {
+  await schedules({ AUTO_SYNC_ON_STARTUP: 'false' }).requestStartup();
+  expect(await delayed()).toEqual([]);
+  await Promise.all(Array.from({ length: 5 }, () => schedules().requestStartup()));
+  const jobs = await delayed();
+  expect(jobs.map(({ data, delay }) => [(data as { trigger: string }).trigger, delay])).toEqual([
+    ['startup', 30_000],
+  ]);
+});
+
+it('is set right by a worker that starts with other settings', async () => {
+  const ours = { name: 'sync', data: { trigger: 'schedule', dryRun: false, force: false } };
+  await bench.queues.queues.sync.upsertJobScheduler('auto-sync', { every: 60_000 }, ours);
+  const worker = await bench.startWorker();
+  await vi.waitFor(async () => expect(await listed()).toEqual([15 * 60_000]), within);
+  await worker.stop(AbortSignal.timeout(5_000));
+  await bench.startWorker({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
+  await vi.waitFor(async () => expect(await listed()).toEqual([]), within);
+});
