@@ -18,11 +18,17 @@ export interface HostClock {
 /** Follows the `Date` header of all answers to requests by agents that are `ours`; `now` is our own clock. */
 export function watchHostClock(ours: (agent: unknown) => boolean, now: () => number): HostClock {
   let ahead = 0;
+  let readAt = -Infinity;
   const onAnswer = (message: unknown): void => {
+    // The header has whole seconds, and there may be thousands of answers in one.
+    const time = performance.now();
+    if (time - readAt < 1_000) return;
     const { data } = announcement.safeParse(message);
     if (data === undefined || !ours(data.request.agent)) return;
-    const time = Date.parse(data.response.headers.date);
-    if (!Number.isNaN(time)) ahead = time - now();
+    const date = Date.parse(data.response.headers.date);
+    if (Number.isNaN(date)) return;
+    readAt = time;
+    ahead = date - now();
   };
   subscribe(CHANNEL, onAnswer);
   return { now: () => now() + ahead, stop: () => void unsubscribe(CHANNEL, onAnswer) };
