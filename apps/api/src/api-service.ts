@@ -1,4 +1,4 @@
-import type { Settings } from '@holdfast/shared/config';
+import type { Environment, Settings } from '@holdfast/shared/config';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { createApp } from './app.js';
@@ -6,12 +6,12 @@ import { openDependencies, type Dependencies } from './dependencies.js';
 import { httpServer } from './http/http-server.js';
 
 /** The whole API as one service: what it stands on, then the server; stopped in the other order. */
-export function apiService(settings: Settings, log: Logger): Service {
+export function apiService(settings: Settings, log: Logger, env: Environment): Service {
   let deps: Dependencies | undefined;
   let server: Service | undefined;
   return service('api', {
     start: async () => {
-      deps = await openDependencies(settings, log);
+      deps = await openDependencies(settings, log, env);
       server = httpServer({
         app: createApp(deps),
         host: settings.http.host,

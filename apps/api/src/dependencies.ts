@@ -62,7 +62,7 @@ const READY_WITHIN_MS = 1_000;
 export async function openDependencies(
   settings: Settings,
   log: Logger,
-  env: Environment = process.env,
+  env: Environment,
 ): Promise<Dependencies> {
   const host = await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log });
   const keys = redisKeys(settings.redis.prefix);
@@ -74,6 +74,7 @@ export async function openDependencies(
   const serverWatch = createServerWatch({ redis: background, settings, log });
   const clients = [request, background, barrierConnection];
   await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
+  await serverWatch.current();
   const diskFinding = await ephemeralDiskFinding(settings, env);
   if (diskFinding !== null) log.warn('disk.finding', { ...diskFinding });
   const intents = createIntents(request, keys);

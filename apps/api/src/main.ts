@@ -11,7 +11,10 @@ try {
   const settings = readSettings(process.env);
   refuseOpenAccess(settings);
   const log = createLogger(settings.log, { process: 'api' });
-  await runUntilSignal(apiService(settings, log), { log, shutdownTimeoutMs: settings.shutdownTimeoutMs });
+  await runUntilSignal(apiService(settings, log, process.env), {
+    log,
+    shutdownTimeoutMs: settings.shutdownTimeoutMs,
+  });
 } catch (error) {
   process.stderr.write(explainFailure(toHoldfastError(error)));
   process.exit(1);

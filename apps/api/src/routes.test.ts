@@ -84,6 +84,7 @@ describe('who may do what', () => {
       (await locked.call('GET', '/api/media', undefined, headers)).status;
     expect(await status({ 'X-API-Key': 'read-secret' })).toBe(200);
     expect(await status(basic('r:read-secret'))).toBe(200);
+    expect(await status({ ...basic('proxy:login'), 'X-API-Key': 'read-secret' })).toBe(200);
     expect(await status(basic('w:read-secret'))).toBe(401);
     expect(await status(basic('r'))).toBe(401);
     expect(await status({ Authorization: 'Bearer' })).toBe(401);

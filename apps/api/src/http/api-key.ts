@@ -18,11 +18,12 @@ export function authenticate(
   headers: IncomingHttpHeaders,
 ): Client | null {
   if (access.keys.length === 0) return { ...anonymous, role: 'admin' };
-  const credentials = readCredentials(headers);
-  if (credentials === null) return null;
-  const key = findKey(access.keys, credentials);
-  if (key === undefined) return null;
-  return { name: key.name, role: key.role, via: credentials.name === undefined ? 'token' : 'basic' };
+  for (const credentials of readCredentials(headers)) {
+    const key = findKey(access.keys, credentials);
+    if (key !== undefined)
+      return { name: key.name, role: key.role, via: credentials.name === undefined ? 'token' : 'basic' };
+  }
+  return null;
 }
 
 /** Compares with every key, each in constant time, so that the time tells nothing of the secrets. */
@@ -36,15 +37,16 @@ function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey
   return found;
 }
 
-function readCredentials(headers: IncomingHttpHeaders): Credentials | null {
-  const { authorization } = headers;
-  if (authorization !== undefined) {
-    const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*?) *$/.exec(authorization) ?? [];
-    if (scheme.toLowerCase() === 'bearer') return { secret: value };
-    return scheme.toLowerCase() === 'basic' ? readBasic(value) : null;
-  }
+/** Both headers count: a proxy in front may use `Authorization` for a login of its own. */
+function readCredentials(headers: IncomingHttpHeaders): Credentials[] {
+  const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*?) *$/.exec(headers.authorization ?? '') ?? [];
   const header = headers['x-api-key'];
-  return typeof header === 'string' && header !== '' ? { secret: header } : null;
+  const found = [
+    scheme.toLowerCase() === 'bearer' ? { secret: value } : null,
+    scheme.toLowerCase() === 'basic' ? readBasic(value) : null,
+    typeof header === 'string' && header !== '' ? { secret: header } : null,
+  ];
+  return found.filter((credentials) => credentials !== null);
 }
 
 function readBasic(value: string): Credentials | null {

@@ -1,14 +1,9 @@
 import type { Settings } from '@holdfast/shared/config';
-import {
-  believesFsync,
-  readServerFacts,
-  serverFindings,
-  type Finding,
-  type ServerFacts,
-} from '@holdfast/shared/durability';
+import { readServerFacts, serverFindings, type Finding, type ServerFacts } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from '@holdfast/shared/redis';
+import type { RedisClient } from '@holdfast/shared/redis';
 import { withinMs } from '../within-ms.js';
+import { createFsyncJudgement } from './fsync-judgement.js';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
 export interface ServerWatch {
@@ -30,45 +25,21 @@ export interface ServerWatchOptions {
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
 export function createServerWatch({ redis, settings, log }: ServerWatchOptions): ServerWatch {
+  const judgement = createFsyncJudgement(settings.redis, log);
   let facts: ServerFacts | null = null;
   let findings: readonly Finding[] = [];
   let readAt = -Infinity;
   let reading: Promise<void> | undefined;
-  let believed = false;
-  let probing: Promise<void> = Promise.resolve();
-  let closed = false;
 
   const look = async (): Promise<void> => {
-    const seen = await readServerFacts(redis);
-    const another =
-      seen.runId !== facts?.runId ||
-      seen.fsyncPolicy !== facts.fsyncPolicy ||
-      seen.aofEnabled !== facts.aofEnabled;
-    facts = seen;
+    facts = await readServerFacts(redis);
     readAt = performance.now();
     const known = new Set(findings.map(({ code }) => code));
-    findings = serverFindings(seen, settings.durability);
+    findings = serverFindings(facts, settings.durability);
     for (const finding of findings)
       if (!known.has(finding.code))
         log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { ...finding });
-    if (another) {
-      believed = false;
-      probing = probing.then(() => probe(seen));
-    }
-  };
-
-  // On a connection of its own: what it measures is how long the server takes when nothing else is asked of it.
-  const probe = async (seen: ServerFacts): Promise<void> => {
-    if (closed) return;
-    const own = connectRedis(settings.redis.connection, 'barrier', log);
-    try {
-      if (await isReadyWithin(own, 2_000)) believed = await believesFsync(own, settings.redis.prefix, seen);
-    } catch (error) {
-      log.debug('redis.honesty_unknown', { error });
-      readAt = -Infinity;
-    } finally {
-      await closeRedis(own);
-    }
+    judgement.consider(facts);
   };
 
   const refresh = (): Promise<void> =>
@@ -82,14 +53,14 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
   redis.on('ready', onReady);
   return {
     current: async () => {
-      if (performance.now() - readAt > FRESH_MS) await withinMs(PATIENCE_MS, refresh(), undefined);
+      if (reading !== undefined || performance.now() - readAt > FRESH_MS)
+        await withinMs(PATIENCE_MS, refresh(), undefined);
       return { facts, findings };
     },
-    believesFsync: () => believed,
+    believesFsync: () => judgement.believed(),
     close: async () => {
-      closed = true;
       redis.off('ready', onReady);
-      await probing;
+      await judgement.close();
     },
   };
 }

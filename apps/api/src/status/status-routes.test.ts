@@ -118,6 +118,18 @@ describe('health', () => {
     await careless.close();
   });
 
+  it('believes a server that syncs every second once it has measured it', async () => {
+    const honest = await startRedisSandbox(['--appendfsync', 'everysec']);
+    const own = await startApi(honest);
+    const level = async () => (await own.call('GET', '/api/media/health')).body.persistence.level;
+    await vi.waitFor(async () => expect(await level()).toBe('fsynced'), { timeout: 15_000, interval: 200 });
+    const { body } = await own.call('GET', '/api/media/database/status');
+    expect(codesOf(body.storage.findings)).toContain('FSYNC_EVERYSEC');
+    expect(body.storage.persistenceWarning).not.toBe('');
+    await own.close();
+    await honest.close();
+  });
+
   it('is unhealthy when Redis takes no writes, although reads work', async () => {
     const full = await startRedisSandbox();
     const own = await startApi(full);
