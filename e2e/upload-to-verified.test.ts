@@ -19,7 +19,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('with the %s host', (host) => {
     const data = aPng(bytes);
     const fields = {
       title: 'Größe "1" = |2|\\ 🌊',
-      description: 'line\nline',
+      description: 'line\r\nline',
       category: 'nature',
       tags: 'sea,été',
     };

@@ -1,4 +1,5 @@
 import type { Catalog, SaveOutcome } from '@holdfast/shared/catalog';
+import { failpoint } from '@holdfast/shared/failpoint';
 import { createBatch } from '../batch.js';
 import type { JobHandler } from '../job-handler.js';
 
@@ -15,7 +16,9 @@ export function createSaveMedia(catalog: Pick<Catalog, 'saveMany'>): JobHandler<
     catalog.saveMany(records),
   );
   return async ({ record }, { log }) => {
+    failpoint('save.begun');
     const event = worthAWord[await save({ record })];
+    failpoint('save.written');
     if (event !== undefined) log.info(event, { id: record.id, revision: record.revision });
   };
 }

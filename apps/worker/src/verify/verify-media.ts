@@ -2,6 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { failpoint } from '@holdfast/shared/failpoint';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { JobHandler } from '../job-handler.js';
 import { untilAborted } from '../until-aborted.js';
@@ -32,8 +33,10 @@ const TRIES = 3;
  */
 export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
   return async ({ record }, { attempt, log, signal }) => {
+    failpoint('verify.begun');
     const level = await proveSaved(record, deps, signal);
     if (level === 'superseded') return;
+    failpoint('verify.confirmed');
     if (deps.required !== undefined && levels.indexOf(level) < levels.indexOf(deps.required)) {
       throw new HoldfastError(
         'DURABILITY_TOO_LOW',
@@ -44,6 +47,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
       level,
       entry: { id: record.id, revision: record.revision, attempts: attempt },
     });
+    failpoint('verify.marked');
     if (outcome === 'absent')
       throw new HoldfastError('RECORD_DIFFERS', 'the record vanished while it was verified');
     if (outcome !== 'verified') {
@@ -66,6 +70,7 @@ async function proveSaved(
     const verdict = judgeRecord(record, await readBack.read(record.id));
     if (verdict === 'superseded') return verdict;
     if (verdict !== 'same') return mend(record, verdict, deps);
+    failpoint('verify.read-back');
     await untilAborted(serverJudged(), signal);
     const level = await untilAborted(barrier.confirm(), signal);
     // A server that was restarted or replaced in between confirms what it does not have: look again.
