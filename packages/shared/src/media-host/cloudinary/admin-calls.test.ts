@@ -147,3 +147,18 @@ it('lists without hashes where the host refuses the fields we ask for, and asks 
     expect(host.meteredCalls()).toBe(calls);
   }
 });
+
+it.each([
+  ['is cut', { kind: 'cut-response' }],
+  ['is garbage', { kind: 'garbage' }],
+  ['is lost', { kind: 'drop-after-success' }],
+  ['is no page', { kind: 'garbage', body: '{"fine":true}' }],
+] as const)('takes an answer that %s for a failure of the host', async (_case, fault) => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  await emulator.faults.add({ ...fault, count: 2 });
+  await expect(firstPage(host)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  await expect(host.find(asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(host.health().reachable).toBe(false);
+  expect((await firstPage(host)).assets).toEqual([asset]);
+});

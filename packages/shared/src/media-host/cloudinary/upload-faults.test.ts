@@ -165,3 +165,17 @@ it('keeps one connection for uploads one after the other, and one for each of th
   await Promise.all(Array.from({ length: 5 }, () => host.put(putRequest())));
   expect((await emulator.requests.counters()).connections).toBe(5);
 });
+
+it('rejects, with the source destroyed, where nobody listens', async () => {
+  const { settings } = await emulatedHost();
+  const host = createCloudinaryHost(
+    { ...settings, apiUrl: 'http://127.0.0.1:1' },
+    { uploadSlots: 1, log: silentLogger },
+  );
+  for (const body of [largeBody(), randomBytes(1_000)]) {
+    const error: unknown = await host.put(rawPut(body)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'HOST_REJECTED', cause: { code: 'ECONNREFUSED', status: null } });
+    expect(isTransientHostError(error)).toBe(true);
+    expect(body instanceof Readable && !body.destroyed).toBe(false);
+  }
+});
