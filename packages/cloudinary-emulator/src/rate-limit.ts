@@ -9,7 +9,7 @@ export interface RateLimit {
   /** Counts one call and gives the headers of its answer; `error` is the refusal, when it is one. */
   count(): { headers: Record<string, string>; error: ApiError | null };
   /** The refusal, whatever the count (for faults). */
-  refusal(status: number): ApiError;
+  refusal: (status: number) => ApiError;
   used(): number;
   reset(): void;
 }

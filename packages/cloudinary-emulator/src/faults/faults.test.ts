@@ -136,6 +136,20 @@ test('refuses a fault it does not know', async () => {
   expect(await emulator.faults.list()).toEqual([]);
 });
 
+test('spoils the delivery of files too', async () => {
+  const { sdk, emulator } = await setup();
+  const { secure_url: url } = await upload(sdk);
+  const match = { endpoint: 'deliver', publicId: 'x' };
+  await emulator.faults.add({ kind: 'html', status: 503, match });
+  await emulator.faults.add({ kind: 'cut-response', match });
+  expect((await fetch(url)).status).toBe(503);
+  await expect(fetch(url).then((response) => response.arrayBuffer())).rejects.toThrow(
+    /terminated|fetch failed/,
+  );
+  const sound = await fetch(url.replace(/\/v\d+\//, '/v1/'));
+  expect(Buffer.from(await sound.arrayBuffer()).equals(big)).toBe(true);
+});
+
 test('leaves no socket open after failures', async () => {
   const { sdk, emulator } = await setup();
   await emulator.faults.add({ kind: 'drop-after-success', count: 5 });

@@ -1,8 +1,11 @@
 import type { ServerResponse } from 'node:http';
-import { secureUrl } from '../assets/asset-fields.js';
 import type { Asset, ResourceType } from '../assets/asset.js';
-import type { Parts } from '../parts.js';
 import { assetBytes } from '../edits/asset-bytes.js';
+import type { Fault } from '../faults/fault.js';
+import { actsAt, misbehave, type Exchange } from '../faults/misbehave.js';
+import type { Parts } from '../parts.js';
+import type { LoggedRequest } from '../request-log.js';
+import { waitMs } from '../wait-ms.js';
 import { sendHtml } from './send.js';
 
 const contentTypes: Record<string, string> = {
@@ -19,16 +22,35 @@ const contentTypes: Record<string, string> = {
   wav: 'audio/wav',
 };
 
-/** GET of a file under its `secure_url`; 404 for a wrong version too, so that stale addresses show. */
+/**
+ * GET of a file under its `secure_url`. Any version in the path gets the current bytes, as on the real host
+ * once its caches are cold.
+ */
 export async function deliverFile(
   segments: string[],
-  res: ServerResponse,
-  parts: Pick<Parts, 'account' | 'assets' | 'blobs'>,
+  exchange: Exchange,
+  entry: LoggedRequest,
+  parts: Pick<Parts, 'account' | 'assets' | 'blobs' | 'faults'>,
 ): Promise<void> {
+  const { res } = exchange;
   const asset = findDelivered(segments, parts);
+  const fault = parts.faults.take({
+    endpoint: 'deliver',
+    publicId: asset?.publicId ?? '',
+    resourceType: segments[1] ?? '',
+  });
+  entry.publicId = asset?.publicId ?? '';
+  entry.fault = fault?.kind ?? null;
+  if (fault !== null && actsAt(fault, 'before')) return misbehave(fault, exchange, {});
   const bytes = asset === null ? null : await assetBytes(asset, parts.blobs);
-  if (asset === null || bytes === null) {
-    sendHtml(res, 404, 'Not Found');
+  if (asset === null || bytes === null) return sendHtml(res, 404, 'Not Found');
+  if (fault?.kind === 'slow-response') await waitMs(fault.ms);
+  sendFile(asset, bytes, res, fault);
+}
+
+function sendFile(asset: Asset, bytes: Buffer, res: ServerResponse, fault: Fault | null): void {
+  if (fault?.kind === 'drop-after-success') {
+    res.socket?.resetAndDestroy();
     return;
   }
   res.writeHead(200, {
@@ -36,30 +58,22 @@ export async function deliverFile(
     'Content-Length': bytes.length,
     ETag: `"${asset.etag}"`,
   });
-  res.end(bytes);
+  if (fault?.kind === 'cut-response') {
+    res.write(bytes.subarray(0, bytes.length / 2), () => res.socket?.resetAndDestroy());
+  } else res.end(bytes);
 }
 
 function findDelivered(
   segments: string[],
   { account, assets }: Pick<Parts, 'account' | 'assets'>,
 ): Asset | null {
-  const [cloudName, resourceType, type = '', version = '', ...rest] = segments;
+  const [cloudName, resourceType, type = '', ...rest] = segments;
   if (cloudName !== account.cloudName) return null;
-  const path = rest.join('/');
-  const withoutExtension = path.slice(0, Math.max(path.lastIndexOf('.'), 0));
-  for (const publicId of [path, withoutExtension]) {
-    const asset = assets.get(resourceType as ResourceType, type, publicId);
-    if (
-      asset !== undefined &&
-      version === `v${asset.version}` &&
-      secureUrl(asset, account).endsWith(encoded(path))
-    ) {
-      return asset;
-    }
-  }
-  return null;
-}
-
-function encoded(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
+  const path = (/^v\d+$/.test(rest[0] ?? '') ? rest.slice(1) : rest).join('/');
+  const dot = path.lastIndexOf('.');
+  const byName = (publicId: string) => assets.get(resourceType as ResourceType, type, publicId);
+  const named = byName(path);
+  if (named !== undefined) return named;
+  const asset = dot < 0 ? undefined : byName(path.slice(0, dot));
+  return asset !== undefined && asset.format === path.slice(dot + 1) ? asset : null;
 }

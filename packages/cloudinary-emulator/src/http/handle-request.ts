@@ -43,8 +43,10 @@ async function answerHost(
   res.once('close', () => parts.requests.end(entry, res.writableFinished ? res.statusCode : 0));
   res.setHeader('X-Request-Id', entry.id);
   try {
-    if (!isApi) await deliverFile(segments, res, parts);
-    else {
+    if (!isApi) {
+      const exchange = { req, res, drain: () => Promise.resolve(), refusal: parts.limit.refusal };
+      await deliverFile(segments, exchange, entry, parts);
+    } else {
       if (segments[1] !== parts.account.cloudName)
         throw new ApiError(401, `Invalid cloud_name ${segments[1] ?? ''}`);
       if (matched === null) throw new ApiError(404, 'Not found');
