@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
 import type { Variables } from './variables.js';
@@ -46,7 +47,7 @@ export function readAccessSettings(env: Variables, problem: (p: FieldProblem) =>
     keys,
     publicRead: env.PUBLIC_READ,
     corsOrigins: env.CORS_ORIGINS,
-    trustProxy: readTrustProxy(env.TRUST_PROXY),
+    trustProxy: readTrustProxy(env.TRUST_PROXY, problem),
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
   };
 }
@@ -65,8 +66,28 @@ function readKey(entry: string): ApiKey | string {
   return { name, role: known, secretHash: Buffer.from(hex, 'hex') };
 }
 
-function readTrustProxy(value: string): boolean | number | string {
+/** Names of address ranges that Express knows. */
+const proxyRanges = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+function readTrustProxy(value: string, problem: (p: FieldProblem) => void): boolean | number | string {
   if (value === 'true') return true;
   if (value === 'false') return false;
-  return /^\d+$/.test(value) ? Number(value) : value;
+  if (/^\d+$/.test(value)) return Number(value);
+  const known = value.split(',').every((entry) => isProxyRange(entry.trim()));
+  if (known) return value;
+  problem({
+    path: 'TRUST_PROXY',
+    message: 'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, loopback',
+  });
+  return false;
+}
+
+function isProxyRange(entry: string): boolean {
+  const [address = '', bits, ...rest] = entry.split('/');
+  const version = isIP(address);
+  if (version === 0) return proxyRanges.has(entry);
+  return (
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+  );
 }
