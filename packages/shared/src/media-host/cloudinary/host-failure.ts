@@ -15,9 +15,10 @@ export class HostFailure extends Error {
     this.code = code;
   }
 
-  /** True when the same call may succeed later: no answer, or a server-side failure. */
+  /** True when the same call may succeed later: no answer, one that is not Cloudinary's, or a failure on its side. */
   get transient(): boolean {
-    return this.status === null || this.status >= 500 || [408, 420, 429, 499].includes(this.status);
+    const { status } = this;
+    return status === null || status < 400 || status >= 500 || [408, 420, 429, 499].includes(status);
   }
 }
 

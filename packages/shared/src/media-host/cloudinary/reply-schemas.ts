@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
 import type { AssetPage, HostAsset } from '../media-host.js';
+import { HostFailure } from './host-failure.js';
 
 const pairs = z.record(z.string(), z.unknown());
 
@@ -131,8 +132,9 @@ function readContext(context: Record<string, unknown>): Record<string, string> {
 function parse<T>(schema: z.ZodType<T>, reply: unknown): T {
   const parsed = schema.safeParse(reply);
   if (parsed.success) return parsed.data;
+  const paths = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
   throw new HoldfastError('HOST_REJECTED', 'the media host gave an answer that cannot be read', {
-    cause: new Error(parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')),
+    cause: new HostFailure(`unreadable: ${paths}`, 200, null),
   });
 }
 
