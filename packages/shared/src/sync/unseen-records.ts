@@ -5,7 +5,7 @@ import type { ResourceType } from '../media/index.js';
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { unseenScript } from './sync-scripts.js';
 
-const CHUNK = 500;
+const CHUNK = 1_000;
 
 /**
  * The ids of settled records of one type that were there when the run began and that it has not met, oldest first.
@@ -18,26 +18,35 @@ export async function* unseenRecords(
   resourceType: ResourceType,
 ): AsyncGenerator<string[]> {
   const index = keys.byType(typeCode[resourceType]);
-  let after: Position = { createdMs: 0, id: '' };
+  const idsAfter = async ({ createdMs, id }: Position): Promise<Chunk> => {
+    const flat = (await pageScript(redis, [keys.prefix, index], ['0', createdMs, id, CHUNK])) as string[];
+    const ids = flat.filter((_, place) => place % 2 === 0);
+    return { ids, last: { id: ids.at(-1) ?? '', createdMs: Number(flat.at(-1)) } };
+  };
+  const unseenOf = async (ids: readonly string[]): Promise<string[]> =>
+    (await unseenScript(
+      redis,
+      [keys.prefix, keys.syncSeen(run.runId)],
+      [run.lastSequence, ...ids],
+    )) as string[];
+
   try {
-    for (;;) {
-      const flat = (await pageScript(
-        redis,
-        [keys.prefix, index],
-        ['0', after.createdMs, after.id, CHUNK],
-      )) as string[];
-      const ids = flat.filter((_, place) => place % 2 === 0);
-      const last = ids.at(-1);
-      if (last === undefined) return;
-      after = { id: last, createdMs: Number(flat.at(-1)) };
-      const unseen = (await unseenScript(
-        redis,
-        [keys.prefix, keys.syncSeen(run.runId)],
-        [run.lastSequence, ...ids],
-      )) as string[];
+    let chunk = await idsAfter({ createdMs: 0, id: '' });
+    while (chunk.ids.length > 0) {
+      // Sent together: one round trip for each chunk.
+      const [unseen, next]: [string[], Chunk] = await Promise.all([
+        unseenOf(chunk.ids),
+        idsAfter(chunk.last),
+      ]);
       if (unseen.length > 0) yield unseen;
+      chunk = next;
     }
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
+}
+
+interface Chunk {
+  ids: string[];
+  last: Position;
 }
