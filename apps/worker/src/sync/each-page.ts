@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AssetPage } from '@holdfast/shared/media-host';
 import { knownBudget, pauseBeforePage } from './call-budget.js';
+import { fetchPatiently } from './fetch-patiently.js';
 import type { SyncSession } from './sync-session.js';
 
 /**
@@ -16,7 +17,7 @@ export async function eachPage(
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
     const waitMs = pauseBeforePage(knownBudget(deps.host.budget(), session.fleetBudget), deps.now());
     if (waitMs > 0 && !isFirst) await pause(waitMs, undefined, { signal });
-    return fetch(cursor);
+    return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };
   let coming = fetchPaced(running.progress.cursor, true);
   for (;;) {

@@ -157,13 +157,23 @@ describe('a sync job', () => {
     expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', listed: 1_200, waitingUntil: null });
   });
 
-  it('counts an attempt for a host that fails, and goes on at the same page', async () => {
+  it('asks again for a page at which the host stumbled', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_200);
-    await rig.emulator?.faults.add({ kind: 'error', skip: 1, match: { endpoint: 'list' } });
+    await rig.emulator?.faults.add({ kind: 'error', skip: 1, count: 2, match: { endpoint: 'list' } });
+    expect(await rig.sync()).toMatchObject({ result: 'ok', listed: 1_200, errors: 0 });
+  });
+
+  it('counts an attempt for a host that goes on failing, and goes on at the same page', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.assets.seed(1_200);
+    await rig.emulator?.faults.add({ kind: 'html', skip: 1, count: 3, match: { endpoint: 'list' } });
     const run = rig.worker();
     await expect(run({ mode: 'full', runId: 'r' })).rejects.toMatchObject({ code: 'HOST_REJECTED' });
-    expect((await rig.state.readStatus()).running).toMatchObject({ lastError: { code: 'HOST_REJECTED' } });
+    expect((await rig.state.readStatus()).running).toMatchObject({
+      listed: 500,
+      lastError: { code: 'HOST_REJECTED' },
+    });
     await run({ mode: 'full', runId: 'r' }, undefined, 2);
     expect(await rig.state.findRun('r')).toMatchObject({
       result: 'ok',
@@ -171,6 +181,22 @@ describe('a sync job', () => {
       errors: 1,
       lastError: null,
     });
+  });
+
+  it('lets syncs after uploads wait while the calls of the hour run low, and others run', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const resetAt = new Date(Date.now() + 600_000).toISOString();
+    const host = { ...rig.host, budget: () => ({ limit: 500, remaining: 140, resetAt }) };
+    const run = rig.worker({ host });
+    await run({ trigger: 'upload', mode: 'incremental', runId: 'one' });
+    const second = await run({ trigger: 'upload', mode: 'incremental', runId: 'two' }).catch(
+      (e: unknown) => e,
+    );
+    expect(second).toBeInstanceOf(HandBack);
+    expect((second as HandBack).delayMs).toBeGreaterThan(590_000);
+    await run({ trigger: 'schedule', mode: 'incremental', runId: 'three' });
+    expect(await rig.state.findRun('three')).toMatchObject({ result: 'ok' });
+    expect((await rig.state.readStatus()).rateLimit).toMatchObject({ remaining: 140 });
   });
 
   it('decides by age: full when there was none or it is too old, else incremental', async () => {

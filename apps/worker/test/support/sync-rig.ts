@@ -68,6 +68,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     REDIS_URL: sandbox.url,
     DATA_DIR: directory,
     SAVE_ATTEMPTS: '2',
+    SAVE_BACKOFF_MS: '10',
     ...(emulator === undefined ? {} : { CLOUDINARY_URL: emulator.cloudinaryUrl }),
     ...options.env,
   });

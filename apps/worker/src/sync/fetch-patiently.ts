@@ -1,0 +1,25 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isHoldfastError } from '@holdfast/shared/errors';
+import { isTransientHostError, type AssetPage } from '@holdfast/shared/media-host';
+
+const TRIES = 3;
+
+/**
+ * Asks for a page again when the host stumbles, so that a run of many pages does not use up its few attempts on
+ * failures far apart. A host that asks to wait is not asked again.
+ */
+export async function fetchPatiently(
+  fetch: () => Promise<AssetPage>,
+  backoffMs: number,
+  signal: AbortSignal,
+): Promise<AssetPage> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await fetch();
+    } catch (error) {
+      const hopeless = !isTransientHostError(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
+      if (hopeless || signal.aborted || tried >= TRIES) throw error;
+      await pause(backoffMs * 2 ** (tried - 1), undefined, { signal });
+    }
+  }
+}
