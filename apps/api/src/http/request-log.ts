@@ -14,7 +14,8 @@ export function requestLog(): RequestHandler {
       log[quiet.has(path) ? 'debug' : 'info']('http.request', {
         method,
         path,
-        status: res.statusCode,
+        // Nothing was sent to a client that left before.
+        status: res.headersSent ? res.statusCode : null,
         durationMs: Math.round(performance.now() - start),
         client: client.name,
         ...(problem === undefined ? {} : { code: problem }),

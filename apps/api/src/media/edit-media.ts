@@ -53,6 +53,8 @@ async function saveChanges(
     refuseOtherRevision(expected, record.revision);
     const next = changeFields(record, changes, new Date());
     if (next === null) return { record, changed: false };
+    // An intent before the edit: whatever a crash leaves of what follows, the sweep verifies what is there.
+    await deps.intents.accept(record, true);
     const outcome = await deps.catalog.saveIf(next, record.revision);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
@@ -79,14 +81,12 @@ async function carryOn(
   return queued && pushed;
 }
 
-/** The settled intent first: whatever happens to the jobs, the sweep adds them again. */
 async function queueVerification(
-  { intents, queues }: EditDependencies,
+  { queues }: EditDependencies,
   record: MediaRecord,
   { log }: RequestContext,
 ): Promise<boolean> {
   try {
-    await intents.accept(record, true);
     await queues.enqueueUpload(record);
     return true;
   } catch (error) {

@@ -187,6 +187,7 @@ describe('an edit', () => {
       filename: 'a.png',
     });
     expect((await api.deps.catalog.find(id))?.pushedRevision).toBe(2);
+    expect(await redis.client.hget(api.deps.keys.intent(id), 'state')).toBe('settled');
     expect(await api.deps.queues.queues.save.getJob(`save-${id}-2`)).toBeDefined();
     expect(await api.deps.queues.queues.verify.getJob(`verify-${id}-2`)).toBeDefined();
   });

@@ -11,7 +11,7 @@ import { createPersistenceTest, type PersistenceTest, type TestDependencies } fr
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
 
 export interface HealthDependencies extends FindingSources, TestDependencies {
-  settings: Pick<Settings, 'redis' | 'host'>;
+  settings: Pick<Settings, 'redis'>;
   redis: TestDependencies['redis'];
   keys: FindingSources['keys'] & TestDependencies['keys'];
   queues: Pick<MediaQueues, 'counts'>;
@@ -29,7 +29,7 @@ export const checkHealth = (deps: HealthDependencies) => {
         testPersistence(),
         currentFindings(deps),
         withinMs(COUNTS_WITHIN_MS, deps.queues.counts(), null).catch(() => null),
-        hostStatus(deps.host, deps.settings),
+        hostStatus(deps.host),
       ]);
       const failure = persistence.testPassed ? null : persistence.message;
       const storage = storageStatus(deps.settings, findings, failure);

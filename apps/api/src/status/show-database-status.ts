@@ -23,7 +23,7 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
           (error: unknown) => ({ counts: null, failure: redisFailure(error) }),
         ),
         currentFindings(deps),
-        hostStatus(deps.host, deps.settings),
+        hostStatus(deps.host),
       ]);
       return {
         status: 200,
@@ -31,8 +31,13 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
           storage: storageStatus(deps.settings, findings, counted.failure),
           mediaCount: counted.counts?.total ?? null,
           byStatus: counted.counts?.byStatus ?? {},
-          host,
+          host: { ...host, place: placeOf(deps.settings) },
         },
       };
     },
   });
+
+/** The cloud's name, or the folder of the files: for those with a key, not for everyone. */
+function placeOf({ host }: Pick<Settings, 'host'>): string {
+  return host.kind === 'local' ? host.directory : host.cloudName;
+}
