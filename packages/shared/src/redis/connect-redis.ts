@@ -31,7 +31,7 @@ const roleOptions: Record<RedisRole, RedisOptions> = {
 const reconnectDelay = (tries: number): number =>
   Math.min(50 * 2 ** Math.min(tries, 10), MAX_RECONNECT_DELAY_MS) + Math.floor(Math.random() * 50);
 
-/** Opens a connection for one role. It connects by itself and again after each loss; errors are logged once a second at most. */
+/** Opens a connection for one role. It connects by itself and again after each loss; errors of one outage are logged once a minute. */
 export function connectRedis(connection: RedisConnection, role: RedisRole, log: Logger): RedisClient {
   const options: RedisOptions = {
     ...roleOptions[role],
@@ -83,15 +83,21 @@ function login(connection: RedisConnection): RedisOptions {
   };
 }
 
+/** A process has ten connections, and an outage may last for hours. */
+const QUIET_MS = 60_000;
+
 function logConnection(client: RedisClient, role: RedisRole, log: Logger): void {
   let lastLoggedAt = -Infinity;
   client.on('error', (error: Error) => {
     const now = performance.now();
-    if (now - lastLoggedAt < 1_000) return;
+    if (now - lastLoggedAt < QUIET_MS) return;
     lastLoggedAt = now;
     log.warn('redis.connection_error', { role, error: { name: error.name, message: error.message } });
   });
-  client.on('ready', () => log.debug('redis.ready', { role }));
+  client.on('ready', () => {
+    lastLoggedAt = -Infinity;
+    log.debug('redis.ready', { role });
+  });
 }
 
 /** Resolves once the connection can take commands; false when it cannot within `timeoutMs`. */
