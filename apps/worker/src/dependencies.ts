@@ -22,6 +22,7 @@ import type { JobHandler } from './job-handler.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
+import { boundBarrier } from './verify/bound-barrier.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
 
@@ -65,12 +66,15 @@ export async function openDependencies(
   const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const server = createServerJudgement({ redis: background, connection, prefix, onFacts, log });
-  const barrier = createBarrier({
-    redis: barrierClient,
-    keys,
-    settings: settings.durability,
-    believesFsync: () => server.believesFsync(),
-  });
+  const barrier = boundBarrier(
+    createBarrier({
+      redis: barrierClient,
+      keys,
+      settings: settings.durability,
+      believesFsync: () => server.believesFsync(),
+    }),
+    () => barrierClient.disconnect(true),
+  );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
   return {
     settings,

@@ -95,6 +95,31 @@ it('goes on by itself when Redis was killed and is back', async () => {
   await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
 });
 
+it('waits for a Redis that is not there when it starts', async () => {
+  await bench.sandbox.kill();
+  await bench.startWorker();
+  await bench.sandbox.restart();
+  await vi.waitFor(() => bench.queues.counts(), within);
+  await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
+});
+
+it('goes on without using up attempts when Redis stood still for longer than any command may take', async () => {
+  const records = await enqueue(300);
+  await bench.startWorker();
+  await vi.waitFor(async () => expect((await bench.catalog.counts()).byStatus.verified).toBeGreaterThan(0), {
+    ...within,
+    interval: 2,
+  });
+  expect((await bench.catalog.counts()).byStatus.verified).toBeLessThan(300);
+  bench.sandbox.pause();
+  const timedOut = bench.catalog.counts();
+  await expect(timedOut).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+  bench.sandbox.resume();
+  await untilVerified(records);
+  const found = await bench.catalog.findStored(records.map(({ id }) => id));
+  expect(found.map((one) => one?.record.persistence.attempts)).toEqual(records.map(() => 1));
+});
+
 it('starts and stops without leaving a connection behind', async () => {
   const { sandbox } = bench;
   const before = await connectedClients(sandbox.client);

@@ -70,7 +70,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     ticks += 1;
     const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
     await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
-    idleCheck(sight.waiting);
+    idleCheck(sight);
   };
   const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
     if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
