@@ -36,6 +36,8 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
     });
     guard = child;
     child.stdin?.on('error', () => undefined);
+    // Told before it is written down: a guard that others can see knows everybody.
+    for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
     const { pid } = child;
     if (pid !== undefined) ownRegistry?.add('guard', pid);
     gone = new Promise((resolve) => {
@@ -49,7 +51,6 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
       child.once('exit', ended);
       child.once('error', ended);
     });
-    for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
   };
 
   return {
