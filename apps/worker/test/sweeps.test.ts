@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRefusedAssets } from '@holdfast/shared/intents';
 import { isReadyWithin, connectRedis, closeRedis, type RedisClient } from '@holdfast/shared/redis';
 import { silentLogger } from '@holdfast/shared/logging';
@@ -27,196 +28,202 @@ const startedMark: CommitMark = { state: 'started', deadlineSeconds: 60 };
 
 let bench: Bench;
 let redis: RedisClient;
-beforeEach(async () => {
-  bench = await openBench();
-  redis = connectRedis(bench.settings.redis.connection, 'background', silentLogger);
-  await isReadyWithin(redis, 5_000);
-});
-afterEach(async () => {
-  await closeRedis(redis);
-  await bench.close();
-});
+let emulator: CloudinaryEmulator | undefined;
 
-const put = async (id: string, mark: CommitMark): Promise<HostAsset> => {
-  const { checksum, ...fields } = aRecord({ id });
-  const { asset } = await bench.host.put({
-    ref: refOf(id),
-    metadata: writeHostMetadata({ mark, fields: { ...fields, ...checksum } }),
-    body: png,
-    signal: AbortSignal.timeout(5_000),
+describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
+  beforeEach(async () => {
+    emulator = kind === 'cloudinary' ? await startCloudinaryEmulator() : undefined;
+    bench = await openBench(emulator === undefined ? {} : { CLOUDINARY_URL: emulator.cloudinaryUrl });
+    redis = connectRedis(bench.settings.redis.connection, 'background', silentLogger);
+    await isReadyWithin(redis, 5_000);
   });
-  return asset;
-};
-const refOf = (id: string): AssetRef => ({ publicId: publicIdFor('holdfast', id), resourceType: 'image' });
-const age = (id: string): Promise<unknown> =>
-  bench.sandbox.client.zadd(bench.keys.intents, Date.now() - 31_000, id);
-const open = async (): Promise<string> => {
-  const id = newMediaId();
-  await bench.intents.open(id, publicIdFor('holdfast', id), 1_000);
-  return id;
-};
-const intentsLeft = (): Promise<number> => bench.sandbox.client.zcard(bench.keys.intents);
-const sweepNow = (host: Pick<MediaHost, 'find' | 'remove'> = bench.host): Promise<void> =>
-  sweepIntents({ ...bench, host, folder: 'holdfast', log: silentLogger }, AbortSignal.timeout(10_000));
-const accepted = async (): Promise<MediaRecord> => {
-  const id = await open();
-  const record = aRecord({ id });
-  await bench.intents.accept(record);
-  await age(id);
-  return record;
-};
-const verifyState = (record: MediaRecord, round: number): Promise<string> =>
-  bench.queues.queues.verify.getJobState(verifyJob.idFor({ record, round }));
-
-it('leaves an upload alone whose heart still beats', async () => {
-  const id = await open();
-  await put(id, startedMark);
-  await sweepNow();
-  expect(await intentsLeft()).toBe(1);
-  expect(await bench.host.find(refOf(id))).not.toBeNull();
-});
-
-it('forgets an upload of which the host has nothing', async () => {
-  await age(await open());
-  await sweepNow();
-  expect(await intentsLeft()).toBe(0);
-});
-
-it('removes what a killed upload left on the host without the commit mark', async () => {
-  const id = await open();
-  await put(id, startedMark);
-  await age(id);
-  await sweepNow();
-  expect(await bench.host.find(refOf(id))).toBeNull();
-  expect(await intentsLeft()).toBe(0);
-  expect(await bench.catalog.find(id)).toBeNull();
-});
-
-it('finishes an upload that was cut off after the commit mark', async () => {
-  const id = await open();
-  const asset = await put(id, committed);
-  await age(id);
-  await sweepNow();
-  expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
-  await bench.startWorker();
-  await vi.waitFor(async () => expect((await bench.catalog.find(id))?.status).toBe('verified'), {
-    timeout: 10_000,
+  afterEach(async () => {
+    await closeRedis(redis);
+    await bench.close();
+    await emulator?.close();
   });
-  expect(await intentsLeft()).toBe(0);
-});
 
-it('never removes an asset that does not carry our mark', async () => {
-  const id = await open();
-  const ref = refOf(id);
-  const metadata = { context: { title: 'theirs' }, tags: [] };
-  await bench.host.put({ ref, metadata, body: png, signal: AbortSignal.timeout(5_000) });
-  await age(id);
-  await sweepNow();
-  expect(await bench.host.find(ref)).not.toBeNull();
-});
-
-it('keeps the intent when the host does not answer, and finishes once it does', async () => {
-  const id = await open();
-  await put(id, startedMark);
-  await age(id);
-  const down = (): Promise<never> => Promise.reject(new HoldfastError('HOST_TIMEOUT'));
-  await sweepNow({ find: down, remove: down });
-  expect(await intentsLeft()).toBe(1);
-  await sweepNow({ find: (...of) => bench.host.find(...of), remove: down });
-  expect(await intentsLeft()).toBe(1);
-  await sweepNow();
-  expect(await intentsLeft()).toBe(0);
-  expect(await bench.host.find(refOf(id))).toBeNull();
-});
-
-it('adds the jobs of an accepted upload whose flow was never stored, under fresh ids', async () => {
-  const record = await accepted();
-  await sweepNow();
-  expect(await verifyState(record, 1)).toBe('waiting-children');
-});
-
-it('heals half a flow: a verification whose save is gone', async () => {
-  const record = await accepted();
-  await bench.queues.enqueueUpload(record);
-  await bench.sandbox.client.lrem('{holdfast}:save:wait', 0, saveJob.idFor({ record, round: 0 }));
-  await bench.sandbox.client.del(`{holdfast}:save:${saveJob.idFor({ record, round: 0 })}`);
-  await sweepNow();
-  await bench.startWorker();
-  await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
-    timeout: 10_000,
-  });
-  expect(await verifyState(record, 1)).toBe('completed');
-});
-
-it('adds nothing for an upload whose jobs only wait for their turn', async () => {
-  const record = await accepted();
-  await bench.queues.enqueueUpload(record);
-  await sweepNow();
-  expect(await verifyState(record, 1)).toBe('unknown');
-});
-
-it('removes a refused upload, unless it was accepted after all or belongs to others', async () => {
-  const refused = createRefusedAssets(redis, bench.keys);
-  const [gone, kept, foreign] = [newMediaId(), newMediaId(), newMediaId()];
-  await put(gone, startedMark);
-  await put(kept, committed);
-  await bench.catalog.save(aRecord({ id: kept }));
-  await bench.host.put({
-    ref: refOf(foreign),
-    metadata: { context: {}, tags: [] },
-    body: png,
-    signal: AbortSignal.timeout(5_000),
-  });
-  for (const id of [gone, kept, foreign]) await refused.add(refOf(id), Date.now() - 1);
-  await sweepRefused(
-    { ...bench, refused, folder: 'holdfast', log: silentLogger },
-    AbortSignal.timeout(10_000),
-  );
-  expect(await bench.host.find(refOf(gone))).toBeNull();
-  expect(await bench.host.find(refOf(kept))).not.toBeNull();
-  expect(await bench.host.find(refOf(foreign))).not.toBeNull();
-  expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBe(0);
-});
-
-it('tries again later when a refused upload cannot be removed', async () => {
-  const refused = createRefusedAssets(redis, bench.keys);
-  const id = newMediaId();
-  await put(id, startedMark);
-  await refused.add(refOf(id), Date.now() - 1);
-  const host = {
-    find: (...of: Parameters<MediaHost['find']>) => bench.host.find(...of),
-    remove: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
+  const put = async (id: string, mark: CommitMark): Promise<HostAsset> => {
+    const { checksum, ...fields } = aRecord({ id });
+    const { asset } = await bench.host.put({
+      ref: refOf(id),
+      metadata: writeHostMetadata({ mark, fields: { ...fields, ...checksum } }),
+      body: png,
+      signal: AbortSignal.timeout(5_000),
+    });
+    return asset;
   };
-  await sweepRefused(
-    { ...bench, host, refused, folder: 'holdfast', log: silentLogger },
-    AbortSignal.timeout(10_000),
-  );
-  const [, due] = await bench.sandbox.client.zrange(bench.keys.refused, 0, '0', 'WITHSCORES');
-  expect(Number(due)).toBeGreaterThan(Date.now() + 30_000);
-});
+  const refOf = (id: string): AssetRef => ({ publicId: publicIdFor('holdfast', id), resourceType: 'image' });
+  const age = (id: string): Promise<unknown> =>
+    bench.sandbox.client.zadd(bench.keys.intents, Date.now() - 31_000, id);
+  const open = async (): Promise<string> => {
+    const id = newMediaId();
+    await bench.intents.open(id, publicIdFor('holdfast', id), 1_000);
+    return id;
+  };
+  const intentsLeft = (): Promise<number> => bench.sandbox.client.zcard(bench.keys.intents);
+  const sweepNow = (host: Pick<MediaHost, 'find' | 'remove'> = bench.host): Promise<void> =>
+    sweepIntents({ ...bench, host, folder: 'holdfast', log: silentLogger }, AbortSignal.timeout(10_000));
+  const accepted = async (): Promise<MediaRecord> => {
+    const id = await open();
+    const record = aRecord({ id });
+    await bench.intents.accept(record);
+    await age(id);
+    return record;
+  };
+  const verifyState = (record: MediaRecord, round: number): Promise<string> =>
+    bench.queues.queues.verify.getJobState(verifyJob.idFor({ record, round }));
 
-it('pushes an edit that nobody pushed, and finishes a deletion that nobody finished', async () => {
-  const { catalog, sandbox, keys, host } = bench;
-  const [edited, deleted] = [newMediaId(), newMediaId()];
-  for (const id of [edited, deleted]) {
-    const { assetId } = await put(id, committed);
-    await catalog.save(aRecord({ id, assetId }));
-  }
-  const record = await catalog.find(edited);
-  await catalog.saveIf(
-    { ...aRecord({ ...record, id: edited }), revision: 2, title: 'New', pushedRevision: 1 },
-    1,
-  );
-  await catalog.beginDelete(deleted);
-  await sandbox.client.zadd(keys.unpushed, Date.now() - 31_000, edited);
-  await sandbox.client.zadd(keys.tombstones, Date.now() - 31_000, deleted);
-  await bench.startWorker();
-  await vi.waitFor(async () => expect((await catalog.find(edited))?.pushedRevision).toBe(2), {
-    timeout: 10_000,
+  it('leaves an upload alone whose heart still beats', async () => {
+    const id = await open();
+    await put(id, startedMark);
+    await sweepNow();
+    expect(await intentsLeft()).toBe(1);
+    expect(await bench.host.find(refOf(id))).not.toBeNull();
   });
-  await vi.waitFor(async () => expect(await catalog.find(deleted)).toBeNull(), { timeout: 10_000 });
-  const asset = await host.find(refOf(edited));
-  const now = await catalog.find(edited);
-  expect(asset?.context).toEqual(now === null ? null : metadataOf(now).context);
-  expect(await host.find(refOf(deleted))).toBeNull();
+
+  it('forgets an upload of which the host has nothing', async () => {
+    await age(await open());
+    await sweepNow();
+    expect(await intentsLeft()).toBe(0);
+  });
+
+  it('removes what a killed upload left on the host without the commit mark', async () => {
+    const id = await open();
+    await put(id, startedMark);
+    await age(id);
+    await sweepNow();
+    expect(await bench.host.find(refOf(id))).toBeNull();
+    expect(await intentsLeft()).toBe(0);
+    expect(await bench.catalog.find(id)).toBeNull();
+  });
+
+  it('finishes an upload that was cut off after the commit mark', async () => {
+    const id = await open();
+    const asset = await put(id, committed);
+    await age(id);
+    await sweepNow();
+    expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
+    await bench.startWorker();
+    await vi.waitFor(async () => expect((await bench.catalog.find(id))?.status).toBe('verified'), {
+      timeout: 10_000,
+    });
+    expect(await intentsLeft()).toBe(0);
+  });
+
+  it('never removes an asset that does not carry our mark', async () => {
+    const id = await open();
+    const ref = refOf(id);
+    const metadata = { context: { title: 'theirs' }, tags: [] };
+    await bench.host.put({ ref, metadata, body: png, signal: AbortSignal.timeout(5_000) });
+    await age(id);
+    await sweepNow();
+    expect(await bench.host.find(ref)).not.toBeNull();
+  });
+
+  it('keeps the intent when the host does not answer, and finishes once it does', async () => {
+    const id = await open();
+    await put(id, startedMark);
+    await age(id);
+    const down = (): Promise<never> => Promise.reject(new HoldfastError('HOST_TIMEOUT'));
+    await sweepNow({ find: down, remove: down });
+    expect(await intentsLeft()).toBe(1);
+    await sweepNow({ find: (...of) => bench.host.find(...of), remove: down });
+    expect(await intentsLeft()).toBe(1);
+    await sweepNow();
+    expect(await intentsLeft()).toBe(0);
+    expect(await bench.host.find(refOf(id))).toBeNull();
+  });
+
+  it('adds the jobs of an accepted upload whose flow was never stored, under fresh ids', async () => {
+    const record = await accepted();
+    await sweepNow();
+    expect(await verifyState(record, 1)).toBe('waiting-children');
+  });
+
+  it('heals half a flow: a verification whose save is gone', async () => {
+    const record = await accepted();
+    await bench.queues.enqueueUpload(record);
+    await bench.sandbox.client.lrem('{holdfast}:save:wait', 0, saveJob.idFor({ record, round: 0 }));
+    await bench.sandbox.client.del(`{holdfast}:save:${saveJob.idFor({ record, round: 0 })}`);
+    await sweepNow();
+    await bench.startWorker();
+    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
+      timeout: 10_000,
+    });
+    expect(await verifyState(record, 1)).toBe('completed');
+  });
+
+  it('adds nothing for an upload whose jobs only wait for their turn', async () => {
+    const record = await accepted();
+    await bench.queues.enqueueUpload(record);
+    await sweepNow();
+    expect(await verifyState(record, 1)).toBe('unknown');
+  });
+
+  it('removes a refused upload, unless it was accepted after all or belongs to others', async () => {
+    const refused = createRefusedAssets(redis, bench.keys);
+    const [gone, kept, foreign] = [newMediaId(), newMediaId(), newMediaId()];
+    await put(gone, startedMark);
+    await put(kept, committed);
+    await bench.catalog.save(aRecord({ id: kept }));
+    await bench.host.put({
+      ref: refOf(foreign),
+      metadata: { context: {}, tags: [] },
+      body: png,
+      signal: AbortSignal.timeout(5_000),
+    });
+    for (const id of [gone, kept, foreign]) await refused.add(refOf(id), Date.now() - 1);
+    await sweepRefused(
+      { ...bench, refused, folder: 'holdfast', log: silentLogger },
+      AbortSignal.timeout(10_000),
+    );
+    expect(await bench.host.find(refOf(gone))).toBeNull();
+    expect(await bench.host.find(refOf(kept))).not.toBeNull();
+    expect(await bench.host.find(refOf(foreign))).not.toBeNull();
+    expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBe(0);
+  });
+
+  it('tries again later when a refused upload cannot be removed', async () => {
+    const refused = createRefusedAssets(redis, bench.keys);
+    const id = newMediaId();
+    await put(id, startedMark);
+    await refused.add(refOf(id), Date.now() - 1);
+    const host = {
+      find: (...of: Parameters<MediaHost['find']>) => bench.host.find(...of),
+      remove: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
+    };
+    await sweepRefused(
+      { ...bench, host, refused, folder: 'holdfast', log: silentLogger },
+      AbortSignal.timeout(10_000),
+    );
+    const [, due] = await bench.sandbox.client.zrange(bench.keys.refused, 0, '0', 'WITHSCORES');
+    expect(Number(due)).toBeGreaterThan(Date.now() + 30_000);
+  });
+
+  it('pushes an edit that nobody pushed, and finishes a deletion that nobody finished', async () => {
+    const { catalog, sandbox, keys, host } = bench;
+    const [edited, deleted] = [newMediaId(), newMediaId()];
+    for (const id of [edited, deleted]) {
+      const { assetId } = await put(id, committed);
+      await catalog.save(aRecord({ id, assetId }));
+    }
+    const record = await catalog.find(edited);
+    await catalog.saveIf(
+      { ...aRecord({ ...record, id: edited }), revision: 2, title: 'New', pushedRevision: 1 },
+      1,
+    );
+    await catalog.beginDelete(deleted);
+    await sandbox.client.zadd(keys.unpushed, Date.now() - 31_000, edited);
+    await sandbox.client.zadd(keys.tombstones, Date.now() - 31_000, deleted);
+    await bench.startWorker();
+    await vi.waitFor(async () => expect((await catalog.find(edited))?.pushedRevision).toBe(2), {
+      timeout: 10_000,
+    });
+    await vi.waitFor(async () => expect(await catalog.find(deleted)).toBeNull(), { timeout: 10_000 });
+    const asset = await host.find(refOf(edited));
+    const now = await catalog.find(edited);
+    expect(asset?.context).toEqual(now === null ? null : metadataOf(now).context);
+    expect(await host.find(refOf(deleted))).toBeNull();
+  });
 });
