@@ -34,7 +34,9 @@ export async function currentFindings(
     asked(redis.request.zcount(keys.workers, `(${String(Date.now())}`, '+inf')),
     asked(syncState.readStatus()),
   ]);
-  const ofSync = [...(sync?.running?.findings ?? []), ...(sync?.lastRun?.findings ?? [])].map(
+  // What a full run found stands until the next full one; the shorter runs in between do not look at everything.
+  const standing = sync?.lastFullRun?.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING') ?? [];
+  const ofSync = [...(sync?.running?.findings ?? []), ...(sync?.lastRun?.findings ?? []), ...standing].map(
     ({ code, severity, message, fix }) => ({ code, severity, message, fix }),
   );
   const findings = [
