@@ -17,7 +17,7 @@ const texts: Record<SyncFinding['code'], Texts> = {
   },
   CATALOG_REBUILDING: {
     severity: 'notice',
-    message: 'The catalog was empty and was refilled from the host.',
+    message: 'The catalog was found empty; this run refills it from the host.',
     fix: 'Nothing to do. If it happens again, find out who empties Redis.',
   },
   MARK_LOST: {
