@@ -10,11 +10,12 @@ export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexe
 
 export function judgeRecord(expected: MediaRecord, { stored, gaps }: ReadBackRecord): Verdict {
   if (stored === null) return 'absent';
-  const { record, content } = stored;
-  if (record.status === 'deleting' || record.revision > expected.revision) return 'superseded';
-  if (content !== encodeContent(expected)) {
+  if (stored.status === 'deleting') return 'superseded';
+  if (stored.content !== encodeContent(expected)) {
+    const { revision } = stored.record;
+    if (revision > expected.revision) return 'superseded';
     // The record of an asset that others own follows the host without a new revision.
-    return record.revision === expected.revision && !isOwnId(expected.id) ? 'superseded' : 'different';
+    return revision === expected.revision && !isOwnId(expected.id) ? 'superseded' : 'different';
   }
   return gaps === 0 ? 'same' : 'unindexed';
 }

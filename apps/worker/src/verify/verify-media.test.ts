@@ -1,0 +1,92 @@
+import type { DurabilityLevel } from '@holdfast/shared/config';
+import { toHoldfastError } from '@holdfast/shared/errors';
+import { silentLogger } from '@holdfast/shared/logging';
+import { aRecord } from '@holdfast/shared/testing';
+import { storedAs } from '../../test/support/stored-as.js';
+import { expect, it } from 'vitest';
+import type { JobContext } from '../job-handler.js';
+import type { Confirmed } from './mark-verified.js';
+import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
+
+const record = aRecord();
+const context: JobContext = { signal: new AbortController().signal, attempt: 2, log: silentLogger };
+
+/** A server that has the record; `lost` says how often a connection is replaced while the barrier is waited for. */
+interface Server {
+  lost?: number;
+  level?: DurabilityLevel;
+  required?: DurabilityLevel;
+}
+
+function server({ lost = 0, level = 'fsynced', required }: Server = {}) {
+  const seen = { reads: 0, barriers: 0, marked: [] as Confirmed[], syncs: 0 };
+  let epoch = 1;
+  const deps: VerifyDependencies = {
+    catalog: {
+      save: () => Promise.resolve('unchanged'),
+      saveIf: () => Promise.resolve('unchanged'),
+      reindex: () => Promise.resolve(),
+    },
+    readBack: {
+      read: () => {
+        seen.reads += 1;
+        return Promise.resolve({ stored: storedAs(record), gaps: 0 });
+      },
+      epoch: () => epoch,
+    },
+    barrier: {
+      confirm: () => {
+        seen.barriers += 1;
+        if (seen.barriers <= lost) epoch += 1;
+        return Promise.resolve(level);
+      },
+      epoch: () => 1,
+    },
+    markVerified: (confirmed) => {
+      seen.marked.push(confirmed);
+      return Promise.resolve('verified');
+    },
+    serverJudged: () => Promise.resolve(),
+    required,
+    afterUpload: () => {
+      seen.syncs += 1;
+    },
+  };
+  return { seen, verify: () => createVerifyMedia(deps)({ record, round: 0 }, context) };
+}
+
+it('marks the level that the server confirmed, and asks for a sync', async () => {
+  const { seen, verify } = server();
+  await verify();
+  const entry = { id: record.id, revision: record.revision, attempts: 2 };
+  expect(seen).toEqual({ reads: 1, barriers: 1, marked: [{ level: 'fsynced', entry }], syncs: 1 });
+});
+
+it('reads back again when a connection was replaced before the barrier answered', async () => {
+  const { seen, verify } = server({ lost: 2 });
+  await verify();
+  expect(seen).toMatchObject({ reads: 3, barriers: 3 });
+  expect(seen.marked).toHaveLength(1);
+});
+
+it('goes back to the queue when no connection lasts', async () => {
+  const { seen, verify } = server({ lost: 9 });
+  await expect(verify()).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+  expect(seen.marked).toEqual([]);
+});
+
+it.each([
+  ['written', 'fsynced', false],
+  ['fsynced', 'replicated', false],
+  ['fsynced', 'fsynced', true],
+  ['replicated', 'fsynced', true],
+  ['written', 'written', true],
+] as const)('confirmed %s where %s is required: verified is %s', async (level, required, verified) => {
+  const { seen, verify } = server({ level, required });
+  const code = await verify().then(
+    () => 'none',
+    (error: unknown) => toHoldfastError(error).code,
+  );
+  expect(code).toBe(verified ? 'none' : 'DURABILITY_TOO_LOW');
+  expect(seen.marked).toHaveLength(verified ? 1 : 0);
+});

@@ -1,0 +1,8 @@
+import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import type { MediaRecord } from '@holdfast/shared/media';
+
+/** The record as a read of the catalog would find it. */
+export function storedAs(record: MediaRecord): StoredRecord {
+  const { id, status, pushedRevision } = record;
+  return { id, status, pushedRevision, record, sequence: 1, content: encodeContent(record) };
+}
