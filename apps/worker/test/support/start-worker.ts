@@ -30,8 +30,12 @@ export interface Bench {
 /** No sync of its own accord, so that a test sees only what it asked for. */
 const quiet = { AUTO_SYNC_ON_STARTUP: 'false', SAVE_BACKOFF_MS: '20', LOG_LEVEL: 'silent' };
 
-export async function openBench(given: Environment = {}, redisArgs: readonly string[] = []): Promise<Bench> {
-  const sandbox = await startRedisSandbox(redisArgs);
+export async function openBench(
+  given: Environment = {},
+  redisArgs: readonly string[] = [],
+  binary?: string,
+): Promise<Bench> {
+  const sandbox = await startRedisSandbox(redisArgs, binary);
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-worker-'));
   const env = { ...quiet, REDIS_URL: sandbox.url, DATA_DIR: directory, ...given };
   const settings = readSettings(env);

@@ -47,9 +47,13 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
   const cross = async (): Promise<DurabilityLevel> => {
     count += 1;
     const pipeline = redis.pipeline().set(keys.barrier, count);
-    pipeline.call('WAITAOF', 1, 0, BARRIER_TIMEOUT_MS);
+    // Where a confirmation would not be believed, nobody waits for it: without fsync it would only come by its timeout.
+    const believed = believesFsync();
+    if (believed) pipeline.call('WAITAOF', 1, 0, BARRIER_TIMEOUT_MS);
     if (settings.replicas > 0) pipeline.call('WAIT', settings.replicas, BARRIER_TIMEOUT_MS);
-    const [write, synced, replicated] = (await pipeline.exec()) ?? [];
+    const [write, ...confirmations] = (await pipeline.exec()) ?? [];
+    const synced = believed ? confirmations.shift() : undefined;
+    const [replicated] = confirmations;
     if (!write || write[0]) throw write?.[0] ?? new Error('the barrier had no answer');
     if (settings.replicas > 0 && !replicated?.[0] && Number(replicated?.[1]) >= settings.replicas)
       return 'replicated';
