@@ -14,7 +14,10 @@ export interface Commands {
 export async function countCommands(redis: RedisSandbox, work: () => Promise<unknown>): Promise<Commands> {
   const byName: Record<string, number> = {};
   let sent = 0;
-  const watcher = await new Redis(redis.url, { maxRetriesPerRequest: null }).monitor();
+  // `monitor` opens a connection of its own beside this one.
+  const opener = new Redis(redis.url, { maxRetriesPerRequest: null });
+  const watcher = await opener.monitor();
+  opener.disconnect();
   watcher.on('monitor', (_time: string, [name = '']: string[], source: string) => {
     const word = name.toLowerCase();
     if (source === 'lua' || word === 'info') return;
