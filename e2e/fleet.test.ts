@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { audit, type Acknowledged } from './harness/audit.js';
+import { aPng, type ApiClient } from './harness/client.js';
+import { createDeployment, type Deployment } from './harness/deployment.js';
+import type { Program } from './harness/program.js';
+
+let deployment: Deployment;
+let clients: ApiClient[];
+let apis: Program[];
+let workers: Program[];
+beforeAll(async () => {
+  deployment = await createDeployment('cloudinary', { AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: '1' });
+  const started = await Promise.all([deployment.startApi(), deployment.startApi()]);
+  clients = started.map(({ client }) => client);
+  apis = started.map(({ program }) => program);
+  workers = await Promise.all([deployment.startWorker(), deployment.startWorker(), deployment.startWorker()]);
+});
+afterAll(() => deployment.close());
+
+const clientAt = (index: number): ApiClient => clients[index % clients.length] as ApiClient;
+
+async function uploadMany(count: number): Promise<Acknowledged[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_unused, index) => {
+      const data = aPng(index % 5 === 0 ? 400_000 : 4_000);
+      const { status, body } = await clientAt(index).upload(data, { title: `n${String(index)}` });
+      expect(status).toBe(202);
+      return { id: body.media.id, data, title: `n${String(index)}` };
+    }),
+  );
+}
+
+it('keeps every upload once, whichever API took it and whichever workers saved it, and syncs once for all of them', async () => {
+  const acknowledged = await uploadMany(60);
+  const items = await audit(deployment, clientAt(0), acknowledged);
+  expect(items).toHaveLength(60);
+  expect((await clientAt(1).all()).map(({ id }) => id)).toEqual(items.map(({ id }) => id));
+});
+
+it('runs one sync at a time however many are asked for at once', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, (_unused, index) => clientAt(index).sync('full')),
+  );
+  for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: { result: 'ok' } });
+  const spans = answers.map(
+    ({ body }) =>
+      [
+        Date.parse(String(body['startedAt'])),
+        Date.parse(String(body['finishedAt'])),
+        String(body['runId']),
+      ] as const,
+  );
+  const distinct = [...new Map(spans.map((span) => [span[2], span])).values()].toSorted(
+    (a, b) => a[0] - b[0],
+  );
+  for (const [index, span] of distinct.entries()) {
+    const next = distinct[index + 1];
+    if (next !== undefined) expect(next[0]).toBeGreaterThanOrEqual(span[1]);
+  }
+});
+
+it(
+  'loses nothing when every process is restarted in turn under uploads, and each stops cleanly',
+  { timeout: 120_000 },
+  async () => {
+    const acknowledged: Acknowledged[] = [];
+    let uploading = true;
+    const clientsOf = async (index: number): Promise<void> => {
+      while (uploading) {
+        const data = aPng(20_000);
+        const answer = await clientAt(index)
+          .upload(data)
+          .catch(() => null);
+        if (answer?.status === 202) acknowledged.push({ id: answer.body.media.id, data });
+        // A process that is stopping says so, or its port is closed already.
+        else expect(answer === null || answer.status === 503).toBe(true);
+      }
+    };
+    const running = [0, 1, 2, 3].map(clientsOf);
+    for (const [index, worker] of workers.entries()) {
+      workers[index] = await deployment.startWorker();
+      expect(await worker.stop()).toBe(0);
+    }
+    for (const [index, api] of apis.entries()) {
+      const { program, client } = await deployment.startApi();
+      clients[index] = client;
+      apis[index] = program;
+      expect(await api.stop()).toBe(0);
+    }
+    uploading = false;
+    await Promise.all(running);
+    expect(acknowledged.length).toBeGreaterThan(10);
+    await audit(deployment, clientAt(0), acknowledged);
+  },
+);
