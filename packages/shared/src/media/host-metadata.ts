@@ -1,3 +1,4 @@
+import { BASE_KEY, editBase } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
@@ -47,6 +48,7 @@ export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
     hf_src: fields.source,
     hf_created: String(Date.parse(fields.createdAt)),
     hf_updated: String(Date.parse(fields.updatedAt)),
+    [BASE_KEY]: editBase(fields),
   };
   if (mark.state === 'started') context['hf_due'] = String(mark.deadlineSeconds);
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;

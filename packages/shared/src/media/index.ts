@@ -24,3 +24,4 @@ export {
 } from './host-metadata.js';
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
+export { editableFields, editsOnHostOnly, type EditableFields } from './host-edits.js';

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import type { HostMetadata } from './host-metadata.js';
+import type { MediaRecord } from './media-record.js';
+
+/** What people may edit, here and on the host. */
+export type EditableFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
+
+export const editableFields = ['title', 'description', 'category', 'tags'] as const;
+
+/** Beside the fields travels a short print of each as we wrote it, so that an edit on the host can be told from ours. */
+export const BASE_KEY = 'hf_base';
+const PRINT_LENGTH = 6;
+
+/** The prints of the editable fields, in one plain value. */
+export function editBase(fields: EditableFields): string {
+  return editableFields.map((name) => printOf(fields[name])).join('');
+}
+
+/**
+ * The fields that were edited on the host and not here since we last wrote the asset: they come in. Where both sides
+ * edited one field, the edit here stands. Empty where the asset does not tell what we wrote.
+ */
+export function editsOnHostOnly(
+  metadata: HostMetadata,
+  host: EditableFields,
+  ours: EditableFields,
+): Partial<EditableFields> {
+  const base = metadata.context[BASE_KEY];
+  if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
+  const edited = editableFields.filter((name, index) => {
+    const written = base.slice(index * PRINT_LENGTH, (index + 1) * PRINT_LENGTH);
+    return printOf(host[name]) !== written && printOf(ours[name]) === written;
+  });
+  return Object.fromEntries(edited.map((name) => [name, host[name]])) as Partial<EditableFields>;
+}
+
+function printOf(value: string | readonly string[]): string {
+  // The host may keep tags in an order of its own.
+  const text = typeof value === 'string' ? value : JSON.stringify(value.toSorted());
+  return createHash('sha256').update(text).digest('base64url').slice(0, PRINT_LENGTH);
+}
