@@ -73,6 +73,26 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     expect(await pushJobs(rig)).toMatchObject([{ revision: 2 }]);
   });
 
+  it('joins edits of different fields on both sides, and keeps the one made here where both edited one', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Old', category: 'old', tags: ['b', 'a'] });
+    await editHere(rig, await synced(rig, asset), 'Ours');
+    await rig.host.annotate(asset, {
+      context: { ...asset.context, title: 'Theirs', category: 'theirs' },
+      tags: ['a', 'b'],
+    });
+    expect(await rig.sync()).toMatchObject({ updated: 1 });
+    const joined = await rig.find(asset);
+    expect(joined).toMatchObject({ title: 'Ours', category: 'theirs', revision: 3, status: 'verified' });
+    expect(await pushJobs(rig)).toMatchObject([{ revision: 3 }]);
+    await rig.sync();
+    expect(await rig.find(asset)).toEqual(joined);
+    if (joined !== null) await push(rig, joined);
+    const pushed = await rig.find(asset);
+    await sandbox.client.flushall();
+    expect(lasting(await synced(rig, asset))).toEqual(lasting(pushed));
+  });
+
   it('learns that a push had arrived', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();

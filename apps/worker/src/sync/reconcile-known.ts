@@ -1,5 +1,5 @@
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
-import { isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import { editsOnHostOnly, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { asTheHostHasIt, foreignRecord, isContentChanged, isEdited } from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
@@ -55,20 +55,28 @@ function byRevision(
 ): Action {
   const host = asTheHostHasIt(asset, fresh, carried.fields, record);
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
-  if (host.revision < record.revision)
-    return { kind: record.pushedRevision < record.revision ? 'push' : 'rewrite', record };
+  if (host.revision < record.revision) {
+    if (record.pushedRevision === record.revision) return { kind: 'rewrite', record };
+    const edits = editsOnHostOnly(asset, host, record);
+    return Object.keys(edits).length === 0 ? { kind: 'push', record } : nextRevision(record, edits, rules);
+  }
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
   if (!isEdited(host, record)) return followed(host, record, content, open);
+  return nextRevision(record, host, rules);
+}
+
+/** Our record with the host's edits. The host gets the new revision too, so that a rebuild gives the same. */
+function nextRevision(record: MediaRecord, edits: Partial<MediaRecord>, { nowMs }: ReconcileRules): Action {
   return {
     kind: 'save',
     expect: record.revision,
     record: {
-      ...host,
+      ...record,
+      ...edits,
       revision: record.revision + 1,
-      pushedRevision: record.revision,
-      updatedAt: new Date(rules.nowMs).toISOString(),
+      updatedAt: new Date(nowMs).toISOString(),
     },
   };
 }
