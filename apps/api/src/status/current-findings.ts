@@ -1,6 +1,6 @@
 import type { Finding } from '@holdfast/shared/durability';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
-import type { SyncState } from '@holdfast/shared/sync';
+import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '../within-ms.js';
 import type { ServerWatch } from './server-watch.js';
 
@@ -34,18 +34,29 @@ export async function currentFindings(
     asked(redis.request.zcount(keys.workers, `(${String(Date.now())}`, '+inf')),
     asked(syncState.readStatus()),
   ]);
-  // What a full run found stands until the next full one; the shorter runs in between do not look at everything.
-  const standing = sync?.lastFullRun?.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING') ?? [];
-  const ofSync = [...(sync?.running?.findings ?? []), ...(sync?.lastRun?.findings ?? []), ...standing].map(
-    ({ code, severity, message, fix }) => ({ code, severity, message, fix }),
-  );
+  const ofSync = sync === null ? [] : syncFindings(sync);
   const findings = [
     ...server.findings,
     ...(diskFinding === null ? [] : [diskFinding]),
     ...(workers === 0 ? [noWorker] : []),
-    ...ofSync.filter(({ code }, index) => ofSync.findIndex((other) => other.code === code) === index),
+    ...ofSync,
   ];
   return { findings, workers };
+}
+
+/** What a full run found and no incremental one can settle: it stands until the next full run. */
+const standing: ReadonlySet<string> = new Set(['MASS_MISSING', 'CONTENT_CHANGED']);
+
+/** Each code once, as the newest run that has it says it. */
+function syncFindings({ running, lastRun, lastFullRun }: SyncStatus): Finding[] {
+  const all = [
+    ...(running?.findings ?? []),
+    ...(lastRun?.findings ?? []),
+    ...(lastFullRun?.findings ?? []).filter(({ code }) => standing.has(code)),
+  ];
+  return all
+    .filter(({ code }, index) => all.findIndex((other) => other.code === code) === index)
+    .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
 }
 
 /** Codes that say something about what survives, the most urgent first. */

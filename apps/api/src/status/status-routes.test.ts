@@ -67,10 +67,16 @@ describe('database/status', () => {
     await careless.close();
   });
 
-  it('shows what the last sync found', async () => {
+  it('shows what a full sync found, until another full one', async () => {
     const own = await startApi(redis);
     const finding = { code: 'MASS_MISSING', severity: 'error', message: 'm', fix: 'f', count: 30, ids: [] };
-    await redis.client.lpush(own.deps.keys.syncRuns, JSON.stringify({ runId: 'x', findings: [finding] }));
+    const notice = { ...finding, code: 'CATALOG_REBUILDING', severity: 'notice' };
+    await redis.client.hset(
+      own.deps.keys.syncState,
+      'lastFullRun',
+      JSON.stringify({ findings: [finding, notice] }),
+    );
+    await redis.client.lpush(own.deps.keys.syncRuns, JSON.stringify({ runId: 'x', findings: [] }));
     const { body } = await own.call('GET', '/api/media/database/status');
     expect(body.storage.findings).toContainEqual({
       code: 'MASS_MISSING',
@@ -78,6 +84,7 @@ describe('database/status', () => {
       message: 'm',
       fix: 'f',
     });
+    expect(codesOf(body.storage.findings)).not.toContain('CATALOG_REBUILDING');
     await own.close();
   });
 });
