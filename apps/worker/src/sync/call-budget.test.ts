@@ -26,6 +26,10 @@ describe('the budget of host calls', () => {
     expect(pauseBeforePage(withLeft(0), Date.parse(resetAt))).toBe(0);
   });
 
+  it('does not believe in a reset that is days away', () => {
+    expect(pauseBeforePage({ ...withLeft(0), resetAt: '2026-03-01T00:00:00.000Z' }, now)).toBe(0);
+  });
+
   it('spreads syncs after uploads early, and stops them in favour of the schedule', () => {
     expect(spacingOfUploadSyncs(withLeft(300), now)).toBe(0);
     expect(spacingOfUploadSyncs(withLeft(250), now)).toBe(1_800_000 / 100);

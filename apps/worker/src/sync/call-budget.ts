@@ -8,6 +8,8 @@ const SLOW_BELOW = 0.2;
 const UPLOADS_SPREAD_BELOW = 0.6;
 const KEPT_FROM_UPLOADS = 0.3;
 const LONGEST_PAUSE_MS = 60_000;
+/** The host counts by the hour: a reset further away than this is a mistake, ours or the host's. */
+export const LONGEST_WAIT_MS = 70 * 60_000;
 
 /** The budget that counts: what this process heard itself, or what the fleet heard when that says less is left. */
 export function knownBudget(own: HostBudget | null, fleet: HostBudget | null): HostBudget | null {
@@ -21,7 +23,7 @@ export function pauseBeforePage(budget: HostBudget | null, nowMs: number): numbe
   if (budget === null) return 0;
   const leftMs = Date.parse(budget.resetAt) - nowMs;
   const spare = budget.remaining - Math.floor(budget.limit * KEPT);
-  if (leftMs <= 0) return 0;
+  if (leftMs <= 0 || leftMs > LONGEST_WAIT_MS) return 0;
   if (spare <= 0)
     throw new HoldfastError('HOST_RATE_LIMITED', undefined, { retryAfterSeconds: Math.ceil(leftMs / 1_000) });
   if (budget.remaining >= budget.limit * SLOW_BELOW) return 0;
@@ -31,7 +33,7 @@ export function pauseBeforePage(budget: HostBudget | null, nowMs: number): numbe
 /** Milliseconds that a sync after uploads waits after the one before it, so that the scheduled runs keep their calls. */
 export function spacingOfUploadSyncs(budget: HostBudget | null, nowMs: number): number {
   if (budget === null || budget.remaining >= budget.limit * UPLOADS_SPREAD_BELOW) return 0;
-  const leftMs = Math.max(0, Date.parse(budget.resetAt) - nowMs);
+  const leftMs = Math.min(Math.max(0, Date.parse(budget.resetAt) - nowMs), LONGEST_WAIT_MS);
   const spare = budget.remaining - budget.limit * KEPT_FROM_UPLOADS;
   return spare < 1 ? leftMs : leftMs / spare;
 }

@@ -157,6 +157,24 @@ describe('a sync job', () => {
     expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', listed: 1_200, waitingUntil: null });
   });
 
+  it('never overruns the limit of the host, and goes on in the next hour', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.configure({ rateLimitPerHour: 4 });
+    await rig.emulator?.assets.seed(2_500);
+    let offsetMs = 0;
+    const run = rig.worker({ now: () => Date.now() + offsetMs });
+    const ends = [];
+    for (let hour = 0; hour < 3; hour += 1) {
+      ends.push(await run({ mode: 'full', runId: 'r' }).catch((error: unknown) => (error as Error).name));
+      offsetMs += 3_600_000;
+      await rig.emulator?.configure({ clockOffsetMs: offsetMs });
+    }
+    expect(ends).toEqual(['HandBack', undefined, undefined]);
+    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', created: 2_500, errors: 0 });
+    const recent = (await rig.emulator?.requests.recent()) ?? [];
+    expect(recent.filter((request) => request.status === 420)).toEqual([]);
+  });
+
   it('asks again for a page at which the host stumbled', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_200);

@@ -1,6 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
 import type { JobContext } from '../job-handler.js';
+import { LONGEST_WAIT_MS } from './call-budget.js';
 import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
 
 const AFTER_SUPERSEDED_MS = 1_000;
@@ -28,7 +29,7 @@ export async function settleFailure(
   const nowMs = deps.now();
   running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
   if (code === 'HOST_RATE_LIMITED') {
-    const delayMs = (retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000;
+    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, LONGEST_WAIT_MS);
     running.run.waitingUntil = new Date(nowMs + delayMs).toISOString();
     await checkpoint(session);
     log.warn('sync.waiting', { until: running.run.waitingUntil });
