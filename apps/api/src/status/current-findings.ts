@@ -44,15 +44,15 @@ export async function currentFindings(
   return { findings, workers };
 }
 
-/** What a full run found and no incremental one can settle: it stands until the next full run. */
-const standing: ReadonlySet<string> = new Set(['MASS_MISSING', 'CONTENT_CHANGED']);
-
-/** Each code once, as the newest run that has it says it. */
+/**
+ * Each code once, as the newest run that has it says it. What a full run found stands until the next full one (the shorter
+ * ones in between do not look at everything), but for the note that it refilled the catalog.
+ */
 function syncFindings({ running, lastRun, lastFullRun }: SyncStatus): Finding[] {
   const all = [
     ...(running?.findings ?? []),
     ...(lastRun?.findings ?? []),
-    ...(lastFullRun?.findings ?? []).filter(({ code }) => standing.has(code)),
+    ...(lastFullRun?.findings ?? []).filter(({ code }) => code !== 'CATALOG_REBUILDING'),
   ];
   return all
     .filter(({ code }, index) => all.findIndex((other) => other.code === code) === index)
