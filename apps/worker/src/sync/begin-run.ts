@@ -14,12 +14,15 @@ export interface NewRun {
   payload: SyncPayload;
   marks: SyncMarks;
   lastSequence: number;
+  /** What the last full run listed. */
+  lastListed: number | null;
   fullIntervalHours: number;
   nowMs: number;
 }
 
 /** A run that has done nothing yet. */
-export function beginRun({ payload, marks, lastSequence, fullIntervalHours, nowMs }: NewRun): RunningRun {
+export function beginRun(fresh: NewRun): RunningRun {
+  const { payload, marks, lastSequence, lastListed, fullIntervalHours, nowMs } = fresh;
   const { trigger, dryRun, force } = payload;
   const mode = payload.mode ?? decideMode(trigger, marks, fullIntervalHours, nowMs);
   return {
@@ -37,6 +40,7 @@ export function beginRun({ payload, marks, lastSequence, fullIntervalHours, nowM
       dryRun,
       force,
       lastError: null,
+      expected: mode === 'full' ? lastListed : null,
       waitingUntil: null,
     },
     progress: {

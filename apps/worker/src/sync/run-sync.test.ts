@@ -101,7 +101,12 @@ describe('a sync job', () => {
     letGo();
     expect(await ended).toBeNull();
     await second({ mode: 'full', runId: 'second' });
-    expect(await rig.state.findRun('second')).toMatchObject({ result: 'ok', unchanged: 600, created: 0 });
+    expect(await rig.state.findRun('second')).toMatchObject({
+      result: 'ok',
+      unchanged: 600,
+      created: 0,
+      expected: 600,
+    });
   });
 
   it('leaves its state for the next worker when the process stops', async () => {

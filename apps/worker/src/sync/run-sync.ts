@@ -37,7 +37,7 @@ async function takeOver(
   lease: SyncLease,
   deps: SyncDependencies,
 ): Promise<void> {
-  const { rateLimit: fleetBudget } = await deps.state.readStatus();
+  const { rateLimit: fleetBudget, lastFullRun } = await deps.state.readStatus();
   const open = (running: RunningRun): SyncSession => ({
     deps,
     running,
@@ -64,6 +64,7 @@ async function takeOver(
     payload,
     marks: await deps.state.readMarks(),
     lastSequence: await deps.state.lastSequence(),
+    lastListed: lastFullRun?.listed ?? null,
     fullIntervalHours: deps.settings.sync.fullIntervalHours,
     nowMs: deps.now(),
   });

@@ -51,6 +51,8 @@ export interface SyncRun extends SyncCounts {
   force: boolean;
   /** Why it failed, or what its last try met; null otherwise. */
   lastError: SyncProblem | null;
+  /** About how many assets a full run will list, by the last one; null where there was none, and for others. */
+  expected: number | null;
   /** While the host asks to wait: until when. The run goes on by itself. */
   waitingUntil: string | null;
 }
