@@ -21,7 +21,8 @@ export const say = (line) => process.stdout.write(`${line}\n`);
 
 /**
  * Runs a program in the root folder and resolves with its exit code (127 where it does not exist).
- * `quiet` keeps its output back and shows it only when it failed. A signal that reaches us alone is passed on.
+ * `quiet` keeps its output back and shows it only when it failed. A signal is passed on, and ends this process when
+ * the program has ended, whatever it made of the signal.
  */
 export const run = (command, args, { quiet = false, env = {} } = {}) =>
   new Promise((resolve) => {
@@ -33,10 +34,15 @@ export const run = (command, args, { quiet = false, env = {} } = {}) =>
     const output = [];
     child.stdout?.on('data', (chunk) => output.push(chunk));
     child.stderr?.on('data', (chunk) => output.push(chunk));
-    const passOn = (signal) => child.kill(signal);
+    let interruptedBy;
+    const passOn = (signal) => {
+      interruptedBy = signal;
+      child.kill(signal);
+    };
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);
     const finish = (code) => {
       for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, passOn);
+      if (interruptedBy !== undefined) process.exit(128 + constants.signals[interruptedBy]);
       if (quiet && code !== 0) process.stderr.write(Buffer.concat(output));
       resolve(code);
     };
