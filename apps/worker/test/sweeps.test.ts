@@ -184,6 +184,31 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBe(0);
   });
 
+  it('leaves a refused upload to the client that tries again, and lets none begin while it removes', async () => {
+    const refused = createRefusedAssets(redis, bench.keys);
+    const [retried, removed] = [await open(), newMediaId()];
+    for (const id of [retried, removed]) {
+      await put(id, startedMark);
+      await refused.add(refOf(id), Date.now() - 1);
+    }
+    const openings: string[] = [];
+    const host: Pick<MediaHost, 'find' | 'remove'> = {
+      find: (...of) => bench.host.find(...of),
+      remove: async (...of) => {
+        openings.push(await bench.intents.open(removed, refOf(removed).publicId, 1_000));
+        return bench.host.remove(...of);
+      },
+    };
+    await sweepRefused(
+      { ...bench, host, refused, folder: 'holdfast', log: silentLogger },
+      AbortSignal.timeout(10_000),
+    );
+    expect(await bench.host.find(refOf(retried))).not.toBeNull();
+    expect(await bench.host.find(refOf(removed))).toBeNull();
+    expect(openings).toEqual(['overloaded']);
+    expect(await bench.intents.open(removed, refOf(removed).publicId, 1_000)).toBe('opened');
+  });
+
   it('tries again later when a refused upload cannot be removed', async () => {
     const refused = createRefusedAssets(redis, bench.keys);
     const id = newMediaId();

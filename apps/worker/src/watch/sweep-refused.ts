@@ -6,7 +6,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 
 export interface SweepRefusedDependencies {
   refused: RefusedAssets;
-  intents: Pick<Intents, 'kill'>;
+  intents: Pick<Intents, 'kill' | 'bury' | 'drop'>;
   catalog: Pick<Catalog, 'find'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
   folder: string;
@@ -42,14 +42,26 @@ async function settleRefused(
 ): Promise<boolean> {
   const id = idFromPublicId(folder, ref.publicId);
   if (id === null) return true;
-  // The client may be trying again under the same id: then that upload decides.
-  const state = await intents.kill(id);
-  if (state === 'live' || state === 'settled') return false;
-  const asset = await host.find(ref, signal);
-  const carried = asset === null ? null : readHostMetadata(asset);
-  if (asset === null || carried?.fields.id !== id) return true;
-  if (carried.mark.state === 'committed' && (await catalog.find(id)) !== null) return true;
-  await host.remove(ref, signal);
+  // A live upload without a heartbeat is given up like any other.
+  await intents.kill(id);
+  if (await mayStay(ref, id, { catalog, host }, signal)) return true;
+  // The client may be trying again under the same id: then that upload decides. Else it cannot, until we are done.
+  if ((await intents.bury(id, ref.publicId)) !== 'dead') return false;
+  if (!(await mayStay(ref, id, { catalog, host }, signal))) await host.remove(ref, signal);
+  await intents.drop(id);
   log.info('sweep.refused_removed', { publicId: ref.publicId });
   return true;
+}
+
+/** Nothing is there, or it belongs to others, or to a media. */
+async function mayStay(
+  ref: RefusedAsset,
+  id: string,
+  { catalog, host }: Pick<SweepRefusedDependencies, 'catalog' | 'host'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asset = await host.find(ref, signal);
+  const carried = asset === null ? null : readHostMetadata(asset);
+  if (carried?.fields.id !== id) return true;
+  return carried.mark.state === 'committed' && (await catalog.find(id)) !== null;
 }

@@ -1,9 +1,13 @@
 import { prelude } from '../catalog/script-prelude.js';
 import { defineScript } from '../redis/index.js';
 
-/** ARGV: id, publicId, largest backlog. Opens a live intent unless too many jobs wait. */
+/**
+ * ARGV: id, publicId, largest backlog. Opens a live intent unless too many jobs wait, or what an earlier try under this
+ * id left on the host is just being removed: the removal could take the new asset.
+ */
 export const openScript = defineScript(`${prelude}
 local id = ARGV[1]
+if redis.call('HGET', p .. ':intent:' .. id, 'state') == 'dead' then return 'overloaded' end
 local backlog = 0
 for _, queue in ipairs({ 'save', 'verify' }) do
   backlog = backlog + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
@@ -64,6 +68,16 @@ if state == 'live' and beat and now_ms() - tonumber(beat) >= tonumber(ARGV[2]) t
   return 'dead'
 end
 return state
+`);
+
+/** ARGV: id, publicId. Where no upload under this id is known, a dead intent keeps new ones away. Answers the state after that. */
+export const buryScript = defineScript(`${prelude}
+local key = p .. ':intent:' .. ARGV[1]
+local state = redis.call('HGET', key, 'state')
+if state then return state end
+redis.call('HSET', key, 'state', 'dead', 'publicId', ARGV[2], 'tries', 0)
+redis.call('ZADD', p .. ':intents', now_ms(), ARGV[1])
+return 'dead'
 `);
 
 /** ARGV: id. Forgets an intent that led to nothing. */

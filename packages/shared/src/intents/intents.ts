@@ -11,6 +11,7 @@ import {
 import {
   acceptScript,
   beatScript,
+  buryScript,
   describeScript,
   dropScript,
   killScript,
@@ -52,7 +53,10 @@ export function createIntents(
     }
   };
   return {
-    /** Also the probe that Redis takes writes: nothing is read from the client before it has answered. */
+    /**
+     * Also the probe that Redis takes writes: nothing is read from the client before it has answered.
+     * Overloaded: too many jobs wait, or an earlier try under this id is just being undone. Try again later.
+     */
     open: async (id: string, publicId: string, maxBacklog: number): Promise<'opened' | 'overloaded'> =>
       (await run(openScript, [id, publicId, maxBacklog])) as 'opened' | 'overloaded',
     /** Notes the public id once the kind of the file is known (raw files carry an extension). */
@@ -77,6 +81,9 @@ export function createIntents(
     /** live and stale becomes dead; answers the state after that. */
     kill: async (id: string): Promise<IntentState> =>
       (await run(killScript, [id, INTENT_STALE_MS])) as IntentState,
+    /** Before an asset without an upload is removed: keeps uploads under its id away until `drop`. Answers the state after that. */
+    bury: async (id: string, publicId: string): Promise<IntentState> =>
+      (await run(buryScript, [id, publicId])) as IntentState,
     stale: async (count: number, olderThanMs = INTENT_STALE_MS): Promise<StaleIntent[]> => {
       const found = (await run(staleScript, [olderThanMs, count])) as [string, IntentState, string, number][];
       return found.map(([id, state, publicId, tries]) => ({ id, state, publicId, tries }));
