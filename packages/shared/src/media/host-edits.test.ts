@@ -1,11 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { aRecord } from '../testing/index.js';
-import { carriedFields } from './carried-fields.js';
 import { editsOnHostOnly } from './host-edits.js';
-import { readHostMetadata, writeHostMetadata, type HostMetadata } from './host-metadata.js';
+import {
+  readHostMetadata,
+  writeHostMetadata,
+  type CarriedFields,
+  type HostMetadata,
+} from './host-metadata.js';
 
-const written = aRecord({ title: 'A', description: '', category: 'c', tags: ['x', 'y'] });
-const asWritten = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(written) });
+const written: CarriedFields = {
+  id: '01J0000000000000000000000A',
+  revision: 1,
+  filename: 'a.png',
+  title: 'A',
+  description: '',
+  category: 'c',
+  tags: ['x', 'y'],
+  uploadedBy: 'web',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  updatedAt: '2026-01-01T00:00:00.000Z',
+  source: 'upload',
+  sha256: null,
+  md5: null,
+};
+const asWritten = writeHostMetadata({ mark: { state: 'committed' }, fields: written });
 
 function edits(metadata: HostMetadata, ours = written) {
   const host = readHostMetadata(metadata)?.fields ?? written;
