@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Worker, type Job } from 'bullmq';
+import type { Job } from 'bullmq';
 import { toHoldfastError } from '@holdfast/shared/errors';
 import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Service } from '@holdfast/shared/lifecycle';
@@ -7,35 +6,12 @@ import type { Logger } from '@holdfast/shared/logging';
 import type { RedisClient } from '@holdfast/shared/redis';
 import { createErrorLog } from './error-log.js';
 import type { NoteFailure } from './note-failure.js';
+import { PatientWorker } from './patient-worker.js';
+import { redisGone } from './redis-gone.js';
 import { createRefusalGuard } from './refusal-guard.js';
 import { parsePayload, type RunJob } from './run-job.js';
 import { startLimit } from './start-limit.js';
 import { LOCK_LOST, settleJob } from './settle-job.js';
-
-/** A stop waits this long for jobs while Redis is away: they cannot end, and others will find them stalled. */
-const WITHOUT_REDIS_MS = 1_000;
-
-const RUN_AGAIN_MS = 1_000;
-
-/** Blocks as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. */
-class PatientWorker extends Worker {
-  override get maximumBlockTimeout(): number {
-    return workerTimings.blockSeconds;
-  }
-
-  /** BullMQ's resume() starts the loop and lets go of it: a loop that failed would end the process, or never come back. */
-  override async run(): Promise<void> {
-    for (;;) {
-      try {
-        return await super.run();
-      } catch (error) {
-        if (this.closing !== undefined || this.isRunning()) return;
-        this.emit('error', error instanceof Error ? error : new Error(String(error)));
-        await pause(RUN_AGAIN_MS);
-      }
-    }
-  }
-}
 
 export interface WorkerOptions {
   queue: QueueName;
@@ -181,26 +157,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
         (client) => client.on('ready', listener),
         () => undefined,
       );
-    },
-  };
-}
-
-/** Resolves once Redis is away during a stop: BullMQ would wait for ever for the end of a connection that is not there. */
-function redisGone(connection: RedisClient): { promise: Promise<void>; forget: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  let begin = (): void => undefined;
-  const promise = new Promise<void>((resolve) => {
-    begin = () => {
-      timer ??= setTimeout(resolve, WITHOUT_REDIS_MS);
-    };
-  });
-  if (connection.status === 'ready') connection.once('close', begin);
-  else begin();
-  return {
-    promise,
-    forget: () => {
-      clearTimeout(timer);
-      connection.off('close', begin);
     },
   };
 }
