@@ -69,6 +69,18 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await untilVerified(await enqueue(2));
 });
 
+it('asks for one recovery, however many workers find the catalog empty', async () => {
+  const { sandbox, keys, queues } = bench;
+  await Promise.all([bench.startWorker(), bench.startWorker(), bench.startWorker()]);
+  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  await vi.waitFor(async () => expect(await sandbox.client.zcard(keys.workers)).toBe(3), within);
+  const recoveries = async () =>
+    (await queues.queues.sync.getJobs(['waiting', 'active', 'delayed', 'completed'])).filter(
+      ({ data }) => (data as { trigger: string }).trigger === 'recovery',
+    );
+  expect(await recoveries()).toHaveLength(1);
+});
+
 it('wakes up for a job whose wake-up went to a connection that is gone', async () => {
   const { sandbox, keys } = bench;
   const thief = new Redis(sandbox.url, { maxRetriesPerRequest: null });

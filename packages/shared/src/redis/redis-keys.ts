@@ -33,6 +33,8 @@ export function redisKeys(prefix: string) {
     refused: `${p}:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
     born: `${p}:born`,
+    /** String: who asks for the recovery of an emptied catalog now. */
+    bornLease: `${p}:born:lease`,
     /** String: written before each durability barrier, and nothing else. */
     barrier: `${p}:barrier`,
     /** Strings under this name are written and removed by health checks. */
