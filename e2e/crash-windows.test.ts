@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, type TestContext } from 'vitest';
 import { failpoints } from '@holdfast/shared/failpoint';
 import { audit, type Acknowledged } from './harness/audit.js';
 import { aPng, type ApiClient } from './harness/client.js';
@@ -8,11 +8,12 @@ import { createDeployment, type Deployment, type HostKind } from './harness/depl
 const LARGE = 600_000;
 const SMALL = 2_000;
 
-let deployment: Deployment | undefined;
-afterEach(async () => {
-  await deployment?.close();
-  deployment = undefined;
-});
+/** A deployment that ends with its test. */
+async function deploymentOf(host: HostKind, { onTestFinished }: TestContext): Promise<Deployment> {
+  const deployment = await createDeployment(host);
+  onTestFinished(() => deployment.close());
+  return deployment;
+}
 
 /** An upload whose answer may never come: what was acknowledged, or null. */
 async function tryUpload(client: ApiClient, data: Buffer): Promise<Acknowledged | null> {
@@ -33,11 +34,12 @@ const apiCases = ofApi.flatMap((step) =>
 );
 
 // One deployment lives through all crashes of its kind, so that what they leave is waited for once, not each time.
-it.each<HostKind>(['cloudinary', 'local'])(
+// The three kinds mostly wait, so they wait together.
+it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   'loses nothing and leaves nothing when the API dies at every step of an upload in turn, with the %s host',
   { timeout: 240_000 },
-  async (host) => {
-    deployment = await createDeployment(host);
+  async (host, context) => {
+    const deployment = await deploymentOf(host, context);
     await deployment.startWorker();
     const acknowledged: Acknowledged[] = [];
     for (const { step, bytes } of apiCases) {
@@ -55,11 +57,11 @@ it.each<HostKind>(['cloudinary', 'local'])(
   },
 );
 
-it(
+it.concurrent(
   'finishes every job although a worker dies at every step of save and verify in turn',
   { timeout: 240_000 },
-  async () => {
-    deployment = await createDeployment('cloudinary');
+  async (context) => {
+    const deployment = await deploymentOf('cloudinary', context);
     const { client } = await deployment.startApi();
     const acknowledged: Acknowledged[] = [];
     for (const step of ofWorker) {
