@@ -24,7 +24,6 @@ export async function announce(
       '',
       'Holdfast is running.',
       `  API         ${address}`,
-      `  Console     ${address}/`,
       `  Bull Board  ${address}/admin/queues`,
       `  Data        ${settings.dataDir}`,
       `  Redis       ${redis}`,

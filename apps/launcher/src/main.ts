@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { toHoldfastError } from '@holdfast/shared/errors';
+import { explainFailure, toHoldfastError } from '@holdfast/shared/errors';
 import { launch } from './launch.js';
 import { loadEnvFile } from './load-env-file.js';
-import { explainFailure } from './explain-failure.js';
 
 const script = (app: string): string => fileURLToPath(new URL(`../../${app}/dist/main.js`, import.meta.url));
 

@@ -30,13 +30,16 @@ it('lets exactly one of several starts at the same moment have the data', async 
 
 it('waits for a start that is stopping, instead of refusing', async () => {
   const sandbox = createSandbox();
-  const first = await sandbox.startAndWait({ PART_STOP_MS: '1000' });
+  const mayStop = join(sandbox.redisDir, '..', 'may-stop');
+  const first = await sandbox.startAndWait({ PART_STOPS_ONCE_THERE: mayStop });
   await sandbox.connect().set('kept', 'yes');
   first.child.kill('SIGTERM');
   await first.untilEvent('process.stopping');
   await expect.poll(() => sandbox.journal()).toContain('stopping');
-  const second = await sandbox.startAndWait();
-  expect(second.events('folder.waiting')).toHaveLength(1);
+  const second = sandbox.start();
+  await second.untilEvent('folder.waiting');
+  writeFileSync(mayStop, '');
+  await expect.poll(() => sandbox.journal(), { timeout: 20_000 }).toHaveLength(4);
   expect(sandbox.journal()).toEqual(['started', 'stopping', 'stopped redis-answers', 'started']);
   expect(await sandbox.connect().get('kept')).toBe('yes');
 });

@@ -46,13 +46,14 @@ export async function currentFindings(
 
 /**
  * Each code once, as the newest run that has it says it. What a full run found stands until the next full one (the shorter
- * ones in between do not look at everything), but for the note that it refilled the catalog.
+ * ones in between do not look at everything), but for the note that it refills the catalog, which is true while it runs.
  */
 function syncFindings({ running, lastRun, lastFullRun }: SyncStatus): Finding[] {
   const all = [
     ...(running?.findings ?? []),
-    ...(lastRun?.findings ?? []),
-    ...(lastFullRun?.findings ?? []).filter(({ code }) => code !== 'CATALOG_REBUILDING'),
+    ...[...(lastRun?.findings ?? []), ...(lastFullRun?.findings ?? [])].filter(
+      ({ code }) => code !== 'CATALOG_REBUILDING',
+    ),
   ];
   return all
     .filter(({ code }, index) => all.findIndex((other) => other.code === code) === index)

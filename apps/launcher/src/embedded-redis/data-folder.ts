@@ -66,7 +66,7 @@ export async function openDataFolder(directory: string, log: Logger): Promise<Da
   return {
     directory,
     lockFd: lock.fd,
-    registry: runningFile(listFile),
+    registry: runningFile(listFile, log),
     announceClose: () => launcherLock.announceRelease(),
     close,
   };

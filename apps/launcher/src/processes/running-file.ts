@@ -1,4 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Logger } from '@holdfast/shared/logging';
 import { identify, type ProcessIdentity } from './process-identity.js';
 import type { ProcessRegistry } from './process-registry.js';
 
@@ -6,13 +7,20 @@ export interface RunningEntry extends ProcessIdentity {
   role: string;
 }
 
-/** Keeps the list of this start's processes in a file, so that the next start can end what a kill -9 left. */
-export function runningFile(file: string): ProcessRegistry {
+/**
+ * Keeps the list of this start's processes in a file, so that the next start can end what a kill -9 left. A disk that is
+ * full must not end what runs: the list is then old, and Redis' own pid file still tells of the process that matters.
+ */
+export function runningFile(file: string, log: Pick<Logger, 'warn'>): ProcessRegistry {
   const entries = new Map<number, RunningEntry>();
   const write = (): void => {
     const next = `${file}.next`;
-    writeFileSync(next, JSON.stringify([...entries.values()]), { mode: 0o600 });
-    renameSync(next, file);
+    try {
+      writeFileSync(next, JSON.stringify([...entries.values()]), { mode: 0o600 });
+      renameSync(next, file);
+    } catch (error) {
+      log.warn('processes.not_listed', { error });
+    }
   };
   return {
     add: (role, pid) => {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,9 @@ export interface RedisSandbox {
   resume(): void;
   close(): Promise<void>;
 }
+
+/** From util-linux: has the kernel end a process with its parent. */
+const DEATH_TIE = '/usr/bin/setpriv';
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -94,7 +98,10 @@ async function startServer(
     'noeviction',
   ];
   const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--loglevel', 'warning'];
-  const server = spawn(binary, [...place, ...durable, ...args], { stdio: 'ignore' });
+  const command = [binary, ...place, ...durable, ...args];
+  // Tests may be killed: then the server must not live on. Where the tool for that is missing, it would.
+  const tied = existsSync(DEATH_TIE) ? [DEATH_TIE, '--pdeathsig', 'KILL', ...command] : command;
+  const server = spawn(tied[0] ?? binary, tied.slice(1), { stdio: 'ignore' });
   await once(server, 'spawn');
   return server;
 }
