@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createIntents, type Intents } from '../src/intents/index.js';
+import { mediaStatuses, type MediaRecord } from '../src/media/index.js';
+import { redisKeys } from '../src/redis/index.js';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '../src/testing/index.js';
+import { createCatalog, type Catalog } from '../src/catalog/index.js';
+
+const NOWHERE = '[*]';
+/** Only in the memory of the API, so no script makes its moves. */
+const UNSTORED = 'deferred';
+
+let redis: RedisSandbox;
+let catalog: Catalog;
+let intents: Intents;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  catalog = createCatalog(redis.client, redisKeys('holdfast'));
+  intents = createIntents(redis.client, redisKeys('holdfast'));
+});
+afterAll(() => redis.close());
+beforeEach(() => redis.client.flushall());
+
+const drawing = await readFile(new URL('../../../docs/states.md', import.meta.url), 'utf8');
+const drawn = [...drawing.matchAll(/^ {2}(\S+) --> (\S+) : (.+)$/gm)].flatMap(
+  ([, from = '', to = '', functions = '']) => functions.split(', ').map((name) => ({ from, to, name })),
+);
+
+type Step = (record: MediaRecord) => Promise<unknown>;
+
+const fail = (final: boolean): Step => {
+  const error = { code: 'RECORD_DIFFERS', message: 'differs' };
+  return ({ id, revision }) => catalog.noteFailure({ id, revision, attempts: 3, final, error });
+};
+const verify: Step = ({ id, revision }) =>
+  catalog.markVerified('fsynced', new Date(), [{ id, revision, attempts: 1 }]);
+
+/** The ways into each state that is stored. */
+const ways: Record<string, readonly Step[]> = {
+  [NOWHERE]: [],
+  saving: [(record) => catalog.save(record)],
+  verified: [(record) => catalog.save(record), verify],
+  failed: [(record) => catalog.save(record), fail(true)],
+  missing: [(record) => catalog.save(record), verify, ({ id }) => catalog.markMissing([id])],
+  deleting: [(record) => catalog.save(record), ({ id }) => catalog.beginDelete(id)],
+};
+
+/** Every function that changes records; the revision after the present one, and the present one again. */
+const steps: readonly (readonly [name: string, step: Step])[] = [
+  ['save', (record) => catalog.save(record)],
+  ['save', (record) => catalog.save({ ...record, revision: record.revision + 1, title: 'edited' })],
+  ['accept', (record) => intents.accept(record, true)],
+  ['markVerified', verify],
+  ['noteFailure', fail(true)],
+  ['noteFailure', fail(false)],
+  ['markMissing', ({ id }) => catalog.markMissing([id])],
+  ['restore', ({ id }) => catalog.restore([id])],
+  ['notePushed', ({ id, revision }) => catalog.notePushed(id, revision)],
+  ['reindex', ({ id }) => catalog.reindex([id])],
+  ['beginDelete', ({ id }) => catalog.beginDelete(id)],
+  ['finishDelete', ({ id }) => catalog.finishDelete(id)],
+];
+
+const statusNow = async (id: string): Promise<string> => (await catalog.find(id))?.status ?? NOWHERE;
+
+const text = (move: { from: string; to: string; name: string }): string =>
+  `${move.from} -> ${move.to} by ${move.name}`;
+
+it('draws every status', () => {
+  expect(new Set(drawn.flatMap(({ from, to }) => [from, to]))).toEqual(new Set([...mediaStatuses, NOWHERE]));
+  expect(Object.keys(ways).toSorted()).toEqual(
+    [...mediaStatuses.filter((status) => status !== UNSTORED), NOWHERE].toSorted(),
+  );
+});
+
+describe.each(Object.entries(ways))('from %s', (from, way) => {
+  it('moves as drawn, and in no other way', async () => {
+    const moves = new Set<string>();
+    for (const [name, step] of steps) {
+      const record = aRecord();
+      for (const before of way) await before(record);
+      expect(await statusNow(record.id)).toBe(from);
+      await step(record);
+      const to = await statusNow(record.id);
+      if (to !== from) moves.add(text({ from, to, name }));
+    }
+    const expected = drawn.filter((move) => move.from === from && move.to !== UNSTORED);
+    expect([...moves].toSorted()).toEqual(expected.map(text).toSorted());
+  });
+});
