@@ -206,6 +206,35 @@ describe('a sync job', () => {
     });
   });
 
+  it('goes on with a recovery for as long as the host fails, and ends any other run', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.assets.seed(600);
+    await rig.emulator?.faults.add({ kind: 'error', status: 401, count: null, match: { endpoint: 'list' } });
+    let now = Date.now();
+    const run = rig.worker({ now: () => now });
+    for (const _again of [1, 2]) {
+      const ended = await run({ trigger: 'recovery', mode: 'full', runId: 'r' }, undefined, 2).catch(
+        (error: unknown) => error,
+      );
+      expect(ended).toMatchObject({ name: 'HandBack', delayMs: 30_000 });
+      now += 30_000;
+    }
+    expect((await rig.state.readStatus()).running).toMatchObject({
+      runId: 'r',
+      errors: 2,
+      lastError: { code: 'HOST_REJECTED' },
+    });
+    await rig.emulator?.faults.clear();
+    await run({ trigger: 'recovery', mode: 'full', runId: 'r' }, undefined, 2);
+    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', created: 600, lastError: null });
+
+    await rig.emulator?.faults.add({ kind: 'error', status: 401, count: null, match: { endpoint: 'list' } });
+    await expect(run({ mode: 'full', runId: 'm' }, undefined, 2)).rejects.toMatchObject({
+      code: 'HOST_REJECTED',
+    });
+    expect(await rig.state.findRun('m')).toMatchObject({ result: 'failed' });
+  });
+
   it('lets syncs after uploads wait while the calls of the hour run low, and others run', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const resetAt = new Date(Date.now() + 600_000).toISOString();

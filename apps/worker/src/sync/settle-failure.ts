@@ -6,10 +6,13 @@ import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
 
 const AFTER_SUPERSEDED_MS = 1_000;
 const UNKNOWN_RESET_SECONDS = 60;
+/** A host that came back is asked well within a minute; an hour of asking in vain stays below its hourly limit. */
+const RECOVERY_AGAIN_MS = 30_000;
 
 /**
  * What becomes of a run that could not go on, and the error with which its job ends. The run stays where it is for the
- * next try, and only the last attempt ends it as failed.
+ * next try, and only the last attempt ends it as failed. A recovery outlasts the host's failure: until it has ended, what
+ * the emptied catalog does not know is not unknown.
  */
 export async function settleFailure(
   session: SyncSession,
@@ -28,18 +31,23 @@ export async function settleFailure(
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = deps.now();
   running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
-  if (code === 'HOST_RATE_LIMITED') {
-    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, LONGEST_WAIT_MS);
+  const waitFor = async (reason: string, delayMs: number): Promise<HandBack> => {
     running.run.waitingUntil = new Date(nowMs + delayMs).toISOString();
     await checkpoint(session);
-    log.warn('sync.waiting', { until: running.run.waitingUntil });
-    return new HandBack('the media host asks to wait', delayMs, error);
+    log.warn('sync.waiting', { code, until: running.run.waitingUntil });
+    return new HandBack(reason, delayMs, error);
+  };
+  if (code === 'HOST_RATE_LIMITED') {
+    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, LONGEST_WAIT_MS);
+    return waitFor('the media host asks to wait', delayMs);
   }
   running.run.errors += 1;
   if (context.attempt < deps.settings.jobs.attempts) {
     await checkpoint(session);
     return error;
   }
+  if (running.run.trigger === 'recovery' && (code === 'HOST_REJECTED' || code === 'HOST_TIMEOUT'))
+    return waitFor('a recovery waits for the media host', RECOVERY_AGAIN_MS);
   countCalls(session);
   await deps.state.finish(session.token, {
     ...running.run,
