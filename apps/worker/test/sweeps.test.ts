@@ -14,7 +14,7 @@ import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host
 import { HoldfastError } from '@holdfast/shared/errors';
 import { saveJob, verifyJob } from '@holdfast/shared/jobs';
 import { aRecord } from '@holdfast/shared/testing';
-import { metadataOf } from '../src/push/push-media.js';
+import { metadataOf } from './support/metadata-of.js';
 import { sweepIntents } from '../src/watch/sweep-intents.js';
 import { sweepRefused } from '../src/watch/sweep-refused.js';
 import { openBench, type Bench } from './support/start-worker.js';

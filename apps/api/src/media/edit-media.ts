@@ -4,6 +4,7 @@ import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { pushRecord } from '@holdfast/shared/push';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -11,7 +12,6 @@ import { changeFields, mediaChanges, type MediaChanges } from './change-fields.j
 import { entityTag, expectedRevisions, refuseOtherRevision } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
-import { pushToHost } from './push-to-host.js';
 
 export interface EditDependencies extends FindDependencies {
   catalog: Catalog;
@@ -35,7 +35,7 @@ export const editMedia = (deps: EditDependencies) =>
       const { record, changed } = await saveChanges(deps, id, body, expected);
       const done = !changed || (await carryOn(deps, record, context));
       const latest = (await deps.catalog.find(id)) ?? record;
-      const media = presentMedia(latest.revision === record.revision ? latest : record, deps.address);
+      const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
       return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
     },
   });
@@ -102,7 +102,10 @@ async function pushInTime(
   { log }: RequestContext,
 ): Promise<boolean> {
   try {
-    await pushToHost(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS));
+    const { outcome, joined } = await pushRecord(deps, record.id, AbortSignal.timeout(PUSH_WITHIN_MS));
+    if (joined !== null) await deps.queues.enqueueUpload(joined);
+    if (outcome === 'missing')
+      throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
     return true;
   } catch (error) {
     log.warn('media.push_deferred', { id: record.id, revision: record.revision, error });

@@ -1,0 +1,1 @@
+export { pushRecord, type Push, type PushDependencies } from './push-record.js';

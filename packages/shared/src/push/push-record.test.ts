@@ -1,0 +1,147 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createCatalog, type Catalog } from '../catalog/index.js';
+import { readSettings } from '../config/index.js';
+import { silentLogger } from '../logging/index.js';
+import {
+  carriedFields,
+  newMediaId,
+  readHostMetadata,
+  recordFromAsset,
+  writeHostMetadata,
+  type MediaRecord,
+} from '../media/index.js';
+import { createMediaHost, type MediaHost } from '../media-host/index.js';
+import { redisKeys } from '../redis/index.js';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { pushRecord } from './index.js';
+
+let redis: RedisSandbox;
+let folder: string;
+let catalog: Catalog;
+let host: MediaHost;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-push-'));
+  catalog = createCatalog(redis.client, redisKeys('holdfast'));
+  host = await createMediaHost(readSettings({ DATA_DIR: folder }).host, {
+    uploadSlots: 2,
+    log: silentLogger,
+  });
+});
+afterAll(async () => {
+  await host.close();
+  await redis.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(() => redis.client.flushall());
+
+const signal = (): AbortSignal => AbortSignal.timeout(5_000);
+const written = (record: MediaRecord) =>
+  writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+
+/** A media that is on the host and in the catalog, both at revision 1. */
+async function stored(over: Partial<MediaRecord> = {}): Promise<MediaRecord> {
+  const id = newMediaId();
+  const draft = aRecord({ id, title: 'first', category: 'nature', ...over });
+  const ref = { publicId: draft.publicId, resourceType: draft.resourceType };
+  const { asset } = await host.put({
+    ref,
+    metadata: written(draft),
+    body: Buffer.from(id),
+    signal: signal(),
+  });
+  const record = recordFromAsset(asset, 'holdfast', 'upload');
+  await catalog.save(record);
+  return record;
+}
+
+async function editHere(record: MediaRecord, over: Partial<MediaRecord>): Promise<MediaRecord> {
+  const next = { ...record, ...over, revision: record.revision + 1 };
+  expect(await catalog.saveIf(next, record.revision)).toBe('updated');
+  return next;
+}
+
+/** What a person does in the console of the host: plain names change, our own keys stay. */
+async function editThere(record: MediaRecord, context: Record<string, string>): Promise<void> {
+  const asset = await host.find(record);
+  await host.annotate(record, { context: { ...asset?.context, ...context }, tags: asset?.tags ?? [] });
+}
+
+const carriedOf = async (record: MediaRecord) =>
+  readHostMetadata((await host.find(record)) ?? { context: {}, tags: [] })?.fields;
+
+it('writes the edit to the host and notes that the host has it', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'second' });
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'pushed',
+    joined: null,
+  });
+  expect(await carriedOf(record)).toMatchObject({ title: 'second', revision: 2 });
+  expect((await catalog.find(record.id))?.pushedRevision).toBe(2);
+  expect(await redis.client.exists('{holdfast}:unpushed')).toBe(0);
+});
+
+it('joins edits of different fields on both sides into one more revision', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'ours' });
+  await editThere(record, { category: 'theirs' });
+  const { outcome, joined } = await pushRecord({ catalog, host }, record.id, signal());
+  expect(outcome).toBe('pushed');
+  expect(joined).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
+  expect(await carriedOf(record)).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
+  expect(await catalog.find(record.id)).toMatchObject({
+    title: 'ours',
+    category: 'theirs',
+    revision: 3,
+    pushedRevision: 3,
+  });
+});
+
+it('lets the edit here stand where both sides changed one field', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'ours' });
+  await editThere(record, { title: 'theirs' });
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'pushed',
+    joined: null,
+  });
+  expect(await carriedOf(record)).toMatchObject({ title: 'ours', revision: 2 });
+});
+
+it('never writes an older revision over a newer one', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'older' });
+  await host.annotate(record, written({ ...record, title: 'newest', revision: 7 }));
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'overtaken',
+    joined: null,
+  });
+  expect(await carriedOf(record)).toMatchObject({ title: 'newest', revision: 7 });
+});
+
+it('does nothing for what is pushed, deleted or gone, and says when the asset is missing', async () => {
+  const record = await stored();
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'nothing',
+    joined: null,
+  });
+  expect(await pushRecord({ catalog, host }, newMediaId(), signal())).toEqual({
+    outcome: 'nothing',
+    joined: null,
+  });
+  await editHere(record, { title: 'second' });
+  await host.remove(record);
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'missing',
+    joined: null,
+  });
+  await catalog.beginDelete(record.id);
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+    outcome: 'nothing',
+    joined: null,
+  });
+});

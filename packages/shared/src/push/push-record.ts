@@ -1,0 +1,69 @@
+import type { Catalog } from '../catalog/index.js';
+import {
+  carriedFields,
+  editsOnHostOnly,
+  readHostMetadata,
+  writeHostMetadata,
+  type MediaRecord,
+} from '../media/index.js';
+import type { MediaHost } from '../media-host/index.js';
+
+export interface PushDependencies {
+  catalog: Pick<Catalog, 'find' | 'saveIf' | 'notePushed'>;
+  host: Pick<MediaHost, 'find' | 'annotate'>;
+}
+
+/**
+ * pushed: the host carries the record as it is now; nothing: it did already, or the media is gone from the catalog;
+ * missing: the host has no such asset; overtaken: the host carries a newer revision, which a sync brings in.
+ */
+export interface Push {
+  outcome: 'pushed' | 'nothing' | 'missing' | 'overtaken';
+  /** A newer revision that joins edits made here and on the host; it needs to be saved and verified like any other. */
+  joined: MediaRecord | null;
+}
+
+/** Edits may go on while one is written; this many in a row end with another job of their own. */
+const TRIES = 5;
+
+/**
+ * Writes the current revision of a record to its asset, so that a rebuild gives it again. Fields that people edited on the
+ * host and not here are taken in first, as one more revision, instead of being overwritten. The asset is read before, so
+ * that an older revision never replaces a newer one, and the catalog again after, since a late write of ours may have
+ * landed on a newer one. Rejects when the host or the catalog cannot be reached.
+ */
+export async function pushRecord(
+  { catalog, host }: PushDependencies,
+  id: string,
+  signal: AbortSignal,
+): Promise<Push> {
+  let joined: MediaRecord | null = null;
+  let outcome: Push['outcome'] = 'nothing';
+  for (let left = TRIES; left > 0; left -= 1) {
+    signal.throwIfAborted();
+    const record = await catalog.find(id);
+    if (record === null || record.status === 'deleting' || record.pushedRevision >= record.revision) break;
+    const ref = { publicId: record.publicId, resourceType: record.resourceType };
+    const asset = await host.find(ref, signal);
+    if (asset === null) return { outcome: 'missing', joined };
+    const carried = readHostMetadata(asset);
+    if (carried !== null && carried.fields.revision > record.revision)
+      return { outcome: 'overtaken', joined };
+    const theirs = carried === null ? {} : editsOnHostOnly(asset, carried.fields, record);
+    if (Object.keys(theirs).length > 0) {
+      const next = {
+        ...record,
+        ...theirs,
+        revision: record.revision + 1,
+        updatedAt: new Date().toISOString(),
+      };
+      if ((await catalog.saveIf(next, record.revision)) === 'updated') joined = next;
+      continue;
+    }
+    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+    await host.annotate(ref, metadata, signal);
+    await catalog.notePushed(id, record.revision);
+    outcome = 'pushed';
+  }
+  return { outcome, joined };
+}
