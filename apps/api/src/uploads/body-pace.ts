@@ -20,12 +20,13 @@ export function watchPace(req: IncomingMessage, cut: (reason: HoldfastError) => 
   const timer = setInterval(() => {
     if (req.complete) return;
     const now = performance.now();
-    if (socket.bytesRead !== lastBytes || req.readableLength > 0) {
+    // Bytes of a request that is gone wait for nobody.
+    const hostIsBusy = req.readableLength > 0 && !req.destroyed;
+    if (socket.bytesRead !== lastBytes || hostIsBusy) {
       lastBytes = socket.bytesRead;
       movedAt = now;
     }
     const allowedMs = START_MS + ((lastBytes - bytesAtStart) / SLOWEST_BYTES_PER_SECOND) * 1_000;
-    const hostIsBusy = req.readableLength > 0;
     if (now - movedAt >= SILENT_MS || (!hostIsBusy && now - startedAt > allowedMs))
       cut(new HoldfastError('REQUEST_TIMEOUT'));
   }, CHECK_MS);

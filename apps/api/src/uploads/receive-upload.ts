@@ -78,8 +78,12 @@ async function whileAlive(
   const endWatch = watchPace(req, giveUp);
   const onCut = (): void => giveUp(new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 2 }));
   deps.shutdown.cut.addEventListener('abort', onCut, { once: true });
-  req.once('aborted', () => giveUp(new HoldfastError('CLIENT_ABORTED')));
+  const onGone = (): void => giveUp(new HoldfastError('CLIENT_ABORTED'));
+  req.once('aborted', onGone);
+  // While the upload was admitted nobody listened, and what is aborted does not say so again.
+  if (req.destroyed && !req.readableEnded) onGone();
   try {
+    cancel.signal.throwIfAborted();
     return await work();
   } catch (error) {
     cancel.abort(error);

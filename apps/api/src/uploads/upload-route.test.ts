@@ -351,6 +351,25 @@ describe('bad input leaves nothing behind', () => {
 });
 
 describe('admission', () => {
+  it.each([0, 200])('lets a client go that vanishes during it, %i bytes of its body later', async (sent) => {
+    bench.redis.pause();
+    for (let clients = 0; clients < limits.maxConcurrent; clients += 1) {
+      const socket = connect(bench.port, '127.0.0.1').resume();
+      const closed = once(socket, 'close');
+      socket.write(
+        'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999\r\n\r\n',
+      );
+      socket.end(Buffer.alloc(sent, '-'));
+      await closed;
+    }
+    bench.redis.resume();
+    // Over the same connection, so answered after both have been admitted.
+    await bench.uploads.intents.beat([]);
+    await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
+    await expectNothingLeft();
+    expect(await send([['file', png()]])).toMatchObject({ status: 202 });
+  });
+
   it('answers 503 at once while Redis is away, with nothing read or stored', async () => {
     await bench.redis.kill();
     const started = performance.now();
