@@ -23,6 +23,7 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: ':rt/tags', endpoint: 'tags', api: 'signed', handle: editTags },
   { method: 'POST', path: ':rt/context', endpoint: 'context', api: 'signed', handle: editContext },
   { method: 'POST', path: ':rt/metadata', endpoint: 'metadata', api: 'signed', handle: editMetadata },
+  { method: 'GET', path: ':rt/download', endpoint: 'download', api: 'download' },
 
   {
     method: 'GET',

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../api-error.js';
+import type { ResourceType } from '../assets/asset.js';
 import type { Fault } from '../faults/fault.js';
 import { actsAt, misbehave, type Exchange } from '../faults/misbehave.js';
 import type { Parts } from '../parts.js';
 import type { LoggedRequest } from '../request-log.js';
 import { waitMs } from '../wait-ms.js';
 import { authenticateForm, checkBasicAuth } from './authenticate.js';
+import { deliverAsset } from './deliver-file.js';
 import { fieldList, fieldText, type Fields } from './fields.js';
 import { receiveFile, type ReadingPace } from './receive-file.js';
 import { receiveForm, type OpenForm } from './receive-form.js';
@@ -31,11 +33,12 @@ type RouteOf<A extends Route['api']> = Extract<Route, { api: A }>;
  */
 export async function answerCall(visit: Visit, parts: Parts): Promise<void> {
   const { route } = visit;
-  if (route.api === 'admin') await answerAdmin(visit, route, parts);
+  if (route.api === 'download') await answerDownload(visit, parts);
+  else if (route.api === 'admin') await answerAdmin(visit, route, parts);
   else await answerForm(visit, route, parts);
 }
 
-async function answerAdmin(visit: Visit, route: RouteOf<'signed' | 'admin'>, parts: Parts): Promise<void> {
+async function answerAdmin(visit: Visit, route: RouteOf<'admin'>, parts: Parts): Promise<void> {
   const { req, res } = visit;
   const query = queryParams(visit.search);
   const body = req.method === 'GET' ? { fields: {}, json: null } : await bodyParams(req);
@@ -52,11 +55,20 @@ async function answerAdmin(visit: Visit, route: RouteOf<'signed' | 'admin'>, par
   await finish(fault, exchange, reply, parts.settings.listDelayMs);
 }
 
-async function answerForm(
-  visit: Visit,
-  route: RouteOf<'signed' | 'admin' | 'file'>,
-  parts: Parts,
-): Promise<void> {
+/** A file under a signed address: any delivery type, no Basic authentication, not counted by the limit. */
+async function answerDownload(visit: Visit, parts: Parts): Promise<void> {
+  const fields = queryParams(visit.search);
+  authenticateForm(fields, parts);
+  const expiresAt = Number(fieldText(fields, 'expires_at') || Infinity);
+  if (expiresAt * 1_000 < parts.now()) throw new ApiError(401, 'The download address has expired');
+  const resourceType = (visit.path['rt'] ?? '') as ResourceType;
+  const type = fieldText(fields, 'type') || 'upload';
+  const asset = parts.assets.get(resourceType, type, fieldText(fields, 'public_id')) ?? null;
+  const exchange = exchangeOf(visit, parts, () => Promise.resolve());
+  await deliverAsset({ asset, endpoint: visit.route.endpoint, resourceType }, exchange, visit.entry, parts);
+}
+
+async function answerForm(visit: Visit, route: RouteOf<'signed' | 'file'>, parts: Parts): Promise<void> {
   const form = await openForm(visit.req);
   const call = callOf(visit, form.fields, null);
   // Browsers may send fields behind the file; then the whole body has to be read to know the caller.

@@ -29,7 +29,8 @@ export type FileHandler = (call: Call, file: UploadedFile | null, parts: Parts) 
 
 /**
  * One endpoint. `api` says how it is reached: `signed` is the Upload API (form with signature), `file` the
- * same with a file, `admin` has Basic authentication and the rate limit.
+ * same with a file, `admin` has Basic authentication and the rate limit, `download` gives
+ * a file under an address that carries its signature.
  */
 export type Route = {
   method: string;
@@ -38,7 +39,9 @@ export type Route = {
   /** Name in counters and faults. */
   endpoint: string;
 } & (
-  | { api: 'signed' | 'admin'; handle: Handler }
+  | { api: 'signed'; handle: Handler }
+  | { api: 'admin'; handle: Handler }
+  | { api: 'download' }
   | {
       api: 'file';
       /** Called once the caller is known and before the file is read; says where its bytes go. */

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { setup } from '../testing/setup.js';
+
+test('gives a private file under a signed address only, and to the listing of its own delivery type', async () => {
+  const { sdk, emulator } = await setup();
+  const options = { ...sdk.account(), resource_type: 'raw', type: 'authenticated' } as const;
+  const reply = await sdk.upload(Buffer.from('secret'), { ...options, public_id: 'backup/a' });
+  const address = sdk.cloudinary.utils.private_download_url('backup/a', '', options);
+  expect(await (await fetch(address)).text()).toBe('secret');
+  expect((await fetch(reply.secure_url)).status).toBe(401);
+  expect((await fetch(address.replace(/signature=./, 'signature=x'))).status).toBe(401);
+  const missing = sdk.cloudinary.utils.private_download_url('backup/b', '', options);
+  expect((await fetch(missing)).status).toBe(404);
+  const listed = async (type: string) =>
+    (await sdk.api.resources({ ...options, type, prefix: 'backup/' })).resources.map(
+      (asset) => asset.public_id,
+    );
+  expect(await listed('authenticated')).toEqual(['backup/a']);
+  expect(await listed('upload')).toEqual([]);
+  expect((await emulator.requests.counters()).byEndpoint).toMatchObject({ download: 3 });
+});
