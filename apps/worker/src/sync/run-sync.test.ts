@@ -212,7 +212,7 @@ describe('a sync job', () => {
     await rig.emulator?.faults.add({ kind: 'error', status: 401, count: null, match: { endpoint: 'list' } });
     let now = Date.now();
     const run = rig.worker({ now: () => now });
-    for (const _again of [1, 2]) {
+    for (let tries = 0; tries < 2; tries += 1) {
       const ended = await run({ trigger: 'recovery', mode: 'full', runId: 'r' }, undefined, 2).catch(
         (error: unknown) => error,
       );
