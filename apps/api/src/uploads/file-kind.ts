@@ -55,13 +55,3 @@ function resourceTypeOf(mime: string): ResourceType {
   if (mime.startsWith('video/') || mime.startsWith('audio/')) return 'video';
   return 'raw';
 }
-
-/** `allowed` holds media types such as `image/png`, `image/*`, or `*\/*`. */
-export function isAllowed(mime: string, allowed: readonly string[]): boolean {
-  return allowed.some(
-    (pattern) =>
-      pattern === '*/*' ||
-      pattern === mime ||
-      (pattern.endsWith('/*') && mime.startsWith(pattern.slice(0, -1))),
-  );
-}

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
-import { fileKindOf, isAllowed, SNIFF_BYTES, type FileKind } from './file-kind.js';
+import { fileKindOf, SNIFF_BYTES, type FileKind } from './file-kind.js';
 
 /** Bodies up to this size are read whole, hashed and checked before the host sees a byte. */
 export const SMALL_BODY_BYTES = 256 * 1024;
@@ -35,7 +36,7 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
   let kind: FileKind | undefined;
   const decideKind = async (): Promise<FileKind> => {
     const decided = await fileKindOf(Buffer.concat(head));
-    if (!isAllowed(decided.mime, options.allowedTypes)) {
+    if (!isAllowedType(decided.mime, options.allowedTypes)) {
       throw new HoldfastError('UNSUPPORTED_TYPE', `files of type ${decided.mime} are not accepted here`);
     }
     return decided;

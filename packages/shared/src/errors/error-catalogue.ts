@@ -12,6 +12,10 @@ export const errorCatalogue = {
   DIGEST_MISMATCH: { status: 400, title: 'The bytes do not match the digest that was sent' },
   CLIENT_ABORTED: { status: 400, title: 'The client ended the upload before it was complete' },
   UNAUTHENTICATED: { status: 401, title: 'A valid API key is needed' },
+  INVALID_SIGNATURE: {
+    status: 401,
+    title: 'The signature of the notification is bad, too old or used before',
+  },
   FORBIDDEN: { status: 403, title: 'The API key may not do this' },
   CROSS_SITE: { status: 403, title: 'Refused: the request comes from another site' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
@@ -20,6 +24,7 @@ export const errorCatalogue = {
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
   MEDIA_DELETING: { status: 409, title: 'The media is being deleted' },
   MEDIA_UNSETTLED: { status: 409, title: 'The media cannot be changed in its present state' },
+  UPLOAD_INCOMPLETE: { status: 409, title: 'The media host does not have the file yet' },
   REVISION_MISMATCH: { status: 412, title: 'The media has changed since it was read' },
   FILE_TOO_LARGE: { status: 413, title: 'The file is larger than allowed' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is larger than allowed' },

@@ -69,6 +69,11 @@ it('keeps the deadline of an upload that was never committed', () => {
   expect(readHostMetadata(writeHostMetadata({ mark, fields: fields() }))?.mark).toEqual(mark);
 });
 
+it('keeps the expiry of a ticket, which is neither committed nor started', () => {
+  const mark = { state: 'ticket', expiresAtMs: 1_800_000_000_123 } as const;
+  expect(readHostMetadata(writeHostMetadata({ mark, fields: fields() }))).toEqual({ mark, fields: fields() });
+});
+
 it('takes a title that a person typed on the host over the one we encoded', () => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields({ title: 'a\\b' }) });
   const edited = { ...written, context: { ...written.context, title: 'theirs' } };

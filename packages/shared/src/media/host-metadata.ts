@@ -29,20 +29,25 @@ export type CarriedFields = Pick<
 
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
- * their upload have passed (reliability.md, crash windows of one upload).
+ * their upload have passed (reliability.md, crash windows of one upload). `ticket` assets were sent straight to the host
+ * by a client that we gave the right to, until `expiresAtMs` by the host's clock: whole, but not yet looked at by us.
  */
-export type CommitMark = { state: 'committed' } | { state: 'started'; deadlineSeconds: number };
+export type CommitMark =
+  | { state: 'committed' }
+  | { state: 'started'; deadlineSeconds: number }
+  | { state: 'ticket'; expiresAtMs: number };
 
 export type Carried = { mark: CommitMark; fields: CarriedFields };
 
 const MARK = 'hf';
+const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
 const readable = ['title', 'description', 'category'] as const;
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
 export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
   const context: Record<string, string> = {
-    [MARK]: mark.state === 'committed' ? '1' : '0',
+    [MARK]: markText[mark.state],
     hf_id: fields.id,
     hf_rev: String(fields.revision),
     hf_src: fields.source,
@@ -51,6 +56,7 @@ export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
     [BASE_KEY]: editBase(fields),
   };
   if (mark.state === 'started') context['hf_due'] = String(mark.deadlineSeconds);
+  if (mark.state === 'ticket') context['hf_exp'] = String(mark.expiresAtMs);
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
   if (fields.md5 !== null) context['hf_md5'] = fields.md5;
   putText(context, 'hf_name', fields.filename);
@@ -64,23 +70,15 @@ export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
 
 /** What Holdfast wrote on the asset, or null for an asset that others put there (no mark, or one we cannot read). */
 export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
-  const mark = context[MARK];
+  const mark = markOf[context[MARK] ?? '']?.(context);
   const id = context['hf_id'] ?? '';
   const revision = Number(context['hf_rev']);
   const createdAt = isoDate(context['hf_created']);
-  if (
-    (mark !== '0' && mark !== '1') ||
-    !(isOwnId(id) || id.startsWith('cld-')) ||
-    !(revision >= 1) ||
-    createdAt === null
-  )
+  if (mark === undefined || !(isOwnId(id) || id.startsWith('cld-')) || !(revision >= 1) || createdAt === null)
     return null;
   const source = context['hf_src'];
   return {
-    mark:
-      mark === '1'
-        ? { state: 'committed' }
-        : { state: 'started', deadlineSeconds: Number(context['hf_due'] ?? '0') || 0 },
+    mark,
     fields: {
       id,
       revision,
@@ -102,6 +100,15 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
     },
   };
 }
+
+const markOf: Record<string, (context: Readonly<Record<string, string>>) => CommitMark> = {
+  [markText.committed]: () => ({ state: 'committed' }),
+  [markText.started]: (context) => ({
+    state: 'started',
+    deadlineSeconds: Number(context['hf_due'] ?? '0') || 0,
+  }),
+  [markText.ticket]: (context) => ({ state: 'ticket', expiresAtMs: Number(context['hf_exp'] ?? '0') || 0 }),
+};
 
 function isoDate(milliseconds: string | undefined): string | null {
   const time = Number(milliseconds);

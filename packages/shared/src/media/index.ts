@@ -12,6 +12,7 @@ export {
   type PersistenceLevel,
   type ResourceType,
 } from './media-record.js';
+export { isAllowedType } from './allowed-types.js';
 export { mediaLimits } from './media-limits.js';
 export { idFromPublicId, idOfFoundAsset, isMediaId, isOwnId, newMediaId, publicIdFor } from './media-id.js';
 export {

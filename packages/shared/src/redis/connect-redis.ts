@@ -83,18 +83,27 @@ function login(connection: RedisConnection): RedisOptions {
   };
 }
 
+const lastErrors = new WeakMap<RedisClient, Error>();
+
+/** What kept this connection from Redis at its last try; undefined while it is there. Commands only say that it is not. */
+export function connectionError(client: RedisClient): Error | undefined {
+  return lastErrors.get(client);
+}
+
 /** A process has ten connections, and an outage may last for hours. */
 const QUIET_MS = 60_000;
 
 function logConnection(client: RedisClient, role: RedisRole, log: Logger): void {
   let lastLoggedAt = -Infinity;
   client.on('error', (error: Error) => {
+    lastErrors.set(client, error);
     const now = performance.now();
     if (now - lastLoggedAt < QUIET_MS) return;
     lastLoggedAt = now;
     log.warn('redis.connection_error', { role, error: { name: error.name, message: error.message } });
   });
   client.on('ready', () => {
+    lastErrors.delete(client);
     lastLoggedAt = -Infinity;
     log.debug('redis.ready', { role });
   });

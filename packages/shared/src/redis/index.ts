@@ -1,5 +1,6 @@
 export {
   closeRedis,
+  connectionError,
   connectRedis,
   isReadyWithin,
   type RedisClient,

@@ -31,6 +31,10 @@ export function redisKeys(prefix: string) {
     sweepLease: `${p}:sweep:lease`,
     /** Sorted set: JSON of the asset -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
     refused: `${p}:refused`,
+    /** String that ends by itself: what a client was allowed to upload straight to the host under this id. */
+    ticket: (id: string) => `${p}:ticket:${id}`,
+    /** String that ends by itself: timestamp of a notification of the host that was received, by the hash of its body. */
+    notification: (hash: string) => `${p}:notification:${hash}`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
     born: `${p}:born`,
     /** String: who asks for the recovery of an emptied catalog now. */

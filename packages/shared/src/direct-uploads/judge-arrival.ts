@@ -1,0 +1,28 @@
+import type { CommitMark } from '../media/index.js';
+import type { HostAsset } from '../media-host/index.js';
+import { isAllowedKind } from './asset-kinds.js';
+
+/** The rules for uploads that the host cannot be told, or not reliably. */
+export interface ArrivalRules {
+  maxBytes: number;
+  allowedTypes: readonly string[];
+}
+
+/** `welcome`: becomes a media. The others must go from the host. */
+export type Arrival = 'welcome' | 'late' | 'too large' | 'other kind';
+
+/** An upload that began in time may take this long: the slowest rate that we wait for elsewhere too, and some grace. */
+const SLOWEST_BYTES_PER_SECOND = 20_000;
+const GRACE_MS = 60_000;
+
+/** What becomes of an asset that a client sent straight to the host, by what the host tells of it. All times are the host's. */
+export function judgeArrival(
+  asset: Pick<HostAsset, 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
+  { expiresAtMs }: Extract<CommitMark, { state: 'ticket' }>,
+  { maxBytes, allowedTypes }: ArrivalRules,
+): Arrival {
+  const transferMs = (asset.bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+  if (Date.parse(asset.uploadedAt) > expiresAtMs + GRACE_MS + transferMs) return 'late';
+  if (asset.bytes > maxBytes) return 'too large';
+  return isAllowedKind(asset, allowedTypes) ? 'welcome' : 'other kind';
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+
+/** What must be known of an upload that a client may send straight to the host. Everything else the asset carries itself. */
+export interface Ticket {
+  publicId: string;
+}
+
+const ticket = z.object({ publicId: z.string() });
+
+/**
+ * The tickets that were given out. One that is not used leaves nothing: Redis forgets it by itself. Losing one early
+ * loses no upload, since the asset tells what it is. Every function throws QUEUE_UNAVAILABLE when Redis cannot serve.
+ */
+export function createTickets(redis: RedisClient, keys: RedisKeys) {
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+    }
+  };
+  return {
+    issue: (id: string, { publicId }: Ticket, forMs: number): Promise<void> =>
+      run(async () => {
+        await redis.set(keys.ticket(id), JSON.stringify({ publicId }), 'PX', forMs);
+      }),
+    find: (id: string): Promise<Ticket | null> =>
+      run(async () => {
+        const stored = await redis.get(keys.ticket(id));
+        return stored === null ? null : ticket.parse(JSON.parse(stored));
+      }),
+    used: (id: string): Promise<void> =>
+      run(async () => {
+        await redis.del(keys.ticket(id));
+      }),
+  };
+}
+
+export type Tickets = ReturnType<typeof createTickets>;
