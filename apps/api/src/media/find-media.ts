@@ -19,7 +19,10 @@ export async function findMedia(
   const held = deferred.find(id);
   if (held !== null) return held;
   const record = await catalog.find(id);
-  if (record !== null) return record;
+  if (record !== null) {
+    rebuilding.noteFound();
+    return record;
+  }
   if (await rebuilding.isOn())
     throw new HoldfastError('CATALOG_REBUILDING', 'the media may not be in the catalog yet', {
       retryAfterSeconds: 5,

@@ -43,3 +43,26 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   await client.del(keys.syncRun);
   expect(await isOn()).toBe(false);
 });
+
+it('notices at once that the catalog is gone', async () => {
+  const { client } = redis;
+  const rebuilding = watchRebuilding({
+    syncState: createSyncState(client, keys),
+    redis: client,
+    keys,
+    now: () => 0,
+  });
+  await client.set(keys.born, '1');
+  expect(await rebuilding.isOn()).toBe(false);
+  await client.flushall();
+  expect(await rebuilding.isOn()).toBe(true);
+});
+
+it('notices the loss of a catalog of which only records were read', async () => {
+  const { client } = redis;
+  const rebuilding = watchRebuilding({ syncState: createSyncState(client, keys), redis: client, keys });
+  await client.set(keys.born, '1');
+  rebuilding.noteFound();
+  await client.flushall();
+  expect(await rebuilding.isOn()).toBe(true);
+});

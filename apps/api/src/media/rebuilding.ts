@@ -4,6 +4,8 @@ import type { SyncState } from '@holdfast/shared/sync';
 /** Whether an emptied catalog is being refilled at this moment. */
 export interface Rebuilding {
   isOn(): Promise<boolean>;
+  /** To be called when a record was found: gets to know the catalog, so that its loss will be noticed. */
+  noteFound(): void;
 }
 
 export interface RebuildingOptions {
@@ -15,22 +17,30 @@ export interface RebuildingOptions {
 }
 
 const KNOWN_FOR_MS = 1_000;
+/** So often a catalog that no worker has begun yet is asked for its beginning. */
+const GET_TO_KNOW_MS = 10_000;
 /** From the new beginning of a catalog to the start of the run that refills it. */
 const RUN_BEGINS_WITHIN_MS = 5_000;
 
 /**
  * On while a recovery run is under way, and from the moment this process sees that the catalog it knew is gone until that
- * run begins. Asked at most once a second; when Redis does not answer, no.
+ * run begins. That it is on is asked at most once a second, that it is off each time: the catalog may be gone since.
+ * When Redis does not answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const { syncState, redis, keys, now = () => performance.now() } = options;
-  let known: { on: boolean; at: number } | undefined;
+  let knownOnAt = -Infinity;
+  let askedAt = -Infinity;
   let bornSeen: string | null = null;
   let lostAt = -Infinity;
+  const getToKnow = async (): Promise<void> => {
+    const born = await redis.get(keys.born);
+    bornSeen ??= born;
+  };
   return {
     isOn: async () => {
       const time = now();
-      if (known !== undefined && time - known.at < KNOWN_FOR_MS) return known.on;
+      if (time - knownOnAt < KNOWN_FOR_MS) return true;
       const [running, born] = await Promise.all([
         syncState.readRunning().catch(() => null),
         redis.get(keys.born).catch(() => undefined),
@@ -39,8 +49,14 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (born !== undefined && bornSeen !== null && born !== bornSeen) lostAt = time;
       if (typeof born === 'string') bornSeen = born;
       const on = running?.run.trigger === 'recovery' || time - lostAt < RUN_BEGINS_WITHIN_MS;
-      known = { on, at: time };
+      if (on) knownOnAt = time;
       return on;
+    },
+    noteFound: () => {
+      const time = now();
+      if (bornSeen !== null || time - askedAt < GET_TO_KNOW_MS) return;
+      askedAt = time;
+      void getToKnow().catch(() => undefined);
     },
   };
 }
