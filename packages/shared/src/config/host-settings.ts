@@ -21,6 +21,8 @@ export interface LocalHostSettings {
   kind: 'local';
   /** Absolute path of the folder that holds the files. */
   directory: string;
+  /** Absolute path of the folder for files that are no media and that nobody is served, such as snapshots. */
+  filesDirectory: string;
   folder: string;
   syncPrefix: string;
 }
@@ -40,7 +42,10 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
     CLOUDINARY_API_SECRET: env.CLOUDINARY_API_SECRET,
   };
   const missing = Object.entries(parts).filter(([, value]) => value === undefined);
-  if (missing.length === 3) return { kind: 'local', directory: resolve(env.DATA_DIR, 'media'), ...place };
+  if (missing.length === 3) {
+    const directory = resolve(env.DATA_DIR, 'media');
+    return { kind: 'local', directory, filesDirectory: resolve(env.DATA_DIR, 'snapshots'), ...place };
+  }
   for (const [path] of missing)
     problem({ path, message: 'is needed: the three CLOUDINARY_ variables belong together' });
   return {

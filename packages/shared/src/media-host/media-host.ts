@@ -83,6 +83,12 @@ export interface HostHealth {
   lastErrorCode: string | null;
 }
 
+/** A file that is no media, see `putFile`. */
+export interface HostFile {
+  name: string;
+  bytes: number;
+}
+
 /**
  * Where the bytes live. Two implementations (Cloudinary, local folder) pass one contract suite.
  * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan),
@@ -108,6 +114,17 @@ export interface MediaHost {
   changes(request: ChangesRequest): Promise<AssetPage>;
   /** Those of the given assets (at most 100) that exist now. Metered on Cloudinary: one call. */
   confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<HostAsset[]>;
+  /**
+   * Keeps a small file (at most 10 MB, not empty) that is no media: it is not public, and no listing of assets shows
+   * it. What has this name already is left as it is, so a name stands for one content. Not metered.
+   */
+  putFile(name: string, body: Buffer, signal?: AbortSignal): Promise<void>;
+  /** The content of such a file, or null. Not metered. */
+  readFile(name: string, signal?: AbortSignal): Promise<Buffer | null>;
+  /** All such files whose name begins with `prefix`, in the order of their names. Metered: one call for each 500. */
+  listFiles(prefix: string, signal?: AbortSignal): Promise<HostFile[]>;
+  /** Resolves also when there was none. Not metered. */
+  removeFile(name: string, signal?: AbortSignal): Promise<'removed' | 'absent'>;
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;

@@ -3,6 +3,7 @@ import type { Logger } from '../../logging/index.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { MediaHost } from '../media-host.js';
 import { createAgentPool } from './agent-pool.js';
+import { createFiles } from './files.js';
 import { createHostCaller } from './host-caller.js';
 import { watchHostClock } from './host-clock.js';
 import { createListings } from './listings.js';
@@ -60,6 +61,7 @@ export function createCloudinaryHost(
     },
     ...single,
     ...createListings(sdk, caller, log),
+    ...createFiles({ sdk, pool: uploads, timeouts, caller }),
     budget: budget.current,
     health: outcomes.health,
     hostNow: clock.now,

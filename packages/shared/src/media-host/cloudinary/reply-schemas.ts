@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
-import type { AssetPage, HostAsset } from '../media-host.js';
+import type { AssetPage, HostAsset, HostFile } from '../media-host.js';
 import { HostFailure } from './host-failure.js';
 
 const pairs = z.record(z.string(), z.unknown());
@@ -31,6 +31,11 @@ type AssetReply = z.infer<typeof assetReply>;
 
 const pageReply = z.object({
   resources: z.array(z.unknown()),
+  next_cursor: z.string().nullish(),
+});
+
+const filePageReply = z.object({
+  resources: z.array(z.object({ public_id: z.string(), bytes: z.number() })),
   next_cursor: z.string().nullish(),
 });
 
@@ -81,6 +86,20 @@ export function readPage(reply: unknown): AssetPage {
     if (parsed.placeholder !== true) assets.push(toHostAsset(parsed));
   }
   return { assets, nextCursor: page.next_cursor ?? null };
+}
+
+export interface FilePage {
+  files: HostFile[];
+  nextCursor: string | null;
+}
+
+/** Names and sizes only. Throws HOST_REJECTED for an answer that is not a page. */
+export function readFilePage(reply: unknown): FilePage {
+  const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
+  return {
+    files: resources.map(({ public_id: name, bytes }) => ({ name, bytes })),
+    nextCursor: nextCursor ?? null,
+  };
 }
 
 /** `ok` or `not found`. */

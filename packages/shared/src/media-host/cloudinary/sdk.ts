@@ -17,7 +17,8 @@ export interface CallOptions {
 
 export interface AddressOptions extends CallOptions {
   resource_type: string;
-  type: 'upload';
+  /** How it is delivered: media are public, files that are none need a signed address. */
+  type: 'upload' | 'authenticated';
 }
 
 export interface MetadataOptions extends AddressOptions {
@@ -48,6 +49,12 @@ export interface PageOptions extends AddressOptions, ListedOptions {
   direction: 'asc';
 }
 
+export interface FilesOptions extends AddressOptions {
+  prefix: string;
+  max_results: number;
+  next_cursor?: string;
+}
+
 export interface SearchBuilder {
   expression(value: string): SearchBuilder;
   sort_by(field: string, direction: 'asc' | 'desc'): SearchBuilder;
@@ -71,13 +78,23 @@ export interface CloudinarySdk {
     remove_all_context(publicIds: string[], options: AddressOptions): Promise<unknown>;
   };
   api: {
-    resources(options: PageOptions): Promise<unknown>;
+    resources(options: PageOptions | FilesOptions): Promise<unknown>;
     resources_by_asset_ids(
       assetIds: readonly string[],
       options: CallOptions & ListedOptions,
     ): Promise<unknown>;
   };
   search: { expression(value: string): SearchBuilder };
+  utils: {
+    private_download_url(publicId: string, format: string, options: AddressOptions): string;
+    encode_context(context: Record<string, string>): string;
+    api_sign_request(
+      params: Readonly<Record<string, string>>,
+      secret: string,
+      algorithm: 'sha1' | 'sha256',
+      version: 2,
+    ): string;
+  };
 }
 
 /** Variables that the SDK reads while it is loaded. */

@@ -16,7 +16,13 @@ const DEAD_PID = 2 ** 30;
 async function setup() {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const settings = { kind: 'local', directory, folder: 'holdfast', syncPrefix: '' } as const;
+  const settings = {
+    kind: 'local',
+    directory,
+    filesDirectory: `${directory}/files`,
+    folder: 'holdfast',
+    syncPrefix: '',
+  } as const;
   const start = (): Promise<MediaHost> => createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
   const staged = async (pid: number): Promise<string> => {
     const folder = join(directory, STAGING, `${hostname().replaceAll('.', '-')}.${String(pid)}.abcd`);

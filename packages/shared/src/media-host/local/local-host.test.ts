@@ -16,7 +16,13 @@ import { openLocalFile } from './open-local-file.js';
 async function freshSettings(): Promise<LocalHostSettings> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return { kind: 'local', directory, folder: 'holdfast', syncPrefix: '' };
+  return {
+    kind: 'local',
+    directory,
+    filesDirectory: join(directory, 'files'),
+    folder: 'holdfast',
+    syncPrefix: '',
+  };
 }
 
 describeMediaHost('local folder', async () => {

@@ -12,6 +12,7 @@ import { isAssetId } from './asset-id.js';
 import { toDiskError } from './disk-errors.js';
 import { createFolderMaker } from './durable-files.js';
 import { createLocalEdits } from './local-edits.js';
+import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
 import { createLocalPut } from './local-put.js';
 import { clearLeftovers, createStaging } from './staging.js';
@@ -68,6 +69,12 @@ export async function createLocalHost(
     return disk.bavail * disk.bsize;
   };
 
+  const refuseWhenFull = async (bytes: number): Promise<void> => {
+    const free = await freeBytes();
+    if (free < (options.reserveBytes ?? RESERVE_BYTES) || free < bytes)
+      throw new HoldfastError('STORAGE_FULL');
+  };
+
   /** `changes` enters only outer folders that were touched. */
   const touched = async (place: AssetPlace): Promise<void> => {
     const time = now() / 1_000;
@@ -78,16 +85,13 @@ export async function createLocalHost(
     root,
     staging,
     folders,
-    refuseWhenFull: async (bytes) => {
-      const free = await freeBytes();
-      if (free < (options.reserveBytes ?? RESERVE_BYTES) || free < bytes)
-        throw new HoldfastError('STORAGE_FULL');
-    },
+    refuseWhenFull,
     touched,
     idleMs: options.idleMs ?? IDLE_MS,
     now,
   });
 
+  const files = createLocalFiles(settings.filesDirectory, refuseWhenFull);
   const edits = createLocalEdits({ root, staging, touched });
 
   const findById = async (assetId: string): Promise<HostAsset | null> => {
@@ -118,6 +122,10 @@ export async function createLocalHost(
         const found = await Promise.all(assetIds.map(findById));
         return found.filter((asset) => asset !== null);
       }),
+    putFile: (name, body, signal) => observed(signal, () => files.put(name, body)),
+    readFile: (name, signal) => observed(signal, () => files.read(name)),
+    listFiles: (prefix, signal) => observed(signal, () => files.list(prefix)),
+    removeFile: (name, signal) => observed(signal, () => files.remove(name)),
     budget: () => null,
     health: outcomes.health,
     hostNow: now,

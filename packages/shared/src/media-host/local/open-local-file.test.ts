@@ -12,7 +12,13 @@ import { openLocalFile } from './open-local-file.js';
 async function setup() {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const settings = { kind: 'local', directory, folder: 'holdfast', syncPrefix: '' } as const;
+  const settings = {
+    kind: 'local',
+    directory,
+    filesDirectory: `${directory}/files`,
+    folder: 'holdfast',
+    syncPrefix: '',
+  } as const;
   const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
   const store = async (ref: AssetRef, body: Buffer) => (await host.put(putRequest({ ref, body }))).asset;
   return { settings, store, host };

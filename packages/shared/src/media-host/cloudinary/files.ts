@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../../errors/index.js';
+import type { HostFile, MediaHost } from '../media-host.js';
+import type { AgentPool } from './agent-pool.js';
+import { downloadFile } from './download-file.js';
+import type { HostCaller } from './host-caller.js';
+import { readAsset, readDestroyed, readFilePage, type FilePage } from './reply-schemas.js';
+import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
+import { uploadDeadlineMs, uploadIdleMs, type HostTimeouts } from './timeouts.js';
+import { uploadOnce } from './upload-once.js';
+
+export interface FilesParts {
+  sdk: CloudinarySdk;
+  pool: AgentPool;
+  timeouts: HostTimeouts;
+  caller: HostCaller;
+}
+
+const PAGE = 500;
+const never = new AbortController().signal;
+
+/**
+ * Files that are no media: raw assets of another delivery type, which no listing or search of ours covers and which
+ * is served under signed addresses only.
+ */
+export function createFiles({
+  sdk,
+  pool,
+  timeouts,
+  caller,
+}: FilesParts): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
+  const { access, observed, signed, admin } = caller;
+  const address = (call: CallOptions): AddressOptions => ({
+    ...call,
+    resource_type: 'raw',
+    type: 'authenticated',
+  });
+
+  const upload = (name: string, body: Buffer, signal: AbortSignal): Promise<unknown> => {
+    const lease = pool.lease();
+    return uploadOnce(sdk, lease, {
+      options: {
+        ...address(access(lease.agent, uploadIdleMs(timeouts, body.length))),
+        public_id: name,
+        overwrite: false,
+        filename: 'file',
+        disable_promises: true,
+      },
+      body: [body],
+      signal,
+      deadlineMs: uploadDeadlineMs(timeouts, body.length),
+    });
+  };
+
+  return {
+    putFile: (name, body, signal) =>
+      observed(signal, async () => {
+        const { asset } = readAsset(await upload(name, body, signal ?? never));
+        const md5 = createHash('md5').update(body).digest('hex');
+        const isSame = asset.bytes === body.length && (asset.etag === null || asset.etag === md5);
+        if (asset.publicId !== name || !isSame) throw new HoldfastError('HOST_CONTENT_MISMATCH');
+      }),
+    readFile: (name, signal) =>
+      observed(signal, () => {
+        const lease = pool.lease();
+        const url = sdk.utils.private_download_url(name, '', address(access(lease.agent, timeouts.pageMs)));
+        return downloadFile(url, lease, { deadlineMs: timeouts.pageMs, signal });
+      }),
+    listFiles: async (prefix, signal) => {
+      const files: HostFile[] = [];
+      let cursor: string | null = null;
+      do {
+        const after: string | null = cursor;
+        const page: FilePage = await admin(
+          signal,
+          (call) =>
+            sdk.api.resources({
+              ...address(call),
+              prefix,
+              max_results: PAGE,
+              ...(after === null ? {} : { next_cursor: after }),
+            }),
+          readFilePage,
+        );
+        files.push(...page.files);
+        cursor = page.nextCursor;
+      } while (cursor !== null);
+      return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    removeFile: (name, signal) =>
+      signed(
+        signal,
+        (call) => sdk.uploader.destroy(name, { ...address(call), invalidate: true }),
+        (reply) => (readDestroyed(reply) === 'ok' ? 'removed' : 'absent'),
+      ),
+  };
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { HostFile } from '../media-host.js';
+import { unlessMissing } from './disk-errors.js';
+import { removeFile, syncFolder } from './durable-files.js';
+
+/** Begins the name of a file that is not complete. No complete one begins so: dots are escaped there. */
+const UNFINISHED = '.';
+/** Whoever still writes after so long has died. */
+const STALE_MS = 10 * 60_000;
+
+export interface LocalFiles {
+  put(name: string, body: Buffer): Promise<void>;
+  read(name: string): Promise<Buffer | null>;
+  list(prefix: string): Promise<HostFile[]>;
+  remove(name: string): Promise<'removed' | 'absent'>;
+}
+
+/** Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. */
+export function createLocalFiles(
+  directory: string,
+  refuseWhenFull: (bytes: number) => Promise<void>,
+): LocalFiles {
+  const pathOf = (name: string): string => join(directory, fileNameOf(name));
+
+  return {
+    put: async (name, body) => {
+      const path = pathOf(name);
+      if ((await unlessMissing(stat(path))) !== null) return;
+      await refuseWhenFull(body.length);
+      await mkdir(directory, { recursive: true });
+      await syncFolder(dirname(directory));
+      await removeStale(directory);
+      const unfinished = join(directory, UNFINISHED + randomBytes(8).toString('hex'));
+      try {
+        const handle = await open(unfinished, 'wx', 0o600);
+        try {
+          await handle.writeFile(body);
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+        await rename(unfinished, path);
+      } catch (error) {
+        await removeFile(unfinished);
+        throw error;
+      }
+      await syncFolder(directory);
+    },
+    read: (name) => unlessMissing(readFile(pathOf(name))),
+    list: async (prefix) => {
+      const files: HostFile[] = [];
+      for (const entry of await names(directory)) {
+        const name = nameOf(entry);
+        if (name?.startsWith(prefix) !== true) continue;
+        const found = await unlessMissing(stat(join(directory, entry)));
+        if (found?.isFile() === true) files.push({ name, bytes: found.size });
+      }
+      return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    remove: async (name) => ((await removeFile(pathOf(name))) ? 'removed' : 'absent'),
+  };
+}
+
+function fileNameOf(name: string): string {
+  return encodeURIComponent(name).replaceAll('.', '%2E');
+}
+
+/** Null for files that others put there. */
+function nameOf(entry: string): string | null {
+  try {
+    const name = decodeURIComponent(entry);
+    return fileNameOf(name) === entry ? name : null;
+  } catch {
+    return null;
+  }
+}
+
+async function removeStale(directory: string): Promise<void> {
+  for (const entry of await names(directory)) {
+    if (!entry.startsWith(UNFINISHED)) continue;
+    const path = join(directory, entry);
+    const found = await unlessMissing(stat(path));
+    if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await removeFile(path);
+  }
+}
+
+async function names(directory: string): Promise<string[]> {
+  return (await unlessMissing(readdir(directory))) ?? [];
+}
