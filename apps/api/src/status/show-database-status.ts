@@ -20,7 +20,7 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
       const [counted, { findings }, host] = await Promise.all([
         deps.catalog.counts().then(
           (counts) => ({ counts, failure: null }),
-          (error: unknown) => ({ counts: null, failure: redisFailure(error) }),
+          (error: unknown) => ({ counts: null, failure: redisFailure(error, deps.redis.request) }),
         ),
         currentFindings(deps),
         hostStatus(deps.host),

@@ -147,6 +147,7 @@ describe('health', () => {
     expect(body).toMatchObject({
       status: 'unhealthy',
       persistence: { testPassed: false, level: null, message: 'Redis refuses writes' },
+      storage: { persistenceWarning: expect.stringMatching(/^Redis refuses writes/) },
     });
     expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     expect((await own.call('GET', `/api/media/${id}`)).status).toBe(200);
@@ -220,6 +221,28 @@ describe('while Redis is away', () => {
     else sandbox.resume();
     await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
     expect((await own.call('GET', '/api/media/health')).body.persistence.level).toBe('fsynced');
+    await own.close();
+    await sandbox.close();
+  });
+
+  it('says that the password is wrong, rather than that nobody answers', async () => {
+    const sandbox = await startRedisSandbox();
+    await sandbox.client.config('SET', 'requirepass', 'right');
+    const own = await startApi({ url: sandbox.url.replace('//', '//:wrong@') });
+    const failure = 'Redis refuses the credentials';
+    await vi.waitFor(
+      async () =>
+        expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+          status: 'unhealthy',
+          persistence: { testPassed: false, message: failure },
+        }),
+      5_000,
+    );
+    expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
+      connected: false,
+      connectionTest: `failed: ${failure}`,
+      persistenceWarning: expect.stringMatching(/^Redis refuses the credentials/),
+    });
     await own.close();
     await sandbox.close();
   });

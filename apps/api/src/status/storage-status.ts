@@ -25,9 +25,7 @@ export function storageStatus(
     connected: failure === null,
     connectionTest: failure === null ? 'passed' : `failed: ${failure}`,
     persistenceWarning:
-      failure === null
-        ? persistenceWarning(findings)
-        : 'Redis does not answer: what it keeps is unknown now.',
+      failure === null ? persistenceWarning(findings) : `${failure}: what it keeps cannot be tested now.`,
     findings,
   };
 }

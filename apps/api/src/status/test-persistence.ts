@@ -3,6 +3,7 @@ import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { PersistenceLevel } from '@holdfast/shared/media';
 import {
+  connectionError,
   redisErrorKind,
   type RedisClient,
   type RedisErrorKind,
@@ -40,10 +41,12 @@ const failures: Record<RedisErrorKind, string> = {
   fatal: 'Redis answers in an unexpected way',
 };
 
-/** Why Redis does not serve, in words without addresses or secrets. */
-export function redisFailure(error: unknown): string {
+/** Why Redis does not serve over this connection, in words without addresses or secrets. */
+export function redisFailure(error: unknown, client: RedisClient): string {
   const cause = error instanceof HoldfastError ? error.cause : error;
-  return failures[redisErrorKind(cause)];
+  const kind = redisErrorKind(cause);
+  const refused = redisErrorKind(connectionError(client)) === 'credentials';
+  return failures[kind === 'unreachable' && refused ? 'credentials' : kind];
 }
 
 /** Writes a test record, reads it back, asks how safe it is, removes it. Tests that are asked for together are one. */
@@ -79,6 +82,6 @@ async function runTest({ redis, keys, barrier }: TestDependencies): Promise<Pers
           `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`,
         );
   } catch (error) {
-    return result(null, redisFailure(error));
+    return result(null, redisFailure(error, redis.request));
   }
 }
