@@ -1,10 +1,13 @@
 import { interleaveMany } from '../interleave.js';
 import { round } from '../report.js';
+import type { Figure } from '../figure.js';
 import type { MeasureRow } from '../row.js';
+import { median } from '../statistics.js';
 import { awaitVerified } from '../stage/await-verified.js';
 import { startBareApp } from '../stage/bare-programs.js';
 import { startEmulator } from '../stage/emulator-process.js';
-import { startHoldfast } from '../stage/holdfast.js';
+import { serverPid, startHoldfast } from '../stage/holdfast.js';
+import { processorMs } from '../stage/processor-time.js';
 import { uploadCount, uploadFor } from '../stage/upload-load.js';
 
 const FILE_BYTES = 100_000;
@@ -30,12 +33,15 @@ export const uploads: MeasureRow = async ({ quick }, cleanUp) => {
   const rounds = quick ? 2 : 5;
   const [ourAddress, bareAddress] = [`${holdfast.url}/api/media/upload`, `${bare.url}/upload`];
   for (const address of [ourAddress, bareAddress]) await uploadCount(WARM_UPLOADS, 8, address, FILE_BYTES);
-  const figures = [];
+  const figures: Figure[] = [];
+  const ourPids = [holdfast.api.pid, holdfast.worker.pid, await serverPid(redis)];
   for (const { clients, hostMs, ...targets } of settings) {
     await Promise.all(
       [holdfast.emulator, bareHost].map((host) => host.configure({ responseDelayMs: hostMs })),
     );
+    const spent = { ours: [] as number[], theirs: [] as number[] };
     const ours = async (): Promise<[number, number]> => {
+      const before = await processorMs(ourPids);
       const start = performance.now();
       const count = await uploadFor(ROUND_MS, clients, ourAddress, FILE_BYTES);
       const acceptedMs = performance.now() - start;
@@ -43,12 +49,16 @@ export const uploads: MeasureRow = async ({ quick }, cleanUp) => {
       const verifiedMs = performance.now() - start;
       // What is still to do must not slow the other side's turn.
       await holdfast.settle();
+      spent.ours.push(((await processorMs(ourPids)) - before) / count);
       return [(count / acceptedMs) * 1_000, (count / verifiedMs) * 1_000];
     };
     const theirs = async (): Promise<number> => {
+      const before = await processorMs([bare.program.pid]);
       const start = performance.now();
       const count = await uploadFor(ROUND_MS, clients, bareAddress, FILE_BYTES);
-      return (count / (performance.now() - start)) * 1_000;
+      const perSecond = (count / (performance.now() - start)) * 1_000;
+      spent.theirs.push(((await processorMs([bare.program.pid])) - before) / count);
+      return perSecond;
     };
     const compared = await interleaveMany(rounds, ours, theirs);
     for (const [index, name] of (['accepted', 'verified'] as const).entries()) {
@@ -64,6 +74,16 @@ export const uploads: MeasureRow = async ({ quick }, cleanUp) => {
         target: { atLeast: targets[name] },
       });
     }
+    const [spentHere, spentThere] = [median(spent.ours), median(spent.theirs)];
+    figures.push({
+      what: `processor time an upload, API + worker + Redis, ${String(clients)} clients`,
+      ours: `${round(spentHere)} ms`,
+      against: `${round(spentThere)} ms`,
+      value: spentHere / spentThere,
+      unit: 'x' as const,
+      spread: null,
+      target: null,
+    });
   }
   return figures;
 };

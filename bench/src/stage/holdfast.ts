@@ -88,3 +88,8 @@ async function settled(redis: Redis, keys: RedisKeys): Promise<void> {
 export async function countRecords({ redis, keys }: Pick<Holdfast, 'redis' | 'keys'>): Promise<number> {
   return (await catalogReads(redis.client, keys).counts()).total;
 }
+
+/** The process of the Redis server. */
+export async function serverPid({ client }: Pick<RedisSandbox, 'client'>): Promise<number> {
+  return Number(/^process_id:(\d+)/m.exec(await client.info('server'))?.[1]);
+}
