@@ -44,6 +44,8 @@ export async function openBench(
   const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
   await isReadyWithin(client, 5_000);
   await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
+  // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
+  await sandbox.client.set(keys.born, Date.now());
   const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
   const workers: Service[] = [];
   return {

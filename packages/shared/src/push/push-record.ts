@@ -39,10 +39,13 @@ export async function pushRecord(
 ): Promise<Push> {
   let joined: MediaRecord | null = null;
   let outcome: Push['outcome'] = 'nothing';
+  let written = 0;
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
     const record = await catalog.find(id);
-    if (record === null || record.status === 'deleting' || record.pushedRevision >= record.revision) break;
+    if (record === null || record.status === 'deleting') break;
+    // After a write of ours only that counts: it may have landed over a newer one that was noted as pushed.
+    if (record.revision <= (written === 0 ? record.pushedRevision : written)) break;
     const ref = { publicId: record.publicId, resourceType: record.resourceType };
     const asset = await host.find(ref, signal);
     if (asset === null) return { outcome: 'missing', joined };
@@ -62,6 +65,7 @@ export async function pushRecord(
     }
     const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
     await host.annotate(ref, metadata, signal);
+    written = record.revision;
     await catalog.notePushed(id, record.revision);
     outcome = 'pushed';
   }
