@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { service, type Service } from '@holdfast/shared/lifecycle';
+import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 
 export interface HealthServerOptions {
@@ -41,8 +41,7 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
         const { status, type, body } = known?.() ?? json(404, 'not found');
         response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
       });
-      server.listen(port, host);
-      await once(server, 'listening');
+      await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });
       log.info('health.listening', { host, port });
     },
     stop: async () => {

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { service, type Service } from '@holdfast/shared/lifecycle';
+import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { answerBrokenRequest } from './broken-request.js';
 import { awaitsInvitation } from './expect-continue.js';
@@ -50,22 +50,12 @@ export function httpServer(options: HttpServerOptions): Service {
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return service('http-server', {
     start: async () => {
-      await listen(server, host, port);
+      await listenOn(server, { host, port, settings: { host: 'HOST', port: 'PORT' } });
       const bound = server.address() as AddressInfo;
       address.boundTo(bound);
       log.info('http.listening', { host, port: bound.port });
     },
     stop: (deadline) => drain(server, shutdown, deadline),
-  });
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
   });
 }
 
