@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Intents } from '@holdfast/shared/intents';
@@ -22,8 +23,8 @@ export interface EditDependencies extends FindDependencies {
 }
 
 const PUSH_WITHIN_MS = 3_000;
-/** Edits of others that may come between reading and writing before we say so. */
-const TRIES = 10;
+/** Edits of others that may come between reading and writing before we say so: only one of a crowd gets through at a time. */
+const TRIES = 100;
 
 /** Changes what people write about a media: in the catalog first, then on the host, which must carry it too. */
 export const editMedia = (deps: EditDependencies) =>
@@ -58,6 +59,8 @@ async function saveChanges(
     const outcome = await deps.catalog.saveIf(next, record.revision);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
+    // At random, so that a crowd spreads out.
+    await pause(Math.random() * tries);
   }
   throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
 }

@@ -227,6 +227,14 @@ describe('an edit', () => {
     expect(asset && readHostMetadata(asset)?.fields).toMatchObject(merged);
   });
 
+  it('gets its turn in a crowd', async () => {
+    const { id } = await api.addMedia();
+    const titles = Array.from({ length: 40 }, (_, index) => `title ${String(index)}`);
+    const edits = await Promise.all(titles.map((title) => api.call('PATCH', `/api/media/${id}`, { title })));
+    expect(edits.filter(({ status }) => status !== 200)).toEqual([]);
+    expect((await api.call('GET', `/api/media/${id}`)).body.revision).toBe(41);
+  });
+
   it('goes on in the background when the host does not take it', async () => {
     const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
     const { id } = await own.addMedia();
