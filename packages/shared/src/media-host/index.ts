@@ -4,6 +4,7 @@ export type {
   ChangesRequest,
   HostAsset,
   HostBudget,
+  HostFile,
   HostHealth,
   ListRequest,
   MediaHost,
@@ -13,5 +14,6 @@ export type {
 export { createMediaHost, type MediaHostOptions } from './create-media-host.js';
 export { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
 export { HostFailure, isTransientHostError } from './cloudinary/host-failure.js';
+export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
 export { createLocalHost, type LocalHostOptions } from './local/local-host.js';
 export { openLocalFile, type LocalFile } from './local/open-local-file.js';
