@@ -20,6 +20,7 @@ import {
 } from '@holdfast/shared/redis';
 import type { JobHandler } from './job-handler.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
+import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { boundBarrier } from './verify/bound-barrier.js';
@@ -45,6 +46,7 @@ export interface Dependencies {
   markVerified: MarkVerified;
   syncRequests: SyncRequests;
   syncHandler: JobHandler<'sync'>;
+  refreshHandler: JobHandler<'refresh'>;
   log: Logger;
   close(): Promise<void>;
 }
@@ -76,6 +78,16 @@ export async function openDependencies(
     () => barrierClient.disconnect(true),
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
+  const syncOptions = {
+    settings,
+    redis: background,
+    keys,
+    host,
+    readBack,
+    barrier,
+    serverJudged: () => server.judged(),
+    queues,
+  };
   return {
     settings,
     keys,
@@ -91,16 +103,8 @@ export async function openDependencies(
     readBack,
     markVerified: createMarkVerified(catalog),
     syncRequests: createSyncRequests(queues, settings.sync, log),
-    syncHandler: createSyncHandler({
-      settings,
-      redis: background,
-      keys,
-      host,
-      readBack,
-      barrier,
-      serverJudged: () => server.judged(),
-      queues,
-    }),
+    syncHandler: createSyncHandler(syncOptions),
+    refreshHandler: createRefreshAssets(syncOptions),
     log,
     close: async () => {
       await queues.close();

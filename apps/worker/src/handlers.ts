@@ -17,6 +17,7 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     }),
     push: createPushMedia(deps),
     remove: createRemoveMedia(deps),
+    refresh: deps.refreshHandler,
     sync: deps.syncHandler,
   };
 }

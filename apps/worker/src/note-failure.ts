@@ -17,6 +17,7 @@ const subjectOf: SubjectOf = {
   verify: ({ record }) => ({ id: record.id, revision: record.revision, decides: true }),
   push: ({ id }) => ({ id, revision: 0, decides: false }),
   remove: () => null,
+  refresh: () => null,
   sync: () => null,
 };
 

@@ -1,15 +1,13 @@
 import type { SaveEntry } from '@holdfast/shared/catalog';
-import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { pushJob } from '@holdfast/shared/jobs';
-import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
-import { inParallel } from './in-parallel.js';
+import type { MediaRecord } from '@holdfast/shared/media';
+import { adoptArrivals } from './adopt-arrivals.js';
+import { attempt } from './attempt.js';
+import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, Step } from './reconcile-step.js';
+import { rewriteMarks } from './rewrite-marks.js';
 import { addCounts, addFinding, type SyncSession } from './sync-session.js';
 import { verifyRecords } from './verify-records.js';
-
-const CALLS_AT_ONCE = 4;
-/** Without these no other asset fares better. */
-const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
 /** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
 export async function applySteps(session: SyncSession, steps: readonly Step[]): Promise<void> {
@@ -17,7 +15,8 @@ export async function applySteps(session: SyncSession, steps: readonly Step[]): 
   countSteps(session, steps);
   if (run.dryRun) return;
   const restored = await restoreMissing(session, steps);
-  const saved = await saveRecords(session, steps);
+  const adopted = await adoptArrivals(session, steps);
+  const saved = [...adopted, ...(await saveRecords(session, steps))];
   await pushEdits(session, [...recordsOf(steps, 'push'), ...saved.filter(isUnpushed)]);
   await rewriteMarks(session, recordsOf(steps, 'rewrite'));
   await removeAssets(session, steps);
@@ -57,6 +56,7 @@ function countSteps(session: SyncSession, steps: readonly Step[]): void {
 
 const countedAs = {
   create: 'created',
+  adopt: 'created',
   save: 'updated',
   remove: 'removed',
   verify: 'unchanged',
@@ -112,20 +112,6 @@ async function pushEdits({ deps, running }: SyncSession, records: readonly Media
   for (const { id, revision } of records) await deps.queues.add(pushJob, { id, revision, round });
 }
 
-async function rewriteMarks(session: SyncSession, records: readonly MediaRecord[]): Promise<void> {
-  await inParallel(records, CALLS_AT_ONCE, (record) =>
-    attempt(session, record.id, async () => {
-      const fields = carriedFields(record);
-      await session.deps.host.annotate(
-        record,
-        writeHostMetadata({ mark: { state: 'committed' }, fields }),
-        session.signal,
-      );
-      await session.deps.catalog.notePushed(record.id, record.revision);
-    }),
-  );
-}
-
 async function removeAssets(session: SyncSession, steps: readonly Step[]): Promise<void> {
   const doomed = steps.filter(({ action }) => action.kind === 'remove');
   await inParallel(doomed, CALLS_AT_ONCE, ({ asset }) =>
@@ -134,15 +120,4 @@ async function removeAssets(session: SyncSession, steps: readonly Step[]): Promi
       session.log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
     }),
   );
-}
-
-/** One asset that cannot be mended does not hold up the others; the next run tries again. */
-async function attempt(session: SyncSession, id: string, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (session.signal.aborted || !isHoldfastError(error) || endsTheRun.has(error.code)) throw error;
-    session.log.warn('sync.asset_failed', { id, code: error.code });
-    addCounts(session.running.run, { errors: 1 });
-  }
 }

@@ -62,9 +62,9 @@ export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
   );
 }
 
-/** True when the bytes are not those that were uploaded through us. */
+/** True when the bytes are not those that were uploaded through us, or with our leave. */
 export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
   const { sha256, md5 } = ours.checksum;
-  if (sha256 === null) return false;
+  if (sha256 === null && ours.source !== 'direct') return false;
   return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
 }

@@ -1,3 +1,6 @@
+/** Calls to the host that change something, at once. */
+export const CALLS_AT_ONCE = 4;
+
 /** Runs `work` over all items, at most `limit` at once; results in their order. The first rejection ends it. */
 export async function inParallel<Item, Result>(
   items: readonly Item[],

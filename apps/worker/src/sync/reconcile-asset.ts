@@ -18,12 +18,12 @@ export function reconcileAsset(
   const stored = isSame ? expected : pickStored(asset, ids, records, fresh.id);
   if (stored === null) {
     const action = withoutRecord(asset, fresh, carried, marks, rules);
-    const look = action.kind === 'remove';
+    const look = action.kind === 'remove' || action.kind === 'adopt';
     return { asset, action, recordId: null, sequence: null, restore: false, contentChanged: false, look };
   }
   const action = withRecord(sighting, stored, isSame, marks, rules);
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
-  const restore = stored.status === 'missing' && acts;
+  const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
   // Records of foreign assets follow the host without a question: the next run mends what a lagging index told.
   const follows = action.kind === 'save' && carried === null;
   return {

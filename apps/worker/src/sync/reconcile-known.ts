@@ -7,9 +7,11 @@ import type { Sighting } from './sighting.js';
 
 /** True when the record says what the host says. Most are, so this alone is done without decoding the record. */
 export function saysTheSame({ fresh, carried }: Sighting, stored: StoredRecord): boolean {
-  return (
-    stored.id === fresh.id && carried?.mark.state !== 'started' && stored.content === encodeContent(fresh)
-  );
+  return stored.id === fresh.id && isCommittedOrForeign(carried) && stored.content === encodeContent(fresh);
+}
+
+function isCommittedOrForeign(carried: Carried | null): boolean {
+  return carried === null || carried.mark.state === 'committed';
 }
 
 /** What becomes of an asset whose record we have; the newer side wins. */
@@ -32,9 +34,16 @@ export function withRecord(
   }
   const { record } = stored;
   if (record.assetId !== asset.assetId && record.resourceType !== asset.resourceType)
-    return { kind: 'left', why: 'twice' };
+    return carried?.mark.state === 'ticket'
+      ? { kind: 'remove', why: 'unwelcome' }
+      : { kind: 'left', why: 'twice' };
   if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
   if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
+  // Sent again under a ticket that was used already: only the same bytes take the place of those that are gone.
+  if (carried?.mark.state === 'ticket')
+    return asset.etag === record.checksum.md5
+      ? { kind: 'rewrite', record }
+      : { kind: 'remove', why: 'unwelcome' };
   if (carried === null || carried.fields.id !== record.id) {
     if (record.pushedRevision < record.revision) return { kind: 'push', record };
     // Without our mark the record could not be rebuilt.

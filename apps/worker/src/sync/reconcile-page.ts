@@ -14,7 +14,7 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
   addCounts(running.run, { listed: assets.length });
   if (assets.length === 0) return [];
   const { folder, syncPrefix } = deps.settings.host;
-  const rules = { folder, syncPrefix, nowMs: deps.now() };
+  const rules = { folder, syncPrefix, nowMs: deps.now(), uploads: deps.settings.uploads };
   const sightings = assets.map((asset) => sightingOf(asset, folder));
   const { records, marks } = await deps.readPageFacts(sightings);
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));

@@ -1,4 +1,5 @@
-import type { MediaRecord } from '@holdfast/shared/media';
+import type { ArrivalRules } from '@holdfast/shared/direct-uploads';
+import type { Carried, MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
 /** What Redis knows besides records. */
@@ -15,6 +16,8 @@ export interface ReconcileRules {
   folder: string;
   syncPrefix: string;
   nowMs: number;
+  /** For what clients sent straight to the host. */
+  uploads: ArrivalRules;
 }
 
 /** What is to be done about one asset. */
@@ -22,6 +25,8 @@ export type Action =
   | { kind: 'unchanged' }
   | { kind: 'left'; why: LeftWhy }
   | { kind: 'create'; record: MediaRecord }
+  /** Sent straight to the host by a client, and welcome: gets the commit mark, then its record. */
+  | { kind: 'adopt'; record: MediaRecord; carried: Carried }
   /** Over exactly this revision, or where `expect` is null by the revisions alone. */
   | { kind: 'save'; record: MediaRecord; expect: number | null }
   /** Edited here, and the host does not have it yet. */
@@ -30,7 +35,7 @@ export type Action =
   | { kind: 'rewrite'; record: MediaRecord }
   /** The same, and nobody has verified it. */
   | { kind: 'verify'; record: MediaRecord }
-  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' };
+  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'unwelcome' };
 
 export type LeftWhy =
   'deleting' | 'in hand' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';

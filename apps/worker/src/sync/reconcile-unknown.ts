@@ -1,3 +1,4 @@
+import { judgeArrival } from '@holdfast/shared/direct-uploads';
 import { idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { isCovered, placeOf, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
@@ -14,11 +15,16 @@ export function withoutRecord(
   rules: ReconcileRules,
 ): Action {
   if (marks.refused.has(placeOf(asset))) return { kind: 'left', why: 'refused' };
-  if (carried?.mark.state === 'started') {
+  if (carried !== null && carried.mark.state !== 'committed') {
     const { id } = carried.fields;
     const ours = idFromPublicId(rules.folder, asset.publicId) === id;
     if (!ours || marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
     if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
+    if (carried.mark.state === 'ticket') {
+      return judgeArrival(asset, carried.mark, rules.uploads) === 'welcome'
+        ? { kind: 'adopt', record: fresh, carried }
+        : { kind: 'remove', why: 'unwelcome' };
+    }
     const due = Date.parse(asset.uploadedAt) + carried.mark.deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
     return due < rules.nowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
   }

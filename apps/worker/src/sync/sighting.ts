@@ -4,6 +4,7 @@ import {
   recordFromAsset,
   type Carried,
   type MediaRecord,
+  type MediaSource,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
@@ -18,9 +19,10 @@ export interface Sighting {
   ids: readonly string[];
 }
 
-export function sightingOf(asset: HostAsset, folder: string): Sighting {
+/** `source` is how a foreign asset came to be seen. */
+export function sightingOf(asset: HostAsset, folder: string, source: MediaSource = 'sync'): Sighting {
   const carried = readHostMetadata(asset);
-  const fresh = recordFromAsset(asset, folder, 'sync', carried);
+  const fresh = recordFromAsset(asset, folder, source, carried);
   const ids = [fresh.id];
   if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
   // An asset that carries the id it gets has it in its public id too, or is found by its asset id.

@@ -11,7 +11,7 @@ import { createReadPageFacts, type ReadPageFacts } from './page-facts.js';
 
 /** What the sync stands on. */
 export interface SyncOptions {
-  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability'>;
+  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads'>;
   /** A connection of the role `background`. */
   redis: RedisClient;
   keys: RedisKeys;

@@ -13,6 +13,7 @@ export {
   type VerifyPayload,
 } from './media-jobs.js';
 export { connectMediaQueues, type MediaQueues, type QueueCounts } from './media-queues.js';
+export { REFRESH_AT_ONCE, refreshJob, type RefreshPayload } from './refresh-job.js';
 export {
   syncJob,
   syncModes,

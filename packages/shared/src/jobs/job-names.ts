@@ -1,4 +1,5 @@
 import { pushJob, removeJob, saveJob, verifyJob } from './media-jobs.js';
+import { refreshJob } from './refresh-job.js';
 import { syncJob } from './sync-job.js';
 
 /** All jobs there are. The worker has a handler for each, or it does not compile. */
@@ -7,6 +8,7 @@ export const jobs = {
   verify: verifyJob,
   push: pushJob,
   remove: removeJob,
+  refresh: refreshJob,
   sync: syncJob,
 } as const;
 

@@ -1,0 +1,34 @@
+import type { JobContext } from '../job-handler.js';
+import { beginRun } from '../sync/begin-run.js';
+import type { SyncDependencies } from '../sync/sync-dependencies.js';
+import type { SyncSession } from '../sync/sync-session.js';
+
+const noMarks = { watermark: null, lastFullAt: null, lookedAt: null };
+
+/**
+ * What the steps of a sync need, for a few assets outside of any run: nothing of it is stored. It holds no lease, so its
+ * writes carry no token; the revisions decide between it and a run at work.
+ */
+export function oneOffSession(
+  deps: SyncDependencies,
+  { signal, log }: Pick<JobContext, 'signal' | 'log'>,
+): SyncSession {
+  const running = beginRun({
+    payload: { trigger: 'webhook', mode: 'incremental', dryRun: false, force: false },
+    marks: noMarks,
+    lastSequence: 0,
+    lastListed: null,
+    fullIntervalHours: deps.settings.sync.fullIntervalHours,
+    nowMs: deps.now(),
+  });
+  return {
+    deps,
+    running,
+    safe: running,
+    token: '',
+    fleetBudget: null,
+    countedCalls: deps.host.meteredCalls(),
+    signal,
+    log,
+  };
+}

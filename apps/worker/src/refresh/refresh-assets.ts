@@ -1,0 +1,95 @@
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { RefreshPayload } from '@holdfast/shared/jobs';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import type { JobHandler } from '../job-handler.js';
+import { applySteps } from '../sync/apply-steps.js';
+import { inParallel } from '../sync/in-parallel.js';
+import { reconcileAsset } from '../sync/reconcile-asset.js';
+import { isCovered, type Action } from '../sync/reconcile-step.js';
+import { sightingOf } from '../sync/sighting.js';
+import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync/sync-dependencies.js';
+import type { SyncSession } from '../sync/sync-session.js';
+import { knownRecords, type NamedAsset } from './known-records.js';
+import { oneOffSession } from './one-off-session.js';
+import { settleGone } from './settle-gone.js';
+
+const LOOKS_AT_ONCE = 8;
+const ROUNDS = 3;
+const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
+
+/**
+ * Brings single assets in step, after a notification. The notification only says where to look: each asset is read from
+ * the host and treated as a sync would. Whoever wrote looks once more, so that of two that overtake each other the last
+ * one to write has seen the host after its write.
+ */
+export function createRefreshAssets(options: SyncOptions): JobHandler<'refresh'> {
+  const deps = syncDependencies(options);
+  return async (payload, context) => {
+    const session = oneOffSession(deps, context);
+    const news = await withoutKnown(payload, deps);
+    let open = await look(news, deps, context.signal);
+    for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1) {
+      const written = await bringInStep(session, open);
+      open = await look(written, deps, context.signal);
+    }
+    const { created, updated, removed, errors } = session.running.run;
+    context.log.debug('refresh.looked', { change: payload.change, created, updated, removed, errors });
+    if (errors > 0)
+      throw new HoldfastError('HOST_REJECTED', `${String(errors)} asset(s) could not be brought in step`);
+    if (payload.change === 'deleted') await settleDeleted(payload, deps, context);
+  };
+}
+
+/** Uploads through us are notified too; their records need no question. */
+async function withoutKnown(
+  { change, assets }: RefreshPayload,
+  deps: SyncDependencies,
+): Promise<NamedAsset[]> {
+  const covered = assets.filter(({ publicId }) => isCovered(publicId, deps.settings.host));
+  if (change !== 'uploaded') return covered;
+  const known = await knownRecords(covered, deps.catalog, deps.settings.host.folder);
+  return covered.filter(({ version }, index) => {
+    const entry = known[index] ?? null;
+    if (entry === null || version === null) return true;
+    return entry.record.hostVersion < version || entry.status === 'missing' || entry.status === 'deleting';
+  });
+}
+
+async function look(
+  assets: readonly Pick<NamedAsset, 'publicId' | 'resourceType'>[],
+  { host }: SyncDependencies,
+  signal: AbortSignal,
+): Promise<HostAsset[]> {
+  const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
+    host.find({ publicId, resourceType }, signal),
+  );
+  return found.filter((asset) => asset !== null);
+}
+
+/** Answers the assets about which something was written. */
+async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): Promise<HostAsset[]> {
+  const { deps } = session;
+  const { folder, syncPrefix } = deps.settings.host;
+  const rules = { folder, syncPrefix, nowMs: deps.now(), uploads: deps.settings.uploads };
+  const sightings = assets.map((asset) => sightingOf(asset, folder, 'webhook'));
+  const { records, marks } = await deps.readPageFacts(sightings);
+  const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
+  await applySteps(session, steps);
+  return steps.filter(({ action }) => writes.has(action.kind)).map(({ asset }) => asset);
+}
+
+/** What the host deleted is looked up once more right before it counts as gone. */
+async function settleDeleted(
+  { assets, receivedAt }: RefreshPayload,
+  deps: SyncDependencies,
+  { signal, log }: Parameters<JobHandler<'refresh'>>[1],
+): Promise<void> {
+  const stored = await knownRecords(assets, deps.catalog, deps.settings.host.folder);
+  const known = stored.filter((entry) => entry !== null);
+  const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
+    deps.host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
+  );
+  // Another asset under the same name is not the one that was deleted.
+  const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
+  await settleGone(gone, deps, receivedAt, log);
+}

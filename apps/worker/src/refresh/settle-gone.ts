@@ -1,0 +1,26 @@
+import type { StoredRecord } from '@holdfast/shared/catalog';
+import { HandBack } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import type { SyncDependencies } from '../sync/sync-dependencies.js';
+
+/** A record that is just being saved is waited for, but not for ever: a full sync comes anyway. */
+const WAIT_MS = 60_000;
+const AGAIN_MS = 2_000;
+
+/** The host says that it deleted these, and has confirmed that they are gone: missing, or finally deleted where that was asked for here. */
+export async function settleGone(
+  records: readonly StoredRecord[],
+  { catalog, now }: Pick<SyncDependencies, 'catalog' | 'now'>,
+  receivedAt: number,
+  log: Logger,
+): Promise<void> {
+  for (const { id } of records.filter(({ status }) => status === 'deleting')) await catalog.finishDelete(id);
+  const gone = records.filter(({ status }) => status === 'verified' || status === 'failed');
+  if (gone.length > 0) {
+    await catalog.markMissing(gone.map(({ id }) => id));
+    log.warn('refresh.media_missing', { ids: gone.map(({ id }) => id) });
+  }
+  const saving = records.some(({ status }) => status === 'saving');
+  if (saving && now() - receivedAt < WAIT_MS)
+    throw new HandBack('the record of a deleted asset is being saved', AGAIN_MS);
+}

@@ -1,0 +1,53 @@
+import { committedMetadata } from '@holdfast/shared/direct-uploads';
+import { recordFromAsset, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { attempt } from './attempt.js';
+import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
+import type { Step } from './reconcile-step.js';
+import { rewriteMarks } from './rewrite-marks.js';
+import { addCounts, type SyncSession } from './sync-session.js';
+
+/**
+ * Takes in what clients sent straight to the host. The commit mark comes first: a record never stands for an asset that
+ * another may remove. Answers the records that are new; where the client's own word was faster there is nothing to do.
+ */
+export async function adoptArrivals(session: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
+  const arrivals = steps.flatMap(({ asset, action }) =>
+    action.kind === 'adopt' ? [{ asset, carried: action.carried }] : [],
+  );
+  const marked: MediaRecord[] = [];
+  await inParallel(arrivals, CALLS_AT_ONCE, ({ asset, carried }) =>
+    attempt(session, carried.fields.id, async () => {
+      marked.push(await commit(session, asset, carried));
+    }),
+  );
+  const entries = marked.map((record) => ({ record, expect: 'absent' as const }));
+  const outcomes = await session.deps.catalog.saveMany(entries, session.token);
+  const created = marked.filter((_, index) => outcomes[index] === 'created');
+  const overtaken = marked.filter((record) => !created.includes(record));
+  addCounts(session.running.run, {
+    created: created.length - arrivals.length,
+    unchanged: overtaken.length,
+  });
+  await restoreEdits(session, overtaken);
+  return created;
+}
+
+async function commit(
+  { deps, signal }: SyncSession,
+  asset: HostAsset,
+  carried: Carried,
+): Promise<MediaRecord> {
+  const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
+  const committed = await deps.host.annotate(ref, committedMetadata(asset, carried), signal);
+  return recordFromAsset(committed, deps.settings.host.folder, 'direct');
+}
+
+/** Our mark may have landed on an edit that was made meanwhile. */
+async function restoreEdits(session: SyncSession, overtaken: readonly MediaRecord[]): Promise<void> {
+  const stored = await session.deps.catalog.findStored(overtaken.map(({ id }) => id));
+  const edited = stored.flatMap((entry, index) =>
+    entry !== null && entry.record.revision > (overtaken[index]?.revision ?? 0) ? [entry.record] : [],
+  );
+  await rewriteMarks(session, edited);
+}

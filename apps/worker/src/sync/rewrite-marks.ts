@@ -1,0 +1,19 @@
+import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { attempt } from './attempt.js';
+import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
+import type { SyncSession } from './sync-session.js';
+
+/** Writes beside the bytes what the records say, each at its present revision. */
+export async function rewriteMarks(session: SyncSession, records: readonly MediaRecord[]): Promise<void> {
+  await inParallel(records, CALLS_AT_ONCE, (record) =>
+    attempt(session, record.id, async () => {
+      const fields = carriedFields(record);
+      await session.deps.host.annotate(
+        record,
+        writeHostMetadata({ mark: { state: 'committed' }, fields }),
+        session.signal,
+      );
+      await session.deps.catalog.notePushed(record.id, record.revision);
+    }),
+  );
+}
