@@ -28,3 +28,8 @@ it.each([
     expect.objectContaining({ code: 'INVALID_REQUEST', errors: [expect.objectContaining({ path })] }),
   );
 });
+
+it('counts a line break as one character, and keeps it as it came', () => {
+  const description = 'x\r\n'.repeat(2_500);
+  expect(parseMediaFields({ description })).toMatchObject({ description });
+});

@@ -13,8 +13,9 @@ const text = z
   .refine((value) => !LONE_SURROGATE.test(value), 'must be well-formed Unicode')
   .refine((value) => !value.includes('\0'), 'must not contain NUL characters');
 
+/** Characters as people count them: an emoji is one, and so is a line break, of which browsers send two. */
 const atMost = (characters: number) => (value: string) =>
-  value.length <= characters || Array.from(value).length <= characters;
+  value.length <= characters || Array.from(value.replaceAll('\r\n', '\n')).length <= characters;
 
 const line = (max: number) =>
   text.transform((value) => value.trim()).refine(atMost(max), `must have at most ${String(max)} characters`);
