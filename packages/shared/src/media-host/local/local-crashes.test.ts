@@ -135,6 +135,27 @@ it('goes on after somebody emptied the media folder', async () => {
   expect(await host.find(asset)).toMatchObject({ etag: asset.etag });
 });
 
+it('says nothing of its assets while the media folder is not there', async () => {
+  const { directory, start } = await setup();
+  const host = await start();
+  const { asset } = await host.put(putRequest());
+  const { signal } = new AbortController();
+  const away = `${directory}.away`;
+  await rename(directory, away);
+  const asked = await Promise.allSettled([
+    host.find(asset),
+    host.remove(asset),
+    host.confirm([asset.assetId], signal),
+    host.list({ resourceType: asset.resourceType, cursor: null, limit: 10, signal }),
+    host.changes({ since: new Date(0), cursor: null, limit: 10, signal }),
+  ]);
+  await rename(away, directory);
+  expect(asked).toEqual(
+    asked.map(() => ({ status: 'rejected', reason: expect.objectContaining({ code: 'HOST_REJECTED' }) })),
+  );
+  expect(await host.find(asset)).toMatchObject({ etag: asset.etag });
+});
+
 it('never brings an asset back by an edit that races its removal', async () => {
   const { start, files } = await setup();
   const [one, two] = [await start(), await start()];

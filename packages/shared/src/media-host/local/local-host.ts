@@ -1,4 +1,4 @@
-import { rmdir, statfs, utimes } from 'node:fs/promises';
+import { access, rmdir, statfs, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
@@ -64,6 +64,13 @@ export async function createLocalHost(
     }
   };
 
+  /** Only a folder that is there can say what it does not have: a disk that is not mounted has lost nothing. */
+  const observedOnDisk = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> =>
+    observed(signal, async () => {
+      await access(root);
+      return work();
+    });
+
   const freeBytes = async (): Promise<number> => {
     const disk = await statfs(root);
     return disk.bavail * disk.bsize;
@@ -113,12 +120,12 @@ export async function createLocalHost(
       }
     },
     annotate: (ref, metadata, signal) => observed(signal, () => edits.annotate(ref, metadata)),
-    find: (ref, signal) => observed(signal, () => readAssetAt(placeOfRef(root, ref))),
-    remove: (ref, signal) => observed(signal, () => edits.remove(ref)),
-    list: (request) => observed(request.signal, () => listing.list(request)),
-    changes: (request) => observed(request.signal, () => listing.changes(request)),
+    find: (ref, signal) => observedOnDisk(signal, () => readAssetAt(placeOfRef(root, ref))),
+    remove: (ref, signal) => observedOnDisk(signal, () => edits.remove(ref)),
+    list: (request) => observedOnDisk(request.signal, () => listing.list(request)),
+    changes: (request) => observedOnDisk(request.signal, () => listing.changes(request)),
     confirm: (assetIds, signal) =>
-      observed(signal, async () => {
+      observedOnDisk(signal, async () => {
         const found = await Promise.all(assetIds.map(findById));
         return found.filter((asset) => asset !== null);
       }),
