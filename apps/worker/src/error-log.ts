@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
 import { redisErrorKind } from '@holdfast/shared/redis';
 
@@ -11,7 +12,7 @@ export function createErrorLog(log: Logger, event: string): (error: Error) => vo
   const lastAt = new Map<string, number>();
   let suppressed = 0;
   return (error) => {
-    const kind = redisErrorKind(error);
+    const kind = redisErrorKind(error instanceof HoldfastError ? error.cause : error);
     const key = kind === 'fatal' ? error.message : kind;
     const now = performance.now();
     if (now - (lastAt.get(key) ?? -Infinity) < QUIET_MS) {

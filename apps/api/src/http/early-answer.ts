@@ -7,7 +7,7 @@ const MAX_DISCARDING = 256;
 
 /**
  * Answers given before the body was read: Node throws the rest of the body away; this bounds for how long
- * (reliability.md, section 4: cutting at once would lose answers).
+ * (cutting at once would lose answers: a client that still writes reads a broken pipe).
  */
 export function boundEarlyAnswers(): RequestHandler {
   let discarding = 0;

@@ -24,7 +24,7 @@ const REMOVE_WITHIN_MS = 3_000;
 /** How long the tombstone may take to reach the disk before the host is asked all the same. */
 const BARRIER_WITHIN_MS = 1_500;
 
-/** Deletes for good: tombstone, then the host, then the record (reliability.md, section 7). */
+/** Deletes for good: tombstone, then the host, then the record. */
 export const removeMedia = (deps: RemoveDependencies) =>
   endpoint({
     handle: async ({ params, header, context }) => {

@@ -30,7 +30,7 @@ export interface UploadDependencies extends Accepting {
   maxBacklog: number;
 }
 
-/** Grace of an upload that was never committed, beyond the time its bytes may take (reliability.md, section 7). */
+/** Grace of an upload that was never committed, beyond the time its bytes may take (docs/architecture.md, crash windows). */
 const DEADLINE_GRACE_SECONDS = 30;
 /** How long an abandoned transfer may take to let go before its asset is removed. */
 const LET_GO_MS = 2_000;

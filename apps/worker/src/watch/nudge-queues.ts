@@ -8,7 +8,7 @@ const OVERDUE_MS = 1_000;
 
 /**
  * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
- * blocks for many minutes (reliability.md, fact 15). A needless nudge does no harm.
+ * blocks for many minutes (docs/decisions/0008-our-own-watch.md). A needless nudge does no harm.
  */
 export async function nudgeQueues(
   redis: RedisClient,

@@ -19,7 +19,7 @@ export interface SweepIntentsDependencies {
 const AT_ONCE = 200;
 
 /**
- * Finishes or undoes uploads that a crash left between two steps (reliability.md, "Crash windows of one upload").
+ * Finishes or undoes uploads that a crash left between two steps (docs/architecture.md, crash windows).
  * Nothing is guessed: the host is asked, and where it does not answer the intent waits for the next sweep.
  */
 export async function sweepIntents(deps: SweepIntentsDependencies, signal: AbortSignal): Promise<void> {

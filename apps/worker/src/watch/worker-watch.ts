@@ -22,7 +22,7 @@ const SYNC_LOOK_EVERY = 3;
 
 /**
  * Looks every 20 s for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
- * crash, an emptied Redis. One command a tick while there is nothing (reliability.md, "Crash recovery against idle cost").
+ * crash, an emptied Redis. One command a tick while there is nothing (docs/decisions/0008-our-own-watch.md).
  */
 export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): Service {
   const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;

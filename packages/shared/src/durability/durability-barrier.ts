@@ -32,7 +32,7 @@ interface Group {
   settle: (result: Promise<DurabilityLevel>) => void;
 }
 
-/** Groups verifications behind WAITAOF and WAIT (reliability.md, "The barrier: recipe"). */
+/** Groups verifications behind WAITAOF and WAIT (docs/decisions/0003-what-verified-means.md). */
 export function createBarrier({ redis, keys, settings, believesFsync }: BarrierOptions): Barrier {
   let waiting: Group | undefined;
   let running = 0;

@@ -9,7 +9,7 @@ const HONEST_MS = 150;
 /**
  * Whether WAITAOF of this server may be believed. Under `always` it may. Valkey and Redis before 8 confirm too early
  * under `everysec`, so there we measure; where the policy is hidden, only a server known to be honest is believed
- * (reliability.md, "Honesty probe"). `redis` is used for nothing else meanwhile.
+ * (docs/decisions/0003-what-verified-means.md). `redis` is used for nothing else meanwhile.
  */
 export async function believesFsync(
   redis: RedisClient,

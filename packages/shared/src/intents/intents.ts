@@ -31,7 +31,7 @@ export interface StaleIntent {
   tries: number;
 }
 
-/** A live intent without a heartbeat for this long may be given up by anyone (reliability.md, section 7). */
+/** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
 export const INTENT_STALE_MS = 30_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
 export const ACKNOWLEDGE_WITHIN_MS = 20_000;

@@ -23,7 +23,7 @@ export function jobOptions<Payload>(
   };
 }
 
-/** Options of every BullMQ Worker of ours; the numbers are explained in reliability.md, "Crash recovery against idle cost". */
+/** Options of every BullMQ Worker of ours; why these: docs/decisions/0008-our-own-watch.md. */
 export const workerTimings = {
   lockDurationMs: 20_000,
   stalledIntervalMs: 14_000,

@@ -73,7 +73,7 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
         await addFlow(round).catch(async (error: unknown) => {
           if (!isNoScript(error)) throw error;
           // One of the scripts may have been there and the other not, so half of the flow may be stored: the second try
-          // takes ids of its own (reliability.md, section 2).
+          // takes ids of its own.
           log.warn('queue.scripts_lost');
           await reloadScripts(client);
           await addFlow(round + AFTER_LOST_SCRIPTS);

@@ -29,7 +29,7 @@ export type CarriedFields = Pick<
 
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
- * their upload have passed (reliability.md, crash windows of one upload). `ticket` assets were sent straight to the host
+ * their upload have passed (docs/architecture.md, crash windows). `ticket` assets were sent straight to the host
  * by a client that we gave the right to, until `expiresAtMs` by the host's clock: whole, but not yet looked at by us.
  */
 export type CommitMark =
