@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** How far the stop of this process has come. Handlers that wait or move bytes listen to it. */
 export interface Shutdown {
   /** Aborts when the process is asked to stop: no new uploads, no more waiting for results. */
@@ -11,6 +13,8 @@ export interface Shutdown {
 export function createShutdown(): Shutdown {
   const draining = new AbortController();
   const cut = new AbortController();
+  // Every upload and every wait listens for as long as it lasts; many at once are no leak.
+  setMaxListeners(0, draining.signal, cut.signal);
   return {
     draining: draining.signal,
     cut: cut.signal,
