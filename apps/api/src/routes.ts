@@ -1,3 +1,4 @@
+import { cloudinaryRoutes } from './cloudinary-routes.js';
 import type { Dependencies } from './dependencies.js';
 import { serveFile } from './files/serve-file.js';
 import type { Route } from './http/route.js';
@@ -51,6 +52,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       page: true,
       serve: queueBoard(deps.queues, deps.log),
     },
+    ...cloudinaryRoutes(deps),
     ...localFiles(deps),
   ];
 }

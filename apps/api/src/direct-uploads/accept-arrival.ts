@@ -1,0 +1,96 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { UploadSettings } from '@holdfast/shared/config';
+import { committedMetadata, judgeArrival, type Arrival, type Tickets } from '@holdfast/shared/direct-uploads';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Intents } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import { isOwnId, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import type { Rebuilding } from '../media/rebuilding.js';
+import type { Undoing } from '../uploads/undo-upload.js';
+import { findArrival, type Arrived } from './find-arrival.js';
+
+export interface ArrivalDependencies {
+  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
+  tickets: Pick<Tickets, 'find' | 'used'>;
+  host: Pick<MediaHost, 'find' | 'annotate'>;
+  intents: Pick<Intents, 'accept'>;
+  queues: Pick<MediaQueues, 'enqueueUpload'>;
+  undoing: Pick<Undoing, 'undo'>;
+  rebuilding: Pick<Rebuilding, 'isOn'>;
+  uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
+  folder: string;
+}
+
+/**
+ * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
+ * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
+ */
+export async function acceptArrival(
+  deps: ArrivalDependencies,
+  id: string,
+  log: Logger,
+): Promise<MediaRecord> {
+  if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const known = await deps.catalog.find(id);
+  if (known !== null) return alreadyThere(known);
+  if (await deps.catalog.isTombstoned(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const ticket = await deps.tickets.find(id);
+  const arrived = await findArrival(deps, id, ticket);
+  if (arrived === null) {
+    if (ticket !== null) throw new HoldfastError('UPLOAD_INCOMPLETE');
+    if (await deps.rebuilding.isOn())
+      throw new HoldfastError('CATALOG_REBUILDING', undefined, { retryAfterSeconds: 5 });
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
+  }
+  const record = await commit(deps, id, arrived);
+  await accept(deps, record, log);
+  return record;
+}
+
+function alreadyThere(record: MediaRecord): MediaRecord {
+  if (record.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
+  if (record.source !== 'direct')
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'this media was not uploaded directly');
+  return record;
+}
+
+const refusals: Record<Exclude<Arrival, 'welcome'>, () => HoldfastError> = {
+  late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
+  'too large': () => new HoldfastError('FILE_TOO_LARGE'),
+  'other kind': () => new HoldfastError('UNSUPPORTED_TYPE'),
+};
+
+/** Looks at what came, and writes the commit mark; what is not welcome is removed. */
+async function commit(
+  { host, uploads, undoing, folder }: ArrivalDependencies,
+  id: string,
+  { asset, carried }: Arrived,
+): Promise<MediaRecord> {
+  if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
+  const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
+  const arrival = judgeArrival(asset, carried.mark, uploads);
+  if (arrival !== 'welcome') {
+    await undoing.undo({ id, ref, unsettled: false });
+    throw refusals[arrival]();
+  }
+  return recordFromAsset(await host.annotate(ref, committedMetadata(asset, carried)), folder, 'direct');
+}
+
+async function accept(
+  { intents, queues, tickets }: ArrivalDependencies,
+  record: MediaRecord,
+  log: Logger,
+): Promise<void> {
+  const { id } = record;
+  const outcome = await intents.accept(record, true);
+  if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
+  if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
+  // The intent is settled: whatever happens to these jobs, the sweep adds them again.
+  await queues
+    .enqueueUpload(record)
+    .catch((error: unknown) => log.warn('direct.enqueue_failed', { id, error }));
+  await tickets.used(id).catch(() => undefined);
+  log.info('direct.accepted', { id, bytes: record.bytes });
+}

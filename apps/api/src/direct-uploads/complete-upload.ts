@@ -1,0 +1,33 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { MediaRecord } from '@holdfast/shared/media';
+import { endpoint } from '../http/endpoint.js';
+import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import type { PublicAddress } from '../http/public-address.js';
+import { acceptedMedia } from '../media/present-media.js';
+import { waitUntilVerified } from '../uploads/wait-until-verified.js';
+import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
+
+export interface CompleteDependencies extends ArrivalDependencies {
+  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
+  address: PublicAddress;
+}
+
+/** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
+export const completeUpload = (deps: CompleteDependencies) =>
+  endpoint({
+    handle: async ({ params, header, gone, context }) => {
+      const { waitSeconds } = readPrefer(header('prefer'));
+      let record: MediaRecord = await acceptArrival(deps, params['id'] ?? '', context.log);
+      if (waitSeconds !== undefined && record.status === 'saving')
+        record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, gone)) ?? record;
+      const answer = acceptedMedia(record, deps.address);
+      return {
+        status: record.status === 'verified' ? 201 : 202,
+        body: answer,
+        headers: {
+          Location: answer.links.self,
+          ...(waitSeconds === undefined ? {} : preferenceApplied(waitSeconds)),
+        },
+      };
+    },
+  });

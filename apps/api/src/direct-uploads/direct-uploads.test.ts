@@ -1,0 +1,300 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import type { Environment } from '@holdfast/shared/config';
+import { newMediaId } from '@holdfast/shared/media';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { PNG, startApi, type Called, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let emulator: CloudinaryEmulator;
+let api: RunningApi;
+
+beforeAll(async () => {
+  [redis, emulator] = await Promise.all([startRedisSandbox(), startCloudinaryEmulator()]);
+  api = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl, UPLOAD_MAX_BYTES: '100000' });
+});
+afterAll(async () => {
+  await api.close();
+  await emulator.close();
+  await redis.close();
+});
+beforeEach(async () => {
+  await emulator.faults.clear();
+  await emulator.configure({ clockOffsetMs: 0 });
+});
+
+interface Ticket {
+  id: string;
+  url: string;
+  fields: Record<string, string>;
+  expiresAt: string;
+}
+
+async function sign(body: object = {}, from = api): Promise<Ticket> {
+  const answer = await from.call('POST', '/api/media/uploads/sign', body);
+  expect(answer.status).toBe(200);
+  return answer.body as Ticket;
+}
+
+/** What a browser does with a ticket: posts the form straight to the host. */
+async function post(
+  { url, fields }: Ticket,
+  file: Buffer = PNG,
+  over: Record<string, string> = {},
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries({ ...fields, ...over })) form.set(name, value);
+  form.set('file', new Blob([new Uint8Array(file)]), 'blob');
+  const response = await fetch(url, { method: 'POST', body: form });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const complete = (id: string, from = api): Promise<Called> =>
+  from.call('POST', `/api/media/uploads/${id}/complete`);
+const onHost = (id: string) => emulator.assets.get('image', `holdfast/${id}`);
+
+/** Runs with an API of other settings on the same host. */
+async function withApi(env: Environment, work: (other: RunningApi) => Promise<void>): Promise<void> {
+  const other = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl, ...env });
+  try {
+    await work(other);
+  } finally {
+    await other.close();
+  }
+}
+
+describe('a direct upload', () => {
+  it('becomes a media with the words of its ticket once the client says that it is done', async () => {
+    const words = {
+      title: 'a=b|c & "d" 🌊',
+      description: 'line\nline',
+      category: 'nature',
+      tags: ['sea', 'été'],
+    };
+    const ticket = await sign({ filename: 'dir/Ünï.png', bytes: PNG.length, type: 'image/png', ...words });
+    expect(Date.parse(ticket.expiresAt)).toBeGreaterThan(Date.now());
+    expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: PNG.length } });
+    // Not yet looked at by us, so not yet a media.
+    expect((await onHost(ticket.id))?.context['hf']).toBe('2');
+    expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
+
+    const answer = await complete(ticket.id);
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get('location')).toBe(`/api/media/${ticket.id}`);
+    expect(answer.body.media).toMatchObject({
+      id: ticket.id,
+      status: 'saving',
+      publicId: `holdfast/${ticket.id}`,
+      source: 'direct',
+      filename: 'Ünï.png',
+      uploadedBy: 'anonymous',
+      revision: 1,
+      bytes: PNG.length,
+      checksum: { sha256: null, md5: createHash('md5').update(PNG).digest('hex') },
+      ...words,
+    });
+    expect((await onHost(ticket.id))?.context['hf']).toBe('1');
+    expect(await api.deps.queues.queues.save.getJob(`save-${ticket.id}-1`)).toBeDefined();
+    expect((await api.call('GET', `/api/media/${ticket.id}`)).body).toEqual(answer.body.media);
+    // The ticket is gone, and the same word once more changes nothing.
+    expect(await api.deps.redis.request.exists(api.deps.keys.ticket(ticket.id))).toBe(0);
+    const again = await complete(ticket.id);
+    expect(again.status).toBe(202);
+    expect(again.body).toEqual(answer.body);
+  });
+
+  it('is accepted once when two words race', async () => {
+    const ticket = await sign();
+    await post(ticket);
+    const answers = await Promise.all([complete(ticket.id), complete(ticket.id)]);
+    expect(answers.map(({ status }) => status)).toEqual([202, 202]);
+    expect(answers[0]?.body).toEqual(answers[1]?.body);
+    const { total } = await api.deps.catalog.list({ limit: 100, order: 'newest' });
+    expect(total).toBe((await emulator.assets.list()).length);
+  });
+
+  it('comes in also after Redis has forgotten its ticket: the asset proves it', async () => {
+    const ticket = await sign({ title: 'kept' });
+    await post(ticket);
+    await redis.client.flushall();
+    expect(await complete(ticket.id)).toMatchObject({ status: 202, body: { media: { title: 'kept' } } });
+  });
+
+  it('comes in also when the first word was lost after the commit mark', async () => {
+    const ticket = await sign();
+    await post(ticket);
+    await complete(ticket.id);
+    await redis.client.flushall();
+    expect(await complete(ticket.id)).toMatchObject({ status: 202, body: { media: { source: 'direct' } } });
+  });
+});
+
+describe('a ticket', () => {
+  it('is worth one file: what is there is not replaced', async () => {
+    const ticket = await sign();
+    await post(ticket);
+    const other = Buffer.concat([PNG, Buffer.from('other bytes')]);
+    expect((await post(ticket, other)).body).toMatchObject({ existing: true, bytes: PNG.length });
+    expect((await complete(ticket.id)).body.media.bytes).toBe(PNG.length);
+  });
+
+  it.each([
+    ['public_id', 'holdfast/mine'],
+    ['overwrite', 'true'],
+    ['context', 'hf=1'],
+    ['allowed_formats', 'exe'],
+    ['tags', 'more'],
+    ['timestamp', String(Math.floor(Date.now() / 1_000))],
+  ])('cannot be changed in its %s', async (name, value) => {
+    const ticket = await sign();
+    expect(await post(ticket, PNG, { [name]: value })).toMatchObject({ status: 401 });
+    expect(await onHost(ticket.id)).toBeNull();
+  });
+
+  it('cannot be used for a kind that is not accepted', async () => {
+    const ticket = await sign();
+    expect(ticket.fields['allowed_formats']).toMatch(/(^|,)png(,|$)/);
+    expect((await post(ticket, Buffer.from('just text'))).status).toBe(400);
+    expect(await complete(ticket.id)).toMatchObject({ status: 409, body: { code: 'UPLOAD_INCOMPLETE' } });
+  });
+
+  it('ends at its time, at the host too, and leaves nothing', async () => {
+    const ticket = await sign();
+    const ttl = await redis.client.pttl(api.deps.keys.ticket(ticket.id));
+    expect(ttl).toBeGreaterThan(Date.parse(ticket.expiresAt) - Date.now());
+    await emulator.configure({ clockOffsetMs: Date.parse(ticket.expiresAt) - Date.now() + 2_000 });
+    expect(await post(ticket)).toMatchObject({ status: 400 });
+    expect(await onHost(ticket.id)).toBeNull();
+    expect(await redis.client.keys(`*${ticket.id}*`)).toEqual([api.deps.keys.ticket(ticket.id)]);
+  });
+
+  it('is refused for what could never be accepted', async () => {
+    const refusals = [
+      [{ bytes: 100_001 }, 413, 'FILE_TOO_LARGE'],
+      [{ type: 'application/zip' }, 415, 'UNSUPPORTED_TYPE'],
+      [{ type: 'raw' }, 415, 'UNSUPPORTED_TYPE'],
+      [{ type: 'x y' }, 400, 'INVALID_REQUEST'],
+      [{ bytes: 0 }, 400, 'INVALID_REQUEST'],
+      [{ title: 'x'.repeat(501) }, 400, 'INVALID_REQUEST'],
+      [{ tags: ['a,b'] }, 400, 'INVALID_REQUEST'],
+      [{ id: 'mine' }, 400, 'INVALID_REQUEST'],
+    ] as const;
+    for (const [body, status, code] of refusals)
+      expect(await api.call('POST', '/api/media/uploads/sign', body)).toMatchObject({
+        status,
+        body: { code },
+      });
+  });
+
+  it('names the narrowest place and formats that its type allows', async () => {
+    const png = await sign({ type: 'image/png' });
+    expect(png.url).toMatch(/\/image\/upload$/);
+    expect(png.fields['allowed_formats']).toBe('png');
+    const pdf = await sign({ type: 'application/pdf' });
+    expect(pdf.fields['allowed_formats']).toMatch(/^pdf/);
+    expect((await sign({ type: 'audio/mpeg' })).url).toMatch(/\/video\/upload$/);
+    expect((await sign()).url).toMatch(/\/auto\/upload$/);
+  });
+});
+
+describe('what does not keep the rules', () => {
+  it('is removed when it is larger than allowed', async () => {
+    const ticket = await sign({ bytes: 10 });
+    await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
+    expect(await complete(ticket.id)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+    expect(await onHost(ticket.id)).toBeNull();
+    // A right file may follow.
+    await post(ticket);
+    expect((await complete(ticket.id)).status).toBe(202);
+  });
+
+  it('is removed when the host took it for another kind than is accepted', async () => {
+    const ticket = await sign();
+    // The rules changed after the ticket was given out.
+    await post(ticket);
+    await withApi({ UPLOAD_ALLOWED_TYPES: 'video/*' }, async (strict) => {
+      expect(await complete(ticket.id, strict)).toMatchObject({
+        status: 415,
+        body: { code: 'UNSUPPORTED_TYPE' },
+      });
+    });
+    expect(await onHost(ticket.id)).toBeNull();
+  });
+
+  it('is removed when it came too late', async () => {
+    const ticket = await sign();
+    await post(ticket);
+    const asset = await onHost(ticket.id);
+    const context = { ...asset?.context, hf_exp: String(Date.now() - 3_600_000) };
+    await emulator.assets.edit(asset?.assetId ?? '', { context });
+    expect(await complete(ticket.id)).toMatchObject({ status: 404 });
+    expect(await onHost(ticket.id)).toBeNull();
+  });
+
+  it('is remembered when the host does not remove it at once', async () => {
+    const ticket = await sign();
+    await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
+    await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
+    expect((await complete(ticket.id)).status).toBe(413);
+    expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(`image:holdfast/${ticket.id}`);
+  });
+});
+
+it('takes any file where every kind is accepted, with its extension where it says that it is raw', async () => {
+  await withApi({ UPLOAD_ALLOWED_TYPES: '*/*' }, async (open) => {
+    const ticket = await sign({ filename: 'Data.CSV', type: 'raw' }, open);
+    expect(ticket.fields['public_id']).toBe(`holdfast/${ticket.id}.csv`);
+    expect(ticket.fields['allowed_formats']).toBeUndefined();
+    await post(ticket, Buffer.from('a,b\n1,2\n'));
+    expect(await complete(ticket.id, open)).toMatchObject({
+      status: 202,
+      body: { media: { resourceType: 'raw', publicId: `holdfast/${ticket.id}.csv` } },
+    });
+  });
+});
+
+it('knows no uploads but its own', async () => {
+  const stranger = await complete(newMediaId());
+  expect(stranger).toMatchObject({ status: 404, body: { code: 'MEDIA_NOT_FOUND' } });
+  expect((await complete('cld-abc')).status).toBe(404);
+  const uploaded = await api.addMedia();
+  expect((await complete(uploaded.id)).status).toBe(404);
+});
+
+it('stays deleted when the client says once more that it is done', async () => {
+  const ticket = await sign();
+  await post(ticket);
+  await complete(ticket.id);
+  expect((await api.call('DELETE', `/api/media/${ticket.id}`)).status).toBe(202);
+  // The client still has the form.
+  await post(ticket);
+  expect((await complete(ticket.id)).status).toBe(404);
+});
+
+it('signs nothing while Redis is away', async () => {
+  const own = await startRedisSandbox();
+  const lonely = await startApi(own, { CLOUDINARY_URL: emulator.cloudinaryUrl });
+  try {
+    await own.kill();
+    const answer = await lonely.call('POST', '/api/media/uploads/sign', {});
+    expect(answer).toMatchObject({ status: 503, body: { code: 'QUEUE_UNAVAILABLE' } });
+    expect(answer.headers.get('retry-after')).not.toBeNull();
+  } finally {
+    await lonely.close();
+    await own.close();
+  }
+});
+
+it('says that the local host cannot take direct uploads', async () => {
+  const local = await startApi(redis);
+  try {
+    for (const path of ['/api/media/uploads/sign', `/api/media/uploads/${newMediaId()}/complete`])
+      expect(await local.call('POST', path, {})).toMatchObject({
+        status: 501,
+        body: { code: 'NOT_SUPPORTED' },
+      });
+  } finally {
+    await local.close();
+  }
+});

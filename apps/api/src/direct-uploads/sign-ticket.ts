@@ -1,0 +1,79 @@
+import type { CloudinarySettings, UploadSettings } from '@holdfast/shared/config';
+import type { Tickets } from '@holdfast/shared/direct-uploads';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
+import { endpoint } from '../http/endpoint.js';
+import { cleanFilename } from '../uploads/upload-attempt.js';
+import { expectedKind, ticketRequest } from './ticket-request.js';
+
+export interface SignTicketDependencies {
+  cloudinary: CloudinarySettings;
+  uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
+  tickets: Pick<Tickets, 'issue'>;
+  host: Pick<MediaHost, 'hostNow'>;
+}
+
+/** In this time an upload must have begun. */
+const GOOD_FOR_MS = 30 * 60_000;
+/** The host takes a signature for one hour after its timestamp, so ours is dated back to end when the ticket does. */
+const HOST_TAKES_MS = 3_600_000;
+/** A ticket is remembered for as long as an upload that began in time may take. */
+const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
+
+/**
+ * `POST /api/media/uploads/sign`: what a client needs to send one file straight to the host. The record's words and the
+ * expiry travel with the asset, signed, so that nothing has to be remembered for the media to come in.
+ */
+export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDependencies) =>
+  endpoint({
+    body: ticketRequest,
+    handle: async ({ body, context }) => {
+      if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
+        throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+      const expected = expectedKind(body.type, uploads.allowedTypes);
+      const filename = cleanFilename(body.filename ?? '');
+      const id = newMediaId();
+      const publicId = publicIdFor(
+        cloudinary.folder,
+        id,
+        expected.resourceType === 'raw' ? extensionOf(filename) : '',
+      );
+      const at = new Date().toISOString();
+      // By the host's clock, which also tells when the file came.
+      const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
+      const metadata = writeHostMetadata({
+        mark: { state: 'ticket', expiresAtMs },
+        fields: {
+          id,
+          revision: 1,
+          filename,
+          title: body.title ?? '',
+          description: body.description ?? '',
+          category: body.category ?? '',
+          tags: body.tags ?? [],
+          uploadedBy: context.client.name,
+          source: 'direct',
+          createdAt: at,
+          updatedAt: at,
+          sha256: null,
+          md5: null,
+        },
+      });
+      const signed = signUpload(cloudinary, {
+        publicId,
+        resourceType: expected.resourceType,
+        metadata,
+        allowedFormats: expected.formats,
+        timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
+      });
+      await tickets.issue(id, { publicId }, REMEMBER_MS);
+      context.log.info('direct.signed', { id, client: context.client.name });
+      return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
+    },
+  });
+
+/** Raw files carry their extension in the public id, as Cloudinary wants it. */
+function extensionOf(filename: string): string {
+  return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1]?.toLowerCase() ?? '';
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { formatsFor, mayBeAnyKind } from '@holdfast/shared/direct-uploads';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { isAllowedType, resourceTypes, type ResourceType } from '@holdfast/shared/media';
+import { mediaFieldRules } from '../media/media-fields.js';
+
+/** What a client says of the file that it is going to send. All of it is optional, and none of it is believed. */
+export const ticketRequest = z.strictObject({
+  filename: z.string('must be text').max(1_000, 'must have at most 1000 characters').optional(),
+  title: mediaFieldRules.title.optional(),
+  description: mediaFieldRules.description.optional(),
+  category: mediaFieldRules.category.optional(),
+  tags: mediaFieldRules.tags.optional(),
+  bytes: z.int('must be a number of bytes').min(1, 'must be at least 1').optional(),
+  /** A resource type, or a media type such as `image/png`. */
+  type: z
+    .union(
+      [z.enum(['auto', ...resourceTypes]), z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/)],
+      'must be image, video, raw or a media type such as image/png',
+    )
+    .default('auto'),
+});
+
+export type TicketRequest = z.infer<typeof ticketRequest>;
+
+/** What the host is asked to take. */
+export interface Expected {
+  resourceType: ResourceType | 'auto';
+  /** Empty where also files are welcome whose kind the host does not tell. */
+  formats: readonly string[];
+}
+
+/** Throws UNSUPPORTED_TYPE when nothing of that type could ever be accepted. */
+export function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): Expected {
+  const named = ['auto', ...resourceTypes].find((name) => name === type) as
+    Expected['resourceType'] | undefined;
+  if (named === undefined && !isAllowedType(type, allowed)) refuse(type);
+  const resourceType = named ?? resourceTypeOf(type);
+  if (resourceType === 'raw' || (resourceType === 'auto' && mayBeAnyKind(allowed))) {
+    if (!mayBeAnyKind(allowed)) refuse(type);
+    return { resourceType, formats: [] };
+  }
+  const formats = formatsFor(resourceType, named === undefined ? [type] : allowed);
+  if (formats.length > 0) return { resourceType, formats };
+  // A kind that is allowed, but has no format that the host could be told: it is judged when it is there.
+  if (named === undefined) return { resourceType, formats: formatsFor(resourceType, allowed) };
+  return refuse(type);
+}
+
+function resourceTypeOf(type: string): ResourceType {
+  if (type.startsWith('image/') || type === 'application/pdf') return 'image';
+  return type.startsWith('video/') || type.startsWith('audio/') ? 'video' : 'raw';
+}
+
+function refuse(type: string): never {
+  throw new HoldfastError('UNSUPPORTED_TYPE', `uploads of the type ${type} are not accepted`);
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { REFRESH_AT_ONCE, refreshJob, type MediaQueues } from '@holdfast/shared/jobs';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { contextOf } from '../http/request-context.js';
+import { changedAssets, type ChangedAssets } from './changed-assets.js';
+import { readRawBody } from './raw-body.js';
+import type { SeenNotifications } from './seen-notifications.js';
+import { isRecent, isSignedBy } from './verify-notification.js';
+
+export interface NotificationDependencies {
+  secret: string;
+  seen: SeenNotifications;
+  queues: Pick<MediaQueues, 'add'>;
+  host: Pick<MediaHost, 'hostNow'>;
+}
+
+/**
+ * `POST /api/media/webhooks/cloudinary`: says yes once the look at the assets is queued. What cannot be queued is answered
+ * 503, and the host tries again. Strangers are refused before their body is read, where the headers suffice for that.
+ */
+export function receiveNotification(deps: NotificationDependencies): RequestHandler {
+  return async (req, res) => {
+    const timestamp = req.get('x-cld-timestamp');
+    const signature = req.get('x-cld-signature');
+    if (timestamp === undefined || signature === undefined)
+      throw new HoldfastError('INVALID_SIGNATURE', 'X-Cld-Timestamp and X-Cld-Signature are needed');
+    if (!isRecent(timestamp, deps.host.hostNow()))
+      throw new HoldfastError('INVALID_SIGNATURE', 'the timestamp is too old, or in the future');
+    const raw = await readRawBody(req, res);
+    if (!isSignedBy(deps.secret, raw, timestamp, signature)) throw new HoldfastError('INVALID_SIGNATURE');
+
+    const hash = createHash('sha256').update(raw).digest('hex').slice(0, 32);
+    const changed = changedAssets(parseBody(raw));
+    const assets = changed?.assets.length ?? 0;
+    const claim = await deps.seen.claim(hash, timestamp);
+    if (claim === 'replayed') throw new HoldfastError('INVALID_SIGNATURE', 'this signature was used before');
+    if (claim === 'busy')
+      throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
+    if (claim === 'fresh') {
+      await handle(deps, hash, changed);
+      // When this is lost the notification may be handled twice, which changes nothing.
+      await deps.seen.done(hash, timestamp).catch(() => undefined);
+      contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
+    }
+    res.setHeader('Cache-Control', 'no-store');
+    res.status(200).json({ received: true, assets });
+  };
+}
+
+async function handle(
+  { queues, seen }: NotificationDependencies,
+  notification: string,
+  changed: ChangedAssets | null,
+): Promise<void> {
+  if (changed === null) return;
+  const { change, assets } = changed;
+  const receivedAt = Date.now();
+  try {
+    for (let part = 0; part * REFRESH_AT_ONCE < assets.length; part += 1) {
+      const some = assets.slice(part * REFRESH_AT_ONCE, (part + 1) * REFRESH_AT_ONCE);
+      await queues.add(refreshJob, { notification, part, change, receivedAt, assets: some });
+    }
+  } catch (error) {
+    await seen.forget(notification).catch(() => undefined);
+    throw error;
+  }
+}
+
+function parseBody(raw: Buffer): Record<string, unknown> {
+  let body: unknown;
+  try {
+    body = JSON.parse(raw.toString('utf8'));
+  } catch (error) {
+    throw new HoldfastError('MALFORMED_BODY', 'the body is not JSON', { cause: error });
+  }
+  return typeof body === 'object' && body !== null ? { ...body } : {};
+}
