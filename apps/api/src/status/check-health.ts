@@ -14,7 +14,7 @@ export interface HealthDependencies extends FindingSources, TestDependencies {
   settings: Pick<Settings, 'redis'>;
   redis: TestDependencies['redis'];
   keys: FindingSources['keys'] & TestDependencies['keys'];
-  queues: Pick<MediaQueues, 'counts'>;
+  queues: Pick<MediaQueues, 'counts' | 'queues'>;
   host: MediaHost;
 }
 

@@ -1,15 +1,13 @@
 import type { Finding } from '@holdfast/shared/durability';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '../within-ms.js';
+import { countWorkers, type WorkerSources } from './count-workers.js';
 import type { ServerWatch } from './server-watch.js';
 
-export interface FindingSources {
+export interface FindingSources extends WorkerSources {
   serverWatch: Pick<ServerWatch, 'current'>;
   /** Null where the disk is as it should be, or does not matter. */
   diskFinding: Finding | null;
-  redis: { request: RedisClient };
-  keys: Pick<RedisKeys, 'workers'>;
   syncState: Pick<SyncState, 'readStatus'>;
 }
 
@@ -26,12 +24,12 @@ const noWorker: Finding = {
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null }> {
-  const { serverWatch, diskFinding, redis, keys, syncState } = sources;
+  const { serverWatch, diskFinding, syncState } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
   const [server, workers, sync] = await Promise.all([
     serverWatch.current(),
-    asked(redis.request.zcount(keys.workers, `(${String(Date.now())}`, '+inf')),
+    asked(countWorkers(sources)),
     asked(syncState.readStatus()),
   ]);
   const ofSync = sync === null ? [] : syncFindings(sync);

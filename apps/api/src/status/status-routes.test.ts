@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
@@ -7,6 +8,7 @@ let api: RunningApi;
 
 beforeAll(async () => {
   redis = await startRedisSandbox();
+  await redis.client.call('ACL', 'SETUSER', 'blind', 'on', '>pw', '~*', '&*', '+@all', '-client|list');
   api = await startApi(redis);
 });
 
@@ -15,8 +17,14 @@ afterAll(async () => {
   await redis.close();
 });
 
-const aWorkerIsAlive = (own: RunningApi) =>
-  redis.client.zadd(own.deps.keys.workers, Date.now() + 60_000, 'worker-1');
+/** As BullMQ names the connection of a worker, and as a worker says that it is alive. */
+async function aWorkerIsAlive(own: RunningApi): Promise<Redis> {
+  const connectionName = `${own.deps.keys.prefix}:${Buffer.from('verify').toString('base64')}`;
+  const connection = new Redis(redis.url, { connectionName });
+  onTestFinished(() => connection.disconnect());
+  await connection.zadd(own.deps.keys.workers, Date.now() + 60_000, 'worker-1');
+  return connection;
+}
 
 interface Finding {
   code: string;
@@ -108,6 +116,27 @@ describe('health', () => {
       host: { type: 'local' },
     });
     expect(await redis.client.keys(`${own.deps.keys.prefix}:probe:*`)).toEqual([]);
+    await own.close();
+  });
+
+  it('sees at once that the last worker was killed', async () => {
+    const own = await startApi(redis);
+    const seen = async () => (await own.call('GET', '/api/media/health')).body;
+    const worker = await aWorkerIsAlive(own);
+    expect(await seen()).toMatchObject({ status: 'healthy', queues: { workers: 1 } });
+    worker.disconnect();
+    await vi.waitFor(
+      async () => expect(await seen()).toMatchObject({ status: 'degraded', queues: { workers: 0 } }),
+      5_000,
+    );
+    expect(codesOf((await seen()).storage.findings)).toContain('NO_WORKER');
+    await own.close();
+  });
+
+  it('believes what workers say where the server shows no connections', async () => {
+    const own = await startApi({ url: redis.url.replace('//', '//blind:pw@') });
+    await aWorkerIsAlive(own);
+    expect((await own.call('GET', '/api/media/health')).body).toMatchObject({ queues: { workers: 1 } });
     await own.close();
   });
 
