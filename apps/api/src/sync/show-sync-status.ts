@@ -1,7 +1,7 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { fromRedisError } from '@holdfast/shared/redis';
-import type { SyncState } from '@holdfast/shared/sync';
+import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
 
 export interface SyncStatusDependencies {
@@ -19,7 +19,7 @@ export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDepend
     handle: async () => {
       const { intervalMinutes } = settings.sync;
       const status = await syncState.readStatus();
-      const { running, lastRun, lastFullRun, recentErrors, rateLimit } = status;
+      const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
       return {
         status: 200,
         body: {
@@ -31,10 +31,19 @@ export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDepend
           nextRunAt: intervalMinutes > 0 ? await nextRunAt(queues) : null,
           recentErrors,
           rateLimit,
+          snapshot: snapshot === null ? null : snapshotFields(snapshot),
         },
       };
     },
   });
+
+function snapshotFields({
+  at,
+  records,
+  bytes,
+}: SnapshotNote): Pick<SnapshotNote, 'at' | 'records' | 'bytes'> {
+  return { at, records, bytes };
+}
 
 /** Null while no worker has set the schedule. */
 async function nextRunAt({ queues }: Pick<MediaQueues, 'queues'>): Promise<string | null> {

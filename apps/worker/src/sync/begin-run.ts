@@ -4,7 +4,7 @@ import { noCounts, type RunningRun, type SyncMarks } from '@holdfast/shared/sync
 import { noteFinding } from './sync-findings.js';
 
 /** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
-const OVERLAP_MS = 3 * 60_000;
+export const OVERLAP_MS = 3 * 60_000;
 /** Runs after uploads come every few seconds and only look for what is new; the others make up for what these miss. */
 const SHORT_OVERLAP_MS = 5_000;
 const FIRST_LOOK_BACK_MS = 10 * 60_000;
@@ -47,6 +47,7 @@ export function beginRun(fresh: NewRun): RunningRun {
       cursor: null,
       resourceType: null,
       sweeping: false,
+      ...(trigger === 'recovery' ? { restoring: true } : {}),
       listedBefore: 0,
       unchangedBefore: 0,
       since: mode === 'full' ? null : sinceOf(trigger, marks, nowMs).toISOString(),

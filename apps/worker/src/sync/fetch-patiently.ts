@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isHoldfastError } from '@holdfast/shared/errors';
-import { isTransientHostError, type AssetPage } from '@holdfast/shared/media-host';
+import { isTransientHostError } from '@holdfast/shared/media-host';
 
 const TRIES = 3;
 
@@ -8,11 +8,11 @@ const TRIES = 3;
  * Asks for a page again when the host stumbles, so that a run of many pages does not use up its few attempts on
  * failures far apart. A host that asks to wait is not asked again.
  */
-export async function fetchPatiently(
-  fetch: () => Promise<AssetPage>,
+export async function fetchPatiently<T>(
+  fetch: () => Promise<T>,
   backoffMs: number,
   signal: AbortSignal,
-): Promise<AssetPage> {
+): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await fetch();

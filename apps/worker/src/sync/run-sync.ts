@@ -1,5 +1,8 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
-import type { RunningRun } from '@holdfast/shared/sync';
+import type { RunningRun, SyncRun } from '@holdfast/shared/sync';
+import { catchUp } from '../snapshot/catch-up.js';
+import { restoreCatalog } from '../snapshot/restore-catalog.js';
+import { snapshotAfterRun } from '../snapshot/snapshot-after-run.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import { beginRun } from './begin-run.js';
 import { runFull } from './run-full.js';
@@ -75,9 +78,12 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
   const { deps, running, token, log } = session;
   const { run } = running;
   run.waitingUntil = null;
+  let ended: SyncRun;
   try {
     await checkpoint(session);
     log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
+    await restoreCatalog(session);
+    await catchUp(session);
     const { result, outcome } = await modes[run.mode](session);
     countCalls(session);
     const nowMs = deps.now();
@@ -91,9 +97,11 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
     await deps.state.finish(token, finished, outcome);
     const { listed, created, updated, missing, restored, errors, durationMs } = finished;
     log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
+    ended = finished;
   } catch (error) {
     throw await settleFailure(session, error, context);
   }
+  await snapshotAfterRun(session, ended);
 }
 
 /** A job that comes again after its run ended has nothing to do; one that failed is tried again. */

@@ -22,6 +22,8 @@ export interface SyncOptions {
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
   queues: Pick<MediaQueues, 'add'>;
+  /** Size of the parts of snapshots; tests take smaller ones. */
+  snapshotPartBytes?: number;
   /** Milliseconds since the epoch. */
   now?: () => number;
 }

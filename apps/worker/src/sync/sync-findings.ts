@@ -20,6 +20,16 @@ const texts: Record<SyncFinding['code'], Texts> = {
     message: 'The catalog was found empty; this run refills it from the host.',
     fix: 'Nothing to do. If it happens again, find out who empties Redis.',
   },
+  SNAPSHOT_RESTORED: {
+    severity: 'notice',
+    message: 'The catalog was refilled from its snapshot on the host.',
+    fix: 'Nothing to do. What changed since the snapshot comes in by the sync.',
+  },
+  SNAPSHOT_REFUSED: {
+    severity: 'notice',
+    message: 'A snapshot of the catalog is damaged, or of a newer version, and was not used.',
+    fix: 'Nothing to do: an older snapshot, or the listing of the host, refills the catalog.',
+  },
   MARK_LOST: {
     severity: 'notice',
     message: 'The host had lost what we keep beside the bytes; it was written again.',
@@ -37,13 +47,14 @@ export function noteFinding(
   findings: readonly SyncFinding[],
   code: SyncFinding['code'],
   ids: readonly string[],
+  count?: number,
 ): SyncFinding[] {
   const before = findings.find((finding) => finding.code === code);
   const fresh = ids.filter((id) => before?.ids.includes(id) !== true);
   const finding: SyncFinding = {
     code,
     ...texts[code],
-    count: (before?.count ?? 0) + fresh.length,
+    count: (before?.count ?? 0) + (count ?? fresh.length),
     ids: [...(before?.ids ?? []), ...fresh].slice(0, IDS_SHOWN),
   };
   return before === undefined

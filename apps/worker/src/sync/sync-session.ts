@@ -39,7 +39,13 @@ export function addCounts(run: SyncRun, counts: Partial<SyncCounts>): void {
   for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
 }
 
-export function addFinding(session: SyncSession, code: SyncFinding['code'], ids: readonly string[]): void {
+/** `count` where there are more than ids. */
+export function addFinding(
+  session: SyncSession,
+  code: SyncFinding['code'],
+  ids: readonly string[],
+  count?: number,
+): void {
   const { run } = session.running;
-  run.findings = noteFinding(run.findings, code, ids);
+  run.findings = noteFinding(run.findings, code, ids, count);
 }

@@ -69,6 +69,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     DATA_DIR: directory,
     SAVE_ATTEMPTS: '2',
     SAVE_BACKOFF_MS: '10',
+    CATALOG_SNAPSHOT: 'false',
     ...(emulator === undefined ? {} : { CLOUDINARY_URL: emulator.cloudinaryUrl }),
     ...options.env,
   });
@@ -117,6 +118,8 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   return {
     emulator,
     settings,
+    /** What a worker of this fleet is made of. */
+    parts,
     host,
     redis,
     keys,

@@ -8,4 +8,10 @@ export type {
   VerifiedOutcome,
 } from './catalog-writes.js';
 export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
-export { decodeRecord, encodeContent, statusCode, type StoredRecord } from './record-codec.js';
+export {
+  decodeRecord,
+  encodeContent,
+  recordOfContent,
+  statusCode,
+  type StoredRecord,
+} from './record-codec.js';

@@ -12,6 +12,8 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+local function note_change() redis.call('INCR', p .. ':changes') end
+
 local function record_key(id) return p .. ':m:' .. id end
 
 -- The two lines of a stored record: decoded measured part, content text. nil when there is none.
@@ -69,6 +71,7 @@ local function save(id, expect, pushed, content)
     each_index(id, content, add)
     write(id, measured, content)
     note_pushed(id, measured, fresh[REV])
+    note_change()
     return 'created'
   end
   local before = cjson.decode(old)
@@ -93,6 +96,7 @@ local function save(id, expect, pushed, content)
   measured[PUSHED] = pushed
   write(id, measured, content)
   note_pushed(id, measured, fresh[REV])
+  note_change()
   return 'updated'
 end
 `;

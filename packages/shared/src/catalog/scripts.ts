@@ -67,6 +67,7 @@ for i = 2, #ARGV do
   if measured and (measured[STATUS] == 'v' or measured[STATUS] == 'f') then
     set_status(id, measured, 'm', cjson.decode(content)[CREATED])
     write(id, measured, content)
+    note_change()
     outcomes[#outcomes + 1] = 'missing'
   else outcomes[#outcomes + 1] = 'kept' end
 end
@@ -83,6 +84,7 @@ for i = 2, #ARGV do
   if measured and measured[STATUS] == 'm' then
     set_status(id, measured, 's', cjson.decode(content)[CREATED])
     write(id, measured, content)
+    note_change()
     outcomes[#outcomes + 1] = 'restored'
   else outcomes[#outcomes + 1] = 'kept' end
 end
@@ -121,6 +123,7 @@ redis.call('DEL', p .. ':intent:' .. id)
 redis.call('ZREM', p .. ':unpushed', id)
 set_status(id, measured, 'x', c[CREATED])
 write(id, measured, content)
+note_change()
 return 'deleting'
 `);
 

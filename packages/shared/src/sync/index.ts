@@ -1,6 +1,6 @@
 export { createSyncState, type SyncState } from './sync-state.js';
-export type { SyncMarks, SyncStatus } from './sync-reads.js';
-export type { RunOutcome } from './sync-writes.js';
+export type { SnapshotFacts, SnapshotNote, SyncMarks, SyncStatus } from './sync-reads.js';
+export type { RunOutcome, SyncNotes } from './sync-writes.js';
 export { SYNC_LEASE_MS } from './sync-writes.js';
 export { unseenRecords } from './unseen-records.js';
 export type { RunningRun, RunProgress } from './running-run.js';

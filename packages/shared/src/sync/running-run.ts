@@ -11,6 +11,10 @@ export interface RunProgress {
   /** Counts at the start of this type's listing, to which a spent cursor goes back. */
   listedBefore: number;
   unchangedBefore: number;
+  /** Recoveries: the snapshot has not been looked at yet. */
+  restoring?: boolean;
+  /** Recoveries: changes since then come before the whole listing, so that what is newer than the snapshot is back soon. ISO 8601. */
+  catchUpSince?: string | null;
   /** Incremental runs: changes since then are asked for. ISO 8601. */
   since: string | null;
   /** Records numbered above this came after the run began, so their absence from its pages means nothing. */

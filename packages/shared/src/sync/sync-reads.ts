@@ -11,8 +11,34 @@ export interface SyncStatus {
   lastFullRun: SyncRun | null;
   /** Newest first, at most 20. */
   recentErrors: (SyncProblem & { runId: string })[];
+  /** The last snapshot of the catalog on the host, as far as this catalog knows; null where there is none. */
+  snapshot: SnapshotNote | null;
   /** The host's budget as any process of the fleet last heard it. */
   rateLimit: HostBudget | null;
+}
+
+/** What is remembered of a snapshot. */
+export interface SnapshotNote {
+  id: string;
+  /** ISO 8601: when the catalog began to be read. */
+  at: string;
+  records: number;
+  /** Compressed, without the manifest. */
+  bytes: number;
+  /** How many changes the catalog had seen by then; null: less than this catalog has now. */
+  changes: number | null;
+}
+
+export interface SnapshotFacts {
+  snapshot: SnapshotNote | null;
+  /** ISO 8601: when one was last begun. */
+  triedAt: string | null;
+  /** ISO 8601: start of the last full run that completed; null while nobody has looked at the whole host. */
+  lastFullAt: string | null;
+  /** How many changes the catalog has seen. */
+  changes: number;
+  /** Tells this catalog from the one before Redis was emptied. */
+  born: string | null;
 }
 
 /** What later runs go by. Times are ISO 8601. */
@@ -44,15 +70,16 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
         const [running, last, fields] = await Promise.all([
           redis.get(keys.syncRun),
           redis.lindex(keys.syncRuns, 0),
-          redis.hmget(keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit'),
+          redis.hmget(keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit', 'snapshot'),
         ]);
-        const [lastFullRun = null, recentErrors = null, rateLimit = null] = fields;
+        const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = fields;
         return {
           running: (parse(running) as RunningRun | null)?.run ?? null,
           lastRun: parse(last) as SyncRun | null,
           lastFullRun: parse(lastFullRun) as SyncRun | null,
           recentErrors: (parse(recentErrors) ?? []) as SyncStatus['recentErrors'],
           rateLimit: parse(rateLimit) as HostBudget | null,
+          snapshot: parse(snapshot) as SnapshotNote | null,
         };
       }),
     /** A run by its id: the one under way or one of the last 20. */
@@ -66,6 +93,23 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
         if (current?.runId === runId) return current;
         // Ids are ours (letters and digits), so the text tells without parsing all of them.
         return parse(runs.find((text) => text.includes(`"runId":"${runId}"`)) ?? null) as SyncRun | null;
+      }),
+    /** What tells whether a snapshot is due. */
+    readSnapshotFacts: (): Promise<SnapshotFacts> =>
+      guarded(async () => {
+        const [fields, changes, born] = await Promise.all([
+          redis.hmget(keys.syncState, 'snapshot', 'snapshotTriedAt', 'lastFullAt'),
+          redis.get(keys.changes),
+          redis.get(keys.born),
+        ]);
+        const [snapshot = null, triedAt = null, lastFullAt = null] = fields;
+        return {
+          snapshot: parse(snapshot) as SnapshotNote | null,
+          triedAt,
+          lastFullAt,
+          changes: Number(changes ?? '0'),
+          born,
+        };
       }),
     readMarks: (): Promise<SyncMarks> =>
       guarded(async () => {

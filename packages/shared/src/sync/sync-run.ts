@@ -3,7 +3,14 @@ import type { SyncMode, SyncTrigger } from '../jobs/index.js';
 
 /** Something about the host or the catalog that an operator should know. Codes are as stable as those of errors. */
 export interface SyncFinding {
-  code: 'MASS_MISSING' | 'CONTENT_CHANGED' | 'CATALOG_REBUILDING' | 'MARK_LOST' | 'UNFINISHED_UPLOAD';
+  code:
+    | 'MASS_MISSING'
+    | 'CONTENT_CHANGED'
+    | 'CATALOG_REBUILDING'
+    | 'SNAPSHOT_RESTORED'
+    | 'SNAPSHOT_REFUSED'
+    | 'MARK_LOST'
+    | 'UNFINISHED_UPLOAD';
   severity: Severity;
   message: string;
   fix: string;

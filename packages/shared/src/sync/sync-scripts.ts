@@ -15,6 +15,12 @@ local p = KEYS[1]
 if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
 `;
 
+/** ARGV: token, then field and value pairs of the state. */
+export const noteScript = defineScript(`${fence}
+for i = 2, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+return 'ok'
+`);
+
 /** ARGV: token, ms. */
 export const renewScript = defineScript(`${fence}
 redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])

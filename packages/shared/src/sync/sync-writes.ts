@@ -8,15 +8,31 @@ import {
   type ScriptReply,
 } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
-import { syncReads } from './sync-reads.js';
-import type { SyncRun } from './sync-run.js';
-import { acquireScript, checkpointScript, finishScript, releaseScript, renewScript } from './sync-scripts.js';
+import { syncReads, type SnapshotNote } from './sync-reads.js';
+import type { SyncProblem, SyncRun } from './sync-run.js';
+import {
+  acquireScript,
+  checkpointScript,
+  finishScript,
+  noteScript,
+  releaseScript,
+  renewScript,
+} from './sync-scripts.js';
 
 /** A holder that died gives way after this long; shorter than the recovery of its job takes. */
 export const SYNC_LEASE_MS = 20_000;
 const RUNS_KEPT = 20;
 const ERRORS_KEPT = 20;
 const SEEN_LIFE_SECONDS = 7 * 24 * 3_600;
+
+/** What is remembered besides runs. Times are ISO 8601. */
+export interface SyncNotes {
+  snapshot?: SnapshotNote;
+  /** When a snapshot was last begun. */
+  snapshotTriedAt?: string;
+  /** Syncs go on from here. */
+  watermark?: string;
+}
 
 /** What the end of a run moves for those after it. */
 export interface RunOutcome {
@@ -90,6 +106,16 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
         [keys.prefix, keys.syncSeen(finished.runId)],
         [token, JSON.stringify(finished), RUNS_KEPT, ...Object.entries(fields).flat()],
       );
+    },
+    note: async (token: string, { snapshot, ...texts }: SyncNotes): Promise<void> => {
+      const fields = { ...texts, ...(snapshot === undefined ? {} : { snapshot: JSON.stringify(snapshot) }) };
+      await fenced(noteScript, [keys.prefix], [token, ...Object.entries(fields).flat()]);
+    },
+    /** Something went wrong besides a run, in the words of that run's history. */
+    noteProblem: async (token: string, runId: string, problem: SyncProblem): Promise<void> => {
+      const { recentErrors } = await syncReads(redis, keys).readStatus();
+      const errors = [{ runId, ...problem }, ...recentErrors].slice(0, ERRORS_KEPT);
+      await fenced(noteScript, [keys.prefix], [token, 'recentErrors', JSON.stringify(errors)]);
     },
     /** The number of the newest record. */
     lastSequence: async (): Promise<number> => {

@@ -1,0 +1,74 @@
+import { HoldfastError } from '@holdfast/shared/errors';
+import { isTransientHostError } from '@holdfast/shared/media-host';
+import type { SyncDependencies } from '../sync/sync-dependencies.js';
+import { addCounts, addFinding, checkpoint, type SyncSession } from '../sync/sync-session.js';
+import { OVERLAP_MS } from '../sync/begin-run.js';
+import { verifyRecords } from '../sync/verify-records.js';
+import { restoreSnapshot, type RestoreParts, type RestoreResult } from './restore-snapshot.js';
+
+/** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */
+export async function restoreCatalog(session: SyncSession): Promise<void> {
+  const { deps, running, token, signal, log } = session;
+  const { run, progress } = running;
+  if (progress.restoring !== true) return;
+  progress.restoring = false;
+  if (!deps.settings.sync.snapshots) return;
+  const { restored, refused } = await restoreWhereReadable({ ...deps, token, signal, log });
+  if (refused.length > 0)
+    addFinding(
+      session,
+      'SNAPSHOT_REFUSED',
+      refused.map(({ id, why }) => `${id} (${why})`),
+    );
+  if (restored === null) return;
+  const { manifest, created, unproven } = restored;
+  addFinding(session, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
+  addCounts(run, { created, errors: unproven });
+  run.expected = manifest.records;
+  progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
+  // What came from the snapshot and is gone from the host since is found missing by this run already.
+  progress.lastSequence = await deps.state.lastSequence();
+  await checkpoint(session);
+  await noteRestored(deps, token, { restored, refused });
+  log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
+}
+
+type Places = Omit<RestoreParts, 'folder' | 'backoffMs' | 'verify'> & SyncDependencies;
+
+/** A host that will not give its files at all must not stand in the way of the listing. */
+async function restoreWhereReadable(places: Places): Promise<RestoreResult> {
+  try {
+    return await restoreInto(places);
+  } catch (error) {
+    const isRefusal =
+      error instanceof HoldfastError && error.code === 'HOST_REJECTED' && !isTransientHostError(error);
+    if (!isRefusal) throw error;
+    places.log.warn('snapshot.unreadable', { error });
+    return { restored: null, refused: [] };
+  }
+}
+
+/** Restores with the verification that syncs use. */
+export function restoreInto(places: Places): Promise<RestoreResult> {
+  return restoreSnapshot({
+    ...places,
+    folder: places.settings.host.folder,
+    backoffMs: places.settings.jobs.backoffMs,
+    verify: (records) => verifyRecords(records, places),
+  });
+}
+
+/** The next snapshot is due once something changes; at once where the newest one could not be used. */
+export async function noteRestored(
+  { state }: Pick<SyncDependencies, 'state'>,
+  token: string,
+  { restored, refused }: RestoreResult,
+): Promise<void> {
+  if (restored === null) return;
+  const { id, at, records, parts } = restored.manifest;
+  const { changes } = await state.readSnapshotFacts();
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  await state.note(token, {
+    snapshot: { id, at, records, bytes, changes: refused.length === 0 ? changes : null },
+  });
+}

@@ -1,0 +1,41 @@
+import { toHoldfastError } from '@holdfast/shared/errors';
+import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
+import type { SyncSession } from '../sync/sync-session.js';
+import { takeSnapshot } from './take-snapshot.js';
+
+const DAY_MS = 24 * 3_600_000;
+/** One that failed is tried again after the next full run, or after so long. */
+const AGAIN_MS = 15 * 60_000;
+
+/** Takes a snapshot after a run where one is due. The run has ended well, whatever becomes of it. */
+export async function snapshotAfterRun(
+  { deps, token, signal, log }: SyncSession,
+  run: SyncRun,
+): Promise<void> {
+  if (!deps.settings.sync.snapshots || run.dryRun) return;
+  try {
+    if (isSnapshotDue(await deps.state.readSnapshotFacts(), run.mode, deps.now()))
+      await takeSnapshot({ ...deps, token, signal, log });
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const { code, message } = toHoldfastError(thrown);
+    log.warn('snapshot.failed', { code, message });
+    const problem = { code, message: `snapshot: ${message}`, at: new Date(deps.now()).toISOString() };
+    await deps.state.noteProblem(token, run.runId, problem).catch(() => undefined);
+  }
+}
+
+/**
+ * After each full run and after a day, where something changed. Never before a full run has completed: until then the
+ * catalog may lack what the last snapshot has.
+ */
+export function isSnapshotDue(
+  { snapshot, triedAt, lastFullAt, changes }: Omit<SnapshotFacts, 'born'>,
+  mode: SyncRun['mode'],
+  nowMs: number,
+): boolean {
+  if (lastFullAt === null || snapshot?.changes === changes) return false;
+  const isWaiting = triedAt !== null && nowMs - Date.parse(triedAt) < AGAIN_MS;
+  if (mode !== 'full' && isWaiting) return false;
+  return snapshot === null || snapshot.at < lastFullAt || nowMs - Date.parse(snapshot.at) >= DAY_MS;
+}

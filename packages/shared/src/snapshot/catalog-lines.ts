@@ -1,0 +1,89 @@
+import { catalogReads, type StoredRecord } from '../catalog/index.js';
+import type { Position } from '../catalog/list-cursor.js';
+import { typeCode } from '../catalog/record-codec.js';
+import { pageScript } from '../catalog/scripts.js';
+import { resourceTypes } from '../media/index.js';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { encodeRecord, encodeTombstone } from './snapshot-lines.js';
+
+/** What has been given so far. */
+export interface LineCounts {
+  records: number;
+  tombstones: number;
+}
+
+const CHUNK = 500;
+
+/**
+ * The catalog as lines, in chunks, so that memory does not grow with it: tombstones first, then the records, oldest
+ * first. Records whose upload is not acknowledged yet are left out. Counts into `counts`. Throws CATALOG_UNAVAILABLE.
+ */
+export async function* catalogLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  try {
+    yield* tombstoneLines(redis, keys, counts);
+    for (const type of resourceTypes) yield* recordLines(redis, keys, typeCode[type], counts);
+  } catch (error) {
+    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+  }
+}
+
+/** By rank: while others are added, at the end, none moves. */
+async function* tombstoneLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  for (let start = 0; ; start += CHUNK) {
+    const flat = await redis.zrange(keys.tombstones, String(start), String(start + CHUNK - 1), 'WITHSCORES');
+    if (flat.length === 0) return;
+    const lines: string[] = [];
+    for (let index = 0; index + 1 < flat.length; index += 2)
+      lines.push(encodeTombstone(flat[index] ?? '', flat[index + 1] ?? '0'));
+    counts.tombstones += lines.length;
+    yield lines;
+  }
+}
+
+async function* recordLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  code: string,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  const { findStored } = catalogReads(redis, keys);
+  const index = keys.byType(code);
+  const after = async ({ createdMs, id }: Position): Promise<string[]> =>
+    (await pageScript(redis, [keys.prefix, index], ['0', createdMs, id, CHUNK])) as string[];
+
+  let flat = await after({ createdMs: 0, id: '' });
+  while (flat.length > 0) {
+    const ids = flat.filter((_, place) => place % 2 === 0);
+    // Sent together: one round trip for each chunk.
+    const [stored, next]: [(StoredRecord | null)[], string[]] = await Promise.all([
+      findStored(ids),
+      after({ id: ids.at(-1) ?? '', createdMs: Number(flat.at(-1)) }),
+    ]);
+    const found = stored.filter((entry) => entry !== null);
+    const unsettled = await inHand(redis, keys, found);
+    const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
+    counts.records += lines.length;
+    if (lines.length > 0) yield lines;
+    flat = next;
+  }
+}
+
+/** Those whose upload may still be undone. */
+async function inHand(
+  redis: RedisClient,
+  keys: RedisKeys,
+  found: readonly StoredRecord[],
+): Promise<Set<string>> {
+  const open = found.filter(({ status }) => status === 'saving' || status === 'deferred').map(({ id }) => id);
+  if (open.length === 0) return new Set();
+  const scores = await redis.zmscore(keys.intents, ...open);
+  return new Set(open.filter((_, index) => scores[index] !== null));
+}

@@ -1,0 +1,12 @@
+export {
+  encodeManifest,
+  readManifest,
+  SNAPSHOT_VERSION,
+  type ManifestReading,
+  type SnapshotManifest,
+} from './manifest.js';
+export { groupFiles, manifestName, partName, snapshotPrefix, type SnapshotFiles } from './snapshot-names.js';
+export { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
+export { decodeLine, type SnapshotRecord, type SnapshotTombstone } from './snapshot-lines.js';
+export { catalogLines, type LineCounts } from './catalog-lines.js';
+export { snapshotLoading, type LoadOutcome } from './snapshot-loading.js';

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { decodeRecord, recordOfContent } from '../catalog/index.js';
+import { encodeManifest, readManifest } from './manifest.js';
+import { decodeLine, encodeRecord, encodeTombstone } from './snapshot-lines.js';
+import { groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
+import { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
+
+const id = '01K00000000000000000000000';
+
+/** As version 1 wrote it: when this fails, the version has to grow, or older snapshots are misread. */
+const line =
+  `r\t${id}\ts\t1\t` +
+  '[2,"i",1767225600000,"nature",["sea","sun"],"=qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo","holdfast/\u007f",' +
+  '"=u7u7u7u7u7u7u7u7u7u7uw","png",1234,10,20,-1,"https://host/\u007f.png","=zMzMzMzMzMzMzMzMzMzMzA","a.png","A","long","web","u",1767225601000,7]';
+
+async function* chunksOf(lines: readonly string[], size: number): AsyncGenerator<string[]> {
+  for (let start = 0; start < lines.length; start += size)
+    yield await Promise.resolve(lines.slice(start, start + size));
+}
+
+async function partsOf(lines: readonly string[], partBytes: number): Promise<SnapshotPart[]> {
+  const parts: SnapshotPart[] = [];
+  for await (const part of writeParts(chunksOf(lines, 100), partBytes)) parts.push(part);
+  return parts;
+}
+
+async function linesOf(body: Buffer): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const batch of readLines(body, 70)) lines.push(...batch);
+  return lines;
+}
+
+describe('the parts of a snapshot', () => {
+  it('give back every line in order, each part on its own', async () => {
+    const lines = Array.from(
+      { length: 3_000 },
+      (_, n) => `${String(n)} ü ${randomBytes(60).toString('base64')}`,
+    );
+    const parts = await partsOf(lines, 50_000);
+    expect(parts.length).toBeGreaterThan(2);
+    for (const { body } of parts) expect(body.length).toBeLessThan(50_000 + 100_000);
+    const back = await Promise.all(parts.map(({ body }) => linesOf(body)));
+    expect(back.flat()).toEqual(lines);
+  });
+
+  it('are none where there are no lines', async () => {
+    expect(await partsOf([], 1_000)).toEqual([]);
+  });
+
+  it('are refused when their end is missing', async () => {
+    const [part] = await partsOf(['one', 'two'], 1_000);
+    await expect(linesOf(part?.body.subarray(0, -4) ?? Buffer.alloc(0))).rejects.toThrow('unexpected end of file');
+  });
+});
+
+describe('a line', () => {
+  it('of version 1 is still read as it was meant', () => {
+    const decoded = decodeLine(line);
+    if (decoded?.kind !== 'record') throw new Error('not a record');
+    const record = recordOfContent(decoded.id, decoded.content, decoded.pushedRevision);
+    expect(record).toMatchObject({
+      id,
+      status: 'saving',
+      publicId: `holdfast/${id}`,
+      assetId: 'bb'.repeat(16),
+      resourceType: 'image',
+      url: `https://host/holdfast/${id}.png`,
+      checksum: { sha256: 'aa'.repeat(32), md5: 'cc'.repeat(16) },
+      tags: ['sea', 'sun'],
+      createdAt: '2026-01-01T00:00:00.000Z',
+      updatedAt: '2026-01-01T00:00:01.000Z',
+      revision: 2,
+      pushedRevision: 1,
+      hostVersion: 7,
+    });
+  });
+
+  it.each([
+    ['v', 'saving'],
+    ['f', 'saving'],
+    ['m', 'missing'],
+    ['x', 'deleting'],
+  ])('keeps of the status %s what is not measured anew: %s', (code, status) => {
+    const content = line.split('\t')[4] ?? '';
+    const stored = decodeRecord(id, `["${code}",5,"f",1,1,2,0]\n${content}`);
+    if (stored === null) throw new Error('not stored');
+    expect(decodeLine(encodeRecord(stored))).toEqual({
+      kind: 'record',
+      id,
+      status,
+      pushedRevision: 2,
+      content,
+    });
+  });
+
+  it('tells a deletion', () => {
+    expect(decodeLine(encodeTombstone(id, '1767225600000'))).toEqual({
+      kind: 'tombstone',
+      id,
+      deletedMs: 1_767_225_600_000,
+    });
+  });
+
+  it.each(['', 'x\ta\ts\t1\t[]', 'r\ta\tq\t1\t[]', 'r\ta\ts\t-\t[]', 'r\ta\ts\t1\t', 't\ta\tsoon', 't\t\t1'])(
+    'is refused as %j',
+    (text) => {
+      expect(decodeLine(text)).toBeNull();
+    },
+  );
+});
+
+describe('a manifest', () => {
+  const manifest = {
+    id,
+    folder: 'holdfast',
+    at: '2026-01-01T00:00:00.000Z',
+    records: 2,
+    tombstones: 1,
+    parts: [{ bytes: 10, sha256: 'ab'.repeat(32) }],
+  };
+  const changed = (change: (body: Record<string, unknown>) => void): Buffer => {
+    const body = JSON.parse(encodeManifest(manifest).toString()) as Record<string, unknown>;
+    change(body);
+    return Buffer.from(JSON.stringify(body));
+  };
+
+  it('is read as it was written', () => {
+    expect(readManifest(encodeManifest(manifest))).toMatchObject({ kind: 'manifest', manifest });
+  });
+
+  it('of a newer version is told from a damaged one', () => {
+    const newer = changed((body) => Object.assign(body, { version: 2, parts: 'elsewhere' }));
+    expect(readManifest(newer)).toEqual({ kind: 'refused', why: 'newer' });
+  });
+
+  it.each([
+    ['a number was changed', changed((body) => Object.assign(body, { records: 3 }))],
+    ['its hash is gone', changed((body) => delete body['sha256'])],
+    ['it is cut', encodeManifest(manifest).subarray(0, 50)],
+    ['it is something else', Buffer.from('{"version":1}')],
+  ])('is refused when %s', (_case, bytes) => {
+    expect(readManifest(bytes)).toEqual({ kind: 'refused', why: 'damaged' });
+  });
+});
+
+it('names the files of a deployment apart from those of others, the newest first', () => {
+  const newer = '01K00000000000000000000001';
+  const file = (name: string) => ({ name, bytes: 1 });
+  const files = [
+    manifestName('a', id),
+    partName('a', id, 1),
+    partName('a', newer, 1),
+    manifestName('a/b', id),
+    manifestName('ab', id),
+    `${snapshotPrefix('a')}notes.txt`,
+  ].map(file);
+  expect(groupFiles('a', files)).toEqual([
+    { id: newer, manifest: null, parts: [file(partName('a', newer, 1))] },
+    { id, manifest: file(manifestName('a', id)), parts: [file(partName('a', id, 1))] },
+  ]);
+});

@@ -1,0 +1,97 @@
+import { statusCode } from '../catalog/index.js';
+import { prelude } from '../catalog/script-prelude.js';
+import { HoldfastError } from '../errors/index.js';
+import {
+  defineScript,
+  fromRedisError,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+} from '../redis/index.js';
+import type { SnapshotRecord, SnapshotTombstone } from './snapshot-lines.js';
+
+const fence = `
+if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
+`;
+
+/** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
+const tombstonesScript = defineScript(`${prelude}${fence}
+for i = 2, #ARGV, 2 do
+  local id = ARGV[i]
+  redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
+  local measured, content = read(id)
+  if measured and measured[STATUS] ~= 'x' then
+    redis.call('ZREM', p .. ':intents', id)
+    redis.call('DEL', p .. ':intent:' .. id)
+    redis.call('ZREM', p .. ':unpushed', id)
+    set_status(id, measured, 'x', cjson.decode(content)[CREATED])
+    write(id, measured, content)
+  end
+end
+return {}
+`);
+
+/**
+ * ARGV: token, then id, status, pushed revision and content. Over a record that is there only what is newer is
+ * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
+ * that follows looks. Answers one word for each.
+ */
+const recordsScript = defineScript(`${prelude}${fence}
+local function load(id, status, pushed, content)
+  if status == 'x' then redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), id)
+  elseif redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
+  local measured = { '', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
+  set_status(id, measured, status, cjson.decode(content)[CREATED])
+  each_index(id, content, add)
+  write(id, measured, content)
+  return 'created'
+end
+local outcomes = {}
+for i = 2, #ARGV, 4 do
+  outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+end
+return outcomes
+`);
+
+/** created, updated: written. The others leave what is there. */
+export type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
+
+/**
+ * Brings lines of a snapshot into the catalog, for the worker that holds the lease of syncs. May be repeated without
+ * harm. Throws RUN_SUPERSEDED once another has the lease, and CATALOG_UNAVAILABLE.
+ */
+export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: string) {
+  const run = async (script: Script, args: readonly (string | number)[]): Promise<string[]> => {
+    let words: string[];
+    try {
+      words = (await script(redis, [keys.prefix], [token, ...args])) as string[];
+    } catch (error) {
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+    if (words[0] === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
+    return words;
+  };
+  return {
+    tombstones: async (lines: readonly SnapshotTombstone[]): Promise<void> => {
+      if (lines.length > 0)
+        await run(
+          tombstonesScript,
+          lines.flatMap(({ id, deletedMs }) => [id, deletedMs]),
+        );
+    },
+    /** In the order of the lines. */
+    records: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> =>
+      lines.length === 0
+        ? []
+        : ((await run(
+            recordsScript,
+            lines.flatMap(({ id, status, pushedRevision, content }) => [
+              id,
+              statusCode[status],
+              pushedRevision,
+              content,
+            ]),
+          )) as LoadOutcome[]),
+  };
+}
