@@ -73,7 +73,7 @@ export default {
   forbidden: rules.map((rule) => ({ severity: 'error', ...rule })),
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(bench|(apps|packages)/[^/]+)/dist/' },
+    exclude: { path: '^(bench|chaos|(apps|packages)/[^/]+)/dist/' },
     tsPreCompilationDeps: true,
     combinedDependencies: false,
     enhancedResolveOptions: {

@@ -8,7 +8,12 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['{apps,packages}/*/{src,test}/**/*.test.ts', 'scripts/*.test.mjs', 'e2e/**/*.test.ts'],
+    include: [
+      '{apps,packages}/*/{src,test}/**/*.test.ts',
+      'scripts/*.test.mjs',
+      'chaos/src/**/*.test.ts',
+      'e2e/**/*.test.ts',
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

@@ -1,4 +1,4 @@
-// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench> [arguments]
+// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos> [arguments]
 import { buildWorkspace } from './build-workspace.mjs';
 import { check } from './check.mjs';
 import { installWorkspace } from './install-workspace.mjs';
@@ -15,6 +15,10 @@ const commands = {
   bench: async (args) => {
     await buildWorkspace();
     return run('pnpm', ['--silent', '--filter', '@holdfast/bench', 'run', 'start', ...args]);
+  },
+  chaos: async (args) => {
+    await buildWorkspace();
+    return run('pnpm', ['--silent', '--filter', '@holdfast/chaos', 'run', 'start', ...args]);
   },
 };
 

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
+
+/**
+ * What a link does with its connections. `drop-replies`: the other side gets everything and does it, but its answers
+ * vanish; such connections are reset when the link is whole again.
+ */
+export type LinkMode =
+  { kind: 'pass' } | { kind: 'refuse' } | { kind: 'delay'; ms: number } | { kind: 'drop-replies' };
+
+/** A TCP link between a process and what it talks to, that can be disturbed. */
+export interface FaultProxy {
+  port: number;
+  /** Connections that are open now. */
+  size(): number;
+  set(mode: LinkMode): void;
+  /** Resets every connection; the number of them. */
+  cut(): number;
+  close(): Promise<void>;
+}
+
+interface Link {
+  ends: readonly Socket[];
+  lostReplies: boolean;
+}
+
+export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
+  const links = new Set<Link>();
+  let mode: LinkMode = { kind: 'pass' };
+
+  const reset = (link: Link): void => {
+    for (const end of link.ends) end.resetAndDestroy();
+  };
+  const carry = (link: Link, isReply: boolean): Transform =>
+    new Transform({
+      transform: (chunk, _encoding, done) => {
+        if (mode.kind === 'delay') setTimeout(() => done(null, chunk), mode.ms);
+        else if (mode.kind === 'drop-replies' && isReply) {
+          link.lostReplies = true;
+          done();
+        } else done(null, chunk);
+      },
+    });
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    // Without a listener, a reset that comes before the pipelines stand would end the run.
+    client.on('error', () => undefined);
+    if (mode.kind === 'refuse') {
+      client.resetAndDestroy();
+      return;
+    }
+    const target = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    target.on('error', () => undefined);
+    target.setNoDelay(true);
+    client.setNoDelay(true);
+    const link: Link = { ends: [client, target], lostReplies: false };
+    links.add(link);
+    const over = (): void => {
+      if (client.destroyed || target.destroyed) {
+        client.destroy();
+        target.destroy();
+        links.delete(link);
+      }
+    };
+    client.once('close', over);
+    target.once('close', over);
+    pipeline(client, carry(link, false), target, over);
+    pipeline(target, carry(link, true), client, over);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = (): number => {
+    const open = [...links];
+    for (const link of open) reset(link);
+    return open.length;
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    size: () => links.size,
+    set: (next) => {
+      mode = next;
+      if (next.kind === 'refuse') cut();
+      if (next.kind !== 'drop-replies') for (const link of links) if (link.lostReplies) reset(link);
+    },
+    cut,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      cut();
+      await closed;
+    },
+  };
+}
