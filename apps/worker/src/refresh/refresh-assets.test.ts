@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { createIntents } from '@holdfast/shared/intents';
+import { refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
+import { silentLogger } from '@holdfast/shared/logging';
+import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { lasting, openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
+import { createRefreshAssets } from './refresh-assets.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+type Change = RefreshPayload['change'];
+
+interface RefreshRig extends SyncRig {
+  cloud: CloudinaryEmulator;
+  refresh(change: Change, ...assets: HostAsset[]): Promise<void>;
+}
+
+/** A worker that gets notifications, and a host. */
+async function openRig(options: SyncRigOptions = {}): Promise<RefreshRig> {
+  const rig = await openSyncRig(sandbox, 'cloudinary', options);
+  if (rig.emulator === undefined) throw new Error('no emulator');
+  const handler = createRefreshAssets(rig.parts);
+  return {
+    ...rig,
+    cloud: rig.emulator,
+    refresh: (change, ...assets) =>
+      handler(
+        refreshJob.parse({
+          notification: 'n',
+          part: 0,
+          change,
+          receivedAt: Date.now(),
+          assets: assets.map(({ publicId, resourceType, assetId, version }) => ({
+            publicId,
+            resourceType,
+            assetId,
+            version,
+          })),
+        }),
+        { signal: new AbortController().signal, attempt: 1, log: silentLogger },
+      ),
+  };
+}
+
+/** An edit here, as PATCH leaves it once the host has it. */
+async function editHere(rig: RefreshRig, record: MediaRecord, title: string): Promise<MediaRecord> {
+  const edited = { ...record, title, revision: record.revision + 1 };
+  await rig.catalog.saveIf(edited, record.revision);
+  await rig.host.annotate(
+    edited,
+    writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(edited) }),
+  );
+  await rig.catalog.notePushed(edited.id, edited.revision);
+  return edited;
+}
+
+describe('a notification', () => {
+  it('of an upload by others brings in a verified record', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('cats/tom', { caption: 'Tom' }, ['cat']);
+    await rig.refresh('uploaded', asset);
+    expect(await rig.find(asset)).toMatchObject({
+      id: `cld-${asset.assetId}`,
+      status: 'verified',
+      source: 'webhook',
+      title: 'Tom',
+      tags: ['cat'],
+    });
+    // A full sync finds nothing to change.
+    expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, unchanged: 1 });
+    expect(await rig.find(asset)).toMatchObject({ source: 'webhook' });
+  });
+
+  it('of changed tags and context brings them in, as a new revision where the asset is ours', async () => {
+    const rig = await openRig();
+    const foreign = await rig.foreign('cats/tom');
+    const own = await rig.upload({ title: 'Before', tags: ['sea'] });
+    await rig.sync();
+    await rig.cloud.assets.edit(foreign.assetId, { tags: ['new'], context: { caption: 'New' } });
+    await rig.cloud.assets.edit(own.assetId, { tags: ['hill'], context: { ...own.context, title: 'After' } });
+    await rig.refresh('changed', foreign, own);
+    expect(await rig.find(foreign)).toMatchObject({ title: 'New', tags: ['new'], status: 'verified' });
+    expect(await rig.find(own)).toMatchObject({ title: 'After', tags: ['hill'], revision: 2 });
+    const jobs = await rig.queues.queues.save.getJobs(['waiting']);
+    expect(jobs.map((job) => job.data as unknown)).toMatchObject([
+      { id: (await rig.find(own))?.id, revision: 2 },
+    ]);
+  });
+
+  it('of a deletion marks the record missing once the host confirms it, and an upload brings it back', async () => {
+    const rig = await openRig();
+    const asset = await rig.upload();
+    await rig.sync();
+    const before = await rig.find(asset);
+    // The host still has it: whoever said otherwise was wrong, or early.
+    await rig.refresh('deleted', asset);
+    expect(await rig.find(asset)).toEqual(before);
+    await rig.cloud.assets.remove(asset.assetId);
+    await rig.refresh('deleted', asset);
+    await rig.refresh('deleted', asset);
+    expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
+    const back = await rig.putBack(asset);
+    await rig.refresh('uploaded', back);
+    expect(await rig.find(asset)).toMatchObject({ status: 'verified', assetId: back.assetId });
+  });
+
+  it('of a deletion says nothing about another asset that has taken the name', async () => {
+    const rig = await openRig();
+    const old = await rig.foreign('cats/tom');
+    await rig.sync();
+    await rig.cloud.assets.remove(old.assetId);
+    const next = await rig.foreign('cats/tom', { caption: 'Next' });
+    await rig.refresh('deleted', old);
+    expect(await rig.find(old)).toMatchObject({ status: 'missing' });
+    expect(await rig.find(next)).toMatchObject({ status: 'verified', title: 'Next' });
+  });
+
+  it('of our own deletion finishes it, and never brings back what was deleted here', async () => {
+    const rig = await openRig();
+    const asset = await rig.upload();
+    await rig.sync();
+    const id = (await rig.find(asset))?.id ?? '';
+    expect(await rig.catalog.beginDelete(id)).toBe('deleting');
+    await rig.host.remove(asset);
+    await rig.refresh('deleted', asset);
+    expect(await rig.catalog.find(id)).toBeNull();
+    const again = await rig.putBack(asset);
+    await rig.refresh('uploaded', again);
+    expect(await rig.catalog.find(id)).toBeNull();
+    expect(await rig.host.find(again)).toBeNull();
+  });
+
+  it('of a rename keeps the record under its id', async () => {
+    const rig = await openRig();
+    const foreign = await rig.foreign('cats/tom');
+    const own = await rig.upload({ title: 'Mine' });
+    await rig.sync();
+    const id = (await rig.find(own))?.id ?? '';
+    await rig.cloud.assets.rename(foreign.assetId, 'cats/jerry');
+    await rig.cloud.assets.rename(own.assetId, 'elsewhere/mine');
+    await rig.refresh(
+      'changed',
+      { ...foreign, publicId: 'cats/jerry' },
+      { ...own, publicId: 'elsewhere/mine' },
+    );
+    expect(await rig.find(foreign)).toMatchObject({ publicId: 'cats/jerry', status: 'verified' });
+    expect(await rig.catalog.find(id)).toMatchObject({ publicId: 'elsewhere/mine', title: 'Mine' });
+    expect((await rig.catalog.counts()).total).toBe(2);
+  });
+
+  it('of an upload through us costs the host no question', async () => {
+    const rig = await openRig();
+    const asset = await rig.upload();
+    await rig.sync();
+    await rig.cloud.requests.reset();
+    await rig.refresh('uploaded', asset);
+    expect((await rig.cloud.requests.counters()).total).toBe(0);
+  });
+
+  it('leaves an upload that is under way to its jobs', async () => {
+    const rig = await openRig();
+    const asset = await rig.upload({}, { state: 'started', deadlineSeconds: 60 });
+    const { id } = rig.recordOf(asset);
+    await createIntents(rig.redis, rig.keys).open(id, asset.publicId, 1_000);
+    await rig.refresh('uploaded', asset);
+    expect(await rig.catalog.find(id)).toBeNull();
+    expect(await rig.host.find(asset)).not.toBeNull();
+  });
+
+  it('of an asset outside of the synced prefix is none of our business', async () => {
+    const rig = await openRig({ env: { CLOUDINARY_SYNC_PREFIX: 'mine/' } });
+    await rig.refresh('uploaded', await rig.foreign('theirs/x'), await rig.foreign('mine/x'));
+    expect((await rig.records()).map(({ publicId }) => publicId)).toEqual(['mine/x']);
+  });
+
+  it('is tried again when the host does not answer', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('cats/tom');
+    await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' } });
+    await expect(rig.refresh('uploaded', asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    await rig.refresh('uploaded', asset);
+    expect(await rig.find(asset)).toMatchObject({ status: 'verified' });
+  });
+});
+
+describe('notifications in any order', () => {
+  it.each([1, 2, 3, 4])(
+    'end where a full sync ends, also when they come twice (shuffle %i)',
+    async (seed) => {
+      const rig = await openRig();
+      const stays = await rig.foreign('a/stays');
+      const edited = await rig.upload({ title: 'Before' });
+      const renamed = await rig.foreign('a/old');
+      const goes = await rig.foreign('a/goes');
+      await rig.sync();
+      const own = await rig.find(edited);
+      if (own !== null) await editHere(rig, own, 'Here');
+      const created = await rig.foreign('a/new');
+      await rig.cloud.assets.edit(stays.assetId, { tags: ['one'] });
+      await rig.cloud.assets.edit(stays.assetId, { tags: ['two'] });
+      await rig.cloud.assets.rename(renamed.assetId, 'a/middle');
+      await rig.cloud.assets.rename(renamed.assetId, 'a/last');
+      await rig.cloud.assets.remove(goes.assetId);
+
+      const events: [Change, HostAsset][] = [
+        ['uploaded', created],
+        ['uploaded', goes],
+        ['changed', stays],
+        ['changed', stays],
+        ['changed', edited],
+        ['changed', { ...renamed, publicId: 'a/middle' }],
+        ['changed', { ...renamed, publicId: 'a/last' }],
+        ['deleted', goes],
+      ];
+      for (const [change, asset] of shuffle([...events, ...events], seed)) await rig.refresh(change, asset);
+      const after = new Map((await rig.records()).map((record) => [record.id, record]));
+      expect(
+        Object.fromEntries([...after.values()].map(({ publicId, status }) => [publicId, status])),
+      ).toEqual({
+        'a/goes': 'missing',
+        'a/last': 'verified',
+        'a/new': 'verified',
+        'a/stays': 'verified',
+        [edited.publicId]: 'verified',
+      });
+      expect(after.size).toBe(5);
+      const run = await rig.sync();
+      expect(run).toMatchObject({ created: 0, updated: 0, missing: 0, errors: 0 });
+      for (const record of await rig.records())
+        expect(lasting(record)).toEqual(lasting(after.get(record.id) ?? null));
+    },
+  );
+
+  it('lets the last one to write have the last look', async () => {
+    let old: HostAsset | null = null;
+    const rig = await openRig({
+      seenBy: (host) => ({
+        ...host,
+        // The first answer was on its way for so long that the asset has changed since.
+        find: async (ref, signal) => {
+          const late = old;
+          old = null;
+          return late ?? host.find(ref, signal);
+        },
+      }),
+    });
+    const asset = await rig.foreign('cats/tom', { caption: 'One' });
+    await rig.refresh('uploaded', asset);
+    await rig.cloud.assets.edit(asset.assetId, { context: { caption: 'Two' } });
+    old = { ...asset, context: { caption: 'Between' } };
+    await rig.refresh('changed', asset);
+    expect(await rig.find(asset)).toMatchObject({ title: 'Two', status: 'verified' });
+  });
+});
+
+function shuffle<T>(items: readonly T[], seed: number): T[] {
+  const rank = (index: number): number => (index * 7_919 * seed + seed * 104_729) % 1_009;
+  return items
+    .map((item, index) => ({ item, at: rank(index + 1) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
