@@ -31,13 +31,18 @@ const signatures: readonly { at: number; bytes: string; mime: string; ext: strin
   { at: 8, bytes: 'WAVE', mime: 'audio/wav', ext: 'wav' },
   { at: 0, bytes: '%PDF-', mime: 'application/pdf', ext: 'pdf' },
 ];
-/** SVG has no magic bytes: an optional declaration, comments and doctype, then its root element. */
+/**
+ * SVG has no magic bytes: an optional declaration, comments and doctype (editors put entities into it), then its root
+ * element. No text matches in more than one way, else a small hostile file would keep the process busy for ever.
+ */
 const SVG =
-  /^\uFEFF?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--[^]{0,2000}?-->\s*|<!DOCTYPE svg[^>]{0,500}>\s*)*<svg[\s>]/i;
+  /^\uFEFF?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE svg[^>[]*(?:\[[^\]]*\]\s*)?>\s*)*<svg[\s/>]/i;
+/** Found too easily: any text in UTF-16 begins like MPEG layer I, which nobody uses. */
+const DOUBTFUL = new Set(['xml', 'mp1']);
 
 export async function fileKindOf(head: Buffer): Promise<FileKind> {
   const found = await fileTypeFromBuffer(head.subarray(0, SNIFF_BYTES)).catch(() => undefined);
-  const { mime, ext } = found === undefined || found.mime === 'application/xml' ? kindByHand(head) : found;
+  const { mime, ext } = found === undefined || DOUBTFUL.has(found.ext) ? kindByHand(head) : found;
   const [type = UNKNOWN.mime] = mime.split(';');
   return { mime: type, extension: ext, resourceType: resourceTypeOf(type) };
 }
