@@ -24,7 +24,12 @@ it.each([
     'image/svg+xml',
     'image',
   ],
-  ['an SVG behind comments', Buffer.from(`${'<!---->'.repeat(500)}<svg xmlns="x"/>`), 'image/svg+xml', 'image'],
+  [
+    'an SVG behind comments',
+    Buffer.from(`${'<!---->'.repeat(500)}<svg xmlns="x"/>`),
+    'image/svg+xml',
+    'image',
+  ],
   ['text in UTF-16', Buffer.from('\uFEFFhello hello', 'utf16le'), 'application/octet-stream', 'raw'],
   [
     'HTML that calls itself a PNG',
