@@ -88,6 +88,9 @@ it('starts with any limit of bytes', async () => {
 
 it('does not start where the port is taken', async () => {
   const api = await startApi(redis);
-  await expect(startApi(redis, { PORT: String(api.port) })).rejects.toThrow(/EADDRINUSE/);
+  await expect(startApi(redis, { PORT: String(api.port) })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    errors: [{ path: 'PORT' }],
+  });
   await api.close();
 });
