@@ -1,6 +1,7 @@
-// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos> [arguments]
+// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos|holdfast> [arguments]
 import { buildWorkspace } from './build-workspace.mjs';
 import { check } from './check.mjs';
+import { holdfast } from './holdfast.mjs';
 import { installWorkspace } from './install-workspace.mjs';
 import { run, say } from './run-command.mjs';
 
@@ -20,6 +21,7 @@ const commands = {
     await buildWorkspace();
     return run('pnpm', ['--silent', '--filter', '@holdfast/chaos', 'run', 'start', ...args]);
   },
+  holdfast,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

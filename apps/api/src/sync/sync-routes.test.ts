@@ -102,7 +102,10 @@ describe('sync/status', () => {
       nextRunAt: null,
       recentErrors: [],
       rateLimit: null,
+      snapshot: null,
     });
+    const note = { id: 'a', at: '2026-01-01T00:00:00.000Z', records: 2, bytes: 300, changes: 5 };
+    await redis.client.hset(own.deps.keys.syncState, 'snapshot', JSON.stringify(note));
     const next = Date.now() + 60_000;
     await own.deps.queues.queues.sync.upsertJobScheduler(
       'auto-sync',
@@ -112,6 +115,7 @@ describe('sync/status', () => {
     await redis.client.lpush(own.deps.keys.syncRuns, JSON.stringify(run('a', '2026-01-01T00:00:00.000Z')));
     const { body } = await own.call('GET', '/api/media/sync/status');
     expect(body.lastRun.runId).toBe('a');
+    expect(body.snapshot).toEqual({ at: note.at, records: 2, bytes: 300 });
     expect(Math.abs(Date.parse(body.nextRunAt) - next)).toBeLessThan(60_000);
     await own.close();
   });

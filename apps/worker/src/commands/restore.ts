@@ -1,0 +1,37 @@
+import { syncJob } from '@holdfast/shared/jobs';
+import { newMediaId } from '@holdfast/shared/media';
+import { noteRestored, restoreInto } from '../snapshot/restore-catalog.js';
+import type { Command } from './command.js';
+import { withLease } from './with-lease.js';
+
+/**
+ * Brings the newest usable snapshot into the catalog and asks for a sync of what changed since. Replaces nothing that is
+ * newer. Exit code 1 where there is no usable one.
+ */
+export const restore: Command = (env, signal) =>
+  withLease(env, signal, async (leased) => {
+    const result = await restoreInto(leased);
+    const { restored, refused } = result;
+    if (restored === null) return { exitCode: 1, report: { restored: null, refused } };
+    const { manifest, created, unproven } = restored;
+    await noteRestored(leased, leased.token, result);
+    // An incremental sync begins a little before this.
+    await leased.state.note(leased.token, { watermark: manifest.at });
+    const runId = newMediaId();
+    await leased.queues.add(syncJob, {
+      trigger: 'manual',
+      mode: 'incremental',
+      runId,
+      dryRun: false,
+      force: false,
+    });
+    const { id, at, records, tombstones } = manifest;
+    return {
+      exitCode: 0,
+      report: {
+        restored: { id, at, records, tombstones, written: created, unproven },
+        refused,
+        syncRunId: runId,
+      },
+    };
+  });

@@ -1,0 +1,62 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { readSettings, type Environment } from '@holdfast/shared/config';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { createLogger, type Logger } from '@holdfast/shared/logging';
+import { isReadyWithin } from '@holdfast/shared/redis';
+import { openDependencies } from '../dependencies.js';
+import { syncDependencies, type SyncDependencies } from '../sync/sync-dependencies.js';
+import { holdLease } from '../sync/sync-lease.js';
+
+export interface LeasedWork extends SyncDependencies {
+  token: string;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+const CONNECT_MS = 5_000;
+const WAIT_MS = 60_000;
+const POLL_MS = 500;
+
+/**
+ * Does work that must not run beside a sync, with what a worker has, and closes it all. Waits a minute for a running sync,
+ * then rejects with RUN_SUPERSEDED; with QUEUE_UNAVAILABLE without Redis.
+ */
+export async function withLease<T>(
+  env: Environment,
+  signal: AbortSignal,
+  work: (leased: LeasedWork) => Promise<T>,
+): Promise<T> {
+  const settings = readSettings(env);
+  // What a command did is told by its report.
+  const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
+  const log = createLogger({ ...settings.log, level }, { process: 'command' });
+  const deps = await openDependencies(settings, log, () => undefined);
+  try {
+    if (!(await isReadyWithin(deps.watchClient, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');
+    await deps.queues.queues.sync.waitUntilReady();
+    const parts = syncDependencies({
+      ...deps,
+      redis: deps.watchClient,
+      serverJudged: () => deps.server.judged(),
+    });
+    const lease = await waitForLease(parts, signal);
+    try {
+      return await work({ ...parts, token: lease.token, signal: lease.signal, log });
+    } finally {
+      await lease.release();
+    }
+  } finally {
+    await deps.close();
+  }
+}
+
+async function waitForLease({ state }: SyncDependencies, signal: AbortSignal) {
+  const until = performance.now() + WAIT_MS;
+  for (;;) {
+    const lease = await holdLease(state, signal);
+    if (lease !== null) return lease;
+    if (performance.now() >= until)
+      throw new HoldfastError('RUN_SUPERSEDED', 'a sync is running; try again when it has ended');
+    await pause(POLL_MS, undefined, { signal });
+  }
+}

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { checkConfig } from '../src/commands/check-config.js';
+import { restore } from '../src/commands/restore.js';
+import { snapshot } from '../src/commands/snapshot.js';
+import { createSyncState } from '@holdfast/shared/sync';
+import { newMediaId } from '@holdfast/shared/media';
+import { aRecord } from '@holdfast/shared/testing';
+import { openBench, type Bench } from './support/start-worker.js';
+
+const never = new AbortController().signal;
+let bench: Bench;
+beforeAll(async () => {
+  bench = await openBench();
+});
+afterAll(() => bench.close());
+
+describe('the commands', () => {
+  it('write a snapshot and bring it back, with a sync of what came later', async () => {
+    const ids = [newMediaId(), newMediaId()];
+    for (const id of ids) await bench.catalog.save(aRecord({ id }));
+    const taken = await snapshot(bench.env, never);
+    expect(taken).toMatchObject({ exitCode: 0, report: { snapshot: { records: 2 } } });
+    await bench.sandbox.client.flushall();
+
+    const { exitCode, report } = await restore(bench.env, never);
+    expect(exitCode).toBe(0);
+    expect(report).toMatchObject({ restored: { records: 2, written: 2, unproven: 0 }, refused: [] });
+    for (const id of ids) expect((await bench.catalog.find(id))?.status).toBe('verified');
+    const job = await bench.queues.queues.sync.getJob(`sync-${String(report['syncRunId'])}`);
+    expect(job?.data).toMatchObject({ mode: 'incremental', trigger: 'manual' });
+    const state = createSyncState(bench.sandbox.client, bench.keys);
+    expect((await state.readMarks()).watermark).toBe((await state.readStatus()).snapshot?.at);
+  });
+
+  it('wait for a running sync', async () => {
+    const state = createSyncState(bench.sandbox.client, bench.keys);
+    const token = await state.acquire();
+    const taken = snapshot(bench.env, never);
+    const ended = vi.fn<() => void>();
+    void taken.then(ended, ended);
+    await vi.waitFor(async () => {
+      const clients = String(await bench.sandbox.client.client('LIST'));
+      expect(clients).toContain('cmd=evalsha');
+    });
+    expect(ended).not.toHaveBeenCalled();
+    await state.release(token ?? '');
+    expect(await taken).toMatchObject({ exitCode: 0 });
+  });
+
+  it('say that there is nothing to restore', async () => {
+    const env = { ...bench.env, CLOUDINARY_FOLDER: 'another' };
+    expect(await restore(env, never)).toEqual({ exitCode: 1, report: { restored: null, refused: [] } });
+  });
+
+  it('check the settings, and show no secret', async () => {
+    const secret = 'a-long-secret-of-somebody';
+    const env = {
+      ...bench.env,
+      API_KEYS: `web:write:${secret}`,
+      REDIS_URL: `redis://:${secret}@localhost:1`,
+    };
+    const { exitCode, report } = await checkConfig(env, never);
+    expect(exitCode).toBe(0);
+    expect(JSON.stringify(report)).not.toContain(secret);
+    const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };
+    expect(() => checkConfig(wrong, never)).toThrow('problem(s) in the configuration');
+  });
+});
