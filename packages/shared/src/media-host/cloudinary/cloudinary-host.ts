@@ -13,6 +13,7 @@ import { readAsset } from './reply-schemas.js';
 import { loadSdk } from './sdk.js';
 import { createSingleAssets, sameAsset } from './single-assets.js';
 import { hostTimeouts, type HostTimeouts } from './timeouts.js';
+import { keepCharactersWhole } from './whole-characters.js';
 
 export interface CloudinaryHostOptions {
   /** Uploads that usually run at once; so many sockets are kept for the next ones. */
@@ -40,7 +41,9 @@ export function createCloudinaryHost(
   const calls = createAgentPool(settings.apiUrl, IDLE_CALLS);
   const outcomes = createHostOutcomes(now, log);
   const budget = createRateBudget(now);
-  const clock = watchHostClock((agent) => uploads.owns(agent) || calls.owns(agent), now);
+  const ours = (agent: unknown): boolean => uploads.owns(agent) || calls.owns(agent);
+  const clock = watchHostClock(ours, now);
+  const endDecoding = keepCharactersWhole(ours);
   const caller = createHostCaller({ settings, pool: calls, timeouts, outcomes, budget });
   const single = createSingleAssets(sdk, caller);
   const put = createPut({
@@ -69,6 +72,7 @@ export function createCloudinaryHost(
     freeBytes: () => Promise.resolve(null),
     close: () => {
       clock.stop();
+      endDecoding();
       uploads.destroy();
       calls.destroy();
       return Promise.resolve();
