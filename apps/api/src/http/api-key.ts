@@ -39,7 +39,7 @@ function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey
 
 /** Both headers count: a proxy in front may use `Authorization` for a login of its own. */
 function readCredentials(headers: IncomingHttpHeaders): Credentials[] {
-  const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*?) *$/.exec(headers.authorization ?? '') ?? [];
+  const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*)$/.exec(headers.authorization ?? '') ?? [];
   const header = headers['x-api-key'];
   const found = [
     scheme.toLowerCase() === 'bearer' ? { secret: value } : null,
