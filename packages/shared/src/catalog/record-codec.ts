@@ -7,11 +7,12 @@ import type {
 } from '../media/index.js';
 
 /**
- * How a record rests in Redis: two JSON arrays on two lines, `measured` and `content`.
+ * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
+ * separator between that JSON never holds raw, so that the scripts read what the indexes need without the rest.
  * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
  * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with scripts.ts.
  *
- * content:  [revision, type, createdMs, category, tags, sha256, …rest]   compared as text to tell "unchanged"
+ * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
  */
 
@@ -48,13 +49,15 @@ type MeasuredLine = [
   pushed: number,
   lastError: LastError | 0,
 ];
-type ContentLine = [
+type IndexedPart = [
   revision: number,
   type: string,
   createdMs: number,
   category: string,
   tags: string[] | 0,
   sha256: string,
+];
+type RestPart = [
   publicId: string,
   assetId: string,
   format: string,
@@ -76,16 +79,21 @@ type ContentLine = [
 /** Stands for the id inside the public id, and for that inside the url; one byte in JSON too, and in no real name. */
 const PUBLIC_ID_MARK = '\u007f';
 
+/** Between what the indexes need and the rest. Spelled in Lua in script-prelude.ts too. */
+const SEPARATOR = '\u001f';
+
 /** The part of a record that saves compare: two records with equal text are the same but for what is measured. */
 export function encodeContent(record: MediaRecord): string {
   const own = record.publicId.endsWith(record.id);
-  const line: ContentLine = [
+  const indexed: IndexedPart = [
     record.revision,
     typeCode[record.resourceType],
     Date.parse(record.createdAt),
     record.category,
     record.tags.length === 0 ? 0 : record.tags,
     packHex(record.checksum.sha256 ?? ''),
+  ];
+  const rest: RestPart = [
     own ? record.publicId.slice(0, -record.id.length) + PUBLIC_ID_MARK : record.publicId,
     packHex(record.assetId),
     record.format ?? '',
@@ -103,7 +111,7 @@ export function encodeContent(record: MediaRecord): string {
     record.updatedAt === record.createdAt ? 0 : Date.parse(record.updatedAt),
     record.hostVersion,
   ];
-  return JSON.stringify(line);
+  return JSON.stringify(indexed) + SEPARATOR + JSON.stringify(rest);
 }
 
 export interface StoredRecord {
@@ -145,31 +153,37 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
 
 function toRecord(id: string, measured: MeasuredLine, content: string): MediaRecord {
   const [status, , level, verifiedMs, attempts, pushed, lastError] = measured;
-  const c = JSON.parse(content) as ContentLine;
-  const publicId = c[6].replace(PUBLIC_ID_MARK, () => id);
+  const cut = content.indexOf(SEPARATOR);
+  const [revision, type, createdMs, category, tags, sha256] = JSON.parse(
+    content.slice(0, cut),
+  ) as IndexedPart;
+  const rest = JSON.parse(content.slice(cut + 1)) as RestPart;
+  const [storedPublicId, assetId, format, bytes, width, height, duration, url, md5, ...described] = rest;
+  const [filename, title, description, uploadedBy, source, updatedMs, hostVersion] = described;
+  const publicId = storedPublicId.replace(PUBLIC_ID_MARK, () => id);
   return {
     id,
     status: statusOf(status),
     publicId,
-    assetId: unpackHex(c[7]),
-    resourceType: typeOf(c[1]),
-    format: c[8] === '' ? null : c[8],
-    bytes: c[9],
-    width: orNull(c[10]),
-    height: orNull(c[11]),
-    durationSeconds: orNull(c[12]),
-    url: c[13].replace(PUBLIC_ID_MARK, () => publicId),
-    checksum: { sha256: c[5] === '' ? null : unpackHex(c[5]), md5: c[14] === '' ? null : unpackHex(c[14]) },
-    filename: c[15],
-    title: c[16],
-    description: c[17],
-    category: c[3],
-    tags: c[4] === 0 ? [] : c[4],
-    uploadedBy: c[18],
-    source: sourceOf(c[19]),
-    createdAt: new Date(c[2]).toISOString(),
-    updatedAt: new Date(c[20] === 0 ? c[2] : c[20]).toISOString(),
-    revision: c[0],
+    assetId: unpackHex(assetId),
+    resourceType: typeOf(type),
+    format: format === '' ? null : format,
+    bytes,
+    width: orNull(width),
+    height: orNull(height),
+    durationSeconds: orNull(duration),
+    url: url.replace(PUBLIC_ID_MARK, () => publicId),
+    checksum: { sha256: sha256 === '' ? null : unpackHex(sha256), md5: md5 === '' ? null : unpackHex(md5) },
+    filename,
+    title,
+    description,
+    category,
+    tags: tags === 0 ? [] : tags,
+    uploadedBy,
+    source: sourceOf(source),
+    createdAt: new Date(createdMs).toISOString(),
+    updatedAt: new Date(updatedMs === 0 ? createdMs : updatedMs).toISOString(),
+    revision,
     persistence: {
       level: level === 0 ? null : levelOf(level),
       verifiedAt: verifiedMs === 0 ? null : new Date(verifiedMs).toISOString(),
@@ -179,7 +193,7 @@ function toRecord(id: string, measured: MeasuredLine, content: string): MediaRec
       lastError === 0
         ? null
         : { code: lastError[0], message: lastError[1], at: new Date(lastError[2]).toISOString() },
-    hostVersion: c[21],
+    hostVersion,
     pushedRevision: pushed,
   };
 }
@@ -198,8 +212,10 @@ export function encodeLevel(level: PersistenceLevel): string {
   return levelCode[level];
 }
 
+/** Lower-case hex in two thirds of the room; any other text as it is. */
 function packHex(hex: string): string {
-  return /^(?:[0-9a-f]{2})+$/.test(hex) ? `=${Buffer.from(hex, 'hex').toString('base64url')}` : hex;
+  const bytes = Buffer.from(hex, 'hex');
+  return bytes.length > 0 && bytes.toString('hex') === hex ? `=${bytes.toString('base64url')}` : hex;
 }
 
 function unpackHex(text: string): string {

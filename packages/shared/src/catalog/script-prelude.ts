@@ -24,12 +24,17 @@ local function read(id)
   return cjson.decode(string.sub(stored, 1, cut - 1)), string.sub(stored, cut + 1)
 end
 
+-- What the indexes need of a content text, without the rest.
+local function indexed(content)
+  return cjson.decode(string.sub(content, 1, string.find(content, '\\31', 1, true) - 1))
+end
+
 local function write(id, measured, content)
   redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
 end
 
 local function each_index(id, content, visit)
-  local c = cjson.decode(content)
+  local c = indexed(content)
   visit(p .. ':i:t:' .. c[TYPE], c[CREATED], id)
   if c[CATEGORY] ~= '' then visit(p .. ':i:c:' .. c[CATEGORY], c[CREATED], id) end
   if c[TAGS] ~= 0 then
@@ -62,7 +67,7 @@ end
 -- N = only over revision N (the caller has read it). Answers what happened in one word.
 local function save(id, expect, pushed, content)
   if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
-  local fresh = cjson.decode(content)
+  local fresh = indexed(content)
   local measured, old = read(id)
   if not measured then
     if expect ~= '' and expect ~= '0' then return 'absent' end
@@ -74,7 +79,7 @@ local function save(id, expect, pushed, content)
     note_change()
     return 'created'
   end
-  local before = cjson.decode(old)
+  local before = indexed(old)
   if measured[STATUS] == 'x' then return 'tombstoned' end
   if expect ~= '' and tonumber(expect) ~= before[REV] then return 'conflict' end
   if fresh[REV] < before[REV] then return 'stale' end

@@ -21,7 +21,7 @@ for i = 3, #ARGV, 3 do
   if not measured then word = 'absent'
   elseif measured[STATUS] == 'x' then word = 'tombstoned'
   else
-    local c = cjson.decode(content)
+    local c = indexed(content)
     if c[REV] ~= tonumber(ARGV[i + 1]) then word = 'superseded'
     elseif measured[STATUS] == 'm' then word = 'missing'
     else
@@ -44,13 +44,14 @@ local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
 if measured[STATUS] == 'x' then return 'tombstoned' end
-local c = cjson.decode(content)
+local c = indexed(content)
 local revision = tonumber(ARGV[2])
 if revision ~= 0 and c[REV] ~= revision then return 'superseded' end
 measured[ERROR] = { ARGV[5], ARGV[6], tonumber(ARGV[7]) }
 measured[ATTEMPTS] = tonumber(ARGV[3])
 if ARGV[4] == '1' then
-  set_status(id, measured, 'f', c[CREATED])
+  -- That the host has lost the asset says more than that a job failed.
+  if measured[STATUS] ~= 'm' then set_status(id, measured, 'f', c[CREATED]) end
   redis.call('ZREM', p .. ':intents', id)
 end
 write(id, measured, content)
@@ -65,7 +66,7 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)
   if measured and (measured[STATUS] == 'v' or measured[STATUS] == 'f') then
-    set_status(id, measured, 'm', cjson.decode(content)[CREATED])
+    set_status(id, measured, 'm', indexed(content)[CREATED])
     write(id, measured, content)
     note_change()
     outcomes[#outcomes + 1] = 'missing'
@@ -82,7 +83,7 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)
   if measured and measured[STATUS] == 'm' then
-    set_status(id, measured, 's', cjson.decode(content)[CREATED])
+    set_status(id, measured, 's', indexed(content)[CREATED])
     write(id, measured, content)
     note_change()
     outcomes[#outcomes + 1] = 'restored'
@@ -101,7 +102,7 @@ if revision > measured[PUSHED] then
   measured[PUSHED] = revision
   write(id, measured, content)
 end
-note_pushed(id, measured, cjson.decode(content)[REV])
+note_pushed(id, measured, indexed(content)[REV])
 return 'noted'
 `);
 
@@ -113,7 +114,7 @@ if not measured then
   if redis.call('ZSCORE', p .. ':tombstones', id) then return 'gone' end
   return 'absent'
 end
-local c = cjson.decode(content)
+local c = indexed(content)
 local expected = tonumber(ARGV[2])
 if measured[STATUS] == 'x' then return 'deleting' end
 if expected ~= 0 and c[REV] ~= expected then return 'conflict' end

