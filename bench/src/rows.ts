@@ -7,6 +7,7 @@ import { memory } from './rows/memory.js';
 import { pipeline } from './rows/pipeline.js';
 import { rebuild } from './rows/rebuild.js';
 import { recordMemory } from './rows/record-memory.js';
+import { snapshotRestore } from './rows/snapshot-restore.js';
 import { uploads } from './rows/uploads.js';
 
 /** Every row there is, by the name that the command takes. */
@@ -16,6 +17,7 @@ export const rows = {
   latency,
   'full-sync': fullSync,
   rebuild,
+  'snapshot-restore': snapshotRestore,
   lists,
   memory,
   'record-memory': recordMemory,
