@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createIntents } from '@holdfast/shared/intents';
-import { refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
+import { HandBack, refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
@@ -20,6 +20,8 @@ type Change = RefreshPayload['change'];
 interface RefreshRig extends SyncRig {
   cloud: CloudinaryEmulator;
   refresh(change: Change, ...assets: HostAsset[]): Promise<void>;
+  /** The last attempt, so many milliseconds after the notification came. */
+  lastAttempt(asset: HostAsset, afterMs: number): Promise<void>;
 }
 
 /** A worker that gets notifications, and a host. */
@@ -27,25 +29,28 @@ async function openRig(options: SyncRigOptions = {}): Promise<RefreshRig> {
   const rig = await openSyncRig(sandbox, 'cloudinary', options);
   if (rig.emulator === undefined) throw new Error('no emulator');
   const handler = createRefreshAssets(rig.parts);
+  const run = (change: Change, assets: HostAsset[], attempt: number, receivedAt: number): Promise<void> =>
+    handler(
+      refreshJob.parse({
+        notification: 'n',
+        part: 0,
+        change,
+        receivedAt,
+        assets: assets.map(({ publicId, resourceType, assetId, version }) => ({
+          publicId,
+          resourceType,
+          assetId,
+          version,
+        })),
+      }),
+      { signal: new AbortController().signal, attempt, log: silentLogger },
+    );
   return {
     ...rig,
     cloud: rig.emulator,
-    refresh: (change, ...assets) =>
-      handler(
-        refreshJob.parse({
-          notification: 'n',
-          part: 0,
-          change,
-          receivedAt: Date.now(),
-          assets: assets.map(({ publicId, resourceType, assetId, version }) => ({
-            publicId,
-            resourceType,
-            assetId,
-            version,
-          })),
-        }),
-        { signal: new AbortController().signal, attempt: 1, log: silentLogger },
-      ),
+    refresh: (change, ...assets) => run(change, assets, 1, Date.now()),
+    lastAttempt: (asset, afterMs) =>
+      run('uploaded', [asset], rig.settings.jobs.attempts, Date.now() - afterMs),
   };
 }
 
@@ -187,6 +192,14 @@ describe('a notification', () => {
     await expect(rig.refresh('uploaded', asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
     await rig.refresh('uploaded', asset);
     expect(await rig.find(asset)).toMatchObject({ status: 'verified' });
+  });
+
+  it('outlasts a host that is away for long, but not for ever', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('cats/tom');
+    await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' }, count: null });
+    await expect(rig.lastAttempt(asset, 60_000)).rejects.toBeInstanceOf(HandBack);
+    await expect(rig.lastAttempt(asset, 3_600_000)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
   });
 });
 

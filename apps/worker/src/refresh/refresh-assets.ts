@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { RefreshPayload } from '@holdfast/shared/jobs';
-import type { HostAsset } from '@holdfast/shared/media-host';
-import type { JobHandler } from '../job-handler.js';
+import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
+import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
+import type { JobContext, JobHandler } from '../job-handler.js';
 import { applySteps } from '../sync/apply-steps.js';
 import { inParallel } from '../sync/in-parallel.js';
 import { reconcileAsset } from '../sync/reconcile-asset.js';
@@ -15,6 +15,9 @@ import { settleGone } from './settle-gone.js';
 
 const LOOKS_AT_ONCE = 8;
 const ROUNDS = 3;
+/** The host may be away for longer than the tries of a job last; after this time a sync has seen it all. */
+const WAIT_FOR_HOST_MS = 20 * 60_000;
+const ASK_AGAIN_MS = 30_000;
 const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
 
 /**
@@ -25,19 +28,30 @@ const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 
 export function createRefreshAssets(options: SyncOptions): JobHandler<'refresh'> {
   const deps = syncDependencies(options);
   return async (payload, context) => {
-    const session = oneOffSession(deps, context);
-    const news = await withoutKnown(payload, deps);
-    let open = await look(news, deps, context.signal);
-    for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1) {
-      const written = await bringInStep(session, open);
-      open = await look(written, deps, context.signal);
+    try {
+      await refresh(payload, context, deps);
+    } catch (error) {
+      const isLast = context.attempt >= deps.settings.jobs.attempts;
+      if (isLast && isTransientHostError(error) && deps.now() - payload.receivedAt < WAIT_FOR_HOST_MS)
+        throw new HandBack('the media host does not answer', ASK_AGAIN_MS, error);
+      throw error;
     }
-    const { created, updated, removed, errors } = session.running.run;
-    context.log.debug('refresh.looked', { change: payload.change, created, updated, removed, errors });
-    if (errors > 0)
-      throw new HoldfastError('HOST_REJECTED', `${String(errors)} asset(s) could not be brought in step`);
-    if (payload.change === 'deleted') await settleDeleted(payload, deps, context);
   };
+}
+
+async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
+  const session = oneOffSession(deps, context);
+  const news = await withoutKnown(payload, deps);
+  let open = await look(news, deps, context.signal);
+  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1) {
+    const written = await bringInStep(session, open);
+    open = await look(written, deps, context.signal);
+  }
+  const { created, updated, removed, errors } = session.running.run;
+  context.log.debug('refresh.looked', { change: payload.change, created, updated, removed, errors });
+  if (errors > 0)
+    throw new HoldfastError('HOST_REJECTED', `${String(errors)} asset(s) could not be brought in step`);
+  if (payload.change === 'deleted') await settleDeleted(payload, deps, context);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -82,7 +96,7 @@ async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): 
 async function settleDeleted(
   { assets, receivedAt }: RefreshPayload,
   deps: SyncDependencies,
-  { signal, log }: Parameters<JobHandler<'refresh'>>[1],
+  { signal, log }: JobContext,
 ): Promise<void> {
   const stored = await knownRecords(assets, deps.catalog, deps.settings.host.folder);
   const known = stored.filter((entry) => entry !== null);
