@@ -178,13 +178,20 @@ describe('a ticket', () => {
       [{ bytes: 0 }, 400, 'INVALID_REQUEST'],
       [{ title: 'x'.repeat(501) }, 400, 'INVALID_REQUEST'],
       [{ tags: ['a,b'] }, 400, 'INVALID_REQUEST'],
-      [{ id: 'mine' }, 400, 'INVALID_REQUEST'],
+      [[], 400, 'INVALID_REQUEST'],
     ] as const;
     for (const [body, status, code] of refusals)
       expect(await api.call('POST', '/api/media/uploads/sign', body)).toMatchObject({
         status,
         body: { code },
       });
+  });
+
+  it('needs no words, takes tags in one text, and chooses its id itself', async () => {
+    const bare = await api.call('POST', '/api/media/uploads/sign');
+    expect(bare).toMatchObject({ status: 200, body: { fields: { overwrite: 'false' } } });
+    const ticket = await sign({ tags: 'sea, été,', id: 'mine', public_id: 'mine' });
+    expect(ticket.fields).toMatchObject({ public_id: `holdfast/${ticket.id}`, tags: 'sea,été' });
   });
 
   it('names the narrowest place and formats that its type allows', async () => {
@@ -237,7 +244,9 @@ describe('what does not keep the rules', () => {
     await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
     await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
     expect((await complete(ticket.id)).status).toBe(413);
-    expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(`image:holdfast/${ticket.id}`);
+    expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(
+      `image:holdfast/${ticket.id}`,
+    );
   });
 });
 
@@ -270,6 +279,7 @@ it('stays deleted when the client says once more that it is done', async () => {
   // The client still has the form.
   await post(ticket);
   expect((await complete(ticket.id)).status).toBe(404);
+  expect((await onHost(ticket.id))?.context['hf']).toBe('2');
 });
 
 it('signs nothing while Redis is away', async () => {

@@ -4,22 +4,33 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType, resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import { mediaFieldRules } from '../media/media-fields.js';
 
-/** What a client says of the file that it is going to send. All of it is optional, and none of it is believed. */
-export const ticketRequest = z.strictObject({
-  filename: z.string('must be text').max(1_000, 'must have at most 1000 characters').optional(),
-  title: mediaFieldRules.title.optional(),
-  description: mediaFieldRules.description.optional(),
-  category: mediaFieldRules.category.optional(),
-  tags: mediaFieldRules.tags.optional(),
-  bytes: z.int('must be a number of bytes').min(1, 'must be at least 1').optional(),
-  /** A resource type, or a media type such as `image/png`. */
-  type: z
-    .union(
-      [z.enum(['auto', ...resourceTypes]), z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/)],
-      'must be image, video, raw or a media type such as image/png',
-    )
-    .default('auto'),
-});
+/** A list, or one text with commas as in the form of an upload. */
+const tags = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').filter((piece) => piece.trim() !== '') : value),
+  mediaFieldRules.tags,
+);
+
+/**
+ * What a client says of the file that it is going to send. All of it is optional, none of it is believed, and other fields
+ * are not looked at.
+ */
+export const ticketRequest = z
+  .object({
+    filename: z.string('must be text').max(1_000, 'must have at most 1000 characters').optional(),
+    title: mediaFieldRules.title.optional(),
+    description: mediaFieldRules.description.optional(),
+    category: mediaFieldRules.category.optional(),
+    tags: tags.optional(),
+    bytes: z.int('must be a number of bytes').min(1, 'must be at least 1').optional(),
+    /** A resource type, or a media type such as `image/png`. */
+    type: z
+      .union(
+        [z.enum(['auto', ...resourceTypes]), z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/)],
+        'must be image, video, raw or a media type such as image/png',
+      )
+      .default('auto'),
+  })
+  .prefault({});
 
 export type TicketRequest = z.infer<typeof ticketRequest>;
 

@@ -159,6 +159,21 @@ it('asks Cloudinary to come again while Redis is away, and takes the next delive
   }
 });
 
+it('does not count a notification as received that could not be queued', async () => {
+  const broken = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl });
+  const wait = `${broken.deps.keys.prefix}:save:wait`;
+  try {
+    const body = notification();
+    const at = now();
+    await redis.client.set(wait, 'no list');
+    expect((await send(body, { at, to: broken })).status).toBe(500);
+    await redis.client.del(wait);
+    expect(await send(body, { at, to: broken })).toEqual(accepted);
+  } finally {
+    await broken.close();
+  }
+});
+
 it('says that the local host has no notifications', async () => {
   const local = await startApi(redis);
   try {

@@ -38,7 +38,7 @@ function countSteps(session: SyncSession, steps: readonly Step[]): void {
   addCounts(run, counts);
   const changed = steps.flatMap((step) => (step.contentChanged ? (step.recordId ?? []) : []));
   if (changed.length > 0) addFinding(session, 'CONTENT_CHANGED', changed);
-  const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why === 'unfinished');
+  const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why !== 'tombstoned');
   if (unfinished.length > 0)
     addFinding(
       session,
