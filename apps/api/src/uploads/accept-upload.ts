@@ -25,7 +25,9 @@ export async function acceptUpload(
   record: MediaRecord,
 ): Promise<MediaRecord> {
   try {
-    const outcome = await intents.accept(record);
+    // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
+    // a sync may be adopting the asset at this moment.
+    const outcome = await intents.accept(record, heartbeat.isFresh(record.id));
     if (outcome !== 'accepted')
       throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
   } catch (error) {

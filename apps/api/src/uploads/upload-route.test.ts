@@ -393,6 +393,19 @@ describe('admission', () => {
     expect(await send([['file', png()]])).toMatchObject({ status: 503, body: { code: 'OVERLOADED' } });
   });
 
+  it('accepts what was committed although Redis was emptied meanwhile', async () => {
+    const put = bench.uploads.host.put.bind(bench.uploads.host);
+    bench.uploads.host.put = async (request) => {
+      const result = await put(request);
+      await bench.redis.client.flushall();
+      return result;
+    };
+    const { status, body } = await send([['file', png()]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'saving' } } });
+    const { id } = body['media'] as { id: string };
+    expect(await bench.catalog.find(id)).toMatchObject({ id, status: 'saving' });
+  });
+
   it('defers what was committed when Redis is lost before the acceptance, and catches up by itself', async () => {
     const put = bench.uploads.host.put.bind(bench.uploads.host);
     // The real host; only the moment at which Redis dies is chosen here.

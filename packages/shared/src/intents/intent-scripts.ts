@@ -39,12 +39,14 @@ return 'noted'
 
 /**
  * ARGV: id, pushedRevision, content, '1' = also when the intent is gone (its asset is committed, nobody may destroy it).
- * live -> settled and the record in the catalog as saving, in one step. A swept intent refuses.
+ * live -> settled and the record in the catalog as saving, in one step. A swept intent refuses. Where the intent was wiped
+ * with Redis, a record under this id says that a sync has found the asset with its commit mark.
  */
 export const acceptScript = defineScript(`${prelude}
 local id = ARGV[1]
 local state = redis.call('HGET', p .. ':intent:' .. id, 'state')
-if state == 'dead' or (not state and ARGV[4] ~= '1') then return 'dead' end
+if state == 'dead' then return 'dead' end
+if not state and ARGV[4] ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
 local outcome = save(id, '', tonumber(ARGV[2]), ARGV[3])
 if outcome == 'tombstoned' then return outcome end
 redis.call('HSET', p .. ':intent:' .. id, 'state', 'settled')

@@ -51,6 +51,13 @@ it('accepts without an intent only what carries the commit mark', async () => {
   expect(await intents.accept(record, true)).toBe('accepted');
 });
 
+it('accepts an upload whose intent was wiped when a sync has put its record into the catalog', async () => {
+  const record = aRecord();
+  await catalog.save(record);
+  expect(await intents.accept(record)).toBe('accepted');
+  expect(await intents.beat([record.id])).toEqual(['settled']);
+});
+
 it('lists what had no heartbeat for long and counts the tries of what is settled', async () => {
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);
