@@ -142,18 +142,32 @@ return 'deleted'
 
 /** ARGV: id. The members this record must have in its indexes and does not; empty when the indexes agree. */
 export const indexGapsScript = defineScript(`${prelude}
-local gaps = {}
-for _, id in ipairs(ARGV) do
+local gaps, wanted = {}, {}
+for n, id in ipairs(ARGV) do
   local measured, content = read(id)
-  local missing = 0
-  if not measured then missing = 1
+  gaps[n] = 0
+  if not measured then gaps[n] = 1
   else
-    local c = each_index(id, content, function(key, _, member)
-      if not redis.call('ZSCORE', key, member) then missing = missing + 1 end
-    end)
-    if measured[STATUS] ~= 'v' and not redis.call('ZSCORE', p .. ':i:s:' .. measured[STATUS], id) then missing = missing + 1 end
+    local function want(key, _, member)
+      local list = wanted[key]
+      if not list then list = { members = {}, owners = {} }; wanted[key] = list end
+      list.members[#list.members + 1] = member
+      list.owners[#list.owners + 1] = n
+    end
+    each_index(id, content, want)
+    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], 0, id) end
   end
-  gaps[#gaps + 1] = missing
+end
+-- One question for each index, not for each record.
+for key, list in pairs(wanted) do
+  for first = 1, #list.members, 4000 do
+    local last = math.min(first + 3999, #list.members)
+    local scores = redis.call('ZMSCORE', key, unpack(list.members, first, last))
+    for place = 1, last - first + 1 do
+      local owner = list.owners[first + place - 1]
+      if not scores[place] then gaps[owner] = gaps[owner] + 1 end
+    end
+  end
 end
 return gaps
 `);
