@@ -2,27 +2,31 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../random.js';
 import type { LinkMode } from '../stage/fault-proxy.js';
 import type { LinkedPart } from '../stage/stage.js';
+import { until } from '../until.js';
 import type { FaultAction, FaultContext } from './fault-action.js';
 
 type LinkName = 'redisLink' | 'hostLink';
 
-const anyPart = ({ stage, random }: FaultContext, link: LinkName): LinkedPart =>
-  // What workers ask the host for is mostly asked again; uploads are where it hurts.
-  link === 'hostLink' && random.chance(0.7)
-    ? random.pick(stage.apis)
-    : random.pick([...stage.apis, ...stage.workers]);
+const IN_USE_WITHIN_MS = 15_000;
+
+/** Those that use such a link. What workers ask the host for is mostly asked again; uploads are where it hurts. */
+const partsOf = ({ stage }: FaultContext, link: LinkName): readonly LinkedPart[] =>
+  link === 'hostLink' ? [...stage.apis, ...stage.apis, ...stage.workers] : [...stage.apis, ...stage.workers];
 
 const cut =
   (link: LinkName): FaultAction =>
   async (context) => {
-    const part = anyPart(context, link);
+    // A link of which nobody makes use cannot be cut.
+    const inUse = (): boolean => partsOf(context, link).some((part) => part[link].size() > 0);
+    if (!(await until(IN_USE_WITHIN_MS, 20, inUse))) return null;
+    const part = context.random.pick(partsOf(context, link).filter((each) => each[link].size() > 0));
     return `${part.name}, ${String(part[link].cut())} connections`;
   };
 
 const disturb =
   (link: LinkName, choose: (random: Random) => { mode: LinkMode; ms: number }): FaultAction =>
   async (context) => {
-    const part = anyPart(context, link);
+    const part = context.random.pick(partsOf(context, link));
     const { mode, ms } = choose(context.random);
     part[link].set(mode);
     await pause(ms);

@@ -14,6 +14,8 @@ export interface FaultProxy {
   port: number;
   /** Connections that are open now. */
   size(): number;
+  /** Bytes of replies dropped so far. */
+  dropped(): number;
   set(mode: LinkMode): void;
   /** Resets every connection; the number of them. */
   cut(): number;
@@ -28,16 +30,18 @@ interface Link {
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const links = new Set<Link>();
   let mode: LinkMode = { kind: 'pass' };
+  let dropped = 0;
 
   const reset = (link: Link): void => {
     for (const end of link.ends) end.resetAndDestroy();
   };
   const carry = (link: Link, isReply: boolean): Transform =>
     new Transform({
-      transform: (chunk, _encoding, done) => {
+      transform: (chunk: Buffer, _encoding, done) => {
         if (mode.kind === 'delay') setTimeout(() => done(null, chunk), mode.ms);
         else if (mode.kind === 'drop-replies' && isReply) {
           link.lostReplies = true;
+          dropped += chunk.length;
           done();
         } else done(null, chunk);
       },
@@ -77,6 +81,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     size: () => links.size,
+    dropped: () => dropped,
     set: (next) => {
       mode = next;
       if (next.kind === 'refuse') cut();
