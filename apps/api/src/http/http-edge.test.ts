@@ -39,6 +39,26 @@ describe('what never becomes a request', () => {
   });
 });
 
+it('answers a whole request although what follows on its connection cannot be read', async () => {
+  const png = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex').toString(
+    'latin1',
+  );
+  const form = `--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n${png}\r\n--b--\r\n`;
+  const head = [
+    'POST /api/media/upload HTTP/1.1',
+    'Host: a',
+    'X-API-Key: s',
+    'Content-Type: multipart/form-data; boundary=b',
+    // Nobody verifies here, so the answer waits for its whole time: what is broken comes long before it.
+    'Prefer: wait=1',
+    `Content-Length: ${String(form.length)}`,
+  ].join('\r\n');
+  const answer = await rawRequest(api.port, Buffer.from(`${head}\r\n\r\n${form}BROKEN\r\n\r\n`, 'latin1'));
+  expect(answer).toMatch(/^HTTP\/1\.1 202 /);
+  expect(answer).toContain('"status":"saving"');
+  expect(answer).not.toContain('HTTP/1.1 400');
+});
+
 describe('an answer before the body', () => {
   const big = Buffer.alloc(20_000_000);
 

@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
@@ -59,17 +65,23 @@ export function httpServer(options: HttpServerOptions): Service {
   });
 }
 
-/** Answers in flight by connection: a broken follow-up on the same connection must not write into them. */
+/** The last request of each connection and its answer: what cannot be read after it must not take that answer's place. */
 function answerWhatIsNoRequest(server: Server): void {
-  const answers = new WeakMap<Duplex, ServerResponse>();
-  server.prependListener('request', (req, res) => answers.set(req.socket, res));
+  const latest = new WeakMap<Duplex, { req: IncomingMessage; res: ServerResponse }>();
+  const ending = new WeakSet<Duplex>();
+  server.prependListener('request', (req, res) => latest.set(req.socket, { req, res }));
   server.on('clientError', (error: Error & { code?: string }, socket) => {
-    const answer = answers.get(socket);
-    answerBrokenRequest(
-      error,
-      socket,
-      answer !== undefined && answer.headersSent && !answer.writableFinished,
-    );
+    if (ending.has(socket)) return;
+    const last = latest.get(socket);
+    if (last?.req.complete === true && !last.res.writableFinished) {
+      // What cannot be read came after a whole request: that one gets its answer, then the connection ends.
+      ending.add(socket);
+      if (!last.res.headersSent) last.res.setHeader('Connection', 'close');
+      last.res.once('finish', () => socket.end());
+      return;
+    }
+    const answering = last !== undefined && last.res.headersSent && !last.res.writableFinished;
+    answerBrokenRequest(error, socket, answering);
   });
 }
 

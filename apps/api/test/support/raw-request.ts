@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /** Writes bytes as they are to a port and gives all that comes back until the connection ends or `until` matches. */
-export async function rawRequest(port: number, text: string, until?: RegExp): Promise<string> {
+export async function rawRequest(port: number, text: string | Buffer, until?: RegExp): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   let received = '';
