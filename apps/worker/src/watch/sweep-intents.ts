@@ -3,8 +3,7 @@ import type { Intents, StaleIntent } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
-import { findOwnAssets, type OwnAsset } from './own-assets.js';
+import { findOwnAssets, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { hasJobsUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {

@@ -1,5 +1,5 @@
-import { idFromPublicId, readHostMetadata, resourceTypes, type Carried } from '@holdfast/shared/media';
-import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import { idFromPublicId, readHostMetadata, resourceTypes, type Carried } from '../media/index.js';
+import type { HostAsset, MediaHost } from './media-host.js';
 
 /** An asset that Holdfast put on the host, with what it wrote there. */
 export interface OwnAsset {
