@@ -25,6 +25,10 @@ export const errorCatalogue = {
   MEDIA_DELETING: { status: 409, title: 'The media is being deleted' },
   MEDIA_UNSETTLED: { status: 409, title: 'The media cannot be changed in its present state' },
   UPLOAD_INCOMPLETE: { status: 409, title: 'The media host does not have the file yet' },
+  IDEMPOTENCY_IN_PROGRESS: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is still being worked on',
+  },
   REVISION_MISMATCH: { status: 412, title: 'The media has changed since it was read' },
   FILE_TOO_LARGE: { status: 413, title: 'The file is larger than allowed' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is larger than allowed' },
@@ -32,6 +36,7 @@ export const errorCatalogue = {
   UNSUPPORTED_TYPE: { status: 415, title: 'Files of this kind are not accepted' },
   UNSUPPORTED_BODY: { status: 415, title: 'The content type of the request is not accepted' },
   RANGE_NOT_SATISFIABLE: { status: 416, title: 'The file has no such range' },
+  IDEMPOTENCY_MISMATCH: { status: 422, title: 'The Idempotency-Key was used for another request' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request headers are too large' },
   INTERNAL: { status: 500, title: 'An unexpected error' },

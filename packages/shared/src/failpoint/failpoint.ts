@@ -4,6 +4,8 @@
  * not compile and a listed one that is never reached fails a test.
  */
 export const failpoints = [
+  // Only of uploads with an Idempotency-Key.
+  'upload.claimed',
   'upload.intent-open',
   'upload.bytes-begun',
   'upload.bytes-stored',

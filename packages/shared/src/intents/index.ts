@@ -2,6 +2,7 @@ export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
   INTENT_STALE_MS,
+  type FulfilledClaim,
   type IntentState,
   type Intents,
   type StaleIntent,

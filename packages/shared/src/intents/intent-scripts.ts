@@ -1,4 +1,5 @@
 import { prelude } from '../catalog/script-prelude.js';
+import { claimPrelude } from '../idempotency/claim-scripts.js';
 import { defineScript } from '../redis/index.js';
 
 /**
@@ -13,7 +14,10 @@ for _, queue in ipairs({ 'save', 'verify' }) do
   backlog = backlog + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
 end
 if backlog > tonumber(ARGV[3]) then return 'overloaded' end
-redis.call('HSET', p .. ':intent:' .. id, 'state', 'live', 'publicId', ARGV[2], 'tries', 0)
+local key = p .. ':intent:' .. id
+-- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
+if redis.call('HGET', key, 'state') ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end
+redis.call('HSETNX', key, 'publicId', ARGV[2])
 redis.call('ZADD', p .. ':intents', now_ms(), id)
 return 'opened'
 `);
@@ -38,19 +42,27 @@ return 'noted'
 `);
 
 /**
- * ARGV: id, pushedRevision, content, '1' = also when the intent is gone (its asset is committed, nobody may destroy it).
- * live -> settled and the record in the catalog as saving, in one step. A swept intent refuses. Where the intent was wiped
- * with Redis, a record under this id says that a sync has found the asset with its commit mark.
+ * ARGV: id, pushedRevision, content, '1' = also when the intent is gone (its asset is committed, nobody may destroy it),
+ * then of a claim: key ('' = none), token, print, keep ms, '1' = only while no other try has it.
+ * live -> settled, the record in the catalog as saving and the claim done, in one step. A swept intent refuses, and so
+ * does a claim that another try has. Where the intent was wiped with Redis, a record under this id says that a sync has
+ * found the asset with its commit mark.
  */
-export const acceptScript = defineScript(`${prelude}
+export const acceptScript = defineScript(`${prelude}${claimPrelude}
 local id = ARGV[1]
 local state = redis.call('HGET', p .. ':intent:' .. id, 'state')
 if state == 'dead' then return 'dead' end
 if not state and ARGV[4] ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
+local claim = ARGV[5]
+if claim ~= '' and ARGV[9] == '1' and is_taken(claim, id, ARGV[6]) then return 'dead' end
 local outcome = save(id, '', tonumber(ARGV[2]), ARGV[3])
 if outcome == 'tombstoned' then return outcome end
 redis.call('HSET', p .. ':intent:' .. id, 'state', 'settled')
 redis.call('ZADD', p .. ':intents', now_ms(), id)
+if claim ~= '' then
+  local claimed = redis.call('HGET', claim_key(claim), 'id')
+  if not claimed or claimed == id then finish_claim(claim, id, ARGV[7], '', ARGV[8]) end
+end
 return 'accepted'
 `);
 

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors/index.js';
 import { encodeContent } from '../catalog/index.js';
+import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
 import type { MediaRecord } from '../media/index.js';
 import {
   fromRedisError,
@@ -29,6 +30,13 @@ export interface StaleIntent {
   publicId: string;
   /** How often the jobs of a settled intent have been added again. */
   tries: number;
+}
+
+/** The claim that an accepted upload fulfils. `print`: the fingerprint of its request. */
+export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
+  print: string;
+  /** For an upload under way: it is refused when another try has the claim. What is committed counts in any case. */
+  exclusive: boolean;
 }
 
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
@@ -62,18 +70,36 @@ export function createIntents(
     /** Notes the public id once the kind of the file is known (raw files carry an extension). */
     describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
       (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
+    /** The public id under which an upload may have left something; null without an intent. */
+    placeOf: async (id: string): Promise<string | null> => {
+      try {
+        return await redis.hget(keys.intent(id), 'publicId');
+      } catch (error) {
+        throw fromRedisError(error, unavailable);
+      }
+    },
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /**
      * The record enters the catalog as saving and the intent is settled, in one step. 'dead': the sweep gave the upload
-     * up, it must not be acknowledged. `committed` also accepts when the intent was wiped: the asset carries the commit mark.
+     * up, or another try has the claim: it must not be acknowledged. `committed` also accepts when intent or claim are not
+     * there any more: the asset carries the commit mark.
      */
-    accept: async (record: MediaRecord, committed = false): Promise<'accepted' | 'dead' | 'tombstoned'> =>
+    accept: async (
+      record: MediaRecord,
+      committed = false,
+      claim?: FulfilledClaim,
+    ): Promise<'accepted' | 'dead' | 'tombstoned'> =>
       (await run(acceptScript, [
         record.id,
         record.pushedRevision,
         encodeContent(record),
         committed ? '1' : '0',
+        claim?.key ?? '',
+        claim?.token ?? '',
+        claim?.print ?? '',
+        CLAIM_KEPT_MS,
+        claim?.exclusive === true ? '1' : '0',
       ])) as 'accepted' | 'dead' | 'tombstoned',
     drop: async (id: string): Promise<void> => {
       await run(dropScript, [id]);

@@ -2,6 +2,7 @@ import { BASE_KEY, editBase } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
+import { putClaim, takeClaim, type UploadClaim } from './upload-claim.js';
 
 /** What the host keeps beside the bytes: free key-value pairs and tags. */
 export interface HostMetadata {
@@ -37,7 +38,12 @@ export type CommitMark =
   | { state: 'started'; deadlineSeconds: number }
   | { state: 'ticket'; expiresAtMs: number };
 
-export type Carried = { mark: CommitMark; fields: CarriedFields };
+export type Carried = {
+  mark: CommitMark;
+  fields: CarriedFields;
+  /** Only of uploads that came with an Idempotency-Key. */
+  claim?: UploadClaim;
+};
 
 const MARK = 'hf';
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
@@ -45,7 +51,7 @@ const markText = { started: '0', committed: '1', ticket: '2' } as const;
 const readable = ['title', 'description', 'category'] as const;
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
-export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
+export function writeHostMetadata({ mark, fields, claim }: Carried): HostMetadata {
   const context: Record<string, string> = {
     [MARK]: markText[mark.state],
     hf_id: fields.id,
@@ -59,6 +65,7 @@ export function writeHostMetadata({ mark, fields }: Carried): HostMetadata {
   if (mark.state === 'ticket') context['hf_exp'] = String(mark.expiresAtMs);
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
   if (fields.md5 !== null) context['hf_md5'] = fields.md5;
+  if (claim !== undefined) putClaim(context, claim);
   putText(context, 'hf_name', fields.filename);
   putText(context, 'hf_by', fields.uploadedBy);
   for (const name of readable) {
@@ -77,8 +84,10 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
   if (mark === undefined || !(isOwnId(id) || id.startsWith('cld-')) || !(revision >= 1) || createdAt === null)
     return null;
   const source = context['hf_src'];
+  const claim = takeClaim(context);
   return {
     mark,
+    ...(claim === undefined ? {} : { claim }),
     fields: {
       id,
       revision,

@@ -14,7 +14,16 @@ export {
 } from './media-record.js';
 export { isAllowedType } from './allowed-types.js';
 export { mediaLimits } from './media-limits.js';
-export { idFromPublicId, idOfFoundAsset, isMediaId, isOwnId, newMediaId, publicIdFor } from './media-id.js';
+export {
+  idFromPublicId,
+  idOfFoundAsset,
+  isMediaId,
+  isOwnId,
+  mediaIdFrom,
+  newMediaId,
+  publicIdFor,
+  timeOfId,
+} from './media-id.js';
 export {
   readHostMetadata,
   writeHostMetadata,
@@ -26,3 +35,4 @@ export {
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
 export { editableFields, editsOnHostOnly, type EditableFields } from './host-edits.js';
+export { takeClaim, type UploadClaim } from './upload-claim.js';

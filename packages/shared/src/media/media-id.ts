@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { ulid } from 'ulid';
+import { decodeTime, ulid } from 'ulid';
 
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const FOUND_ON_HOST = /^cld-[0-9A-Za-z]{1,64}$/;
@@ -22,6 +22,21 @@ function random(): number {
 /** A fresh time-ordered id. */
 export function newMediaId(now: number = Date.now()): string {
   return ulid(now, random);
+}
+
+/** The id of that moment whose random part is decided by the first 16 bytes of `seed`. */
+export function mediaIdFrom(now: number, seed: Uint8Array): string {
+  let next = 0;
+  return ulid(now, () => {
+    const byte = seed[next] ?? 0;
+    next += 1;
+    return byte / 256;
+  });
+}
+
+/** The moment, in milliseconds since the epoch, that one of our own ids carries. */
+export function timeOfId(id: string): number {
+  return decodeTime(id);
 }
 
 /** True for ids that Holdfast itself gave. */

@@ -145,3 +145,20 @@ it('does nothing for what is pushed, deleted or gone, and says when the asset is
     joined: null,
   });
 });
+
+it('keeps the claim of the upload on the asset', async () => {
+  const claim = { key: 'ab'.repeat(16), print: 'cd'.repeat(16) };
+  const record = await stored();
+  await host.annotate(
+    record,
+    writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record), claim }),
+    signal(),
+  );
+  await catalog.saveIf({ ...record, title: 'second', revision: 2 }, 1);
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toMatchObject({ outcome: 'pushed' });
+  const asset = await host.find(record, signal());
+  expect(asset === null ? null : readHostMetadata(asset)).toMatchObject({
+    claim,
+    fields: { title: 'second' },
+  });
+});

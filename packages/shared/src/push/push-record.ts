@@ -63,7 +63,12 @@ export async function pushRecord(
       if ((await catalog.saveIf(next, record.revision)) === 'updated') joined = next;
       continue;
     }
-    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+    const metadata = writeHostMetadata({
+      mark: { state: 'committed' },
+      fields: carriedFields(record),
+      // An edit must not free the key of the upload.
+      ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
+    });
     await host.annotate(ref, metadata, signal);
     written = record.revision;
     await catalog.notePushed(id, record.revision);

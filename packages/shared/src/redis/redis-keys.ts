@@ -29,6 +29,8 @@ export function redisKeys(prefix: string) {
     /** Sorted set: id -> ms of the last heartbeat of its upload; and a hash for each. */
     intents: `${p}:intents`,
     intent: (id: string) => `${p}:intent:${id}`,
+    /** Hash: who may upload under an Idempotency-Key, and what came of it. `key` is the hash of client and key. */
+    claim: (key: string) => `${p}:idem:${key}`,
     /** String: who sweeps intents, refused uploads, unpushed edits and deletions now. */
     sweepLease: `${p}:sweep:lease`,
     /** Sorted set: JSON of the asset -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
