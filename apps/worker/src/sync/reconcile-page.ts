@@ -2,6 +2,7 @@ import type { HostAsset } from '@holdfast/shared/media-host';
 import { applySteps } from './apply-steps.js';
 import { lookAgain } from './look-again.js';
 import { reconcileAsset } from './reconcile-asset.js';
+import { restoreClaims } from './restore-claims.js';
 import { sightingOf } from './sighting.js';
 import { addCounts, type SyncSession } from './sync-session.js';
 
@@ -19,6 +20,7 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
   const { records, marks } = await deps.readPageFacts(sightings);
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   const steps = await lookAgain(first, deps, rules, signal);
+  await restoreClaims(session, assets, steps);
   await applySteps(session, steps);
   return steps.flatMap(({ sequence }) => sequence ?? []);
 }

@@ -1,6 +1,7 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
+import { createClaims, type Claims } from '@holdfast/shared/idempotency';
 import { createRefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -31,6 +32,7 @@ export interface SyncOptions {
 export interface SyncDependencies extends Omit<SyncOptions, 'now'> {
   now: () => number;
   catalog: Catalog;
+  claims: Pick<Claims, 'restore'>;
   state: SyncState;
   readPageFacts: ReadPageFacts;
 }
@@ -42,6 +44,7 @@ export function syncDependencies(options: SyncOptions): SyncDependencies {
     ...options,
     now: options.now ?? Date.now,
     catalog,
+    claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),
     readPageFacts: createReadPageFacts(catalog, createRefusedAssets(redis, keys), { redis, keys }),
   };
