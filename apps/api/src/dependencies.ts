@@ -7,6 +7,7 @@ import {
   type Intents,
   type RefusedAssets,
 } from '@holdfast/shared/intents';
+import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
@@ -23,6 +24,7 @@ import { createPublicAddress, type PublicAddress } from './http/public-address.j
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
+import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
 import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
@@ -82,10 +84,16 @@ export async function openDependencies(
   const syncState = createSyncState(request, keys);
   const shutdown = createShutdown();
   const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
+  const catalog = createCatalog(request, keys);
+  const rebuilding = watchRebuilding({ syncState, redis: request, keys });
   const uploads = createUploads({
     uploads: settings.uploads,
     folder: settings.host.folder,
     host,
+    catalog,
+    claims: createClaims(request, keys),
+    rebuilding,
+    idSecret: createIdSecret(settings.host, settings.dataDir),
     intents,
     refusedAssets,
     queues,
@@ -98,7 +106,7 @@ export async function openDependencies(
     log,
     keys,
     redis: { request, background },
-    catalog: createCatalog(request, keys),
+    catalog,
     intents,
     refusedAssets,
     queues,
@@ -112,7 +120,7 @@ export async function openDependencies(
     syncState,
     serverWatch,
     diskFinding,
-    rebuilding: watchRebuilding({ syncState, redis: request, keys }),
+    rebuilding,
     uploads,
     uploadSlots,
     deferred: uploads.deferred,

@@ -20,7 +20,6 @@ import { uploadRoute } from './uploads/upload-route.js';
 export function routes(deps: Dependencies): readonly Route[] {
   const upload = uploadRoute({
     ...deps.uploads,
-    catalog: deps.catalog,
     answerFor: (record) => acceptedMedia(record, deps.address),
   });
   const sync = startSync(deps);

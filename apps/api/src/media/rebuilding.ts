@@ -6,6 +6,8 @@ export interface Rebuilding {
   isOn(): Promise<boolean>;
   /** To be called when a record was found: gets to know the catalog, so that its loss will be noticed. */
   noteFound(): void;
+  /** When the catalog began, as this process last saw it; null before it has looked. */
+  bornSeen(): string | null;
 }
 
 export interface RebuildingOptions {
@@ -38,6 +40,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     bornSeen ??= born;
   };
   return {
+    bornSeen: () => bornSeen,
     isOn: async () => {
       const time = now();
       if (time - knownOnAt < KNOWN_FOR_MS) return true;

@@ -1,41 +1,45 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
-import type { Intents } from '@holdfast/shared/intents';
+import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { DeferredUploads } from './deferred-uploads.js';
-import type { Heartbeat } from './heartbeat.js';
 
 export interface Accepting {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'enqueueUpload'>;
   deferred: DeferredUploads;
-  heartbeat: Heartbeat;
   log: Logger;
 }
 
+export interface Acceptance {
+  /** The asset has carried the commit mark since before this request: it counts, whoever put it there. */
+  committed: boolean;
+  claim: FulfilledClaim | null;
+  /** Whether nobody can have given the upload up meanwhile. */
+  isFresh: () => boolean;
+}
+
 /**
- * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog and
- * its jobs the queue. With Redis away it is deferred, as long as nobody may have given the upload up meanwhile.
- * Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone.
+ * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog, its
+ * claim is fulfilled and its jobs enter the queue. With Redis away it is deferred, as long as nobody may have given the
+ * upload up meanwhile. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
+ * media was deleted before.
  */
 export async function acceptUpload(
-  { intents, queues, deferred, heartbeat, log }: Accepting,
+  { intents, queues, deferred, log }: Accepting,
   record: MediaRecord,
+  { committed, claim, isFresh }: Acceptance,
 ): Promise<MediaRecord> {
   try {
     // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept(record, heartbeat.isFresh(record.id));
-    if (outcome !== 'accepted')
-      throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    const outcome = await intents.accept(record, committed || isFresh(), claim ?? undefined);
+    if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
   } catch (error) {
-    if (
-      !isHoldfastError(error, 'QUEUE_UNAVAILABLE') ||
-      !heartbeat.isFresh(record.id) ||
-      !deferred.add(record)
-    )
+    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh() || !deferred.add(record, settled(claim)))
       throw error;
     log.warn('upload.deferred', { id: record.id });
     return { ...record, status: 'deferred' };
@@ -47,4 +51,9 @@ export async function acceptUpload(
     .catch((error: unknown) => log.warn('upload.enqueue_failed', { id: record.id, error }));
   failpoint('upload.enqueued');
   return record;
+}
+
+/** Acknowledged: it counts, whoever has the claim by then. */
+function settled(claim: FulfilledClaim | null): FulfilledClaim | null {
+  return claim === null ? null : { ...claim, exclusive: false };
 }

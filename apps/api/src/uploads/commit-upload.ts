@@ -5,6 +5,7 @@ import {
   readHostMetadata,
   type CarriedFields,
   type MediaRecord,
+  type UploadClaim,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import type { ReceivedFile } from './receive-file.js';
@@ -13,6 +14,8 @@ export interface Commit {
   ref: AssetRef;
   file: ReceivedFile;
   fields: CarriedFields;
+  /** Of an upload with an Idempotency-Key. */
+  claim: UploadClaim | null;
   folder: string;
   signal: AbortSignal;
   /** Called before a small body is sent: from then on the host may have the asset. */
@@ -25,20 +28,27 @@ export interface Commit {
  * now carries it; after a rejection the asset may or may not exist.
  */
 export async function commitUpload(host: MediaHost, commit: Commit): Promise<MediaRecord> {
-  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: commit.fields });
+  const metadata = writeHostMetadata({
+    mark: { state: 'committed' },
+    fields: commit.fields,
+    ...(commit.claim === null ? {} : { claim: commit.claim }),
+  });
   const { body } = commit.file;
   if ('stored' in body) refuseOtherBytes(body.stored.asset, commit.file);
   const write = async (): Promise<HostAsset> => {
     if ('stored' in body) return host.annotate(commit.ref, metadata, commit.signal);
     commit.onSending();
-    const { asset } = await host.put({
+    const { asset, existed } = await host.put({
       ref: commit.ref,
       metadata,
       body: body.small,
       contentLength: body.small.length,
       signal: commit.signal,
     });
-    return asset;
+    if (!existed) return asset;
+    // An earlier try of the same request was still on its way to the host.
+    refuseOtherBytes(asset, commit.file);
+    return host.annotate(commit.ref, metadata, commit.signal);
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
   refuseOtherBytes(asset, commit.file);

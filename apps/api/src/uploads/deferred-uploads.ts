@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Intents } from '@holdfast/shared/intents';
+import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
@@ -12,8 +12,8 @@ const RETRY_MS = 1_000;
  * memory loses nothing: a sync finds them. It only makes them appear sooner, and answers for them until then.
  */
 export interface DeferredUploads {
-  /** False when too many are held already: the upload must then be refused. */
-  add(record: MediaRecord): boolean;
+  /** False when too many are held already: the upload must then be refused. Its claim is fulfilled with it. */
+  add(record: MediaRecord, claim: FulfilledClaim | null): boolean;
   find(id: string): MediaRecord | null;
   size(): number;
   stop(): void;
@@ -25,7 +25,7 @@ export function createDeferredUploads(deps: {
   log: Logger;
 }): DeferredUploads {
   const { intents, queues, log } = deps;
-  const held = new Map<string, MediaRecord>();
+  const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
   const stopped = new AbortController();
   let catchingUp = false;
 
@@ -35,8 +35,10 @@ export function createDeferredUploads(deps: {
     try {
       while (held.size > 0) {
         await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
-        for (const [id, record] of held) {
-          const accepted = await intents.accept(record, true).catch(() => 'unreachable' as const);
+        for (const [id, { record, claim }] of held) {
+          const accepted = await intents
+            .accept(record, true, claim ?? undefined)
+            .catch(() => 'unreachable' as const);
           if (accepted === 'unreachable') break;
           held.delete(id);
           log.info('upload.deferred_settled', { id, outcome: accepted });
@@ -52,15 +54,15 @@ export function createDeferredUploads(deps: {
   };
 
   return {
-    add: (record) => {
+    add: (record, claim) => {
       if (held.size >= HOLD_AT_MOST) return false;
-      held.set(record.id, record);
+      held.set(record.id, { record, claim });
       void catchUp();
       return true;
     },
     find: (id) => {
-      const record = held.get(id);
-      return record === undefined ? null : { ...record, status: 'deferred' };
+      const entry = held.get(id);
+      return entry === undefined ? null : { ...entry.record, status: 'deferred' };
     },
     size: () => held.size,
     stop: () => stopped.abort(),

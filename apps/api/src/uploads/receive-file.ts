@@ -1,18 +1,15 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
+import { createTally, type FileDigest, type Tally } from './digest-file.js';
 import { fileKindOf, SNIFF_BYTES, type FileKind } from './file-kind.js';
 
 /** Bodies up to this size are read whole, hashed and checked before the host sees a byte. */
 export const SMALL_BODY_BYTES = 256 * 1024;
 
-export interface ReceivedFile {
+export interface ReceivedFile extends FileDigest {
   kind: FileKind;
-  bytes: number;
-  sha256: string;
-  md5: string;
   /** A small body still waits to be sent; a large one is on the host already, not yet committed. */
   body: { small: Buffer } | { stored: PutResult };
 }
@@ -91,24 +88,4 @@ async function transferRest(
   } catch (error) {
     throw sourceError ?? error;
   }
-}
-
-type Tally = ReturnType<typeof createTally>;
-
-/** Counts and hashes what passes; throws FILE_TOO_LARGE on the first byte too many. */
-function createTally(maxBytes: number) {
-  const sha256 = createHash('sha256');
-  const md5 = createHash('md5');
-  let bytes = 0;
-  return {
-    bytes: () => bytes,
-    add: (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > maxBytes)
-        throw new HoldfastError('FILE_TOO_LARGE', `the file is larger than ${String(maxBytes)} bytes`);
-      sha256.update(chunk);
-      md5.update(chunk);
-    },
-    result: () => ({ bytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
-  };
 }

@@ -16,6 +16,15 @@ export interface Undo {
   ref: AssetRef | null;
   /** True when the host may still store the asset after we have looked. */
   unsettled: boolean;
+  /** Of an upload with an Idempotency-Key: other tries may have its id by now. */
+  owner?: Owner;
+}
+
+export interface Owner {
+  /** Whether what the host has under this id is still ours to remove, for the next seconds. Never rejects. */
+  holds(): Promise<boolean>;
+  /** Gives the id up; false when another try has it: its intent is not ours to drop. */
+  letGo(): Promise<boolean>;
 }
 
 export interface Undoing {
@@ -35,7 +44,8 @@ export function createUndoing(deps: {
   let held = 0;
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
-  const remember = async ({ id, ref }: Undo, dueInMs: number | null): Promise<void> => {
+  const remember = async ({ id, ref, owner }: Undo, dueInMs: number | null): Promise<void> => {
+    if (owner !== undefined && !(await owner.letGo())) return;
     if (ref !== null && dueInMs !== null) await refusedAssets.add(ref, Date.now() + dueInMs);
     await intents.drop(id);
   };
@@ -61,6 +71,7 @@ export function createUndoing(deps: {
 
   return {
     undo: async (upload) => {
+      if (upload.owner !== undefined && !(await upload.owner.holds())) return;
       let dueInMs: number | null = null;
       if (upload.ref !== null) {
         try {

@@ -1,4 +1,5 @@
-import { newMediaId, publicIdFor, type CarriedFields } from '@holdfast/shared/media';
+import type { HeldClaim } from '@holdfast/shared/idempotency';
+import { newMediaId, publicIdFor, timeOfId, type CarriedFields } from '@holdfast/shared/media';
 import type { AssetRef } from '@holdfast/shared/media-host';
 import type { FileKind } from './file-kind.js';
 
@@ -7,6 +8,8 @@ export interface UploadAttempt {
   readonly id: string;
   readonly startedAt: Date;
   readonly uploadedBy: string;
+  /** Of an upload with an Idempotency-Key. */
+  readonly claim: HeldClaim | null;
   /** Aborted with the reason when the client is gone or too slow, the sweep gave up, or anything failed. */
   readonly cancel: AbortController;
   /** Seconds after which an asset without the commit mark may be removed, counted from its upload. */
@@ -20,12 +23,18 @@ export interface UploadAttempt {
   transfer: Promise<unknown> | null;
 }
 
-export function newAttempt(uploadedBy: string, deadlineSeconds: number): UploadAttempt {
-  const startedAt = new Date();
+/** All tries of one claim have the same id, and with it the same time. */
+export function newAttempt(
+  uploadedBy: string,
+  deadlineSeconds: number,
+  claim: HeldClaim | null,
+): UploadAttempt {
+  const id = claim?.id ?? newMediaId();
   return {
-    id: newMediaId(startedAt.getTime()),
-    startedAt,
+    id,
+    startedAt: new Date(timeOfId(id)),
     uploadedBy,
+    claim,
     cancel: new AbortController(),
     deadlineSeconds,
     filename: '',

@@ -9,16 +9,21 @@ import express from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { readSettings, type UploadSettings } from '@holdfast/shared/config';
+import { claimKey, createClaims } from '@holdfast/shared/idempotency';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
+import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys, type RedisClient } from '@holdfast/shared/redis';
+import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { errorHandler } from '../http/error-handler.js';
 import { requestId } from '../http/request-id.js';
 import { createShutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
+import { watchRebuilding } from '../media/rebuilding.js';
+import { createIdSecret } from './id-secret.js';
 import { createUploadSlots } from './upload-slots.js';
 import { uploadRoute } from './upload-route.js';
 import { createUploads, type Uploads } from './uploads.js';
@@ -54,6 +59,11 @@ async function setup(): Promise<Bench> {
     uploads: limits,
     folder: 'holdfast',
     host,
+    catalog,
+    claims: createClaims(client, keys),
+    rebuilding: watchRebuilding({ syncState: createSyncState(client, keys), redis: client, keys }),
+    idSecret: createIdSecret(settings.host, folder),
+    claimWaitMs: 300,
     intents: createIntents(client, keys),
     refusedAssets: createRefusedAssets(client, keys),
     queues,
@@ -64,10 +74,7 @@ async function setup(): Promise<Bench> {
   const app = express();
   const address = { url: () => 'http://example.test' };
   app.use(requestId(silentLogger));
-  app.post(
-    '/upload',
-    uploadRoute({ ...uploads, catalog, answerFor: (record) => acceptedMedia(record, address) }),
-  );
+  app.post('/upload', uploadRoute({ ...uploads, answerFor: (record) => acceptedMedia(record, address) }));
   app.use(errorHandler());
   const server: Server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -424,5 +431,50 @@ describe('admission', () => {
       timeout: 10_000,
     });
     expect(bench.uploads.deferred.size()).toBe(0);
+  });
+
+  it('answers 503 within a second to a request with a key too while Redis is paused', async () => {
+    bench.redis.pause();
+    const started = performance.now();
+    expect(await send([['file', png()]], { 'Idempotency-Key': 'k' })).toMatchObject({
+      status: 503,
+      body: { code: 'QUEUE_UNAVAILABLE' },
+    });
+    expect(performance.now() - started).toBeLessThan(1_000);
+    bench.redis.resume();
+  });
+
+  it('answers 409 with Retry-After when another request with the key does not end in time', async () => {
+    const { claims } = bench.uploads;
+    const held = await claims.claim(claimKey('anonymous', 'k'), newMediaId(), null);
+    expect(held.state).toBe('held');
+    const answer = await send([['file', png()]], { 'Idempotency-Key': 'k' });
+    expect(answer).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_IN_PROGRESS' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(10);
+    expect(await filesOnHost()).toEqual([]);
+  });
+
+  it('finishes the key of a deferred upload when Redis is back', async () => {
+    const put = bench.uploads.host.put.bind(bench.uploads.host);
+    bench.uploads.host.put = async (request) => {
+      const result = await put(request);
+      await bench.redis.kill();
+      return result;
+    };
+    const data = png();
+    const key = { 'Idempotency-Key': 'k' };
+    const first = await send([['file', data]], key);
+    expect(first).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+    expect(await send([['file', data]], key)).toMatchObject({ status: 503 });
+    bench.uploads.host.put = put;
+    await bench.redis.restart();
+    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0), { timeout: 10_000 });
+    const again = await send([['file', data]], key);
+    expect({ status: again.status, replayed: again.headers.get('idempotent-replayed') }).toEqual({
+      status: 202,
+      replayed: 'true',
+    });
+    expect(again.body['media']).toMatchObject({ id: (first.body['media'] as { id: string }).id });
+    expect((await bench.catalog.counts()).total).toBe(1);
   });
 });

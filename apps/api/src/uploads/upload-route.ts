@@ -1,38 +1,67 @@
 import type { Request, Response } from 'express';
-import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
-import { receiveUpload, type UploadDependencies } from './receive-upload.js';
+import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './keyed-upload.js';
+import { receiveUpload } from './receive-upload.js';
+import { readWishes } from './upload-wishes.js';
 import { waitUntilVerified } from './wait-until-verified.js';
 
-export interface UploadRouteDependencies extends UploadDependencies {
-  catalog: Pick<Catalog, 'find'>;
+export interface UploadRouteDependencies extends KeyedDependencies {
   /** The answer's body for one record. */
   answerFor(record: MediaRecord): { media: { status: string }; links: { self: string } };
 }
 
-/** `POST /api/media/upload`: 202 once the media is permanent, 201 when the client waited and it is verified. */
+/**
+ * `POST /api/media/upload`: 202 once the media is permanent, 201 when the client waited and it is verified, 200 when these
+ * bytes were there and the client wants no duplicates.
+ */
 export function uploadRoute(deps: UploadRouteDependencies) {
   return async (req: Request, res: Response): Promise<void> => {
     const { waitSeconds } = readPrefer(req.get('prefer'));
-    let record: MediaRecord;
+    let outcome: KeyedOutcome;
     try {
-      record = await receiveUpload(deps, req, res, contextOf(req).client.name);
+      outcome = await upload(deps, req, res);
     } catch (error) {
       // The form's parser no longer reads; what is still to come is thrown away, within the bounds of early answers.
       req.unpipe();
       req.resume();
       throw error;
     }
-    if (waitSeconds !== undefined && record.status === 'saving') {
-      const gone = new AbortController();
-      res.once('close', () => gone.abort());
-      record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, gone.signal)) ?? record;
+    let { record } = outcome;
+    if (outcome.replayed) res.setHeader('Idempotent-Replayed', 'true');
+    if (outcome.duplicate) {
+      const answer = deps.answerFor(record);
+      res.setHeader('Location', answer.links.self);
+      res.status(200).json({ ...answer, duplicate: true });
+      return;
+    }
+    if (waitSeconds !== undefined) {
+      if (record.status === 'saving') record = await waitFor(deps, record, waitSeconds, res);
       res.set(preferenceApplied(waitSeconds));
     }
     const answer = deps.answerFor(record);
     res.setHeader('Location', answer.links.self);
-    res.status(record.status === 'verified' ? 201 : 202).json(answer);
+    // A replayed answer has the status of the first one, however long ago the media was verified.
+    res.status(waitSeconds !== undefined && record.status === 'verified' ? 201 : 202).json(answer);
   };
+}
+
+async function upload(deps: UploadRouteDependencies, req: Request, res: Response): Promise<KeyedOutcome> {
+  const { duplicates, idempotencyKey: key } = readWishes(req);
+  const { name } = contextOf(req).client;
+  if (key !== null) return keyedUpload(deps, req, res, name, { key, duplicates });
+  const plain = { uploadedBy: name, duplicates, claim: null, unfinished: [] };
+  return { ...(await receiveUpload(deps, req, res, plain)), replayed: false };
+}
+
+async function waitFor(
+  { catalog }: UploadRouteDependencies,
+  record: MediaRecord,
+  waitSeconds: number,
+  res: Response,
+): Promise<MediaRecord> {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  return (await waitUntilVerified(catalog, record, waitSeconds * 1_000, gone.signal)) ?? record;
 }

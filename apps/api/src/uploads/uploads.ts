@@ -1,20 +1,30 @@
+import type { Catalog } from '@holdfast/shared/catalog';
 import type { UploadSettings } from '@holdfast/shared/config';
+import type { Claims } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Shutdown } from '../http/shutdown.js';
+import type { Rebuilding } from '../media/rebuilding.js';
 import type { UploadSlots } from './upload-slots.js';
 import { createAdmission } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { createHeartbeat } from './heartbeat.js';
-import type { UploadDependencies } from './receive-upload.js';
+import type { KeyedDependencies } from './keyed-upload.js';
 import { createUndoing } from './undo-upload.js';
 
 export interface UploadParts {
   uploads: UploadSettings;
   folder: string;
   host: MediaHost;
+  catalog: Catalog;
+  claims: Claims;
+  rebuilding: Rebuilding;
+  /** See createIdSecret. */
+  idSecret: () => Promise<Buffer>;
+  /** How long a request waits for another one with the same Idempotency-Key. */
+  claimWaitMs?: number;
   intents: Intents;
   refusedAssets: RefusedAssets;
   queues: MediaQueues;
@@ -23,22 +33,32 @@ export interface UploadParts {
   log: Logger;
 }
 
-export type Uploads = UploadDependencies & { stop(): void };
+/** Clients give up after a minute or so; the lease of a dead request runs out well before. */
+const CLAIM_WAIT_MS = 30_000;
+
+export type Uploads = KeyedDependencies & { stop(): void };
 
 /** Everything that uploads share within one process. `stop` ends what it retries in the background. */
 export function createUploads(parts: UploadParts): Uploads {
-  const { uploads, folder, host, intents, refusedAssets, queues, slots, shutdown, log } = parts;
+  const { uploads, folder, host, catalog, claims, rebuilding, idSecret, intents, refusedAssets, queues } =
+    parts;
+  const { slots, shutdown, log } = parts;
   const undoing = createUndoing({ host, intents, refusedAssets, log });
   const deferred = createDeferredUploads({ intents, queues, log });
   return {
     host,
+    catalog,
+    claims,
+    claimWaitMs: parts.claimWaitMs ?? CLAIM_WAIT_MS,
+    rebuilding,
+    idSecret,
     intents,
     queues,
     log,
     folder,
     undoing,
     deferred,
-    heartbeat: createHeartbeat(intents, log),
+    heartbeat: createHeartbeat(intents, claims, log),
     shutdown,
     admission: createAdmission({ uploads, host, slots, shutdown }),
     allowedTypes: uploads.allowedTypes,

@@ -1,0 +1,40 @@
+import type { Request, Response } from 'express';
+import { inviteBody } from '../http/expect-continue.js';
+import type { Shutdown } from '../http/shutdown.js';
+import { parseMediaFields } from '../media/media-fields.js';
+import type { Admission } from './admission.js';
+import { cancellable } from './cancellable.js';
+import { digestFile } from './digest-file.js';
+import { parseForm } from './parse-form.js';
+import type { SentUpload } from './request-print.js';
+import { cleanFilename } from './upload-attempt.js';
+import { watchClient } from './watch-client.js';
+
+export interface DiscardDependencies {
+  admission: Admission;
+  shutdown: Pick<Shutdown, 'cut'>;
+}
+
+/** Reads an upload to its end and keeps only what tells it from others. Throws what any upload throws for a bad body. */
+export async function readAndDiscard(
+  { admission, shutdown }: DiscardDependencies,
+  req: Request,
+  res: Response,
+): Promise<SentUpload> {
+  const admitted = await admission.admit(req);
+  const cancel = new AbortController();
+  const endWatch = watchClient(req, shutdown.cut, (reason) => cancel.abort(reason));
+  try {
+    cancel.signal.throwIfAborted();
+    inviteBody(req, res);
+    const form = parseForm(req, res, async ({ stream, filename }) => ({
+      filename: cleanFilename(filename),
+      ...(await digestFile(stream, admitted.maxBytes)),
+    }));
+    const { file, fields } = await cancellable(cancel.signal, form);
+    return { ...file, fields: parseMediaFields(fields) };
+  } finally {
+    endWatch();
+    admitted.leave();
+  }
+}

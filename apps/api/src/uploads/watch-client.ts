@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { watchPace } from './body-pace.js';
+
+/** Tells when the client of an upload is gone or too slow, or the process ends. Returns a function that ends the watch. */
+export function watchClient(
+  req: IncomingMessage,
+  cut: AbortSignal,
+  giveUp: (reason: HoldfastError) => void,
+): () => void {
+  const endPace = watchPace(req, giveUp);
+  const onCut = (): void => giveUp(new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 2 }));
+  const onAborted = (): void => giveUp(new HoldfastError('CLIENT_ABORTED'));
+  cut.addEventListener('abort', onCut, { once: true });
+  req.once('aborted', onAborted);
+  // Before an upload was admitted nobody listened, and what is aborted does not say so again.
+  if (req.destroyed && !req.readableEnded) onAborted();
+  return () => {
+    endPace();
+    cut.removeEventListener('abort', onCut);
+    req.off('aborted', onAborted);
+  };
+}
