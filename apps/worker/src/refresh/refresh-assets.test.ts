@@ -142,6 +142,19 @@ describe('a notification', () => {
     expect(await rig.host.find(again)).toBeNull();
   });
 
+  it('of a deletion waits for a record that is just being saved', async () => {
+    const rig = await openRig();
+    const asset = await rig.upload();
+    await rig.catalog.save(rig.recordOf(asset));
+    await rig.cloud.assets.remove(asset.assetId);
+    await expect(rig.refresh('deleted', asset)).rejects.toBeInstanceOf(HandBack);
+    await rig.catalog.markVerified('fsynced', new Date(), [
+      { id: rig.recordOf(asset).id, revision: 1, attempts: 1 },
+    ]);
+    await rig.refresh('deleted', asset);
+    expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
+  });
+
   it('of a rename keeps the record under its id', async () => {
     const rig = await openRig();
     const foreign = await rig.foreign('cats/tom');
