@@ -1,9 +1,13 @@
-import type { SyncSettings } from '@holdfast/shared/config';
-import { jobOptions, syncJob, type MediaQueues, type SyncPayload } from '@holdfast/shared/jobs';
-import type { JobSettings } from '@holdfast/shared/config';
+import type { JobSettings, SyncSettings } from '@holdfast/shared/config';
+import {
+  jobOptions,
+  syncJob,
+  SYNC_SCHEDULE,
+  type MediaQueues,
+  type SyncPayload,
+} from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 
-const AUTO_SYNC = 'auto-sync';
 /** Workers of one fleet do not start in the same second. */
 const FLEET_STARTS_WITHIN_MS = 10_000;
 
@@ -40,12 +44,12 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
     wanted: every > 0,
     ensure: async () => {
       if (every === 0) {
-        if (await queues.sync.removeJobScheduler(AUTO_SYNC)) log.info('schedule.removed');
+        if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
         return;
       }
       // Without a start date the first run would be now, at each first start.
       await queues.sync.upsertJobScheduler(
-        AUTO_SYNC,
+        SYNC_SCHEDULE,
         { every, startDate: Date.now() + every },
         { name: syncJob.name, data: payload('schedule'), opts: optionsOf('schedule') },
       );

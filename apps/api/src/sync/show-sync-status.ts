@@ -1,5 +1,5 @@
 import type { Settings } from '@holdfast/shared/config';
-import type { MediaQueues } from '@holdfast/shared/jobs';
+import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import { fromRedisError } from '@holdfast/shared/redis';
 import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
@@ -9,9 +9,6 @@ export interface SyncStatusDependencies {
   syncState: Pick<SyncState, 'readStatus'>;
   queues: Pick<MediaQueues, 'queues'>;
 }
-
-/** The worker's schedule in the sync queue. */
-const SCHEDULE_ID = 'auto-sync';
 
 /** What runs, what ran, and what comes next. Throws CATALOG_UNAVAILABLE. */
 export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDependencies) =>
@@ -48,7 +45,7 @@ function snapshotFields({
 /** Null while no worker has set the schedule. */
 async function nextRunAt({ queues }: Pick<MediaQueues, 'queues'>): Promise<string | null> {
   try {
-    const next = (await queues.sync.getJobScheduler(SCHEDULE_ID))?.next;
+    const next = (await queues.sync.getJobScheduler(SYNC_SCHEDULE))?.next;
     return next === undefined ? null : new Date(next).toISOString();
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');

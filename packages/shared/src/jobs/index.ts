@@ -2,19 +2,11 @@ export { queueNames, type JobDefinition, type QueueName } from './define-job.js'
 export { isJobName, jobs, type JobName, type JobPayload } from './job-names.js';
 export { jobOptions, streamOptions, workerTimings } from './job-options.js';
 export { GiveUp, HandBack } from './job-outcome.js';
-export {
-  pushJob,
-  removeJob,
-  saveJob,
-  verifyJob,
-  type PushPayload,
-  type RemovePayload,
-  type SavePayload,
-  type VerifyPayload,
-} from './media-jobs.js';
+export { pushJob, removeJob, saveJob, verifyJob } from './media-jobs.js';
 export { connectMediaQueues, type MediaQueues, type QueueCounts } from './media-queues.js';
 export { REFRESH_AT_ONCE, refreshJob, type RefreshPayload } from './refresh-job.js';
 export {
+  SYNC_SCHEDULE,
   syncJob,
   syncModes,
   syncTriggers,

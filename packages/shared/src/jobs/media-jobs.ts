@@ -37,8 +37,3 @@ export const removeJob = defineJob({
   payload: z.object({ id: z.string(), publicId: z.string(), resourceType: z.enum(resourceTypes), round }),
   idFor: ({ id, round: n }) => `remove-${id}${suffix(n)}`,
 });
-
-export type SavePayload = ReturnType<typeof saveJob.parse>;
-export type VerifyPayload = ReturnType<typeof verifyJob.parse>;
-export type PushPayload = ReturnType<typeof pushJob.parse>;
-export type RemovePayload = ReturnType<typeof removeJob.parse>;

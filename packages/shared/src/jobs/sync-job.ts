@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { defineJob } from './define-job.js';
 
+/** Id of the recurring sync in its queue. */
+export const SYNC_SCHEDULE = 'auto-sync';
+
 export const syncTriggers = ['startup', 'schedule', 'upload', 'manual', 'webhook', 'recovery'] as const;
 export type SyncTrigger = (typeof syncTriggers)[number];
 
