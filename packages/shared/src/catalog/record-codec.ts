@@ -207,7 +207,7 @@ export function sha256Place(sha256: string): { bucket: string; start: string } {
   return { bucket: packed.slice(1, 3) + String(packed.charCodeAt(3) % 4), start: packed.slice(4, 16) };
 }
 
-/** What a fresh record starts with: [status, pushedRevision] go to the script, which adds the rest. */
+/** A level as the measured line keeps it. */
 export function encodeLevel(level: PersistenceLevel): string {
   return levelCode[level];
 }

@@ -140,7 +140,7 @@ redis.call('DEL', record_key(id))
 return 'deleted'
 `);
 
-/** ARGV: id. The members this record must have in its indexes and does not; empty when the indexes agree. */
+/** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
 export const indexGapsScript = defineScript(`${prelude}
 local gaps, wanted = {}, {}
 for n, id in ipairs(ARGV) do

@@ -33,7 +33,7 @@ end
 return states
 `);
 
-/** ARGV: id, resource type. Notes what the sweep must look for, once the kind is known. */
+/** ARGV: id, publicId. Notes what the sweep must look for, once the kind is known. */
 export const describeScript = defineScript(`${prelude}
 local key = p .. ':intent:' .. ARGV[1]
 if redis.call('HGET', key, 'state') ~= 'live' then return 'dead' end
