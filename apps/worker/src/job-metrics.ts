@@ -1,7 +1,7 @@
 import type { JobName } from '@holdfast/shared/jobs';
 
-export const jobOutcomes = ['done', 'attempt_failed', 'failed', 'handed_back'] as const;
-export type JobOutcomeWord = (typeof jobOutcomes)[number];
+/** How one run of a job ended, as metrics name it. */
+export type JobOutcomeWord = 'done' | 'attempt_failed' | 'failed' | 'handed_back';
 
 export interface JobMetrics {
   count(name: JobName, outcome: JobOutcomeWord, seconds: number): void;

@@ -2,6 +2,7 @@ import type { Job } from 'bullmq';
 import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
 import {
   GiveUp,
+  HandBack,
   isJobName,
   jobs,
   type JobName,
@@ -88,5 +89,5 @@ function failureOf(error: unknown): HoldfastError {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && error.name === 'HandBack' ? error.message : toHoldfastError(error).code;
+  return error instanceof HandBack ? error.message : toHoldfastError(error).code;
 }

@@ -1,11 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** The two headers of a notification, as they came. */
-export interface NotificationSignature {
-  timestamp: string | undefined;
-  signature: string | undefined;
-}
-
 /** A signature is good for so long, and may lead our clock by so much. */
 const GOOD_FOR_MS = 2 * 3_600_000;
 const AHEAD_MS = 5 * 60_000;

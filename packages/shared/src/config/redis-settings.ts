@@ -74,7 +74,7 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
   }
   if (env.REDIS_URL !== undefined) {
     const connection = readRedisUrl('REDIS_URL', env.REDIS_URL, problem);
-    const upstash = 'host' in connection && /\.upstash\.io(?:$)/.test(connection.host);
+    const upstash = 'host' in connection && connection.host.endsWith('.upstash.io');
     return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true, prefix };
   }
   if (env.UPSTASH_REDIS_REST_URL !== undefined) {

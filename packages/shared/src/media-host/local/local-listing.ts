@@ -5,6 +5,7 @@ import { resourceTypes, type ResourceType } from '../../media/index.js';
 import { abortReason } from '../abort-signal.js';
 import type { AssetPage, ChangesRequest, HostAsset, ListRequest } from '../media-host.js';
 import { placeOf, readAssetAt } from './asset-files.js';
+import { isAssetId } from './asset-id.js';
 import { walkAssets, type WalkedAsset } from './walk-assets.js';
 
 interface Spot {
@@ -80,7 +81,6 @@ async function* spotsOf(
 function readCursor(cursor: string): Spot {
   const [type, assetId = ''] = cursor.split(':');
   const resourceType = resourceTypes.find((known) => known === type);
-  if (resourceType === undefined || !/^[0-9a-f]{32}$/.test(assetId))
-    throw new HoldfastError('HOST_CURSOR_SPENT');
+  if (resourceType === undefined || !isAssetId(assetId)) throw new HoldfastError('HOST_CURSOR_SPENT');
   return { resourceType, assetId };
 }
