@@ -1,11 +1,17 @@
 import { prelude } from '../catalog/script-prelude.js';
 import { defineScript } from '../redis/index.js';
 
-/** ARGV: ms to hold it. Answers the new holder's token, or '' while another holds the lease. Tokens only grow. */
+/**
+ * ARGV: ms to hold it. Answers the new holder's token, or '' while another holds the lease. Tokens only grow, also over a
+ * Redis that was emptied: they follow the server's clock, in microseconds, so that no old holder finds its own again.
+ */
 export const acquireScript = defineScript(`
 local p = KEYS[1]
 if redis.call('EXISTS', p .. ':sync:lease') == 1 then return '' end
-local token = string.format('%.0f', redis.call('INCR', p .. ':sync:token'))
+local time = redis.call('TIME')
+local last = tonumber(redis.call('GET', p .. ':sync:token') or '0')
+local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+redis.call('SET', p .. ':sync:token', token)
 redis.call('SET', p .. ':sync:lease', token, 'PX', ARGV[1])
 return token
 `);
