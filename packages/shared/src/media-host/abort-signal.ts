@@ -13,11 +13,12 @@ export function abortReason(signal: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
 
-/** Calls `listener` once when the signal aborts later; gives a function that forgets it. */
-export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+/** Calls `listener` once, with the reason, when the signal aborts later; gives a function that forgets it. */
+export function onAbort(signal: AbortSignal | undefined, listener: (reason: Error) => void): () => void {
   if (signal === undefined) return nothing;
+  const onEvent = (): void => listener(abortReason(signal));
   // One signal may end many calls at once; that is no leak, since each of them forgets it.
   setMaxListeners(0, signal);
-  signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
+  signal.addEventListener('abort', onEvent, { once: true });
+  return () => signal.removeEventListener('abort', onEvent);
 }

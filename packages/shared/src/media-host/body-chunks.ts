@@ -25,7 +25,7 @@ export async function* bodyChunks(
   const timer = setTimeout(() => {
     if (reading) body.destroy(new HoldfastError('HOST_TIMEOUT', 'the body of the upload stalled'));
   }, idleMs);
-  const forgetAbort = onAbort(signal, () => body.destroy(abortReason(signal)));
+  const forgetAbort = onAbort(signal, (reason) => body.destroy(reason));
   try {
     signal.throwIfAborted();
     for await (const chunk of body as AsyncIterable<Buffer>) {

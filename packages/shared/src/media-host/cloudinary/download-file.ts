@@ -30,7 +30,7 @@ export function downloadFile(
       reject(error);
     };
     const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    const forgetAbort = onAbort(signal, () => fail(signal === undefined ? undefined : abortReason(signal)));
+    const forgetAbort = onAbort(signal, fail);
     if (signal !== undefined && isAborted(signal)) {
       fail(abortReason(signal));
       return;

@@ -35,7 +35,7 @@ export function callHost(
       reject(error);
     };
     const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    const forgetAbort = onAbort(signal, () => fail(signal === undefined ? undefined : abortReason(signal)));
+    const forgetAbort = onAbort(signal, fail);
     const succeed = (reply: unknown): void => {
       settle();
       lease.release();

@@ -43,7 +43,7 @@ export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): 
       else resolve(reply);
     };
     const timer = setTimeout(() => finish(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    const forgetAbort = onAbort(signal, () => finish(abortReason(signal)));
+    const forgetAbort = onAbort(signal, finish);
     if (signal.aborted) {
       finish(abortReason(signal));
       return;
