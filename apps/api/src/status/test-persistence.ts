@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { PersistenceLevel } from '@holdfast/shared/media';
 import {
   connectionError,
   redisErrorKind,
@@ -14,7 +14,7 @@ import { withinMs } from '../within-ms.js';
 export interface PersistenceTest {
   testPassed: boolean;
   /** What the server confirmed for the test record; null when the test failed. */
-  level: PersistenceLevel | null;
+  level: DurabilityLevel | null;
   /** From the write to the confirmation. */
   latencyMs: number;
   message: string;
@@ -62,7 +62,7 @@ async function runTest({ redis, keys, barrier }: TestDependencies): Promise<Pers
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();
-  const result = (level: PersistenceLevel | null, message: string): PersistenceTest => ({
+  const result = (level: DurabilityLevel | null, message: string): PersistenceTest => ({
     testPassed: level !== null,
     level,
     latencyMs: Math.round((performance.now() - start) * 10) / 10,

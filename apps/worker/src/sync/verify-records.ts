@@ -1,11 +1,10 @@
-import type { DurabilityLevel } from '@holdfast/shared/config';
+import { isBelow } from '@holdfast/shared/config';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { judgeRecord } from '../verify/judge-record.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
 type VerifyParts = Pick<SyncDependencies, 'readBack' | 'barrier' | 'serverJudged' | 'catalog' | 'settings'>;
 
-const levels: readonly DurabilityLevel[] = ['written', 'fsynced', 'replicated'];
 /** Read-backs until the records agree and both connections lasted from the read-back to the barrier. */
 const TRIES = 3;
 
@@ -41,9 +40,12 @@ async function verifyOnce(
   if (same.length === 0) return again;
   await serverJudged();
   const level = await barrier.confirm();
-  const { required } = settings.durability;
-  const tooLow = required !== undefined && levels.indexOf(level) < levels.indexOf(required);
-  if (tooLow || readBack.epoch() !== before[0] || barrier.epoch() !== before[1]) return [...again, ...same];
+  if (
+    isBelow(level, settings.durability.required) ||
+    readBack.epoch() !== before[0] ||
+    barrier.epoch() !== before[1]
+  )
+    return [...again, ...same];
   await catalog.markVerified(
     level,
     new Date(),

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { DurabilityLevel } from '@holdfast/shared/config';
+import { isBelow, type DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
@@ -22,8 +22,6 @@ export interface VerifyDependencies {
   afterUpload: () => void;
 }
 
-/** From weak to strong. */
-const levels: readonly DurabilityLevel[] = ['written', 'fsynced', 'replicated'];
 /** How often a connection may be lost between read-back and barrier before the job goes back to the queue. */
 const TRIES = 3;
 
@@ -37,10 +35,10 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
     const level = await proveSaved(record, deps, signal);
     if (level === 'superseded') return;
     failpoint('verify.confirmed');
-    if (deps.required !== undefined && levels.indexOf(level) < levels.indexOf(deps.required)) {
+    if (isBelow(level, deps.required)) {
       throw new HoldfastError(
         'DURABILITY_TOO_LOW',
-        `the server confirmed ${level}, required is ${deps.required}`,
+        `the server confirmed ${level}, required is ${String(deps.required)}`,
       );
     }
     const outcome = await deps.markVerified({

@@ -1,4 +1,5 @@
-import type { MediaRecord, PersistenceLevel } from '../media/index.js';
+import type { DurabilityLevel } from '../config/index.js';
+import type { MediaRecord } from '../media/index.js';
 import {
   fromRedisError,
   type RedisClient,
@@ -91,7 +92,7 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
         : words<SaveOutcome>(saveScript, [leaseToken, ...entries.flatMap((entry) => saveArguments(entry))]),
     /** Sets verified where the revision is still the one that was verified, and ends the intent of the upload. */
     markVerified: (
-      level: PersistenceLevel,
+      level: DurabilityLevel,
       verifiedAt: Date,
       entries: readonly VerifiedEntry[],
     ): Promise<VerifiedOutcome[]> =>

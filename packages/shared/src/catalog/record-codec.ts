@@ -1,10 +1,5 @@
-import type {
-  MediaRecord,
-  MediaSource,
-  MediaStatus,
-  PersistenceLevel,
-  ResourceType,
-} from '../media/index.js';
+import type { DurabilityLevel } from '../config/index.js';
+import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../media/index.js';
 
 /**
  * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
@@ -26,7 +21,7 @@ export const statusCode = {
 } as const satisfies Record<MediaStatus, string>;
 export const typeCode = { image: 'i', video: 'v', raw: 'r' } as const satisfies Record<ResourceType, string>;
 const levelCode = { written: 'w', fsynced: 'f', replicated: 'r' } as const satisfies Record<
-  PersistenceLevel,
+  DurabilityLevel,
   string
 >;
 const sourceCode = { upload: 'u', direct: 'd', sync: 's', webhook: 'w' } as const satisfies Record<
@@ -208,7 +203,7 @@ export function sha256Place(sha256: string): { bucket: string; start: string } {
 }
 
 /** A level as the measured line keeps it. */
-export function encodeLevel(level: PersistenceLevel): string {
+export function encodeLevel(level: DurabilityLevel): string {
   return levelCode[level];
 }
 

@@ -3,12 +3,11 @@ import { resolve } from 'node:path';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
 import type { LoggingSettings } from '../logging/index.js';
 import { readAccessSettings, type AccessSettings } from './access-settings.js';
+import type { DurabilityLevel } from './durability-level.js';
 import { withoutEmpty, type Environment } from './environment.js';
 import { readHostSettings, type HostSettings } from './host-settings.js';
 import { readRedisSettings, type RedisSettings } from './redis-settings.js';
 import { variables, type Variables } from './variables.js';
-
-export type DurabilityLevel = 'replicated' | 'fsynced' | 'written';
 
 export interface UploadSettings {
   maxBytes: number;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { durabilityLevels } from './durability-level.js';
 import { flag, list, optionalText, text, wholeNumber } from './environment.js';
 
 const MB = 1_000_000;
@@ -56,7 +57,7 @@ export const variables = z.object({
 
   SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
   SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
-  DURABILITY_REQUIRED: z.enum(['replicated', 'fsynced', 'written']).optional(),
+  DURABILITY_REQUIRED: z.enum(durabilityLevels).optional(),
   DURABILITY_REPLICAS: wholeNumber(-1, 0, 100),
 
   AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(15, 0, 10_080),

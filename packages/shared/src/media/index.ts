@@ -2,14 +2,12 @@ export {
   mediaRecord,
   mediaSources,
   mediaStatuses,
-  persistenceLevels,
   resourceTypes,
   unmeasured,
   type Measured,
   type MediaRecord,
   type MediaSource,
   type MediaStatus,
-  type PersistenceLevel,
   type ResourceType,
 } from './media-record.js';
 export { isAllowedType } from './allowed-types.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { durabilityLevels } from '../config/index.js';
 
 /** Cloudinary's three kinds of resource; audio counts as video. */
 export const resourceTypes = ['image', 'video', 'raw'] as const;
@@ -11,9 +12,6 @@ export type MediaStatus = (typeof mediaStatuses)[number];
 /** How the record first came into the catalog. */
 export const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
 export type MediaSource = (typeof mediaSources)[number];
-
-export const persistenceLevels = ['written', 'fsynced', 'replicated'] as const;
-export type PersistenceLevel = (typeof persistenceLevels)[number];
 
 const isoDate = z.iso.datetime();
 
@@ -44,7 +42,7 @@ export const mediaRecord = z.object({
   /** Grows by one with each change of what clients may edit; an older one never replaces a newer one. */
   revision: z.number().int().min(1),
   persistence: z.object({
-    level: z.enum(persistenceLevels).nullable(),
+    level: z.enum(durabilityLevels).nullable(),
     verifiedAt: isoDate.nullable(),
     attempts: z.number().int(),
   }),

@@ -1,0 +1,8 @@
+/** What a server can confirm of a write, from weak to strong. */
+export const durabilityLevels = ['written', 'fsynced', 'replicated'] as const;
+export type DurabilityLevel = (typeof durabilityLevels)[number];
+
+/** Whether less was confirmed than is required; without a requirement every level suffices. */
+export function isBelow(level: DurabilityLevel, required: DurabilityLevel | undefined): boolean {
+  return required !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(required);
+}
