@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readSettings, refuseOpenAccess, type Environment } from '@holdfast/shared/config';
-import { runUntilSignal, stack, type Service } from '@holdfast/shared/lifecycle';
+import { runUntilSignal, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { announce } from './announce.js';
 import { openDataFolder, type DataFolder } from './embedded-redis/data-folder.js';
@@ -34,7 +34,8 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
   const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
   const redis = folder === undefined ? undefined : await ownRedis(folder, registry, log);
-  const runningParts = allTogether(
+  const runningParts = together(
+    'parts',
     parts.map((part) =>
       supervise(
         {
@@ -90,14 +91,5 @@ async function ownRedis(
   return {
     service: embeddedRedis({ directory, address, lockFd, registry, log, searchPath }),
     env: { HOLDFAST_EMBEDDED_REDIS: addressSetting(address) },
-  };
-}
-
-/** Started and stopped at the same time. */
-function allTogether(services: readonly Service[]): Service {
-  return {
-    name: 'parts',
-    start: async () => void (await Promise.all(services.map((one) => one.start()))),
-    stop: async (deadline) => void (await Promise.all(services.map((one) => one.stop(deadline)))),
   };
 }

@@ -1,7 +1,7 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { ServerFacts } from '@holdfast/shared/durability';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { service, stack, type Service } from '@holdfast/shared/lifecycle';
+import { service, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
@@ -54,7 +54,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
   return stack(
     [
       service('connections', { start: () => undefined, stop: () => deps.close() }),
-      allTogether(workers),
+      together('workers', workers),
       createWorkerWatch(deps, workers),
       createHealthServer({
         host: settings.http.host,
@@ -66,11 +66,4 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     ],
     { stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }) },
   );
-}
-
-function allTogether(workers: readonly Service[]): Service {
-  return service('workers', {
-    start: async () => void (await Promise.all(workers.map((worker) => worker.start()))),
-    stop: async (deadline) => void (await Promise.all(workers.map((worker) => worker.stop(deadline)))),
-  });
 }
