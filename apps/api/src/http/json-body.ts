@@ -1,6 +1,6 @@
 import express, { type Request, type Response } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { inviteBody } from './expect-continue.js';
+import { parseWithin } from './parse-within.js';
 
 /** Far above the largest valid edit: 50 tags, a description and a title in any alphabet. */
 const LIMIT = '256kb';
@@ -20,20 +20,7 @@ export async function readJson(req: Request, res: Response): Promise<unknown> {
   if (empty) return undefined;
   if (req.is(['application/json', 'application/merge-patch+json']) === false)
     throw new HoldfastError('UNSUPPORTED_BODY', 'the body must be application/json');
-  inviteBody(req, res);
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => reject(new HoldfastError('REQUEST_TIMEOUT')), ARRIVES_WITHIN_MS);
-      parse(req, res, (error?: unknown) => {
-        if (error === undefined) resolve();
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the parser's own error, converted at the edge
-        else reject(error);
-      });
-    });
-  } finally {
-    clearTimeout(timer);
-  }
+  await parseWithin(ARRIVES_WITHIN_MS, parse, req, res);
   return req.body as unknown;
 }
 

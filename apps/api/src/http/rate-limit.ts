@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { withinMs } from '../within-ms.js';
 import { contextOf } from './request-context.js';
 
 const MINUTE_MS = 60_000;
@@ -27,10 +28,9 @@ export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitO
   if (perMinute === 0) return (_req, _res, next) => next();
   return async (req, _res, next) => {
     const time = now();
-    const seen = await answeredInTime(
-      countScript(redis, [keys.rate(clientOf(req), Math.floor(time / MINUTE_MS))], []),
-    );
-    if (seen !== null && seen > perMinute) {
+    const count = countScript(redis, [keys.rate(clientOf(req), Math.floor(time / MINUTE_MS))], []);
+    const seen = await withinMs(PATIENCE_MS, count, null).catch(() => null);
+    if (Number(seen) > perMinute) {
       throw new HoldfastError('RATE_LIMITED', `at most ${String(perMinute)} writes a minute`, {
         retryAfterSeconds: (MINUTE_MS - (time % MINUTE_MS)) / 1_000,
       });
@@ -42,16 +42,4 @@ export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitO
 function clientOf(req: Request): string {
   const { client } = contextOf(req);
   return client.via === 'anonymous' ? `address-${req.ip ?? 'unknown'}` : `key-${client.name}`;
-}
-
-async function answeredInTime(reply: Promise<unknown>): Promise<number | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([reply.then(Number, () => null), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
