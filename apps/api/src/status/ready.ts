@@ -1,6 +1,7 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Settings } from '@holdfast/shared/config';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import { backlogScript } from '@holdfast/shared/jobs';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { defineScript, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import type { Shutdown } from '../http/shutdown.js';
@@ -15,20 +16,13 @@ export interface ReadyDependencies {
   uploadSlots: Pick<UploadSlots, 'full'>;
 }
 
-/** Below this the local host takes no uploads. */
-const FREE_BYTES_NEEDED = 200_000_000;
 /** Balancers ask often and all at once. */
 const KNOWN_FOR_MS = 500;
 
 /** KEYS: hash tag, probe. Counts what waits, as the opening of an upload does, and makes the same kind of write. */
-const probeScript = defineScript(`
-local p = KEYS[1]
-local backlog = 0
-for _, queue in ipairs({ 'save', 'verify' }) do
-  backlog = backlog + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
-end
+const probeScript = defineScript(`${backlogScript}
 redis.call('SET', KEYS[2], '1', 'EX', 60)
-return backlog
+return backlog(KEYS[1])
 `);
 
 /** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
@@ -54,7 +48,7 @@ async function uploadRefusal(deps: ReadyDependencies): Promise<HoldfastError | n
   const { settings, redis, keys, host, uploadSlots } = deps;
   if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
   const free = await host.freeBytes().catch(() => null);
-  if (free !== null && free < FREE_BYTES_NEEDED) return new HoldfastError('STORAGE_FULL');
+  if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
   try {
     const backlog = Number(await probeScript(redis.request, [keys.prefix, keys.probe('ready')], []));
     return backlog > settings.uploads.maxBacklog

@@ -1,19 +1,16 @@
 import { prelude } from '../catalog/script-prelude.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
+import { backlogScript } from '../jobs/index.js';
 import { defineScript } from '../redis/index.js';
 
 /**
  * ARGV: id, publicId, largest backlog. Opens a live intent unless too many jobs wait, or what an earlier try under this
  * id left on the host is just being removed: the removal could take the new asset.
  */
-export const openScript = defineScript(`${prelude}
+export const openScript = defineScript(`${prelude}${backlogScript}
 local id = ARGV[1]
 if redis.call('HGET', p .. ':intent:' .. id, 'state') == 'dead' then return 'overloaded' end
-local backlog = 0
-for _, queue in ipairs({ 'save', 'verify' }) do
-  backlog = backlog + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
-end
-if backlog > tonumber(ARGV[3]) then return 'overloaded' end
+if backlog(p) > tonumber(ARGV[3]) then return 'overloaded' end
 local key = p .. ':intent:' .. id
 -- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
 if redis.call('HGET', key, 'state') ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end

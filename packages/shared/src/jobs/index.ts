@@ -1,3 +1,4 @@
+export { backlogScript } from './backlog-script.js';
 export { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 export { isJobName, jobs, type JobName, type JobPayload } from './job-names.js';
 export { jobOptions, streamOptions, workerTimings } from './job-options.js';

@@ -16,5 +16,5 @@ export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
 export { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
 export { HostFailure, isTransientHostError } from './cloudinary/host-failure.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
-export { createLocalHost, type LocalHostOptions } from './local/local-host.js';
+export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';
 export { openLocalFile, type LocalFile } from './local/open-local-file.js';

@@ -28,7 +28,8 @@ export interface LocalHostOptions {
   reserveBytes?: number;
 }
 
-const RESERVE_BYTES = 200_000_000;
+/** Free bytes below which the local host stores nothing more. */
+export const LOCAL_RESERVE_BYTES = 200_000_000;
 const IDLE_MS = 60_000;
 
 /** Files in a folder that several processes may share. Clears what dead ones left half-done. */
@@ -78,7 +79,7 @@ export async function createLocalHost(
 
   const refuseWhenFull = async (bytes: number): Promise<void> => {
     const free = await freeBytes();
-    if (free < (options.reserveBytes ?? RESERVE_BYTES) || free < bytes)
+    if (free < (options.reserveBytes ?? LOCAL_RESERVE_BYTES) || free < bytes)
       throw new HoldfastError('STORAGE_FULL');
   };
 
