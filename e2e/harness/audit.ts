@@ -1,3 +1,4 @@
+import type { RedisServers } from '@holdfast/shared/testing';
 import { expect, vi } from 'vitest';
 import type { ApiClient, Media } from './client.js';
 import { sha256 } from './client.js';
@@ -15,7 +16,7 @@ export interface Acknowledged {
  * host, byte for byte, and nothing else? Waits until nothing is on its way any more.
  */
 export async function audit(
-  deployment: Deployment,
+  deployment: Deployment<RedisServers>,
   client: ApiClient,
   acknowledged: readonly Acknowledged[],
   withinMs = 60_000,
@@ -49,7 +50,11 @@ export async function audit(
 }
 
 /** The local host's addresses name the first API, which may be gone: any API serves the files. */
-async function servedBytes(deployment: Deployment, client: ApiClient, url: string): Promise<Buffer> {
+async function servedBytes(
+  deployment: Deployment<RedisServers>,
+  client: ApiClient,
+  url: string,
+): Promise<Buffer> {
   const place = deployment.emulator === null ? `${client.url}${new URL(url).pathname}` : url;
   return Buffer.from(await (await fetch(place)).arrayBuffer());
 }

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
-import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { freePort, startRedisSandbox, type RedisSandbox, type RedisServers } from '@holdfast/shared/testing';
 import { apiClient, type ApiClient } from './client.js';
 import { startProgram, type Program } from './program.js';
 
 export type HostKind = 'local' | 'cloudinary';
 
-export interface Deployment {
-  redis: RedisSandbox;
+export interface Deployment<Servers extends RedisServers = RedisSandbox> {
+  redis: Servers;
   emulator: CloudinaryEmulator | null;
   /** Environment that every process of the deployment shares. */
   env: Record<string, string>;
@@ -23,14 +23,22 @@ export async function createDeployment(
   host: HostKind,
   over: Record<string, string> = {},
 ): Promise<Deployment> {
+  return createDeploymentOn(await startRedisSandbox(), host, over);
+}
+
+/** The same on servers of the test's choice, which end with the deployment. */
+export async function createDeploymentOn<Servers extends RedisServers>(
+  redis: Servers,
+  host: HostKind,
+  over: Record<string, string> = {},
+): Promise<Deployment<Servers>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'));
-  const redis = await startRedisSandbox();
   const emulator = host === 'cloudinary' ? await startCloudinaryEmulator() : null;
   const programs: Program[] = [];
   // The local host's addresses name the API; all processes must agree on it.
   const port = await freePort();
   const env: Record<string, string> = {
-    REDIS_URL: redis.url,
+    ...redis.env,
     DATA_DIR: dataDir,
     PUBLIC_URL: `http://127.0.0.1:${String(port)}`,
     AUTO_SYNC_ON_STARTUP: 'false',

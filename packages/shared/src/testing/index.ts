@@ -1,2 +1,6 @@
-export { freePort, startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
 export { aRecord } from './media-builders.js';
+export { freePort } from './free-port.js';
+export { startClusterSandbox } from './redis-cluster-sandbox.js';
+export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
+export { startSentinelSandbox } from './redis-sentinel-sandbox.js';
+export type { FailoverServers, RedisServers } from './redis-servers.js';

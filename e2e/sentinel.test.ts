@@ -1,0 +1,17 @@
+import { startSentinelSandbox } from '@holdfast/shared/testing';
+import { expect, it } from 'vitest';
+import { aPng } from './harness/client.js';
+import { coreSuite } from './harness/core-suite.js';
+import { failoverUnderUploads } from './harness/failover.js';
+
+const running = coreSuite(startSentinelSandbox, { storageType: 'Redis Sentinel', level: 'replicated' });
+
+it('loses nothing when the master is killed under uploads', { timeout: 60_000 }, async () => {
+  const { client } = running();
+  const failover = await failoverUnderUploads(running());
+  // Sentinel needs most of it: it waits for a second, and then votes.
+  expect(failover.backAfterMs).toBeLessThan(15_000);
+  const { body } = await client.upload(aPng(), {}, { Prefer: 'wait=20' });
+  // The other replica follows the new master.
+  expect(body.media).toMatchObject({ status: 'verified', persistence: { level: 'replicated' } });
+});
