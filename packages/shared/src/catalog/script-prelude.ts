@@ -35,19 +35,20 @@ end
 
 local function each_index(id, content, visit)
   local c = indexed(content)
-  visit(p .. ':i:t:' .. c[TYPE], c[CREATED], id)
-  if c[CATEGORY] ~= '' then visit(p .. ':i:c:' .. c[CATEGORY], c[CREATED], id) end
+  local created = string.format('%.0f', c[CREATED])
+  visit(p .. ':i:t:' .. c[TYPE], created, id)
+  if c[CATEGORY] ~= '' then visit(p .. ':i:c:' .. c[CATEGORY], created, id) end
   if c[TAGS] ~= 0 then
-    for _, tag in ipairs(c[TAGS]) do visit(p .. ':i:g:' .. tag, c[CREATED], id) end
+    for _, tag in ipairs(c[TAGS]) do visit(p .. ':i:g:' .. tag, created, id) end
   end
   if c[SHA] ~= '' then
     local bucket = string.sub(c[SHA], 2, 3) .. string.format('%d', string.byte(c[SHA], 4) % 4)
-    visit(p .. ':i:h:' .. bucket, 0, string.sub(c[SHA], 5, 16) .. ':' .. id)
+    visit(p .. ':i:h:' .. bucket, '0',string.sub(c[SHA], 5, 16) .. ':' .. id)
   end
   return c
 end
 
-local function add(key, score, member) redis.call('ZADD', key, string.format('%.0f', score), member) end
+local function add(key, score, member) redis.call('ZADD', key, score, member) end
 local function drop(key, _, member) redis.call('ZREM', key, member) end
 
 local function set_status(id, measured, status, created)
@@ -67,8 +68,10 @@ end
 -- N = only over revision N (the caller has read it). Answers what happened in one word.
 local function save(id, expect, pushed, content)
   if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
-  local fresh = indexed(content)
   local measured, old = read(id)
+  -- The usual save of a job: acceptance has written the same before.
+  if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
+  local fresh = indexed(content)
   if not measured then
     if expect ~= '' and expect ~= '0' then return 'absent' end
     measured = { '', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
