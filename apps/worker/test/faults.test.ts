@@ -54,6 +54,8 @@ it('rests while Redis is full, uses up no attempt, and goes on when there is roo
 
 it('notices an emptied Redis: asks for a recovery and sets the schedule again', async () => {
   const { sandbox, keys, queues } = bench;
+  // Its return tells that the watch has looked once and has its connection.
+  await sandbox.client.del(keys.born);
   await bench.startWorker();
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
   await sandbox.client.flushall();

@@ -11,6 +11,7 @@ import {
   writeHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
+import type { RedisClient } from '@holdfast/shared/redis';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import { createApp } from '../../src/app.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
@@ -59,6 +60,7 @@ export async function startApi(
     ...env,
   });
   const deps = await openDependencies(settings, log, {});
+  await readyOrRefused(deps.redis.request);
   const server = httpServer({
     app: createApp(deps),
     host: settings.http.host,
@@ -98,6 +100,15 @@ export async function startApi(
     stop: (deadline) => server.stop(deadline),
     close: closeAll,
   };
+}
+
+/** A busy machine may take longer to connect than the API waits at its start; a Redis that is not there refuses. */
+async function readyOrRefused(client: RedisClient): Promise<void> {
+  if (client.status === 'ready') return;
+  await new Promise<void>((resolve) => {
+    client.once('ready', () => resolve());
+    client.once('close', () => resolve());
+  });
 }
 
 function parseIfJson(response: Response, text: string): unknown {
