@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { AssetPage } from '@holdfast/shared/media-host';
 import { knownBudget, pauseBeforePage } from './call-budget.js';
 import { fetchPatiently } from './fetch-patiently.js';
@@ -16,7 +15,7 @@ export async function eachPage(
   const { deps, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
     const waitMs = pauseBeforePage(knownBudget(deps.host.budget(), session.fleetBudget), deps.now());
-    if (waitMs > 0 && !isFirst) await pause(waitMs, undefined, { signal });
+    if (waitMs > 0 && !isFirst) await deps.pause(waitMs, signal);
     return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };
   let coming = fetchPaced(running.progress.cursor, true);

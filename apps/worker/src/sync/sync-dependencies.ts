@@ -1,3 +1,4 @@
+import { setTimeout as passTime } from 'node:timers/promises';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
@@ -27,10 +28,13 @@ export interface SyncOptions {
   snapshotPartBytes?: number;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** Waits between pages, on the same clock as `now`; rejects when the signal aborts. */
+  pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-export interface SyncDependencies extends Omit<SyncOptions, 'now'> {
+export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   now: () => number;
+  pause: (ms: number, signal: AbortSignal) => Promise<void>;
   catalog: Catalog;
   claims: Pick<Claims, 'restore'>;
   state: SyncState;
@@ -43,6 +47,7 @@ export function syncDependencies(options: SyncOptions): SyncDependencies {
   return {
     ...options,
     now: options.now ?? Date.now,
+    pause: options.pause ?? ((ms, signal) => passTime(ms, undefined, { signal })),
     catalog,
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),

@@ -3,7 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import {
+  startCloudinaryEmulator,
+  type CloudinaryEmulator,
+  type EmulatorOptions,
+} from '@holdfast/cloudinary-emulator';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { readSettings, type Environment } from '@holdfast/shared/config';
 import { createBarrier } from '@holdfast/shared/durability';
@@ -50,6 +54,7 @@ export type RunJob = (
 
 export interface SyncRigOptions {
   env?: Environment;
+  emulator?: EmulatorOptions;
   /** Wraps the host that the worker sees, for what no host does by itself. */
   seenBy?: (host: MediaHost) => MediaHost;
 }
@@ -61,7 +66,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   let emulator: CloudinaryEmulator | undefined;
   if (kind === 'cloudinary') {
-    emulator = await startCloudinaryEmulator();
+    emulator = await startCloudinaryEmulator(options.emulator);
     onTestFinished(() => emulator?.close());
   }
   const settings = readSettings({
