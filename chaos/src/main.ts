@@ -46,8 +46,10 @@ const { result, faults } = await runChaos({
 });
 const violations = checkRun(result);
 await writeFile(join(folder, 'result.json'), JSON.stringify(result));
-process.stdout.write(`${renderReport(result, violations, faults, command)}\n`);
+const report = `${renderReport(result, violations, faults, command)}\n`;
+await new Promise<void>((resolve) => process.stdout.write(report, () => resolve()));
 // What a failed run left is needed to understand it.
 if (violations.length === 0 && !values.keep) await rm(folder, { recursive: true, force: true });
 else say(`kept: ${folder}`);
-process.exitCode = violations.length === 0 ? 0 : 1;
+// All processes are stopped by now; what a fault left of a connection must not keep this one.
+process.exit(violations.length === 0 ? 0 : 1);
