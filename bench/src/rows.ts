@@ -7,8 +7,10 @@ import { memory } from './rows/memory.js';
 import { pipeline } from './rows/pipeline.js';
 import { rebuild } from './rows/rebuild.js';
 import { recordMemory } from './rows/record-memory.js';
+import { resume } from './rows/resume.js';
 import { snapshotRestore } from './rows/snapshot-restore.js';
 import { uploads } from './rows/uploads.js';
+import { workerMemory } from './rows/worker-memory.js';
 
 /** Every row there is, by the name that the command takes. */
 export const rows = {
@@ -18,6 +20,8 @@ export const rows = {
   'full-sync': fullSync,
   rebuild,
   'snapshot-restore': snapshotRestore,
+  resume,
+  'worker-memory': workerMemory,
   lists,
   memory,
   'record-memory': recordMemory,

@@ -21,6 +21,8 @@ export interface Holdfast {
   emulator: EmulatorControl;
   api: Program;
   worker: Program;
+  /** One more worker of the fleet; resolves once it works. */
+  startWorker(): Promise<Program>;
   /** For the logs and files of whatever else a row starts. */
   folder: string;
   /** Resolves once nothing is left to do: no job but the schedule's, no record that is being saved. */
@@ -46,27 +48,32 @@ export async function startHoldfast(cleanUp: CleanUp, over: Record<string, strin
     AUTO_SYNC_ON_STARTUP: 'false',
     ...over,
   };
-  const [port, workerPort] = [String(await freePort()), String(await freePort())];
+  const port = String(await freePort());
   const api = await startProgram(
     repositoryFile('apps/api/dist/main.js'),
     { ...env, PORT: port },
     folder,
     cleanUp,
   );
-  const worker = await startProgram(
-    repositoryFile('apps/worker/dist/main.js'),
-    { ...env, WORKER_PORT: workerPort },
-    folder,
-    cleanUp,
-  );
+  const startWorker = async (): Promise<Program> => {
+    const workerPort = String(await freePort());
+    const program = await startProgram(
+      repositoryFile('apps/worker/dist/main.js'),
+      { ...env, WORKER_PORT: workerPort },
+      folder,
+      cleanUp,
+    );
+    await program.waitFor(`http://127.0.0.1:${workerPort}/readyz`);
+    return program;
+  };
   const url = `http://127.0.0.1:${port}`;
-  await Promise.all([api.waitFor(`${url}/readyz`), worker.waitFor(`http://127.0.0.1:${workerPort}/readyz`)]);
+  const [worker] = await Promise.all([startWorker(), api.waitFor(`${url}/readyz`)]);
   const keys = redisKeys('holdfast');
   // A new catalog is refilled from the host first.
   await until('the first recovery', 60_000, 50, async () => (await redis.client.exists(keys.born)) === 1);
   const settle = (): Promise<void> => settled(redis.client, keys);
   await settle();
-  return { url, redis, keys, emulator, api, worker, folder, settle };
+  return { url, redis, keys, emulator, api, worker, startWorker, folder, settle };
 }
 
 async function settled(redis: Redis, keys: RedisKeys): Promise<void> {

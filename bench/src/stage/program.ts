@@ -12,6 +12,8 @@ export interface Program {
   /** Resolves once this address answers 200; rejects with its last output when the process ends before. */
   waitFor(address: string): Promise<void>;
   stop(): Promise<void>;
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>;
 }
 
 /** Where things are in the repository; this file runs from `bench/dist/stage`. */
@@ -53,6 +55,11 @@ export async function startProgram(
   return {
     pid: child.pid ?? 0,
     stop,
+    kill: async () => {
+      if (isOver()) return;
+      child.kill('SIGKILL');
+      await ended;
+    },
     waitFor: (address) =>
       until(`${file} at ${address}`, 30_000, 50, async () => {
         if (isOver()) {
