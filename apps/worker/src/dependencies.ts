@@ -67,7 +67,7 @@ export async function openDependencies(
   const barrierClient = connect('barrier');
   const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
-  const server = createServerJudgement({ redis: background, connection, prefix, onFacts, log });
+  const server = createServerJudgement({ redis: background, settings: settings.redis, onFacts, log });
   const barrier = boundBarrier(
     createBarrier({
       redis: barrierClient,
@@ -107,6 +107,7 @@ export async function openDependencies(
     refreshHandler: createRefreshAssets(syncOptions),
     log,
     close: async () => {
+      await server.close();
       await queues.close();
       await Promise.all(
         [barrierClient, readBackClient, background, watchClient, queueClient].map((client) =>

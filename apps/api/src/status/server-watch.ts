@@ -1,9 +1,14 @@
 import type { Settings } from '@holdfast/shared/config';
-import { readServerFacts, serverFindings, type Finding, type ServerFacts } from '@holdfast/shared/durability';
+import {
+  createFsyncJudgement,
+  readServerFacts,
+  serverFindings,
+  type Finding,
+  type ServerFacts,
+} from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
 import type { RedisClient } from '@holdfast/shared/redis';
 import { withinMs } from '../within-ms.js';
-import { createFsyncJudgement } from './fsync-judgement.js';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
 export interface ServerWatch {
@@ -39,7 +44,8 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
     for (const finding of findings)
       if (!known.has(finding.code))
         log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { ...finding });
-    judgement.consider(facts);
+    // Not waited for: where it must be measured it takes seconds.
+    void judgement.consider(facts);
   };
 
   const refresh = (): Promise<void> =>

@@ -6,6 +6,12 @@ const PROBES = 5;
 /** A true confirmation under fsync every second takes most of a second; a false one none. */
 const HONEST_MS = 150;
 
+/** What the settings of this server alone tell of its fsync; null where it must be measured. */
+export function promisedFsync({ aofEnabled, fsyncPolicy }: ServerFacts): boolean | null {
+  if (aofEnabled === false || fsyncPolicy === 'no') return false;
+  return fsyncPolicy === 'always' ? true : null;
+}
+
 /**
  * Whether WAITAOF of this server may be believed. Under `always` it may. Valkey and Redis before 8 confirm too early
  * under `everysec`, so there we measure; where the policy is hidden, only a server known to be honest is believed
@@ -16,9 +22,8 @@ export async function believesFsync(
   prefix: string,
   facts: ServerFacts,
 ): Promise<boolean> {
-  if (facts.aofEnabled === false) return false;
-  if (facts.fsyncPolicy === 'always') return true;
-  if (facts.fsyncPolicy === 'no') return false;
+  const promised = promisedFsync(facts);
+  if (promised !== null) return promised;
   const median = await medianConfirmationMs(redis, redisKeys(prefix).barrier);
   if (median >= HONEST_MS) return true;
   const knownHonest = facts.server === 'redis' && Number.parseInt(facts.version, 10) >= 8;

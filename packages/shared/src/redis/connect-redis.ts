@@ -109,18 +109,22 @@ function logConnection(client: RedisClient, role: RedisRole, log: Logger): void 
   });
 }
 
-/** Resolves once the connection can take commands; false when it cannot within `timeoutMs`. */
+/** Resolves once the connection can take commands; false when it cannot within `timeoutMs`, or was closed. */
 export async function isReadyWithin(client: RedisClient, timeoutMs: number): Promise<boolean> {
   if (client.status === 'ready') return true;
+  if (client.status === 'end') return false;
   return new Promise((resolve) => {
     const finish = (ready: boolean): void => {
       clearTimeout(timer);
       client.off('ready', onReady);
+      client.off('end', onEnd);
       resolve(ready);
     };
     const onReady = (): void => finish(true);
+    const onEnd = (): void => finish(false);
     const timer = setTimeout(() => finish(false), timeoutMs);
     client.once('ready', onReady);
+    client.once('end', onEnd);
   });
 }
 
