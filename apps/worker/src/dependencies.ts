@@ -51,6 +51,7 @@ export interface Dependencies {
   close(): Promise<void>;
 }
 
+/** `onFacts` is told what each look at the Redis server shows. Rejects when the media host cannot be used. */
 export async function openDependencies(
   settings: Settings,
   log: Logger,

@@ -10,6 +10,7 @@ export interface Shutdown {
   cutAll(): void;
 }
 
+/** Neither stage has begun. */
 export function createShutdown(): Shutdown {
   const draining = new AbortController();
   const cut = new AbortController();

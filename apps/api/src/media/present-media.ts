@@ -9,6 +9,7 @@ export interface MediaLinks {
   self: string;
 }
 
+/** `address` is where clients reach this API. */
 export function presentMedia(record: MediaRecord, address: Pick<PublicAddress, 'url'>): PresentedMedia {
   return {
     id: record.id,

@@ -8,6 +8,7 @@ import type { ReadBackRecord } from './read-back.js';
  */
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 
+/** Compares as text what both sides encode to, so that no field can be forgotten. */
 export function judgeRecord(expected: MediaRecord, { stored, gaps }: ReadBackRecord): Verdict {
   if (stored === null) return 'absent';
   if (stored.status === 'deleting') return 'superseded';

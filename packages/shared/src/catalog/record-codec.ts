@@ -11,6 +11,7 @@ import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../med
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
  */
 
+/** Statuses and types as the stored lines and the names of indexes spell them. */
 export const statusCode = {
   saving: 's',
   verified: 'v',

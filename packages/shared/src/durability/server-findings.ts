@@ -91,6 +91,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** What an operator should know of this server, in the order of the rules. */
 export function serverFindings(facts: ServerFacts, settings: DurabilitySettings): Finding[] {
   return rules
     .filter((rule) => rule.applies(facts, settings))

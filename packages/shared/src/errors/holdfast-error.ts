@@ -32,6 +32,7 @@ export class HoldfastError extends Error {
   }
 }
 
+/** Whether it is one of ours and, where codes are given, has one of them. */
 export function isHoldfastError(error: unknown, ...codes: readonly ErrorCode[]): error is HoldfastError {
   return error instanceof HoldfastError && (codes.length === 0 || codes.includes(error.code));
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../errors/index.js';
 
+/** One BullMQ worker of each process serves each of these. */
 export const queueNames = ['save', 'verify', 'sync'] as const;
 export type QueueName = (typeof queueNames)[number];
 
@@ -19,6 +20,7 @@ export interface JobDefinition<Name extends string, Payload> {
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
+/** A definition whose payload is checked by the schema; all jobs are kept alike. */
 export function defineJob<Name extends string, Schema extends z.ZodType>(definition: {
   name: Name;
   queue: QueueName;

@@ -15,6 +15,7 @@ export const jobs = {
 export type JobName = keyof typeof jobs;
 export type JobPayload<Name extends JobName> = ReturnType<(typeof jobs)[Name]['parse']>;
 
+/** False for jobs that a newer version, or somebody else, has added. */
 export function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name);
 }

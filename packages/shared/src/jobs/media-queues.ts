@@ -33,6 +33,7 @@ export interface MediaQueues {
 /** Added to the round, so that ids never meet those of the sweep. */
 const AFTER_LOST_SCRIPTS = 1_000;
 
+/** Opens a connection of its own; `close` ends it. */
 export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, log: Logger): MediaQueues {
   const client = connectRedis(redis.connection, 'producer', log);
   const { prefix } = redisKeys(redis.prefix);

@@ -5,6 +5,7 @@ import type { MediaRecord } from './media-record.js';
 /** What people may edit, here and on the host. */
 export type EditableFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
 
+/** Their order is that of the prints in `editBase`. */
 export const editableFields = ['title', 'description', 'category', 'tags'] as const;
 
 /** Beside the fields travels a short print of each as we wrote it, so that an edit on the host can be told from ours. */

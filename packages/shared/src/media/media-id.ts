@@ -44,6 +44,7 @@ export function isOwnId(id: string): boolean {
   return ULID.test(id);
 }
 
+/** True for any id that a record may have. */
 export function isMediaId(id: string): boolean {
   return ULID.test(id) || FOUND_ON_HOST.test(id);
 }

@@ -24,6 +24,7 @@ const byReplyPrefix: readonly (readonly [RegExp, RedisErrorKind])[] = [
 const networkCode = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|ENET|ENOENT|NR_CLOSED)/;
 const networkName = /^(?:MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)$/;
 
+/** Told by the code of the error, or by the first words of the reply. */
 export function redisErrorKind(error: unknown): RedisErrorKind {
   if (!(error instanceof Error)) return 'fatal';
   // A transaction that was discarded as a whole says why in the errors of its commands.

@@ -9,6 +9,7 @@ export interface Script {
   readonly text: string;
 }
 
+/** Sends the hash, and the text only where the server does not know it. Rejects with the error of the server or of ioredis. */
 export function defineScript(text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex');
   const run = async (
