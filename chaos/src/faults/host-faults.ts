@@ -61,11 +61,10 @@ export const hostFaults = {
     ...few(random),
   })),
   'host cuts its answer': misbehave((random) => ({ kind: 'cut-response', match: writing, ...few(random) })),
-  // Not of listings: such an answer names the end of the hour, and syncs rightly wait for it, longer than a run lasts.
   'host limits the rate': misbehave((random) => ({
     kind: 'rate-limit',
     status: random.pick([420, 429]),
-    match: { endpoint: ['upload', 'explicit'] },
+    match: { endpoint: ['upload', 'explicit', 'list', 'search'] },
     ...few(random),
   })),
   'host is slow': misbehave((random) => ({

@@ -14,7 +14,10 @@ export async function eachPage(
 ): Promise<void> {
   const { deps, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
-    const waitMs = pauseBeforePage(knownBudget(deps.host.budget(), session.fleetBudget), deps.now());
+    // A recovery asks at least once each time it is tried: an emptied catalog must not wait an hour for a host that answers.
+    const asksAnyway = isFirst && running.run.trigger === 'recovery';
+    const budget = knownBudget(deps.host.budget(), session.fleetBudget);
+    const waitMs = asksAnyway ? 0 : pauseBeforePage(budget, deps.now());
     if (waitMs > 0 && !isFirst) await deps.pause(waitMs, signal);
     return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };

@@ -235,6 +235,20 @@ describe('a sync job', () => {
     expect(await rig.state.findRun('m')).toMatchObject({ result: 'failed' });
   });
 
+  it('asks again for an emptied catalog long before the time that the host named', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    await rig.emulator?.assets.seed(600);
+    await rig.emulator?.faults.add({ kind: 'rate-limit', count: 1, match: { endpoint: 'list' } });
+    let now = Date.now();
+    const run = rig.worker({ now: () => now });
+    const payload = { trigger: 'recovery', mode: 'full', runId: 'r' } as const;
+    const ended = await run(payload).catch((error: unknown) => error);
+    expect(ended).toMatchObject({ name: 'HandBack', delayMs: 30_000 });
+    now += 30_000;
+    await run(payload);
+    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', created: 600, errors: 0 });
+  });
+
   it('lets syncs after uploads wait while the calls of the hour run low, and others run', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const resetAt = new Date(Date.now() + 600_000).toISOString();

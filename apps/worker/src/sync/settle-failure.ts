@@ -6,7 +6,10 @@ import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
 
 const AFTER_SUPERSEDED_MS = 1_000;
 const UNKNOWN_RESET_SECONDS = 60;
-/** A host that came back is asked well within a minute; an hour of asking in vain stays below its hourly limit. */
+/**
+ * A host that came back, or answers again sooner than it said, is asked well within a minute; an hour of asking in vain stays
+ * below its hourly limit.
+ */
 const RECOVERY_AGAIN_MS = 30_000;
 
 /**
@@ -38,7 +41,8 @@ export async function settleFailure(
     return new HandBack(reason, delayMs, error);
   };
   if (code === 'HOST_RATE_LIMITED') {
-    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, LONGEST_WAIT_MS);
+    const longestMs = running.run.trigger === 'recovery' ? RECOVERY_AGAIN_MS : LONGEST_WAIT_MS;
+    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, longestMs);
     return waitFor('the media host asks to wait', delayMs);
   }
   running.run.errors += 1;
