@@ -1,4 +1,23 @@
 import { startClusterSandbox } from '@holdfast/shared/testing';
+import { expect, it, vi } from 'vitest';
+import { aPng, type ApiClient } from './harness/client.js';
 import { coreSuite } from './harness/core-suite.js';
+import { failoverUnderUploads } from './harness/failover.js';
 
-coreSuite(startClusterSandbox, { storageType: 'Redis Cluster', level: 'replicated' });
+const running = coreSuite(startClusterSandbox, { storageType: 'Redis Cluster', level: 'replicated' });
+
+const levelOfAnUpload = async (client: ApiClient): Promise<string | null> =>
+  (await client.upload(aPng(), {}, { Prefer: 'wait=20' })).body.media.persistence.level;
+
+it('loses nothing when our master is killed under uploads', { timeout: 120_000 }, async () => {
+  const { client, deployment } = running();
+  const failover = await failoverUnderUploads(running());
+  expect(failover.backAfterMs).toBeLessThan(15_000);
+  // Its only replica is the master now.
+  expect(await levelOfAnUpload(client)).toBe('fsynced');
+  await deployment.redis.reviveKilled();
+  await vi.waitFor(async () => expect(await levelOfAnUpload(client)).toBe('replicated'), {
+    timeout: 20_000,
+    interval: 500,
+  });
+});

@@ -1,7 +1,7 @@
 import type { RedisSettings } from '@holdfast/shared/config';
 import { createFsyncJudgement, readServerFacts, type ServerFacts } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import type { RedisClient } from '@holdfast/shared/redis';
+import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
 
 /** Settings of a running server may be changed, so a judgement lasts a minute; it is renewed only when one is needed. */
 const LASTS_MS = 60_000;
@@ -29,7 +29,7 @@ export function createServerJudgement({ redis, settings, onFacts, log }: Judgeme
 
   const judge = async (): Promise<void> => {
     try {
-      const facts = await readServerFacts(redis);
+      const facts = await readServerFacts(serverOf(redis, redisKeys(settings.prefix).barrier));
       onFacts(facts);
       if (await fsync.consider(facts)) judgedAt = performance.now();
     } catch (error) {

@@ -7,7 +7,7 @@ import {
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import type { RedisClient } from '@holdfast/shared/redis';
+import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
 import { withinMs } from '../within-ms.js';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
@@ -37,7 +37,7 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
   let reading: Promise<void> | undefined;
 
   const look = async (): Promise<void> => {
-    facts = await readServerFacts(redis);
+    facts = await readServerFacts(serverOf(redis, redisKeys(settings.redis.prefix).barrier));
     readAt = performance.now();
     const known = new Set(findings.map(({ code }) => code));
     findings = serverFindings(facts, settings.durability);

@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis';
 import { catalogReads, type StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { connectionEpoch, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { createBatch } from '../batch.js';
 
 /** What the server has of one record. */
@@ -23,8 +23,7 @@ export interface ReadBack {
  */
 export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
   const reads = catalogReads(redis, keys);
-  let epoch = 0;
-  redis.on('ready', () => (epoch += 1));
+  const epoch = connectionEpoch(redis, keys.barrier);
 
   const readMany = createBatch(async (ids: string[]): Promise<ReadBackRecord[]> => {
     // Sent together on one connection: one round trip.
@@ -35,7 +34,7 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
     ]);
     return ids.map((_, index) => ({ stored: stored[index] ?? null, gaps: gaps[index] ?? 1 }));
   });
-  return { read: readMany, epoch: () => epoch };
+  return { read: readMany, epoch };
 }
 
 async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<void> {

@@ -1,5 +1,12 @@
+import { Cluster } from 'ioredis';
 import type { DurabilityLevel, DurabilitySettings } from '../config/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import {
+  connectionEpoch,
+  fromRedisError,
+  redisErrorKind,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
 
 /** How long one barrier may take before it confirms nothing. */
 const BARRIER_TIMEOUT_MS = 5_000;
@@ -37,10 +44,9 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
   let waiting: Group | undefined;
   let running = 0;
   let count = 0;
-  let epoch = 0;
   let lastDurationMs = 0;
   let lastStart = -Infinity;
-  redis.on('ready', () => (epoch += 1));
+  const epoch = connectionEpoch(redis, keys.barrier);
 
   // A write of our own, then WAITAOF, in a pipeline: the write is what makes the answer cover earlier writes of other
   // connections, and inside MULTI or Lua the server would answer at once and not truly.
@@ -54,7 +60,16 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
     const [write, ...confirmations] = (await pipeline.exec()) ?? [];
     const synced = believed ? confirmations.shift() : undefined;
     const [replicated] = confirmations;
-    if (!write || write[0]) throw write?.[0] ?? new Error('the barrier had no answer');
+    if (!write || write[0]) {
+      // WAIT names no key, and so succeeds on the wrong node: then the client does not follow the write by itself.
+      if (redis instanceof Cluster) await redis.exists(keys.barrier);
+      throw write?.[0] ?? new Error('the barrier had no answer');
+    }
+    // Lost after the write was taken: who answers next may not have it.
+    for (const reply of [synced, replicated]) {
+      const lost = reply?.[0];
+      if (lost && redisErrorKind(lost) === 'unreachable') throw lost;
+    }
     if (settings.replicas > 0 && !replicated?.[0] && Number(replicated?.[1]) >= settings.replicas)
       return 'replicated';
     // A refusal (append-only file off, unknown command) confirms nothing more than that the write was taken.
@@ -85,7 +100,7 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
   };
 
   return {
-    epoch: () => epoch,
+    epoch,
     confirm: async () => {
       waiting ??= newGroup();
       const { result } = waiting;

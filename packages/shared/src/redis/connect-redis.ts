@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
@@ -9,9 +10,20 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
 
 /**
  * What a connection is for decides how it behaves when Redis does not answer.
- * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat.
+ * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat, and on a Cluster: its client
+ * repeats what a lost node did not answer, and every write of ours may be repeated.
  */
 export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue';
+
+/** How often a Cluster client asks again, every 100 ms, while a failover is under way; `queue` outlasts any. */
+const clusterTries: Record<RedisRole, number> = {
+  request: 5,
+  background: 50,
+  readback: 50,
+  barrier: 50,
+  producer: 20,
+  queue: 10_000,
+};
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
 
@@ -42,12 +54,12 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     reconnectOnError: (error) => (redisErrorKind(error) === 'demoted' ? 2 : false),
     ...login(connection),
   };
-  const client = open(connection, options);
+  const client = open(connection, role, options);
   logConnection(client, role, log);
   return client;
 }
 
-function open(connection: RedisConnection, options: RedisOptions): RedisClient {
+function open(connection: RedisConnection, role: RedisRole, options: RedisOptions): RedisClient {
   switch (connection.kind) {
     case 'single':
       return new Redis({ ...options, host: connection.host, port: connection.port });
@@ -67,7 +79,9 @@ function open(connection: RedisConnection, options: RedisOptions): RedisClient {
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout: 2_000,
-        redisOptions: options,
+        maxRedirections: clusterTries[role],
+        // A node that lost its role says where to go: no need for another connection to it.
+        redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
   }
@@ -79,8 +93,13 @@ function login(connection: RedisConnection): RedisOptions {
     db: connection.kind === 'cluster' ? 0 : connection.database,
     ...(connection.username === undefined ? {} : { username: connection.username }),
     ...(connection.password === undefined ? {} : { password: connection.password }),
-    ...(connection.tls ? { tls: connection.kind === 'single' ? { servername: connection.host } : {} } : {}),
+    ...(connection.tls ? { tls: tlsOptions(connection) } : {}),
   };
+}
+
+/** The name that the server is asked for (SNI) must not be an address. */
+function tlsOptions(connection: RedisConnection): { servername?: string } {
+  return connection.kind === 'single' && isIP(connection.host) === 0 ? { servername: connection.host } : {};
 }
 
 const lastErrors = new WeakMap<RedisClient, Error>();

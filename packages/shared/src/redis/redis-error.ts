@@ -9,14 +9,14 @@ export type RedisErrorKind = 'unreachable' | 'refused' | 'demoted' | 'credential
 
 const byReplyPrefix: readonly (readonly [RegExp, RedisErrorKind])[] = [
   [/^(?:READONLY|UNBLOCKED|MASTERDOWN)/, 'demoted'],
-  [/^(?:OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|LOADING)/, 'refused'],
+  [/^(?:OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, 'refused'],
   [/^(?:NOAUTH|WRONGPASS|NOPERM)/, 'credentials'],
   [
     /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|connect |read E|write E)/,
     'unreachable',
   ],
   [
-    /^(?:Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes)/i,
+    /^(?:Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections)/i,
     'unreachable',
   ],
 ];

@@ -3,4 +3,5 @@ export { freePort } from './free-port.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
 export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
 export { startSentinelSandbox } from './redis-sentinel-sandbox.js';
+export { startTlsSandbox } from './tls-sandbox.js';
 export type { FailoverServers, RedisServers } from './redis-servers.js';

@@ -1,0 +1,4 @@
+import { startTlsSandbox } from '@holdfast/shared/testing';
+import { coreSuite } from './harness/core-suite.js';
+
+coreSuite(startTlsSandbox, { storageType: 'Redis', level: 'fsynced' });
