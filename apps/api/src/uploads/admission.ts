@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { UploadSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import type { Shutdown } from '../http/shutdown.js';
 import type { UploadSlots } from './upload-slots.js';
 
@@ -9,7 +9,6 @@ import type { UploadSlots } from './upload-slots.js';
 const MAX_WITHOUT_LENGTH = 100_000_000;
 /** Room for the text parts and the boundaries around the file. */
 const FORM_OVERHEAD_BYTES = 1_000_000;
-const FREE_BYTES_NEEDED = 200_000_000;
 const FREE_SPACE_KNOWN_MS = 5_000;
 const RETRY_SECONDS = 2;
 
@@ -41,7 +40,7 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
     const now = performance.now();
     if (free === undefined || now - free.at > FREE_SPACE_KNOWN_MS)
       free = { bytes: await host.freeBytes(), at: now };
-    if (free.bytes !== null && free.bytes - length < FREE_BYTES_NEEDED)
+    if (free.bytes !== null && free.bytes - length < LOCAL_RESERVE_BYTES)
       throw new HoldfastError('STORAGE_FULL');
   };
 
