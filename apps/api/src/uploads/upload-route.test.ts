@@ -357,6 +357,23 @@ describe('bad input leaves nothing behind', () => {
   );
 });
 
+it.each([
+  ['other bytes', 1_000, { etag: 'ab'.repeat(16) }],
+  ['other bytes of a large file', LARGE, { etag: 'ab'.repeat(16) }],
+  ['fewer bytes, without telling their hash', 1_000, { etag: null, bytes: 999 }],
+])('refuses an upload of which the host stored %s, and removes it', async (_what, bytes, told) => {
+  const put = bench.uploads.host.put.bind(bench.uploads.host);
+  bench.uploads.host.put = async (request) => {
+    const result = await put(request);
+    return { ...result, asset: { ...result.asset, ...told } };
+  };
+  expect(await send([['file', png(bytes)]])).toMatchObject({
+    status: 502,
+    body: { code: 'HOST_CONTENT_MISMATCH' },
+  });
+  await expectNothingLeft();
+});
+
 describe('admission', () => {
   it.each([0, 200])('lets a client go that vanishes during it, %i bytes of its body later', async (sent) => {
     bench.redis.pause();

@@ -123,6 +123,26 @@ it('never writes an older revision over a newer one', async () => {
   expect(await carriedOf(record)).toMatchObject({ title: 'newest', revision: 7 });
 });
 
+it('writes again when its own late write landed on a newer one', async () => {
+  const record = await stored();
+  const second = await editHere(record, { title: 'second' });
+  let overtaken = false;
+  const late: Pick<MediaHost, 'find' | 'annotate'> = {
+    find: (...of) => host.find(...of),
+    annotate: async (...of) => {
+      if (!overtaken) {
+        overtaken = true;
+        // Another push of a newer edit begins and ends while this write is on its way.
+        await editHere(second, { title: 'third' });
+        await pushRecord({ catalog, host }, record.id, signal());
+      }
+      return host.annotate(...of);
+    },
+  };
+  await pushRecord({ catalog, host: late }, record.id, signal());
+  expect(await carriedOf(record)).toMatchObject({ title: 'third', revision: 3 });
+});
+
 it('does nothing for what is pushed, deleted or gone, and says when the asset is missing', async () => {
   const record = await stored();
   expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
