@@ -71,6 +71,8 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         sentinels: [...connection.sentinels],
         name: connection.masterName,
         enableTLSForSentinelMode: connection.tls,
+        // The sentinels are what `rediss://` names; without this they would be asked in the clear.
+        ...(connection.tls ? { sentinelTLS: {} } : {}),
         failoverDetector: true,
         sentinelRetryStrategy: reconnectDelay,
       });

@@ -1,4 +1,5 @@
 import { Cluster } from 'ioredis';
+import { freePort } from './free-port.js';
 import { eventually, redisNodes, type RedisNode } from './redis-nodes.js';
 import type { FailoverServers } from './redis-servers.js';
 
@@ -9,19 +10,34 @@ const PER_MASTER = Math.ceil(SLOTS / 3);
 /** The keys of a deployment with the default prefix lie where this one does. */
 const OUR_KEY = '{holdfast}:barrier';
 
-/** Three masters, each with a replica. */
-export async function startClusterSandbox(): Promise<FailoverServers> {
-  const nodes = await redisNodes('cluster');
+interface ClusterNode extends RedisNode {
+  /** Where nodes talk with each other. */
+  busPort: number;
+}
+
+/** Three masters, each with a replica; `encrypted`: they speak TLS only, with clients and among each other. */
+export async function startClusterSandbox(encrypted = false): Promise<FailoverServers> {
+  const nodes = await redisNodes('cluster', encrypted);
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
   args.push('--repl-diskless-sync-delay', '0');
-  const all = await Promise.all(Array.from({ length: 6 }, () => nodes.add(args)));
+  // By default nodes talk on the port 10,000 above their own, which need not exist.
+  const addNode = async (): Promise<ClusterNode> => {
+    const busPort = await freePort();
+    return { ...(await nodes.add([...args, '--cluster-port', String(busPort)])), busPort };
+  };
+  const all = await Promise.all(Array.from({ length: 6 }, addNode));
   await form(all);
   const client = new Cluster(
     all.map(({ port }) => ({ host: '127.0.0.1', port })),
-    { slotsRefreshTimeout: 2_000 },
+    {
+      slotsRefreshTimeout: 2_000,
+      redisOptions: nodes.clientOptions,
+      dnsLookup: (address, callback) => callback(null, address),
+    },
   );
   client.on('error', () => undefined);
   const slot = Number(await all[0]?.client.cluster('KEYSLOT', OUR_KEY));
+  const scheme = encrypted ? 'rediss://' : '';
   let killed: RedisNode | undefined;
 
   const masterPort = async (): Promise<number> => {
@@ -33,7 +49,10 @@ export async function startClusterSandbox(): Promise<FailoverServers> {
     return master[1];
   };
   return {
-    env: { REDIS_CLUSTER_NODES: all.map(({ port }) => `127.0.0.1:${String(port)}`).join() },
+    env: {
+      REDIS_CLUSTER_NODES: all.map(({ port }) => `${scheme}127.0.0.1:${String(port)}`).join(),
+      ...(nodes.tls === null ? {} : { NODE_EXTRA_CA_CERTS: nodes.tls.ca }),
+    },
     client,
     masterPort,
     wipe: async () => void (await Promise.all(client.nodes('master').map((node) => node.flushall()))),
@@ -51,7 +70,7 @@ export async function startClusterSandbox(): Promise<FailoverServers> {
 }
 
 /** What `redis-cli --cluster create` does. */
-async function form(nodes: readonly RedisNode[]): Promise<void> {
+async function form(nodes: readonly ClusterNode[]): Promise<void> {
   const [first] = nodes;
   for (const [index, { client }] of nodes.slice(0, 3).entries()) {
     const to = Math.min((index + 1) * PER_MASTER, SLOTS) - 1;
@@ -59,7 +78,7 @@ async function form(nodes: readonly RedisNode[]): Promise<void> {
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
   }
   for (const { client } of nodes.slice(1))
-    await client.call('CLUSTER', 'MEET', '127.0.0.1', first?.port ?? 0);
+    await client.call('CLUSTER', 'MEET', '127.0.0.1', first?.port ?? 0, first?.busPort ?? 0);
   for (const [index, { client }] of nodes.slice(3).entries()) {
     const masterId = String(await nodes[index]?.client.call('CLUSTER', 'MYID'));
     await eventually('the meeting of the nodes', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.js';
 import { durableArgs, placeArgs, startRedisServer, type RedisServerProcess } from './redis-server-process.js';
+import { makeTlsFiles, tlsArgs, type TlsFiles } from './tls-certificate.js';
 
 /** One server of several, and a connection of the test to it. */
 export interface RedisNode {
@@ -12,11 +13,20 @@ export interface RedisNode {
   client: Redis;
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** SIGSTOP and SIGCONT. */
+  pause(): void;
+  resume(): void;
 }
 
 /** Several servers under one folder that goes with them. */
 export interface RedisNodes {
   directory: string;
+  /** Set where the servers speak TLS only. */
+  tls: TlsFiles | null;
+  /** What every client of theirs needs. */
+  clientOptions: { tls?: TlsFiles['client'] };
+  /** Arguments that give one more server its place. */
+  placeArgs(port: number, directory: string): string[];
   add(args?: readonly string[], port?: number): Promise<RedisNode>;
   close(): Promise<void>;
 }
@@ -24,13 +34,20 @@ export interface RedisNodes {
 const ATTEMPTS = 100;
 const EVERY_MS = 100;
 
-export async function redisNodes(name: string): Promise<RedisNodes> {
+export async function redisNodes(name: string, encrypted = false): Promise<RedisNodes> {
   const directory = await mkdtemp(join(tmpdir(), `holdfast-${name}-`));
+  const tls = encrypted ? await makeTlsFiles(directory) : null;
   const nodes: RedisNode[] = [];
-  return {
+  const setup: NodeSetup = {
     directory,
+    tls,
+    clientOptions: tls === null ? {} : { tls: tls.client },
+    placeArgs: (port, folder) => [...placeArgs(port, folder), ...(tls === null ? [] : tlsArgs(port, tls))],
+  };
+  return {
+    ...setup,
     add: async (args = [], port) => {
-      const node = await startNode(directory, args, port ?? (await freePort()));
+      const node = await startNode(setup, args, port ?? (await freePort()));
       nodes.push(node);
       return node;
     },
@@ -42,18 +59,32 @@ export async function redisNodes(name: string): Promise<RedisNodes> {
   };
 }
 
-async function startNode(parent: string, args: readonly string[], port: number): Promise<RedisNode> {
-  const directory = join(parent, String(port));
+type NodeSetup = Omit<RedisNodes, 'add' | 'close'>;
+
+async function startNode(setup: NodeSetup, args: readonly string[], port: number): Promise<RedisNode> {
+  const directory = join(setup.directory, String(port));
   await mkdir(directory);
   let server: RedisServerProcess | undefined;
-  const client = new Redis({ port, maxRetriesPerRequest: null, lazyConnect: true });
+  const client = new Redis({ port, maxRetriesPerRequest: null, lazyConnect: true, ...setup.clientOptions });
   client.on('error', () => undefined);
   const start = async (): Promise<void> => {
-    server = await startRedisServer('redis-server', [...placeArgs(port, directory), ...durableArgs, ...args]);
+    server = await startRedisServer('redis-server', [
+      ...setup.placeArgs(port, directory),
+      ...durableArgs,
+      ...args,
+    ]);
     await client.ping();
   };
   await start();
-  return { port, directory, client, start, kill: async () => server?.kill() };
+  return {
+    port,
+    directory,
+    client,
+    start,
+    kill: async () => server?.kill(),
+    pause: () => server?.pause(),
+    resume: () => server?.resume(),
+  };
 }
 
 /** Polls until `condition` holds; what it throws counts as "not yet". */

@@ -2,24 +2,28 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.js';
-import { eventually, redisNodes, type RedisNode } from './redis-nodes.js';
-import { placeArgs, startRedisServer } from './redis-server-process.js';
+import { eventually, redisNodes, type RedisNode, type RedisNodes } from './redis-nodes.js';
+import { startRedisServer } from './redis-server-process.js';
 import type { FailoverServers } from './redis-servers.js';
 
 const MASTER = 'media';
 /** Short, so that tests are: in production it is 5 to 30 s. */
 const DOWN_AFTER_MS = 1_000;
 
-/** A master, two replicas and three sentinels. */
-export async function startSentinelSandbox(): Promise<FailoverServers> {
-  const nodes = await redisNodes('sentinel');
+/** A master, two replicas and three sentinels; `encrypted`: all of them speak TLS only. */
+export async function startSentinelSandbox(encrypted = false): Promise<FailoverServers> {
+  const nodes = await redisNodes('sentinel', encrypted);
   const master = await nodes.add();
   const replicaOf = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0'];
   const data = [master, ...(await Promise.all([nodes.add(replicaOf), nodes.add(replicaOf)]))];
   await eventually('replication', async () => (await connectedReplicas(master.client)) === 2);
 
-  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes.directory, master.port)));
-  const first = new Redis({ port: sentinels[0]?.port ?? 0, maxRetriesPerRequest: null });
+  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes, master.port)));
+  const first = new Redis({
+    port: sentinels[0]?.port ?? 0,
+    maxRetriesPerRequest: null,
+    ...nodes.clientOptions,
+  });
   first.on('error', () => undefined);
   await eventually('agreement of the sentinels', async () =>
     describesAll(await first.call('SENTINEL', 'MASTER', MASTER)),
@@ -31,17 +35,22 @@ export async function startSentinelSandbox(): Promise<FailoverServers> {
     name: MASTER,
     failoverDetector: true,
     maxRetriesPerRequest: null,
+    ...(nodes.tls === null
+      ? {}
+      : { enableTLSForSentinelMode: true, tls: nodes.tls.client, sentinelTLS: nodes.tls.client }),
   });
   client.on('error', () => undefined);
   const masterPort = async (): Promise<number> => {
     const [, port] = (await first.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string];
     return Number(port);
   };
+  const scheme = encrypted ? 'rediss://' : '';
   let killed: RedisNode | undefined;
   return {
     env: {
-      REDIS_SENTINELS: addresses.map(({ host, port }) => `${host}:${String(port)}`).join(),
+      REDIS_SENTINELS: addresses.map(({ host, port }) => `${scheme}${host}:${String(port)}`).join(),
       REDIS_SENTINEL_NAME: MASTER,
+      ...(nodes.tls === null ? {} : { NODE_EXTRA_CA_CERTS: nodes.tls.ca }),
     },
     client,
     masterPort,
@@ -61,9 +70,9 @@ export async function startSentinelSandbox(): Promise<FailoverServers> {
   };
 }
 
-async function startSentinel(directory: string, masterPort: number) {
+async function startSentinel(nodes: RedisNodes, masterPort: number) {
   const port = await freePort();
-  const file = join(directory, `sentinel-${String(port)}.conf`);
+  const file = join(nodes.directory, `sentinel-${String(port)}.conf`);
   // Sentinels keep what they learn in their configuration.
   await writeFile(
     file,
@@ -75,7 +84,8 @@ async function startSentinel(directory: string, masterPort: number) {
       '',
     ].join('\n'),
   );
-  const server = await startRedisServer('redis-server', [file, '--sentinel', ...placeArgs(port, directory)]);
+  const place = nodes.placeArgs(port, nodes.directory);
+  const server = await startRedisServer('redis-server', [file, '--sentinel', ...place]);
   return { port, server };
 }
 

@@ -1,35 +1,23 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.js';
 import { durableArgs, placeArgs, startRedisServer } from './redis-server-process.js';
 import type { RedisServers } from './redis-servers.js';
+import { makeTlsFiles, tlsArgs } from './tls-certificate.js';
 
 /** Needs escapes in a URL. */
 const PASSWORD = 'p@ss/w:rd';
 
-/** A server that speaks TLS only, wants a password, and shows a certificate that nobody signed but itself. */
+/** A server that speaks TLS only, wants a password, and shows a certificate of an authority that only this test knows. */
 export async function startTlsSandbox(): Promise<RedisServers> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-tls-'));
   const port = await freePort();
-  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
-  await promisify(execFile)('openssl', [
-    ...'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost'.split(' '),
-    '-addext',
-    'subjectAltName=DNS:localhost,IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    certificate,
-  ]);
-  const place = [...placeArgs(0, directory), '--tls-port', String(port), '--tls-auth-clients', 'no'];
-  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
+  const tls = await makeTlsFiles(directory);
+  const place = [...placeArgs(port, directory), ...tlsArgs(port, tls)];
   const server = await startRedisServer('redis-server', [
     ...place,
-    ...files,
     ...durableArgs,
     '--requirepass',
     PASSWORD,
@@ -38,7 +26,7 @@ export async function startTlsSandbox(): Promise<RedisServers> {
     port,
     host: '127.0.0.1',
     password: PASSWORD,
-    tls: { ca: await readFile(certificate) },
+    tls: tls.client,
     maxRetriesPerRequest: null,
   });
   client.on('error', () => undefined);
@@ -46,7 +34,7 @@ export async function startTlsSandbox(): Promise<RedisServers> {
   return {
     env: {
       REDIS_URL: `rediss://:${encodeURIComponent(PASSWORD)}@localhost:${String(port)}`,
-      NODE_EXTRA_CA_CERTS: certificate,
+      NODE_EXTRA_CA_CERTS: tls.ca,
     },
     client,
     wipe: async () => void (await client.flushall()),
