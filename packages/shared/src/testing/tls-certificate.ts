@@ -13,26 +13,31 @@ export interface TlsFiles {
 }
 
 const openssl = (args: readonly string[]) => promisify(execFile)('openssl', args);
-const newKey = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'.split(' ');
+const newCertificate = (subject: string, certificate: string, key: string): string[] => [
+  ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'.split(' '),
+  '-subj',
+  subject,
+  '-out',
+  certificate,
+  '-keyout',
+  key,
+];
 
-/** Makes them with openssl, in `directory`. */
+/** Makes them with openssl (3 or newer), in `directory`. */
 export async function makeTlsFiles(directory: string): Promise<TlsFiles> {
-  const [ca, caKey] = [join(directory, 'ca.pem'), join(directory, 'ca-key.pem')];
-  const [certificate, key] = [join(directory, 'server.pem'), join(directory, 'server-key.pem')];
-  await openssl([...newKey, '-subj', '/CN=a test', '-keyout', caKey, '-out', ca]);
-  await openssl([
-    ...[...newKey, '-subj', '/CN=localhost', '-keyout', key, '-out', certificate],
-    ...['-CA', ca, '-CAkey', caKey, '-addext', 'basicConstraints=critical,CA:FALSE'],
-    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
-  ]);
+  const inDirectory = (name: string): string => join(directory, name);
+  const [ca, caKey] = [inDirectory('ca.pem'), inDirectory('ca-key.pem')];
+  const [certificate, key] = [inDirectory('server.pem'), inDirectory('server-key.pem')];
+  await openssl(newCertificate('/CN=a test', ca, caKey));
+  const signed = ['-CA', ca, '-CAkey', caKey, '-addext', 'basicConstraints=critical,CA:FALSE'];
+  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  await openssl([...newCertificate('/CN=localhost', certificate, key), ...signed, ...names]);
   return { ca, certificate, key, client: { ca: await readFile(ca) } };
 }
 
 /** Arguments of a server that speaks nothing but TLS, also to other servers. */
 export function tlsArgs(port: number, { ca, certificate, key }: TlsFiles): string[] {
-  return [
-    ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-    ...['--tls-replication', 'yes', '--tls-cluster', 'yes'],
-    ...['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', ca],
-  ];
+  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', ca];
+  const rules = '--port 0 --tls-auth-clients no --tls-replication yes --tls-cluster yes'.split(' ');
+  return [...rules, '--tls-port', String(port), ...files];
 }
