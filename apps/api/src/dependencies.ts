@@ -27,6 +27,7 @@ import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
+import { createMediaWatch, type MediaWatch } from './media/media-watch.js';
 import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
 /** Everything that handlers stand on. Each takes only what it needs of it. */
@@ -47,6 +48,7 @@ export interface Dependencies {
   /** Null where the disk is as it should be, or does not matter. */
   diskFinding: Finding | null;
   rebuilding: Rebuilding;
+  mediaWatch: MediaWatch;
   uploads: Uploads;
   uploadSlots: UploadSlots;
   /** Uploads acknowledged while Redis was away. */
@@ -121,6 +123,7 @@ export async function openDependencies(
     serverWatch,
     diskFinding,
     rebuilding,
+    mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred }),
     uploads,
     uploadSlots,
     deferred: uploads.deferred,

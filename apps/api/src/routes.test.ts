@@ -69,11 +69,12 @@ describe('who may do what', () => {
     expect(statuses.filter((status) => status === 401 || status === 403)).toEqual([]);
   });
 
-  it('opens with PUBLIC_READ the list, the record and the files, and nothing else', () => {
+  it('opens with PUBLIC_READ the list, the record, its events and the files, and nothing else', () => {
     const opened = routes(publicRead.deps).filter((route) => route.publicRead === true);
     expect(opened.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /api/media',
       'GET /api/media/:id',
+      'GET /api/media/:id/events',
       'GET /media/*path',
     ]);
   });

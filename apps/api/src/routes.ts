@@ -3,6 +3,7 @@ import type { Dependencies } from './dependencies.js';
 import { serveFile } from './files/serve-file.js';
 import type { Route } from './http/route.js';
 import { editMedia } from './media/edit-media.js';
+import { followMedia } from './media/follow-media.js';
 import { listMedia } from './media/list-media.js';
 import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
@@ -42,6 +43,13 @@ export function routes(deps: Dependencies): readonly Route[] {
     },
     { method: 'GET', path: '/api/media', role: 'read', publicRead: true, serve: listMedia(deps) },
     { method: 'GET', path: '/api/media/:id', role: 'read', publicRead: true, serve: showMedia(deps) },
+    {
+      method: 'GET',
+      path: '/api/media/:id/events',
+      role: 'read',
+      publicRead: true,
+      serve: followMedia(deps),
+    },
     { method: 'PATCH', path: '/api/media/:id', role: 'write', limited: true, serve: editMedia(deps) },
     { method: 'DELETE', path: '/api/media/:id', role: 'write', limited: true, serve: removeMedia(deps) },
     {

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { parseInput } from './field-problems.js';
@@ -19,6 +21,8 @@ export interface Answer {
   status: number;
   /** Sent as JSON; absent for answers without a body. */
   body?: unknown;
+  /** Sent piece by piece instead, as fast as the client reads. Its type must be among the headers. */
+  stream?: AsyncIterable<string>;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -73,17 +77,27 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
       context: contextOf(req),
       gone: gone.signal,
     });
-    send(res, answer);
+    await send(res, answer);
   };
 }
 
-function send(res: Response, { status, body, headers = {} }: Answer): void {
+async function send(res: Response, { status, body, stream, headers = {} }: Answer): Promise<void> {
   if (res.destroyed) return;
   if (res.getHeader('Cache-Control') === undefined) res.setHeader('Cache-Control', 'no-store');
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   res.status(status);
-  if (body === undefined) res.end();
+  if (stream !== undefined && res.req.method !== 'HEAD') await sendStream(res, stream);
+  else if (body === undefined) res.end();
   else res.json(body);
+}
+
+/** An answer that breaks off is cut, so that nobody takes it for whole. A client that leaves is no error. */
+async function sendStream(res: Response, stream: AsyncIterable<string>): Promise<void> {
+  try {
+    await pipeline(Readable.from(stream), res);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
 }
 
 function stringParams(params: Request['params']): Record<string, string> {

@@ -1,0 +1,252 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createCatalog } from '@holdfast/shared/catalog';
+import { newMediaId, type MediaRecord } from '@holdfast/shared/media';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { readEvents } from '../../test/support/event-reader.js';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+import { followMedia, type FollowDependencies } from './follow-media.js';
+import { createMediaWatch } from './media-watch.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis);
+});
+
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+/** The catalog as another process has it. */
+const elsewhere = (of: RunningApi = api) => createCatalog(redis.client, of.deps.keys);
+const shown = async (id: string, of: RunningApi = api) => (await of.call('GET', `/api/media/${id}`)).body;
+
+describe('the events of a media', () => {
+  it('tell its status now, as a record that a client would get', async () => {
+    const { id } = await api.addMedia();
+    const { response, next } = await readEvents(api, id);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect(response.headers.get('cache-control')).toContain('no-store');
+    const record = await api.call('GET', `/api/media/${id}`);
+    expect(await next()).toEqual({
+      event: 'status',
+      id: record.headers.get('etag')?.replaceAll('"', ''),
+      data: record.body,
+    });
+  });
+
+  it('tell each change that another process makes, from saving to verified', async () => {
+    const record = await api.addMedia();
+    const { next } = await readEvents(api, record.id);
+    expect((await next()).data).toMatchObject({ status: 'verified', revision: 1 });
+
+    const edited = { ...record, revision: 2, title: 'Edited', updatedAt: new Date().toISOString() };
+    expect(await elsewhere().save(edited)).toBe('updated');
+    expect((await next()).data).toMatchObject({ status: 'saving', revision: 2, title: 'Edited' });
+    const error = { code: 'RECORD_DIFFERS', message: 'differs' };
+    await elsewhere().noteFailure({ id: record.id, revision: 2, attempts: 1, final: false, error });
+    expect((await next()).data).toMatchObject({ status: 'saving', lastError: error });
+    await elsewhere().markVerified('fsynced', new Date(), [{ id: record.id, revision: 2, attempts: 2 }]);
+    expect((await next()).data).toEqual(await shown(record.id));
+    await elsewhere().markMissing([record.id]);
+    expect((await next()).data).toMatchObject({ status: 'missing' });
+  });
+
+  it('tell all who follow, each once', async () => {
+    const record = await api.addMedia();
+    const [first, second] = await Promise.all([readEvents(api, record.id), readEvents(api, record.id)]);
+    await Promise.all([first.next(), second.next()]);
+    await elsewhere().markMissing([record.id]);
+    const third = await readEvents(api, record.id);
+    for (const reader of [first, second, third])
+      expect((await reader.next()).data).toMatchObject({ status: 'missing' });
+    await api.call('DELETE', `/api/media/${record.id}`);
+    for (const reader of [first, second, third])
+      expect((await reader.rest()).at(-1)).toEqual({
+        event: 'deleted',
+        id: undefined,
+        data: { id: record.id },
+      });
+  });
+
+  it('end with the deletion', async () => {
+    const record = await api.addMedia();
+    const { next, rest } = await readEvents(api, record.id);
+    await next();
+    await elsewhere().beginDelete(record.id);
+    expect((await next()).data).toMatchObject({ status: 'deleting' });
+    await elsewhere().finishDelete(record.id);
+    expect(await rest()).toEqual([{ event: 'deleted', id: undefined, data: { id: record.id } }]);
+  });
+
+  it('are not there for an unknown media, and unknown while the catalog is refilled', async () => {
+    const path = `/api/media/${newMediaId()}/events`;
+    expect((await api.call('GET', path)).body).toMatchObject({ status: 404, code: 'MEDIA_NOT_FOUND' });
+    const other = await startApi(redis);
+    const running = { run: { runId: 'r', trigger: 'recovery', finishedAt: null }, progress: {} };
+    await redis.client.set(other.deps.keys.syncRun, JSON.stringify(running));
+    const refused = await other.call('GET', path);
+    await other.close();
+    expect(refused.body).toMatchObject({ status: 503, code: 'CATALOG_REBUILDING' });
+    expect(refused.headers.get('retry-after')).toBe('5');
+  });
+
+  it('need a key in a header, where keys are set', async () => {
+    const locked = await startApi(redis, { API_KEYS: 'r:read:read-secret' });
+    const { id } = await locked.addMedia();
+    for (const query of ['?key=read-secret', '?api_key=read-secret', '?access_token=read-secret'])
+      expect((await locked.call('GET', `/api/media/${id}/events${query}`)).status).toBe(401);
+    const reader = await readEvents(locked, id, { 'X-API-Key': 'read-secret' });
+    expect((await reader.next()).data).toMatchObject({ id });
+    reader.leave();
+    await locked.close();
+  });
+
+  it('are announced by HEAD without being sent', async () => {
+    const { id } = await api.addMedia();
+    const response = await api.request(`/api/media/${id}/events`, { method: 'HEAD' });
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect(await response.text()).toBe('');
+  });
+
+  it('end at once when the process stops, and leave its stop nothing to wait for', async () => {
+    const stopping = await startApi(redis);
+    const { id } = await stopping.addMedia();
+    const reader = await readEvents(stopping, id);
+    await reader.next();
+    const before = performance.now();
+    await stopping.stop(AbortSignal.timeout(20_000));
+    expect(await reader.rest()).toEqual([]);
+    expect(performance.now() - before).toBeLessThan(5_000);
+    await stopping.close();
+  });
+
+  it('cost Redis nothing once nobody follows', async () => {
+    const { id } = await api.addMedia();
+    const looks = async (): Promise<string> =>
+      /cmdstat_mget:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? '0';
+    const reader = await readEvents(api, id);
+    await reader.next();
+    const before = await looks();
+    await vi.waitFor(async () => expect(await looks()).not.toBe(before));
+    reader.leave();
+    let last = await looks();
+    // Longer than the longest pause between two looks.
+    await vi.waitFor(
+      async () => {
+        const now = await looks();
+        const same = now === last;
+        last = now;
+        expect(same).toBe(true);
+      },
+      { timeout: 10_000, interval: 1_200 },
+    );
+  });
+});
+
+describe('a stream of events', () => {
+  it('outlasts an outage of Redis, and then tells what changed', async () => {
+    const own = await startRedisSandbox();
+    const here = await startApi(own);
+    const record = await here.addMedia();
+    const reader = await readEvents(here, record.id);
+    await reader.next();
+    await own.kill();
+    await vi.waitFor(async () => {
+      const unknown = await here.call('GET', `/api/media/${record.id}/events`);
+      expect(unknown.body).toMatchObject({ status: 503, code: 'CATALOG_UNAVAILABLE' });
+    });
+    await own.restart();
+    await createCatalog(own.client, here.deps.keys).markMissing([record.id]);
+    expect((await reader.next()).data).toMatchObject({ id: record.id, status: 'missing' });
+    reader.leave();
+    await here.close();
+    await own.close();
+  });
+
+  it('takes an emptied catalog for no deletion', async () => {
+    const own = await startRedisSandbox();
+    const here = await startApi(own);
+    const record = await here.addMedia();
+    const reader = await readEvents(here, record.id);
+    await reader.next();
+    await own.client.flushall();
+    const missed = async (): Promise<number> =>
+      Number(/keyspace_misses:(\d+)/.exec(await own.client.info('stats'))?.[1] ?? '0');
+    await vi.waitFor(async () => expect(await missed()).toBeGreaterThan(2));
+    await createCatalog(own.client, here.deps.keys).save({ ...record, title: 'Back' });
+    expect(await reader.next()).toMatchObject({ event: 'status', data: { status: 'saving', title: 'Back' } });
+    reader.leave();
+    await here.close();
+    await own.close();
+  });
+
+  it('ends without a word when a media stays away that nobody deleted', async () => {
+    const record = await api.addMedia();
+    const stream = await open(record, { mediaWatch: createMediaWatch({ ...api.deps, lostAfterMs: 300 }) });
+    await stream.next();
+    await redis.client.del(api.deps.keys.record(record.id));
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('says from time to time that it is still there', async () => {
+    const stream = await open(await api.addMedia(), { heartbeatMs: 20 });
+    expect((await stream.next()).value).toMatch(/^retry: \d+\nid: /);
+    expect((await stream.next()).value).toBe(': still here\n\n');
+    expect((await stream.next()).value).toBe(': still here\n\n');
+  });
+
+  it('tells who reads slowly only how it is now', async () => {
+    const record = await api.addMedia();
+    const stream = await open(record, {});
+    await stream.next();
+    const witness = await readEvents(api, record.id);
+    await witness.next();
+    await elsewhere().markMissing([record.id]);
+    expect((await witness.next()).data.status).toBe('missing');
+    await elsewhere().restore([record.id]);
+    expect((await witness.next()).data.status).toBe('saving');
+    const { value } = await stream.next();
+    expect(value).toContain('"status":"saving"');
+  });
+
+  it('is refused beyond a number of them, until one ends', async () => {
+    const mediaWatch = createMediaWatch({ ...api.deps, limit: 1 });
+    const record = await api.addMedia();
+    const first = await open(record, { mediaWatch });
+    await first.next();
+    await expect(open(record, { mediaWatch })).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      retryAfterSeconds: 5,
+    });
+    await first.return?.();
+    await (await open(record, { mediaWatch })).next();
+  });
+});
+
+/** The stream as the edge would send it. */
+async function open(
+  { id }: Pick<MediaRecord, 'id'>,
+  over: Partial<FollowDependencies>,
+): Promise<AsyncIterator<string>> {
+  const gone = new AbortController();
+  const answer = await followMedia({ ...api.deps, ...over }).respond({
+    params: { id },
+    query: {},
+    body: undefined,
+    header: () => undefined,
+    context: {
+      requestId: 'r',
+      client: { name: 'anonymous', role: null, via: 'anonymous' },
+      log: api.deps.log,
+    },
+    gone: gone.signal,
+  });
+  const stream = answer.stream?.[Symbol.asyncIterator]();
+  if (stream === undefined) throw new Error('no stream was answered');
+  return stream;
+}

@@ -1,0 +1,75 @@
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { MediaRecord } from '@holdfast/shared/media';
+import { endpoint } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/public-address.js';
+import type { Shutdown } from '../http/shutdown.js';
+import { createInbox } from './inbox.js';
+import { findMedia, type FindDependencies } from './find-media.js';
+import { entityTag } from './media-tag.js';
+import type { MediaWatch, Sight } from './media-watch.js';
+import { presentMedia, type PresentedMedia } from './present-media.js';
+
+export interface FollowDependencies extends FindDependencies {
+  mediaWatch: MediaWatch;
+  address: PublicAddress;
+  shutdown: Pick<Shutdown, 'draining'>;
+  heartbeatMs?: number;
+}
+
+/** Proxies cut connections on which nothing moves, mostly after a minute. */
+const HEARTBEAT_MS = 15_000;
+const RECONNECT_AFTER_MS = 2_000;
+
+/** One media as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
+export const followMedia = (deps: FollowDependencies) =>
+  endpoint({
+    handle: async ({ params, gone }) => {
+      const record = await findMedia(deps, params['id'] ?? '');
+      if (deps.mediaWatch.isFull())
+        throw new HoldfastError('OVERLOADED', 'too many event streams are open', { retryAfterSeconds: 5 });
+      return {
+        status: 200,
+        headers: {
+          'Content-Type': 'text/event-stream',
+          'Cache-Control': 'no-store, no-transform',
+          // Some proxies hold answers back until they are whole, unless told so.
+          'X-Accel-Buffering': 'no',
+        },
+        stream: events(deps, record, AbortSignal.any([gone, deps.shutdown.draining])),
+      };
+    },
+  });
+
+/** A client that reads slowly misses what is out of date by the time it has read on. */
+async function* events(
+  { mediaWatch, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
+  record: MediaRecord,
+  ended: AbortSignal,
+): AsyncGenerator<string> {
+  const inbox = createInbox<Sight>();
+  const stop = mediaWatch.follow(record, (sight) => inbox.put(sight));
+  try {
+    let sent = statusEvent(presentMedia(record, address));
+    yield `retry: ${String(RECONNECT_AFTER_MS)}\n${sent}`;
+    while (!ended.aborted) {
+      const sight = await inbox.next(heartbeatMs, ended);
+      if (ended.aborted) return;
+      if (sight === null) yield ': still here\n\n';
+      else if (sight.kind === 'lost') return;
+      else if (sight.kind === 'deleted') {
+        yield `event: deleted\ndata: ${JSON.stringify({ id: record.id })}\n\n`;
+        return;
+      } else {
+        const event = statusEvent(presentMedia(sight.record, address));
+        if (event !== sent) yield (sent = event);
+      }
+    }
+  } finally {
+    stop();
+  }
+}
+
+/** The id of the event is the entity tag of the record: equal ids, equal states. */
+function statusEvent(media: PresentedMedia): string {
+  return `id: ${entityTag(media).replaceAll('"', '')}\nevent: status\ndata: ${JSON.stringify(media)}\n\n`;
+}
