@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { connectToEmulator, type EmulatorControl } from '@holdfast/cloudinary-emulator';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { until } from '../until.js';
-import { startFaultProxy, type FaultProxy } from './fault-proxy.js';
+import { startFaultProxy, type FaultProxy } from '@holdfast/shared/testing';
 import { repositoryFile, startPart, type Part } from './part.js';
 import { redisFaults, type RedisFaults } from './redis-faults.js';
 

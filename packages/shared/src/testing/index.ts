@@ -1,4 +1,5 @@
 export { aRecord } from './media-builders.js';
+export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
 export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';

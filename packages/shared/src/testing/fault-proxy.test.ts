@@ -75,3 +75,24 @@ it('delays what passes', async () => {
   await vi.waitFor(() => expect(heard).toEqual(['echo a']));
   expect(performance.now() - start).toBeGreaterThan(100);
 });
+
+it('carries much at once over a slow line, in its order', async () => {
+  const { socket, heard } = await open();
+  proxy.set({ kind: 'delay', ms: 100 });
+  const start = performance.now();
+  for (let n = 0; n < 10; n += 1) {
+    socket.write(String(n));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await vi.waitFor(() => expect(heard.join('').replaceAll('echo ', '')).toBe('0123456789'));
+  expect(performance.now() - start).toBeLessThan(600);
+});
+
+it('lets arrive what is under way when the line is fast again', async () => {
+  const { socket, heard } = await open();
+  proxy.set({ kind: 'delay', ms: 60_000 });
+  socket.write('a');
+  await vi.waitFor(() => expect(proxy.late()).toBe(1));
+  proxy.set({ kind: 'pass' });
+  await vi.waitFor(() => expect(heard).toEqual(['echo a']));
+});

@@ -3,8 +3,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
 
 /**
- * What a link does with its connections. `drop-replies`: the other side gets everything and does it, but its answers
- * vanish; such connections are reset when the link is whole again.
+ * What a link does with its connections. `delay`: everything arrives `ms` later, each way; what is under way when the mode
+ * changes arrives at once. `drop-replies`: the other side gets everything and does it, but its answers vanish; such
+ * connections are reset when the link is whole again.
  */
 export type LinkMode =
   { kind: 'pass' } | { kind: 'refuse' } | { kind: 'delay'; ms: number } | { kind: 'drop-replies' };
@@ -16,6 +17,8 @@ export interface FaultProxy {
   size(): number;
   /** Bytes of replies dropped so far. */
   dropped(): number;
+  /** Chunks that are delayed now. */
+  late(): number;
   set(mode: LinkMode): void;
   /** Resets every connection; the number of them. */
   cut(): number;
@@ -29,21 +32,44 @@ interface Link {
 
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const links = new Set<Link>();
+  /** What is under way, oldest first. */
+  const late = new Set<{ timer: NodeJS.Timeout; arrive: () => void }>();
   let mode: LinkMode = { kind: 'pass' };
   let dropped = 0;
 
   const reset = (link: Link): void => {
     for (const end of link.ends) end.resetAndDestroy();
   };
+  /** Not one chunk after the other: a line with a delay carries as much as one without. */
+  const delay = (ms: number, deliver: () => void): void => {
+    const entry = {
+      arrive: () => {
+        clearTimeout(entry.timer);
+        late.delete(entry);
+        deliver();
+      },
+      timer: setTimeout(() => entry.arrive(), ms),
+    };
+    late.add(entry);
+  };
   const carry = (link: Link, isReply: boolean): Transform =>
     new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        if (mode.kind === 'delay') setTimeout(() => done(null, chunk), mode.ms);
-        else if (mode.kind === 'drop-replies' && isReply) {
+      transform(chunk: Buffer, _encoding, done) {
+        if (mode.kind === 'drop-replies' && isReply) {
           link.lostReplies = true;
           dropped += chunk.length;
-          done();
-        } else done(null, chunk);
+        } else if (mode.kind === 'delay') {
+          delay(mode.ms, () => {
+            if (!this.destroyed) this.push(chunk);
+          });
+        } else {
+          this.push(chunk);
+        }
+        done();
+      },
+      flush(done) {
+        if (mode.kind === 'delay') delay(mode.ms, () => done());
+        else done();
       },
     });
   const server = createServer({ allowHalfOpen: true }, (client) => {
@@ -82,8 +108,10 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     port: (server.address() as AddressInfo).port,
     size: () => links.size,
     dropped: () => dropped,
+    late: () => late.size,
     set: (next) => {
       mode = next;
+      for (const { arrive } of late) arrive();
       if (next.kind === 'refuse') cut();
       if (next.kind !== 'drop-replies') for (const link of links) if (link.lostReplies) reset(link);
     },
@@ -91,6 +119,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     close: async () => {
       const closed = once(server, 'close');
       server.close();
+      for (const { arrive } of late) arrive();
       cut();
       await closed;
     },
