@@ -361,6 +361,17 @@ describe('a delete', () => {
     await own.close();
   });
 
+  it('leaves an asset alone that has taken the name of the one that was meant', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    const [doomed, other] = [await own.addMedia(), await own.addMedia()];
+    await cloudinary.assets.rename(doomed.assetId, 'elsewhere');
+    await cloudinary.assets.rename(other.assetId, doomed.publicId);
+    expect((await own.call('DELETE', `/api/media/${doomed.id}`)).status).toBe(202);
+    expect(await cloudinary.assets.byAssetId(other.assetId)).not.toBeNull();
+    expect((await own.call('GET', `/api/media/${doomed.id}`)).status).toBe(404);
+    await own.close();
+  });
+
   it('needs the revision that the client has seen', async () => {
     const { id } = await api.addMedia();
     const remove = (match: string) =>

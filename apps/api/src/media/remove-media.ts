@@ -4,6 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { removeRecord } from '@holdfast/shared/removal';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -59,8 +60,7 @@ async function removeInTime(
 ): Promise<void> {
   const { id, publicId, resourceType } = record;
   try {
-    await host.remove({ publicId, resourceType }, AbortSignal.timeout(REMOVE_WITHIN_MS));
-    await catalog.finishDelete(id);
+    await removeRecord({ host, catalog }, record, AbortSignal.timeout(REMOVE_WITHIN_MS));
   } catch (error) {
     log.warn('media.removal_deferred', { id, error });
     await queues

@@ -14,7 +14,8 @@ export async function settleGone(
   receivedAt: number,
   log: Logger,
 ): Promise<void> {
-  for (const { id } of records.filter(({ status }) => status === 'deleting')) await catalog.finishDelete(id);
+  for (const { id, record } of records.filter(({ status }) => status === 'deleting'))
+    await catalog.finishDelete(id, record.assetId);
   const gone = records.filter(({ status }) => status === 'verified' || status === 'failed');
   if (gone.length > 0) {
     await catalog.markMissing(gone.map(({ id }) => id));

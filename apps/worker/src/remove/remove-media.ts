@@ -1,10 +1,9 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import { removeRecord, type RemovalDependencies } from '@holdfast/shared/removal';
 import type { JobHandler } from '../job-handler.js';
 
-export interface RemoveDependencies {
-  catalog: Pick<Catalog, 'find' | 'isTombstoned' | 'finishDelete'>;
-  host: Pick<MediaHost, 'find' | 'remove'>;
+export interface RemoveDependencies extends RemovalDependencies {
+  catalog: RemovalDependencies['catalog'] & Pick<Catalog, 'find' | 'isTombstoned'>;
 }
 
 /** Removes a deleted media from the host, then its record. Only what has a tombstone, and only the asset that was deleted. */
@@ -14,13 +13,9 @@ export function createRemoveMedia({ catalog, host }: RemoveDependencies): JobHan
       log.warn('remove.no_tombstone', { id });
       return;
     }
-    const ref = { publicId, resourceType };
     const record = await catalog.find(id);
-    const asset = await host.find(ref, signal);
-    // The name may belong to another asset by now, which nobody has deleted.
-    const another = asset !== null && record !== null && asset.assetId !== record.assetId;
-    if (another) log.info('remove.name_reused', { id, publicId });
-    else if (asset !== null) await host.remove(ref, signal);
-    await catalog.finishDelete(id);
+    const deleted = { id, publicId, resourceType, assetId: record?.assetId ?? null };
+    const outcome = await removeRecord({ catalog, host }, deleted, signal);
+    if (outcome === 'elsewhere') log.info('remove.not_under_its_name', { id, publicId });
   };
 }

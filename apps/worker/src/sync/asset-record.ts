@@ -45,6 +45,22 @@ export function asTheHostHasIt(
   };
 }
 
+/** Our record, at the place where its asset is now: it may have been renamed. */
+export function atItsPlace(asset: HostAsset, record: MediaRecord): MediaRecord {
+  const { publicId, resourceType, assetId, url, version } = asset;
+  return isAtItsPlace(asset, record)
+    ? record
+    : { ...record, publicId, resourceType, assetId, url, hostVersion: version };
+}
+
+export function isAtItsPlace(asset: HostAsset, record: MediaRecord): boolean {
+  return (
+    asset.publicId === record.publicId &&
+    asset.resourceType === record.resourceType &&
+    asset.assetId === record.assetId
+  );
+}
+
 /** The record of a foreign asset, which keeps how it first came in. */
 export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
   return recordFromAsset(asset, folder, stored.source);

@@ -1,7 +1,14 @@
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import { editsOnHostOnly, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, foreignRecord, isContentChanged, isEdited } from './asset-record.js';
+import {
+  asTheHostHasIt,
+  atItsPlace,
+  foreignRecord,
+  isAtItsPlace,
+  isContentChanged,
+  isEdited,
+} from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 
@@ -40,14 +47,16 @@ export function withRecord(
   if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
   if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
   // Sent again under a ticket that was used already: only the same bytes take the place of those that are gone.
-  if (carried?.mark.state === 'ticket')
-    return asset.etag === record.checksum.md5
-      ? { kind: 'rewrite', record }
+  if (carried?.mark.state === 'ticket') {
+    const isGone = status === 'missing' || asset.publicId === record.publicId;
+    return isGone && asset.etag === record.checksum.md5
+      ? rewrite(asset, record)
       : { kind: 'remove', why: 'unwelcome' };
+  }
   if (carried === null || carried.fields.id !== record.id) {
-    if (record.pushedRevision < record.revision) return { kind: 'push', record };
+    if (record.pushedRevision < record.revision) return push(asset, record);
     // Without our mark the record could not be rebuilt.
-    if (isOwnId(record.id) || record.revision > 1) return { kind: 'rewrite', record };
+    if (isOwnId(record.id) || record.revision > 1) return rewrite(asset, record);
     return followed(foreignRecord(asset, rules.folder, record), record, content, open);
   }
   return byRevision(asset, fresh, carried, { record, content }, open, rules);
@@ -65,15 +74,29 @@ function byRevision(
   const host = asTheHostHasIt(asset, fresh, carried.fields, record);
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (host.revision < record.revision) {
-    if (record.pushedRevision === record.revision) return { kind: 'rewrite', record };
+    if (record.pushedRevision === record.revision) return rewrite(asset, record);
     const edits = editsOnHostOnly(asset, host, record);
-    return Object.keys(edits).length === 0 ? { kind: 'push', record } : nextRevision(record, edits, rules);
+    return Object.keys(edits).length === 0
+      ? push(asset, record)
+      : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, rules);
   }
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
   if (!isEdited(host, record)) return followed(host, record, content, open);
   return nextRevision(record, host, rules);
+}
+
+/** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
+function push(asset: HostAsset, record: MediaRecord): Action {
+  return isAtItsPlace(asset, record)
+    ? { kind: 'push', record }
+    : { kind: 'save', record: atItsPlace(asset, record), expect: record.revision };
+}
+
+/** The mark first: with it the asset is known again, and its new place comes into the record when it is next seen. */
+function rewrite(asset: HostAsset, record: MediaRecord): Action {
+  return { kind: 'rewrite', record: atItsPlace(asset, record) };
 }
 
 /** Our record with the host's edits. The host gets the new revision too, so that a rebuild gives the same. */

@@ -28,8 +28,13 @@ export function withoutRecord(
     const due = Date.parse(asset.uploadedAt) + carried.mark.deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
     return due < rules.nowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
   }
-  if (marks.tombstoned.has(fresh.id))
-    return isOwnId(fresh.id) ? { kind: 'remove', why: 'tombstoned' } : { kind: 'left', why: 'deleted here' };
+  if (marks.tombstoned.has(fresh.id)) {
+    // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
+    const renamed = carried !== null && isOwnId(carried.fields.id) && marks.tombstoned.has(carried.fields.id);
+    return isOwnId(fresh.id) || renamed
+      ? { kind: 'remove', why: 'tombstoned' }
+      : { kind: 'left', why: 'deleted here' };
+  }
   if (marks.inHand.has(fresh.id)) return { kind: 'left', why: 'in hand' };
   return isCovered(asset.publicId, rules)
     ? { kind: 'create', record: fresh }

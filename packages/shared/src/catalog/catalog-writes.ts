@@ -128,8 +128,9 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       expectedRevision = 0,
     ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
       (await run(beginDeleteScript, [id, expectedRevision])) as 'deleting' | 'gone' | 'absent' | 'conflict',
-    finishDelete: async (id: string): Promise<'deleted' | 'absent' | 'kept'> =>
-      (await run(finishDeleteScript, [id])) as 'deleted' | 'absent' | 'kept',
+    /** The record goes, its tombstone stays. `assetId` of an asset that may still be somewhere on the host: it stays deleted too. */
+    finishDelete: async (id: string, assetId: string | null = null): Promise<'deleted' | 'absent' | 'kept'> =>
+      (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',
     /** Writes the index entries of these records anew. */
     reindex: async (ids: readonly string[]): Promise<void> => {
       await run(reindexScript, ids);

@@ -128,12 +128,19 @@ note_change()
 return 'deleting'
 `);
 
-/** ARGV: id. The host has confirmed: the record and its index entries go, the tombstone stays. */
+/**
+ * ARGV: id, asset id ('' = none). The host has confirmed: the record and its index entries go, the tombstone stays. The
+ * asset id, under which the asset could be found anew, gets one too.
+ */
 export const finishDeleteScript = defineScript(`${prelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
 if measured[STATUS] ~= 'x' then return 'kept' end
+if ARGV[2] ~= '' then
+  redis.call('ZADD', p .. ':tombstones', now_ms(), 'cld-' .. ARGV[2])
+  note_change()
+end
 each_index(id, content, drop)
 redis.call('ZREM', p .. ':i:s:x', id)
 redis.call('DEL', record_key(id))

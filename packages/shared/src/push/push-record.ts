@@ -15,7 +15,7 @@ export interface PushDependencies {
 
 /**
  * pushed: the host carries the record as it is now; nothing: it did already, or the media is gone from the catalog;
- * missing: the host has no such asset; overtaken: the host carries a newer revision, which a sync brings in.
+ * missing: the host has no such asset under its name; overtaken: the host carries a newer revision, which a sync brings in.
  */
 export interface Push {
   outcome: 'pushed' | 'nothing' | 'missing' | 'overtaken';
@@ -50,6 +50,8 @@ export async function pushRecord(
     const asset = await host.find(ref, signal);
     if (asset === null) return { outcome: 'missing', joined };
     const carried = readHostMetadata(asset);
+    // Renamed, and another asset has its name: what that one carries must stay.
+    if (asset.assetId !== record.assetId && carried?.fields.id !== id) return { outcome: 'missing', joined };
     if (carried !== null && carried.fields.revision > record.revision)
       return { outcome: 'overtaken', joined };
     const theirs = carried === null ? {} : editsOnHostOnly(asset, carried.fields, record);

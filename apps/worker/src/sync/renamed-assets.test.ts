@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { pushRecord } from '@holdfast/shared/push';
+import { removeRecord } from '@holdfast/shared/removal';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
+
+/** Assets that were renamed on the host, and nobody has told. */
+type Rig = SyncRig & { emulator: CloudinaryEmulator };
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+const signal = (): AbortSignal => AbortSignal.timeout(5_000);
+
+async function openRig(): Promise<Rig> {
+  const rig = await openSyncRig(sandbox, 'cloudinary');
+  if (rig.emulator === undefined) throw new Error('no emulator');
+  return { ...rig, emulator: rig.emulator };
+}
+
+async function synced(rig: Rig, title: string): Promise<[HostAsset, MediaRecord]> {
+  const asset = await rig.upload({ title });
+  await rig.sync();
+  const record = await rig.find(asset);
+  if (record === null) throw new Error('the asset was not adopted');
+  return [asset, record];
+}
+
+const onHost = (rig: Rig, { assetId }: Pick<HostAsset, 'assetId'>) => rig.emulator.assets.byAssetId(assetId);
+
+async function swapNames(rig: Rig, one: HostAsset, other: HostAsset): Promise<void> {
+  const { assets } = rig.emulator;
+  await assets.rename(one.assetId, 'on-the-way');
+  await assets.rename(other.assetId, one.publicId);
+  await assets.rename(one.assetId, other.publicId);
+}
+
+async function remove(rig: Rig, record: MediaRecord) {
+  await rig.catalog.beginDelete(record.id);
+  return removeRecord(rig, record, signal());
+}
+
+async function edit(rig: Rig, record: MediaRecord, title: string): Promise<MediaRecord> {
+  const edited = { ...record, title, revision: record.revision + 1 };
+  expect(await rig.catalog.saveIf(edited, record.revision)).toBe('updated');
+  return edited;
+}
+
+describe('a delete', () => {
+  it('never takes the asset that has the name by now, and finds the one that was meant', async () => {
+    const rig = await openRig();
+    const [doomed, record] = await synced(rig, 'doomed');
+    const [other, kept] = await synced(rig, 'kept');
+    await swapNames(rig, doomed, other);
+    expect(await remove(rig, record)).toBe('elsewhere');
+    expect(await onHost(rig, other)).not.toBeNull();
+    expect(await rig.sync()).toMatchObject({ created: 0, removed: 1, errors: 0 });
+    expect(await onHost(rig, doomed)).toBeNull();
+    expect((await rig.records()).map(({ id, title }) => [id, title])).toEqual([[kept.id, 'kept']]);
+  });
+
+  it('stays one where the asset had been renamed, and a copy of the asset counts as what it is', async () => {
+    const rig = await openRig();
+    const [asset, record] = await synced(rig, 'doomed');
+    await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+    const copy = await rig.foreign('elsewhere/copy', asset.context);
+    expect(await remove(rig, record)).toBe('elsewhere');
+    expect(await rig.sync()).toMatchObject({ created: 1, removed: 1 });
+    expect(await onHost(rig, asset)).toBeNull();
+    expect((await rig.records()).map(({ assetId }) => assetId)).toEqual([copy.assetId]);
+  });
+
+  it('of a foreign asset keeps it out of the catalog under its new name too', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('others/a');
+    await rig.sync();
+    await rig.emulator.assets.rename(asset.assetId, 'others/b');
+    await remove(rig, rig.recordOf(asset));
+    expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
+    expect(await rig.records()).toEqual([]);
+  });
+
+  it('done a second time leaves what has taken the name alone', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('others/a');
+    await rig.sync();
+    const record = rig.recordOf(asset);
+    expect(await remove(rig, record)).toBe('removed');
+    const next = await rig.foreign('others/a');
+    expect(await removeRecord(rig, { ...record, assetId: null }, signal())).toBe('elsewhere');
+    expect(await onHost(rig, next)).not.toBeNull();
+  });
+});
+
+describe('an edit', () => {
+  it('never lands on the asset that has the name by now, and reaches its own with the next sync', async () => {
+    const rig = await openRig();
+    const [asset, record] = await synced(rig, 'ours');
+    const [other] = await synced(rig, 'other');
+    await swapNames(rig, asset, other);
+    await edit(rig, record, 'edited');
+    expect((await pushRecord(rig, record.id, signal())).outcome).toBe('missing');
+    expect((await onHost(rig, other))?.context).toMatchObject(other.context);
+    await rig.sync();
+    expect((await pushRecord(rig, record.id, signal())).outcome).toBe('pushed');
+    expect((await onHost(rig, asset))?.context).toMatchObject({ hf_id: record.id, title: 'edited' });
+    expect((await onHost(rig, other))?.context).toMatchObject({ title: 'other' });
+    expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, missing: 0, errors: 0 });
+  });
+
+  it('joins one that was made on the renamed asset', async () => {
+    const rig = await openRig();
+    const [asset, record] = await synced(rig, 'ours');
+    await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+    await rig.emulator.assets.edit(asset.assetId, { tags: ['theirs'] });
+    await edit(rig, record, 'edited');
+    await rig.sync();
+    expect((await pushRecord(rig, record.id, signal())).outcome).toBe('pushed');
+    expect(await rig.catalog.find(record.id)).toMatchObject({
+      publicId: 'elsewhere/a',
+      title: 'edited',
+      tags: ['theirs'],
+    });
+    expect(await onHost(rig, asset)).toMatchObject({ tags: ['theirs'], context: { title: 'edited' } });
+  });
+});
+
+it('writes again what the host lost, where the asset is now', async () => {
+  const rig = await openRig();
+  const [asset, record] = await synced(rig, 'before');
+  await edit(rig, record, 'after');
+  await pushRecord(rig, record.id, signal());
+  await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+  await rig.emulator.assets.edit(asset.assetId, { context: asset.context });
+  expect(await rig.sync()).toMatchObject({ created: 0, missing: 0, errors: 0 });
+  expect((await onHost(rig, asset))?.context).toMatchObject({ hf_id: record.id, title: 'after' });
+  await rig.sync();
+  expect(await rig.catalog.find(record.id)).toMatchObject({ publicId: 'elsewhere/a', status: 'verified' });
+  expect(await rig.sync()).toMatchObject({ updated: 0, unchanged: 1 });
+});

@@ -1,0 +1,1 @@
+export { removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';

@@ -1,0 +1,40 @@
+import type { Catalog } from '../catalog/index.js';
+import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
+import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
+
+export interface RemovalDependencies {
+  catalog: Pick<Catalog, 'finishDelete'>;
+  host: Pick<MediaHost, 'find' | 'remove'>;
+}
+
+/** A media that has its tombstone. */
+export interface Deleted extends AssetRef {
+  id: string;
+  /** Null where its record is gone already. */
+  assetId: string | null;
+}
+
+/**
+ * Takes a deleted media off the host, and then its record out of the catalog. Only the asset that was deleted goes: by now
+ * its name may belong to another one, which nobody has deleted. `elsewhere`: the asset was not under its name. It may have
+ * been renamed, so its asset id gets a tombstone too, and a sync that meets it removes it. Rejects when the host or the
+ * catalog cannot be reached; may be repeated.
+ */
+export async function removeRecord(
+  { catalog, host }: RemovalDependencies,
+  deleted: Deleted,
+  signal: AbortSignal,
+): Promise<'removed' | 'elsewhere'> {
+  const { id, assetId, publicId, resourceType } = deleted;
+  const ref = { publicId, resourceType };
+  const asset = await host.find(ref, signal);
+  const isThere = asset !== null && isOf(asset, deleted);
+  if (isThere) await host.remove(ref, signal);
+  await catalog.finishDelete(id, isThere ? null : assetId);
+  return isThere ? 'removed' : 'elsewhere';
+}
+
+function isOf(asset: HostAsset, { id, assetId }: Deleted): boolean {
+  if (assetId !== null) return asset.assetId === assetId;
+  return idOfFoundAsset(asset.assetId) === id || readHostMetadata(asset)?.fields.id === id;
+}
