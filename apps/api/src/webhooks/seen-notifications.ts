@@ -3,15 +3,23 @@ import { REMEMBER_MS } from './verify-notification.js';
 
 /** After a crash in the middle, the host's next try is taken for new. */
 const PENDING_MS = 30_000;
-const PENDING = 'p';
+/** The state before the timestamps, which is `p` while it is handled. */
 const DONE = 'd';
 
-/** KEYS: the notification. ARGV: value, ms. Answers what was there, '' when nothing was and the value is there now. */
+/**
+ * KEYS: the notification. ARGV: timestamp, ms while it is handled, ms after that. What is stored is a state and the
+ * timestamps under which it was taken, with commas. Answers a Claim.
+ */
 const claimScript = defineScript(`
 local seen = redis.call('GET', KEYS[1])
-if seen then return seen end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return ''
+if not seen then
+  redis.call('SET', KEYS[1], 'p' .. ARGV[1], 'PX', ARGV[2])
+  return 'fresh'
+end
+if string.find(',' .. string.sub(seen, 2) .. ',', ',' .. ARGV[1] .. ',', 1, true) then return 'replayed' end
+if string.sub(seen, 1, 1) == 'p' then return 'busy' end
+redis.call('SET', KEYS[1], seen .. ',' .. ARGV[1], 'PX', ARGV[3])
+return 'again'
 `);
 
 /**
@@ -31,12 +39,14 @@ export function createSeenNotifications(redis: RedisClient, keys: Pick<RedisKeys
   };
   return {
     claim: (hash: string, timestamp: string): Promise<Claim> =>
-      run(async () => {
-        const seen = await claimScript(redis, [keys.notification(hash)], [PENDING + timestamp, PENDING_MS]);
-        if (typeof seen !== 'string' || seen === '') return 'fresh';
-        if (seen.slice(1) === timestamp) return 'replayed';
-        return seen.startsWith(DONE) ? 'again' : 'busy';
-      }),
+      run(
+        async () =>
+          (await claimScript(
+            redis,
+            [keys.notification(hash)],
+            [timestamp, PENDING_MS, REMEMBER_MS],
+          )) as Claim,
+      ),
     done: (hash: string, timestamp: string): Promise<void> =>
       run(async () => {
         await redis.set(keys.notification(hash), DONE + timestamp, 'PX', REMEMBER_MS);

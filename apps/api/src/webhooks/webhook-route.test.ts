@@ -105,6 +105,7 @@ describe('notifications of Cloudinary', () => {
     const before = await queued();
     expect(await send(body, { at })).toEqual(refused);
     expect(await send(body, { at: at + 1 })).toEqual(accepted);
+    for (const again of [at, at + 1]) expect(await send(body, { at: again })).toEqual(refused);
     expect(await queued()).toEqual(before);
     // Nothing is kept for ever.
     expect(await redis.client.ttl(await onlyKey(body))).toBeLessThanOrEqual(7_500);

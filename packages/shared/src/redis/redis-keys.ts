@@ -37,7 +37,7 @@ export function redisKeys(prefix: string) {
     refused: `${p}:refused`,
     /** String that ends by itself: what a client was allowed to upload straight to the host under this id. */
     ticket: (id: string) => `${p}:ticket:${id}`,
-    /** String that ends by itself: timestamp of a notification of the host that was received, by the hash of its body. */
+    /** String that ends by itself: timestamps of a notification of the host that was received, by the hash of its body. */
     notification: (hash: string) => `${p}:notification:${hash}`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
     born: `${p}:born`,
@@ -55,6 +55,9 @@ export function redisKeys(prefix: string) {
     syncState: `${p}:sync:state`,
     /** Bitmap by sequence number of the records that the current full run has seen. */
     syncSeen: (runId: string) => `${p}:sync:seen:${runId}`,
+    /** Sorted sets: what the last full run found different, and what a run under way has found so far; see drift-scripts.ts. */
+    syncDrift: `${p}:sync:drift`,
+    syncDriftOf: (runId: string) => `${p}:sync:drift:${runId}`,
     /** Sorted set: worker id -> ms until which it is alive. */
     workers: `${p}:workers`,
     /** Fixed windows of the rate limit, one key per client and minute. */
