@@ -1,5 +1,6 @@
 import type { JobContext } from '../job-handler.js';
 import { beginRun } from '../sync/begin-run.js';
+import { createDriftNotes } from '../sync/drift-notes.js';
 import type { SyncDependencies } from '../sync/sync-dependencies.js';
 import type { SyncSession } from '../sync/sync-session.js';
 
@@ -28,6 +29,8 @@ export function oneOffSession(
     token: '',
     fleetBudget: null,
     countedCalls: deps.host.meteredCalls(),
+    drift: createDriftNotes(deps.state, '', running.run),
+    undone: new Map(),
     signal,
     log,
   };

@@ -36,7 +36,7 @@ function countSteps(session: SyncSession, steps: readonly Step[]): void {
     counts[countedAs[step.action.kind]] += 1;
   }
   addCounts(run, counts);
-  const changed = steps.flatMap((step) => (step.contentChanged ? (step.recordId ?? []) : []));
+  const changed = steps.flatMap((step) => (step.contentChanged ? step.id : []));
   if (changed.length > 0) addFinding(session, 'CONTENT_CHANGED', changed);
   const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why !== 'tombstoned');
   if (unfinished.length > 0)
@@ -97,6 +97,7 @@ async function saveRecords(session: SyncSession, steps: readonly Step[]): Promis
   const saved = entries.flatMap(({ record, expect }, index) => {
     const outcome = outcomes[index];
     if (outcome === 'created' || outcome === 'updated') return [record];
+    session.undone.set(record.id, 'left');
     overtaken[expect === 'absent' ? 'created' : 'updated'] -= 1;
     overtaken.unchanged += 1;
     return [];

@@ -10,6 +10,7 @@ export async function attempt(session: SyncSession, id: string, work: () => Prom
     await work();
   } catch (error) {
     if (session.signal.aborted || !isHoldfastError(error) || endsTheRun.has(error.code)) throw error;
+    session.undone.set(id, 'failed');
     session.log.warn('sync.asset_failed', { id, code: error.code });
     addCounts(session.running.run, { errors: 1 });
   }

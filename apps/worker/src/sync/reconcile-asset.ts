@@ -19,7 +19,7 @@ export function reconcileAsset(
   if (stored === null) {
     const action = withoutRecord(asset, fresh, carried, marks, rules);
     const look = action.kind === 'remove' || action.kind === 'adopt';
-    return { asset, action, recordId: null, sequence: null, restore: false, contentChanged: false, look };
+    return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, look };
   }
   const action = withRecord(sighting, stored, isSame, marks, rules);
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
@@ -29,8 +29,8 @@ export function reconcileAsset(
   return {
     asset,
     action,
-    recordId: stored.id,
-    sequence: stored.sequence,
+    id: stored.id,
+    stored,
     restore,
     contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
     look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),

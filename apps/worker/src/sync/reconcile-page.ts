@@ -1,5 +1,6 @@
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { applySteps } from './apply-steps.js';
+import { driftOfStep } from './drift-of-step.js';
 import { lookAgain } from './look-again.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import { restoreClaims } from './restore-claims.js';
@@ -21,6 +22,15 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   const steps = await lookAgain(first, deps, rules, signal);
   await restoreClaims(session, assets, steps);
+  const drift = steps.flatMap((step) => driftOfStep(step) ?? []);
+  await session.drift.note(drift);
+  session.undone.clear();
   await applySteps(session, steps);
-  return steps.flatMap(({ sequence }) => sequence ?? []);
+  await session.drift.correct(
+    drift.flatMap((item) => {
+      const outcome = session.undone.get(item.id) ?? session.undone.get(item.publicId);
+      return outcome === undefined ? [] : [{ ...item, action: outcome }];
+    }),
+  );
+  return steps.flatMap(({ stored }) => stored?.sequence ?? []);
 }

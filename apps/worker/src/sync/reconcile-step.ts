@@ -1,3 +1,4 @@
+import type { StoredRecord } from '@holdfast/shared/catalog';
 import type { ArrivalRules } from '@holdfast/shared/direct-uploads';
 import type { Carried, MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
@@ -43,9 +44,10 @@ export type LeftWhy =
 export interface Step {
   asset: HostAsset;
   action: Action;
-  /** The record that was met, and its number; null where there is none. */
-  recordId: string | null;
-  sequence: number | null;
+  /** Of the record that there is, or would be. */
+  id: string;
+  /** The record that was met; null where there is none. */
+  stored: StoredRecord | null;
   /** The record was missing. */
   restore: boolean;
   contentChanged: boolean;

@@ -5,6 +5,7 @@ import { restoreCatalog } from '../snapshot/restore-catalog.js';
 import { snapshotAfterRun } from '../snapshot/snapshot-after-run.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import { beginRun } from './begin-run.js';
+import { createDriftNotes } from './drift-notes.js';
 import { runFull } from './run-full.js';
 import { runIncremental } from './run-incremental.js';
 import { settleFailure } from './settle-failure.js';
@@ -48,6 +49,8 @@ async function takeOver(
     token: lease.token,
     fleetBudget,
     countedCalls: deps.host.meteredCalls(),
+    drift: createDriftNotes(deps.state, lease.token, running.run),
+    undone: new Map(),
     signal: lease.signal,
     log: context.log.child({
       runId: running.run.runId,
@@ -93,6 +96,7 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
       finishedAt: new Date(nowMs).toISOString(),
       durationMs: nowMs - Date.parse(run.startedAt),
       lastError: null,
+      ...(run.dryRun ? { drift: await deps.state.readDryDrift(run.runId) } : {}),
     };
     await deps.state.finish(token, finished, outcome);
     const { listed, created, updated, missing, restored, errors, durationMs } = finished;

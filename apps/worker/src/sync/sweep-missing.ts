@@ -2,6 +2,7 @@ import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { inParallel } from './in-parallel.js';
 import { knownBudget, pauseBeforePage } from './call-budget.js';
+import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
 import { isCovered } from './reconcile-step.js';
 import { addCounts, addFinding, type SyncSession } from './sync-session.js';
 
@@ -17,7 +18,13 @@ const HELD_BACK_ABOVE = 20;
  * is marked; no answer ends the run with nothing marked. `partial` when so many are gone that none was marked.
  */
 export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
-  const { deps, running, token } = session;
+  const result = await settleUnseen(session);
+  await noteMissingBefore(session);
+  return result;
+}
+
+async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
+  const { deps, running } = session;
   const { run } = running;
   const { total, byStatus } = await deps.catalog.counts();
   const present = total - byStatus.missing - byStatus.deleting;
@@ -27,17 +34,27 @@ export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partia
     gone.push(...(await confirmGone(session, batch)));
     if (gone.length > allowance) {
       addFinding(session, 'MASS_MISSING', gone);
+      await session.drift.note(await missingItems(session, gone, missingWords.heldBack));
       return 'partial';
     }
   }
-  if (run.dryRun) addCounts(run, { missing: gone.length });
-  else {
-    for (let start = 0; start < gone.length; start += BATCH) {
-      const outcomes = await deps.catalog.markMissing(gone.slice(start, start + BATCH), token);
-      addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
-    }
-  }
+  for (let start = 0; start < gone.length; start += BATCH)
+    await markGone(session, gone.slice(start, start + BATCH));
   return 'ok';
+}
+
+async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
+  const { deps, running, token, drift } = session;
+  const { run } = running;
+  await drift.note(await missingItems(session, ids, missingWords.marked));
+  if (run.dryRun) {
+    addCounts(run, { missing: ids.length });
+    return;
+  }
+  const outcomes = await deps.catalog.markMissing(ids, token);
+  addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
+  const kept = ids.filter((_, index) => outcomes[index] === 'kept');
+  await drift.correct(await missingItems(session, kept, missingWords.kept));
 }
 
 async function* candidates({ deps, running }: SyncSession): AsyncGenerator<string[]> {

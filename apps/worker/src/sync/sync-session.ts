@@ -1,6 +1,7 @@
 import type { HostBudget } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
 import type { RunningRun, SyncCounts, SyncFinding, SyncRun } from '@holdfast/shared/sync';
+import type { DriftNotes } from './drift-notes.js';
 import { noteFinding } from './sync-findings.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
@@ -16,6 +17,9 @@ export interface SyncSession {
   fleetBudget: HostBudget | null;
   /** Metered calls of this process that are counted already. */
   countedCalls: number;
+  drift: DriftNotes;
+  /** Of the page in hand, by record id or public id: what was to be done, and was not. */
+  undone: Map<string, 'left' | 'failed'>;
   /** Aborts when the process stops, the job is taken away or the lease is lost. */
   signal: AbortSignal;
   log: Logger;

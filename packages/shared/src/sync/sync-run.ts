@@ -1,4 +1,5 @@
 import type { Severity } from '../durability/index.js';
+import type { Drift } from './drift-item.js';
 import type { SyncMode, SyncTrigger } from '../jobs/index.js';
 
 /** Something about the host or the catalog that an operator should know. Codes are as stable as those of errors. */
@@ -56,6 +57,8 @@ export interface SyncRun extends SyncCounts {
   /** True when nothing was to be written; the counts say what would have been. */
   dryRun: boolean;
   force: boolean;
+  /** Of a dry run that has ended: what it found different. A full run leaves a report of its own instead. */
+  drift?: Drift;
   /** Why it failed, or what its last try met; null otherwise. */
   lastError: SyncProblem | null;
   /** About how many assets a full run will list, by the last one; null where there was none, and for others. */

@@ -61,30 +61,38 @@ return 'ok'
 `);
 
 /**
- * KEYS: hash tag, bitmap. ARGV: token, finished run, how many are kept, then field and value pairs of the state.
+ * KEYS: hash tag, bitmap, report of the run, report of the last full run. ARGV: token, finished run, how many are kept, '1' where
+ * its report takes the place of the last one, then field and value pairs of the state.
  * The run leaves the stage and enters the history in one step.
  */
 export const finishScript = defineScript(`${fence}
 redis.call('DEL', p .. ':sync:run', KEYS[2])
 redis.call('LPUSH', p .. ':sync:runs', ARGV[2])
 redis.call('LTRIM', p .. ':sync:runs', 0, tonumber(ARGV[3]) - 1)
-for i = 4, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+if ARGV[4] == '1' then
+  redis.call('UNLINK', KEYS[4])
+  if redis.call('EXISTS', KEYS[3]) == 1 then
+    redis.call('RENAME', KEYS[3], KEYS[4])
+    redis.call('PERSIST', KEYS[4])
+  end
+else redis.call('UNLINK', KEYS[3]) end
+for i = 5, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
 return 'ok'
 `);
 
 /**
- * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, then ids. Answers those that are settled (verified or
- * failed), were there when the run began, and that it has not seen.
+ * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
+ * of these statuses, were there when the run began, and that it has not seen.
  */
 export const unseenScript = defineScript(`${prelude}
 local found = {}
 local last = tonumber(ARGV[1])
-for i = 2, #ARGV do
+for i = 3, #ARGV do
   local stored = redis.call('GET', record_key(ARGV[i]))
   if stored then
     local measured = cjson.decode(string.sub(stored, 1, string.find(stored, '\\n', 1, true) - 1))
-    local settled = measured[STATUS] == 'v' or measured[STATUS] == 'f'
-    if settled and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
+    local asked = string.find(ARGV[2], measured[STATUS], 1, true)
+    if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
   end
 end
 return found

@@ -1,10 +1,11 @@
 import type { RedisClient, RedisKeys } from '../redis/index.js';
+import { driftReport } from './drift-report.js';
 import { syncReads } from './sync-reads.js';
 import { syncWrites } from './sync-writes.js';
 
-/** The state of sync runs in Redis: who runs, how far, and what earlier runs left. */
+/** The state of sync runs in Redis: who runs, how far, and what earlier runs left and found. */
 export function createSyncState(redis: RedisClient, keys: RedisKeys) {
-  return { ...syncReads(redis, keys), ...syncWrites(redis, keys) };
+  return { ...syncReads(redis, keys), ...syncWrites(redis, keys), ...driftReport(redis, keys) };
 }
 
 export type SyncState = ReturnType<typeof createSyncState>;

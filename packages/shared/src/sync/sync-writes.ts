@@ -95,7 +95,11 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
     /** The run is over: it enters the history, and what it learnt is kept. */
     finish: async (token: string, finished: SyncRun, outcome: RunOutcome = {}): Promise<void> => {
       const fields: Record<string, string> = { ...outcome };
-      if (outcome.lastFullAt !== undefined) fields['lastFullRun'] = JSON.stringify(finished);
+      const leavesReport = outcome.lastFullAt !== undefined;
+      if (leavesReport) {
+        fields['lastFullRun'] = JSON.stringify(finished);
+        fields['driftRun'] = finished.runId;
+      }
       if (finished.lastError !== null) {
         const { recentErrors } = await syncReads(redis, keys).readStatus();
         const errors = [{ runId: finished.runId, ...finished.lastError }, ...recentErrors];
@@ -103,8 +107,14 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
       }
       await fenced(
         finishScript,
-        [keys.prefix, keys.syncSeen(finished.runId)],
-        [token, JSON.stringify(finished), RUNS_KEPT, ...Object.entries(fields).flat()],
+        [keys.prefix, keys.syncSeen(finished.runId), keys.syncDriftOf(finished.runId), keys.syncDrift],
+        [
+          token,
+          JSON.stringify(finished),
+          RUNS_KEPT,
+          leavesReport ? '1' : '',
+          ...Object.entries(fields).flat(),
+        ],
       );
     },
     note: async (token: string, { snapshot, ...texts }: SyncNotes): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { Position } from '../catalog/list-cursor.js';
-import { typeCode } from '../catalog/record-codec.js';
+import { statusCode, typeCode } from '../catalog/record-codec.js';
 import { pageScript } from '../catalog/scripts.js';
 import type { ResourceType } from '../media/index.js';
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
@@ -7,17 +7,38 @@ import { unseenScript } from './sync-scripts.js';
 
 const CHUNK = 1_000;
 
+interface Run {
+  runId: string;
+  lastSequence: number;
+}
+
 /**
  * The ids of settled records of one type that were there when the run began and that it has not met, oldest first.
- * Walks the index in chunks, so memory does not grow with the catalog. Throws CATALOG_UNAVAILABLE.
+ * Throws CATALOG_UNAVAILABLE.
  */
-export async function* unseenRecords(
+export function unseenRecords(
   redis: RedisClient,
   keys: RedisKeys,
-  run: { runId: string; lastSequence: number },
+  run: Run,
   resourceType: ResourceType,
 ): AsyncGenerator<string[]> {
   const index = keys.byType(typeCode[resourceType]);
+  return walk(redis, keys, run, { index, statuses: statusCode.verified + statusCode.failed });
+}
+
+/** The same of records that are missing already. */
+export function missingRecords(redis: RedisClient, keys: RedisKeys, run: Run): AsyncGenerator<string[]> {
+  const index = keys.byStatus(statusCode.missing);
+  return walk(redis, keys, run, { index, statuses: statusCode.missing });
+}
+
+/** Walks an index in chunks, so memory does not grow with the catalog. */
+async function* walk(
+  redis: RedisClient,
+  keys: RedisKeys,
+  run: Run,
+  { index, statuses }: { index: string; statuses: string },
+): AsyncGenerator<string[]> {
   const idsAfter = async ({ createdMs, id }: Position): Promise<Chunk> => {
     const flat = (await pageScript(redis, [keys.prefix, index], ['0', createdMs, id, CHUNK])) as string[];
     const ids = flat.filter((_, place) => place % 2 === 0);
@@ -27,7 +48,7 @@ export async function* unseenRecords(
     (await unseenScript(
       redis,
       [keys.prefix, keys.syncSeen(run.runId)],
-      [run.lastSequence, ...ids],
+      [run.lastSequence, statuses, ...ids],
     )) as string[];
 
   try {

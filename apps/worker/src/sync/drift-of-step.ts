@@ -1,0 +1,134 @@
+import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { DriftItem } from '@holdfast/shared/sync';
+import { isEdited } from './asset-record.js';
+import type { Action, LeftWhy, Step } from './reconcile-step.js';
+
+type Found = Pick<DriftItem, 'code' | 'detail' | 'action'>;
+
+/** What was different about an asset, and what is done about it; null where both sides agree, or an upload has the say. */
+export function driftOfStep(step: Step): DriftItem | null {
+  const { asset, stored, id } = step;
+  const found = stored === null ? withoutRecord(step.action) : besideRecord(step, stored);
+  if (found === null) return null;
+  const { publicId, assetId } = asset;
+  return { kind: stored === null ? 'host-only' : 'different', id, publicId, assetId, ...found };
+}
+
+function withoutRecord(action: Action): Found | null {
+  if (action.kind === 'create') {
+    const foreign = action.record.source === 'sync';
+    const detail = foreign ? 'put on the host by others' : 'uploaded through Holdfast; its record was gone';
+    return { code: 'NOT_IN_CATALOG', action: 'created', detail };
+  }
+  if (action.kind === 'adopt')
+    return {
+      code: 'DIRECT_UPLOAD',
+      action: 'created',
+      detail: 'uploaded straight to the host; nobody said that it was done',
+    };
+  return removedOrLeft(action);
+}
+
+function besideRecord(step: Step, stored: StoredRecord): Found | null {
+  const { action, asset, restore, contentChanged } = step;
+  const usual = byAction(step, stored);
+  if (contentChanged) {
+    const { bytes, checksum } = stored.record;
+    const is = `${String(asset.bytes)} bytes, MD5 ${asset.etag ?? 'unknown'}`;
+    const was = `${String(bytes)} bytes, MD5 ${checksum.md5 ?? 'unknown'}`;
+    return {
+      code: 'CONTENT_CHANGED',
+      action: restore ? 'restored' : (usual?.action ?? 'left'),
+      detail: `${is}; was ${was}`,
+    };
+  }
+  if (restore && action.kind !== 'remove')
+    return {
+      code: 'CAME_BACK',
+      action: 'restored',
+      detail: 'the record was missing, and the host has the asset again',
+    };
+  return usual;
+}
+
+/** Most records are as they should be, and those are not decoded. */
+function byAction({ action }: Step, stored: StoredRecord): Found | null {
+  if (action.kind === 'save') {
+    if (encodeContent(action.record) === stored.content) return null;
+    const code = isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
+    return { code, action: 'updated', detail: changes(stored.record, action.record) };
+  }
+  if (action.kind === 'push')
+    return {
+      code: 'EDITED_HERE',
+      action: 'push-queued',
+      detail: `the host does not have revision ${String(stored.record.revision)} yet`,
+    };
+  if (action.kind === 'rewrite')
+    return {
+      code: 'MARK_LOST',
+      action: 'rewritten',
+      detail: 'the host had lost what we keep beside the bytes',
+    };
+  return removedOrLeft(action);
+}
+
+function removedOrLeft(action: Action): Found | null {
+  if (action.kind === 'remove') return { ...removals[action.why], action: 'removed' };
+  if (action.kind !== 'left') return null;
+  const known = leavings[action.why];
+  return known && { ...known, action: 'left' };
+}
+
+const removals = {
+  tombstoned: { code: 'DELETED_HERE', detail: 'the media was deleted here' },
+  unfinished: { code: 'UNFINISHED_UPLOAD', detail: 'the upload was never acknowledged' },
+  unwelcome: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
+} as const;
+
+/** Null: an upload has the say, or the sync takes no care of it. */
+const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
+  'in hand': null,
+  outside: null,
+  deleting: { code: 'DELETING', detail: 'its removal is under way' },
+  'deleted here': {
+    code: 'DELETED_HERE',
+    detail: 'the media was deleted here; foreign assets are not removed',
+  },
+  refused: { code: 'REFUSED_UPLOAD', detail: 'the upload was refused; its removal is remembered' },
+  unfinished: {
+    code: 'UNFINISHED_UPLOAD',
+    detail: 'the upload is under way, or waits for its deadline',
+  },
+  twice: { code: 'SAME_ID_TWICE', detail: 'another asset has the id of this one' },
+  damaged: { code: 'CONTENT_CHANGED', detail: 'the host has another number of bytes than were uploaded' },
+};
+
+/** Those that both sides tell of the same media. */
+const compared = [
+  'title',
+  'description',
+  'category',
+  'tags',
+  'filename',
+  'publicId',
+  'resourceType',
+  'format',
+  'bytes',
+  'width',
+  'height',
+  'durationSeconds',
+  'checksum',
+  'url',
+  'hostVersion',
+  'assetId',
+  'uploadedBy',
+  'createdAt',
+  'revision',
+] as const satisfies readonly (keyof MediaRecord)[];
+
+function changes(before: MediaRecord, after: MediaRecord): string {
+  const names = compared.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  return `changed: ${names.join(', ')}`;
+}
