@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/shared/config';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createBarrier, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
@@ -10,6 +11,7 @@ import {
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
+import { countConfirmations, countHostCalls } from '@holdfast/shared/metrics';
 import {
   closeRedis,
   connectRedis,
@@ -51,13 +53,22 @@ export interface Dependencies {
   close(): Promise<void>;
 }
 
-/** `onFacts` is told what each look at the Redis server shows. Rejects when the media host cannot be used. */
+export interface Observers {
+  /** Told what each look at the Redis server shows. */
+  onFacts: (facts: ServerFacts) => void;
+  registry: Registry;
+}
+
+/** Rejects when the media host cannot be used. */
 export async function openDependencies(
   settings: Settings,
   log: Logger,
-  onFacts: (facts: ServerFacts) => void,
+  { onFacts, registry }: Observers,
 ): Promise<Dependencies> {
-  const host = await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log });
+  const host = countHostCalls(
+    await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log }),
+    registry,
+  );
   const { connection, prefix } = settings.redis;
   const keys = redisKeys(prefix);
   const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log);
@@ -69,14 +80,15 @@ export async function openDependencies(
   const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const server = createServerJudgement({ redis: background, settings: settings.redis, onFacts, log });
-  const barrier = boundBarrier(
-    createBarrier({
-      redis: barrierClient,
-      keys,
-      settings: settings.durability,
-      believesFsync: () => server.believesFsync(),
-    }),
-    () => barrierClient.disconnect(true),
+  const unbound = createBarrier({
+    redis: barrierClient,
+    keys,
+    settings: settings.durability,
+    believesFsync: () => server.believesFsync(),
+  });
+  const barrier = countConfirmations(
+    boundBarrier(unbound, () => barrierClient.disconnect(true)),
+    registry,
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
   const syncOptions = {

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
@@ -9,7 +9,7 @@ export interface HealthServerOptions {
   port: number | undefined;
   isReady: () => boolean;
   /** Prometheus text. */
-  metrics: () => string;
+  metrics: () => Promise<string>;
   log: Logger;
 }
 
@@ -26,10 +26,23 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
     type: 'application/json',
     body: `${JSON.stringify({ status: word })}\n`,
   });
-  const answers: Record<string, () => Answer> = {
+  const answers: Record<string, () => Answer | Promise<Answer>> = {
     '/livez': () => json(200, 'alive'),
     '/readyz': () => (isReady() ? json(200, 'ready') : json(503, 'not ready')),
-    '/metrics': () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics() }),
+    '/metrics': async () => ({
+      status: 200,
+      type: 'text/plain; version=0.0.4; charset=utf-8',
+      body: await metrics(),
+    }),
+  };
+  const answerWith = async (
+    response: ServerResponse,
+    answer: () => Answer | Promise<Answer>,
+  ): Promise<void> => {
+    const { status, type, body } = await Promise.resolve()
+      .then(answer)
+      .catch(() => json(500, 'failed'));
+    response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
   };
   let server: Server | undefined;
   return service('health server', {
@@ -38,8 +51,7 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
       server = createServer((request, response) => {
         const path = (request.url ?? '').split('?', 1)[0] ?? '';
         const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
-        const { status, type, body } = known?.() ?? json(404, 'not found');
-        response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
+        void answerWith(response, known ?? (() => json(404, 'not found')));
       });
       await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });
       log.info('health.listening', { host, port });

@@ -3,6 +3,7 @@ import type { ServerFacts } from '@holdfast/shared/durability';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { service, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
+import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
@@ -26,8 +27,9 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     const factor = fsyncPolicy === 'always' ? VERIFY_FACTOR : SLOW_VERIFY_FACTOR;
     byQueue.get('verify')?.setConcurrency(concurrency * factor);
   };
-  const deps = await openDependencies(settings, log, onFacts);
-  const metrics = createJobMetrics();
+  const registry = createMetricsRegistry();
+  const deps = await openDependencies(settings, log, { onFacts, registry });
+  const metrics = createJobMetrics(registry);
   const noteFailure = createNoteFailure(deps.catalog);
   const runJob = createRunJob({ handlers: createHandlers(deps), noteFailure, metrics, log });
   const concurrencies: Record<QueueName, number> = {
@@ -60,7 +62,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
         host: settings.http.host,
         port: settings.worker.port,
         isReady,
-        metrics: () => metrics.render(),
+        metrics: () => registry.metrics(),
         log,
       }),
     ],

@@ -67,9 +67,10 @@ it('answers for its health, and refuses to start on settings that make no sense'
   expect((await get('/nothing')).status).toBe(404);
   const records = await enqueue(1);
   await vi.waitFor(async () => expect(await statuses(records)).toEqual(['verified']), within);
-  expect(await (await get('/metrics')).text()).toContain(
-    'holdfast_worker_jobs_total{job="verify",outcome="done"} 1',
-  );
+  const metrics = await (await get('/metrics')).text();
+  expect(metrics).toContain('holdfast_worker_jobs_total{job="verify",outcome="done"} 1');
+  expect(metrics).toMatch(/holdfast_durability_confirmations_total\{level="fsynced"\} [1-9]/);
+  expect(metrics).toMatch(/process_resident_memory_bytes \d{7}/);
   await bench.sandbox.kill();
   await vi.waitFor(async () => expect((await get('/readyz')).status).toBe(503), within);
   await bench.sandbox.restart();

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readSettings, type Environment } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
+import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
 import { syncDependencies, type SyncDependencies } from '../sync/sync-dependencies.js';
@@ -30,7 +31,10 @@ export async function withLease<T>(
   // What a command did is told by its report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
   const log = createLogger({ ...settings.log, level }, { process: 'command' });
-  const deps = await openDependencies(settings, log, () => undefined);
+  const deps = await openDependencies(settings, log, {
+    onFacts: () => undefined,
+    registry: createMetricsRegistry(),
+  });
   try {
     if (!(await isReadyWithin(deps.watchClient, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');
     await deps.queues.queues.sync.waitUntilReady();
