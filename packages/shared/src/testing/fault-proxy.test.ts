@@ -56,6 +56,21 @@ it('drops replies to what was done, and then resets the connection', async () =>
   expect(heard).toEqual([]);
 });
 
+it('loses one reply and its connection, and passes the next ones on', async () => {
+  proxy.set({ kind: 'lose-reply', nth: 2 });
+  const first = await open();
+  first.socket.write('a');
+  await vi.waitFor(() => expect(first.heard).toEqual(['echo a']));
+  first.socket.write('b');
+  await first.ended;
+  expect(received).toEqual(['a', 'b']);
+  expect(first.heard).toEqual(['echo a']);
+  expect(proxy.dropped()).toBe('echo b'.length);
+  const second = await open();
+  second.socket.write('c');
+  await vi.waitFor(() => expect(second.heard).toEqual(['echo c']));
+});
+
 it('cuts what is open and refuses what comes', async () => {
   const { ended } = await open();
   await vi.waitFor(() => expect(proxy.size()).toBe(1));

@@ -1,14 +1,24 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { pipeline, Transform } from 'node:stream';
+import { pipeline, Transform, type TransformCallback } from 'node:stream';
 
 /**
  * What a link does with its connections. `delay`: everything arrives `ms` later, each way; what is under way when the mode
  * changes arrives at once. `drop-replies`: the other side gets everything and does it, but its answers vanish; such
- * connections are reset when the link is whole again.
+ * connections are reset when the link is whole again. `lose-reply`: so does only the nth answer from now, from 1, and its
+ * connection is reset at once.
  */
 export type LinkMode =
-  { kind: 'pass' } | { kind: 'refuse' } | { kind: 'delay'; ms: number } | { kind: 'drop-replies' };
+  | { kind: 'pass' }
+  | { kind: 'refuse' }
+  | { kind: 'delay'; ms: number }
+  | { kind: 'drop-replies' }
+  | { kind: 'lose-reply'; nth: number };
+
+export interface FaultProxyOptions {
+  /** Sees each piece that a client sends; the piece goes on once it resolves. Must not reject. */
+  beforeRequest?: (piece: Buffer) => Promise<void>;
+}
 
 /** A TCP link between a process and what it talks to, that can be disturbed. */
 export interface FaultProxy {
@@ -30,12 +40,16 @@ interface Link {
   lostReplies: boolean;
 }
 
-export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
+export async function startFaultProxy(
+  targetPort: number,
+  { beforeRequest }: FaultProxyOptions = {},
+): Promise<FaultProxy> {
   const links = new Set<Link>();
   /** What is under way, oldest first. */
   const late = new Set<{ timer: NodeJS.Timeout; arrive: () => void }>();
   let mode: LinkMode = { kind: 'pass' };
   let dropped = 0;
+  let replies = 0;
 
   const reset = (link: Link): void => {
     for (const end of link.ends) end.resetAndDestroy();
@@ -58,6 +72,12 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
         if (mode.kind === 'drop-replies' && isReply) {
           link.lostReplies = true;
           dropped += chunk.length;
+        } else if (mode.kind === 'lose-reply' && isReply && ++replies === mode.nth) {
+          dropped += chunk.length;
+          reset(link);
+        } else if (beforeRequest !== undefined && !isReply) {
+          void shown(beforeRequest, chunk, done);
+          return;
         } else if (mode.kind === 'delay') {
           delay(mode.ms, () => {
             if (!this.destroyed) this.push(chunk);
@@ -111,6 +131,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     late: () => late.size,
     set: (next) => {
       mode = next;
+      replies = 0;
       for (const { arrive } of late) arrive();
       if (next.kind === 'refuse') cut();
       if (next.kind !== 'drop-replies') for (const link of links) if (link.lostReplies) reset(link);
@@ -124,4 +145,13 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       await closed;
     },
   };
+}
+
+async function shown(
+  beforeRequest: (piece: Buffer) => Promise<void>,
+  piece: Buffer,
+  done: TransformCallback,
+): Promise<void> {
+  await beforeRequest(piece);
+  done(null, piece);
 }
