@@ -8,7 +8,7 @@ describe.each([
   ['Redis Sentinel', startSentinelSandbox],
   ['Redis Cluster', startClusterSandbox],
 ])('on %s over TLS', (storageType, startServers) => {
-  const running = coreSuite(() => startServers(true), { storageType, level: 'replicated' });
+  const running = coreSuite(() => startServers({ encrypted: true }), { storageType, level: 'replicated' });
 
   it('loses nothing when the master is killed under uploads', { timeout: 120_000 }, async () => {
     const failover = await failoverUnderUploads(running());

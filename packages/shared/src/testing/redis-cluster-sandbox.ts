@@ -16,7 +16,7 @@ interface ClusterNode extends RedisNode {
 }
 
 /** Three masters, each with a replica; `encrypted`: they speak TLS only, with clients and among each other. */
-export async function startClusterSandbox(encrypted = false): Promise<FailoverServers> {
+export async function startClusterSandbox({ encrypted = false } = {}): Promise<FailoverServers> {
   const nodes = await redisNodes('cluster', encrypted);
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
   args.push('--repl-diskless-sync-delay', '0');

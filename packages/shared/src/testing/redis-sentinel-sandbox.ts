@@ -10,15 +10,26 @@ const MASTER = 'media';
 /** Short, so that tests are: in production it is 5 to 30 s. */
 const DOWN_AFTER_MS = 1_000;
 
-/** A master, two replicas and three sentinels; `encrypted`: all of them speak TLS only. */
-export async function startSentinelSandbox(encrypted = false): Promise<FailoverServers> {
+export interface SentinelOptions {
+  /** All servers speak TLS only. */
+  encrypted?: boolean;
+  /** Given the port of the first master: the port under which all others are to know it, so that a test can cut them off. */
+  linkTo?: (masterPort: number) => Promise<number>;
+}
+
+/** A master, two replicas and three sentinels. */
+export async function startSentinelSandbox({
+  encrypted = false,
+  linkTo = (port) => Promise.resolve(port),
+}: SentinelOptions = {}): Promise<FailoverServers> {
   const nodes = await redisNodes('sentinel', encrypted);
   const master = await nodes.add();
-  const replicaOf = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0'];
+  const knownPort = await linkTo(master.port);
+  const replicaOf = ['--replicaof', '127.0.0.1', String(knownPort), '--repl-diskless-sync-delay', '0'];
   const data = [master, ...(await Promise.all([nodes.add(replicaOf), nodes.add(replicaOf)]))];
   await eventually('replication', async () => (await connectedReplicas(master.client)) === 2);
 
-  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes, master.port)));
+  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes, knownPort)));
   const first = new Redis({
     port: sentinels[0]?.port ?? 0,
     maxRetriesPerRequest: null,
