@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
 import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
+import { isHostResting } from '@holdfast/shared/media-host';
 import { redisErrorKind } from '@holdfast/shared/redis';
 
 /** Why a signal was aborted: the job belongs to another worker by now, so nothing of it may be touched. */
@@ -30,6 +31,8 @@ export function handBackDelay(error: unknown, signal: AbortSignal): number | und
   if (signal.aborted) return 0;
   if (error instanceof HandBack) return error.delayMs;
   if (!(error instanceof HoldfastError)) return undefined;
+  // Nothing was tried, so nothing failed: when to ask again, the error says.
+  if (isHostResting(error)) return (error.retryAfterSeconds ?? 5) * 1_000;
   const delay = handBackAfterMs[error.code];
   if (delay === undefined) return undefined;
   return error.retryAfterSeconds === undefined ? delay : error.retryAfterSeconds * 1_000;

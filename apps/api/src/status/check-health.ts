@@ -51,5 +51,5 @@ export const checkHealth = (deps: HealthDependencies) => {
 function judge(persistence: PersistenceTest, storage: StorageStatus, host: HostStatus): HealthStatus {
   if (!persistence.testPassed) return 'unhealthy';
   const warned = storage.findings.some(({ severity }) => severity !== 'notice');
-  return warned || host.reachable === false ? 'degraded' : 'healthy';
+  return warned || host.reachable === false || host.circuit === 'open' ? 'degraded' : 'healthy';
 }

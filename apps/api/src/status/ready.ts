@@ -11,7 +11,7 @@ export interface ReadyDependencies {
   settings: Pick<Settings, 'uploads'>;
   redis: { request: RedisClient };
   keys: RedisKeys;
-  host: Pick<MediaHost, 'freeBytes'>;
+  host: Pick<MediaHost, 'freeBytes' | 'uploadRefusal'>;
   shutdown: Pick<Shutdown, 'draining'>;
   uploadSlots: Pick<UploadSlots, 'full'>;
 }
@@ -49,6 +49,8 @@ async function uploadRefusal(deps: ReadyDependencies): Promise<HoldfastError | n
   if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
   const free = await host.freeBytes().catch(() => null);
   if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
+  const resting = host.uploadRefusal();
+  if (resting !== null) return resting;
   try {
     const backlog = Number(await probeScript(redis.request, [keys.prefix, keys.probe('ready')], []));
     return backlog > settings.uploads.maxBacklog

@@ -22,13 +22,16 @@ export interface Admitted {
 }
 
 export interface Admission {
-  /** Decides on an upload before a byte of its body is read. Throws the refusal. */
-  admit(req: IncomingMessage): Promise<Admitted>;
+  /**
+   * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
+   * one does not need the host.
+   */
+  admit(req: IncomingMessage, needsHost?: boolean): Promise<Admitted>;
 }
 
 export interface AdmissionDependencies {
   uploads: UploadSettings;
-  host: Pick<MediaHost, 'freeBytes'>;
+  host: Pick<MediaHost, 'freeBytes' | 'admitUpload'>;
   slots: UploadSlots;
   shutdown: Pick<Shutdown, 'draining'>;
 }
@@ -45,7 +48,7 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
   };
 
   return {
-    admit: async (req) => {
+    admit: async (req, needsHost = true) => {
       if (shutdown.draining.aborted)
         throw new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: RETRY_SECONDS });
       const lengthAtMost = contentLength(req);
@@ -60,6 +63,8 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
         });
       try {
         await refuseWhenDiskIsFull(lengthAtMost ?? 0);
+        // Last: while the host is being tried again, only so many uploads may ask.
+        if (needsHost) host.admitUpload();
       } catch (error) {
         leave();
         throw error;

@@ -21,7 +21,7 @@ export async function readAndDiscard(
   req: Request,
   res: Response,
 ): Promise<SentUpload> {
-  const admitted = await admission.admit(req);
+  const admitted = await admission.admit(req, false);
   const cancel = new AbortController();
   const endWatch = watchClient(req, shutdown.cut, (reason) => cancel.abort(reason));
   try {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isHoldfastError } from '@holdfast/shared/errors';
-import { isTransientHostError } from '@holdfast/shared/media-host';
+import { isHostResting, isTransientHostError } from '@holdfast/shared/media-host';
 
 const TRIES = 3;
 
@@ -17,7 +17,8 @@ export async function fetchPatiently<T>(
     try {
       return await fetch();
     } catch (error) {
-      const hopeless = !isTransientHostError(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
+      const hopeless =
+        !isTransientHostError(error) || isHostResting(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
       if (hopeless || signal.aborted || tried >= TRIES) throw error;
       await pause(backoffMs * 2 ** (tried - 1), undefined, { signal });
     }

@@ -1,5 +1,6 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
+import { isHostResting } from '@holdfast/shared/media-host';
 import type { JobContext } from '../job-handler.js';
 import { LONGEST_WAIT_MS } from './call-budget.js';
 import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
@@ -45,6 +46,8 @@ export async function settleFailure(
     const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, longestMs);
     return waitFor('the media host asks to wait', delayMs);
   }
+  if (isHostResting(error))
+    return waitFor('the media host does not answer', (retryAfterSeconds ?? 5) * 1_000);
   running.run.errors += 1;
   if (context.attempt < deps.settings.jobs.attempts) {
     await checkpoint(session);

@@ -3,7 +3,7 @@ import type { Intents, StaleIntent } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
-import { findOwnAssets, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
+import { findOwnAssets, isHostResting, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { hasJobsUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {
@@ -27,6 +27,8 @@ export async function sweepIntents(deps: SweepIntentsDependencies, signal: Abort
     try {
       await byState[intent.state](intent, deps, signal);
     } catch (error) {
+      // Some of the others do not need the host.
+      if (isHostResting(error)) continue;
       deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
     }
   }

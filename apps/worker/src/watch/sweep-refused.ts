@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/shared/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import { isHostResting, type MediaHost } from '@holdfast/shared/media-host';
 
 export interface SweepRefusedDependencies {
   refused: RefusedAssets;
@@ -28,6 +28,8 @@ export async function sweepRefused(deps: SweepRefusedDependencies, signal: Abort
         continue;
       }
     } catch (error) {
+      // Stays due: it was not tried, and neither would be the others.
+      if (isHostResting(error)) return;
       log.warn('sweep.refused_left', { publicId: asset.publicId, error });
     }
     await refused.add(asset, Date.now() + AGAIN_AFTER_MS + Math.random() * SPREAD_MS);

@@ -1,6 +1,7 @@
 import type { HostSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
+import { guardHost } from './guarded-host.js';
 import { createLocalHost } from './local/local-host.js';
 import type { MediaHost } from './media-host.js';
 
@@ -12,9 +13,9 @@ export interface MediaHostOptions {
   now?: () => number;
 }
 
-/** The host that the settings name. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
+/** The host that the settings name, behind a circuit where it is in the network. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
 export async function createMediaHost(settings: HostSettings, options: MediaHostOptions): Promise<MediaHost> {
   return settings.kind === 'cloudinary'
-    ? createCloudinaryHost(settings, options)
+    ? guardHost(createCloudinaryHost(settings, options), { folder: settings.folder, log: options.log })
     : createLocalHost(settings, options);
 }

@@ -31,6 +31,7 @@ export function createHostOutcomes(now: () => number, log: Logger): HostOutcomes
       lastSuccessAt: iso(successAt),
       lastFailureAt: iso(failureAt),
       lastErrorCode,
+      circuit: 'closed',
     }),
   };
 }

@@ -12,6 +12,8 @@ export type {
   PutResult,
 } from './media-host.js';
 export { createMediaHost, type MediaHostOptions } from './create-media-host.js';
+export type { CircuitState } from './host-circuit.js';
+export { isHostResting } from './host-resting.js';
 export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
 export { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
 export { HostFailure, isTransientHostError } from './cloudinary/host-failure.js';

@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream';
+import type { HoldfastError } from '../errors/index.js';
 import type { HostMetadata, ResourceType } from '../media/index.js';
+import type { CircuitState } from './host-circuit.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
 export interface AssetRef {
@@ -81,6 +83,8 @@ export interface HostHealth {
   lastSuccessAt: string | null;
   lastFailureAt: string | null;
   lastErrorCode: string | null;
+  /** `open` while nothing is sent because nothing was answered; see host-circuit.ts. */
+  circuit: CircuitState;
 }
 
 /** A file that is no media, see `putFile`. */
@@ -93,7 +97,8 @@ export interface HostFile {
  * Where the bytes live. Two implementations (Cloudinary, local folder) pass one contract suite.
  * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan),
  * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
- * (local disk), MEDIA_NOT_FOUND (annotate only). No method hangs: silence ends in HOST_TIMEOUT.
+ * (local disk), MEDIA_NOT_FOUND (annotate only). No method hangs: silence ends in HOST_TIMEOUT. A host that was not even
+ * asked, because it has not answered lately, rejects with the code of its last failure (`isHostResting`).
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';
@@ -128,6 +133,10 @@ export interface MediaHost {
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;
+  /** Why an upload would be refused unread now, since the host has not answered lately; null while it does. */
+  uploadRefusal(): HoldfastError | null;
+  /** Throws that refusal. A host that has just come back gets one upload every few seconds until one succeeds. */
+  admitUpload(): void;
   /**
    * Milliseconds since the epoch by the host's own clock, as its last answer told it and never ahead of it; our clock
    * before the first answer. What the host's dates are compared with.

@@ -67,6 +67,8 @@ export function createCloudinaryHost(
     ...createFiles({ sdk, pool: uploads, timeouts, caller }),
     budget: budget.current,
     health: outcomes.health,
+    uploadRefusal: () => null,
+    admitUpload: () => undefined,
     hostNow: clock.now,
     meteredCalls: caller.metered,
     freeBytes: () => Promise.resolve(null),

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../errors/index.js';
 import { redactText } from '../../logging/index.js';
+import { isHostResting } from '../host-resting.js';
 
 /** What the SDK reported, stripped of the request and its credentials; the cause of our errors. */
 export class HostFailure extends Error {
@@ -28,6 +29,7 @@ export function isTransientHostError(error: unknown): boolean {
   return (
     error.code === 'HOST_TIMEOUT' ||
     error.code === 'HOST_RATE_LIMITED' ||
+    isHostResting(error) ||
     (error.code === 'HOST_REJECTED' && error.cause instanceof HostFailure && error.cause.transient)
   );
 }

@@ -136,6 +136,8 @@ export async function createLocalHost(
     removeFile: (name, signal) => observed(signal, () => files.remove(name)),
     budget: () => null,
     health: outcomes.health,
+    uploadRefusal: () => null,
+    admitUpload: () => undefined,
     hostNow: now,
     meteredCalls: () => 0,
     freeBytes: () => observed(undefined, freeBytes),

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Fault } from '@holdfast/cloudinary-emulator';
+import { silentLogger } from '../logging/index.js';
+import { startFaultProxy } from '../testing/index.js';
+import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
+import { isTransientHostError } from './cloudinary/host-failure.js';
+import { guardHost } from './guarded-host.js';
+import { isHostResting } from './host-resting.js';
+import type { MediaHost } from './media-host.js';
+import { emulatedHost } from './testing/emulated-host.js';
+import { newRef, putRequest } from './testing/put-request.js';
+
+const timeouts = { uploadIdleMs: 300, callMs: 300, pageMs: 300 };
+const REST_MS = 300;
+
+/** A guarded host on an emulator, over a link that can be cut. */
+async function guardedHost() {
+  const { emulator, settings } = await emulatedHost();
+  const link = await startFaultProxy(Number(new URL(settings.apiUrl).port));
+  const plain = createCloudinaryHost(
+    { ...settings, apiUrl: `http://127.0.0.1:${String(link.port)}` },
+    { uploadSlots: 8, log: silentLogger, timeouts },
+  );
+  const host = guardHost(plain, { folder: 'holdfast', log: silentLogger, restMs: REST_MS });
+  onTestFinished(async () => {
+    await host.close();
+    await link.close();
+  });
+  return { emulator, host, link };
+}
+
+const put = (host: MediaHost): Promise<unknown> => host.put(putRequest()).catch((error: unknown) => error);
+
+async function putUntilOpen(host: MediaHost): Promise<number> {
+  for (let tries = 1; tries <= 10; tries += 1) {
+    await put(host);
+    if (host.health().circuit === 'open') return tries;
+  }
+  throw new Error('the circuit stayed closed');
+}
+
+const closed = (host: MediaHost) => vi.waitFor(() => expect(host.health().circuit).toBe('closed'), 5_000);
+
+const deaths: [string, Fault, string][] = [
+  ['is silent', { kind: 'silence', ms: 2_000, count: null }, 'HOST_TIMEOUT'],
+  ['answers 500', { kind: 'error', count: null }, 'HOST_REJECTED'],
+  ['answers with pages of a proxy', { kind: 'html', count: null }, 'HOST_REJECTED'],
+  ['answers garbage', { kind: 'garbage', effect: 'none', count: null }, 'HOST_REJECTED'],
+];
+
+it.each(deaths)(
+  'is not asked any more once it %s, and told so with its own code',
+  async (_case, fault, code) => {
+    const { host, emulator } = await guardedHost();
+    await emulator.faults.add(fault);
+    expect(await putUntilOpen(host)).toBe(5);
+    const { total } = await requests(emulator);
+    const start = performance.now();
+    const body = Readable.from([randomBytes(1_000)]);
+    const refused = await Promise.all([
+      host.put(putRequest({ body })).catch((error: unknown) => error),
+      host.find(newRef()).catch((error: unknown) => error),
+      host.remove(newRef()).catch((error: unknown) => error),
+      host.confirm(['a']).catch((error: unknown) => error),
+    ]);
+    expect(performance.now() - start).toBeLessThan(100);
+    for (const error of refused) {
+      expect(error).toMatchObject({ code, retryAfterSeconds: 5 });
+      expect([isHostResting(error), isTransientHostError(error)]).toEqual([true, true]);
+    }
+    expect(body.destroyed).toBe(true);
+    expect(host.uploadRefusal()).toMatchObject({ code });
+    expect(() => host.admitUpload()).toThrow('has not answered lately');
+    expect((await requests(emulator)).total).toBe(total);
+    await emulator.faults.clear();
+    await vi.waitFor(() => expect(host.health().circuit).toBe('half-open'), 5_000);
+    expect(await put(host)).toMatchObject({ existed: false });
+    await closed(host);
+  },
+);
+
+it('takes one upload at a time from a host that has come back, until one succeeds', async () => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: null });
+  await putUntilOpen(host);
+  await vi.waitFor(() => host.admitUpload(), 5_000);
+  expect(host.health().circuit).toBe('half-open');
+  expect(host.uploadRefusal()).toMatchObject({ code: 'HOST_REJECTED' });
+  expect(() => host.admitUpload()).toThrow('has not answered lately');
+  // The host takes no bytes yet: closed again by the first failure, not the fifth.
+  await put(host);
+  expect(host.health().circuit).toBe('open');
+  await emulator.faults.clear();
+  await vi.waitFor(() => host.admitUpload(), 5_000);
+  await put(host);
+  expect(host.health().circuit).toBe('closed');
+  host.admitUpload();
+  host.admitUpload();
+});
+
+it('lets another upload try when the first one was lost on its way', async () => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: null });
+  await putUntilOpen(host);
+  await vi.waitFor(() => host.admitUpload(), 5_000);
+  // Its client went away: nothing is heard of it.
+  await vi.waitFor(() => host.admitUpload(), 5_000);
+  expect(host.health().circuit).toBe('half-open');
+});
+
+it('is asked again by itself when it went away for everything and comes back', async () => {
+  const { host, link } = await guardedHost();
+  await put(host);
+  link.set({ kind: 'refuse' });
+  for (let tries = 0; tries < 5; tries += 1) await host.find(newRef()).catch(() => undefined);
+  expect(host.health().circuit).toBe('open');
+  link.set({ kind: 'pass' });
+  await closed(host);
+  expect(await put(host)).toMatchObject({ existed: false });
+});
+
+it('stays in use whatever it refuses, however slow one client is, and while it only asks to wait', async () => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ kind: 'early-error', match: { endpoint: 'upload' }, count: 10 });
+  for (let tries = 0; tries < 10; tries += 1) await put(host);
+  await emulator.faults.add({ kind: 'rate-limit', match: { endpoint: 'upload' }, count: 10 });
+  for (let tries = 0; tries < 10; tries += 1) await put(host);
+  await emulator.faults.add({ kind: 'silence', ms: 1_000, count: null });
+  for (let tries = 0; tries < 10; tries += 1) {
+    const signal = AbortSignal.timeout(20);
+    await host.put(putRequest({ signal })).catch(() => undefined);
+  }
+  expect(host.health().circuit).toBe('closed');
+  expect(host.uploadRefusal()).toBeNull();
+});
+
+it('stays in use while failures are far between successes', async () => {
+  const { host, emulator } = await guardedHost();
+  for (let round = 0; round < 3; round += 1) {
+    await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: 4 });
+    for (let tries = 0; tries < 5; tries += 1) await put(host);
+  }
+  expect(host.health().circuit).toBe('closed');
+});
+
+async function requests(emulator: Awaited<ReturnType<typeof guardedHost>>['emulator']) {
+  const recent = await emulator.requests.recent();
+  return { total: recent.length };
+}

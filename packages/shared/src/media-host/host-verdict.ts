@@ -1,0 +1,28 @@
+import { isHoldfastError, type ErrorCode } from '../errors/index.js';
+import { isAborted } from './abort-signal.js';
+import { HostFailure } from './cloudinary/host-failure.js';
+
+/** A caller that left after so long without an answer has seen silence; one that left sooner has seen nothing. */
+const SILENCE_MS = 2_000;
+
+/**
+ * What a rejected call tells of the host as a whole: the code of its failure; `answered` where it refused this one
+ * request; null where it tells nothing, as when the caller went away or the host asks to wait.
+ */
+export function hostVerdict(
+  error: unknown,
+  signal: AbortSignal | undefined,
+  elapsedMs: number,
+): ErrorCode | 'answered' | null {
+  if (isAborted(signal)) return isTimeLimit(signal) && elapsedMs >= SILENCE_MS ? 'HOST_TIMEOUT' : null;
+  if (!isHoldfastError(error)) return null;
+  const { code, cause } = error;
+  if (code === 'HOST_TIMEOUT') return code;
+  if (code === 'HOST_REJECTED') return cause instanceof HostFailure && !cause.transient ? 'answered' : code;
+  return isHoldfastError(error, 'HOST_LIMIT', 'HOST_CURSOR_SPENT', 'MEDIA_NOT_FOUND') ? 'answered' : null;
+}
+
+function isTimeLimit(signal: AbortSignal | undefined): boolean {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error && reason.name === 'TimeoutError';
+}
