@@ -11,6 +11,7 @@ import { requestId } from './http/request-id.js';
 import { requestLog } from './http/request-log.js';
 import { requireHost } from './http/require-host.js';
 import { securityHeaders } from './http/security-headers.js';
+import { countRequests } from './metrics/count-requests.js';
 import { routes } from './routes.js';
 
 /** The API without a port and without signals: what the server runs and what tests import. */
@@ -23,6 +24,7 @@ export function createApp(deps: Dependencies): Express {
   app.use(
     requestId(log),
     requestLog(),
+    countRequests(deps.metrics.http),
     boundEarlyAnswers(),
     requireHost(),
     closeWhileDraining(shutdown),

@@ -11,6 +11,7 @@ import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
+import { countConfirmations, countHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
 import {
   closeRedis,
   connectRedis,
@@ -27,6 +28,7 @@ import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
+import { createApiMetrics, type ApiMetrics } from './metrics/api-metrics.js';
 import { createMediaWatch, type MediaWatch } from './media/media-watch.js';
 import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
@@ -34,6 +36,7 @@ import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 export interface Dependencies {
   settings: Settings;
   log: Logger;
+  metrics: ApiMetrics;
   keys: RedisKeys;
   /** `request` fails within half a second, for what a client waits for; `background` is another connection. */
   redis: { request: RedisClient; background: RedisClient };
@@ -68,7 +71,11 @@ export async function openDependencies(
   log: Logger,
   env: Environment,
 ): Promise<Dependencies> {
-  const host = await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log });
+  const registry = createMetricsRegistry();
+  const host = countHostCalls(
+    await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log }),
+    registry,
+  );
   const keys = redisKeys(settings.redis.prefix);
   const { connection } = settings.redis;
   const request = connectRedis(connection, 'request', log);
@@ -106,6 +113,7 @@ export async function openDependencies(
   return {
     settings,
     log,
+    metrics: createApiMetrics(registry),
     keys,
     redis: { request, background },
     catalog,
@@ -113,12 +121,15 @@ export async function openDependencies(
     refusedAssets,
     queues,
     host,
-    barrier: createBarrier({
-      redis: barrierConnection,
-      keys,
-      settings: settings.durability,
-      believesFsync: () => serverWatch.believesFsync(),
-    }),
+    barrier: countConfirmations(
+      createBarrier({
+        redis: barrierConnection,
+        keys,
+        settings: settings.durability,
+        believesFsync: () => serverWatch.believesFsync(),
+      }),
+      registry,
+    ),
     syncState,
     serverWatch,
     diskFinding,

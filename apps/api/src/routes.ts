@@ -8,11 +8,14 @@ import { listMedia } from './media/list-media.js';
 import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
 import { showMedia } from './media/show-media.js';
+import { countUploads } from './metrics/count-uploads.js';
+import { showMetrics } from './metrics/show-metrics.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth } from './status/check-health.js';
 import { live } from './status/live.js';
 import { ready } from './status/ready.js';
 import { showDatabaseStatus } from './status/show-database-status.js';
+import { showDrift } from './sync/show-drift.js';
 import { showSyncStatus } from './sync/show-sync-status.js';
 import { startSync } from './sync/start-sync.js';
 import { uploadRoute } from './uploads/upload-route.js';
@@ -27,10 +30,18 @@ export function routes(deps: Dependencies): readonly Route[] {
   return [
     { method: 'GET', path: '/livez', role: 'open', serve: live() },
     { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },
-    { method: 'POST', path: '/api/media/upload', role: 'write', limited: true, serve: upload },
+    { method: 'GET', path: '/metrics', role: 'read', serve: showMetrics(deps) },
+    {
+      method: 'POST',
+      path: '/api/media/upload',
+      role: 'write',
+      limited: true,
+      serve: countUploads(upload, deps.metrics.uploads),
+    },
     { method: 'GET', path: '/api/media/health', role: 'open', serve: checkHealth(deps) },
     { method: 'GET', path: '/api/media/database/status', role: 'read', serve: showDatabaseStatus(deps) },
     { method: 'GET', path: '/api/media/sync/status', role: 'read', serve: showSyncStatus(deps) },
+    { method: 'GET', path: '/api/media/sync/drift', role: 'read', serve: showDrift(deps) },
     { method: 'POST', path: '/api/media/sync-cloudinary', role: 'admin', limited: true, serve: sync },
     // Older clients call it so.
     {

@@ -21,6 +21,8 @@ export interface Answer {
   status: number;
   /** Sent as JSON; absent for answers without a body. */
   body?: unknown;
+  /** Sent as it is instead. Its type must be among the headers. */
+  text?: string | Buffer;
   /** Sent piece by piece instead, as fast as the client reads. Its type must be among the headers. */
   stream?: AsyncIterable<string>;
   headers?: Readonly<Record<string, string>>;
@@ -81,12 +83,13 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
   };
 }
 
-async function send(res: Response, { status, body, stream, headers = {} }: Answer): Promise<void> {
+async function send(res: Response, { status, body, text, stream, headers = {} }: Answer): Promise<void> {
   if (res.destroyed) return;
   if (res.getHeader('Cache-Control') === undefined) res.setHeader('Cache-Control', 'no-store');
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   res.status(status);
   if (stream !== undefined && res.req.method !== 'HEAD') await sendStream(res, stream);
+  else if (text !== undefined) res.send(text);
   else if (body === undefined) res.end();
   else res.json(body);
 }

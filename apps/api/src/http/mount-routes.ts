@@ -4,6 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { requireAccess } from './access.js';
 import { refuseCrossSite } from './cross-site.js';
 import { serveEndpoint } from './endpoint.js';
+import { contextOf } from './request-context.js';
 import type { MountedRoute, Route, VerbRoute } from './route.js';
 
 export interface MountOptions {
@@ -32,7 +33,7 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
         ...guards(route, options),
         typeof route.serve === 'function' ? route.serve : serveEndpoint(route.serve),
       );
-    place.all(otherMethods(here));
+    place.all(noteRoute(path), otherMethods(here));
   }
   return router;
 }
@@ -42,6 +43,7 @@ const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as
 function guards(route: Route, { access, publicUrl, limit }: MountOptions): RequestHandler[] {
   const verb = route.method === 'ALL' ? undefined : route;
   return [
+    noteRoute(route.path),
     requireAccess(access, {
       role: route.role,
       publicRead: route.publicRead === true,
@@ -50,6 +52,14 @@ function guards(route: Route, { access, publicUrl, limit }: MountOptions): Reque
     refuseCrossSite(publicUrl, verb?.changes === true),
     ...(verb?.limited === true ? [limit] : []),
   ];
+}
+
+/** Tells the metrics which row a request belongs to. */
+function noteRoute(path: string): RequestHandler {
+  return (req, _res, next) => {
+    contextOf(req).route = path;
+    next();
+  };
 }
 
 function otherMethods(here: readonly VerbRoute[]): RequestHandler {

@@ -15,7 +15,9 @@ export interface RequestContext {
   client: Client;
   /** Adds the request id to each of its events. */
   log: Logger;
-  /** Code of the problem that was answered, for the log. */
+  /** Path of the route's row in the table; absent where no row fits. */
+  route?: string;
+  /** Code of the problem that was answered, for log and metrics. */
   problem?: string;
 }
 

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { contextOf } from './request-context.js';
 
 /** Asked every few seconds by machines: only of interest when something is looked for. */
-const quiet = new Set(['/livez', '/readyz', '/api/media/health']);
+const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
 
 /** One event for each request, when its answer is out or its client is gone. The query is left out: it may hold anything. */
 export function requestLog(): RequestHandler {

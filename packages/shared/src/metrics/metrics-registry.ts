@@ -13,27 +13,28 @@ export function createMetricsRegistry(): Registry {
  * life of the process, also where nobody scrapes.
  */
 function describeProcess(registry: Registry): void {
-  const registers = [registry];
   const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
+    const metric = new Gauge({
       name,
       help,
-      registers,
+      registers: [],
       collect() {
         this.set(read());
       },
     });
+    registry.registerMetric(metric);
   };
   const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
+    const metric = new Counter({
       name,
       help,
-      registers,
+      registers: [],
       collect() {
         this.reset();
         this.inc(read());
       },
     });
+    registry.registerMetric(metric);
   };
   const started = performance.timeOrigin / 1_000;
   gauge('process_start_time_seconds', 'Start of the process, in seconds since the epoch.', () => started);

@@ -1,0 +1,75 @@
+import type { Gauge } from 'prom-client';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Settings } from '@holdfast/shared/config';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { endpoint } from '../http/endpoint.js';
+import { currentFindings, type FindingSources } from '../status/current-findings.js';
+import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
+import type { UploadSlots } from '../uploads/upload-slots.js';
+import { withinMs } from '../within-ms.js';
+
+export interface MetricsDependencies extends FindingSources {
+  settings: Pick<Settings, 'redis' | 'uploads'>;
+  metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
+  queues: Pick<MediaQueues, 'counts' | 'queues'>;
+  catalog: Pick<Catalog, 'counts'>;
+  host: Pick<MediaHost, 'health' | 'budget' | 'freeBytes'>;
+  uploadSlots: Pick<UploadSlots, 'running'>;
+  deferred: { size(): number };
+}
+
+const PATIENCE_MS = 700;
+
+/** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
+export const showMetrics = (deps: MetricsDependencies) => {
+  const { registry, gauges } = deps.metrics;
+  return endpoint({
+    handle: async () => {
+      setGauges(gauges, deps, await look(deps));
+      return {
+        status: 200,
+        text: await registry.metrics(),
+        headers: { 'Content-Type': registry.contentType },
+      };
+    },
+  });
+};
+
+/** Each is null where it is not known now. */
+async function look(deps: MetricsDependencies) {
+  const asked = <T>(work: Promise<T>): Promise<T | null> =>
+    withinMs(PATIENCE_MS, work, null).catch(() => null);
+  const [queues, media, { findings, workers }, freeBytes] = await Promise.all([
+    asked(deps.queues.counts()),
+    asked(deps.catalog.counts()),
+    currentFindings(deps),
+    asked(deps.host.freeBytes()),
+  ]);
+  return { queues, media, findings, workers, freeBytes };
+}
+
+type Seen = Awaited<ReturnType<typeof look>>;
+
+function setGauges(gauges: ScrapeGauges, deps: MetricsDependencies, seen: Seen): void {
+  // What is not known now must not stand there as it was.
+  const { queueJobs, media, findings, ...single } = gauges;
+  for (const gauge of [queueJobs, media, findings]) gauge.reset();
+  for (const gauge of Object.values(single)) gauge.remove();
+  const set = (gauge: Gauge, value: number | null | undefined): void => {
+    if (value !== null && value !== undefined) gauge.set(value);
+  };
+  const { reachable } = deps.host.health();
+  set(gauges.redisUp, seen.queues === null ? 0 : 1);
+  set(gauges.hostUp, reachable === null ? null : Number(reachable));
+  set(gauges.inFlight, deps.uploadSlots.running);
+  set(gauges.slots, deps.settings.uploads.maxConcurrent);
+  set(gauges.deferred, deps.deferred.size());
+  set(gauges.workers, seen.workers);
+  set(gauges.budget, deps.host.budget()?.remaining);
+  set(gauges.free, seen.freeBytes);
+  for (const [queue, counts] of Object.entries(seen.queues ?? {}))
+    for (const [state, count] of Object.entries(counts)) queueJobs.set({ queue, state }, Number(count));
+  for (const [status, count] of Object.entries(seen.media?.byStatus ?? {})) media.set({ status }, count);
+  for (const { code, severity } of seen.findings) findings.set({ code, severity }, 1);
+}
