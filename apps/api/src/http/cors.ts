@@ -2,7 +2,8 @@ import type { RequestHandler } from 'express';
 
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Repr-Digest, X-API-Key, X-Request-Id';
-const EXPOSED_HEADERS = 'ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id';
+const EXPOSED_HEADERS =
+  'ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Report-Cut, X-Request-Id, X-Run-Id';
 const METHODS = 'GET, HEAD, POST, PATCH, DELETE';
 
 /** Lets pages of the listed origins call the API (with keys of their own: no cookies, no remembered logins). */

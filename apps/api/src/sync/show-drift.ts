@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import type { DriftPage, SyncState } from '@holdfast/shared/sync';
+import { endpoint } from '../http/endpoint.js';
+
+const MAX_LIMIT = 1_000;
+const STREAMED_AT_ONCE = 500;
+
+const query = z
+  .strictObject({
+    limit: z
+      .string('must be given once')
+      .regex(/^\d{1,9}$/, 'must be a whole number')
+      .transform(Number)
+      .pipe(
+        z
+          .number()
+          .min(1, 'must be at least 1')
+          .max(MAX_LIMIT, `must be at most ${String(MAX_LIMIT)}`),
+      )
+      .optional(),
+    cursor: z.string('must be given once').max(2_000, 'is too long').optional(),
+    format: z.enum(['json', 'ndjson'], 'must be json or ndjson').default('json'),
+  })
+  .superRefine(({ limit, cursor, format }, context) => {
+    if (format === 'json') return;
+    for (const [name, value] of Object.entries({ limit, cursor }))
+      if (value !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: 'has no meaning with format=ndjson, which sends all',
+        });
+  });
+
+export interface DriftDependencies {
+  syncState: Pick<SyncState, 'readDrift'>;
+}
+
+/** What the last full run found different: a page, or all of it line by line. */
+export const showDrift = ({ syncState }: DriftDependencies) =>
+  endpoint({
+    query,
+    handle: async ({ query: { limit = 100, cursor, format } }) => {
+      if (format === 'ndjson') {
+        const first = await syncState.readDrift({ limit: STREAMED_AT_ONCE });
+        return {
+          status: 200,
+          headers: {
+            'Content-Type': 'application/x-ndjson',
+            'X-Report-Cut': String(first.cut),
+            ...(first.runId === null ? {} : { 'X-Run-Id': first.runId }),
+          },
+          stream: lines(first, syncState),
+        };
+      }
+      const page = await syncState.readDrift({ limit, ...(cursor === undefined ? {} : { cursor }) });
+      const { runId, items, nextCursor, counts, cut } = page;
+      return { status: 200, body: { runId, items, nextCursor, counts, cut } };
+    },
+  });
+
+/** Breaks off where a newer report takes the place of this one: two halves are no whole. */
+async function* lines(first: DriftPage, syncState: Pick<SyncState, 'readDrift'>): AsyncGenerator<string> {
+  let page = first;
+  for (;;) {
+    if (page.items.length > 0) yield page.items.map((item) => `${JSON.stringify(item)}\n`).join('');
+    if (page.nextCursor === null) return;
+    page = await syncState.readDrift({ limit: STREAMED_AT_ONCE, cursor: page.nextCursor });
+  }
+}
