@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { readSettings, type Environment } from '@holdfast/shared/config';
 import { silentLogger } from '@holdfast/shared/logging';
+import { newMediaId } from '@holdfast/shared/media';
+import { snapshotPrefix } from '@holdfast/shared/snapshot';
+import { aRecord } from '@holdfast/shared/testing';
 import { createSchedules, type Schedules } from '../src/schedules.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
@@ -58,4 +61,16 @@ it('is set right by a worker that starts with other settings', async () => {
   await worker.stop(AbortSignal.timeout(5_000));
   await bench.startWorker({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
   await vi.waitFor(async () => expect(await listed()).toEqual([]), within);
+});
+
+it('writes the snapshot of the day also where no sync is scheduled', async () => {
+  const { catalog, host, keys, sandbox } = bench;
+  await catalog.save(aRecord({ id: newMediaId() }));
+  await sandbox.client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
+  await bench.startWorker({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
+  const names = async () => (await host.listFiles(snapshotPrefix('holdfast'))).map(({ name }) => name);
+  await vi.waitFor(
+    async () => expect(await names()).toContainEqual(expect.stringMatching(/manifest$/)),
+    within,
+  );
 });

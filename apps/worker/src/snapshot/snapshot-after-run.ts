@@ -1,7 +1,7 @@
 import { toHoldfastError } from '@holdfast/shared/errors';
 import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
 import type { SyncSession } from '../sync/sync-session.js';
-import { takeSnapshot } from './take-snapshot.js';
+import { takeSnapshot, type TakeSnapshotParts } from './take-snapshot.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** One that failed is tried again after the next full run, or after so long. */
@@ -13,15 +13,23 @@ export async function snapshotAfterRun(
   run: SyncRun,
 ): Promise<void> {
   if (!deps.settings.sync.snapshots || run.dryRun) return;
+  await snapshotIfDue({ ...deps, token, signal, log }, run);
+}
+
+/** For the holder of the lease. A failure is noted beside the run, and never thrown. */
+export async function snapshotIfDue(
+  parts: TakeSnapshotParts,
+  { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,
+): Promise<void> {
+  const { state, token, signal, log, now } = parts;
   try {
-    if (isSnapshotDue(await deps.state.readSnapshotFacts(), run.mode, deps.now()))
-      await takeSnapshot({ ...deps, token, signal, log });
+    if (isSnapshotDue(await state.readSnapshotFacts(), mode, now())) await takeSnapshot(parts);
   } catch (thrown) {
     if (signal.aborted) return;
     const { code, message } = toHoldfastError(thrown);
     log.warn('snapshot.failed', { code, message });
-    const problem = { code, message: `snapshot: ${message}`, at: new Date(deps.now()).toISOString() };
-    await deps.state.noteProblem(token, run.runId, problem).catch(() => undefined);
+    const problem = { code, message: `snapshot: ${message}`, at: new Date(now()).toISOString() };
+    await state.noteProblem(token, runId, problem).catch(() => undefined);
   }
 }
 

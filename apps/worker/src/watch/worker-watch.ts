@@ -5,6 +5,8 @@ import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
 import { createSchedules } from '../schedules.js';
+import { dailySnapshot } from '../snapshot/daily-snapshot.js';
+import { syncDependencies } from '../sync/sync-dependencies.js';
 import { createWorkerPresence } from '../worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { nudgeQueues, overdueQueues } from './nudge-queues.js';
@@ -19,10 +21,12 @@ import { createWatchedKeys } from './watched-keys.js';
 
 /** The sync queue always has a delayed job (the next run), so its time is looked at on every third tick only. */
 const SYNC_LOOK_EVERY = 3;
+/** A quarter of an hour. */
+const SNAPSHOT_LOOK_EVERY = 45;
 
 /**
  * Looks every 20 s for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
- * crash, an emptied Redis. One command a tick while there is nothing (docs/decisions/0008-our-own-watch.md).
+ * crash, an emptied Redis, a day without a snapshot. One command a tick while there is nothing (docs/decisions/0008-our-own-watch.md).
  */
 export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): Service {
   const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;
@@ -34,6 +38,8 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   const stopping = new AbortController();
   setMaxListeners(50, stopping.signal);
   const folder = settings.host.folder;
+  const serverJudged = (): Promise<void> => deps.server.judged();
+  const snapshotParts = { ...syncDependencies({ ...deps, redis, serverJudged }), log };
   const steps = {
     intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
     refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
@@ -44,6 +50,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   let started = false;
   let ticking: Promise<void> | undefined;
   let sweeping: Promise<void> | undefined;
+  let snapshotting: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const tickOnce = async (): Promise<void> => {
@@ -65,6 +72,13 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
         .catch(logError)
         .finally(() => {
           sweeping = undefined;
+        });
+    // An emptied catalog is refilled first.
+    if (ticks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied)
+      snapshotting ??= dailySnapshot(snapshotParts, stopping.signal)
+        .catch(logError)
+        .finally(() => {
+          snapshotting = undefined;
         });
     const syncLook: QueueName[] = ticks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
     ticks += 1;
@@ -105,7 +119,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       stopping.abort();
       clearTimeout(timer);
       redis.off('ready', onReady);
-      await Promise.all([ticking, sweeping]);
+      await Promise.all([ticking, sweeping, snapshotting]);
       await presence.leave();
     },
   });
