@@ -25,13 +25,12 @@ export const checkHealth = (deps: HealthDependencies) => {
   const testPersistence = createPersistenceTest(deps);
   return endpoint({
     handle: async () => {
-      const [persistence, { findings, workers }, counts, host] = await Promise.all([
+      const [{ persistence, failure }, { findings, workers }, counts, host] = await Promise.all([
         testPersistence(),
         currentFindings(deps),
         withinMs(COUNTS_WITHIN_MS, deps.queues.counts(), null).catch(() => null),
         hostStatus(deps.host),
       ]);
-      const failure = persistence.testPassed ? null : persistence.message;
       const storage = storageStatus(deps.settings, findings, failure);
       const status = judge(persistence, storage, host);
       return {

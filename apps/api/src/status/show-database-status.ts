@@ -1,15 +1,18 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import type { RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
 import { storageStatus } from './storage-status.js';
-import { redisFailure } from './test-persistence.js';
+import { redisFailure, type RedisFailure } from './redis-failure.js';
 
 export interface DatabaseStatusDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'host'>;
   catalog: Pick<Catalog, 'counts'>;
+  redis: FindingSources['redis'];
+  keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   host: MediaHost;
 }
 
@@ -17,18 +20,19 @@ export interface DatabaseStatusDependencies extends FindingSources {
 export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
   endpoint({
     handle: async () => {
-      const [counted, { findings }, host] = await Promise.all([
+      const [counted, refusal, { findings }, host] = await Promise.all([
         deps.catalog.counts().then(
           (counts) => ({ counts, failure: null }),
           (error: unknown) => ({ counts: null, failure: redisFailure(error, deps.redis.request) }),
         ),
+        testWriting(deps),
         currentFindings(deps),
         hostStatus(deps.host),
       ]);
       return {
         status: 200,
         body: {
-          storage: storageStatus(deps.settings, findings, counted.failure),
+          storage: storageStatus(deps.settings, findings, counted.failure ?? refusal),
           mediaCount: counted.counts?.total ?? null,
           byStatus: counted.counts?.byStatus ?? {},
           host: { ...host, place: placeOf(deps.settings) },
@@ -36,6 +40,16 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
       };
     },
   });
+
+/** Reads may work while writes are refused: why, or null. */
+async function testWriting({ redis, keys }: DatabaseStatusDependencies): Promise<RedisFailure | null> {
+  try {
+    await redis.request.set(keys.probe('status'), '1', 'EX', 60);
+    return null;
+  } catch (error) {
+    return redisFailure(error, redis.request);
+  }
+}
 
 /** The cloud's name, or the folder of the files: for those with a key, not for everyone. */
 function placeOf({ host }: Pick<Settings, 'host'>): string {

@@ -175,11 +175,30 @@ describe('health', () => {
     expect(status).toBe(503);
     expect(body).toMatchObject({
       status: 'unhealthy',
-      persistence: { testPassed: false, level: null, message: 'Redis refuses writes' },
-      storage: { persistenceWarning: expect.stringMatching(/^Redis refuses writes/) },
+      persistence: { testPassed: false, level: null, message: 'Redis refuses writes: its memory is full' },
+      storage: { persistenceWarning: expect.stringMatching(/^Redis refuses writes: its memory is full/) },
+    });
+    const seen = (await own.call('GET', '/api/media/database/status')).body;
+    expect(seen).toMatchObject({
+      storage: {
+        connected: true,
+        connectionTest: 'failed: Redis refuses writes: its memory is full',
+        persistenceWarning: expect.stringMatching(/^Redis refuses writes/),
+      },
+      mediaCount: 1,
+    });
+    expect(seen.storage.findings[0]).toMatchObject({
+      code: 'WRITES_REFUSED',
+      severity: 'error',
+      fix: expect.stringMatching(/maxmemory/),
     });
     expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     expect((await own.call('GET', `/api/media/${id}`)).status).toBe(200);
+    await full.client.config('SET', 'maxmemory', '0');
+    expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
+      connectionTest: 'passed',
+      persistenceWarning: '',
+    });
     await own.close();
     await full.close();
   });

@@ -1,11 +1,13 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { Finding } from '@holdfast/shared/durability';
 import { persistenceWarning } from './current-findings.js';
+import type { RedisFailure } from './redis-failure.js';
 
 export interface StorageStatus {
   type: Settings['redis']['storageType'];
   /** True when an external Redis is configured. */
   hasKV: boolean;
+  /** True when the server answers, also where it takes no writes. */
   connected: boolean;
   /** `passed`, or `failed: ` and why. */
   connectionTest: string;
@@ -17,15 +19,17 @@ export interface StorageStatus {
 export function storageStatus(
   settings: Pick<Settings, 'redis'>,
   findings: readonly Finding[],
-  failure: string | null,
+  failure: RedisFailure | null,
 ): StorageStatus {
   return {
     type: settings.redis.storageType,
     hasKV: settings.redis.external,
-    connected: failure === null,
-    connectionTest: failure === null ? 'passed' : `failed: ${failure}`,
+    connected: failure === null || failure.connected,
+    connectionTest: failure === null ? 'passed' : `failed: ${failure.message}`,
     persistenceWarning:
-      failure === null ? persistenceWarning(findings) : `${failure}: what it keeps cannot be tested now.`,
-    findings,
+      failure === null
+        ? persistenceWarning(findings)
+        : `${failure.message}: what it keeps cannot be tested now.`,
+    findings: failure === null ? findings : [...failure.findings, ...findings],
   };
 }

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/shared/errors';
-import {
-  connectionError,
-  redisErrorKind,
-  type RedisClient,
-  type RedisErrorKind,
-  type RedisKeys,
-} from '@holdfast/shared/redis';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '../within-ms.js';
+import { redisFailure, type RedisFailure } from './redis-failure.js';
 
 export interface PersistenceTest {
   testPassed: boolean;
@@ -18,6 +12,12 @@ export interface PersistenceTest {
   /** From the write to the confirmation. */
   latencyMs: number;
   message: string;
+}
+
+export interface TestedPersistence {
+  persistence: PersistenceTest;
+  /** Null when the test passed. */
+  failure: RedisFailure | null;
 }
 
 export interface TestDependencies {
@@ -33,32 +33,16 @@ const CONFIRM_WITHIN_MS = 3_000;
 /** A test record that could not be removed removes itself. */
 const LIFE_SECONDS = 60;
 
-const failures: Record<RedisErrorKind, string> = {
-  unreachable: 'Redis cannot be reached',
-  refused: 'Redis refuses writes',
-  demoted: 'Redis is a replica now, the master is being looked for',
-  credentials: 'Redis refuses the credentials',
-  fatal: 'Redis answers in an unexpected way',
-};
-
-/** Why Redis does not serve over this connection, in words without addresses or secrets. */
-export function redisFailure(error: unknown, client: RedisClient): string {
-  const cause = error instanceof HoldfastError ? error.cause : error;
-  const kind = redisErrorKind(cause);
-  const refused = redisErrorKind(connectionError(client)) === 'credentials';
-  return failures[kind === 'unreachable' && refused ? 'credentials' : kind];
-}
-
 /** Writes a test record, reads it back, asks how safe it is, removes it. Tests that are asked for together are one. */
-export function createPersistenceTest(deps: TestDependencies): () => Promise<PersistenceTest> {
-  let running: Promise<PersistenceTest> | undefined;
+export function createPersistenceTest(deps: TestDependencies): () => Promise<TestedPersistence> {
+  let running: Promise<TestedPersistence> | undefined;
   return () =>
     (running ??= runTest(deps).finally(() => {
       running = undefined;
     }));
 }
 
-async function runTest({ redis, keys, barrier }: TestDependencies): Promise<PersistenceTest> {
+async function runTest({ redis, keys, barrier }: TestDependencies): Promise<TestedPersistence> {
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();
@@ -68,20 +52,29 @@ async function runTest({ redis, keys, barrier }: TestDependencies): Promise<Pers
     latencyMs: Math.round((performance.now() - start) * 10) / 10,
     message,
   });
+  const passed = (level: DurabilityLevel, message: string): TestedPersistence => ({
+    persistence: result(level, message),
+    failure: null,
+  });
+  const failed = (failure: RedisFailure): TestedPersistence => ({
+    persistence: result(null, failure.message),
+    failure,
+  });
+  const misread = (message: string): TestedPersistence => failed({ message, connected: false, findings: [] });
   try {
     await redis.request.set(key, value, 'EX', LIFE_SECONDS);
     const read = await withinMs(READ_WITHIN_MS, redis.background.get(key), undefined);
-    if (read === undefined) return result(null, 'the test record could not be read in time');
-    if (read !== value) return result(null, 'the test record was read back with another content');
+    if (read === undefined) return misread('the test record could not be read in time');
+    if (read !== value) return misread('the test record was read back with another content');
     const level = await withinMs(CONFIRM_WITHIN_MS, barrier.confirm(), null);
     await redis.request.del(key);
     return level === null
-      ? result('written', 'written and read back; the server did not confirm more in time')
-      : result(
+      ? passed('written', 'written and read back; the server did not confirm more in time')
+      : passed(
           level,
           `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`,
         );
   } catch (error) {
-    return result(null, redisFailure(error, redis.request));
+    return failed(redisFailure(error, redis.request));
   }
 }

@@ -1,0 +1,57 @@
+import type { Finding } from '@holdfast/shared/durability';
+import { HoldfastError } from '@holdfast/shared/errors';
+import {
+  connectionError,
+  redisErrorKind,
+  type RedisClient,
+  type RedisErrorKind,
+} from '@holdfast/shared/redis';
+
+/** Why Redis does not serve. */
+export interface RedisFailure {
+  /** In words without addresses or secrets. */
+  message: string;
+  /** True when the server answers and only takes no writes: reads may work. */
+  connected: boolean;
+  /** What an operator can do about it, where that follows from the answer. */
+  findings: readonly Finding[];
+}
+
+const messages: Record<RedisErrorKind, string> = {
+  unreachable: 'Redis cannot be reached',
+  refused: 'Redis refuses writes',
+  demoted: 'Redis is a replica now, the master is being looked for',
+  credentials: 'Redis refuses the credentials',
+  fatal: 'Redis answers in an unexpected way',
+};
+
+/** What a refusal says by its first word: why, and the fix. */
+const refusals: readonly (readonly [word: string, reason: string, fix: string])[] = [
+  ['OOM', 'its memory is full', 'Raise "maxmemory", or move to a larger plan.'],
+  ['MISCONF', 'it cannot write to its disk', 'Free space on the disk of the Redis server.'],
+  ['NOREPLICAS', 'it has too few replicas', 'Start the replicas, or lower "min-replicas-to-write".'],
+];
+
+/** What an error of this connection means. */
+export function redisFailure(error: unknown, client: RedisClient): RedisFailure {
+  const cause = error instanceof HoldfastError ? error.cause : error;
+  const kind = redisErrorKind(cause);
+  if (kind === 'refused') return writesRefused(cause);
+  const locked = kind === 'unreachable' && redisErrorKind(connectionError(client)) === 'credentials';
+  return { message: messages[locked ? 'credentials' : kind], connected: false, findings: [] };
+}
+
+function writesRefused(cause: unknown): RedisFailure {
+  const text = cause instanceof Error ? cause.message : '';
+  const known = refusals.find(([word]) => text.startsWith(word));
+  if (known === undefined) return { message: messages.refused, connected: true, findings: [] };
+  const [, reason, fix] = known;
+  const message = `${messages.refused}: ${reason}`;
+  return {
+    message,
+    connected: true,
+    findings: [
+      { code: 'WRITES_REFUSED', severity: 'error', message: `${message}. Uploads are refused.`, fix },
+    ],
+  };
+}
