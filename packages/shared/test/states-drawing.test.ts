@@ -34,6 +34,12 @@ const fail = (final: boolean): Step => {
 };
 const verify: Step = ({ id, revision }) =>
   catalog.markVerified('fsynced', new Date(), [{ id, revision, attempts: 1 }]);
+const prove: Step = async ({ id }) =>
+  catalog.markProven(
+    'fsynced',
+    new Date(),
+    (await catalog.findStored([id])).filter((one) => one !== null),
+  );
 
 /** The ways into each state that is stored. */
 const ways: Record<string, readonly Step[]> = {
@@ -51,6 +57,7 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['save', (record) => catalog.save({ ...record, revision: record.revision + 1, title: 'edited' })],
   ['accept', (record) => intents.accept(record, true)],
   ['markVerified', verify],
+  ['markProven', prove],
   ['noteFailure', fail(true)],
   ['noteFailure', fail(false)],
   ['markMissing', ({ id }) => catalog.markMissing([id])],

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { recordOfContent } from '@holdfast/shared/catalog';
-import type { MediaRecord } from '@holdfast/shared/media';
+import { readIndexed } from '@holdfast/shared/catalog';
 import {
   decodeLine,
   partName,
@@ -11,6 +10,7 @@ import {
   type SnapshotRecord,
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
+import type { Expected } from '../sync/verify-records.js';
 import type { RestoreParts } from './restore-snapshot.js';
 
 /** The parts are not what the manifest says. */
@@ -31,19 +31,21 @@ type LoadingParts = Pick<RestoreParts, 'redis' | 'keys' | 'folder' | 'token' | '
 
 /** So many records at once: each batch costs a few syncs of the server's disk, and holds up others for some 20 ms. */
 const BATCH = 1_000;
+/** So many batches at once: while Redis works on one, the next is decoded and the one before is compared. */
+const BATCHES_AT_ONCE = 3;
 
 const isThere: ReadonlySet<LoadOutcome> = new Set(['created', 'updated', 'unchanged']);
 
 /**
  * Loads all parts of a snapshot, each after its hash was checked, while the next one is on its way. Records are verified
- * batch by batch, while the next batch is loaded. Throws DamagedSnapshot.
+ * batch by batch, while the next ones are loaded. Nothing is under way any more when it ends. Throws DamagedSnapshot.
  */
 export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts): Promise<Loaded> {
   const { redis, keys, folder, token, verify, signal } = parts;
   const loading = snapshotLoading(redis, keys, token);
   const lines = { records: 0, tombstones: 0 };
   const loaded: Loaded = { created: 0, unproven: 0 };
-  let verifying = Promise.resolve(0);
+  const underWay: Promise<void>[] = [];
 
   const fetch = (index: number): Promise<Buffer | null> => {
     const body =
@@ -63,12 +65,19 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
     await loading.tombstones(tombstones);
     const outcomes = await loading.records(records);
     loaded.created += outcomes.filter((word) => word === 'created' || word === 'updated').length;
-    loaded.unproven += await verifying;
     const there = new Set(
       records.flatMap(({ id }, index) => (isThere.has(outcomes[index] ?? 'stale') ? id : [])),
     );
-    verifying = verify(open.filter(({ id }) => there.has(id)));
-    verifying.catch(() => undefined);
+    const unproven = await verify(open.filter(({ id }) => there.has(id)));
+    loaded.unproven += unproven;
+  };
+
+  const begin = async (batch: readonly string[]): Promise<void> => {
+    if (underWay.length >= BATCHES_AT_ONCE) await underWay.shift();
+    const load = loadBatch(batch);
+    // Awaited when its turn comes.
+    load.catch(() => undefined);
+    underWay.push(load);
   };
 
   try {
@@ -78,10 +87,11 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
       if (body?.length !== bytes || createHash('sha256').update(body).digest('hex') !== sha256)
         throw new DamagedSnapshot(`part ${String(index + 1)}`);
       coming = fetch(index + 1);
-      for await (const batch of readLines(body, BATCH)) await loadBatch(batch);
+      for await (const batch of readLines(body, BATCH)) await begin(batch);
     }
+    await Promise.all(underWay);
   } finally {
-    loaded.unproven += await verifying;
+    await Promise.allSettled(underWay);
   }
   if (lines.records !== manifest.records || lines.tombstones !== manifest.tombstones)
     throw new DamagedSnapshot('counts');
@@ -92,7 +102,7 @@ interface Batch {
   records: SnapshotRecord[];
   tombstones: SnapshotTombstone[];
   /** Those that are to be verified: not what was noted as missing or deleted. */
-  open: MediaRecord[];
+  open: Expected[];
 }
 
 function decodeBatch(batch: readonly string[]): Batch {
@@ -105,15 +115,16 @@ function decodeBatch(batch: readonly string[]): Batch {
       continue;
     }
     decoded.records.push(line);
-    const record = readContent(line);
-    if (line.status === 'saving') decoded.open.push(record);
+    const revision = revisionOf(line);
+    if (line.status === 'saving') decoded.open.push({ id: line.id, revision, content: line.content });
   }
   return decoded;
 }
 
-function readContent({ id, content, pushedRevision }: SnapshotRecord): MediaRecord {
+/** What the hash of the part has proven is not decoded again, but for what its index entries are told from. */
+function revisionOf({ content }: SnapshotRecord): number {
   try {
-    return recordOfContent(id, content, pushedRevision);
+    return readIndexed(content)[0];
   } catch (error) {
     throw new DamagedSnapshot('record', { cause: error });
   }

@@ -1,5 +1,4 @@
 import type { Logger } from '@holdfast/shared/logging';
-import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
@@ -10,6 +9,7 @@ import {
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../sync/fetch-patiently.js';
+import type { Expected } from '../sync/verify-records.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
 
 export interface RestoreParts {
@@ -20,7 +20,7 @@ export interface RestoreParts {
   /** Of the lease of syncs. */
   token: string;
   /** Proves that these records are there; answers how many could not be verified. */
-  verify: (records: readonly MediaRecord[]) => Promise<number>;
+  verify: (records: readonly Expected[]) => Promise<number>;
   backoffMs: number;
   signal: AbortSignal;
   log: Logger;

@@ -1,4 +1,4 @@
-import type { SaveEntry } from '@holdfast/shared/catalog';
+import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { adoptArrivals } from './adopt-arrivals.js';
@@ -7,7 +7,7 @@ import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
 import { addCounts, addFinding, type SyncSession } from './sync-session.js';
-import { verifyRecords } from './verify-records.js';
+import { expectedOf, verifyRecords } from './verify-records.js';
 
 /** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
 export async function applySteps(session: SyncSession, steps: readonly Step[]): Promise<void> {
@@ -16,14 +16,16 @@ export async function applySteps(session: SyncSession, steps: readonly Step[]): 
   if (run.dryRun) return;
   const restored = await restoreMissing(session, steps);
   const adopted = await adoptArrivals(session, steps);
-  const saved = [...adopted, ...(await saveRecords(session, steps))];
-  await pushEdits(session, [...recordsOf(steps, 'push'), ...saved.filter(isUnpushed)]);
+  const saved = await saveRecords(session, steps);
+  const written = [...adopted, ...saved.map(({ record }) => record)];
+  await pushEdits(session, [...recordsOf(steps, 'push'), ...written.filter(isUnpushed)]);
   await rewriteMarks(session, recordsOf(steps, 'rewrite'));
   await removeAssets(session, steps);
-  const unproven = await verifyRecords(
-    [...new Map([...restored, ...recordsOf(steps, 'verify'), ...saved].map((r) => [r.id, r])).values()],
-    session.deps,
-  );
+  const open = [
+    ...[...restored, ...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedOf(record)),
+    ...saved.map(({ record, content }) => expectedOf(record, content)),
+  ];
+  const unproven = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], session.deps);
   if (unproven > 0) session.log.warn('sync.records_unproven', { count: unproven });
   addCounts(run, { errors: unproven });
 }
@@ -86,23 +88,35 @@ async function restoreMissing({ deps, token }: SyncSession, steps: readonly Step
 }
 
 /** Those that were really written: others may have been faster, and the next run sees what they wrote. */
-async function saveRecords(session: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
-  const entries = steps.flatMap(({ action }): SaveEntry[] => {
-    if (action.kind === 'create') return [{ record: action.record, expect: 'absent' }];
-    if (action.kind !== 'save') return [];
-    return [{ record: action.record, ...(action.expect === null ? {} : { expect: action.expect }) }];
-  });
-  const outcomes = await session.deps.catalog.saveMany(entries, session.token);
+async function saveRecords(session: SyncSession, steps: readonly Step[]): Promise<Written[]> {
+  const fresh: Written[] = [];
+  const others: Written[] = [];
+  for (const { action } of steps) {
+    if (action.kind !== 'create' && action.kind !== 'save') continue;
+    const { record } = action;
+    const content = encodeContent(record);
+    if (action.kind === 'create') fresh.push({ record, content, expect: 'absent' });
+    else others.push({ record, content, ...(action.expect === null ? {} : { expect: action.expect }) });
+  }
+  // Those that are new go in as a page, which is cheaper.
+  return [...(await saveAll(session, fresh)), ...(await saveAll(session, others))];
+}
+
+type Written = SaveEntry & { content: string };
+
+async function saveAll(session: SyncSession, entries: readonly Written[]): Promise<Written[]> {
+  const { deps, token, running } = session;
+  const outcomes = await deps.catalog.saveMany(entries, token);
   const overtaken = { created: 0, updated: 0, unchanged: 0 };
-  const saved = entries.flatMap(({ record, expect }, index) => {
+  const saved = entries.filter(({ record, expect }, index) => {
     const outcome = outcomes[index];
-    if (outcome === 'created' || outcome === 'updated') return [record];
+    if (outcome === 'created' || outcome === 'updated') return true;
     session.undone.set(record.id, 'left');
     overtaken[expect === 'absent' ? 'created' : 'updated'] -= 1;
     overtaken.unchanged += 1;
-    return [];
+    return false;
   });
-  addCounts(session.running.run, overtaken);
+  addCounts(running.run, overtaken);
   return saved;
 }
 

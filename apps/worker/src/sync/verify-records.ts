@@ -1,19 +1,27 @@
+import { encodeContent, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
 import { isBelow } from '@holdfast/shared/config';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { judgeRecord } from '../verify/judge-record.js';
+import { judgeContent } from '../verify/judge-record.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
 type VerifyParts = Pick<SyncDependencies, 'readBack' | 'barrier' | 'serverJudged' | 'catalog' | 'settings'>;
+
+/** A record as it should be found. */
+export type Expected = ContentOf & Pick<MediaRecord, 'revision'>;
+
+export function expectedOf(record: MediaRecord, content = encodeContent(record)): Expected {
+  return { id: record.id, revision: record.revision, content };
+}
 
 /** Read-backs until the records agree and both connections lasted from the read-back to the barrier. */
 const TRIES = 3;
 
 /**
  * Proves that the records of a page are there, as `verify` does for an upload: read back over another connection,
- * compared, confirmed by one barrier. Answers how many could not be verified; they stay `saving`, and a later run
- * takes them up again.
+ * compared, confirmed by one barrier. Only what is still to the letter what was read back becomes verified. Answers how many
+ * could not be verified; they stay `saving`, and a later run takes them up again.
  */
-export async function verifyRecords(records: readonly MediaRecord[], parts: VerifyParts): Promise<number> {
+export async function verifyRecords(records: readonly Expected[], parts: VerifyParts): Promise<number> {
   let open = records;
   for (let left = TRIES; left > 0 && open.length > 0; left -= 1) open = await verifyOnce(open, parts);
   return open.length;
@@ -21,20 +29,27 @@ export async function verifyRecords(records: readonly MediaRecord[], parts: Veri
 
 /** Those that are to be looked at again. */
 async function verifyOnce(
-  records: readonly MediaRecord[],
+  records: readonly Expected[],
   { readBack, barrier, serverJudged, catalog, settings }: VerifyParts,
-): Promise<MediaRecord[]> {
+): Promise<Expected[]> {
   const before = [readBack.epoch(), barrier.epoch()];
-  const found = await Promise.all(records.map((record) => readBack.read(record.id)));
-  const again: MediaRecord[] = [];
+  const found = await readBack.readPage(records);
+  const again: Expected[] = [];
   const unindexed: string[] = [];
-  const same: MediaRecord[] = [];
+  const same: Expected[] = [];
+  const proofs: StoredRecord[] = [];
   for (const [index, record] of records.entries()) {
-    const verdict = judgeRecord(record, found[index] ?? { stored: null, gaps: 1 });
+    const one = found[index] ?? { stored: null, gaps: 1 };
+    const verdict = judgeContent(record, one);
     if (verdict === 'superseded') continue;
-    if (verdict === 'same') same.push(record);
-    else again.push(record);
-    if (verdict === 'unindexed') unindexed.push(record.id);
+    if (verdict !== 'same' || one.stored === null) {
+      again.push(record);
+      if (verdict === 'unindexed') unindexed.push(record.id);
+    } else if (one.stored.status !== 'missing') {
+      // A sweep or a notification that came in between has the last word on what is missing.
+      same.push(record);
+      proofs.push(one.stored);
+    }
   }
   if (unindexed.length > 0) await catalog.reindex(unindexed);
   if (same.length === 0) return again;
@@ -46,10 +61,7 @@ async function verifyOnce(
     barrier.epoch() !== before[1]
   )
     return [...again, ...same];
-  await catalog.markVerified(
-    level,
-    new Date(),
-    same.map(({ id, revision }) => ({ id, revision, attempts: 1 })),
-  );
+  const marked = await catalog.markProven(level, new Date(), proofs);
+  for (const [index, record] of same.entries()) if (marked[index] !== true) again.push(record);
   return again;
 }

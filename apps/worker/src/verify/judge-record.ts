@@ -1,4 +1,4 @@
-import { encodeContent } from '@holdfast/shared/catalog';
+import { encodeContent, type ContentOf } from '@holdfast/shared/catalog';
 import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
 import type { ReadBackRecord } from './read-back.js';
 
@@ -9,10 +9,21 @@ import type { ReadBackRecord } from './read-back.js';
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 
 /** Compares as text what both sides encode to, so that no field can be forgotten. */
-export function judgeRecord(expected: MediaRecord, { stored, gaps }: ReadBackRecord): Verdict {
+export function judgeRecord(expected: MediaRecord, found: ReadBackRecord): Verdict {
+  return judgeContent(
+    { id: expected.id, revision: expected.revision, content: encodeContent(expected) },
+    found,
+  );
+}
+
+/** The same, where what the record encodes to is known already. */
+export function judgeContent(
+  expected: ContentOf & Pick<MediaRecord, 'revision'>,
+  { stored, gaps }: ReadBackRecord,
+): Verdict {
   if (stored === null) return 'absent';
   if (stored.status === 'deleting') return 'superseded';
-  if (stored.content !== encodeContent(expected)) {
+  if (stored.content !== expected.content) {
     const { revision } = stored.record;
     if (revision > expected.revision) return 'superseded';
     // The record of an asset that others own follows the host without a new revision.

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { catalogReads, type StoredRecord } from '@holdfast/shared/catalog';
+import { catalogReads, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { connectionEpoch, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { createBatch } from '../batch.js';
@@ -13,6 +13,8 @@ export interface ReadBackRecord {
 
 export interface ReadBack {
   read(id: string): Promise<ReadBackRecord>;
+  /** A whole page of records, in the order asked for. The content expected of each tells its index entries. */
+  readPage(expected: readonly ContentOf[]): Promise<ReadBackRecord[]>;
   /** Grows with each new connection: what was read before counts no more. */
   epoch(): number;
 }
@@ -25,16 +27,26 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
   const reads = catalogReads(redis, keys);
   const epoch = connectionEpoch(redis, keys.barrier);
 
+  const onMaster = (): Promise<void> | undefined =>
+    replicated && !(redis instanceof Cluster) ? insistOnMaster(redis) : undefined;
+
   const readMany = createBatch(async (ids: string[]): Promise<ReadBackRecord[]> => {
     // Sent together on one connection: one round trip.
-    const [, stored, gaps] = await Promise.all([
-      replicated && !(redis instanceof Cluster) ? insistOnMaster(redis) : undefined,
-      reads.findStored(ids),
-      reads.indexGaps(ids),
-    ]);
+    const [, stored, gaps] = await Promise.all([onMaster(), reads.findStored(ids), reads.indexGaps(ids)]);
     return ids.map((_, index) => ({ stored: stored[index] ?? null, gaps: gaps[index] ?? 1 }));
   });
-  return { read: readMany, epoch };
+  const readPage = async (expected: readonly ContentOf[]): Promise<ReadBackRecord[]> => {
+    const [, stored, lacking] = await Promise.all([
+      onMaster(),
+      reads.findStored(expected.map(({ id }) => id)),
+      reads.lackingEntries(expected),
+    ]);
+    return expected.map(({ id }, index) => {
+      const found = stored[index] ?? null;
+      return { stored: found, gaps: lacking.has(id) ? 1 : 0 };
+    });
+  };
+  return { read: readMany, readPage, epoch };
 }
 
 async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<void> {

@@ -12,7 +12,7 @@ import type { ReadBack } from './read-back.js';
 
 export interface VerifyDependencies {
   catalog: Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
-  readBack: ReadBack;
+  readBack: Pick<ReadBack, 'read' | 'epoch'>;
   barrier: Barrier;
   markVerified: MarkVerified;
   /** Resolves once it is known whether this server's confirmations may be believed. */

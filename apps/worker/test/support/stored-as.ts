@@ -4,5 +4,6 @@ import type { MediaRecord } from '@holdfast/shared/media';
 /** The record as a read of the catalog would find it. */
 export function storedAs(record: MediaRecord): StoredRecord {
   const { id, status, pushedRevision } = record;
-  return { id, status, pushedRevision, record, sequence: 1, content: encodeContent(record) };
+  const content = encodeContent(record);
+  return { id, status, pushedRevision, record, sequence: 1, content, text: `[]\n${content}` };
 }

@@ -1,6 +1,8 @@
 import { mediaStatuses, resourceTypes, type MediaRecord, type MediaStatus } from '../media/index.js';
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
+import type { ContentOf } from './index-entries.js';
+import { lackingEntries } from './page-writes.js';
 import { indexGapsScript } from './scripts.js';
 
 export interface CatalogCounts {
@@ -31,6 +33,9 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
         throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
       }
     },
+    /** The ids of those of these records that lack an index entry which the given content calls for. */
+    lackingEntries: (records: readonly ContentOf[]): Promise<Set<string>> =>
+      lackingEntries(redis, keys, records),
     /** Exact, from the sizes of the indexes. */
     counts: async (): Promise<CatalogCounts> => {
       const counted = mediaStatuses.filter((status) => status !== 'verified');

@@ -8,7 +8,8 @@ import {
   type ScriptReply,
 } from '../redis/index.js';
 import { HoldfastError } from '../errors/index.js';
-import { encodeContent, encodeLevel } from './record-codec.js';
+import { createPage, markProven, type FreshRecord } from './page-writes.js';
+import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
 import {
   beginDeleteScript,
   failedScript,
@@ -31,6 +32,8 @@ export type SaveOutcome =
 
 export interface SaveEntry {
   record: MediaRecord;
+  /** What `encodeContent` gives for it, where the caller has that already. */
+  content?: string;
   /** By default the revisions decide. 'absent': only when nothing is there. A number: only over that revision. */
   expect?: 'absent' | number;
 }
@@ -86,10 +89,16 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       return outcome ?? 'absent';
     },
     /** Saves up to a page of records in one step; outcomes in the order of the entries. */
-    saveMany: (entries: readonly SaveEntry[], leaseToken = ''): Promise<SaveOutcome[]> =>
-      entries.length === 0
-        ? Promise.resolve([])
-        : words<SaveOutcome>(saveScript, [leaseToken, ...entries.flatMap((entry) => saveArguments(entry))]),
+    saveMany: async (entries: readonly SaveEntry[], leaseToken = ''): Promise<SaveOutcome[]> => {
+      if (entries.length === 0) return [];
+      const fresh = freshRecords(entries);
+      if (fresh !== null && (await createPage(redis, keys, fresh, { token: leaseToken, counts: true })))
+        return entries.map(() => 'created');
+      return words<SaveOutcome>(saveScript, [
+        leaseToken,
+        ...entries.flatMap((entry) => saveArguments(entry)),
+      ]);
+    },
     /** Sets verified where the revision is still the one that was verified, and ends the intent of the upload. */
     markVerified: (
       level: DurabilityLevel,
@@ -101,6 +110,12 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
         verifiedAt.getTime(),
         ...entries.flatMap((entry) => [entry.id, entry.revision, entry.attempts]),
       ]),
+    /** Sets verified those that are still, to the letter, what was read back; false for the others. */
+    markProven: (
+      level: DurabilityLevel,
+      verifiedAt: Date,
+      readBack: readonly StoredRecord[],
+    ): Promise<boolean[]> => markProven(redis, keys, level, verifiedAt, readBack),
     noteFailure: async (failure: FailedAttempt): Promise<void> => {
       const { id, revision, attempts, final, error } = failure;
       await run(failedScript, [
@@ -138,11 +153,24 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
-function saveArguments({ record, expect }: SaveEntry): (string | number)[] {
+function saveArguments({ record, expect, content }: SaveEntry): (string | number)[] {
   return [
     record.id,
     expect === undefined ? '' : expect === 'absent' ? '0' : expect,
     record.pushedRevision,
-    encodeContent(record),
+    content ?? encodeContent(record),
   ];
+}
+
+/** Entries that may be created as a page: different records that nobody should have yet, with nothing to push. */
+function freshRecords(entries: readonly SaveEntry[]): FreshRecord[] | null {
+  const isFresh = ({ record, expect }: SaveEntry): boolean =>
+    expect === 'absent' && record.pushedRevision >= record.revision;
+  if (!entries.every(isFresh) || new Set(entries.map(({ record }) => record.id)).size < entries.length)
+    return null;
+  return entries.map(({ record, content }) => ({
+    id: record.id,
+    pushedRevision: record.pushedRevision,
+    content: content ?? encodeContent(record),
+  }));
 }

@@ -7,10 +7,12 @@ export type {
   VerifiedEntry,
   VerifiedOutcome,
 } from './catalog-writes.js';
+export type { ContentOf } from './index-entries.js';
 export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
 export {
   decodeRecord,
   encodeContent,
+  readIndexed,
   recordOfContent,
   statusCode,
   type StoredRecord,

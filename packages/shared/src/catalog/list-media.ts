@@ -3,7 +3,8 @@ import { resourceTypes, type MediaRecord, type MediaStatus, type ResourceType } 
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { cardinalities, catalogReads, sum } from './catalog-reads.js';
 import { decodeCursor, encodeCursor, type Position } from './list-cursor.js';
-import { sha256Place, statusCode, typeCode } from './record-codec.js';
+import { sha256Place } from './packed-hex.js';
+import { statusCode, typeCode } from './record-codec.js';
 import { pageScript } from './scripts.js';
 
 export interface MediaFilters {

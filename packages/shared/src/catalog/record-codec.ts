@@ -1,5 +1,6 @@
 import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../media/index.js';
+import { packHex, unpackHex } from './packed-hex.js';
 
 /**
  * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
@@ -121,6 +122,31 @@ export interface StoredRecord {
   sequence: number;
   /** The content line as stored. */
   content: string;
+  /** Both lines as stored. */
+  text: string;
+}
+
+/** What of a content line the indexes need. Throws where the text is no such line. */
+export function readIndexed(content: string): IndexedPart {
+  return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;
+}
+
+/** The measured line of a stored record once it is verified, at the first attempt. */
+export function encodeVerified(
+  { sequence, pushedRevision }: Pick<StoredRecord, 'sequence' | 'pushedRevision'>,
+  level: DurabilityLevel,
+  verifiedMs: number,
+): string {
+  const line: MeasuredLine = [
+    statusCode.verified,
+    sequence,
+    levelCode[level],
+    verifiedMs,
+    1,
+    pushedRevision,
+    0,
+  ];
+  return JSON.stringify(line);
 }
 
 /** The record of a content line that nobody has measured. Throws where the text is no such line. */
@@ -141,6 +167,7 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
     sequence: measured[1],
     pushedRevision: measured[5],
     content,
+    text: stored,
     get record() {
       return (record ??= toRecord(id, measured, content));
     },
@@ -194,28 +221,9 @@ function toRecord(id: string, measured: MeasuredLine, content: string): MediaRec
   };
 }
 
-/**
- * Where the SHA-256 index keeps a checksum: 16,384 small sorted sets, each entry `<start of the checksum>:<id>`.
- * The sets stay in Redis' compact encoding up to two million records. Spelled in Lua in script-prelude.ts too.
- */
-export function sha256Place(sha256: string): { bucket: string; start: string } {
-  const packed = packHex(sha256);
-  return { bucket: packed.slice(1, 3) + String(packed.charCodeAt(3) % 4), start: packed.slice(4, 16) };
-}
-
 /** A level as the measured line keeps it. */
 export function encodeLevel(level: DurabilityLevel): string {
   return levelCode[level];
-}
-
-/** Lower-case hex in two thirds of the room; any other text as it is. */
-function packHex(hex: string): string {
-  const bytes = Buffer.from(hex, 'hex');
-  return bytes.length > 0 && bytes.toString('hex') === hex ? `=${bytes.toString('base64url')}` : hex;
-}
-
-function unpackHex(text: string): string {
-  return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('hex') : text;
 }
 
 function orNull(value: number): number | null {

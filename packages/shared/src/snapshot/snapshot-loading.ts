@@ -1,4 +1,5 @@
 import { statusCode } from '../catalog/index.js';
+import { createPage } from '../catalog/page-writes.js';
 import { prelude } from '../catalog/script-prelude.js';
 import { HoldfastError } from '../errors/index.js';
 import {
@@ -93,17 +94,20 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
         );
     },
     /** In the order of the lines. */
-    records: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> =>
-      lines.length === 0
-        ? []
-        : ((await run(
-            recordsScript,
-            lines.flatMap(({ id, status, pushedRevision, content }) => [
-              id,
-              statusCode[status],
-              pushedRevision,
-              content,
-            ]),
-          )) as LoadOutcome[]),
+    records: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+      if (lines.length === 0) return [];
+      const isFresh =
+        lines.every(({ status }) => status === 'saving') &&
+        new Set(lines.map(({ id }) => id)).size === lines.length;
+      if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
+        return lines.map(() => 'created');
+      const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
+        id,
+        statusCode[status],
+        pushedRevision,
+        content,
+      ]);
+      return (await run(recordsScript, args)) as LoadOutcome[];
+    },
   };
 }

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { openSyncRig } from '../../test/support/sync-rig.js';
+import { expectedOf, verifyRecords } from './verify-records.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+/** A page of saved records, and what verifies it; `crossing` happens after the read-back, before the barrier answers. */
+async function openPage(crossing: () => Promise<unknown>) {
+  const { parts, catalog, redis } = await openSyncRig(sandbox, 'local');
+  const [foreign, other] = [aRecord({ id: 'cld-abc' }), aRecord()];
+  await catalog.saveMany([foreign, other].map((record) => ({ record, expect: 'absent' })));
+  const { barrier } = parts;
+  const confirm = async () => {
+    await crossing();
+    return barrier.confirm();
+  };
+  const verify = () =>
+    verifyRecords(
+      [foreign, other].map((record) => expectedOf(record)),
+      { ...parts, catalog, barrier: { ...barrier, confirm } },
+    );
+  return { catalog, redis, foreign, other, verify, readBack: parts.readBack };
+}
+
+it('verifies a page that is there as expected', async () => {
+  const { verify, catalog, foreign, other } = await openPage(() => Promise.resolve());
+  expect(await verify()).toBe(0);
+  for (const { id } of [foreign, other])
+    expect(await catalog.find(id)).toMatchObject({
+      status: 'verified',
+      persistence: { level: 'fsynced', attempts: 1 },
+    });
+});
+
+it('never calls verified what was not read back, though the revision is the same', async () => {
+  let change: () => Promise<unknown> = () => Promise.resolve();
+  const page = await openPage(() => change());
+  const { catalog, foreign, other } = page;
+  change = () => catalog.saveIf({ ...foreign, title: 'followed the host' }, foreign.revision);
+  expect(await page.verify()).toBe(0);
+  expect(await catalog.find(foreign.id)).toMatchObject({ status: 'saving', title: 'followed the host' });
+  expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
+});
+
+it('leaves a record missing that was found missing in between', async () => {
+  let change: () => Promise<unknown> = () => Promise.resolve();
+  const page = await openPage(() => change());
+  const { catalog, other } = page;
+  await page.verify();
+  change = () => catalog.markMissing([other.id]);
+  expect(await page.verify()).toBe(0);
+  expect(await catalog.find(other.id)).toMatchObject({ status: 'missing' });
+});
+
+it('mends an index entry that is not there, and verifies then', async () => {
+  const { verify, catalog, redis, foreign, other } = await openPage(() => Promise.resolve());
+  await redis.zrem('{holdfast}:i:t:i', other.id);
+  expect(await verify()).toBe(0);
+  expect(await catalog.indexGaps([foreign.id, other.id])).toEqual([0, 0]);
+  expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
+});
+
+it('counts what is not there, and what is damaged', async () => {
+  const { verify, catalog, redis, foreign, other } = await openPage(() => Promise.resolve());
+  await redis.del('{holdfast}:m:cld-abc');
+  await catalog.saveIf({ ...other, title: 'damaged' }, other.revision);
+  expect(await verify()).toBe(2);
+  expect(await catalog.find(other.id)).toMatchObject({ status: 'saving' });
+  expect(await catalog.find(foreign.id)).toBeNull();
+});

@@ -1,0 +1,104 @@
+import { defineScript } from '../redis/index.js';
+import { prelude } from './script-prelude.js';
+
+// Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
+// nothing: they only look whether all is as the caller found it, and write.
+
+/**
+ * ARGV: fence token ('' = none), '1' = counts as changes, number of records, their ids, then pushedRevision and content for
+ * each, then groups of index entries: key, number of arguments that follow, scores and members. Writes all of them as
+ * saving, or answers 'mixed' and writes nothing where one is there already or was deleted here. Else 'created' or 'fenced'.
+ */
+export const createPageScript = defineScript(`${prelude}
+if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
+local count = tonumber(ARGV[3])
+local keys = {}
+for i = 1, count do keys[i] = record_key(ARGV[3 + i]) end
+local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
+for first = 1, count, 2000 do
+  local last = math.min(first + 1999, count)
+  if redis.call('EXISTS', unpack(keys, first, last)) > 0 then return 'mixed' end
+  if deletions then
+    for _, at in ipairs(redis.call('ZMSCORE', p .. ':tombstones', unpack(ARGV, 3 + first, 3 + last))) do
+      if at then return 'mixed' end
+    end
+  end
+end
+local sequence = redis.call('INCRBY', p .. ':sequence', count) - count
+local lines = {}
+for i = 1, count do
+  local at = count + 2 + 2 * i
+  lines[#lines + 1] = keys[i]
+  lines[#lines + 1] = string.format('["s",%.0f,0,0,0,%s,0]', sequence + i, ARGV[at]) .. '\\n' .. ARGV[at + 1]
+  if #lines >= 2000 or i == count then
+    redis.call('MSET', unpack(lines))
+    lines = {}
+  end
+end
+local at = 3 * count + 4
+while at < #ARGV do
+  local last = at + 1 + ARGV[at + 1]
+  redis.call('ZADD', ARGV[at], unpack(ARGV, at + 2, last))
+  at = last + 1
+end
+if ARGV[2] == '1' then
+  redis.call('INCRBY', p .. ':changes', count)
+  for first = 1, count, 2000 do
+    redis.call('ZREM', p .. ':unpushed', unpack(ARGV, 3 + first, 3 + math.min(first + 1999, count)))
+  end
+end
+return 'created'
+`);
+
+/** ARGV: groups of index entries: key, number of members, members. Answers the places in ARGV, from 1, of those that are not there. */
+export const absentEntriesScript = defineScript(`
+local absent = {}
+local at = 1
+while at < #ARGV do
+  local last = at + 1 + ARGV[at + 1]
+  local scores = redis.call('ZMSCORE', ARGV[at], unpack(ARGV, at + 2, last))
+  for i = 1, #scores do
+    if not scores[i] then absent[#absent + 1] = at + 1 + i end
+  end
+  at = last + 1
+end
+return absent
+`);
+
+/**
+ * ARGV: id, the whole text of the record as it was read back, and its new measured line, which says verified, for each. Those
+ * that are still exactly so become verified, and their intents end; never what is missing or deleted. Answers 1 for each of them, 0 for the others.
+ */
+export const provenScript = defineScript(`${prelude}
+local answers = {}
+for first = 1, #ARGV, 3000 do
+  local last = math.min(first + 2999, #ARGV)
+  local keys, lines, ids, intents, statuses = {}, {}, {}, {}, {}
+  for i = first, last, 3 do keys[#keys + 1] = record_key(ARGV[i]) end
+  for n, text in ipairs(redis.call('MGET', unpack(keys))) do
+    local at = first + 3 * (n - 1)
+    local status = text and string.match(text, '^%["(%l)"')
+    local same = text and text == ARGV[at + 1] and status ~= 'm' and status ~= 'x'
+    answers[#answers + 1] = same and 1 or 0
+    if same then
+      local id, cut = ARGV[at], string.find(text, '\\n', 1, true)
+      lines[#lines + 1] = keys[n]
+      lines[#lines + 1] = ARGV[at + 2] .. string.sub(text, cut)
+      ids[#ids + 1] = id
+      intents[#intents + 1] = p .. ':intent:' .. id
+      local list = statuses[status]
+      if not list then list = {}; statuses[status] = list end
+      list[#list + 1] = id
+    end
+  end
+  if #ids > 0 then
+    redis.call('MSET', unpack(lines))
+    redis.call('ZREM', p .. ':intents', unpack(ids))
+    redis.call('DEL', unpack(intents))
+    for status, list in pairs(statuses) do
+      if status ~= 'v' then redis.call('ZREM', p .. ':i:s:' .. status, unpack(list)) end
+    end
+  end
+end
+return answers
+`);
