@@ -22,6 +22,9 @@ afterAll(async () => {
 
 /** The catalog as another process has it. */
 const elsewhere = (of: RunningApi = api) => createCatalog(redis.client, of.deps.keys);
+/** How often the server was asked for records. */
+const looks = async (): Promise<number> =>
+  Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? '0');
 const shown = async (id: string, of: RunningApi = api) => (await of.call('GET', `/api/media/${id}`)).body;
 
 describe('the events of a media', () => {
@@ -127,14 +130,12 @@ describe('the events of a media', () => {
 
   it('cost Redis nothing once nobody follows', async () => {
     const { id } = await api.addMedia();
-    const looks = async (): Promise<string> =>
-      /cmdstat_mget:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? '0';
     const reader = await readEvents(api, id);
     await reader.next();
     const before = await looks();
-    await vi.waitFor(async () => expect(await looks()).not.toBe(before));
+    await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before));
     reader.leave();
-    let last = await looks();
+    let last = -1;
     // Longer than the longest pause between two looks.
     await vi.waitFor(
       async () => {
@@ -191,6 +192,16 @@ describe('a stream of events', () => {
     await stream.next();
     await redis.client.del(api.deps.keys.record(record.id));
     expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('is woken by changes alone', async () => {
+    const record = await api.addMedia();
+    const sights: unknown[] = [];
+    const stop = createMediaWatch(api.deps).follow(record, (sight) => sights.push(sight));
+    const before = await looks();
+    await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 2), { timeout: 5_000 });
+    expect(sights).toEqual([]);
+    stop();
   });
 
   it('says from time to time that it is still there', async () => {

@@ -205,6 +205,33 @@ describe('the drift report', () => {
     expect(words((await report(rig)).items)).toEqual([['different', 'MARK_LOST', 'failed']]);
   });
 
+  it('tells what others did in the same moment', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const lost = await rig.upload();
+    await rig.sync();
+    await rig.host.remove(lost);
+    const fresh = await rig.foreign('others/a');
+    const ticket = { state: 'ticket', expiresAtMs: Date.now() + 3_600_000 } as const;
+    const arrival = await rig.upload({ source: 'direct', checksum: { sha256: null, md5: null } }, ticket);
+    const host: MediaHost = {
+      ...rig.host,
+      // Between what was decided about the page and its saves.
+      annotate: async (...args) => {
+        await sandbox.client.zadd(rig.keys.tombstones, Date.now(), rig.recordOf(fresh).id);
+        return rig.host.annotate(...args);
+      },
+      find: async (ref, signal) => {
+        if (ref.publicId === lost.publicId) await editHere(rig, lost);
+        return rig.host.find(ref, signal);
+      },
+    };
+    await rig.worker({ host })({ mode: 'full', runId: 'r' });
+    const { items } = await report(rig);
+    expect(about(items, arrival)).toMatchObject({ code: 'DIRECT_UPLOAD', action: 'created' });
+    expect(about(items, fresh)).toMatchObject({ code: 'NOT_IN_CATALOG', action: 'left' });
+    expect(about(items, lost)).toMatchObject({ code: 'MISSING', action: 'left' });
+  });
+
   it('stays as it was until the next full run has ended well', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary', { env: { SAVE_ATTEMPTS: '1' } });
     await rig.emulator?.assets.seed(600);
@@ -335,7 +362,7 @@ describe('the drift report', () => {
     expect(all.find(({ kind, id }) => kind === 'host-only' && id === 'i7')?.action).toBe('failed');
   });
 
-  it('costs a run in which nothing changed no command', async () => {
+  it('costs no command where nothing changed, and in incremental runs', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_000);
     await rig.sync();
@@ -343,5 +370,8 @@ describe('the drift report', () => {
     expect(await rig.sync()).toMatchObject({ unchanged: 1_000 });
     const stats = await sandbox.client.info('commandstats');
     expect(stats).not.toMatch(/cmdstat_zadd:|cmdstat_zlexcount:|cmdstat_zrangebylex:/);
+    await rig.foreign('others/new');
+    expect(await rig.sync({ mode: 'incremental' })).toMatchObject({ created: 1 });
+    expect(await sandbox.client.info('commandstats')).not.toMatch(/cmdstat_zlexcount:/);
   });
 });
