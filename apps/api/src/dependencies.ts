@@ -30,6 +30,7 @@ import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
 import { createApiMetrics, type ApiMetrics } from './metrics/api-metrics.js';
 import { createMediaWatch, type MediaWatch } from './media/media-watch.js';
+import { watchNewCatalog } from './media/new-catalog.js';
 import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
 /** Everything that handlers stand on. Each takes only what it needs of it. */
@@ -94,7 +95,13 @@ export async function openDependencies(
   const shutdown = createShutdown();
   const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
   const catalog = createCatalog(request, keys);
-  const rebuilding = watchRebuilding({ syncState, redis: request, keys });
+  const rebuilding = watchRebuilding({
+    syncState,
+    redis: request,
+    keys,
+    newCatalog: watchNewCatalog(host, log),
+  });
+  await rebuilding.begin();
   const uploads = createUploads({
     uploads: settings.uploads,
     folder: settings.host.folder,

@@ -4,7 +4,7 @@ import { isMediaId, type MediaRecord } from '@holdfast/shared/media';
 import type { Rebuilding } from './rebuilding.js';
 
 export interface FindDependencies {
-  catalog: Pick<Catalog, 'find'>;
+  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
   /** Uploads acknowledged while Redis was away, held in memory. */
   deferred: { find(id: string): MediaRecord | null };
   rebuilding: Rebuilding;
@@ -23,7 +23,8 @@ export async function findMedia(
     rebuilding.noteFound();
     return record;
   }
-  if (await rebuilding.isOn())
+  // What was deleted here does not come back, whatever else may.
+  if ((await rebuilding.isOn()) && !(await catalog.isTombstoned(id)))
     throw new HoldfastError('CATALOG_REBUILDING', 'the media may not be in the catalog yet', {
       retryAfterSeconds: 5,
     });

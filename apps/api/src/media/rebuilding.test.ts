@@ -2,10 +2,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import type { NewCatalog } from './new-catalog.js';
 import { watchRebuilding } from './rebuilding.js';
 
 let redis: RedisSandbox;
 const keys = redisKeys('rebuilding');
+const newCatalog: NewCatalog = { isNew: () => Promise.resolve(true) };
 
 beforeAll(async () => {
   redis = await startRedisSandbox();
@@ -20,6 +22,7 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
     syncState: createSyncState(client, keys),
     redis: client,
     keys,
+    newCatalog,
     now: () => time,
   });
   const isOn = () => {
@@ -50,6 +53,7 @@ it('notices at once that the catalog is gone', async () => {
     syncState: createSyncState(client, keys),
     redis: client,
     keys,
+    newCatalog,
     now: () => 0,
   });
   await client.set(keys.born, '1');
@@ -60,7 +64,12 @@ it('notices at once that the catalog is gone', async () => {
 
 it('notices the loss of a catalog of which only records were read', async () => {
   const { client } = redis;
-  const rebuilding = watchRebuilding({ syncState: createSyncState(client, keys), redis: client, keys });
+  const rebuilding = watchRebuilding({
+    syncState: createSyncState(client, keys),
+    redis: client,
+    keys,
+    newCatalog,
+  });
   await client.set(keys.born, '1');
   rebuilding.noteFound();
   await client.flushall();

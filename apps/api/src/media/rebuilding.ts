@@ -1,9 +1,12 @@
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { SyncState } from '@holdfast/shared/sync';
+import type { NewCatalog } from './new-catalog.js';
 
 /** Whether an emptied catalog is being refilled at this moment. */
 export interface Rebuilding {
   isOn(): Promise<boolean>;
+  /** Gets to know the catalog as it is at the start of the process, so that uploads do not make a new one look emptied. */
+  begin(): Promise<void>;
   /** To be called when a record was found: gets to know the catalog, so that its loss will be noticed. */
   noteFound(): void;
   /** When the catalog began, as this process last saw it; null before it has looked. */
@@ -14,6 +17,7 @@ export interface RebuildingOptions {
   syncState: Pick<SyncState, 'readRunning'>;
   redis: Pick<RedisClient, 'get'>;
   keys: Pick<RedisKeys, 'born'>;
+  newCatalog: NewCatalog;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
 }
@@ -26,11 +30,11 @@ const RUN_BEGINS_WITHIN_MS = 5_000;
 
 /**
  * On while a recovery run is under way, and from the moment this process sees that the catalog it knew is gone until that
- * run begins. That it is on is asked at most once a second, that it is off each time: the catalog may be gone since.
- * When Redis does not answer, no.
+ * run begins; also while no worker has begun a catalog that is not new (new-catalog.ts). That it is on is asked at most once
+ * a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
-  const { syncState, redis, keys, now = () => performance.now() } = options;
+  const { syncState, redis, keys, newCatalog, now = () => performance.now() } = options;
   let knownOnAt = -Infinity;
   let askedAt = -Infinity;
   let bornSeen: string | null = null;
@@ -38,6 +42,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const getToKnow = async (): Promise<void> => {
     const born = await redis.get(keys.born);
     bornSeen ??= born;
+    if (born === null && bornSeen === null) await newCatalog.isNew();
   };
   return {
     bornSeen: () => bornSeen,
@@ -48,13 +53,16 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
         syncState.readRunning().catch(() => null),
         redis.get(keys.born).catch(() => undefined),
       ]);
-      // A catalog that never began is new, not emptied.
       if (born !== undefined && bornSeen !== null && born !== bornSeen) lostAt = time;
       if (typeof born === 'string') bornSeen = born;
-      const on = running?.run.trigger === 'recovery' || time - lostAt < RUN_BEGINS_WITHIN_MS;
+      const on =
+        running?.run.trigger === 'recovery' ||
+        time - lostAt < RUN_BEGINS_WITHIN_MS ||
+        (born === null && bornSeen === null && !(await newCatalog.isNew()));
       if (on) knownOnAt = time;
       return on;
     },
+    begin: () => getToKnow().catch(() => undefined),
     noteFound: () => {
       const time = now();
       if (bornSeen !== null || time - askedAt < GET_TO_KNOW_MS) return;

@@ -22,6 +22,7 @@ import { errorHandler } from '../http/error-handler.js';
 import { requestId } from '../http/request-id.js';
 import { createShutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
+import { watchNewCatalog } from '../media/new-catalog.js';
 import { watchRebuilding } from '../media/rebuilding.js';
 import { createIdSecret } from './id-secret.js';
 import { createUploadSlots } from './upload-slots.js';
@@ -61,7 +62,12 @@ async function setup(): Promise<Bench> {
     host,
     catalog,
     claims: createClaims(client, keys),
-    rebuilding: watchRebuilding({ syncState: createSyncState(client, keys), redis: client, keys }),
+    rebuilding: watchRebuilding({
+      syncState: createSyncState(client, keys),
+      redis: client,
+      keys,
+      newCatalog: watchNewCatalog(host, silentLogger),
+    }),
     idSecret: createIdSecret(settings.host, folder),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
