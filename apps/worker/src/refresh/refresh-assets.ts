@@ -5,6 +5,7 @@ import type { JobContext, JobHandler } from '../job-handler.js';
 import { applySteps } from '../sync/apply-steps.js';
 import { inParallel } from '../sync/in-parallel.js';
 import { reconcileAsset } from '../sync/reconcile-asset.js';
+import { reconcileRules } from '../sync/reconcile-rules.js';
 import { isCovered, type Action } from '../sync/reconcile-step.js';
 import { sightingOf } from '../sync/sighting.js';
 import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync/sync-dependencies.js';
@@ -83,9 +84,8 @@ async function look(
 /** Answers the assets about which something was written. */
 async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): Promise<HostAsset[]> {
   const { deps } = session;
-  const { folder, syncPrefix } = deps.settings.host;
-  const rules = { folder, syncPrefix, nowMs: deps.now(), uploads: deps.settings.uploads };
-  const sightings = assets.map((asset) => sightingOf(asset, folder, 'webhook'));
+  const rules = reconcileRules(deps);
+  const sightings = assets.map((asset) => sightingOf(asset, rules.folder, 'webhook'));
   const { records, marks } = await deps.readPageFacts(sightings);
   const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   await applySteps(session, steps);

@@ -186,7 +186,13 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
     const asset = await rig.upload({}, { state: 'started', deadlineSeconds: 60 });
     const elsewhere = await rig.foreign('others/copy', { ...asset.context, hf_due: '0' });
     expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
-    const later = rig.worker({ now: () => Date.now() + 60_000 + 76_000 });
+    const dueMs = Date.parse(asset.uploadedAt) + 60_000 + 15_000;
+    // Our own clock does not count: dates of the host are compared with its own.
+    const at = (hostNowMs: number, ourNowMs: number) =>
+      rig.worker({ now: () => ourNowMs, host: { ...rig.parts.host, hostNow: () => hostNowMs } });
+    await at(dueMs, Date.now() + 86_400_000)({ mode: 'full', runId: 'early' });
+    expect(await rig.state.findRun('early')).toMatchObject({ removed: 0, created: 0 });
+    const later = at(dueMs + 1_000, Date.now());
     const intents = createIntents(rig.redis, rig.keys);
     await intents.open(rig.recordOf(asset).id, asset.publicId, 100);
     await later({ mode: 'full', runId: 'protected' });

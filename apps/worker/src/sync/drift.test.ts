@@ -70,7 +70,8 @@ describe.each<HostKind>(['local', 'cloudinary'])('the drift report (%s)', (kind)
     const gone = await rig.upload({ id: deleted });
     await sandbox.client.zadd(rig.keys.tombstones, Date.now(), deleted);
 
-    const late = rig.worker({ now: () => Date.now() + 86_400_000 });
+    const tomorrow = () => Date.now() + 86_400_000;
+    const late = rig.worker({ now: tomorrow, host: { ...rig.parts.host, hostNow: tomorrow } });
     await late({ mode: 'full', runId: 'late' });
     const { runId, items, counts, cut } = await report(rig);
     expect({ runId, counts, cut }).toEqual({

@@ -17,6 +17,8 @@ export interface ReconcileRules {
   folder: string;
   syncPrefix: string;
   nowMs: number;
+  /** By the host's clock, for what is compared with the host's dates. */
+  hostNowMs: number;
   /** For what clients sent straight to the host. */
   uploads: ArrivalRules;
 }

@@ -3,8 +3,8 @@ import { idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfa
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { isCovered, placeOf, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 
-/** Grace after an upload's own deadline, and how far our clock and the host's may be apart. */
-const DEADLINE_GRACE_MS = 15_000 + 60_000;
+/** After an upload's own deadline, for a commit mark that was sent before it. Both times are the host's. */
+const DEADLINE_GRACE_MS = 15_000;
 
 /** What becomes of an asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
 export function withoutRecord(
@@ -26,7 +26,9 @@ export function withoutRecord(
         : { kind: 'remove', why: 'unwelcome' };
     }
     const due = Date.parse(asset.uploadedAt) + carried.mark.deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
-    return due < rules.nowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
+    return due < rules.hostNowMs
+      ? { kind: 'remove', why: 'unfinished' }
+      : { kind: 'left', why: 'unfinished' };
   }
   if (marks.tombstoned.has(fresh.id)) {
     // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
