@@ -9,6 +9,7 @@ export const SNAPSHOT_VERSION = 1;
 
 const FORMAT = 'holdfast-snapshot';
 
+const count = z.int().min(0);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 const manifestSchema = z.object({
@@ -18,11 +19,11 @@ const manifestSchema = z.object({
   /** Of the deployment whose catalog it is. */
   folder: z.string(),
   /** When the catalog began to be read. Everything that changed on the host later may be missing. ISO 8601. */
-  at: z.string(),
-  records: z.number(),
-  tombstones: z.number(),
+  at: z.iso.datetime(),
+  records: count,
+  tombstones: count,
   /** In order. Sizes and SHA-256 are of the compressed parts. */
-  parts: z.array(z.object({ bytes: z.number(), sha256: hash })),
+  parts: z.array(z.object({ bytes: count, sha256: hash })),
 });
 
 /** Written last: a snapshot without one does not exist. */
