@@ -10,6 +10,7 @@ import { removeMedia } from './media/remove-media.js';
 import { showMedia } from './media/show-media.js';
 import { countUploads } from './metrics/count-uploads.js';
 import { showMetrics } from './metrics/show-metrics.js';
+import { showDocument } from './openapi/show-document.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth } from './status/check-health.js';
 import { live } from './status/live.js';
@@ -27,7 +28,8 @@ export function routes(deps: Dependencies): readonly Route[] {
     answerFor: (record) => acceptedMedia(record, deps.address),
   });
   const sync = startSync(deps);
-  return [
+  const table: Route[] = [
+    { method: 'GET', path: '/openapi.json', role: 'open', serve: showDocument(() => table) },
     { method: 'GET', path: '/livez', role: 'open', serve: live() },
     { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },
     { method: 'GET', path: '/metrics', role: 'read', serve: showMetrics(deps) },
@@ -73,6 +75,7 @@ export function routes(deps: Dependencies): readonly Route[] {
     ...cloudinaryRoutes(deps),
     ...localFiles(deps),
   ];
+  return table;
 }
 
 /** Only the local host has files of its own to serve. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isOwnId } from '@holdfast/shared/media';
+import { noCounts, type SyncRun } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
@@ -18,12 +19,21 @@ afterAll(async () => {
 
 const START = '/api/media/sync-cloudinary';
 const job = (runId: string) => api.deps.queues.queues.sync.getJob(`sync-${runId}`);
-const run = (runId: string, finishedAt: string | null) => ({
+const run = (runId: string, finishedAt: string | null): SyncRun => ({
+  ...noCounts,
   runId,
   mode: 'full',
   trigger: 'manual',
+  startedAt: '2026-01-01T00:00:00.000Z',
   finishedAt,
+  durationMs: 0,
+  result: 'ok',
   findings: [],
+  dryRun: false,
+  force: false,
+  lastError: null,
+  expected: null,
+  waitingUntil: null,
 });
 
 describe('a sync on demand', () => {

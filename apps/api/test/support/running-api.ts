@@ -16,13 +16,17 @@ import type { RedisSandbox } from '@holdfast/shared/testing';
 import { createApp } from '../../src/app.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
 import { httpServer } from '../../src/http/http-server.js';
+import { buildDocument } from '../../src/openapi/build-document.js';
+import { operations } from '../../src/openapi/operations.js';
+import { routes } from '../../src/routes.js';
+import { createAnswerCheck, type AnswerCheck } from './check-answer.js';
 
 /** An API on a real port, with the local host in a folder of its own. */
 export interface RunningApi {
   url: string;
   port: number;
   deps: Dependencies;
-  /** `fetch` against it; redirects are not followed. */
+  /** `fetch` against it; redirects are not followed. Rejects when the answer is not as the OpenAPI document says. */
   request(path: string, init?: RequestInit): Promise<Response>;
   /** The answer's status and JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Called>;
@@ -82,8 +86,11 @@ export async function startApi(
     throw error;
   }
   const url = deps.address.url();
-  const request = (path: string, init?: RequestInit): Promise<Response> =>
-    fetch(`${url}${path}`, { redirect: 'manual', ...init });
+  const request = async (path: string, init?: RequestInit): Promise<Response> => {
+    const response = await fetch(`${url}${path}`, { redirect: 'manual', ...init });
+    await refuseUndescribed(deps, init?.method ?? 'GET', path, response);
+    return response;
+  };
   return {
     url,
     port: Number(new URL(url).port),
@@ -100,6 +107,29 @@ export async function startApi(
     stop: (deadline) => server.stop(deadline),
     close: closeAll,
   };
+}
+
+const checks = new Map<string, AnswerCheck>();
+
+/** So each test of the API is one of its description, too. */
+async function refuseUndescribed(
+  deps: Dependencies,
+  method: string,
+  path: string,
+  response: Response,
+): Promise<void> {
+  const type = response.headers.get('content-type');
+  if (type === null || !type.includes('json') || type.includes('ndjson') || method === 'HEAD') return;
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined);
+  if (body === undefined) return;
+  const { kind } = deps.host;
+  const check = checks.get(kind) ?? createAnswerCheck(buildDocument(routes(deps), operations));
+  checks.set(kind, check);
+  const wrong = check({ method, path, status: response.status, type, body });
+  if (wrong !== null) throw new Error(`src/openapi does not know this answer: ${wrong}`);
 }
 
 /** A busy machine may take longer to connect than the API waits at its start; a Redis that is not there refuses. */

@@ -1,0 +1,45 @@
+/** Request headers that some routes look at. */
+export const parameterHeaders = {
+  Prefer: {
+    description: '`wait=N`: wait up to N seconds for the result (RFC 7240).',
+    schema: { type: 'string', examples: ['wait=10'] },
+  },
+  'Idempotency-Key': {
+    description: 'The same key from the same client within 24 hours yields the same media once.',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+  'Repr-Digest': {
+    description: 'SHA-256 of the file, compared with what arrives (RFC 9530).',
+    schema: { type: 'string', examples: ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'] },
+  },
+  'If-Match': {
+    description: 'Entity tag of the record that the change is meant for.',
+    schema: { type: 'string' },
+  },
+  'If-None-Match': {
+    description: 'Entity tag of the record that the client has.',
+    schema: { type: 'string' },
+  },
+  'X-Cld-Timestamp': { description: 'Seconds since the epoch.', schema: { type: 'string' }, required: true },
+  'X-Cld-Signature': {
+    description: 'Of the body, the timestamp and the API secret.',
+    schema: { type: 'string' },
+    required: true,
+  },
+} as const;
+
+/** Response headers that some answers carry; X-Request-Id is on all of them. */
+export const responseHeaders = {
+  Location: { description: 'Path of the record.', schema: { type: 'string' } },
+  ETag: { description: 'Entity tag of the record.', schema: { type: 'string' } },
+  'Preference-Applied': { description: 'That the request waited.', schema: { type: 'string' } },
+  'Idempotent-Replayed': {
+    description: '`true` when an earlier request with the key has this answer.',
+    schema: { type: 'string' },
+  },
+  'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string' } },
+  'X-Request-Id': {
+    description: 'Of the client where it sent a sane one, else a fresh one.',
+    schema: { type: 'string' },
+  },
+} as const;
