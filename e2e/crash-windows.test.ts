@@ -1,19 +1,12 @@
-import { expect, it, type TestContext } from 'vitest';
+import { expect, it } from 'vitest';
 import { failpoints } from '@holdfast/shared/failpoint';
 import { audit, type Acknowledged } from './harness/audit.js';
 import { aPng, type ApiClient } from './harness/client.js';
-import { createDeployment, type Deployment, type HostKind } from './harness/deployment.js';
+import { deploymentOf, type HostKind } from './harness/deployment.js';
 
 /** Larger than what is read whole, so that the bytes are on the host before the commit mark. */
 const LARGE = 600_000;
 const SMALL = 2_000;
-
-/** A deployment that ends with its test. */
-async function deploymentOf(host: HostKind, { onTestFinished }: TestContext): Promise<Deployment> {
-  const deployment = await createDeployment(host);
-  onTestFinished(() => deployment.close());
-  return deployment;
-}
 
 /** An upload whose answer may never come: what was acknowledged, or null. */
 async function tryUpload(client: ApiClient, data: Buffer): Promise<Acknowledged | null> {
@@ -40,7 +33,7 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   'loses nothing and leaves nothing when the API dies at every step of an upload in turn, with the %s host',
   { timeout: 240_000 },
   async (host, context) => {
-    const deployment = await deploymentOf(host, context);
+    const deployment = await deploymentOf(context, host);
     await deployment.startWorker();
     const acknowledged: Acknowledged[] = [];
     for (const { step, bytes } of apiCases) {
@@ -62,7 +55,7 @@ it.concurrent(
   'finishes every job although a worker dies at every step of save and verify in turn',
   { timeout: 240_000 },
   async (context) => {
-    const deployment = await deploymentOf('cloudinary', context);
+    const deployment = await deploymentOf(context);
     const { client } = await deployment.startApi();
     const acknowledged: Acknowledged[] = [];
     for (const step of ofWorker) {

@@ -1,19 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect, it, vi, type TestContext } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { failpoints } from '@holdfast/shared/failpoint';
 import { audit } from './harness/audit.js';
 import { aPng, type ApiClient } from './harness/client.js';
-import { createDeployment, type Deployment, type HostKind } from './harness/deployment.js';
+import { deploymentOf, type HostKind } from './harness/deployment.js';
 
 /** Larger than what is read whole, so that the bytes are on the host before the commit mark. */
 const LARGE = 600_000;
 const SMALL = 2_000;
-
-async function deploymentOf(host: HostKind, { onTestFinished }: TestContext): Promise<Deployment> {
-  const deployment = await createDeployment(host);
-  onTestFinished(() => deployment.close());
-  return deployment;
-}
 
 interface Acknowledged {
   id: string;
@@ -54,7 +48,7 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   'makes one media of each key although the first try dies at every step in turn, with the %s host',
   { timeout: 240_000 },
   async (host, context) => {
-    const deployment = await deploymentOf(host, context);
+    const deployment = await deploymentOf(context, host);
     await deployment.startWorker();
     const tries: { key: string; data: Buffer }[] = [];
     for (const { step, bytes } of casesOn(host)) {
@@ -87,7 +81,7 @@ it.concurrent(
   'finds the same media for a key after Redis was emptied',
   { timeout: 120_000 },
   async (context) => {
-    const deployment = await deploymentOf('cloudinary', context);
+    const deployment = await deploymentOf(context);
     const { client: redis } = deployment.redis;
     await deployment.startWorker();
     const { client } = await deployment.startApi();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { freePort, startRedisSandbox, type RedisSandbox, type RedisServers } from '@holdfast/shared/testing';
 import { apiClient, type ApiClient } from './client.js';
+import type { TestContext } from 'vitest';
 import { startProgram, type Program } from './program.js';
 
 export type HostKind = 'local' | 'cloudinary';
@@ -24,6 +25,18 @@ export async function createDeployment(
   over: Record<string, string> = {},
 ): Promise<Deployment> {
   return createDeploymentOn(await startRedisSandbox(), host, over);
+}
+
+/** One that ends with its test. `redisArgs` come after those of the sandbox. */
+export async function deploymentOf(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  host: HostKind = 'cloudinary',
+  over: Record<string, string> = {},
+  redisArgs: readonly string[] = [],
+): Promise<Deployment> {
+  const deployment = await createDeploymentOn(await startRedisSandbox(redisArgs), host, over);
+  onTestFinished(() => deployment.close());
+  return deployment;
 }
 
 /** The same on servers of the test's choice, which end with the deployment. */
