@@ -1,6 +1,6 @@
 import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
-import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { attempt } from './attempt.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
@@ -96,13 +96,26 @@ async function saveRecords(session: SyncSession, steps: readonly Step[]): Promis
     const { record } = action;
     const content = encodeContent(record);
     if (action.kind === 'create') fresh.push({ record, content, expect: 'absent' });
-    else others.push({ record, content, ...(action.expect === null ? {} : { expect: action.expect }) });
+    else {
+      const { takenIn, expect } = action;
+      others.push({
+        record,
+        content,
+        ...(expect === null ? {} : { expect }),
+        ...(takenIn === undefined ? {} : { takenIn }),
+      });
+    }
   }
   // Those that are new go in as a page, which is cheaper.
-  return [...(await saveAll(session, fresh)), ...(await saveAll(session, others))];
+  const saved = [...(await saveAll(session, fresh)), ...(await saveAll(session, others))];
+  // Before their push is asked for: it must tell the next edit on the host from the one that came in.
+  await session.deps.catalog.noteTakenIn(
+    saved.flatMap(({ record, takenIn }) => (takenIn === undefined ? [] : [{ id: record.id, ...takenIn }])),
+  );
+  return saved;
 }
 
-type Written = SaveEntry & { content: string };
+type Written = SaveEntry & { content: string; takenIn?: TakenIn };
 
 async function saveAll(session: SyncSession, entries: readonly Written[]): Promise<Written[]> {
   const { deps, token, running } = session;

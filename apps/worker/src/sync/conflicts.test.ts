@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
 
@@ -62,6 +63,24 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     const pushed = await rig.find(asset);
     await sandbox.client.flushall();
     expect(lasting(await synced(rig, asset))).toEqual(lasting(pushed));
+  });
+
+  it('takes in the next edit on the host before it has pushed the one it took in', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Old', category: 'old' });
+    await synced(rig, asset);
+    const editThere = (edit: Record<string, string>) =>
+      rig.host.annotate(asset, { context: { ...asset.context, ...edit }, tags: asset.tags });
+    await editThere({ title: 'First' });
+    await rig.sync();
+    await editThere({ title: 'Second' });
+    await rig.sync();
+    expect(await rig.find(asset)).toMatchObject({ title: 'Second', revision: 3, status: 'verified' });
+    const record = await rig.find(asset);
+    await editThere({ title: 'Third' });
+    await pushRecord(rig, record?.id ?? '', AbortSignal.timeout(5_000));
+    expect(await rig.find(asset)).toMatchObject({ title: 'Third', revision: 4, pushedRevision: 4 });
+    expect((await rig.host.find(asset))?.context).toMatchObject({ title: 'Third', hf_rev: '4' });
   });
 
   it('does not overwrite an edit made here that the host does not have yet, and pushes it again', async () => {

@@ -1,4 +1,4 @@
-import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
+import { readRevision, type Catalog, type StoredRecord } from '@holdfast/shared/catalog';
 import type { RefusedAssets } from '@holdfast/shared/intents';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { placeOf, type AssetMarks } from './reconcile-step.js';
@@ -11,18 +11,24 @@ export interface PageFacts {
 
 export type ReadPageFacts = (sightings: readonly Sighting[]) => Promise<PageFacts>;
 
-const noMarks: AssetMarks = { tombstoned: new Set(), inHand: new Set(), refused: new Set() };
+const noMarks: AssetMarks = {
+  tombstoned: new Set(),
+  inHand: new Set(),
+  refused: new Set(),
+  takenIn: new Map(),
+};
 
 /**
  * What Redis knows about the assets of a page: one round trip where every asset has its settled record, and one more
  * for the marks of those that do not. Throws CATALOG_UNAVAILABLE.
  */
 export function createReadPageFacts(
-  catalog: Pick<Catalog, 'findStored'>,
+  catalog: Pick<Catalog, 'findStored' | 'findTakenIn'>,
   refused: Pick<RefusedAssets, 'areRefused'>,
   { redis, keys }: { redis: RedisClient; keys: RedisKeys },
 ): ReadPageFacts {
   const members = async (key: string, ids: readonly string[]): Promise<Set<string>> => {
+    if (ids.length === 0) return new Set();
     try {
       const scores = await redis.zmscore(key, ...ids);
       return new Set(ids.filter((_, index) => scores[index] !== null));
@@ -42,16 +48,22 @@ export function createReadPageFacts(
       return status !== undefined && status !== 'saving' && status !== 'deferred';
     };
     const unsettled = ids.filter((id) => !isSettled(id));
-    if (unsettled.length === 0) return { records, marks: noMarks };
+    const unpushed = [...records.values()].filter(isUnpushed).map(({ id }) => id);
+    if (unsettled.length === 0 && unpushed.length === 0) return { records, marks: noMarks };
     const unknown = sightings
       .filter((sighting) => !sighting.ids.some((id) => records.has(id)))
       .map(({ asset }) => asset);
-    const [tombstoned, inHand, areRefused] = await Promise.all([
+    const [tombstoned, inHand, areRefused, takenIn] = await Promise.all([
       members(keys.tombstones, unsettled),
       members(keys.intents, unsettled),
       refused.areRefused(unknown),
+      catalog.findTakenIn(unpushed),
     ]);
     const places = unknown.filter((_, index) => areRefused[index] === true).map(placeOf);
-    return { records, marks: { tombstoned, inHand, refused: new Set(places) } };
+    return { records, marks: { tombstoned, inHand, refused: new Set(places), takenIn } };
   };
+}
+
+function isUnpushed({ content, pushedRevision }: StoredRecord): boolean {
+  return pushedRevision < readRevision(content);
 }

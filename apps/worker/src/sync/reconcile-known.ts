@@ -1,5 +1,12 @@
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
-import { editsOnHostOnly, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import {
+  editBase,
+  editsOnHostOnly,
+  isOwnId,
+  type Carried,
+  type MediaRecord,
+  type TakenIn,
+} from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
   asTheHostHasIt,
@@ -59,7 +66,8 @@ export function withRecord(
     if (isOwnId(record.id) || record.revision > 1) return rewrite(asset, record);
     return followed(foreignRecord(asset, rules.folder, record), record, content, open);
   }
-  return byRevision(asset, fresh, carried, { record, content }, open, rules);
+  const takenIn = marks.takenIn.get(record.id) ?? null;
+  return byRevision(asset, fresh, carried, { record, content, takenIn }, open, rules);
 }
 
 /** The revision that travels with the asset tells which side is newer. */
@@ -67,7 +75,7 @@ function byRevision(
   asset: HostAsset,
   fresh: MediaRecord,
   carried: Carried,
-  { record, content }: Pick<StoredRecord, 'record' | 'content'>,
+  { record, content, takenIn }: Pick<StoredRecord, 'record' | 'content'> & { takenIn: TakenIn | null },
   open: boolean,
   rules: ReconcileRules,
 ): Action {
@@ -75,16 +83,16 @@ function byRevision(
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (host.revision < record.revision) {
     if (record.pushedRevision === record.revision) return rewrite(asset, record);
-    const edits = editsOnHostOnly(asset, host, record);
+    const edits = editsOnHostOnly(asset, host, record, takenIn);
     return Object.keys(edits).length === 0
       ? push(asset, record)
-      : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, rules);
+      : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, host, rules);
   }
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
   if (!isEdited(host, record)) return followed(host, record, content, open);
-  return nextRevision(record, host, rules);
+  return nextRevision(record, host, host, rules);
 }
 
 /** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
@@ -100,14 +108,21 @@ function rewrite(asset: HostAsset, record: MediaRecord): Action {
 }
 
 /** Our record with the host's edits. The host gets the new revision too, so that a rebuild gives the same. */
-function nextRevision(record: MediaRecord, edits: Partial<MediaRecord>, { nowMs }: ReconcileRules): Action {
+function nextRevision(
+  record: MediaRecord,
+  edits: Partial<MediaRecord>,
+  host: MediaRecord,
+  { nowMs }: ReconcileRules,
+): Action {
+  const revision = record.revision + 1;
   return {
     kind: 'save',
     expect: record.revision,
+    takenIn: { revision, base: editBase(host) },
     record: {
       ...record,
       ...edits,
-      revision: record.revision + 1,
+      revision,
       updatedAt: new Date(nowMs).toISOString(),
     },
   };

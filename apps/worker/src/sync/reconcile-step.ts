@@ -1,6 +1,6 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import type { ArrivalRules } from '@holdfast/shared/direct-uploads';
-import type { Carried, MediaRecord } from '@holdfast/shared/media';
+import type { Carried, MediaRecord, TakenIn } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
 /** What Redis knows besides records. */
@@ -11,6 +11,8 @@ export interface AssetMarks {
   inHand: ReadonlySet<string>;
   /** Public ids, with their type, of refused uploads that wait for their removal. */
   refused: ReadonlySet<string>;
+  /** Of records that wait for their push: what the host had when its edits came in. */
+  takenIn: ReadonlyMap<string, TakenIn>;
 }
 
 export interface ReconcileRules {
@@ -30,8 +32,8 @@ export type Action =
   | { kind: 'create'; record: MediaRecord }
   /** Sent straight to the host by a client, and welcome: gets the commit mark, then its record. */
   | { kind: 'adopt'; record: MediaRecord; carried: Carried }
-  /** Over exactly this revision, or where `expect` is null by the revisions alone. */
-  | { kind: 'save'; record: MediaRecord; expect: number | null }
+  /** Over exactly this revision, or where `expect` is null by the revisions alone; with edits that the host has. */
+  | { kind: 'save'; record: MediaRecord; expect: number | null; takenIn?: TakenIn }
   /** Edited here, and the host does not have it yet. */
   | { kind: 'push'; record: MediaRecord }
   /** The host lost what we wrote there. */

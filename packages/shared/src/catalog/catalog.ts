@@ -2,10 +2,16 @@ import type { RedisClient, RedisKeys } from '../redis/index.js';
 import { catalogReads } from './catalog-reads.js';
 import { catalogWrites } from './catalog-writes.js';
 import { mediaListing } from './list-media.js';
+import { takenInEdits } from './taken-in.js';
 
 /** The records of all media in Redis: an index of what the host has, which can be rebuilt from it. */
 export function createCatalog(redis: RedisClient, keys: RedisKeys) {
-  return { ...catalogReads(redis, keys), ...catalogWrites(redis, keys), ...mediaListing(redis, keys) };
+  return {
+    ...catalogReads(redis, keys),
+    ...catalogWrites(redis, keys),
+    ...mediaListing(redis, keys),
+    ...takenInEdits(redis, keys),
+  };
 }
 
 export type Catalog = ReturnType<typeof createCatalog>;

@@ -13,6 +13,7 @@ export {
   decodeRecord,
   encodeContent,
   readIndexed,
+  readRevision,
   recordOfContent,
   statusCode,
   type StoredRecord,

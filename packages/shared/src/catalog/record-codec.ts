@@ -126,6 +126,11 @@ export interface StoredRecord {
   text: string;
 }
 
+/** The revision alone, which is the first of all. */
+export function readRevision(content: string): number {
+  return Number.parseInt(content.slice(1, content.indexOf(',')), 10);
+}
+
 /** What of a content line the indexes need. Throws where the text is no such line. */
 export function readIndexed(content: string): IndexedPart {
   return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;

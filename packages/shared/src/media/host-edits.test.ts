@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { editsOnHostOnly } from './host-edits.js';
+import { editBase, editsOnHostOnly, type TakenIn } from './host-edits.js';
 import {
   readHostMetadata,
   writeHostMetadata,
@@ -24,9 +24,9 @@ const written: CarriedFields = {
 };
 const asWritten = writeHostMetadata({ mark: { state: 'committed' }, fields: written });
 
-function edits(metadata: HostMetadata, ours = written) {
+function edits(metadata: HostMetadata, ours = written, takenIn: TakenIn | null = null) {
   const host = readHostMetadata(metadata)?.fields ?? written;
-  return editsOnHostOnly(metadata, host, ours);
+  return editsOnHostOnly(metadata, host, ours, takenIn);
 }
 
 describe('edits on the host', () => {
@@ -37,6 +37,19 @@ describe('edits on the host', () => {
   it('are told apart from edits here', () => {
     const metadata = { context: { ...asWritten.context, title: 'B', description: 'new' }, tags: [] };
     expect(edits(metadata, { ...written, title: 'Ours' })).toEqual({ description: 'new', tags: [] });
+  });
+
+  it('are told from those that came in before, until we wrote the asset again', () => {
+    const first = { ...written, title: 'B' };
+    const ours = { ...first, category: 'ours', revision: 2 };
+    const takenIn = { revision: 2, base: editBase(first) };
+    const now = { ...asWritten, context: { ...asWritten.context, title: 'C', category: 'theirs' } };
+    expect(edits(now, ours)).toEqual({});
+    expect(edits(now, ours, takenIn)).toEqual({ title: 'C' });
+    // What was written since tells more: here the title went back to what came in then.
+    const later = { ...ours, title: 'D', revision: 3 };
+    const rewritten = writeHostMetadata({ mark: { state: 'committed' }, fields: later });
+    expect(edits(rewritten, { ...later, title: 'B', revision: 4 }, takenIn)).toEqual({});
   });
 
   it('are none where the asset does not tell what we wrote', () => {

@@ -17,16 +17,25 @@ export function editBase(fields: EditableFields): string {
   return editableFields.map((name) => printOf(fields[name])).join('');
 }
 
+/** What the host had when its edits were last taken in, as prints, and the revision of ours that has them. */
+export interface TakenIn {
+  revision: number;
+  base: string;
+}
+
 /**
- * The fields that were edited on the host and not here since we last wrote the asset: they come in. Where both sides
- * edited one field, the edit here stands. Empty where the asset does not tell what we wrote.
+ * The fields that were edited on the host and not here since both sides last met: they come in. Where both sides edited
+ * one field, the edit here stands. They met when we wrote the asset, at the revision that it carries, or later when its
+ * edits were taken in. Empty where neither tells.
  */
 export function editsOnHostOnly(
   metadata: HostMetadata,
-  host: EditableFields,
+  host: EditableFields & { revision: number },
   ours: EditableFields,
+  takenIn: TakenIn | null,
 ): Partial<EditableFields> {
-  const base = metadata.context[BASE_KEY];
+  const isLater = takenIn !== null && takenIn.revision > host.revision;
+  const base = isLater ? takenIn.base : metadata.context[BASE_KEY];
   if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
   const edited = editableFields.filter((name, index) => {
     const written = base.slice(index * PRINT_LENGTH, (index + 1) * PRINT_LENGTH);

@@ -32,5 +32,11 @@ export {
 } from './host-metadata.js';
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
-export { editableFields, editsOnHostOnly, type EditableFields } from './host-edits.js';
+export {
+  editableFields,
+  editBase,
+  editsOnHostOnly,
+  type EditableFields,
+  type TakenIn,
+} from './host-edits.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';

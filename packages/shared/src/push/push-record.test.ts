@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createCatalog, type Catalog } from '../catalog/index.js';
 import { readSettings } from '../config/index.js';
+import { HoldfastError } from '../errors/index.js';
 import { silentLogger } from '../logging/index.js';
 import {
   carriedFields,
@@ -110,6 +111,26 @@ it('lets the edit here stand where both sides changed one field', async () => {
     joined: null,
   });
   expect(await carriedOf(record)).toMatchObject({ title: 'ours', revision: 2 });
+});
+
+it('takes in the next edit on the host, also of a field that it has just taken in', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'ours' });
+  await editThere(record, { category: 'theirs' });
+  const away: Pick<MediaHost, 'find' | 'annotate'> = {
+    find: (...of) => host.find(...of),
+    annotate: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
+  };
+  await expect(pushRecord({ catalog, host: away }, record.id, signal())).rejects.toMatchObject({
+    code: 'HOST_TIMEOUT',
+  });
+  expect(await catalog.find(record.id)).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
+  await editThere(record, { category: 'theirs again', title: 'too late' });
+  expect(await pushRecord({ catalog, host }, record.id, signal())).toMatchObject({ outcome: 'pushed' });
+  const last = { title: 'ours', category: 'theirs again', revision: 4 };
+  expect(await carriedOf(record)).toMatchObject(last);
+  expect(await catalog.find(record.id)).toMatchObject({ ...last, pushedRevision: 4 });
+  expect(await redis.client.keys('*taken*')).toEqual([]);
 });
 
 it('never writes an older revision over a newer one', async () => {

@@ -1,15 +1,17 @@
 import type { Catalog } from '../catalog/index.js';
 import {
   carriedFields,
+  editBase,
   editsOnHostOnly,
   readHostMetadata,
   writeHostMetadata,
+  type Carried,
   type MediaRecord,
 } from '../media/index.js';
-import type { MediaHost } from '../media-host/index.js';
+import type { HostAsset, MediaHost } from '../media-host/index.js';
 
 export interface PushDependencies {
-  catalog: Pick<Catalog, 'find' | 'saveIf' | 'notePushed'>;
+  catalog: Pick<Catalog, 'find' | 'saveIf' | 'notePushed' | 'findTakenIn' | 'noteTakenIn' | 'forgetTakenIn'>;
   host: Pick<MediaHost, 'find' | 'annotate'>;
 }
 
@@ -37,6 +39,8 @@ export async function pushRecord(
   id: string,
   signal: AbortSignal,
 ): Promise<Push> {
+  const editsThere = async (asset: HostAsset, { fields }: Carried, record: MediaRecord) =>
+    editsOnHostOnly(asset, fields, record, (await catalog.findTakenIn([id])).get(id) ?? null);
   let joined: MediaRecord | null = null;
   let outcome: Push['outcome'] = 'nothing';
   let written = 0;
@@ -54,15 +58,17 @@ export async function pushRecord(
     if (asset.assetId !== record.assetId && carried?.fields.id !== id) return { outcome: 'missing', joined };
     if (carried !== null && carried.fields.revision > record.revision)
       return { outcome: 'overtaken', joined };
-    const theirs = carried === null ? {} : editsOnHostOnly(asset, carried.fields, record);
-    if (Object.keys(theirs).length > 0) {
+    const theirs = carried === null ? {} : await editsThere(asset, carried, record);
+    if (carried !== null && Object.keys(theirs).length > 0) {
       const next = {
         ...record,
         ...theirs,
         revision: record.revision + 1,
         updatedAt: new Date().toISOString(),
       };
-      if ((await catalog.saveIf(next, record.revision)) === 'updated') joined = next;
+      if ((await catalog.saveIf(next, record.revision)) !== 'updated') continue;
+      joined = next;
+      await catalog.noteTakenIn([{ id, revision: next.revision, base: editBase(carried.fields) }]);
       continue;
     }
     const metadata = writeHostMetadata({
@@ -74,6 +80,7 @@ export async function pushRecord(
     await host.annotate(ref, metadata, signal);
     written = record.revision;
     await catalog.notePushed(id, record.revision);
+    await catalog.forgetTakenIn(id);
     outcome = 'pushed';
   }
   return { outcome, joined };

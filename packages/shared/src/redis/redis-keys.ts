@@ -20,6 +20,8 @@ export function redisKeys(prefix: string) {
     bySha256: (bucket: string) => `${p}:i:h:${bucket}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */
     unpushed: `${p}:unpushed`,
+    /** String that ends by itself: `<revision>:<prints>`, see taken-in.ts. */
+    takenIn: (id: string) => `${p}:taken:${id}`,
     /** Sorted set: id -> ms of the deletion. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
     /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */

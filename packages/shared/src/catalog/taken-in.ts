@@ -1,0 +1,48 @@
+import type { TakenIn } from '../media/index.js';
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+
+/** Longer than the host is away. Then an edit there of the same field, before our push, is taken for the older one. */
+const KEPT_SECONDS = 7 * 86_400;
+
+/**
+ * What the host had when its edits were taken in, from then until the host has our revision that joins them: by this the next
+ * edit there is told from the one we have. Throws CATALOG_UNAVAILABLE.
+ */
+export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
+  return {
+    /** For records that were just saved with them. */
+    noteTakenIn: async (edits: readonly (TakenIn & { id: string })[]): Promise<void> => {
+      if (edits.length === 0) return;
+      try {
+        const pipeline = redis.pipeline();
+        for (const { id, revision, base } of edits)
+          pipeline.set(keys.takenIn(id), `${String(revision)}:${base}`, 'EX', KEPT_SECONDS);
+        for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+    findTakenIn: async (ids: readonly string[]): Promise<Map<string, TakenIn>> => {
+      if (ids.length === 0) return new Map();
+      try {
+        const texts = await redis.mget(ids.map((id) => keys.takenIn(id)));
+        return new Map(ids.flatMap((id, index) => parse(id, texts[index] ?? null)));
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+    /** The host has it all now. */
+    forgetTakenIn: async (id: string): Promise<void> => {
+      try {
+        await redis.del(keys.takenIn(id));
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+  };
+}
+
+function parse(id: string, text: string | null): [string, TakenIn][] {
+  const [revision, base] = text?.split(':') ?? [];
+  return base === undefined ? [] : [[id, { revision: Number(revision), base }]];
+}
