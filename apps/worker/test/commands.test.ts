@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { checkConfig } from '../src/commands/check-config.js';
 import { restore } from '../src/commands/restore.js';
 import { snapshot } from '../src/commands/snapshot.js';
+import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
 import { newMediaId } from '@holdfast/shared/media';
 import { aRecord } from '@holdfast/shared/testing';
@@ -14,10 +15,15 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
+/** As after a sync that has seen the whole host. */
+const synced = () =>
+  bench.sandbox.client.hset(bench.keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
+
 describe('the commands', () => {
   it('write a snapshot and bring it back, with a sync of what came later', async () => {
     const ids = [newMediaId(), newMediaId()];
     for (const id of ids) await bench.catalog.save(aRecord({ id }));
+    await synced();
     const taken = await snapshot(bench.env, never);
     expect(taken).toMatchObject({ exitCode: 0, report: { snapshot: { records: 2 } } });
     await bench.sandbox.client.flushall();
@@ -32,7 +38,16 @@ describe('the commands', () => {
     expect((await state.readMarks()).watermark).toBe((await state.readStatus()).snapshot?.at);
   });
 
+  it('write none of a catalog that may lack what the last one has', async () => {
+    await bench.sandbox.client.hdel(bench.keys.syncState, 'lastFullAt');
+    const files = () => bench.host.listFiles(snapshotPrefix('holdfast'));
+    const before = await files();
+    await expect(snapshot(bench.env, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
+    expect(await files()).toEqual(before);
+  });
+
   it('wait for a running sync', async () => {
+    await synced();
     const state = createSyncState(bench.sandbox.client, bench.keys);
     const token = await state.acquire();
     const taken = snapshot(bench.env, never);
