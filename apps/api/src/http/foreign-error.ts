@@ -14,13 +14,14 @@ const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 export function fromForeignError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError || typeof error !== 'object' || error === null)
     return toHoldfastError(error);
-  const { type, status } = error as { type?: unknown; status?: unknown };
+  const { type, status, expose } = error as { type?: unknown; status?: unknown; expose?: unknown };
   const known = typeof type === 'string' ? bodyErrors[type] : undefined;
   if (known !== undefined) return new HoldfastError(known[0], known[1], { cause: error });
   if (error instanceof URIError)
     return new HoldfastError('INVALID_REQUEST', 'the path is not a valid URI', { cause: error });
   if (status === 404) return new HoldfastError('NOT_FOUND', undefined, { cause: error });
-  if (typeof type === 'string' && status === 400)
+  // Without a type: what the decompression of the body throws.
+  if ((typeof type === 'string' || expose === true) && status === 400)
     return new HoldfastError('MALFORMED_BODY', 'the body cannot be read', { cause: error });
   return toHoldfastError(error);
 }
