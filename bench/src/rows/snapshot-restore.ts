@@ -39,6 +39,8 @@ export const snapshotRestore: MeasureRow = async ({ large, quick }, cleanUp) => 
   };
 
   await fillCatalog(redis, count);
+  // A snapshot is only written of a catalog that a full sync has gone through.
+  await redis.client.hset(redisKeys('holdfast').syncState, 'lastFullAt', new Date().toISOString());
   const writing = await command('snapshot');
   const { snapshot } = taken.parse(writing.report);
   await redis.client.flushall();
