@@ -20,7 +20,7 @@ const untilVerified = (records: readonly MediaRecord[]): Promise<void> =>
   }, within);
 const enqueue = async (count: number): Promise<MediaRecord[]> => {
   const records = Array.from({ length: count }, () => aRecord());
-  for (const record of records) await bench.queues.enqueueUpload(record);
+  for (const record of records) await bench.upload(record);
   return records;
 };
 /** Cuts the connections of one role; the watch looks at once when its own is back. */

@@ -12,7 +12,7 @@ const within = { timeout: 20_000, interval: 20 };
 async function levelOn(args: readonly string[], binary?: string): Promise<string | null | undefined> {
   bench = await openBench({}, args, binary);
   const record = aRecord();
-  await bench.queues.enqueueUpload(record);
+  await bench.upload(record);
   await bench.startWorker();
   await vi.waitFor(
     async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'),
@@ -37,7 +37,7 @@ it('follows a server whose settings are changed while it runs', async () => {
   expect(await levelOn(['--appendfsync', 'always'])).toBe('fsynced');
   await bench.sandbox.client.config('SET', 'appendonly', 'no');
   const record = aRecord();
-  await bench.queues.enqueueUpload(record);
+  await bench.upload(record);
   await vi.waitFor(
     async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'),
     within,

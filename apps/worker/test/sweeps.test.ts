@@ -135,23 +135,35 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.host.find(refOf(id))).toBeNull();
   });
 
-  it('adds the jobs of an accepted upload whose flow was never stored, under fresh ids', async () => {
+  it('adds the jobs of an accepted upload that were never stored, under fresh ids', async () => {
     const record = await accepted();
     await sweepNow();
-    expect(await verifyState(record, 1)).toBe('waiting-children');
+    expect(await verifyState(record, 1)).toBe('waiting');
   });
 
-  it('heals half a flow: a verification whose save is gone', async () => {
+  it('verifies an upload whose save job is gone', async () => {
     const record = await accepted();
     await bench.queues.enqueueUpload(record);
     await bench.sandbox.client.lrem('{holdfast}:save:wait', 0, saveJob.idFor({ record, round: 0 }));
     await bench.sandbox.client.del(`{holdfast}:save:${saveJob.idFor({ record, round: 0 })}`);
+    await bench.startWorker();
+    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
+      timeout: 10_000,
+    });
+    expect((await bench.catalog.find(record.id))?.persistence.attempts).toBe(1);
+  });
+
+  it('adds jobs again for an upload whose verify job is gone', async () => {
+    const record = await accepted();
+    await bench.queues.enqueueUpload(record);
+    await bench.sandbox.client.lrem('{holdfast}:verify:wait', 0, verifyJob.idFor({ record, round: 0 }));
+    await bench.sandbox.client.del(`{holdfast}:verify:${verifyJob.idFor({ record, round: 0 })}`);
     await sweepNow();
     await bench.startWorker();
     await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
       timeout: 10_000,
     });
-    expect(await verifyState(record, 1)).toBe('completed');
+    await vi.waitFor(async () => expect(await verifyState(record, 1)).toBe('completed'));
   });
 
   it('adds nothing for an upload whose jobs only wait for their turn', async () => {

@@ -16,7 +16,7 @@ const statuses = async (records: readonly MediaRecord[]): Promise<(string | unde
   (await bench.catalog.findStored(records.map(({ id }) => id))).map((one) => one?.record.status);
 const enqueue = async (count: number): Promise<MediaRecord[]> => {
   const records = Array.from({ length: count }, () => aRecord());
-  for (const record of records) await bench.queues.enqueueUpload(record);
+  for (const record of records) await bench.upload(record);
   return records;
 };
 const verifying = async (): Promise<number> =>

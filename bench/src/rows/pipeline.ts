@@ -1,4 +1,5 @@
 import { readSettings } from '@holdfast/shared/config';
+import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { interleave } from '../interleave.js';
@@ -14,20 +15,25 @@ import { until } from '../until.js';
 const MEDIA = 1_500;
 const PRODUCERS = 32;
 
-/** From the first enqueue to the last verified record, against the same flow with jobs that do nothing. */
+/** From the first accepted upload to the last verified record, against the same flow with jobs that do nothing. */
 export const pipeline: MeasureRow = async ({ quick }, cleanUp) => {
   const holdfast = await startHoldfast(cleanUp);
   const { redis, keys, folder } = holdfast;
   const { jobs } = readSettings({ REDIS_URL: redis.url });
   const queues = connectMediaQueues(redis.settings, jobs, silentLogger);
   cleanUp.defer(() => queues.close());
+  const intents = createIntents(redis.client, keys);
   const bare = await startBareFlow(redis, folder, cleanUp);
   let made = 0;
 
   const ours = async (): Promise<number> => {
     const expected = (await countRecords(holdfast)) + MEDIA;
     const start = performance.now();
-    await inParallel(MEDIA, PRODUCERS, () => queues.enqueueUpload(sampleRecord((made += 1), Date.now())));
+    await inParallel(MEDIA, PRODUCERS, async () => {
+      const record = sampleRecord((made += 1), Date.now());
+      await intents.accept(record, true);
+      await queues.enqueueUpload(record);
+    });
     await until('all records saved', 60_000, 3, async () => (await countRecords(holdfast)) === expected);
     await awaitVerified(redis.client, keys);
     const perSecond = (MEDIA / (performance.now() - start)) * 1_000;

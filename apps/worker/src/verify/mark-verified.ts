@@ -1,6 +1,6 @@
 import type { Catalog, VerifiedEntry, VerifiedOutcome } from '@holdfast/shared/catalog';
 import type { DurabilityLevel } from '@holdfast/shared/config';
-import { createBatch } from '../batch.js';
+import { createBatch } from '@holdfast/shared/batch';
 
 export interface Confirmed {
   level: DurabilityLevel;

@@ -2,7 +2,7 @@ import { Cluster } from 'ioredis';
 import { catalogReads, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { connectionEpoch, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { createBatch } from '../batch.js';
+import { createBatch } from '@holdfast/shared/batch';
 
 /** What the server has of one record. */
 export interface ReadBackRecord {

@@ -4,7 +4,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isHostResting, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
-import { hasJobsUnderWay } from './under-way.js';
+import { isVerificationUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {
   intents: Pick<Intents, 'stale' | 'kill' | 'accept' | 'drop' | 'retry'>;
@@ -54,7 +54,7 @@ const byState: Record<StaleIntent['state'], Sweep> = {
       return deps.intents.drop(id);
     }
     if (record.status !== 'saving' && record.status !== 'failed') return deps.intents.drop(id);
-    if (await hasJobsUnderWay(deps.queues.queues, record, tries)) return;
+    if (await isVerificationUnderWay(deps.queues.queues.verify, record, tries)) return;
     const round = await deps.intents.retry(id);
     if (round === 0) return;
     deps.log.warn('sweep.upload_enqueued_again', { id, round });

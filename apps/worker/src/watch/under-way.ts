@@ -1,26 +1,21 @@
 import type { Queue } from 'bullmq';
-import { saveJob, verifyJob, type QueueName } from '@holdfast/shared/jobs';
+import { verifyJob } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { fromRedisError } from '@holdfast/shared/redis';
 
 const ownProgress = new Set(['waiting', 'active', 'delayed', 'prioritized']);
-/** A save that failed for good waits for the operator, and its verification with it. */
-const saveHolds = new Set([...ownProgress, 'failed']);
 
 /**
- * Whether the jobs of an upload, as added in this round, will still run by themselves. A long backlog is progress too:
- * adding jobs again would only make it longer. A verification that waits for a save that is not there never runs.
+ * Whether the verification of an upload, as added in this round, will still run by itself. A long backlog is progress
+ * too: adding jobs again would only make it longer. A save is not asked for: acceptance has written the record.
  */
-export async function hasJobsUnderWay(
-  queues: Record<QueueName, Queue>,
+export async function isVerificationUnderWay(
+  verify: Queue,
   record: MediaRecord,
   round: number,
 ): Promise<boolean> {
-  const payload = { record, round };
   try {
-    const verify = await queues.verify.getJobState(verifyJob.idFor(payload));
-    if (verify !== 'waiting-children') return ownProgress.has(verify);
-    return saveHolds.has(await queues.save.getJobState(saveJob.idFor(payload)));
+    return ownProgress.has(await verify.getJobState(verifyJob.idFor({ record, round })));
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
   }

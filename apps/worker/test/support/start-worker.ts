@@ -8,6 +8,7 @@ import { createIntents, type Intents } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Service } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
+import type { MediaRecord } from '@holdfast/shared/media';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { connectRedis, closeRedis, isReadyWithin, redisKeys, type RedisKeys } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -23,6 +24,8 @@ export interface Bench {
   intents: Intents;
   queues: MediaQueues;
   host: MediaHost;
+  /** An upload as the API leaves it: the record in the catalog, its jobs in the queues. */
+  upload(record: MediaRecord): Promise<void>;
   startWorker(env?: Environment): Promise<Service>;
   close(): Promise<void>;
 }
@@ -47,6 +50,7 @@ export async function openBench(
   // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
   await sandbox.client.set(keys.born, Date.now());
   const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
+  const intents = createIntents(client, keys);
   const workers: Service[] = [];
   return {
     sandbox,
@@ -54,8 +58,13 @@ export async function openBench(
     settings,
     keys,
     catalog: createCatalog(client, keys),
-    intents: createIntents(client, keys),
+    intents,
     queues,
+    upload: async (record) => {
+      await intents.open(record.id, record.publicId, 1_000);
+      await intents.accept(record);
+      await queues.enqueueUpload(record);
+    },
     host,
     startWorker: async (over = {}) => {
       const worker = await createWorkerProcess(readSettings({ ...env, ...over }), silentLogger);

@@ -47,6 +47,8 @@ if measured[STATUS] == 'x' then return 'tombstoned' end
 local c = indexed(content)
 local revision = tonumber(ARGV[2])
 if revision ~= 0 and c[REV] ~= revision then return 'superseded' end
+-- What was read back and confirmed stays proved, whatever became of another job for the same revision.
+if revision ~= 0 and measured[STATUS] == 'v' then return 'verified' end
 measured[ERROR] = { ARGV[5], ARGV[6], tonumber(ARGV[7]) }
 measured[ATTEMPTS] = tonumber(ARGV[3])
 if ARGV[4] == '1' then

@@ -14,7 +14,7 @@ export const saveJob = defineJob({
   idFor: ({ record, round: n }) => `save-${record.id}-${String(record.revision)}${suffix(n)}`,
 });
 
-/** Reads the record back over another connection, compares it, and obtains the durability level. Runs after its save. */
+/** Reads the record back over another connection, compares it, and obtains the durability level. */
 export const verifyJob = defineJob({
   name: 'verify',
   queue: 'verify',

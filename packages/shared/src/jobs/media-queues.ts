@@ -1,4 +1,5 @@
-import { FlowProducer, Queue, type JobsOptions } from 'bullmq';
+import { Job, Queue, type JobsOptions } from 'bullmq';
+import { createBatch } from '../batch/index.js';
 import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { MediaRecord } from '../media/index.js';
@@ -7,6 +8,12 @@ import { queueNames, type JobDefinition, type QueueName } from './define-job.js'
 import { jobOptions, streamOptions } from './job-options.js';
 import { saveJob, verifyJob } from './media-jobs.js';
 import { reloadScripts } from './reload-scripts.js';
+
+/** What the jobs of one upload carry. */
+interface UploadJobs {
+  record: MediaRecord;
+  round: number;
+}
 
 export interface QueueCounts {
   waiting: number;
@@ -17,7 +24,10 @@ export interface QueueCounts {
 
 /** What both apps use to add jobs. Every function throws QUEUE_UNAVAILABLE, at once, when Redis cannot serve. */
 export interface MediaQueues {
-  /** save and verify of one record, in one atomic step. `round` above 0 adds them under fresh ids. */
+  /**
+   * save and verify of one record, in one atomic step. Neither waits for the other: the record must be in the catalog
+   * already (docs/decisions/0014-two-jobs-not-a-flow.md). `round` above 0 adds them under fresh ids.
+   */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
@@ -29,9 +39,6 @@ export interface MediaQueues {
   queues: Record<QueueName, Queue>;
   close(): Promise<void>;
 }
-
-/** Added to the round, so that ids never meet those of the sweep. */
-const AFTER_LOST_SCRIPTS = 1_000;
 
 /** Opens a connection of its own; `close` ends it. */
 export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, log: Logger): MediaQueues {
@@ -52,36 +59,44 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
     verify: queueOf('verify'),
     sync: queueOf('sync'),
   };
-  const flows = new FlowProducer(options).on('error', onError);
 
-  const node = <Payload>(definition: JobDefinition<string, Payload>, payload: Payload) => ({
-    name: definition.name,
-    queueName: definition.queue,
-    data: payload,
-    opts: jobOptions(definition, payload, settings),
+  const entryOf = <Payload>(definition: JobDefinition<string, Payload>, payload: Payload) =>
+    new Job(
+      queues[definition.queue],
+      definition.name,
+      payload,
+      jobOptions(definition, payload, settings),
+      definition.idFor(payload),
+    ).toFlowEntry();
+
+  /** Each upload's failure, null where both of its jobs are stored. One transaction for all that wait together. */
+  const addPairs = async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
+    const entries = uploads.flatMap((upload) => [entryOf(saveJob, upload), entryOf(verifyJob, upload)]);
+    // All childless roots. Each answers for itself, where FlowProducer.add tells of its first job only.
+    const results = await queues.save.backend.addFlow(entries);
+    return uploads.map((_, index) => {
+      const [saved, verified] = results.slice(2 * index, 2 * index + 2);
+      return failureOf(saved) ?? failureOf(verified);
+    });
+  };
+  const enqueue = createBatch(async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
+    try {
+      const failures = await addPairs(uploads);
+      if (!failures.some(isNoScript)) return failures;
+      log.warn('queue.scripts_lost');
+      await reloadScripts(client);
+      // What is stored already is not added again.
+      return await addPairs(uploads);
+    } catch (error) {
+      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+    }
   });
 
   return {
     queues,
     enqueueUpload: async (record, round = 0) => {
-      const addFlow = async (n: number): Promise<void> => {
-        await flows.add({
-          ...node(verifyJob, { record, round: n }),
-          children: [node(saveJob, { record, round: n })],
-        });
-      };
-      try {
-        await addFlow(round).catch(async (error: unknown) => {
-          if (!isNoScript(error)) throw error;
-          // One of the scripts may have been there and the other not, so half of the flow may be stored: the second try
-          // takes ids of its own.
-          log.warn('queue.scripts_lost');
-          await reloadScripts(client);
-          await addFlow(round + AFTER_LOST_SCRIPTS);
-        });
-      } catch (error) {
-        throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-      }
+      const failure = await enqueue({ record, round });
+      if (failure !== null) throw fromRedisError(failure, 'QUEUE_UNAVAILABLE');
     },
     add: async (definition, payload, over = {}) => {
       try {
@@ -123,12 +138,20 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
       }
     },
     close: async () => {
-      await Promise.allSettled([...queueNames.map((name) => queues[name].close()), flows.close()]);
+      await Promise.allSettled(queueNames.map((name) => queues[name].close()));
       await closeRedis(client);
     },
   };
 }
 
-function isNoScript(error: unknown): boolean {
-  return error instanceof Error && /NOSCRIPT/.test(error.message);
+function failureOf(result: [Error | null, string | number] | undefined): Error | null {
+  if (result === undefined) return new Error('no answer for a job');
+  const [error, idOrCode] = result;
+  return (
+    error ?? (typeof idOrCode === 'number' && idOrCode < 0 ? new Error(`BullMQ ${String(idOrCode)}`) : null)
+  );
+}
+
+function isNoScript(error: Error | null): boolean {
+  return error !== null && error.message.includes('NOSCRIPT');
 }

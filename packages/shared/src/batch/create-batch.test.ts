@@ -1,6 +1,6 @@
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '../errors/index.js';
 import { expect, it } from 'vitest';
-import { createBatch } from './batch.js';
+import { createBatch } from './index.js';
 
 it('gathers what is asked for while a batch runs, and answers each in its place', async () => {
   const sizes: number[] = [];

@@ -1,4 +1,4 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '../errors/index.js';
 
 const LARGEST_BATCH = 256;
 
