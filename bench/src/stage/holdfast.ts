@@ -81,9 +81,9 @@ async function settled(redis: Redis, keys: RedisKeys): Promise<void> {
   await until('an idle deployment', 180_000, 25, async () => {
     const look = redis.pipeline();
     for (const queue of queueNames) {
-      look.llen(`${keys.prefix}:${queue}:wait`);
-      look.llen(`${keys.prefix}:${queue}:active`);
-      look.zcard(`${keys.prefix}:${queue}:delayed`);
+      look.llen(keys.queue(queue, 'wait'));
+      look.llen(keys.queue(queue, 'active'));
+      look.zcard(keys.queue(queue, 'delayed'));
     }
     const sizes = ((await look.exec()) ?? []).map(([, size]) => size as number);
     return sizes.reduce((sum, size) => sum + size, 0) <= schedule;

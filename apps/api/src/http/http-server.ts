@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
+import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { answerBrokenRequest } from './broken-request.js';
 import { awaitsInvitation } from './expect-continue.js';
 import type { PublicAddress } from './public-address.js';
@@ -17,8 +18,6 @@ import type { Shutdown } from './shutdown.js';
 const HEADERS_WITHIN_MS = 30_000;
 /** Longer than the idle time of a proxy in front, which would else send into a connection that just closed. */
 const KEEP_ALIVE_MS = 65_000;
-/** Slower clients are cut. */
-const LOWEST_BYTES_A_SECOND = 20_000;
 const CHECK_CONNECTIONS_MS = 5_000;
 
 export interface HttpServerOptions {
@@ -38,7 +37,7 @@ export function httpServer(options: HttpServerOptions): Service {
   const server = createServer(
     {
       headersTimeout: HEADERS_WITHIN_MS,
-      requestTimeout: 60_000 + Math.ceil((maxBodyBytes / LOWEST_BYTES_A_SECOND) * 1_000),
+      requestTimeout: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       // Answers to requests without a Host header too are ours.

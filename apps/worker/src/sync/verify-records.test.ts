@@ -15,16 +15,21 @@ async function openPage(crossing: () => Promise<unknown>) {
   const [foreign, other] = [aRecord({ id: 'cld-abc' }), aRecord()];
   await catalog.saveMany([foreign, other].map((record) => ({ record, expect: 'absent' })));
   const { barrier } = parts;
+  let reconnected = 0;
   const confirm = async () => {
     await crossing();
     return barrier.confirm();
   };
+  const epoch = () => barrier.epoch() + reconnected;
   const verify = () =>
     verifyRecords(
       [foreign, other].map((record) => expectedOf(record)),
-      { ...parts, catalog, barrier: { ...barrier, confirm } },
+      { ...parts, catalog, barrier: { confirm, epoch } },
     );
-  return { catalog, redis, foreign, other, verify, readBack: parts.readBack };
+  const reconnect = async () => {
+    reconnected += 1;
+  };
+  return { catalog, redis, foreign, other, verify, reconnect };
 }
 
 it('verifies a page that is there as expected', async () => {
@@ -45,6 +50,22 @@ it('never calls verified what was not read back, though the revision is the same
   expect(await page.verify()).toBe(0);
   expect(await catalog.find(foreign.id)).toMatchObject({ status: 'saving', title: 'followed the host' });
   expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
+});
+
+it('trusts no barrier over another connection than there was at the read-back', async () => {
+  let times = 0;
+  let reconnect: () => Promise<void> = () => Promise.resolve();
+  const page = await openPage(async () => {
+    times -= 1;
+    if (times >= 0) await reconnect();
+  });
+  reconnect = page.reconnect;
+  times = 3;
+  expect(await page.verify()).toBe(2);
+  expect(await page.catalog.find(page.other.id)).toMatchObject({ status: 'saving' });
+  times = 2;
+  expect(await page.verify()).toBe(0);
+  expect(await page.catalog.find(page.other.id)).toMatchObject({ status: 'verified' });
 });
 
 it('leaves a record missing that was found missing in between', async () => {

@@ -2,6 +2,7 @@ import { encodeContent, type ContentOf, type StoredRecord } from '@holdfast/shar
 import { isBelow } from '@holdfast/shared/config';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { judgeContent } from '../verify/judge-record.js';
+import { PROOF_TRIES, watchConnections } from '../verify/lasting-connections.js';
 import type { SyncDependencies } from './sync-dependencies.js';
 
 type VerifyParts = Pick<SyncDependencies, 'readBack' | 'barrier' | 'serverJudged' | 'catalog' | 'settings'>;
@@ -13,9 +14,6 @@ export function expectedOf(record: MediaRecord, content = encodeContent(record))
   return { id: record.id, revision: record.revision, content };
 }
 
-/** Read-backs until the records agree and both connections lasted from the read-back to the barrier. */
-const TRIES = 3;
-
 /**
  * Proves that the records of a page are there, as `verify` does for an upload: read back over another connection,
  * compared, confirmed by one barrier. Only what is still to the letter what was read back becomes verified. Answers how many
@@ -23,7 +21,7 @@ const TRIES = 3;
  */
 export async function verifyRecords(records: readonly Expected[], parts: VerifyParts): Promise<number> {
   let open = records;
-  for (let left = TRIES; left > 0 && open.length > 0; left -= 1) open = await verifyOnce(open, parts);
+  for (let left = PROOF_TRIES; left > 0 && open.length > 0; left -= 1) open = await verifyOnce(open, parts);
   return open.length;
 }
 
@@ -32,7 +30,7 @@ async function verifyOnce(
   records: readonly Expected[],
   { readBack, barrier, serverJudged, catalog, settings }: VerifyParts,
 ): Promise<Expected[]> {
-  const before = [readBack.epoch(), barrier.epoch()];
+  const haveLasted = watchConnections(readBack, barrier);
   const found = await readBack.readPage(records);
   const again: Expected[] = [];
   const unindexed: string[] = [];
@@ -55,12 +53,7 @@ async function verifyOnce(
   if (same.length === 0) return again;
   await serverJudged();
   const level = await barrier.confirm();
-  if (
-    isBelow(level, settings.durability.required) ||
-    readBack.epoch() !== before[0] ||
-    barrier.epoch() !== before[1]
-  )
-    return [...again, ...same];
+  if (isBelow(level, settings.durability.required) || !haveLasted()) return [...again, ...same];
   const marked = await catalog.markProven(level, new Date(), proofs);
   for (const [index, record] of same.entries()) if (marked[index] !== true) again.push(record);
   return again;

@@ -7,6 +7,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import type { JobHandler } from '../job-handler.js';
 import { untilAborted } from '../until-aborted.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
+import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { MarkVerified } from './mark-verified.js';
 import type { ReadBack } from './read-back.js';
 
@@ -21,9 +22,6 @@ export interface VerifyDependencies {
   required: DurabilityLevel | undefined;
   afterUpload: () => void;
 }
-
-/** How often a connection may be lost between read-back and barrier before the job goes back to the queue. */
-const TRIES = 3;
 
 /**
  * Proves that the record is there: reads it back over another connection, compares every field and index entry, has
@@ -63,16 +61,15 @@ async function proveSaved(
   signal: AbortSignal,
 ): Promise<DurabilityLevel | 'superseded'> {
   const { readBack, barrier, serverJudged } = deps;
-  for (let left = TRIES; left > 0; left -= 1) {
-    const before = [readBack.epoch(), barrier.epoch()];
+  for (let left = PROOF_TRIES; left > 0; left -= 1) {
+    const haveLasted = watchConnections(readBack, barrier);
     const verdict = judgeRecord(record, await readBack.read(record.id));
     if (verdict === 'superseded') return verdict;
     if (verdict !== 'same') return mend(record, verdict, deps);
     failpoint('verify.read-back');
     await untilAborted(serverJudged(), signal);
     const level = await untilAborted(barrier.confirm(), signal);
-    // A server that was restarted or replaced in between confirms what it does not have: look again.
-    if (readBack.epoch() === before[0] && barrier.epoch() === before[1]) return level;
+    if (haveLasted()) return level;
   }
   throw new HoldfastError(
     'CATALOG_UNAVAILABLE',

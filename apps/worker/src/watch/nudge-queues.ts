@@ -18,7 +18,7 @@ export async function nudgeQueues(
   if (queues.length === 0) return;
   try {
     const pipeline = redis.pipeline();
-    for (const queue of queues) pipeline.zadd(`${keys.prefix}:${queue}:marker`, 0, '0');
+    for (const queue of queues) pipeline.zadd(keys.queue(queue, 'marker'), 0, '0');
     await pipeline.exec();
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
@@ -34,7 +34,7 @@ export async function overdueQueues(
   if (queues.length === 0) return [];
   try {
     const heads = await Promise.all(
-      queues.map((queue) => redis.zrange(`${keys.prefix}:${queue}:delayed`, 0, '0', 'WITHSCORES')),
+      queues.map((queue) => redis.zrange(keys.queue(queue, 'delayed'), 0, '0', 'WITHSCORES')),
     );
     const latest = Date.now() - OVERDUE_MS;
     return queues.filter((_, index) => {

@@ -9,7 +9,7 @@ export async function shortenEventStreams(redis: RedisClient, keys: RedisKeys): 
   try {
     const pipeline = redis.pipeline();
     for (const queue of queueNames)
-      pipeline.hset(`${keys.prefix}:${queue}:meta`, 'opts.maxLenEvents', streamOptions.streams.events.maxLen);
+      pipeline.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', streamOptions.streams.events.maxLen);
     await pipeline.exec();
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');

@@ -1,25 +1,11 @@
-import { statusCode, type Catalog } from '@holdfast/shared/catalog';
-import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
+import { statusCode } from '@holdfast/shared/catalog';
+import { removeJob } from '@holdfast/shared/jobs';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { RETRIED_AT_ONCE, retriedJobOptions, type RetryDependencies } from './retried-jobs.js';
 import { retryRound } from './retry-round.js';
 
-export interface SweepDeletingDependencies {
-  redis: RedisClient;
-  keys: RedisKeys;
-  catalog: Pick<Catalog, 'findStored'>;
-  queues: Pick<MediaQueues, 'add'>;
-}
-
-const AT_ONCE = 200;
-const DAY_SECONDS = 86_400;
-
 /** Deletions that the host has not confirmed, though their job is gone or has given up: one more job, for days. */
-export async function sweepDeleting({
-  redis,
-  keys,
-  catalog,
-  queues,
-}: SweepDeletingDependencies): Promise<void> {
+export async function sweepDeleting({ redis, keys, catalog, queues }: RetryDependencies): Promise<void> {
   const { ids, deletedAt } = await readDeleting(redis, keys);
   const now = Date.now();
   const found = await catalog.findStored(ids);
@@ -28,11 +14,7 @@ export async function sweepDeleting({
     const round = retryRound(now - Number(deletedAt[index] ?? now));
     if (record === undefined || round === 0) continue;
     const { publicId, resourceType } = record;
-    await queues.add(
-      removeJob,
-      { id, publicId, resourceType, round },
-      { removeOnFail: { age: DAY_SECONDS } },
-    );
+    await queues.add(removeJob, { id, publicId, resourceType, round }, retriedJobOptions);
   }
 }
 
@@ -41,7 +23,7 @@ async function readDeleting(
   keys: RedisKeys,
 ): Promise<{ ids: string[]; deletedAt: (string | null)[] }> {
   try {
-    const ids = await redis.zrange(keys.byStatus(statusCode.deleting), 0, String(AT_ONCE - 1));
+    const ids = await redis.zrange(keys.byStatus(statusCode.deleting), 0, String(RETRIED_AT_ONCE - 1));
     return { ids, deletedAt: ids.length === 0 ? [] : await redis.zmscore(keys.tombstones, ...ids) };
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');

@@ -1,27 +1,12 @@
-import type { Catalog } from '@holdfast/shared/catalog';
-import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
-import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { pushJob } from '@holdfast/shared/jobs';
+import { fromRedisError } from '@holdfast/shared/redis';
+import { RETRIED_AT_ONCE, retriedJobOptions, type RetryDependencies } from './retried-jobs.js';
 import { retryRound } from './retry-round.js';
 
-export interface SweepUnpushedDependencies {
-  redis: RedisClient;
-  keys: RedisKeys;
-  catalog: Pick<Catalog, 'findStored'>;
-  queues: Pick<MediaQueues, 'add'>;
-}
-
-const AT_ONCE = 200;
-const DAY_SECONDS = 86_400;
-
 /** Edits that the host still lacks, though their job is gone or has given up: one more job, at growing distances. */
-export async function sweepUnpushed({
-  redis,
-  keys,
-  catalog,
-  queues,
-}: SweepUnpushedDependencies): Promise<void> {
+export async function sweepUnpushed({ redis, keys, catalog, queues }: RetryDependencies): Promise<void> {
   const listed = await redis
-    .zrange(keys.unpushed, 0, String(AT_ONCE - 1), 'WITHSCORES')
+    .zrange(keys.unpushed, 0, String(RETRIED_AT_ONCE - 1), 'WITHSCORES')
     .catch((error: unknown) => {
       throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
     });
@@ -34,10 +19,6 @@ export async function sweepUnpushed({
   for (const [index, { id, round }] of due.entries()) {
     const record = found[index]?.record;
     if (record === undefined) continue;
-    await queues.add(
-      pushJob,
-      { id, revision: record.revision, round },
-      { removeOnFail: { age: DAY_SECONDS } },
-    );
+    await queues.add(pushJob, { id, revision: record.revision, round }, retriedJobOptions);
   }
 }

@@ -1,6 +1,6 @@
 import { statusCode } from '@holdfast/shared/catalog';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { fromRedisError, type QueuePart, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** What one look at Redis shows. */
 export interface Sight {
@@ -31,13 +31,13 @@ const QUIET: Sight = {
  * the rest.
  */
 export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
-  const queueKeys = (kind: string, queues: readonly QueueName[] = queueNames) =>
-    queues.map((queue) => ({ queue, key: `${keys.prefix}:${queue}:${kind}` }));
+  const queueKeys = (part: QueuePart, queues: readonly QueueName[] = queueNames) =>
+    queues.map((queue) => ({ queue, key: keys.queue(queue, part) }));
   const active = queueKeys('active');
   const waiting = [...queueKeys('wait'), ...queueKeys('prioritized')];
   const delayed = queueKeys('delayed', ['save', 'verify']);
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
-  const schedule = `${keys.prefix}:sync:repeat`;
+  const schedule = keys.queue('sync', 'repeat');
 
   const occasional = [...active, ...waiting, ...delayed].map(({ key }) => key).concat(unfinished);
   const weight = occasional.length + 1;

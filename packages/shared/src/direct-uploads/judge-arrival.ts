@@ -1,4 +1,4 @@
-import type { CommitMark } from '../media/index.js';
+import { SLOWEST_BYTES_PER_SECOND, type CommitMark } from '../media/index.js';
 import type { HostAsset } from '../media-host/index.js';
 import { isAllowedKind } from './asset-kinds.js';
 
@@ -11,8 +11,7 @@ export interface ArrivalRules {
 /** `welcome`: becomes a media. The others must go from the host. */
 export type Arrival = 'welcome' | 'late' | 'too large' | 'other kind';
 
-/** An upload that began in time may take this long: the slowest rate that we wait for elsewhere too, and some grace. */
-const SLOWEST_BYTES_PER_SECOND = 20_000;
+/** For an upload that began in time, besides the time that the slowest takes. */
 const GRACE_MS = 60_000;
 
 /** What becomes of an asset that a client sent straight to the host, by what the host tells of it. All times are the host's. */

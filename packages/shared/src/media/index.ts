@@ -11,7 +11,7 @@ export {
   type ResourceType,
 } from './media-record.js';
 export { isAllowedType } from './allowed-types.js';
-export { mediaLimits } from './media-limits.js';
+export { mediaLimits, SLOWEST_BYTES_PER_SECOND } from './media-limits.js';
 export {
   idFromPublicId,
   idOfFoundAsset,

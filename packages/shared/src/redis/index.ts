@@ -8,5 +8,5 @@ export {
 } from './connect-redis.js';
 export { connectionEpoch, serverOf } from './connection-epoch.js';
 export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-error.js';
-export { redisKeys, type RedisKeys } from './redis-keys.js';
+export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
 export { defineScript, type Script, type ScriptReply } from './script.js';

@@ -62,9 +62,14 @@ export function redisKeys(prefix: string) {
     syncDriftOf: (runId: string) => `${p}:sync:drift:${runId}`,
     /** Sorted set: worker id -> ms until which it is alive. */
     workers: `${p}:workers`,
+    /** A key of BullMQ's own, as it spells them: a list, sorted set or hash of one of the queues. */
+    queue: (name: string, part: QueuePart) => `${p}:${name}:${part}`,
     /** Fixed windows of the rate limit, one key per client and minute. */
     rate: (client: string, minute: number) => `${p}:rate:${client}:${String(minute)}`,
   } as const;
 }
+
+/** `marker` wakes workers, `meta` holds options, `repeat` the schedulers; the others hold jobs. */
+export type QueuePart = 'wait' | 'active' | 'delayed' | 'prioritized' | 'marker' | 'meta' | 'repeat';
 
 export type RedisKeys = ReturnType<typeof redisKeys>;

@@ -1,3 +1,5 @@
+import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
+
 /** How long a host may take, in milliseconds. */
 export interface HostTimeouts {
   /** One small signed call. */
@@ -10,8 +12,6 @@ export interface HostTimeouts {
 
 export const hostTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdleMs: 30_000 };
 
-/** The slowest upload that is still waited for. */
-const LOWEST_BYTES_PER_SECOND = 20_000;
 const MAX_EXTRA_IDLE_MS = 150_000;
 
 export function uploadIdleMs(timeouts: HostTimeouts, bytes: number): number {
@@ -20,5 +20,5 @@ export function uploadIdleMs(timeouts: HostTimeouts, bytes: number): number {
 
 /** For a whole request that carries so many bytes. */
 export function uploadDeadlineMs(timeouts: HostTimeouts, bytes: number): number {
-  return 2 * uploadIdleMs(timeouts, bytes) + Math.round((bytes / LOWEST_BYTES_PER_SECOND) * 1_000);
+  return 2 * uploadIdleMs(timeouts, bytes) + Math.round((bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
 }
