@@ -26,6 +26,7 @@ WORKDIR /app
 COPY --from=production /app ./
 COPY --from=build /app/packages/shared/dist packages/shared/dist
 COPY --from=build /app/apps/api/dist apps/api/dist
+COPY --from=build /app/apps/api/pages apps/api/pages
 COPY --from=build /app/apps/worker/dist apps/worker/dist
 RUN mkdir /data && chown node:node /data
 VOLUME /data

@@ -8,6 +8,9 @@ import { run, say } from './run-command.mjs';
 import { ensureProgram } from './system-packages.mjs';
 import { summarize } from './test-summary.mjs';
 
+/** Names of the program, see e2e/harness/browser.ts. */
+const browsers = ['chromium', 'chromium-browser', 'google-chrome'];
+
 // Also when it ends before a single test has run, the last line says what came of it.
 let lastLine = '0 passed, 1 failed';
 process.on('exit', () => say(lastLine));
@@ -16,6 +19,8 @@ if (!(await ensureProgram(['redis-server'], 'redis-server'))) {
   say('The tests need redis-server on PATH: sudo apt-get install redis-server, or brew install redis');
   process.exit(1);
 }
+// Without one the tests of the pages are skipped.
+if (!(await ensureProgram(browsers, 'chromium'))) say('No browser: the tests of the pages are skipped.');
 await installWorkspace();
 await buildWorkspace();
 

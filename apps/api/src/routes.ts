@@ -11,6 +11,8 @@ import { showMedia } from './media/show-media.js';
 import { countUploads } from './metrics/count-uploads.js';
 import { showMetrics } from './metrics/show-metrics.js';
 import { showDocument } from './openapi/show-document.js';
+import { servePage, servePageFile } from './pages/page-files.js';
+import { consolePage, docsPage } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth } from './status/check-health.js';
 import { live } from './status/live.js';
@@ -29,6 +31,10 @@ export function routes(deps: Dependencies): readonly Route[] {
   });
   const sync = startSync(deps);
   const table: Route[] = [
+    { method: 'GET', path: '/', role: 'open', serve: servePage(consolePage) },
+    { method: 'GET', path: '/console/:file', role: 'open', serve: servePageFile(consolePage) },
+    { method: 'GET', path: '/docs', role: 'open', serve: servePage(docsPage) },
+    { method: 'GET', path: '/docs/:file', role: 'open', serve: servePageFile(docsPage) },
     { method: 'GET', path: '/openapi.json', role: 'open', serve: showDocument(() => table) },
     { method: 'GET', path: '/livez', role: 'open', serve: live() },
     { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },

@@ -23,7 +23,8 @@ export async function announce(
     [
       '',
       'Holdfast is running.',
-      `  API         ${address}`,
+      `  Console     ${address}/`,
+      `  API         ${address} (described at ${address}/docs)`,
       `  Bull Board  ${address}/admin/queues`,
       `  Data        ${settings.dataDir}`,
       `  Redis       ${redis}`,

@@ -65,12 +65,20 @@ async function npmStart(): Promise<Started> {
   // Whichever comes second is not awaited.
   for (const one of [ready, tooEarly]) one.catch(() => undefined);
   await Promise.race([ready, tooEarly]);
-  return { npm, ended, address: `http://127.0.0.1:${String(port)}`, running: readRunningFile(listFile) };
+  return {
+    npm,
+    ended,
+    address: `http://127.0.0.1:${String(port)}`,
+    output: () => output,
+    running: readRunningFile(listFile),
+  };
 }
 
 it('runs the API, the worker and Redis, and npm exits 0 after all of them on a signal', async () => {
-  const { npm, ended, address, running } = await npmStart();
+  const { npm, ended, address, output, running } = await npmStart();
   expect((await fetch(`${address}/livez`)).status).toBe(200);
+  expect(output()).toContain(`  Console     ${address}/\n`);
+  expect(await (await fetch(address)).text()).toContain('<title>Holdfast</title>');
   expect(running.map((one) => one.role).toSorted()).toEqual(['api', 'guard', 'redis', 'worker']);
   npm.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);

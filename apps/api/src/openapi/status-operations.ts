@@ -1,4 +1,18 @@
-import type { Operations } from './operation.js';
+import type { Operation, Operations } from './operation.js';
+
+const page = (summary: string, type: string): Operation => ({
+  tag: 'pages',
+  summary,
+  answers: {
+    200: { description: 'Sent as it is.', type, headers: ['ETag'] },
+    304: { description: 'The browser has it already.', headers: ['ETag'] },
+  },
+});
+const part = (summary: string): Operation => ({
+  ...page(summary, '*/*'),
+  path: { file: { description: 'Name of a script or a style sheet of the page.' } },
+  errors: ['NOT_FOUND'],
+});
 
 export const statusOperations: Operations = {
   'GET /api/media/health': {
@@ -39,4 +53,8 @@ export const statusOperations: Operations = {
     summary: 'This description',
     answers: { 200: { description: 'OpenAPI 3.1.', schema: 'OpenApi' } },
   },
+  'GET /docs': page('This description as a page', 'text/html'),
+  'GET /docs/:file': part('Part of the page /docs'),
+  'GET /': page('The console', 'text/html'),
+  'GET /console/:file': part('Part of the console'),
 };

@@ -1,0 +1,64 @@
+import { forgetKey, hasKey } from './api-key.js';
+import { byId, say } from './elements.js';
+import { showMedia, showMore } from './media.js';
+import { showCounts, showHealth } from './status.js';
+import { showRuns, startSync } from './sync.js';
+import { uploadFrom } from './upload.js';
+
+const SELDOM_MS = 30_000;
+const OFTEN_MS = 2_000;
+
+/** Does one part; what goes wrong is said at the top, and the other parts go on. @param {() => Promise<unknown>} work */
+async function part(work) {
+  try {
+    return await work();
+  } catch (error) {
+    const problem = byId('problem', HTMLElement);
+    problem.hidden = false;
+    problem.textContent = error instanceof Error ? error.message : String(error);
+    return null;
+  }
+}
+
+/** @param {HTMLFormElement} form @param {() => Promise<unknown>} work */
+function onSubmit(form, work) {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const button = form.querySelector('button');
+    if (button) button.disabled = true;
+    const done = async () => {
+      await part(work);
+      if (button) button.disabled = false;
+      await refresh();
+    };
+    void done();
+  });
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+async function refresh() {
+  clearTimeout(timer);
+  byId('problem', HTMLElement).hidden = true;
+  const isSeen = document.visibilityState === 'visible';
+  const [running] = isSeen
+    ? await Promise.all([part(showRuns), part(showHealth), part(showCounts), part(showMedia)])
+    : [false];
+  byId('forget-key', HTMLButtonElement).hidden = !hasKey();
+  clearTimeout(timer);
+  timer = setTimeout(() => void refresh(), running === true ? OFTEN_MS : SELDOM_MS);
+}
+
+const upload = byId('upload', HTMLFormElement);
+const sync = byId('sync', HTMLFormElement);
+onSubmit(upload, () => uploadFrom(upload));
+onSubmit(sync, () => startSync(byId('sync-mode', HTMLSelectElement).value));
+byId('more', HTMLButtonElement).addEventListener('click', () => void part(showMore));
+byId('forget-key', HTMLButtonElement).addEventListener('click', () => {
+  forgetKey();
+  location.reload();
+});
+document.addEventListener('visibilitychange', () => void refresh());
+say('health', 'asking …');
+void refresh();

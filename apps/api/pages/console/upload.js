@@ -1,0 +1,80 @@
+import { askForKey, keyHeaders } from './api-key.js';
+import { call, Refusal } from './call.js';
+import { byId, say } from './elements.js';
+
+const LOOK_EVERY_MS = 500;
+const GIVE_UP_MS = 120_000;
+
+/** Sends the form, shows how far it is, and waits until the media is verified. @param {HTMLFormElement} form */
+export async function uploadFrom(form) {
+  const progress = byId('upload-progress', HTMLProgressElement);
+  const body = new FormData(form);
+  // Sent again with a key after a 401: still one media.
+  const idempotencyKey = randomKey();
+  progress.hidden = false;
+  try {
+    say('upload-state', 'Uploading …');
+    const { media } = await send(body, idempotencyKey, (share) => {
+      progress.value = share;
+    });
+    say('upload-state', `Accepted as ${media.id}. It is permanent; waiting until it is verified …`);
+    const { status, lastError } = await settled(media);
+    const why = lastError === null ? '' : ` (${lastError.code})`;
+    say(
+      'upload-state',
+      status === 'verified' ? `Verified: ${media.id}` : `${media.id} is ${status}${why}. Nothing is lost.`,
+      status === 'verified' ? 'good' : 'fair',
+    );
+    form.reset();
+  } catch (error) {
+    say('upload-state', error instanceof Error ? error.message : String(error), 'bad');
+  } finally {
+    progress.hidden = true;
+    progress.value = 0;
+  }
+}
+
+/**
+ * With XMLHttpRequest: fetch tells nothing of how much was sent.
+ * @param {FormData} body
+ * @param {string} idempotencyKey
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<any>}
+ */
+async function send(body, idempotencyKey, onProgress) {
+  const request = new XMLHttpRequest();
+  request.open('POST', '/api/media/upload');
+  request.responseType = 'json';
+  const headers = { ...keyHeaders(), 'Idempotency-Key': idempotencyKey };
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  request.upload.addEventListener('progress', ({ loaded, total }) =>
+    onProgress(total === 0 ? 0 : loaded / total),
+  );
+  await new Promise((resolve, reject) => {
+    request.addEventListener('load', resolve);
+    request.addEventListener('error', () => reject(new Error('The connection broke off. Try again.')));
+    request.send(body);
+  });
+  if (request.status === 401 && (await askForKey())) return send(body, idempotencyKey, onProgress);
+  if (request.status < 200 || request.status > 299) throw new Refusal(request.status, request.response ?? {});
+  return request.response;
+}
+
+/** The record once nothing more is to come for a while. @param {any} media */
+async function settled(media) {
+  const until = performance.now() + GIVE_UP_MS;
+  let latest = media;
+  while (['saving', 'deferred'].includes(latest.status) && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    // A look that fails shows nothing: the media is as permanent as before.
+    latest = await call(`/api/media/${encodeURIComponent(media.id)}`).catch(() => latest);
+  }
+  return latest;
+}
+
+/** Not crypto.randomUUID: that is missing on pages without TLS. */
+function randomKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
+}

@@ -1,0 +1,127 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { complaintsOf, findBrowser, startBrowser } from './harness/browser.js';
+import { aPng, apiClient, type ApiClient } from './harness/client.js';
+import { createDeployment, type Deployment } from './harness/deployment.js';
+
+const executable = findBrowser();
+const SECRET = 'page-secret-0123456789';
+const MARKUP = '<img src=x onerror="document.title=1"><b>bold</b>';
+
+describe.skipIf(executable === undefined)('in a browser', () => {
+  let deployment: Deployment;
+  let client: ApiClient;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    deployment = await createDeployment('local', { API_KEYS: `page:admin:${SECRET}` });
+    const [api] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
+    client = apiClient(api.client.url, { Authorization: `Bearer ${SECRET}` });
+    browser = await startBrowser(executable ?? '');
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await deployment.close();
+  });
+
+  /** A page in a browser of its own: nothing stored is shared. */
+  async function open(path: string): Promise<{ page: Page; complaints: string[] }> {
+    const context = await browser.newContext();
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const complaints = complaintsOf(page);
+    await page.goto(`${client.url}${path}`);
+    return { page, complaints };
+  }
+
+  async function giveKey(page: Page, secret = SECRET): Promise<void> {
+    await page.getByLabel('Secret of the key').fill(secret);
+    await page.getByRole('button', { name: 'Use it' }).click();
+  }
+
+  it('the console asks for a key, uploads a file and shows it verified, with its words as text', async () => {
+    const { page, complaints } = await open('/');
+    await giveKey(page, 'not-the-secret');
+    await page.getByText('This key is not known').waitFor();
+    await giveKey(page);
+    await page.getByLabel('File').setInputFiles({
+      name: 'a.png',
+      mimeType: 'image/png',
+      buffer: aPng(300_000),
+    });
+    await page.getByLabel('Title').fill(MARKUP);
+    await page.getByLabel('Category').fill('<i>nature</i>');
+    await page.getByLabel('Tags').fill('sea, <u>sky</u>');
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByText(/^Verified: /).waitFor();
+    const row = page.locator('#media li').first();
+    await row.getByText('verified (fsynced)').waitFor();
+    expect(await row.locator('.media-title').textContent()).toBe(MARKUP);
+    expect(await row.textContent()).toContain('<i>nature</i>, sea, <u>sky</u>');
+    expect(await row.locator('b, i, u').count()).toBe(0);
+    expect(await page.title()).toBe('Holdfast');
+    // The picture is behind the key, too.
+    await row.locator('img.thumbnail').waitFor();
+    await expect
+      .poll(() => row.locator('img').evaluate((image) => (image as HTMLImageElement).naturalWidth))
+      .toBe(1);
+    const { body } = await client.list();
+    expect(body.items[0]).toMatchObject({ title: MARKUP, tags: ['sea', '<u>sky</u>'], status: 'verified' });
+    expect(complaints).toEqual([]);
+  });
+
+  it('the console keeps the key in this tab only', async () => {
+    const { page } = await open('/');
+    await giveKey(page);
+    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    const kept = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie, location.href]);
+    expect(kept).toEqual(['{}', '', `${client.url}/`]);
+    const other = await page.context().newPage();
+    await other.goto(client.url);
+    await other.getByLabel('Secret of the key').waitFor();
+    await page.getByRole('button', { name: 'Forget the API key' }).click();
+    await page.getByLabel('Secret of the key').waitFor();
+  });
+
+  it('the console starts a sync and shows its run', async () => {
+    const { page, complaints } = await open('/');
+    await giveKey(page);
+    await page.getByLabel('Mode').selectOption('full');
+    await page.getByRole('button', { name: 'Sync now' }).click();
+    await page.locator('#runs').getByText('full (manual)').waitFor();
+    await page.locator('#runs').getByText('ok', { exact: true }).first().waitFor();
+    await page
+      .locator('#health')
+      .getByText(/healthy|degraded/)
+      .waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('the console says what is wrong with a file that is refused', async () => {
+    const { page } = await open('/');
+    await giveKey(page);
+    await page.getByLabel('File').setInputFiles({
+      name: 'a.exe',
+      mimeType: 'image/png',
+      buffer: Buffer.from('MZ no picture'),
+    });
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await expect.poll(() => page.locator('#upload-state').textContent()).toMatch(/^UNSUPPORTED_TYPE: /);
+  });
+
+  it('/docs shows the description, with nothing from elsewhere', async () => {
+    const { page, complaints } = await open('/docs');
+    await page.getByText('/api/media/upload', { exact: true }).first().waitFor();
+    await page.getByText('Upload one file').first().click();
+    await page.getByText('duplicates').first().waitFor();
+    await page.getByRole('button', { name: 'Try it out' }).click();
+    await page.getByRole('button', { name: 'Execute' }).waitFor();
+    const loaded = await page.evaluate(() =>
+      performance.getEntriesByType('resource').map(({ name }) => name),
+    );
+    expect(loaded.filter((name) => !name.startsWith(client.url) && !name.startsWith('data:'))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});
