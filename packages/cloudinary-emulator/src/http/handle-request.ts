@@ -42,6 +42,8 @@ async function answerHost(
   const entry = parts.requests.begin({ endpoint, method, at: parts.now() });
   res.once('close', () => parts.requests.end(entry, res.writableFinished ? res.statusCode : 0));
   res.setHeader('X-Request-Id', entry.id);
+  // The emulated host's clock, which tests move, and not ours.
+  res.setHeader('Date', new Date(parts.now()).toUTCString());
   try {
     if (!isApi) {
       const exchange = { req, res, drain: () => Promise.resolve(), refusal: parts.limit.refusal };
