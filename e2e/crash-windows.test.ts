@@ -30,7 +30,7 @@ const apiCases = ofApi.flatMap((step) =>
 // One deployment lives through all crashes of its kind, so that what they leave is waited for once, not each time.
 // The three kinds mostly wait, so they wait together.
 it.concurrent.for<HostKind>(['cloudinary', 'local'])(
-  'loses nothing and leaves nothing when the API dies at every step of an upload in turn, with the %s host',
+  'S1: loses nothing and leaves nothing when the API dies at every step of an upload in turn, with the %s host',
   { timeout: 240_000 },
   async (host, context) => {
     const deployment = await deploymentOf(context, host);
@@ -52,7 +52,7 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
 );
 
 it.concurrent(
-  'finishes every job although a worker dies at every step of save and verify in turn',
+  'S2: finishes every job although a worker dies at every step of save and verify in turn',
   { timeout: 240_000 },
   async (context) => {
     const deployment = await deploymentOf(context);
@@ -68,5 +68,24 @@ it.concurrent(
     expect(acknowledged).toHaveLength(ofWorker.length);
     const items = await audit(deployment, client, acknowledged, 60_000);
     expect(items.map((media) => media.lastError)).toEqual(items.map(() => null));
+  },
+);
+
+it.concurrent(
+  'S2: finishes in one attempt a job in which three workers died',
+  { timeout: 240_000 },
+  async (context) => {
+    const deployment = await deploymentOf(context);
+    const { client } = await deployment.startApi();
+    const data = aPng();
+    const { status, body } = await client.upload(data);
+    expect(status).toBe(202);
+    for (let death = 0; death < 3; death += 1) {
+      const dying = await deployment.startWorker({ HOLDFAST_FAILPOINT: 'verify.read-back:kill' });
+      expect(await dying.ended).toBe('SIGKILL');
+    }
+    await deployment.startWorker();
+    const [media] = await audit(deployment, client, [{ id: body.media.id, data }], 60_000);
+    expect(media).toMatchObject({ persistence: { attempts: 1 }, lastError: null });
   },
 );

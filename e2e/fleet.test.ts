@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { audit, type Acknowledged } from './harness/audit.js';
 import { aPng, type ApiClient } from './harness/client.js';
 import { createDeployment, type Deployment } from './harness/deployment.js';
@@ -51,7 +51,7 @@ it('runs one sync at a time however many are asked for at once', async () => {
 });
 
 it(
-  'loses nothing when every process is restarted in turn under uploads, and each stops cleanly',
+  'S20: loses nothing when every process is restarted in turn under uploads, and each stops cleanly',
   { timeout: 120_000 },
   async () => {
     const acknowledged: Acknowledged[] = [];
@@ -86,3 +86,52 @@ it(
     await audit(deployment, clientAt(0), acknowledged);
   },
 );
+
+it(
+  'S20: ends at once on a second signal, and what that cut off is undone',
+  { timeout: 120_000 },
+  async () => {
+    const { program, client } = await deployment.startApi();
+    const acknowledged = (await client.upload(aPng())).body.media.id;
+    let finish = (): void => undefined;
+    const rest = new Promise<void>((resolve) => (finish = resolve));
+    const slow = client.call('/api/media/upload', {
+      method: 'POST',
+      headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+      body: unfinishedForm(rest),
+      duplex: 'half',
+    } as RequestInit);
+    slow.catch(() => undefined);
+    const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
+    await vi.waitFor(async () => expect(await open()).toBeGreaterThan(0), { timeout: 20_000, interval: 10 });
+    program.signal('SIGTERM');
+    await program.waitForLog((line) => line.message === 'process.stopping');
+    const forcedAt = await vi.waitFor(
+      () => {
+        // Signals that come closely together are one.
+        program.signal('SIGTERM');
+        expect(program.log.some((line) => line.message === 'process.forced')).toBe(true);
+        return performance.now();
+      },
+      { timeout: 5_000, interval: 100 },
+    );
+    expect(await program.ended).toBe(1);
+    expect(performance.now() - forcedAt).toBeLessThan(2_000);
+    finish();
+    await expect(slow).rejects.toThrow(/fetch failed|terminated/);
+    const items = await audit(deployment, clientAt(0), [], 90_000);
+    expect(items.map(({ id }) => id)).toContain(acknowledged);
+  },
+);
+
+/** The beginning of an upload whose end does not come before `rest` does. */
+function unfinishedForm(rest: Promise<void>): ReadableStream<Uint8Array> {
+  const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
+  return new ReadableStream({
+    start: async (controller) => {
+      controller.enqueue(Buffer.concat([Buffer.from(head), aPng(600_000)]));
+      await rest;
+      controller.close();
+    },
+  });
+}

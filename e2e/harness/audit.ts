@@ -1,8 +1,8 @@
+import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import type { RedisServers } from '@holdfast/shared/testing';
 import { expect, vi } from 'vitest';
 import type { ApiClient, Media } from './client.js';
 import { sha256 } from './client.js';
-import type { Deployment } from './deployment.js';
 
 /** What a client was told is permanent: the bytes it sent, and what it may expect to find. */
 export interface Acknowledged {
@@ -11,12 +11,18 @@ export interface Acknowledged {
   title?: string;
 }
 
+/** What the audit looks at itself, beside the API. */
+export interface Audited {
+  redis: Pick<RedisServers, 'client'>;
+  emulator: CloudinaryEmulator | null;
+}
+
 /**
  * The one question of this product: is everything that was acknowledged there, exactly once, in the catalog and on the
  * host, byte for byte, and nothing else? Waits until nothing is on its way any more.
  */
 export async function audit(
-  deployment: Deployment<RedisServers>,
+  deployment: Audited,
   client: ApiClient,
   acknowledged: readonly Acknowledged[],
   withinMs = 60_000,
@@ -50,11 +56,7 @@ export async function audit(
 }
 
 /** The local host's addresses name the first API, which may be gone: any API serves the files. */
-async function servedBytes(
-  deployment: Deployment<RedisServers>,
-  client: ApiClient,
-  url: string,
-): Promise<Buffer> {
+async function servedBytes(deployment: Audited, client: ApiClient, url: string): Promise<Buffer> {
   const place = deployment.emulator === null ? `${client.url}${new URL(url).pathname}` : url;
   return Buffer.from(await (await fetch(place)).arrayBuffer());
 }
