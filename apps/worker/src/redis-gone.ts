@@ -2,22 +2,43 @@ import type { RedisClient } from '@holdfast/shared/redis';
 
 /** A stop waits this long for jobs while Redis is away: they cannot end, and others will find them stalled. */
 const WITHOUT_REDIS_MS = 1_000;
+/** A Redis that does not answer for so long is away too, though its connections stand: paused, or behind a dead line. */
+const SILENT_MS = 3_000;
+const ASK_EVERY_MS = 1_000;
 
 /** Resolves once Redis is away during a stop: BullMQ would wait for ever for the end of a connection that is not there. */
 export function redisGone(connection: RedisClient): { promise: Promise<void>; forget: () => void } {
   let timer: NodeJS.Timeout | undefined;
-  let begin = (): void => undefined;
+  let asking: NodeJS.Timeout | undefined;
+  let resolveGone = (): void => undefined;
   const promise = new Promise<void>((resolve) => {
-    begin = () => {
-      timer ??= setTimeout(resolve, WITHOUT_REDIS_MS);
-    };
+    resolveGone = resolve;
   });
-  if (connection.status === 'ready') connection.once('close', begin);
-  else begin();
+  const begin = (): void => {
+    timer ??= setTimeout(resolveGone, WITHOUT_REDIS_MS);
+  };
+  const ask = (): void => {
+    asking = setTimeout(resolveGone, SILENT_MS);
+    connection.ping().then(askLater, () => undefined);
+  };
+  const askLater = (): void => {
+    if (forgotten) return;
+    clearTimeout(asking);
+    asking = setTimeout(ask, ASK_EVERY_MS);
+  };
+  let forgotten = false;
+  if (connection.status === 'ready') {
+    connection.once('close', begin);
+    ask();
+  } else {
+    begin();
+  }
   return {
     promise,
     forget: () => {
+      forgotten = true;
       clearTimeout(timer);
+      clearTimeout(asking);
       connection.off('close', begin);
     },
   };

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { untilAborted } from './until-aborted.js';
 
 const REFRESH_MS = 60_000;
 /** Long enough to miss one refresh. */
 const VALID_MS = 150_000;
+/** Who cannot say that it leaves is forgotten in time. */
+const LEAVE_WITHIN_MS = 1_000;
 
 export interface WorkerPresence {
   /** Says that this worker is alive, unless it said so a moment ago. */
@@ -35,7 +38,9 @@ export function createWorkerPresence(redis: RedisClient, keys: RedisKeys): Worke
       refreshedAt = -Infinity;
     },
     leave: async () => {
-      if (redis.status === 'ready') await redis.zrem(keys.workers, id).catch(() => undefined);
+      if (redis.status !== 'ready') return;
+      const left = redis.zrem(keys.workers, id).catch(() => undefined);
+      await untilAborted(left, AbortSignal.timeout(LEAVE_WITHIN_MS)).catch(() => undefined);
     },
   };
 }

@@ -166,6 +166,20 @@ it('stops in time though Redis is gone', async () => {
   await bench.sandbox.restart();
 });
 
+it('stops in time though Redis stands still, with jobs under way', async () => {
+  await enqueue(300);
+  const worker = await bench.startWorker();
+  await vi.waitFor(async () => expect((await bench.catalog.counts()).byStatus.verified).toBeGreaterThan(0), {
+    ...within,
+    interval: 2,
+  });
+  bench.sandbox.pause();
+  const startedAt = performance.now();
+  await worker.stop(AbortSignal.timeout(16_000));
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  bench.sandbox.resume();
+});
+
 async function infoNumber(client: Redis, section: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await client.info(section))?.[1] ?? 'NaN');
 }

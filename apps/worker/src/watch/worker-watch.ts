@@ -4,6 +4,7 @@ import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
+import { untilAborted } from '../until-aborted.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
 import { syncDependencies } from '../sync/sync-dependencies.js';
@@ -21,6 +22,7 @@ import { createWatchedKeys } from './watched-keys.js';
 
 /** The sync queue always has a delayed job (the next run), so its time is looked at on every third tick only. */
 const SYNC_LOOK_EVERY = 3;
+const STOP_WITHIN_MS = 2_000;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
 
@@ -119,7 +121,9 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       stopping.abort();
       clearTimeout(timer);
       redis.off('ready', onReady);
-      await Promise.all([ticking, sweeping, snapshotting]);
+      // What waits for a Redis that does not answer fails when its connection ends.
+      const underWay = Promise.all([ticking, sweeping, snapshotting]);
+      await untilAborted(underWay, AbortSignal.timeout(STOP_WITHIN_MS)).catch(() => undefined);
       await presence.leave();
     },
   });
