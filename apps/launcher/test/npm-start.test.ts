@@ -18,6 +18,8 @@ interface Started {
   npm: ChildProcess;
   ended: Promise<unknown[]>;
   address: string;
+  /** What it has printed so far. */
+  output(): string;
   running: readonly RunningEntry[];
 }
 
