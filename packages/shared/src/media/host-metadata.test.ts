@@ -80,6 +80,12 @@ it('takes a title that a person typed on the host over the one we encoded', () =
   expect(readHostMetadata(edited)?.fields.title).toBe('theirs');
 });
 
+it.each(['x', 'AB'.repeat(32), 'ab'.repeat(31)])('takes %s on the host for no hash', (hf_sha256) => {
+  const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
+  const damaged = { ...written, context: { ...written.context, hf_sha256, hf_md5: hf_sha256 } };
+  expect(readHostMetadata(damaged)?.fields).toMatchObject({ sha256: null, md5: null });
+});
+
 it('rebuilds the same record from the same asset', () => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
   const record = recordFromAsset(asset(written), 'holdfast', 'sync');

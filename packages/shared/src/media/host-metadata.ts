@@ -45,6 +45,7 @@ export type Carried = {
   claim?: UploadClaim;
 };
 
+const LOWER_HEX = /^[0-9a-f]+$/;
 const MARK = 'hf';
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
@@ -97,8 +98,8 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
           ? createdAt
           : (isoDate(context['hf_updated']) ?? createdAt),
       source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
-      sha256: context['hf_sha256'] ?? null,
-      md5: context['hf_md5'] ?? null,
+      sha256: hashOf(context['hf_sha256'], 64),
+      md5: hashOf(context['hf_md5'], 32),
       filename: takeText(context, 'hf_name') ?? '',
       uploadedBy: takeText(context, 'hf_by') ?? '',
       // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
@@ -118,6 +119,11 @@ const markOf: Record<string, (context: Readonly<Record<string, string>>) => Comm
   }),
   [markText.ticket]: (context) => ({ state: 'ticket', expiresAtMs: Number(context['hf_exp'] ?? '0') || 0 }),
 };
+
+/** People can edit what we wrote: what is no hash must not enter an index of hashes. */
+function hashOf(text: string | undefined, length: number): string | null {
+  return text?.length === length && LOWER_HEX.test(text) ? text : null;
+}
 
 function isoDate(milliseconds: string | undefined): string | null {
   const time = Number(milliseconds);
