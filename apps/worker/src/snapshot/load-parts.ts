@@ -29,8 +29,8 @@ type LoadingParts = Pick<RestoreParts, 'redis' | 'keys' | 'folder' | 'token' | '
   read: (name: string) => Promise<Buffer | null>;
 };
 
-/** So many records at once: each batch costs a few syncs of the server's disk, and holds up others for some 20 ms. */
-const BATCH = 1_000;
+/** So many records at once: each batch costs three syncs of the server's disk, and holds up others for some 10 ms. */
+const BATCH = 500;
 /** So many batches at once: while Redis works on one, the next is decoded and the one before is compared. */
 const BATCHES_AT_ONCE = 3;
 
