@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { fieldDescriptions } from './field-descriptions.js';
 import type { JsonSchema } from './operation.js';
-import { schemas } from './schemas.js';
+import { schemas, type SchemaName } from './schemas.js';
 
 const refTo = (name: string): string => `#/components/schemas/${name}`;
 
@@ -14,7 +15,16 @@ export function componentSchemas(): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>();
   for (const [name, schema] of Object.entries(schemas)) registry.add(schema, { id: name });
   const { schemas: made } = z.toJSONSchema(registry, { uri: refTo });
-  return Object.fromEntries(Object.entries(made).map(([name, schema]) => [name, tidy(schema)]));
+  return Object.fromEntries(
+    Object.entries(made).map(([name, schema]) => [name, withDescriptions(name as SchemaName, tidy(schema))]),
+  );
+}
+
+function withDescriptions(name: SchemaName, schema: JsonSchema): JsonSchema {
+  const properties = { ...(schema['properties'] as Record<string, JsonSchema> | undefined) };
+  for (const [field, description] of Object.entries(fieldDescriptions[name] ?? {}))
+    properties[field] = { ...properties[field], description };
+  return { ...schema, properties };
 }
 
 const dropped = new Set(['$schema', '$id', '~standard']);

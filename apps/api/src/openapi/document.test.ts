@@ -7,7 +7,9 @@ import type { VerbRoute } from '../http/route.js';
 import { routes } from '../routes.js';
 import { buildDocument, templateOf, type OpenApiDocument } from './build-document.js';
 import { inputSchema } from './component-schemas.js';
+import { fieldDescriptions } from './field-descriptions.js';
 import { operations } from './operations.js';
+import { schemas } from './schemas.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
@@ -67,6 +69,13 @@ describe('the description', () => {
       // A route that is not supported here takes no body.
       const described = body === undefined ? [] : Object.keys(operation?.bodyFields ?? {});
       expect(fields, nameOf(route)).toEqual(expect.arrayContaining(described));
+    }
+  });
+
+  it('explains only fields that answers have', () => {
+    for (const [name, fields] of Object.entries(fieldDescriptions)) {
+      const { shape } = schemas[name as keyof typeof schemas];
+      expect(Object.keys(shape), name).toEqual(expect.arrayContaining(Object.keys(fields)));
     }
   });
 
