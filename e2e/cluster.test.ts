@@ -9,7 +9,7 @@ const running = coreSuite(startClusterSandbox, { storageType: 'Redis Cluster', l
 const levelOfAnUpload = async (client: ApiClient): Promise<string | null> =>
   (await client.upload(aPng(), {}, { Prefer: 'wait=20' })).body.media.persistence.level;
 
-it('loses nothing when our master is killed under uploads', { timeout: 120_000 }, async () => {
+it('S12: loses nothing when our master is killed under uploads', { timeout: 120_000 }, async () => {
   const { client, deployment } = running();
   const failover = await failoverUnderUploads(running());
   expect(failover.backAfterMs).toBeLessThan(15_000);

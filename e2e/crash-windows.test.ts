@@ -83,6 +83,10 @@ it.concurrent(
     for (let death = 0; death < 3; death += 1) {
       const dying = await deployment.startWorker({ HOLDFAST_FAILPOINT: 'verify.read-back:kill' });
       expect(await dying.ended).toBe('SIGKILL');
+      // As if the time of its lock were over.
+      const locks = await deployment.redis.client.keys('{holdfast}:verify:*:lock');
+      expect(locks).toHaveLength(1);
+      await deployment.redis.client.del(locks);
     }
     await deployment.startWorker();
     const [media] = await audit(deployment, client, [{ id: body.media.id, data }], 60_000);

@@ -45,7 +45,7 @@ const casesOn = (host: HostKind) =>
 
 // All kinds mostly wait for leases to run out, so they wait together.
 it.concurrent.for<HostKind>(['cloudinary', 'local'])(
-  'makes one media of each key although the first try dies at every step in turn, with the %s host',
+  'S1: makes one media of each key although the first try dies at every step in turn, with the %s host',
   { timeout: 240_000 },
   async (host, context) => {
     const deployment = await deploymentOf(context, host);
@@ -78,7 +78,7 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
 );
 
 it.concurrent(
-  'finds the same media for a key after Redis was emptied',
+  'S19: finds the same media for a key after Redis was emptied',
   { timeout: 120_000 },
   async (context) => {
     const deployment = await deploymentOf(context);

@@ -6,7 +6,7 @@ import { failoverUnderUploads } from './harness/failover.js';
 
 const running = coreSuite(startSentinelSandbox, { storageType: 'Redis Sentinel', level: 'replicated' });
 
-it('loses nothing when the master is killed under uploads', { timeout: 100_000 }, async () => {
+it('S12: loses nothing when the master is killed under uploads', { timeout: 100_000 }, async () => {
   const { client } = running();
   const failover = await failoverUnderUploads(running());
   // Sentinel needs most of it: it waits for a second, and then votes.

@@ -221,7 +221,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.intents.open(removed, refOf(removed).publicId, 1_000)).toBe('opened');
   });
 
-  it('tries again later when a refused upload cannot be removed', async () => {
+  it('S18: tries again later when a refused upload cannot be removed', async () => {
     const refused = createRefusedAssets(redis, bench.keys);
     const id = newMediaId();
     await put(id, startedMark);

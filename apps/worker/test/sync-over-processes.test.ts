@@ -52,7 +52,7 @@ async function openLongSync() {
 
 const whole = { result: 'ok', listed: ASSETS, created: ASSETS, missing: 0, errors: 0 };
 
-it('finishes a full sync that kill -9 stopped, in another process, without listing again what was done', async () => {
+it('S2: finishes a full sync that kill -9 stopped, in another process, without listing again what was done', async () => {
   const { bench, reach, end, pages } = await openLongSync();
   const first = spawnWorker(bench.env);
   await reach(1_000);

@@ -23,7 +23,7 @@ const verifying = async (): Promise<number> =>
   bench.sandbox.client.llen(`${bench.keys.prefix}:verify:active`);
 
 it(
-  'finishes within a minute what a killed worker had begun, without using up attempts',
+  'S2: finishes within a minute what a killed worker had begun, without using up attempts',
   { timeout: 90_000 },
   async () => {
     const first = spawnWorker({ ...bench.env, LOG_LEVEL: 'info' });

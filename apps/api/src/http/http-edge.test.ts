@@ -17,7 +17,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-describe('what never becomes a request', () => {
+describe('S17: what never becomes a request', () => {
   it.each([
     ['nonsense', 'hello\r\n\r\n', 400, 'INVALID_REQUEST'],
     ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],

@@ -37,7 +37,7 @@ it.each([
   ['cloudinary', 1_000],
   ['cloudinary', LARGE],
 ] as const)(
-  'makes one media of two requests that race over two APIs (%s host, %i bytes)',
+  'S19: makes one media of two requests that race over two APIs (%s host, %i bytes)',
   async (kind, bytes) => {
     const pair = await startApiPair(redis, kind);
     const data = aPng(bytes);
@@ -69,7 +69,7 @@ it('replays a finished request with the record as it is now, through any API', a
   expect(await assets()).toHaveLength(1);
 });
 
-it('refuses a key that was used for another request, and leaves the first one as it was', async () => {
+it('S19: refuses a key that was used for another request, and leaves the first one as it was', async () => {
   const { a, b, assets } = await startApiPair(redis, 'local');
   const data = aPng();
   const fields = { title: 'a' };

@@ -202,7 +202,7 @@ describe('an upload', () => {
   });
 });
 
-describe('bad input leaves nothing behind', () => {
+describe('S17: bad input leaves nothing behind', () => {
   const digestOf = (text: string): string =>
     `sha-256=:${createHash('sha256').update(text).digest('base64')}:`;
   it.each<[string, Part[], Record<string, string>, number, string]>([
@@ -477,7 +477,7 @@ describe('admission', () => {
     expect(await filesOnHost()).toEqual([]);
   });
 
-  it('finishes the key of a deferred upload when Redis is back', async () => {
+  it('S19: finishes the key of a deferred upload when Redis is back', async () => {
     const put = bench.uploads.host.put.bind(bench.uploads.host);
     bench.uploads.host.put = async (request) => {
       const result = await put(request);

@@ -127,7 +127,7 @@ describe('a notification', () => {
     expect(await rig.find(next)).toMatchObject({ status: 'verified', title: 'Next' });
   });
 
-  it('of our own deletion finishes it, and never brings back what was deleted here', async () => {
+  it('S20: of our own deletion finishes it, and never brings back what was deleted here', async () => {
     const rig = await openRig();
     const asset = await rig.upload();
     await rig.sync();

@@ -64,7 +64,7 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect((await rig.find(later))?.title).toBe('later');
   });
 
-  it('keeps deleted what was deleted, and goes on with a deletion that the host has not confirmed', async () => {
+  it('S20: keeps deleted what was deleted, and goes on with a deletion that the host has not confirmed', async () => {
     const rig = await open(kind);
     const [gone, going, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];
     await rig.sync();

@@ -166,7 +166,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
 });
 
 describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or removes (%s)', (kind) => {
-  it('never brings back what was deleted here, and removes its asset again', async () => {
+  it('S20: never brings back what was deleted here, and removes its asset again', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const own = await rig.upload();
     const foreign = await rig.foreign('others/a');
@@ -200,7 +200,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
     expect(await rig.find(asset)).toMatchObject({ status: 'verified' });
   });
 
-  it('never adopts an upload without its commit mark, and removes it once its time is over', async () => {
+  it('S18: never adopts an upload without its commit mark, and removes it once its time is over', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({}, { state: 'started', deadlineSeconds: 60 });
     const elsewhere = await rig.foreign('others/copy', { ...asset.context, hf_due: '0' });

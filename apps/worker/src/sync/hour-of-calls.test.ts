@@ -46,7 +46,7 @@ async function openHour(seenBy?: (host: MediaHost) => MediaHost) {
   };
 }
 
-it('keeps within 500 calls an hour under an upload every second, and leaves the scheduled runs theirs', async () => {
+it('S16: keeps within 500 calls an hour under an upload every second, and leaves the scheduled runs theirs', async () => {
   const { rig, time, emulator, callsByHour, refusals, runJob } = await openHour();
   let uploads = 0;
   time.every(SECOND, async () => {

@@ -66,7 +66,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     expect(await rig.find(lost)).toMatchObject({ status: 'verified' });
   });
 
-  it('holds a mass loss back until it is told that it is right', async () => {
+  it('S16: holds a mass loss back until it is told that it is right', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const assets = [];
     for (let n = 0; n < 25; n += 1) assets.push(await rig.upload());
@@ -108,7 +108,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
 });
 
 describe('a full sync', () => {
-  it('concludes nothing from a listing that comes back empty', async () => {
+  it('S16: concludes nothing from a listing that comes back empty', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     for (let n = 0; n < 3; n += 1) await rig.upload();
     await rig.sync();

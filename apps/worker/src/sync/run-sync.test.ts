@@ -137,7 +137,7 @@ describe('a sync job', () => {
     expect((await rig.catalog.counts()).total).toBe(1_103);
   });
 
-  it('waits for the reset of the host without losing an attempt or its place', async () => {
+  it('S16: waits for the reset of the host without losing an attempt or its place', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_200);
     let now = Date.now();
