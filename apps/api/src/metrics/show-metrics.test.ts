@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, upload } from '../../test/support/api-pair.js';
@@ -72,6 +73,13 @@ it('counts uploads by outcome, what the host did with them, and the jobs that wa
   expect(valueOf(text, 'holdfast_findings{code="NO_WORKER",severity="warning"}')).toBe(1);
   expect(valueOf(text, 'holdfast_redis_up')).toBe(1);
   expect(valueOf(text, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
+});
+
+it('has no metric that the operator is not told of', async () => {
+  const told = await readFile(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  const names = [...(await scrape()).matchAll(/^# TYPE (holdfast_\w+) /gm)].map(([, name = '']) => name);
+  expect(names.length).toBeGreaterThan(15);
+  expect(names.filter((name) => !told.includes(`\`${name}\``))).toEqual([]);
 });
 
 it('answers with what it has while Redis is away, and keeps no old value', async () => {
