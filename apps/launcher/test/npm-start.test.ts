@@ -19,7 +19,7 @@ interface Started {
   ended: Promise<unknown[]>;
   address: string;
   /** What it has printed so far. */
-  output(): string;
+  output: () => string;
   running: readonly RunningEntry[];
 }
 
