@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { formatsFor, mayBeAnyKind } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { isAllowedType, resourceTypes, type ResourceType } from '@holdfast/shared/media';
+import { isAllowedType, resourceTypeOf, resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import { mediaFieldRules } from '../media/media-fields.js';
 
 /** A list, or one text with commas as in the form of an upload. */
@@ -56,11 +56,6 @@ export function expectedKind(type: TicketRequest['type'], allowed: readonly stri
   // A kind that is allowed, but has no format that the host could be told: it is judged when it is there.
   if (named === undefined) return { resourceType, formats: formatsFor(resourceType, allowed) };
   return refuse(type);
-}
-
-function resourceTypeOf(type: string): ResourceType {
-  if (type.startsWith('image/') || type === 'application/pdf') return 'image';
-  return type.startsWith('video/') || type.startsWith('audio/') ? 'video' : 'raw';
 }
 
 function refuse(type: string): never {

@@ -1,5 +1,5 @@
 import { fileTypeFromBuffer } from 'file-type';
-import type { ResourceType } from '@holdfast/shared/media';
+import { resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
 /** What a file is, told by its first bytes alone. */
 export interface FileKind {
@@ -52,11 +52,4 @@ function kindByHand(head: Buffer): { mime: string; ext: string } {
   return (
     signatures.find(({ at, bytes }) => head.toString('latin1', at, at + bytes.length) === bytes) ?? UNKNOWN
   );
-}
-
-/** As Cloudinary sorts them: audio counts as video, PDF as image. */
-function resourceTypeOf(mime: string): ResourceType {
-  if (mime.startsWith('image/') || mime === 'application/pdf') return 'image';
-  if (mime.startsWith('video/') || mime.startsWith('audio/')) return 'video';
-  return 'raw';
 }

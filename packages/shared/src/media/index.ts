@@ -11,6 +11,7 @@ export {
   type ResourceType,
 } from './media-record.js';
 export { isAllowedType } from './allowed-types.js';
+export { resourceTypeOf } from './resource-type-of.js';
 export { mediaLimits, SLOWEST_BYTES_PER_SECOND } from './media-limits.js';
 export {
   idFromPublicId,
