@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 
 const CHECK_MS = 2_500;
 const SILENT_MS = 15_000;
 const START_MS = 60_000;
-/** The slowest line an upload may come over. */
-export const SLOWEST_BYTES_PER_SECOND = 20_000;
 
 /**
  * Cuts off clients that stop sending, or send so slowly that the upload would never end. Time in which we ourselves do
