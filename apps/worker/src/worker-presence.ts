@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { untilAborted } from './until-aborted.js';
 
 const REFRESH_MS = 60_000;
 /** Long enough to miss one refresh. */
@@ -40,7 +40,7 @@ export function createWorkerPresence(redis: RedisClient, keys: RedisKeys): Worke
     leave: async () => {
       if (redis.status !== 'ready') return;
       const left = redis.zrem(keys.workers, id).catch(() => undefined);
-      await untilAborted(left, AbortSignal.timeout(LEAVE_WITHIN_MS)).catch(() => undefined);
+      await withinMs(LEAVE_WITHIN_MS, left, undefined);
     },
   };
 }

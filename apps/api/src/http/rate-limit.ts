@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { contextOf } from './request-context.js';
 
 const MINUTE_MS = 60_000;

@@ -8,7 +8,7 @@ import { removeRecord } from '@holdfast/shared/removal';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { expectedRevisions, refuseOtherRevision } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { acceptedMedia } from './present-media.js';

@@ -1,6 +1,6 @@
 import type { Finding } from '@holdfast/shared/durability';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { countWorkers, type WorkerSources } from './count-workers.js';
 import type { ServerWatch } from './server-watch.js';
 

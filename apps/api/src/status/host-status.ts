@@ -1,5 +1,5 @@
 import type { HostHealth, MediaHost } from '@holdfast/shared/media-host';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 
 export interface HostStatus extends HostHealth {
   type: MediaHost['kind'];

@@ -8,7 +8,7 @@ import {
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
 import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
 export interface ServerWatch {

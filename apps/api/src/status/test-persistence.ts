@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { redisFailure, type RedisFailure } from './redis-failure.js';
 
 export interface PersistenceTest {

@@ -3,7 +3,7 @@ import { inviteBody } from '../http/expect-continue.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Admission } from './admission.js';
-import { cancellable } from './cancellable.js';
+import { untilAborted } from '@holdfast/shared/lifecycle';
 import { digestFile } from './digest-file.js';
 import { parseForm } from './parse-form.js';
 import type { SentUpload } from './request-print.js';
@@ -31,7 +31,7 @@ export async function readAndDiscard(
       filename: cleanFilename(filename),
       ...(await digestFile(stream, admitted.maxBytes)),
     }));
-    const { file, fields } = await cancellable(cancel.signal, form);
+    const { file, fields } = await untilAborted(form, cancel.signal);
     return { ...file, fields: parseMediaFields(fields) };
   } finally {
     endWatch();

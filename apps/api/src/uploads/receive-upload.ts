@@ -11,7 +11,7 @@ import type { Shutdown } from '../http/shutdown.js';
 import { parseMediaFields, type MediaFields } from '../media/media-fields.js';
 import { acceptUpload, type Accepting } from './accept-upload.js';
 import type { Admission, Admitted } from './admission.js';
-import { cancellable } from './cancellable.js';
+import { untilAborted } from '@holdfast/shared/lifecycle';
 import { commitUpload } from './commit-upload.js';
 import { findDuplicate } from './find-duplicate.js';
 import type { Beating } from './heartbeat.js';
@@ -79,7 +79,7 @@ export async function receiveUpload(
     return await whileAlive(deps, req, attempt, async (beating) => {
       for (const { asset } of request.unfinished) await deps.host.remove(asset, attempt.cancel.signal);
       inviteBody(req, res);
-      const form = await cancellable(attempt.cancel.signal, receiveForm(deps, req, res, admitted, attempt));
+      const form = await untilAborted(receiveForm(deps, req, res, admitted, attempt), attempt.cancel.signal);
       const complete = readComplete(req, attempt, form);
       if (digest !== null && digest !== form.file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
       const existing =

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
 import type { Claims } from '@holdfast/shared/idempotency';
 import type { Shutdown } from '../http/shutdown.js';
-import { cancellable } from './cancellable.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import { ownerOf } from './claim-owner.js';
 import type { Beating, Heartbeat } from './heartbeat.js';
 import type { Undoing } from './undo-upload.js';
@@ -61,5 +61,5 @@ async function undoAttempt(
 /** A transfer that still runs could store the asset after we removed it. */
 async function letGo(attempt: UploadAttempt): Promise<void> {
   if (attempt.transfer === null) return;
-  await cancellable(AbortSignal.timeout(LET_GO_MS), attempt.transfer).catch(() => undefined);
+  await withinMs(LET_GO_MS, attempt.transfer, undefined).catch(() => undefined);
 }

@@ -1,5 +1,6 @@
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { withinMs } from '@holdfast/shared/lifecycle';
 
 /** Above the longest a living server takes: two barriers of 5 s, one behind the other. */
 const LIMIT_MS = 15_000;
@@ -12,18 +13,10 @@ export function boundBarrier(barrier: Barrier, reconnect: () => void): Barrier {
   return {
     epoch: () => barrier.epoch(),
     confirm: async () => {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => {
-          reconnect();
-          reject(new HoldfastError('CATALOG_UNAVAILABLE', 'the durability barrier was not answered'));
-        }, LIMIT_MS);
-      });
-      try {
-        return await Promise.race([barrier.confirm(), late]);
-      } finally {
-        clearTimeout(timer);
-      }
+      const level = await withinMs(LIMIT_MS, barrier.confirm(), null);
+      if (level !== null) return level;
+      reconnect();
+      throw new HoldfastError('CATALOG_UNAVAILABLE', 'the durability barrier was not answered');
     },
   };
 }

@@ -1,10 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
-import { service, type Service } from '@holdfast/shared/lifecycle';
+import { service, withinMs, type Service } from '@holdfast/shared/lifecycle';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
-import { untilAborted } from '../until-aborted.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
 import { syncDependencies } from '../sync/sync-dependencies.js';
@@ -123,7 +122,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       redis.off('ready', onReady);
       // What waits for a Redis that does not answer fails when its connection ends.
       const underWay = Promise.all([ticking, sweeping, snapshotting]);
-      await untilAborted(underWay, AbortSignal.timeout(STOP_WITHIN_MS)).catch(() => undefined);
+      await withinMs(STOP_WITHIN_MS, underWay, undefined).catch(() => undefined);
       await presence.leave();
     },
   });

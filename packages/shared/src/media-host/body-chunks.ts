@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '../errors/index.js';
-import { abortReason, onAbort } from './abort-signal.js';
+import { abortReason, onAbort } from '../lifecycle/index.js';
 import { toSourceError } from './source-error.js';
 
 export interface ReadLimits {

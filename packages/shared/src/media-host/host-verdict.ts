@@ -1,5 +1,5 @@
 import { isHoldfastError, type ErrorCode } from '../errors/index.js';
-import { isAborted } from './abort-signal.js';
+import { isAborted } from '../lifecycle/index.js';
 import { HostFailure } from './cloudinary/host-failure.js';
 
 /** A caller that left after so long without an answer has seen silence; one that left sooner has seen nothing. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
+import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { redisErrorKind } from './redis-error.js';
 
@@ -152,11 +153,6 @@ export async function isReadyWithin(client: RedisClient, timeoutMs: number): Pro
 /** Ends a connection: politely within a second, else at once. A paused server must not hold up a shutdown. */
 export async function closeRedis(client: RedisClient): Promise<void> {
   if (client.status === 'end') return;
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, 1_000);
-  });
-  if (client.status === 'ready') await Promise.race([client.quit().catch(() => undefined), limit]);
-  clearTimeout(timer);
+  if (client.status === 'ready') await withinMs(1_000, client.quit(), undefined).catch(() => undefined);
   client.disconnect();
 }

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { HoldfastError } from '../../errors/index.js';
-import { abortReason, isAborted, onAbort } from '../abort-signal.js';
+import { abortReason, isAborted, onAbort } from '../../lifecycle/index.js';
 import type { Lease } from './agent-pool.js';
 import type { CallLimits } from './host-call.js';
 

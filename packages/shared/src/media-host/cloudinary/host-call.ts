@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import { HoldfastError } from '../../errors/index.js';
-import { abortReason, onAbort } from '../abort-signal.js';
+import { abortReason, onAbort } from '../../lifecycle/index.js';
 import type { AgentPool } from './agent-pool.js';
 
 export interface CallLimits {

@@ -1,7 +1,7 @@
 import type { Agent } from 'node:http';
 import type { CloudinarySettings } from '../../config/index.js';
 import type { HoldfastError } from '../../errors/index.js';
-import { abortReason, isAborted } from '../abort-signal.js';
+import { abortReason, isAborted } from '../../lifecycle/index.js';
 import type { HostOutcomes } from '../host-outcomes.js';
 import type { AgentPool } from './agent-pool.js';
 import { callHost } from './host-call.js';

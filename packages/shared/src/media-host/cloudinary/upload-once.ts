@@ -1,6 +1,6 @@
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { HoldfastError } from '../../errors/index.js';
-import { abortReason, onAbort } from '../abort-signal.js';
+import { abortReason, onAbort } from '../../lifecycle/index.js';
 import { toSourceError } from '../source-error.js';
 import type { Lease } from './agent-pool.js';
 import type { CloudinarySdk, UploadOptions } from './sdk.js';

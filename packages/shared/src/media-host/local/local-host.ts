@@ -4,7 +4,7 @@ import type { LocalHostSettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
-import { abortReason, isAborted } from '../abort-signal.js';
+import { abortReason, isAborted } from '../../lifecycle/index.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { HostAsset, MediaHost } from '../media-host.js';
 import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes, type ResourceType } from '../../media/index.js';
-import { abortReason } from '../abort-signal.js';
+import { abortReason } from '../../lifecycle/index.js';
 import type { AssetPage, ChangesRequest, HostAsset, ListRequest } from '../media-host.js';
 import { placeOf, readAssetAt } from './asset-files.js';
 import { isAssetId } from './asset-id.js';

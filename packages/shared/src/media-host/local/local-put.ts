@@ -1,6 +1,6 @@
 import { link } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortReason } from '../abort-signal.js';
+import { abortReason } from '../../lifecycle/index.js';
 import type { PutRequest, PutResult } from '../media-host.js';
 import {
   bytesPath,
