@@ -1,23 +1,14 @@
 import { z } from 'zod';
 import type { DriftPage, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
+import { pageLimit } from '../http/page-limit.js';
 
 const MAX_LIMIT = 1_000;
 const STREAMED_AT_ONCE = 500;
 
 const query = z
   .strictObject({
-    limit: z
-      .string('must be given once')
-      .regex(/^\d{1,9}$/, 'must be a whole number')
-      .transform(Number)
-      .pipe(
-        z
-          .number()
-          .min(1, 'must be at least 1')
-          .max(MAX_LIMIT, `must be at most ${String(MAX_LIMIT)}`),
-      )
-      .optional(),
+    limit: pageLimit(MAX_LIMIT).optional(),
     cursor: z.string('must be given once').max(2_000, 'is too long').optional(),
     format: z.enum(['json', 'ndjson'], 'must be json or ndjson').default('json'),
   })
