@@ -6,7 +6,8 @@ import { packHex, unpackHex } from './packed-hex.js';
  * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
  * separator between that JSON never holds raw, so that the scripts read what the indexes need without the rest.
  * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
- * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with scripts.ts.
+ * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with scripts.ts,
+ * page-scripts.ts and index-entries.ts.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
