@@ -17,7 +17,7 @@ interface Acknowledged {
 const keyed = (client: ApiClient, data: Buffer, key: string) =>
   client.upload(data, { title: key }, { 'Idempotency-Key': key });
 
-/** As a careful client does it: again while the answer is that it may be tried again. */
+/** As a careful client does it: again when the answer says that it may be tried again, and not before. */
 async function retry(client: ApiClient, data: Buffer, key: string): Promise<Acknowledged> {
   const until = performance.now() + 60_000;
   for (;;) {
@@ -25,9 +25,10 @@ async function retry(client: ApiClient, data: Buffer, key: string): Promise<Ackn
     if (status === 202) {
       return { id: body.media.id, replayed: headers.get('idempotent-replayed') === 'true' };
     }
-    const mayTryAgain = headers.get('retry-after') !== null && performance.now() < until;
+    const retryAfterMs = Number(headers.get('retry-after') ?? Number.NaN) * 1_000;
+    const mayTryAgain = performance.now() + retryAfterMs < until;
     if (!mayTryAgain) throw new Error(`${key}: ${String(status)} ${JSON.stringify(body)}`);
-    await pause(500);
+    await pause(retryAfterMs);
   }
 }
 
