@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { claimKey } from '@holdfast/shared/idempotency';
+import { newMediaId } from '@holdfast/shared/media';
+import {
+  LARGE,
+  openUploadBench,
+  png,
+  type UploadBench,
+  uploadLimits,
+} from '../../test/support/upload-bench.js';
+
+let bench: UploadBench;
+beforeEach(async () => {
+  bench = await openUploadBench();
+});
+afterEach(() => bench.close());
+
+describe('admission', () => {
+  it.each([0, 200])('lets a client go that vanishes during it, %i bytes of its body later', async (sent) => {
+    bench.redis.pause();
+    for (let clients = 0; clients < uploadLimits.maxConcurrent; clients += 1) {
+      const socket = connect(bench.port, '127.0.0.1').resume();
+      const closed = once(socket, 'close');
+      socket.write(
+        'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999\r\n\r\n',
+      );
+      socket.end(Buffer.alloc(sent, '-'));
+      await closed;
+    }
+    bench.redis.resume();
+    // Over the same connection, so answered after both have been admitted.
+    await bench.uploads.intents.beat([]);
+    await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
+    await bench.expectNothingLeft();
+    expect(await bench.send([['file', png()]])).toMatchObject({ status: 202 });
+  });
+
+  it('answers 503 at once while Redis is away, with nothing read or stored', async () => {
+    await bench.redis.kill();
+    const started = performance.now();
+    const answer = await bench.send([['file', png(LARGE)]]);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'QUEUE_UNAVAILABLE' } });
+    expect(answer.headers.get('retry-after')).not.toBeNull();
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(await bench.filesOnHost()).toEqual([]);
+  });
+
+  it('answers 503 within a second while Redis is paused', async () => {
+    bench.redis.pause();
+    const started = performance.now();
+    expect(await bench.send([['file', png()]])).toMatchObject({
+      status: 503,
+      body: { code: 'QUEUE_UNAVAILABLE' },
+    });
+    expect(performance.now() - started).toBeLessThan(1_000);
+    bench.redis.resume();
+  });
+
+  it('answers 503 when too many jobs wait', async () => {
+    await bench.redis.client.rpush('{holdfast}:save:wait', ...Array.from({ length: 1_001 }, String));
+    expect(await bench.send([['file', png()]])).toMatchObject({ status: 503, body: { code: 'OVERLOADED' } });
+  });
+
+  it('accepts what was committed although Redis was emptied meanwhile', async () => {
+    const put = bench.uploads.host.put.bind(bench.uploads.host);
+    bench.uploads.host.put = async (request) => {
+      const result = await put(request);
+      await bench.redis.client.flushall();
+      return result;
+    };
+    const { status, body } = await bench.send([['file', png()]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'saving' } } });
+    const { id } = body['media'] as { id: string };
+    expect(await bench.catalog.find(id)).toMatchObject({ id, status: 'saving' });
+  });
+
+  it('defers what was committed when Redis is lost before the acceptance, and catches up by itself', async () => {
+    const put = bench.uploads.host.put.bind(bench.uploads.host);
+    // The real host; only the moment at which Redis dies is chosen here.
+    bench.uploads.host.put = async (request) => {
+      const result = await put(request);
+      await bench.redis.kill();
+      return result;
+    };
+    const data = png();
+    const { status, body } = await bench.send([['file', data]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+    const { id } = body['media'] as { id: string };
+    expect(bench.uploads.deferred.find(id)).toMatchObject({ id, status: 'deferred' });
+    await bench.redis.restart();
+    await vi.waitFor(async () => expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' }), {
+      timeout: 10_000,
+    });
+    expect(bench.uploads.deferred.size()).toBe(0);
+  });
+
+  it('answers 503 within a second to a request with a key too while Redis is paused', async () => {
+    bench.redis.pause();
+    const started = performance.now();
+    expect(await bench.send([['file', png()]], { 'Idempotency-Key': 'k' })).toMatchObject({
+      status: 503,
+      body: { code: 'QUEUE_UNAVAILABLE' },
+    });
+    expect(performance.now() - started).toBeLessThan(1_000);
+    bench.redis.resume();
+  });
+
+  it('answers 409 with Retry-After when another request with the key does not end in time', async () => {
+    const { claims } = bench.uploads;
+    const held = await claims.claim(claimKey('anonymous', 'k'), newMediaId(), null);
+    expect(held.state).toBe('held');
+    const answer = await bench.send([['file', png()]], { 'Idempotency-Key': 'k' });
+    expect(answer).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_IN_PROGRESS' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(10);
+    expect(await bench.filesOnHost()).toEqual([]);
+  });
+
+  it('S19: finishes the key of a deferred upload when Redis is back', async () => {
+    const put = bench.uploads.host.put.bind(bench.uploads.host);
+    bench.uploads.host.put = async (request) => {
+      const result = await put(request);
+      await bench.redis.kill();
+      return result;
+    };
+    const data = png();
+    const key = { 'Idempotency-Key': 'k' };
+    const first = await bench.send([['file', data]], key);
+    expect(first).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+    expect(await bench.send([['file', data]], key)).toMatchObject({ status: 503 });
+    bench.uploads.host.put = put;
+    await bench.redis.restart();
+    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0), { timeout: 10_000 });
+    const again = await bench.send([['file', data]], key);
+    expect({ status: again.status, replayed: again.headers.get('idempotent-replayed') }).toEqual({
+      status: 202,
+      replayed: 'true',
+    });
+    expect(again.body['media']).toMatchObject({ id: (first.body['media'] as { id: string }).id });
+    expect((await bench.catalog.counts()).total).toBe(1);
+  });
+});

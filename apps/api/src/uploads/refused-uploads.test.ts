@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LARGE, openUploadBench, png, type Part, type UploadBench } from '../../test/support/upload-bench.js';
+
+let bench: UploadBench;
+beforeEach(async () => {
+  bench = await openUploadBench();
+});
+afterEach(() => bench.close());
+
+describe('S17: bad input leaves nothing behind', () => {
+  const digestOf = (text: string): string =>
+    `sha-256=:${createHash('sha256').update(text).digest('base64')}:`;
+  it.each<[string, Part[], Record<string, string>, number, string]>([
+    ['no file', [['title', 'x']], {}, 400, 'FILE_MISSING'],
+    ['a file under another name', [['photo', png()]], {}, 400, 'FILE_MISSING'],
+    [
+      'two files',
+      [
+        ['file', png()],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'TOO_MANY_FILES',
+    ],
+    [
+      'two large files',
+      [
+        ['file', png(LARGE)],
+        ['file', png(LARGE)],
+      ],
+      {},
+      400,
+      'TOO_MANY_FILES',
+    ],
+    ['an empty file', [['file', Buffer.alloc(0)]], {}, 400, 'FILE_EMPTY'],
+    ['a text file that calls itself an image', [['file', Buffer.from('hello')]], {}, 415, 'UNSUPPORTED_TYPE'],
+    ['a file that is too large', [['file', png(1_000_001)]], {}, 413, 'FILE_TOO_LARGE'],
+    ['a body far too large', [['file', png(3_000_000)]], {}, 413, 'FILE_TOO_LARGE'],
+    [
+      'a title that is too long',
+      [
+        ['title', 'x'.repeat(501)],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      'a title that is too long after a large file',
+      [
+        ['file', png(LARGE)],
+        ['title', 'x'.repeat(501)],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      'a repeated title',
+      [
+        ['title', 'a'],
+        ['title', 'b'],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      'a title that is an object',
+      [
+        ['title[a]', 'a'],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      '51 tags',
+      [
+        ['tags', Array.from({ length: 51 }, (_unused, index) => `t${String(index)}`).join(',')],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    ['another digest', [['file', png()]], { 'Repr-Digest': digestOf('x') }, 400, 'DIGEST_MISMATCH'],
+    [
+      'another digest of a large file',
+      [['file', png(LARGE)]],
+      { 'Repr-Digest': digestOf('x') },
+      400,
+      'DIGEST_MISMATCH',
+    ],
+    [
+      'a digest that cannot be one',
+      [['file', png()]],
+      { 'Repr-Digest': 'sha-256=:x:' },
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      'a field of a megabyte',
+      [
+        ['title', 'x'.repeat(1_000_000)],
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+    [
+      'a thousand parts',
+      [
+        ...Array.from({ length: 1_000 }, (_unused, index): Part => [`f${String(index)}`, 'x']),
+        ['file', png()],
+      ],
+      {},
+      400,
+      'INVALID_REQUEST',
+    ],
+  ])('%s', async (_name, parts, headers, status, code) => {
+    const answer = await bench.send(parts, headers);
+    expect(answer).toMatchObject({ status, body: { code, status } });
+    await bench.expectNothingLeft();
+  });
+
+  it.each<[string, string, string, number, string]>([
+    ['a JSON body', 'application/json', '{}', 415, 'UNSUPPORTED_BODY'],
+    ['no boundary', 'multipart/form-data', 'x', 400, 'MALFORMED_BODY'],
+    ['a body that is no form', 'multipart/form-data; boundary=b', 'nonsense', 400, 'MALFORMED_BODY'],
+    [
+      'a form that never ends',
+      'multipart/form-data; boundary=b',
+      '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nx',
+      400,
+      'MALFORMED_BODY',
+    ],
+  ])('%s', async (_name, type, body, status, code) => {
+    const response = await fetch(bench.url, { method: 'POST', body, headers: { 'Content-Type': type } });
+    expect({ status: response.status, body: await response.json() }).toMatchObject({
+      status,
+      body: { code },
+    });
+    await bench.expectNothingLeft();
+  });
+
+  it.each([1, 200, 5_000, 300_000, 550_000])(
+    'a client that vanishes after %i bytes of its body',
+    async (cut) => {
+      const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
+      const body = Buffer.concat([Buffer.from(head), png(LARGE), Buffer.from('\r\n--b--\r\n')]);
+      const socket = connect(bench.port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.write(
+        `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${String(body.length)}\r\n\r\n`,
+      );
+      socket.write(body.subarray(0, cut));
+      await vi.waitFor(async () => expect(await bench.redis.client.zcard('{holdfast}:intents')).toBe(1));
+      socket.destroy();
+      await bench.expectNothingLeft();
+      expect(bench.uploads.heartbeat.size()).toBe(0);
+    },
+  );
+});
+
+it.each([
+  ['other bytes', 1_000, { etag: 'ab'.repeat(16) }],
+  ['other bytes of a large file', LARGE, { etag: 'ab'.repeat(16) }],
+  ['fewer bytes, without telling their hash', 1_000, { etag: null, bytes: 999 }],
+])('refuses an upload of which the host stored %s, and removes it', async (_what, bytes, told) => {
+  const put = bench.uploads.host.put.bind(bench.uploads.host);
+  bench.uploads.host.put = async (request) => {
+    const result = await put(request);
+    return { ...result, asset: { ...result.asset, ...told } };
+  };
+  expect(await bench.send([['file', png(bytes)]])).toMatchObject({
+    status: 502,
+    body: { code: 'HOST_CONTENT_MISMATCH' },
+  });
+  await bench.expectNothingLeft();
+});

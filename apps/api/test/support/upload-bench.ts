@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import express from 'express';
+import { expect, vi } from 'vitest';
+import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import { readSettings, type UploadSettings } from '@holdfast/shared/config';
+import { createClaims } from '@holdfast/shared/idempotency';
+import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import { connectMediaQueues } from '@holdfast/shared/jobs';
+import { silentLogger } from '@holdfast/shared/logging';
+import { createMediaHost } from '@holdfast/shared/media-host';
+import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
+import { createSyncState } from '@holdfast/shared/sync';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { errorHandler } from '../../src/http/error-handler.js';
+import { requestId } from '../../src/http/request-id.js';
+import { createShutdown } from '../../src/http/shutdown.js';
+import { acceptedMedia } from '../../src/media/present-media.js';
+import { watchNewCatalog } from '../../src/media/new-catalog.js';
+import { watchRebuilding } from '../../src/media/rebuilding.js';
+import { createIdSecret } from '../../src/uploads/id-secret.js';
+import { createUploadSlots } from '../../src/uploads/upload-slots.js';
+import { uploadRoute } from '../../src/uploads/upload-route.js';
+import { createUploads, type Uploads } from '../../src/uploads/uploads.js';
+
+export type Part = [name: string, value: string | Buffer, filename?: string];
+
+export interface UploadBench {
+  redis: RedisSandbox;
+  url: string;
+  port: number;
+  catalog: Catalog;
+  uploads: Uploads;
+  /** Uploads a form of these parts. */
+  send(parts: Part[], headers?: Record<string, string>): Promise<Sent>;
+  filesOnHost(): Promise<string[]>;
+  /** Waits until neither the host nor Redis holds anything of an upload. */
+  expectNothingLeft(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Sent {
+  status: number;
+  body: Record<string, unknown>;
+  headers: Headers;
+}
+
+export const uploadLimits: UploadSettings = {
+  maxBytes: 1_000_000,
+  maxConcurrent: 2,
+  maxBacklog: 1_000,
+  allowedTypes: ['image/*', 'application/zip'],
+};
+
+const PNG = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex');
+/** A PNG by its first bytes, never the same twice. */
+export const png = (bytes = 1_000): Buffer => Buffer.concat([PNG, randomBytes(bytes - PNG.length)]);
+/** Larger than what is read whole before it goes to the host. */
+export const LARGE = 600_000;
+
+/** The route of uploads alone, on the local host, with a Redis of its own. */
+export async function openUploadBench(): Promise<UploadBench> {
+  const redis = await startRedisSandbox();
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-upload-'));
+  const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url });
+  const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger });
+  const client = connectRedis(settings.redis.connection, 'request', silentLogger);
+  await isReadyWithin(client, 5_000);
+  const keys = redisKeys('holdfast');
+  const catalog = createCatalog(client, keys);
+  const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
+  const uploads = createUploads({
+    uploads: uploadLimits,
+    folder: 'holdfast',
+    host,
+    catalog,
+    claims: createClaims(client, keys),
+    rebuilding: watchRebuilding({
+      syncState: createSyncState(client, keys),
+      redis: client,
+      keys,
+      newCatalog: watchNewCatalog(host, silentLogger),
+    }),
+    idSecret: createIdSecret(settings.host, folder),
+    claimWaitMs: 300,
+    intents: createIntents(client, keys),
+    refusedAssets: createRefusedAssets(client, keys),
+    queues,
+    slots: createUploadSlots(uploadLimits.maxConcurrent),
+    shutdown: createShutdown(),
+    log: silentLogger,
+  });
+  const app = express();
+  const address = { url: () => 'http://example.test' };
+  app.use(requestId(silentLogger));
+  app.post('/upload', uploadRoute({ ...uploads, answerFor: (record) => acceptedMedia(record, address) }));
+  app.use(errorHandler());
+  const server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${String(port)}/upload`;
+  const mediaFolder = join(folder, 'media');
+  return {
+    redis,
+    url,
+    port,
+    catalog,
+    uploads,
+    send: (parts, headers = {}) => send(url, parts, headers),
+    filesOnHost: () => filesIn(mediaFolder),
+    expectNothingLeft: () =>
+      vi.waitFor(async () => {
+        expect(await filesIn(mediaFolder)).toEqual([]);
+        expect(await redis.client.keys('{holdfast}:intent*')).toEqual([]);
+        expect((await catalog.counts()).total).toBe(0);
+      }),
+    close: async () => {
+      uploads.stop();
+      server.closeAllConnections();
+      server.close();
+      await queues.close();
+      await closeRedis(client);
+      await host.close();
+      await redis.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function send(url: string, parts: Part[], headers: Record<string, string>): Promise<Sent> {
+  const form = new FormData();
+  for (const [name, value, filename] of parts) {
+    if (typeof value === 'string') form.append(name, value);
+    else form.append(name, new Blob([new Uint8Array(value)]), filename ?? 'a.png');
+  }
+  const response = await fetch(url, { method: 'POST', body: form, headers });
+  return {
+    status: response.status,
+    body: (await response.json()) as Record<string, unknown>,
+    headers: response.headers,
+  };
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile() && /\.(?:png|json|zip|bin|part|tmp)$|^[0-9A-Z]{26}/.test(entry.name))
+    .map((entry) => entry.name);
+}
