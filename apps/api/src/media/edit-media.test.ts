@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { readHostMetadata } from '@holdfast/shared/media';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+let cloudinary: CloudinaryEmulator;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis);
+  cloudinary = await startCloudinaryEmulator();
+});
+
+afterAll(async () => {
+  await api.close();
+  await cloudinary.close();
+  await redis.close();
+});
+
+describe('an edit', () => {
+  it('is in the catalog and on the host, and queued to be verified', async () => {
+    const { id, publicId } = await api.addMedia();
+    const title = 'Größe "1" | = 🌊';
+    const { status, body, headers } = await api.call('PATCH', `/api/media/${id}`, {
+      title: `  ${title} `,
+      description: ' two\n lines ',
+      category: null,
+      tags: ['a', ' b', 'a'],
+    });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      title,
+      description: ' two\n lines ',
+      category: '',
+      tags: ['a', 'b'],
+      revision: 2,
+      status: 'saving',
+    });
+    expect(body.updatedAt > body.createdAt).toBe(true);
+    expect(headers.get('etag')).toBe((await api.call('GET', `/api/media/${id}`)).headers.get('etag'));
+    const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject({
+      revision: 2,
+      title,
+      category: '',
+      tags: ['a', 'b'],
+      filename: 'a.png',
+    });
+    expect((await api.deps.catalog.find(id))?.pushedRevision).toBe(2);
+    expect(await redis.client.hget(api.deps.keys.intent(id), 'state')).toBe('settled');
+    expect(await api.deps.queues.queues.save.getJob(`save-${id}-2`)).toBeDefined();
+    expect(await api.deps.queues.queues.verify.getJob(`verify-${id}-2`)).toBeDefined();
+  });
+
+  it('that changes nothing makes no revision', async () => {
+    const { id, updatedAt } = await api.addMedia({ title: 'same' });
+    const { status, body } = await api.call('PATCH', `/api/media/${id}`, { title: 'same' });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ revision: 1, status: 'verified', updatedAt });
+  });
+
+  it('needs the revision that the client has seen, whatever its status is by now', async () => {
+    const { id } = await api.addMedia();
+    const path = `/api/media/${id}`;
+    const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
+    const edit = (title: string, match: string) => api.call('PATCH', path, { title }, { 'If-Match': match });
+    expect((await edit('one', tag)).status).toBe(200);
+    expect((await edit('two', tag)).body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    expect((await edit('two', 'nonsense')).status).toBe(412);
+    expect((await edit('two', 'W/"2-x"')).status).toBe(412);
+    expect((await edit('two', '"7", "2-old"')).status).toBe(200);
+    expect((await edit('three', '*')).status).toBe(200);
+    expect(
+      (await api.call('PATCH', '/api/media/01K00000000000000000000000', { title: 'x' }, { 'If-Match': '*' }))
+        .status,
+    ).toBe(404);
+  });
+
+  it('is not lost when several come at once', async () => {
+    const { id, publicId } = await api.addMedia();
+    const edits = await Promise.all(
+      ['title', 'description', 'category'].map((field) =>
+        api.call('PATCH', `/api/media/${id}`, { [field]: field }),
+      ),
+    );
+    expect(edits.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const merged = { title: 'title', description: 'description', category: 'category', revision: 4 };
+    expect((await api.call('GET', `/api/media/${id}`)).body).toMatchObject(merged);
+    const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject(merged);
+  });
+
+  it('gets its turn in a crowd', async () => {
+    const { id } = await api.addMedia();
+    const titles = Array.from({ length: 40 }, (_, index) => `title ${String(index)}`);
+    const edits = await Promise.all(titles.map((title) => api.call('PATCH', `/api/media/${id}`, { title })));
+    expect(edits.filter(({ status }) => status !== 200)).toEqual([]);
+    expect((await api.call('GET', `/api/media/${id}`)).body.revision).toBe(41);
+  });
+
+  it('goes on in the background when the host does not take it', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    const { id } = await own.addMedia();
+    await cloudinary.faults.add({
+      kind: 'silence',
+      ms: 20_000,
+      match: { endpoint: 'explicit' },
+      count: null,
+    });
+    const start = performance.now();
+    const { status, body } = await own.call('PATCH', `/api/media/${id}`, { title: 'later' });
+    expect(performance.now() - start).toBeLessThan(4_000);
+    await cloudinary.faults.clear();
+    expect({ status, title: body.title }).toEqual({ status: 202, title: 'later' });
+    expect((await own.deps.queues.queues.save.getJob(`push-${id}-2`))?.data).toMatchObject({
+      id,
+      revision: 2,
+    });
+    expect(await redis.client.zscore(own.deps.keys.unpushed, id)).not.toBeNull();
+    await own.close();
+  });
+
+  it('is refused for media that are going or gone from the host', async () => {
+    const { id } = await api.addMedia();
+    await api.deps.catalog.markMissing([id]);
+    expect((await api.call('PATCH', `/api/media/${id}`, { title: 'x' })).body).toMatchObject({
+      status: 409,
+      code: 'MEDIA_UNSETTLED',
+    });
+    await api.deps.catalog.beginDelete(id);
+    expect((await api.call('PATCH', `/api/media/${id}`, { title: 'x' })).body).toMatchObject({
+      status: 409,
+      code: 'MEDIA_DELETING',
+    });
+  });
+
+  it.each([
+    ['nothing at all', {}, ''],
+    ['a list', [], ''],
+    ['an unknown field', { titel: 'x' }, 'titel'],
+    ['a field that is not editable', { id: 'x' }, 'id'],
+    ['a title that is no text', { title: 7 }, 'title'],
+    ['a title that is too long', { title: 'x'.repeat(501) }, 'title'],
+    ['a description that is too long', { description: '🌊'.repeat(5_001) }, 'description'],
+    ['a category that is too long', { category: 'x'.repeat(101) }, 'category'],
+    ['tags as one text', { tags: 'a,b' }, 'tags'],
+    ['a tag with a comma', { tags: ['a', 'b,c'] }, 'tags.1'],
+    ['an empty tag', { tags: [' '] }, 'tags.0'],
+    ['a tag that is too long', { tags: ['x'.repeat(101)] }, 'tags.0'],
+    ['too many tags', { tags: Array.from({ length: 51 }, (_, n) => String(n)) }, 'tags'],
+    ['half a character', { title: 'a\ud800' }, 'title'],
+    ['a NUL', { title: 'a\0' }, 'title'],
+  ])('refuses %s', async (_name, body, path) => {
+    const { id } = await api.addMedia();
+    const refused = await api.call('PATCH', `/api/media/${id}`, body);
+    expect(refused.body).toMatchObject({ status: 400, code: 'INVALID_REQUEST', errors: [{ path }] });
+    expect((await api.deps.catalog.find(id))?.revision).toBe(1);
+  });
+
+  it('takes fields as long as they may be, in characters rather than bytes', async () => {
+    const { id } = await api.addMedia();
+    const wave = (count: number) => '🌊'.repeat(count);
+    const body = {
+      title: wave(500),
+      description: wave(5_000),
+      category: wave(100),
+      tags: Array.from({ length: 50 }, (_, n) => `${String(n).padStart(2, '0')}${wave(98)}`),
+    };
+    const { status, body: media } = await api.call('PATCH', `/api/media/${id}`, body);
+    expect(status).toBe(200);
+    expect(media).toMatchObject(body);
+  });
+
+  it.each([
+    ['text/plain', '{}', 415, 'UNSUPPORTED_BODY'],
+    ['application/json', '{"title":', 400, 'MALFORMED_BODY'],
+    ['application/json', '"x"', 400, 'MALFORMED_BODY'],
+    ['application/json; charset=latin1', '{}', 415, 'UNSUPPORTED_BODY'],
+    ['application/json', JSON.stringify({ title: 'x'.repeat(300_000) }), 413, 'BODY_TOO_LARGE'],
+    ['application/json', '', 400, 'INVALID_REQUEST'],
+    ['application/merge-patch+json', '{"title":"merged"}', 200, undefined],
+  ])('with a body of type %s: %.20s', async (type, body, status, code) => {
+    const { id } = await api.addMedia();
+    const response = await api.request(`/api/media/${id}`, {
+      method: 'PATCH',
+      body,
+      headers: { 'Content-Type': type },
+    });
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as { code?: string }).code).toBe(code);
+  });
+});

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+let cloudinary: CloudinaryEmulator;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis);
+  cloudinary = await startCloudinaryEmulator();
+});
+
+afterAll(async () => {
+  await api.close();
+  await cloudinary.close();
+  await redis.close();
+});
+
+describe('a delete', () => {
+  it('is final: gone from the host, from the catalog, and never back', async () => {
+    const record = await api.addMedia();
+    const { id, publicId } = record;
+    const deleted = await api.call('DELETE', `/api/media/${id}`);
+    expect(deleted.status).toBe(202);
+    expect(deleted.body).toMatchObject({
+      media: { id, status: 'deleting' },
+      links: { self: `/api/media/${id}` },
+    });
+    expect(await api.deps.host.find({ publicId, resourceType: 'image' })).toBeNull();
+    expect((await api.call('GET', `/api/media/${id}`)).status).toBe(404);
+    expect((await api.call('DELETE', `/api/media/${id}`)).body).toMatchObject({
+      status: 404,
+      code: 'MEDIA_NOT_FOUND',
+    });
+    expect(await api.deps.catalog.save(record)).toBe('tombstoned');
+  });
+
+  it('stays deleting until the host confirms, and a job goes on', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    const { id, publicId } = await own.addMedia();
+    await cloudinary.faults.add({ kind: 'error', match: { endpoint: 'destroy' }, count: null });
+    expect((await own.call('DELETE', `/api/media/${id}`)).status).toBe(202);
+    expect((await own.call('GET', `/api/media/${id}`)).body.status).toBe('deleting');
+    expect((await own.deps.queues.queues.save.getJob(`remove-${id}`))?.data).toMatchObject({ id, publicId });
+    await cloudinary.faults.clear();
+    expect((await own.call('DELETE', `/api/media/${id}`)).status).toBe(202);
+    expect(await cloudinary.assets.get('image', publicId)).toBeNull();
+    expect((await own.call('GET', `/api/media/${id}`)).status).toBe(404);
+    await own.close();
+  });
+
+  it('leaves an asset alone that has taken the name of the one that was meant', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    const [doomed, other] = [await own.addMedia(), await own.addMedia()];
+    await cloudinary.assets.rename(doomed.assetId, 'elsewhere');
+    await cloudinary.assets.rename(other.assetId, doomed.publicId);
+    expect((await own.call('DELETE', `/api/media/${doomed.id}`)).status).toBe(202);
+    expect(await cloudinary.assets.byAssetId(other.assetId)).not.toBeNull();
+    expect((await own.call('GET', `/api/media/${doomed.id}`)).status).toBe(404);
+    await own.close();
+  });
+
+  it('needs the revision that the client has seen', async () => {
+    const { id } = await api.addMedia();
+    const remove = (match: string) =>
+      api.call('DELETE', `/api/media/${id}`, undefined, { 'If-Match': match });
+    expect((await remove('"2-x"')).body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    expect((await api.call('GET', `/api/media/${id}`)).body.status).toBe('verified');
+    expect((await remove('"1-x"')).status).toBe(202);
+  });
+});
