@@ -1,0 +1,80 @@
+import { describe, expect, it, vi } from 'vitest';
+import { startRedisSandbox } from '@holdfast/shared/testing';
+import { startApi } from '../../test/support/running-api.js';
+
+describe('while Redis is away', () => {
+  it.each(['down', 'paused'])('%s: every status answers in about a second and says so', async (how) => {
+    const sandbox = await startRedisSandbox();
+    const own = await startApi(sandbox);
+    await own.call('GET', '/api/media/health');
+    if (how === 'down') await sandbox.kill();
+    else sandbox.pause();
+    const timed = async (path: string) => {
+      const start = performance.now();
+      const called = await own.call('GET', path);
+      expect(performance.now() - start).toBeLessThan(1_500);
+      return called;
+    };
+    expect(await timed('/api/media/health')).toMatchObject({
+      status: 503,
+      body: {
+        status: 'unhealthy',
+        persistence: { testPassed: false },
+        storage: { connected: false },
+        queues: { available: false },
+      },
+    });
+    expect(await timed('/api/media/database/status')).toMatchObject({
+      status: 200,
+      body: {
+        storage: { connected: false, connectionTest: 'failed: Redis cannot be reached' },
+        mediaCount: null,
+      },
+    });
+    expect(await timed('/readyz')).toMatchObject({ status: 503, body: { code: 'QUEUE_UNAVAILABLE' } });
+    expect(await timed('/api/media/sync/status')).toMatchObject({
+      status: 503,
+      body: { code: 'CATALOG_UNAVAILABLE' },
+    });
+    expect(await timed('/livez')).toMatchObject({ status: 200 });
+    if (how === 'down') await sandbox.restart();
+    else sandbox.resume();
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    expect((await own.call('GET', '/api/media/health')).body.persistence.level).toBe('fsynced');
+    await own.close();
+    await sandbox.close();
+  });
+
+  it('says that the password is wrong, rather than that nobody answers', async () => {
+    const sandbox = await startRedisSandbox();
+    await sandbox.client.config('SET', 'requirepass', 'right');
+    const own = await startApi({ url: sandbox.url.replace('//', '//:wrong@') });
+    const failure = 'Redis refuses the credentials';
+    await vi.waitFor(
+      async () =>
+        expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+          status: 'unhealthy',
+          persistence: { testPassed: false, message: failure },
+        }),
+      5_000,
+    );
+    expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
+      connected: false,
+      connectionTest: `failed: ${failure}`,
+      persistenceWarning: expect.stringMatching(/^Redis refuses the credentials/),
+    });
+    await own.close();
+    await sandbox.close();
+  });
+
+  it('the API starts all the same', async () => {
+    const sandbox = await startRedisSandbox();
+    await sandbox.kill();
+    const own = await startApi(sandbox);
+    expect((await own.call('GET', '/readyz')).status).toBe(503);
+    await sandbox.restart();
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    await own.close();
+    await sandbox.close();
+  });
+});
