@@ -4,7 +4,8 @@ import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/clou
 import type { Environment } from '@holdfast/shared/config';
 import { newMediaId } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { PNG, startApi, type Called, type RunningApi } from '../../test/support/running-api.js';
+import { complete, post, sign } from '../../test/support/direct-upload.js';
+import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let emulator: CloudinaryEmulator;
@@ -24,34 +25,6 @@ beforeEach(async () => {
   await emulator.configure({ clockOffsetMs: 0 });
 });
 
-interface Ticket {
-  id: string;
-  url: string;
-  fields: Record<string, string>;
-  expiresAt: string;
-}
-
-async function sign(body: object = {}, from = api): Promise<Ticket> {
-  const answer = await from.call('POST', '/api/media/uploads/sign', body);
-  expect(answer.status).toBe(200);
-  return answer.body as Ticket;
-}
-
-/** What a browser does with a ticket: posts the form straight to the host. */
-async function post(
-  { url, fields }: Ticket,
-  file: Buffer = PNG,
-  over: Record<string, string> = {},
-): Promise<{ status: number; body: Record<string, unknown> }> {
-  const form = new FormData();
-  for (const [name, value] of Object.entries({ ...fields, ...over })) form.set(name, value);
-  form.set('file', new Blob([new Uint8Array(file)]), 'blob');
-  const response = await fetch(url, { method: 'POST', body: form });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-const complete = (id: string, from = api): Promise<Called> =>
-  from.call('POST', `/api/media/uploads/${id}/complete`);
 const onHost = (id: string) => emulator.assets.get('image', `holdfast/${id}`);
 
 /** Runs with an API of other settings on the same host. */
@@ -72,14 +45,19 @@ describe('a direct upload', () => {
       category: 'nature',
       tags: ['sea', 'été'],
     };
-    const ticket = await sign({ filename: 'dir/Ünï.png', bytes: PNG.length, type: 'image/png', ...words });
+    const ticket = await sign(api, {
+      filename: 'dir/Ünï.png',
+      bytes: PNG.length,
+      type: 'image/png',
+      ...words,
+    });
     expect(Date.parse(ticket.expiresAt)).toBeGreaterThan(Date.now());
     expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: PNG.length } });
     // Not yet looked at by us, so not yet a media.
     expect((await onHost(ticket.id))?.context['hf']).toBe('2');
     expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
 
-    const answer = await complete(ticket.id);
+    const answer = await complete(api, ticket.id);
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe(`/api/media/${ticket.id}`);
     expect(answer.body.media).toMatchObject({
@@ -99,15 +77,15 @@ describe('a direct upload', () => {
     expect((await api.call('GET', `/api/media/${ticket.id}`)).body).toEqual(answer.body.media);
     // The ticket is gone, and the same word once more changes nothing.
     expect(await api.deps.redis.request.exists(api.deps.keys.ticket(ticket.id))).toBe(0);
-    const again = await complete(ticket.id);
+    const again = await complete(api, ticket.id);
     expect(again.status).toBe(202);
     expect(again.body).toEqual(answer.body);
   });
 
   it('is accepted once when two words race', async () => {
-    const ticket = await sign();
+    const ticket = await sign(api);
     await post(ticket);
-    const answers = await Promise.all([complete(ticket.id), complete(ticket.id)]);
+    const answers = await Promise.all([complete(api, ticket.id), complete(api, ticket.id)]);
     expect(answers.map(({ status }) => status)).toEqual([202, 202]);
     expect(answers[0]?.body).toEqual(answers[1]?.body);
     const { total } = await api.deps.catalog.list({ limit: 100, order: 'newest' });
@@ -115,113 +93,41 @@ describe('a direct upload', () => {
   });
 
   it('comes in also after Redis has forgotten its ticket: the asset proves it', async () => {
-    const ticket = await sign({ title: 'kept' });
+    const ticket = await sign(api, { title: 'kept' });
     await post(ticket);
     await redis.client.flushall();
-    expect(await complete(ticket.id)).toMatchObject({ status: 202, body: { media: { title: 'kept' } } });
+    expect(await complete(api, ticket.id)).toMatchObject({ status: 202, body: { media: { title: 'kept' } } });
   });
 
   it('comes in also when the first word was lost after the commit mark', async () => {
-    const ticket = await sign();
+    const ticket = await sign(api);
     await post(ticket);
-    await complete(ticket.id);
+    await complete(api, ticket.id);
     await redis.client.flushall();
-    expect(await complete(ticket.id)).toMatchObject({ status: 202, body: { media: { source: 'direct' } } });
-  });
-});
-
-describe('a ticket', () => {
-  it('is worth one file: what is there is not replaced', async () => {
-    const ticket = await sign();
-    await post(ticket);
-    const other = Buffer.concat([PNG, Buffer.from('other bytes')]);
-    expect((await post(ticket, other)).body).toMatchObject({ existing: true, bytes: PNG.length });
-    expect((await complete(ticket.id)).body.media.bytes).toBe(PNG.length);
-  });
-
-  it.each([
-    ['public_id', 'holdfast/mine'],
-    ['overwrite', 'true'],
-    ['context', 'hf=1'],
-    ['allowed_formats', 'exe'],
-    ['tags', 'more'],
-    ['timestamp', String(Math.floor(Date.now() / 1_000))],
-  ])('cannot be changed in its %s', async (name, value) => {
-    const ticket = await sign();
-    expect(await post(ticket, PNG, { [name]: value })).toMatchObject({ status: 401 });
-    expect(await onHost(ticket.id)).toBeNull();
-  });
-
-  it('cannot be used for a kind that is not accepted', async () => {
-    const ticket = await sign();
-    expect(ticket.fields['allowed_formats']).toMatch(/(^|,)png(,|$)/);
-    expect((await post(ticket, Buffer.from('just text'))).status).toBe(400);
-    expect(await complete(ticket.id)).toMatchObject({ status: 409, body: { code: 'UPLOAD_INCOMPLETE' } });
-  });
-
-  it('ends at its time, at the host too, and leaves nothing', async () => {
-    const ticket = await sign();
-    const ttl = await redis.client.pttl(api.deps.keys.ticket(ticket.id));
-    expect(ttl).toBeGreaterThan(Date.parse(ticket.expiresAt) - Date.now());
-    await emulator.configure({ clockOffsetMs: Date.parse(ticket.expiresAt) - Date.now() + 2_000 });
-    expect(await post(ticket)).toMatchObject({ status: 400 });
-    expect(await onHost(ticket.id)).toBeNull();
-    expect(await redis.client.keys(`*${ticket.id}*`)).toEqual([api.deps.keys.ticket(ticket.id)]);
-  });
-
-  it('is refused for what could never be accepted', async () => {
-    const refusals = [
-      [{ bytes: 100_001 }, 413, 'FILE_TOO_LARGE'],
-      [{ type: 'application/zip' }, 415, 'UNSUPPORTED_TYPE'],
-      [{ type: 'raw' }, 415, 'UNSUPPORTED_TYPE'],
-      [{ type: 'x y' }, 400, 'INVALID_REQUEST'],
-      [{ bytes: 0 }, 400, 'INVALID_REQUEST'],
-      [{ title: 'x'.repeat(501) }, 400, 'INVALID_REQUEST'],
-      [{ tags: ['a,b'] }, 400, 'INVALID_REQUEST'],
-      [[], 400, 'INVALID_REQUEST'],
-    ] as const;
-    for (const [body, status, code] of refusals)
-      expect(await api.call('POST', '/api/media/uploads/sign', body)).toMatchObject({
-        status,
-        body: { code },
-      });
-  });
-
-  it('needs no words, takes tags in one text, and chooses its id itself', async () => {
-    const bare = await api.call('POST', '/api/media/uploads/sign');
-    expect(bare).toMatchObject({ status: 200, body: { fields: { overwrite: 'false' } } });
-    const ticket = await sign({ tags: 'sea, été,', id: 'mine', public_id: 'mine' });
-    expect(ticket.fields).toMatchObject({ public_id: `holdfast/${ticket.id}`, tags: 'sea,été' });
-  });
-
-  it('names the narrowest place and formats that its type allows', async () => {
-    const png = await sign({ type: 'image/png' });
-    expect(png.url).toMatch(/\/image\/upload$/);
-    expect(png.fields['allowed_formats']).toBe('png');
-    const pdf = await sign({ type: 'application/pdf' });
-    expect(pdf.fields['allowed_formats']).toMatch(/^pdf/);
-    expect((await sign({ type: 'audio/mpeg' })).url).toMatch(/\/video\/upload$/);
-    expect((await sign()).url).toMatch(/\/auto\/upload$/);
+    expect(await complete(api, ticket.id)).toMatchObject({
+      status: 202,
+      body: { media: { source: 'direct' } },
+    });
   });
 });
 
 describe('what does not keep the rules', () => {
   it('is removed when it is larger than allowed', async () => {
-    const ticket = await sign({ bytes: 10 });
+    const ticket = await sign(api, { bytes: 10 });
     await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
-    expect(await complete(ticket.id)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+    expect(await complete(api, ticket.id)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
     expect(await onHost(ticket.id)).toBeNull();
     // A right file may follow.
     await post(ticket);
-    expect((await complete(ticket.id)).status).toBe(202);
+    expect((await complete(api, ticket.id)).status).toBe(202);
   });
 
   it('is removed when the host took it for another kind than is accepted', async () => {
-    const ticket = await sign();
+    const ticket = await sign(api);
     // The rules changed after the ticket was given out.
     await post(ticket);
     await withApi({ UPLOAD_ALLOWED_TYPES: 'video/*' }, async (strict) => {
-      expect(await complete(ticket.id, strict)).toMatchObject({
+      expect(await complete(strict, ticket.id)).toMatchObject({
         status: 415,
         body: { code: 'UNSUPPORTED_TYPE' },
       });
@@ -230,20 +136,20 @@ describe('what does not keep the rules', () => {
   });
 
   it('is removed when it came too late', async () => {
-    const ticket = await sign();
+    const ticket = await sign(api);
     await post(ticket);
     const asset = await onHost(ticket.id);
     const context = { ...asset?.context, hf_exp: String(Date.now() - 3_600_000) };
     await emulator.assets.edit(asset?.assetId ?? '', { context });
-    expect(await complete(ticket.id)).toMatchObject({ status: 404 });
+    expect(await complete(api, ticket.id)).toMatchObject({ status: 404 });
     expect(await onHost(ticket.id)).toBeNull();
   });
 
   it('is remembered when the host does not remove it at once', async () => {
-    const ticket = await sign();
+    const ticket = await sign(api);
     await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
     await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
-    expect((await complete(ticket.id)).status).toBe(413);
+    expect((await complete(api, ticket.id)).status).toBe(413);
     expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(
       `image:holdfast/${ticket.id}`,
     );
@@ -252,11 +158,11 @@ describe('what does not keep the rules', () => {
 
 it('takes any file where every kind is accepted, with its extension where it says that it is raw', async () => {
   await withApi({ UPLOAD_ALLOWED_TYPES: '*/*' }, async (open) => {
-    const ticket = await sign({ filename: 'Data.CSV', type: 'raw' }, open);
+    const ticket = await sign(open, { filename: 'Data.CSV', type: 'raw' });
     expect(ticket.fields['public_id']).toBe(`holdfast/${ticket.id}.csv`);
     expect(ticket.fields['allowed_formats']).toBeUndefined();
     await post(ticket, Buffer.from('a,b\n1,2\n'));
-    expect(await complete(ticket.id, open)).toMatchObject({
+    expect(await complete(open, ticket.id)).toMatchObject({
       status: 202,
       body: { media: { resourceType: 'raw', publicId: `holdfast/${ticket.id}.csv` } },
     });
@@ -264,21 +170,21 @@ it('takes any file where every kind is accepted, with its extension where it say
 });
 
 it('knows no uploads but its own', async () => {
-  const stranger = await complete(newMediaId());
+  const stranger = await complete(api, newMediaId());
   expect(stranger).toMatchObject({ status: 404, body: { code: 'MEDIA_NOT_FOUND' } });
-  expect((await complete('cld-abc')).status).toBe(404);
+  expect((await complete(api, 'cld-abc')).status).toBe(404);
   const uploaded = await api.addMedia();
-  expect((await complete(uploaded.id)).status).toBe(404);
+  expect((await complete(api, uploaded.id)).status).toBe(404);
 });
 
 it('stays deleted when the client says once more that it is done', async () => {
-  const ticket = await sign();
+  const ticket = await sign(api);
   await post(ticket);
-  await complete(ticket.id);
+  await complete(api, ticket.id);
   expect((await api.call('DELETE', `/api/media/${ticket.id}`)).status).toBe(202);
   // The client still has the form.
   await post(ticket);
-  expect((await complete(ticket.id)).status).toBe(404);
+  expect((await complete(api, ticket.id)).status).toBe(404);
   expect((await onHost(ticket.id))?.context['hf']).toBe('2');
 });
 
