@@ -1,4 +1,4 @@
-import { defineScript, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { defineScript, redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { REMEMBER_MS } from './verify-notification.js';
 
 /** After a crash in the middle, the host's next try is taken for new. */
@@ -30,13 +30,7 @@ export type Claim = 'fresh' | 'replayed' | 'again' | 'busy';
 
 /** Which notifications were received while their signatures are good. Throws QUEUE_UNAVAILABLE when Redis cannot serve. */
 export function createSeenNotifications(redis: RedisClient, keys: Pick<RedisKeys, 'notification'>) {
-  const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-    }
-  };
+  const run = redisEdge('QUEUE_UNAVAILABLE');
   return {
     claim: (hash: string, timestamp: string): Promise<Claim> =>
       run(

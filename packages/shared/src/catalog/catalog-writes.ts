@@ -1,12 +1,6 @@
 import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord } from '../media/index.js';
-import {
-  fromRedisError,
-  type RedisClient,
-  type RedisKeys,
-  type Script,
-  type ScriptReply,
-} from '../redis/index.js';
+import { scriptEdge, type RedisClient, type RedisKeys, type Script } from '../redis/index.js';
 import { HoldfastError } from '../errors/index.js';
 import { createPage, markProven, type FreshRecord } from './page-writes.js';
 import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
@@ -63,13 +57,7 @@ export interface FailedAttempt {
  * Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
  */
 export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
-  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> => {
-    try {
-      return await script(redis, [keys.prefix], args);
-    } catch (error) {
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
-  };
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const words = async <T extends string>(
     script: Script,
     args: readonly (string | number)[],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 
 /** What must be known of an upload that a client may send straight to the host. Everything else the asset carries itself. */
 export interface Ticket {
@@ -13,13 +13,7 @@ const ticket = z.object({ publicId: z.string() });
  * loses no upload, since the asset tells what it is. Every function throws QUEUE_UNAVAILABLE when Redis cannot serve.
  */
 export function createTickets(redis: RedisClient, keys: RedisKeys) {
-  const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-    }
-  };
+  const run = redisEdge('QUEUE_UNAVAILABLE');
   return {
     issue: (id: string, { publicId }: Ticket, forMs: number): Promise<void> =>
       run(async () => {

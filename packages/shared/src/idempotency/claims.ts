@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '../errors/index.js';
 import type { UploadClaim } from '../media/index.js';
-import {
-  fromRedisError,
-  type RedisClient,
-  type RedisKeys,
-  type Script,
-  type ScriptReply,
-} from '../redis/index.js';
+import { scriptEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { claimScript, finishScript, releaseScript, renewScript, restoreScript } from './claim-scripts.js';
 
 /** How long a try may go without a renewal before another one takes it over. */
@@ -57,13 +51,7 @@ export function createClaims(
   keys: RedisKeys,
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
-  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> => {
-    try {
-      return await script(redis, [keys.prefix], args);
-    } catch (error) {
-      throw fromRedisError(error, unavailable);
-    }
-  };
+  const run = scriptEdge(redis, keys, unavailable);
   return {
     /** `newId` is for a first try. `born`: when the catalog began, as far as the caller knows. */
     claim: async (key: string, newId: string, born: string | null): Promise<ClaimReply> => {

@@ -2,13 +2,7 @@ import type { ErrorCode } from '../errors/index.js';
 import { encodeContent } from '../catalog/index.js';
 import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
 import type { MediaRecord } from '../media/index.js';
-import {
-  fromRedisError,
-  type RedisClient,
-  type RedisKeys,
-  type Script,
-  type ScriptReply,
-} from '../redis/index.js';
+import { fromRedisError, scriptEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import {
   acceptScript,
   beatScript,
@@ -53,13 +47,7 @@ export function createIntents(
   keys: RedisKeys,
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
-  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> => {
-    try {
-      return await script(redis, [keys.prefix], args);
-    } catch (error) {
-      throw fromRedisError(error, unavailable);
-    }
-  };
+  const run = scriptEdge(redis, keys, unavailable);
   return {
     /**
      * Also the probe that Redis takes writes: nothing is read from the client before it has answered.

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys, type ScriptReply } from '../redis/index.js';
+import { redisEdge, type RedisClient, type RedisKeys, type ScriptReply } from '../redis/index.js';
 import { decodeDriftCursor, encodeDriftCursor } from './drift-cursor.js';
 import { driftKinds, type Drift, type DriftItem, type DriftKind, type DriftPage } from './drift-item.js';
 import { noteDriftScript, readDriftScript } from './drift-scripts.js';
@@ -26,13 +26,7 @@ export interface NoteDrift {
 
 /** Reports of what runs found different: that of the last full run, and those of the runs under way. */
 export function driftReport(redis: RedisClient, keys: RedisKeys) {
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
-  };
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
 
   return {
     /**

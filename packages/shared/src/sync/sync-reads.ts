@@ -1,5 +1,5 @@
 import type { HostBudget } from '../media-host/media-host.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
 import type { SyncProblem, SyncRun } from './sync-run.js';
 
@@ -53,13 +53,7 @@ export interface SyncMarks {
 
 /** What is known of runs. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
 export function syncReads(redis: RedisClient, keys: RedisKeys) {
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
-  };
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const readRunning = (): Promise<RunningRun | null> =>
     guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null);
 
