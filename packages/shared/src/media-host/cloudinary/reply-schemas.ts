@@ -136,7 +136,8 @@ function toHostAsset(reply: AssetReply): HostAsset {
     // The version is the time of the last upload in unix seconds.
     uploadedAt: reply.uploaded_at ?? isoSeconds(reply.version),
     context: readContext(reply.context ?? {}),
-    tags: reply.tags ?? [],
+    // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
+    tags: (reply.tags ?? []).map((tag) => tag.toWellFormed()),
   };
 }
 
@@ -144,7 +145,8 @@ function readContext(context: Record<string, unknown>): Record<string, string> {
   const { custom } = context;
   const source = typeof custom === 'object' && custom !== null ? custom : context;
   const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(source)) if (typeof value === 'string') result[name] = value;
+  for (const [name, value] of Object.entries(source))
+    if (typeof value === 'string') result[name] = value.toWellFormed();
   return result;
 }
 
