@@ -1,6 +1,6 @@
 import type { DurabilityLevel } from '../config/index.js';
 import { HoldfastError } from '../errors/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { groupEntries, type ContentOf, type EntryGroup } from './index-entries.js';
 import { absentEntriesScript, createPageScript, provenScript } from './page-scripts.js';
 import { encodeVerified, type StoredRecord } from './record-codec.js';
@@ -12,6 +12,8 @@ export interface FreshRecord extends ContentOf {
 
 /** The scripts hand so many arguments to one command at once; Lua has room for 8,000. */
 const LARGEST_GROUP = 2_000;
+
+const guarded = redisEdge('CATALOG_UNAVAILABLE');
 
 /**
  * Writes a page of records, each once in it, as `saving`, in one step and much cheaper than one by one: only where none of
@@ -89,13 +91,5 @@ function* inParts(groups: readonly EntryGroup[]): Generator<EntryGroup> {
       const { key, members, scores, owners } = group;
       yield { key, members: part(members), scores: part(scores), owners: part(owners) };
     }
-  }
-}
-
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
 }

@@ -1,5 +1,5 @@
 import { resourceTypes, type ResourceType } from '../media/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 
 /** An asset on the host that was never acknowledged and must go. */
 export interface RefusedAsset {
@@ -7,13 +7,7 @@ export interface RefusedAsset {
   resourceType: ResourceType;
 }
 
-async function run<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-  }
-}
+const run = redisEdge('QUEUE_UNAVAILABLE');
 
 /** Refused uploads whose removal from the host failed: remembered, and retried until the host confirms. */
 export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
