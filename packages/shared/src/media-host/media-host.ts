@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { HoldfastError } from '../errors/index.js';
-import type { HostMetadata, ResourceType } from '../media/index.js';
+import type { AssetFacts, HostMetadata, ResourceType } from '../media/index.js';
 import type { CircuitState } from './host-circuit.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
@@ -10,23 +10,8 @@ export interface AssetRef {
 }
 
 /** One asset as the host has it. */
-export interface HostAsset extends AssetRef, HostMetadata {
-  /** Never changes, also when the asset is renamed. */
-  assetId: string;
-  /** Null for raw files without one. */
-  format: string | null;
-  bytes: number;
-  width: number | null;
-  height: number | null;
-  durationSeconds: number | null;
-  /** Where the bytes are served. Absolute on Cloudinary; on the local host a path below the API's own address (`/media/…`). */
-  url: string;
-  /** MD5 of the stored bytes in hex, where the host tells it. */
-  etag: string | null;
-  /** Grows when the bytes are overwritten. */
-  version: number;
-  /** ISO 8601, one-second granularity on Cloudinary. First creation, and last upload or overwrite. */
-  createdAt: string;
+export interface HostAsset extends AssetRef, AssetFacts {
+  /** ISO 8601, as `createdAt`. Last upload or overwrite. */
   uploadedAt: string;
 }
 

@@ -7,15 +7,21 @@ import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } fro
 export interface AssetFacts extends HostMetadata {
   publicId: string;
   resourceType: ResourceType;
+  /** Never changes, also when the asset is renamed. */
   assetId: string;
+  /** Null for raw files without one. */
   format: string | null;
   bytes: number;
   width: number | null;
   height: number | null;
   durationSeconds: number | null;
+  /** Where the bytes are served. Absolute on Cloudinary; on the local host a path below the API's own address (`/media/…`). */
   url: string;
+  /** MD5 of the stored bytes in hex, where the host tells it. */
   etag: string | null;
+  /** Grows when the bytes are overwritten. */
   version: number;
+  /** ISO 8601, one-second granularity on Cloudinary. First creation. */
   createdAt: string;
 }
 
