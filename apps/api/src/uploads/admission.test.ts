@@ -3,13 +3,8 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
-import {
-  LARGE,
-  openUploadBench,
-  png,
-  type UploadBench,
-  uploadLimits,
-} from '../../test/support/upload-bench.js';
+import { aPng } from '../../test/support/api-pair.js';
+import { LARGE, openUploadBench, type UploadBench, uploadLimits } from '../../test/support/upload-bench.js';
 
 let bench: UploadBench;
 beforeEach(async () => {
@@ -34,13 +29,13 @@ describe('admission', () => {
     await bench.uploads.intents.beat([]);
     await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
     await bench.expectNothingLeft();
-    expect(await bench.send([['file', png()]])).toMatchObject({ status: 202 });
+    expect(await bench.send([['file', aPng()]])).toMatchObject({ status: 202 });
   });
 
   it('answers 503 at once while Redis is away, with nothing read or stored', async () => {
     await bench.redis.kill();
     const started = performance.now();
-    const answer = await bench.send([['file', png(LARGE)]]);
+    const answer = await bench.send([['file', aPng(LARGE)]]);
     expect(answer).toMatchObject({ status: 503, body: { code: 'QUEUE_UNAVAILABLE' } });
     expect(answer.headers.get('retry-after')).not.toBeNull();
     expect(performance.now() - started).toBeLessThan(1_000);
@@ -50,7 +45,7 @@ describe('admission', () => {
   it('answers 503 within a second while Redis is paused', async () => {
     bench.redis.pause();
     const started = performance.now();
-    expect(await bench.send([['file', png()]])).toMatchObject({
+    expect(await bench.send([['file', aPng()]])).toMatchObject({
       status: 503,
       body: { code: 'QUEUE_UNAVAILABLE' },
     });
@@ -60,7 +55,7 @@ describe('admission', () => {
 
   it('answers 503 when too many jobs wait', async () => {
     await bench.redis.client.rpush('{holdfast}:save:wait', ...Array.from({ length: 1_001 }, String));
-    expect(await bench.send([['file', png()]])).toMatchObject({ status: 503, body: { code: 'OVERLOADED' } });
+    expect(await bench.send([['file', aPng()]])).toMatchObject({ status: 503, body: { code: 'OVERLOADED' } });
   });
 
   it('accepts what was committed although Redis was emptied meanwhile', async () => {
@@ -70,7 +65,7 @@ describe('admission', () => {
       await bench.redis.client.flushall();
       return result;
     };
-    const { status, body } = await bench.send([['file', png()]]);
+    const { status, body } = await bench.send([['file', aPng()]]);
     expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'saving' } } });
     const { id } = body['media'] as { id: string };
     expect(await bench.catalog.find(id)).toMatchObject({ id, status: 'saving' });
@@ -84,7 +79,7 @@ describe('admission', () => {
       await bench.redis.kill();
       return result;
     };
-    const data = png();
+    const data = aPng();
     const { status, body } = await bench.send([['file', data]]);
     expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
     const { id } = body['media'] as { id: string };
@@ -99,7 +94,7 @@ describe('admission', () => {
   it('answers 503 within a second to a request with a key too while Redis is paused', async () => {
     bench.redis.pause();
     const started = performance.now();
-    expect(await bench.send([['file', png()]], { 'Idempotency-Key': 'k' })).toMatchObject({
+    expect(await bench.send([['file', aPng()]], { 'Idempotency-Key': 'k' })).toMatchObject({
       status: 503,
       body: { code: 'QUEUE_UNAVAILABLE' },
     });
@@ -111,7 +106,7 @@ describe('admission', () => {
     const { claims } = bench.uploads;
     const held = await claims.claim(claimKey('anonymous', 'k'), newMediaId(), null);
     expect(held.state).toBe('held');
-    const answer = await bench.send([['file', png()]], { 'Idempotency-Key': 'k' });
+    const answer = await bench.send([['file', aPng()]], { 'Idempotency-Key': 'k' });
     expect(answer).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_IN_PROGRESS' } });
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(10);
     expect(await bench.filesOnHost()).toEqual([]);
@@ -124,7 +119,7 @@ describe('admission', () => {
       await bench.redis.kill();
       return result;
     };
-    const data = png();
+    const data = aPng();
     const key = { 'Idempotency-Key': 'k' };
     const first = await bench.send([['file', data]], key);
     expect(first).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });

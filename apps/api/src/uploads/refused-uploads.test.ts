@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LARGE, openUploadBench, png, type Part, type UploadBench } from '../../test/support/upload-bench.js';
+import { aPng } from '../../test/support/api-pair.js';
+import { LARGE, openUploadBench, type Part, type UploadBench } from '../../test/support/upload-bench.js';
 
 let bench: UploadBench;
 beforeEach(async () => {
@@ -15,12 +16,12 @@ describe('S17: bad input leaves nothing behind', () => {
     `sha-256=:${createHash('sha256').update(text).digest('base64')}:`;
   it.each<[string, Part[], Record<string, string>, number, string]>([
     ['no file', [['title', 'x']], {}, 400, 'FILE_MISSING'],
-    ['a file under another name', [['photo', png()]], {}, 400, 'FILE_MISSING'],
+    ['a file under another name', [['photo', aPng()]], {}, 400, 'FILE_MISSING'],
     [
       'two files',
       [
-        ['file', png()],
-        ['file', png()],
+        ['file', aPng()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -29,8 +30,8 @@ describe('S17: bad input leaves nothing behind', () => {
     [
       'two large files',
       [
-        ['file', png(LARGE)],
-        ['file', png(LARGE)],
+        ['file', aPng(LARGE)],
+        ['file', aPng(LARGE)],
       ],
       {},
       400,
@@ -38,13 +39,13 @@ describe('S17: bad input leaves nothing behind', () => {
     ],
     ['an empty file', [['file', Buffer.alloc(0)]], {}, 400, 'FILE_EMPTY'],
     ['a text file that calls itself an image', [['file', Buffer.from('hello')]], {}, 415, 'UNSUPPORTED_TYPE'],
-    ['a file that is too large', [['file', png(1_000_001)]], {}, 413, 'FILE_TOO_LARGE'],
-    ['a body far too large', [['file', png(3_000_000)]], {}, 413, 'FILE_TOO_LARGE'],
+    ['a file that is too large', [['file', aPng(1_000_001)]], {}, 413, 'FILE_TOO_LARGE'],
+    ['a body far too large', [['file', aPng(3_000_000)]], {}, 413, 'FILE_TOO_LARGE'],
     [
       'a title that is too long',
       [
         ['title', 'x'.repeat(501)],
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -53,7 +54,7 @@ describe('S17: bad input leaves nothing behind', () => {
     [
       'a title that is too long after a large file',
       [
-        ['file', png(LARGE)],
+        ['file', aPng(LARGE)],
         ['title', 'x'.repeat(501)],
       ],
       {},
@@ -65,7 +66,7 @@ describe('S17: bad input leaves nothing behind', () => {
       [
         ['title', 'a'],
         ['title', 'b'],
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -75,7 +76,7 @@ describe('S17: bad input leaves nothing behind', () => {
       'a title that is an object',
       [
         ['title[a]', 'a'],
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -85,23 +86,23 @@ describe('S17: bad input leaves nothing behind', () => {
       '51 tags',
       [
         ['tags', Array.from({ length: 51 }, (_unused, index) => `t${String(index)}`).join(',')],
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
       'INVALID_REQUEST',
     ],
-    ['another digest', [['file', png()]], { 'Repr-Digest': digestOf('x') }, 400, 'DIGEST_MISMATCH'],
+    ['another digest', [['file', aPng()]], { 'Repr-Digest': digestOf('x') }, 400, 'DIGEST_MISMATCH'],
     [
       'another digest of a large file',
-      [['file', png(LARGE)]],
+      [['file', aPng(LARGE)]],
       { 'Repr-Digest': digestOf('x') },
       400,
       'DIGEST_MISMATCH',
     ],
     [
       'a digest that cannot be one',
-      [['file', png()]],
+      [['file', aPng()]],
       { 'Repr-Digest': 'sha-256=:x:' },
       400,
       'INVALID_REQUEST',
@@ -110,7 +111,7 @@ describe('S17: bad input leaves nothing behind', () => {
       'a field of a megabyte',
       [
         ['title', 'x'.repeat(1_000_000)],
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -120,7 +121,7 @@ describe('S17: bad input leaves nothing behind', () => {
       'a thousand parts',
       [
         ...Array.from({ length: 1_000 }, (_unused, index): Part => [`f${String(index)}`, 'x']),
-        ['file', png()],
+        ['file', aPng()],
       ],
       {},
       400,
@@ -156,7 +157,7 @@ describe('S17: bad input leaves nothing behind', () => {
     'a client that vanishes after %i bytes of its body',
     async (cut) => {
       const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
-      const body = Buffer.concat([Buffer.from(head), png(LARGE), Buffer.from('\r\n--b--\r\n')]);
+      const body = Buffer.concat([Buffer.from(head), aPng(LARGE), Buffer.from('\r\n--b--\r\n')]);
       const socket = connect(bench.port, '127.0.0.1');
       await once(socket, 'connect');
       socket.write(
@@ -181,7 +182,7 @@ it.each([
     const result = await put(request);
     return { ...result, asset: { ...result.asset, ...told } };
   };
-  expect(await bench.send([['file', png(bytes)]])).toMatchObject({
+  expect(await bench.send([['file', aPng(bytes)]])).toMatchObject({
     status: 502,
     body: { code: 'HOST_CONTENT_MISMATCH' },
   });

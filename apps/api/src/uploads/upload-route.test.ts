@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LARGE, openUploadBench, png, type UploadBench } from '../../test/support/upload-bench.js';
+import { aPng } from '../../test/support/api-pair.js';
+import { LARGE, openUploadBench, type UploadBench } from '../../test/support/upload-bench.js';
 
 let bench: UploadBench;
 beforeEach(async () => {
@@ -12,7 +13,7 @@ describe('an upload', () => {
   it.each([['small', 1_000] as const, ['large', LARGE] as const])(
     'that is %s is in the catalog as saving, with its jobs, when it is acknowledged',
     async (_size, bytes) => {
-      const data = png(bytes);
+      const data = aPng(bytes);
       const { status, body, headers } = await bench.send([
         ['title', 'before'],
         ['file', data],
@@ -45,7 +46,7 @@ describe('an upload', () => {
   );
 
   it('with a matching digest is taken', async () => {
-    const data = png();
+    const data = aPng();
     const digest = createHash('sha256').update(data).digest('base64');
     expect((await bench.send([['file', data]], { 'Repr-Digest': `sha-256=:${digest}:` })).status).toBe(202);
   });

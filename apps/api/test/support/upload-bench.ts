@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -57,9 +56,6 @@ export const uploadLimits: UploadSettings = {
   allowedTypes: ['image/*', 'application/zip'],
 };
 
-const PNG = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex');
-/** A PNG by its first bytes, never the same twice. */
-export const png = (bytes = 1_000): Buffer => Buffer.concat([PNG, randomBytes(bytes - PNG.length)]);
 /** Larger than what is read whole before it goes to the host. */
 export const LARGE = 600_000;
 
