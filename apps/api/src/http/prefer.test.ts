@@ -13,4 +13,9 @@ it.each([
   ['wait=soon', {}],
   ['wait=1.5', {}],
   ['await=3', {}],
+  ['x="a, wait=3", wait=4', { waitSeconds: 4 }],
+  ['handling=lenient; x="a, wait=3"', {}],
+  [String.raw`x="a \", wait=3", wait=4`, { waitSeconds: 4 }],
+  ['x="never closed, wait=3', {}],
+  ['foo; x=";", wait=6; y', { waitSeconds: 6 }],
 ])('reads %j', (header, preferences) => expect(readPrefer(header)).toEqual(preferences));

@@ -4,11 +4,15 @@ export interface Preferences {
   waitSeconds?: number;
 }
 
+/** With its end or without one, so that every quote is passed over once. */
+const QUOTED = /"(?:[^"\\]|\\.?)*"?/gs;
 const WAIT = /^wait\s*=\s*"?(\d{1,6})"?$/i;
 
 /** Unknown and malformed preferences are ignored, as the RFC wants it; of several the first counts. */
 export function readPrefer(header: string | readonly string[] | undefined): Preferences {
-  for (const preference of String(header ?? '').split(',')) {
+  // What separates preferences separates nothing inside quotes.
+  const preferences = String(header ?? '').replace(QUOTED, (quoted) => quoted.replace(/[,;]/g, ' '));
+  for (const preference of preferences.split(',')) {
     const [token = ''] = preference.split(';', 1);
     const seconds = WAIT.exec(token.trim())?.[1];
     if (seconds !== undefined) return { waitSeconds: Number(seconds) };
