@@ -100,6 +100,16 @@ describe('who may do what', () => {
     expect(list.body).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
   });
 
+  it.each(['/api/media', '/api/media/sync/status', '/metrics'])(
+    'asks for a login where a person opens %s in a browser',
+    async (path) => {
+      const opened = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+      const answer = await locked.call('GET', path, undefined, opened);
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Basic /);
+    },
+  );
+
   it.each([
     ['POST', '/api/media/sync-cloudinary'],
     ['GET', '/api/media/sync-cloudinary'],

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { roles, type AccessSettings, type Role } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { authenticate } from './api-key.js';
@@ -9,19 +9,20 @@ export interface AccessRule {
   role: Role | 'open';
   /** Open to everyone where PUBLIC_READ is on. */
   publicRead: boolean;
-  /** What a 401 asks for: browsers show their login only for Basic. */
+  /** What a 401 asks programs for. Who opens a page gets the login of the browser, which knows only Basic. */
   challenge: 'Basic' | 'Bearer';
 }
 
 /** Lets a request through when its key has the role; roles include the weaker ones. */
 export function requireAccess(access: AccessSettings, rule: AccessRule): RequestHandler {
-  const { role: needed, challenge } = rule;
+  const { role: needed } = rule;
   const open = needed === 'open' || (rule.publicRead && access.publicRead);
   return (req, res, next) => {
     const client = authenticate(access, req.headers);
     if (client !== null) contextOf(req).client = client;
     if (open) return next();
     if (client === null) {
+      const challenge = isOpenedAsPage(req) ? 'Basic' : rule.challenge;
       res.setHeader(
         'WWW-Authenticate',
         `${challenge} realm="holdfast"${challenge === 'Basic' ? ', charset="UTF-8"' : ''}`,
@@ -32,4 +33,9 @@ export function requireAccess(access: AccessSettings, rule: AccessRule): Request
       throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
     next();
   };
+}
+
+/** Scripts of our own pages do not ask for HTML, so no login of the browser comes between them and the answer. */
+function isOpenedAsPage(req: Request): boolean {
+  return req.get('accept')?.includes('text/html') ?? false;
 }
