@@ -11,6 +11,8 @@ export interface ServerJudgement {
   believesFsync(): boolean;
   /** Resolves once the present server is judged, or cannot be. */
   judged(): Promise<void>;
+  /** Names the server that was judged last, and its start; null before the first. */
+  serverRun(): string | null;
   close(): Promise<void>;
 }
 
@@ -25,12 +27,14 @@ export interface JudgementOptions {
 export function createServerJudgement({ redis, settings, onFacts, log }: JudgementOptions): ServerJudgement {
   const fsync = createFsyncJudgement(settings, log);
   let judgedAt = -Infinity;
+  let serverRun: string | null = null;
   let judging: Promise<void> | undefined;
 
   const judge = async (): Promise<void> => {
     try {
       const facts = await readServerFacts(serverOf(redis, redisKeys(settings.prefix).barrier));
       onFacts(facts);
+      if (facts.runId !== '') serverRun = facts.runId;
       if (await fsync.consider(facts)) judgedAt = performance.now();
     } catch (error) {
       fsync.forget();
@@ -52,6 +56,7 @@ export function createServerJudgement({ redis, settings, onFacts, log }: Judgeme
     judged: async () => {
       if (judging !== undefined || performance.now() - judgedAt > LASTS_MS) await begin();
     },
+    serverRun: () => serverRun,
     close: async () => {
       redis.off('ready', onReady);
       await fsync.close();

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { SyncPayload } from '@holdfast/shared/jobs';
 import { aRecord } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { silentLogger } from '@holdfast/shared/logging';
@@ -23,11 +24,15 @@ const enqueue = async (count: number): Promise<MediaRecord[]> => {
   for (const record of records) await bench.upload(record);
   return records;
 };
+const untilRedisIsBack = () =>
+  vi.waitFor(() => Promise.all([bench.queues.counts(), bench.catalog.counts()]), within);
 /** Cuts the connections of one role; the watch looks at once when its own is back. */
 const cut = async (role: string): Promise<void> => {
   const clients = ((await bench.sandbox.client.call('CLIENT', 'LIST')) as string).split('\n');
   for (const line of clients.filter((one) => one.includes(`name=holdfast-${role} `)))
     await bench.sandbox.client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '');
+  // The test's own were among them.
+  await untilRedisIsBack();
 };
 
 it('goes on after the server lost its scripts', async () => {
@@ -110,15 +115,40 @@ it('goes on by itself when Redis was killed and is back', async () => {
   await untilVerified(await enqueue(2));
   await bench.sandbox.kill();
   await bench.sandbox.restart();
-  await vi.waitFor(() => bench.queues.counts(), within);
+  await untilRedisIsBack();
   await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
+});
+
+it('asks for one sync when Redis was restarted, and for none when only the connections were lost', async () => {
+  const { sandbox, queues } = bench;
+  const startups = async (): Promise<unknown[]> => {
+    const kept = await queues.queues.sync.getJobs(['waiting', 'active', 'delayed', 'completed', 'failed']);
+    return kept.map(({ data }) => data as SyncPayload).filter(({ trigger }) => trigger === 'startup');
+  };
+  await bench.startWorker();
+  await bench.startWorker();
+  await untilVerified(await enqueue(2));
+  await cut('background');
+  await untilVerified(await enqueue(2));
+  expect(await startups()).toEqual([]);
+  await sandbox.kill();
+  await sandbox.restart();
+  await untilRedisIsBack();
+  await vi.waitFor(
+    async () => {
+      // The watch looks when its connection is back.
+      await cut('background');
+      expect(await startups()).toMatchObject([{ mode: 'incremental' }]);
+    },
+    { timeout: 20_000, interval: 250 },
+  );
 });
 
 it('waits for a Redis that is not there when it starts', async () => {
   await bench.sandbox.kill();
   await bench.startWorker();
   await bench.sandbox.restart();
-  await vi.waitFor(() => bench.queues.counts(), within);
+  await untilRedisIsBack();
   await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
 });
 

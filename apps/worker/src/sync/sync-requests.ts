@@ -7,6 +7,8 @@ import { newMediaId } from '@holdfast/shared/media';
 export interface SyncRequests {
   /** A media was verified: one sync a little later serves all of them. Never throws, never waits. */
   afterUpload(): void;
+  /** Redis was restarted, or another server serves: what it lacks of the last uploads is on the host. Throws QUEUE_UNAVAILABLE. */
+  serverChanged(): Promise<void>;
   /** The catalog was found empty. Throws QUEUE_UNAVAILABLE. */
   recovery(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export function createSyncRequests(
         },
       );
     },
+    serverChanged: () => request({ trigger: 'startup', mode: 'incremental' }, delay, 'sync-server-changed'),
     recovery: () => request({ trigger: 'recovery', mode: 'full' }, 0, 'sync-recovery'),
   };
 }

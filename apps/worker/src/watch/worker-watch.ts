@@ -48,6 +48,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     deleting: () => sweepDeleting({ ...deps, redis }),
   };
   let ticks = 0;
+  let lastServerRun: string | null = null;
   let started = false;
   let ticking: Promise<void> | undefined;
   let sweeping: Promise<void> | undefined;
@@ -64,6 +65,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     if (!started || sight.scheduleGone) await schedules.ensure();
     if (!started) await schedules.requestStartup();
     started = true;
+    await noticeServerChange();
     await presence.refresh();
     // Not waited for: they go over other connections, or ask the host, and must not hold up the next look.
     for (const worker of workers.filter(({ queue }) => sight.active.includes(queue)))
@@ -86,6 +88,16 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
     await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
     idleCheck(sight);
+  };
+  // Without fsync on every write, or after a failover, a server may lack what the one before had acknowledged.
+  const noticeServerChange = async (): Promise<void> => {
+    const now = deps.server.serverRun();
+    if (now === lastServerRun) return;
+    if (lastServerRun !== null) {
+      log.warn('watch.server_changed');
+      await syncRequests.serverChanged();
+    }
+    lastServerRun = now;
   };
   const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
     if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
