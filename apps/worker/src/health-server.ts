@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 
 export interface HealthServerOptions {
   host: string;
@@ -49,6 +49,7 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
     start: async () => {
       if (port === undefined) return;
       server = createServer((request, response) => {
+        response.setHeader('X-Request-Id', requestIdFrom(request.headers['x-request-id']));
         const path = (request.url ?? '').split('?', 1)[0] ?? '';
         const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
         void answerWith(response, known ?? (() => json(404, 'not found')));

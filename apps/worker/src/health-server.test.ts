@@ -1,0 +1,29 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { silentLogger } from '@holdfast/shared/logging';
+import { freePort } from '@holdfast/shared/testing';
+import { createHealthServer } from './health-server.js';
+
+it.each([
+  ['/livez', 200],
+  ['/readyz', 503],
+  ['/metrics', 500],
+  ['/nothing', 404],
+])('names the request in its answer to %s', async (path, status) => {
+  const port = await freePort();
+  const server = createHealthServer({
+    host: '127.0.0.1',
+    port,
+    isReady: () => false,
+    metrics: () => Promise.reject(new Error('no figures')),
+    log: silentLogger,
+  });
+  await server.start();
+  onTestFinished(() => server.stop(AbortSignal.timeout(1_000)));
+  const ask = (headers: Record<string, string>) =>
+    fetch(`http://127.0.0.1:${String(port)}${path}`, { headers: { ...headers, Connection: 'close' } });
+
+  const named = await ask({ 'X-Request-Id': 'probe-7' });
+  expect([named.status, named.headers.get('x-request-id')]).toEqual([status, 'probe-7']);
+  const fresh = await ask({ 'X-Request-Id': 'two words' });
+  expect(fresh.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+});
