@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readSettings, refuseOpenAccess, type Environment } from '@holdfast/shared/config';
+import { readServingSettings, type Environment } from '@holdfast/shared/config';
 import { runUntilSignal, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { announce } from './announce.js';
@@ -22,8 +22,7 @@ const PART_MARGIN_MS = 1_000;
  */
 export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
   const env = withoutEmbedded(given);
-  const settings = readSettings(env);
-  refuseOpenAccess(settings);
+  const settings = readServingSettings(env);
   const log = createLogger(settings.log, { process: 'launcher' });
   const folder = settings.redis.external
     ? undefined

@@ -1,10 +1,9 @@
-import { readSettings, refuseOpenAccess } from '@holdfast/shared/config';
+import { readServingSettings } from '@holdfast/shared/config';
 import type { Command } from './command.js';
 
 /** Reads the settings as the processes do, and reaches for nothing. Rejects with CONFIG_INVALID and all problems. */
 export const checkConfig: Command = (env) => {
-  const settings = readSettings(env);
-  refuseOpenAccess(settings);
+  const settings = readServingSettings(env);
   const { host, redis, access, sync, dataDir } = settings;
   return Promise.resolve({
     exitCode: 0,

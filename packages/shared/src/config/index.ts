@@ -4,8 +4,8 @@ export { durabilityLevels, isBelow, type DurabilityLevel } from './durability-le
 export type { CloudinarySettings, HostSettings, LocalHostSettings } from './host-settings.js';
 export type { RedisConnection, RedisNode, RedisSettings, StorageType } from './redis-settings.js';
 export {
+  readServingSettings,
   readSettings,
-  refuseOpenAccess,
   type DurabilitySettings,
   type JobSettings,
   type Settings,

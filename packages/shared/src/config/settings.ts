@@ -58,6 +58,28 @@ export interface Settings {
 
 /** Reads and checks every variable. Throws CONFIG_INVALID with all problems at once, none of which repeats a value. */
 export function readSettings(env: Environment): Settings {
+  return readWith(env, () => undefined);
+}
+
+/** As `readSettings`, for whoever starts the API: an API that a network could use without any key is a problem too. */
+export function readServingSettings(env: Environment): Settings {
+  return readWith(env, (settings, problem, known) => {
+    // Keys that cannot be used are named already.
+    if (known.some(({ path }) => path.startsWith('API_KEYS')) || !isOpenToNetwork(settings)) return;
+    problem({
+      path: 'API_KEYS',
+      message: 'is needed when HOST is not a loopback address (or set ALLOW_ANONYMOUS=true)',
+    });
+  });
+}
+
+type AlsoCheck = (
+  settings: Settings,
+  problem: (p: FieldProblem) => void,
+  known: readonly FieldProblem[],
+) => void;
+
+function readWith(env: Environment, alsoCheck: AlsoCheck): Settings {
   const problems: FieldProblem[] = [];
   const problem = (p: FieldProblem): void => {
     problems.push(p);
@@ -73,6 +95,7 @@ export function readSettings(env: Environment): Settings {
       Object.fromEntries(Object.entries(given).filter(([name]) => !problems.some((p) => p.path === name))),
     );
   const settings = compose(usable, problem);
+  alsoCheck(settings, problem, problems);
   if (problems.length > 0) {
     throw new HoldfastError('CONFIG_INVALID', `${String(problems.length)} problem(s) in the configuration`, {
       errors: problems,
@@ -120,17 +143,8 @@ function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
   };
 }
 
-/** Throws CONFIG_INVALID when the API would be open to a network without any key. */
-export function refuseOpenAccess(settings: Settings): void {
-  if (settings.access.keys.length > 0 || settings.allowAnonymous || isLoopback(settings.http.host)) return;
-  throw new HoldfastError('CONFIG_INVALID', 'the API would be open to everyone', {
-    errors: [
-      {
-        path: 'API_KEYS',
-        message: 'is needed when HOST is not a loopback address (or set ALLOW_ANONYMOUS=true)',
-      },
-    ],
-  });
+function isOpenToNetwork({ access, allowAnonymous, http }: Settings): boolean {
+  return access.keys.length === 0 && !allowAnonymous && !isLoopback(http.host);
 }
 
 function isLoopback(host: string): boolean {

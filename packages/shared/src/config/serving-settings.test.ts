@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { HoldfastError, type FieldProblem } from '../errors/index.js';
+import { readServingSettings } from './settings.js';
+
+function problemsOf(env: Record<string, string>): readonly FieldProblem[] {
+  try {
+    readServingSettings(env);
+    return [];
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'CONFIG_INVALID') return error.errors ?? [];
+    throw error;
+  }
+}
+
+const pathsOf = (env: Record<string, string>): readonly string[] => problemsOf(env).map(({ path }) => path);
+
+it('reports an open address without a key together with the other problems', () => {
+  expect(pathsOf({ HOST: '0.0.0.0', PORT: 'abc', LOG_LEVEL: 'x' }).toSorted()).toEqual([
+    'API_KEYS',
+    'LOG_LEVEL',
+    'PORT',
+  ]);
+});
+
+it('refuses an open address without a key, and nothing else', () => {
+  expect(pathsOf({ HOST: '0.0.0.0' })).toEqual(['API_KEYS']);
+  expect(pathsOf({ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' })).toEqual([]);
+  expect(pathsOf({ HOST: '0.0.0.0', API_KEYS: 'web:write:a-secret-of-some-length' })).toEqual([]);
+  expect(pathsOf({ HOST: '127.0.0.2' })).toEqual([]);
+  expect(pathsOf({ HOST: '::1' })).toEqual([]);
+});
+
+it('names unusable keys once, and does not also ask for keys', () => {
+  expect(problemsOf({ HOST: '0.0.0.0', API_KEYS: 'web:boss:secret' })).toEqual([
+    { path: 'API_KEYS[0]', message: 'must have the role read, write or admin' },
+  ]);
+});
