@@ -1,5 +1,5 @@
 import { startSentinelSandbox } from '@holdfast/shared/testing';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { aPng } from './harness/client.js';
 import { coreSuite } from './harness/core-suite.js';
 import { failoverUnderUploads } from './harness/failover.js';
@@ -11,7 +11,12 @@ it('S12: loses nothing when the master is killed under uploads', { timeout: 100_
   const failover = await failoverUnderUploads(running());
   // Sentinel needs most of it: it waits for a second, and then votes.
   expect(failover.backAfterMs).toBeLessThan(15_000);
-  const { body } = await client.upload(aPng(), {}, { Prefer: 'wait=20' });
-  // The other replica follows the new master.
-  expect(body.media).toMatchObject({ status: 'verified', persistence: { level: 'replicated' } });
+  // Until the other replica follows the new master, no more than fsynced can be confirmed.
+  await vi.waitFor(
+    async () => {
+      const { body } = await client.upload(aPng(), {}, { Prefer: 'wait=20' });
+      expect(body.media).toMatchObject({ status: 'verified', persistence: { level: 'replicated' } });
+    },
+    { timeout: 40_000, interval: 500 },
+  );
 });

@@ -7,6 +7,8 @@ import { uploadFrom } from './upload.js';
 
 const SELDOM_MS = 30_000;
 const OFTEN_MS = 2_000;
+/** A run that was asked for may have to wait for another one before it shows. */
+const AWAITED_MS = 60_000;
 
 /** Does one part; what goes wrong is said at the top, and the other parts go on. @param {() => Promise<unknown>} work */
 async function part(work) {
@@ -37,6 +39,7 @@ function onSubmit(form, work) {
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+let awaitedUntil = 0;
 
 async function refresh() {
   clearTimeout(timer);
@@ -47,13 +50,17 @@ async function refresh() {
     : [false];
   byId('forget-key', HTMLButtonElement).hidden = !hasKey();
   clearTimeout(timer);
-  timer = setTimeout(() => void refresh(), running === true ? OFTEN_MS : SELDOM_MS);
+  const isOften = running === true || Date.now() < awaitedUntil;
+  timer = setTimeout(() => void refresh(), isOften ? OFTEN_MS : SELDOM_MS);
 }
 
 const upload = byId('upload', HTMLFormElement);
 const sync = byId('sync', HTMLFormElement);
 onSubmit(upload, () => uploadFrom(upload));
-onSubmit(sync, () => startSync(byId('sync-mode', HTMLSelectElement).value));
+onSubmit(sync, () => {
+  awaitedUntil = Date.now() + AWAITED_MS;
+  return startSync(byId('sync-mode', HTMLSelectElement).value);
+});
 byId('more', HTMLButtonElement).addEventListener('click', () => void part(showMore));
 byId('forget-key', HTMLButtonElement).addEventListener('click', () => {
   forgetKey();

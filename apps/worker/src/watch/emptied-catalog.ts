@@ -17,7 +17,13 @@ export async function greetEmptiedCatalog(
   try {
     if ((await redis.set(keys.bornLease, 1, 'PX', LEASE_MS, 'NX')) === null) return;
     log.warn('watch.catalog_empty');
-    await syncRequests.recovery();
+    try {
+      await syncRequests.recovery();
+    } catch (error) {
+      // The connection of the queues may be back a moment after this one: whoever looks next asks again.
+      await redis.del(keys.bornLease);
+      throw error;
+    }
     await redis.set(keys.born, Date.now(), 'NX');
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');

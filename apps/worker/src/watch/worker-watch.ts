@@ -22,6 +22,8 @@ import { createWatchedKeys } from './watched-keys.js';
 /** The sync queue always has a delayed job (the next run), so its time is looked at on every third tick only. */
 const SYNC_LOOK_EVERY = 3;
 const STOP_WITHIN_MS = 2_000;
+/** What could not be done is tried again soon: the other connections come back a moment after this one. */
+const AGAIN_MS = 1_000;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
 
@@ -54,6 +56,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   let sweeping: Promise<void> | undefined;
   let snapshotting: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let again: NodeJS.Timeout | undefined;
 
   const tickOnce = async (): Promise<void> => {
     const sight = await look();
@@ -105,7 +108,11 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   const tick = (): void => {
     if (stopping.signal.aborted || redis.status !== 'ready') return;
     ticking ??= tickOnce()
-      .catch(logError)
+      .catch((error: Error) => {
+        logError(error);
+        clearTimeout(again);
+        if (!stopping.signal.aborted) again = setTimeout(tick, AGAIN_MS);
+      })
       .finally(() => {
         ticking = undefined;
       });
@@ -131,6 +138,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     stop: async () => {
       stopping.abort();
       clearTimeout(timer);
+      clearTimeout(again);
       redis.off('ready', onReady);
       // What waits for a Redis that does not answer fails when its connection ends.
       const underWay = Promise.all([ticking, sweeping, snapshotting]);
