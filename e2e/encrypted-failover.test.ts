@@ -10,8 +10,8 @@ describe.each([
 ])('on %s over TLS', (storageType, startServers) => {
   const running = coreSuite(() => startServers({ encrypted: true }), { storageType, level: 'replicated' });
 
-  it('S12: loses nothing when the master is killed under uploads', { timeout: 240_000 }, async () => {
+  it('S12: loses nothing when the master is killed under uploads', { timeout: 120_000 }, async () => {
     const failover = await failoverUnderUploads(running());
-    expect(failover.backAfterMs).toBeLessThan(60_000);
+    expect(failover.backAfterMs).toBeLessThan(15_000);
   });
 });

@@ -6,11 +6,11 @@ import { failoverUnderUploads } from './harness/failover.js';
 
 const running = coreSuite(startSentinelSandbox, { storageType: 'Redis Sentinel', level: 'replicated' });
 
-it('S12: loses nothing when the master is killed under uploads', { timeout: 240_000 }, async () => {
+it('S12: loses nothing when the master is killed under uploads', { timeout: 100_000 }, async () => {
   const { client } = running();
   const failover = await failoverUnderUploads(running());
-  // A second or two on an idle machine; a minute is what is promised.
-  expect(failover.backAfterMs).toBeLessThan(60_000);
+  // Sentinel needs most of it: it waits for a second, and then votes.
+  expect(failover.backAfterMs).toBeLessThan(15_000);
   // Until the other replica follows the new master, no more than fsynced can be confirmed.
   await vi.waitFor(
     async () => {

@@ -29,8 +29,6 @@ export async function audit(
 ): Promise<Media[]> {
   const items = await vi.waitFor(
     async () => {
-      // The test's own client may have given up on a failover; nothing of ours depends on it.
-      if (deployment.redis.client.status === 'end') await deployment.redis.client.connect();
       const all = await client.all();
       expect(
         all.filter((media) => media.status !== 'verified').map(({ id, status }) => ({ id, status })),

@@ -15,8 +15,7 @@ export interface Failover {
 const CLIENTS = 4;
 const BEFORE = 10;
 const AFTER = 20;
-/** A Sentinel that a busy machine has held up for two seconds stands back for 30 s (TILT) before it votes. */
-const LIMIT_MS = 75_000;
+const LIMIT_MS = 30_000;
 
 /**
  * Kills the master in the middle of uploads and goes on until uploads are taken again. Then everything that was
