@@ -3,7 +3,7 @@ import { toHoldfastError } from '@holdfast/shared/errors';
 import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import type { RedisClient } from '@holdfast/shared/redis';
+import { reconnectRedis, type RedisClient } from '@holdfast/shared/redis';
 import { createErrorLog } from './error-log.js';
 import type { NoteFailure } from './note-failure.js';
 import { PatientWorker } from './patient-worker.js';
@@ -147,8 +147,8 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     jobsStarted: () => started,
     isIdle: () => running === 0 && !worker.isPaused(),
     reconnect: () => {
-      connection.disconnect(true);
-      void worker.backend.blockingClient?.then((client) => client.disconnect(true)).catch(() => undefined);
+      reconnectRedis(connection);
+      void worker.backend.blockingClient?.then(reconnectRedis).catch(() => undefined);
     },
     recoverStalled: () => worker.backend.moveStalledJobsToWait(),
     onReconnect: (listener) => {

@@ -19,6 +19,7 @@ import {
   type RedisClient,
   type RedisKeys,
   type RedisRole,
+  reconnectRedis,
 } from '@holdfast/shared/redis';
 import type { JobHandler } from './job-handler.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
@@ -87,7 +88,7 @@ export async function openDependencies(
     believesFsync: () => server.believesFsync(),
   });
   const barrier = countConfirmations(
-    boundBarrier(unbound, () => barrierClient.disconnect(true)),
+    boundBarrier(unbound, () => reconnectRedis(barrierClient)),
     registry,
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);

@@ -1,7 +1,13 @@
 import { Cluster } from 'ioredis';
 import { catalogReads, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { connectionEpoch, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import {
+  connectionEpoch,
+  fromRedisError,
+  type RedisClient,
+  type RedisKeys,
+  reconnectRedis,
+} from '@holdfast/shared/redis';
 import { createBatch } from '@holdfast/shared/batch';
 
 /** What the server has of one record. */
@@ -57,6 +63,6 @@ async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<voi
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
   if (role === 'master') return;
-  redis.disconnect(true);
+  reconnectRedis(redis);
   throw new HoldfastError('CATALOG_UNAVAILABLE', 'the server that answers is not the master');
 }

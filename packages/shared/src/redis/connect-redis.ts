@@ -4,6 +4,7 @@ import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { redisErrorKind } from './redis-error.js';
+import { SentinelConnector } from './sentinel-connector.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -75,6 +76,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         // The sentinels are what `rediss://` names; without this they would be asked in the clear.
         ...(connection.tls ? { sentinelTLS: {} } : {}),
         failoverDetector: true,
+        Connector: SentinelConnector,
         sentinelRetryStrategy: reconnectDelay,
       });
     case 'cluster':

@@ -1,0 +1,44 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { readSettings } from '../config/index.js';
+import { silentLogger } from '../logging/index.js';
+import { startFaultProxy, startSentinelSandbox } from '../testing/index.js';
+import { closeRedis, connectRedis } from './index.js';
+
+const CLIENTS = 6;
+/** Longer than the pause between two tries: most of the time a client is waiting for a sentinel's answer. */
+const ANSWERS_AFTER_MS = 600;
+
+it('keeps every client through a failover that is told of while it asks for the master', async () => {
+  const servers = await startSentinelSandbox();
+  onTestFinished(() => servers.close());
+  const links = await Promise.all(
+    (servers.env['REDIS_SENTINELS'] ?? '')
+      .split(',')
+      .map((address) => startFaultProxy(Number(address.split(':')[1]))),
+  );
+  onTestFinished(async () => void (await Promise.all(links.map((link) => link.close()))));
+  const { redis } = readSettings({
+    ...servers.env,
+    REDIS_SENTINELS: links.map(({ port }) => `127.0.0.1:${String(port)}`).join(','),
+  });
+  const clients = Array.from({ length: CLIENTS }, () =>
+    connectRedis(redis.connection, 'background', silentLogger),
+  );
+  onTestFinished(async () => void (await Promise.all(clients.map((client) => closeRedis(client)))));
+  const statuses = (): string[] => clients.map(({ status }) => status);
+  const all = (status: string): string[] => clients.map(() => status);
+  await vi.waitFor(() => expect(statuses()).toEqual(all('ready')), 10_000);
+  // Each asks one sentinel for the master, and listens to all of them for a change.
+  await vi.waitFor(
+    () =>
+      expect(links.reduce((sum, link) => sum + link.size(), 0)).toBeGreaterThanOrEqual(
+        CLIENTS * links.length,
+      ),
+    10_000,
+  );
+  for (const link of links) link.set({ kind: 'delay', ms: ANSWERS_AFTER_MS });
+  await servers.killMaster();
+  await vi.waitFor(() => expect(statuses()).not.toContain('ready'), 10_000);
+  await vi.waitFor(() => expect(statuses()).toEqual(all('ready')), { timeout: 30_000, interval: 100 });
+  expect(await Promise.all(clients.map((client) => client.set('after', 'failover')))).toEqual(all('OK'));
+}, 90_000);
