@@ -45,10 +45,11 @@ export async function acceptUpload(
     return { ...record, status: 'deferred' };
   }
   failpoint('upload.accepted');
-  // The intent is settled: whatever happens to these jobs, the sweep adds them again.
-  await queues
-    .enqueueUpload(record)
-    .catch((error: unknown) => log.warn('upload.enqueue_failed', { id: record.id, error }));
+  // The intent is settled: whatever happens to these jobs, the sweep adds them again half a minute later.
+  await queues.enqueueUpload(record).catch((error: unknown) => {
+    log.warn('upload.enqueue_failed', { id: record.id, error });
+    deferred.addJobs(record);
+  });
   failpoint('upload.enqueued');
   return record;
 }

@@ -91,6 +91,30 @@ describe('admission', () => {
     expect(bench.uploads.deferred.size()).toBe(0);
   });
 
+  it('stores the jobs of an accepted upload again when their connection was lost at that moment', async () => {
+    const { client } = bench.redis;
+    const accept = bench.uploads.intents.accept;
+    bench.uploads.intents.accept = async (...of) => {
+      const outcome = await accept(...of);
+      const clients = ((await client.call('CLIENT', 'LIST')) as string).split('\n');
+      const producer = clients.find((line) => line.includes('name=holdfast-producer ')) ?? '';
+      await client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(producer)?.[1] ?? '');
+      return outcome;
+    };
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'saving' } } });
+    const { id } = body['media'] as { id: string };
+    const waiting = (queue: string) => client.lrange(`{holdfast}:${queue}:wait`, 0, -1);
+    await vi.waitFor(
+      async () =>
+        expect([await waiting('save'), await waiting('verify')]).toEqual([
+          [`save-${id}-1`],
+          [`verify-${id}-1`],
+        ]),
+      { timeout: 10_000 },
+    );
+  });
+
   it('answers 503 within a second to a request with a key too while Redis is paused', async () => {
     bench.redis.pause();
     const started = performance.now();

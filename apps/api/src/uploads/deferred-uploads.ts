@@ -14,6 +14,8 @@ const RETRY_MS = 1_000;
 export interface DeferredUploads {
   /** False when too many are held already: the upload must then be refused. Its claim is fulfilled with it. */
   add(record: MediaRecord, claim: FulfilledClaim | null): boolean;
+  /** The record is in the catalog, but its jobs could not be stored. They are tried again; what is not held the sweep finds. */
+  addJobs(record: MediaRecord): void;
   find(id: string): MediaRecord | null;
   size(): number;
   stop(): void;
@@ -26,14 +28,26 @@ export function createDeferredUploads(deps: {
 }): DeferredUploads {
   const { intents, queues, log } = deps;
   const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
+  /** In the catalog, without jobs. */
+  const jobless = new Map<string, MediaRecord>();
   const stopped = new AbortController();
   let catchingUp = false;
 
+  const enqueueJobless = async (): Promise<void> => {
+    for (const [id, record] of jobless) {
+      try {
+        await queues.enqueueUpload(record);
+        jobless.delete(id);
+      } catch {
+        return;
+      }
+    }
+  };
   const catchUp = async (): Promise<void> => {
     if (catchingUp) return;
     catchingUp = true;
     try {
-      while (held.size > 0) {
+      while (held.size + jobless.size > 0) {
         await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
         for (const [id, { record, claim }] of held) {
           const accepted = await intents
@@ -42,9 +56,9 @@ export function createDeferredUploads(deps: {
           if (accepted === 'unreachable') break;
           held.delete(id);
           log.info('upload.deferred_settled', { id, outcome: accepted });
-          // A settled intent without jobs is found by the sweep.
-          if (accepted === 'accepted') await queues.enqueueUpload(record).catch(() => undefined);
+          if (accepted === 'accepted') jobless.set(id, record);
         }
+        await enqueueJobless();
       }
     } catch {
       // Stopped.
@@ -59,6 +73,11 @@ export function createDeferredUploads(deps: {
       held.set(record.id, { record, claim });
       void catchUp();
       return true;
+    },
+    addJobs: (record) => {
+      if (jobless.size >= HOLD_AT_MOST) return;
+      jobless.set(record.id, record);
+      void catchUp();
     },
     find: (id) => {
       const entry = held.get(id);
