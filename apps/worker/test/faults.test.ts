@@ -78,6 +78,17 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await untilVerified(await enqueue(2));
 });
 
+it('says that it is alive although the rest of its first look fails', async () => {
+  const { sandbox, keys, queues } = bench;
+  // The schedule cannot be written.
+  await sandbox.client.set(keys.queue('sync', 'repeat'), 'no sorted set');
+  await bench.startWorker();
+  await vi.waitFor(async () => expect(await sandbox.client.zcard(keys.workers)).toBe(1), 5_000);
+  await sandbox.client.del(keys.queue('sync', 'repeat'));
+  // It looks again soon, not after its usual 20 s.
+  await vi.waitFor(async () => expect(await queues.queues.sync.getJobSchedulers()).toHaveLength(1), 5_000);
+});
+
 it('asks for one recovery, however many workers find the catalog empty', async () => {
   const { sandbox, keys } = bench;
   let asked = 0;
@@ -90,6 +101,24 @@ it('asks for one recovery, however many workers find the catalog empty', async (
   const greet = () => greetEmptiedCatalog(sandbox.client, keys, requests, silentLogger);
   await Promise.all([greet(), greet(), greet()]);
   expect(asked).toBe(1);
+  expect(await sandbox.client.exists(keys.born)).toBe(1);
+});
+
+it('asks again at once for a recovery that could not be asked for', async () => {
+  const { sandbox, keys } = bench;
+  await sandbox.client.del(keys.born);
+  let tries = 0;
+  const requests = {
+    recovery: () => {
+      tries += 1;
+      return tries === 1 ? Promise.reject(new Error('not there yet')) : Promise.resolve();
+    },
+  };
+  const greet = () => greetEmptiedCatalog(sandbox.client, keys, requests, silentLogger);
+  await expect(greet()).rejects.toThrow();
+  expect(await sandbox.client.exists(keys.born)).toBe(0);
+  await greet();
+  expect(tries).toBe(2);
   expect(await sandbox.client.exists(keys.born)).toBe(1);
 });
 

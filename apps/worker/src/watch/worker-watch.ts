@@ -60,16 +60,15 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
 
   const tickOnce = async (): Promise<void> => {
     const sight = await look();
-    if (sight.emptied) {
-      presence.forget();
-      await greetEmptiedCatalog(redis, keys, syncRequests, log);
-    }
+    if (sight.emptied) presence.forget();
+    // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
+    await presence.refresh();
+    if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
     if (!started || sight.emptied) await shortenEventStreams(redis, keys);
     if (!started || sight.scheduleGone) await schedules.ensure();
     if (!started) await schedules.requestStartup();
     started = true;
     await noticeServerChange();
-    await presence.refresh();
     // Not waited for: they go over other connections, or ask the host, and must not hold up the next look.
     for (const worker of workers.filter(({ queue }) => sight.active.includes(queue)))
       worker.recoverStalled().then((ids) => logRecovered(worker.queue, ids), logError);
