@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { SyncPayload } from '@holdfast/shared/jobs';
 import { aRecord } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { silentLogger } from '@holdfast/shared/logging';
 import { greetEmptiedCatalog } from '../src/watch/emptied-catalog.js';
 import { openBench, type Bench } from './support/start-worker.js';
@@ -111,11 +112,11 @@ it('asks again at once for a recovery that could not be asked for', async () => 
   const requests = {
     recovery: () => {
       tries += 1;
-      return tries === 1 ? Promise.reject(new Error('not there yet')) : Promise.resolve();
+      return tries === 1 ? Promise.reject(new HoldfastError('QUEUE_UNAVAILABLE')) : Promise.resolve();
     },
   };
   const greet = () => greetEmptiedCatalog(sandbox.client, keys, requests, silentLogger);
-  await expect(greet()).rejects.toThrow();
+  await expect(greet()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
   expect(await sandbox.client.exists(keys.born)).toBe(0);
   await greet();
   expect(tries).toBe(2);
