@@ -93,6 +93,9 @@ it(
   async () => {
     const { program, client } = await deployment.startApi();
     const acknowledged = (await client.upload(aPng())).body.media.id;
+    const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
+    // Else the next upload could not be told from this one.
+    await vi.waitFor(async () => expect(await open()).toBe(0), { timeout: 60_000, interval: 10 });
     let finish = (): void => undefined;
     const rest = new Promise<void>((resolve) => (finish = resolve));
     const slow = client.call('/api/media/upload', {
@@ -102,7 +105,6 @@ it(
       duplex: 'half',
     } as RequestInit);
     slow.catch(() => undefined);
-    const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
     await vi.waitFor(async () => expect(await open()).toBeGreaterThan(0), { timeout: 20_000, interval: 10 });
     program.signal('SIGTERM');
     await program.waitForLog((line) => line.message === 'process.stopping');
