@@ -15,7 +15,7 @@ it.concurrent.for(['save.begun', 'save.written', 'verify.read-back', 'verify.con
     const data = aPng();
     const { body } = await client.upload(data, { title: 'old' });
     const { id } = body.media;
-    await paused.waitForText(`FP ${step}`);
+    await paused.waitForStop(`FP ${step}`);
     const edit = await client.call<Media>(`/api/media/${id}`, {
       method: 'PATCH',
       body: JSON.stringify({ title: 'new' }),

@@ -79,7 +79,7 @@ it.concurrent.for([
     await worker.waitForLog((line) => line.message === 'sync.finished');
     const data = aPng();
     const uploading = client.upload(data, { title: 'deferred' });
-    await program.waitForText('FP upload.committed');
+    await program.waitForStop('FP upload.committed');
     await deployment.redis.kill();
     program.signal('SIGCONT');
     const { status, body } = await uploading;

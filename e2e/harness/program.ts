@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { expect, vi } from 'vitest';
 
 export type LogLine = Record<string, unknown> & { message?: string };
 
@@ -13,6 +15,8 @@ export interface Program {
   /** Resolves with the first line that matches, now or later; rejects when the process ends before. */
   waitForLog(matches: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>;
   waitForText(text: string, timeoutMs?: number): Promise<void>;
+  /** Resolves once it has written the text and then stopped (SIGSTOP): a SIGCONT before that would be lost. */
+  waitForStop(text: string): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals | null>;
@@ -76,13 +80,22 @@ export function startProgram(entry: string, env: Record<string, string>): Progra
       look();
     });
   const signal = (name: NodeJS.Signals): void => void child.kill(name);
+  const waitForText = async (text: string, timeoutMs = 20_000): Promise<void> => {
+    await waitFor(() => raw.find((line) => line.includes(text)), JSON.stringify(text), timeoutMs);
+  };
   return {
     pid: child.pid ?? 0,
     log,
     raw,
     waitForLog: (matches, timeoutMs = 20_000) => waitFor(() => log.find(matches), 'a log event', timeoutMs),
-    waitForText: async (text, timeoutMs = 20_000) => {
-      await waitFor(() => raw.find((line) => line.includes(text)), JSON.stringify(text), timeoutMs);
+    waitForText,
+    waitForStop: async (text) => {
+      await waitForText(text);
+      const stat = `/proc/${String(child.pid)}/stat`;
+      await vi.waitFor(async () => expect(await readFile(stat, 'utf8')).toMatch(/\) T /), {
+        timeout: 10_000,
+        interval: 5,
+      });
     },
     signal,
     ended,
