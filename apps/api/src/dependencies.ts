@@ -20,6 +20,7 @@ import {
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
+import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
@@ -46,6 +47,7 @@ export interface Dependencies {
   refusedAssets: RefusedAssets;
   queues: MediaQueues;
   host: MediaHost;
+  deletionNotes: DeletionNotes;
   barrier: Barrier;
   syncState: SyncState;
   serverWatch: ServerWatch;
@@ -128,6 +130,11 @@ export async function openDependencies(
     refusedAssets,
     queues,
     host,
+    deletionNotes: createDeletionNotes(
+      host,
+      { folder: settings.host.folder, snapshots: settings.sync.snapshots },
+      log,
+    ),
     barrier: countConfirmations(
       createBarrier({
         redis: barrierConnection,

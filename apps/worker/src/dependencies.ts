@@ -21,6 +21,7 @@ import {
   type RedisRole,
   reconnectRedis,
 } from '@holdfast/shared/redis';
+import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import type { JobHandler } from './job-handler.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
@@ -43,6 +44,7 @@ export interface Dependencies {
   refused: RefusedAssets;
   queues: MediaQueues;
   host: MediaHost;
+  deletionNotes: DeletionNotes;
   server: ServerJudgement;
   barrier: Barrier;
   readBack: ReadBack;
@@ -92,11 +94,17 @@ export async function openDependencies(
     registry,
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
+  const deletionNotes = createDeletionNotes(
+    host,
+    { folder: settings.host.folder, snapshots: settings.sync.snapshots },
+    log,
+  );
   const syncOptions = {
     settings,
     redis: background,
     keys,
     host,
+    deletionNotes,
     readBack,
     barrier,
     serverJudged: () => server.judged(),
@@ -112,6 +120,7 @@ export async function openDependencies(
     refused: createRefusedAssets(background, keys),
     queues,
     host,
+    deletionNotes,
     server,
     barrier,
     readBack,

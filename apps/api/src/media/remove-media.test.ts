@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { deletionName } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
@@ -30,6 +31,8 @@ describe('a delete', () => {
       links: { self: `/api/media/${id}` },
     });
     expect(await api.deps.host.find({ publicId, resourceType: 'image' })).toBeNull();
+    // Else a snapshot that is older would bring it back when Redis is wiped.
+    expect(await api.deps.host.listFiles(deletionName('holdfast', id))).toHaveLength(1);
     expect((await api.call('GET', `/api/media/${id}`)).status).toBe(404);
     expect((await api.call('DELETE', `/api/media/${id}`)).body).toMatchObject({
       status: 404,

@@ -5,6 +5,7 @@ import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
+import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -16,6 +17,7 @@ import { acceptedMedia } from './present-media.js';
 export interface RemoveDependencies extends FindDependencies {
   catalog: Catalog;
   host: MediaHost;
+  deletionNotes: DeletionNotes;
   queues: MediaQueues;
   barrier: Barrier;
   address: PublicAddress;
@@ -54,13 +56,13 @@ async function bury(
 
 /** What the host does not confirm now, a job retries, and the sweep where even that cannot be added. */
 async function removeInTime(
-  { host, catalog, queues }: RemoveDependencies,
+  { host, deletionNotes, catalog, queues }: RemoveDependencies,
   record: MediaRecord,
   { log }: RequestContext,
 ): Promise<void> {
   const { id, publicId, resourceType } = record;
   try {
-    await removeRecord({ host, catalog }, record, AbortSignal.timeout(REMOVE_WITHIN_MS));
+    await removeRecord({ host, deletionNotes, catalog }, record, AbortSignal.timeout(REMOVE_WITHIN_MS));
   } catch (error) {
     log.warn('media.removal_deferred', { id, error });
     await queues

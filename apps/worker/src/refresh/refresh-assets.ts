@@ -96,8 +96,9 @@ async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): 
 async function settleDeleted(
   { assets, receivedAt }: RefreshPayload,
   deps: SyncDependencies,
-  { signal, log }: JobContext,
+  context: JobContext,
 ): Promise<void> {
+  const { signal } = context;
   const stored = await knownRecords(assets, deps.catalog, deps.settings.host.folder);
   const known = stored.filter((entry) => entry !== null);
   const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
@@ -105,5 +106,5 @@ async function settleDeleted(
   );
   // Another asset under the same name is not the one that was deleted.
   const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
-  await settleGone(gone, deps, receivedAt, log);
+  await settleGone(gone, deps, receivedAt, context);
 }

@@ -1,6 +1,6 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { JobContext } from '../job-handler.js';
 import type { SyncDependencies } from '../sync/sync-dependencies.js';
 
 /** A record that is just being saved is waited for, but not for ever: a full sync comes anyway. */
@@ -10,12 +10,14 @@ const AGAIN_MS = 2_000;
 /** The host says that it deleted these, and has confirmed that they are gone: missing, or finally deleted where that was asked for here. */
 export async function settleGone(
   records: readonly StoredRecord[],
-  { catalog, now }: Pick<SyncDependencies, 'catalog' | 'now'>,
+  { catalog, now, deletionNotes }: Pick<SyncDependencies, 'catalog' | 'now' | 'deletionNotes'>,
   receivedAt: number,
-  log: Logger,
+  { signal, log }: Pick<JobContext, 'signal' | 'log'>,
 ): Promise<void> {
-  for (const { id, record } of records.filter(({ status }) => status === 'deleting'))
+  for (const { id, record } of records.filter(({ status }) => status === 'deleting')) {
+    await deletionNotes.add(id, signal);
     await catalog.finishDelete(id, record.assetId);
+  }
   const gone = records.filter(({ status }) => status === 'verified' || status === 'failed');
   if (gone.length > 0) {
     await catalog.markMissing(gone.map(({ id }) => id));

@@ -7,7 +7,11 @@ export interface RemoveDependencies extends RemovalDependencies {
 }
 
 /** Removes a deleted media from the host, then its record. Only what has a tombstone, and only the asset that was deleted. */
-export function createRemoveMedia({ catalog, host }: RemoveDependencies): JobHandler<'remove'> {
+export function createRemoveMedia({
+  catalog,
+  host,
+  deletionNotes,
+}: RemoveDependencies): JobHandler<'remove'> {
   return async ({ id, publicId, resourceType }, { signal, log }) => {
     if (!(await catalog.isTombstoned(id))) {
       log.warn('remove.no_tombstone', { id });
@@ -15,7 +19,7 @@ export function createRemoveMedia({ catalog, host }: RemoveDependencies): JobHan
     }
     const record = await catalog.find(id);
     const deleted = { id, publicId, resourceType, assetId: record?.assetId ?? null };
-    const outcome = await removeRecord({ catalog, host }, deleted, signal);
+    const outcome = await removeRecord({ catalog, host, deletionNotes }, deleted, signal);
     if (outcome === 'elsewhere') log.info('remove.not_under_its_name', { id, publicId });
   };
 }

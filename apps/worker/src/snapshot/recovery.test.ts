@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import { removeRecord } from '@holdfast/shared/removal';
 import { manifestName, partName, snapshotPrefix, groupFiles } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
@@ -80,6 +82,44 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(await rig.host.find(gone)).toBeNull();
     expect((await rig.catalog.find(idOf(going)))?.status).toBe('deleting');
     expect((await rig.find(stays))?.status).toBe('verified');
+  });
+
+  it('never shows what was deleted after the snapshot, also not before the host was listed', async () => {
+    const rig = await open(kind);
+    const [gone, stays] = [await rig.upload(), await rig.upload()];
+    await rig.sync();
+    const record = rig.recordOf(gone);
+    await rig.catalog.beginDelete(record.id);
+    expect(await removeRecord(rig, record, AbortSignal.timeout(5_000))).toBe('removed');
+    await rig.redis.flushall();
+
+    const shown: unknown[] = [];
+    const host: MediaHost = {
+      ...rig.host,
+      list: async (request) => {
+        shown.push([await rig.catalog.find(record.id), (await rig.find(stays))?.status]);
+        return rig.host.list(request);
+      },
+    };
+    await rig.worker({ host })({ trigger: 'recovery', mode: 'full', runId: 'r' });
+    expect(shown[0]).toEqual([null, 'verified']);
+    expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
+    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', missing: 0, listed: 1 });
+    expect(await rig.records()).toHaveLength(1);
+  });
+
+  it('finishes a deletion that the host had noted and not yet done', async () => {
+    const rig = await open(kind);
+    const asset = await rig.upload();
+    const { id } = rig.recordOf(asset);
+    await rig.sync();
+    await rig.catalog.beginDelete(id);
+    await rig.deletionNotes.add(id, AbortSignal.timeout(5_000));
+    await rig.redis.flushall();
+
+    expect(await recover(rig)).toMatchObject({ result: 'ok', removed: 1 });
+    expect(await rig.host.find(asset)).toBeNull();
+    expect(await rig.catalog.find(id)).toBeNull();
   });
 
   it('finds missing what the host lost since, and keeps missing what was', async () => {

@@ -1,9 +1,11 @@
 import type { Logger } from '@holdfast/shared/logging';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import type { HostFile, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
+  deletionFiles,
   groupFiles,
   readManifest,
+  snapshotLoading,
   snapshotPrefix,
   type SnapshotFiles,
   type SnapshotManifest,
@@ -11,6 +13,8 @@ import {
 import { fetchPatiently } from '../sync/fetch-patiently.js';
 import type { Expected } from '../sync/verify-records.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
+
+const CHUNK = 500;
 
 export interface RestoreParts {
   redis: RedisClient;
@@ -38,7 +42,7 @@ export interface RestoreResult {
 }
 
 /**
- * Brings the newest snapshot that is whole into the catalog. Never replaces what is newer, and may be repeated. What a
+ * Brings the newest snapshot that is whole into the catalog, after the deletions that the host tells of. Never replaces what is newer, and may be repeated. What a
  * damaged one had given before the damage showed is right, and stays. Rejects when the host or Redis fails.
  */
 export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResult> {
@@ -47,6 +51,7 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
     fetchPatiently(() => host.readFile(name, signal), backoffMs, signal);
   const files = await fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
   const refused: Refusal[] = [];
+  await loadDeletions(files, parts);
 
   const restore = async (snapshot: SnapshotFiles): Promise<RestoreResult['restored'] | Refusal['why']> => {
     const bytes = snapshot.manifest === null ? null : await read(snapshot.manifest.name);
@@ -72,4 +77,20 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
     log.warn('snapshot.refused', { snapshotId: snapshot.id, why: outcome });
   }
   return { restored: null, refused };
+}
+
+/** First of all, so that what was deleted after the snapshot is never there again, not even for a moment. */
+async function loadDeletions(
+  files: readonly HostFile[],
+  { redis, keys, token, folder, log }: RestoreParts,
+): Promise<void> {
+  const deletions = deletionFiles(folder, files);
+  const loading = snapshotLoading(redis, keys, token);
+  for (let start = 0; start < deletions.length; start += CHUNK)
+    await loading.tombstones(
+      deletions.slice(start, start + CHUNK).map(({ id, file }) => {
+        return { kind: 'tombstone', id, deletedMs: Date.parse(file.storedAt) };
+      }),
+    );
+  if (deletions.length > 0) log.info('snapshot.deletions_restored', { deletions: deletions.length });
 }

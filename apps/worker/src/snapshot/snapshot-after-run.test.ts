@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { groupFiles, readManifest, snapshotPrefix } from '@holdfast/shared/snapshot';
+import { deletionFiles, groupFiles, readManifest, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
 import { isSnapshotDue } from './snapshot-after-run.js';
@@ -69,6 +69,29 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
     expect(await changesOf()).toBe(before + 3);
     await rig.catalog.save({ ...record, title: 'new', revision: 2 });
     expect(await changesOf()).toBe(before + 3);
+  });
+
+  it('let go of the note of a deletion once each one that is kept knows of it', async () => {
+    const rig = await open(kind);
+    const [gone] = [await rig.upload(), await rig.upload()];
+    const { id } = rig.recordOf(gone);
+    const notes = async () =>
+      deletionFiles('holdfast', await rig.host.listFiles(snapshotPrefix('holdfast'))).length;
+    /** The next snapshot, as so much later. */
+    const snapshotAfter = async (hours: number): Promise<void> => {
+      await rig.upload();
+      await rig.worker({ now: () => Date.now() + hours * 3_600_000 })({ mode: 'full' });
+    };
+    await rig.sync();
+    await rig.catalog.beginDelete(id);
+    await rig.deletionNotes.add(id, AbortSignal.timeout(5_000));
+    for (const hours of [1, 2]) {
+      await snapshotAfter(hours);
+      expect(await notes()).toBe(1);
+    }
+    await snapshotAfter(3);
+    expect(await snapshotsOf(rig)).toHaveLength(3);
+    expect(await notes()).toBe(0);
   });
 
   it('of two deployments on one host stay apart', async () => {

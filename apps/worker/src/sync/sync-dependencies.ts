@@ -7,6 +7,7 @@ import { createRefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/read-back.js';
 import { createReadPageFacts, type ReadPageFacts } from './page-facts.js';
@@ -18,6 +19,7 @@ export interface SyncOptions {
   redis: RedisClient;
   keys: RedisKeys;
   host: MediaHost;
+  deletionNotes: DeletionNotes;
   /** Over another connection than `redis`. */
   readBack: ReadBack;
   barrier: Barrier;

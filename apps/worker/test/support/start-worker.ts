@@ -11,6 +11,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { connectRedis, closeRedis, isReadyWithin, redisKeys, type RedisKeys } from '@holdfast/shared/redis';
+import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { createWorkerProcess } from '../../src/worker-process.js';
 
@@ -24,6 +25,7 @@ export interface Bench {
   intents: Intents;
   queues: MediaQueues;
   host: MediaHost;
+  deletionNotes: DeletionNotes;
   /** An upload as the API leaves it: the record in the catalog, its jobs in the queues. */
   upload(record: MediaRecord): Promise<void>;
   startWorker(env?: Environment): Promise<Service>;
@@ -66,6 +68,11 @@ export async function openBench(
       await queues.enqueueUpload(record);
     },
     host,
+    deletionNotes: createDeletionNotes(
+      host,
+      { folder: settings.host.folder, snapshots: settings.sync.snapshots },
+      silentLogger,
+    ),
     startWorker: async (over = {}) => {
       const worker = await createWorkerProcess(readSettings({ ...env, ...over }), silentLogger);
       workers.push(worker);

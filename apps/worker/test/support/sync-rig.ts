@@ -31,6 +31,7 @@ import {
   type RedisClient,
   type RedisRole,
 } from '@holdfast/shared/redis';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
 import { aRecord, type RedisSandbox } from '@holdfast/shared/testing';
 import { createReadBack } from '../../src/verify/read-back.js';
@@ -96,7 +97,14 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   const state = createSyncState(redis, keys);
   const folder = settings.host.folder;
 
+  const deletionNotes = createDeletionNotes(
+    host,
+    { folder, snapshots: settings.sync.snapshots },
+    silentLogger,
+  );
+
   const parts: SyncOptions = {
+    deletionNotes,
     settings,
     redis,
     keys,
@@ -126,6 +134,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     /** What a worker of this fleet is made of. */
     parts,
     host,
+    deletionNotes,
     redis,
     keys,
     catalog,

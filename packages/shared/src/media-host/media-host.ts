@@ -76,6 +76,8 @@ export interface HostHealth {
 export interface HostFile {
   name: string;
   bytes: number;
+  /** ISO 8601, by the host's clock. */
+  storedAt: string;
 }
 
 /**

@@ -1,10 +1,12 @@
 import type { Catalog } from '../catalog/index.js';
 import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
+import type { DeletionNotes } from '../snapshot/index.js';
 
 export interface RemovalDependencies {
   catalog: Pick<Catalog, 'finishDelete'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
+  deletionNotes: DeletionNotes;
 }
 
 /** A media that has its tombstone. */
@@ -15,13 +17,13 @@ export interface Deleted extends AssetRef {
 }
 
 /**
- * Takes a deleted media off the host, and then its record out of the catalog. Only the asset that was deleted goes: by now
- * its name may belong to another one, which nobody has deleted. `elsewhere`: the asset was not under its name. It may have
- * been renamed, so its asset id gets a tombstone too, and a sync that meets it removes it. Rejects when the host or the
- * catalog cannot be reached; may be repeated.
+ * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
+ * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the asset was not under
+ * its name. It may have been renamed, so its asset id gets a tombstone too, and a sync that meets it removes it. Rejects
+ * when the host or the catalog cannot be reached; may be repeated.
  */
 export async function removeRecord(
-  { catalog, host }: RemovalDependencies,
+  { catalog, host, deletionNotes }: RemovalDependencies,
   deleted: Deleted,
   signal: AbortSignal,
 ): Promise<'removed' | 'elsewhere'> {
@@ -29,6 +31,7 @@ export async function removeRecord(
   const ref = { publicId, resourceType };
   const asset = await host.find(ref, signal);
   const isThere = asset !== null && isOf(asset, deleted);
+  await deletionNotes.add(id, signal);
   if (isThere) await host.remove(ref, signal);
   await catalog.finishDelete(id, isThere ? null : assetId);
   return isThere ? 'removed' : 'elsewhere';

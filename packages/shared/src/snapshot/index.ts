@@ -5,7 +5,17 @@ export {
   type ManifestReading,
   type SnapshotManifest,
 } from './manifest.js';
-export { groupFiles, manifestName, partName, snapshotPrefix, type SnapshotFiles } from './snapshot-names.js';
+export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
+export {
+  deletionFiles,
+  deletionName,
+  groupFiles,
+  manifestName,
+  partName,
+  snapshotPrefix,
+  type DeletionFile,
+  type SnapshotFiles,
+} from './snapshot-names.js';
 export { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
 export { decodeLine, type SnapshotRecord, type SnapshotTombstone } from './snapshot-lines.js';
 export { catalogLines, type LineCounts } from './catalog-lines.js';

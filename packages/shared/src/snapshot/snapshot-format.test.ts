@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeRecord, recordOfContent } from '../catalog/index.js';
 import { encodeManifest, readManifest } from './manifest.js';
 import { decodeLine, encodeRecord, encodeTombstone } from './snapshot-lines.js';
-import { groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
+import { deletionName, groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
 import { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
 
 const id = '01K00000000000000000000000';
@@ -150,13 +150,14 @@ describe('a manifest', () => {
 
 it('names the files of a deployment apart from those of others, the newest first', () => {
   const newer = '01K00000000000000000000001';
-  const file = (name: string) => ({ name, bytes: 1 });
+  const file = (name: string) => ({ name, bytes: 1, storedAt: '2026-01-01T00:00:00.000Z' });
   const files = [
     manifestName('a', id),
     partName('a', id, 1),
     partName('a', newer, 1),
     manifestName('a/b', id),
     manifestName('ab', id),
+    deletionName('a', id),
     `${snapshotPrefix('a')}notes.txt`,
   ].map(file);
   expect(groupFiles('a', files)).toEqual([

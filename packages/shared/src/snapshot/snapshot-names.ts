@@ -1,3 +1,4 @@
+import { isMediaId } from '../media/index.js';
 import type { HostFile } from '../media-host/index.js';
 
 /** The files of one snapshot that are there, whether it is complete or not. */
@@ -9,6 +10,14 @@ export interface SnapshotFiles {
   parts: HostFile[];
 }
 
+/** Tells that a media was deleted; see deletion-notes.ts. */
+export interface DeletionFile {
+  /** Of the media. */
+  id: string;
+  file: HostFile;
+}
+
+const DELETION = '.deleted';
 const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
 
 /** The files of a deployment, which its folder names: others on the same cloud have another one. */
@@ -38,4 +47,18 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
     else snapshot.parts.push(file);
   }
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+export function deletionName(folder: string, id: string): string {
+  return `${snapshotPrefix(folder)}${id}${DELETION}`;
+}
+
+/** The deletions that the files of a deployment tell. */
+export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
+  const prefix = snapshotPrefix(folder);
+  return files.flatMap((file) => {
+    if (!file.name.startsWith(prefix) || !file.name.endsWith(DELETION)) return [];
+    const id = file.name.slice(prefix.length, -DELETION.length);
+    return isMediaId(id) ? [{ id, file }] : [];
+  });
 }

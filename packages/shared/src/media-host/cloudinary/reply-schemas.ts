@@ -35,7 +35,7 @@ const pageReply = z.object({
 });
 
 const filePageReply = z.object({
-  resources: z.array(z.object({ public_id: z.string(), bytes: z.number() })),
+  resources: z.array(z.object({ public_id: z.string(), bytes: z.number(), created_at: z.string() })),
   next_cursor: z.string().nullish(),
 });
 
@@ -93,11 +93,11 @@ export interface FilePage {
   nextCursor: string | null;
 }
 
-/** Names and sizes only. Throws HOST_REJECTED for an answer that is not a page. */
+/** Names, sizes and times. Throws HOST_REJECTED for an answer that is not a page. */
 export function readFilePage(reply: unknown): FilePage {
   const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
   return {
-    files: resources.map(({ public_id: name, bytes }) => ({ name, bytes })),
+    files: resources.map(({ public_id: name, bytes, created_at: storedAt }) => ({ name, bytes, storedAt })),
     nextCursor: nextCursor ?? null,
   };
 }

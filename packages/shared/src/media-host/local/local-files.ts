@@ -55,7 +55,8 @@ export function createLocalFiles(
         const name = nameOf(entry);
         if (name?.startsWith(prefix) !== true) continue;
         const found = await unlessMissing(stat(join(directory, entry)));
-        if (found?.isFile() === true) files.push({ name, bytes: found.size });
+        if (found?.isFile() === true)
+          files.push({ name, bytes: found.size, storedAt: found.mtime.toISOString() });
       }
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },

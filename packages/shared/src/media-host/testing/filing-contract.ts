@@ -6,15 +6,22 @@ export function filing(setup: SetUpHost): void {
   it('keeps files that are no media apart from the assets', async () => {
     const { host } = await setup();
     const body = randomBytes(300_000);
+    const before = Date.now();
     await host.putFile('backups/holdfast/b.1', body);
     await host.putFile('backups/holdfast/a', Buffer.from('a'));
     await host.putFile('backups/other/a', Buffer.from('other'));
     expect(md5((await host.readFile('backups/holdfast/b.1')) ?? Buffer.alloc(0))).toBe(md5(body));
     expect(await host.readFile('backups/holdfast/c')).toBeNull();
-    expect(await host.listFiles('backups/holdfast/')).toEqual([
+    const listed = await host.listFiles('backups/holdfast/');
+    expect(listed).toMatchObject([
       { name: 'backups/holdfast/a', bytes: 1 },
       { name: 'backups/holdfast/b.1', bytes: 300_000 },
     ]);
+    for (const { storedAt } of listed) {
+      // Whole seconds on Cloudinary.
+      expect(Date.parse(storedAt)).toBeGreaterThan(before - 1_000);
+      expect(Date.parse(storedAt)).toBeLessThanOrEqual(Date.now());
+    }
     expect(await host.listFiles('backups/nobody/')).toEqual([]);
     for (const resourceType of ['image', 'video', 'raw'] as const) {
       const page = await host.list({ resourceType, cursor: null, limit: 10, signal: neverAborted });
