@@ -14,8 +14,9 @@ export interface SyncStatusDependencies {
 export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDependencies) =>
   endpoint({
     handle: async () => {
-      const { intervalMinutes } = settings.sync;
-      const status = await syncState.readStatus();
+      const [status, schedule] = await Promise.all([syncState.readStatus(), readSchedule(queues)]);
+      // The workers keep the schedule. Before one has set it, our own settings are all that is known.
+      const intervalMinutes = schedule?.intervalMinutes ?? settings.sync.intervalMinutes;
       const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
       return {
         status: 200,
@@ -25,7 +26,7 @@ export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDepend
           running,
           lastRun,
           lastFullRun,
-          nextRunAt: intervalMinutes > 0 ? await nextRunAt(queues) : null,
+          nextRunAt: schedule?.nextRunAt ?? null,
           recentErrors,
           rateLimit,
           snapshot: snapshot === null ? null : snapshotFields(snapshot),
@@ -42,11 +43,19 @@ function snapshotFields({
   return { at, records, bytes };
 }
 
-/** Null while no worker has set the schedule. */
-async function nextRunAt({ queues }: Pick<MediaQueues, 'queues'>): Promise<string | null> {
+interface Schedule {
+  intervalMinutes: number;
+  nextRunAt: string;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Null where no worker has set it. */
+async function readSchedule({ queues }: Pick<MediaQueues, 'queues'>): Promise<Schedule | null> {
   try {
-    const next = (await queues.sync.getJobScheduler(SYNC_SCHEDULE))?.next;
-    return next === undefined ? null : new Date(next).toISOString();
+    const { every, next } = (await queues.sync.getJobScheduler(SYNC_SCHEDULE)) ?? {};
+    if (every === undefined || next === undefined) return null;
+    return { intervalMinutes: every / MINUTE_MS, nextRunAt: new Date(next).toISOString() };
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }

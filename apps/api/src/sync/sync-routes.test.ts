@@ -127,6 +127,8 @@ describe('sync/status', () => {
     expect(body.lastRun.runId).toBe('a');
     expect(body.snapshot).toEqual({ at: note.at, records: 2, bytes: 300 });
     expect(Math.abs(Date.parse(body.nextRunAt) - next)).toBeLessThan(60_000);
+    // The workers' schedule, whatever this process was told.
+    expect(body).toMatchObject({ enabled: true, intervalMinutes: 1 });
     await own.close();
   });
 
