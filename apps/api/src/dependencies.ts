@@ -40,7 +40,7 @@ export interface Dependencies {
   log: Logger;
   metrics: ApiMetrics;
   keys: RedisKeys;
-  /** `request` fails within half a second, for what a client waits for; `background` is another connection. */
+  /** `request` fails within 0.6 s, for what a client waits for; `background` is another connection. */
   redis: { request: RedisClient; background: RedisClient };
   catalog: Catalog;
   intents: Intents;
