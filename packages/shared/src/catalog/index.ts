@@ -8,7 +8,8 @@ export type {
   VerifiedOutcome,
 } from './catalog-writes.js';
 export type { ContentOf } from './index-entries.js';
-export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
+export type { ListQuery, MediaPage } from './list-media.js';
+export type { MediaFilters } from './media-filters.js';
 export {
   decodeRecord,
   encodeContent,
