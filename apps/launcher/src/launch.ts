@@ -6,6 +6,7 @@ import { announce } from './announce.js';
 import { openDataFolder, type DataFolder } from './embedded-redis/data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
 import { addressSetting, chooseAddress } from './embedded-redis/server-address.js';
+import { freeAddress } from './free-address.js';
 import { withoutEmbedded } from './needs-embedded-redis.js';
 import { launchNodePart, type NodePart } from './node-part.js';
 import { restartBackoff } from './processes/backoff.js';
@@ -51,9 +52,10 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
       ),
     ),
   );
-  const services = stack([guard, ...(redis === undefined ? [] : [redis.service]), runningParts], {
-    stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }),
-  });
+  const services = stack(
+    [guard, freeAddress(settings.http), ...(redis === undefined ? [] : [redis.service]), runningParts],
+    { stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }) },
+  );
   const whole: Service = {
     name: 'launcher',
     start: async () => {

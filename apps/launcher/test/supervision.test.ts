@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
 import { createSandbox } from './support/launcher-process.js';
 
 it('starts a part that was killed again', async () => {
@@ -39,4 +41,20 @@ it('refuses an API that would be open to the network without a key', async () =>
   const launcher = createSandbox().start({ HOST: '0.0.0.0' });
   expect((await launcher.ended).code).toBe(1);
   expect(launcher.output()).toContain('API_KEYS');
+});
+
+it('starts nothing, and announces nothing, when another program answers at its address', async () => {
+  const other = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const sandbox = createSandbox();
+  const launcher = sandbox.start({ PORT: String((other.address() as AddressInfo).port) });
+  expect((await launcher.ended).code).toBe(1);
+  expect(launcher.output()).toContain('PORT is used by another program');
+  expect(launcher.output()).not.toContain('Holdfast is running.');
+  expect(sandbox.journal()).toEqual([]);
+  expect(sandbox.running()).toEqual([]);
 });

@@ -68,7 +68,7 @@ export function createSandbox(name = 'holdfast-launcher-'): Sandbox {
         DATA_DIR: dataDir,
         JOURNAL: journalFile,
         LOG_LEVEL: 'info',
-        PORT: '1',
+        PORT: '0',
         SHUTDOWN_TIMEOUT_SECONDS: '5',
         ...env,
       },
