@@ -12,7 +12,7 @@ const isProgram = (file) => {
 };
 
 /** Whether one of the programs is on PATH. */
-export const onPath = (...names) =>
+const onPath = (...names) =>
   (process.env.PATH ?? '')
     .split(delimiter)
     .some((folder) => names.some((name) => isProgram(join(folder, name))));

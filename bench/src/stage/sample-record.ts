@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { newMediaId, publicIdFor, type MediaRecord } from '@holdfast/shared/media';
 import { aRecord } from '@holdfast/shared/testing';
 
-export const CATEGORIES = 20;
+const CATEGORIES = 20;
 export const TAGS = 50;
 
 /** The `n`th of many records as uploads make them: a category of twenty, three tags of fifty, texts of usual length. */

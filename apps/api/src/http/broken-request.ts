@@ -11,7 +11,7 @@ const codes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 };
 
 /** The whole answer, as text: there is no response object for something that never became a request. */
-export function brokenRequestAnswer(errorCode: string | undefined): string | null {
+function brokenRequestAnswer(errorCode: string | undefined): string | null {
   const known = codes[errorCode ?? ''];
   if (known === undefined && errorCode?.startsWith('HPE_') !== true) return null;
   const [code, detail] = known ?? ['INVALID_REQUEST', 'this is not an HTTP/1.1 request'];

@@ -44,7 +44,7 @@ export function presentMedia(record: MediaRecord, address: Pick<PublicAddress, '
   };
 }
 
-export function mediaLinks({ id }: Pick<MediaRecord, 'id'>): MediaLinks {
+function mediaLinks({ id }: Pick<MediaRecord, 'id'>): MediaLinks {
   return { self: `/api/media/${id}` };
 }
 

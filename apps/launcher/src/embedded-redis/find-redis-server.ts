@@ -10,7 +10,7 @@ const PROGRAM_NAMES = ['redis-server', 'valkey-server'];
 const runProgram = promisify(execFile);
 
 /** What a person types when there is no server; the start script does it by itself where it may. */
-export const INSTALL_HINT =
+const INSTALL_HINT =
   'sudo apt-get install redis-server (Debian, Ubuntu), or brew install redis (macOS), or set REDIS_URL';
 
 /** Every usable server on the search path, in its order. */

@@ -144,7 +144,7 @@ function listByPublicIds(call: Call, parts: ListParts): Reply {
 }
 
 /** `max_results` within its bounds; the API's own upper bound is 500. */
-export function pageSize(fields: Fields, fallback: number): number {
+function pageSize(fields: Fields, fallback: number): number {
   const text = fieldText(fields, 'max_results');
   const asked = text === '' ? fallback : Number(text);
   if (!Number.isInteger(asked) || asked < 1)

@@ -64,7 +64,7 @@ export function isoSeconds(seconds: number): string {
 }
 
 /** Address under which the emulator serves the bytes. */
-export function secureUrl(asset: Asset, account: Account): string {
+function secureUrl(asset: Asset, account: Account): string {
   const path = asset.publicId.split('/').map(encodeURIComponent).join('/');
   const extension = asset.format === null ? '' : `.${asset.format}`;
   return `${account.url}/${account.cloudName}/${asset.resourceType}/${asset.type}/v${asset.version}/${path}${extension}`;

@@ -51,7 +51,7 @@ export function contentRange(header: string | undefined): ContentRange | null {
 }
 
 /** Whether the part closes its file. */
-export function isLastPart(range: ContentRange): boolean {
+function isLastPart(range: ContentRange): boolean {
   return range.total !== null && range.end + 1 >= range.total;
 }
 

@@ -15,7 +15,6 @@ export {
   encodeContent,
   readIndexed,
   readRevision,
-  recordOfContent,
   statusCode,
   type StoredRecord,
 } from './record-codec.js';

@@ -155,11 +155,6 @@ export function encodeVerified(
   return JSON.stringify(line);
 }
 
-/** The record of a content line that nobody has measured. Throws where the text is no such line. */
-export function recordOfContent(id: string, content: string, pushedRevision: number): MediaRecord {
-  return toRecord(id, [statusCode.saving, 0, 0, 0, 0, pushedRevision, 0], content);
-}
-
 /** A stored record, or null where the text is none of ours. */
 export function decodeRecord(id: string, stored: string): StoredRecord | null {
   const end = stored.indexOf('\n');

@@ -1,7 +1,6 @@
 export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
-  INTENT_STALE_MS,
   type FulfilledClaim,
   type IntentState,
   type Intents,

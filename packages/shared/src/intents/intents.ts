@@ -34,7 +34,7 @@ export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
 }
 
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
-export const INTENT_STALE_MS = 30_000;
+const INTENT_STALE_MS = 30_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
 export const ACKNOWLEDGE_WITHIN_MS = 20_000;
 

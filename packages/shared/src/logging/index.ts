@@ -1,3 +1,3 @@
 export { createLogger, silentLogger, type Logger, type LogFields, type LoggingSettings } from './logger.js';
-export { redact, redactText } from './redact.js';
+export { redactText } from './redact.js';
 export { requestIdFrom } from './request-id.js';

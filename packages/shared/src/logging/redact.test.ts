@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { redact } from './index.js';
+import { redact } from './redact.js';
 
 it('masks fields whose name speaks of a secret, at any depth', () => {
   const safe = redact({

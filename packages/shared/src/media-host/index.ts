@@ -15,7 +15,6 @@ export { createMediaHost, type MediaHostOptions } from './create-media-host.js';
 export type { CircuitState } from './host-circuit.js';
 export { isHostResting } from './host-resting.js';
 export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
-export { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
 export { HostFailure, isTransientHostError } from './cloudinary/host-failure.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
 export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';

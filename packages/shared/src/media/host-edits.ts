@@ -6,7 +6,7 @@ import type { MediaRecord } from './media-record.js';
 export type EditableFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
 
 /** Their order is that of the prints in `editBase`. */
-export const editableFields = ['title', 'description', 'category', 'tags'] as const;
+const editableFields = ['title', 'description', 'category', 'tags'] as const;
 
 /** Beside the fields travels a short print of each as we wrote it, so that an edit on the host can be told from ours. */
 export const BASE_KEY = 'hf_base';

@@ -1,6 +1,5 @@
 export {
   mediaRecord,
-  mediaSources,
   mediaStatuses,
   resourceTypes,
   unmeasured,
@@ -33,11 +32,5 @@ export {
 } from './host-metadata.js';
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
-export {
-  editableFields,
-  editBase,
-  editsOnHostOnly,
-  type EditableFields,
-  type TakenIn,
-} from './host-edits.js';
+export { editBase, editsOnHostOnly, type EditableFields, type TakenIn } from './host-edits.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';

@@ -10,7 +10,7 @@ export const mediaStatuses = ['saving', 'verified', 'deferred', 'failed', 'missi
 export type MediaStatus = (typeof mediaStatuses)[number];
 
 /** How the record first came into the catalog. */
-export const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
+const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
 export type MediaSource = (typeof mediaSources)[number];
 
 const isoDate = z.iso.datetime();

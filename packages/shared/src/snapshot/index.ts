@@ -1,10 +1,4 @@
-export {
-  encodeManifest,
-  readManifest,
-  SNAPSHOT_VERSION,
-  type ManifestReading,
-  type SnapshotManifest,
-} from './manifest.js';
+export { encodeManifest, readManifest, type ManifestReading, type SnapshotManifest } from './manifest.js';
 export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
 export {
   deletionFiles,

@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Grows with each change that an older reader would misread: of the lines, of the parts, and of the catalog's content
  * line (record-codec.ts), which the lines repeat.
  */
-export const SNAPSHOT_VERSION = 1;
+const SNAPSHOT_VERSION = 1;
 
 const FORMAT = 'holdfast-snapshot';
 

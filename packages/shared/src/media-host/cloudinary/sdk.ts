@@ -128,6 +128,6 @@ export function loadSdk(apiUrl: string): CloudinarySdk {
   }
 }
 
-export function isHttp(url: string): boolean {
+function isHttp(url: string): boolean {
   return url.startsWith('http:');
 }
