@@ -35,7 +35,8 @@ const lockers: readonly { command: string; args: readonly string[] }[] = [
 ];
 
 /**
- * The lock on `file`, or undefined while another process holds it. Throws REDIS_START_FAILED where the machine or the file system knows no such locks.
+ * The lock on `file`, or undefined while another process holds it. Throws REDIS_START_FAILED where the machine or the
+ * file system knows no such locks.
  */
 export function lockFile(file: string): FileLock | undefined {
   const fd = openSync(file, 'a+', 0o600);

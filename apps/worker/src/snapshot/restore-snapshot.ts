@@ -14,7 +14,7 @@ import { fetchPatiently } from '../sync/fetch-patiently.js';
 import type { Expected } from '../sync/verify-records.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
 
-const CHUNK = 500;
+const BATCH = 500;
 
 export interface RestoreParts {
   redis: RedisClient;
@@ -42,8 +42,9 @@ export interface RestoreResult {
 }
 
 /**
- * Brings the newest snapshot that is whole into the catalog, after the deletions that the host tells of. Never replaces what is newer, and may be repeated. What a
- * damaged one had given before the damage showed is right, and stays. Rejects when the host or Redis fails.
+ * Brings the newest snapshot that is whole into the catalog, after the deletions that the host tells of. Never replaces
+ * what is newer, and may be repeated. What a damaged one had given before the damage showed is right, and stays. Rejects
+ * when the host or Redis fails.
  */
 export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResult> {
   const { host, folder, backoffMs, signal, log } = parts;
@@ -86,9 +87,9 @@ async function loadDeletions(
 ): Promise<void> {
   const deletions = deletionFiles(folder, files);
   const loading = snapshotLoading(redis, keys, token);
-  for (let start = 0; start < deletions.length; start += CHUNK)
+  for (let start = 0; start < deletions.length; start += BATCH)
     await loading.tombstones(
-      deletions.slice(start, start + CHUNK).map(({ id, file }) => {
+      deletions.slice(start, start + BATCH).map(({ id, file }) => {
         return { kind: 'tombstone', id, deletedMs: Date.parse(file.storedAt) };
       }),
     );

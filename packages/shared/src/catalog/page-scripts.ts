@@ -66,8 +66,9 @@ return absent
 `);
 
 /**
- * ARGV: id, the whole text of the record as it was read back, and its new measured line, which says verified, for each. Those
- * that are still exactly so become verified, and their intents end; never what is missing or deleted. Answers 1 for each of them, 0 for the others.
+ * ARGV: id, the whole text of the record as it was read back, and its new measured line, which says verified, for each.
+ * Those that are still exactly so become verified, and their intents end; never what is missing or deleted. Answers 1
+ * for each of them, 0 for the others.
  */
 export const provenScript = defineScript(`${prelude}
 local answers = {}
