@@ -48,6 +48,7 @@ describe.each(['/', '/docs'])('the page %s', (path) => {
 
 it('serves all scripts of the console, and they read no data as markup', async () => {
   const names = await readdir(folder);
+  expect(names).toContain('main.js');
   for (const name of names) {
     expect((await api.call('GET', `/console/${name}`)).status).toBe(200);
     const text = await readFile(new URL(name, folder), 'utf8');

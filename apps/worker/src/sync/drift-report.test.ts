@@ -60,7 +60,9 @@ describe('the drift report', () => {
           : Promise.resolve();
       },
     });
-    await expect(dying({ mode: 'full', runId: 'r' }, stop.signal)).rejects.toBeDefined();
+    await expect(dying({ mode: 'full', runId: 'r' }, stop.signal)).rejects.toMatchObject({
+      name: 'HandBack',
+    });
     const created = (await rig.catalog.counts()).total;
     const run = await rig.state.findRun('r');
     expect(created).toBeGreaterThan(run?.listed ?? 0);
