@@ -8,6 +8,8 @@ export type {
   VerifiedOutcome,
 } from './catalog-writes.js';
 export type { ContentOf } from './index-entries.js';
+export { pageAfter } from './index-pages.js';
+export type { Position } from './list-cursor.js';
 export type { ListQuery, MediaPage } from './list-media.js';
 export type { MediaFilters } from './media-filters.js';
 export {
@@ -16,5 +18,6 @@ export {
   readIndexed,
   readRevision,
   statusCode,
+  typeCode,
   type StoredRecord,
 } from './record-codec.js';

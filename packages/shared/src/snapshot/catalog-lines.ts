@@ -1,7 +1,4 @@
-import { catalogReads, type StoredRecord } from '../catalog/index.js';
-import type { Position } from '../catalog/list-cursor.js';
-import { typeCode } from '../catalog/record-codec.js';
-import { pageScript } from '../catalog/scripts.js';
+import { catalogReads, pageAfter, typeCode, type Position, type StoredRecord } from '../catalog/index.js';
 import { resourceTypes } from '../media/index.js';
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { encodeRecord, encodeTombstone } from './snapshot-lines.js';
@@ -12,10 +9,10 @@ export interface LineCounts {
   tombstones: number;
 }
 
-const CHUNK = 500;
+const BATCH = 500;
 
 /**
- * The catalog as lines, in chunks, so that memory does not grow with it: tombstones first, then the records, oldest
+ * The catalog as lines, in batches, so that memory does not grow with it: tombstones first, then the records, oldest
  * first. Records whose upload is not acknowledged yet are left out. Counts into `counts`. Throws CATALOG_UNAVAILABLE.
  */
 export async function* catalogLines(
@@ -37,8 +34,8 @@ async function* tombstoneLines(
   keys: RedisKeys,
   counts: LineCounts,
 ): AsyncGenerator<string[]> {
-  for (let start = 0; ; start += CHUNK) {
-    const flat = await redis.zrange(keys.tombstones, String(start), String(start + CHUNK - 1), 'WITHSCORES');
+  for (let start = 0; ; start += BATCH) {
+    const flat = await redis.zrange(keys.tombstones, String(start), String(start + BATCH - 1), 'WITHSCORES');
     if (flat.length === 0) return;
     const lines: string[] = [];
     for (let index = 0; index + 1 < flat.length; index += 2)
@@ -56,23 +53,22 @@ async function* recordLines(
 ): AsyncGenerator<string[]> {
   const { findStored } = catalogReads(redis, keys);
   const index = keys.byType(code);
-  const after = async ({ createdMs, id }: Position): Promise<string[]> =>
-    (await pageScript(redis, [keys.prefix, index], ['0', createdMs, id, CHUNK])) as string[];
+  const next = (after: Position | null): Promise<Position[]> =>
+    pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
 
-  let flat = await after({ createdMs: 0, id: '' });
-  while (flat.length > 0) {
-    const ids = flat.filter((_, place) => place % 2 === 0);
-    // Sent together: one round trip for each chunk.
-    const [stored, next]: [(StoredRecord | null)[], string[]] = await Promise.all([
-      findStored(ids),
-      after({ id: ids.at(-1) ?? '', createdMs: Number(flat.at(-1)) }),
+  let batch = await next(null);
+  while (batch.length > 0) {
+    // Sent together: one round trip for each batch.
+    const [stored, following]: [(StoredRecord | null)[], Position[]] = await Promise.all([
+      findStored(batch.map(({ id }) => id)),
+      next(batch.at(-1) ?? null),
     ]);
     const found = stored.filter((entry) => entry !== null);
     const unsettled = await inHand(redis, keys, found);
     const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
     counts.records += lines.length;
     if (lines.length > 0) yield lines;
-    flat = next;
+    batch = following;
   }
 }
 

@@ -1,11 +1,9 @@
-import type { Position } from '../catalog/list-cursor.js';
-import { statusCode, typeCode } from '../catalog/record-codec.js';
-import { pageScript } from '../catalog/scripts.js';
+import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
 import type { ResourceType } from '../media/index.js';
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { unseenScript } from './sync-scripts.js';
 
-const CHUNK = 1_000;
+const BATCH = 1_000;
 
 interface Run {
   runId: string;
@@ -32,42 +30,34 @@ export function missingRecords(redis: RedisClient, keys: RedisKeys, run: Run): A
   return walk(redis, keys, run, { index, statuses: statusCode.missing });
 }
 
-/** Walks an index in chunks, so memory does not grow with the catalog. */
+/** Walks an index in batches, so memory does not grow with the catalog. */
 async function* walk(
   redis: RedisClient,
   keys: RedisKeys,
   run: Run,
   { index, statuses }: { index: string; statuses: string },
 ): AsyncGenerator<string[]> {
-  const idsAfter = async ({ createdMs, id }: Position): Promise<Chunk> => {
-    const flat = (await pageScript(redis, [keys.prefix, index], ['0', createdMs, id, CHUNK])) as string[];
-    const ids = flat.filter((_, place) => place % 2 === 0);
-    return { ids, last: { id: ids.at(-1) ?? '', createdMs: Number(flat.at(-1)) } };
-  };
-  const unseenOf = async (ids: readonly string[]): Promise<string[]> =>
+  const next = (after: Position | null): Promise<Position[]> =>
+    pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
+  const unseenOf = async (batch: readonly Position[]): Promise<string[]> =>
     (await unseenScript(
       redis,
       [keys.prefix, keys.syncSeen(run.runId)],
-      [run.lastSequence, statuses, ...ids],
+      [run.lastSequence, statuses, ...batch.map(({ id }) => id)],
     )) as string[];
 
   try {
-    let chunk = await idsAfter({ createdMs: 0, id: '' });
-    while (chunk.ids.length > 0) {
-      // Sent together: one round trip for each chunk.
-      const [unseen, next]: [string[], Chunk] = await Promise.all([
-        unseenOf(chunk.ids),
-        idsAfter(chunk.last),
+    let batch = await next(null);
+    while (batch.length > 0) {
+      // Sent together: one round trip for each batch.
+      const [unseen, following]: [string[], Position[]] = await Promise.all([
+        unseenOf(batch),
+        next(batch.at(-1) ?? null),
       ]);
       if (unseen.length > 0) yield unseen;
-      chunk = next;
+      batch = following;
     }
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
-}
-
-interface Chunk {
-  ids: string[];
-  last: Position;
 }
