@@ -2,12 +2,12 @@ import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
-import { withinMs } from '@holdfast/shared/lifecycle';
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;

@@ -1,8 +1,8 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
+import { withinMs } from '@holdfast/shared/lifecycle';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
-import { withinMs } from '@holdfast/shared/lifecycle';
 import { currentFindings, type FindingSources } from './current-findings.js';
 import { hostStatus, type HostStatus } from './host-status.js';
 import { storageStatus, type StorageStatus } from './storage-status.js';

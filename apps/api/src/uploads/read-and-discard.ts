@@ -1,9 +1,9 @@
 import type { Request, Response } from 'express';
+import { untilAborted } from '@holdfast/shared/lifecycle';
 import { inviteBody } from '../http/expect-continue.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Admission } from './admission.js';
-import { untilAborted } from '@holdfast/shared/lifecycle';
 import { digestFile } from './digest-file.js';
 import { parseForm } from './parse-form.js';
 import type { SentUpload } from './request-print.js';

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { isHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
 import type { Claims } from '@holdfast/shared/idempotency';
-import type { Shutdown } from '../http/shutdown.js';
 import { withinMs } from '@holdfast/shared/lifecycle';
+import type { Shutdown } from '../http/shutdown.js';
 import { ownerOf } from './claim-owner.js';
 import type { Beating, Heartbeat } from './heartbeat.js';
 import type { Undoing } from './undo-upload.js';
