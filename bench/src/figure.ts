@@ -1,4 +1,4 @@
-/** What a figure has to reach, as contract section 9 states it. */
+/** What a figure has to reach (docs/performance.md); null where it only informs. */
 export type Target = { atLeast: number } | { atMost: number } | null;
 
 /** One measured number of a row, together with what it was measured against in the same run. */

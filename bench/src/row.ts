@@ -2,7 +2,7 @@ import type { Figure } from './figure.js';
 import type { CleanUp } from './stage/clean-up.js';
 
 export interface RowOptions {
-  /** Sizes of the contract instead of those that fit a coffee break. */
+  /** The sizes that the targets are meant for, instead of those that take minutes. */
   large: boolean;
   /** Fewer repeats: to see that the benchmarks work, not to quote them. */
   quick: boolean;

@@ -4,7 +4,7 @@ import { checkReads } from './check-reads.js';
 import { checkUploads } from './check-uploads.js';
 import type { RunResult, Violation } from './final-state.js';
 
-/** Contract section 8. */
+/** From the end of the faults to rest (docs/chaos.md). */
 const CONVERGE_WITHIN_MS = 60_000;
 
 /** Everything about a run that breaks a promise; none when all were kept. */

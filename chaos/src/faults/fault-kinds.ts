@@ -4,7 +4,7 @@ import { linkFaults } from './link-faults.js';
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
-/** Every fault of contract section 8 that one machine can have, by the name it is counted under. */
+/** Every fault, by the name it is counted under (docs/chaos.md). */
 export const faultKinds = {
   'kill api': async ({ stage, random }) => {
     const part = random.pick(stage.apis);
