@@ -1,17 +1,13 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Express } from 'express';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { answerBrokenRequest } from './broken-request.js';
 import { awaitsInvitation } from './expect-continue.js';
+import { expressMessages } from './express-messages.js';
 import type { PublicAddress } from './public-address.js';
 import type { Shutdown } from './shutdown.js';
 
@@ -21,7 +17,7 @@ const KEEP_ALIVE_MS = 65_000;
 const CHECK_CONNECTIONS_MS = 5_000;
 
 export interface HttpServerOptions {
-  app: RequestListener;
+  app: Express;
   host: string;
   port: number;
   /** The largest body that may arrive; decides how long a request may take. */
@@ -36,6 +32,7 @@ export function httpServer(options: HttpServerOptions): Service {
   const { app, host, port, maxBodyBytes, shutdown, address, log } = options;
   const server = createServer(
     {
+      ...expressMessages(app),
       headersTimeout: HEADERS_WITHIN_MS,
       requestTimeout: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
       keepAliveTimeout: KEEP_ALIVE_MS,
