@@ -42,7 +42,7 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
       ref: commit.ref,
       metadata,
       body: body.small,
-      contentLength: body.small.length,
+      contentLength: commit.file.bytes,
       signal: commit.signal,
     });
     if (!existed) return asset;

@@ -10,8 +10,8 @@ export const SMALL_BODY_BYTES = 256 * 1024;
 
 export interface ReceivedFile extends FileDigest {
   kind: FileKind;
-  /** A small body still waits to be sent; a large one is on the host already, not yet committed. */
-  body: { small: Buffer } | { stored: PutResult };
+  /** A small body still waits to be sent, in the chunks it came in; a large one is on the host already, not yet committed. */
+  body: { small: readonly Buffer[] } | { stored: PutResult };
 }
 
 export interface ReceiveOptions {
@@ -32,7 +32,7 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
   const head: Buffer[] = [];
   let kind: FileKind | undefined;
   const decideKind = async (): Promise<FileKind> => {
-    const decided = await fileKindOf(Buffer.concat(head));
+    const decided = await fileKindOf(firstBytes(head));
     if (!isAllowedType(decided.mime, options.allowedTypes)) {
       throw new HoldfastError('UNSUPPORTED_TYPE', `files of type ${decided.mime} are not accepted here`);
     }
@@ -44,7 +44,7 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
       if (next.done === true) {
         if (tally.bytes() === 0) throw new HoldfastError('FILE_EMPTY');
         kind ??= await decideKind();
-        return { kind, ...tally.result(), body: { small: Buffer.concat(head) } };
+        return { kind, ...tally.result(), body: { small: head } };
       }
       tally.add(next.value);
       head.push(next.value);
@@ -59,6 +59,12 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
     source.destroy();
     throw error;
   }
+}
+
+/** What decides the kind. Copied only where the first chunk is too short: each large buffer costs the collector dear. */
+function firstBytes(chunks: readonly Buffer[]): Buffer {
+  const [first = Buffer.alloc(0)] = chunks;
+  return first.length >= SNIFF_BYTES ? first : Buffer.concat(chunks);
 }
 
 /** Sends what was read and what follows. An error of the source counts for more than what the host makes of it. */

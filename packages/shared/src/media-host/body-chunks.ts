@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import { HoldfastError } from '../errors/index.js';
 import { abortReason, onAbort } from '../lifecycle/index.js';
+import { isStream, type Body } from './body.js';
 import { toSourceError } from './source-error.js';
 
 export interface ReadLimits {
@@ -14,11 +14,12 @@ export interface ReadLimits {
  * silent body, CLIENT_ABORTED for one that breaks.
  */
 export async function* bodyChunks(
-  body: Buffer | Readable,
+  body: Body,
   { signal, idleMs }: ReadLimits,
 ): AsyncGenerator<Buffer, void, undefined> {
-  if (Buffer.isBuffer(body)) {
-    yield body;
+  if (!isStream(body)) {
+    if (Buffer.isBuffer(body)) yield body;
+    else yield* body;
     return;
   }
   let reading = true;

@@ -1,4 +1,5 @@
 import type { Logger } from '../logging/index.js';
+import { isStream } from './body.js';
 import { createHostCircuit, type HostCircuitOptions } from './host-circuit.js';
 import type { AssetRef, MediaHost } from './media-host.js';
 
@@ -23,7 +24,7 @@ export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions)
       try {
         return await circuit.guard('transfer', request.signal, () => host.put(request));
       } finally {
-        if (!Buffer.isBuffer(request.body)) request.body.destroy();
+        if (isStream(request.body)) request.body.destroy();
       }
     },
     annotate: (ref, metadata, signal) => call(signal, () => host.annotate(ref, metadata, signal)),

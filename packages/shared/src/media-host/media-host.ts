@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import type { HoldfastError } from '../errors/index.js';
 import type { AssetFacts, HostMetadata, ResourceType } from '../media/index.js';
+import type { Body } from './body.js';
 import type { CircuitState } from './host-circuit.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
@@ -18,9 +18,9 @@ export interface HostAsset extends AssetRef, AssetFacts {
 export interface PutRequest {
   ref: AssetRef;
   metadata: HostMetadata;
-  /** Either a whole small body, or a stream that is read once and destroyed by the host in every outcome. */
-  body: Buffer | Readable;
-  /** Size of the body, where it is known. Above 100,000,000 bytes it must be. */
+  /** A stream is destroyed by the host in every outcome. */
+  body: Body;
+  /** Size of the body, where it is known. Of a stream above 100,000,000 bytes it must be. */
   contentLength?: number;
   /** Ends the transfer at once; the promise then rejects with the signal's reason. */
   signal: AbortSignal;

@@ -1,4 +1,5 @@
 import type { Agent } from 'node:http';
+import { bytesInMemory } from '../body.js';
 import type { PutRequest } from '../media-host.js';
 import type { AgentPool } from './agent-pool.js';
 import type { CallOptions, CloudinarySdk, UploadOptions } from './sdk.js';
@@ -34,7 +35,7 @@ export function createPut({ sdk, pool, timeouts, access, parts }: PutParts) {
 
   return async (request: PutRequest): Promise<unknown> => {
     const { body, signal } = request;
-    const size = Buffer.isBuffer(body) ? body.length : (request.contentLength ?? MAX_REQUEST_BYTES);
+    const size = bytesInMemory(body) ?? request.contentLength ?? MAX_REQUEST_BYTES;
     if (size > above) {
       const limits = { signal, idleMs: uploadIdleMs(timeouts, partBytes), partBytes };
       return uploadInParts(body, limits, ({ chunks, contentRange, uploadId }) => {

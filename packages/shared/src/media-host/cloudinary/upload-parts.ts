@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import type { Body } from '../body.js';
 import { bodyChunks, type ReadLimits } from '../body-chunks.js';
 
 /** Cloudinary's limit for one request. */
@@ -20,7 +20,7 @@ export interface Part {
  * because its range must be told first and the size of a body out of a form is known only at its end.
  */
 export async function uploadInParts(
-  body: Buffer | Readable,
+  body: Body,
   limits: ReadLimits & { partBytes: number },
   send: (part: Part) => Promise<unknown>,
 ): Promise<unknown> {

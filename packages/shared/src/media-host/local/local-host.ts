@@ -5,6 +5,7 @@ import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
+import { isStream } from '../body.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { HostAsset, MediaHost } from '../media-host.js';
 import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';
@@ -117,7 +118,7 @@ export async function createLocalHost(
       try {
         return await observed(request.signal, () => put(request));
       } finally {
-        if (!Buffer.isBuffer(request.body)) request.body.destroy();
+        if (isStream(request.body)) request.body.destroy();
       }
     },
     annotate: (ref, metadata, signal) => observed(signal, () => edits.annotate(ref, metadata)),

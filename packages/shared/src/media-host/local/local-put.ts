@@ -2,6 +2,7 @@ import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortReason } from '../../lifecycle/index.js';
 import type { PutRequest, PutResult } from '../media-host.js';
+import { bytesInMemory } from '../body.js';
 import {
   bytesPath,
   placeOfRef,
@@ -64,7 +65,7 @@ export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => P
     const place = placeOfRef(root, ref);
     const before = await readAssetAt(place);
     if (before !== null) return { asset: before, existed: true };
-    await refuseWhenFull(Buffer.isBuffer(body) ? body.length : (contentLength ?? 0));
+    await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
     const token = staging.newToken();
     const stagedBytes = join(await staging.folder(), token);
     const stagedIdentity = `${stagedBytes}.json`;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { HoldfastError } from '../../errors/index.js';
+import type { Body } from '../body.js';
 import { bodyChunks, type ReadLimits } from '../body-chunks.js';
 import { HEAD_BYTES } from './file-format.js';
 
@@ -16,11 +16,7 @@ export interface StoredBody {
 }
 
 /** Writes the body to a new file and to the disk below it. Memory does not grow with the size. */
-export async function storeBody(
-  path: string,
-  body: Buffer | Readable,
-  limits: ReadLimits,
-): Promise<StoredBody> {
+export async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<StoredBody> {
   const handle = await open(path, 'wx');
   try {
     const md5 = createHash('md5');
