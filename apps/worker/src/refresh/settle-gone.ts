@@ -1,5 +1,6 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
+import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext } from '../job-handler.js';
 import type { SyncDependencies } from '../sync/sync-dependencies.js';
 
@@ -16,7 +17,7 @@ export async function settleGone(
 ): Promise<void> {
   for (const { id, record } of records.filter(({ status }) => status === 'deleting')) {
     await deletionNotes.add(id, signal);
-    await catalog.finishDelete(id, record.assetId);
+    await finishRemoval(catalog, id, record.assetId);
   }
   const gone = records.filter(({ status }) => status === 'verified' || status === 'failed');
   if (gone.length > 0) {

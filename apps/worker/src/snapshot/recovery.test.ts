@@ -122,6 +122,28 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(await rig.catalog.find(id)).toBeNull();
   });
 
+  it('does not bring back what is being deleted while Redis is emptied and the snapshot is loaded', async () => {
+    const rig = await open(kind);
+    const [doomed, stays] = [await rig.upload(), await rig.upload()];
+    await rig.sync();
+    const record = rig.recordOf(doomed);
+    await rig.catalog.beginDelete(record.id);
+    const host: MediaHost = {
+      ...rig.host,
+      // The slow answer of a host: all of the recovery falls into it.
+      find: async (ref, signal) => {
+        const asset = await rig.host.find(ref, signal);
+        await rig.redis.flushall();
+        await recover(rig);
+        return asset;
+      },
+    };
+    expect(await removeRecord({ ...rig, host }, record, AbortSignal.timeout(20_000))).toBe('removed');
+    expect(await rig.catalog.find(record.id)).toBeNull();
+    expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
+    expect((await rig.find(stays))?.status).toBe('verified');
+  });
+
   it('finds missing what the host lost since, and keeps missing what was', async () => {
     const rig = await open(kind);
     const [lost, lostLater, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];

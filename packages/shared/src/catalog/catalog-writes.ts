@@ -131,7 +131,10 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       expectedRevision = 0,
     ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
       (await run(beginDeleteScript, [id, expectedRevision])) as 'deleting' | 'gone' | 'absent' | 'conflict',
-    /** The record goes, its tombstone stays. `assetId` of an asset that may still be somewhere on the host: it stays deleted too. */
+    /**
+     * The record goes, its tombstone stays, and is put again where Redis lost it. `assetId` of an asset that may still be
+     * somewhere on the host: it stays deleted too. kept: the record has come back since, and is not deleting.
+     */
     finishDelete: async (id: string, assetId: string | null = null): Promise<'deleted' | 'absent' | 'kept'> =>
       (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',
     /** Writes the index entries of these records anew. */

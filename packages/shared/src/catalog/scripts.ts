@@ -131,18 +131,20 @@ return 'deleting'
 `);
 
 /**
- * ARGV: id, asset id ('' = none). The host has confirmed: the record and its index entries go, the tombstone stays. The
- * asset id, under which the asset could be found anew, gets one too.
+ * ARGV: id, asset id ('' = none). The host has confirmed: the record and its index entries go, the tombstone stays. Where
+ * Redis was emptied since, both may be gone, and the tombstone is put again: a snapshot may be on its way in. The asset id,
+ * under which the asset could be found anew, gets one too.
  */
 export const finishDeleteScript = defineScript(`${prelude}
 local id = ARGV[1]
 local measured, content = read(id)
-if not measured then return 'absent' end
-if measured[STATUS] ~= 'x' then return 'kept' end
-if ARGV[2] ~= '' then
-  redis.call('ZADD', p .. ':tombstones', now_ms(), 'cld-' .. ARGV[2])
-  note_change()
+if measured and measured[STATUS] ~= 'x' then return 'kept' end
+local function bury(member)
+  if redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), member) == 1 then note_change() end
 end
+bury(id)
+if ARGV[2] ~= '' then bury('cld-' .. ARGV[2]) end
+if not measured then return 'absent' end
 each_index(id, content, drop)
 redis.call('ZREM', p .. ':i:s:x', id)
 redis.call('DEL', record_key(id))

@@ -1,1 +1,2 @@
+export { finishRemoval } from './finish-removal.js';
 export { removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';

@@ -2,9 +2,10 @@ import type { Catalog } from '../catalog/index.js';
 import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
+import { finishRemoval } from './finish-removal.js';
 
 export interface RemovalDependencies {
-  catalog: Pick<Catalog, 'finishDelete'>;
+  catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
   deletionNotes: DeletionNotes;
 }
@@ -33,7 +34,7 @@ export async function removeRecord(
   const isThere = asset !== null && isOf(asset, deleted);
   await deletionNotes.add(id, signal);
   if (isThere) await host.remove(ref, signal);
-  await catalog.finishDelete(id, isThere ? null : assetId);
+  await finishRemoval(catalog, id, isThere ? null : assetId);
   return isThere ? 'removed' : 'elsewhere';
 }
 
