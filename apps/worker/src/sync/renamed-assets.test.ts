@@ -18,8 +18,8 @@ afterAll(() => sandbox.close());
 
 const signal = (): AbortSignal => AbortSignal.timeout(5_000);
 
-async function openRig(): Promise<Rig> {
-  const rig = await openSyncRig(sandbox, 'cloudinary');
+async function openRig(env: Record<string, string> = {}): Promise<Rig> {
+  const rig = await openSyncRig(sandbox, 'cloudinary', { env });
   if (rig.emulator === undefined) throw new Error('no emulator');
   return { ...rig, emulator: rig.emulator };
 }
@@ -74,6 +74,17 @@ describe('a delete', () => {
     expect(await rig.sync()).toMatchObject({ created: 1, removed: 1 });
     expect(await onHost(rig, asset)).toBeNull();
     expect((await rig.records()).map(({ assetId }) => assetId)).toEqual([copy.assetId]);
+  });
+
+  it('stays one where the asset had been renamed, also when Redis is emptied before a sync meets it', async () => {
+    const rig = await openRig({ CATALOG_SNAPSHOT: 'true' });
+    const [asset, record] = await synced(rig, 'doomed');
+    await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+    expect(await remove(rig, record)).toBe('elsewhere');
+    await rig.redis.flushall();
+    expect(await rig.sync({ trigger: 'recovery', mode: 'full' })).toMatchObject({ created: 0, removed: 1 });
+    expect(await onHost(rig, asset)).toBeNull();
+    expect(await rig.records()).toEqual([]);
   });
 
   it('of a foreign asset keeps it out of the catalog under its new name too', async () => {

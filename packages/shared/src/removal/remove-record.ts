@@ -20,8 +20,8 @@ export interface Deleted extends AssetRef {
 /**
  * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
  * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the asset was not under
- * its name. It may have been renamed, so its asset id gets a tombstone too, and a sync that meets it removes it. Rejects
- * when the host or the catalog cannot be reached; may be repeated.
+ * its name. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
+ * it. Rejects when the host or the catalog cannot be reached; may be repeated.
  */
 export async function removeRecord(
   { catalog, host, deletionNotes }: RemovalDependencies,
@@ -34,6 +34,7 @@ export async function removeRecord(
   const isThere = asset !== null && isOf(asset, deleted);
   await deletionNotes.add(id, signal);
   if (isThere) await host.remove(ref, signal);
+  else if (assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
   await finishRemoval(catalog, id, isThere ? null : assetId);
   return isThere ? 'removed' : 'elsewhere';
 }
