@@ -4,7 +4,7 @@ const start: Operation = {
   tag: 'sync',
   summary: 'Start a sync',
   description:
-    '`runId` names the run that does the asked work: with `alreadyRunning` it is the one after the running one.',
+    '`runId` names the run that does the asked work: with `alreadyRunning` it is the one after the running one, and the same for all that ask for the same before it begins.',
   query: {
     mode: { description: '`full` lists every asset, `incremental` what changed since the last run.' },
     dryRun: { description: 'Only report.' },

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { syncJob, syncModes, type MediaQueues } from '@holdfast/shared/jobs';
-import { newMediaId } from '@holdfast/shared/media';
+import { syncModes } from '@holdfast/shared/jobs';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
+import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 
 const yesOrNo = z
   .enum(['true', 'false'], 'must be true or false')
@@ -18,8 +18,7 @@ const query = z.strictObject({
   force: yesOrNo,
 });
 
-export interface StartSyncDependencies {
-  queues: Pick<MediaQueues, 'add'>;
+export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
   shutdown: Pick<Shutdown, 'draining'>;
 }
@@ -28,15 +27,14 @@ const LONGEST_WAIT_SECONDS = 300;
 const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
-/** Asks for a run of its own, which begins once the running one has ended. Its id is known before it starts. */
-export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies) =>
-  endpoint({
+/** Asks for a run, which begins once the running one has ended. Its id is known before it starts. */
+export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies) => {
+  const askForRun = createAskForRun({ queues, syncState });
+  return endpoint({
     query,
     handle: async ({ query: { mode, dryRun, force }, header, gone, context }) => {
       const alreadyRunning = (await syncState.readStatus()).running !== null;
-      // Run ids are ULIDs like those of media: ordered by time.
-      const runId = newMediaId();
-      await queues.add(syncJob, { trigger: 'manual', mode, runId, dryRun, force });
+      const runId = await askForRun({ mode, dryRun, force });
       context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
       const { waitSeconds } = readPrefer(header('prefer'));
       if (waitSeconds !== undefined) {
@@ -48,6 +46,7 @@ export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies
       return { status: 202, body: { runId, mode, alreadyRunning } };
     },
   });
+};
 
 /** The run once it has ended; null when the signal comes first. */
 async function finishedRun(

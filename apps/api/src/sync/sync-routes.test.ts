@@ -59,6 +59,24 @@ describe('a sync on demand', () => {
     await redis.client.del(api.deps.keys.syncRun);
   });
 
+  it('is one run however many ask for the same before it begins, and another once it has begun', async () => {
+    await redis.client.flushall();
+    await redis.client.set(api.deps.keys.syncRun, JSON.stringify({ run: run('other', null), progress: {} }));
+    const ask = async (query = ''): Promise<string> =>
+      (await api.call('POST', `${START}${query}`)).body.runId;
+    const asked = await Promise.all([ask(), ask(), ask()]);
+    const first = await ask();
+    expect(new Set([...asked, first]).size).toBe(1);
+    const others = [await ask('?dryRun=true'), await ask('?force=true'), await ask('?mode=incremental')];
+    expect(new Set([first, ...others]).size).toBe(4);
+    await redis.client.set(api.deps.keys.syncRun, JSON.stringify({ run: run(first, null), progress: {} }));
+    const next = await ask();
+    expect(next).not.toBe(first);
+    await redis.client.lpush(api.deps.keys.syncRuns, JSON.stringify(run(next, '2026-01-01T00:00:00.000Z')));
+    expect([first, next]).not.toContain(await ask());
+    await redis.client.flushall();
+  });
+
   it('is waited for when the client prefers so', async () => {
     const answer = api.call('POST', START, undefined, { Prefer: 'wait=20' });
     const started = async (): Promise<string> => {
