@@ -69,7 +69,13 @@ export function routes(deps: Dependencies): readonly Route[] {
       publicRead: true,
       serve: followMedia(deps),
     },
-    { method: 'PATCH', path: '/api/media/:id', role: 'write', limited: true, serve: editMedia(deps) },
+    {
+      method: 'PATCH',
+      path: '/api/media/:id',
+      role: 'write',
+      limited: true,
+      serve: editMedia({ ...deps, folder: deps.settings.host.folder }),
+    },
     { method: 'DELETE', path: '/api/media/:id', role: 'write', limited: true, serve: removeMedia(deps) },
     {
       method: 'ALL',

@@ -55,6 +55,32 @@ describe('an edit', () => {
     expect(await api.deps.queues.queues.verify.getJob(`verify-${id}-2`)).toBeDefined();
   });
 
+  it('goes over the revision of the host where the catalog has fallen back behind it', async () => {
+    const { id, publicId } = await api.addMedia({ title: 'one' });
+    const before = await api.deps.catalog.find(id);
+    if (before === null) throw new Error('no record');
+    const path = `/api/media/${id}`;
+    for (const title of ['two', 'three']) await api.call('PATCH', path, { title });
+    const fallBack = async (): Promise<void> => {
+      await redis.client.del(`${api.deps.keys.prefix}:m:${id}`);
+      await api.deps.catalog.save(before);
+    };
+    await fallBack();
+    const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
+    const refused = await api.call('PATCH', path, { category: 'new' }, { 'If-Match': tag });
+    expect(refused.body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    await fallBack();
+    const { status, body } = await api.call('PATCH', path, { category: 'new' });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ title: 'three', category: 'new', revision: 4 });
+    const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject({
+      title: 'three',
+      category: 'new',
+      revision: 4,
+    });
+  });
+
   it('that changes nothing makes no revision', async () => {
     const { id, updatedAt } = await api.addMedia({ title: 'same' });
     const { status, body } = await api.call('PATCH', `/api/media/${id}`, { title: 'same' });

@@ -13,6 +13,7 @@ import { changeFields, mediaChanges, type MediaChanges } from './change-fields.j
 import { entityTag, expectedRevisions, refuseOtherRevision } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
+import { takeInNewer } from './take-in-newer.js';
 
 export interface EditDependencies extends FindDependencies {
   catalog: Catalog;
@@ -20,11 +21,14 @@ export interface EditDependencies extends FindDependencies {
   queues: MediaQueues;
   intents: Pick<Intents, 'accept'>;
   address: PublicAddress;
+  folder: string;
 }
 
 const PUSH_WITHIN_MS = 3_000;
 /** Edits of others that may come between reading and writing before we say so: only one of a crowd gets through at a time. */
 const TRIES = 100;
+/** How often the host may turn out to have a newer revision than the catalog: once, unless Redis goes on losing them. */
+const OVERTAKEN_AT_MOST = 3;
 
 /** Changes what people write about a media: in the catalog first, then on the host, which must carry it too. */
 export const editMedia = (deps: EditDependencies) =>
@@ -33,13 +37,34 @@ export const editMedia = (deps: EditDependencies) =>
     handle: async ({ params, body, header, context }) => {
       const expected = expectedRevisions(header('if-match'));
       const id = params['id'] ?? '';
-      const { record, changed } = await saveChanges(deps, id, body, expected);
-      const done = !changed || (await carryOn(deps, record, context));
+      const { record, done } = await edit(deps, id, { changes: body, expected }, context);
       const latest = (await deps.catalog.find(id)) ?? record;
       const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
       return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
     },
   });
+
+interface Edit {
+  changes: MediaChanges;
+  expected: readonly number[] | 'any' | null;
+}
+
+/** Once more over the host's revision where that was the newer one: on the older one, the edit would be lost. */
+async function edit(
+  deps: EditDependencies,
+  id: string,
+  { changes, expected }: Edit,
+  context: RequestContext,
+): Promise<{ record: MediaRecord; done: boolean }> {
+  for (let left = OVERTAKEN_AT_MOST; left > 0; left -= 1) {
+    const { record, changed } = await saveChanges(deps, id, changes, expected);
+    const end = changed ? await carryOn(deps, record, context) : 'done';
+    if (end !== 'overtaken') return { record, done: end === 'done' };
+    context.log.warn('media.edit_overtaken', { id, revision: record.revision });
+    if (!(await takeInNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
+  }
+  throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
+}
 
 /** Over the revision that was read, again when another edit came between, unless the client insists on one. */
 async function saveChanges(
@@ -71,17 +96,16 @@ function refuseUnsettled({ status }: MediaRecord): void {
     throw new HoldfastError('MEDIA_UNSETTLED', `the media is ${status}`);
 }
 
-/** What follows an edit that is in the catalog: it is verified like an upload, and the host gets it. False when not all of it is done. */
-async function carryOn(
-  deps: EditDependencies,
-  record: MediaRecord,
-  context: RequestContext,
-): Promise<boolean> {
+/** overtaken: the host has a newer revision, over which the edit is not. later: not all of it is done, and jobs go on. */
+type End = 'done' | 'later' | 'overtaken';
+
+/** What follows an edit that is in the catalog: it is verified like an upload, and the host gets it. */
+async function carryOn(deps: EditDependencies, record: MediaRecord, context: RequestContext): Promise<End> {
   const [queued, pushed] = await Promise.all([
     queueVerification(deps, record, context),
     pushInTime(deps, record, context),
   ]);
-  return queued && pushed;
+  return queued || pushed === 'overtaken' ? pushed : 'later';
 }
 
 async function queueVerification(
@@ -98,23 +122,23 @@ async function queueVerification(
   }
 }
 
-/** False when the host did not have it in time: a job goes on, and the sweep where even that cannot be added. */
+/** `later` when the host did not have it in time: a job goes on, and the sweep where even that cannot be added. */
 async function pushInTime(
   deps: EditDependencies,
   record: MediaRecord,
   { log }: RequestContext,
-): Promise<boolean> {
+): Promise<End> {
   try {
     const { outcome, joined } = await pushRecord(deps, record.id, AbortSignal.timeout(PUSH_WITHIN_MS));
     if (joined !== null) await deps.queues.enqueueUpload(joined);
     if (outcome === 'missing')
       throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
-    return true;
+    return outcome === 'overtaken' ? 'overtaken' : 'done';
   } catch (error) {
     log.warn('media.push_deferred', { id: record.id, revision: record.revision, error });
     await deps.queues
       .add(pushJob, { id: record.id, revision: record.revision, round: 0 })
       .catch((reason: unknown) => log.warn('media.push_not_queued', { id: record.id, error: reason }));
-    return false;
+    return 'later';
   }
 }
