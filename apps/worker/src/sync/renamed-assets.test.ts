@@ -125,6 +125,24 @@ describe('an edit', () => {
     expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, missing: 0, errors: 0 });
   });
 
+  it('reaches a copy of an asset that has been edited more often', async () => {
+    const rig = await openRig();
+    const [asset, first] = await synced(rig, 'ours');
+    let record = first;
+    for (const title of ['two', 'three', 'four']) {
+      record = await edit(rig, record, title);
+      await pushRecord(rig, record.id, signal());
+    }
+    const copy = await rig.foreign('elsewhere/copy', (await onHost(rig, asset))?.context);
+    await rig.sync();
+    const copied = await rig.find(copy);
+    if (copied === null) throw new Error('the copy was not adopted');
+    await edit(rig, copied, 'edited');
+    expect((await pushRecord(rig, copied.id, signal())).outcome).toBe('pushed');
+    expect((await onHost(rig, copy))?.context).toMatchObject({ hf_id: copied.id, title: 'edited' });
+    expect((await onHost(rig, asset))?.context).toMatchObject({ hf_id: record.id, title: 'four' });
+  });
+
   it('joins one that was made on the renamed asset', async () => {
     const rig = await openRig();
     const [asset, record] = await synced(rig, 'ours');

@@ -56,7 +56,8 @@ export async function pushRecord(
     const carried = readHostMetadata(asset);
     // Renamed, and another asset has its name: what that one carries must stay.
     if (asset.assetId !== record.assetId && carried?.fields.id !== id) return { outcome: 'missing', joined };
-    if (carried !== null && carried.fields.revision > record.revision)
+    // The mark of another media, on a copy of its asset, counts revisions of its own.
+    if (carried?.fields.id === id && carried.fields.revision > record.revision)
       return { outcome: 'overtaken', joined };
     const theirs = carried === null ? {} : await editsThere(asset, carried, record);
     if (carried !== null && Object.keys(theirs).length > 0) {
