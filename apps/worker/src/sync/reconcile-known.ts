@@ -2,6 +2,7 @@ import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import {
   editBase,
   editsOnHostOnly,
+  isOfAnotherDeployment,
   isOwnId,
   type Carried,
   type MediaRecord,
@@ -62,12 +63,24 @@ export function withRecord(
   }
   if (carried === null || carried.fields.id !== record.id) {
     if (record.pushedRevision < record.revision) return push(asset, record);
+    if (isOfAnotherDeployment(asset, carried, record.id))
+      return followed(
+        atOurRevision(foreignRecord(asset, rules.folder, record), record),
+        record,
+        content,
+        open,
+      );
     // Without our mark the record could not be rebuilt.
     if (isOwnId(record.id) || record.revision > 1) return rewrite(asset, record);
     return followed(foreignRecord(asset, rules.folder, record), record, content, open);
   }
   const takenIn = marks.takenIn.get(record.id) ?? null;
   return byRevision(asset, fresh, carried, { record, content, takenIn }, open, rules);
+}
+
+/** Its mark counts the revisions of another deployment. */
+function atOurRevision(host: MediaRecord, { revision, updatedAt }: MediaRecord): MediaRecord {
+  return { ...host, revision, updatedAt, pushedRevision: revision };
 }
 
 /** The revision that travels with the asset tells which side is newer. */

@@ -1,3 +1,4 @@
+export { isOfAnotherDeployment } from './foreign-mark.js';
 export {
   mediaRecord,
   mediaStatuses,

@@ -3,9 +3,11 @@ import {
   carriedFields,
   editBase,
   editsOnHostOnly,
+  isOfAnotherDeployment,
   readHostMetadata,
   writeHostMetadata,
   type Carried,
+  type CarriedFields,
   type MediaRecord,
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
@@ -74,7 +76,9 @@ export async function pushRecord(
     }
     const metadata = writeHostMetadata({
       mark: { state: 'committed' },
-      fields: carriedFields(record),
+      fields: isOfAnotherDeployment(asset, carried, id)
+        ? withEdits(carried.fields, record)
+        : carriedFields(record),
       // An edit must not free the key of the upload.
       ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
     });
@@ -85,4 +89,12 @@ export async function pushRecord(
     outcome = 'pushed';
   }
   return { outcome, joined };
+}
+
+/** The other deployment takes them for an edit that is newer than its own record. */
+function withEdits(
+  theirs: CarriedFields,
+  { title, description, category, tags, updatedAt }: MediaRecord,
+): CarriedFields {
+  return { ...theirs, title, description, category, tags, updatedAt, revision: theirs.revision + 1 };
 }
