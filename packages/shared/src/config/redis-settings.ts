@@ -102,27 +102,43 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
   if (value.startsWith('/')) return { kind: 'socket', path: value };
   const url = parseUrl(value);
   if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
-  if (url.protocol === 'unix:') return { kind: 'socket', path: decodeURIComponent(url.pathname) };
+  if (url.protocol === 'unix:') {
+    const socket = unescaped(url.pathname);
+    return socket === null ? unusable(BAD_ESCAPE) : { kind: 'socket', path: socket };
+  }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
     return unusable('must begin with redis:// or rediss://');
   if (url.hostname === '') return unusable('names no host');
   const database = url.pathname.replace(/^\//, '');
   if (!/^\d*$/.test(database)) return unusable('must end with the number of a database, or without a path');
+  const login = credentials(url);
+  if (login === null) return unusable(BAD_ESCAPE);
   return {
     kind: 'single',
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 6379 : Number(url.port),
     database: Number(database),
     tls: url.protocol === 'rediss:',
-    ...credentials(url),
+    ...login,
   };
 }
 
-function credentials(url: URL): { username?: string; password?: string } {
-  return {
-    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-  };
+const BAD_ESCAPE = 'has a % that begins no escape: write %25 for a percent sign';
+
+/** The login of a URL, or null where it cannot be decoded. */
+function credentials(url: URL): { username?: string; password?: string } | null {
+  const username = unescaped(url.username);
+  const password = unescaped(url.password);
+  if (username === null || password === null) return null;
+  return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) };
+}
+
+function unescaped(value: string): string | null {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return null;
+  }
 }
 
 /** Upstash names its HTTP address; the TCP one has the same host, port 6379, TLS and the token as password. */
@@ -161,7 +177,10 @@ function readNodes(
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 6379 : Number(url.port),
     });
-    if (index === 0) login = { database: 0, tls: url.protocol === 'rediss:', ...credentials(url) };
+    if (index > 0) continue;
+    const named = credentials(url);
+    if (named === null) problem({ path, message: `entry 1 ${BAD_ESCAPE}` });
+    else login = { database: 0, tls: url.protocol === 'rediss:', ...named };
   }
   return { nodes, login };
 }
