@@ -37,9 +37,29 @@ export function redisFailure(error: unknown, client: RedisClient): RedisFailure 
   const cause = error instanceof HoldfastError ? error.cause : error;
   const kind = redisErrorKind(cause);
   if (kind === 'refused') return writesRefused(cause);
-  const locked = kind === 'unreachable' && redisErrorKind(connectionError(client)) === 'credentials';
-  return { message: messages[locked ? 'credentials' : kind], connected: false, findings: [] };
+  const known = kind === 'unreachable' ? lastKnown(client) : kind;
+  if (known === 'demoted') return demoted;
+  return { message: messages[known], connected: false, findings: [] };
 }
+
+/** Between two tries to connect, what the server said at the last one. */
+function lastKnown(client: RedisClient): RedisErrorKind {
+  const kind = redisErrorKind(connectionError(client));
+  return kind === 'credentials' || kind === 'demoted' ? kind : 'unreachable';
+}
+
+const demoted: RedisFailure = {
+  message: messages.demoted,
+  connected: true,
+  findings: [
+    {
+      code: 'WRITES_REFUSED',
+      severity: 'error',
+      message: 'Redis is a replica now and takes no writes. Uploads are refused.',
+      fix: 'Make it the master again ("REPLICAOF NO ONE"), or set the address of the master.',
+    },
+  ],
+};
 
 function writesRefused(cause: unknown): RedisFailure {
   const text = cause instanceof Error ? cause.message : '';

@@ -67,6 +67,33 @@ describe('while Redis is away', () => {
     await sandbox.close();
   });
 
+  it('says that the server is a replica, rather than that nobody answers', async () => {
+    const sandbox = await startRedisSandbox();
+    const own = await startApi(sandbox);
+    await sandbox.client.call('REPLICAOF', '127.0.0.1', '1');
+    const failure = 'Redis is a replica now, the master is being looked for';
+    const storage = {
+      connected: true,
+      connectionTest: `failed: ${failure}`,
+      findings: expect.arrayContaining([expect.objectContaining({ code: 'WRITES_REFUSED' })]),
+    };
+    // Again and again: each refusal makes the connection anew, and in between nobody can be asked.
+    for (let time = 0; time < 10; time += 1) {
+      expect(await own.call('GET', '/api/media/health')).toMatchObject({
+        status: 503,
+        body: { status: 'unhealthy', persistence: { testPassed: false, message: failure }, storage },
+      });
+      expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject(storage);
+    }
+    await sandbox.client.call('REPLICAOF', 'NO', 'ONE');
+    await vi.waitFor(
+      async () => expect((await own.call('GET', '/api/media/health')).body.persistence.testPassed).toBe(true),
+      5_000,
+    );
+    await own.close();
+    await sandbox.close();
+  });
+
   it('the API starts all the same', async () => {
     const sandbox = await startRedisSandbox();
     await sandbox.kill();

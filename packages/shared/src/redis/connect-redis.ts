@@ -53,8 +53,13 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     connectionName: `holdfast-${role}`,
     connectTimeout: 5_000,
     retryStrategy: reconnectDelay,
-    // Talking to a demoted master: reconnect (through Sentinel where there is one) and send again.
-    reconnectOnError: (error) => (redisErrorKind(error) === 'demoted' ? 2 : false),
+    // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
+    // for that. Where they may not, the caller hears what the server said, not that nobody answered.
+    reconnectOnError: (error) => {
+      if (redisErrorKind(error) !== 'demoted') return false;
+      lastErrors.set(client, error);
+      return roleOptions[role].enableOfflineQueue === false ? 1 : 2;
+    },
     ...login(connection),
   };
   const client = open(connection, role, options);
