@@ -16,7 +16,7 @@ export interface ReadyDependencies {
   uploadSlots: Pick<UploadSlots, 'full'>;
 }
 
-/** Balancers ask often and all at once. */
+/** Balancers ask often and all at once; only Redis' answer is kept, what this process knows itself is looked up each time. */
 const KNOWN_FOR_MS = 500;
 
 /** KEYS: hash tag, probe. Counts what waits, as the opening of an upload does, and makes the same kind of write. */
@@ -28,14 +28,14 @@ return backlog(KEYS[1])
 /** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
 export const ready = (deps: ReadyDependencies) => {
   let known: { refusal: Promise<HoldfastError | null>; at: number } | undefined;
+  const redisRefusal = async (): Promise<HoldfastError | null> => {
+    const now = performance.now();
+    if (known === undefined || now - known.at > KNOWN_FOR_MS) known = { refusal: probeRedis(deps), at: now };
+    return known.refusal;
+  };
   return endpoint({
     handle: async () => {
-      const now = performance.now();
-      if (known === undefined || now - known.at > KNOWN_FOR_MS)
-        known = { refusal: uploadRefusal(deps), at: now };
-      const refusal = deps.shutdown.draining.aborted
-        ? new HoldfastError('SHUTTING_DOWN')
-        : await known.refusal;
+      const refusal = (await ownRefusal(deps)) ?? (await redisRefusal());
       return refusal === null
         ? { status: 200, body: { status: 'ready' } }
         : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
@@ -43,14 +43,17 @@ export const ready = (deps: ReadyDependencies) => {
   });
 };
 
-/** Why an upload would be refused now, or null. */
-async function uploadRefusal(deps: ReadyDependencies): Promise<HoldfastError | null> {
-  const { settings, redis, keys, host, uploadSlots } = deps;
+/** Why this process or its host would refuse an upload now, or null. */
+async function ownRefusal({ shutdown, host, uploadSlots }: ReadyDependencies): Promise<HoldfastError | null> {
+  if (shutdown.draining.aborted) return new HoldfastError('SHUTTING_DOWN');
   if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
   const free = await host.freeBytes().catch(() => null);
   if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
-  const resting = host.uploadRefusal();
-  if (resting !== null) return resting;
+  return host.uploadRefusal();
+}
+
+/** Why Redis would refuse an upload now, or null. */
+async function probeRedis({ settings, redis, keys }: ReadyDependencies): Promise<HoldfastError | null> {
   try {
     const backlog = Number(await probeScript(redis.request, [keys.prefix, keys.probe('ready')], []));
     return backlog > settings.uploads.maxBacklog
