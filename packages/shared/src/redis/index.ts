@@ -12,3 +12,4 @@ export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
 export { defineScript, type Script, type ScriptReply } from './script.js';
+export { SentinelConnector } from './sentinel-connector.js';

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { SentinelConnector } from '../redis/index.js';
 import { freePort } from './free-port.js';
 import { eventually, redisNodes, type RedisNode, type RedisNodes } from './redis-nodes.js';
 import { startRedisServer } from './redis-server-process.js';
@@ -45,6 +46,8 @@ export async function startSentinelSandbox({
     sentinels: addresses,
     name: MASTER,
     failoverDetector: true,
+    // As in the product: without it a failover that is told of during a search would end this client for good.
+    Connector: SentinelConnector,
     maxRetriesPerRequest: null,
     ...(nodes.tls === null
       ? {}
