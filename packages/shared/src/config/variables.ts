@@ -8,7 +8,11 @@ const MB = 1_000_000;
 export const variables = z.object({
   HOST: text('127.0.0.1'),
   PORT: wholeNumber(3000, 0, 65_535),
-  PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    // The addresses of files begin with it, and everybody who may read sees those.
+    .refine((value) => !/[@?#]/.test(value), 'must have no login, query or fragment')
+    .optional(),
   DATA_DIR: text('data'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty']).default('json'),
