@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { readHostMetadata } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -78,6 +78,29 @@ describe('an edit', () => {
       title: 'three',
       category: 'new',
       revision: 4,
+    });
+  });
+
+  it('is done when another one, made over it, has carried it to the host first', async () => {
+    const { id, publicId } = await api.addMedia({ title: 'one' });
+    const path = `/api/media/${id}`;
+    const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
+    const find = vi.spyOn(api.deps.host, 'find');
+    let other: Awaited<ReturnType<RunningApi['call']>> | undefined;
+    find.mockImplementationOnce(async (...of) => {
+      other = await api.call('PATCH', path, { category: 'other' });
+      return api.deps.host.find(...of);
+    });
+    onTestFinished(() => find.mockRestore());
+    const { status, body } = await api.call('PATCH', path, { title: 'two' }, { 'If-Match': tag });
+    expect(other?.status).toBe(200);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ title: 'two', category: 'other', revision: 3 });
+    const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject({
+      title: 'two',
+      category: 'other',
+      revision: 3,
     });
   });
 

@@ -62,6 +62,9 @@ async function edit(
     if (end !== 'overtaken') return { record, done: end === 'done' };
     context.log.warn('media.edit_overtaken', { id, revision: record.revision });
     if (!(await takeInNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
+    const latest = await findMedia(deps, id);
+    // Another edit, made over this one at the same time, has carried it to the host with its own.
+    if (changeFields(latest, changes, new Date()) === null) return { record: latest, done: true };
   }
   throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
