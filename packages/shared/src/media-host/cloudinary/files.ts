@@ -36,21 +36,19 @@ export function createFiles({
     type: 'authenticated',
   });
 
-  const upload = (name: string, body: Buffer, signal: AbortSignal): Promise<unknown> => {
-    const lease = pool.lease();
-    return uploadOnce(sdk, lease, {
-      options: {
-        ...address(access(lease.agent, uploadIdleMs(timeouts, body.length))),
+  const upload = (name: string, body: Buffer, signal: AbortSignal): Promise<unknown> =>
+    uploadOnce(sdk, pool, {
+      optionsFor: (agent) => ({
+        ...address(access(agent, uploadIdleMs(timeouts, body.length))),
         public_id: name,
         overwrite: false,
         filename: 'file',
         disable_promises: true,
-      },
+      }),
       body: [body],
       signal,
       deadlineMs: uploadDeadlineMs(timeouts, body.length),
     });
-  };
 
   return {
     putFile: (name, body, signal) =>

@@ -39,23 +39,21 @@ export function createPut({ sdk, pool, timeouts, access, parts }: PutParts) {
     if (size > above) {
       const limits = { signal, idleMs: uploadIdleMs(timeouts, partBytes), partBytes };
       return uploadInParts(body, limits, ({ chunks, contentRange, uploadId }) => {
-        const lease = pool.lease();
-        return uploadOnce(sdk, lease, {
-          options: {
+        return uploadOnce(sdk, pool, {
+          optionsFor: (agent) => ({
             // The last part is answered when the host has worked on the whole file.
-            ...optionsFor(request, lease.agent, size),
+            ...optionsFor(request, agent, size),
             content_range: contentRange,
             x_unique_upload_id: uploadId,
-          },
+          }),
           body: chunks,
           signal,
           deadlineMs: uploadDeadlineMs(timeouts, size),
         });
       });
     }
-    const lease = pool.lease();
-    return uploadOnce(sdk, lease, {
-      options: optionsFor(request, lease.agent, size),
+    return uploadOnce(sdk, pool, {
+      optionsFor: (agent) => optionsFor(request, agent, size),
       body: Buffer.isBuffer(body) ? [body] : body,
       signal,
       deadlineMs: uploadDeadlineMs(timeouts, size),

@@ -71,7 +71,10 @@ export interface SearchBuilder {
 export interface CloudinarySdk {
   config(settings: { hide_sensitive: true }): { upload_prefix?: string };
   uploader: {
-    upload_stream(options: UploadOptions, callback: (reply: unknown, result?: unknown) => void): Writable;
+    upload_stream(
+      options: UploadOptions,
+      callback: (reply: unknown, result?: unknown) => void,
+    ): Writable & { readonly boundary?: string };
     explicit(publicId: string, options: MetadataOptions): Promise<unknown>;
     destroy(publicId: string, options: AddressOptions & { invalidate: true }): Promise<unknown>;
     remove_all_tags(publicIds: string[], options: AddressOptions): Promise<unknown>;

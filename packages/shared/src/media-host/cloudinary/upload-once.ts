@@ -1,12 +1,14 @@
+import type { Agent } from 'node:http';
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { HoldfastError } from '../../errors/index.js';
 import { abortReason, onAbort } from '../../lifecycle/index.js';
 import { toSourceError } from '../source-error.js';
-import type { Lease } from './agent-pool.js';
+import type { AgentPool } from './agent-pool.js';
+import { openUpload, type OpenUpload } from './open-upload.js';
 import type { CloudinarySdk, UploadOptions } from './sdk.js';
 
 export interface UploadTask {
-  options: UploadOptions;
+  optionsFor: (agent: Agent) => UploadOptions;
   /** Chunks in memory, or a stream that is destroyed in every outcome. */
   body: readonly Buffer[] | Readable;
   signal: AbortSignal;
@@ -16,27 +18,27 @@ export interface UploadTask {
 
 /**
  * One upload request. The SDK alone may call back twice, never, or throw; here it settles exactly once: with the
- * reply, or with what went wrong. Only the SDK's callback means success. The lease is kept for the next upload
+ * reply, or with what went wrong. Only the SDK's callback means success. The agent is kept for the next upload
  * unless something of this one may still be on its socket.
  */
-export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): Promise<unknown> {
-  const { options, body, signal, deadlineMs } = task;
+export function uploadOnce(sdk: CloudinarySdk, pool: AgentPool, task: UploadTask): Promise<unknown> {
+  const { optionsFor, body, signal, deadlineMs } = task;
   return new Promise((resolve, reject) => {
     let settled = false;
-    let sink: Writable | undefined;
+    let upload: OpenUpload | undefined;
     const finish = (error: unknown, reply?: unknown): void => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
       forgetAbort();
-      const sent = sink?.writableFinished === true;
+      const sent = upload?.sink.writableFinished === true;
       if ('destroy' in body) body.destroy();
       if (error === undefined && sent) {
-        lease.release();
+        upload?.lease.release();
       } else {
         // An early reply leaves sink, source and socket open.
-        sink?.destroy();
-        lease.destroy();
+        upload?.sink.destroy();
+        upload?.lease.destroy();
       }
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
       if (error !== undefined) reject(error);
@@ -49,8 +51,8 @@ export function uploadOnce(sdk: CloudinarySdk, lease: Lease, task: UploadTask): 
       return;
     }
     try {
-      sink = sdk.uploader.upload_stream(options, (error, reply) => finish(error ?? undefined, reply));
-      send(body, sink, finish);
+      upload = openUpload(sdk, pool, optionsFor, (error, reply) => finish(error ?? undefined, reply));
+      send(body, upload.sink, finish);
     } catch (error) {
       finish(error);
     }

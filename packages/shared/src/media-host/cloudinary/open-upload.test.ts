@@ -1,0 +1,26 @@
+import crypto from 'node:crypto';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { emulatedHost } from '../testing/emulated-host.js';
+import { onePixelPng } from '../testing/one-pixel-png.js';
+import { md5, putRequest } from '../testing/put-request.js';
+
+/** Of these bytes the SDK makes a boundary: their base64 without what is no lower-case letter or digit. */
+const bytesFor = (boundary: string): Buffer => Buffer.from(boundary.padEnd(16, 'A'), 'base64');
+
+it.each([
+  ['empty', ['']],
+  ['of one character', ['a']],
+  ['of three, twice', ['abc', 'xyz']],
+])('an upload whose form has a boundary that is %s is begun anew', async (_case, boundaries) => {
+  const { host, emulator } = await emulatedHost();
+  const randomBytes = vi.spyOn(crypto, 'randomBytes') as unknown as ReturnType<typeof vi.fn>;
+  onTestFinished(() => randomBytes.mockRestore());
+  for (const boundary of boundaries) randomBytes.mockReturnValueOnce(bytesFor(boundary));
+
+  const request = putRequest();
+  const { asset, existed } = await host.put(request);
+  expect(randomBytes.mock.results.length).toBeGreaterThan(boundaries.length);
+  expect(existed).toBe(false);
+  expect(asset).toMatchObject({ bytes: onePixelPng.length, etag: md5(onePixelPng) });
+  expect(await emulator.assets.list({ limit: 10 })).toHaveLength(1);
+});
