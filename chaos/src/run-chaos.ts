@@ -2,7 +2,6 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunResult } from './check/final-state.js';
 import { badClients } from './clients/bad-clients.js';
-import { honoursKeys } from './clients/honours-keys.js';
 import { startLoad } from './clients/start-load.js';
 import { injectFaults, type InjectedFault } from './faults/inject-faults.js';
 import { planFaults } from './faults/plan-faults.js';
@@ -41,13 +40,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   const crashes: string[] = [];
   try {
     const apis = stage.apis.map(({ url }) => url);
-    const keys = await honoursKeys(apis[0] ?? '');
-    say(
-      keys
-        ? 'tries without an answer are repeated under their Idempotency-Key'
-        : 'the API knows no Idempotency-Key',
-    );
-    const load = startLoad({ ...options, history, apis, keys });
+    const load = startLoad({ ...options, history, apis });
     const wipedAt: number[] = [];
     const ending = new AbortController();
     const timer = setTimeout(() => ending.abort(), seconds * 1_000);

@@ -9,14 +9,13 @@ export interface LoadOptions {
   editors: number;
   history: History;
   apis: readonly string[];
-  keys: boolean;
 }
 
 const UPLOADER_IDLE_MS = 250;
 const EDITOR_IDLE_MS = 400;
 
 /** Lets all clients work until they are stopped; each has its own source of chance. */
-export function startLoad({ seed, uploaders, editors, history, apis, keys }: LoadOptions): {
+export function startLoad({ seed, uploaders, editors, history, apis }: LoadOptions): {
   stop(): Promise<void>;
 } {
   const stopping = new AbortController();
@@ -33,7 +32,6 @@ export function startLoad({ seed, uploaders, editors, history, apis, keys }: Loa
     ...numbered(uploaders).map((number) =>
       runUploadClient({
         ...common(`uploader-${String(number)}`),
-        keys,
         idleMs: UPLOADER_IDLE_MS,
         onUploaded: (id) => void pool.push(id),
       }),

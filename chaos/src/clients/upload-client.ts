@@ -17,8 +17,6 @@ export interface ClientOptions {
 }
 
 export interface UploadClientOptions extends ClientOptions {
-  /** Whether a try without an answer may be repeated under the same Idempotency-Key. */
-  keys: boolean;
   onUploaded: (id: string) => void;
 }
 
@@ -58,14 +56,14 @@ const sizeOf = (random: Random): number => {
 };
 
 async function upload(options: UploadClientOptions, operation: UploadOperation, data: Buffer): Promise<void> {
-  const { history, random, apis, keys, stopping } = options;
-  const headers: Record<string, string> = keys ? { 'Idempotency-Key': operation.fields.title } : {};
+  const { history, random, apis, stopping } = options;
+  const headers: Record<string, string> = { 'Idempotency-Key': operation.fields.title };
   if (random.chance(0.3))
     headers['Repr-Digest'] = `sha-256=:${Buffer.from(operation.sha256, 'hex').toString('base64')}:`;
   const fieldsFirst = random.chance(0.5);
   let open = false;
   let last = '';
-  for (let tries = 0; tries < (keys ? TRIES : 1); tries += 1) {
+  for (let tries = 0; tries < TRIES; tries += 1) {
     const reply = await callApi(
       `${random.pick(apis)}/api/media/upload`,
       { method: 'POST', headers, body: formOf(operation, data, fieldsFirst) },
@@ -78,10 +76,10 @@ async function upload(options: UploadClientOptions, operation: UploadOperation, 
       options.onUploaded(media.id);
       return;
     }
-    // An answer that refuses is final for this try; with a key, an earlier try without an answer stays open.
+    // An answer that refuses is final for this try; an earlier try without an answer stays open.
     if (reply.kind === 'open') open = true;
     if (stopping.aborted || isFinal(reply)) break;
-    if (keys) await pause(random.whole(200, 2_000));
+    await pause(random.whole(200, 2_000));
   }
   history.end(operation, open ? 'info' : 'fail', last);
 }
