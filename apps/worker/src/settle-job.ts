@@ -18,7 +18,6 @@ export interface JobInHand {
 const handBackAfterMs: Partial<Record<ErrorCode, number>> = {
   CATALOG_UNAVAILABLE: 1_000,
   QUEUE_UNAVAILABLE: 1_000,
-  REDIS_REFUSED: 1_000,
   HOST_RATE_LIMITED: 60_000,
   SHUTTING_DOWN: 0,
 };

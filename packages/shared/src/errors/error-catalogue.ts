@@ -57,7 +57,6 @@ export const errorCatalogue = {
   DATA_DIR_INCOMPATIBLE: { status: 500, title: 'The data folder was written by another kind of server' },
   REDIS_SERVER_MISSING: { status: 500, title: 'No redis-server or valkey-server was found' },
   REDIS_START_FAILED: { status: 500, title: 'The embedded Redis did not start' },
-  REDIS_REFUSED: { status: 503, title: 'Redis refuses writes' },
   RECORD_DIFFERS: { status: 500, title: 'The record read back differs from the record saved' },
   DURABILITY_TOO_LOW: { status: 500, title: 'The server confirmed less durability than is required' },
   HOST_RATE_LIMITED: { status: 503, title: 'The media host asks to wait' },
