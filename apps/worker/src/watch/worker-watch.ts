@@ -24,6 +24,8 @@ const SYNC_LOOK_EVERY = 3;
 const STOP_WITHIN_MS = 2_000;
 /** What could not be done is tried again soon: the other connections come back a moment after this one. */
 const AGAIN_MS = 1_000;
+/** While jobs are at work: a dead worker's are found by two looks, the second after their lock has run out. */
+const WHILE_ACTIVE_MS = 10_000;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
 
@@ -90,6 +92,11 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
     await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
     idleCheck(sight);
+    if (sight.active.length > 0) lookAgainIn(WHILE_ACTIVE_MS);
+  };
+  const lookAgainIn = (ms: number): void => {
+    clearTimeout(again);
+    if (!stopping.signal.aborted) again = setTimeout(tick, ms);
   };
   // Without fsync on every write, or after a failover, a server may lack what the one before had acknowledged.
   const noticeServerChange = async (): Promise<void> => {
@@ -109,8 +116,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     ticking ??= tickOnce()
       .catch((error: Error) => {
         logError(error);
-        clearTimeout(again);
-        if (!stopping.signal.aborted) again = setTimeout(tick, AGAIN_MS);
+        lookAgainIn(AGAIN_MS);
       })
       .finally(() => {
         ticking = undefined;
