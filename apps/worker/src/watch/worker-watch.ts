@@ -24,8 +24,11 @@ const SYNC_LOOK_EVERY = 3;
 const STOP_WITHIN_MS = 2_000;
 /** What could not be done is tried again soon: the other connections come back a moment after this one. */
 const AGAIN_MS = 1_000;
-/** While jobs are at work: a dead worker's are found by two looks, the second after their lock has run out. */
-const WHILE_ACTIVE_MS = 10_000;
+/**
+ * While media jobs are at work or delayed: those that nobody has any more are found by two looks, the second after their
+ * lock has run out, and a wake-up for a delayed one may have been lost.
+ */
+const WHILE_BUSY_MS = 5_000;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
 
@@ -92,7 +95,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
     await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
     idleCheck(sight);
-    if (sight.active.length > 0) lookAgainIn(WHILE_ACTIVE_MS);
+    if ([...sight.active, ...sight.delayed].some((queue) => queue !== 'sync')) lookAgainIn(WHILE_BUSY_MS);
   };
   const lookAgainIn = (ms: number): void => {
     clearTimeout(again);
