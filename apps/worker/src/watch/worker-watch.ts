@@ -25,8 +25,8 @@ const STOP_WITHIN_MS = 2_000;
 /** What could not be done is tried again soon: the other connections come back a moment after this one. */
 const AGAIN_MS = 1_000;
 /**
- * While media jobs are at work or delayed: those that nobody has any more are found by two looks, the second after their
- * lock has run out, and a wake-up for a delayed one may have been lost.
+ * Until the next look while media jobs are at work or delayed. A job whose worker is gone is found by two looks, the second
+ * after its lock has run out; the wake-up for a delayed job may have been lost.
  */
 const WHILE_BUSY_MS = 5_000;
 /** A quarter of an hour. */
