@@ -45,6 +45,20 @@ const leftInRedis = async () => ({
   running: api.deps.uploadSlots.running,
 });
 
+it.each([420, 429] as const)(
+  'says when to come back where the host answers %i, and keeps nothing',
+  async (status) => {
+    await emulator.faults.add({ kind: 'rate-limit', status, match: { endpoint: 'upload' } });
+    const refused = await upload(api, aPng());
+    expect(refused).toMatchObject({ status: 502, body: { code: 'HOST_REJECTED' } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await leftInRedis()).toEqual({ intents: 0, running: 0 });
+    expect(await emulator.assets.list({ limit: 10 })).toEqual([]);
+    await emulator.faults.clear();
+    expect((await upload(api, aPng())).status).toBe(202);
+  },
+);
+
 it('refuses uploads at once and unread while the host is down, says so everywhere, and takes them again by itself', async () => {
   link.set({ kind: 'refuse' });
   await uploadUntilDown();

@@ -1,4 +1,4 @@
-import { HoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 
 /** Errors of Express' body parser by their `type`. */
 const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
@@ -10,8 +10,18 @@ const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'request.size.invalid': ['MALFORMED_BODY', 'the body does not have the announced length'],
 };
 
-/** Any error that reached the edge as ours: those of Express and its parsers become 4xx, the rest INTERNAL. */
+/**
+ * Any error that reached the edge as clients get it: those of Express and its parsers become 4xx, a host that asks to wait
+ * is one that refused, with the time it named; the rest INTERNAL.
+ */
 export function fromForeignError(error: unknown): HoldfastError {
+  if (isHoldfastError(error, 'HOST_RATE_LIMITED')) {
+    const { message, retryAfterSeconds } = error;
+    return new HoldfastError('HOST_REJECTED', message, {
+      cause: error,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
   if (error instanceof HoldfastError || typeof error !== 'object' || error === null)
     return toHoldfastError(error);
   const { type, status, expose } = error as { type?: unknown; status?: unknown; expose?: unknown };

@@ -5,7 +5,7 @@ const id = { id: { description: 'A ULID, or `cld-` and the asset id for assets f
 const reads = ['CATALOG_UNAVAILABLE'] as const;
 const finds = [...reads, 'MEDIA_NOT_FOUND', 'CATALOG_REBUILDING'] as const;
 const unsettled = ['MEDIA_DELETING', 'MEDIA_UNSETTLED', 'REVISION_MISMATCH'] as const;
-const host = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_RATE_LIMITED'] as const;
+const host = ['HOST_REJECTED', 'HOST_TIMEOUT'] as const;
 
 export const mediaOperations: Operations = {
   'GET /api/media': {

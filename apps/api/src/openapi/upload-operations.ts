@@ -5,7 +5,6 @@ const host = [
   'HOST_REJECTED',
   'HOST_CONTENT_MISMATCH',
   'HOST_TIMEOUT',
-  'HOST_RATE_LIMITED',
   'HOST_LIMIT',
   'STORAGE_FULL',
 ] as const;
