@@ -15,7 +15,7 @@ it('saves and verifies an upload, and ends its intent', async () => {
   const { catalog, intents, queues } = bench;
   const record = aRecord();
   await intents.open(record.id, record.publicId, 1_000);
-  await intents.accept(record);
+  await intents.accept({ record });
   await bench.startWorker();
   await queues.enqueueUpload(record);
   await vi.waitFor(async () => expect((await catalog.find(record.id))?.status).toBe('verified'), within);

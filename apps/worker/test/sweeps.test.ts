@@ -67,7 +67,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
   const accepted = async (): Promise<MediaRecord> => {
     const id = await open();
     const record = aRecord({ id });
-    await bench.intents.accept(record);
+    await bench.intents.accept({ record });
     await age(id);
     return record;
   };

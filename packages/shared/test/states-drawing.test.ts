@@ -55,7 +55,7 @@ const ways: Record<string, readonly Step[]> = {
 const steps: readonly (readonly [name: string, step: Step])[] = [
   ['save', (record) => catalog.save(record)],
   ['save', (record) => catalog.save({ ...record, revision: record.revision + 1, title: 'edited' })],
-  ['accept', (record) => intents.accept(record, true)],
+  ['accept', (record) => intents.accept({ record, committed: true })],
   ['markVerified', verify],
   ['markProven', prove],
   ['noteFailure', fail(true)],

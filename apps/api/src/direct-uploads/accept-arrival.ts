@@ -16,7 +16,7 @@ export interface ArrivalDependencies {
   tickets: Pick<Tickets, 'find' | 'used'>;
   host: Pick<MediaHost, 'find' | 'annotate'>;
   intents: Pick<Intents, 'accept'>;
-  queues: Pick<MediaQueues, 'enqueueUpload'>;
+  queues: Pick<MediaQueues, 'jobsOf'>;
   undoing: Pick<Undoing, 'undo'>;
   rebuilding: Pick<Rebuilding, 'isOn'>;
   uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
@@ -84,13 +84,10 @@ async function accept(
   log: Logger,
 ): Promise<void> {
   const { id } = record;
-  const outcome = await intents.accept(record, true);
+  const jobs = await queues.jobsOf(record);
+  const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
   if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
-  // The intent is settled: whatever happens to these jobs, the sweep adds them again.
-  await queues
-    .enqueueUpload(record)
-    .catch((error: unknown) => log.warn('direct.enqueue_failed', { id, error }));
   await tickets.used(id).catch(() => undefined);
   log.info('direct.accepted', { id, bytes: record.bytes });
 }

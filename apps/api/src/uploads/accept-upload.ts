@@ -8,12 +8,12 @@ import type { DeferredUploads } from './deferred-uploads.js';
 
 export interface Accepting {
   intents: Pick<Intents, 'accept'>;
-  queues: Pick<MediaQueues, 'enqueueUpload'>;
+  queues: Pick<MediaQueues, 'jobsOf'>;
   deferred: DeferredUploads;
   log: Logger;
 }
 
-export interface Acceptance {
+export interface AcceptUpload {
   /** The asset has carried the commit mark since before this request: it counts, whoever put it there. */
   committed: boolean;
   claim: FulfilledClaim | null;
@@ -23,19 +23,20 @@ export interface Acceptance {
 
 /**
  * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog, its
- * claim is fulfilled and its jobs enter the queue. With Redis away it is deferred, as long as nobody may have given the
- * upload up meanwhile. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
+ * claim is fulfilled and its jobs enter the queue, all at once. With Redis away it is deferred, as long as nobody may have
+ * given the upload up meanwhile. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
  * media was deleted before.
  */
 export async function acceptUpload(
   { intents, queues, deferred, log }: Accepting,
   record: MediaRecord,
-  { committed, claim, isFresh }: Acceptance,
+  { committed, claim, isFresh }: AcceptUpload,
 ): Promise<MediaRecord> {
   try {
     // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept(record, committed || isFresh(), claim ?? undefined);
+    const jobs = await queues.jobsOf(record);
+    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
     if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
   } catch (error) {
@@ -45,12 +46,6 @@ export async function acceptUpload(
     return { ...record, status: 'deferred' };
   }
   failpoint('upload.accepted');
-  // The intent is settled: whatever happens to these jobs, the sweep adds them again half a minute later.
-  await queues.enqueueUpload(record).catch((error: unknown) => {
-    log.warn('upload.enqueue_failed', { id: record.id, error });
-    deferred.addJobs(record);
-  });
-  failpoint('upload.enqueued');
   return record;
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
+import type { Accepted, FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
@@ -14,51 +14,35 @@ const RETRY_MS = 1_000;
 export interface DeferredUploads {
   /** False when too many are held already: the upload must then be refused. Its claim is fulfilled with it. */
   add(record: MediaRecord, claim: FulfilledClaim | null): boolean;
-  /** The record is in the catalog, but its jobs could not be stored. They are tried again; what is not held the sweep finds. */
-  addJobs(record: MediaRecord): void;
   find(id: string): MediaRecord | null;
   size(): number;
   stop(): void;
 }
 
 export function createDeferredUploads(deps: {
-  intents: Intents;
-  queues: MediaQueues;
+  intents: Pick<Intents, 'accept'>;
+  queues: Pick<MediaQueues, 'jobsOf'>;
   log: Logger;
 }): DeferredUploads {
   const { intents, queues, log } = deps;
   const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
-  /** In the catalog, without jobs. */
-  const jobless = new Map<string, MediaRecord>();
   const stopped = new AbortController();
   let catchingUp = false;
 
-  const enqueueJobless = async (): Promise<void> => {
-    for (const [id, record] of jobless) {
-      try {
-        await queues.enqueueUpload(record);
-        jobless.delete(id);
-      } catch {
-        return;
-      }
-    }
-  };
+  const settle = async (record: MediaRecord, claim: FulfilledClaim | null): Promise<Accepted> =>
+    intents.accept({ record, committed: true, claim, jobs: await queues.jobsOf(record) });
   const catchUp = async (): Promise<void> => {
     if (catchingUp) return;
     catchingUp = true;
     try {
-      while (held.size + jobless.size > 0) {
+      while (held.size > 0) {
         await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
         for (const [id, { record, claim }] of held) {
-          const accepted = await intents
-            .accept(record, true, claim ?? undefined)
-            .catch(() => 'unreachable' as const);
+          const accepted = await settle(record, claim).catch(() => 'unreachable' as const);
           if (accepted === 'unreachable') break;
           held.delete(id);
           log.info('upload.deferred_settled', { id, outcome: accepted });
-          if (accepted === 'accepted') jobless.set(id, record);
         }
-        await enqueueJobless();
       }
     } catch {
       // Stopped.
@@ -73,11 +57,6 @@ export function createDeferredUploads(deps: {
       held.set(record.id, { record, claim });
       void catchUp();
       return true;
-    },
-    addJobs: (record) => {
-      if (jobless.size >= HOLD_AT_MOST) return;
-      jobless.set(record.id, record);
-      void catchUp();
     },
     find: (id) => {
       const entry = held.get(id);

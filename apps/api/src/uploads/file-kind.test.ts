@@ -1,3 +1,4 @@
+import { fileTypeFromBuffer } from 'file-type';
 import { expect, it } from 'vitest';
 import { fileKindOf } from './file-kind.js';
 
@@ -41,6 +42,26 @@ it.each([
   ['a ZIP', Buffer.from('504b0304140000000000', 'hex'), 'application/zip', 'raw'],
 ])('knows %s by its first bytes', async (_name, head, mime, resourceType) => {
   expect(await fileKindOf(head)).toMatchObject({ mime, resourceType });
+});
+
+const chunk = (type: string, data = Buffer.alloc(0)): Buffer => {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(data.length);
+  return Buffer.concat([length, Buffer.from(type), data, Buffer.alloc(4)]);
+};
+const png = (...chunks: Buffer[]): Buffer =>
+  Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', Buffer.alloc(13)), ...chunks]);
+
+it.each([
+  ['a PNG', png(chunk('pHYs', Buffer.alloc(9)), chunk('IDAT', Buffer.alloc(40))), 'image/png'],
+  ['an animated PNG', png(chunk('acTL', Buffer.alloc(8)), chunk('IDAT', Buffer.alloc(40))), 'image/apng'],
+  ['a PNG that only names it later', png(chunk('IDAT', Buffer.from('.acTL...'))), 'image/png'],
+  ['a JPEG', Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), Buffer.alloc(60)]), 'image/jpeg'],
+  ['a JPEG-LS', Buffer.concat([Buffer.from('ffd8fff7000b', 'hex'), Buffer.alloc(60)]), 'image/jls'],
+])('calls %s what the library calls it', async (_name, head, mime) => {
+  const { mime: told, extension } = await fileKindOf(head);
+  expect({ mime: told, ext: extension }).toEqual(await fileTypeFromBuffer(head));
+  expect(told).toBe(mime);
 });
 
 it('takes no time for comments without an end', async () => {

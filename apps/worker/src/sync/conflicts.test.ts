@@ -191,7 +191,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
     const record = rig.recordOf(asset);
     await intents.open(record.id, asset.publicId, 100);
     expect(await rig.sync()).toMatchObject({ created: 0 });
-    await intents.accept(record);
+    await intents.accept({ record });
     expect(await rig.sync()).toMatchObject({ created: 0, updated: 0 });
     expect(await rig.find(asset)).toMatchObject({ status: 'saving' });
     // Nobody else verifies it once the intent is gone.

@@ -9,7 +9,7 @@ import { isVerificationUnderWay } from './under-way.js';
 export interface SweepIntentsDependencies {
   intents: Pick<Intents, 'stale' | 'kill' | 'accept' | 'drop' | 'retry'>;
   catalog: Pick<Catalog, 'find'>;
-  queues: Pick<MediaQueues, 'enqueueUpload' | 'queues'>;
+  queues: Pick<MediaQueues, 'enqueueUpload' | 'jobsOf' | 'queues'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
   folder: string;
   log: Logger;
@@ -73,9 +73,9 @@ const ownAssets: (...of: Parameters<Sweep>) => Promise<OwnAsset[]> = (intent, { 
 /** The asset carries the commit mark, so its upload may have been acknowledged: it becomes a media. */
 async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependencies): Promise<void> {
   const record: MediaRecord = recordFromAsset(asset, deps.folder, 'upload');
-  if ((await deps.intents.accept(record, true)) !== 'accepted') return;
-  deps.log.warn('sweep.upload_finished', { id });
-  await deps.queues.enqueueUpload(record);
+  const jobs = await deps.queues.jobsOf(record);
+  if ((await deps.intents.accept({ record, committed: true, jobs })) === 'accepted')
+    deps.log.warn('sweep.upload_finished', { id });
 }
 
 /** Never acknowledged, and never will be: what the host has of it goes, then the intent. */

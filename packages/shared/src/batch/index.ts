@@ -1,1 +1,2 @@
 export { createBatch } from './create-batch.js';
+export { createTurnBatch } from './create-turn-batch.js';

@@ -12,7 +12,6 @@ export const failpoints = [
   'upload.before-commit',
   'upload.committed',
   'upload.accepted',
-  'upload.enqueued',
   'save.begun',
   'save.written',
   'verify.begun',

@@ -35,9 +35,9 @@ it('finishes the claim in the step that accepts, and only for the try that holds
   await intents.open(record.id, record.publicId, 10);
   await redis.client.hset(keys.claim(key), 'lease', '0');
   const second = await held(newMediaId());
-  expect(await intents.accept(record, false, { ...first, print, exclusive: true })).toBe('dead');
+  expect(await intents.accept({ record, claim: { ...first, print, exclusive: true } })).toBe('dead');
   expect(await catalog.find(record.id)).toBeNull();
-  expect(await intents.accept(record, false, { ...second, print, exclusive: true })).toBe('accepted');
+  expect(await intents.accept({ record, claim: { ...second, print, exclusive: true } })).toBe('accepted');
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
     finished: { id: record.id, print },
@@ -48,8 +48,12 @@ it('finishes a forgotten claim for a committed upload, but never takes one from 
   const [record, other] = [aRecord(), aRecord()];
   const claim = await held(record.id);
   await redis.client.flushall();
-  expect(await intents.accept(record, true, { ...claim, print, exclusive: false })).toBe('accepted');
-  expect(await intents.accept(other, true, { ...claim, print, exclusive: false })).toBe('accepted');
+  expect(
+    await intents.accept({ record, committed: true, claim: { ...claim, print, exclusive: false } }),
+  ).toBe('accepted');
+  expect(
+    await intents.accept({ record: other, committed: true, claim: { ...claim, print, exclusive: false } }),
+  ).toBe('accepted');
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
     finished: { id: record.id },
@@ -60,19 +64,19 @@ it('accepts an upload under way whose claim was wiped, or restored from its asse
   const [record, other] = [aRecord(), aRecord()];
   const claim = { ...(await held(record.id)), print, exclusive: true };
   await redis.client.flushall();
-  expect(await intents.accept(record, true, claim)).toBe('accepted');
+  expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
   await claims.restore([{ key, id: record.id, print, keepMs: 60_000 }]);
-  expect(await intents.accept(record, true, claim)).toBe('accepted');
+  expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
   await held(other.id);
-  expect(await intents.accept(record, true, claim)).toBe('dead');
+  expect(await intents.accept({ record, committed: true, claim })).toBe('dead');
 });
 
 it('leaves what an earlier try under the same id has settled, and still looks for what it may have left', async () => {
   const record = aRecord();
   await intents.open(record.id, `${record.publicId}.zip`, 10);
-  await intents.accept(record);
+  await intents.accept({ record });
   expect(await intents.open(record.id, record.publicId, 10)).toBe('opened');
   expect(await intents.beat([record.id])).toEqual(['settled']);
   expect(await intents.placeOf(record.id)).toBe(`${record.publicId}.zip`);

@@ -1,6 +1,8 @@
 export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
+  type Acceptance,
+  type Accepted,
   type FulfilledClaim,
   type IntentState,
   type Intents,

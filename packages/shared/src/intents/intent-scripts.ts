@@ -1,22 +1,31 @@
 import { prelude } from '../catalog/script-prelude.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
-import { backlogScript } from '../jobs/index.js';
+import { addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript } from '../redis/index.js';
 
 /**
- * ARGV: id, publicId, largest backlog. Opens a live intent unless too many jobs wait, or what an earlier try under this
- * id left on the host is just being removed: the removal could take the new asset.
+ * ARGV: largest backlog, then id and publicId of each upload. Opens a live intent unless too many jobs wait, or what an earlier
+ * try under this id left on the host is just being removed: the removal could take the new asset.
  */
 export const openScript = defineScript(`${prelude}${backlogScript}
-local id = ARGV[1]
-if redis.call('HGET', p .. ':intent:' .. id, 'state') == 'dead' then return 'overloaded' end
-if backlog(p) > tonumber(ARGV[3]) then return 'overloaded' end
-local key = p .. ':intent:' .. id
--- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
-if redis.call('HGET', key, 'state') ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end
-redis.call('HSETNX', key, 'publicId', ARGV[2])
-redis.call('ZADD', p .. ':intents', now_ms(), id)
-return 'opened'
+local answers = {}
+local full = backlog(p) > tonumber(ARGV[1])
+for i = 2, #ARGV, 2 do
+  local id = ARGV[i]
+  local key = p .. ':intent:' .. id
+  local state = redis.call('HGET', key, 'state')
+  if full or state == 'dead' then answers[#answers + 1] = 'overloaded'
+  else
+    -- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
+    if state then
+      if state ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end
+      redis.call('HSETNX', key, 'publicId', ARGV[i + 1])
+    else redis.call('HSET', key, 'state', 'live', 'tries', 0, 'publicId', ARGV[i + 1]) end
+    redis.call('ZADD', p .. ':intents', now_ms(), id)
+    answers[#answers + 1] = 'opened'
+  end
+end
+return answers
 `);
 
 /** ARGV: ids. Moves the heartbeat of those that are live; answers the state of each. */
@@ -39,28 +48,44 @@ return 'noted'
 `);
 
 /**
- * ARGV: id, pushedRevision, content, '1' = also when the intent is gone (its asset is committed, nobody may destroy it),
- * then of a claim: key ('' = none), token, print, keep ms, '1' = only while no other try has it.
- * live -> settled, the record in the catalog as saving and the claim done, in one step. A swept intent refuses, and so
- * does a claim that another try has. Where the intent was wiped with Redis, a record under this id says that a sync has
- * found the asset with its commit mark.
+ * For each upload ten values, then twelve for each of its jobs: id, pushedRevision, content, '1' = also when the intent is
+ * gone (its asset is committed, nobody may destroy it), then of a claim: key ('' = none), token, print, keep ms, '1' = only
+ * while no other try has it; then the number of jobs, and of each nine keys and three values (job-insert.ts).
+ * live -> settled, the record in the catalog as saving, the claim done and the jobs added, in one step. A swept intent
+ * refuses, and so does a claim that another try has. Where the intent was wiped with Redis, a record under this id says
+ * that a sync has found the asset with its commit mark. Answers one word for each.
  */
-export const acceptScript = defineScript(`${prelude}${claimPrelude}
-local id = ARGV[1]
-local state = redis.call('HGET', p .. ':intent:' .. id, 'state')
-if state == 'dead' then return 'dead' end
-if not state and ARGV[4] ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
-local claim = ARGV[5]
-if claim ~= '' and ARGV[9] == '1' and is_taken(claim, id, ARGV[6]) then return 'dead' end
-local outcome = save(id, '', tonumber(ARGV[2]), ARGV[3])
-if outcome == 'tombstoned' then return outcome end
-redis.call('HSET', p .. ':intent:' .. id, 'state', 'settled')
-redis.call('ZADD', p .. ':intents', now_ms(), id)
-if claim ~= '' then
-  local claimed = redis.call('HGET', claim_key(claim), 'id')
-  if not claimed or claimed == id then finish_claim(claim, id, ARGV[7], '', ARGV[8]) end
+export const acceptScript = defineScript(`${prelude}${claimPrelude}${addJobScript}
+local function accept(id, pushed, content, committed, claim, token, print, keep_ms, exclusive)
+  local key = p .. ':intent:' .. id
+  local state = redis.call('HGET', key, 'state')
+  if state == 'dead' then return 'dead' end
+  if not state and committed ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
+  if claim ~= '' and exclusive == '1' and is_taken(claim, id, token) then return 'dead' end
+  local outcome = save(id, '', tonumber(pushed), content)
+  if outcome == 'tombstoned' then return outcome end
+  redis.call('HSET', key, 'state', 'settled')
+  redis.call('ZADD', p .. ':intents', now_ms(), id)
+  if claim ~= '' then
+    local claimed = redis.call('HGET', claim_key(claim), 'id')
+    if not claimed or claimed == id then finish_claim(claim, id, print, '', keep_ms) end
+  end
+  return 'accepted'
 end
-return 'accepted'
+local answers = {}
+local at = 1
+while at < #ARGV do
+  local answer = accept(unpack(ARGV, at, at + 8))
+  local last = at + 9 + 12 * ARGV[at + 9]
+  if answer == 'accepted' then
+    for job = at + 10, last, 12 do
+      add_job({ unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) })
+    end
+  end
+  answers[#answers + 1] = answer
+  at = last + 1
+end
+return answers
 `);
 
 /** ARGV: id, age in ms that makes a live intent stale. live -> dead, so that no process acknowledges it any more. */

@@ -20,7 +20,7 @@ const makeStale = (id: string): Promise<unknown> => redis.client.zadd('{holdfast
 it('puts the record into the catalog in the step that settles the intent', async () => {
   const record = aRecord();
   expect(await intents.open(record.id, record.publicId, 10)).toBe('opened');
-  expect(await intents.accept(record)).toBe('accepted');
+  expect(await intents.accept({ record })).toBe('accepted');
   expect(await catalog.find(record.id)).toEqual(record);
   expect(await intents.beat([record.id])).toEqual(['settled']);
 });
@@ -32,29 +32,29 @@ it('does not accept an upload that the sweep has given up', async () => {
   await makeStale(record.id);
   expect(await intents.kill(record.id)).toBe('dead');
   expect(await intents.beat([record.id])).toEqual(['dead']);
-  expect(await intents.accept(record)).toBe('dead');
-  expect(await intents.accept(record, true)).toBe('dead');
+  expect(await intents.accept({ record })).toBe('dead');
+  expect(await intents.accept({ record, committed: true })).toBe('dead');
   expect(await catalog.find(record.id)).toBeNull();
 });
 
 it('does not give up an upload that was accepted', async () => {
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);
-  await intents.accept(record);
+  await intents.accept({ record });
   await makeStale(record.id);
   expect(await intents.kill(record.id)).toBe('settled');
 });
 
 it('accepts without an intent only what carries the commit mark', async () => {
   const record = aRecord();
-  expect(await intents.accept(record)).toBe('dead');
-  expect(await intents.accept(record, true)).toBe('accepted');
+  expect(await intents.accept({ record })).toBe('dead');
+  expect(await intents.accept({ record, committed: true })).toBe('accepted');
 });
 
 it('accepts an upload whose intent was wiped when a sync has put its record into the catalog', async () => {
   const record = aRecord();
   await catalog.save(record);
-  expect(await intents.accept(record)).toBe('accepted');
+  expect(await intents.accept({ record })).toBe('accepted');
   expect(await intents.beat([record.id])).toEqual(['settled']);
 });
 
@@ -62,7 +62,7 @@ it('lists what had no heartbeat for long and counts the tries of what is settled
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);
   expect(await intents.stale(10)).toEqual([]);
-  await intents.accept(record);
+  await intents.accept({ record });
   await makeStale(record.id);
   expect(await intents.stale(10)).toEqual([
     { id: record.id, state: 'settled', publicId: record.publicId, tries: 0 },

@@ -1,8 +1,16 @@
 import type { ErrorCode } from '../errors/index.js';
+import { createTurnBatch } from '../batch/index.js';
 import { encodeContent } from '../catalog/index.js';
 import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
+import type { JobInsert } from '../jobs/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { fromRedisError, scriptEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import {
+  fromRedisError,
+  scriptEdge,
+  type RedisClient,
+  type RedisKeys,
+  type ScriptArgument,
+} from '../redis/index.js';
 import {
   acceptScript,
   beatScript,
@@ -33,6 +41,20 @@ export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
   exclusive: boolean;
 }
 
+/** An upload that is there in full. */
+export interface Acceptance {
+  record: MediaRecord;
+  /** Also when intent or claim are not there any more: the asset carries the commit mark. */
+  committed?: boolean;
+  claim?: FulfilledClaim | null;
+  /** Added in the same step. */
+  jobs?: readonly JobInsert[];
+}
+
+export type Accepted = 'accepted' | 'dead' | 'tombstoned';
+
+type Opened = 'opened' | 'overloaded';
+
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
 const INTENT_STALE_MS = 30_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
@@ -48,13 +70,22 @@ export function createIntents(
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
   const run = scriptEdge(redis, keys, unavailable);
+  const open = createTurnBatch(async (uploads: { id: string; publicId: string; maxBacklog: number }[]) => {
+    const maxBacklog = Math.min(...uploads.map((upload) => upload.maxBacklog));
+    const places = uploads.flatMap(({ id, publicId }) => [id, publicId]);
+    return (await run(openScript, [maxBacklog, ...places])) as Opened[];
+  });
+  const accept = createTurnBatch(
+    async (uploads: Acceptance[]) =>
+      (await run(acceptScript, uploads.flatMap(acceptArguments))) as Accepted[],
+  );
   return {
     /**
      * Also the probe that Redis takes writes: nothing is read from the client before it has answered.
      * Overloaded: too many jobs wait, or an earlier try under this id is just being undone. Try again later.
      */
-    open: async (id: string, publicId: string, maxBacklog: number): Promise<'opened' | 'overloaded'> =>
-      (await run(openScript, [id, publicId, maxBacklog])) as 'opened' | 'overloaded',
+    open: (id: string, publicId: string, maxBacklog: number): Promise<Opened> =>
+      open({ id, publicId, maxBacklog }),
     /** Notes the public id once the kind of the file is known (raw files carry an extension). */
     describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
       (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
@@ -69,26 +100,10 @@ export function createIntents(
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /**
-     * The record enters the catalog as saving and the intent is settled, in one step. 'dead': the sweep gave the upload
-     * up, or another try has the claim: it must not be acknowledged. `committed` also accepts when intent or claim are not
-     * there any more: the asset carries the commit mark.
+     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. 'dead': the sweep
+     * gave the upload up, or another try has the claim: it must not be acknowledged.
      */
-    accept: async (
-      record: MediaRecord,
-      committed = false,
-      claim?: FulfilledClaim,
-    ): Promise<'accepted' | 'dead' | 'tombstoned'> =>
-      (await run(acceptScript, [
-        record.id,
-        record.pushedRevision,
-        encodeContent(record),
-        committed ? '1' : '0',
-        claim?.key ?? '',
-        claim?.token ?? '',
-        claim?.print ?? '',
-        CLAIM_KEPT_MS,
-        claim?.exclusive === true ? '1' : '0',
-      ])) as 'accepted' | 'dead' | 'tombstoned',
+    accept,
     drop: async (id: string): Promise<void> => {
       await run(dropScript, [id]);
     },
@@ -108,3 +123,24 @@ export function createIntents(
 }
 
 export type Intents = ReturnType<typeof createIntents>;
+
+function acceptArguments({
+  record,
+  committed = false,
+  claim = null,
+  jobs = [],
+}: Acceptance): ScriptArgument[] {
+  return [
+    record.id,
+    record.pushedRevision,
+    encodeContent(record),
+    committed ? '1' : '0',
+    claim?.key ?? '',
+    claim?.token ?? '',
+    claim?.print ?? '',
+    CLAIM_KEPT_MS,
+    claim?.exclusive === true ? '1' : '0',
+    jobs.length,
+    ...jobs.flatMap(({ keys, values }) => [...keys, ...values]),
+  ];
+}

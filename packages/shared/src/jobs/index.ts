@@ -1,5 +1,7 @@
+export { addJobScript } from './add-job-script.js';
 export { backlogScript } from './backlog-script.js';
 export { queueNames, type JobDefinition, type QueueName } from './define-job.js';
+export type { JobInsert } from './job-insert.js';
 export { isJobName, jobs, type JobName, type JobPayload } from './job-names.js';
 export { jobOptions, streamOptions, workerTimings } from './job-options.js';
 export { GiveUp, HandBack } from './job-outcome.js';

@@ -4,6 +4,7 @@ import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { MediaRecord } from '../media/index.js';
 import { closeRedis, connectRedis, fromRedisError, redisKeys } from '../redis/index.js';
+import { insertOf, type JobInsert } from './job-insert.js';
 import { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 import { jobOptions, streamOptions } from './job-options.js';
 import { saveJob, verifyJob } from './media-jobs.js';
@@ -29,6 +30,8 @@ export interface MediaQueues {
    * already (docs/decisions/0015-two-jobs-not-a-flow.md). `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
+  /** The same two jobs, for the script that accepts an upload and adds them in the same step. */
+  jobsOf(record: MediaRecord): Promise<JobInsert[]>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
     payload: Payload,
@@ -97,6 +100,13 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
     enqueueUpload: async (record, round = 0) => {
       const failure = await enqueue({ record, round });
       if (failure !== null) throw fromRedisError(failure, 'QUEUE_UNAVAILABLE');
+    },
+    jobsOf: (record) => {
+      const upload: UploadJobs = { record, round: 0 };
+      return Promise.all([
+        insertOf(queues.save, saveJob, upload, settings),
+        insertOf(queues.verify, verifyJob, upload, settings),
+      ]);
     },
     add: async (definition, payload, over = {}) => {
       try {

@@ -11,5 +11,5 @@ export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-err
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
-export { defineScript, type Script, type ScriptReply } from './script.js';
+export { defineScript, type Script, type ScriptArgument, type ScriptReply } from './script.js';
 export { SentinelConnector } from './sentinel-connector.js';

@@ -3,9 +3,11 @@ import type { RedisClient } from './connect-redis.js';
 
 export type ScriptReply = string | number | null | ScriptReply[];
 
+export type ScriptArgument = string | number | Buffer;
+
 /** A Lua script that runs atomically on the server. Its text never contains values: the server caches it by hash. */
 export interface Script {
-  (redis: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<ScriptReply>;
+  (redis: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<ScriptReply>;
   readonly text: string;
 }
 
@@ -15,7 +17,7 @@ export function defineScript(text: string): Script {
   const run = async (
     redis: RedisClient,
     keys: readonly string[],
-    args: readonly (string | number)[],
+    args: readonly ScriptArgument[],
   ): Promise<ScriptReply> => {
     const operands = [...keys, ...args];
     try {

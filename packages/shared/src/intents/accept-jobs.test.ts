@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { readSettings } from '../config/index.js';
+import { connectMediaQueues, type MediaQueues } from '../jobs/index.js';
+import { silentLogger } from '../logging/index.js';
+import type { MediaRecord } from '../media/index.js';
+import { redisKeys } from '../redis/index.js';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { createIntents, type Intents } from './index.js';
+
+let redis: RedisSandbox;
+let queues: MediaQueues;
+let intents: Intents;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  queues = connectMediaQueues(redis.settings, readSettings({}).jobs, silentLogger);
+  intents = createIntents(redis.client, redisKeys('holdfast'));
+  await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
+});
+afterAll(async () => {
+  await queues.close();
+  await redis.close();
+});
+beforeEach(() => redis.client.flushall());
+
+/** Every key that BullMQ has of the two queues, with what is in it; times and numbers of events left out. */
+async function queuesInRedis(): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  for (const key of (await redis.client.keys('*')).filter((name) => /:(?:save|verify):/.test(name))) {
+    const type = await redis.client.type(key);
+    if (type === 'hash') {
+      const { timestamp, ...rest } = await redis.client.hgetall(key);
+      found[key] = { ...rest, ...(timestamp === undefined ? {} : { timestamp: typeof Number(timestamp) }) };
+    } else if (type === 'list') found[key] = await redis.client.lrange(key, 0, -1);
+    else if (type === 'zset') found[key] = await redis.client.zrange(key, '0', '-1', 'WITHSCORES');
+    else if (type === 'stream')
+      found[key] = (await redis.client.xrange(key, '-', '+')).map(([, fields]) => fields);
+    else found[key] = await redis.client.get(key);
+  }
+  return found;
+}
+
+const acceptWithJobs = async (record: MediaRecord): Promise<string> =>
+  intents.accept({ record, jobs: await queues.jobsOf(record) });
+
+it('adds the jobs of an accepted upload exactly as BullMQ does', async () => {
+  const record = aRecord();
+  await queues.enqueueUpload(record);
+  const asBullMq = await queuesInRedis();
+  expect(Object.keys(asBullMq)).toContain(`{holdfast}:verify:verify-${record.id}-1`);
+  await redis.client.flushall();
+  await intents.open(record.id, record.publicId, 10);
+  expect(await acceptWithJobs(record)).toBe('accepted');
+  expect(await queuesInRedis()).toEqual(asBullMq);
+});
+
+it('adds none for what is refused, and none twice', async () => {
+  const refused = aRecord();
+  expect(await acceptWithJobs(refused)).toBe('dead');
+  expect(await queuesInRedis()).toEqual({});
+  const record = aRecord();
+  await intents.open(record.id, record.publicId, 10);
+  expect(await acceptWithJobs(record)).toBe('accepted');
+  expect(await acceptWithJobs(record)).toBe('accepted');
+  const { save, verify } = await queues.counts();
+  expect([save.waiting, verify.waiting]).toEqual([1, 1]);
+});
+
+it('accepts many in one step, and answers each for itself', async () => {
+  const records = Array.from({ length: 100 }, () => aRecord());
+  const opened = records.filter((_, index) => index % 3 !== 0);
+  await Promise.all(opened.map(({ id, publicId }) => intents.open(id, publicId, 1_000)));
+  const calls = await commandCalls('evalsha', async () => {
+    const answers = await Promise.all(records.map(acceptWithJobs));
+    expect(answers).toEqual(records.map((record) => (opened.includes(record) ? 'accepted' : 'dead')));
+  });
+  expect(calls).toBeLessThanOrEqual(2);
+  const { save, verify } = await queues.counts();
+  expect([save.waiting, verify.waiting]).toEqual([opened.length, opened.length]);
+});
+
+async function commandCalls(command: string, work: () => Promise<void>): Promise<number> {
+  await redis.client.config('RESETSTAT');
+  await work();
+  const info = await redis.client.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
+}
