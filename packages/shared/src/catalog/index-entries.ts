@@ -1,6 +1,6 @@
 import type { RedisKeys } from '../redis/index.js';
-import { sha256PlaceOf } from './packed-hex.js';
-import { readIndexed, statusCode } from './record-codec.js';
+import { readIndexed } from './record-codec.js';
+import { scoreOfPacked } from './sha256-score.js';
 
 /** A record as its content line tells it. */
 export interface ContentOf {
@@ -10,40 +10,54 @@ export interface ContentOf {
 
 /** Entries that belong into one index, in step: `members[i]` with `scores[i]` is of the record at `owners[i]`. */
 export interface EntryGroup {
-  key: string;
+  index: string;
   members: string[];
   scores: number[];
   owners: number[];
 }
 
+export interface PageEntries {
+  /** Of each record, in their order. */
+  createdMs: number[];
+  groups: EntryGroup[];
+}
+
 /**
- * The index entries that these records need, grouped by index: so one command for each index serves a whole page. What
- * `each_index` of script-prelude.ts says of one record, and the entry of the status where one is given. Throws where a line
- * is none of ours.
+ * The index entries that these records need, grouped by index and in its order: so few commands for each index serve a whole
+ * page. What `each_index` of script-prelude.ts says of one record. Throws where a line is none of ours.
  */
-export function groupEntries(
-  keys: RedisKeys,
-  records: readonly ContentOf[],
-  status: 'saving' | null,
-): EntryGroup[] {
+export function groupEntries(keys: RedisKeys, records: readonly ContentOf[]): PageEntries {
   const groups = new Map<string, EntryGroup>();
-  const put = (key: string, score: number, member: string, owner: number): void => {
-    let group = groups.get(key);
-    if (group === undefined) groups.set(key, (group = { key, members: [], scores: [], owners: [] }));
+  const put = (index: string, score: number, member: string, owner: number): void => {
+    let group = groups.get(index);
+    if (group === undefined) groups.set(index, (group = { index, members: [], scores: [], owners: [] }));
     group.members.push(member);
     group.scores.push(score);
     group.owners.push(owner);
   };
-  const byStatus = status === null ? null : keys.byStatus(statusCode[status]);
-  for (const [owner, { id, content }] of records.entries()) {
+  const read = records.map(({ id, content }, owner) => {
     const [, type, createdMs, category, tags, sha256] = readIndexed(content);
-    if (byStatus !== null) put(byStatus, createdMs, id, owner);
+    return {
+      id,
+      owner,
+      type,
+      createdMs,
+      category,
+      tags,
+      checksum: sha256 === '' ? null : scoreOfPacked(sha256),
+    };
+  });
+  for (const { id, owner, type, createdMs, category, tags } of inOrder(read, ({ createdMs }) => createdMs)) {
     put(keys.byType(type), createdMs, id, owner);
     if (category !== '') put(keys.byCategory(category), createdMs, id, owner);
     if (tags !== 0) for (const tag of tags) put(keys.byTag(tag), createdMs, id, owner);
-    if (sha256 === '') continue;
-    const { bucket, start } = sha256PlaceOf(sha256);
-    put(keys.bySha256(bucket), 0, `${start}:${id}`, owner);
   }
-  return [...groups.values()];
+  for (const { id, owner, checksum } of inOrder(read, ({ checksum }) => checksum ?? 0))
+    if (checksum !== null) put(keys.bySha256, checksum, id, owner);
+  return { createdMs: read.map(({ createdMs }) => createdMs), groups: [...groups.values()] };
+}
+
+/** Ids are ASCII, so their order as text is that of their bytes. */
+function inOrder<T extends { id: string }>(entries: readonly T[], score: (entry: T) => number): T[] {
+  return entries.toSorted((a, b) => score(a) - score(b) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }

@@ -5,9 +5,9 @@ import { prelude } from './script-prelude.js';
 // nothing: they only look whether all is as the caller found it, and write.
 
 /**
- * ARGV: fence token ('' = none), '1' = counts as changes, number of records, their ids, then pushedRevision and content for
- * each, then groups of index entries: key, number of arguments that follow, scores and members. Writes all of them as
- * saving, or answers 'mixed' and writes nothing where one is there already or was deleted here. Else 'created' or 'fenced'.
+ * ARGV: fence token ('' = none), '1' = counts as changes, number of records, their ids, then createdMs, pushedRevision and
+ * content for each, then groups of index entries: index, number of arguments that follow, scores and members. Writes all of
+ * them as saving, or answers 'mixed' and writes nothing where one is there already or was deleted here. Else 'created' or 'fenced'.
  */
 export const createPageScript = defineScript(`${prelude}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
@@ -25,20 +25,23 @@ for first = 1, count, 2000 do
   end
 end
 local sequence = redis.call('INCRBY', p .. ':sequence', count) - count
-local lines = {}
+local lines, saving = {}, {}
 for i = 1, count do
-  local at = count + 2 + 2 * i
-  lines[#lines + 1] = keys[i]
-  lines[#lines + 1] = string.format('["s",%.0f,0,0,0,%s,0]', sequence + i, ARGV[at]) .. '\\n' .. ARGV[at + 1]
-  if #lines >= 2000 or i == count then
+  local at, n = count + 1 + 3 * i, #lines
+  lines[n + 1] = keys[i]
+  lines[n + 2] = string.format('["s",%.0f,0,0,0,%s,0]', sequence + i, ARGV[at + 1]) .. '\\n' .. ARGV[at + 2]
+  saving[n + 1] = ARGV[at]
+  saving[n + 2] = ARGV[3 + i]
+  if n >= 2000 or i == count then
     redis.call('MSET', unpack(lines))
-    lines = {}
+    redis.call('ZADD', p .. ':i:s:s', unpack(saving))
+    lines, saving = {}, {}
   end
 end
-local at = 3 * count + 4
+local at = 4 * count + 4
 while at < #ARGV do
   local last = at + 1 + ARGV[at + 1]
-  redis.call('ZADD', ARGV[at], unpack(ARGV, at + 2, last))
+  add_entries(ARGV[at], ARGV, at + 2, last)
   at = last + 1
 end
 if ARGV[2] == '1' then
@@ -48,21 +51,6 @@ if ARGV[2] == '1' then
   end
 end
 return 'created'
-`);
-
-/** ARGV: groups of index entries: key, number of members, members. Answers the places in ARGV, from 1, of those that are not there. */
-export const absentEntriesScript = defineScript(`
-local absent = {}
-local at = 1
-while at < #ARGV do
-  local last = at + 1 + ARGV[at + 1]
-  local scores = redis.call('ZMSCORE', ARGV[at], unpack(ARGV, at + 2, last))
-  for i = 1, #scores do
-    if not scores[i] then absent[#absent + 1] = at + 1 + i end
-  end
-  at = last + 1
-end
-return absent
 `);
 
 /**

@@ -1,17 +1,15 @@
 import type { DurabilityLevel } from '../config/index.js';
 import { HoldfastError } from '../errors/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
-import { groupEntries, type ContentOf, type EntryGroup } from './index-entries.js';
-import { absentEntriesScript, createPageScript, provenScript } from './page-scripts.js';
+import { groupEntries, type ContentOf } from './index-entries.js';
+import { absentEntriesScript } from './index-scripts.js';
+import { createPageScript, provenScript } from './page-scripts.js';
 import { encodeVerified, type StoredRecord } from './record-codec.js';
 
 /** A record that is not there yet. */
 export interface FreshRecord extends ContentOf {
   pushedRevision: number;
 }
-
-/** The scripts hand so many arguments to one command at once; Lua has room for 8,000. */
-const LARGEST_GROUP = 2_000;
 
 const guarded = redisEdge('CATALOG_UNAVAILABLE');
 
@@ -29,10 +27,12 @@ export async function createPage(
 ): Promise<boolean> {
   const args: (string | number)[] = [token, counts ? '1' : '0', records.length];
   for (const { id } of records) args.push(id);
-  for (const { pushedRevision, content } of records) args.push(pushedRevision, content);
-  for (const { key, members, scores } of inParts(groupEntries(keys, records, 'saving'))) {
-    args.push(key, members.length * 2);
-    for (const [index, member] of members.entries()) args.push(scores[index] ?? 0, member);
+  const { createdMs, groups } = groupEntries(keys, records);
+  for (const [place, { pushedRevision, content }] of records.entries())
+    args.push(createdMs[place] ?? 0, pushedRevision, content);
+  for (const { index, members, scores } of groups) {
+    args.push(index, members.length * 2);
+    for (const [place, member] of members.entries()) args.push(scores[place] ?? 0, member);
   }
   const answer = await guarded(() => createPageScript(redis, [keys.prefix], args));
   if (answer === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
@@ -50,11 +50,11 @@ export async function lackingEntries(
 ): Promise<Set<string>> {
   const args: (string | number)[] = [];
   const owners: number[] = [];
-  for (const group of inParts(groupEntries(keys, records, null))) {
-    args.push(group.key, group.members.length);
-    for (const [index, member] of group.members.entries()) {
-      owners[args.length] = group.owners[index] ?? 0;
-      args.push(member);
+  for (const group of groupEntries(keys, records).groups) {
+    args.push(group.index, group.members.length * 2);
+    for (const [place, member] of group.members.entries()) {
+      owners[args.length + 1] = group.owners[place] ?? 0;
+      args.push(group.scores[place] ?? 0, member);
     }
   }
   const absent = (await guarded(() => absentEntriesScript(redis, [keys.prefix], args))) as number[];
@@ -78,18 +78,4 @@ export async function markProven(
     args.push(stored.id, stored.text, encodeVerified(stored, level, verifiedAt.getTime()));
   const answers = (await guarded(() => provenScript(redis, [keys.prefix], args))) as number[];
   return answers.map((answer) => answer === 1);
-}
-
-function* inParts(groups: readonly EntryGroup[]): Generator<EntryGroup> {
-  for (const group of groups) {
-    if (group.members.length <= LARGEST_GROUP) {
-      yield group;
-      continue;
-    }
-    for (let first = 0; first < group.members.length; first += LARGEST_GROUP) {
-      const part = <T>(list: readonly T[]): T[] => list.slice(first, first + LARGEST_GROUP);
-      const { key, members, scores, owners } = group;
-      yield { key, members: part(members), scores: part(scores), owners: part(owners) };
-    }
-  }
 }
