@@ -11,9 +11,9 @@
  * stays as it is as long as its chunk. Scores are whole numbers, and a member has no ':' (docs/decisions/0017-indexes-in-chunks.md).
  */
 export const chunkedSet = /* lua */ `
-local MOST = 128
+local MOST = 64
 -- What is left in a chunk at the end of an index, where more will come nearby but not in exact order.
-local KEPT = 104
+local KEPT = 52
 
 local function name_of(index) return string.sub(index, #p + 4) end
 local function directory_of(index) return p .. ':i:d:' .. name_of(index) end
@@ -54,10 +54,11 @@ local function boundary_at(directory, rank) return redis.call('ZRANGE', director
 
 -- The boundary of the chunk that this entry belongs to.
 local function locate(directory, score, member)
-  local same = string.format('%.0f', score)
-  local place = same .. ':' .. member
+  local same = type(score) == 'string' and score or string.format('%.0f', score)
   local boundary = redis.call('ZREVRANGEBYSCORE', directory, same, '-inf', 'LIMIT', 0, 1)[1]
-  if not boundary or score_of(boundary) ~= tonumber(same) or not is_before(place, boundary) then return boundary end
+  if not boundary or string.sub(boundary, 1, #same + 1) ~= same .. ':' then return boundary end
+  local place = same .. ':' .. member
+  if not is_before(place, boundary) then return boundary end
   -- Several chunks begin with this score: the first of them above the place is sought by halves.
   local low = redis.call('ZCOUNT', directory, '-inf', '(' .. same)
   local high = low + redis.call('ZCOUNT', directory, same, same)
@@ -72,24 +73,48 @@ local function boundary_after(directory, boundary)
   return boundary_at(directory, boundary and redis.call('ZRANK', directory, boundary) + 1 or 0)
 end
 
+local function reaches(score, member, boundary)
+  local limit = score_of(boundary)
+  if score ~= limit then return score > limit end
+  return not is_before(place_of(score, member), boundary)
+end
+
 -- Entries are lists of score, member, score, member. Cuts list[first..last] into runs that ascend and lie within one
--- chunk: visit(boundary, from, to). Any order is right; in order there are few runs. A visit may change the chunks.
+-- chunk: visit(boundary, from, to), which may change its own chunk. Any order is right. In order there are few runs, and
+-- the boundaries between them are asked for at once; singly where there are far more of them than entries.
 local function each_run(index, list, first, last, visit)
   local directory = directory_of(index)
-  local from = first
+  local from, singly = first, false
   while from < last do
-    local score, member = tonumber(list[from]), list[from + 1]
-    local boundary = locate(directory, score, member)
-    local to = from + 1
-    if to < last then
-      local after = boundary_after(directory, boundary)
-      local limit = after and score_of(after)
-      while to < last do
-        local next_score, next_member = tonumber(list[to + 1]), list[to + 2]
-        if not is_below(score, member, next_score, next_member) then break end
-        if after and next_score >= limit and not is_below(next_score, place_of(next_score, next_member), limit, after) then break end
-        score, member, to = next_score, next_member, to + 2
+    local boundary = locate(directory, list[from], list[from + 1])
+    local score, to = tonumber(list[from]), from + 1
+    -- The next boundaries, and the score up to which they are all of them.
+    local coming, n, horizon = {}, 1, -math.huge
+    if to < last and not singly then
+      local most = 3 * (last - from + 1)
+      coming = redis.call('ZRANGEBYSCORE', directory, list[from], list[last - 1], 'LIMIT', 0, most)
+      singly = #coming == most
+      if not singly then horizon = tonumber(list[last - 1]) end
+    end
+    while coming[n] and reaches(score, list[to], coming[n]) do n = n + 1 end
+    local limit = coming[n] and score_of(coming[n])
+    while to < last do
+      local next_score, next_member = tonumber(list[to + 1]), list[to + 2]
+      if next_score > horizon then break end
+      if next_score <= score and not is_below(score, list[to], next_score, next_member) then
+        singly = true
+        break
       end
+      local before = boundary
+      while limit and next_score >= limit and reaches(next_score, next_member, coming[n]) do
+        boundary, n = coming[n], n + 1
+        limit = coming[n] and score_of(coming[n])
+      end
+      if boundary ~= before then
+        visit(before, from, to)
+        from = to + 1
+      end
+      score, to = next_score, to + 2
     end
     visit(boundary, from, to)
     from = to + 1

@@ -1,4 +1,5 @@
 import { defineScript } from '../redis/index.js';
+import { entryReader } from './index-entries.js';
 import { indexPrelude, prelude } from './script-prelude.js';
 
 /** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
@@ -43,18 +44,14 @@ return 'ok'
 `);
 
 /**
- * ARGV: groups of index entries that records must have: index, number of arguments that follow, scores and members. Answers
- * the places in ARGV, from 1, of the members that are not there.
+ * ARGV: number of records, and what entryArguments gives for them. Answers the numbers of the records, from 1, that lack an
+ * entry, each as often as it lacks one.
  */
-export const absentEntriesScript = defineScript(`${indexPrelude}
+export const absentEntriesScript = defineScript(`${indexPrelude}${entryReader}
 local absent = {}
-local function note(place) absent[#absent + 1] = place end
-local at = 1
-while at < #ARGV do
-  local last = at + 1 + ARGV[at + 1]
-  each_absent(ARGV[at], ARGV, at + 2, last, note)
-  at = last + 1
-end
+each_entry_list(1, tonumber(ARGV[1]), function(index, list, record)
+  each_absent(index, list, 1, #list, function(place) absent[#absent + 1] = record(place) end)
+end)
 return absent
 `);
 

@@ -1,7 +1,7 @@
 import type { DurabilityLevel } from '../config/index.js';
 import { HoldfastError } from '../errors/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
-import { groupEntries, type ContentOf } from './index-entries.js';
+import { entryArguments, type ContentOf } from './index-entries.js';
 import { absentEntriesScript } from './index-scripts.js';
 import { createPageScript, provenScript } from './page-scripts.js';
 import { encodeVerified, type StoredRecord } from './record-codec.js';
@@ -26,14 +26,8 @@ export async function createPage(
   { token, counts }: { token: string; counts: boolean },
 ): Promise<boolean> {
   const args: (string | number)[] = [token, counts ? '1' : '0', records.length];
-  for (const { id } of records) args.push(id);
-  const { createdMs, groups } = groupEntries(keys, records);
-  for (const [place, { pushedRevision, content }] of records.entries())
-    args.push(createdMs[place] ?? 0, pushedRevision, content);
-  for (const { index, members, scores } of groups) {
-    args.push(index, members.length * 2);
-    for (const [place, member] of members.entries()) args.push(scores[place] ?? 0, member);
-  }
+  for (const { pushedRevision, content } of records) args.push(pushedRevision, content);
+  for (const argument of entryArguments(keys, records)) args.push(argument);
   const answer = await guarded(() => createPageScript(redis, [keys.prefix], args));
   if (answer === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
   return answer === 'created';
@@ -48,17 +42,9 @@ export async function lackingEntries(
   keys: RedisKeys,
   records: readonly ContentOf[],
 ): Promise<Set<string>> {
-  const args: (string | number)[] = [];
-  const owners: number[] = [];
-  for (const group of groupEntries(keys, records).groups) {
-    args.push(group.index, group.members.length * 2);
-    for (const [place, member] of group.members.entries()) {
-      owners[args.length + 1] = group.owners[place] ?? 0;
-      args.push(group.scores[place] ?? 0, member);
-    }
-  }
+  const args = [records.length, ...entryArguments(keys, records)];
   const absent = (await guarded(() => absentEntriesScript(redis, [keys.prefix], args))) as number[];
-  return new Set(absent.map((place) => records[owners[place - 1] ?? 0]?.id ?? ''));
+  return new Set(absent.map((number) => records[number - 1]?.id ?? ''));
 }
 
 /**
