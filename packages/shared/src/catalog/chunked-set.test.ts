@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineScript } from '../redis/index.js';
 import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { chunkReads } from './chunk-reads.js';
+import { chunkWrites } from './chunk-writes.js';
 import { membersAtScript, pageScript, sizesScript } from './index-scripts.js';
 import { indexPrelude } from './script-prelude.js';
 
@@ -13,9 +15,9 @@ const servers = ['redis-server', 'valkey-server'].filter(
   (name) => spawnSync(name, ['--version']).status === 0,
 );
 
-const addScript = defineScript(`${indexPrelude} add_entries(KEYS[2], ARGV, 1, #ARGV)`);
-const removeScript = defineScript(`${indexPrelude} remove_entry(KEYS[2], ARGV[1], ARGV[2])`);
-const absentScript = defineScript(`${indexPrelude}
+const addScript = defineScript(`${indexPrelude}${chunkWrites} add_entries(KEYS[2], ARGV, 1, #ARGV)`);
+const removeScript = defineScript(`${indexPrelude}${chunkWrites} remove_entry(KEYS[2], ARGV[1], ARGV[2])`);
+const absentScript = defineScript(`${indexPrelude}${chunkReads}
 local absent = {}
 each_absent(KEYS[2], ARGV, 1, #ARGV, function(place) absent[#absent + 1] = ARGV[place] end)
 return absent`);

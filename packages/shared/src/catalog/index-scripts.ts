@@ -1,9 +1,10 @@
 import { defineScript } from '../redis/index.js';
+import { chunkReads } from './chunk-reads.js';
 import { entryReader } from './index-entries.js';
 import { indexPrelude, prelude } from './script-prelude.js';
 
 /** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
-export const indexGapsScript = defineScript(`${prelude}
+export const indexGapsScript = defineScript(`${prelude}${chunkReads}
 local gaps, wanted, owners = {}, {}, {}
 for n, id in ipairs(ARGV) do
   local measured, content = read(id)
@@ -47,7 +48,7 @@ return 'ok'
  * ARGV: number of records, and what entryArguments gives for them. Answers the numbers of the records, from 1, that lack an
  * entry, each as often as it lacks one.
  */
-export const absentEntriesScript = defineScript(`${indexPrelude}${entryReader}
+export const absentEntriesScript = defineScript(`${indexPrelude}${chunkReads}${entryReader}
 local absent = {}
 each_entry_list(1, tonumber(ARGV[1]), function(index, list, record)
   each_absent(index, list, 1, #list, function(place) absent[#absent + 1] = record(place) end)
@@ -59,18 +60,18 @@ return absent
  * KEYS: hash tag, index. ARGV: order (1 = newest first), score and id of the last item seen ('' = from the start), count.
  * Answers ids and scores after that item. The cost does not grow with the index, nor with the number of equal scores.
  */
-export const pageScript = defineScript(`${indexPrelude}
+export const pageScript = defineScript(`${indexPrelude}${chunkReads}
 return page(KEYS[2], ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]))
 `);
 
 /** ARGV: indexes. How many entries each has. */
-export const sizesScript = defineScript(`${indexPrelude}
+export const sizesScript = defineScript(`${indexPrelude}${chunkReads}
 local sizes = {}
 for n, index in ipairs(ARGV) do sizes[n] = size_of(index) end
 return sizes
 `);
 
 /** KEYS: hash tag, index. ARGV: score. The members that have it. */
-export const membersAtScript = defineScript(`${indexPrelude}
+export const membersAtScript = defineScript(`${indexPrelude}${chunkReads}
 return members_at(KEYS[2], ARGV[1])
 `);

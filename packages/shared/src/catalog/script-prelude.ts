@@ -1,3 +1,4 @@
+import { chunkWrites } from './chunk-writes.js';
 import { chunkedSet } from './chunked-set.js';
 
 /** Lua of all scripts that use indexes: the hash tag, and the sets. */
@@ -9,7 +10,7 @@ ${chunkedSet}`;
  * Lua shared by the catalog's scripts. KEYS[1] is always the hash tag's own name (`{holdfast}`), from which every
  * key is built: they all lie in its slot. Positions as in record-codec.ts, one higher as Lua counts.
  */
-export const prelude = /* lua */ `${indexPrelude}
+export const prelude = /* lua */ `${indexPrelude}${chunkWrites}
 local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
 local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR = 1, 2, 3, 4, 5, 6, 7
 
