@@ -4,17 +4,22 @@ local function size_of(index)
   return redis.call('ZCARD', index) + (redis.call('HGET', p .. ':i:n', name_of(index)) or 0)
 end
 
+local function absent_from(key, list, from, to, visit)
+  for first = from, to, 4000 do
+    local members = {}
+    for place = first + 1, math.min(first + 3999, to), 2 do members[#members + 1] = list[place] end
+    local scores = redis.call('ZMSCORE', key, unpack(members))
+    for n = 1, #members do
+      if not scores[n] then visit(first + 2 * n - 1) end
+    end
+  end
+end
+
 -- Visits the places in the list of the members that are not there.
 local function each_absent(index, list, first, last, visit)
+  if is_whole(index) then return absent_from(index, list, first, last, visit) end
   each_run(index, list, first, last, function(boundary, from, to)
-    for part = from, to, 4000 do
-      local members = {}
-      for place = part + 1, math.min(part + 3999, to), 2 do members[#members + 1] = list[place] end
-      local scores = redis.call('ZMSCORE', chunk_of(index, boundary), unpack(members))
-      for n = 1, #members do
-        if not scores[n] then visit(part + 2 * n - 1) end
-      end
-    end
+    absent_from(chunk_of(index, boundary), list, from, to, visit)
   end)
 end
 
@@ -55,18 +60,5 @@ local function page(index, newest, score, member, count)
     if rank >= 0 and not boundary then return found end
     start = 0
   end
-end
-
--- All members with this score.
-local function members_at(index, score)
-  local directory = directory_of(index)
-  local found, boundary = {}, locate(directory, score, '')
-  repeat
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', chunk_of(index, boundary), score, score)) do
-      found[#found + 1] = member
-    end
-    boundary = boundary_after(directory, boundary)
-  until not boundary or score_of(boundary) > tonumber(score)
-  return found
 end
 `;

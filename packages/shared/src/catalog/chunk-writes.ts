@@ -72,6 +72,10 @@ local function overflow(index, boundary, list, from, to)
 end
 
 local function add_entries(index, list, first, last)
+  if is_whole(index) then
+    for part = first, last, 4000 do redis.call('ZADD', index, unpack(list, part, math.min(part + 3999, last))) end
+    return
+  end
   local rest = 0
   each_run(index, list, first, last, function(boundary, from, to)
     local key = chunk_of(index, boundary)
@@ -86,6 +90,7 @@ local function add_entries(index, list, first, last)
 end
 
 local function remove_entry(index, score, member)
+  if is_whole(index) then redis.call('ZREM', index, member) return end
   local directory = directory_of(index)
   local boundary = locate(directory, score, member)
   local key = chunk_of(index, boundary)

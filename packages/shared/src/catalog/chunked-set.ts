@@ -5,14 +5,20 @@
  * Each further chunk begins at a boundary, `<score>:<member>` of the entry that began it, and ends below the next one. The
  * directory (`:i:d:`) is a sorted set of the boundaries, and `:i:n` counts what is outside the first chunk.
  *
- * What must stay true: a chunk with a boundary is never empty. A boundary stays as it is as long as its chunk. No chunk is
- * left with more than 64 entries, nor is ZADD asked for more: from 129 on Redis expands a set for ever, and it counts what it
- * is asked to add, there already or not. Scores are whole numbers, as `%.0f` writes them where they are text, and a member
+ * What must stay true: a chunk with a boundary is never empty. A boundary stays as it is as long as its chunk. No chunk keeps
+ * more than 64 entries, and one that ZADD was asked to make larger is written anew: from 129 on Redis expands a set for ever,
+ * and it counts what it is asked to add, there already or not. Scores are whole numbers, as `%.0f` writes them where they are text, and a member
  * has no ':' and appears once (docs/decisions/0017-indexes-in-chunks.md).
  */
 export const chunkedSet = /* lua */ `
 local function name_of(index) return string.sub(index, #p + 4) end
 local function directory_of(index) return p .. ':i:d:' .. name_of(index) end
+
+-- Statuses and the buckets of checksums are never cut: plain sorted sets, of any size.
+local function is_whole(index)
+  local kind = string.sub(index, #p + 4, #p + 5)
+  return kind == 's:' or kind == 'h:'
+end
 
 -- No boundary: the first chunk.
 local function chunk_of(index, boundary)

@@ -19,7 +19,7 @@ for n, id in ipairs(ARGV) do
       owners[index][#list] = n
     end
     each_index(id, content, want)
-    if measured[STATUS] ~= 'v' and not redis.call('ZSCORE', p .. ':i:s:' .. measured[STATUS], id) then gaps[n] = 1 end
+    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], 0, id) end
   end
 end
 -- Few questions for each index, not for each record.
@@ -49,9 +49,11 @@ return 'ok'
  * entry, each as often as it lacks one.
  */
 export const absentEntriesScript = defineScript(`${indexPrelude}${chunkReads}${entryReader}
-local absent = {}
-each_entry_list(1, tonumber(ARGV[1]), function(index, list, record)
-  each_absent(index, list, 1, #list, function(place) absent[#absent + 1] = record(place) end)
+local absent, numbers = {}, nil
+local function note(place) absent[#absent + 1] = number_at(numbers, place) end
+each_entry_list(1, tonumber(ARGV[1]), function(index, list, of_list)
+  numbers = of_list
+  each_absent(index, list, 1, #list, note)
 end)
 return absent
 `);
@@ -69,9 +71,4 @@ export const sizesScript = defineScript(`${indexPrelude}${chunkReads}
 local sizes = {}
 for n, index in ipairs(ARGV) do sizes[n] = size_of(index) end
 return sizes
-`);
-
-/** KEYS: hash tag, index. ARGV: score. The members that have it. */
-export const membersAtScript = defineScript(`${indexPrelude}${chunkReads}
-return members_at(KEYS[2], ARGV[1])
 `);

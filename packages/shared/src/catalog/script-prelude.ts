@@ -40,11 +40,11 @@ local function write(id, measured, content)
   redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
 end
 
--- Where the index of checksums has this one, see sha256Score.
-local function checksum_score(packed)
+-- Where the index of checksums has this one, see sha256Place.
+local function checksum_place(packed)
   local score = 0
-  for i = 2, 6 do score = score * 64 + (string.byte(packed, i) or 0) % 64 end
-  return score
+  for at = 5, 9 do score = score * 64 + (string.byte(packed, at) or 0) % 64 end
+  return string.sub(packed, 2, 3) .. (string.byte(packed, 4) or 0) % 4, score
 end
 
 local function each_index(id, content, visit)
@@ -55,7 +55,10 @@ local function each_index(id, content, visit)
   if c[TAGS] ~= 0 then
     for _, tag in ipairs(c[TAGS]) do visit(p .. ':i:g:' .. tag, created, id) end
   end
-  if c[SHA] ~= '' then visit(p .. ':i:h', checksum_score(c[SHA]), id) end
+  if c[SHA] ~= '' then
+    local bucket, score = checksum_place(c[SHA])
+    visit(p .. ':i:h:' .. bucket, score, id)
+  end
   return c
 end
 

@@ -17,8 +17,8 @@ export function redisKeys(prefix: string) {
     byType: (code: string) => `${p}:i:t:${code}`,
     byCategory: (category: string) => `${p}:i:c:${category}`,
     byTag: (tag: string) => `${p}:i:g:${tag}`,
-    /** Index of ids by the start of the SHA-256, see sha256Score. */
-    bySha256: `${p}:i:h`,
+    /** Plain sorted sets of ids by a part of the SHA-256, see sha256Place. */
+    bySha256: (bucket: string) => `${p}:i:h:${bucket}`,
     /** Plain sorted sets, only for statuses other than verified: that one is the rest. */
     byStatus: (code: string) => `${p}:i:s:${code}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */

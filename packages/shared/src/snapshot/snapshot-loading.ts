@@ -40,21 +40,20 @@ return {}
 const recordsScript = defineScript(`${prelude}${fence}
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 -- Entries of the same index go there together: that is most of the work.
-local entries, statuses = {}, {}
-local function put(lists, key, score, member)
-  local list = lists[key]
-  if not list then list = {}; lists[key] = list end
+local entries = {}
+local function collect(index, score, member)
+  local list = entries[index]
+  if not list then list = {}; entries[index] = list end
   list[#list + 1] = string.format('%.0f', score)
   list[#list + 1] = member
 end
-local function collect(index, score, member) put(entries, index, score, member) end
 local function load(id, status, pushed, content)
   if status == 'x' then redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), id)
   elseif deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   local measured = { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
   local fresh = each_index(id, content, collect)
-  put(statuses, p .. ':i:s:' .. status, fresh[CREATED], id)
+  collect(p .. ':i:s:' .. status, fresh[CREATED], id)
   write(id, measured, content)
   return 'created'
 end
@@ -63,9 +62,6 @@ for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
 for index, list in pairs(entries) do add_entries(index, list, 1, #list) end
-for key, list in pairs(statuses) do
-  for first = 1, #list, 4000 do redis.call('ZADD', key, unpack(list, first, math.min(first + 3999, #list))) end
-end
 return outcomes
 `);
 
