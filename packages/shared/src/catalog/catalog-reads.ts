@@ -3,7 +3,8 @@ import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
 import type { ContentOf } from './index-entries.js';
 import { lackingEntries } from './page-writes.js';
-import { indexGapsScript } from './scripts.js';
+import { indexGapsScript } from './index-scripts.js';
+import { indexSizes, sum } from './index-sizes.js';
 
 export interface CatalogCounts {
   total: number;
@@ -40,12 +41,14 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     counts: async (): Promise<CatalogCounts> => {
       const counted = mediaStatuses.filter((status) => status !== 'verified');
       const [sizes, others] = await Promise.all([
-        cardinalities(
+        indexSizes(
           redis,
+          keys,
           resourceTypes.map((type) => keys.byType(typeCode[type])),
         ),
-        cardinalities(
+        indexSizes(
           redis,
+          keys,
           counted.map((status) => keys.byStatus(statusCode[status])),
         ),
       ]);
@@ -63,24 +66,4 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       }
     },
   };
-}
-
-/** Sizes of sorted sets, in one round trip. */
-export async function cardinalities(redis: RedisClient, setKeys: readonly string[]): Promise<number[]> {
-  if (setKeys.length === 0) return [];
-  try {
-    const pipeline = redis.pipeline();
-    for (const key of setKeys) pipeline.zcard(key);
-    const replies = (await pipeline.exec()) ?? [];
-    return replies.map(([error, size]) => {
-      if (error) throw error;
-      return size as number;
-    });
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-  }
-}
-
-export function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, next) => total + next, 0);
 }

@@ -2,6 +2,7 @@ import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord } from '../media/index.js';
 import { scriptEdge, type RedisClient, type RedisKeys, type Script } from '../redis/index.js';
 import { HoldfastError } from '../errors/index.js';
+import { reindexScript } from './index-scripts.js';
 import { createPage, markProven, type FreshRecord } from './page-writes.js';
 import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
 import {
@@ -10,7 +11,6 @@ import {
   finishDeleteScript,
   missingScript,
   pushedScript,
-  reindexScript,
   restoreScript,
   saveScript,
   verifiedScript,

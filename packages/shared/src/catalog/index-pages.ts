@@ -1,6 +1,6 @@
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { Position } from './list-cursor.js';
-import { pageScript } from './scripts.js';
+import { pageScript } from './index-scripts.js';
 
 export type ListOrder = 'newest' | 'oldest';
 

@@ -1,7 +1,8 @@
 import type { MediaRecord } from '../media/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { cardinalities, catalogReads, sum } from './catalog-reads.js';
+import { catalogReads } from './catalog-reads.js';
 import { byCreation, pageAfter, type ListOrder } from './index-pages.js';
+import { indexSizes, sum } from './index-sizes.js';
 import { decodeCursor, encodeCursor, type Position } from './list-cursor.js';
 import { fingerprint, matches, type MediaFilters } from './media-filters.js';
 import { statusCode } from './record-codec.js';
@@ -53,8 +54,9 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
       return (
         size -
         sum(
-          await cardinalities(
+          await indexSizes(
             redis,
+            keys,
             others.map(([, code]) => keys.byStatus(code)),
           ),
         )

@@ -1,68 +1,53 @@
 import { defineScript } from '../redis/index.js';
+import { entryReader } from './index-entries.js';
 import { prelude } from './script-prelude.js';
 
 // Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
 // nothing: they only look whether all is as the caller found it, and write.
 
 /**
- * ARGV: fence token ('' = none), '1' = counts as changes, number of records, their ids, then pushedRevision and content for
- * each, then groups of index entries: key, number of arguments that follow, scores and members. Writes all of them as
- * saving, or answers 'mixed' and writes nothing where one is there already or was deleted here. Else 'created' or 'fenced'.
+ * ARGV: fence token ('' = none), '1' = counts as changes, number of records, then pushedRevision and content for each, then
+ * what entryArguments gives for them. Writes all of them as saving, or answers 'mixed' and writes nothing where one is there
+ * already or was deleted here. Else 'created' or 'fenced'.
  */
-export const createPageScript = defineScript(`${prelude}
+export const createPageScript = defineScript(`${prelude}${entryReader}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
 local count = tonumber(ARGV[3])
+local ids = 3 + 2 * count
 local keys = {}
-for i = 1, count do keys[i] = record_key(ARGV[3 + i]) end
+for i = 1, count do keys[i] = record_key(ARGV[ids + i]) end
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 for first = 1, count, 2000 do
   local last = math.min(first + 1999, count)
   if redis.call('EXISTS', unpack(keys, first, last)) > 0 then return 'mixed' end
   if deletions then
-    for _, at in ipairs(redis.call('ZMSCORE', p .. ':tombstones', unpack(ARGV, 3 + first, 3 + last))) do
+    for _, at in ipairs(redis.call('ZMSCORE', p .. ':tombstones', unpack(ARGV, ids + first, ids + last))) do
       if at then return 'mixed' end
     end
   end
 end
 local sequence = redis.call('INCRBY', p .. ':sequence', count) - count
-local lines = {}
+local lines, saving = {}, {}
 for i = 1, count do
-  local at = count + 2 + 2 * i
-  lines[#lines + 1] = keys[i]
-  lines[#lines + 1] = string.format('["s",%.0f,0,0,0,%s,0]', sequence + i, ARGV[at]) .. '\\n' .. ARGV[at + 1]
-  if #lines >= 2000 or i == count then
+  local at, n = 2 + 2 * i, #lines
+  lines[n + 1] = keys[i]
+  lines[n + 2] = string.format('["s",%.0f,0,0,0,%s,0]', sequence + i, ARGV[at]) .. '\\n' .. ARGV[at + 1]
+  saving[n + 1] = ARGV[ids + count + i]
+  saving[n + 2] = ARGV[ids + i]
+  if n >= 2000 or i == count then
     redis.call('MSET', unpack(lines))
-    lines = {}
+    redis.call('ZADD', p .. ':i:s:s', unpack(saving))
+    lines, saving = {}, {}
   end
 end
-local at = 3 * count + 4
-while at < #ARGV do
-  local last = at + 1 + ARGV[at + 1]
-  redis.call('ZADD', ARGV[at], unpack(ARGV, at + 2, last))
-  at = last + 1
-end
+each_entry_list(ids, count, function(index, list) add_entries(index, list, 1, #list) end)
 if ARGV[2] == '1' then
   redis.call('INCRBY', p .. ':changes', count)
   for first = 1, count, 2000 do
-    redis.call('ZREM', p .. ':unpushed', unpack(ARGV, 3 + first, 3 + math.min(first + 1999, count)))
+    redis.call('ZREM', p .. ':unpushed', unpack(ARGV, ids + first, ids + math.min(first + 1999, count)))
   end
 end
 return 'created'
-`);
-
-/** ARGV: groups of index entries: key, number of members, members. Answers the places in ARGV, from 1, of those that are not there. */
-export const absentEntriesScript = defineScript(`
-local absent = {}
-local at = 1
-while at < #ARGV do
-  local last = at + 1 + ARGV[at + 1]
-  local scores = redis.call('ZMSCORE', ARGV[at], unpack(ARGV, at + 2, last))
-  for i = 1, #scores do
-    if not scores[i] then absent[#absent + 1] = at + 1 + i end
-  end
-  at = last + 1
-end
-return absent
 `);
 
 /**

@@ -1,17 +1,15 @@
 import type { DurabilityLevel } from '../config/index.js';
 import { HoldfastError } from '../errors/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
-import { groupEntries, type ContentOf, type EntryGroup } from './index-entries.js';
-import { absentEntriesScript, createPageScript, provenScript } from './page-scripts.js';
+import { entryArguments, type ContentOf } from './index-entries.js';
+import { absentEntriesScript } from './index-scripts.js';
+import { createPageScript, provenScript } from './page-scripts.js';
 import { encodeVerified, type StoredRecord } from './record-codec.js';
 
 /** A record that is not there yet. */
 export interface FreshRecord extends ContentOf {
   pushedRevision: number;
 }
-
-/** The scripts hand so many arguments to one command at once; Lua has room for 8,000. */
-const LARGEST_GROUP = 2_000;
 
 const guarded = redisEdge('CATALOG_UNAVAILABLE');
 
@@ -28,12 +26,8 @@ export async function createPage(
   { token, counts }: { token: string; counts: boolean },
 ): Promise<boolean> {
   const args: (string | number)[] = [token, counts ? '1' : '0', records.length];
-  for (const { id } of records) args.push(id);
   for (const { pushedRevision, content } of records) args.push(pushedRevision, content);
-  for (const { key, members, scores } of inParts(groupEntries(keys, records, 'saving'))) {
-    args.push(key, members.length * 2);
-    for (const [index, member] of members.entries()) args.push(scores[index] ?? 0, member);
-  }
+  for (const argument of entryArguments(keys, records)) args.push(argument);
   const answer = await guarded(() => createPageScript(redis, [keys.prefix], args));
   if (answer === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
   return answer === 'created';
@@ -48,17 +42,9 @@ export async function lackingEntries(
   keys: RedisKeys,
   records: readonly ContentOf[],
 ): Promise<Set<string>> {
-  const args: (string | number)[] = [];
-  const owners: number[] = [];
-  for (const group of inParts(groupEntries(keys, records, null))) {
-    args.push(group.key, group.members.length);
-    for (const [index, member] of group.members.entries()) {
-      owners[args.length] = group.owners[index] ?? 0;
-      args.push(member);
-    }
-  }
+  const args = [records.length, ...entryArguments(keys, records)];
   const absent = (await guarded(() => absentEntriesScript(redis, [keys.prefix], args))) as number[];
-  return new Set(absent.map((place) => records[owners[place - 1] ?? 0]?.id ?? ''));
+  return new Set(absent.map((number) => records[number - 1]?.id ?? ''));
 }
 
 /**
@@ -78,18 +64,4 @@ export async function markProven(
     args.push(stored.id, stored.text, encodeVerified(stored, level, verifiedAt.getTime()));
   const answers = (await guarded(() => provenScript(redis, [keys.prefix], args))) as number[];
   return answers.map((answer) => answer === 1);
-}
-
-function* inParts(groups: readonly EntryGroup[]): Generator<EntryGroup> {
-  for (const group of groups) {
-    if (group.members.length <= LARGEST_GROUP) {
-      yield group;
-      continue;
-    }
-    for (let first = 0; first < group.members.length; first += LARGEST_GROUP) {
-      const part = <T>(list: readonly T[]): T[] => list.slice(first, first + LARGEST_GROUP);
-      const { key, members, scores, owners } = group;
-      yield { key, members: part(members), scores: part(scores), owners: part(owners) };
-    }
-  }
 }

@@ -1,9 +1,16 @@
+import { chunkWrites } from './chunk-writes.js';
+import { chunkedSet } from './chunked-set.js';
+
+/** Lua of all scripts that use indexes: the hash tag, and the sets. */
+export const indexPrelude = /* lua */ `
+local p = KEYS[1]
+${chunkedSet}`;
+
 /**
  * Lua shared by the catalog's scripts. KEYS[1] is always the hash tag's own name (`{holdfast}`), from which every
  * key is built: they all lie in its slot. Positions as in record-codec.ts, one higher as Lua counts.
  */
-export const prelude = /* lua */ `
-local p = KEYS[1]
+export const prelude = /* lua */ `${indexPrelude}${chunkWrites}
 local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
 local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR = 1, 2, 3, 4, 5, 6, 7
 
@@ -33,6 +40,13 @@ local function write(id, measured, content)
   redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
 end
 
+-- Where the index of checksums has this one, see sha256Place.
+local function checksum_place(packed)
+  local score = 0
+  for at = 5, 9 do score = score * 64 + (string.byte(packed, at) or 0) % 64 end
+  return string.sub(packed, 2, 3) .. (string.byte(packed, 4) or 0) % 4, score
+end
+
 local function each_index(id, content, visit)
   local c = indexed(content)
   local created = string.format('%.0f', c[CREATED])
@@ -42,14 +56,13 @@ local function each_index(id, content, visit)
     for _, tag in ipairs(c[TAGS]) do visit(p .. ':i:g:' .. tag, created, id) end
   end
   if c[SHA] ~= '' then
-    local bucket = string.sub(c[SHA], 2, 3) .. string.format('%d', string.byte(c[SHA], 4) % 4)
-    visit(p .. ':i:h:' .. bucket, '0',string.sub(c[SHA], 5, 16) .. ':' .. id)
+    local bucket, score = checksum_place(c[SHA])
+    visit(p .. ':i:h:' .. bucket, score, id)
   end
   return c
 end
 
-local function add(key, score, member) redis.call('ZADD', key, score, member) end
-local function drop(key, _, member) redis.call('ZREM', key, member) end
+local function add(index, score, member) add_entries(index, { score, member }, 1, 2) end
 
 local function set_status(id, measured, status, created)
   if measured[STATUS] == status then return end
@@ -95,7 +108,7 @@ local function save(id, expect, pushed, content)
     return 'unchanged'
   end
   if fresh[REV] == before[REV] and expect == '' then return 'differs' end
-  each_index(id, old, drop)
+  each_index(id, old, remove_entry)
   each_index(id, content, add)
   local status = measured[STATUS]
   if fresh[CREATED] ~= before[CREATED] and status ~= 'v' then redis.call('ZREM', p .. ':i:s:' .. status, id); measured[STATUS] = '' end

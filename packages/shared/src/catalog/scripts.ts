@@ -145,81 +145,8 @@ end
 bury(id)
 if ARGV[2] ~= '' then bury('cld-' .. ARGV[2]) end
 if not measured then return 'absent' end
-each_index(id, content, drop)
+each_index(id, content, remove_entry)
 redis.call('ZREM', p .. ':i:s:x', id)
 redis.call('DEL', record_key(id))
 return 'deleted'
-`);
-
-/** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
-export const indexGapsScript = defineScript(`${prelude}
-local gaps, wanted = {}, {}
-for n, id in ipairs(ARGV) do
-  local measured, content = read(id)
-  gaps[n] = 0
-  if not measured then gaps[n] = 1
-  else
-    local function want(key, _, member)
-      local list = wanted[key]
-      if not list then list = { members = {}, owners = {} }; wanted[key] = list end
-      list.members[#list.members + 1] = member
-      list.owners[#list.owners + 1] = n
-    end
-    each_index(id, content, want)
-    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], 0, id) end
-  end
-end
--- One question for each index, not for each record.
-for key, list in pairs(wanted) do
-  for first = 1, #list.members, 4000 do
-    local last = math.min(first + 3999, #list.members)
-    local scores = redis.call('ZMSCORE', key, unpack(list.members, first, last))
-    for place = 1, last - first + 1 do
-      local owner = list.owners[first + place - 1]
-      if not scores[place] then gaps[owner] = gaps[owner] + 1 end
-    end
-  end
-end
-return gaps
-`);
-
-/** ARGV: ids. Writes the index entries of these records again, whatever is there. */
-export const reindexScript = defineScript(`${prelude}
-for _, id in ipairs(ARGV) do
-  local measured, content = read(id)
-  if measured then
-    local c = each_index(id, content, add)
-    if measured[STATUS] ~= 'v' then redis.call('ZADD', p .. ':i:s:' .. measured[STATUS], string.format('%.0f', c[CREATED]), id) end
-  end
-end
-return 'ok'
-`);
-
-/**
- * KEYS: hash tag, index. ARGV: order (1 = newest first), score and id of the last item seen ('' = from the start), count.
- * Answers ids and scores after that item. Works by rank, so the cost does not grow with the size of the set, nor with
- * the number of equal scores; an item that is gone is replaced by the place where it would be.
- */
-export const pageScript = defineScript(`
-local key, newest, score, id, count = KEYS[2], ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local start = 0
-if id ~= '' then
-  local rank = redis.call('ZRANK', key, id)
-  local above
-  if rank and tonumber(redis.call('ZSCORE', key, id)) == score then above = rank + 1
-  else
-    rank = nil
-    local low, high = 0, redis.call('ZCARD', key)
-    while low < high do
-      local middle = math.floor((low + high) / 2)
-      local at = redis.call('ZRANGE', key, middle, middle, 'WITHSCORES')
-      local s = tonumber(at[2])
-      if s < score or (s == score and at[1] <= id) then low = middle + 1 else high = middle end
-    end
-    above = low
-  end
-  if newest then start = redis.call('ZCARD', key) - (rank or above) else start = above end
-end
-if newest then return redis.call('ZREVRANGE', key, start, start + count - 1, 'WITHSCORES') end
-return redis.call('ZRANGE', key, start, start + count - 1, 'WITHSCORES')
 `);

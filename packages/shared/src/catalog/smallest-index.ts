@@ -1,6 +1,6 @@
 import { resourceTypes } from '../media/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { cardinalities, sum } from './catalog-reads.js';
+import { indexSizes, sum } from './index-sizes.js';
 import type { MediaFilters } from './media-filters.js';
 import { statusCode, typeCode } from './record-codec.js';
 
@@ -18,8 +18,8 @@ export async function smallestIndex(
   if (filters.status !== undefined && filters.status !== 'verified')
     candidates.push(keys.byStatus(statusCode[filters.status]));
   if (candidates.length === 0)
-    return { indexes: everyType, size: sum(await cardinalities(redis, everyType)) };
-  const sizes = await cardinalities(redis, candidates);
+    return { indexes: everyType, size: sum(await indexSizes(redis, keys, everyType)) };
+  const sizes = await indexSizes(redis, keys, candidates);
   const size = Math.min(...sizes);
   return { indexes: [candidates[sizes.indexOf(size)] ?? ''], size };
 }

@@ -10,14 +10,17 @@ export function redisKeys(prefix: string) {
     prefix: p,
     /** String: one record, see record-codec.ts. */
     record: (id: string) => `${p}:m:${id}`,
-    /** Sorted sets of ids by creation time (ms). Every record is in exactly one of the three types. */
+    /**
+     * Indexes, which are chunked sorted sets (chunked-set.ts): ids by creation time (ms). Every record is in exactly one of
+     * the three types. Their further chunks, directories and counts begin with `:i:k:`, `:i:d:` and `:i:n`.
+     */
     byType: (code: string) => `${p}:i:t:${code}`,
     byCategory: (category: string) => `${p}:i:c:${category}`,
     byTag: (tag: string) => `${p}:i:g:${tag}`,
-    /** Only for statuses other than verified: that one is the rest. */
-    byStatus: (code: string) => `${p}:i:s:${code}`,
-    /** Sorted sets of `<start of the SHA-256>:<id>`, see sha256Place. */
+    /** Plain sorted sets of ids by a part of the SHA-256, see sha256Place. */
     bySha256: (bucket: string) => `${p}:i:h:${bucket}`,
+    /** Plain sorted sets, only for statuses other than verified: that one is the rest. */
+    byStatus: (code: string) => `${p}:i:s:${code}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */
     unpushed: `${p}:unpushed`,
     /** String that ends by itself: `<revision>:<prints>`, see taken-in.ts. */

@@ -41,9 +41,9 @@ const recordsScript = defineScript(`${prelude}${fence}
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 -- Entries of the same index go there together: that is most of the work.
 local entries = {}
-local function collect(key, score, member)
-  local list = entries[key]
-  if not list then list = {}; entries[key] = list end
+local function collect(index, score, member)
+  local list = entries[index]
+  if not list then list = {}; entries[index] = list end
   list[#list + 1] = string.format('%.0f', score)
   list[#list + 1] = member
 end
@@ -61,9 +61,7 @@ local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
-for key, list in pairs(entries) do
-  for first = 1, #list, 4000 do redis.call('ZADD', key, unpack(list, first, math.min(first + 3999, #list))) end
-end
+for index, list in pairs(entries) do add_entries(index, list, 1, #list) end
 return outcomes
 `);
 

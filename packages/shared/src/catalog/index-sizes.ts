@@ -1,0 +1,20 @@
+import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { sizesScript } from './index-scripts.js';
+
+/** How many entries these indexes have, in one step. Throws CATALOG_UNAVAILABLE. */
+export async function indexSizes(
+  redis: RedisClient,
+  keys: RedisKeys,
+  indexes: readonly string[],
+): Promise<number[]> {
+  if (indexes.length === 0) return [];
+  try {
+    return (await sizesScript(redis, [keys.prefix], indexes)) as number[];
+  } catch (error) {
+    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+  }
+}
+
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, next) => total + next, 0);
+}
