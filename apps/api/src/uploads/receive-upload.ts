@@ -16,7 +16,7 @@ import { commitUpload } from './commit-upload.js';
 import { findDuplicate } from './find-duplicate.js';
 import type { Beating } from './heartbeat.js';
 import type { ParsedForm } from './parse-form.js';
-import { SMALL_BODY_BYTES, type ReceivedFile } from './receive-file.js';
+import type { ReceivedFile } from './receive-file.js';
 import { announce, receiveForm } from './receive-form.js';
 import { readReprDigest } from './repr-digest.js';
 import { requestPrint } from './request-print.js';
@@ -71,21 +71,15 @@ export async function receiveUpload(
   try {
     const digest = readReprDigest(headerOf(req, 'repr-digest'));
     const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim);
-    // Redis must take a write before anything is sent to the host, and before a body is read that may go there as it comes.
-    const opening = deps.intents.open(attempt.id, publicIdFor(deps.folder, attempt.id), deps.maxBacklog);
-    const ahead = isSmall(admitted) ? receiveForm(deps, req, res, admitted, attempt) : null;
-    // What becomes of it counts once the intent is open.
-    ahead?.catch(() => undefined);
-    if ((await opening) === 'overloaded')
+    // Redis must take a write before anything is read from the client or sent to the host.
+    const opened = await deps.intents.open(attempt.id, publicIdFor(deps.folder, attempt.id), deps.maxBacklog);
+    if (opened === 'overloaded')
       throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
     failpoint('upload.intent-open');
     return await whileAlive(deps, req, attempt, async (beating) => {
       for (const { asset } of request.unfinished) await deps.host.remove(asset, attempt.cancel.signal);
       inviteBody(req, res);
-      const form = await untilAborted(
-        ahead ?? receiveForm(deps, req, res, admitted, attempt),
-        attempt.cancel.signal,
-      );
+      const form = await untilAborted(receiveForm(deps, req, res, admitted, attempt), attempt.cancel.signal);
       const complete = readComplete(req, attempt, form);
       if (digest !== null && digest !== form.file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
       const existing =
@@ -140,11 +134,6 @@ async function finish(
   });
   failpoint('upload.committed');
   return acceptUpload(deps, record, { committed: false, claim, isFresh: () => beating.isFresh() });
-}
-
-/** A body that stays in memory until all of it is there. */
-function isSmall({ lengthAtMost }: Admitted): boolean {
-  return lengthAtMost !== undefined && lengthAtMost <= SMALL_BODY_BYTES;
 }
 
 function deadlineOf({ lengthAtMost, maxBytes }: Admitted): number {

@@ -32,7 +32,7 @@ end
 local function overflow(index, boundary, list, from, to)
   local key, directory = chunk_of(index, boundary), directory_of(index)
   local before, added = redis.call('ZCARD', key), (to - from + 1) / 2
-  local room = math.min(MOST - before, added)
+  local room = math.max(0, math.min(MOST - before, added))
   local lowest, highest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES'), redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
   local count = before + added
   if before == 0 then
