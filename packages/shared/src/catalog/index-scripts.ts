@@ -1,10 +1,10 @@
 import { defineScript } from '../redis/index.js';
 import { chunkReads } from './chunk-reads.js';
 import { entryReader } from './index-entries.js';
-import { indexPrelude, prelude } from './script-prelude.js';
+import { entryPrelude, indexPrelude, prelude } from './script-prelude.js';
 
 /** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
-export const indexGapsScript = defineScript(`${prelude}${chunkReads}
+export const indexGapsScript = defineScript(`${entryPrelude}${chunkReads}
 local gaps, wanted, owners = {}, {}, {}
 for n, id in ipairs(ARGV) do
   local measured, content = read(id)

@@ -1,5 +1,6 @@
 import { defineScript } from '../redis/index.js';
 import { entryReader } from './index-entries.js';
+import { recordPrelude } from './record-prelude.js';
 import { prelude } from './script-prelude.js';
 
 // Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
@@ -55,7 +56,7 @@ return 'created'
  * Those that are still exactly so become verified, and their intents end; never what is missing or deleted. Answers 1
  * for each of them, 0 for the others.
  */
-export const provenScript = defineScript(`${prelude}
+export const provenScript = defineScript(`${recordPrelude}
 local answers = {}
 for first = 1, #ARGV, 3000 do
   local last = math.min(first + 2999, #ARGV)

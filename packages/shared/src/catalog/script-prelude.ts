@@ -1,45 +1,14 @@
 import { chunkWrites } from './chunk-writes.js';
 import { chunkedSet } from './chunked-set.js';
+import { recordPrelude } from './record-prelude.js';
 
-/** Lua of all scripts that use indexes: the hash tag, and the sets. */
+/** Lua of the scripts that read indexes alone: the hash tag, and the sets. */
 export const indexPrelude = /* lua */ `
 local p = KEYS[1]
 ${chunkedSet}`;
 
-/**
- * Lua shared by the catalog's scripts. KEYS[1] is always the hash tag's own name (`{holdfast}`), from which every
- * key is built: they all lie in its slot. Positions as in record-codec.ts, one higher as Lua counts.
- */
-export const prelude = /* lua */ `${indexPrelude}${chunkWrites}
-local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
-local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR = 1, 2, 3, 4, 5, 6, 7
-
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local function note_change() redis.call('INCR', p .. ':changes') end
-
-local function record_key(id) return p .. ':m:' .. id end
-
--- The two lines of a stored record: decoded measured part, content text. nil when there is none.
-local function read(id)
-  local stored = redis.call('GET', record_key(id))
-  if not stored then return nil end
-  local cut = string.find(stored, '\\n', 1, true)
-  return cjson.decode(string.sub(stored, 1, cut - 1)), string.sub(stored, cut + 1)
-end
-
--- What the indexes need of a content text, without the rest.
-local function indexed(content)
-  return cjson.decode(string.sub(content, 1, string.find(content, '\\31', 1, true) - 1))
-end
-
-local function write(id, measured, content)
-  redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
-end
-
+/** Lua of the scripts that must know which index entries a record has. */
+export const entryPrelude = /* lua */ `${recordPrelude}${chunkedSet}
 -- Where the index of checksums has this one, see sha256Place.
 local function checksum_place(packed)
   local score = 0
@@ -61,21 +30,11 @@ local function each_index(id, content, visit)
   end
   return c
 end
+`;
 
+/** Lua of the scripts that write records and their index entries. */
+export const prelude = /* lua */ `${entryPrelude}${chunkWrites}
 local function add(index, score, member) add_entries(index, { score, member }, 1, 2) end
-
-local function set_status(id, measured, status, created)
-  if measured[STATUS] == status then return end
-  if measured[STATUS] ~= 'v' and measured[STATUS] ~= '' then redis.call('ZREM', p .. ':i:s:' .. measured[STATUS], id) end
-  if status ~= 'v' then redis.call('ZADD', p .. ':i:s:' .. status, string.format('%.0f', created), id) end
-  measured[STATUS] = status
-end
-
--- Edits that the host does not carry yet are listed, so that a lost push job is found.
-local function note_pushed(id, measured, revision)
-  if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)
-  else redis.call('ZREM', p .. ':unpushed', id) end
-end
 
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent,
 -- N = only over revision N (the caller has read it). Answers what happened in one word.

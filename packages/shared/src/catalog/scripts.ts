@@ -1,4 +1,5 @@
 import { defineScript } from '../redis/index.js';
+import { recordPrelude } from './record-prelude.js';
 import { prelude } from './script-prelude.js';
 
 /** ARGV: fence token ('' = none), then id, expect, pushedRevision, content for each record. Answers one word each, or {'fenced'}. */
@@ -12,7 +13,7 @@ return outcomes
 `);
 
 /** ARGV: level, ms, then id, revision, attempts for each. 'verified' also ends the intent. Answers one word each. */
-export const verifiedScript = defineScript(`${prelude}
+export const verifiedScript = defineScript(`${recordPrelude}
 local outcomes = {}
 for i = 3, #ARGV, 3 do
   local id = ARGV[i]
@@ -39,7 +40,7 @@ return outcomes
 `);
 
 /** ARGV: id, revision (0 = any), attempts, final ('1' = status failed and the intent leaves the sweep), code, message, ms. */
-export const failedScript = defineScript(`${prelude}
+export const failedScript = defineScript(`${recordPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
@@ -61,7 +62,7 @@ return 'noted'
 `);
 
 /** ARGV: fence token, then ids. Only records that were settled become missing: never one being saved or deleted. */
-export const missingScript = defineScript(`${prelude}
+export const missingScript = defineScript(`${recordPrelude}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
 local outcomes = {}
 for i = 2, #ARGV do
@@ -78,7 +79,7 @@ return outcomes
 `);
 
 /** ARGV: fence token, then ids that the host has again: missing -> saving, so that they are verified anew. */
-export const restoreScript = defineScript(`${prelude}
+export const restoreScript = defineScript(`${recordPrelude}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
 local outcomes = {}
 for i = 2, #ARGV do
@@ -95,7 +96,7 @@ return outcomes
 `);
 
 /** ARGV: id, revision that the host now carries. */
-export const pushedScript = defineScript(`${prelude}
+export const pushedScript = defineScript(`${recordPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
@@ -109,7 +110,7 @@ return 'noted'
 `);
 
 /** ARGV: id, expected revision (0 = any). The tombstone comes first and stays; the record waits as deleting. */
-export const beginDeleteScript = defineScript(`${prelude}
+export const beginDeleteScript = defineScript(`${recordPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then

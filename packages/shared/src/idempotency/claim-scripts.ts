@@ -1,7 +1,7 @@
-import { prelude } from '../catalog/script-prelude.js';
+import { timePrelude } from '../catalog/record-prelude.js';
 import { defineScript } from '../redis/index.js';
 
-/** Lua shared with the script that accepts an upload, which finishes its claim in the same step. Needs the catalog's prelude. */
+/** Lua shared with the script that accepts an upload, which finishes its claim in the same step. Needs timePrelude. */
 export const claimPrelude = /* lua */ `
 local function claim_key(key) return p .. ':idem:' .. key end
 
@@ -21,7 +21,7 @@ local function is_taken(key, id, token)
 end
 `;
 
-const scripts = `${prelude}${claimPrelude}`;
+const scripts = `${timePrelude}${claimPrelude}`;
 
 /**
  * ARGV: key, id for a first try, token, lease ms, keep ms, when the catalog began as the caller knows it ('' = unknown).

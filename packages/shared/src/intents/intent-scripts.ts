@@ -1,3 +1,4 @@
+import { timePrelude } from '../catalog/record-prelude.js';
 import { prelude } from '../catalog/script-prelude.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
 import { addJobScript, backlogScript } from '../jobs/index.js';
@@ -7,7 +8,7 @@ import { defineScript } from '../redis/index.js';
  * ARGV: largest backlog, then id and publicId of each upload. Opens a live intent unless too many jobs wait, or what an earlier
  * try under this id left on the host is just being removed: the removal could take the new asset.
  */
-export const openScript = defineScript(`${prelude}${backlogScript}
+export const openScript = defineScript(`${timePrelude}${backlogScript}
 local answers = {}
 local full = backlog(p) > tonumber(ARGV[1])
 for i = 2, #ARGV, 2 do
@@ -29,7 +30,7 @@ return answers
 `);
 
 /** ARGV: ids. Moves the heartbeat of those that are live; answers the state of each. */
-export const beatScript = defineScript(`${prelude}
+export const beatScript = defineScript(`${timePrelude}
 local states = {}
 for _, id in ipairs(ARGV) do
   local state = redis.call('HGET', p .. ':intent:' .. id, 'state')
@@ -40,7 +41,7 @@ return states
 `);
 
 /** ARGV: id, publicId. Notes what the sweep must look for, once the kind is known. */
-export const describeScript = defineScript(`${prelude}
+export const describeScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]
 if redis.call('HGET', key, 'state') ~= 'live' then return 'dead' end
 redis.call('HSET', key, 'publicId', ARGV[2])
@@ -89,7 +90,7 @@ return answers
 `);
 
 /** ARGV: id, age in ms that makes a live intent stale. live -> dead, so that no process acknowledges it any more. */
-export const killScript = defineScript(`${prelude}
+export const killScript = defineScript(`${timePrelude}
 local id = ARGV[1]
 local key = p .. ':intent:' .. id
 local state = redis.call('HGET', key, 'state')
@@ -107,7 +108,7 @@ return state
 `);
 
 /** ARGV: id, publicId. Where no upload under this id is known, a dead intent keeps new ones away. Answers the state after that. */
-export const buryScript = defineScript(`${prelude}
+export const buryScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]
 local state = redis.call('HGET', key, 'state')
 if state then return state end
@@ -117,14 +118,14 @@ return 'dead'
 `);
 
 /** ARGV: id. Forgets an intent that led to nothing. */
-export const dropScript = defineScript(`${prelude}
+export const dropScript = defineScript(`${timePrelude}
 redis.call('ZREM', p .. ':intents', ARGV[1])
 redis.call('DEL', p .. ':intent:' .. ARGV[1])
 return 'ok'
 `);
 
 /** ARGV: age in ms, count. Intents without a heartbeat for that long: id, state, publicId, tries of each. */
-export const staleScript = defineScript(`${prelude}
+export const staleScript = defineScript(`${timePrelude}
 local found = {}
 local ids = redis.call('ZRANGEBYSCORE', p .. ':intents', '-inf', string.format('%.0f', now_ms() - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[2]))
 for _, id in ipairs(ids) do
@@ -135,7 +136,7 @@ return found
 `);
 
 /** ARGV: id. A settled intent whose jobs are added again: counts the try and moves the heartbeat. Answers the number of this try, 0 when not settled. */
-export const retryScript = defineScript(`${prelude}
+export const retryScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]
 if redis.call('HGET', key, 'state') ~= 'settled' then return 0 end
 redis.call('ZADD', p .. ':intents', 'XX', now_ms(), ARGV[1])

@@ -1,5 +1,6 @@
 import { statusCode } from '../catalog/index.js';
 import { createPage } from '../catalog/page-writes.js';
+import { recordPrelude } from '../catalog/record-prelude.js';
 import { prelude } from '../catalog/script-prelude.js';
 import { HoldfastError } from '../errors/index.js';
 import {
@@ -16,7 +17,7 @@ if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
 `;
 
 /** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
-const tombstonesScript = defineScript(`${prelude}${fence}
+const tombstonesScript = defineScript(`${recordPrelude}${fence}
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)

@@ -1,4 +1,4 @@
-import { prelude } from '../catalog/script-prelude.js';
+import { recordPrelude } from '../catalog/record-prelude.js';
 import { defineScript } from '../redis/index.js';
 
 /**
@@ -84,7 +84,7 @@ return 'ok'
  * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
  * of these statuses, were there when the run began, and that it has not seen.
  */
-export const unseenScript = defineScript(`${prelude}
+export const unseenScript = defineScript(`${recordPrelude}
 local found = {}
 local last = tonumber(ARGV[1])
 for i = 3, #ARGV do

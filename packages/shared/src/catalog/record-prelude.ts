@@ -1,0 +1,52 @@
+/**
+ * Lua of the scripts that know the time. KEYS[1] is always the hash tag's own name (`{holdfast}`), from which every key is
+ * built: they all lie in its slot. Each script has only the Lua that it needs: Redis makes its functions anew at each call.
+ */
+export const timePrelude = /* lua */ `
+local p = KEYS[1]
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+`;
+
+/** Lua of the scripts that read and write records, their indexes apart. Positions as in record-codec.ts, one higher as Lua counts. */
+export const recordPrelude = /* lua */ `${timePrelude}
+local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
+local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR = 1, 2, 3, 4, 5, 6, 7
+
+local function note_change() redis.call('INCR', p .. ':changes') end
+
+local function record_key(id) return p .. ':m:' .. id end
+
+-- The two lines of a stored record: decoded measured part, content text. nil when there is none.
+local function read(id)
+  local stored = redis.call('GET', record_key(id))
+  if not stored then return nil end
+  local cut = string.find(stored, '\\n', 1, true)
+  return cjson.decode(string.sub(stored, 1, cut - 1)), string.sub(stored, cut + 1)
+end
+
+-- What the indexes need of a content text, without the rest.
+local function indexed(content)
+  return cjson.decode(string.sub(content, 1, string.find(content, '\\31', 1, true) - 1))
+end
+
+local function write(id, measured, content)
+  redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
+end
+
+local function set_status(id, measured, status, created)
+  if measured[STATUS] == status then return end
+  if measured[STATUS] ~= 'v' and measured[STATUS] ~= '' then redis.call('ZREM', p .. ':i:s:' .. measured[STATUS], id) end
+  if status ~= 'v' then redis.call('ZADD', p .. ':i:s:' .. status, string.format('%.0f', created), id) end
+  measured[STATUS] = status
+end
+
+-- Edits that the host does not carry yet are listed, so that a lost push job is found.
+local function note_pushed(id, measured, revision)
+  if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)
+  else redis.call('ZREM', p .. ':unpushed', id) end
+end
+`;
