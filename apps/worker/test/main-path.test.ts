@@ -15,9 +15,8 @@ it('saves and verifies an upload, and ends its intent', async () => {
   const { catalog, intents, queues } = bench;
   const record = aRecord();
   await intents.open(record.id, record.publicId, 1_000);
-  await intents.accept({ record });
   await bench.startWorker();
-  await queues.enqueueUpload(record);
+  await intents.accept({ record, jobs: await queues.jobsOf(record) });
   await vi.waitFor(async () => expect((await catalog.find(record.id))?.status).toBe('verified'), within);
   const stored = await catalog.find(record.id);
   expect(stored?.persistence).toMatchObject({ level: 'fsynced', attempts: 1 });

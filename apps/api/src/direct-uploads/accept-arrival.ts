@@ -87,7 +87,7 @@ async function accept(
   const jobs = await queues.jobsOf(record);
   const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
-  if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
+  if (outcome !== 'accepted') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
   await tickets.used(id).catch(() => undefined);
   log.info('direct.accepted', { id, bytes: record.bytes });
 }

@@ -13,7 +13,8 @@ export interface Accepting {
   log: Logger;
 }
 
-export interface AcceptUpload {
+/** How an upload stands when it is accepted. */
+interface UploadStanding {
   /** The asset has carried the commit mark since before this request: it counts, whoever put it there. */
   committed: boolean;
   claim: FulfilledClaim | null;
@@ -30,15 +31,16 @@ export interface AcceptUpload {
 export async function acceptUpload(
   { intents, queues, deferred, log }: Accepting,
   record: MediaRecord,
-  { committed, claim, isFresh }: AcceptUpload,
+  { committed, claim, isFresh }: UploadStanding,
 ): Promise<MediaRecord> {
   try {
     // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
     const jobs = await queues.jobsOf(record);
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
-    if (outcome === 'dead') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
+    if (outcome !== 'accepted')
+      throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
   } catch (error) {
     if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh() || !deferred.add(record, settled(claim)))
       throw error;

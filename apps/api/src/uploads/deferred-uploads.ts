@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Accepted, FulfilledClaim, Intents } from '@holdfast/shared/intents';
+import type { AcceptOutcome, FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
@@ -29,7 +29,7 @@ export function createDeferredUploads(deps: {
   const stopped = new AbortController();
   let catchingUp = false;
 
-  const settle = async (record: MediaRecord, claim: FulfilledClaim | null): Promise<Accepted> =>
+  const settle = async (record: MediaRecord, claim: FulfilledClaim | null): Promise<AcceptOutcome> =>
     intents.accept({ record, committed: true, claim, jobs: await queues.jobsOf(record) });
   const catchUp = async (): Promise<void> => {
     if (catchingUp) return;

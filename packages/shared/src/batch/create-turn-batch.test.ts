@@ -39,3 +39,9 @@ it('fails only the item that is bad', async () => {
   const results = await Promise.allSettled([1, 2, 3].map(run));
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 });
+
+it('fails who is not answered, rather than giving the answer of another', async () => {
+  const run = createTurnBatch((items: number[]) => Promise.resolve(items.filter((item) => item !== 2)));
+  const results = await Promise.allSettled([1, 2, 3].map(run));
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+});

@@ -1,5 +1,6 @@
-import { runBatch, type BatchWork, type Waiting } from './create-batch.js';
+import { runBatch, type BatchWork, type Waiting } from './run-batch.js';
 
+/** Clients of other processes wait for the script too: it holds Redis up for some 10 ms at most. */
 const LARGEST_BATCH = 64;
 
 /**

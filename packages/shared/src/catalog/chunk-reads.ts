@@ -10,14 +10,14 @@ local function absent_from(key, list, from, to, visit)
     for place = first + 1, math.min(first + 3999, to), 2 do members[#members + 1] = list[place] end
     local scores = redis.call('ZMSCORE', key, unpack(members))
     for n = 1, #members do
-      if not scores[n] then visit(first + 2 * n - 1) end
+      if not scores[n] or tonumber(scores[n]) ~= tonumber(list[first + 2 * n - 2]) then visit(first + 2 * n - 1) end
     end
   end
 end
 
--- Visits the places in the list of the members that are not there.
+-- Visits where in the list the members are that are not there under their score.
 local function each_absent(index, list, first, last, visit)
-  if is_whole(index) then return absent_from(index, list, first, last, visit) end
+  if is_plain(index) then return absent_from(index, list, first, last, visit) end
   each_run(index, list, first, last, function(boundary, from, to)
     absent_from(chunk_of(index, boundary), list, from, to, visit)
   end)

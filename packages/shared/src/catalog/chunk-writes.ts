@@ -19,7 +19,7 @@ local function write_chunks(index, list, from, to, first_size, size, key)
   while from < to do
     local last = math.min(from + 2 * first_size - 1, to)
     if not key then
-      local boundary = place_of(list[from], list[from + 1])
+      local boundary = boundary_of(list[from], list[from + 1])
       redis.call('ZADD', directory_of(index), list[from], boundary)
       key = chunk_of(index, boundary)
     end
@@ -32,7 +32,11 @@ end
 local function overflow(index, boundary, list, from, to)
   local key, directory = chunk_of(index, boundary), directory_of(index)
   local before, added = redis.call('ZCARD', key), (to - from + 1) / 2
-  local room = math.max(0, math.min(MOST - before, added))
+  if before > MOST then
+    for first = from, to, 4000 do redis.call('ZADD', key, unpack(list, first, math.min(first + 3999, to))) end
+    return 0
+  end
+  local room = math.min(MOST - before, added)
   local lowest, highest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES'), redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
   local count = before + added
   if before == 0 then
@@ -47,7 +51,7 @@ local function overflow(index, boundary, list, from, to)
       redis.call('ZADD', key, unpack(list, to - 2 * room + 1, to))
       lowest = { list[to - 2 * room + 2], list[to - 2 * room + 1] }
     end
-    local moved = place_of(lowest[2], lowest[1])
+    local moved = boundary_of(lowest[2], lowest[1])
     redis.call('ZADD', directory, lowest[2], moved)
     redis.call('RENAME', key, chunk_of(index, moved))
     write_chunks(index, list, from, to - 2 * room, (added - room - 1) % MOST + 1, MOST, key)
@@ -72,7 +76,7 @@ local function overflow(index, boundary, list, from, to)
 end
 
 local function add_entries(index, list, first, last)
-  if is_whole(index) then
+  if is_plain(index) then
     for part = first, last, 4000 do redis.call('ZADD', index, unpack(list, part, math.min(part + 3999, last))) end
     return
   end
@@ -90,7 +94,7 @@ local function add_entries(index, list, first, last)
 end
 
 local function remove_entry(index, score, member)
-  if is_whole(index) then redis.call('ZREM', index, member) return end
+  if is_plain(index) then redis.call('ZREM', index, member) return end
   local directory = directory_of(index)
   local boundary = locate(directory, score, member)
   local key = chunk_of(index, boundary)

@@ -168,6 +168,28 @@ describe.each(servers)('a chunked set on %s', (binary) => {
     expect(await redis.client.keys('*')).toEqual([]);
   });
 
+  it('misses an entry that is there under another score', async () => {
+    const entries = numbered(200);
+    await add(entries);
+    const [score, member] = entries[20] ?? [0, ''];
+    await redis.client.zadd(INDEX, score + 1, member);
+    expect(await absent(entries)).toEqual([member]);
+  });
+
+  it('leaves a set whole that was large before there were chunks', async () => {
+    const [older, between, newer] = [numbered(50), numbered(300, 50), numbered(100, 350)];
+    const [early, late] = [between.filter((_, n) => n % 3 > 0), between.filter((_, n) => n % 3 === 0)];
+    await redis.client.zadd(INDEX, ...early.flat());
+    for (const part of [newer, older, late]) await add(part);
+    const all = [...older, ...between, ...newer];
+    expect(await redis.client.keys('*')).toEqual([INDEX]);
+    expect(await sizesScript(redis.client, ['{t}'], [INDEX])).toEqual([all.length]);
+    expect(await page(false, [0, ''], 1_000)).toEqual(all);
+    expect(await absent(all)).toEqual([]);
+    for (const entry of all) await remove(entry);
+    expect(await redis.client.keys('*')).toEqual([]);
+  });
+
   it.each([1, 7, MOST, 500])('gives pages of %i in both orders, from any place', async (count) => {
     const entries = numbered(700, 0, 0.02).map(whole).toSorted(order);
     await add(shuffled(entries, dice(8)));

@@ -7,15 +7,16 @@
  *
  * What must stay true: a chunk with a boundary is never empty. A boundary stays as it is as long as its chunk. No chunk keeps
  * more than 64 entries, and one that ZADD was asked to make larger is written anew: from 129 on Redis expands a set for ever,
- * and it counts what it is asked to add, there already or not. Scores are whole numbers, as `%.0f` writes them where they are text, and a member
- * has no ':' and appears once (docs/decisions/0017-indexes-in-chunks.md).
+ * and it counts what it is asked to add, there already or not. Only a first chunk that was larger before there were chunks
+ * stays one set. Scores are whole numbers, as `%.0f` writes them where they are text. A member has no ':', and appears once:
+ * who gives it another score removes it under the old one first (docs/decisions/0017-indexes-in-chunks.md).
  */
 export const chunkedSet = /* lua */ `
 local function name_of(index) return string.sub(index, #p + 4) end
 local function directory_of(index) return p .. ':i:d:' .. name_of(index) end
 
 -- Statuses and the buckets of checksums are never cut: plain sorted sets, of any size.
-local function is_whole(index)
+local function is_plain(index)
   local kind = string.sub(index, #p + 4, #p + 5)
   return kind == 's:' or kind == 'h:'
 end
@@ -34,8 +35,8 @@ local function is_before(a, b)
   return #a < #b
 end
 
-local function place_of(score, member) return string.format('%.0f', score) .. ':' .. member end
-local function score_of(place) return tonumber(string.match(place, '^-?%d+')) end
+local function boundary_of(score, member) return string.format('%.0f', score) .. ':' .. member end
+local function score_of(boundary) return tonumber(string.match(boundary, '^-?%d+')) end
 
 local function is_below(score, member, other_score, other_member)
   if score ~= other_score then return score < other_score end
@@ -64,7 +65,7 @@ end
 local function reaches(score, member, boundary)
   local limit = score_of(boundary)
   if score ~= limit then return score > limit end
-  return not is_before(place_of(score, member), boundary)
+  return not is_before(boundary_of(score, member), boundary)
 end
 
 local function boundary_after(directory, boundary)

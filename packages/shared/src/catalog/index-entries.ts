@@ -1,4 +1,5 @@
 import type { RedisKeys } from '../redis/index.js';
+import { byCreation } from './list-cursor.js';
 import { readIndexed } from './record-codec.js';
 import { placeOfPacked } from './sha256-place.js';
 
@@ -8,27 +9,22 @@ export interface ContentOf {
   content: string;
 }
 
-interface Created {
-  id: string;
-  createdMs: number;
-}
-
 /**
  * The index entries that these records need, as arguments for a script: ids, creation times and scores of checksums, and then
  * each index with the records that belong into it, in the order of their creation. What `each_index` of script-prelude.ts says of one
  * record. An entry costs three characters so, and no text is sent twice. Throws where a line is none of ours.
  */
 export function entryArguments(keys: RedisKeys, records: readonly ContentOf[]): (string | number)[] {
-  const members = new Map<string, string>();
+  const numbersOf = new Map<string, string>();
   const put = (index: string, number: string): void => {
-    members.set(index, (members.get(index) ?? '') + number);
+    numbersOf.set(index, (numbersOf.get(index) ?? '') + number);
   };
-  const read = records.map(({ id, content }, index) => {
+  const read = records.map(({ id, content }, order) => {
     const [, type, createdMs, category, tags, sha256] = readIndexed(content);
     const checksum = sha256 === '' ? null : placeOfPacked(sha256);
-    return { id, number: numberText(index), type, createdMs, category, tags, checksum };
+    return { id, number: numberText(order), type, createdMs, category, tags, checksum };
   });
-  for (const { number, type, category, tags, checksum } of read.toSorted(byCreation)) {
+  for (const { number, type, category, tags, checksum } of read.toSorted(byCreation('oldest'))) {
     put(keys.byType(type), number);
     if (category !== '') put(keys.byCategory(category), number);
     if (tags !== 0) for (const tag of tags) put(keys.byTag(tag), number);
@@ -38,7 +34,7 @@ export function entryArguments(keys: RedisKeys, records: readonly ContentOf[]): 
     ...read.map(({ id }) => id),
     ...read.map(({ createdMs }) => createdMs),
     ...read.map(({ checksum }) => checksum?.score ?? ''),
-    ...[...members].flat(),
+    ...[...numbersOf].flat(),
   ];
 }
 
@@ -69,11 +65,6 @@ end
 `;
 
 /** A number below 262,144 as three characters of one byte each. */
-function numberText(index: number): string {
-  return String.fromCharCode(32 + (index >> 12), 32 + ((index >> 6) & 63), 32 + (index & 63));
-}
-
-/** Ids are ASCII, so their order as text is that of their bytes. */
-function byCreation(a: Created, b: Created): number {
-  return a.createdMs - b.createdMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+function numberText(order: number): string {
+  return String.fromCharCode(32 + (order >> 12), 32 + ((order >> 6) & 63), 32 + (order & 63));
 }

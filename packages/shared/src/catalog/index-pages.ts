@@ -1,8 +1,6 @@
 import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
-import type { Position } from './list-cursor.js';
 import { pageScript } from './index-scripts.js';
-
-export type ListOrder = 'newest' | 'oldest';
+import { byCreation, type ListOrder, type Position } from './list-cursor.js';
 
 /**
  * The next `count` positions of some indexes taken together, after the given one, in the order of creation. The cost does
@@ -23,12 +21,6 @@ export async function pageAfter(
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
-}
-
-/** The order of the indexes: by creation time, then by id as bytes. */
-export function byCreation(order: ListOrder): (a: Position, b: Position) => number {
-  const sign = order === 'newest' ? -1 : 1;
-  return (a, b) => sign * (a.createdMs - b.createdMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
 function toPositions(flat: readonly string[]): Position[] {

@@ -1,7 +1,7 @@
 import { defineScript } from '../redis/index.js';
 import { chunkReads } from './chunk-reads.js';
 import { entryReader } from './index-entries.js';
-import { entryPrelude, indexPrelude, prelude } from './script-prelude.js';
+import { entryPrelude, entryWritesPrelude, indexPrelude } from './script-prelude.js';
 
 /** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
 export const indexGapsScript = defineScript(`${entryPrelude}${chunkReads}
@@ -18,8 +18,8 @@ for n, id in ipairs(ARGV) do
       list[#list + 1] = member
       owners[index][#list] = n
     end
-    each_index(id, content, want)
-    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], 0, id) end
+    local c = each_index(id, content, want)
+    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], c[CREATED], id) end
   end
 end
 -- Few questions for each index, not for each record.
@@ -33,7 +33,7 @@ return gaps
 `);
 
 /** ARGV: ids. Writes the index entries of these records again, whatever is there. */
-export const reindexScript = defineScript(`${prelude}
+export const reindexScript = defineScript(`${entryWritesPrelude}
 for _, id in ipairs(ARGV) do
   local measured, content = read(id)
   if measured then
@@ -49,11 +49,9 @@ return 'ok'
  * entry, each as often as it lacks one.
  */
 export const absentEntriesScript = defineScript(`${indexPrelude}${chunkReads}${entryReader}
-local absent, numbers = {}, nil
-local function note(place) absent[#absent + 1] = number_at(numbers, place) end
-each_entry_list(1, tonumber(ARGV[1]), function(index, list, of_list)
-  numbers = of_list
-  each_absent(index, list, 1, #list, note)
+local absent = {}
+each_entry_list(1, tonumber(ARGV[1]), function(index, list, numbers)
+  each_absent(index, list, 1, #list, function(place) absent[#absent + 1] = number_at(numbers, place) end)
 end)
 return absent
 `);

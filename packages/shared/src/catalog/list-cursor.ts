@@ -7,6 +7,14 @@ export interface Position {
   id: string;
 }
 
+export type ListOrder = 'newest' | 'oldest';
+
+/** The order of the indexes: by creation time, then by id as bytes. */
+export function byCreation(order: ListOrder): (a: Position, b: Position) => number {
+  const sign = order === 'newest' ? -1 : 1;
+  return (a, b) => sign * (a.createdMs - b.createdMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
 /** Opaque text for clients. The fingerprint ties it to the filters it was made for. */
 export function encodeCursor(position: Position, fingerprint: string): string {
   return Buffer.from(`${String(position.createdMs)}.${position.id}.${fingerprint}`, 'utf8').toString(

@@ -1,9 +1,9 @@
 import type { MediaRecord } from '../media/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';
 import { catalogReads } from './catalog-reads.js';
-import { byCreation, pageAfter, type ListOrder } from './index-pages.js';
+import { pageAfter } from './index-pages.js';
 import { indexSizes, sum } from './index-sizes.js';
-import { decodeCursor, encodeCursor, type Position } from './list-cursor.js';
+import { byCreation, decodeCursor, encodeCursor, type ListOrder, type Position } from './list-cursor.js';
 import { fingerprint, matches, type MediaFilters } from './media-filters.js';
 import { statusCode } from './record-codec.js';
 import { recordsWithSha256 } from './records-of-bytes.js';
@@ -33,7 +33,7 @@ interface Asked extends Pick<ListQuery, 'limit' | 'order'> {
 const LOOK_AT_MOST = 2_000;
 /** Several filters are counted exactly when the smallest of their sets has at most this many members. */
 const COUNT_AT_MOST = 1_000;
-const CHUNK = 200;
+const LOOK_AT_ONCE = 200;
 
 /**
  * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog:
@@ -101,7 +101,7 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     while (items.length < limit && lookedAt < LOOK_AT_MOST && more) {
       // One more than needed tells whether there is a next page.
       const wanted = filtering
-        ? Math.max(limit - items.length + 1, Math.min(CHUNK, lookedAt))
+        ? Math.max(limit - items.length + 1, Math.min(LOOK_AT_ONCE, lookedAt))
         : limit - items.length + 1;
       const positions = await pageAfter(redis, keys, indexes, { order, after: position, count: wanted });
       more = positions.length === wanted;

@@ -1,7 +1,7 @@
 import { defineScript } from '../redis/index.js';
 import { entryReader } from './index-entries.js';
 import { recordPrelude } from './record-prelude.js';
-import { prelude } from './script-prelude.js';
+import { entryWritesPrelude } from './script-prelude.js';
 
 // Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
 // nothing: they only look whether all is as the caller found it, and write.
@@ -11,7 +11,7 @@ import { prelude } from './script-prelude.js';
  * what entryArguments gives for them. Writes all of them as saving, or answers 'mixed' and writes nothing where one is there
  * already or was deleted here. Else 'created' or 'fenced'.
  */
-export const createPageScript = defineScript(`${prelude}${entryReader}
+export const createPageScript = defineScript(`${entryWritesPrelude}${entryReader}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
 local count = tonumber(ARGV[3])
 local ids = 3 + 2 * count

@@ -24,12 +24,13 @@ const variety = (): MediaRecord[] => [
 
 /** Everything that Redis holds. */
 async function wholeOf({ client }: RedisSandbox): Promise<Record<string, unknown>> {
+  const read: Record<string, (key: string) => Promise<unknown>> = {
+    zset: (key) => client.zrange(key, 0, '-1', 'WITHSCORES'),
+    hash: (key) => client.hgetall(key),
+    string: (key) => client.get(key),
+  };
   const keys = (await client.keys('*')).toSorted();
-  const values = await Promise.all(
-    keys.map(async (key) =>
-      (await client.type(key)) === 'zset' ? client.zrange(key, 0, '-1', 'WITHSCORES') : client.get(key),
-    ),
-  );
+  const values = await Promise.all(keys.map(async (key) => read[await client.type(key)]?.(key)));
   return Object.fromEntries(keys.map((key, index) => [key, values[index]]));
 }
 

@@ -6,8 +6,8 @@ import { packHex, unpackHex } from './packed-hex.js';
  * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
  * separator between that JSON never holds raw, so that the scripts read what the indexes need without the rest.
  * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
- * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with scripts.ts,
- * page-scripts.ts and index-entries.ts.
+ * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with record-prelude.ts,
+ * script-prelude.ts, page-scripts.ts and index-entries.ts.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
@@ -77,7 +77,7 @@ type RestPart = [
 /** Stands for the id inside the public id, and for that inside the url; one byte in JSON too, and in no real name. */
 const PUBLIC_ID_MARK = '\u007f';
 
-/** Between what the indexes need and the rest. Spelled in Lua in script-prelude.ts too. */
+/** Between what the indexes need and the rest. Spelled in Lua in record-prelude.ts too. */
 const SEPARATOR = '\u001f';
 
 /** The part of a record that saves compare: two records with equal text are the same but for what is measured. */

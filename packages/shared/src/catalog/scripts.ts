@@ -1,9 +1,10 @@
 import { defineScript } from '../redis/index.js';
 import { recordPrelude } from './record-prelude.js';
-import { prelude } from './script-prelude.js';
+import { savePrelude } from './save-prelude.js';
+import { entryWritesPrelude } from './script-prelude.js';
 
 /** ARGV: fence token ('' = none), then id, expect, pushedRevision, content for each record. Answers one word each, or {'fenced'}. */
-export const saveScript = defineScript(`${prelude}
+export const saveScript = defineScript(`${savePrelude}
 if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
 local outcomes = {}
 for i = 2, #ARGV, 4 do
@@ -136,7 +137,7 @@ return 'deleting'
  * Redis was emptied since, both may be gone, and the tombstone is put again: a snapshot may be on its way in. The asset id,
  * under which the asset could be found anew, gets one too.
  */
-export const finishDeleteScript = defineScript(`${prelude}
+export const finishDeleteScript = defineScript(`${entryWritesPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if measured and measured[STATUS] ~= 'x' then return 'kept' end

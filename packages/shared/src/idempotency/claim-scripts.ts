@@ -1,5 +1,4 @@
-import { timePrelude } from '../catalog/record-prelude.js';
-import { defineScript } from '../redis/index.js';
+import { defineScript, timePrelude } from '../redis/index.js';
 
 /** Lua shared with the script that accepts an upload, which finishes its claim in the same step. Needs timePrelude. */
 export const claimPrelude = /* lua */ `

@@ -1,8 +1,7 @@
 export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
-  type Acceptance,
-  type Accepted,
+  type AcceptOutcome,
   type FulfilledClaim,
   type IntentState,
   type Intents,

@@ -1,21 +1,20 @@
-import { timePrelude } from '../catalog/record-prelude.js';
-import { prelude } from '../catalog/script-prelude.js';
+import { savePrelude } from '../catalog/save-prelude.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
 import { addJobScript, backlogScript } from '../jobs/index.js';
-import { defineScript } from '../redis/index.js';
+import { defineScript, timePrelude } from '../redis/index.js';
 
 /**
- * ARGV: largest backlog, then id and publicId of each upload. Opens a live intent unless too many jobs wait, or what an earlier
+ * ARGV: id, publicId and largest backlog of each upload. Opens a live intent unless too many jobs wait, or what an earlier
  * try under this id left on the host is just being removed: the removal could take the new asset.
  */
 export const openScript = defineScript(`${timePrelude}${backlogScript}
 local answers = {}
-local full = backlog(p) > tonumber(ARGV[1])
-for i = 2, #ARGV, 2 do
+local waiting = backlog(p)
+for i = 1, #ARGV, 3 do
   local id = ARGV[i]
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
-  if full or state == 'dead' then answers[#answers + 1] = 'overloaded'
+  if state == 'dead' or waiting > tonumber(ARGV[i + 2]) then answers[#answers + 1] = 'overloaded'
   else
     -- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
     if state then
@@ -56,7 +55,7 @@ return 'noted'
  * refuses, and so does a claim that another try has. Where the intent was wiped with Redis, a record under this id says
  * that a sync has found the asset with its commit mark. Answers one word for each.
  */
-export const acceptScript = defineScript(`${prelude}${claimPrelude}${addJobScript}
+export const acceptScript = defineScript(`${savePrelude}${claimPrelude}${addJobScript}
 local function accept(id, pushed, content, committed, claim, token, print, keep_ms, exclusive)
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
@@ -80,7 +79,8 @@ while at < #ARGV do
   local last = at + 9 + 12 * ARGV[at + 9]
   if answer == 'accepted' then
     for job = at + 10, last, 12 do
-      add_job({ unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) })
+      -- The record is in the catalog by now: a job that cannot be added must not undo it. The sweep adds what is lacking.
+      pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) })
     end
   end
   answers[#answers + 1] = answer

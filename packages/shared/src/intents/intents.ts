@@ -42,7 +42,7 @@ export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
 }
 
 /** An upload that is there in full. */
-export interface Acceptance {
+interface Acceptance {
   record: MediaRecord;
   /** Also when intent or claim are not there any more: the asset carries the commit mark. */
   committed?: boolean;
@@ -51,9 +51,13 @@ export interface Acceptance {
   jobs?: readonly JobInsert[];
 }
 
-export type Accepted = 'accepted' | 'dead' | 'tombstoned';
+/**
+ * dead: the sweep gave the upload up, or another try has the claim: it must not be acknowledged. tombstoned: the media was
+ * deleted, and stays so.
+ */
+export type AcceptOutcome = 'accepted' | 'dead' | 'tombstoned';
 
-type Opened = 'opened' | 'overloaded';
+type OpenOutcome = 'opened' | 'overloaded';
 
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
 const INTENT_STALE_MS = 30_000;
@@ -70,22 +74,19 @@ export function createIntents(
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
   const run = scriptEdge(redis, keys, unavailable);
-  const open = createTurnBatch(async (uploads: { id: string; publicId: string; maxBacklog: number }[]) => {
-    const maxBacklog = Math.min(...uploads.map((upload) => upload.maxBacklog));
-    const places = uploads.flatMap(({ id, publicId }) => [id, publicId]);
-    return (await run(openScript, [maxBacklog, ...places])) as Opened[];
-  });
-  const accept = createTurnBatch(
-    async (uploads: Acceptance[]) =>
-      (await run(acceptScript, uploads.flatMap(acceptArguments))) as Accepted[],
+  const openMany = createTurnBatch(
+    async (uploads: ScriptArgument[][]) => (await run(openScript, uploads.flat())) as OpenOutcome[],
+  );
+  const acceptMany = createTurnBatch(
+    async (uploads: ScriptArgument[][]) => (await run(acceptScript, uploads.flat())) as AcceptOutcome[],
   );
   return {
     /**
      * Also the probe that Redis takes writes: nothing is read from the client before it has answered.
      * Overloaded: too many jobs wait, or an earlier try under this id is just being undone. Try again later.
      */
-    open: (id: string, publicId: string, maxBacklog: number): Promise<Opened> =>
-      open({ id, publicId, maxBacklog }),
+    open: (id: string, publicId: string, maxBacklog: number): Promise<OpenOutcome> =>
+      openMany([id, publicId, maxBacklog]),
     /** Notes the public id once the kind of the file is known (raw files carry an extension). */
     describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
       (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
@@ -100,10 +101,10 @@ export function createIntents(
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /**
-     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. 'dead': the sweep
-     * gave the upload up, or another try has the claim: it must not be acknowledged.
+     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. Where a job cannot be
+     * added, the sweep does it half a minute later.
      */
-    accept,
+    accept: async (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
     drop: async (id: string): Promise<void> => {
       await run(dropScript, [id]);
     },

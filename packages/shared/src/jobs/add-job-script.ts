@@ -1,5 +1,8 @@
 import { addStandardJob } from 'bullmq/dist/cjs/scripts/addStandardJob-9.js';
 
+/** How many keys that script has; three values follow them. */
+export const ADD_JOB_KEYS = addStandardJob.keys;
+
 /**
  * Lua for scripts that add jobs in the same step as something else: `add_job(keys, arguments)` is the script with which
  * BullMQ itself adds a job that may start at once, unchanged, as a function. Its parameters stand for KEYS and ARGV of that

@@ -1,43 +1,45 @@
-import { Job, type Queue } from 'bullmq';
-import type { JobSettings } from '../config/index.js';
-import type { JobDefinition } from './define-job.js';
-import { jobOptions } from './job-options.js';
+import type { Job, Queue } from 'bullmq';
+import { HoldfastError } from '../errors/index.js';
+import { ADD_JOB_KEYS } from './add-job-script.js';
 
 /** One job as BullMQ's script adds it: the keys that it touches and its arguments, in BullMQ's own order and encoding. */
 export interface JobInsert {
   keys: readonly string[];
+  /** Texts, and what BullMQ encodes as msgpack. */
   values: readonly (string | Buffer)[];
 }
 
+type Sent = (string | Buffer)[];
+
 /** What BullMQ calls when it adds a job to a transaction. */
 type AddToTransaction = (
-  client: { runCommand(name: string, args: (string | Buffer)[]): number },
+  client: { runCommand(name: string, args: Sent): number },
   ...rest: unknown[]
 ) => Promise<unknown>;
 
-const KEYS = 9;
+const VALUES = 3;
 
 /**
  * What BullMQ would send to add this job, without sending it: for scripts that add the job themselves, in the same step as
- * something else (add-job-script.ts). BullMQ encodes it, so that a worker finds what it expects.
+ * something else (add-job-script.ts). BullMQ encodes it, so that a worker finds what it expects. For jobs that may start at
+ * once and have no parent; throws INTERNAL for others, which BullMQ adds with other scripts.
  */
-export async function insertOf<Payload>(
+export async function insertOf(
   queue: Queue,
-  definition: JobDefinition<string, Payload>,
-  payload: Payload,
-  settings: JobSettings,
+  { jobData, jobId }: ReturnType<Job['toFlowEntry']>,
 ): Promise<JobInsert> {
-  const options = jobOptions(definition, payload, settings);
-  const job = new Job(queue, definition.name, payload, options, definition.idFor(payload));
-  const { jobData, jobId } = job.toFlowEntry();
-  let sent: (string | Buffer)[] = [];
+  let command = '';
+  let sent: Sent = [];
   const recorder = {
-    runCommand: (_name: string, args: (string | Buffer)[]): number => {
+    runCommand: (name: string, args: Sent): number => {
+      command = name;
       sent = args;
       return 0;
     },
   };
   const backend = queue.backend as unknown as { addJobToTransaction: AddToTransaction };
   await backend.addJobToTransaction(recorder, jobData, jobId);
-  return { keys: sent.slice(0, KEYS) as string[], values: sent.slice(KEYS) };
+  if (!command.startsWith('addStandardJob:') || sent.length !== ADD_JOB_KEYS + VALUES)
+    throw new HoldfastError('INTERNAL', `BullMQ adds this job with ${command}`);
+  return { keys: sent.slice(0, ADD_JOB_KEYS) as string[], values: sent.slice(ADD_JOB_KEYS) };
 }

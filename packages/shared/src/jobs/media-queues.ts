@@ -30,7 +30,7 @@ export interface MediaQueues {
    * already (docs/decisions/0015-two-jobs-not-a-flow.md). `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
-  /** The same two jobs, for the script that accepts an upload and adds them in the same step. */
+  /** The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing. */
   jobsOf(record: MediaRecord): Promise<JobInsert[]>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
@@ -104,8 +104,8 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
     jobsOf: (record) => {
       const upload: UploadJobs = { record, round: 0 };
       return Promise.all([
-        insertOf(queues.save, saveJob, upload, settings),
-        insertOf(queues.verify, verifyJob, upload, settings),
+        insertOf(queues.save, entryOf(saveJob, upload)),
+        insertOf(queues.verify, entryOf(verifyJob, upload)),
       ]);
     },
     add: async (definition, payload, over = {}) => {

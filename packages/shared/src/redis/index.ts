@@ -13,3 +13,4 @@ export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
 export { defineScript, type Script, type ScriptArgument, type ScriptReply } from './script.js';
 export { SentinelConnector } from './sentinel-connector.js';
+export { timePrelude } from './time-prelude.js';

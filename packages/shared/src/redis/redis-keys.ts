@@ -12,7 +12,8 @@ export function redisKeys(prefix: string) {
     record: (id: string) => `${p}:m:${id}`,
     /**
      * Indexes, which are chunked sorted sets (chunked-set.ts): ids by creation time (ms). Every record is in exactly one of
-     * the three types. Their further chunks, directories and counts begin with `:i:k:`, `:i:d:` and `:i:n`.
+     * the three types. The scripts build the names of their parts: sorted sets `:i:k:<boundary>:<index>` (further chunks) and
+     * `:i:d:<index>` (directories), and the hash `:i:n` (entries outside the first chunk).
      */
     byType: (code: string) => `${p}:i:t:${code}`,
     byCategory: (category: string) => `${p}:i:c:${category}`,

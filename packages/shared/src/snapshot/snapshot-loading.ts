@@ -1,7 +1,7 @@
 import { statusCode } from '../catalog/index.js';
 import { createPage } from '../catalog/page-writes.js';
 import { recordPrelude } from '../catalog/record-prelude.js';
-import { prelude } from '../catalog/script-prelude.js';
+import { savePrelude } from '../catalog/save-prelude.js';
 import { HoldfastError } from '../errors/index.js';
 import {
   defineScript,
@@ -38,7 +38,7 @@ return {}
  * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
  * that follows looks. Answers one word for each.
  */
-const recordsScript = defineScript(`${prelude}${fence}
+const recordsScript = defineScript(`${savePrelude}${fence}
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 -- Entries of the same index go there together: that is most of the work.
 local entries = {}
