@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { UploadSettings } from '@holdfast/shared/config';
 import { committedMetadata, judgeArrival, type Arrival, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { Intents } from '@holdfast/shared/intents';
+import { isAccepted, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { isOwnId, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
@@ -87,7 +87,8 @@ async function accept(
   const jobs = await queues.jobsOf(record);
   const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
-  if (outcome !== 'accepted') throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
+  if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
+  if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   await tickets.used(id).catch(() => undefined);
   log.info('direct.accepted', { id, bytes: record.bytes });
 }

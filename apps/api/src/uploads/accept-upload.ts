@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
-import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
+import { isAccepted, type FulfilledClaim, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
@@ -39,8 +39,8 @@ export async function acceptUpload(
     const jobs = await queues.jobsOf(record);
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
-    if (outcome !== 'accepted')
-      throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    if (outcome === 'unqueued') log.warn('upload.not_queued', { id: record.id });
   } catch (error) {
     if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh() || !deferred.add(record, settled(claim)))
       throw error;

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isHoldfastError } from '@holdfast/shared/errors';
 import type { AcceptOutcome, FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
@@ -38,10 +39,15 @@ export function createDeferredUploads(deps: {
       while (held.size > 0) {
         await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
         for (const [id, { record, claim }] of held) {
-          const accepted = await settle(record, claim).catch(() => 'unreachable' as const);
-          if (accepted === 'unreachable') break;
-          held.delete(id);
-          log.info('upload.deferred_settled', { id, outcome: accepted });
+          try {
+            const outcome = await settle(record, claim);
+            held.delete(id);
+            log.info('upload.deferred_settled', { id, outcome });
+          } catch (error) {
+            if (isHoldfastError(error, 'QUEUE_UNAVAILABLE')) break;
+            // One that fails for a reason of its own holds up no other.
+            log.warn('upload.deferred_not_settled', { id, error });
+          }
         }
       }
     } catch {

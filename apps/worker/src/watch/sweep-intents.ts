@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { Intents, StaleIntent } from '@holdfast/shared/intents';
+import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
@@ -74,8 +74,8 @@ const ownAssets: (...of: Parameters<Sweep>) => Promise<OwnAsset[]> = (intent, { 
 async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependencies): Promise<void> {
   const record: MediaRecord = recordFromAsset(asset, deps.folder, 'upload');
   const jobs = await deps.queues.jobsOf(record);
-  if ((await deps.intents.accept({ record, committed: true, jobs })) === 'accepted')
-    deps.log.warn('sweep.upload_finished', { id });
+  const outcome = await deps.intents.accept({ record, committed: true, jobs });
+  if (isAccepted(outcome)) deps.log.warn('sweep.upload_finished', { id, outcome });
 }
 
 /** Never acknowledged, and never will be: what the host has of it goes, then the intent. */

@@ -1,7 +1,7 @@
 import { runBatch, type BatchWork, type Waiting } from './run-batch.js';
 
-/** Clients of other processes wait for the script too: it holds Redis up for some 10 ms at most. */
-const LARGEST_BATCH = 64;
+/** Others wait for Redis meanwhile: 4 ms, and 20 to 80 with as many tags as a media may have. */
+const LARGEST_BATCH = 16;
 
 /**
  * Like createBatch, but nothing waits for what is under way: what is asked for while the requests that have come are read,

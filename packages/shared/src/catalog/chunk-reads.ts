@@ -1,7 +1,14 @@
 /** Lua that reads chunked sorted sets, for scripts with chunkedSet. Plain sorted sets of any size may be read as well. */
 export const chunkReads = /* lua */ `
 local function size_of(index)
-  return redis.call('ZCARD', index) + (redis.call('HGET', p .. ':i:n', name_of(index)) or 0)
+  local first, rest = redis.call('ZCARD', index), redis.call('HGET', counts_key, name_of(index))
+  if rest or is_plain(index) then return first + (rest or 0) end
+  -- The count was lost, or there is nothing to count.
+  rest = 0
+  for _, boundary in ipairs(redis.call('ZRANGE', directory_of(index), 0, -1)) do
+    rest = rest + redis.call('ZCARD', chunk_of(index, boundary))
+  end
+  return first + rest
 end
 
 local function absent_from(key, list, from, to, visit)

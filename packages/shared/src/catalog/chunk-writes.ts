@@ -7,10 +7,22 @@ local MOST = 64
 -- What is left in a chunk at the end of an index, where more will come nearby but not in exact order.
 local KEPT = 52
 
-local function count_rest(index, more)
-  if more ~= 0 and redis.call('HINCRBY', p .. ':i:n', name_of(index), more) == 0 then
-    redis.call('HDEL', p .. ':i:n', name_of(index))
+-- Counts what is outside the first chunk, and forgets boundaries whose chunk was lost.
+local function recount(index)
+  local directory, rest = directory_of(index), 0
+  for _, boundary in ipairs(redis.call('ZRANGE', directory, 0, -1)) do
+    local size = redis.call('ZCARD', chunk_of(index, boundary))
+    if size == 0 then redis.call('ZREM', directory, boundary) end
+    rest = rest + size
   end
+  if rest > 0 then redis.call('HSET', counts_key, name_of(index), rest)
+  else redis.call('HDEL', counts_key, name_of(index)) end
+end
+
+local function count_rest(index, more)
+  if more == 0 then return end
+  if redis.call('HEXISTS', counts_key, name_of(index)) == 0 then return recount(index) end
+  if redis.call('HINCRBY', counts_key, name_of(index), more) == 0 then redis.call('HDEL', counts_key, name_of(index)) end
 end
 
 -- Writes chunks of entries that ascend: the first with that many, the others with up to size, each under its own boundary,
@@ -22,6 +34,8 @@ local function write_chunks(index, list, from, to, first_size, size, key)
       local boundary = boundary_of(list[from], list[from + 1])
       redis.call('ZADD', directory_of(index), list[from], boundary)
       key = chunk_of(index, boundary)
+      -- Nothing can be there but what lost its boundary.
+      redis.call('DEL', key)
     end
     redis.call('ZADD', key, unpack(list, from, last))
     from, first_size, key = last + 1, size, nil
@@ -56,13 +70,12 @@ local function overflow(index, boundary, list, from, to)
     redis.call('RENAME', key, chunk_of(index, moved))
     write_chunks(index, list, from, to - 2 * room, (added - room - 1) % MOST + 1, MOST, key)
   else
-    -- Redis puts them in order. The set stops being compact here, and goes.
+    -- Redis puts them in order. It keeps twice as many compact as well, so then only what is cut off is written anew;
+    -- a larger set goes.
     for first = from, to, 4000 do redis.call('ZADD', key, unpack(list, first, math.min(first + 3999, to))) end
     local low, high = redis.call('ZRANK', key, list[from + 1]), redis.call('ZRANK', key, list[to])
-    local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-    redis.call('DEL', key)
-    for i = 1, #all, 2 do all[i], all[i + 1] = all[i + 1], all[i] end
-    count = #all / 2
+    local kept = count <= 2 * MOST
+    count = redis.call('ZCARD', key)
     local size = math.ceil(count / math.ceil(count / MOST))
     local first_size = size
     if count > MOST and low >= before / 2 and not boundary_after(directory, boundary) then
@@ -70,7 +83,15 @@ local function overflow(index, boundary, list, from, to)
     elseif count > MOST and not boundary and count - high >= before / 2 then
       first_size, size = (count - 1) % KEPT + 1, KEPT
     end
-    write_chunks(index, all, 1, #all, first_size, size, key)
+    local rest = redis.call('ZRANGE', key, kept and first_size or 0, -1, 'WITHSCORES')
+    for i = 1, #rest, 2 do rest[i], rest[i + 1] = rest[i + 1], rest[i] end
+    if kept then
+      redis.call('ZREMRANGEBYRANK', key, first_size, -1)
+      write_chunks(index, rest, 1, #rest, size, size)
+    else
+      redis.call('DEL', key)
+      write_chunks(index, rest, 1, #rest, first_size, size, key)
+    end
   end
   return count - (boundary and before or redis.call('ZCARD', index))
 end

@@ -12,6 +12,8 @@
  * who gives it another score removes it under the old one first (docs/decisions/0017-indexes-in-chunks.md).
  */
 export const chunkedSet = /* lua */ `
+local counts_key = p .. ':i:n'
+
 local function name_of(index) return string.sub(index, #p + 4) end
 local function directory_of(index) return p .. ':i:d:' .. name_of(index) end
 

@@ -32,14 +32,30 @@ end
 return gaps
 `);
 
-/** ARGV: ids. Writes the index entries of these records again, whatever is there. */
-export const reindexScript = defineScript(`${entryWritesPrelude}
+/** ARGV: ids. Writes the index entries that these records lack, and counts those indexes anew. */
+export const reindexScript = defineScript(`${entryWritesPrelude}${chunkReads}
+local wanted = {}
+local function want(index, score, member)
+  if not wanted[index] then wanted[index] = {} end
+  local list = wanted[index]
+  list[#list + 1] = string.format('%.0f', score)
+  list[#list + 1] = member
+end
 for _, id in ipairs(ARGV) do
   local measured, content = read(id)
   if measured then
-    local c = each_index(id, content, add)
-    if measured[STATUS] ~= 'v' then redis.call('ZADD', p .. ':i:s:' .. measured[STATUS], string.format('%.0f', c[CREATED]), id) end
+    local c = each_index(id, content, want)
+    if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], c[CREATED], id) end
   end
+end
+for index, list in pairs(wanted) do
+  local lacking = {}
+  if not is_plain(index) then recount(index) end
+  each_absent(index, list, 1, #list, function(place)
+    lacking[#lacking + 1] = list[place - 1]
+    lacking[#lacking + 1] = list[place]
+  end)
+  if #lacking > 0 then add_entries(index, lacking, 1, #lacking) end
 end
 return 'ok'
 `);

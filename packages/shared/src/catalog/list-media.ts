@@ -113,7 +113,8 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
         }
         position = positions[index] ?? position;
         lookedAt += 1;
-        if (entry !== null && matches(entry.record, filters)) items.push(entry.record);
+        if (entry !== null && isAt(entry.record, position) && matches(entry.record, filters))
+          items.push(entry.record);
       }
     }
     return {
@@ -133,4 +134,9 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
       return filters.sha256 === undefined ? pageOfIndex(asked) : pageOfBytes(asked);
     },
   };
+}
+
+/** An entry under another time is what a lost record has left: its own entry is elsewhere in the list. */
+function isAt(record: MediaRecord, position: Position | null): boolean {
+  return position?.createdMs === Date.parse(record.createdAt);
 }

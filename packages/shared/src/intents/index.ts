@@ -1,6 +1,7 @@
 export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
+  isAccepted,
   type AcceptOutcome,
   type FulfilledClaim,
   type IntentState,

@@ -78,10 +78,12 @@ while at < #ARGV do
   local answer = accept(unpack(ARGV, at, at + 8))
   local last = at + 9 + 12 * ARGV[at + 9]
   if answer == 'accepted' then
+    local unqueued = false
     for job = at + 10, last, 12 do
       -- The record is in the catalog by now: a job that cannot be added must not undo it. The sweep adds what is lacking.
-      pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) })
+      if not pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) }) then unqueued = true end
     end
+    if unqueued then answer = 'unqueued' end
   end
   answers[#answers + 1] = answer
   at = last + 1

@@ -52,10 +52,15 @@ interface Acceptance {
 }
 
 /**
- * dead: the sweep gave the upload up, or another try has the claim: it must not be acknowledged. tombstoned: the media was
+ * unqueued: accepted, but a job could not be added: the sweep does it half a minute later. dead: the sweep gave the upload up, or another try has the claim: it must not be acknowledged. tombstoned: the media was
  * deleted, and stays so.
  */
-export type AcceptOutcome = 'accepted' | 'dead' | 'tombstoned';
+export type AcceptOutcome = 'accepted' | 'unqueued' | 'dead' | 'tombstoned';
+
+/** Whether the upload counts. */
+export function isAccepted(outcome: AcceptOutcome): boolean {
+  return outcome === 'accepted' || outcome === 'unqueued';
+}
 
 type OpenOutcome = 'opened' | 'overloaded';
 
@@ -101,8 +106,7 @@ export function createIntents(
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /**
-     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. Where a job cannot be
-     * added, the sweep does it half a minute later.
+     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step.
      */
     accept: async (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
     drop: async (id: string): Promise<void> => {
