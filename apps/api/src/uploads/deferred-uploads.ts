@@ -27,6 +27,7 @@ export function createDeferredUploads(deps: {
 }): DeferredUploads {
   const { intents, queues, log } = deps;
   const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
+  const failing = new Set<string>();
   const stopped = new AbortController();
   let catchingUp = false;
 
@@ -42,11 +43,13 @@ export function createDeferredUploads(deps: {
           try {
             const outcome = await settle(record, claim);
             held.delete(id);
+            failing.delete(id);
             log.info('upload.deferred_settled', { id, outcome });
           } catch (error) {
             if (isHoldfastError(error, 'QUEUE_UNAVAILABLE')) break;
-            // One that fails for a reason of its own holds up no other.
-            log.warn('upload.deferred_not_settled', { id, error });
+            // One that fails for a reason of its own holds up no other, and is told of once.
+            if (!failing.has(id)) log.warn('upload.deferred_not_settled', { id, error });
+            failing.add(id);
           }
         }
       }

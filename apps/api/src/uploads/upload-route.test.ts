@@ -45,6 +45,17 @@ describe('an upload', () => {
     },
   );
 
+  it('is acknowledged and kept when a job cannot be added', async () => {
+    await bench.redis.client.del('{holdfast}:save:meta');
+    await bench.redis.client.set('{holdfast}:save:meta', 'no hash');
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect(status).toBe(202);
+    const { id } = body['media'] as { id: string };
+    expect((await bench.catalog.find(id))?.status).toBe('saving');
+    expect(await bench.redis.client.hget(`{holdfast}:intent:${id}`, 'state')).toBe('settled');
+    expect(await bench.redis.client.exists(`{holdfast}:verify:verify-${id}-1`)).toBe(1);
+  });
+
   it('with a matching digest is taken', async () => {
     const data = aPng();
     const digest = createHash('sha256').update(data).digest('base64');

@@ -16,14 +16,6 @@ it('gathers what is asked for while a batch runs, and answers each in its place'
   expect(sizes).toEqual([1, 3]);
 });
 
-it('fails only the item that is bad', async () => {
-  const run = createBatch((items: number[]) =>
-    items.includes(2) ? Promise.reject(new HoldfastError('INTERNAL')) : Promise.resolve(items),
-  );
-  const results = await Promise.allSettled([1, 2, 3].map(run));
-  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-});
-
 it('fails the whole batch when Redis is away, and works again afterwards', async () => {
   let away = true;
   const run = createBatch((items: number[]) =>

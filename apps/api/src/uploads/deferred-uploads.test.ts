@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { createCatalog } from '@holdfast/shared/catalog';
+import { readSettings } from '@holdfast/shared/config';
+import { createIntents } from '@holdfast/shared/intents';
+import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
+import { silentLogger } from '@holdfast/shared/logging';
+import { redisKeys } from '@holdfast/shared/redis';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { createDeferredUploads } from './deferred-uploads.js';
+
+let redis: RedisSandbox;
+let queues: MediaQueues;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  queues = connectMediaQueues(redis.settings, readSettings({}).jobs, silentLogger);
+});
+afterAll(async () => {
+  await queues.close();
+  await redis.close();
+});
+
+it('is not held up by an upload that fails for a reason of its own', async () => {
+  const keys = redisKeys('holdfast');
+  const intents = createIntents(redis.client, keys);
+  const catalog = createCatalog(redis.client, keys);
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger });
+  await redis.client.set(keys.byTag('broken'), 'no index');
+  const [bad, good] = [aRecord({ tags: ['broken'] }), aRecord()];
+  try {
+    deferred.add(bad, null);
+    deferred.add(good, null);
+    await vi.waitFor(async () => expect((await catalog.find(good.id))?.status).toBe('saving'), {
+      timeout: 10_000,
+      interval: 20,
+    });
+    expect(deferred.find(good.id)).toBeNull();
+    expect(deferred.find(bad.id)?.status).toBe('deferred');
+    await redis.client.del(keys.byTag('broken'));
+    await vi.waitFor(() => expect(deferred.size()).toBe(0), { timeout: 10_000, interval: 20 });
+    expect((await catalog.find(bad.id))?.status).toBe('saving');
+  } finally {
+    deferred.stop();
+  }
+});
