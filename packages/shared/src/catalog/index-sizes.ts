@@ -1,4 +1,4 @@
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { scriptEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { sizesScript } from './index-scripts.js';
 
 /** How many entries these indexes have, in one step. Throws CATALOG_UNAVAILABLE. */
@@ -8,11 +8,8 @@ export async function indexSizes(
   indexes: readonly string[],
 ): Promise<number[]> {
   if (indexes.length === 0) return [];
-  try {
-    return (await sizesScript(redis, [keys.prefix], indexes)) as number[];
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-  }
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+  return (await run(sizesScript, indexes)) as number[];
 }
 
 export function sum(numbers: readonly number[]): number {
