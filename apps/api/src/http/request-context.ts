@@ -23,15 +23,18 @@ export interface RequestContext {
 
 export const anonymous: Client = { name: 'anonymous', role: null, via: 'anonymous' };
 
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
+/** On the request itself: what a WeakMap holds survives until the whole heap is collected (docs/performance.md). */
+const key = Symbol('context');
+
+type Carrier = IncomingMessage & { [key]?: RequestContext };
 
 export function setContext(req: IncomingMessage, context: RequestContext): void {
-  contexts.set(req, context);
+  (req as Carrier)[key] = context;
 }
 
 /** The context that the first middleware made. */
 export function contextOf(req: IncomingMessage): RequestContext {
-  const context = contexts.get(req);
+  const context = (req as Carrier)[key];
   if (context === undefined) throw new Error('a request without a context: request-id.ts must run first');
   return context;
 }

@@ -35,29 +35,24 @@ const codeOf: Partial<Record<string, ErrorCode>> = {
   LIMIT_PART_COUNT: 'INVALID_REQUEST',
 };
 
-/** The receiver of each request; multer's engine is one for all. */
-const receivers = new WeakMap<IncomingMessage, (file: IncomingFile) => Promise<void>>();
+type Receive = (file: IncomingFile) => Promise<void>;
 
-const engine: StorageEngine = {
-  _handleFile: (req, file, callback) => {
-    const receive = receivers.get(req);
-    if (receive === undefined) {
-      callback(new Error('a file without a receiver'));
-      return;
-    }
-    // multer's engines speak callbacks.
-    receive({ stream: file.stream, filename: file.originalname }).then(
-      // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-      () => callback(null, {}),
-      // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-      (error: unknown) => callback(error),
-    );
-  },
-  // What was received is undone by whoever asked for it, in one place, also when no file was complete.
-  _removeFile: (_req, _file, callback) => callback(null),
-};
-
-const parse = multer({ storage: engine, limits, defParamCharset: 'utf8' }).single('file');
+/** An engine for one request: a map from requests to receivers would keep their bodies from the collector. */
+function engineOf(receive: Receive): StorageEngine {
+  return {
+    _handleFile: (_req, file, callback) => {
+      // multer's engines speak callbacks.
+      receive({ stream: file.stream, filename: file.originalname }).then(
+        // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+        () => callback(null, {}),
+        // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+        (error: unknown) => callback(error),
+      );
+    },
+    // What was received is undone by whoever asked for it, in one place, also when no file was complete.
+    _removeFile: (_req, _file, callback) => callback(null),
+  };
+}
 
 /**
  * Reads a multipart form with one part `file`, handing its bytes to `receive` as they come. Rejects as soon as something
@@ -71,7 +66,7 @@ export function parseForm<T>(
 ): Promise<ParsedForm<T>> {
   return new Promise((resolve, reject) => {
     let received: { file: T } | undefined;
-    receivers.set(req, async (file) => {
+    const engine = engineOf(async (file) => {
       try {
         received = { file: await receive(file) };
       } catch (error) {
@@ -88,7 +83,7 @@ export function parseForm<T>(
         reject(new HoldfastError('FILE_MISSING', 'the form needs one part named "file" with a file name'));
       else resolve({ fields: { ...(req.body as Record<string, unknown> | undefined) }, file: received.file });
     };
-    parse(req, res, parsed);
+    multer({ storage: engine, limits, defParamCharset: 'utf8' }).single('file')(req, res, parsed);
   });
 }
 
