@@ -4,6 +4,8 @@ import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs'
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { reconnectRedis, type RedisClient } from '@holdfast/shared/redis';
+import { BurstWorker } from './bursts/burst-worker.js';
+import { createJobBursts } from './bursts/job-bursts.js';
 import { createErrorLog } from './error-log.js';
 import type { NoteFailure } from './note-failure.js';
 import { PatientWorker } from './patient-worker.js';
@@ -52,38 +54,49 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   let started = 0;
   let running = 0;
 
-  const worker = new PatientWorker(
-    queue,
-    // Three parameters, spelled out: BullMQ counts them to decide whether to pass the signal.
-    async (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<void> => {
-      const aborted = signal ?? new AbortController().signal;
-      started += 1;
-      running += 1;
-      try {
-        await runJob(job, aborted);
-      } catch (error) {
-        return await settleJob(error, job, token ?? '', aborted).catch((settled: unknown) => {
-          if (settled instanceof Error) noted.add(settled);
-          throw settled;
-        });
-      } finally {
-        running -= 1;
-      }
-    },
-    {
-      connection,
-      prefix,
-      concurrency,
-      autorun: false,
-      drainDelay: workerTimings.blockSeconds,
-      lockDuration: workerTimings.lockDurationMs,
-      stalledInterval: workerTimings.stalledIntervalMs,
-      maxStalledCount: workerTimings.maxStalledCount,
-      maxStartedAttempts: startLimit[queue],
-      skipStalledCheck: true,
-      runRetryDelay: 1_000,
-    },
-  );
+  // Three parameters, spelled out: BullMQ counts them to decide whether to pass the signal.
+  const work = async (
+    job: Job,
+    token: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const aborted = signal ?? new AbortController().signal;
+    started += 1;
+    running += 1;
+    try {
+      await runJob(job, aborted);
+    } catch (error) {
+      return await settleJob(error, job, token ?? '', aborted).catch((settled: unknown) => {
+        if (settled instanceof Error) noted.add(settled);
+        throw settled;
+      });
+    } finally {
+      running -= 1;
+    }
+  };
+  const bullOptions = {
+    connection,
+    prefix,
+    concurrency,
+    autorun: false,
+    drainDelay: workerTimings.blockSeconds,
+    lockDuration: workerTimings.lockDurationMs,
+    stalledInterval: workerTimings.stalledIntervalMs,
+    maxStalledCount: workerTimings.maxStalledCount,
+    maxStartedAttempts: startLimit[queue],
+    skipStalledCheck: true,
+    runRetryDelay: 1_000,
+  };
+  // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
+  const worker: PatientWorker =
+    queue === 'sync'
+      ? new PatientWorker(queue, work, bullOptions)
+      : new BurstWorker(
+          queue,
+          work,
+          bullOptions,
+          createJobBursts(connection, () => worker.concurrency - running),
+        );
   const guard = createRefusalGuard(worker, log);
   const logError = createErrorLog(log, 'worker.error');
   worker.on('error', (error) => {

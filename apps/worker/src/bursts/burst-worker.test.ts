@@ -1,0 +1,216 @@
+import { Queue, type Job } from 'bullmq';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '@holdfast/shared/logging';
+import { closeRedis, connectRedis, type RedisClient } from '@holdfast/shared/redis';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { readSettings } from '@holdfast/shared/config';
+import { BurstWorker } from './burst-worker.js';
+import { createJobBursts } from './job-bursts.js';
+
+const prefix = '{bursts}';
+
+let redis: RedisSandbox;
+let connection: RedisClient;
+let queue: Queue;
+let worker: BurstWorker | undefined;
+/** Jobs that have begun, in their order. */
+let begun: Job[];
+/** Ends the jobs that have begun, and lets those that begin later end at once; one named `bad` fails. */
+let letGo: () => void;
+let errors: Error[];
+
+beforeEach(async () => {
+  redis = await startRedisSandbox();
+  const settings = readSettings({ REDIS_URL: redis.url });
+  connection = connectRedis(settings.redis.connection, 'queue', silentLogger);
+  queue = new Queue('work', { connection, prefix });
+  begun = [];
+  errors = [];
+});
+afterEach(async () => {
+  letGo();
+  await worker?.close();
+  worker = undefined;
+  await queue.close();
+  await closeRedis(connection);
+  await redis.close();
+});
+
+interface Setup {
+  concurrency: number;
+  freeSlots?: () => number;
+}
+
+function startWorker({ concurrency, freeSlots }: Setup): BurstWorker {
+  let running = 0;
+  const gate = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const bursts = createJobBursts(connection, freeSlots ?? (() => concurrency - running));
+  const started = new BurstWorker(
+    'work',
+    async (job: Job) => {
+      begun.push(job);
+      running += 1;
+      await gate;
+      running -= 1;
+      if (job.name === 'bad') throw new Error('bad');
+    },
+    { connection, prefix, concurrency, autorun: false, lockDuration: 20_000, skipStalledCheck: true },
+    bursts,
+  );
+  started.on('error', (error) => errors.push(error));
+  void started.run();
+  worker = started;
+  return started;
+}
+
+async function add(count: number): Promise<void> {
+  await queue.addBulk(Array.from({ length: count }, (_, index) => ({ name: 'job', data: { index } })));
+}
+
+const counts = (): Promise<Record<string, number>> => queue.getJobCounts('wait', 'active', 'completed');
+const expectCounts = (expected: Record<string, number>): Promise<void> =>
+  vi.waitFor(async () => expect(await counts()).toEqual(expected));
+const lockOf = (job: Job | undefined): Promise<string | null> =>
+  redis.client.get(`${prefix}:work:${job?.id ?? ''}:lock`);
+/** How often somebody looked for a job that waits. */
+const looks = async (): Promise<number> =>
+  Number(/cmdstat_rpoplpush:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0);
+/** Connections that wait for the answer to this command. */
+const clients = async (command: string): Promise<string[]> =>
+  String(await redis.client.client('LIST'))
+    .split('\n')
+    .filter((line) => line.includes(` cmd=${command} `) && / flags=\w*b/.test(line));
+const markers = (): Promise<string[]> => redis.client.zrange(`${prefix}:work:marker`, '0', '-1');
+
+describe('taking', () => {
+  it('gives each slot a job that is locked by its own token', async () => {
+    await add(5);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(5));
+    for (const job of begun) expect(await lockOf(job)).toBe(job.token);
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    expect(errors).toEqual([]);
+  });
+
+  it('asks once for what waits, and not again before a job is added', async () => {
+    await add(5);
+    await redis.client.config('RESETSTAT');
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(5));
+    await vi.waitFor(async () => expect(await clients('bzpopmin')).toHaveLength(1));
+    // One for each job, and one that found none.
+    expect(await looks()).toBe(6);
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    expect(await looks()).toBe(6);
+  });
+
+  it('takes no more than there are slots for', async () => {
+    await add(5);
+    startWorker({ concurrency: 2 });
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    expect(await counts()).toEqual({ wait: 3, active: 2, completed: 0 });
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+  });
+
+  it('is woken by a job that is added after the queue was found empty', async () => {
+    await add(2);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    await vi.waitFor(async () => expect(await markers()).toEqual([]));
+    await add(1);
+    await vi.waitFor(() => expect(begun).toHaveLength(3));
+  });
+
+  it('goes on with what it took ahead, though a job that ended says that nothing waits', async () => {
+    await add(5);
+    startWorker({ concurrency: 1, freeSlots: () => 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    expect(await counts()).toEqual({ wait: 0, active: 5, completed: 0 });
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    expect(errors).toEqual([]);
+  });
+
+  it('goes on after a job that failed', async () => {
+    await queue.add('bad', {});
+    await add(2);
+    startWorker({ concurrency: 1, freeSlots: () => 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 2 });
+    expect(await queue.getFailedCount()).toBe(1);
+    expect(errors).toEqual([]);
+  });
+});
+
+describe('giving back', () => {
+  it('happens at the pause, and the jobs run after it', async () => {
+    await add(5);
+    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await started.pause(true);
+    expect(await counts()).toEqual({ wait: 4, active: 1, completed: 0 });
+    letGo();
+    await expectCounts({ wait: 4, active: 0, completed: 1 });
+    await started.resume();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    expect(errors).toEqual([]);
+  });
+
+  it('happens when the answer comes after the pause', async () => {
+    await add(5);
+    await redis.client.client('PAUSE', 60_000, 'WRITE');
+    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    await vi.waitFor(async () => expect(await clients('evalsha')).toHaveLength(1));
+    const paused = started.pause(true);
+    await redis.client.client('UNPAUSE');
+    await paused;
+    // BullMQ runs the job that it asked for.
+    await expectCounts({ wait: 4, active: 1, completed: 0 });
+  });
+
+  it('happens at the end, so that another worker need not wait for the locks', async () => {
+    await add(5);
+    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    const closed = started.close();
+    await expectCounts({ wait: 4, active: 1, completed: 0 });
+    letGo();
+    await closed;
+    expect(await counts()).toEqual({ wait: 4, active: 0, completed: 1 });
+  });
+});
+
+describe('finishing', () => {
+  it('finishes those that end together, and keeps what each of them keeps', async () => {
+    await queue.addBulk([
+      { name: 'gone', data: {}, opts: { removeOnComplete: true } },
+      { name: 'kept', data: {} },
+    ]);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 1 });
+    const [kept] = await queue.getCompleted();
+    expect(kept).toMatchObject({ name: 'kept', attemptsMade: 1 });
+    expect(kept?.finishedOn).toBeGreaterThanOrEqual(kept?.processedOn ?? Infinity);
+  });
+
+  it.each([
+    ['has lost its lock', (id: string) => redis.client.del(`${prefix}:work:${id}:lock`), /lock/i],
+    ['is no hash any more', (id: string) => redis.client.set(`${prefix}:work:${id}`, 'text'), /WRONGTYPE/],
+  ])('is not kept from the others by one that %s', async (_what, spoil, message) => {
+    await add(3);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    await spoil(begun[1]?.id ?? '');
+    letGo();
+    await vi.waitFor(async () => expect((await counts())['completed']).toBe(2));
+    await vi.waitFor(() => expect(errors.map((error) => error.message).join()).toMatch(message));
+  });
+});
