@@ -16,9 +16,9 @@ export interface PlanOptions {
   everyMs: number;
 }
 
-/** Before the first fault and after the last one: every fault must find work to disturb, and end in time. */
+/** Before the first fault and after the last one: every fault must find work to disturb, also behind others that last up to 8 s. */
 const LEAD_MS = 2_000;
-const TAIL_MS = 6_000;
+const TAIL_MS = 12_000;
 /** Everything is thrown away at most this often. */
 const WIPE_EVERY_MS = 180_000;
 
