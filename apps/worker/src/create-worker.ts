@@ -95,7 +95,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
           queue,
           work,
           bullOptions,
-          createJobBursts(connection, () => worker.concurrency - running),
+          createJobBursts(connection, () => worker.concurrency),
         );
   const guard = createRefusalGuard(worker, log);
   const logError = createErrorLog(log, 'worker.error');

@@ -2,7 +2,7 @@ import { Queue, type Job } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, type RedisClient } from '@holdfast/shared/redis';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { readSettings } from '@holdfast/shared/config';
 import { BurstWorker } from './burst-worker.js';
 import { createJobBursts } from './job-bursts.js';
@@ -38,22 +38,20 @@ afterEach(async () => {
 
 interface Setup {
   concurrency: number;
-  freeSlots?: () => number;
+  /** As told to the bursts, where it is not the truth. */
+  slots?: number;
 }
 
-function startWorker({ concurrency, freeSlots }: Setup): BurstWorker {
-  let running = 0;
+function startWorker({ concurrency, slots = concurrency }: Setup): BurstWorker {
   const gate = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const bursts = createJobBursts(connection, freeSlots ?? (() => concurrency - running));
+  const bursts = createJobBursts(connection, () => slots);
   const started = new BurstWorker(
     'work',
     async (job: Job) => {
       begun.push(job);
-      running += 1;
       await gate;
-      running -= 1;
       if (job.name === 'bad') throw new Error('bad');
     },
     { connection, prefix, concurrency, autorun: false, lockDuration: 20_000, skipStalledCheck: true },
@@ -108,13 +106,51 @@ describe('taking', () => {
     expect(await looks()).toBe(6);
   });
 
-  it('takes no more than there are slots for', async () => {
-    await add(5);
-    startWorker({ concurrency: 2 });
-    await vi.waitFor(() => expect(begun).toHaveLength(2));
-    expect(await counts()).toEqual({ wait: 3, active: 2, completed: 0 });
+  it('takes the next burst together, too', async () => {
+    await add(8);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(8));
     letGo();
-    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    await expectCounts({ wait: 0, active: 0, completed: 8 });
+    await redis.client.config('RESETSTAT');
+    await add(8);
+    await expectCounts({ wait: 0, active: 0, completed: 16 });
+    const scripts = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1];
+    // One adds each job; one by one, as many would take them and finish them again.
+    expect(Number(scripts)).toBeLessThan(16);
+  });
+
+  it.each([2, 20])('takes no more than there are slots for: %i', async (concurrency) => {
+    await add(50);
+    startWorker({ concurrency });
+    await vi.waitFor(() => expect(begun).toHaveLength(concurrency));
+    await vi.waitFor(async () => expect(await clients('bzpopmin')).toEqual([]));
+    expect(await counts()).toEqual({ wait: 50 - concurrency, active: concurrency, completed: 0 });
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 50 });
+    expect(errors).toEqual([]);
+  });
+
+  it('goes on where only so many may be active in all workers', async () => {
+    await queue.setGlobalConcurrency(2);
+    await add(6);
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    await vi.waitFor(async () => expect(await clients('bzpopmin')).toHaveLength(1));
+    letGo();
+    await expectCounts({ wait: 0, active: 0, completed: 6 });
+  });
+
+  it('is not kept from the others by a job that cannot be taken', async () => {
+    await add(5);
+    const [spoilt] = await queue.getWaiting(1, 1);
+    await redis.client.del(`${prefix}:work:${spoilt?.id ?? ''}`);
+    await redis.client.set(`${prefix}:work:${spoilt?.id ?? ''}`, 'text');
+    startWorker({ concurrency: 8 });
+    await vi.waitFor(() => expect(begun).toHaveLength(4));
+    for (const job of begun) expect(await lockOf(job)).toBe(job.token);
+    letGo();
+    await vi.waitFor(async () => expect((await counts())['completed']).toBe(4));
   });
 
   it('is woken by a job that is added after the queue was found empty', async () => {
@@ -128,7 +164,7 @@ describe('taking', () => {
 
   it('goes on with what it took ahead, though a job that ended says that nothing waits', async () => {
     await add(5);
-    startWorker({ concurrency: 1, freeSlots: () => 10 });
+    startWorker({ concurrency: 1, slots: 10 });
     await vi.waitFor(() => expect(begun).toHaveLength(1));
     expect(await counts()).toEqual({ wait: 0, active: 5, completed: 0 });
     letGo();
@@ -139,7 +175,7 @@ describe('taking', () => {
   it('goes on after a job that failed', async () => {
     await queue.add('bad', {});
     await add(2);
-    startWorker({ concurrency: 1, freeSlots: () => 10 });
+    startWorker({ concurrency: 1, slots: 10 });
     await vi.waitFor(() => expect(begun).toHaveLength(1));
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 2 });
@@ -151,7 +187,7 @@ describe('taking', () => {
 describe('giving back', () => {
   it('happens at the pause, and the jobs run after it', async () => {
     await add(5);
-    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    const started = startWorker({ concurrency: 1, slots: 10 });
     await vi.waitFor(() => expect(begun).toHaveLength(1));
     await started.pause(true);
     expect(await counts()).toEqual({ wait: 4, active: 1, completed: 0 });
@@ -162,10 +198,33 @@ describe('giving back', () => {
     expect(errors).toEqual([]);
   });
 
+  it('is done for the others when one has lost its lock', async () => {
+    await add(5);
+    const started = startWorker({ concurrency: 1, slots: 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    const ids = await redis.client.lrange(`${prefix}:work:active`, 0, -1);
+    const [lost = ''] = ids.filter((id) => id !== begun[0]?.id);
+    await redis.client.del(`${prefix}:work:${lost}:lock`);
+    await started.pause(true);
+    expect(await counts()).toEqual({ wait: 3, active: 2, completed: 0 });
+    expect(errors.map(({ message }) => message).join()).toMatch(/lock/i);
+  });
+
+  it('keeps the order of the jobs', async () => {
+    await add(5);
+    const started = startWorker({ concurrency: 1, slots: 10 });
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await started.pause(true);
+    letGo();
+    await started.resume();
+    await expectCounts({ wait: 0, active: 0, completed: 5 });
+    expect(begun.map(({ data }) => (data as { index: number }).index)).toEqual([0, 1, 2, 3, 4]);
+  });
+
   it('happens when the answer comes after the pause', async () => {
     await add(5);
     await redis.client.client('PAUSE', 60_000, 'WRITE');
-    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    const started = startWorker({ concurrency: 1, slots: 10 });
     await vi.waitFor(async () => expect(await clients('evalsha')).toHaveLength(1));
     const paused = started.pause(true);
     await redis.client.client('UNPAUSE');
@@ -176,7 +235,7 @@ describe('giving back', () => {
 
   it('happens at the end, so that another worker need not wait for the locks', async () => {
     await add(5);
-    const started = startWorker({ concurrency: 1, freeSlots: () => 10 });
+    const started = startWorker({ concurrency: 1, slots: 10 });
     await vi.waitFor(() => expect(begun).toHaveLength(1));
     const closed = started.close();
     await expectCounts({ wait: 4, active: 1, completed: 0 });
@@ -199,6 +258,23 @@ describe('finishing', () => {
     const [kept] = await queue.getCompleted();
     expect(kept).toMatchObject({ name: 'kept', attemptsMade: 1 });
     expect(kept?.finishedOn).toBeGreaterThanOrEqual(kept?.processedOn ?? Infinity);
+  });
+
+  it('waits for the master where the server became a replica meanwhile', async () => {
+    await add(3);
+    const started = startWorker({ concurrency: 8 });
+    let failed = 0;
+    started.on('failed', () => (failed += 1));
+    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    const port = await freePort();
+    await redis.client.call('REPLICAOF', '127.0.0.1', String(port));
+    const refusals = async (): Promise<number> =>
+      Number(/errorstat_READONLY:count=(\d+)/.exec(await redis.client.info('errorstats'))?.[1] ?? 0);
+    letGo();
+    await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(0));
+    await redis.client.call('REPLICAOF', 'NO', 'ONE');
+    await vi.waitFor(async () => expect((await counts())['completed']).toBe(3), { timeout: 20_000 });
+    expect([begun.length, failed]).toEqual([3, 0]);
   });
 
   it.each([

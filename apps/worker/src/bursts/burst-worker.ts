@@ -14,15 +14,21 @@ export class BurstWorker extends PatientWorker {
   }
 
   /** The loop alone takes jobs, many at once: a job that ends takes none. */
-  override processJob(job: Job, token: string): ReturnType<PatientWorker['processJob']> {
-    return super.processJob(job, token, () => false);
+  override async processJob(job: Job, token: string): Promise<void | Job> {
+    try {
+      return await super.processJob(job, token, () => false);
+    } finally {
+      this.bursts.end();
+    }
   }
 
   /** A job taken ahead is locked by the token with which it was taken, not by the one that BullMQ asks with now. */
   protected override nextJobFromJobData(
     ...[data, jobId, token]: Parameters<PatientWorker['nextJobFromJobData']>
   ): Promise<Job> {
-    return super.nextJobFromJobData(data, jobId, this.bursts.tokenOf(jobId ?? '') ?? token);
+    const isJob = data !== undefined && data !== null;
+    const ownToken = isJob ? this.bursts.begin(jobId ?? '') : undefined;
+    return super.nextJobFromJobData(data, jobId, ownToken ?? token);
   }
 
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
@@ -33,18 +39,21 @@ export class BurstWorker extends PatientWorker {
   }
 
   override async pause(doNotWaitActive?: boolean): Promise<void> {
-    const paused = super.pause(doNotWaitActive);
-    await this.giveBack();
-    await paused;
+    await Promise.all([super.pause(doNotWaitActive), this.giveBack()]);
   }
 
   override async close(force?: boolean): Promise<void> {
-    const closed = super.close(force);
-    await this.giveBack();
-    await closed;
+    await Promise.all([super.close(force), this.giveBack()]);
   }
 
+  /** Never rejects: a job that has lost its lock comes back by itself, and must not keep the others. */
   private async giveBack(): Promise<void> {
-    for (const { id, token } of this.bursts.unused()) await this.backend.moveJobFromActiveToWait(id, token);
+    // The last one first, since each goes to the head of those that wait.
+    for (const { id, token } of this.bursts.unused().toReversed())
+      await this.backend
+        .moveJobFromActiveToWait(id, token)
+        .catch((error: unknown) =>
+          this.emit('error', error instanceof Error ? error : new Error(String(error))),
+        );
   }
 }

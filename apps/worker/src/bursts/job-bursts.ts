@@ -25,19 +25,21 @@ interface TakenJob {
 export interface JobBursts {
   /** For the worker: BullMQ's backend, with these two scripts replaced. */
   backend: BackendFactory<RedisQueueBackend>;
-  /** The token that locks this job, where it is not the one that BullMQ asked with. Told once. */
-  tokenOf(jobId: string): string | undefined;
+  /** The worker is given this job, which takes a slot. Gives the token that locks it, where it is not the one that BullMQ asked with. */
+  begin(jobId: string): string | undefined;
+  /** A job that was begun has left its slot. */
+  end(): void;
   /** Forgets and gives the jobs that the worker was not given: its caller moves them back to wait. */
   unused(): readonly TakenJob[];
 }
 
-/** `freeSlots` tells how many more jobs the worker could run now. */
-export function createJobBursts(connection: RedisClient, freeSlots: () => number): JobBursts {
+/** `slots` tells how many jobs the worker may have at once. */
+export function createJobBursts(connection: RedisClient, slots: () => number): JobBursts {
   let ahead: (TakenJob & { taken: ScriptReply })[] = [];
   const tokens = new Map<string, string>();
   /** What BullMQ's script gave when the last burst had emptied the queue, until the worker was told. */
-  let end: ScriptReply | undefined;
-  let finishing = 0;
+  let emptyReply: ScriptReply | undefined;
+  let begun = 0;
 
   const known = (): ScriptReply | undefined => {
     const next = ahead.shift();
@@ -45,21 +47,21 @@ export function createJobBursts(connection: RedisClient, freeSlots: () => number
       tokens.set(next.id, next.token);
       return next.taken;
     }
-    const told = end;
-    end = undefined;
+    const told = emptyReply;
+    emptyReply = undefined;
     return told;
   };
 
   const take = async (sent: Sent): Promise<ScriptReply> => {
     const atOnce = known();
     if (atOnce !== undefined) return atOnce;
-    const most = Math.min(Math.max(freeSlots() - finishing, 1), LARGEST_TAKE);
+    const most = Math.min(Math.max(slots() - begun, 1), LARGEST_TAKE);
     const [keys, values] = split(sent, TAKE_KEYS);
     const reply = await takeJobs(connection, keys, [...values, most]);
     const [token, first, ...rest] = reply as [string, ScriptReply, ...ScriptReply[]];
     for (const taken of rest) {
       if (isJob(taken)) ahead.push({ id: taken[1], token, taken });
-      else end = taken;
+      else emptyReply = taken;
     }
     return first;
   };
@@ -71,14 +73,9 @@ export function createJobBursts(connection: RedisClient, freeSlots: () => number
   });
 
   const finish = async (sent: Sent): Promise<ScriptReply> => {
-    finishing += 1;
-    try {
-      const [ok, outcome] = await finishTogether(sent);
-      if (ok !== 1) throw new Error(String(outcome));
-      return outcome;
-    } finally {
-      finishing -= 1;
-    }
+    const [ok, outcome] = await finishTogether(sent);
+    if (ok !== 1) throw new Error(String(outcome));
+    return outcome;
   };
 
   return {
@@ -95,15 +92,19 @@ export function createJobBursts(connection: RedisClient, freeSlots: () => number
         // A job that ended meanwhile has the worker believe that nothing waits.
         if (ahead.length > 0) return Promise.resolve({ member: '0', score: 0 });
         // Whoever is woken must look: the marker is gone with it.
-        end = undefined;
+        emptyReply = undefined;
         return wait(seconds);
       };
       return backend;
     },
-    tokenOf: (jobId) => {
+    begin: (jobId) => {
+      begun += 1;
       const token = tokens.get(jobId);
       tokens.delete(jobId);
       return token;
+    },
+    end: () => {
+      begun -= 1;
     },
     unused: () => {
       const unused = ahead;
