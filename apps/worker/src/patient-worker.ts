@@ -17,9 +17,14 @@ export class PatientWorker extends Worker {
         return await super.run();
       } catch (error) {
         if (this.closing !== undefined || this.isRunning()) return;
-        this.emit('error', error instanceof Error ? error : new Error(String(error)));
+        this.report(error);
         await pause(RUN_AGAIN_MS);
       }
     }
+  }
+
+  /** Tells those who listen for errors of the worker. */
+  protected report(error: unknown): void {
+    this.emit('error', error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -67,9 +67,11 @@ async function add(count: number): Promise<void> {
   await queue.addBulk(Array.from({ length: count }, (_, index) => ({ name: 'job', data: { index } })));
 }
 
+/** The machine may be busy, and a connection that was refused waits before it comes again. */
+const soon = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000 });
 const counts = (): Promise<Record<string, number>> => queue.getJobCounts('wait', 'active', 'completed');
 const expectCounts = (expected: Record<string, number>): Promise<void> =>
-  vi.waitFor(async () => expect(await counts()).toEqual(expected));
+  soon(async () => expect(await counts()).toEqual(expected));
 const lockOf = (job: Job | undefined): Promise<string | null> =>
   redis.client.get(`${prefix}:work:${job?.id ?? ''}:lock`);
 /** How often somebody looked for a job that waits. */
@@ -86,7 +88,7 @@ describe('taking', () => {
   it('gives each slot a job that is locked by its own token', async () => {
     await add(5);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(5));
+    await soon(() => expect(begun).toHaveLength(5));
     for (const job of begun) expect(await lockOf(job)).toBe(job.token);
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 5 });
@@ -97,8 +99,8 @@ describe('taking', () => {
     await add(5);
     await redis.client.config('RESETSTAT');
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(5));
-    await vi.waitFor(async () => expect(await clients('bzpopmin')).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(5));
+    await soon(async () => expect(await clients('bzpopmin')).toHaveLength(1));
     // One for each job, and one that found none.
     expect(await looks()).toBe(6);
     letGo();
@@ -109,7 +111,7 @@ describe('taking', () => {
   it('takes the next burst together, too', async () => {
     await add(8);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(8));
+    await soon(() => expect(begun).toHaveLength(8));
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 8 });
     await redis.client.config('RESETSTAT');
@@ -123,8 +125,8 @@ describe('taking', () => {
   it.each([2, 20])('takes no more than there are slots for: %i', async (concurrency) => {
     await add(50);
     startWorker({ concurrency });
-    await vi.waitFor(() => expect(begun).toHaveLength(concurrency));
-    await vi.waitFor(async () => expect(await clients('bzpopmin')).toEqual([]));
+    await soon(() => expect(begun).toHaveLength(concurrency));
+    await soon(async () => expect(await clients('bzpopmin')).toEqual([]));
     expect(await counts()).toEqual({ wait: 50 - concurrency, active: concurrency, completed: 0 });
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 50 });
@@ -135,8 +137,8 @@ describe('taking', () => {
     await queue.setGlobalConcurrency(2);
     await add(6);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(2));
-    await vi.waitFor(async () => expect(await clients('bzpopmin')).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(2));
+    await soon(async () => expect(await clients('bzpopmin')).toHaveLength(1));
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 6 });
   });
@@ -147,25 +149,25 @@ describe('taking', () => {
     await redis.client.del(`${prefix}:work:${spoilt?.id ?? ''}`);
     await redis.client.set(`${prefix}:work:${spoilt?.id ?? ''}`, 'text');
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(4));
+    await soon(() => expect(begun).toHaveLength(4));
     for (const job of begun) expect(await lockOf(job)).toBe(job.token);
     letGo();
-    await vi.waitFor(async () => expect((await counts())['completed']).toBe(4));
+    await soon(async () => expect((await counts())['completed']).toBe(4));
   });
 
   it('is woken by a job that is added after the queue was found empty', async () => {
     await add(2);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(2));
-    await vi.waitFor(async () => expect(await markers()).toEqual([]));
+    await soon(() => expect(begun).toHaveLength(2));
+    await soon(async () => expect(await markers()).toEqual([]));
     await add(1);
-    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    await soon(() => expect(begun).toHaveLength(3));
   });
 
   it('goes on with what it took ahead, though a job that ended says that nothing waits', async () => {
     await add(5);
     startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     expect(await counts()).toEqual({ wait: 0, active: 5, completed: 0 });
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 5 });
@@ -176,7 +178,7 @@ describe('taking', () => {
     await queue.add('bad', {});
     await add(2);
     startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 2 });
     expect(await queue.getFailedCount()).toBe(1);
@@ -188,7 +190,7 @@ describe('giving back', () => {
   it('happens at the pause, and the jobs run after it', async () => {
     await add(5);
     const started = startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     await started.pause(true);
     expect(await counts()).toEqual({ wait: 4, active: 1, completed: 0 });
     letGo();
@@ -201,7 +203,7 @@ describe('giving back', () => {
   it('is done for the others when one has lost its lock', async () => {
     await add(5);
     const started = startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     const ids = await redis.client.lrange(`${prefix}:work:active`, 0, -1);
     const [lost = ''] = ids.filter((id) => id !== begun[0]?.id);
     await redis.client.del(`${prefix}:work:${lost}:lock`);
@@ -213,7 +215,7 @@ describe('giving back', () => {
   it('keeps the order of the jobs', async () => {
     await add(5);
     const started = startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     await started.pause(true);
     letGo();
     await started.resume();
@@ -225,7 +227,7 @@ describe('giving back', () => {
     await add(5);
     await redis.client.client('PAUSE', 60_000, 'WRITE');
     const started = startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(async () => expect(await clients('evalsha')).toHaveLength(1));
+    await soon(async () => expect(await clients('evalsha')).toHaveLength(1));
     const paused = started.pause(true);
     await redis.client.client('UNPAUSE');
     await paused;
@@ -236,7 +238,7 @@ describe('giving back', () => {
   it('happens at the end, so that another worker need not wait for the locks', async () => {
     await add(5);
     const started = startWorker({ concurrency: 1, slots: 10 });
-    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    await soon(() => expect(begun).toHaveLength(1));
     const closed = started.close();
     await expectCounts({ wait: 4, active: 1, completed: 0 });
     letGo();
@@ -252,7 +254,7 @@ describe('finishing', () => {
       { name: 'kept', data: {} },
     ]);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    await soon(() => expect(begun).toHaveLength(2));
     letGo();
     await expectCounts({ wait: 0, active: 0, completed: 1 });
     const [kept] = await queue.getCompleted();
@@ -265,15 +267,15 @@ describe('finishing', () => {
     const started = startWorker({ concurrency: 8 });
     let failed = 0;
     started.on('failed', () => (failed += 1));
-    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    await soon(() => expect(begun).toHaveLength(3));
     const port = await freePort();
     await redis.client.call('REPLICAOF', '127.0.0.1', String(port));
     const refusals = async (): Promise<number> =>
       Number(/errorstat_READONLY:count=(\d+)/.exec(await redis.client.info('errorstats'))?.[1] ?? 0);
     letGo();
-    await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(0));
+    await soon(async () => expect(await refusals()).toBeGreaterThan(0));
     await redis.client.call('REPLICAOF', 'NO', 'ONE');
-    await vi.waitFor(async () => expect((await counts())['completed']).toBe(3), { timeout: 20_000 });
+    await soon(async () => expect((await counts())['completed']).toBe(3));
     expect([begun.length, failed]).toEqual([3, 0]);
   });
 
@@ -283,10 +285,10 @@ describe('finishing', () => {
   ])('is not kept from the others by one that %s', async (_what, spoil, message) => {
     await add(3);
     startWorker({ concurrency: 8 });
-    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    await soon(() => expect(begun).toHaveLength(3));
     await spoil(begun[1]?.id ?? '');
     letGo();
-    await vi.waitFor(async () => expect((await counts())['completed']).toBe(2));
-    await vi.waitFor(() => expect(errors.map((error) => error.message).join()).toMatch(message));
+    await soon(async () => expect((await counts())['completed']).toBe(2));
+    await soon(() => expect(errors.map((error) => error.message).join()).toMatch(message));
   });
 });

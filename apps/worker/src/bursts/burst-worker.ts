@@ -50,10 +50,6 @@ export class BurstWorker extends PatientWorker {
   private async giveBack(): Promise<void> {
     // The last one first, since each goes to the head of those that wait.
     for (const { id, token } of this.bursts.unused().toReversed())
-      await this.backend
-        .moveJobFromActiveToWait(id, token)
-        .catch((error: unknown) =>
-          this.emit('error', error instanceof Error ? error : new Error(String(error))),
-        );
+      await this.backend.moveJobFromActiveToWait(id, token).catch((error: unknown) => this.report(error));
   }
 }
