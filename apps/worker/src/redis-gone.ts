@@ -6,7 +6,7 @@ const WITHOUT_REDIS_MS = 1_000;
 const SILENT_MS = 3_000;
 const ASK_EVERY_MS = 1_000;
 
-/** Resolves once Redis is away during a stop: BullMQ would wait for ever for the end of a connection that is not there. */
+/** Resolves once Redis is away during a stop: BullMQ would wait for ever for jobs whose end cannot be stored. */
 export function redisGone(connection: RedisClient): { promise: Promise<void>; forget: () => void } {
   let timer: NodeJS.Timeout | undefined;
   let asking: NodeJS.Timeout | undefined;

@@ -1,0 +1,41 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { readSettings } from '../config/index.js';
+import { silentLogger } from '../logging/index.js';
+import { freePort } from '../testing/index.js';
+import { connectRedis, type RedisClient } from './index.js';
+
+/** Nobody listens there: the client only ever waits for its next try. */
+async function connectToNobody(variable: string, scheme: string): Promise<RedisClient> {
+  const { redis } = readSettings({ [variable]: `${scheme}127.0.0.1:${String(await freePort())}` });
+  const client = connectRedis(redis.connection, 'queue', silentLogger);
+  onTestFinished(() => client.disconnect());
+  return client;
+}
+
+/** Unlike Node's own, not ended by the errors of the tries. */
+const once = (client: RedisClient, event: string): Promise<void> =>
+  new Promise((resolve) => void client.once(event, () => resolve()));
+
+it.each([
+  ['REDIS_URL', 'redis://'],
+  ['REDIS_CLUSTER_NODES', ''],
+])('ends a client that waits for its next try, and one made of it: %s', async (variable, scheme) => {
+  const client = await connectToNobody(variable, scheme);
+  const made = client.duplicate();
+  made.on('error', () => undefined);
+  await Promise.all([once(client, 'reconnecting'), once(made, 'reconnecting')]);
+  const unsent = client.get('key');
+  const ended = Promise.all([once(client, 'end'), once(made, 'end')]);
+  client.disconnect();
+  made.disconnect();
+  await ended;
+  await expect(unsent).rejects.toThrow();
+  expect([client.status, made.status]).toEqual(['end', 'end']);
+});
+
+it('leaves a client that is told to connect again to its next try', async () => {
+  const client = await connectToNobody('REDIS_URL', 'redis://');
+  await once(client, 'reconnecting');
+  client.disconnect(true);
+  await once(client, 'connecting');
+});
