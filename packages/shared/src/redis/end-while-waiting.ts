@@ -13,6 +13,6 @@ export function endWhileWaiting<Client extends Redis | Cluster>(client: Client):
     disconnect(reconnect);
   };
   const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client;
-  client.duplicate = (...args: unknown[]) => endWhileWaiting(duplicate(...args));
+  client.duplicate = ((...args: unknown[]) => endWhileWaiting(duplicate(...args))) as Client['duplicate'];
   return client;
 }
