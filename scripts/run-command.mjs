@@ -26,7 +26,15 @@ export const say = (line) => process.stdout.write(`${line}\n`);
  */
 export const run = (command, args, { quiet = false, env = {} } = {}) =>
   new Promise((resolve) => {
-    const child = spawn(command, args, {
+    let child;
+    let interruptedBy;
+    const passOn = (signal) => {
+      interruptedBy = signal;
+      child.kill(signal);
+    };
+    // Before the program begins: a signal between the two would end this process alone.
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);
+    child = spawn(command, args, {
       cwd: root,
       env: { ...environment(), ...env },
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
@@ -34,12 +42,6 @@ export const run = (command, args, { quiet = false, env = {} } = {}) =>
     const output = [];
     child.stdout?.on('data', (chunk) => output.push(chunk));
     child.stderr?.on('data', (chunk) => output.push(chunk));
-    let interruptedBy;
-    const passOn = (signal) => {
-      interruptedBy = signal;
-      child.kill(signal);
-    };
-    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);
     const finish = (code) => {
       for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, passOn);
       if (interruptedBy !== undefined) process.exit(128 + constants.signals[interruptedBy]);
