@@ -15,7 +15,7 @@ it('S12: loses nothing when the master is killed under uploads', { timeout: 100_
   // The other replica follows the new master.
   await vi.waitFor(
     async () => expect(await redis.info('replication')).toMatch(/^slave0:.*state=online/m),
-    10_000,
+    30_000,
   );
   const { body } = await client.upload(aPng(), {}, { Prefer: 'wait=20' });
   expect(body.media).toMatchObject({ status: 'verified', persistence: { level: 'replicated' } });

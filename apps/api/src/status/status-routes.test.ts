@@ -1,3 +1,4 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -5,16 +6,20 @@ import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
+/** Where data survives a restart: a temporary folder may be in memory, which is told as a finding. */
+let folder: string;
 
 beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/holdfast-status-');
   redis = await startRedisSandbox();
   await redis.client.call('ACL', 'SETUSER', 'blind', 'on', '>pw', '~*', '&*', '+@all', '-client|list');
-  api = await startApi(redis);
+  api = await startApi(redis, { DATA_DIR: folder });
 });
 
 afterAll(async () => {
   await api.close();
   await redis.close();
+  await rm(folder, { recursive: true });
 });
 
 /** As BullMQ names the connection of a worker, and as a worker says that it is alive. */
@@ -33,7 +38,7 @@ const codesOf = (findings: Finding[]) => findings.map(({ code }) => code);
 
 describe('database/status', () => {
   it('counts what is stored and says where', async () => {
-    const own = await startApi(redis);
+    const own = await startApi(redis, { DATA_DIR: folder });
     await aWorkerIsAlive(own);
     const { id } = await own.addMedia();
     await own.addMedia();
@@ -76,7 +81,7 @@ describe('database/status', () => {
   });
 
   it('shows what a full sync found, until another full one', async () => {
-    const own = await startApi(redis);
+    const own = await startApi(redis, { DATA_DIR: folder });
     const finding = { code: 'MASS_MISSING', severity: 'error', message: 'm', fix: 'f', count: 30, ids: [] };
     const notice = { ...finding, code: 'CATALOG_REBUILDING', severity: 'notice' };
     await redis.client.hset(
@@ -99,7 +104,7 @@ describe('database/status', () => {
 
 describe('health', () => {
   it('is healthy when a record was written, synced, read back and removed', async () => {
-    const own = await startApi(redis);
+    const own = await startApi(redis, { DATA_DIR: folder });
     await aWorkerIsAlive(own);
     const { status, body } = await own.call('GET', '/api/media/health');
     expect(status).toBe(200);
@@ -120,7 +125,7 @@ describe('health', () => {
   });
 
   it('sees at once that the last worker was killed', async () => {
-    const own = await startApi(redis);
+    const own = await startApi(redis, { DATA_DIR: folder });
     const seen = async () => (await own.call('GET', '/api/media/health')).body;
     const worker = await aWorkerIsAlive(own);
     expect(await seen()).toMatchObject({ status: 'healthy', queues: { workers: 1 } });
@@ -168,7 +173,7 @@ describe('health', () => {
 
   it('is unhealthy when Redis takes no writes, although reads work', async () => {
     const full = await startRedisSandbox();
-    const own = await startApi(full);
+    const own = await startApi(full, { DATA_DIR: folder });
     const { id } = await own.addMedia();
     await full.client.config('SET', 'maxmemory', '1');
     const { status, body } = await own.call('GET', '/api/media/health');
@@ -234,7 +239,7 @@ describe('readyz', () => {
 });
 
 it('sends nothing to Redis while nobody asks', async () => {
-  const own = await startApi(redis);
+  const own = await startApi(redis, { DATA_DIR: folder });
   await own.call('GET', '/api/media/health');
   const sent = async () => /total_commands_processed:(\d+)/.exec(await redis.client.info('stats'))?.[1];
   const before = Number(await sent());
