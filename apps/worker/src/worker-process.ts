@@ -50,14 +50,17 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     }),
   );
   for (const worker of workers) byQueue.set(worker.queue, worker);
+  const watch = createWorkerWatch(deps, workers);
   const isReady = (): boolean =>
-    deps.queueClient.status === 'ready' && workers.every((worker) => worker.isRunning());
+    deps.queueClient.status === 'ready' &&
+    watch.redisServes() &&
+    workers.every((worker) => worker.isRunning());
 
   return stack(
     [
       service('connections', { start: () => undefined, stop: () => deps.close() }),
       together('workers', workers),
-      createWorkerWatch(deps, workers),
+      watch,
       createHealthServer({
         host: settings.http.host,
         port: settings.worker.port,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { aRecord, freePort } from '@holdfast/shared/testing';
+import { aRecord, freePort, type RedisSandbox } from '@holdfast/shared/testing';
 import { openBench, type Bench } from './support/start-worker.js';
 import { spawnWorker } from './support/worker-child.js';
 
@@ -57,6 +57,42 @@ it('exits 0 on SIGTERM and gives back what it was doing, so that another worker 
     within,
   );
 });
+
+/** Has the worker look at once: it does when this connection of its comes back. The queues have another one. */
+async function cutWatch({ client }: RedisSandbox): Promise<void> {
+  const lines = String(await client.client('LIST')).split('\n');
+  for (const line of lines.filter((one) => one.includes('name=holdfast-background ')))
+    await client.client('KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '');
+}
+
+it.each([
+  ['is silent', (redis: RedisSandbox) => redis.pause(), (redis: RedisSandbox) => redis.resume()],
+  [
+    'refuses writes',
+    async (redis: RedisSandbox) => {
+      await redis.client.config('SET', 'maxmemory', '1');
+      await cutWatch(redis);
+    },
+    (redis: RedisSandbox) => redis.client.config('SET', 'maxmemory', '0'),
+  ],
+])(
+  'is not ready while Redis %s, and ready again after it',
+  { timeout: 90_000 },
+  async (_what, begin, end) => {
+    const port = await freePort();
+    spawnWorker({ ...bench.env, WORKER_PORT: String(port) });
+    const becomes = (status: number) =>
+      vi.waitFor(
+        async () => expect((await fetch(`http://127.0.0.1:${String(port)}/readyz`)).status).toBe(status),
+        { timeout: 40_000, interval: 100 },
+      );
+    await becomes(200);
+    await begin(bench.sandbox);
+    await becomes(503);
+    await end(bench.sandbox);
+    await becomes(200);
+  },
+);
 
 it('answers for its health, and refuses to start on settings that make no sense', async () => {
   const port = await freePort();

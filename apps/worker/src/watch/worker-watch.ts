@@ -32,11 +32,16 @@ const WHILE_BUSY_MS = 5_000;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
 
+export interface WorkerWatch extends Service {
+  /** True while Redis does what the watch asks: its last look was answered, and nothing in it refused. */
+  redisServes(): boolean;
+}
+
 /**
  * Looks every 20 s for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
  * crash, an emptied Redis, a day without a snapshot. One command a tick while there is nothing (docs/decisions/0008-our-own-watch.md).
  */
-export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): Service {
+export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): WorkerWatch {
   const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const presence = createWorkerPresence(redis, keys);
@@ -57,6 +62,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   let ticks = 0;
   let lastServerRun: string | null = null;
   let started = false;
+  let served = false;
   let ticking: Promise<void> | undefined;
   let sweeping: Promise<void> | undefined;
   let snapshotting: Promise<void> | undefined;
@@ -117,7 +123,11 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   const tick = (): void => {
     if (stopping.signal.aborted || redis.status !== 'ready') return;
     ticking ??= tickOnce()
+      .then(() => {
+        served = true;
+      })
       .catch((error: Error) => {
+        served = false;
         logError(error);
         lookAgainIn(AGAIN_MS);
       })
@@ -131,7 +141,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     tick();
   };
 
-  return service('watch', {
+  const lifecycle = service('watch', {
     start: () => {
       redis.on('ready', onReady);
       for (const worker of workers) worker.onReconnect(tick);
@@ -154,4 +164,5 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       await presence.leave();
     },
   });
+  return { ...lifecycle, redisServes: () => served && redis.status === 'ready' };
 }
