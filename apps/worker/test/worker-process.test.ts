@@ -66,7 +66,7 @@ async function cutWatch({ client }: RedisSandbox): Promise<void> {
 }
 
 it.each([
-  ['is silent', (redis: RedisSandbox) => redis.pause(), (redis: RedisSandbox) => redis.resume()],
+  ['is silent', async (redis: RedisSandbox) => redis.pause(), async (redis: RedisSandbox) => redis.resume()],
   [
     'refuses writes',
     async (redis: RedisSandbox) => {

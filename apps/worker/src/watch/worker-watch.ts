@@ -101,6 +101,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
     await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
     idleCheck(sight);
+    served = true;
     if ([...sight.active, ...sight.delayed].some((queue) => queue !== 'sync')) lookAgainIn(WHILE_BUSY_MS);
   };
   const lookAgainIn = (ms: number): void => {
@@ -123,9 +124,6 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   const tick = (): void => {
     if (stopping.signal.aborted || redis.status !== 'ready') return;
     ticking ??= tickOnce()
-      .then(() => {
-        served = true;
-      })
       .catch((error: Error) => {
         served = false;
         logError(error);

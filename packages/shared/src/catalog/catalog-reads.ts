@@ -6,8 +6,10 @@ import { lackingEntries } from './page-writes.js';
 import { indexGapsScript } from './index-scripts.js';
 import { indexSizes, sum } from './index-sizes.js';
 
+/** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
 export interface CatalogCounts {
   total: number;
+  /** Adds up to `total`. */
   byStatus: Record<MediaStatus, number>;
 }
 

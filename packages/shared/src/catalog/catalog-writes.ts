@@ -24,6 +24,7 @@ import {
 export type SaveOutcome =
   'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
 
+/** One record to save, and what must be there for it. */
 export interface SaveEntry {
   record: MediaRecord;
   /** What `encodeContent` gives for it, where the caller has that already. */
@@ -32,22 +33,27 @@ export interface SaveEntry {
   expect?: 'absent' | number;
 }
 
+/** A record that was proven in one revision; any other revision that is there by now is left as it is. */
 export interface VerifiedEntry {
   id: string;
   revision: number;
+  /** The attempt that proved it, from 1; kept in `persistence`. */
   attempts: number;
 }
 
 /** superseded: the record has another revision by now; missing: the host has lost it. */
 export type VerifiedOutcome = 'verified' | 'superseded' | 'absent' | 'tombstoned' | 'missing';
 
+/** What `noteFailure` writes into a record, unless that revision is verified, deleted or no longer there. */
 export interface FailedAttempt {
   id: string;
   /** 0 = whatever revision is there. */
   revision: number;
+  /** How many there were, this one included. */
   attempts: number;
   /** True when no attempt is left: the status becomes failed. */
   final: boolean;
+  /** The message is cut after 300 characters. */
   error: { code: string; message: string };
 }
 

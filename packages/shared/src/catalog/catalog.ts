@@ -14,4 +14,5 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
+/** What `createCatalog` gives. Whoever needs some of it takes a `Pick`. */
 export type Catalog = ReturnType<typeof createCatalog>;

@@ -9,15 +9,20 @@ import { statusCode } from './record-codec.js';
 import { recordsWithSha256 } from './records-of-bytes.js';
 import { smallestIndex } from './smallest-index.js';
 
+/** Which page of which records. */
 export interface ListQuery extends MediaFilters {
   /** 1-100. */
   limit: number;
+  /** By time of creation. */
   order: ListOrder;
+  /** `nextCursor` of the page before, with the same order and filters; without it the first page. */
   cursor?: string;
 }
 
+/** One page of a listing. It may have fewer items than asked for, or none, while more remain. */
 export interface MediaPage {
   items: MediaRecord[];
+  /** Null on the last page. */
   nextCursor: string | null;
   /** Exact, or null where counting would cost too much (several filters over large sets). */
   total: number | null;

@@ -22,6 +22,7 @@ export const statusCode = {
   missing: 'm',
   deleting: 'x',
 } as const satisfies Record<MediaStatus, string>;
+/** As statusCode. These letters are in records and in names of Redis keys, so none may change. */
 export const typeCode = { image: 'i', video: 'v', raw: 'r' } as const satisfies Record<ResourceType, string>;
 const levelCode = { written: 'w', fsynced: 'f', replicated: 'r' } as const satisfies Record<
   DurabilityLevel,
@@ -112,6 +113,7 @@ export function encodeContent(record: MediaRecord): string {
   return JSON.stringify(indexed) + SEPARATOR + JSON.stringify(rest);
 }
 
+/** A record as it was read from Redis, decoded as far as most readers need it. */
 export interface StoredRecord {
   id: string;
   status: MediaStatus;

@@ -6,18 +6,25 @@ import type { Variables } from './variables.js';
 
 /** From weak to strong; each role may do what the ones before it may. */
 export const roles = ['read', 'write', 'admin'] as const;
+/** What a key may do; roles are compared by their place in `roles`. */
 export type Role = (typeof roles)[number];
 
+/** One client of `API_KEYS`. */
 export interface ApiKey {
+  /** Unlike that of any other key; the media that come in with it carry it as `uploadedBy`. */
   name: string;
   role: Role;
   /** SHA-256 of the secret; the secret itself is not kept. */
   secretHash: Buffer;
 }
 
+/** Who may use the API. */
 export interface AccessSettings {
+  /** Without any, everyone may do everything. */
   keys: readonly ApiKey[];
+  /** Whether media may be read without a key. */
   publicRead: boolean;
+  /** Origins whose pages may call the API; `*` = all, none = no CORS headers at all. */
   corsOrigins: readonly string[];
   /** Express' `trust proxy` value. */
   trustProxy: boolean | number | string;

@@ -3,6 +3,7 @@ import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
 import type { Variables } from './variables.js';
 
+/** Cloudinary as the media host, with the access that the variables name. */
 export interface CloudinarySettings {
   kind: 'cloudinary';
   cloudName: string;
@@ -10,6 +11,7 @@ export interface CloudinarySettings {
   apiSecret: string;
   /** Where the API is, `https://api.cloudinary.com` unless `upload_prefix` says otherwise. */
   apiUrl: string;
+  /** What the account takes; `sha1` unless CLOUDINARY_URL says otherwise. */
   signatureAlgorithm: 'sha1' | 'sha256';
   /** Folder of our own assets, and the name of this deployment on the host. */
   folder: string;
@@ -17,16 +19,19 @@ export interface CloudinarySettings {
   syncPrefix: string;
 }
 
+/** A folder below `DATA_DIR` as the media host. */
 export interface LocalHostSettings {
   kind: 'local';
   /** Absolute path of the folder that holds the files. */
   directory: string;
   /** Absolute path of the folder for files that are no media and that nobody is served, such as snapshots. */
   filesDirectory: string;
+  /** Both as in CloudinarySettings. */
   folder: string;
   syncPrefix: string;
 }
 
+/** The one media host of this deployment: the local one where no variable names a Cloudinary account. */
 export type HostSettings = CloudinarySettings | LocalHostSettings;
 
 const DEFAULT_API_URL = 'https://api.cloudinary.com';

@@ -2,6 +2,7 @@ import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
 import type { Variables } from './variables.js';
 
+/** The address of one server of several, an IPv6 address without its brackets. */
 export interface RedisNode {
   host: string;
   port: number;
@@ -24,6 +25,7 @@ export type RedisConnection =
 /** The names that the status answers use. */
 export type StorageType = 'Redis' | 'Upstash Redis' | 'Embedded Redis' | 'Redis Cluster' | 'Redis Sentinel';
 
+/** The one Redis of this deployment: how to reach it, what to call it, and where our keys lie in it. */
 export interface RedisSettings {
   connection: RedisConnection;
   storageType: StorageType;

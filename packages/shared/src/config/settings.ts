@@ -9,33 +9,48 @@ import { readHostSettings, type HostSettings } from './host-settings.js';
 import { readRedisSettings, type RedisSettings } from './redis-settings.js';
 import { variables, type Variables } from './variables.js';
 
+/** What is taken in, and how much at once. */
 export interface UploadSettings {
+  /** Of one file. */
   maxBytes: number;
+  /** Uploads at once in one API; further ones get OVERLOADED. */
   maxConcurrent: number;
+  /** Jobs waiting in `save` and `verify` above which uploads get OVERLOADED. */
   maxBacklog: number;
   /** Media types such as `image/png`, or `image/*`. */
   allowedTypes: readonly string[];
 }
 
+/** How jobs are tried, and how many at once. */
 export interface JobSettings {
+  /** Tries of each job, the first included. */
   attempts: number;
+  /** First pause between two tries; doubled each time, with jitter. */
   backoffMs: number;
+  /** Jobs of `save` at once in one worker; `verify` takes a multiple of it, `sync` one. */
   concurrency: number;
 }
 
+/** What is asked of the Redis server before a media counts as verified. */
 export interface DurabilitySettings {
+  /** Below it a media stays unverified (DURABILITY_TOO_LOW); undefined = every level will do. */
   required: DurabilityLevel | undefined;
-  /** Replicas that must confirm before a record counts as replicated. */
+  /** Replicas that must confirm before a record counts as replicated; 0 = none is asked. */
   replicas: number;
 }
 
+/** When syncs run by themselves, and what they leave on the host. */
 export interface SyncSettings {
   /** 0 = no schedule. */
   intervalMinutes: number;
+  /** Whether a start of a worker asks for a sync, `startupDelayMs` later. */
   onStartup: boolean;
   startupDelayMs: number;
+  /** From a verified upload to the sync that looks at it. */
   afterUploadDelayMs: number;
+  /** A run of the schedule or of a start is full when the last full one began so long ago. */
   fullIntervalHours: number;
+  /** Whether the catalog and the deletions since are kept on the host too, and restored from there. */
   snapshots: boolean;
 }
 

@@ -31,4 +31,5 @@ export function createTickets(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
+/** What `createTickets` gives. Only the API gives tickets out and looks them up. */
 export type Tickets = ReturnType<typeof createTickets>;

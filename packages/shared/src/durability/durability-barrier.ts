@@ -15,6 +15,7 @@ const SLOW_MS = 100;
 const SLOW_SPACING_MS = 150;
 const SLOW_OVERLAP = 4;
 
+/** Asks the server how safe the writes before it are. */
 export interface Barrier {
   /**
    * Resolves with what the server confirmed for every write that was acknowledged before this call. One round trip
@@ -25,10 +26,12 @@ export interface Barrier {
   epoch(): number;
 }
 
+/** What `createBarrier` works with. */
 export interface BarrierOptions {
   /** A connection of the role `barrier`, used for nothing else. */
   redis: RedisClient;
   keys: RedisKeys;
+  /** Only `replicas` counts here; what is required is judged by the caller. */
   settings: DurabilitySettings;
   /** False where the server confirms without having synced: the level stays `written`. */
   believesFsync: () => boolean;

@@ -4,9 +4,12 @@ import type { ServerFacts } from './server-facts.js';
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
 export type Severity = 'error' | 'warning' | 'notice';
 
+/** Something that an operator should know: of the Redis server, the disk, the workers or the last sync. */
 export interface Finding {
+  /** Explained in docs/operations.md. */
   code: string;
   severity: Severity;
+  /** What is, for people. */
   message: string;
   /** What to do, in one plain sentence. */
   fix: string;

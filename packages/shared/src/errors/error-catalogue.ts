@@ -64,4 +64,5 @@ export const errorCatalogue = {
   RUN_SUPERSEDED: { status: 409, title: 'Another sync run holds the lease' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
+/** One code of the catalogue; docs/errors.md says of each what to do. */
 export type ErrorCode = keyof typeof errorCatalogue;

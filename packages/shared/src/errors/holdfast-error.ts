@@ -6,10 +6,13 @@ export interface FieldProblem {
   message: string;
 }
 
+/** What an error says besides its code. */
 export interface HoldfastErrorOptions {
+  /** What was caught. For logs, never for clients. */
   cause?: unknown;
   /** Seconds after which the same request has a chance; becomes `Retry-After`. */
   retryAfterSeconds?: number;
+  /** Each problem of the input by itself; clients and operators read them. */
   errors?: readonly FieldProblem[];
 }
 

@@ -20,6 +20,7 @@ export const failpoints = [
   'verify.marked',
 ] as const;
 
+/** The name of one step, as `HOLDFAST_FAILPOINT` takes it. */
 export type Failpoint = (typeof failpoints)[number];
 
 type Action = 'kill' | 'stop' | 'error';

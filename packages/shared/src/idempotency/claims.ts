@@ -29,6 +29,7 @@ export interface FinishedClaim {
   duplicate: boolean;
 }
 
+/** What came of asking for a key. held: it is the caller's now; done: its request was answered before. */
 export type ClaimReply =
   | { state: 'held'; claim: HeldClaim }
   | { state: 'done'; finished: FinishedClaim }
@@ -37,8 +38,11 @@ export type ClaimReply =
   /** The catalog is not the one that the caller knows: Redis was emptied, and the claims with it. */
   | { state: 'emptied' };
 
+/** A finished claim as its asset tells it, for a Redis that has forgotten it. */
 export interface RestoredClaim extends UploadClaim {
+  /** Of the media. */
   id: string;
+  /** How much longer the key stands for its request. Must be above 0. */
   keepMs: number;
 }
 
@@ -104,4 +108,5 @@ export function createClaims(
   };
 }
 
+/** What `createClaims` gives. The API claims, renews and ends; syncs restore. */
 export type Claims = ReturnType<typeof createClaims>;

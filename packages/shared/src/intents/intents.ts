@@ -26,8 +26,10 @@ import {
 /** live: its upload runs; settled: accepted, not yet verified; dead: given up, its asset may be destroyed; absent. */
 export type IntentState = 'live' | 'settled' | 'dead' | 'absent';
 
+/** An intent without a heartbeat for a while, as the sweep finds it. */
 export interface StaleIntent {
   id: string;
+  /** `absent`, with an empty public id, where only its heartbeat is left. */
   state: IntentState;
   publicId: string;
   /** How often the jobs of a settled intent have been added again. */
@@ -127,6 +129,7 @@ export function createIntents(
   };
 }
 
+/** What `createIntents` gives. The API opens and accepts; the sweeps of the worker finish or undo. */
 export type Intents = ReturnType<typeof createIntents>;
 
 function acceptArguments({

@@ -34,6 +34,10 @@ export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
+/**
+ * What `createRefusedAssets` gives. Times are milliseconds since the epoch. Every function throws
+ * QUEUE_UNAVAILABLE when Redis cannot serve.
+ */
 export type RefusedAssets = ReturnType<typeof createRefusedAssets>;
 
 function memberOf({ resourceType, publicId }: RefusedAsset): string {

@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors/index.js';
 
 /** One BullMQ worker of each process serves each of these. */
 export const queueNames = ['save', 'verify', 'sync'] as const;
+/** The name of a queue, which its Redis keys carry: none may be renamed while jobs wait in it. */
 export type QueueName = (typeof queueNames)[number];
 
 /** Everything that the side that adds a job and the side that runs it must agree on. */

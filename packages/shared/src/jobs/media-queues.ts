@@ -16,10 +16,14 @@ interface UploadJobs {
   round: number;
 }
 
+/** How many jobs of one queue are in each state now. */
 export interface QueueCounts {
+  /** Those with a priority included. */
   waiting: number;
   active: number;
+  /** Not to start yet: put off when they were added, between two tries, or handed back. */
   delayed: number;
+  /** For good; kept for the operator. */
   failed: number;
 }
 

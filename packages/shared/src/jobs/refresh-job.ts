@@ -32,4 +32,5 @@ export const refreshJob = defineJob({
   idFor: ({ notification, part }) => `refresh-${notification}-${String(part)}`,
 });
 
+/** One part of a notification: up to `REFRESH_AT_ONCE` assets, all with the same change. */
 export type RefreshPayload = ReturnType<typeof refreshJob.parse>;

@@ -10,8 +10,10 @@ const refusals: Readonly<Record<string, { of: 'host' | 'port'; message: string }
   EAI_AGAIN: { of: 'host', message: 'is a name that cannot be found' },
 };
 
+/** Where a server is to listen. */
 export interface Address {
   host: string;
+  /** 0 = any that is free. */
   port: number;
   /** The variables that the two came from. */
   settings: { host: string; port: string };

@@ -4,8 +4,10 @@ import type { Service } from './service.js';
 /** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a demand. */
 const SAME_SIGNAL_MS = 500;
 
+/** How a process is stopped. */
 export interface RunOptions {
   log: Logger;
+  /** So long after the first signal the process ends with code 1, whatever has not stopped yet. */
   shutdownTimeoutMs: number;
   /** Ends the process; a parameter so that tests can watch it. */
   exit?: (code: number) => void;

@@ -1,5 +1,6 @@
 import type { Service } from './service.js';
 
+/** Whom a stack tells of what it does not throw. */
 export interface StackEvents {
   /** Called when one service fails to stop; the others are stopped all the same. */
   stopFailed(name: string, error: unknown): void;

@@ -1,6 +1,7 @@
 import winston from 'winston';
 import { redact } from './redact.js';
 
+/** Fields of an event. Those with the name of a secret are masked, texts are cut after 2,000 characters. */
 export type LogFields = Record<string, unknown>;
 
 /** Structured events: a fixed name and fields. Errors go under `error`; anything secret is masked before it is written. */
@@ -13,8 +14,11 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** What is written, and how. */
 export interface LoggingSettings {
+  /** Events below it are left out; `silent` = all are. */
   level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** One JSON object a line, or text for people at a terminal. */
   format: 'json' | 'pretty';
 }
 

@@ -5,8 +5,9 @@ import { guardHost } from './guarded-host.js';
 import { createLocalHost } from './local/local-host.js';
 import type { MediaHost } from './media-host.js';
 
+/** What a media host needs of the process that uses it. */
 export interface MediaHostOptions {
-  /** Uploads that usually run at once in this process. */
+  /** Uploads that usually run at once in this process; no limit. Cloudinary keeps so many sockets. */
   uploadSlots: number;
   log: Logger;
   /** Milliseconds since the epoch. */

@@ -15,6 +15,7 @@ export interface HostAsset extends AssetRef, AssetFacts {
   uploadedAt: string;
 }
 
+/** One asset to store, see `put`. */
 export interface PutRequest {
   ref: AssetRef;
   metadata: HostMetadata;
@@ -26,30 +27,37 @@ export interface PutRequest {
   signal: AbortSignal;
 }
 
+/** What is under the public id after a `put`. */
 export interface PutResult {
   asset: HostAsset;
   /** True when an asset with this public id was there before: nothing was stored, `asset` is the old one. */
   existed: boolean;
 }
 
+/** One answer of a listing. Assets that exist only as a backup, or whose files are damaged, are left out. */
 export interface AssetPage {
   assets: HostAsset[];
   /** Null on the last page. A page may be short, or empty, while more remain. */
   nextCursor: string | null;
 }
 
+/** Which page of a full listing. */
 export interface ListRequest {
   resourceType: ResourceType;
+  /** Of the page before, of the same type; null = the first page. */
   cursor: string | null;
   /** At most 500. */
   limit: number;
   signal: AbortSignal;
 }
 
+/** Which page of a listing of changes. */
 export interface ChangesRequest {
   /** Assets uploaded, overwritten or edited at or after this time, as far as the host's index knows. */
   since: Date;
+  /** Of the page before, with the same `since`; null = the first page. */
   cursor: string | null;
+  /** At most 500. */
   limit: number;
   signal: AbortSignal;
 }

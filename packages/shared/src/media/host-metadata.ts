@@ -38,6 +38,7 @@ export type CommitMark =
   | { state: 'started'; deadlineSeconds: number }
   | { state: 'ticket'; expiresAtMs: number };
 
+/** What Holdfast keeps on an asset besides its bytes, see `writeHostMetadata` and `readHostMetadata`. */
 export type Carried = {
   mark: CommitMark;
   fields: CarriedFields;

@@ -3,14 +3,17 @@ import { durabilityLevels } from '../config/index.js';
 
 /** Cloudinary's three kinds of resource; audio counts as video. */
 export const resourceTypes = ['image', 'video', 'raw'] as const;
+/** Public ids are unique within one type only, so it belongs to the name of an asset. */
 export type ResourceType = (typeof resourceTypes)[number];
 
 /** States of a record; `docs/states.md` draws the moves between them. */
 export const mediaStatuses = ['saving', 'verified', 'deferred', 'failed', 'missing', 'deleting'] as const;
+/** `deferred` is never stored: the API says it of uploads that it holds in memory while Redis is away. */
 export type MediaStatus = (typeof mediaStatuses)[number];
 
 /** How the record first came into the catalog. */
 const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
+/** upload: sent through us; direct: with a ticket; sync, webhook: found on the host, by the first of them. */
 export type MediaSource = (typeof mediaSources)[number];
 
 const isoDate = z.iso.datetime();
@@ -28,13 +31,16 @@ export const mediaRecord = z.object({
   width: z.number().nullable(),
   height: z.number().nullable(),
   durationSeconds: z.number().nullable(),
+  /** Absolute on Cloudinary; on the local host a path below the API's own address. */
   url: z.string(),
+  /** Hex. Without a SHA-256 where the bytes did not come through us; the MD5 is then what the host tells. */
   checksum: z.object({ sha256: z.string().nullable(), md5: z.string().nullable() }),
   filename: z.string(),
   title: z.string(),
   description: z.string(),
   category: z.string(),
   tags: z.array(z.string()),
+  /** Name of the API key, `anonymous` where there are none; empty for assets that others put on the host. */
   uploadedBy: z.string(),
   source: z.enum(mediaSources),
   createdAt: isoDate,
@@ -53,11 +59,13 @@ export const mediaRecord = z.object({
   pushedRevision: z.number().int(),
 });
 
+/** What `mediaRecord` accepts. It is checked where a job brings it, not where it is read from the catalog. */
 export type MediaRecord = z.infer<typeof mediaRecord>;
 
 /** What is measured anew after a rebuild, and so never compared nor carried by the host. */
 export type Measured = Pick<MediaRecord, 'status' | 'persistence' | 'lastError'>;
 
+/** How every record begins: nothing is proven. Shared by all of them, so it is copied and never changed. */
 export const unmeasured: Measured = {
   status: 'saving',
   persistence: { level: null, verifiedAt: null, attempts: 0 },

@@ -12,6 +12,7 @@ import {
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
 
+/** What `pushRecord` works with. It adds no jobs: those for what it joined are left to its caller. */
 export interface PushDependencies {
   catalog: Pick<Catalog, 'find' | 'saveIf' | 'notePushed' | 'findTakenIn' | 'noteTakenIn' | 'forgetTakenIn'>;
   host: Pick<MediaHost, 'find' | 'annotate'>;

@@ -7,6 +7,7 @@ import { endWhileWaiting } from './end-while-waiting.js';
 import { redisErrorKind } from './redis-error.js';
 import { SentinelConnector } from './sentinel-connector.js';
 
+/** What `connectRedis` gives: a Cluster where the settings name its nodes, else a client of one server. */
 export type RedisClient = Redis | Cluster;
 
 type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;

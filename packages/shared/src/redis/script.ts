@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { RedisClient } from './connect-redis.js';
 
+/** What a script may answer, as ioredis gives it: Lua's nil and false are null. */
 export type ScriptReply = string | number | null | ScriptReply[];
 
+/** What a script is given besides its keys. A Buffer goes byte for byte, as what BullMQ packs must. */
 export type ScriptArgument = string | number | Buffer;
 
 /** A Lua script that runs atomically on the server. Its text never contains values: the server caches it by hash. */

@@ -4,7 +4,9 @@ import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 import { finishRemoval } from './finish-removal.js';
 
+/** What `removeRecord` works with. */
 export interface RemovalDependencies {
+  /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
   catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
   deletionNotes: DeletionNotes;

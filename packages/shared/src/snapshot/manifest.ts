@@ -39,6 +39,7 @@ export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'vers
   return Buffer.from(JSON.stringify({ ...body, sha256: hashOf(body) }));
 }
 
+/** The manifest in these bytes, or why it may not be used. Never throws: what cannot be parsed is damaged. */
 export function readManifest(bytes: Buffer): ManifestReading {
   const body = parseObject(bytes);
   if (body === null || body['format'] !== FORMAT) return { kind: 'refused', why: 'damaged' };

@@ -16,9 +16,11 @@ export interface SnapshotRecord {
   content: string;
 }
 
+/** A media that was deleted, and must not come back with a snapshot or a listing. */
 export interface SnapshotTombstone {
   kind: 'tombstone';
   id: string;
+  /** Since the epoch. */
   deletedMs: number;
 }
 

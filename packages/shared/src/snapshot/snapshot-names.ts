@@ -25,6 +25,7 @@ export function snapshotPrefix(folder: string): string {
   return `holdfast-snapshots/${folder}/`;
 }
 
+/** `id` is that of the snapshot, which its parts carry too. */
 export function manifestName(folder: string, id: string): string {
   return `${snapshotPrefix(folder)}${id}.manifest`;
 }
@@ -49,6 +50,7 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
+/** The note on the media `id`; `deletionFiles` finds it again. */
 export function deletionName(folder: string, id: string): string {
   return `${snapshotPrefix(folder)}${id}${DELETION}`;
 }

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip, createGzip } from 'node:zlib';
 
+/** One part as it goes to the host: whole lines, compressed with gzip. */
 export interface SnapshotPart {
   /** Compressed. */
   body: Buffer;

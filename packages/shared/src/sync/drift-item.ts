@@ -1,5 +1,6 @@
 /** Where the two sides differ: the catalog alone has the media, both have it and not the same, the host alone has it. */
 export const driftKinds = ['catalog-only', 'different', 'host-only'] as const;
+/** A report gives its items in the order of `driftKinds`. */
 export type DriftKind = (typeof driftKinds)[number];
 
 /** What a run found, most serious first within its kind. As stable as the codes of errors. */
@@ -21,6 +22,7 @@ export const driftCodes = [
   'UNFINISHED_UPLOAD',
   'UNWELCOME_UPLOAD',
 ] as const;
+/** One code of `driftCodes`; docs/sync.md says what each means and what is done about it. */
 export type DriftCode = (typeof driftCodes)[number];
 
 /** What the run did about it; in a dry run, what it would have done. */
@@ -36,6 +38,7 @@ export const driftActions = [
   'left',
   'failed',
 ] as const;
+/** held-back: too many at once, so none was marked; left: nothing; failed: the next run tries again. */
 export type DriftAction = (typeof driftActions)[number];
 
 /** One difference between catalog and host that a run met. */
@@ -51,6 +54,7 @@ export interface DriftItem {
   action: DriftAction;
 }
 
+/** Items by kind, as many as are kept: at most DRIFT_KEPT of each, or 200 of a dry run. */
 export type DriftCounts = Record<DriftKind, number>;
 
 /** Some items of a report, and what is in the whole of it. */

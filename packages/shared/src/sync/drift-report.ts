@@ -16,8 +16,10 @@ const rankOf = { 'catalog-only': 'a', different: 'b', 'host-only': 'c' } as cons
 >;
 const ranks = driftKinds.map((kind) => rankOf[kind]);
 
+/** What a run adds to its report. */
 export interface NoteDrift {
   runId: string;
+  /** Fewer items are kept of a dry run: 200 of each kind. */
   dryRun: boolean;
   items: readonly DriftItem[];
   /** Leave what the run has noted of the same media before. */

@@ -3,9 +3,11 @@ import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
 import type { SyncProblem, SyncRun } from './sync-run.js';
 
+/** Where syncs stand. Null where there was none since Redis was last emptied. */
 export interface SyncStatus {
   /** The run under way, also while it waits for the host or for a worker to take it up again. */
   running: SyncRun | null;
+  /** The last one that has ended, however. */
   lastRun: SyncRun | null;
   /** The last full run that completed; dry runs do not count. */
   lastFullRun: SyncRun | null;
@@ -29,7 +31,9 @@ export interface SnapshotNote {
   changes: number | null;
 }
 
+/** What tells whether a snapshot is due, and whether the catalog is still the one that it is taken of. */
 export interface SnapshotFacts {
+  /** The last one that was written, or that this catalog was refilled from. */
   snapshot: SnapshotNote | null;
   /** ISO 8601: when one was last begun. */
   triedAt: string | null;

@@ -20,8 +20,11 @@ export interface SyncFinding {
   ids: string[];
 }
 
+/** Something that went wrong in a run or beside it. */
 export interface SyncProblem {
+  /** Of the catalogue of errors. */
   code: string;
+  /** For people. */
   message: string;
   /** ISO 8601. */
   at: string;
@@ -67,6 +70,7 @@ export interface SyncRun extends SyncCounts {
   waitingUntil: string | null;
 }
 
+/** Of a run that has done nothing yet. Copied into each run, and never counted in itself. */
 export const noCounts: SyncCounts = {
   listed: 0,
   created: 0,

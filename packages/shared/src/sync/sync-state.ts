@@ -8,4 +8,5 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
   return { ...syncReads(redis, keys), ...syncWrites(redis, keys), ...driftReport(redis, keys) };
 }
 
+/** What `createSyncState` gives. What takes a token is for the worker that holds the lease. */
 export type SyncState = ReturnType<typeof createSyncState>;

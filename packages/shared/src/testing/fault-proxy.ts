@@ -40,6 +40,10 @@ interface Link {
   lostReplies: boolean;
 }
 
+/**
+ * A link from a free port to `targetPort`, both on the loopback address. It passes everything on until `set`
+ * says otherwise; each connection to it makes one to the target. The caller closes it.
+ */
 export async function startFaultProxy(
   targetPort: number,
   { beforeRequest }: FaultProxyOptions = {},

@@ -7,6 +7,7 @@ import { freePort } from './free-port.js';
 import { durableArgs, placeArgs, startRedisServer, type RedisServerProcess } from './redis-server-process.js';
 import type { RedisServers } from './redis-servers.js';
 
+/** One server of a test, with its data in a folder that goes with it. */
 export interface RedisSandbox extends RedisServers {
   url: string;
   port: number;

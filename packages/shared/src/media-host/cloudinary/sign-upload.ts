@@ -2,6 +2,7 @@ import type { CloudinarySettings } from '../../config/index.js';
 import type { HostMetadata, ResourceType } from '../../media/index.js';
 import { loadSdk } from './sdk.js';
 
+/** One upload that a client may make in our name, see `signUpload`. */
 export interface UploadToSign {
   publicId: string;
   /** `auto` lets the host decide from the bytes. Not covered by the signature. */

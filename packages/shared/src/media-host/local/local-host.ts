@@ -19,13 +19,14 @@ import { createLocalPut } from './local-put.js';
 import { clearLeftovers, createStaging } from './staging.js';
 import { undoUpload } from './undo-upload.js';
 
+/** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
   log: Logger;
   /** Milliseconds since the epoch. */
   now?: () => number;
-  /** A body that is silent for so long is given up. */
+  /** A body that is silent for so long is given up; a minute unless given. */
   idleMs?: number;
-  /** Below so many free bytes nothing more is stored. */
+  /** Below so many free bytes nothing more is stored; LOCAL_RESERVE_BYTES unless given. */
   reserveBytes?: number;
 }
 
