@@ -17,7 +17,8 @@ export function driftOfStep(step: Step): DriftItem | null {
 
 function withoutRecord(action: Action): Found | null {
   if (action.kind === 'create') {
-    const foreign = action.record.source === 'sync';
+    const { source } = action.record;
+    const foreign = source === 'sync' || source === 'webhook';
     const detail = foreign ? 'put on the host by others' : 'uploaded through Holdfast; its record was gone';
     return { code: 'NOT_IN_CATALOG', action: 'created', detail };
   }

@@ -21,7 +21,8 @@ interface Rule extends Finding {
 
 const persists = (facts: ServerFacts): boolean =>
   facts.aofEnabled === true || (facts.snapshotSchedule ?? '') !== '';
-const hidden = (facts: ServerFacts): boolean => facts.aofEnabled === null && facts.snapshotSchedule === null;
+/** Without a file for every write, snapshots decide; many managed servers hide their schedule. */
+const hidden = (facts: ServerFacts): boolean => facts.aofEnabled !== true && facts.snapshotSchedule === null;
 
 /** What is judged of the server, as a list; the first words of each message say what is, the fix what to do. */
 const rules: readonly Rule[] = [
@@ -30,7 +31,7 @@ const rules: readonly Rule[] = [
     severity: 'warning',
     message: 'Redis keeps nothing on disk: a restart empties the catalog until a sync has refilled it.',
     fix: 'Set "appendonly yes" and "appendfsync always" on the server, or use a plan with persistence.',
-    applies: (facts) => !hidden(facts) && facts.aofEnabled !== null && !persists(facts),
+    applies: (facts) => !hidden(facts) && !persists(facts),
   },
   {
     code: 'FSYNC_EVERYSEC',

@@ -86,6 +86,22 @@ it.each(['x', 'AB'.repeat(32), 'ab'.repeat(31)])('takes %s on the host for no ha
   expect(readHostMetadata(damaged)?.fields).toMatchObject({ sha256: null, md5: null });
 });
 
+it.each([
+  ['hf_rev', '0'],
+  ['hf_rev', '-1'],
+  ['hf_rev', '1.5'],
+  ['hf_rev', '1e20'],
+  ['hf_rev', '1e999'],
+  ['hf_rev', 'x'],
+  ['hf_id', 'cld-a:b'],
+  ['hf_id', `cld-${'a'.repeat(65)}`],
+  ['hf_id', 'cld-'],
+  ['hf_created', 'x'],
+])('takes an asset whose %s was made %s on the host for one without our mark', (name, value) => {
+  const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
+  expect(readHostMetadata({ ...written, context: { ...written.context, [name]: value } })).toBeNull();
+});
+
 it('rebuilds the same record from the same asset', () => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
   const record = recordFromAsset(asset(written), 'holdfast', 'sync');

@@ -1,5 +1,5 @@
 import { BASE_KEY, editBase } from './host-edits.js';
-import { isOwnId } from './media-id.js';
+import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
 import { putClaim, takeClaim, type UploadClaim } from './upload-claim.js';
@@ -81,10 +81,9 @@ export function writeHostMetadata({ mark, fields, claim }: Carried): HostMetadat
 export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
   const mark = markOf[context[MARK] ?? '']?.(context);
   const id = context['hf_id'] ?? '';
-  const revision = Number(context['hf_rev']);
+  const revision = revisionOf(context['hf_rev']);
   const createdAt = isoDate(context['hf_created']);
-  if (mark === undefined || !(isOwnId(id) || id.startsWith('cld-')) || !(revision >= 1) || createdAt === null)
-    return null;
+  if (mark === undefined || !isMediaId(id) || revision === null || createdAt === null) return null;
   const source = context['hf_src'];
   const claim = takeClaim(context);
   return {
@@ -124,6 +123,15 @@ const markOf: Record<string, (context: Readonly<Record<string, string>>) => Comm
 /** People can edit what we wrote: what is no hash must not enter an index of hashes. */
 function hashOf(text: string | undefined, length: number): string | null {
   return text?.length === length && LOWER_HEX.test(text) ? text : null;
+}
+
+/** More edits than any media has seen, and few enough that the next ones can still be counted. */
+const HIGHEST_REVISION = 1e9;
+
+/** People can edit this too: a record whose revision is no count could be read and edited by nobody. */
+function revisionOf(text: string | undefined): number | null {
+  const revision = Number(text);
+  return Number.isInteger(revision) && revision >= 1 && revision <= HIGHEST_REVISION ? revision : null;
 }
 
 function isoDate(milliseconds: string | undefined): string | null {

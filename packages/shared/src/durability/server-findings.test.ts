@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import type { ServerFacts } from './server-facts.js';
+import { serverFindings } from './server-findings.js';
+
+const facts: ServerFacts = {
+  server: 'redis',
+  version: '8.0.0',
+  runId: 'r',
+  role: 'master',
+  aofEnabled: true,
+  fsyncPolicy: 'always',
+  snapshotSchedule: '',
+  evictionPolicy: 'noeviction',
+  usedMemory: 1,
+  maxMemory: 0,
+  lastAofWriteOk: true,
+  lastSnapshotOk: true,
+  connectedReplicas: 0,
+};
+
+it.each([
+  [true, 'always', '', []],
+  [true, 'everysec', '', ['FSYNC_EVERYSEC']],
+  [true, null, null, ['UNKNOWN_PERSISTENCE']],
+  [false, 'always', '3600 1', ['SNAPSHOTS_ONLY']],
+  [false, 'always', '', ['PERSISTENCE_OFF']],
+  // INFO says that there is no file for every write, CONFIG is refused: snapshots may be on.
+  [false, null, null, ['UNKNOWN_PERSISTENCE']],
+  [null, null, null, ['UNKNOWN_PERSISTENCE']],
+] as const)(
+  'judges a server with AOF %s, fsync %s and snapshots %s by what it lets us see',
+  (aofEnabled, fsyncPolicy, snapshotSchedule, codes) => {
+    const seen = { ...facts, aofEnabled, fsyncPolicy, snapshotSchedule };
+    expect(serverFindings(seen, { required: undefined, replicas: 0 }).map(({ code }) => code)).toEqual(codes);
+  },
+);
