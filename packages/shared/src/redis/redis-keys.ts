@@ -39,7 +39,7 @@ export function redisKeys(prefix: string) {
     claim: (key: string) => `${p}:idem:${key}`,
     /** String: who sweeps intents, refused uploads, unpushed edits and deletions now. */
     sweepLease: `${p}:sweep:lease`,
-    /** Sorted set: JSON of the asset -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
+    /** Sorted set: `<resource type>:<public id>` -> ms when its removal is due. Refused uploads whose bytes still are on the host. */
     refused: `${p}:refused`,
     /** String that ends by itself: what a client was allowed to upload straight to the host under this id. */
     ticket: (id: string) => `${p}:ticket:${id}`,
