@@ -3,7 +3,7 @@ import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
-import { endWhileWaiting } from './end-while-waiting.js';
+import { endCompletely } from './end-completely.js';
 import { redisErrorKind } from './redis-error.js';
 import { SentinelConnector } from './sentinel-connector.js';
 
@@ -64,7 +64,7 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     },
     ...login(connection),
   };
-  const client = endWhileWaiting(open(connection, role, options));
+  const client = endCompletely(open(connection, role, options));
   logConnection(client, role, log);
   return client;
 }

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
-import { freePort } from '../testing/index.js';
+import { freePort, startFaultProxy, startRedisSandbox } from '../testing/index.js';
 import { connectRedis, type RedisClient } from './index.js';
 
 /** Nobody listens there: the client only ever waits for its next try. */
@@ -40,4 +40,23 @@ it('leaves a client that is told to connect again to its next try', async () => 
   client.disconnect(true);
   await once(client, 'connecting');
   expect(client.status).not.toBe('end');
+});
+
+it('answers what the last connection did not, when the next one ends before it was ready', async () => {
+  const server = await startRedisSandbox();
+  onTestFinished(() => server.close());
+  const line = await startFaultProxy(server.port);
+  onTestFinished(() => line.close());
+  const { redis } = readSettings({ REDIS_URL: `redis://127.0.0.1:${String(line.port)}` });
+  const client = connectRedis(redis.connection, 'queue', silentLogger);
+  const blocked = client.bzpopmin('nothing', 0);
+  const blockedClients = async (): Promise<string> => server.client.info('clients');
+  await vi.waitFor(async () => expect(await blockedClients()).toContain('blocked_clients:1'));
+  // Whether it is ready is asked for, and not answered.
+  line.set({ kind: 'drop-replies' });
+  const connected = once(client, 'connect');
+  line.cut();
+  await connected;
+  client.disconnect();
+  await expect(blocked).rejects.toThrow('Connection is closed');
 });
