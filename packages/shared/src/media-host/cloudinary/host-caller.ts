@@ -4,7 +4,7 @@ import type { HoldfastError } from '../../errors/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
 import type { HostOutcomes } from '../host-outcomes.js';
 import type { AgentPool } from './agent-pool.js';
-import { callHost } from './host-call.js';
+import { callHost, sendForm } from './host-call.js';
 import { HostFailure, toHostError } from './host-failure.js';
 import type { RateBudget } from './rate-budget.js';
 import { readRateLimit } from './reply-schemas.js';
@@ -76,7 +76,7 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
     access,
     observed,
     signed: (signal, call, read) =>
-      observed(signal, async () => read(await within(timeouts.callMs, signal, call))),
+      observed(signal, async () => read(await sendForm(() => within(timeouts.callMs, signal, call)))),
     admin: (signal, call, read) =>
       observed(signal, async () => {
         metered += 1;
