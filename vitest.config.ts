@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the sources: the '@holdfast/source' condition of each package's exports.
@@ -10,9 +10,13 @@ const conditions = ['@holdfast/source', 'module', 'node', 'development|productio
  */
 function temporaryFolder(): Record<string, string> {
   const inMemory = '/dev/shm';
-  if (!existsSync(inMemory)) return {};
-  const { bavail, bsize } = statfsSync(inMemory);
-  return bavail * bsize > 4e9 ? { TMPDIR: inMemory } : {};
+  try {
+    accessSync(inMemory, constants.W_OK);
+    const { bavail, bsize } = statfsSync(inMemory);
+    return bavail * bsize > 4e9 ? { TMPDIR: inMemory } : {};
+  } catch {
+    return {};
+  }
 }
 
 // oxlint-disable-next-line import/no-default-export -- vitest reads its configuration from the default export

@@ -30,7 +30,7 @@ export const run = (command, args, { quiet = false, env = {} } = {}) =>
     let interruptedBy;
     const passOn = (signal) => {
       interruptedBy = signal;
-      child.kill(signal);
+      child?.kill(signal);
     };
     // Before the program begins: a signal between the two would end this process alone.
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, passOn);

@@ -33,7 +33,7 @@ const WHILE_BUSY_MS = 5_000;
 const SNAPSHOT_LOOK_EVERY = 45;
 
 export interface WorkerWatch extends Service {
-  /** True while Redis does what the watch asks: its last look was answered, and nothing in it refused. */
+  /** True while Redis does what the watch waits for: the last look since the connection is there went to its end. */
   redisServes(): boolean;
 }
 
@@ -135,6 +135,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   };
   // Another server may have taken the place of the one before, or a restart may have lost what was not on disk.
   const onReady = (): void => {
+    served = false;
     presence.forget();
     tick();
   };

@@ -44,7 +44,7 @@ export interface VerifiedEntry {
 /** superseded: the record has another revision by now; missing: the host has lost it. */
 export type VerifiedOutcome = 'verified' | 'superseded' | 'absent' | 'tombstoned' | 'missing';
 
-/** What `noteFailure` writes into a record, unless that revision is verified, deleted or no longer there. */
+/** What `noteFailure` writes into a record, unless it is deleted, or the revision that is named is verified or no longer there. */
 export interface FailedAttempt {
   id: string;
   /** 0 = whatever revision is there. */

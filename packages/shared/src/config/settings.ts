@@ -15,7 +15,7 @@ export interface UploadSettings {
   maxBytes: number;
   /** Uploads at once in one API; further ones get OVERLOADED. */
   maxConcurrent: number;
-  /** Jobs waiting in `save` and `verify` above which uploads get OVERLOADED. */
+  /** Jobs waiting or delayed in `save` and `verify` above which uploads get OVERLOADED. */
   maxBacklog: number;
   /** Media types such as `image/png`, or `image/*`. */
   allowedTypes: readonly string[];

@@ -27,6 +27,8 @@ it.each([
   // INFO says that there is no file for every write, CONFIG is refused: snapshots may be on.
   [false, null, null, ['UNKNOWN_PERSISTENCE']],
   [null, null, null, ['UNKNOWN_PERSISTENCE']],
+  [null, null, '', ['UNKNOWN_PERSISTENCE']],
+  [null, null, '3600 1', []],
 ] as const)(
   'judges a server with AOF %s, fsync %s and snapshots %s by what it lets us see',
   (aofEnabled, fsyncPolicy, snapshotSchedule, codes) => {

@@ -21,8 +21,9 @@ interface Rule extends Finding {
 
 const persists = (facts: ServerFacts): boolean =>
   facts.aofEnabled === true || (facts.snapshotSchedule ?? '') !== '';
-/** Without a file for every write, snapshots decide; many managed servers hide their schedule. */
-const hidden = (facts: ServerFacts): boolean => facts.aofEnabled !== true && facts.snapshotSchedule === null;
+/** Nothing is known that keeps the data, and not all can be seen that could: many managed servers hide one or both. */
+const hidden = (facts: ServerFacts): boolean =>
+  !persists(facts) && (facts.aofEnabled === null || facts.snapshotSchedule === null);
 
 /** What is judged of the server, as a list; the first words of each message say what is, the fix what to do. */
 const rules: readonly Rule[] = [

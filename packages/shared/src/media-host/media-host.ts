@@ -34,7 +34,7 @@ export interface PutResult {
   existed: boolean;
 }
 
-/** One answer of a listing. Assets that exist only as a backup, or whose files are damaged, are left out. */
+/** One answer of a listing. Assets that exist only as a backup, or whose bytes or description are gone, are left out; damaged bytes are shown. */
 export interface AssetPage {
   assets: HostAsset[];
   /** Null on the last page. A page may be short, or empty, while more remain. */

@@ -125,7 +125,7 @@ function hashOf(text: string | undefined, length: number): string | null {
   return text?.length === length && LOWER_HEX.test(text) ? text : null;
 }
 
-/** More edits than any media has seen, and few enough that the next ones can still be counted. */
+/** More edits than any media will see: a higher number was put there by hand. */
 const HIGHEST_REVISION = 1e9;
 
 /** People can edit this too: a record whose revision is no count could be read and edited by nobody. */

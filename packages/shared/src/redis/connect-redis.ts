@@ -85,6 +85,8 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         ...(connection.tls ? { sentinelTLS: {} } : {}),
         failoverDetector: true,
         Connector: SentinelConnector,
+        // One that takes connections and never answers would hold up the search for ever.
+        sentinelCommandTimeout: 2_000,
         sentinelRetryStrategy: reconnectDelay,
       });
     case 'cluster':

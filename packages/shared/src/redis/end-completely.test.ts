@@ -23,6 +23,7 @@ it.each([
 ])('ends a client that waits for its next try, and one made of it: %s', async (variable, scheme) => {
   const client = await connectToNobody(variable, scheme);
   const made = (client as Redis).duplicate();
+  onTestFinished(() => made.disconnect());
   made.on('error', () => undefined);
   await Promise.all([once(client, 'reconnecting'), once(made, 'reconnecting')]);
   const unsent = client.get('key');

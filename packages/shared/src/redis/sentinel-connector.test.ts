@@ -8,7 +8,8 @@ const CLIENTS = 6;
 /** Longer than the pause between two tries: most of the time a client is waiting for a sentinel's answer. */
 const ANSWERS_AFTER_MS = 600;
 
-it('keeps every client through a failover that is told of while it asks for the master', async () => {
+/** Sentinels behind links of their own, and the settings that name these. */
+async function linkedSentinels() {
   const servers = await startSentinelSandbox();
   onTestFinished(() => servers.close());
   const links = await Promise.all(
@@ -21,9 +22,38 @@ it('keeps every client through a failover that is told of while it asks for the 
     ...servers.env,
     REDIS_SENTINELS: links.map(({ port }) => `127.0.0.1:${String(port)}`).join(','),
   });
-  const clients = Array.from({ length: CLIENTS }, () =>
-    connectRedis(redis.connection, 'background', silentLogger),
-  );
+  return { servers, links, connection: redis.connection };
+}
+
+it('passes over a sentinel that takes connections and never answers', async () => {
+  const { links, connection } = await linkedSentinels();
+  links[0]?.set({ kind: 'drop-replies' });
+  const client = connectRedis(connection, 'background', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+});
+
+it('leaves no connection to a sentinel when it is closed while it waits for its next try', async () => {
+  const { servers, links, connection } = await linkedSentinels();
+  const client = connectRedis(connection, 'background', silentLogger);
+  await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+  const open = (): number => links.reduce((sum, link) => sum + link.size(), 0);
+  await vi.waitFor(() => expect(open()).toBeGreaterThanOrEqual(links.length), { timeout: 10_000 });
+  const closed = new Promise<void>((resolve) => {
+    client.once('reconnecting', () => resolve(closeRedis(client)));
+  });
+  // No failover, which would end what listens for one.
+  const ours = String(await servers.client.client('LIST'))
+    .split('\n')
+    .find((line) => line.includes('name=holdfast-background '));
+  await servers.client.client('KILL', 'ID', /^id=(\d+)/.exec(ours ?? '')?.[1] ?? '');
+  await closed;
+  await vi.waitFor(() => expect(open()).toBe(0), { timeout: 10_000 });
+});
+
+it('keeps every client through a failover that is told of while it asks for the master', async () => {
+  const { servers, links, connection } = await linkedSentinels();
+  const clients = Array.from({ length: CLIENTS }, () => connectRedis(connection, 'background', silentLogger));
   onTestFinished(async () => void (await Promise.all(clients.map((client) => closeRedis(client)))));
   const statuses = (): string[] => clients.map(({ status }) => status);
   const all = (status: string): string[] => clients.map(() => status);
