@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { SyncPayload } from '@holdfast/shared/jobs';
-import { aRecord } from '@holdfast/shared/testing';
+import { aRecord, cutClients } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { silentLogger } from '@holdfast/shared/logging';
@@ -29,9 +29,7 @@ const untilRedisIsBack = () =>
   vi.waitFor(() => Promise.all([bench.queues.counts(), bench.catalog.counts()]), within);
 /** Cuts the connections of one role; the watch looks at once when its own is back. */
 const cut = async (role: string): Promise<void> => {
-  const clients = ((await bench.sandbox.client.call('CLIENT', 'LIST')) as string).split('\n');
-  for (const line of clients.filter((one) => one.includes(`name=holdfast-${role} `)))
-    await bench.sandbox.client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '');
+  await cutClients(bench.sandbox.client, `name=holdfast-${role} `);
   // The test's own were among them.
   await untilRedisIsBack();
 };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { aRecord, freePort, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, cutClients, freePort, type RedisSandbox } from '@holdfast/shared/testing';
 import { openBench, type Bench } from './support/start-worker.js';
 import { spawnWorker } from './support/worker-child.js';
 
@@ -58,20 +58,14 @@ it('exits 0 on SIGTERM and gives back what it was doing, so that another worker 
   );
 });
 
-/** Has the worker look at once: it does when this connection of its comes back. The queues have another one. */
-async function cutWatch({ client }: RedisSandbox): Promise<void> {
-  const lines = String(await client.client('LIST')).split('\n');
-  for (const line of lines.filter((one) => one.includes('name=holdfast-background ')))
-    await client.client('KILL', 'ID', /^id=(\d+)/.exec(line)?.[1] ?? '');
-}
-
 it.each([
   ['is silent', async (redis: RedisSandbox) => redis.pause(), async (redis: RedisSandbox) => redis.resume()],
   [
     'refuses writes',
     async (redis: RedisSandbox) => {
       await redis.client.config('SET', 'maxmemory', '1');
-      await cutWatch(redis);
+      // It looks at once when this connection comes back. The queues have another one.
+      await cutClients(redis.client, 'name=holdfast-background ');
     },
     (redis: RedisSandbox) => redis.client.config('SET', 'maxmemory', '0'),
   ],

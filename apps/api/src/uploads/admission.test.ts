@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
+import { cutClients } from '@holdfast/shared/testing';
 import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench, type UploadBench, uploadLimits } from '../../test/support/upload-bench.js';
 
@@ -94,9 +95,7 @@ describe('admission', () => {
     const accept = bench.uploads.intents.accept;
     bench.uploads.intents.accept = async (...of) => {
       const outcome = await accept(...of);
-      const clients = ((await client.call('CLIENT', 'LIST')) as string).split('\n');
-      const producer = clients.find((line) => line.includes('name=holdfast-producer ')) ?? '';
-      await client.call('CLIENT', 'KILL', 'ID', /^id=(\d+)/.exec(producer)?.[1] ?? '');
+      expect(await cutClients(client, 'name=holdfast-producer ')).toBe(1);
       return outcome;
     };
     const { status, body } = await bench.send([['file', aPng()]]);

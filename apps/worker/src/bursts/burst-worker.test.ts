@@ -247,23 +247,6 @@ describe('giving back', () => {
   });
 });
 
-describe('closing', () => {
-  it('ends although the connection that waits for jobs is just away', async () => {
-    const started = startWorker({ concurrency: 8 });
-    const blocking = await started.backend.blockingClient;
-    await soon(async () => expect(await clients('bzpopmin')).toHaveLength(1));
-    const closed = new Promise<void>((resolve, reject) => {
-      blocking?.on('reconnecting', () => void started.close().then(resolve, reject));
-    });
-    await redis.client.client(
-      'KILL',
-      'ID',
-      /^id=(\d+)/.exec((await clients('bzpopmin'))[0] ?? '')?.[1] ?? '',
-    );
-    await closed;
-  });
-});
-
 describe('finishing', () => {
   it('finishes those that end together, and keeps what each of them keeps', async () => {
     await queue.addBulk([

@@ -133,34 +133,6 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     expect(await rig.find(asset)).toMatchObject({ title: 'Newer', revision: 5, status: 'verified' });
   });
 
-  it('writes its mark again when the host lost it, and keeps the id', async () => {
-    const rig = await openSyncRig(sandbox, kind);
-    const asset = await rig.upload({ title: 'Kept' });
-    const record = await synced(rig, asset);
-    await rig.host.annotate(asset, { context: { note: 'others were here' }, tags: [...asset.tags] });
-    const run = await rig.sync();
-    expect(run.findings.map((finding) => finding.code)).toEqual(['MARK_LOST']);
-    expect((await rig.catalog.counts()).total).toBe(1);
-    await sandbox.client.flushall();
-    expect(lasting(await synced(rig, asset))).toEqual(lasting(record));
-  });
-
-  it.each([
-    ['hf_rev', '1e999'],
-    ['hf_rev', '1e20'],
-    ['hf_id', 'cld-a:b'],
-  ])('writes its mark again when somebody made %s on the host %s', async (name, value) => {
-    const rig = await openSyncRig(sandbox, kind);
-    const asset = await rig.upload({ title: 'Kept' });
-    const record = await synced(rig, asset);
-    await rig.host.annotate(asset, { context: { ...asset.context, [name]: value }, tags: asset.tags });
-    const run = await rig.sync();
-    expect(run.findings.map((finding) => finding.code)).toEqual(['MARK_LOST']);
-    expect(await rig.find(asset)).toEqual(record);
-    await sandbox.client.flushall();
-    expect(lasting(await synced(rig, asset))).toEqual(lasting(record));
-  });
-
   it('lets the record of a foreign asset follow the host at the same revision', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.foreign('others/a', { title: 'One' });

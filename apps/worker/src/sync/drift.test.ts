@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { newMediaId } from '@holdfast/shared/media';
+import { carriedFields, newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { about, editHere, report, words } from '../../test/support/drift-report.js';
@@ -189,6 +189,20 @@ describe('the drift report', () => {
     expect(await rig.state.findRun('refused')).toMatchObject({ errors: 1 });
     expect(words((await report(rig)).items)).toEqual([['different', 'MARK_LOST', 'failed']]);
   });
+
+  it.each(['sync', 'webhook'] as const)(
+    'tells media of others that first came by %s from uploads',
+    async (source) => {
+      const rig = await openSyncRig(sandbox, 'cloudinary');
+      const asset = await rig.foreign('others/a');
+      const fields = { ...carriedFields(rig.recordOf(asset)), source };
+      await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
+      await rig.sync();
+      expect((await report(rig)).items).toMatchObject([
+        { code: 'NOT_IN_CATALOG', detail: 'put on the host by others' },
+      ]);
+    },
+  );
 
   it('tells what others did in the same moment', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');

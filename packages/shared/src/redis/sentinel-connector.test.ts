@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
-import { startFaultProxy, startSentinelSandbox } from '../testing/index.js';
+import { cutClients, startFaultProxy, startSentinelSandbox } from '../testing/index.js';
 import { closeRedis, connectRedis } from './index.js';
 
 const CLIENTS = 6;
@@ -43,10 +43,7 @@ it('leaves no connection to a sentinel when it is closed while it waits for its 
     client.once('reconnecting', () => resolve(closeRedis(client)));
   });
   // No failover, which would end what listens for one.
-  const ours = String(await servers.client.client('LIST'))
-    .split('\n')
-    .find((line) => line.includes('name=holdfast-background '));
-  await servers.client.client('KILL', 'ID', /^id=(\d+)/.exec(ours ?? '')?.[1] ?? '');
+  expect(await cutClients(servers.client, 'name=holdfast-background ')).toBe(1);
   await closed;
   await vi.waitFor(() => expect(open()).toBe(0), { timeout: 10_000 });
 });

@@ -1,3 +1,4 @@
+export { cutClients } from './cut-clients.js';
 export { aRecord } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';

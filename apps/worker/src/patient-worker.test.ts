@@ -1,0 +1,25 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { readSettings } from '@holdfast/shared/config';
+import { silentLogger } from '@holdfast/shared/logging';
+import { closeRedis, connectRedis } from '@holdfast/shared/redis';
+import { cutClients, startRedisSandbox } from '@holdfast/shared/testing';
+import { PatientWorker } from './patient-worker.js';
+
+it('closes although the connection that waits for jobs is just away', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const { connection } = readSettings({ REDIS_URL: redis.url }).redis;
+  const client = connectRedis(connection, 'queue', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  const worker = new PatientWorker('work', async () => undefined, { connection: client, autorun: false });
+  worker.on('error', () => undefined);
+  void worker.run();
+  const blocking = await worker.backend.blockingClient;
+  const waits = async (): Promise<string> => redis.client.info('clients');
+  await vi.waitFor(async () => expect(await waits()).toContain('blocked_clients:1'), { timeout: 10_000 });
+  const closed = new Promise<void>((resolve, reject) => {
+    blocking?.on('reconnecting', () => void worker.close().then(resolve, reject));
+  });
+  await cutClients(redis.client, ' cmd=bzpopmin ');
+  await closed;
+});

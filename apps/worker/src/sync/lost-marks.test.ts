@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind) => {
+  it('writes its mark again when the host lost it, and keeps the id', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Kept' });
+    await rig.sync();
+    const record = await rig.find(asset);
+    await rig.host.annotate(asset, { context: { note: 'others were here' }, tags: [...asset.tags] });
+    const run = await rig.sync();
+    expect(run.findings.map((finding) => finding.code)).toEqual(['MARK_LOST']);
+    expect((await rig.catalog.counts()).total).toBe(1);
+    await sandbox.client.flushall();
+    await rig.sync();
+    expect(lasting(await rig.find(asset))).toEqual(lasting(record));
+  });
+
+  it.each([
+    ['hf_rev', '1e999'],
+    ['hf_rev', '1e20'],
+    ['hf_id', 'cld-a:b'],
+  ])('writes its mark again when somebody made %s on the host %s', async (name, value) => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Kept' });
+    await rig.sync();
+    const record = await rig.find(asset);
+    await rig.host.annotate(asset, { context: { ...asset.context, [name]: value }, tags: asset.tags });
+    const run = await rig.sync();
+    expect(run.findings.map((finding) => finding.code)).toEqual(['MARK_LOST']);
+    expect(await rig.find(asset)).toEqual(record);
+    await sandbox.client.flushall();
+    await rig.sync();
+    expect(lasting(await rig.find(asset))).toEqual(lasting(record));
+  });
+});
