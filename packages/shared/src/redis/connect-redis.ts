@@ -30,6 +30,7 @@ const clusterTries: Record<RedisRole, number> = {
 };
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 const roleOptions: Record<RedisRole, RedisOptions> = {
   // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
@@ -53,7 +54,7 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
   const options: RedisOptions = {
     ...roleOptions[role],
     connectionName: `holdfast-${role}`,
-    connectTimeout: 5_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: reconnectDelay,
     // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
     // for that. Where they may not, the caller hears what the server said, not that nobody answered.
@@ -85,8 +86,9 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         ...(connection.tls ? { sentinelTLS: {} } : {}),
         failoverDetector: true,
         Connector: SentinelConnector,
-        // One that takes connections and never answers would hold up the search for ever.
-        sentinelCommandTimeout: 2_000,
+        // One that takes connections and never answers would hold up the search for ever. As long as for an address that
+        // takes none: the time covers the connection and the greeting too, and slow sentinels must be heard.
+        sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
         sentinelRetryStrategy: reconnectDelay,
       });
     case 'cluster':

@@ -5,8 +5,8 @@ import { cutClients, startFaultProxy, startSentinelSandbox } from '../testing/in
 import { closeRedis, connectRedis } from './index.js';
 
 const CLIENTS = 6;
-/** Longer than the pause between two tries: most of the time a client is waiting for a sentinel's answer. */
-const ANSWERS_AFTER_MS = 600;
+/** Each way. A search takes three round trips, longer than the pause between two tries: most of the time a client is searching. */
+const ARRIVES_AFTER_MS = 300;
 
 /** Sentinels behind links of their own, and the settings that name these. */
 async function linkedSentinels() {
@@ -31,6 +31,17 @@ it('passes over a sentinel that takes connections and never answers', async () =
   const client = connectRedis(connection, 'background', silentLogger);
   onTestFinished(() => closeRedis(client));
   await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+});
+
+it('hears sentinels whose every answer takes more than a second', async () => {
+  const { links, connection } = await linkedSentinels();
+  for (const link of links) link.set({ kind: 'delay', ms: 600 });
+  const client = connectRedis(connection, 'background', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  const failures: unknown[] = [];
+  client.on('error', (error) => failures.push(error));
+  await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+  expect(failures).toEqual([]);
 });
 
 it('leaves no connection to a sentinel when it is closed while it waits for its next try', async () => {
@@ -63,7 +74,7 @@ it('keeps every client through a failover that is told of while it asks for the 
       ),
     10_000,
   );
-  for (const link of links) link.set({ kind: 'delay', ms: ANSWERS_AFTER_MS });
+  for (const link of links) link.set({ kind: 'delay', ms: ARRIVES_AFTER_MS });
   await servers.killMaster();
   await vi.waitFor(() => expect(statuses()).not.toContain('ready'), 10_000);
   await vi.waitFor(() => expect(statuses()).toEqual(all('ready')), { timeout: 30_000, interval: 100 });
