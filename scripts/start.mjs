@@ -6,6 +6,13 @@ import { say } from './run-command.mjs';
 import { stopWithNpm } from './stop-with-npm.mjs';
 import { ensureProgram } from './system-packages.mjs';
 
+if (process.argv.length > 2) {
+  // Ignored, they would seem to have worked.
+  say(
+    'npm start takes no arguments. Settings come from the environment, or from a file named .env: see README.md',
+  );
+  process.exit(2);
+}
 stopWithNpm();
 await installWorkspace();
 say('Building ...');
