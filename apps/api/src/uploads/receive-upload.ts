@@ -133,6 +133,7 @@ async function finish(
     },
   });
   failpoint('upload.committed');
+  attempt.acceptanceAsked = true;
   return acceptUpload(deps, record, { committed: false, claim, isFresh: () => beating.isFresh() });
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench, type Part, type UploadBench } from '../../test/support/upload-bench.js';
 
@@ -170,6 +171,27 @@ describe('S17: bad input leaves nothing behind', () => {
       expect(bench.uploads.heartbeat.size()).toBe(0);
     },
   );
+});
+
+it('leaves no record of an upload that Redis accepted unheard, when it was too late to defer it', async () => {
+  const { intents, heartbeat } = bench.uploads;
+  const begin = heartbeat.begin.bind(heartbeat);
+  // As after 20 s without an answer.
+  heartbeat.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
+  const accept = intents.accept.bind(intents);
+  const accepted: string[] = [];
+  intents.accept = async (upload) => {
+    accepted.push(await accept(upload));
+    throw new HoldfastError('QUEUE_UNAVAILABLE');
+  };
+  const { status, body } = await bench.send([['file', aPng(1_000)]]);
+  expect({ status, code: body['code'], accepted }).toEqual({
+    status: 503,
+    code: 'QUEUE_UNAVAILABLE',
+    accepted: ['accepted'],
+  });
+  expect(await bench.filesOnHost()).toEqual([]);
+  expect(await bench.catalog.counts()).toMatchObject({ total: 0 });
 });
 
 it.each([

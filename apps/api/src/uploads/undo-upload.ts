@@ -16,6 +16,8 @@ export interface Undo {
   ref: AssetRef | null;
   /** True when the host may still store the asset after we have looked. */
   unsettled: boolean;
+  /** True when Redis was asked to accept the upload: it may have done so unheard, or do so yet. */
+  acceptanceAsked: boolean;
   /** Of an upload with an Idempotency-Key: other tries may have its id by now. */
   owner?: Owner;
 }
@@ -44,10 +46,13 @@ export function createUndoing(deps: {
   let held = 0;
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
-  const remember = async ({ id, ref, owner }: Undo, dueInMs: number | null): Promise<void> => {
+  const remember = async (
+    { id, ref, owner, acceptanceAsked }: Undo,
+    dueInMs: number | null,
+  ): Promise<void> => {
     if (owner !== undefined && !(await owner.letGo())) return;
     if (ref !== null && dueInMs !== null) await refusedAssets.add(ref, Date.now() + dueInMs);
-    await intents.drop(id);
+    await (acceptanceAsked ? intents.abandon(id) : intents.drop(id));
   };
 
   const untilRedisIsBack = async (upload: Undo, dueInMs: number | null): Promise<void> => {

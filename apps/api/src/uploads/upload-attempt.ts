@@ -19,6 +19,8 @@ export interface UploadAttempt {
   ref: AssetRef | null;
   /** True from the moment the host may have something under `ref`. */
   sent: boolean;
+  /** True from the moment Redis may accept it. */
+  acceptanceAsked: boolean;
   /** The running transfer of a large body. */
   transfer: Promise<unknown> | null;
 }
@@ -40,6 +42,7 @@ export function newAttempt(
     filename: '',
     ref: null,
     sent: false,
+    acceptanceAsked: false,
     transfer: null,
   };
 }

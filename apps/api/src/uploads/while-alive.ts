@@ -46,7 +46,7 @@ export async function whileAlive<T>(
 
 async function undoAttempt(
   { claims, undoing }: AliveDependencies,
-  { id, claim, sent, ref }: UploadAttempt,
+  { id, claim, sent, ref, acceptanceAsked }: UploadAttempt,
   beating: Beating,
   error: unknown,
 ): Promise<void> {
@@ -55,7 +55,7 @@ async function undoAttempt(
   const unsettled =
     !isHoldfastError(error) || isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_REJECTED', 'INTERNAL');
   const owner = claim === null ? {} : { owner: ownerOf(claims, claim, beating, 'give up') };
-  await undoing.undo({ id, ref: sent ? ref : null, unsettled, ...owner });
+  await undoing.undo({ id, ref: sent ? ref : null, unsettled, acceptanceAsked, ...owner });
 }
 
 /** A transfer that still runs could store the asset after we removed it. */

@@ -126,6 +126,28 @@ redis.call('DEL', p .. ':intent:' .. ARGV[1])
 return 'ok'
 `);
 
+/**
+ * ARGV: id, ms. Of an upload that is refused after its acceptance was asked for: a record that the acceptance has made, or makes
+ * its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, and for so long a dead
+ * intent refuses what comes late.
+ */
+export const abandonScript = defineScript(`${savePrelude}
+local id = ARGV[1]
+local key = p .. ':intent:' .. id
+redis.call('ZREM', p .. ':intents', id)
+redis.call('HSET', key, 'state', 'dead')
+redis.call('PEXPIRE', key, ARGV[2])
+local measured, content = read(id)
+if not measured then return 'absent' end
+redis.call('ZADD', p .. ':tombstones', now_ms(), id)
+redis.call('ZREM', p .. ':unpushed', id)
+if measured[STATUS] ~= 'v' and measured[STATUS] ~= '' then redis.call('ZREM', p .. ':i:s:' .. measured[STATUS], id) end
+each_index(id, content, remove_entry)
+redis.call('DEL', record_key(id))
+note_change()
+return 'removed'
+`);
+
 /** ARGV: age in ms, count. Intents without a heartbeat for that long: id, state, publicId, tries of each. */
 export const staleScript = defineScript(`${timePrelude}
 local found = {}

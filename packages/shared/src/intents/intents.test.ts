@@ -71,6 +71,23 @@ it('lists what had no heartbeat for long and counts the tries of what is settled
   expect(await intents.stale(10)).toEqual([]);
 });
 
+it('takes back what was accepted unheard, with its index entries, and refuses what is accepted late', async () => {
+  const [heard, late] = [aRecord({ category: 'sea', tags: ['a'] }), aRecord()];
+  for (const { id, publicId } of [heard, late]) await intents.open(id, publicId, 10);
+  await intents.accept({ record: heard });
+  await intents.abandon(heard.id);
+  await intents.abandon(late.id);
+  expect(await intents.accept({ record: late, committed: true })).toBe('dead');
+  expect(await intents.accept({ record: heard, committed: true })).toBe('dead');
+  expect(await intents.stale(10, 0)).toEqual([]);
+  // Only the dead intents are left, for a minute, and the tombstone: a save or a sync must not bring it back either.
+  for (const { id } of [heard, late])
+    expect(await redis.client.pttl(`{holdfast}:intent:${id}`)).toBeGreaterThan(0);
+  expect(await catalog.save(heard)).toBe('tombstoned');
+  expect(await catalog.counts()).toMatchObject({ total: 0 });
+  expect((await redis.client.keys('{holdfast}:i:*')).toSorted()).toEqual([]);
+});
+
 it('refuses to open when too many jobs wait', async () => {
   await redis.client.rpush('{holdfast}:save:wait', 'a', 'b', 'c');
   expect(await intents.open(aRecord().id, 'x', 2)).toBe('overloaded');

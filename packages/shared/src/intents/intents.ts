@@ -12,6 +12,7 @@ import {
   type ScriptArgument,
 } from '../redis/index.js';
 import {
+  abandonScript,
   acceptScript,
   beatScript,
   buryScript,
@@ -68,6 +69,8 @@ type OpenOutcome = 'opened' | 'overloaded';
 
 /** A live intent without a heartbeat for this long may be given up by anyone (docs/architecture.md, crash windows). */
 const INTENT_STALE_MS = 30_000;
+/** What a connection that is gone had sent is read within moments once the server runs again. */
+const LATE_ACCEPTANCE_MS = 60_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
 export const ACKNOWLEDGE_WITHIN_MS = 20_000;
 
@@ -113,6 +116,13 @@ export function createIntents(
     accept: async (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
     drop: async (id: string): Promise<void> => {
       await run(dropScript, [id]);
+    },
+    /**
+     * Instead of `drop`, where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet.
+     * Takes the record out again, and refuses an acceptance that comes later.
+     */
+    abandon: async (id: string): Promise<void> => {
+      await run(abandonScript, [id, LATE_ACCEPTANCE_MS]);
     },
     /** live and stale becomes dead; answers the state after that. */
     kill: async (id: string): Promise<IntentState> =>
