@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq';
-import { toHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
@@ -12,7 +12,6 @@ import { PatientWorker } from './patient-worker.js';
 import { redisGone } from './redis-gone.js';
 import { createRefusalGuard } from './refusal-guard.js';
 import { parsePayload, type RunJob } from './run-job.js';
-import { startLimit } from './start-limit.js';
 import { LOCK_LOST, settleJob } from './settle-job.js';
 
 export interface WorkerOptions {
@@ -48,7 +47,7 @@ export interface QueueWorker extends Service {
 export function createWorker(options: WorkerOptions): QueueWorker {
   const { queue, connection, prefix, concurrency, cancelAfterMs, runJob, noteFailure } = options;
   const log = options.log.child({ queue });
-  /** Failures that ran here, and so are noted already. */
+  /** Failures of jobs that ran here: runJob has told of them. */
   const noted = new WeakSet<Error>();
   const notes = new Set<Promise<void>>();
   let started = 0;
@@ -83,7 +82,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     lockDuration: workerTimings.lockDurationMs,
     stalledInterval: workerTimings.stalledIntervalMs,
     maxStalledCount: workerTimings.maxStalledCount,
-    maxStartedAttempts: startLimit[queue],
     skipStalledCheck: true,
     runRetryDelay: 1_000,
   };
@@ -124,7 +122,10 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     try {
       const payload = parsePayload(job.name, job.data);
       const failure = { name: job.name, payload, attempt: job.attemptsMade, final: true };
-      await noteFailure({ ...failure, error: toHoldfastError(error) });
+      await noteFailure({
+        ...failure,
+        error: new HoldfastError('WORKER_LOST', error.message, { cause: error }),
+      });
     } catch (cause) {
       log.warn('job.failure_not_noted', { jobId: job.id, error: cause });
     }

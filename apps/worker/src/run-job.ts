@@ -1,19 +1,10 @@
 import type { Job } from 'bullmq';
 import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
-import {
-  GiveUp,
-  HandBack,
-  isJobName,
-  jobs,
-  type JobName,
-  type JobPayload,
-  type QueueName,
-} from '@holdfast/shared/jobs';
+import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { JobHandler, JobHandlers } from './job-handler.js';
 import type { JobMetrics, JobOutcomeWord } from './job-metrics.js';
 import type { NoteFailure } from './note-failure.js';
-import { startLimit } from './start-limit.js';
 import { handBackDelay } from './settle-job.js';
 
 export interface RunJobDependencies {
@@ -33,10 +24,11 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
     const startedAt = performance.now();
     const ended = (outcome: JobOutcomeWord): void =>
       metrics.count(name, outcome, (performance.now() - startedAt) / 1_000);
-    const payload = parsePayload(name, job.data);
     // The table pairs each name with its payload; the type cannot follow a name that is only known at run time.
     const handler = handlers[name] as JobHandler<JobName>;
+    let payload: JobPayload<JobName> | undefined;
     try {
+      payload = parsePayload(name, job.data);
       await handler(payload, { signal, attempt, log: jobLog });
       ended('done');
       jobLog.debug('job.done', { attempt, durationMs: Math.round(performance.now() - startedAt) });
@@ -47,32 +39,33 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
         jobLog.info('job.handed_back', { attempt, delayMs, reason: reasonOf(error) });
         throw error;
       }
-      const final = isLastAttempt(job, jobs[name].queue, error);
+      const final = isLastAttempt(job, error);
       const failure = failureOf(error);
       ended(final ? 'failed' : 'attempt_failed');
       jobLog[final ? 'error' : 'warn'](final ? 'job.failed' : 'job.attempt_failed', {
         attempt,
         error: failure,
       });
-      await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
-        jobLog.warn('job.failure_not_noted', { error: cause }),
-      );
+      // Whose it was is not known where the payload could not be read.
+      if (payload !== undefined)
+        await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
+          jobLog.warn('job.failure_not_noted', { error: cause }),
+        );
       throw error;
     }
   };
   return async (job, signal) => {
-    if (!isJobName(job.name)) throw new GiveUp(`there is no job named ${JSON.stringify(job.name)}`);
-    await run(job.name, job, signal);
+    if (isJobName(job.name)) return run(job.name, job, signal);
+    // Of another version, perhaps. It waits in the failed list.
+    const error = new GiveUp(`there is no job named ${JSON.stringify(job.name)}`);
+    log.error('job.failed', { job: job.name, jobId: job.id, error });
+    throw error;
   };
 }
 
 /** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
-function isLastAttempt(job: Job, queue: QueueName, error: unknown): boolean {
-  return (
-    error instanceof GiveUp ||
-    job.attemptsMade + 1 >= (job.opts.attempts ?? 1) ||
-    job.attemptsStarted >= startLimit[queue]
-  );
+function isLastAttempt(job: Job, error: unknown): boolean {
+  return error instanceof GiveUp || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
 }
 
 export function parsePayload<Name extends JobName>(name: Name, data: unknown): JobPayload<Name> {
@@ -80,7 +73,7 @@ export function parsePayload<Name extends JobName>(name: Name, data: unknown): J
     // Each definition parses to its own payload; the table's type cannot say so for a name that is not known here.
     return jobs[name].parse(data) as JobPayload<Name>;
   } catch (error) {
-    throw new GiveUp(toHoldfastError(error).message);
+    throw new GiveUp(toHoldfastError(error).message, { cause: error });
   }
 }
 

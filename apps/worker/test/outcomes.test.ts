@@ -6,13 +6,17 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
+import { createRunJob } from '../src/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
 beforeEach(async () => {
   bench = await openBench();
+  noted.length = 0;
 });
 const closeFirst: (() => Promise<void>)[] = [];
+/** What was told of failures to the record. */
+const noted: unknown[] = [];
 afterEach(async () => {
   for (const close of closeFirst.splice(0)) await close();
   await bench.close();
@@ -33,7 +37,7 @@ async function startScripted(
     concurrency: 1,
     cancelAfterMs: 0,
     runJob: (_job, signal) => work((run += 1), signal),
-    noteFailure: () => Promise.resolve(),
+    noteFailure: (failure) => Promise.resolve(void noted.push(failure)),
     log: silentLogger,
   });
   await worker.start();
@@ -106,15 +110,51 @@ it('gives back a job that is cut off by the shutdown, without its attempt', asyn
   expect(await look()).toMatchObject({ state: 'waiting', attemptsMade: 0 });
 });
 
-it('says failed of a media whose job killed too many workers to be run again', async () => {
+it('may be handed back as often as it takes', async () => {
+  await startScripted((run) => (run < 60 ? Promise.reject(new HandBack('not now')) : Promise.resolve()));
+  const look = await addJob();
+  await vi.waitFor(
+    async () => expect(await look()).toMatchObject({ state: 'completed', attemptsMade: 1 }),
+    within,
+  );
+});
+
+it('says failed of a media whose job lost too many workers to be run again, and why', async () => {
   const record = aRecord();
   await bench.catalog.save(record);
   await bench.queues.add(saveJob, { record, round: 0 });
-  await bench.sandbox.client.hset(
-    `${bench.keys.prefix}:save:${saveJob.idFor({ record, round: 0 })}`,
-    'ats',
-    50,
-  );
-  await bench.startWorker();
-  await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('failed'), within);
+  const { client } = bench.sandbox;
+  const queue = `${bench.keys.prefix}:save`;
+  const id = saveJob.idFor({ record, round: 0 });
+  // Taken by a worker that died, as were fifty before it, and looked at once.
+  await client.lmove(`${queue}:wait`, `${queue}:active`, 'LEFT', 'RIGHT');
+  await client.hset(`${queue}:${id}`, 'stc', 50);
+  await client.sadd(`${queue}:stalled`, id);
+  const worker = await startScripted(() => Promise.reject(new Error('was run')));
+  expect(await worker.recoverStalled()).toEqual([id]);
+  await vi.waitFor(() => expect(noted).toHaveLength(1), within);
+  expect(noted[0]).toMatchObject({
+    final: true,
+    error: { code: 'WORKER_LOST' },
+    payload: { record: { id: record.id } },
+  });
+});
+
+it.each([
+  ['a name that nobody knows', 'nobody', {}, /no job named "nobody"/],
+  ['data that cannot be read', 'push', { nonsense: true }, /payload of a push job is not valid/],
+])('tells of a job with %s, which fails at once', async (_what, name, data, reason) => {
+  const said: unknown[] = [];
+  const error = (event: string): void => void said.push(event);
+  const log = { ...silentLogger, error, child: () => ({ ...silentLogger, error }) };
+  const none = (): Promise<never> => Promise.reject(new Error('called'));
+  const runJob = createRunJob({
+    handlers: { save: none, verify: none, push: none, remove: none, refresh: none, sync: none },
+    noteFailure: none,
+    metrics: { count: () => undefined },
+    log,
+  });
+  const job = await bench.queues.queues.save.add(name, data);
+  await expect(runJob(job, new AbortController().signal)).rejects.toThrow(reason);
+  expect(said).toEqual(['job.failed']);
 });

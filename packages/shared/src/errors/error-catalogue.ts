@@ -59,6 +59,7 @@ export const errorCatalogue = {
   REDIS_START_FAILED: { status: 500, title: 'The embedded Redis did not start' },
   RECORD_DIFFERS: { status: 500, title: 'The record read back differs from the record saved' },
   DURABILITY_TOO_LOW: { status: 500, title: 'The server confirmed less durability than is required' },
+  WORKER_LOST: { status: 500, title: 'The job has lost its worker too often' },
   HOST_RATE_LIMITED: { status: 502, title: 'The media host asks to wait' },
   HOST_CURSOR_SPENT: { status: 502, title: 'The media host no longer knows the listing cursor' },
   RUN_SUPERSEDED: { status: 409, title: 'Another sync run holds the lease' },

@@ -2,8 +2,11 @@ import type { JobsOptions } from 'bullmq';
 import type { JobSettings } from '../config/index.js';
 import type { JobDefinition } from './define-job.js';
 
-/** A job that crashed its worker this often is not tried again: something in it kills processes. */
-const MAX_STARTS = 50;
+/**
+ * A job that lost its worker this often is not tried again: something in it kills processes. Starts are not limited: a job
+ * that waits for Redis or for the host is started again and again, which says nothing against it.
+ */
+const MAX_WORKERS_LOST = 50;
 
 /** The options of one job: its id, its attempts, and what is kept of it. Built here and nowhere else. */
 export function jobOptions<Payload>(
@@ -27,8 +30,7 @@ export function jobOptions<Payload>(
 export const workerTimings = {
   lockDurationMs: 20_000,
   stalledIntervalMs: 14_000,
-  maxStalledCount: 1_000,
-  maxStartedAttempts: MAX_STARTS,
+  maxStalledCount: MAX_WORKERS_LOST,
   /** Longest block of an idle worker. The watch makes up for wake-ups that a long block can lose. */
   blockSeconds: 900,
   watchIntervalMs: 20_000,
