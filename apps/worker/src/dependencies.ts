@@ -19,7 +19,6 @@ import {
   type RedisClient,
   type RedisKeys,
   type RedisRole,
-  reconnectRedis,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import type { JobHandler } from './job-handler.js';
@@ -27,7 +26,6 @@ import { createServerJudgement, type ServerJudgement } from './server-judgement.
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
-import { boundBarrier } from './verify/bound-barrier.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
 
@@ -83,14 +81,13 @@ export async function openDependencies(
   const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const server = createServerJudgement({ redis: background, settings: settings.redis, onFacts, log });
-  const unbound = createBarrier({
-    redis: barrierClient,
-    keys,
-    settings: settings.durability,
-    believesFsync: () => server.believesFsync(),
-  });
   const barrier = countConfirmations(
-    boundBarrier(unbound, () => reconnectRedis(barrierClient)),
+    createBarrier({
+      redis: barrierClient,
+      keys,
+      settings: settings.durability,
+      believesFsync: () => server.believesFsync(),
+    }),
     registry,
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);

@@ -31,6 +31,8 @@ const clusterTries: Record<RedisRole, number> = {
 
 const MAX_RECONNECT_DELAY_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Longer than any answer takes: that of a barrier that waits for disk and replicas in vain, 5 s each. */
+const SILENT_MS = 15_000;
 
 const roleOptions: Record<RedisRole, RedisOptions> = {
   // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
@@ -55,6 +57,9 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     ...roleOptions[role],
     connectionName: `holdfast-${role}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
+    // answer for that long. BullMQ blocks on its own for minutes; idle-check.ts of the worker looks after those.
+    ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
     retryStrategy: reconnectDelay,
     // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
     // for that. Where they may not, the caller hears what the server said, not that nobody answered.

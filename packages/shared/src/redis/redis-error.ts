@@ -12,7 +12,7 @@ const byReplyPrefix: readonly (readonly [RegExp, RedisErrorKind])[] = [
   [/^(?:OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, 'refused'],
   [/^(?:NOAUTH|WRONGPASS|NOPERM)/, 'credentials'],
   [
-    /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|connect |read E|write E)/,
+    /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Socket timeout|connect |read E|write E)/,
     'unreachable',
   ],
   [

@@ -71,6 +71,21 @@ it('loses one reply and its connection, and passes the next ones on', async () =
   await vi.waitFor(() => expect(second.heard).toEqual(['echo c']));
 });
 
+it('leaves without a sign what is open, for ever, and passes what comes', async () => {
+  const old = await open();
+  old.socket.write('a');
+  await vi.waitFor(() => expect(old.heard).toEqual(['echo a']));
+  proxy.set({ kind: 'strand' });
+  old.socket.write('b');
+  proxy.set({ kind: 'pass' });
+  old.socket.write('c');
+  const { socket, heard } = await open();
+  socket.write('d');
+  await vi.waitFor(() => expect(heard).toEqual(['echo d']));
+  expect(old.heard).toEqual(['echo a']);
+  expect(old.socket.destroyed).toBe(false);
+});
+
 it('cuts what is open and refuses what comes', async () => {
   const { ended } = await open();
   await vi.waitFor(() => expect(proxy.size()).toBe(1));

@@ -6,14 +6,16 @@ import { pipeline, Transform, type TransformCallback } from 'node:stream';
  * What a link does with its connections. `delay`: everything arrives `ms` later, each way; what is under way when the mode
  * changes arrives at once. `drop-replies`: the other side gets everything and does it, but its answers vanish; such
  * connections are reset when the link is whole again. `lose-reply`: so does only the nth answer from now, from 1, and its
- * connection is reset at once.
+ * connection is reset at once. `strand`: the connections that are open now carry nothing any more, without a sign, for ever;
+ * those that come pass.
  */
 export type LinkMode =
   | { kind: 'pass' }
   | { kind: 'refuse' }
   | { kind: 'delay'; ms: number }
   | { kind: 'drop-replies' }
-  | { kind: 'lose-reply'; nth: number };
+  | { kind: 'lose-reply'; nth: number }
+  | { kind: 'strand' };
 
 export interface FaultProxyOptions {
   /** Sees each piece that a client sends; the piece goes on once it resolves. Must not reject. */
@@ -38,6 +40,7 @@ export interface FaultProxy {
 interface Link {
   ends: readonly Socket[];
   lostReplies: boolean;
+  stranded: boolean;
 }
 
 /**
@@ -73,6 +76,10 @@ export async function startFaultProxy(
   const carry = (link: Link, isReply: boolean): Transform =>
     new Transform({
       transform(chunk: Buffer, _encoding, done) {
+        if (link.stranded) {
+          done();
+          return;
+        }
         if (mode.kind === 'drop-replies' && isReply) {
           link.lostReplies = true;
           dropped += chunk.length;
@@ -107,7 +114,7 @@ export async function startFaultProxy(
     target.on('error', () => undefined);
     target.setNoDelay(true);
     client.setNoDelay(true);
-    const link: Link = { ends: [client, target], lostReplies: false };
+    const link: Link = { ends: [client, target], lostReplies: false, stranded: false };
     links.add(link);
     const over = (): void => {
       if (client.destroyed || target.destroyed) {
@@ -138,6 +145,7 @@ export async function startFaultProxy(
       replies = 0;
       for (const { arrive } of late) arrive();
       if (next.kind === 'refuse') cut();
+      if (next.kind === 'strand') for (const link of links) link.stranded = true;
       if (next.kind !== 'drop-replies') for (const link of links) if (link.lostReplies) reset(link);
     },
     cut,
