@@ -1,7 +1,10 @@
 /** Calls to the host that change something, at once. */
 export const CALLS_AT_ONCE = 4;
 
-/** Runs `work` over all items, at most `limit` at once; results in their order. The first rejection ends it. */
+/**
+ * Runs `work` over all items, at most `limit` at once; results in their order. After the first rejection none is begun any more,
+ * and it is told when those under way have ended: whoever hears of it may give up what they stand on, such as a lease.
+ */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
   limit: number,
@@ -9,12 +12,20 @@ export async function inParallel<Item, Result>(
 ): Promise<Result[]> {
   const results: Result[] = [];
   let next = 0;
+  let failed = false;
   const lane = async (): Promise<void> => {
-    for (let index = next; index < items.length; index = next) {
+    for (let index = next; index < items.length && !failed; index = next) {
       next += 1;
-      results[index] = await work(items[index] as Item);
+      try {
+        results[index] = await work(items[index] as Item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, lane));
+  const rejected = lanes.find((ended) => ended.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
   return results;
 }
