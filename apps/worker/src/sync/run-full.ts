@@ -4,7 +4,7 @@ import type { RunOutcome } from '@holdfast/shared/sync';
 import { eachPage } from './each-page.js';
 import { reconcilePage } from './reconcile-page.js';
 import { sweepMissing } from './sweep-missing.js';
-import { checkpoint, type SyncSession } from './sync-session.js';
+import { beganOnHost, checkpoint, type SyncSession } from './sync-session.js';
 
 export const PAGE_SIZE = 500;
 /** How often the host may forget the cursor of one type before the run fails. */
@@ -24,8 +24,8 @@ export async function runFull(session: SyncSession): Promise<RunEnd> {
       await listType(session, type);
   }
   const result = await sweepMissing(session);
-  const at = run.startedAt;
-  const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: at, lookedAt: at };
+  const at = beganOnHost(session);
+  const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: run.startedAt, lookedAt: at };
   return { result, outcome };
 }
 

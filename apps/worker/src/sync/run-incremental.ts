@@ -2,7 +2,7 @@ import { isHoldfastError } from '@holdfast/shared/errors';
 import { eachPage } from './each-page.js';
 import { reconcilePage } from './reconcile-page.js';
 import { PAGE_SIZE, type RunEnd } from './run-full.js';
-import { checkpoint, type SyncSession } from './sync-session.js';
+import { beganOnHost, checkpoint, type SyncSession } from './sync-session.js';
 
 const RESTARTS = 3;
 
@@ -31,7 +31,7 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
       run.unchanged = 0;
     }
   }
-  const at = run.startedAt;
+  const at = beganOnHost(session);
   if (run.dryRun) return { result: 'ok', outcome: {} };
   // Runs after uploads look back less far, so they leave the mark to the others.
   const outcome = run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };

@@ -33,6 +33,11 @@ export async function checkpoint(session: SyncSession, seen: readonly number[] =
   session.safe = structuredClone(running);
 }
 
+/** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
+export function beganOnHost({ deps, running }: SyncSession): string {
+  return new Date(Date.parse(running.run.startedAt) + deps.host.hostNow() - deps.now()).toISOString();
+}
+
 export function countCalls(session: SyncSession): void {
   const calls = session.deps.host.meteredCalls();
   session.running.run.hostCalls += calls - session.countedCalls;

@@ -21,7 +21,9 @@ export async function yieldToOthers(
   if (lastRun === null || lastRun.finishedAt === null || lastRun.trigger !== trigger) return;
   const work = Math.min((lastRun.durationMs ?? 0) * UPLOAD_SYNC_SHARE, LONGEST_SPACING_MS);
   const calls = spacingOfUploadSyncs(knownBudget(host.budget(), rateLimit), now());
-  const delayMs = Date.parse(lastRun.finishedAt) + Math.max(work, calls) - now();
+  const spacing = Math.max(work, calls);
+  // No longer than that, though the other worker's clock may be ahead of ours.
+  const delayMs = Math.min(Date.parse(lastRun.finishedAt) + spacing - now(), spacing);
   if (delayMs > 0) throw new HandBack('a sync after uploads waits for its turn', Math.ceil(delayMs));
 }
 
