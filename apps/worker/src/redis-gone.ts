@@ -26,13 +26,18 @@ export function redisGone(connection: RedisClient): { promise: Promise<void>; fo
     clearTimeout(asking);
     asking = setTimeout(ask, ASK_EVERY_MS);
   };
-  let forgotten = false;
-  if (connection.status === 'ready') {
-    connection.once('close', begin);
+  // A moment without it is no outage.
+  const back = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    clearTimeout(asking);
     ask();
-  } else {
-    begin();
-  }
+  };
+  let forgotten = false;
+  connection.on('close', begin);
+  connection.on('ready', back);
+  if (connection.status === 'ready') ask();
+  else begin();
   return {
     promise,
     forget: () => {
@@ -40,6 +45,7 @@ export function redisGone(connection: RedisClient): { promise: Promise<void>; fo
       clearTimeout(timer);
       clearTimeout(asking);
       connection.off('close', begin);
+      connection.off('ready', back);
     },
   };
 }
