@@ -19,7 +19,7 @@ export async function nudgeQueues(
   try {
     const pipeline = redis.pipeline();
     for (const queue of queues) pipeline.zadd(keys.queue(queue, 'marker'), 0, '0');
-    await pipeline.exec();
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
   }

@@ -10,7 +10,7 @@ export async function shortenEventStreams(redis: RedisClient, keys: RedisKeys): 
     const pipeline = redis.pipeline();
     for (const queue of queueNames)
       pipeline.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', streamOptions.streams.events.maxLen);
-    await pipeline.exec();
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
   }

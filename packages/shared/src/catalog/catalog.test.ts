@@ -213,6 +213,15 @@ describe('list', () => {
   });
 });
 
+it('forgets what was taken in once the host has that revision, and not what came for a later one', async () => {
+  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x' }]);
+  await catalog.forgetTakenIn('a', 9);
+  expect((await catalog.findTakenIn(['a'])).get('a')).toEqual({ revision: 12, base: 'x' });
+  await catalog.forgetTakenIn('a', 12);
+  await catalog.forgetTakenIn('a', 12);
+  expect(await catalog.findTakenIn(['a'])).toEqual(new Map());
+});
+
 it('costs less than 1,000 bytes a record with a description, a category and three tags, indexes included', async () => {
   const used = async (): Promise<number> =>
     Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);

@@ -1,14 +1,29 @@
 import type { TakenIn } from '../media/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import {
+  defineScript,
+  fromRedisError,
+  scriptEdge,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
 
 /** Longer than the host is away. Then an edit there of the same field, before our push, is taken for the older one. */
 const KEPT_SECONDS = 7 * 86_400;
+
+/** ARGV: id, revision that the host has. What was taken in for a later one since then stays. */
+const forgetScript = defineScript(`
+local key = KEYS[1] .. ':taken:' .. ARGV[1]
+local revision = string.match(redis.call('GET', key) or '', '^%d+')
+if revision and tonumber(revision) <= tonumber(ARGV[2]) then redis.call('DEL', key) end
+return 'ok'
+`);
 
 /**
  * What the host had when its edits were taken in, from then until the host has our revision that joins them: by this the next
  * edit there is told from the one we have. Throws CATALOG_UNAVAILABLE.
  */
 export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   return {
     /** For records that were just saved with them. */
     noteTakenIn: async (edits: readonly (TakenIn & { id: string })[]): Promise<void> => {
@@ -31,13 +46,9 @@ export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
         throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
       }
     },
-    /** The host has it all now. */
-    forgetTakenIn: async (id: string): Promise<void> => {
-      try {
-        await redis.del(keys.takenIn(id));
-      } catch (error) {
-        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-      }
+    /** The host has all of this revision now. */
+    forgetTakenIn: async (id: string, revision: number): Promise<void> => {
+      await run(forgetScript, [id, revision]);
     },
   };
 }

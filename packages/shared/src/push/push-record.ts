@@ -86,7 +86,7 @@ export async function pushRecord(
     await host.annotate(ref, metadata, signal);
     written = record.revision;
     await catalog.notePushed(id, record.revision);
-    await catalog.forgetTakenIn(id);
+    await catalog.forgetTakenIn(id, written);
     outcome = 'pushed';
   }
   return { outcome, joined };
