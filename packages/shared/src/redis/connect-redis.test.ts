@@ -1,8 +1,41 @@
+import type { EventEmitter } from 'node:events';
+import type { Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
-import { startFaultProxy, startRedisSandbox } from '../testing/index.js';
-import { closeRedis, connectRedis, type RedisRole } from './index.js';
+import { startFaultProxy, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { closeRedis, connectionError, connectRedis, type RedisRole } from './index.js';
+
+it.each([
+  ['that is not there', '/16', async () => undefined],
+  [
+    'that its user has no right to',
+    '/3',
+    async (redis: RedisSandbox) => redis.client.acl('SETUSER', 'default', '-select'),
+  ],
+])('never serves from another database than the one %s', async (_what, path, prepare) => {
+  const server = await startRedisSandbox();
+  onTestFinished(() => server.close());
+  await prepare(server);
+  const { redis } = readSettings({ REDIS_URL: `${server.url.replace(/\/0$/, '')}${path}` });
+  const client = connectRedis(redis.connection, 'background', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  const made = (client as Redis).duplicate();
+  onTestFinished(() => made.disconnect());
+  const ready: string[] = [];
+  for (const one of [client, made]) one.on('ready', () => void ready.push('ready'));
+  const tries = (one: EventEmitter): Promise<void> =>
+    new Promise((resolve) => {
+      let count = 0;
+      one.on('reconnecting', () => {
+        count += 1;
+        if (count === 3) resolve();
+      });
+    });
+  await Promise.all([tries(client), tries(made)]);
+  expect(ready).toEqual([]);
+  expect(connectionError(client)?.message).toMatch(/DB index is out of range|NOPERM/);
+});
 
 const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
 

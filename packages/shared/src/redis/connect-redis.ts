@@ -4,6 +4,7 @@ import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { endCompletely } from './end-completely.js';
+import { insistOnDatabase } from './insist-on-database.js';
 import { redisErrorKind } from './redis-error.js';
 import { SentinelConnector } from './sentinel-connector.js';
 
@@ -70,7 +71,7 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     },
     ...login(connection),
   };
-  const client = endCompletely(open(connection, role, options));
+  const client = insistOnDatabase(endCompletely(open(connection, role, options)));
   logConnection(client, role, log);
   return client;
 }
@@ -137,6 +138,8 @@ const QUIET_MS = 60_000;
 function logConnection(client: RedisClient, role: RedisRole, log: Logger): void {
   let lastLoggedAt = -Infinity;
   client.on('error', (error: Error) => {
+    // What follows when a connection is given up says nothing of why.
+    if (lastErrors.has(client) && error.message.startsWith("Stream isn't writeable")) return;
     lastErrors.set(client, error);
     const now = performance.now();
     if (now - lastLoggedAt < QUIET_MS) return;
