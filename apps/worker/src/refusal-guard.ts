@@ -1,4 +1,4 @@
-import { redisErrorKind } from '@holdfast/shared/redis';
+import { redisErrorKind, type RedisErrorKind } from '@holdfast/shared/redis';
 import type { Logger } from '@holdfast/shared/logging';
 
 /** The part of a BullMQ worker that the guard needs. */
@@ -20,9 +20,12 @@ export interface RefusalGuard {
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
 
+/** What the next command will meet as well; an outage ends the connection, and ioredis waits by itself. */
+const lasting: ReadonlySet<RedisErrorKind> = new Set(['refused', 'demoted', 'credentials']);
+
 /**
- * A worker with waiting jobs on a Redis that refuses writes (full, read-only, loading) would ask again at once, ten
- * thousand times a second. It rests instead, and tries again.
+ * A worker on a Redis that refuses writes (full, read-only, loading), or whose user may not run a command that is needed, would
+ * ask again at once, ten thousand times a second, or without end in one turn of the event loop. It rests instead, and tries again.
  */
 export function createRefusalGuard(worker: Pausable, log: Logger): RefusalGuard {
   let pauseMs = FIRST_PAUSE_MS;
@@ -37,7 +40,7 @@ export function createRefusalGuard(worker: Pausable, log: Logger): RefusalGuard 
     onError: (error) => {
       if (stopped || timer !== undefined) return;
       const kind = redisErrorKind(error);
-      if (kind !== 'refused' && kind !== 'demoted') return;
+      if (!lasting.has(kind)) return;
       log.warn('worker.resting', { kind, pauseMs });
       void worker.pause(true);
       timer = setTimeout(resume, pauseMs);

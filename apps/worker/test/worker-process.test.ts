@@ -59,6 +59,28 @@ it('exits 0 on SIGTERM and gives back what it was doing, so that another worker 
 });
 
 it.each([
+  ['INFO', ['~*', '+@all', '-info']],
+  ['scripts', ['~*', '+@all', '-@scripting']],
+  ['our keys', ['~other', '+@all']],
+])('rests where its user of Redis has no right to %s, and stops when told to', async (_what, rules) => {
+  await bench.sandbox.client.acl('SETUSER', 'few', 'on', 'nopass', '&*', ...rules);
+  const url = new URL(bench.sandbox.url);
+  url.username = 'few';
+  url.password = 'any';
+  const port = await freePort();
+  const worker = spawnWorker({
+    ...bench.env,
+    REDIS_URL: url.href,
+    WORKER_PORT: String(port),
+    LOG_LEVEL: 'info',
+  });
+  await vi.waitFor(() => expect(worker.output()).toContain('worker.resting'), within);
+  expect((await fetch(`http://127.0.0.1:${String(port)}/readyz`)).status).toBe(503);
+  worker.process.kill('SIGTERM');
+  expect(await worker.ended).toBe(0);
+});
+
+it.each([
   ['is silent', async (redis: RedisSandbox) => redis.pause(), async (redis: RedisSandbox) => redis.resume()],
   [
     'refuses writes',
