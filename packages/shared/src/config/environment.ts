@@ -36,6 +36,8 @@ export const list = (fallback: readonly string[]) =>
         .map((entry) => entry.trim())
         .filter((entry) => entry !== ''),
     )
+    // As of `A,B` whose parts were not set: taken for nothing, it would open what it was meant to close.
+    .refine((entries) => entries.length > 0, 'has no entry')
     .default([...fallback]);
 
 /** Drops empty variables, so that `NAME=` means the same as no NAME. */

@@ -47,12 +47,10 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
     env.REDIS_CLUSTER_NODES.length > 0 && 'REDIS_CLUSTER_NODES',
   ].filter((way) => way !== false);
   // With REDIS_URL beside the REST variables (as Upstash's console offers both), the TCP address wins.
-  if (
-    ways.length > 1 &&
-    !(ways.length === 2 && ways[0] === 'REDIS_URL' && ways[1] === 'UPSTASH_REDIS_REST_URL')
-  ) {
-    problem({ path: ways[1] ?? '', message: `cannot be combined with ${ways[0] ?? ''}` });
-  }
+  const [first = '', ...others] = ways;
+  for (const other of others)
+    if (first !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')
+      problem({ path: other, message: `cannot be combined with ${first}` });
   if (env.REDIS_SENTINELS.length > 0) {
     if (env.REDIS_SENTINEL_NAME === undefined)
       problem({ path: 'REDIS_SENTINEL_NAME', message: 'is needed with REDIS_SENTINELS' });
@@ -65,6 +63,8 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
     } as const;
     return { connection, storageType: 'Redis Sentinel', external: true, prefix };
   }
+  if (env.REDIS_SENTINEL_NAME !== undefined)
+    problem({ path: 'REDIS_SENTINELS', message: 'is needed with REDIS_SENTINEL_NAME' });
   if (env.REDIS_CLUSTER_NODES.length > 0) {
     const { nodes, login } = readNodes('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problem);
     return {
@@ -106,13 +106,17 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
   if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
   if (url.protocol === 'unix:') {
     const socket = unescaped(url.pathname);
-    return socket === null ? unusable(BAD_ESCAPE) : { kind: 'socket', path: socket };
+    if (socket === null) return unusable(BAD_ESCAPE);
+    // Of `unix://name` the name is a host; and without a path ioredis would connect to its own default.
+    if (url.hostname !== '' || socket.length < 2) return unusable('must be unix:///path/of/a/socket');
+    return { kind: 'socket', path: socket };
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
     return unusable('must begin with redis:// or rediss://');
   if (url.hostname === '') return unusable('names no host');
   const database = url.pathname.replace(/^\//, '');
-  if (!/^\d*$/.test(database)) return unusable('must end with the number of a database, or without a path');
+  if (!/^\d{0,9}$/.test(database))
+    return unusable('must end with the number of a database, or without a path');
   const login = credentials(url);
   if (login === null) return unusable(BAD_ESCAPE);
   return {
@@ -171,7 +175,12 @@ function readNodes(
   let login: RedisLogin = { database: 0, tls: false };
   for (const [index, entry] of entries.entries()) {
     const url = parseUrl(entry.includes('://') ? entry : `redis://${entry}`);
-    if (url === null || url.hostname === '' || (url.protocol !== 'redis:' && url.protocol !== 'rediss:')) {
+    if (
+      url === null ||
+      url.hostname === '' ||
+      url.port === '0' ||
+      (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
+    ) {
       problem({ path, message: `entry ${String(index + 1)} is not host:port or a redis:// URL` });
       continue;
     }

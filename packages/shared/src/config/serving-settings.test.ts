@@ -28,6 +28,31 @@ it('refuses an open address without a key, and nothing else', () => {
   expect(pathsOf({ HOST: '0.0.0.0', API_KEYS: 'web:write:a-secret-of-some-length' })).toEqual([]);
   expect(pathsOf({ HOST: '127.0.0.2' })).toEqual([]);
   expect(pathsOf({ HOST: '::1' })).toEqual([]);
+  expect(pathsOf({ HOST: '[::1]' })).toEqual([]);
+  expect(readServingSettings({ HOST: '[::1]' }).http.host).toBe('::1');
+});
+
+it.each([
+  [{ API_KEYS: ',' }, ['API_KEYS']],
+  [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
+  [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
+  [{ REDIS_SENTINELS: 'a:0', REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
+  [{ DURABILITY_REQUIRED: 'replicated' }, ['DURABILITY_REPLICAS']],
+  [{ DURABILITY_REQUIRED: 'replicated', DURABILITY_REPLICAS: '1' }, []],
+  [{ REDIS_URL: 'unix://' }, ['REDIS_URL']],
+  [{ REDIS_URL: 'unix:///' }, ['REDIS_URL']],
+  [{ REDIS_URL: 'unix://socket' }, ['REDIS_URL']],
+  [
+    {
+      REDIS_URL: 'redis://a',
+      REDIS_SENTINELS: 'b:1',
+      REDIS_SENTINEL_NAME: 'media',
+      REDIS_CLUSTER_NODES: 'c:2',
+    },
+    ['REDIS_SENTINELS', 'REDIS_CLUSTER_NODES'],
+  ],
+])('refuses what would silently mean something else, all of it at once: %o', (env, paths) => {
+  expect(pathsOf(env as Record<string, string>)).toEqual(paths);
 });
 
 it('names unusable keys once, and does not also ask for keys', () => {

@@ -6,7 +6,8 @@ const MB = 1_000_000;
 
 /** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
 export const variables = z.object({
-  HOST: text('127.0.0.1'),
+  // As in an address: [::1].
+  HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),
   PORT: wholeNumber(3000, 0, 65_535),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
