@@ -82,6 +82,14 @@ it('has no metric that the operator is not told of', async () => {
   expect(names.filter((name) => !told.includes(`\`${name}\``))).toEqual([]);
 });
 
+it('tells of a Redis that takes no writes, although reads work', async () => {
+  const refused = 'holdfast_findings{code="WRITES_REFUSED",severity="error"}';
+  await redis.client.config('SET', 'maxmemory', '1');
+  expect(valueOf(await scrape(), refused)).toBe(1);
+  await redis.client.config('SET', 'maxmemory', '0');
+  expect(valueOf(await scrape(), refused)).toBeUndefined();
+});
+
 it('answers with what it has while Redis is away, and keeps no old value', async () => {
   await redis.kill();
   const start = performance.now();

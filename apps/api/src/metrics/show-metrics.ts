@@ -1,16 +1,21 @@
 import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
+import type { Finding } from '@holdfast/shared/durability';
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
+import { redisFailure } from '../status/redis-failure.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;
+  redis: { request: RedisClient };
+  keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
   queues: Pick<MediaQueues, 'counts' | 'queues'>;
   catalog: Pick<Catalog, 'counts'>;
@@ -20,6 +25,7 @@ export interface MetricsDependencies extends FindingSources {
 }
 
 const PATIENCE_MS = 700;
+const PROBE_SECONDS = 60;
 
 /** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
 export const showMetrics = (deps: MetricsDependencies) => {
@@ -40,13 +46,24 @@ export const showMetrics = (deps: MetricsDependencies) => {
 async function look(deps: MetricsDependencies) {
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [queues, media, { findings, workers }, freeBytes] = await Promise.all([
+  const [refusals, queues, media, { findings, workers }, freeBytes] = await Promise.all([
+    asked(writeRefusals(deps)),
     asked(deps.queues.counts()),
     asked(deps.catalog.counts()),
     currentFindings(deps),
     asked(deps.host.freeBytes()),
   ]);
-  return { queues, media, findings, workers, freeBytes };
+  return { queues, media, findings: [...(refusals ?? []), ...findings], workers, freeBytes };
+}
+
+/** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
+async function writeRefusals({ redis, keys }: MetricsDependencies): Promise<readonly Finding[]> {
+  try {
+    await redis.request.set(keys.probe('metrics'), '1', 'EX', PROBE_SECONDS);
+    return [];
+  } catch (error) {
+    return redisFailure(error, redis.request).findings;
+  }
 }
 
 type Seen = Awaited<ReturnType<typeof look>>;
