@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 
 const ALLOWED_HEADERS =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Repr-Digest, X-API-Key, X-Request-Id';
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, Repr-Digest, X-API-Key, X-Request-Id';
 const EXPOSED_HEADERS =
   'ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Report-Cut, X-Request-Id, X-Run-Id';
 const METHODS = 'GET, HEAD, POST, PATCH, DELETE';

@@ -28,6 +28,8 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
     }
     const here = verbs.filter((route) => route.path === path);
     const place = router.route(path);
+    // Express serves HEAD as GET; nobody expects it to change anything.
+    if (here.some(({ changes }) => changes === true)) place.head(noteRoute(path), otherMethods(here));
     for (const route of here)
       place[verbOf[route.method]](
         ...guards(route, options),
@@ -63,7 +65,9 @@ function noteRoute(path: string): RequestHandler {
 }
 
 function otherMethods(here: readonly VerbRoute[]): RequestHandler {
-  const methods = here.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  const methods = here.flatMap(({ method, changes }) =>
+    method === 'GET' && changes !== true ? ['GET', 'HEAD'] : [method],
+  );
   const allow = [...methods, 'OPTIONS'].join(', ');
   return (req, res) => {
     res.setHeader('Allow', allow);

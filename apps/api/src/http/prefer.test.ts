@@ -9,6 +9,8 @@ it.each([
   ['wait=0', { waitSeconds: 0 }],
   ['wait = 7', { waitSeconds: 7 }],
   ['wait=1, wait=2', { waitSeconds: 1 }],
+  ['wait=9999999', { waitSeconds: 1_000_000 }],
+  [`wait=${'9'.repeat(400)}`, { waitSeconds: 1_000_000 }],
   ['wait=-1', {}],
   ['wait=soon', {}],
   ['wait=1.5', {}],

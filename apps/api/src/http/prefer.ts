@@ -6,7 +6,9 @@ export interface Preferences {
 
 /** With its end or without one, so that every quote is passed over once. */
 const QUOTED = /"(?:[^"\\]|\\.?)*"?/gs;
-const WAIT = /^wait\s*=\s*"?(\d{1,6})"?$/i;
+const WAIT = /^wait\s*=\s*"?(\d+)"?$/i;
+/** Longer than anybody waits; each route has a limit of its own. */
+const LONGEST_SECONDS = 1_000_000;
 
 /** Unknown and malformed preferences are ignored, as the RFC wants it; of several the first counts. */
 export function readPrefer(header: string | readonly string[] | undefined): Preferences {
@@ -15,7 +17,7 @@ export function readPrefer(header: string | readonly string[] | undefined): Pref
   for (const preference of preferences.split(',')) {
     const [token = ''] = preference.split(';', 1);
     const seconds = WAIT.exec(token.trim())?.[1];
-    if (seconds !== undefined) return { waitSeconds: Number(seconds) };
+    if (seconds !== undefined) return { waitSeconds: Math.min(Number(seconds), LONGEST_SECONDS) };
   }
   return {};
 }

@@ -107,9 +107,10 @@ function parameter(place: string, name: string, whole: JsonSchema, required: boo
   return { in: place, name, required, ...(description === undefined ? {} : { description }), schema };
 }
 
-function bodyOf({ serve }: VerbRoute, { body, bodyFields = {} }: Operation): JsonSchema | undefined {
+function bodyOf({ method, serve }: VerbRoute, { body, bodyFields = {} }: Operation): JsonSchema | undefined {
   if (body !== undefined) return { required: true, content: { [body.type]: { schema: body.schema } } };
-  if (typeof serve === 'function' || serve.body === undefined) return undefined;
+  // A GET has none, by the description; what is there is read all the same.
+  if (typeof serve === 'function' || serve.body === undefined || method === 'GET') return undefined;
   const schema = inputSchema(serve.body);
   const properties = { ...(schema['properties'] as Record<string, JsonSchema> | undefined) };
   for (const [name, more] of Object.entries(bodyFields)) properties[name] = { ...properties[name], ...more };

@@ -10,6 +10,11 @@ const start: Operation = {
     dryRun: { description: 'Only report.' },
     force: { description: 'Let a change through that a run held back because it was so large.' },
   },
+  bodyFields: {
+    mode: { description: 'As in the query, which counts where both say it.' },
+    dryRun: { description: 'As in the query.' },
+    force: { description: 'As in the query.' },
+  },
   headers: ['Prefer'],
   answers: {
     200: {

@@ -7,16 +7,16 @@ import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 
+const mode = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
 const yesOrNo = z
   .enum(['true', 'false'], 'must be true or false')
-  .default('false')
-  .transform((value) => value === 'true');
+  .transform((value) => value === 'true')
+  .optional();
+const flag = z.boolean('must be true or false').optional();
 
-const query = z.strictObject({
-  mode: z.enum(syncModes, `must be ${syncModes.join(' or ')}`).default('full'),
-  dryRun: yesOrNo,
-  force: yesOrNo,
-});
+const query = z.strictObject({ mode, dryRun: yesOrNo, force: yesOrNo });
+/** The same wishes: a dry run that is asked for in a body must not become a real one. */
+const body = z.strictObject({ mode, dryRun: flag, force: flag }).optional();
 
 export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
@@ -32,7 +32,10 @@ export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies
   const askForRun = createAskForRun({ queues, syncState });
   return endpoint({
     query,
-    handle: async ({ query: { mode, dryRun, force }, header, gone, context }) => {
+    body,
+    handle: async (input) => {
+      const { header, gone, context } = input;
+      const { mode = 'full', dryRun = false, force = false } = { ...input.body, ...input.query };
       const alreadyRunning = (await syncState.readStatus()).running !== null;
       const runId = await askForRun({ mode, dryRun, force });
       context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });

@@ -41,14 +41,35 @@ describe('a sync on demand', () => {
     ['POST', '', { mode: 'full', dryRun: false, force: false }],
     ['GET', '', { mode: 'full', dryRun: false, force: false }],
     ['POST', '?mode=incremental&dryRun=true&force=true', { mode: 'incremental', dryRun: true, force: true }],
-  ])('%s%s is queued under an id of its own', async (method, query, payload) => {
-    const { status, body } = await api.call(method, `${START}${query}`);
+    ['POST', '', { mode: 'incremental', dryRun: true, force: false }, { dryRun: true, mode: 'incremental' }],
+    ['POST', '?dryRun=true', { mode: 'full', dryRun: true, force: false }, { dryRun: false }],
+    ['POST', '', { mode: 'full', dryRun: false, force: false }, {}],
+  ])('%s%s is queued under an id of its own: %o', async (method, query, payload, sent?: unknown) => {
+    const { status, body } = await api.call(method, `${START}${query}`, sent);
     expect({ status, body }).toEqual({
       status: 202,
       body: { runId: expect.any(String), mode: payload.mode, alreadyRunning: false },
     });
     expect(isOwnId(body.runId)).toBe(true);
     expect((await job(body.runId))?.data).toEqual({ trigger: 'manual', runId: body.runId, ...payload });
+  });
+
+  it.each([
+    ['application/json', '{"dryrun":true}', 400, 'INVALID_REQUEST'],
+    ['application/json', '{"dryRun":"true"}', 400, 'INVALID_REQUEST'],
+    ['application/x-www-form-urlencoded', 'dryRun=true', 415, 'UNSUPPORTED_BODY'],
+  ])('refuses wishes that it does not understand: %s %s', async (type, body, status, code) => {
+    const before = await api.deps.queues.queues.sync.getJobCountByTypes();
+    const answer = await api.request(START, { method: 'POST', headers: { 'Content-Type': type }, body });
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ code });
+    expect(await api.deps.queues.queues.sync.getJobCountByTypes()).toBe(before);
+  });
+
+  it('does not begin with HEAD', async () => {
+    const answer = await api.request(START, { method: 'HEAD' });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toBe('POST, GET, OPTIONS');
   });
 
   it('tells that another run must end first', async () => {
