@@ -111,6 +111,26 @@ describe('an edit', () => {
     expect(body).toMatchObject({ revision: 1, status: 'verified', updatedAt });
   });
 
+  it('needs the content that the client has seen, of media that change on the host without a revision', async () => {
+    const { id } = await api.addMedia({ title: 'one' });
+    const path = `/api/media/${id}`;
+    const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
+    const record = await api.deps.catalog.find(id);
+    if (record === null) throw new Error('no record');
+    // As a sync takes over an edit of an asset that carries no record of ours.
+    await redis.client.del(`${api.deps.keys.prefix}:m:${id}`);
+    await api.deps.catalog.save({ ...record, title: 'two' });
+    for (const [method, body] of [
+      ['PATCH', { title: 'three' }],
+      ['DELETE', undefined],
+    ] as const) {
+      const refused = await api.call(method, path, body, { 'If-Match': tag });
+      expect(refused.body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    }
+    const now = (await api.call('GET', path)).headers.get('etag') ?? '';
+    expect((await api.call('PATCH', path, { title: 'three' }, { 'If-Match': now })).status).toBe(200);
+  });
+
   it('needs the revision that the client has seen, whatever its status is by now', async () => {
     const { id } = await api.addMedia();
     const path = `/api/media/${id}`;

@@ -10,7 +10,7 @@ import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
 import { changeFields, mediaChanges, type MediaChanges } from './change-fields.js';
-import { entityTag, expectedRevisions, refuseOtherRevision } from './media-tag.js';
+import { entityTag, expectedStates, refuseOtherState, type Expected } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
 import { takeInNewer } from './take-in-newer.js';
@@ -35,7 +35,7 @@ export const editMedia = (deps: EditDependencies) =>
   endpoint({
     body: mediaChanges,
     handle: async ({ params, body, header, context }) => {
-      const expected = expectedRevisions(header('if-match'));
+      const expected = expectedStates(header('if-match'));
       const id = params['id'] ?? '';
       const { record, done } = await edit(deps, id, { changes: body, expected }, context);
       const latest = (await deps.catalog.find(id)) ?? record;
@@ -46,7 +46,7 @@ export const editMedia = (deps: EditDependencies) =>
 
 interface Edit {
   changes: MediaChanges;
-  expected: readonly number[] | 'any' | null;
+  expected: Expected;
 }
 
 /** Once more over the host's revision where that was the newer one: on the older one, the edit would be lost. */
@@ -74,12 +74,12 @@ async function saveChanges(
   deps: EditDependencies,
   id: string,
   changes: MediaChanges,
-  expected: readonly number[] | 'any' | null,
+  expected: Expected,
 ): Promise<{ record: MediaRecord; changed: boolean }> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const record = await findMedia(deps, id);
     refuseUnsettled(record);
-    refuseOtherRevision(expected, record.revision);
+    refuseOtherState(expected, record);
     const next = changeFields(record, changes, new Date());
     if (next === null) return { record, changed: false };
     // An intent before the edit: whatever a crash leaves of what follows, the sweep verifies what is there.

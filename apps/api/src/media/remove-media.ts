@@ -10,7 +10,7 @@ import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
-import { expectedRevisions, refuseOtherRevision } from './media-tag.js';
+import { expectedStates, refuseOtherState, type Expected } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { acceptedMedia } from './present-media.js';
 
@@ -31,21 +31,17 @@ const BARRIER_WITHIN_MS = 1_500;
 export const removeMedia = (deps: RemoveDependencies) =>
   endpoint({
     handle: async ({ params, header, context }) => {
-      const record = await bury(deps, params['id'] ?? '', expectedRevisions(header('if-match')));
+      const record = await bury(deps, params['id'] ?? '', expectedStates(header('if-match')));
       await removeInTime(deps, record, context);
       return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
     },
   });
 
 /** Puts the tombstone. With `If-Match` it lies on the revision that the client has seen, or nowhere. */
-async function bury(
-  deps: RemoveDependencies,
-  id: string,
-  expected: readonly number[] | 'any' | null,
-): Promise<MediaRecord> {
+async function bury(deps: RemoveDependencies, id: string, expected: Expected): Promise<MediaRecord> {
   const record = await findMedia(deps, id);
   if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
-  if (record.status !== 'deleting') refuseOtherRevision(expected, record.revision);
+  if (record.status !== 'deleting') refuseOtherState(expected, record);
   const bound = expected !== null && expected !== 'any';
   const outcome = await deps.catalog.beginDelete(id, bound ? record.revision : 0);
   if (outcome === 'conflict') throw new HoldfastError('REVISION_MISMATCH');

@@ -7,16 +7,16 @@ import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 
-const mode = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
+const modeName = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
 const yesOrNo = z
   .enum(['true', 'false'], 'must be true or false')
   .transform((value) => value === 'true')
   .optional();
 const flag = z.boolean('must be true or false').optional();
 
-const query = z.strictObject({ mode, dryRun: yesOrNo, force: yesOrNo });
+const query = z.strictObject({ mode: modeName, dryRun: yesOrNo, force: yesOrNo });
 /** The same wishes: a dry run that is asked for in a body must not become a real one. */
-const body = z.strictObject({ mode, dryRun: flag, force: flag }).optional();
+const body = z.strictObject({ mode: modeName, dryRun: flag, force: flag }).optional();
 
 export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
