@@ -69,6 +69,20 @@ it('replays a finished request with the record as it is now, through any API', a
   expect(await assets()).toHaveLength(1);
 });
 
+it('compares the digest of a request that it would replay, too', async () => {
+  const { a } = await startApiPair(redis, 'local');
+  const data = aPng();
+  await upload(a, data, { key: 'k' });
+  const digestOf = (hex: string): string => `sha-256=:${Buffer.from(hex, 'hex').toString('base64')}:`;
+  const again = async (digest: string) => upload(a, data, { key: 'k', headers: { 'Repr-Digest': digest } });
+  expect((await again(digestOf(sha256(aPng(900))))).body).toMatchObject({
+    status: 400,
+    code: 'DIGEST_MISMATCH',
+  });
+  expect((await again('sha-256=bad')).body).toMatchObject({ status: 400, code: 'INVALID_REQUEST' });
+  expect(isReplayed(await again(digestOf(sha256(data))))).toBe(true);
+});
+
 it('S19: refuses a key that was used for another request, and leaves the first one as it was', async () => {
   const { a, b, assets } = await startApiPair(redis, 'local');
   const data = aPng();

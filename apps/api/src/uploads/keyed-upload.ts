@@ -9,6 +9,7 @@ import { acceptUpload } from './accept-upload.js';
 import { lookForEarlierTry, nothingEarlier } from './earlier-try.js';
 import { readAndDiscard } from './read-and-discard.js';
 import { receiveUpload, type Received, type UploadDependencies } from './receive-upload.js';
+import { readReprDigest } from './repr-digest.js';
 import { requestPrint } from './request-print.js';
 import { takeClaim, type ClaimDependencies } from './take-claim.js';
 import type { UploadWishes } from './upload-wishes.js';
@@ -79,14 +80,16 @@ async function latest({ catalog }: KeyedDependencies, record: MediaRecord): Prom
   return (await catalog.find(record.id).catch(() => null)) ?? record;
 }
 
-/** Throws IDEMPOTENCY_MISMATCH, after the whole body: only it tells. */
+/** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only it tells. */
 async function refuseOtherRequest(
   deps: KeyedDependencies,
   req: Request,
   res: Response,
   print: string,
 ): Promise<Awaited<ReturnType<typeof readAndDiscard>>> {
+  const digest = readReprDigest(req.get('repr-digest'));
   const sent = await readAndDiscard(deps, req, res);
+  if (digest !== null && digest !== sent.sha256) throw new HoldfastError('DIGEST_MISMATCH');
   if (requestPrint({ method: req.method, url: req.originalUrl }, sent) !== print)
     throw new HoldfastError('IDEMPOTENCY_MISMATCH');
   return sent;

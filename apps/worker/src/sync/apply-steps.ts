@@ -3,6 +3,7 @@ import { pushJob } from '@holdfast/shared/jobs';
 import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { attempt } from './attempt.js';
+import { bindRenamed } from './bind-renamed.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
@@ -20,6 +21,7 @@ export async function applySteps(session: SyncSession, steps: readonly Step[]): 
   const written = [...adopted, ...saved.map(({ record }) => record)];
   await pushEdits(session, [...recordsOf(steps, 'push'), ...written.filter(isUnpushed)]);
   await rewriteMarks(session, recordsOf(steps, 'rewrite'));
+  await bindRenamed(session, steps);
   await removeAssets(session, steps);
   const open = [
     ...[...restored, ...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedOf(record)),

@@ -37,7 +37,8 @@ function besideRecord(step: Step, stored: StoredRecord): Found | null {
   if (contentChanged) {
     const { bytes, checksum } = stored.record;
     const is = `${String(asset.bytes)} bytes, MD5 ${asset.etag ?? 'unknown'}`;
-    const was = `${String(bytes)} bytes, MD5 ${checksum.md5 ?? 'unknown'}`;
+    // The size of a record follows the host once it is seen, and says nothing of what was uploaded then. The checksum does not.
+    const was = `${asset.bytes === bytes ? '' : `${String(bytes)} bytes, `}MD5 ${checksum.md5 ?? 'unknown'}`;
     return {
       code: 'CONTENT_CHANGED',
       action: restore ? 'restored' : (usual?.action ?? 'left'),

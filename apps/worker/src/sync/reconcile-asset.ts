@@ -3,6 +3,7 @@ import { isContentChanged, pickStored } from './asset-record.js';
 import { saysTheSame, withRecord } from './reconcile-known.js';
 import type { AssetMarks, ReconcileRules, Step } from './reconcile-step.js';
 import { withoutRecord } from './reconcile-unknown.js';
+import { isUnboundRename } from './bind-renamed.js';
 import type { Sighting } from './sighting.js';
 
 /** Decides from what the host has and what we have; changes nothing. */
@@ -19,7 +20,7 @@ export function reconcileAsset(
   if (stored === null) {
     const action = withoutRecord(asset, fresh, carried, marks, rules);
     const look = action.kind === 'remove' || action.kind === 'adopt';
-    return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, look };
+    return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
   }
   const action = withRecord(sighting, stored, isSame, marks, rules);
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
@@ -32,6 +33,7 @@ export function reconcileAsset(
     id: stored.id,
     stored,
     restore,
+    bind: isUnboundRename(sighting, stored, action, rules),
     contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
     look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
   };

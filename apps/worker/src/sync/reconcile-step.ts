@@ -55,6 +55,8 @@ export interface Step {
   /** The record was missing. */
   restore: boolean;
   contentChanged: boolean;
+  /** It was renamed, and its mark does not say yet that it is no copy. */
+  bind: boolean;
   /** An index may lag: ask the host for the asset itself before acting. */
   look: boolean;
 }

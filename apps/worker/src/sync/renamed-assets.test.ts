@@ -173,3 +173,42 @@ it('writes again what the host lost, where the asset is now', async () => {
   expect(await rig.catalog.find(record.id)).toMatchObject({ publicId: 'elsewhere/a', status: 'verified' });
   expect(await rig.sync()).toMatchObject({ updated: 0, unchanged: 1 });
 });
+
+it('comes back under its id from the host alone, and its copies under ids of their own', async () => {
+  const rig = await openRig();
+  const [asset, record] = await synced(rig, 'ours');
+  await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+  await rig.sync();
+  await edit(rig, (await rig.catalog.find(record.id)) ?? record, 'edited');
+  expect((await pushRecord(rig, record.id, signal())).outcome).toBe('pushed');
+  const before = await rig.catalog.find(record.id);
+  expect(before).toMatchObject({ publicId: 'elsewhere/a', title: 'edited', revision: 2 });
+  const copy = await rig.foreign('elsewhere/copy', (await onHost(rig, asset))?.context);
+  expect(await rig.sync()).toMatchObject({ created: 1, missing: 0, errors: 0 });
+  const foreign = await rig.find(copy);
+  expect(foreign?.id).toMatch(/^cld-/);
+  await sandbox.client.del(...(await sandbox.client.keys(`${rig.keys.prefix}:*`)));
+  expect(await rig.sync()).toMatchObject({ created: 2, errors: 0 });
+  const {
+    status: _a,
+    persistence: _b,
+    lastError: _c,
+    ...kept
+  } = (await rig.catalog.find(record.id)) ?? record;
+  expect(before).toMatchObject(kept);
+  expect((await rig.find(copy))?.id).toBe(foreign?.id);
+});
+
+it('is asked to note a new name once, and not in a dry run', async () => {
+  const rig = await openRig();
+  const [asset] = await synced(rig, 'ours');
+  await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+  await rig.sync({ dryRun: true });
+  expect((await onHost(rig, asset))?.context).not.toHaveProperty('hf_asset');
+  await rig.sync();
+  expect((await onHost(rig, asset))?.context).toMatchObject({ hf_asset: `holdfast/${asset.assetId}` });
+  await rig.emulator.requests.reset();
+  expect(await rig.sync()).toMatchObject({ unchanged: 1, updated: 0 });
+  const calls = (await rig.emulator.requests.recent()).map(({ endpoint }) => endpoint);
+  expect(calls.filter((call) => call !== 'list')).toEqual([]);
+});

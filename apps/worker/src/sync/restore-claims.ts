@@ -1,5 +1,5 @@
 import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
-import { idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
+import { bindingOf, idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { Step } from './reconcile-step.js';
 import type { SyncSession } from './sync-session.js';
@@ -28,7 +28,9 @@ export async function restoreClaims(
     if (carried?.mark.state !== 'committed') return [];
     const { id, createdAt } = carried.fields;
     const keepMs = Date.parse(createdAt) + CLAIM_KEPT_MS - nowMs;
-    const isOurs = idFromPublicId(deps.settings.host.folder, asset.publicId) === id;
+    const { folder } = deps.settings.host;
+    const isOurs =
+      idFromPublicId(folder, asset.publicId) === id || carried.boundTo === bindingOf(folder, asset.assetId);
     return isOurs && keepMs > 0 ? [{ ...claim, id, keepMs }] : [];
   });
   const restored = await deps.claims.restore(claims);

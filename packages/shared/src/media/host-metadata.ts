@@ -44,16 +44,27 @@ export type Carried = {
   fields: CarriedFields;
   /** Only of uploads that came with an Idempotency-Key. */
   claim?: UploadClaim;
+  /** Only of assets that were renamed, see `bindingOf`. */
+  boundTo?: string;
 };
+
+/**
+ * Tells a renamed asset of ours from a copy of it, which carries the same mark under another name: the asset id stays with the
+ * one and is new of the other. With the folder, since another deployment on the same cloud reads it as well.
+ */
+export function bindingOf(folder: string, assetId: string): string {
+  return `${folder}/${assetId}`;
+}
 
 const LOWER_HEX = /^[0-9a-f]+$/;
 const MARK = 'hf';
+const BINDING_KEY = 'hf_asset';
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
 const readable = ['title', 'description', 'category'] as const;
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
-export function writeHostMetadata({ mark, fields, claim }: Carried): HostMetadata {
+export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): HostMetadata {
   const context: Record<string, string> = {
     [MARK]: markText[mark.state],
     hf_id: fields.id,
@@ -68,6 +79,7 @@ export function writeHostMetadata({ mark, fields, claim }: Carried): HostMetadat
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
   if (fields.md5 !== null) context['hf_md5'] = fields.md5;
   if (claim !== undefined) putClaim(context, claim);
+  if (boundTo !== undefined) context[BINDING_KEY] = boundTo;
   putText(context, 'hf_name', fields.filename);
   putText(context, 'hf_by', fields.uploadedBy);
   for (const name of readable) {
@@ -86,8 +98,10 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
   if (mark === undefined || !isMediaId(id) || revision === null || createdAt === null) return null;
   const source = context['hf_src'];
   const claim = takeClaim(context);
+  const boundTo = context[BINDING_KEY];
   return {
     mark,
+    ...(boundTo === undefined ? {} : { boundTo }),
     ...(claim === undefined ? {} : { claim }),
     fields: {
       id,

@@ -24,6 +24,7 @@ export {
   timeOfId,
 } from './media-id.js';
 export {
+  bindingOf,
   readHostMetadata,
   writeHostMetadata,
   type Carried,

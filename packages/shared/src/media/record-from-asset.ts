@@ -1,5 +1,5 @@
 import type { Carried, HostMetadata } from './host-metadata.js';
-import { readHostMetadata } from './host-metadata.js';
+import { bindingOf, readHostMetadata } from './host-metadata.js';
 import { idFromPublicId, idOfFoundAsset } from './media-id.js';
 import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } from './media-record.js';
 
@@ -40,7 +40,8 @@ export function recordFromAsset(
   const own =
     carried !== null &&
     (idFromPublicId(folder, asset.publicId) === carried.fields.id ||
-      carried.fields.id === idOfFoundAsset(asset.assetId));
+      carried.fields.id === idOfFoundAsset(asset.assetId) ||
+      carried.boundTo === bindingOf(folder, asset.assetId));
   return own ? ownRecord(asset, carried) : foreignRecord(asset, source);
 }
 

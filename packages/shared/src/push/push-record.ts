@@ -82,6 +82,7 @@ export async function pushRecord(
         : carriedFields(record),
       // An edit must not free the key of the upload.
       ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
+      ...(carried?.boundTo === undefined || carried.fields.id !== id ? {} : { boundTo: carried.boundTo }),
     });
     await host.annotate(ref, metadata, signal);
     written = record.revision;
