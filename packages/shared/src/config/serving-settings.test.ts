@@ -37,8 +37,6 @@ it.each([
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINELS: 'a:0', REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
-  [{ DURABILITY_REQUIRED: 'replicated' }, ['DURABILITY_REPLICAS']],
-  [{ DURABILITY_REQUIRED: 'replicated', DURABILITY_REPLICAS: '1' }, []],
   [{ REDIS_URL: 'unix://' }, ['REDIS_URL']],
   [{ REDIS_URL: 'unix:///' }, ['REDIS_URL']],
   [{ REDIS_URL: 'unix://socket' }, ['REDIS_URL']],

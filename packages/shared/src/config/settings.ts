@@ -123,12 +123,6 @@ function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
   const redis = readRedisSettings(env, problem);
   const replicated = redis.connection.kind === 'sentinel' || redis.connection.kind === 'cluster';
   const replicas = env.DURABILITY_REPLICAS >= 0 ? env.DURABILITY_REPLICAS : replicated ? 1 : 0;
-  // Nothing would ever be verified.
-  if (env.DURABILITY_REQUIRED === 'replicated' && replicas === 0)
-    problem({
-      path: 'DURABILITY_REPLICAS',
-      message: 'must be at least 1 where DURABILITY_REQUIRED is replicated',
-    });
   return {
     http: { host: env.HOST, port: env.PORT, publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') },
     worker: { port: env.WORKER_PORT < 0 ? undefined : env.WORKER_PORT },
