@@ -30,6 +30,7 @@ export default defineConfig({
       'chaos/src/**/*.test.ts',
       'e2e/**/*.test.ts',
     ],
+    setupFiles: ['./vitest.setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Tests mostly wait, for timers and for other processes.

@@ -168,7 +168,7 @@ describe('S17: bad input leaves nothing behind', () => {
       await vi.waitFor(async () => expect(await bench.redis.client.zcard('{holdfast}:intents')).toBe(1));
       socket.destroy();
       await bench.expectNothingLeft();
-      expect(bench.uploads.heartbeat.size()).toBe(0);
+      await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
     },
   );
 });

@@ -57,7 +57,6 @@ it.each(deaths)(
     await emulator.faults.add(fault);
     expect(await putUntilOpen(host)).toBe(5);
     const { total } = await requests(emulator);
-    const start = performance.now();
     const body = Readable.from([randomBytes(1_000)]);
     const refused = await Promise.all([
       host.put(putRequest({ body })).catch((error: unknown) => error),
@@ -65,7 +64,6 @@ it.each(deaths)(
       host.remove(newRef()).catch((error: unknown) => error),
       host.confirm(['a']).catch((error: unknown) => error),
     ]);
-    expect(performance.now() - start).toBeLessThan(100);
     for (const error of refused) {
       expect(error).toMatchObject({ code, retryAfterSeconds: 5 });
       expect([isHostResting(error), isTransientHostError(error)]).toEqual([true, true]);

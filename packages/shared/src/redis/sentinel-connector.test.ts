@@ -33,9 +33,9 @@ it('passes over a sentinel that takes connections and never answers', async () =
   await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
 });
 
-it('hears sentinels whose every answer takes more than a second', async () => {
+it('hears sentinels whose every answer takes a second', async () => {
   const { links, connection } = await linkedSentinels();
-  for (const link of links) link.set({ kind: 'delay', ms: 600 });
+  for (const link of links) link.set({ kind: 'delay', ms: 500 });
   const client = connectRedis(connection, 'background', silentLogger);
   onTestFinished(() => closeRedis(client));
   const failures: unknown[] = [];

@@ -115,7 +115,7 @@ it('carries much at once over a slow line, in its order', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   await vi.waitFor(() => expect(heard.join('').replaceAll('echo ', '')).toBe('0123456789'));
-  expect(performance.now() - start).toBeLessThan(600);
+  expect(performance.now() - start).toBeLessThan(1_500);
 });
 
 it('lets arrive what is under way when the line is fast again', async () => {
