@@ -68,7 +68,7 @@ it('refuses uploads at once and unread while the host is down, says so everywher
   expect(status).toBe(502);
   expect(body).toMatchObject({
     code: 'HOST_REJECTED',
-    detail: 'the media host has not answered lately, so it was not asked now',
+    detail: 'the media host has not served us lately, so it was not asked now',
   });
   expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
   // A client that asks first is never told to send its body.

@@ -47,6 +47,7 @@ const deaths: [string, Fault, string][] = [
   ['is silent', { kind: 'silence', ms: 2_000, count: null }, 'HOST_TIMEOUT'],
   ['answers 500', { kind: 'error', count: null }, 'HOST_REJECTED'],
   ['answers with pages of a proxy', { kind: 'html', count: null }, 'HOST_REJECTED'],
+  ['refuses our credentials', { kind: 'error', status: 401, count: null }, 'HOST_REJECTED'],
   ['answers garbage', { kind: 'garbage', effect: 'none', count: null }, 'HOST_REJECTED'],
 ];
 
@@ -70,7 +71,7 @@ it.each(deaths)(
     }
     expect(body.destroyed).toBe(true);
     expect(host.uploadRefusal()).toMatchObject({ code });
-    expect(() => host.admitUpload()).toThrow('has not answered lately');
+    expect(() => host.admitUpload()).toThrow('has not served us lately');
     expect((await requests(emulator)).total).toBe(total);
     await emulator.faults.clear();
     await vi.waitFor(() => expect(host.health().circuit).toBe('half-open'), 5_000);
@@ -86,7 +87,7 @@ it('takes one upload at a time from a host that has come back, until one succeed
   await vi.waitFor(() => host.admitUpload(), 5_000);
   expect(host.health().circuit).toBe('half-open');
   expect(host.uploadRefusal()).toMatchObject({ code: 'HOST_REJECTED' });
-  expect(() => host.admitUpload()).toThrow('has not answered lately');
+  expect(() => host.admitUpload()).toThrow('has not served us lately');
   // The host takes no bytes yet: closed again by the first failure, not the fifth.
   await put(host);
   expect(host.health().circuit).toBe('open');

@@ -18,8 +18,14 @@ export function hostVerdict(
   if (!isHoldfastError(error)) return null;
   const { code, cause } = error;
   if (code === 'HOST_TIMEOUT') return code;
-  if (code === 'HOST_REJECTED') return cause instanceof HostFailure && !cause.transient ? 'answered' : code;
+  if (code === 'HOST_REJECTED')
+    return cause instanceof HostFailure && refusesThisAlone(cause) ? 'answered' : code;
   return isHoldfastError(error, 'HOST_LIMIT', 'HOST_CURSOR_SPENT', 'MEDIA_NOT_FOUND') ? 'answered' : null;
+}
+
+/** A refusal of our credentials will meet every other request as well. */
+function refusesThisAlone({ transient, status }: HostFailure): boolean {
+  return !transient && status !== 401;
 }
 
 function isTimeLimit(signal: AbortSignal | undefined): boolean {
