@@ -1,4 +1,4 @@
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import type { Settings } from '@holdfast/shared/config';
 import { backlogScript } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
@@ -47,8 +47,12 @@ export const ready = (deps: ReadyDependencies) => {
 async function ownRefusal({ shutdown, host, uploadSlots }: ReadyDependencies): Promise<HoldfastError | null> {
   if (shutdown.draining.aborted) return new HoldfastError('SHUTTING_DOWN');
   if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
-  const free = await host.freeBytes().catch(() => null);
-  if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
+  try {
+    const free = await host.freeBytes();
+    if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
+  } catch (error) {
+    return toHoldfastError(error);
+  }
   return host.uploadRefusal();
 }
 

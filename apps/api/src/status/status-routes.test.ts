@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -212,6 +213,17 @@ describe('health', () => {
 describe('readyz', () => {
   it('is 200 while uploads are taken', async () => {
     expect(await api.call('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ready' } });
+  });
+
+  it('is 503 while the folder of the local host cannot be used', async () => {
+    const own = await startApi(redis, { DATA_DIR: await mkdtemp(join(folder, 'own-')) });
+    const { host } = own.deps.settings;
+    if (host.kind !== 'local') throw new Error('not the local host');
+    await rm(host.directory, { recursive: true });
+    expect(await own.call('GET', '/readyz')).toMatchObject({ status: 503, body: { code: 'HOST_REJECTED' } });
+    await mkdir(host.directory);
+    expect((await own.call('GET', '/readyz')).status).toBe(200);
+    await own.close();
   });
 
   it('is 503 with the reason when all slots are taken, too many jobs wait, or the process stops', async () => {

@@ -54,6 +54,18 @@ describe('admission', () => {
     bench.redis.resume();
   });
 
+  it('answers 507 while the disk is full, and takes uploads as soon as there is room', async () => {
+    const { host } = bench.uploads;
+    const freeBytes = host.freeBytes.bind(host);
+    host.freeBytes = () => Promise.resolve(1_000);
+    expect(await bench.send([['file', aPng()]])).toMatchObject({
+      status: 507,
+      body: { code: 'STORAGE_FULL' },
+    });
+    host.freeBytes = freeBytes;
+    expect((await bench.send([['file', aPng()]])).status).toBe(202);
+  });
+
   it('answers 503 when too many jobs wait', async () => {
     await bench.redis.client.rpush('{holdfast}:save:wait', ...Array.from({ length: 1_001 }, String));
     expect(await bench.send([['file', aPng()]])).toMatchObject({ status: 503, body: { code: 'OVERLOADED' } });

@@ -40,11 +40,13 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
   let free: { bytes: number | null; at: number } | undefined;
 
   const refuseWhenDiskIsFull = async (length: number): Promise<void> => {
+    const isFull = (): boolean =>
+      free !== undefined && free.bytes !== null && free.bytes - length < LOCAL_RESERVE_BYTES;
     const now = performance.now();
-    if (free === undefined || now - free.at > FREE_SPACE_KNOWN_MS)
+    // Nobody is refused for what was true a moment ago.
+    if (free === undefined || now - free.at > FREE_SPACE_KNOWN_MS || isFull())
       free = { bytes: await host.freeBytes(), at: now };
-    if (free.bytes !== null && free.bytes - length < LOCAL_RESERVE_BYTES)
-      throw new HoldfastError('STORAGE_FULL');
+    if (isFull()) throw new HoldfastError('STORAGE_FULL');
   };
 
   return {

@@ -1,4 +1,4 @@
-import { access, rmdir, statfs, utimes } from 'node:fs/promises';
+import { access, constants, rmdir, statfs, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
@@ -75,6 +75,8 @@ export async function createLocalHost(
     });
 
   const freeBytes = async (): Promise<number> => {
+    // A disk that may only be read has room, and none for us.
+    await access(root, constants.W_OK);
     const disk = await statfs(root);
     return disk.bavail * disk.bsize;
   };
