@@ -12,9 +12,33 @@ export interface FileFacts {
 
 const ascii = (head: Buffer, from: number, to: number): string => head.toString('latin1', from, to);
 
-/** First bytes of what is not an image to image-size, and of sound and film. First match wins. */
-const signatures: readonly { format: string; matches: (head: Buffer) => boolean }[] = [
+interface Signature {
+  format: string;
+  matches: (head: Buffer) => boolean;
+}
+
+/** First bytes of images of which image-size knows no size, or whose size lies too far behind. First match wins. */
+const images: readonly Signature[] = [
   { format: 'pdf', matches: (head) => ascii(head, 0, 5) === '%PDF-' },
+  { format: 'jpg', matches: (head) => ascii(head, 0, 3) === '\xff\xd8\xff' },
+  { format: 'avif', matches: (head) => /^ftypavi[fs]/.test(ascii(head, 4, 12)) },
+  { format: 'heic', matches: (head) => /^ftyphe[iv]/.test(ascii(head, 4, 12)) },
+  { format: 'heif', matches: (head) => /^ftypm[is]f1/.test(ascii(head, 4, 12)) },
+  { format: 'cr3', matches: (head) => ascii(head, 4, 11) === 'ftypcrx' },
+];
+
+/** What image-size calls by its brand, and everybody else by its extension. */
+const extensions: Readonly<Record<string, string>> = {
+  avis: 'avif',
+  heix: 'heic',
+  hevc: 'heic',
+  hevx: 'heic',
+  mif1: 'heif',
+  msf1: 'heif',
+};
+
+/** First bytes of sound and film. First match wins. */
+const others: readonly Signature[] = [
   { format: 'webm', matches: (head) => isMatroska(head) && ascii(head, 0, 64).includes('webm') },
   { format: 'mkv', matches: isMatroska },
   { format: 'mov', matches: (head) => ascii(head, 4, 10) === 'ftypqt' },
@@ -32,18 +56,16 @@ const signatures: readonly { format: string; matches: (head: Buffer) => boolean 
 /** What the first bytes tell. As on Cloudinary, raw files have no format: their public id carries the extension. */
 export function readFileFacts(resourceType: ResourceType, head: Buffer): FileFacts {
   if (resourceType === 'raw') return { format: null, width: null, height: null };
-  if (resourceType === 'image') {
-    const size = readImageSize(head);
-    if (size !== null) return size;
-  }
-  const found = signatures.find(({ matches }) => matches(head));
+  const size = resourceType === 'image' ? readImageSize(head) : null;
+  if (size !== null) return size;
+  const found = (resourceType === 'image' ? images : others).find(({ matches }) => matches(head));
   return { format: found?.format ?? null, width: null, height: null };
 }
 
 function readImageSize(head: Buffer): FileFacts | null {
   try {
     const { type, width, height } = imageSize(head);
-    return { format: type ?? null, width, height };
+    return { format: extensions[type ?? ''] ?? type ?? null, width, height };
   } catch {
     return null;
   }
