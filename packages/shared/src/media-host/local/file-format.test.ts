@@ -7,6 +7,7 @@ const jpeg = Buffer.concat([Buffer.from('ffd8ffe1', 'hex'), Buffer.alloc(300_000
 
 it.each([
   ['a JPEG whose size lies behind much metadata', 'image', jpeg, 'jpg'],
+  ['a PNG that is broken further on', 'image', Buffer.from('\x89PNG\r\n\x1a\nxx', 'latin1'), 'png'],
   ['a film of AVIF images', 'image', box('avis'), 'avif'],
   ['an AVIF image', 'image', box('avif'), 'avif'],
   ['HEIC with ten bits', 'image', box('heix'), 'heic'],

@@ -20,6 +20,9 @@ interface Signature {
 /** First bytes of images of which image-size knows no size, or whose size lies too far behind. First match wins. */
 const images: readonly Signature[] = [
   { format: 'pdf', matches: (head) => ascii(head, 0, 5) === '%PDF-' },
+  { format: 'png', matches: (head) => ascii(head, 0, 8) === '\x89PNG\r\n\x1a\n' },
+  { format: 'gif', matches: (head) => ascii(head, 0, 4) === 'GIF8' },
+  { format: 'webp', matches: (head) => ascii(head, 0, 4) === 'RIFF' && ascii(head, 8, 12) === 'WEBP' },
   { format: 'jpg', matches: (head) => ascii(head, 0, 3) === '\xff\xd8\xff' },
   { format: 'avif', matches: (head) => /^ftypavi[fs]/.test(ascii(head, 4, 12)) },
   { format: 'heic', matches: (head) => /^ftyphe[iv]/.test(ascii(head, 4, 12)) },
