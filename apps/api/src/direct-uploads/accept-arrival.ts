@@ -72,7 +72,7 @@ async function commit(
   const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
   const arrival = judgeArrival(asset, carried.mark, uploads);
   if (arrival !== 'welcome') {
-    await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false });
+    await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
     throw refusals[arrival]();
   }
   return recordFromAsset(await host.annotate(ref, committedMetadata(asset, carried)), folder, 'direct');

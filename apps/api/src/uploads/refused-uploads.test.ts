@@ -173,26 +173,37 @@ describe('S17: bad input leaves nothing behind', () => {
   );
 });
 
-it('leaves no record of an upload that Redis accepted unheard, when it was too late to defer it', async () => {
-  const { intents, heartbeat } = bench.uploads;
-  const begin = heartbeat.begin.bind(heartbeat);
-  // As after 20 s without an answer.
-  heartbeat.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
-  const accept = intents.accept.bind(intents);
-  const accepted: string[] = [];
-  intents.accept = async (upload) => {
-    accepted.push(await accept(upload));
-    throw new HoldfastError('QUEUE_UNAVAILABLE');
-  };
-  const { status, body } = await bench.send([['file', aPng(1_000)]]);
-  expect({ status, code: body['code'], accepted }).toEqual({
-    status: 503,
-    code: 'QUEUE_UNAVAILABLE',
-    accepted: ['accepted'],
-  });
-  expect(await bench.filesOnHost()).toEqual([]);
-  expect(await bench.catalog.counts()).toMatchObject({ total: 0 });
-});
+it.each([
+  ['without a key', {}],
+  ['with a key', { 'Idempotency-Key': 'k' }],
+])(
+  'leaves nothing of an upload %s that Redis accepted unheard, too late to defer it',
+  async (_what, headers) => {
+    const { intents, heartbeat } = bench.uploads;
+    const begin = heartbeat.begin.bind(heartbeat);
+    // As after 20 s without an answer.
+    heartbeat.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
+    const accept = intents.accept.bind(intents);
+    const accepted: string[] = [];
+    intents.accept = async (upload) => {
+      accepted.push(await accept(upload));
+      throw new HoldfastError('QUEUE_UNAVAILABLE');
+    };
+    const data = aPng(1_000);
+    const { status, body } = await bench.send([['file', data]], headers);
+    expect({ status, code: body['code'], accepted }).toEqual({
+      status: 503,
+      code: 'QUEUE_UNAVAILABLE',
+      accepted: ['accepted'],
+    });
+    expect(await bench.filesOnHost()).toEqual([]);
+    expect(await bench.catalog.counts()).toMatchObject({ total: 0 });
+    intents.accept = accept;
+    heartbeat.begin = begin;
+    expect((await bench.send([['file', data]], headers)).status).toBe(202);
+    expect(await bench.catalog.counts()).toMatchObject({ total: 1 });
+  },
+);
 
 it.each([
   ['other bytes', 1_000, { etag: 'ab'.repeat(16) }],

@@ -15,7 +15,14 @@ export async function settleDuplicate(
   beating: Beating,
 ): Promise<void> {
   const owner = claim === null ? {} : { owner: ownerOf(claims, claim, beating, 'go on') };
-  await undoing.undo({ id, ref: sent ? ref : null, unsettled: false, acceptanceAsked: false, ...owner });
+  await undoing.undo({
+    id,
+    ref: sent ? ref : null,
+    unsettled: false,
+    acceptanceAsked: false,
+    claimKey: null,
+    ...owner,
+  });
   if (claim === null) return;
   // A key that could not remember it finds the same duplicate again.
   await claims

@@ -18,6 +18,8 @@ export interface Undo {
   unsettled: boolean;
   /** True when Redis was asked to accept the upload: it may have done so unheard, or do so yet. */
   acceptanceAsked: boolean;
+  /** Of its claim; null without one. */
+  claimKey: string | null;
   /** Of an upload with an Idempotency-Key: other tries may have its id by now. */
   owner?: Owner;
 }
@@ -47,12 +49,12 @@ export function createUndoing(deps: {
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
   const remember = async (
-    { id, ref, owner, acceptanceAsked }: Undo,
+    { id, ref, owner, acceptanceAsked, claimKey }: Undo,
     dueInMs: number | null,
   ): Promise<void> => {
     if (owner !== undefined && !(await owner.letGo())) return;
     if (ref !== null && dueInMs !== null) await refusedAssets.add(ref, Date.now() + dueInMs);
-    await (acceptanceAsked ? intents.abandon(id) : intents.drop(id));
+    await (acceptanceAsked ? intents.abandon(id, claimKey) : intents.drop(id));
   };
 
   const untilRedisIsBack = async (upload: Undo, dueInMs: number | null): Promise<void> => {
@@ -68,7 +70,7 @@ export function createUndoing(deps: {
         if (done) return;
       }
     } catch {
-      // Stopped: the sweep finds the intent, and the asset says itself that it was never committed.
+      // Stopped: the sweep finds the intent. An asset that is left says itself whether it was committed.
     } finally {
       held -= 1;
     }

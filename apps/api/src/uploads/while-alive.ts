@@ -55,7 +55,14 @@ async function undoAttempt(
   const unsettled =
     !isHoldfastError(error) || isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_REJECTED', 'INTERNAL');
   const owner = claim === null ? {} : { owner: ownerOf(claims, claim, beating, 'give up') };
-  await undoing.undo({ id, ref: sent ? ref : null, unsettled, acceptanceAsked, ...owner });
+  await undoing.undo({
+    id,
+    ref: sent ? ref : null,
+    unsettled,
+    acceptanceAsked,
+    claimKey: claim?.key ?? null,
+    ...owner,
+  });
 }
 
 /** A transfer that still runs could store the asset after we removed it. */

@@ -127,16 +127,17 @@ return 'ok'
 `);
 
 /**
- * ARGV: id, ms. Of an upload that is refused after its acceptance was asked for: a record that the acceptance has made, or makes
- * its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, and for so long a dead
- * intent refuses what comes late.
+ * ARGV: id, ms, key of its claim ('' = none). Of an upload that is refused after its acceptance was asked for: a record that the acceptance has made, or makes
+ * its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, with the claim that it fulfilled,
+ * and for so long a dead intent refuses what comes late.
  */
-export const abandonScript = defineScript(`${savePrelude}
+export const abandonScript = defineScript(`${savePrelude}${claimPrelude}
 local id = ARGV[1]
 local key = p .. ':intent:' .. id
 redis.call('ZREM', p .. ':intents', id)
 redis.call('HSET', key, 'state', 'dead')
 redis.call('PEXPIRE', key, ARGV[2])
+if ARGV[3] ~= '' and redis.call('HGET', claim_key(ARGV[3]), 'id') == id then redis.call('DEL', claim_key(ARGV[3])) end
 local measured, content = read(id)
 if not measured then return 'absent' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)

@@ -75,8 +75,8 @@ it('takes back what was accepted unheard, with its index entries, and refuses wh
   const [heard, late] = [aRecord({ category: 'sea', tags: ['a'] }), aRecord()];
   for (const { id, publicId } of [heard, late]) await intents.open(id, publicId, 10);
   await intents.accept({ record: heard });
-  await intents.abandon(heard.id);
-  await intents.abandon(late.id);
+  await intents.abandon(heard.id, null);
+  await intents.abandon(late.id, null);
   expect(await intents.accept({ record: late, committed: true })).toBe('dead');
   expect(await intents.accept({ record: heard, committed: true })).toBe('dead');
   expect(await intents.stale(10, 0)).toEqual([]);

@@ -119,10 +119,10 @@ export function createIntents(
     },
     /**
      * Instead of `drop`, where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet.
-     * Takes the record out again, and refuses an acceptance that comes later.
+     * Takes the record out again, frees its claim, and refuses an acceptance that comes later.
      */
-    abandon: async (id: string): Promise<void> => {
-      await run(abandonScript, [id, LATE_ACCEPTANCE_MS]);
+    abandon: async (id: string, claimKey: string | null): Promise<void> => {
+      await run(abandonScript, [id, LATE_ACCEPTANCE_MS, claimKey ?? '']);
     },
     /** live and stale becomes dead; answers the state after that. */
     kill: async (id: string): Promise<IntentState> =>
