@@ -1,18 +1,21 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   bindingOf,
+  carriedFields,
   idFromPublicId,
   isOwnId,
   readHostMetadata,
   writeHostMetadata,
+  type MediaRecord,
 } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
 import { attempt } from './attempt.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, ReconcileRules, Step } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 import type { SyncSession } from './sync-session.js';
 
-/** What a step leaves as it is on the host. After any other the asset is seen again. */
+/** After these steps, unless an edit is on its way, the host has all that the record says. */
 const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'unchanged']);
 
 /**
@@ -28,27 +31,50 @@ export function isUnboundRename(
   return (
     carried !== null &&
     carried.mark.state === 'committed' &&
-    isOwnId(stored.id) &&
     carried.fields.id === stored.id &&
-    idFromPublicId(folder, asset.publicId) !== stored.id &&
+    isNameless(asset, stored.id, folder) &&
     carried.boundTo !== bindingOf(folder, asset.assetId) &&
     leavesTheMark.has(action.kind) &&
-    stored.record.assetId === asset.assetId
+    stored.record.assetId === asset.assetId &&
+    !isUnpushed(stored.record) &&
+    !(action.kind === 'save' && isUnpushed(action.record))
   );
+}
+
+/** What the mark of a record's asset says of the asset itself: only where its name does not tell the id. */
+export function bindingIn(record: MediaRecord, folder: string): { boundTo?: string } {
+  return isNameless(record, record.id, folder) ? { boundTo: bindingOf(folder, record.assetId) } : {};
 }
 
 /** Writes into the marks of such assets which asset they are on. All else stays as it is there by now. */
 export async function bindRenamed(session: SyncSession, steps: readonly Step[]): Promise<void> {
-  const { host, settings } = session.deps;
   const renamed = steps.filter(({ bind }) => bind);
   await inParallel(renamed, CALLS_AT_ONCE, ({ asset, id }) =>
-    attempt(session, id, async () => {
-      const now = await host.find(asset, session.signal);
-      const carried = now === null ? null : readHostMetadata(now);
-      if (now === null || now.assetId !== asset.assetId || carried?.fields.id !== id) return;
-      const boundTo = bindingOf(settings.host.folder, asset.assetId);
-      await host.annotate(now, writeHostMetadata({ ...carried, boundTo }), session.signal);
-      session.log.info('sync.rename_noted', { id, publicId: asset.publicId });
-    }),
+    attempt(session, id, () => bindOne(session, asset, id)),
   );
+}
+
+/** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
+async function bindOne({ deps, signal, log }: SyncSession, asset: HostAsset, id: string): Promise<void> {
+  const { host, settings, catalog } = deps;
+  const found = await host.find(asset, signal);
+  const carried = found === null ? null : readHostMetadata(found);
+  if (found === null || found.assetId !== asset.assetId || carried?.fields.id !== id) return;
+  const boundTo = bindingOf(settings.host.folder, asset.assetId);
+  let { fields } = carried;
+  for (;;) {
+    await host.annotate(found, writeHostMetadata({ ...carried, fields, boundTo }), signal);
+    const record = await catalog.find(id);
+    if (record === null || record.revision <= fields.revision) break;
+    fields = carriedFields(record);
+  }
+  log.info('sync.rename_noted', { id, publicId: asset.publicId });
+}
+
+function isNameless({ publicId }: Pick<HostAsset, 'publicId'>, id: string, folder: string): boolean {
+  return isOwnId(id) && idFromPublicId(folder, publicId) !== id;
+}
+
+function isUnpushed({ pushedRevision, revision }: MediaRecord): boolean {
+  return pushedRevision < revision;
 }

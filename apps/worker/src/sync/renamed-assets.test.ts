@@ -212,3 +212,43 @@ it('is asked to note a new name once, and not in a dry run', async () => {
   const calls = (await rig.emulator.requests.recent()).map(({ endpoint }) => endpoint);
   expect(calls.filter((call) => call !== 'list')).toEqual([]);
 });
+
+it('loses no edit that is pushed while its new name is noted', async () => {
+  const rig = await openRig();
+  const [asset, record] = await synced(rig, 'ours');
+  await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+  let pushed: string | undefined;
+  const host = {
+    ...rig.host,
+    annotate: async (...of: Parameters<typeof rig.host.annotate>) => {
+      if (pushed === undefined) {
+        await edit(rig, (await rig.catalog.find(record.id)) ?? record, 'edited');
+        pushed = (await pushRecord(rig, record.id, signal())).outcome;
+      }
+      return rig.host.annotate(...of);
+    },
+  };
+  await rig.worker({ host })({ mode: 'full', runId: 'bind' });
+  expect(pushed).toBe('pushed');
+  expect((await onHost(rig, asset))?.context).toMatchObject({
+    hf_rev: '2',
+    title: 'edited',
+    hf_asset: `holdfast/${asset.assetId}`,
+  });
+});
+
+it('writes the note again with what the host had lost', async () => {
+  const rig = await openRig();
+  const [asset, record] = await synced(rig, 'before');
+  await edit(rig, record, 'after');
+  await pushRecord(rig, record.id, signal());
+  await rig.emulator.assets.rename(asset.assetId, 'elsewhere/a');
+  await rig.sync();
+  await rig.emulator.assets.edit(asset.assetId, { context: asset.context });
+  await rig.sync();
+  expect((await onHost(rig, asset))?.context).toMatchObject({
+    hf_id: record.id,
+    title: 'after',
+    hf_asset: `holdfast/${asset.assetId}`,
+  });
+});

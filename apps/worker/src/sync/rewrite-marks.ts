@@ -1,5 +1,6 @@
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import { attempt } from './attempt.js';
+import { bindingIn } from './bind-renamed.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { SyncSession } from './sync-session.js';
 
@@ -10,7 +11,11 @@ export async function rewriteMarks(session: SyncSession, records: readonly Media
       const fields = carriedFields(record);
       await session.deps.host.annotate(
         record,
-        writeHostMetadata({ mark: { state: 'committed' }, fields }),
+        writeHostMetadata({
+          mark: { state: 'committed' },
+          fields,
+          ...bindingIn(record, session.deps.settings.host.folder),
+        }),
         session.signal,
       );
       await session.deps.catalog.notePushed(record.id, record.revision);

@@ -75,14 +75,18 @@ export async function pushRecord(
       await catalog.noteTakenIn([{ id, revision: next.revision, base: editBase(carried.fields) }]);
       continue;
     }
+    const fields = isOfAnotherDeployment(asset, carried, id)
+      ? withEdits(carried.fields, record)
+      : carriedFields(record);
     const metadata = writeHostMetadata({
       mark: { state: 'committed' },
-      fields: isOfAnotherDeployment(asset, carried, id)
-        ? withEdits(carried.fields, record)
-        : carriedFields(record),
+      fields,
       // An edit must not free the key of the upload.
       ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
-      ...(carried?.boundTo === undefined || carried.fields.id !== id ? {} : { boundTo: carried.boundTo }),
+      // Nor the name that the asset has by now its id.
+      ...(carried?.boundTo === undefined || carried.fields.id !== fields.id
+        ? {}
+        : { boundTo: carried.boundTo }),
     });
     await host.annotate(ref, metadata, signal);
     written = record.revision;
