@@ -29,13 +29,18 @@ export interface SyncSession {
 export async function checkpoint(session: SyncSession, seen: readonly number[] = []): Promise<void> {
   const { deps, token, running } = session;
   countCalls(session);
+  // Before another worker, with a clock of its own, may have to go on.
+  if (deps.host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
   await deps.state.checkpoint(token, running, seen, deps.host.budget());
   session.safe = structuredClone(running);
 }
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
 export function beganOnHost({ deps, running }: SyncSession): string {
-  return new Date(Date.parse(running.run.startedAt) + deps.host.hostNow() - deps.now()).toISOString();
+  const { beganOnHost: known } = running.progress;
+  return (
+    known ?? new Date(Date.parse(running.run.startedAt) + deps.host.hostNow() - deps.now()).toISOString()
+  );
 }
 
 export function countCalls(session: SyncSession): void {

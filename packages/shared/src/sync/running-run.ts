@@ -17,6 +17,8 @@ export interface RunProgress {
   catchUpSince?: string | null;
   /** Incremental runs: changes since then are asked for. ISO 8601. */
   since: string | null;
+  /** When it began, by the host's clock, once that is known. ISO 8601. */
+  beganOnHost?: string;
   /** Records numbered above this came after the run began, so their absence from its pages means nothing. */
   lastSequence: number;
 }
