@@ -27,17 +27,20 @@ export const flag = (fallback: boolean) =>
     .transform((value) => value === 'true' || value === '1' || value === 'yes')
     .default(fallback);
 
-export const list = (fallback: readonly string[]) =>
-  z
-    .string()
-    .transform((value) =>
-      value
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== ''),
-    )
-    // As of `A,B` whose parts were not set: taken for nothing, it would open what it was meant to close.
-    .refine((entries) => entries.length > 0, 'has no entry')
+const entries = () =>
+  z.string().transform((value) =>
+    value
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== ''),
+  );
+
+export const list = (fallback: readonly string[]) => entries().default([...fallback]);
+
+/** For lists of which none means everything or nothing: `$A,$B` whose parts were not set must not be taken for that. */
+export const filledList = (fallback: readonly string[]) =>
+  entries()
+    .refine((given) => given.length > 0, 'has no entry')
     .default([...fallback]);
 
 /** Drops empty variables, so that `NAME=` means the same as no NAME. */

@@ -63,8 +63,6 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
     } as const;
     return { connection, storageType: 'Redis Sentinel', external: true, prefix };
   }
-  if (env.REDIS_SENTINEL_NAME !== undefined)
-    problem({ path: 'REDIS_SENTINELS', message: 'is needed with REDIS_SENTINEL_NAME' });
   if (env.REDIS_CLUSTER_NODES.length > 0) {
     const { nodes, login } = readNodes('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problem);
     return {
@@ -85,6 +83,8 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
   if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is needed with UPSTASH_REDIS_REST_TOKEN' });
   }
+  if (env.REDIS_SENTINEL_NAME !== undefined)
+    problem({ path: 'REDIS_SENTINELS', message: 'is needed with REDIS_SENTINEL_NAME' });
   const embedded = env.HOLDFAST_EMBEDDED_REDIS;
   const connection = readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem);
   return {

@@ -37,6 +37,7 @@ it.each([
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINELS: 'a:0', REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
+  [{ REDIS_SENTINEL_NAME: 'media', REDIS_URL: 'redis://a', CORS_ORIGINS: ',' }, []],
   [{ REDIS_URL: 'unix://' }, ['REDIS_URL']],
   [{ REDIS_URL: 'unix:///' }, ['REDIS_URL']],
   [{ REDIS_URL: 'unix://socket' }, ['REDIS_URL']],

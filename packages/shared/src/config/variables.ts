@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { durabilityLevels } from './durability-level.js';
-import { flag, list, optionalText, text, wholeNumber } from './environment.js';
+import { filledList, flag, list, optionalText, text, wholeNumber } from './environment.js';
 
 const MB = 1_000_000;
 
@@ -19,7 +19,7 @@ export const variables = z.object({
   LOG_FORMAT: z.enum(['json', 'pretty']).default('json'),
   SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(20, 1, 600),
 
-  API_KEYS: list([]),
+  API_KEYS: filledList([]),
   ALLOW_ANONYMOUS: flag(false),
   PUBLIC_READ: flag(false),
   CORS_ORIGINS: list([]),
@@ -58,7 +58,7 @@ export const variables = z.object({
   UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
   UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),
   QUEUE_MAX_BACKLOG: wholeNumber(100_000, 1, 10_000_000),
-  UPLOAD_ALLOWED_TYPES: list(['image/*', 'video/*', 'audio/*', 'application/pdf']),
+  UPLOAD_ALLOWED_TYPES: filledList(['image/*', 'video/*', 'audio/*', 'application/pdf']),
 
   SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
   SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
