@@ -1,5 +1,5 @@
-import type { Job } from 'bullmq';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { UnrecoverableError, type Job } from 'bullmq';
+import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
@@ -121,10 +121,14 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     });
     try {
       const payload = parsePayload(job.name, job.data);
-      const failure = { name: job.name, payload, attempt: job.attemptsMade, final: true };
+      // Else it ran, its end could not be stored, and it is tried again.
+      const isLost = error instanceof UnrecoverableError;
+      const failure = { name: job.name, payload, attempt: job.attemptsMade, final: isLost };
       await noteFailure({
         ...failure,
-        error: new HoldfastError('WORKER_LOST', error.message, { cause: error }),
+        error: isLost
+          ? new HoldfastError('WORKER_LOST', error.message, { cause: error })
+          : toHoldfastError(error),
       });
     } catch (cause) {
       log.warn('job.failure_not_noted', { jobId: job.id, error: cause });
