@@ -37,6 +37,15 @@ it.each([
   expect(connectionError(client)?.message).toMatch(/DB index is out of range|NOPERM/);
 });
 
+it('lets a request wait for Redis for less than the second that its client is promised', async () => {
+  const server = await startRedisSandbox();
+  onTestFinished(() => server.close());
+  const { redis } = readSettings({ REDIS_URL: server.url });
+  const client = connectRedis(redis.connection, 'request', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  expect(client.options).toMatchObject({ commandTimeout: 600, enableOfflineQueue: false });
+});
+
 const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
 
 it('makes a connection anew that is dead without a sign, also where every command has a limit of its own', async () => {
