@@ -16,7 +16,7 @@ const flag = z.boolean('must be true or false').optional();
 
 const query = z.strictObject({ mode: modeName, dryRun: yesOrNo, force: yesOrNo });
 /** The same wishes: a dry run that is asked for in a body must not become a real one. */
-const body = z.strictObject({ mode: modeName, dryRun: flag, force: flag }).nullish();
+const body = z.strictObject({ mode: modeName, dryRun: flag, force: flag }).optional();
 
 export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
