@@ -52,6 +52,24 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
         expect(Date.parse(mark ?? '')).toBeLessThan(Date.now() + 1_000);
     },
   );
+
+  it('marks so also where another worker goes on with the run', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const host = { ...rig.host, hostNow: () => Date.now() };
+    let asked = 0;
+    const failing = {
+      ...host,
+      list: (request: Parameters<typeof host.list>[0]) => {
+        asked += 1;
+        return asked < 3 ? host.list(request) : Promise.reject(new Error('no answer'));
+      },
+    };
+    const begin = rig.worker({ host: failing, now: () => Date.now() + 20 * 60_000 });
+    await expect(begin({ mode: 'full', runId: 'left' })).rejects.toThrow('no answer');
+    await rig.worker({ host })({ mode: 'full', runId: 'left' });
+    const { watermark } = await rig.state.readMarks();
+    expect(Date.parse(watermark ?? '')).toBeLessThan(Date.now() + 1_000);
+  });
 });
 
 describe('an incremental sync of a large host', () => {
