@@ -2,6 +2,7 @@ import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
 import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
 import { adoptArrivals } from './adopt-arrivals.js';
+import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import { bindRenamed } from './bind-renamed.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
@@ -72,10 +73,6 @@ const countedAs = {
 
 function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
   return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));
-}
-
-function isUnpushed(record: MediaRecord): boolean {
-  return record.pushedRevision < record.revision;
 }
 
 /** The records that are on their way back, as they were. */

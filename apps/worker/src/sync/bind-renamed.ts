@@ -9,6 +9,7 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, ReconcileRules, Step } from './reconcile-step.js';
@@ -73,8 +74,4 @@ async function bindOne({ deps, signal, log }: SyncSession, asset: HostAsset, id:
 
 function isNameless({ publicId }: Pick<HostAsset, 'publicId'>, id: string, folder: string): boolean {
   return isOwnId(id) && idFromPublicId(folder, publicId) !== id;
-}
-
-function isUnpushed({ pushedRevision, revision }: MediaRecord): boolean {
-  return pushedRevision < revision;
 }
