@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
 import {
+  bindingOf,
   carriedFields,
   newMediaId,
   publicIdFor,
+  readHostMetadata,
   writeHostMetadata,
   type CommitMark,
   type MediaRecord,
@@ -40,6 +42,17 @@ async function put(
   return record.id;
 }
 
+/** As a sync does that has seen the new name. */
+async function bind({ host }: SyncRig, publicId: string): Promise<void> {
+  const asset = await host.find({ publicId, resourceType: 'image' });
+  const carried = asset === null ? null : readHostMetadata(asset);
+  if (asset === null || carried === null) throw new Error('no mark');
+  await host.annotate(
+    asset,
+    writeHostMetadata({ ...carried, boundTo: bindingOf('holdfast', asset.assetId) }),
+  );
+}
+
 /** What a request with the key would get. */
 const known = async (claims: Claims, { key }: UploadClaim): Promise<unknown> => {
   const reply = await claims.claim(key, newMediaId(), null);
@@ -56,11 +69,14 @@ it.each(['local', 'cloudinary'] as const)(
     await put(rig, claimOf('2'), { createdAt: ago(25) });
     await put(rig, claimOf('3'), {}, { state: 'started', deadlineSeconds: 600 });
     await put(rig, claimOf('4'), { publicId: 'elsewhere/copy' });
+    const renamed = await put(rig, claimOf('5'), { publicId: 'elsewhere/renamed' });
+    await bind(rig, 'elsewhere/renamed');
     await rig.sync({ dryRun: true });
     expect(await rig.redis.exists(rig.keys.claim(claimOf('1').key))).toBe(0);
     await rig.sync();
     expect(await rig.redis.pttl(rig.keys.claim(claimOf('1').key))).toBeLessThanOrEqual(HOUR);
     expect(await known(claims, claimOf('1'))).toEqual({ id, print: claimOf('1').print, duplicate: false });
+    expect(await known(claims, claimOf('5'))).toMatchObject({ id: renamed });
     for (const other of ['2', '3', '4']) expect(await known(claims, claimOf(other))).toBe('held');
   },
 );

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newMediaId, readHostMetadata, writeHostMetadata } from '@holdfast/shared/media';
+import { bindingOf, newMediaId, readHostMetadata, writeHostMetadata } from '@holdfast/shared/media';
 import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
@@ -28,7 +28,9 @@ it('an edit of a media of another deployment leaves the other what its record is
     sha256: 'a'.repeat(64),
     md5: null,
   } as const;
-  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields: { ...fields, tags: ['x'] } });
+  const boundTo = bindingOf('other', 'f'.repeat(32));
+  const mark = { state: 'committed' } as const;
+  const { context } = writeHostMetadata({ mark, fields: { ...fields, tags: ['x'] }, boundTo });
   const asset = await rig.foreign(`other/${fields.id}`, context);
   await rig.sync();
   const found = await rig.find(asset);
@@ -38,10 +40,11 @@ it('an edit of a media of another deployment leaves the other what its record is
   expect((await pushRecord(rig, found.id, AbortSignal.timeout(5_000))).outcome).toBe('pushed');
   const theirs = async () => {
     const now = await rig.host.find(asset);
-    return now && readHostMetadata(now)?.fields;
+    const carried = now && readHostMetadata(now);
+    return carried && { ...carried.fields, boundTo: carried.boundTo };
   };
   const { id, filename, uploadedBy, sha256, createdAt } = fields;
-  const kept = { id, filename, uploadedBy, sha256, createdAt, title: 'edited', revision: 4 };
+  const kept = { id, filename, uploadedBy, sha256, createdAt, boundTo, title: 'edited', revision: 4 };
   expect(await theirs()).toMatchObject(kept);
 
   expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, unchanged: 1, errors: 0 });

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { redisKeys } from '@holdfast/shared/redis';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { nudgeQueues } from './nudge-queues.js';
+import { shortenEventStreams } from './shorten-event-streams.js';
+
+const keys = redisKeys('holdfast');
+let redis: RedisSandbox;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+});
+afterAll(() => redis.close());
+
+// A pipeline does not reject for its commands: taken for done, the watch would call Redis well.
+it.each([
+  ['nudge of queues', () => nudgeQueues(redis.client, keys, ['save'])],
+  ['limit of event streams', () => shortenEventStreams(redis.client, keys)],
+])('a %s that Redis refuses is no success', async (_what, write) => {
+  await write();
+  await redis.client.config('SET', 'maxmemory', '1');
+  await expect(write()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  await redis.client.config('SET', 'maxmemory', '0');
+});
