@@ -17,6 +17,8 @@ export interface Accepting {
 interface UploadStanding {
   /** The asset has carried the commit mark since before this request: it counts, whoever put it there. */
   committed: boolean;
+  /** The client waits until the media is verified. */
+  awaited: boolean;
   claim: FulfilledClaim | null;
   /** Whether nobody can have given the upload up meanwhile. */
   isFresh: () => boolean;
@@ -31,12 +33,12 @@ interface UploadStanding {
 export async function acceptUpload(
   { intents, queues, deferred, log }: Accepting,
   record: MediaRecord,
-  { committed, claim, isFresh }: UploadStanding,
+  { committed, awaited, claim, isFresh }: UploadStanding,
 ): Promise<MediaRecord> {
   try {
     // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const jobs = await queues.jobsOf(record);
+    const jobs = await queues.jobsOf(record, awaited);
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });

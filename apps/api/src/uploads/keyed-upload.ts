@@ -8,11 +8,15 @@ import { findMedia } from '../media/find-media.js';
 import { acceptUpload } from './accept-upload.js';
 import { lookForEarlierTry, nothingEarlier } from './earlier-try.js';
 import { readAndDiscard } from './read-and-discard.js';
-import { receiveUpload, type Received, type UploadDependencies } from './receive-upload.js';
+import {
+  receiveUpload,
+  type Received,
+  type UploadDependencies,
+  type UploadRequest,
+} from './receive-upload.js';
 import { readReprDigest } from './repr-digest.js';
 import { requestPrint } from './request-print.js';
 import { takeClaim, type ClaimDependencies } from './take-claim.js';
-import type { UploadWishes } from './upload-wishes.js';
 
 export type KeyedDependencies = UploadDependencies & ClaimDependencies;
 
@@ -29,10 +33,9 @@ export async function keyedUpload(
   deps: KeyedDependencies,
   req: Request,
   res: Response,
-  client: string,
-  { key, duplicates }: { key: string; duplicates: UploadWishes['duplicates'] },
+  { key, ...wishes }: Pick<UploadRequest, 'uploadedBy' | 'duplicates' | 'awaited'> & { key: string },
 ): Promise<KeyedOutcome> {
-  const taken = await takeClaim(deps, client, key, stopsWaiting(deps, res));
+  const taken = await takeClaim(deps, wishes.uploadedBy, key, stopsWaiting(deps, res));
   if (taken.state === 'done') {
     const { id, print, duplicate } = taken.finished;
     await refuseOtherRequest(deps, req, res, print);
@@ -42,8 +45,9 @@ export async function keyedUpload(
   failpoint('upload.claimed');
   try {
     const earlier = claim.takenOver ? await lookForEarlierTry(deps, claim.id) : nothingEarlier;
-    if (earlier.committed !== null) return await goOnFrom(deps, req, res, claim, earlier.committed);
-    const upload = { uploadedBy: client, duplicates, claim, unfinished: earlier.unfinished };
+    if (earlier.committed !== null)
+      return await goOnFrom(deps, req, res, claim, earlier.committed, wishes.awaited);
+    const upload = { ...wishes, claim, unfinished: earlier.unfinished };
     return { ...(await receiveUpload(deps, req, res, upload)), replayed: false };
   } catch (error) {
     // What an earlier try may have left is found under its id only. Where that cannot lead anywhere, the next one is new.
@@ -61,6 +65,7 @@ async function goOnFrom(
   res: Response,
   claim: HeldClaim,
   { asset, carried }: OwnAsset,
+  awaited: boolean,
 ): Promise<KeyedOutcome> {
   const print = carried.claim?.print ?? '';
   const sent = await refuseOtherRequest(deps, req, res, print);
@@ -70,6 +75,7 @@ async function goOnFrom(
   // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
   await acceptUpload(deps, record, {
     committed: true,
+    awaited,
     claim: { ...claim, print, exclusive: false },
     isFresh: () => false,
   });

@@ -41,6 +41,8 @@ export interface UploadDependencies extends Accepting, AliveDependencies {
 export interface UploadRequest {
   uploadedBy: string;
   duplicates: UploadWishes['duplicates'];
+  /** The client waits until the media is verified. */
+  awaited: boolean;
   /** Of an upload with an Idempotency-Key. */
   claim: HeldClaim | null;
   /** What earlier tries of the claim left on the host without a commit mark; removed before anything is sent. */
@@ -85,7 +87,7 @@ export async function receiveUpload(
       const existing =
         request.duplicates === 'return' ? await findDuplicate(deps, form.file, attempt.uploadedBy) : null;
       if (existing === null)
-        return { record: await finish(deps, attempt, complete, beating), duplicate: false };
+        return { record: await finish(deps, attempt, complete, beating, request.awaited), duplicate: false };
       await settleDuplicate(deps, attempt, existing, complete.print, beating);
       return { record: existing, duplicate: true };
     });
@@ -116,6 +118,7 @@ async function finish(
   attempt: UploadAttempt,
   { file, fields, print }: Complete,
   beating: Beating,
+  awaited: boolean,
 ): Promise<MediaRecord> {
   const { host, folder } = deps;
   const claim = attempt.claim === null ? null : { ...attempt.claim, print, exclusive: true };
@@ -134,7 +137,12 @@ async function finish(
   });
   failpoint('upload.committed');
   attempt.acceptanceAsked = true;
-  return acceptUpload(deps, record, { committed: false, claim, isFresh: () => beating.isFresh() });
+  return acceptUpload(deps, record, {
+    committed: false,
+    awaited,
+    claim,
+    isFresh: () => beating.isFresh(),
+  });
 }
 
 function deadlineOf({ lengthAtMost, maxBytes }: Admitted): number {

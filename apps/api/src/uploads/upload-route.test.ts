@@ -56,6 +56,16 @@ describe('an upload', () => {
     expect(await bench.redis.client.exists(`{holdfast}:verify:verify-${id}-1`)).toBe(1);
   });
 
+  it.each([
+    ['without a key', {}],
+    ['with a key', { 'Idempotency-Key': 'one' }],
+  ])('for which a client waits says so to verify, %s', async (_what, key) => {
+    const { body } = await bench.send([['file', aPng()]], { Prefer: 'wait=0', ...key });
+    const { id } = body['media'] as { id: string };
+    const data = await bench.redis.client.hget(`{holdfast}:verify:verify-${id}-1`, 'data');
+    expect(JSON.parse(data ?? '{}')).toMatchObject({ awaited: true });
+  });
+
   it('with a matching digest is taken', async () => {
     const data = aPng();
     const digest = createHash('sha256').update(data).digest('base64');

@@ -1,10 +1,10 @@
 import type { Request, Response } from 'express';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import { preferenceApplied } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
 import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './keyed-upload.js';
 import { receiveUpload } from './receive-upload.js';
-import { readWishes } from './upload-wishes.js';
+import { readWishes, type UploadWishes } from './upload-wishes.js';
 import { waitUntilVerified } from './wait-until-verified.js';
 
 export interface UploadRouteDependencies extends KeyedDependencies {
@@ -18,16 +18,18 @@ export interface UploadRouteDependencies extends KeyedDependencies {
  */
 export function uploadRoute(deps: UploadRouteDependencies) {
   return async (req: Request, res: Response): Promise<void> => {
-    const { waitSeconds } = readPrefer(req.get('prefer'));
+    let wishes: UploadWishes;
     let outcome: KeyedOutcome;
     try {
-      outcome = await upload(deps, req, res);
+      wishes = readWishes(req);
+      outcome = await upload(deps, req, res, wishes);
     } catch (error) {
       // The form's parser no longer reads; what is still to come is thrown away, within the bounds of early answers.
       req.unpipe();
       req.resume();
       throw error;
     }
+    const { waitSeconds } = wishes;
     let { record } = outcome;
     if (outcome.replayed) res.setHeader('Idempotent-Replayed', 'true');
     if (outcome.duplicate) {
@@ -47,11 +49,16 @@ export function uploadRoute(deps: UploadRouteDependencies) {
   };
 }
 
-async function upload(deps: UploadRouteDependencies, req: Request, res: Response): Promise<KeyedOutcome> {
-  const { duplicates, idempotencyKey: key } = readWishes(req);
+async function upload(
+  deps: UploadRouteDependencies,
+  req: Request,
+  res: Response,
+  { duplicates, idempotencyKey: key, waitSeconds }: UploadWishes,
+): Promise<KeyedOutcome> {
   const { name } = contextOf(req).client;
-  if (key !== null) return keyedUpload(deps, req, res, name, { key, duplicates });
-  const plain = { uploadedBy: name, duplicates, claim: null, unfinished: [] };
+  const wishes = { uploadedBy: name, duplicates, awaited: waitSeconds !== undefined };
+  if (key !== null) return keyedUpload(deps, req, res, { ...wishes, key });
+  const plain = { ...wishes, claim: null, unfinished: [] };
   return { ...(await receiveUpload(deps, req, res, plain)), replayed: false };
 }
 

@@ -1,8 +1,9 @@
 import type { Request } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { readPrefer, type Preferences } from '../http/prefer.js';
 
 /** What a client asks for besides the upload itself. */
-export interface UploadWishes {
+export interface UploadWishes extends Preferences {
   /** `return`: bytes that this client has uploaded before are answered with what is there. */
   duplicates: 'keep' | 'return';
   /** Null without the header. */
@@ -12,6 +13,7 @@ export interface UploadWishes {
 /** Throws INVALID_REQUEST. */
 export function readWishes(req: Request): UploadWishes {
   return {
+    ...readPrefer(req.get('prefer')),
     duplicates: readDuplicates(req.query['duplicates']),
     idempotencyKey: readKey(req.get('idempotency-key')),
   };

@@ -4,6 +4,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, type RedisClient } from '@holdfast/shared/redis';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { readSettings } from '@holdfast/shared/config';
+import type { BurstPace } from './burst-pace.js';
 import { BurstWorker } from './burst-worker.js';
 import { createJobBursts } from './job-bursts.js';
 
@@ -40,13 +41,14 @@ interface Setup {
   concurrency: number;
   /** As told to the bursts, where it is not the truth. */
   slots?: number;
+  pace?: BurstPace;
 }
 
-function startWorker({ concurrency, slots = concurrency }: Setup): BurstWorker {
+function startWorker({ concurrency, slots = concurrency, pace }: Setup): BurstWorker {
   const gate = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const bursts = createJobBursts(connection, () => slots);
+  const bursts = createJobBursts(connection, () => slots, pace);
   const started = new BurstWorker(
     'work',
     async (job: Job) => {
@@ -183,6 +185,52 @@ describe('taking', () => {
     await expectCounts({ wait: 0, active: 0, completed: 2 });
     expect(await queue.getFailedCount()).toBe(1);
     expect(errors).toEqual([]);
+  });
+});
+
+describe('resting', () => {
+  /** Rests so long after each burst. */
+  function restingFor(restMs: number) {
+    return {
+      took: vi.fn<BurstPace['took']>(),
+      hurry: vi.fn<BurstPace['hurry']>(),
+      restMs: vi.fn<BurstPace['restMs']>(() => restMs),
+    };
+  }
+
+  it('leaves jobs where they are meanwhile, also when the worker closes', async () => {
+    const pace = restingFor(3_000);
+    await add(2);
+    const started = startWorker({ concurrency: 8, pace });
+    await soon(() => expect(pace.restMs).toHaveBeenCalledOnce());
+    await add(1);
+    expect(await clients('bzpopmin')).toEqual([]);
+    letGo();
+    await started.close();
+    expect(await counts()).toEqual({ wait: 1, active: 0, completed: 2 });
+    expect(errors).toEqual([]);
+  });
+
+  it('takes what came together meanwhile', async () => {
+    const pace = restingFor(500);
+    await add(1);
+    startWorker({ concurrency: 8, pace });
+    await soon(() => expect(pace.restMs).toHaveBeenCalledOnce());
+    await add(1);
+    await add(1);
+    await soon(() => expect(begun).toHaveLength(3));
+    expect(pace.took.mock.calls.map(([jobs]) => jobs).filter((jobs) => jobs > 0)).toEqual([1, 2]);
+  });
+
+  it('hears of jobs that somebody waits for', async () => {
+    const pace = restingFor(0);
+    await queue.add('job', { awaited: false });
+    startWorker({ concurrency: 8, pace });
+    await soon(() => expect(begun).toHaveLength(1));
+    expect(pace.hurry).not.toHaveBeenCalled();
+    await queue.add('job', { awaited: true });
+    await soon(() => expect(begun).toHaveLength(2));
+    expect(pace.hurry).toHaveBeenCalledOnce();
   });
 });
 

@@ -23,12 +23,14 @@ export class BurstWorker extends PatientWorker {
   }
 
   /** A job taken ahead is locked by the token with which it was taken, not by the one that BullMQ asks with now. */
-  protected override nextJobFromJobData(
+  protected override async nextJobFromJobData(
     ...[data, jobId, token]: Parameters<PatientWorker['nextJobFromJobData']>
   ): Promise<Job> {
     const isJob = data !== undefined && data !== null;
     const ownToken = isJob ? this.bursts.begin(jobId ?? '') : undefined;
-    return super.nextJobFromJobData(data, jobId, ownToken ?? token);
+    const job = await super.nextJobFromJobData(data, jobId, ownToken ?? token);
+    if (isJob && isAwaited(job.data)) this.bursts.pace.hurry();
+    return job;
   }
 
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
@@ -52,4 +54,9 @@ export class BurstWorker extends PatientWorker {
     for (const { id, token } of this.bursts.unused().toReversed())
       await this.backend.moveJobFromActiveToWait(id, token).catch((error: unknown) => this.report(error));
   }
+}
+
+/** Whether a client waits for the end of this job. */
+function isAwaited(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && 'awaited' in data && data.awaited === true;
 }

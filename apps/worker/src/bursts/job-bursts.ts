@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { createRedisBackend, type BackendFactory, type RedisQueueBackend } from 'bullmq';
 import { createTurnBatch } from '@holdfast/shared/batch';
 import type { RedisClient, ScriptReply } from '@holdfast/shared/redis';
+import { createBurstPace, type BurstPace } from './burst-pace.js';
 import { FINISH_KEYS, FINISH_OWN_KEYS, finishJobs } from './finish-jobs-script.js';
 import { TAKE_KEYS, takeJobs } from './take-jobs-script.js';
 
@@ -25,6 +27,8 @@ interface TakenJob {
 export interface JobBursts {
   /** For the worker: BullMQ's backend, with these two scripts replaced. */
   backend: BackendFactory<RedisQueueBackend>;
+  /** Told of jobs for which somebody waits. */
+  pace: Pick<BurstPace, 'hurry'>;
   /** The worker is given this job, which takes a slot. Gives the token that locks it, where it is not the one that BullMQ asked with. */
   begin(jobId: string): string | undefined;
   /** A job that was begun has left its slot. */
@@ -34,7 +38,11 @@ export interface JobBursts {
 }
 
 /** `slots` tells how many jobs the worker may have at once. */
-export function createJobBursts(connection: RedisClient, slots: () => number): JobBursts {
+export function createJobBursts(
+  connection: RedisClient,
+  slots: () => number,
+  pace: BurstPace = createBurstPace(),
+): JobBursts {
   let ahead: (TakenJob & { taken: ScriptReply })[] = [];
   const tokens = new Map<string, string>();
   /** What BullMQ's script gave when the last burst had emptied the queue, until the worker was told. */
@@ -59,6 +67,7 @@ export function createJobBursts(connection: RedisClient, slots: () => number): J
     const [keys, values] = split(sent, TAKE_KEYS);
     const reply = await takeJobs(connection, keys, [...values, most]);
     const [token, first, ...rest] = reply as [string, ScriptReply, ...ScriptReply[]];
+    pace.took([first, ...rest].filter(isJob).length);
     for (const taken of rest) {
       if (isJob(taken)) ahead.push({ id: taken[1], token, taken });
       else emptyReply = taken;
@@ -88,15 +97,18 @@ export function createJobBursts(connection: RedisClient, slots: () => number): J
         return send(client, command, [...sent]);
       };
       const wait = backend.waitForJob.bind(backend);
-      backend.waitForJob = (seconds) => {
+      backend.waitForJob = async (seconds) => {
         // A job that ended meanwhile has the worker believe that nothing waits.
-        if (ahead.length > 0) return Promise.resolve({ member: '0', score: 0 });
+        if (ahead.length > 0) return { member: '0', score: 0 };
+        const restMs = pace.restMs();
+        if (restMs > 0) await pause(restMs);
         // Whoever is woken must look: the marker is gone with it.
         emptyReply = undefined;
         return wait(seconds);
       };
       return backend;
     },
+    pace,
     begin: (jobId) => {
       begun += 1;
       const token = tokens.get(jobId);

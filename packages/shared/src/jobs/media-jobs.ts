@@ -14,11 +14,14 @@ export const saveJob = defineJob({
   idFor: ({ record, round: n }) => `save-${record.id}-${String(record.revision)}${suffix(n)}`,
 });
 
-/** Reads the record back over another connection, compares it, and obtains the durability level. */
+/**
+ * Reads the record back over another connection, compares it, and obtains the durability level. `awaited`: a client waits for it
+ * (`Prefer: wait`), and no worker may let it lie to take others with it.
+ */
 export const verifyJob = defineJob({
   name: 'verify',
   queue: 'verify',
-  payload: z.object({ record: mediaRecord, round }),
+  payload: z.object({ record: mediaRecord, round, awaited: z.boolean().optional() }),
   idFor: ({ record, round: n }) => `verify-${record.id}-${String(record.revision)}${suffix(n)}`,
 });
 

@@ -14,6 +14,8 @@ import { reloadScripts } from './reload-scripts.js';
 interface UploadJobs {
   record: MediaRecord;
   round: number;
+  /** Of verify: a client waits for its end. */
+  awaited?: boolean;
 }
 
 /** How many jobs of one queue are in each state now. */
@@ -34,8 +36,11 @@ export interface MediaQueues {
    * already (docs/decisions/0015-two-jobs-not-a-flow.md). `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
-  /** The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing. */
-  jobsOf(record: MediaRecord): Promise<JobInsert[]>;
+  /**
+   * The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing.
+   * `awaited`: a client waits until the media is verified.
+   */
+  jobsOf(record: MediaRecord, awaited?: boolean): Promise<JobInsert[]>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
     payload: Payload,
@@ -76,9 +81,12 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
       definition.idFor(payload),
     ).toFlowEntry();
 
+  const saveEntry = ({ record, round }: UploadJobs) => entryOf(saveJob, { record, round });
+  const verifyEntry = (upload: UploadJobs) => entryOf(verifyJob, upload);
+
   /** Each upload's failure, null where both of its jobs are stored. One transaction for all that wait together. */
   const addPairs = async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
-    const entries = uploads.flatMap((upload) => [entryOf(saveJob, upload), entryOf(verifyJob, upload)]);
+    const entries = uploads.flatMap((upload) => [saveEntry(upload), verifyEntry(upload)]);
     // All childless roots. Each answers for itself, where FlowProducer.add tells of its first job only.
     const results = await queues.save.backend.addFlow(entries);
     return uploads.map((_, index) => {
@@ -105,11 +113,11 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
       const failure = await enqueue({ record, round });
       if (failure !== null) throw fromRedisError(failure, 'QUEUE_UNAVAILABLE');
     },
-    jobsOf: (record) => {
-      const upload: UploadJobs = { record, round: 0 };
+    jobsOf: (record, awaited = false) => {
+      const upload: UploadJobs = { record, round: 0, ...(awaited ? { awaited } : {}) };
       return Promise.all([
-        insertOf(queues.save, entryOf(saveJob, upload)),
-        insertOf(queues.verify, entryOf(verifyJob, upload)),
+        insertOf(queues.save, saveEntry(upload)),
+        insertOf(queues.verify, verifyEntry(upload)),
       ]);
     },
     add: async (definition, payload, over = {}) => {
