@@ -113,6 +113,7 @@ export async function openDependencies(
     rebuilding,
     idSecret: createIdSecret(settings.host, settings.dataDir),
     intents,
+    isConnected: () => request.status === 'ready',
     refusedAssets,
     queues,
     slots: uploadSlots,

@@ -5,11 +5,13 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { DeferredUploads } from './deferred-uploads.js';
+import type { OpenedAhead } from './opened-ahead.js';
 
 export interface Accepting {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
   deferred: DeferredUploads;
+  openedAhead: Pick<OpenedAhead, 'propose'>;
   log: Logger;
 }
 
@@ -31,7 +33,7 @@ interface UploadStanding {
  * media was deleted before.
  */
 export async function acceptUpload(
-  { intents, queues, deferred, log }: Accepting,
+  { intents, queues, deferred, openedAhead, log }: Accepting,
   record: MediaRecord,
   { committed, awaited, claim, isFresh }: UploadStanding,
 ): Promise<MediaRecord> {
@@ -39,7 +41,8 @@ export async function acceptUpload(
     // While the heartbeat is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
     const jobs = await queues.jobsOf(record, awaited);
-    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
+    const next = openedAhead.propose();
+    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs, next });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id: record.id });

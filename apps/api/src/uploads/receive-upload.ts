@@ -15,6 +15,7 @@ import type { Admission, Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import { findDuplicate } from './find-duplicate.js';
 import type { Beating } from './heartbeat.js';
+import type { OpenedAhead } from './opened-ahead.js';
 import type { ParsedForm } from './parse-form.js';
 import type { ReceivedFile } from './receive-file.js';
 import { announce, receiveForm } from './receive-form.js';
@@ -30,6 +31,7 @@ export interface UploadDependencies extends Accepting, AliveDependencies {
   intents: Intents;
   catalog: Pick<Catalog, 'find' | 'isTombstoned' | 'withSha256'>;
   admission: Admission;
+  openedAhead: OpenedAhead;
   shutdown: Shutdown;
   /** Folder of our own assets on the host. */
   folder: string;
@@ -72,11 +74,9 @@ export async function receiveUpload(
   const admitted = await deps.admission.admit(req);
   try {
     const digest = readReprDigest(headerOf(req, 'repr-digest'));
-    const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim);
-    // Redis must take a write before anything is read from the client or sent to the host.
-    const opened = await deps.intents.open(attempt.id, publicIdFor(deps.folder, attempt.id), deps.maxBacklog);
-    if (opened === 'overloaded')
-      throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
+    const openedId = request.claim === null ? deps.openedAhead.take() : null;
+    const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim, openedId);
+    if (openedId === null) await openIntent(deps, attempt.id);
     failpoint('upload.intent-open');
     return await whileAlive(deps, req, attempt, async (beating) => {
       for (const { asset } of request.unfinished) await deps.host.remove(asset, attempt.cancel.signal);
@@ -94,6 +94,13 @@ export async function receiveUpload(
   } finally {
     admitted.leave();
   }
+}
+
+/** Redis must take a write before anything is read from the client or sent to the host. */
+async function openIntent({ intents, folder, maxBacklog }: UploadDependencies, id: string): Promise<void> {
+  const opened = await intents.open(id, publicIdFor(folder, id), maxBacklog);
+  if (opened === 'overloaded')
+    throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
 }
 
 /** An upload of which every byte has come. */

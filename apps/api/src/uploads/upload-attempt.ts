@@ -25,16 +25,17 @@ export interface UploadAttempt {
   transfer: Promise<unknown> | null;
 }
 
-/** All tries of one claim have the same id, and with it the same time. */
+/** All tries of one claim have the same id, and with it the same time. `openedId`: that of an intent which is open already. */
 export function newAttempt(
   uploadedBy: string,
   deadlineSeconds: number,
   claim: HeldClaim | null,
+  openedId: string | null = null,
 ): UploadAttempt {
-  const id = claim?.id ?? newMediaId();
+  const id = claim?.id ?? openedId ?? newMediaId();
   return {
     id,
-    startedAt: new Date(timeOfId(id)),
+    startedAt: new Date(openedId === null ? timeOfId(id) : Date.now()),
     uploadedBy,
     claim,
     cancel: new AbortController(),

@@ -12,6 +12,7 @@ import { createAdmission } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { createHeartbeat } from './heartbeat.js';
 import type { KeyedDependencies } from './keyed-upload.js';
+import { createOpenedAhead } from './opened-ahead.js';
 import { createUndoing } from './undo-upload.js';
 
 export interface UploadParts {
@@ -26,6 +27,8 @@ export interface UploadParts {
   /** How long a request waits for another one with the same Idempotency-Key. */
   claimWaitMs?: number;
   intents: Intents;
+  /** Whether the connection of the intents is there, as far as is known without asking. */
+  isConnected: () => boolean;
   refusedAssets: RefusedAssets;
   queues: MediaQueues;
   slots: UploadSlots;
@@ -42,9 +45,17 @@ export type Uploads = KeyedDependencies & { stop(): void };
 export function createUploads(parts: UploadParts): Uploads {
   const { uploads, folder, host, catalog, claims, rebuilding, idSecret, intents, refusedAssets, queues } =
     parts;
-  const { slots, shutdown, log } = parts;
+  const { slots, shutdown, isConnected, log } = parts;
   const undoing = createUndoing({ host, intents, refusedAssets, log });
   const deferred = createDeferredUploads({ intents, queues, log });
+  const openedAhead = createOpenedAhead({
+    intents,
+    running: () => slots.running,
+    isConnected,
+    folder,
+    maxBacklog: uploads.maxBacklog,
+    log,
+  });
   return {
     host,
     catalog,
@@ -58,12 +69,14 @@ export function createUploads(parts: UploadParts): Uploads {
     folder,
     undoing,
     deferred,
+    openedAhead,
     heartbeat: createHeartbeat(intents, claims, log),
     shutdown,
     admission: createAdmission({ uploads, host, slots, shutdown }),
     allowedTypes: uploads.allowedTypes,
     maxBacklog: uploads.maxBacklog,
     stop: () => {
+      openedAhead.stop();
       undoing.stop();
       deferred.stop();
     },

@@ -60,7 +60,8 @@ export const uploadLimits: UploadSettings = {
 export const LARGE = 600_000;
 
 /** The route of uploads alone, on the local host, with a Redis of its own. */
-export async function openUploadBench(): Promise<UploadBench> {
+export async function openUploadBench(limits: Partial<UploadSettings> = {}): Promise<UploadBench> {
+  const uploadSettings = { ...uploadLimits, ...limits };
   const redis = await startRedisSandbox();
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-upload-'));
   const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url });
@@ -71,7 +72,7 @@ export async function openUploadBench(): Promise<UploadBench> {
   const catalog = createCatalog(client, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
   const uploads = createUploads({
-    uploads: uploadLimits,
+    uploads: uploadSettings,
     folder: 'holdfast',
     host,
     catalog,
@@ -85,9 +86,10 @@ export async function openUploadBench(): Promise<UploadBench> {
     idSecret: createIdSecret(settings.host, folder),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
+    isConnected: () => client.status === 'ready',
     refusedAssets: createRefusedAssets(client, keys),
     queues,
-    slots: createUploadSlots(uploadLimits.maxConcurrent),
+    slots: createUploadSlots(uploadSettings.maxConcurrent),
     shutdown: createShutdown(),
     log: silentLogger,
   });

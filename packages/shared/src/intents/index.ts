@@ -6,6 +6,7 @@ export {
   type FulfilledClaim,
   type IntentState,
   type Intents,
+  type NextUpload,
   type StaleIntent,
 } from './intents.js';
 export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

@@ -4,27 +4,30 @@ import { addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript, timePrelude } from '../redis/index.js';
 
 /**
- * ARGV: id, publicId and largest backlog of each upload. Opens a live intent unless too many jobs wait, or what an earlier
- * try under this id left on the host is just being removed: the removal could take the new asset.
+ * `open(id, publicId, largest backlog)` opens a live intent unless too many jobs wait, or what an earlier try under this id left
+ * on the host is just being removed: the removal could take the new asset.
  */
-export const openScript = defineScript(`${timePrelude}${backlogScript}
-local answers = {}
-local waiting = backlog(p)
-for i = 1, #ARGV, 3 do
-  local id = ARGV[i]
+const openPrelude = /* lua */ `${backlogScript}
+local waiting
+local function open(id, public_id, largest)
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
-  if state == 'dead' or waiting > tonumber(ARGV[i + 2]) then answers[#answers + 1] = 'overloaded'
-  else
-    -- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
-    if state then
-      if state ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end
-      redis.call('HSETNX', key, 'publicId', ARGV[i + 1])
-    else redis.call('HSET', key, 'state', 'live', 'tries', 0, 'publicId', ARGV[i + 1]) end
-    redis.call('ZADD', p .. ':intents', now_ms(), id)
-    answers[#answers + 1] = 'opened'
-  end
+  waiting = waiting or backlog(p)
+  if state == 'dead' or waiting > tonumber(largest) then return 'overloaded' end
+  -- What an earlier try under this id settled stays so, and what it may have left is still looked for under its name.
+  if state then
+    if state ~= 'settled' then redis.call('HSET', key, 'state', 'live', 'tries', 0) end
+    redis.call('HSETNX', key, 'publicId', public_id)
+  else redis.call('HSET', key, 'state', 'live', 'tries', 0, 'publicId', public_id) end
+  redis.call('ZADD', p .. ':intents', now_ms(), id)
+  return 'opened'
 end
+`;
+
+/** ARGV: id, publicId and largest backlog of each upload. */
+export const openScript = defineScript(`${timePrelude}${openPrelude}
+local answers = {}
+for i = 1, #ARGV, 3 do answers[#answers + 1] = open(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return answers
 `);
 
@@ -48,14 +51,15 @@ return 'noted'
 `);
 
 /**
- * For each upload ten values, then twelve for each of its jobs: id, pushedRevision, content, '1' = also when the intent is
+ * For each upload thirteen values, then twelve for each of its jobs: id, pushedRevision, content, '1' = also when the intent is
  * gone (its asset is committed, nobody may destroy it), then of a claim: key ('' = none), token, print, keep ms, '1' = only
- * while no other try has it; then the number of jobs, and of each nine keys and three values (job-insert.ts).
+ * while no other try has it; then of an intent to open for an upload to come: id ('' = none), publicId, largest backlog; then the
+ * number of jobs, and of each nine keys and three values (job-insert.ts).
  * live -> settled, the record in the catalog as saving, the claim done and the jobs added, in one step. A swept intent
  * refuses, and so does a claim that another try has. Where the intent was wiped with Redis, a record under this id says
- * that a sync has found the asset with its commit mark. Answers one word for each.
+ * that a sync has found the asset with its commit mark. Answers two words for each: of the upload, and of the intent to open.
  */
-export const acceptScript = defineScript(`${savePrelude}${claimPrelude}${addJobScript}
+export const acceptScript = defineScript(`${savePrelude}${claimPrelude}${openPrelude}${addJobScript}
 local function accept(id, pushed, content, committed, claim, token, print, keep_ms, exclusive)
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
@@ -76,16 +80,18 @@ local answers = {}
 local at = 1
 while at < #ARGV do
   local answer = accept(unpack(ARGV, at, at + 8))
-  local last = at + 9 + 12 * ARGV[at + 9]
+  local last = at + 12 + 12 * ARGV[at + 12]
+  local opened = ''
   if answer == 'accepted' then
     local unqueued = false
-    for job = at + 10, last, 12 do
+    for job = at + 13, last, 12 do
       -- The record is in the catalog by now: a job that cannot be added must not undo it. The sweep adds what is lacking.
       if not pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) }) then unqueued = true end
     end
     if unqueued then answer = 'unqueued' end
+    if ARGV[at + 9] ~= '' then opened = open(unpack(ARGV, at + 9, at + 11)) end
   end
-  answers[#answers + 1] = answer
+  answers[#answers + 1] = { answer, opened }
   at = last + 1
 end
 return answers
@@ -119,10 +125,12 @@ redis.call('ZADD', p .. ':intents', now_ms(), ARGV[1])
 return 'dead'
 `);
 
-/** ARGV: id. Forgets an intent that led to nothing. */
+/** ARGV: ids. Forgets intents that led to nothing. */
 export const dropScript = defineScript(`${timePrelude}
-redis.call('ZREM', p .. ':intents', ARGV[1])
-redis.call('DEL', p .. ':intent:' .. ARGV[1])
+for _, id in ipairs(ARGV) do
+  redis.call('ZREM', p .. ':intents', id)
+  redis.call('DEL', p .. ':intent:' .. id)
+end
 return 'ok'
 `);
 

@@ -52,6 +52,17 @@ interface Acceptance {
   claim?: FulfilledClaim | null;
   /** Added in the same step. */
   jobs?: readonly JobInsert[];
+  /** An intent that is opened in the same step; null for none. */
+  next?: NextUpload | null;
+}
+
+/** An upload to come. */
+export interface NextUpload {
+  id: string;
+  publicId: string;
+  maxBacklog: number;
+  /** Called when its intent is open, before the acceptance is answered. */
+  onOpened: () => void;
 }
 
 /**
@@ -88,7 +99,8 @@ export function createIntents(
     async (uploads: ScriptArgument[][]) => (await run(openScript, uploads.flat())) as OpenOutcome[],
   );
   const acceptMany = createTurnBatch(
-    async (uploads: ScriptArgument[][]) => (await run(acceptScript, uploads.flat())) as AcceptOutcome[],
+    async (uploads: ScriptArgument[][]) =>
+      (await run(acceptScript, uploads.flat())) as [AcceptOutcome, OpenOutcome | ''][],
   );
   return {
     /**
@@ -110,12 +122,14 @@ export function createIntents(
     },
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
-    /**
-     * The record enters the catalog as saving, the intent is settled and the jobs are added, in one step.
-     */
-    accept: async (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
-    drop: async (id: string): Promise<void> => {
-      await run(dropScript, [id]);
+    /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
+    accept: async (upload: Acceptance): Promise<AcceptOutcome> => {
+      const [outcome, next] = await acceptMany(acceptArguments(upload));
+      if (next === 'opened') upload.next?.onOpened();
+      return outcome;
+    },
+    drop: async (...ids: string[]): Promise<void> => {
+      await run(dropScript, ids);
     },
     /**
      * Instead of `drop`, where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet.
@@ -147,6 +161,7 @@ function acceptArguments({
   committed = false,
   claim = null,
   jobs = [],
+  next = null,
 }: Acceptance): ScriptArgument[] {
   return [
     record.id,
@@ -158,6 +173,9 @@ function acceptArguments({
     claim?.print ?? '',
     CLAIM_KEPT_MS,
     claim?.exclusive === true ? '1' : '0',
+    next?.id ?? '',
+    next?.publicId ?? '',
+    next?.maxBacklog ?? '',
     jobs.length,
     ...jobs.flatMap(({ keys, values }) => [...keys, ...values]),
   ];
