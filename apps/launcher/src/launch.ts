@@ -34,13 +34,15 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
   const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
   const redis = folder === undefined ? undefined : await ownRedis(folder, registry, log);
+  const address = freeAddress(settings.http);
   const runningParts = together(
     'parts',
     parts.map((part) =>
       supervise(
         {
           name: part.name,
-          launch: () => launchNodePart(part, { ...env, ...redis?.env }, registry),
+          launch: () =>
+            launchNodePart(part, { ...env, ...redis?.env, PORT: String(address.port()) }, registry),
           stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
           onRefusal: (code) => {
             refusal ??= code;
@@ -52,15 +54,15 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
       ),
     ),
   );
-  const services = stack(
-    [guard, freeAddress(settings.http), ...(redis === undefined ? [] : [redis.service]), runningParts],
-    { stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }) },
-  );
+  const services = stack([guard, address, ...(redis === undefined ? [] : [redis.service]), runningParts], {
+    stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }),
+  });
   const whole: Service = {
     name: 'launcher',
     start: async () => {
       await services.start();
-      void announce(settings, log, stopping.signal);
+      const http = { ...settings.http, port: address.port() };
+      void announce({ ...settings, http }, log, stopping.signal);
     },
     stop: async (deadline) => {
       stopping.abort();

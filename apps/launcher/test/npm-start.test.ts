@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,10 +22,9 @@ interface Started {
   running: readonly RunningEntry[];
 }
 
-/** The real command, in this very checkout, on data and a port of the test's own. */
+/** The real command, in this very checkout, on data of the test's own and any port. */
 async function npmStart(): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-npm-start-'));
-  const port = await freePort();
   const npm = spawn('npm', ['start'], {
     cwd: root,
     detached: true,
@@ -36,7 +34,7 @@ async function npmStart(): Promise<Started> {
       HOME: process.env['HOME'],
       NODE_ENV: 'production',
       DATA_DIR: folder,
-      PORT: String(port),
+      PORT: '0',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -70,7 +68,7 @@ async function npmStart(): Promise<Started> {
   return {
     npm,
     ended,
-    address: `http://127.0.0.1:${String(port)}`,
+    address: /Console +(\S+)\/\n/.exec(output)?.[1] ?? '',
     output: () => output,
     running: readRunningFile(listFile),
   };
@@ -93,12 +91,3 @@ it('ends everything when npm itself is killed', async () => {
   await untilGone(running);
   expect(running).toHaveLength(4);
 }, 120_000);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
