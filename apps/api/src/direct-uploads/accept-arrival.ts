@@ -25,11 +25,13 @@ export interface ArrivalDependencies {
 
 /**
  * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
- * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
+ * the asset has been looked at and carries the commit mark. May be repeated, and may race with both. `awaited`: the client waits
+ * until it is verified.
  */
 export async function acceptArrival(
   deps: ArrivalDependencies,
   id: string,
+  awaited: boolean,
   log: Logger,
 ): Promise<MediaRecord> {
   if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
@@ -45,7 +47,7 @@ export async function acceptArrival(
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
   }
   const record = await commit(deps, id, arrived);
-  await accept(deps, record, log);
+  await accept(deps, record, awaited, log);
   return record;
 }
 
@@ -81,10 +83,11 @@ async function commit(
 async function accept(
   { intents, queues, tickets }: ArrivalDependencies,
   record: MediaRecord,
+  awaited: boolean,
   log: Logger,
 ): Promise<void> {
   const { id } = record;
-  const jobs = await queues.jobsOf(record);
+  const jobs = await queues.jobsOf(record, awaited);
   const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
   if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });

@@ -1,7 +1,7 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { endpoint } from '../http/endpoint.js';
-import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import { isAwaited, preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { PublicAddress } from '../http/public-address.js';
 import { acceptedMedia } from '../media/present-media.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';
@@ -16,8 +16,14 @@ export interface CompleteDependencies extends ArrivalDependencies {
 export const completeUpload = (deps: CompleteDependencies) =>
   endpoint({
     handle: async ({ params, header, gone, context }) => {
-      const { waitSeconds } = readPrefer(header('prefer'));
-      let record: MediaRecord = await acceptArrival(deps, params['id'] ?? '', context.log);
+      const preferences = readPrefer(header('prefer'));
+      const { waitSeconds } = preferences;
+      let record: MediaRecord = await acceptArrival(
+        deps,
+        params['id'] ?? '',
+        isAwaited(preferences),
+        context.log,
+      );
       if (waitSeconds !== undefined && record.status === 'saving')
         record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, gone)) ?? record;
       const answer = acceptedMedia(record, deps.address);

@@ -38,6 +38,17 @@ async function withApi(env: Environment, work: (other: RunningApi) => Promise<vo
 }
 
 describe('a direct upload', () => {
+  it.each([
+    [{ Prefer: 'wait=1' }, true],
+    [{}, undefined],
+  ])('tells verify whether its client waits: %j', async (headers, awaited) => {
+    const ticket = await sign(api);
+    await post(ticket);
+    expect((await complete(api, ticket.id, headers)).status).toBe(202);
+    const job = await api.deps.queues.queues.verify.getJob(`verify-${ticket.id}-1`);
+    expect((job?.data as { awaited?: boolean }).awaited).toBe(awaited);
+  });
+
   it('becomes a media with the words of its ticket once the client says that it is done', async () => {
     const words = {
       title: 'a=b|c & "d" 🌊',

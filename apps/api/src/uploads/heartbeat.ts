@@ -18,10 +18,14 @@ export interface Beating {
 
 export interface Heartbeat {
   /**
-   * Begins to beat for an intent, and a claim, that Redis has just acknowledged. `giveUp` is called when the sweep declared
-   * the intent dead, or another try has the claim.
+   * Begins to beat for an intent, and a claim, that Redis has acknowledged. `openedAt`: when it was asked to open the intent, by
+   * `performance.now()`. `giveUp` is called when the sweep declared the intent dead, or another try has the claim.
    */
-  begin(upload: { id: string; claim: HeldClaim | null }, giveUp: (reason: HoldfastError) => void): Beating;
+  begin(
+    upload: { id: string; claim: HeldClaim | null },
+    openedAt: number,
+    giveUp: (reason: HoldfastError) => void,
+  ): Beating;
   /** Uploads under way. */
   size(): number;
 }
@@ -64,8 +68,8 @@ export function createHeartbeat(
   };
 
   return {
-    begin: ({ id, claim }, giveUp) => {
-      const entry: Entry = { id, claim, giveUp, acknowledgedAt: performance.now() };
+    begin: ({ id, claim }, openedAt, giveUp) => {
+      const entry: Entry = { id, claim, giveUp, acknowledgedAt: openedAt };
       const sureMs = claim === null ? ACKNOWLEDGE_WITHIN_MS : CLAIM_SURE_MS;
       running.add(entry);
       timer ??= setInterval(() => void beat(), BEAT_EVERY_MS);

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newMediaId } from '@holdfast/shared/media';
 import { aPng } from '../../test/support/api-pair.js';
 import { openUploadBench, type UploadBench } from '../../test/support/upload-bench.js';
@@ -48,23 +48,70 @@ const intentStates = async (): Promise<Set<string | null>> => {
   );
 };
 
-it('gives an upload the intent that was opened with the one before, and leaves none behind', async () => {
-  const end = await openHalf(4);
-  const open = vi.spyOn(bench.uploads.intents, 'open');
-  const accept = vi.spyOn(bench.uploads.intents, 'accept');
-  const before = Date.now();
-  const media: Media[] = [];
-  // What was opened counts for a tenth of a second, which a busy machine may need for itself.
-  await vi.waitFor(async () => {
-    media.push(await upload());
-    expect(open.mock.calls.length).toBeLessThan(media.length);
+describe('with four uploads under way', () => {
+  let end: () => void;
+  beforeEach(async () => {
+    end = await openHalf(4);
   });
-  expect(await bench.catalog.counts()).toMatchObject({ total: media.length });
-  for (const { createdAt } of media) expect(Date.parse(createdAt)).toBeGreaterThanOrEqual(before);
-  const ahead = accept.mock.calls.flatMap(([{ next }]) => next?.id ?? []);
-  expect(ahead).toContain(media.at(-1)?.id);
-  end();
-  await vi.waitFor(async () => expect(await intentStates()).toEqual(new Set(['settled'])));
+  afterEach(() => end());
+
+  it('gives an upload the intent that was opened with the one before, and leaves none behind', async () => {
+    const open = vi.spyOn(bench.uploads.intents, 'open');
+    const accept = vi.spyOn(bench.uploads.intents, 'accept');
+    const media: Media[] = [];
+    // What was opened counts for a moment, which a busy machine may need for itself.
+    await vi.waitFor(
+      async () => {
+        media.push(await upload());
+        expect(open.mock.calls.length).toBeLessThan(media.length);
+      },
+      { timeout: 30_000, interval: 1 },
+    );
+    expect(await bench.catalog.counts()).toMatchObject({ total: media.length });
+    const ahead = accept.mock.calls.flatMap(([{ next }]) => next?.id ?? []);
+    expect(ahead).toContain(media.at(-1)?.id);
+    end();
+    await vi.waitFor(async () => expect(await intentStates()).toEqual(new Set(['settled'])));
+  });
+
+  it('gives an upload with a key the intent of its claim', async () => {
+    await bench.redis.client.set('{holdfast}:born', '1');
+    const take = vi.spyOn(bench.uploads.openedAhead, 'take');
+    const open = vi.spyOn(bench.uploads.intents, 'open');
+    await upload();
+    const { body } = await bench.send([['file', aPng()]], { 'Idempotency-Key': 'k' });
+    const { id } = body['media'] as Media;
+    expect(open.mock.calls.map(([opened]) => opened)).toContain(id);
+    expect(take).toHaveBeenCalledOnce();
+  });
+
+  it('drops what is open when uploads end', async () => {
+    const accept = vi.spyOn(bench.uploads.intents, 'accept');
+    const drop = vi.spyOn(bench.uploads.intents, 'drop');
+    await upload();
+    bench.uploads.stop();
+    expect(drop).toHaveBeenCalledWith(accept.mock.calls[0]?.[0].next?.id);
+  });
+
+  it('loses nothing where Redis falls silent right after it has opened an intent', async () => {
+    await vi.waitFor(
+      async () => {
+        await upload();
+        const opened = bench.uploads.openedAhead.take();
+        expect(opened).not.toBeNull();
+        vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce(opened);
+      },
+      { timeout: 30_000, interval: 1 },
+    );
+    bench.redis.pause();
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+    // The next one finds no proof, and is refused unread.
+    expect((await bench.send([['file', aPng()]])).body['code']).toBe('QUEUE_UNAVAILABLE');
+    bench.redis.resume();
+    const { id } = body['media'] as Media;
+    await vi.waitFor(async () => expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' }));
+  });
 });
 
 it('asks Redis itself for each upload that comes alone', async () => {
@@ -73,18 +120,39 @@ it('asks Redis itself for each upload that comes alone', async () => {
   expect(open).toHaveBeenCalledTimes(3);
 });
 
-it('accepts an upload whose intent was wiped after it was opened ahead', async () => {
-  const id = newMediaId();
-  vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce(id);
-  expect(await upload()).toMatchObject({ id, status: 'saving' });
-  expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' });
-});
+describe('an intent opened ahead', () => {
+  /** The next upload takes this one. */
+  function openedAs(id: string): void {
+    vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce({ id, at: performance.now() });
+  }
 
-it('refuses an upload whose intent the sweep gave up, and leaves nothing', async () => {
-  const id = newMediaId();
-  await bench.redis.client.hset(`{holdfast}:intent:${id}`, { state: 'dead', publicId: `holdfast/${id}` });
-  vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce(id);
-  const { status, body } = await bench.send([['file', aPng()]]);
-  expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'UPLOAD_EXPIRED' });
-  expect(await bench.filesOnHost()).toEqual([]);
+  it('may have been wiped', async () => {
+    const id = newMediaId();
+    openedAs(id);
+    expect(await upload()).toMatchObject({ id, status: 'saving' });
+    expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' });
+  });
+
+  it('tells nothing of the time at which its upload came', async () => {
+    openedAs(newMediaId(Date.now() - 60_000));
+    const before = Date.now();
+    expect(Date.parse((await upload()).createdAt)).toBeGreaterThanOrEqual(before);
+  });
+
+  it('may have been given up by the sweep: the upload is refused, and leaves nothing', async () => {
+    const id = newMediaId();
+    await bench.redis.client.hset(`{holdfast}:intent:${id}`, { state: 'dead', publicId: `holdfast/${id}` });
+    openedAs(id);
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'UPLOAD_EXPIRED' });
+    expect(await bench.filesOnHost()).toEqual([]);
+  });
+
+  it('makes an upload as old as it is itself', async () => {
+    const begin = vi.spyOn(bench.uploads.heartbeat, 'begin');
+    const at = performance.now() - 25_000;
+    vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce({ id: newMediaId(), at });
+    await bench.send([['file', aPng()]]);
+    expect(begin.mock.calls[0]?.[1]).toBe(at);
+  });
 });

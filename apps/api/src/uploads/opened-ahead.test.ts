@@ -58,9 +58,14 @@ describe('proposing', () => {
 });
 
 describe('taking', () => {
-  it('gives each intent once, the oldest first', () => {
-    const ids = [open(), open()];
-    expect([ahead.take(), ahead.take(), ahead.take()]).toEqual([...ids, null]);
+  it('gives each intent once, the newest first, with the time at which it was asked for', () => {
+    const one = { id: open(), at: performance.now() };
+    vi.advanceTimersByTime(5);
+    const next = ahead.propose();
+    const other = { id: next?.id, at: performance.now() };
+    vi.advanceTimersByTime(5);
+    next?.onOpened();
+    expect([ahead.take(), ahead.take(), ahead.take()]).toEqual([other, one, null]);
   });
 
   it('gives none that Redis has not opened', () => {
@@ -69,12 +74,15 @@ describe('taking', () => {
   });
 
   it('gives none that was asked for long ago', () => {
-    const next = ahead.propose();
-    vi.advanceTimersByTime(60);
+    open();
+    vi.advanceTimersByTime(15);
     const later = open();
+    vi.advanceTimersByTime(15);
+    expect([ahead.take()?.id, ahead.take()]).toEqual([later, null]);
+    const next = ahead.propose();
+    vi.advanceTimersByTime(30);
     next?.onOpened();
-    vi.advanceTimersByTime(60);
-    expect([ahead.take(), ahead.take()]).toEqual([later, null]);
+    expect(ahead.take()).toBeNull();
   });
 
   it('gives none while the connection is away, or few uploads are under way', () => {
@@ -90,9 +98,9 @@ describe('taking', () => {
 describe('what nobody takes', () => {
   it('is dropped within two seconds, all that is old at once', () => {
     const old = [open(), open()];
-    vi.advanceTimersByTime(950);
+    vi.advanceTimersByTime(990);
     const fresh = open();
-    vi.advanceTimersByTime(50);
+    vi.advanceTimersByTime(10);
     expect(drop.mock.calls).toEqual([old]);
     vi.advanceTimersByTime(1_000);
     expect(drop.mock.calls).toEqual([old, [fresh]]);
@@ -106,7 +114,7 @@ describe('what nobody takes', () => {
     ahead.stop();
     late?.onOpened();
     expect(drop.mock.calls).toEqual([[id], [late?.id]]);
-    expect(ahead.take()).toBeNull();
+    expect([ahead.take(), ahead.propose()]).toEqual([null, null]);
   });
 
   it('is left to the sweep where Redis is away', async () => {

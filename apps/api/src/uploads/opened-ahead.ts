@@ -4,8 +4,8 @@ import { newMediaId, publicIdFor } from '@holdfast/shared/media';
 
 /** With fewer uploads under way the next one asks Redis itself, and so learns at once that Redis is away. */
 const MANY_UPLOADS = 4;
-/** So long ago Redis has taken a write: what an upload may rely on that asks for none of its own. */
-const PROOF_MS = 100;
+/** No longer ago Redis has taken a write: what an upload may rely on that asks for none of its own. */
+const PROOF_MS = 25;
 /** What was not taken meanwhile is dropped: the sweep would look for its asset. */
 const DROP_AFTER_MS = 1_000;
 
@@ -14,12 +14,18 @@ const DROP_AFTER_MS = 1_000;
  * the same step, so that the next one need not wait for Redis before its first byte (docs/decisions/0021-intents-opened-ahead.md).
  */
 export interface OpenedAhead {
-  /** What to open together with an acceptance; null unless as many uploads are to be expected. */
+  /** What to open together with an acceptance; null while few uploads are under way, or enough are open. */
   propose(): NextUpload | null;
-  /** The id of an intent that was opened a moment ago, for one upload alone; null when it must open its own. */
-  take(): string | null;
+  /** An intent that was opened a moment ago, for one upload alone; null when it must open its own. */
+  take(): OpenedIntent | null;
   /** Drops what is left. */
   stop(): void;
+}
+
+export interface OpenedIntent {
+  id: string;
+  /** When Redis was asked to open it, by `performance.now()`. */
+  at: number;
 }
 
 export interface OpenedAheadDependencies {
@@ -34,7 +40,7 @@ export interface OpenedAheadDependencies {
 }
 
 export function createOpenedAhead(deps: OpenedAheadDependencies): OpenedAhead {
-  let opened: { id: string; at: number }[] = [];
+  let opened: OpenedIntent[] = [];
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -54,7 +60,7 @@ export function createOpenedAhead(deps: OpenedAheadDependencies): OpenedAhead {
   return {
     propose: () => {
       const running = deps.running();
-      if (running < MANY_UPLOADS || opened.length >= running) return null;
+      if (stopped || running < MANY_UPLOADS || opened.length >= running) return null;
       const id = newMediaId();
       const at = performance.now();
       return {
@@ -73,8 +79,9 @@ export function createOpenedAhead(deps: OpenedAheadDependencies): OpenedAhead {
     },
     take: () => {
       if (deps.running() < MANY_UPLOADS || !deps.isConnected()) return null;
-      const first = opened.findIndex(isProof);
-      return first === -1 ? null : (opened.splice(first, 1)[0]?.id ?? null);
+      // The newest: what it proves is the freshest.
+      const newest = opened.at(-1);
+      return newest !== undefined && isProof(newest) ? (opened.pop() ?? null) : null;
     },
     stop: () => {
       stopped = true;
@@ -86,6 +93,6 @@ export function createOpenedAhead(deps: OpenedAheadDependencies): OpenedAhead {
 }
 
 /** Asked for, and so answered, a moment ago. */
-function isProof({ at }: { at: number }): boolean {
+function isProof({ at }: OpenedIntent): boolean {
   return performance.now() - at < PROOF_MS;
 }

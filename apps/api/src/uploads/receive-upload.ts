@@ -74,11 +74,12 @@ export async function receiveUpload(
   const admitted = await deps.admission.admit(req);
   try {
     const digest = readReprDigest(headerOf(req, 'repr-digest'));
-    const openedId = request.claim === null ? deps.openedAhead.take() : null;
-    const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim, openedId);
-    if (openedId === null) await openIntent(deps, attempt.id);
+    // A claim gives the id, and with it another intent.
+    const opened = request.claim === null ? deps.openedAhead.take() : null;
+    const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim, opened);
+    const openedAt = opened?.at ?? (await openIntent(deps, attempt.id));
     failpoint('upload.intent-open');
-    return await whileAlive(deps, req, attempt, async (beating) => {
+    return await whileAlive(deps, req, attempt, openedAt, async (beating) => {
       for (const { asset } of request.unfinished) await deps.host.remove(asset, attempt.cancel.signal);
       inviteBody(req, res);
       const form = await untilAborted(receiveForm(deps, req, res, admitted, attempt), attempt.cancel.signal);
@@ -96,11 +97,13 @@ export async function receiveUpload(
   }
 }
 
-/** Redis must take a write before anything is read from the client or sent to the host. */
-async function openIntent({ intents, folder, maxBacklog }: UploadDependencies, id: string): Promise<void> {
+/** Redis must take a write before anything is read from the client or sent to the host. Gives when it was asked. */
+async function openIntent({ intents, folder, maxBacklog }: UploadDependencies, id: string): Promise<number> {
+  const at = performance.now();
   const opened = await intents.open(id, publicIdFor(folder, id), maxBacklog);
   if (opened === 'overloaded')
     throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
+  return at;
 }
 
 /** An upload of which every byte has come. */

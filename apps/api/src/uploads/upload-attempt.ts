@@ -2,6 +2,7 @@ import type { HeldClaim } from '@holdfast/shared/idempotency';
 import { newMediaId, publicIdFor, timeOfId, type CarriedFields } from '@holdfast/shared/media';
 import type { AssetRef } from '@holdfast/shared/media-host';
 import type { FileKind } from './file-kind.js';
+import type { OpenedIntent } from './opened-ahead.js';
 
 /** One upload under way: what identifies it, and how far the host has come to know of it. */
 export interface UploadAttempt {
@@ -25,17 +26,17 @@ export interface UploadAttempt {
   transfer: Promise<unknown> | null;
 }
 
-/** All tries of one claim have the same id, and with it the same time. `openedId`: that of an intent which is open already. */
+/** All tries of one claim have the same id, and with it the same time. `opened`: an intent that is open already. */
 export function newAttempt(
   uploadedBy: string,
   deadlineSeconds: number,
   claim: HeldClaim | null,
-  openedId: string | null = null,
+  opened: OpenedIntent | null = null,
 ): UploadAttempt {
-  const id = claim?.id ?? openedId ?? newMediaId();
+  const id = claim?.id ?? opened?.id ?? newMediaId();
   return {
     id,
-    startedAt: new Date(openedId === null ? timeOfId(id) : Date.now()),
+    startedAt: new Date(opened === null ? timeOfId(id) : Date.now()),
     uploadedBy,
     claim,
     cancel: new AbortController(),

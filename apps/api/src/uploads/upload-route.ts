@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { preferenceApplied } from '../http/prefer.js';
+import { isAwaited, preferenceApplied } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
 import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './keyed-upload.js';
 import { receiveUpload } from './receive-upload.js';
@@ -53,13 +53,13 @@ async function upload(
   deps: UploadRouteDependencies,
   req: Request,
   res: Response,
-  { duplicates, idempotencyKey: key, waitSeconds }: UploadWishes,
+  wishes: UploadWishes,
 ): Promise<KeyedOutcome> {
-  const { name } = contextOf(req).client;
-  const wishes = { uploadedBy: name, duplicates, awaited: waitSeconds !== undefined };
-  if (key !== null) return keyedUpload(deps, req, res, { ...wishes, key });
-  const plain = { ...wishes, claim: null, unfinished: [] };
-  return { ...(await receiveUpload(deps, req, res, plain)), replayed: false };
+  const { duplicates, idempotencyKey: key } = wishes;
+  const request = { uploadedBy: contextOf(req).client.name, duplicates, awaited: isAwaited(wishes) };
+  if (key !== null) return keyedUpload(deps, req, res, { ...request, key });
+  const received = await receiveUpload(deps, req, res, { ...request, claim: null, unfinished: [] });
+  return { ...received, replayed: false };
 }
 
 async function waitFor(

@@ -19,16 +19,17 @@ export interface AliveDependencies {
 /** How long an abandoned transfer may take to let go before its asset is removed. */
 const LET_GO_MS = 2_000;
 
-/** Runs the work under a heartbeat, watching the client, and undoes what a failure leaves. */
+/** Runs the work under a heartbeat, watching the client, and undoes what a failure leaves. `openedAt`: when its intent was. */
 export async function whileAlive<T>(
   deps: AliveDependencies,
   req: IncomingMessage,
   attempt: UploadAttempt,
+  openedAt: number,
   work: (beating: Beating) => Promise<T>,
 ): Promise<T> {
   const { cancel } = attempt;
   const giveUp = (reason: HoldfastError): void => cancel.abort(reason);
-  const beating = deps.heartbeat.begin(attempt, giveUp);
+  const beating = deps.heartbeat.begin(attempt, openedAt, giveUp);
   const endWatch = watchClient(req, deps.shutdown.cut, giveUp);
   try {
     cancel.signal.throwIfAborted();

@@ -28,5 +28,8 @@ export async function post(
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-export const complete = (from: RunningApi, id: string): Promise<Called> =>
-  from.call('POST', `/api/media/uploads/${id}/complete`);
+export const complete = (
+  from: RunningApi,
+  id: string,
+  headers: Record<string, string> = {},
+): Promise<Called> => from.call('POST', `/api/media/uploads/${id}/complete`, undefined, headers);

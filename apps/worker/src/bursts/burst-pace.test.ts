@@ -17,37 +17,34 @@ it.each([
   [5, 30],
   [7, 40],
   [64, 40],
-])('after a burst of %i jobs it rests %i ms', (jobs, restMs) => {
+])('after a burst of %i jobs there is a lull of %i ms', (jobs, lullMs) => {
   if (jobs > 0) pace.took(jobs);
-  expect(pace.restMs()).toBe(restMs);
+  expect(pace.lullMs()).toBe(lullMs);
 });
 
-it('counts the rest from the begin of the burst, all its takes together', () => {
+it('counts the lull from the begin of the burst, all its takes together', () => {
   pace.took(2);
   now += 4;
   pace.took(3);
   now += 10;
-  expect(pace.restMs()).toBe(16);
+  expect(pace.lullMs()).toBe(16);
 });
 
-it('has no rest left after a burst that took longer', () => {
+it('has none left after a burst that took longer', () => {
   pace.took(20);
   now += 60;
-  expect(pace.restMs()).toBe(0);
+  expect(pace.lullMs()).toBe(0);
 });
 
-it('does not rest while somebody waits, and does after the next burst', () => {
+it('has none while somebody waits, and one after the next burst', () => {
   pace.took(8);
   pace.hurry();
-  expect(pace.restMs()).toBe(0);
+  expect(pace.lullMs()).toBe(0);
   pace.took(8);
-  expect(pace.restMs()).toBe(40);
+  expect(pace.lullMs()).toBe(40);
 });
 
-it('does not rest twice for one burst', () => {
+it('has one lull for each burst', () => {
   pace.took(8);
-  now += 40;
-  pace.restMs();
-  now += 1;
-  expect(pace.restMs()).toBe(0);
+  expect([pace.lullMs(), pace.lullMs()]).toEqual([40, 0]);
 });

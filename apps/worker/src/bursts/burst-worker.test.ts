@@ -188,21 +188,21 @@ describe('taking', () => {
   });
 });
 
-describe('resting', () => {
-  /** Rests so long after each burst. */
-  function restingFor(restMs: number) {
+describe('a lull', () => {
+  /** One so long after each burst. */
+  function lullsOf(lullMs: number) {
     return {
       took: vi.fn<BurstPace['took']>(),
       hurry: vi.fn<BurstPace['hurry']>(),
-      restMs: vi.fn<BurstPace['restMs']>(() => restMs),
+      lullMs: vi.fn<BurstPace['lullMs']>(() => lullMs),
     };
   }
 
-  it('leaves jobs where they are meanwhile, also when the worker closes', async () => {
-    const pace = restingFor(3_000);
+  it('leaves jobs where they are, also when the worker closes', async () => {
+    const pace = lullsOf(3_000);
     await add(2);
     const started = startWorker({ concurrency: 8, pace });
-    await soon(() => expect(pace.restMs).toHaveBeenCalledOnce());
+    await soon(() => expect(pace.lullMs).toHaveBeenCalledOnce());
     await add(1);
     expect(await clients('bzpopmin')).toEqual([]);
     letGo();
@@ -211,19 +211,19 @@ describe('resting', () => {
     expect(errors).toEqual([]);
   });
 
-  it('takes what came together meanwhile', async () => {
-    const pace = restingFor(500);
+  it('ends with a burst of all that came meanwhile', async () => {
+    const pace = lullsOf(500);
     await add(1);
     startWorker({ concurrency: 8, pace });
-    await soon(() => expect(pace.restMs).toHaveBeenCalledOnce());
+    await soon(() => expect(pace.lullMs).toHaveBeenCalledOnce());
     await add(1);
     await add(1);
     await soon(() => expect(begun).toHaveLength(3));
     expect(pace.took.mock.calls.map(([jobs]) => jobs).filter((jobs) => jobs > 0)).toEqual([1, 2]);
   });
 
-  it('hears of jobs that somebody waits for', async () => {
-    const pace = restingFor(0);
+  it('is told of jobs that somebody waits for', async () => {
+    const pace = lullsOf(0);
     await queue.add('job', { awaited: false });
     startWorker({ concurrency: 8, pace });
     await soon(() => expect(begun).toHaveLength(1));

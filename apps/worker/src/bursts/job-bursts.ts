@@ -100,8 +100,8 @@ export function createJobBursts(
       backend.waitForJob = async (seconds) => {
         // A job that ended meanwhile has the worker believe that nothing waits.
         if (ahead.length > 0) return { member: '0', score: 0 };
-        const restMs = pace.restMs();
-        if (restMs > 0) await pause(restMs);
+        const lullMs = pace.lullMs();
+        if (lullMs > 0) await pause(lullMs);
         // Whoever is woken must look: the marker is gone with it.
         emptyReply = undefined;
         return wait(seconds);

@@ -85,11 +85,14 @@ while at < #ARGV do
   if answer == 'accepted' then
     local unqueued = false
     for job = at + 13, last, 12 do
-      -- The record is in the catalog by now: a job that cannot be added must not undo it. The sweep adds what is lacking.
+      -- The record is in the catalog by now: nothing that fails from here on may undo it. The sweep adds what is lacking.
       if not pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) }) then unqueued = true end
     end
     if unqueued then answer = 'unqueued' end
-    if ARGV[at + 9] ~= '' then opened = open(unpack(ARGV, at + 9, at + 11)) end
+    if ARGV[at + 9] ~= '' then
+      local ok, word = pcall(open, unpack(ARGV, at + 9, at + 11))
+      if ok then opened = word end
+    end
   end
   answers[#answers + 1] = { answer, opened }
   at = last + 1

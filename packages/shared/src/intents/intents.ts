@@ -104,7 +104,7 @@ export function createIntents(
   );
   return {
     /**
-     * Also the probe that Redis takes writes: nothing is read from the client before it has answered.
+     * Also the probe that Redis takes writes: nothing is read from a client whose upload opens its own intent before it has answered.
      * Overloaded: too many jobs wait, or an earlier try under this id is just being undone. Try again later.
      */
     open: (id: string, publicId: string, maxBacklog: number): Promise<OpenOutcome> =>

@@ -16,7 +16,7 @@ export const saveJob = defineJob({
 
 /**
  * Reads the record back over another connection, compares it, and obtains the durability level. `awaited`: a client waits for it
- * (`Prefer: wait`), and no worker may let it lie to take others with it.
+ * (`Prefer: wait`), and there is no lull after the burst that has it.
  */
 export const verifyJob = defineJob({
   name: 'verify',
