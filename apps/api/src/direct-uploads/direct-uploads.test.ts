@@ -46,7 +46,9 @@ describe('a direct upload', () => {
     await post(ticket);
     expect((await complete(api, ticket.id, headers)).status).toBe(202);
     const job = await api.deps.queues.queues.verify.getJob(`verify-${ticket.id}-1`);
-    expect((job?.data as { awaited?: boolean }).awaited).toBe(awaited);
+    const data = job?.data as { awaited?: boolean } | undefined;
+    expect(data).toBeDefined();
+    expect(data?.awaited).toBe(awaited);
   });
 
   it('becomes a media with the words of its ticket once the client says that it is done', async () => {
