@@ -85,6 +85,19 @@ it('runs the API, the worker and Redis, and npm exits 0 after all of them on a s
   expect(running.filter((one) => isRunning(one))).toEqual([]);
 }, 120_000);
 
+it('starts an API that was killed again, on the port that it has told', async () => {
+  const { npm, ended, address, running } = await npmStart();
+  const api = running.find(({ role }) => role === 'api');
+  process.kill(api?.pid ?? 0, 'SIGKILL');
+  await untilGone(running.filter((one) => one === api));
+  await vi.waitFor(async () => expect((await fetch(`${address}/livez`)).status).toBe(200), {
+    timeout: START_MS,
+    interval: 50,
+  });
+  npm.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+}, 120_000);
+
 it('ends everything when npm itself is killed', async () => {
   const { npm, running } = await npmStart();
   npm.kill('SIGKILL');

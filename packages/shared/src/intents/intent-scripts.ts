@@ -138,9 +138,9 @@ return 'ok'
 `);
 
 /**
- * ARGV: id, ms, key of its claim ('' = none). Of an upload that is refused after its acceptance was asked for: a record that the acceptance has made, or makes
- * its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, with the claim that it fulfilled,
- * and for so long a dead intent refuses what comes late.
+ * ARGV: id, ms, key of its claim ('' = none). Of an upload that is refused after its acceptance was asked for: a record that the
+ * acceptance has made, or is on its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, with
+ * the claim that it fulfilled, and for so long a dead intent refuses what comes late.
  */
 export const abandonScript = defineScript(`${savePrelude}${claimPrelude}
 local id = ARGV[1]
