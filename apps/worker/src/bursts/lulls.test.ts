@@ -31,7 +31,7 @@ it('a lull leaves jobs where they are, also when the worker closes', async () =>
 });
 
 it('a lull ends with a burst of all that came meanwhile', async () => {
-  const pace = lullsOf(500);
+  const pace = lullsOf(2_000);
   await rig.add(1);
   rig.startWorker({ concurrency: 8, pace });
   await soon(() => expect(pace.lullMs).toHaveBeenCalledOnce());
