@@ -8,9 +8,12 @@ export interface RedisNode {
   port: number;
 }
 
-interface RedisLogin {
+interface Login {
   username?: string;
   password?: string;
+}
+
+interface RedisLogin extends Login {
   database: number;
   tls: boolean;
 }
@@ -19,7 +22,13 @@ interface RedisLogin {
 export type RedisConnection =
   | ({ kind: 'single'; host: string; port: number } & RedisLogin)
   | { kind: 'socket'; path: string }
-  | ({ kind: 'sentinel'; sentinels: readonly RedisNode[]; masterName: string } & RedisLogin)
+  | ({
+      kind: 'sentinel';
+      sentinels: readonly RedisNode[];
+      masterName: string;
+      /** What the sentinels themselves ask for; the login beside it is that of the servers. */
+      sentinelLogin: Login;
+    } & RedisLogin)
   | ({ kind: 'cluster'; nodes: readonly RedisNode[] } & RedisLogin);
 
 /** The names that the status answers use. */
@@ -34,6 +43,13 @@ export interface RedisSettings {
   /** The hash tag that keeps every key of this deployment in one slot, e.g. `holdfast`. */
   prefix: string;
 }
+
+/** They mean nothing without `REDIS_SENTINELS`. */
+const sentinelVariables = [
+  'REDIS_SENTINEL_NAME',
+  'REDIS_SENTINEL_USERNAME',
+  'REDIS_SENTINEL_PASSWORD',
+] as const;
 
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
@@ -54,11 +70,14 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
   if (env.REDIS_SENTINELS.length > 0) {
     if (env.REDIS_SENTINEL_NAME === undefined)
       problem({ path: 'REDIS_SENTINEL_NAME', message: 'is needed with REDIS_SENTINELS' });
+    if (env.REDIS_SENTINEL_USERNAME !== undefined && env.REDIS_SENTINEL_PASSWORD === undefined)
+      problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is needed with REDIS_SENTINEL_USERNAME' });
     const { nodes, login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
     const connection = {
       kind: 'sentinel',
       sentinels: nodes,
       masterName: env.REDIS_SENTINEL_NAME ?? '',
+      sentinelLogin: loginOf(env.REDIS_SENTINEL_USERNAME, env.REDIS_SENTINEL_PASSWORD),
       ...login,
     } as const;
     return { connection, storageType: 'Redis Sentinel', external: true, prefix };
@@ -83,8 +102,8 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
   if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is needed with UPSTASH_REDIS_REST_TOKEN' });
   }
-  if (env.REDIS_SENTINEL_NAME !== undefined)
-    problem({ path: 'REDIS_SENTINELS', message: 'is needed with REDIS_SENTINEL_NAME' });
+  const alone = sentinelVariables.find((name) => env[name] !== undefined);
+  if (alone !== undefined) problem({ path: 'REDIS_SENTINELS', message: `is needed with ${alone}` });
   const embedded = env.HOLDFAST_EMBEDDED_REDIS;
   const connection = readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem);
   return {
@@ -132,11 +151,15 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
 const BAD_ESCAPE = 'has a % that begins no escape: write %25 for a percent sign';
 
 /** The login of a URL, or null where it cannot be decoded. */
-function credentials(url: URL): { username?: string; password?: string } | null {
+function credentials(url: URL): Login | null {
   const username = unescaped(url.username);
   const password = unescaped(url.password);
   if (username === null || password === null) return null;
-  return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) };
+  return loginOf(username || undefined, password || undefined);
+}
+
+function loginOf(username: string | undefined, password: string | undefined): Login {
+  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
 }
 
 function unescaped(value: string): string | null {

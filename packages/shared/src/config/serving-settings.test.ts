@@ -36,6 +36,11 @@ it.each([
   [{ API_KEYS: ',' }, ['API_KEYS']],
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
+  [{ REDIS_SENTINEL_PASSWORD: 'of-the-sentinels' }, ['REDIS_SENTINELS']],
+  [
+    { REDIS_SENTINELS: 'a:1', REDIS_SENTINEL_NAME: 'media', REDIS_SENTINEL_USERNAME: 'holdfast' },
+    ['REDIS_SENTINEL_PASSWORD'],
+  ],
   [{ REDIS_SENTINELS: 'a:0', REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINEL_NAME: 'media', REDIS_URL: 'redis://a', CORS_ORIGINS: ',' }, []],
   [{ REDIS_URL: 'unix://' }, ['REDIS_URL']],

@@ -31,6 +31,8 @@ export const variables = z.object({
   UPSTASH_REDIS_REST_TOKEN: optionalText(),
   REDIS_SENTINELS: list([]),
   REDIS_SENTINEL_NAME: optionalText(),
+  REDIS_SENTINEL_USERNAME: optionalText(),
+  REDIS_SENTINEL_PASSWORD: optionalText(),
   REDIS_CLUSTER_NODES: list([]),
   REDIS_PREFIX: z
     .string()

@@ -82,11 +82,14 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
       return new Redis({ ...options, host: connection.host, port: connection.port });
     case 'socket':
       return new Redis({ ...options, path: connection.path });
-    case 'sentinel':
+    case 'sentinel': {
+      const { username, password } = connection.sentinelLogin;
       return new Redis({
         ...options,
         sentinels: [...connection.sentinels],
         name: connection.masterName,
+        ...(username === undefined ? {} : { sentinelUsername: username }),
+        ...(password === undefined ? {} : { sentinelPassword: password }),
         enableTLSForSentinelMode: connection.tls,
         // The sentinels are what `rediss://` names; without this they would be asked in the clear.
         ...(connection.tls ? { sentinelTLS: {} } : {}),
@@ -97,6 +100,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
         sentinelRetryStrategy: reconnectDelay,
       });
+    }
     case 'cluster':
       return new Cluster([...connection.nodes], {
         enableOfflineQueue: options.enableOfflineQueue ?? true,

@@ -1,8 +1,9 @@
+import type { Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
 import { cutClients, startFaultProxy, startSentinelSandbox } from '../testing/index.js';
-import { closeRedis, connectRedis } from './index.js';
+import { closeRedis, connectionError, connectRedis } from './index.js';
 
 const CLIENTS = 6;
 /** Each way. A search takes three round trips, longer than the pause between two tries: most of the time a client is searching. */
@@ -79,4 +80,25 @@ it('keeps every client through a failover that is told of while it asks for the 
   await vi.waitFor(() => expect(statuses()).not.toContain('ready'), 10_000);
   await vi.waitFor(() => expect(statuses()).toEqual(all('ready')), { timeout: 30_000, interval: 100 });
   expect(await Promise.all(clients.map((client) => client.set('after', 'failover')))).toEqual(all('OK'));
+}, 90_000);
+
+it('tells sentinels their own password, finds the next master by it, and says what they refuse without', async () => {
+  const servers = await startSentinelSandbox({ sentinelPassword: 'of-the-sentinels' });
+  onTestFinished(() => servers.close());
+  const connect = (env: Record<string, string>): Redis => {
+    const { redis } = readSettings(env);
+    const client = connectRedis(redis.connection, 'background', silentLogger) as Redis;
+    onTestFinished(() => closeRedis(client));
+    return client;
+  };
+  const { REDIS_SENTINEL_PASSWORD: _password, ...without } = servers.env;
+  const refused = connect(without);
+  const client = connect(servers.env);
+  await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(connectionError(refused)?.message).toContain('NOAUTH'), { timeout: 20_000 });
+  await servers.killMaster();
+  await vi.waitFor(async () => expect(await client.set('after', 'the failover')).toBe('OK'), {
+    timeout: 30_000,
+  });
+  expect(refused.status).not.toBe('ready');
 }, 90_000);

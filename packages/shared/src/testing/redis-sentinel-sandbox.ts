@@ -14,6 +14,8 @@ const DOWN_AFTER_MS = 1_000;
 export interface SentinelOptions {
   /** All servers speak TLS only. */
   encrypted?: boolean;
+  /** What the sentinels ask of their clients, and of each other. */
+  sentinelPassword?: string;
   /** Given the port of the first master: the port under which all others are to know it, so that a test can cut them off. */
   linkTo?: (masterPort: number) => Promise<number>;
 }
@@ -21,6 +23,7 @@ export interface SentinelOptions {
 /** A master, two replicas and three sentinels. */
 export async function startSentinelSandbox({
   encrypted = false,
+  sentinelPassword,
   linkTo = (port) => Promise.resolve(port),
 }: SentinelOptions = {}): Promise<FailoverServers> {
   const nodes = await redisNodes('sentinel', encrypted);
@@ -30,10 +33,11 @@ export async function startSentinelSandbox({
   const data = [master, ...(await Promise.all([nodes.add(replicaOf), nodes.add(replicaOf)]))];
   await eventually('replication', async () => (await connectedReplicas(master.client)) === 2);
 
-  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes, knownPort)));
+  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(nodes, knownPort, sentinelPassword)));
   const first = new Redis({
     port: sentinels[0]?.port ?? 0,
     maxRetriesPerRequest: null,
+    ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
     ...nodes.clientOptions,
   });
   first.on('error', () => undefined);
@@ -49,6 +53,7 @@ export async function startSentinelSandbox({
     // As in the product: without it a failover that is told of during a search would end this client for good.
     Connector: SentinelConnector,
     maxRetriesPerRequest: null,
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(nodes.tls === null
       ? {}
       : { enableTLSForSentinelMode: true, tls: nodes.tls.client, sentinelTLS: nodes.tls.client }),
@@ -64,6 +69,7 @@ export async function startSentinelSandbox({
     env: {
       REDIS_SENTINELS: addresses.map(({ host, port }) => `${scheme}${host}:${String(port)}`).join(),
       REDIS_SENTINEL_NAME: MASTER,
+      ...(sentinelPassword === undefined ? {} : { REDIS_SENTINEL_PASSWORD: sentinelPassword }),
       ...(nodes.tls === null ? {} : { NODE_EXTRA_CA_CERTS: nodes.tls.ca }),
     },
     client,
@@ -84,7 +90,7 @@ export async function startSentinelSandbox({
   };
 }
 
-async function startSentinel(nodes: RedisNodes, masterPort: number) {
+async function startSentinel(nodes: RedisNodes, masterPort: number, password: string | undefined) {
   const port = await freePort();
   const file = join(nodes.directory, `sentinel-${String(port)}.conf`);
   // Sentinels keep what they learn in their configuration.
@@ -95,6 +101,7 @@ async function startSentinel(nodes: RedisNodes, masterPort: number) {
       `sentinel down-after-milliseconds ${MASTER} ${String(DOWN_AFTER_MS)}`,
       `sentinel failover-timeout ${MASTER} 5000`,
       `sentinel parallel-syncs ${MASTER} 2`,
+      ...(password === undefined ? [] : [`requirepass ${password}`]),
       '',
     ].join('\n'),
   );
