@@ -5,7 +5,7 @@ import type { Fault } from '@holdfast/cloudinary-emulator';
 import { silentLogger } from '../logging/index.js';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
-import { isTransientHostError } from './cloudinary/host-failure.js';
+import { isTransientHostError } from './host-failure.js';
 import { guardHost } from './guarded-host.js';
 import { isHostResting } from './host-resting.js';
 import type { MediaHost } from './media-host.js';

@@ -1,6 +1,6 @@
 import { isHoldfastError, type ErrorCode } from '../errors/index.js';
 import { isAborted } from '../lifecycle/index.js';
-import { HostFailure } from './cloudinary/host-failure.js';
+import { HostFailure } from './host-failure.js';
 
 /** A caller that left after so long without an answer has seen silence; one that left sooner has seen nothing. */
 const SILENCE_MS = 2_000;
@@ -24,8 +24,8 @@ export function hostVerdict(
 }
 
 /** A refusal of our credentials will meet every other request as well. */
-function refusesThisAlone({ transient, status }: HostFailure): boolean {
-  return !transient && status !== 401;
+function refusesThisAlone({ transient, refusesCredentials }: HostFailure): boolean {
+  return !transient && !refusesCredentials;
 }
 
 function isTimeLimit(signal: AbortSignal | undefined): boolean {

@@ -2,14 +2,15 @@ import type { Agent } from 'node:http';
 import type { CloudinarySettings } from '../../config/index.js';
 import type { HoldfastError } from '../../errors/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
+import { HostFailure } from '../host-failure.js';
 import type { HostOutcomes } from '../host-outcomes.js';
 import type { AgentPool } from './agent-pool.js';
 import { callHost, sendForm } from './host-call.js';
-import { HostFailure, toHostError } from './host-failure.js';
 import type { RateBudget } from './rate-budget.js';
 import { readRateLimit } from './reply-schemas.js';
 import type { CallOptions } from './sdk.js';
 import type { HostTimeouts } from './timeouts.js';
+import { toHostError } from './to-host-error.js';
 
 /** The only way to call the SDK: credentials added, deadline kept, errors converted, outcome remembered. */
 export interface HostCaller {
@@ -91,5 +92,5 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
 /** A refusal of this one request says nothing about the host's health; wrong credentials and silence do. */
 function isFailureOfHost({ code, cause }: HoldfastError): boolean {
   if (code !== 'HOST_REJECTED') return code === 'HOST_TIMEOUT';
-  return !(cause instanceof HostFailure) || cause.transient || cause.status === 401 || cause.status === 403;
+  return !(cause instanceof HostFailure) || cause.transient || cause.refusesCredentials;
 }

@@ -1,9 +1,9 @@
 import type { HoldfastError } from '../../errors/index.js';
 import { isHoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
+import { HostFailure } from '../host-failure.js';
 import type { AssetPage, MediaHost } from '../media-host.js';
 import type { HostCaller } from './host-caller.js';
-import { HostFailure } from './host-failure.js';
 import { listedFields, readPage } from './reply-schemas.js';
 import type { CloudinarySdk, ListedOptions } from './sdk.js';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
+import { HostFailure } from '../host-failure.js';
 import type { AssetPage, HostAsset, HostFile } from '../media-host.js';
-import { HostFailure } from './host-failure.js';
 
 const pairs = z.record(z.string(), z.unknown());
 

@@ -2,9 +2,9 @@ import { HoldfastError } from '../../errors/index.js';
 import type { HostMetadata } from '../../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import type { HostCaller } from './host-caller.js';
-import { isNotFound } from './host-failure.js';
 import { readAsset, readDestroyed } from './reply-schemas.js';
 import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
+import { isNotFound } from './to-host-error.js';
 
 /** Looking up, describing and removing one asset, by calls that are not metered. */
 export function createSingleAssets(

@@ -10,7 +10,7 @@ import { silentLogger } from '../../logging/index.js';
 import { newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { createCloudinaryHost } from './cloudinary-host.js';
-import { isTransientHostError } from './host-failure.js';
+import { isTransientHostError } from '../host-failure.js';
 
 const match = { endpoint: 'upload' };
 const timeouts = { uploadIdleMs: 300, callMs: 500, pageMs: 500 };
@@ -136,6 +136,16 @@ it('does not blame the host for a file that it refuses', async () => {
     message: 'Invalid image file',
   });
   expect(host.health().reachable).toBe(true);
+});
+
+it.each([
+  [401, false],
+  [403, true],
+])('takes a %i for a refusal of everything: %s', async (status, reachable) => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'error', status, message: 'no' });
+  await expect(host.put(putRequest())).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(host.health().reachable).toBe(reachable);
 });
 
 it('never lets credentials or strings to sign into an error', async () => {
