@@ -11,7 +11,8 @@ export const summarize = (report, exitCode) => {
   const counted = (report?.numFailedTests ?? 0) + brokenFiles;
   const failed = counted === 0 && (exitCode !== 0 || passed === 0) ? 1 : counted;
   return {
-    line: `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+    skipped,
+    line: `${passed} passed, ${failed} failed`,
     exitCode: failed === 0 ? 0 : exitCode || 1,
   };
 };

@@ -42,5 +42,6 @@ const readReport = () => {
 };
 const summary = summarize(readReport(), code);
 rmSync(folder, { recursive: true, force: true });
+if (summary.skipped > 0) say(`${summary.skipped} skipped: what they need is not on this machine`);
 lastLine = summary.line;
 process.exitCode = summary.exitCode;
