@@ -33,7 +33,7 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
 
   const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
   const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
-  const redis = folder === undefined ? undefined : await ownRedis(folder, registry, log);
+  const redis = folder === undefined ? undefined : await ownRedis(folder, given['PATH'] ?? '', registry, log);
   const address = freeAddress(settings.http);
   const runningParts = together(
     'parts',
@@ -86,11 +86,11 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
 
 async function ownRedis(
   { directory, lockFd }: DataFolder,
+  searchPath: string,
   registry: ProcessRegistry,
   log: Logger,
 ): Promise<{ service: Service; env: Environment }> {
   const address = await chooseAddress(directory);
-  const searchPath = process.env['PATH'] ?? '';
   return {
     service: embeddedRedis({ directory, address, lockFd, registry, log, searchPath }),
     env: { HOLDFAST_EMBEDDED_REDIS: addressSetting(address) },

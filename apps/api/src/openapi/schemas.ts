@@ -12,7 +12,7 @@ import type { HostStatus } from '../status/host-status.js';
 import type { StorageStatus } from '../status/storage-status.js';
 import type { PersistenceTest } from '../status/test-persistence.js';
 
-// `satisfies` keeps each schema at what the code answers; openapi-answers.test.ts compares both with real answers.
+// `satisfies` lets no schema allow what the code does not answer; answers.test.ts compares each with real answers.
 const time = z.iso.datetime();
 const count = z.int().min(0);
 const severity = z.enum(['error', 'warning', 'notice']);

@@ -1,6 +1,6 @@
 /**
  * Lua for scripts that decide on new uploads: `backlog(p)` counts the jobs that wait or are delayed, `p` being the hash
- * tag before all keys. A verification that waits for its save is not counted: the save is.
+ * tag before all keys. An upload has two.
  */
 export const backlogScript = /* lua */ `
 local function backlog(p)
