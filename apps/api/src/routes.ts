@@ -82,7 +82,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       path: QUEUE_BOARD_PATH,
       role: 'admin',
       page: true,
-      serve: queueBoard(deps.queues, deps.log),
+      serve: queueBoard(deps.queues),
     },
     ...cloudinaryRoutes(deps),
     ...localFiles(deps),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
@@ -53,13 +53,29 @@ it('is for administrators only', async () => {
   });
 });
 
-it('says that Redis is away without telling how it is built', async () => {
+it.each([
+  ['away', async (sandbox: RedisSandbox) => sandbox.kill()],
+  ['silent', async (sandbox: RedisSandbox) => Promise.resolve(sandbox.pause())],
+])('answers as every route does where Redis is %s', async (_what, lose) => {
   const sandbox = await startRedisSandbox();
+  onTestFinished(() => sandbox.close());
   const own = await startApi(sandbox);
-  await sandbox.kill();
-  const { status, body } = await own.call('GET', '/admin/queues/api/queues');
-  expect(status).toBe(500);
-  expect(body).toEqual({ error: 'The queue cannot be reached' });
-  await own.close();
-  await sandbox.close();
+  onTestFinished(() => own.close());
+  await lose(sandbox);
+  const { status, body, headers } = await own.call('GET', '/admin/queues/api/queues');
+  expect(status).toBe(503);
+  expect(headers.get('content-type')).toContain('application/problem+json');
+  expect(headers.get('retry-after')).toBe('2');
+  expect(body).toMatchObject({ code: 'QUEUE_UNAVAILABLE', requestId: expect.any(String) as string });
+  sandbox.resume();
+});
+
+it('tells a client that its request cannot be read', async () => {
+  const answer = await api.request('/admin/queues/api/queues/save/pause', {
+    method: 'PUT',
+    headers: { ...boss, 'Content-Type': 'application/json' },
+    body: '{"half":',
+  });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ code: 'MALFORMED_BODY' });
 });

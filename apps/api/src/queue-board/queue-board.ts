@@ -3,8 +3,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type RequestHandler } from 'express';
 import { queueNames, type MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
-import { fromRedisError } from '@holdfast/shared/redis';
+import { fromRedisError, redisErrorKind } from '@holdfast/shared/redis';
 
 export const QUEUE_BOARD_PATH = '/admin/queues';
 
@@ -13,7 +12,7 @@ const CONTENT_POLICY =
   "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'";
 
 /** Bull Board over all queues. */
-export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>, log: Logger): RequestHandler {
+export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>): RequestHandler {
   const adapter = new ExpressAdapter();
   adapter.setBasePath(QUEUE_BOARD_PATH);
   createBullBoard({
@@ -21,12 +20,9 @@ export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>, log: Logger)
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Holdfast' } },
   });
-  // Its own handler would send the stack.
+  // Its own handler would send the stack, and knows fewer statuses than HTTP. What it throws, Express hands to ours.
   adapter.setErrorHandler((error) => {
-    const ours = fromRedisError(error, 'QUEUE_UNAVAILABLE');
-    log.warn('queue_board.failed', { code: ours.code, error: ours });
-    // Bull Board knows fewer statuses than HTTP.
-    return { status: 500, body: { error: ours.message } };
+    throw redisErrorKind(error) === 'fatal' ? error : fromRedisError(error, 'QUEUE_UNAVAILABLE');
   });
   const router = Router();
   router.use((_req, res, next) => {
