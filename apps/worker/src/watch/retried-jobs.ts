@@ -10,7 +10,7 @@ export interface RetryDependencies {
   queues: Pick<MediaQueues, 'add'>;
 }
 
-/** So many records each time; those that were done make room for the others. */
+/** So many records each time, drawn at random: those that cannot be done stay listed, and must not keep the others waiting. */
 export const RETRIED_AT_ONCE = 200;
 
 /** There is one such job for each round, so those that failed are not kept for long. */

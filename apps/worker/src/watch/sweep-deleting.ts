@@ -23,7 +23,7 @@ async function readDeleting(
   keys: RedisKeys,
 ): Promise<{ ids: string[]; deletedAt: (string | null)[] }> {
   try {
-    const ids = await redis.zrange(keys.byStatus(statusCode.deleting), 0, String(RETRIED_AT_ONCE - 1));
+    const ids = await redis.zrandmember(keys.byStatus(statusCode.deleting), RETRIED_AT_ONCE);
     return { ids, deletedAt: ids.length === 0 ? [] : await redis.zmscore(keys.tombstones, ...ids) };
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');

@@ -6,7 +6,7 @@ import { retryRound } from './retry-round.js';
 /** Edits that the host still lacks, though their job is gone or has given up: one more job, at growing distances. */
 export async function sweepUnpushed({ redis, keys, catalog, queues }: RetryDependencies): Promise<void> {
   const listed = await redis
-    .zrange(keys.unpushed, 0, String(RETRIED_AT_ONCE - 1), 'WITHSCORES')
+    .zrandmember(keys.unpushed, RETRIED_AT_ONCE, 'WITHSCORES')
     .catch((error: unknown) => {
       throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
     });
