@@ -1,5 +1,5 @@
-import { fileTypeFromBuffer } from 'file-type';
-import { resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
+import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
+import { isAllowedType, resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
 /** What a file is, told by its first bytes alone. */
 export interface FileKind {
@@ -19,6 +19,7 @@ interface Kind {
 }
 
 const UNKNOWN: Kind = { mime: 'application/octet-stream', ext: '' };
+const SVG_KIND: Kind = { mime: 'image/svg+xml', ext: 'svg' };
 
 /**
  * Signatures for files that begin as one kind and are broken further on, where the library finds nothing: whether such a
@@ -54,6 +55,12 @@ export async function fileKindOf(head: Buffer): Promise<FileKind> {
   return { mime: type, extension: ext, resourceType: resourceTypeOf(type) };
 }
 
+/** Of `allowed`, the types that no file is ever told to be, such as `text/plain`: text has no first bytes of its own. */
+export function neverTold(allowed: readonly string[]): string[] {
+  const told = [UNKNOWN.mime, SVG_KIND.mime, ...signatures.map(({ mime }) => mime), ...supportedMimeTypes];
+  return allowed.filter((pattern) => !told.some((mime) => isAllowedType(mime, [pattern])));
+}
+
 /**
  * PNG and JPEG, told as the library would: it tries up to a hundred other kinds first, which was a sixth of all garbage of
  * an upload.
@@ -71,7 +78,7 @@ async function kindByLibrary(head: Buffer): Promise<Kind | undefined> {
 }
 
 function kindByHand(head: Buffer): Kind {
-  if (SVG.test(head.toString('utf8'))) return { mime: 'image/svg+xml', ext: 'svg' };
+  if (SVG.test(head.toString('utf8'))) return SVG_KIND;
   return signatures.find((signature) => begins(head, signature)) ?? UNKNOWN;
 }
 

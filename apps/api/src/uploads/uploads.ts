@@ -10,6 +10,7 @@ import type { Rebuilding } from '../media/rebuilding.js';
 import type { UploadSlots } from './upload-slots.js';
 import { createAdmission } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
+import { neverTold } from './file-kind.js';
 import { createHeartbeat } from './heartbeat.js';
 import type { KeyedDependencies } from './keyed-upload.js';
 import { createOpenedAhead } from './opened-ahead.js';
@@ -56,6 +57,8 @@ export function createUploads(parts: UploadParts): Uploads {
     maxBacklog: uploads.maxBacklog,
     log,
   });
+  const untold = neverTold(uploads.allowedTypes);
+  if (untold.length > 0) log.warn('uploads.types_never_told', { types: untold });
   return {
     host,
     catalog,

@@ -35,6 +35,7 @@ it('refuses an open address without a key, and nothing else', () => {
 it.each([
   [{ API_KEYS: ',' }, ['API_KEYS']],
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
+  [{ UPLOAD_ALLOWED_TYPES: '*/png' }, ['UPLOAD_ALLOWED_TYPES']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINEL_PASSWORD: 'of-the-sentinels' }, ['REDIS_SENTINELS']],
   [

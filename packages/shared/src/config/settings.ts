@@ -170,7 +170,7 @@ function isLoopback(host: string): boolean {
 
 function readTypes(types: readonly string[], problem: (p: FieldProblem) => void): readonly string[] {
   for (const type of types) {
-    if (!/^([a-z]+|\*)\/(\*|[a-z0-9.+-]+)$/.test(type))
+    if (!/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/.test(type))
       problem({ path: 'UPLOAD_ALLOWED_TYPES', message: 'must be media types such as image/png or image/*' });
   }
   return types;
