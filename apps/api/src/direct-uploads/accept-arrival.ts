@@ -6,7 +6,7 @@ import { isAccepted, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { isOwnId, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import type { Rebuilding } from '../media/rebuilding.js';
 import type { Undoing } from '../uploads/undo-upload.js';
 import { findArrival, type Arrived } from './find-arrival.js';
@@ -58,10 +58,17 @@ function alreadyThere(record: MediaRecord): MediaRecord {
   return record;
 }
 
-const refusals: Record<Exclude<Arrival, 'welcome'>, () => HoldfastError> = {
+type Refusal = (asset: HostAsset, maxBytes: number) => HoldfastError;
+
+const refusals: Record<Exclude<Arrival, 'welcome'>, Refusal> = {
   late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
-  'too large': () => new HoldfastError('FILE_TOO_LARGE'),
-  'other kind': () => new HoldfastError('UNSUPPORTED_TYPE'),
+  'too large': ({ bytes }, maxBytes) =>
+    new HoldfastError(
+      'FILE_TOO_LARGE',
+      `the file has ${String(bytes)} bytes, files may have at most ${String(maxBytes)}`,
+    ),
+  'other kind': ({ resourceType, format }) =>
+    new HoldfastError('UNSUPPORTED_TYPE', `files of type ${format ?? resourceType} are not accepted here`),
 };
 
 /** Looks at what came, and writes the commit mark; what is not welcome is removed. */
@@ -75,7 +82,7 @@ async function commit(
   const arrival = judgeArrival(asset, carried.mark, uploads);
   if (arrival !== 'welcome') {
     await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
-    throw refusals[arrival]();
+    throw refusals[arrival](asset, uploads.maxBytes);
   }
   return recordFromAsset(await host.annotate(ref, committedMetadata(asset, carried)), folder, 'direct');
 }

@@ -128,7 +128,13 @@ describe('what does not keep the rules', () => {
   it('is removed when it is larger than allowed', async () => {
     const ticket = await sign(api, { bytes: 10 });
     await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
-    expect(await complete(api, ticket.id)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+    expect(await complete(api, ticket.id)).toMatchObject({
+      status: 413,
+      body: {
+        code: 'FILE_TOO_LARGE',
+        detail: `the file has ${String(PNG.length + 100_000)} bytes, files may have at most 100000`,
+      },
+    });
     expect(await onHost(ticket.id)).toBeNull();
     // A right file may follow.
     await post(ticket);
@@ -142,7 +148,7 @@ describe('what does not keep the rules', () => {
     await withApi({ UPLOAD_ALLOWED_TYPES: 'video/*' }, async (strict) => {
       expect(await complete(strict, ticket.id)).toMatchObject({
         status: 415,
-        body: { code: 'UNSUPPORTED_TYPE' },
+        body: { code: 'UNSUPPORTED_TYPE', detail: 'files of type png are not accepted here' },
       });
     });
     expect(await onHost(ticket.id)).toBeNull();

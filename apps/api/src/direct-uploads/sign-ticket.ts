@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
-import { cleanFilename } from '../uploads/upload-attempt.js';
+import { cleanFilename, firstFields } from '../uploads/upload-attempt.js';
 import { expectedKind, ticketRequest } from './ticket-request.js';
 
 export interface SignTicketDependencies {
@@ -31,6 +31,7 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
     handle: async ({ body, context }) => {
       if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
         throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+      const { title = '', description = '', category = '', tags = [] } = body;
       const expected = expectedKind(body.type, uploads.allowedTypes);
       const filename = cleanFilename(body.filename ?? '');
       const id = newMediaId();
@@ -39,25 +40,16 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
         id,
         expected.resourceType === 'raw' ? extensionOf(filename) : '',
       );
-      const at = new Date().toISOString();
       // By the host's clock, which also tells when the file came.
       const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
       const metadata = writeHostMetadata({
         mark: { state: 'ticket', expiresAtMs },
         fields: {
-          id,
-          revision: 1,
-          filename,
-          title: body.title ?? '',
-          description: body.description ?? '',
-          category: body.category ?? '',
-          tags: body.tags ?? [],
-          uploadedBy: context.client.name,
-          source: 'direct',
-          createdAt: at,
-          updatedAt: at,
-          sha256: null,
-          md5: null,
+          ...firstFields({ id, filename, uploadedBy: context.client.name, source: 'direct' }, new Date()),
+          title,
+          description,
+          category,
+          tags,
         },
       });
       const signed = signUpload(cloudinary, {

@@ -90,6 +90,11 @@ describe('the list', () => {
     expect(body).toMatchObject({ code: 'INVALID_REQUEST', errors: [{ path, message: expect.any(String) }] });
   });
 
+  it('names the words that a filter may have', async () => {
+    const { body } = await api.call('GET', '/api/media?type=audio');
+    expect(body.errors).toEqual([{ path: 'type', message: 'must be one of image, video, raw' }]);
+  });
+
   it.each(['x', '', 'MTIzLjQuNQ', '%00'])('refuses the cursor "%s"', async (cursor) => {
     const { body } = await api.call('GET', `/api/media?cursor=${cursor}`);
     expect(body).toMatchObject({ status: 400, code: 'INVALID_CURSOR' });

@@ -57,17 +57,23 @@ export function refFor(folder: string, id: string, kind: FileKind): AssetRef {
 
 /** What the asset carries before its file and fields are known in full. */
 export function fieldsAtStart(attempt: UploadAttempt): CarriedFields {
-  const at = attempt.startedAt.toISOString();
+  const { id, filename, uploadedBy, startedAt } = attempt;
+  return firstFields({ id, filename, uploadedBy, source: 'upload' }, startedAt);
+}
+
+/** Of a media of which nothing has been said, and whose bytes have not come. */
+export function firstFields(
+  of: Pick<CarriedFields, 'id' | 'filename' | 'uploadedBy' | 'source'>,
+  createdAt: Date,
+): CarriedFields {
+  const at = createdAt.toISOString();
   return {
-    id: attempt.id,
+    ...of,
     revision: 1,
-    filename: attempt.filename,
     title: '',
     description: '',
     category: '',
     tags: [],
-    uploadedBy: attempt.uploadedBy,
-    source: 'upload',
     createdAt: at,
     updatedAt: at,
     sha256: null,
