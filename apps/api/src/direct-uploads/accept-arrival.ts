@@ -42,8 +42,7 @@ export async function acceptArrival(
   const arrived = await findArrival(deps, id, ticket);
   if (arrived === null) {
     if (ticket !== null) throw new HoldfastError('UPLOAD_INCOMPLETE');
-    if (await deps.rebuilding.isOn())
-      throw new HoldfastError('CATALOG_REBUILDING', undefined, { retryAfterSeconds: 5 });
+    if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
   }
   const record = await commit(deps, id, arrived);

@@ -1,5 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { errorCatalogue, type FieldProblem, type HoldfastError } from '@holdfast/shared/errors';
+import {
+  errorCatalogue,
+  type ErrorEntry,
+  type FieldProblem,
+  type HoldfastError,
+} from '@holdfast/shared/errors';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -39,8 +44,10 @@ export function sendProblem(res: ServerResponse, error: HoldfastError, requestId
   for (const name of ['ETag', 'Last-Modified', 'Content-Disposition', 'Content-Encoding'])
     res.removeHeader(name);
   res.setHeader('Cache-Control', 'no-store');
-  if (error.retryAfterSeconds !== undefined)
-    res.setHeader('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))));
+  const entry: ErrorEntry = errorCatalogue[error.code];
+  const retryAfterSeconds = error.retryAfterSeconds ?? entry.retryAfterSeconds;
+  if (retryAfterSeconds !== undefined)
+    res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
   res.writeHead(problem.status, {
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': Buffer.byteLength(body),

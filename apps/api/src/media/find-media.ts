@@ -25,8 +25,6 @@ export async function findMedia(
   }
   // What was deleted here does not come back, whatever else may.
   if ((await rebuilding.isOn()) && !(await catalog.isTombstoned(id)))
-    throw new HoldfastError('CATALOG_REBUILDING', 'the media may not be in the catalog yet', {
-      retryAfterSeconds: 5,
-    });
+    throw new HoldfastError('CATALOG_REBUILDING', 'the media may not be in the catalog yet');
   throw new HoldfastError('MEDIA_NOT_FOUND');
 }

@@ -44,7 +44,7 @@ export async function acceptUpload(
     const next = openedAhead.propose();
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs, next });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
-    if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id: record.id });
   } catch (error) {
     if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh() || !deferred.add(record, settled(claim)))

@@ -10,7 +10,6 @@ const MAX_WITHOUT_LENGTH = 100_000_000;
 /** Room for the text parts and the boundaries around the file. */
 const FORM_OVERHEAD_BYTES = 1_000_000;
 const FREE_SPACE_KNOWN_MS = 5_000;
-const RETRY_SECONDS = 2;
 
 export interface Admitted {
   /** Largest file this request may carry. */
@@ -51,18 +50,14 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
 
   return {
     admit: async (req, needsHost = true) => {
-      if (shutdown.draining.aborted)
-        throw new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: RETRY_SECONDS });
+      if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
       const lengthAtMost = contentLength(req);
       refuseOtherForms(req, lengthAtMost);
       if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
         throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
       }
       const leave = slots.take();
-      if (leave === null)
-        throw new HoldfastError('OVERLOADED', 'too many uploads at once', {
-          retryAfterSeconds: RETRY_SECONDS,
-        });
+      if (leave === null) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
       try {
         await refuseWhenDiskIsFull(lengthAtMost ?? 0);
         // Last: while the host is being tried again, only so many uploads may ask.

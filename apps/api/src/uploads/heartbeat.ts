@@ -59,7 +59,7 @@ export function createHeartbeat(
       for (const [index, entry] of entries.entries()) {
         if (states[index] === 'live') entry.acknowledgedAt = askedAt;
         if (states[index] === 'dead' || (entry.claim !== null && lost.has(entry.claim)))
-          entry.giveUp(new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 }));
+          entry.giveUp(new HoldfastError('UPLOAD_EXPIRED'));
       }
     } catch (error) {
       // Redis is away: the acknowledgements grow old by themselves, and isFresh says so.

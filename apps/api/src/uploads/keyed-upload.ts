@@ -106,8 +106,7 @@ function stopsWaiting({ shutdown }: KeyedDependencies, res: Response): AbortSign
   const gone = new AbortController();
   res.once('close', () => gone.abort(new HoldfastError('CLIENT_ABORTED')));
   const draining = new AbortController();
-  const onDrain = (): void =>
-    draining.abort(new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 2 }));
+  const onDrain = (): void => draining.abort(new HoldfastError('SHUTTING_DOWN'));
   if (shutdown.draining.aborted) onDrain();
   shutdown.draining.addEventListener('abort', onDrain, { once: true });
   res.once('close', () => shutdown.draining.removeEventListener('abort', onDrain));

@@ -66,6 +66,6 @@ export async function announce(
   const { resourceType, publicId } = attempt.ref;
   const isKnown = resourceType !== 'raw' && attempt.claim?.takenOver !== true;
   if (!isKnown && (await intents.describe(attempt.id, publicId)) === 'dead')
-    throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 1 });
+    throw new HoldfastError('UPLOAD_EXPIRED');
   return attempt.ref;
 }

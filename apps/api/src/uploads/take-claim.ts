@@ -56,7 +56,5 @@ export async function takeClaim(
 }
 
 function beingRebuilt(): HoldfastError {
-  return new HoldfastError('CATALOG_REBUILDING', 'whether this Idempotency-Key was used is not known yet', {
-    retryAfterSeconds: 5,
-  });
+  return new HoldfastError('CATALOG_REBUILDING', 'whether this Idempotency-Key was used is not known yet');
 }

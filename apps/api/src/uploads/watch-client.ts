@@ -9,7 +9,7 @@ export function watchClient(
   giveUp: (reason: HoldfastError) => void,
 ): () => void {
   const endPace = watchPace(req, giveUp);
-  const onCut = (): void => giveUp(new HoldfastError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 2 }));
+  const onCut = (): void => giveUp(new HoldfastError('SHUTTING_DOWN'));
   const onAborted = (): void => giveUp(new HoldfastError('CLIENT_ABORTED'));
   cut.addEventListener('abort', onCut, { once: true });
   req.once('aborted', onAborted);

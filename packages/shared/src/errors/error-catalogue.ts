@@ -1,3 +1,11 @@
+/** What is always true of a code. */
+export interface ErrorEntry {
+  status: number;
+  title: string;
+  /** After so long the same request mostly has a chance; an error that knows better says so itself. */
+  retryAfterSeconds?: number;
+}
+
 /**
  * Every code that a client, an operator or a log can meet: its HTTP status and its title.
  * Codes are part of the contract: they are added, never renamed. Sorted by status.
@@ -45,10 +53,14 @@ export const errorCatalogue = {
   HOST_CONTENT_MISMATCH: { status: 502, title: 'The media host stored other bytes than were sent' },
   QUEUE_UNAVAILABLE: { status: 503, title: 'The queue cannot be reached' },
   CATALOG_UNAVAILABLE: { status: 503, title: 'The catalog cannot be reached' },
-  CATALOG_REBUILDING: { status: 503, title: 'The catalog is being refilled' },
-  OVERLOADED: { status: 503, title: 'Too much work at once' },
-  UPLOAD_EXPIRED: { status: 503, title: 'The upload stalled for so long that it was given up' },
-  SHUTTING_DOWN: { status: 503, title: 'The process is stopping' },
+  CATALOG_REBUILDING: { status: 503, title: 'The catalog is being refilled', retryAfterSeconds: 5 },
+  OVERLOADED: { status: 503, title: 'Too much work at once', retryAfterSeconds: 2 },
+  UPLOAD_EXPIRED: {
+    status: 503,
+    title: 'The upload stalled for so long that it was given up',
+    retryAfterSeconds: 1,
+  },
+  SHUTTING_DOWN: { status: 503, title: 'The process is stopping', retryAfterSeconds: 2 },
   HOST_TIMEOUT: { status: 504, title: 'The media host did not answer in time' },
   STORAGE_FULL: { status: 507, title: 'The disk of the media host is full' },
   // Not answered to clients: start-up and job failures.
@@ -63,7 +75,7 @@ export const errorCatalogue = {
   HOST_RATE_LIMITED: { status: 502, title: 'The media host asks to wait' },
   HOST_CURSOR_SPENT: { status: 502, title: 'The media host no longer knows the listing cursor' },
   RUN_SUPERSEDED: { status: 409, title: 'Another sync run holds the lease' },
-} as const satisfies Record<string, { status: number; title: string }>;
+} as const satisfies Record<string, ErrorEntry>;
 
 /** One code of the catalogue; docs/errors.md says of each what to do. */
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -1,5 +1,5 @@
 export { explainFailure } from './explain-failure.js';
-export { errorCatalogue, type ErrorCode } from './error-catalogue.js';
+export { errorCatalogue, type ErrorCode, type ErrorEntry } from './error-catalogue.js';
 export {
   HoldfastError,
   isHoldfastError,
