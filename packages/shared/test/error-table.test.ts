@@ -7,7 +7,8 @@ it('lists every error code with its status and title in docs/errors.md', async (
   const rows = [...text.matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \| ([^|]+) \| [^|]+ \|$/gm)].map(
     ([, code = '', status = '', title = '']) => [code, { status: Number(status), title }],
   );
-  expect(Object.fromEntries(rows)).toEqual(errorCatalogue);
+  const told = Object.entries(errorCatalogue).map(([code, { status, title }]) => [code, { status, title }]);
+  expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(told));
   // A code that stands there twice would hide a contradiction.
   expect(rows).toHaveLength(Object.keys(errorCatalogue).length);
 });
