@@ -192,6 +192,22 @@ describe('an edit', () => {
     await own.close();
   });
 
+  it('is not done when it is repeated before the host has it', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    onTestFinished(() => own.close());
+    const { id, publicId } = await own.addMedia();
+    const fault = { kind: 'error', status: 500, match: { endpoint: 'explicit' }, count: null } as const;
+    await cloudinary.faults.add(fault);
+    const edit = async (): Promise<number> =>
+      (await own.call('PATCH', `/api/media/${id}`, { title: 'told twice' })).status;
+    expect([await edit(), await edit()]).toEqual([202, 202]);
+    await cloudinary.faults.clear();
+    expect(await edit()).toBe(200);
+    const asset = await own.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset?.context).toMatchObject({ title: 'told twice' });
+    expect((await own.call('GET', `/api/media/${id}`)).body.revision).toBe(2);
+  });
+
   it('is refused for media that are going or gone from the host', async () => {
     const { id } = await api.addMedia();
     await api.deps.catalog.markMissing([id]);

@@ -58,13 +58,15 @@ async function edit(
 ): Promise<{ record: MediaRecord; done: boolean }> {
   for (let left = OVERTAKEN_AT_MOST; left > 0; left -= 1) {
     const { record, changed } = await saveChanges(deps, id, changes, expected);
-    const end = changed ? await carryOn(deps, record, context) : 'done';
+    let end: End = 'done';
+    if (changed) end = await carryOn(deps, record, context);
+    else if (!isOnHost(record)) end = await pushInTime(deps, record, context);
     if (end !== 'overtaken') return { record, done: end === 'done' };
     context.log.warn('media.edit_overtaken', { id, revision: record.revision });
     if (!(await takeInNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
     const latest = await findMedia(deps, id);
-    // Another edit, made over this one at the same time, has carried it to the host with its own.
-    if (changeFields(latest, changes, new Date()) === null) return { record: latest, done: true };
+    // Another edit, made over this one at the same time, has it with its own.
+    if (changeFields(latest, changes, new Date()) === null) return { record: latest, done: isOnHost(latest) };
   }
   throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
@@ -91,6 +93,11 @@ async function saveChanges(
     await pause(Math.random() * tries);
   }
   throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
+}
+
+/** An edit that is repeated changes nothing any more, and the host may still lack it. */
+function isOnHost({ pushedRevision, revision }: MediaRecord): boolean {
+  return pushedRevision >= revision;
 }
 
 function refuseUnsettled({ status }: MediaRecord): void {
