@@ -49,6 +49,21 @@ it('sends what may carry a script as a download only', async () => {
   expect(response.headers.get('content-type')).toBe('application/octet-stream');
 });
 
+it.each([
+  ['more last bytes than there are', `bytes=-${String(PNG.length + 1)}`, undefined, 206, PNG],
+  ['the last bytes', 'bytes=-5', undefined, 206, PNG.subarray(-5)],
+  ['a part of what a weak tag names', 'bytes=1-3', (tag: string) => `W/${tag}`, 200, PNG],
+  ['a part of what its tag names', 'bytes=1-3', (tag: string) => tag, 206, PNG.subarray(1, 4)],
+])('answers who asks for %s', async (_what, range, ifRange, status, bytes) => {
+  const url = await fileUrl();
+  const whole = await api.request(url, { method: 'HEAD' });
+  const condition: Record<string, string> =
+    ifRange === undefined ? {} : { 'If-Range': ifRange(whole.headers.get('etag') ?? '') };
+  const answer = await api.request(url, { headers: { Range: range, ...condition } });
+  expect(answer.status).toBe(status);
+  expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
+});
+
 it('sends ranges, and says so when there is no such range', async () => {
   const url = await fileUrl();
   const part = await api.request(url, { headers: { Range: 'bytes=1-3' } });
