@@ -9,13 +9,19 @@ const codes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['BODY_TOO_LARGE', 'the chunk extensions are too large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'the request took too long to arrive'],
 };
+const NO_REQUEST = ['INVALID_REQUEST', 'this is not an HTTP/1.1 request'] as const;
 
-/** The whole answer, as text: there is no response object for something that never became a request. */
-function brokenRequestAnswer(errorCode: string | undefined): string | null {
+/** A body that Node could not read to its end: the request itself was one, and has an id. */
+export interface BrokenBody {
+  requestId: string;
+}
+
+/** The whole answer, as text: a response object is not there, or must not be used any more. */
+function brokenRequestAnswer(errorCode: string | undefined, broken: BrokenBody | null): string | null {
   const known = codes[errorCode ?? ''];
   if (known === undefined && errorCode?.startsWith('HPE_') !== true) return null;
-  const [code, detail] = known ?? ['INVALID_REQUEST', 'this is not an HTTP/1.1 request'];
-  const requestId = randomUUID();
+  const [code, detail] = known ?? (broken === null ? NO_REQUEST : brokenBody(errorCode));
+  const requestId = broken?.requestId ?? randomUUID();
   const problem = problemOf(new HoldfastError(code, detail), requestId);
   const body = JSON.stringify(problem);
   return [
@@ -29,13 +35,18 @@ function brokenRequestAnswer(errorCode: string | undefined): string | null {
   ].join('\r\n');
 }
 
-/** Answers where the connection can still carry an answer, then ends it. */
+function brokenBody(errorCode: string | undefined): readonly [ErrorCode, string] {
+  const ended = errorCode === 'HPE_INVALID_EOF_STATE';
+  return ['MALFORMED_BODY', ended ? 'the body ended before it was complete' : 'the body cannot be read'];
+}
+
+/** Answers where the connection can still carry an answer, then ends it. `broken`: null where no request was under way. */
 export function answerBrokenRequest(
   error: Error & { code?: string },
   socket: Duplex,
-  answering: boolean,
+  broken: BrokenBody | null,
 ): void {
-  const answer = socket.writable && !answering ? brokenRequestAnswer(error.code) : null;
+  const answer = socket.writable ? brokenRequestAnswer(error.code, broken) : null;
   if (answer === null) socket.destroy();
   else socket.end(answer);
 }

@@ -39,6 +39,29 @@ describe('S17: what never becomes a request', () => {
   });
 });
 
+describe.each([
+  ['POST', '/api/media/upload', 'multipart/form-data; boundary=b', '--b\r\nContent-Disposition: form-data; '],
+  ['PATCH', '/api/media/01M8703R5QCGNP9CSRBCSTMPT1', 'application/json', '{"title":'],
+])('a body of %s %s that cannot be read', (method, path, type, start) => {
+  const head = [
+    `${method} ${path} HTTP/1.1`,
+    'Host: a',
+    'X-API-Key: s',
+    `Content-Type: ${type}`,
+    'X-Request-Id: of-the-client',
+  ];
+  it.each([
+    ['ends early', 'Content-Length: 1000', start, 'the body ended before it was complete'],
+    ['has a chunk without a size', 'Transfer-Encoding: chunked', 'nonsense\r\n', 'the body cannot be read'],
+  ])('%s, and the answer names the request', async (_what, framing, body, detail) => {
+    const answer = await rawRequest(api.port, [...head, framing, '', body].join('\r\n'), { halfClose: true });
+    const [answered = '', problem = ''] = answer.split('\r\n\r\n');
+    expect(answered).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answered).toContain('X-Request-Id: of-the-client');
+    expect(JSON.parse(problem)).toMatchObject({ code: 'MALFORMED_BODY', detail, requestId: 'of-the-client' });
+  });
+});
+
 it('answers a whole request although what follows on its connection cannot be read', async () => {
   const png = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex').toString(
     'latin1',
@@ -103,7 +126,7 @@ describe('an answer before the body', () => {
       '',
       '{"title":"x"}',
     ].join('\r\n');
-    const answer = await rawRequest(api.port, text, /\r\n\r\n\{.*\}/s);
+    const answer = await rawRequest(api.port, text, { until: /\r\n\r\n\{.*\}/s });
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 404 /);
   });
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -76,10 +77,14 @@ function answerWhatIsNoRequest(server: Server): void {
       last.res.once('finish', () => socket.end());
       return;
     }
-    const answering = last !== undefined && last.res.headersSent && !last.res.writableFinished;
-    answerBrokenRequest(error, socket, answering);
+    const unanswered = last !== undefined && !last.res.writableFinished ? last.res : null;
+    // An answer that is under way cannot be replaced.
+    if (unanswered?.headersSent === true) socket.destroy();
+    else answerBrokenRequest(error, socket, unanswered && { requestId: idOf(unanswered) });
   });
 }
+
+const idOf = (res: ServerResponse): string => String(res.getHeader('x-request-id') ?? randomUUID());
 
 async function drain(server: Server, shutdown: Shutdown, deadline: AbortSignal): Promise<void> {
   shutdown.drain();

@@ -1,8 +1,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
+export interface RawRequestOptions {
+  /** Ends the wait before the connection does. */
+  until?: RegExp;
+  /** Says that nothing more comes. */
+  halfClose?: boolean;
+}
+
 /** Writes bytes as they are to a port and gives all that comes back until the connection ends or `until` matches. */
-export async function rawRequest(port: number, text: string | Buffer, until?: RegExp): Promise<string> {
+export async function rawRequest(
+  port: number,
+  text: string | Buffer,
+  { until, halfClose = false }: RawRequestOptions = {},
+): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   let received = '';
@@ -15,6 +26,7 @@ export async function rawRequest(port: number, text: string | Buffer, until?: Re
     socket.once('error', () => resolve());
   });
   socket.write(text);
+  if (halfClose) socket.end();
   await done;
   socket.destroy();
   return received;
