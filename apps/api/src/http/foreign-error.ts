@@ -3,6 +3,7 @@ import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from 
 /** Errors of Express' body parser by their `type`. */
 const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'entity.parse.failed': ['MALFORMED_BODY', 'the body is no JSON object'],
+  'entity.verify.failed': ['MALFORMED_BODY', 'the body is not in UTF-8'],
   'entity.too.large': ['BODY_TOO_LARGE', 'the body is larger than a request of this kind may be'],
   'encoding.unsupported': ['UNSUPPORTED_BODY', 'the content encoding is not supported'],
   'charset.unsupported': ['UNSUPPORTED_BODY', 'the body must be JSON in UTF-8'],

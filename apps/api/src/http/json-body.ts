@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import express, { type Request, type Response } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { parseWithin } from './parse-within.js';
@@ -9,6 +10,10 @@ const ARRIVES_WITHIN_MS = 30_000;
 const parse = express.json({
   limit: LIMIT,
   type: ['application/json', 'application/merge-patch+json'],
+  // Else what cannot be decoded becomes U+FFFD, and is stored as if the client had written that.
+  verify: (_req, _res, bytes, encoding) => {
+    if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Error('not in UTF-8');
+  },
 });
 
 /**

@@ -263,6 +263,7 @@ describe('an edit', () => {
     ['text/plain', '{}', 415, 'UNSUPPORTED_BODY'],
     ['application/json', '{"title":', 400, 'MALFORMED_BODY'],
     ['application/json', '"x"', 400, 'MALFORMED_BODY'],
+    ['application/json', Buffer.from('{"title":"caf\xe9"}', 'latin1'), 400, 'MALFORMED_BODY'],
     ['application/json; charset=latin1', '{}', 415, 'UNSUPPORTED_BODY'],
     ['application/json', JSON.stringify({ title: 'x'.repeat(300_000) }), 413, 'BODY_TOO_LARGE'],
     ['application/json', '', 400, 'INVALID_REQUEST'],

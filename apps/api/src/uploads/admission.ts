@@ -86,6 +86,9 @@ function refuseOtherForms(req: IncomingMessage, length: number | undefined): voi
   if (!/^multipart\/form-data\s*(?:;|$)/i.test(type ?? '')) {
     throw new HoldfastError('UNSUPPORTED_BODY', 'send multipart/form-data with one part named "file"');
   }
+  const encoding = req.headers['content-encoding']?.trim().toLowerCase() ?? '';
+  if (encoding !== '' && encoding !== 'identity')
+    throw new HoldfastError('UNSUPPORTED_BODY', 'send the form without a Content-Encoding');
   if (!/;\s*boundary=(?:"[^"]{1,70}"|[^\s";]{1,70})/i.test(type ?? '')) {
     throw new HoldfastError('MALFORMED_BODY', 'the content type names no boundary');
   }

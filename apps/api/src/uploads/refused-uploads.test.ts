@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { aPng } from '../../test/support/api-pair.js';
@@ -150,6 +151,17 @@ describe('S17: bad input leaves nothing behind', () => {
     expect({ status: response.status, body: await response.json() }).toMatchObject({
       status,
       body: { code },
+    });
+    await bench.expectNothingLeft();
+  });
+
+  it('a form that is compressed', async () => {
+    const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nx\r\n--b--\r\n';
+    const headers = { 'Content-Type': 'multipart/form-data; boundary=b', 'Content-Encoding': 'gzip' };
+    const response = await fetch(bench.url, { method: 'POST', body: gzipSync(form), headers });
+    expect({ status: response.status, body: await response.json() }).toMatchObject({
+      status: 415,
+      body: { code: 'UNSUPPORTED_BODY' },
     });
     await bench.expectNothingLeft();
   });
