@@ -45,7 +45,7 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
 function correctRange(headers: IncomingHttpHeaders, bytes: number): void {
   const last = /^\s*bytes\s*=\s*-(\d+)\s*$/i.exec(headers.range ?? '')?.[1];
   if (last !== undefined && Number(last) > bytes) headers.range = 'bytes=0-';
-  if (headers['if-range']?.startsWith('W/') === true) delete headers.range;
+  if (String(headers['if-range']).startsWith('W/')) delete headers.range;
 }
 
 function describe(res: Response, file: LocalFile, isPublic: boolean): void {

@@ -13,10 +13,10 @@ const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 
 /**
  * Any error that reached the edge as clients get it: those of Express and its parsers become 4xx, a host that asks to wait
- * is one that refused, with the time it named; the rest INTERNAL.
+ * is one that refused, with the time it named, and so is one whose files are damaged; the rest INTERNAL.
  */
 export function fromForeignError(error: unknown): HoldfastError {
-  if (isHoldfastError(error, 'HOST_RATE_LIMITED')) {
+  if (isHoldfastError(error, 'HOST_RATE_LIMITED', 'ASSET_UNREADABLE')) {
     const { message, retryAfterSeconds } = error;
     return new HoldfastError('HOST_REJECTED', message, {
       cause: error,

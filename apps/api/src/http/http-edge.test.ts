@@ -110,7 +110,7 @@ describe('an answer before the body', () => {
     const answer = await rawRequest(
       api.port,
       'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n',
-      /\r\n\r\n\{.*\}/s,
+      { until: /\r\n\r\n\{.*\}/s },
     );
     expect(answer).toMatch(/^HTTP\/1.1 401 /);
   });

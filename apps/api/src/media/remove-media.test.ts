@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { deletionName } from '@holdfast/shared/snapshot';
@@ -39,6 +41,18 @@ describe('a delete', () => {
       code: 'MEDIA_NOT_FOUND',
     });
     expect(await api.deps.catalog.save(record)).toBe('tombstoned');
+  });
+
+  it('takes away what is left of an asset that others have damaged', async () => {
+    const { id, assetId } = await api.addMedia();
+    const directory = join(api.deps.settings.dataDir, 'media');
+    const filesOf = async (): Promise<string[]> =>
+      (await readdir(directory, { recursive: true })).filter((name) => name.includes(assetId));
+    const identity = (await filesOf()).find((name) => name.endsWith('.json')) ?? '';
+    await writeFile(join(directory, identity), '{"token":');
+    expect((await api.call('DELETE', `/api/media/${id}`)).status).toBe(202);
+    expect((await api.call('GET', `/api/media/${id}`)).status).toBe(404);
+    expect(await filesOf()).toEqual([]);
   });
 
   it('stays deleting until the host confirms, and a job goes on', async () => {

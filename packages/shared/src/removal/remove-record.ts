@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/index.js';
+import { isHoldfastError } from '../errors/index.js';
 import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
@@ -32,13 +33,28 @@ export async function removeRecord(
 ): Promise<'removed' | 'elsewhere'> {
   const { id, assetId, publicId, resourceType } = deleted;
   const ref = { publicId, resourceType };
-  const asset = await host.find(ref, signal);
-  const isThere = asset !== null && isOf(asset, deleted);
+  const isThere = await isOnHost(host, ref, deleted, signal);
   await deletionNotes.add(id, signal);
   if (isThere) await host.remove(ref, signal);
   else if (assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
   await finishRemoval(catalog, id, isThere ? null : assetId);
   return isThere ? 'removed' : 'elsewhere';
+}
+
+/** A damaged description says nothing: the asset under this name is the one that was deleted. */
+async function isOnHost(
+  host: Pick<MediaHost, 'find'>,
+  ref: AssetRef,
+  deleted: Deleted,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const asset = await host.find(ref, signal);
+    return asset !== null && isOf(asset, deleted);
+  } catch (error) {
+    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return true;
+    throw error;
+  }
 }
 
 function isOf(asset: HostAsset, { id, assetId }: Deleted): boolean {

@@ -62,10 +62,10 @@ export function metadataPath(place: AssetPlace, token: string): string {
   return join(place.folder, `${place.assetId}.${token}.meta`);
 }
 
-/** Null when there is none. Throws HOST_REJECTED for one that cannot be read. */
+/** Null when there is none. Throws ASSET_UNREADABLE for one that others have damaged. */
 export async function readIdentity(place: AssetPlace): Promise<Identity | null> {
   const text = await unlessMissing(readFile(place.identity, 'utf8'));
-  return text === null ? null : parseFile(identitySchema, text);
+  return text === null ? null : parseFile(place, identitySchema, text);
 }
 
 /** The whole asset, or null unless identity and bytes are there. `edited: false` spares looking for replaced metadata. */
@@ -80,7 +80,7 @@ export async function readAssetAt(place: AssetPlace, edited = true): Promise<Hos
   return toHostAsset(place.assetId, known, {
     bytes: bytes.size,
     etag: await currentEtag(bytesPath(place, known.token), bytes, known),
-    metadata: newer === null ? known.metadata : parseFile(metadata, newer),
+    metadata: newer === null ? known.metadata : parseFile(place, metadata, newer),
   });
 }
 
@@ -109,11 +109,11 @@ export function toHostAsset(
   };
 }
 
-function parseFile<T>(schema: z.ZodType<T>, text: string): T {
+function parseFile<T>({ assetId }: AssetPlace, schema: z.ZodType<T>, text: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new HoldfastError('HOST_REJECTED', 'a file that describes an asset cannot be read', {
+    throw new HoldfastError('ASSET_UNREADABLE', `a file that describes the asset ${assetId} cannot be read`, {
       cause: error,
     });
   }

@@ -16,6 +16,8 @@ it.each([
   ['a raw picture of a camera', 'image', box('crx '), 'cr3'],
   ['an image of an unknown kind', 'image', box('isom'), null],
   ['a film', 'video', box('isom'), 'mp4'],
+  ['an SVG without a size', 'image', Buffer.from('<?xml version="1.0"?>\n<svg width="100%"/>'), 'svg'],
+  ['a page that holds an SVG', 'image', Buffer.from('no <svg></svg>'), null],
   ['a PDF', 'image', Buffer.from('%PDF-1.7'), 'pdf'],
 ] as const)('knows %s', (_what, resourceType, head, format) => {
   expect(readFileFacts(resourceType, head).format).toBe(format);

@@ -12,6 +12,8 @@ export interface FileFacts {
 
 const ascii = (head: Buffer, from: number, to: number): string => head.toString('latin1', from, to);
 
+const SVG_ROOT = /<svg[\s/>]/i;
+
 interface Signature {
   format: string;
   matches: (head: Buffer) => boolean;
@@ -28,6 +30,11 @@ const images: readonly Signature[] = [
   { format: 'heic', matches: (head) => /^ftyphe[iv]/.test(ascii(head, 4, 12)) },
   { format: 'heif', matches: (head) => /^ftypm[is]f1/.test(ascii(head, 4, 12)) },
   { format: 'cr3', matches: (head) => ascii(head, 4, 11) === 'ftypcrx' },
+  // One without width, height or viewBox.
+  {
+    format: 'svg',
+    matches: (head) => /^\s*</.test(head.toString('utf8', 0, 64)) && SVG_ROOT.test(ascii(head, 0, 4_100)),
+  },
 ];
 
 /** What image-size calls by its brand, and everybody else by its extension. */

@@ -1,6 +1,6 @@
-import { rename, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../errors/index.js';
+import { HoldfastError, isHoldfastError } from '../../errors/index.js';
 import type { HostMetadata } from '../../media/index.js';
 import type { AssetRef, HostAsset } from '../media-host.js';
 import {
@@ -49,8 +49,12 @@ export function createLocalEdits({ root, staging, touched }: LocalEditsParts) {
 
     remove: async (ref: AssetRef): Promise<'removed' | 'absent'> => {
       const place = placeOfRef(root, ref);
-      const known = await readIdentity(place);
+      const known = await readIdentity(place).catch((error: unknown) => {
+        if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
+        throw error;
+      });
       if (known === null) return 'absent';
+      if (known === 'unreadable') return removeUnread(place);
       // Moving the identity away is the removal; what follows is finished from staging after a crash.
       const staged = join(await staging.folder(), `${known.token}.json`);
       const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
@@ -62,4 +66,14 @@ export function createLocalEdits({ root, staging, touched }: LocalEditsParts) {
       return 'removed';
     },
   };
+}
+
+/** What the files of an asset are called shows only their names when its identity is damaged. That goes first, as ever. */
+async function removeUnread(place: AssetPlace): Promise<'removed'> {
+  await removeFile(place.identity);
+  await syncFolder(place.folder);
+  const names = (await unlessMissing(readdir(place.folder))) ?? [];
+  for (const name of names)
+    if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
+  return 'removed';
 }

@@ -94,6 +94,18 @@ it('leaves out of a listing what it cannot read, and says so when asked for it',
   const { signal } = new AbortController();
   const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal });
   expect(page.assets).toEqual([whole]);
-  await expect(host.find(broken)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
-  await expect(host.confirm([broken.assetId])).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  await expect(host.find(broken)).rejects.toMatchObject({ code: 'ASSET_UNREADABLE' });
+  expect(await host.confirm([broken.assetId, whole.assetId])).toEqual([whole]);
+});
+
+it('removes with all its files what it cannot read', async () => {
+  const settings = await freshSettings();
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  const { asset: broken } = await host.put(putRequest());
+  await host.annotate(broken, { context: { title: 'edited' }, tags: [] });
+  const place = placeOfRef(settings.directory, broken);
+  await writeFile(place.identity, '');
+  expect(await host.remove(broken)).toBe('removed');
+  expect(await readdir(place.folder)).toEqual([]);
+  expect(await host.find(broken)).toBeNull();
 });

@@ -1,7 +1,7 @@
 import { access, constants, rmdir, statfs, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
-import { HoldfastError } from '../../errors/index.js';
+import { HoldfastError, isHoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
@@ -115,6 +115,12 @@ export async function createLocalHost(
     return null;
   };
 
+  /** Whether it is there is for `find` to say, one by one: the others must have their answer. */
+  const nullIfUnreadable = (error: unknown): null => {
+    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return null;
+    throw error;
+  };
+
   return {
     kind: 'local',
     put: async (request) => {
@@ -131,7 +137,7 @@ export async function createLocalHost(
     changes: (request) => observedOnDisk(request.signal, () => listing.changes(request)),
     confirm: (assetIds, signal) =>
       observedOnDisk(signal, async () => {
-        const found = await Promise.all(assetIds.map(findById));
+        const found = await Promise.all(assetIds.map((id) => findById(id).catch(nullIfUnreadable)));
         return found.filter((asset) => asset !== null);
       }),
     putFile: (name, body, signal) => observed(signal, () => files.put(name, body)),
