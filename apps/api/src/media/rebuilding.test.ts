@@ -47,6 +47,25 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   expect(await isOn()).toBe(false);
 });
 
+it('is off for who looks first when the recovery has run', async () => {
+  const { client } = redis;
+  await client.flushall();
+  const rebuilding = watchRebuilding({
+    syncState: createSyncState(client, keys),
+    redis: client,
+    keys,
+    newCatalog,
+    now: () => 0,
+  });
+  await client.set(keys.born, '1');
+  await client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
+  expect(await rebuilding.isOn()).toBe(false);
+  await client.flushall();
+  await client.set(keys.born, '2');
+  await client.hset(keys.syncState, 'lastFullAt', '2026-01-02T00:00:00.000Z');
+  expect(await rebuilding.isOn()).toBe(false);
+});
+
 it('notices at once that the catalog is gone', async () => {
   const { client } = redis;
   const rebuilding = watchRebuilding({

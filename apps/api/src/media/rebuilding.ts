@@ -14,7 +14,7 @@ export interface Rebuilding {
 }
 
 export interface RebuildingOptions {
-  syncState: Pick<SyncState, 'readRunning'>;
+  syncState: Pick<SyncState, 'readRunning' | 'readMarks'>;
   redis: Pick<RedisClient, 'get'>;
   keys: Pick<RedisKeys, 'born'>;
   newCatalog: NewCatalog;
@@ -30,7 +30,7 @@ const RUN_BEGINS_WITHIN_MS = 5_000;
 
 /**
  * On while a recovery run is under way, and from the moment this process sees that the catalog it knew is gone until that
- * run begins; also while no worker has begun a catalog that is not new (new-catalog.ts). That it is on is asked at most once
+ * run begins, or has ended; also while no worker has begun a catalog that is not new (new-catalog.ts). That it is on is asked at most once
  * a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
@@ -44,6 +44,12 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     bornSeen ??= born;
     if (born === null && bornSeen === null) await newCatalog.isNew();
   };
+  /** Who looks late sees the new beginning only when the run is over. What tells of completed runs went with the catalog. */
+  const isRefilled = async (): Promise<boolean> =>
+    syncState.readMarks().then(
+      ({ lastFullAt }) => lastFullAt !== null,
+      () => false,
+    );
   return {
     bornSeen: () => bornSeen,
     isOn: async () => {
@@ -57,7 +63,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (typeof born === 'string') bornSeen = born;
       const on =
         running?.run.trigger === 'recovery' ||
-        time - lostAt < RUN_BEGINS_WITHIN_MS ||
+        (time - lostAt < RUN_BEGINS_WITHIN_MS && !(await isRefilled())) ||
         (born === null && bornSeen === null && !(await newCatalog.isNew()));
       if (on) knownOnAt = time;
       return on;
