@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, upload } from '../../test/support/api-pair.js';
 import { createAnswerCheck, type AnswerCheck } from '../../test/support/check-answer.js';
@@ -7,17 +7,15 @@ import type { OpenApiDocument } from './build-document.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
-let document: OpenApiDocument;
 let check: AnswerCheck;
 
-beforeAll(async () => {
+beforeEach(async () => {
   redis = await startRedisSandbox();
   api = await startApi(redis, { UPLOAD_MAX_BYTES: '10000' });
-  document = (await api.call('GET', '/openapi.json')).body;
-  check = createAnswerCheck(document);
+  check = createAnswerCheck((await api.call('GET', '/openapi.json')).body as OpenApiDocument);
 });
 
-afterAll(async () => {
+afterEach(async () => {
   await api.close();
   await redis.close();
 });
@@ -72,7 +70,6 @@ it('is also what they are while Redis is away', async () => {
   expect(await checked('GET', '/api/media/database/status')).toBe(200);
   await vi.waitFor(async () => expect(await checked('GET', '/readyz')).toBe(503));
   expect(await checked('GET', '/api/media')).toBe(503);
-  await redis.restart();
 });
 
 it('knows a wrong answer from a right one', () => {
