@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { newMediaId, type MediaRecord } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -239,7 +239,7 @@ describe('a stream of events', () => {
   });
 });
 
-/** The stream as the edge would send it. */
+/** The stream as the edge would send it; it ends with the test, so that nobody is followed any longer. */
 async function open(
   { id }: Pick<MediaRecord, 'id'>,
   over: Partial<FollowDependencies>,
@@ -259,5 +259,6 @@ async function open(
   });
   const stream = answer.stream?.[Symbol.asyncIterator]();
   if (stream === undefined) throw new Error('no stream was answered');
+  onTestFinished(async () => void (await stream.return?.()));
   return stream;
 }
