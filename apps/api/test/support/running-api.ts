@@ -86,9 +86,11 @@ export async function startApi(
     throw error;
   }
   const url = deps.address.url();
+  // Compiling blocks for so long that a request under way would take Redis for away.
+  const check = answerCheckFor(deps);
   const request = async (path: string, init?: RequestInit): Promise<Response> => {
     const response = await fetch(`${url}${path}`, { redirect: 'manual', ...init });
-    await refuseUndescribed(deps, init?.method ?? 'GET', path, response);
+    await refuseUndescribed(check, init?.method ?? 'GET', path, response);
     return response;
   };
   return {
@@ -111,9 +113,16 @@ export async function startApi(
 
 const checks = new Map<string, AnswerCheck>();
 
+function answerCheckFor(deps: Dependencies): AnswerCheck {
+  const { kind } = deps.host;
+  const check = checks.get(kind) ?? createAnswerCheck(buildDocument(routes(deps), operations));
+  checks.set(kind, check);
+  return check;
+}
+
 /** So each test of the API is one of its description, too. */
 async function refuseUndescribed(
-  deps: Dependencies,
+  check: AnswerCheck,
   method: string,
   path: string,
   response: Response,
@@ -125,9 +134,6 @@ async function refuseUndescribed(
     .json()
     .catch(() => undefined);
   if (body === undefined) return;
-  const { kind } = deps.host;
-  const check = checks.get(kind) ?? createAnswerCheck(buildDocument(routes(deps), operations));
-  checks.set(kind, check);
   const wrong = check({ method, path, status: response.status, type, body });
   if (wrong !== null) throw new Error(`src/openapi does not know this answer: ${wrong}`);
 }
