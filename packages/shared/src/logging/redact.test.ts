@@ -10,6 +10,15 @@ it('masks fields whose name speaks of a secret, at any depth', () => {
   expect(JSON.stringify(safe)).not.toMatch(/x1|x2|x3/);
 });
 
+it.each(['SECRET', 'redisPassword', 'passwd', 'csrfToken', 'apiKey', 'X-Api-Key', 'api_key', 'set-cookie'])(
+  'masks a field named %s, also in a list',
+  (name) => {
+    const safe = redact({ [name]: 'x1', list: [{ [name]: 'x2', kept: 'y' }] });
+    expect(JSON.stringify(safe)).not.toMatch(/x1|x2/);
+    expect(safe['list']).toMatchObject([{ kept: 'y' }]);
+  },
+);
+
 it('masks credentials inside URLs, in messages and stacks too', () => {
   const safe = redact({ error: new Error('cannot reach redis://user:hunter2@host:6379/0') });
   expect(JSON.stringify(safe)).not.toContain('hunter2');
