@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
+import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import { cutClients } from '@holdfast/shared/testing';
 import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench, type UploadBench, uploadLimits } from '../../test/support/upload-bench.js';
@@ -64,6 +66,29 @@ describe('admission', () => {
     });
     host.freeBytes = freeBytes;
     expect((await bench.send([['file', aPng()]])).status).toBe(202);
+  });
+
+  it('counts what an upload would take as taken, whatever is free now', async () => {
+    const { host } = bench.uploads;
+    host.freeBytes = () => Promise.resolve(LOCAL_RESERVE_BYTES + LARGE / 2);
+    expect(await bench.send([['file', aPng(LARGE)]])).toMatchObject({
+      status: 507,
+      body: { code: 'STORAGE_FULL' },
+    });
+    expect((await bench.send([['file', aPng()]])).status).toBe(202);
+  });
+
+  it('refuses at once an upload that a resting host would not take', async () => {
+    const { host } = bench.uploads;
+    const put = vi.spyOn(host, 'put');
+    host.admitUpload = () => {
+      throw new HoldfastError('HOST_TIMEOUT', undefined, { retryAfterSeconds: 5 });
+    };
+    const answer = await bench.send([['file', aPng()]]);
+    expect(answer).toMatchObject({ status: 504, body: { code: 'HOST_TIMEOUT' } });
+    expect(answer.headers.get('retry-after')).toBe('5');
+    expect(put).not.toHaveBeenCalled();
+    await bench.expectNothingLeft();
   });
 
   it('answers 503 when too many jobs wait', async () => {
