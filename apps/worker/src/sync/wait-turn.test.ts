@@ -1,25 +1,49 @@
 import { expect, it } from 'vitest';
 import { HandBack } from '@holdfast/shared/jobs';
-import { yieldToOthers } from './wait-turn.js';
+import { untilOtherEnds, yieldToOthers } from './wait-turn.js';
 
-it.each([
-  ['just now', 0],
-  ['an hour ahead, by the clock of another worker', 3_600_000],
-])('waits for the share of a run that ended %s, and no longer', async (_when, aheadMs) => {
-  const nowMs = Date.parse('2026-01-01T12:00:00.000Z');
-  const lastRun = {
-    trigger: 'upload',
-    finishedAt: new Date(nowMs + aheadMs).toISOString(),
-    durationMs: 100,
-  };
-  const waiting = yieldToOthers(
-    { trigger: 'upload' } as Parameters<typeof yieldToOthers>[0],
+const nowMs = Date.parse('2026-01-01T12:00:00.000Z');
+
+/** A sync of this trigger comes where the last run was such a one. */
+const yieldAfter = (trigger: string, lastRun: { trigger: string; finishedAt: string; durationMs: number }) =>
+  yieldToOthers(
+    { trigger } as Parameters<typeof yieldToOthers>[0],
     {
       state: { readStatus: () => Promise.resolve({ lastRun, rateLimit: null }) },
       host: { budget: () => null },
       now: () => nowMs,
     } as unknown as Parameters<typeof yieldToOthers>[1],
   );
+
+it.each([
+  ['just now', 0],
+  ['an hour ahead, by the clock of another worker', 3_600_000],
+])('waits for the share of a run that ended %s, and no longer', async (_when, aheadMs) => {
+  const waiting = yieldAfter('upload', {
+    trigger: 'upload',
+    finishedAt: new Date(nowMs + aheadMs).toISOString(),
+    durationMs: 100,
+  });
   await expect(waiting).rejects.toBeInstanceOf(HandBack);
   await expect(waiting).rejects.toMatchObject({ delayMs: 2_000 });
+});
+
+it.each([
+  ['upload', 'manual'],
+  ['upload', 'webhook'],
+  ['manual', 'manual'],
+])('lets a sync by %s follow at once on a run by %s', async (trigger, lastTrigger) => {
+  const finishedAt = new Date(nowMs).toISOString();
+  await expect(
+    yieldAfter(trigger, { trigger: lastTrigger, finishedAt, durationMs: 100 }),
+  ).resolves.toBeUndefined();
+});
+
+it('asks less often whether a long run has ended', () => {
+  const running = (forMs: number) =>
+    ({ running: { startedAt: new Date(nowMs - forMs).toISOString() } }) as Parameters<
+      typeof untilOtherEnds
+    >[0];
+  expect(untilOtherEnds(running(1_000), nowMs).delayMs).toBe(500);
+  expect(untilOtherEnds(running(60_000), nowMs).delayMs).toBe(5_000);
 });
