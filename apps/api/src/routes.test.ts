@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../test/support/running-api.js';
 import type { Route } from './http/route.js';
 import { routes } from './routes.js';
@@ -131,6 +131,20 @@ describe('who may do what', () => {
     const token = { Authorization: 'Bearer admin-secret', Origin: 'https://evil.example.com' };
     expect((await locked.call(method, path, undefined, token)).status).not.toBe(403);
   });
+});
+
+it('takes a login of the browser from the address that clients see, too', async () => {
+  const port = String(await freePort());
+  const PUBLIC_URL = `http://media.example.com:${port}`;
+  const proxied = await startApi(redis, { API_KEYS, PUBLIC_URL, PORT: port });
+  const Authorization = `Basic ${Buffer.from('a:admin-secret').toString('base64')}`;
+  const statusFrom = async (Origin: string): Promise<number> => {
+    const init = { method: 'POST', headers: { Authorization, Origin } };
+    return (await fetch(`http://127.0.0.1:${port}/api/media/sync-cloudinary`, init)).status;
+  };
+  expect(await statusFrom(PUBLIC_URL)).toBe(202);
+  expect(await statusFrom('https://other.example.com')).toBe(403);
+  await proxied.close();
 });
 
 describe('what is not offered', () => {
