@@ -109,3 +109,21 @@ it('is no end where the job ran and Redis did not take its end: it runs again, a
   expect(runs).toBe(2);
   expect((await bench.catalog.find(record.id))?.status).toBe('saving');
 });
+
+it('is noted in a media whose edit the host refused, which stays what it was', async () => {
+  const record = aRecord();
+  await bench.catalog.save(record);
+  await bench.catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+  const payload = { id: record.id, revision: 1, round: 0 };
+  await createNoteFailure(bench.catalog)({
+    name: 'push',
+    payload,
+    attempt: 3,
+    final: true,
+    error: refused(),
+  });
+  expect(await bench.catalog.find(record.id)).toMatchObject({
+    status: 'verified',
+    lastError: { code: 'HOST_REJECTED' },
+  });
+});
