@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { readSettings } from '@holdfast/shared/config';
 import { createIntents } from '@holdfast/shared/intents';
@@ -17,6 +17,20 @@ beforeAll(async () => {
 afterAll(async () => {
   await queues.close();
   await redis.close();
+});
+
+it('takes no more than it can remember, so that the next upload is refused', async () => {
+  const intents = createIntents(redis.client, redisKeys('full'));
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger });
+  onTestFinished(() => deferred.stop());
+  const record = aRecord();
+  // All at once, before the first of them is tried again.
+  const taken = Array.from({ length: 10_000 }, (_, n) =>
+    deferred.add({ ...record, id: `r${String(n)}` }, null),
+  );
+  expect(taken.every(Boolean)).toBe(true);
+  expect(deferred.add(aRecord(), null)).toBe(false);
+  expect(deferred.size()).toBe(10_000);
 });
 
 it('is not held up by an upload that fails for a reason of its own', async () => {
