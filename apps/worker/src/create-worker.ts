@@ -63,12 +63,10 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     started += 1;
     running += 1;
     try {
-      await runJob(job, aborted);
-    } catch (error) {
-      return await settleJob(error, job, token ?? '', aborted).catch((settled: unknown) => {
-        if (settled instanceof Error) noted.add(settled);
-        throw settled;
-      });
+      await settleJob(await runJob(job, aborted), job, token ?? '', aborted);
+    } catch (settled) {
+      if (settled instanceof Error) noted.add(settled);
+      throw settled;
     } finally {
       running -= 1;
     }

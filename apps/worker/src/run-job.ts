@@ -4,8 +4,8 @@ import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from
 import type { Logger } from '@holdfast/shared/logging';
 import type { JobHandler, JobHandlers } from './job-handler.js';
 import type { JobMetrics, JobOutcomeWord } from './job-metrics.js';
+import { decideOutcome, type JobOutcome } from './job-outcome.js';
 import type { NoteFailure } from './note-failure.js';
-import { handBackDelay } from './settle-job.js';
 
 export interface RunJobDependencies {
   handlers: JobHandlers;
@@ -14,11 +14,12 @@ export interface RunJobDependencies {
   log: Logger;
 }
 
-export type RunJob = (job: Job, signal: AbortSignal) => Promise<void>;
+/** Never rejects. */
+export type RunJob = (job: Job, signal: AbortSignal) => Promise<JobOutcome>;
 
 /** One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. */
 export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDependencies): RunJob {
-  const run = async (name: JobName, job: Job, signal: AbortSignal): Promise<void> => {
+  const run = async (name: JobName, job: Job, signal: AbortSignal): Promise<JobOutcome> => {
     const attempt = job.attemptsMade + 1;
     const jobLog = log.child({ job: name, jobId: job.id });
     const startedAt = performance.now();
@@ -32,14 +33,15 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
       await handler(payload, { signal, attempt, log: jobLog });
       ended('done');
       jobLog.debug('job.done', { attempt, durationMs: Math.round(performance.now() - startedAt) });
+      return { kind: 'done' };
     } catch (error) {
-      const delayMs = handBackDelay(error, signal);
-      if (delayMs !== undefined) {
+      const outcome = decideOutcome(error, signal);
+      if (outcome.kind === 'handBack') {
         ended('handed_back');
-        jobLog.info('job.handed_back', { attempt, delayMs, reason: reasonOf(error) });
-        throw error;
+        jobLog.info('job.handed_back', { attempt, delayMs: outcome.delayMs, reason: reasonOf(error) });
+        return outcome;
       }
-      const final = isLastAttempt(job, error);
+      const final = outcome.kind === 'giveUp' || isLastAttempt(job);
       const failure = failureOf(error);
       ended(final ? 'failed' : 'attempt_failed');
       jobLog[final ? 'error' : 'warn'](final ? 'job.failed' : 'job.attempt_failed', {
@@ -51,7 +53,7 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
         await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
           jobLog.warn('job.failure_not_noted', { error: cause }),
         );
-      throw error;
+      return outcome;
     }
   };
   return async (job, signal) => {
@@ -59,13 +61,13 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
     // Of another version, perhaps. It waits in the failed list.
     const error = new GiveUp(`there is no job named ${JSON.stringify(job.name)}`);
     log.error('job.failed', { job: job.name, jobId: job.id, error });
-    throw error;
+    return { kind: 'giveUp', error };
   };
 }
 
 /** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
-function isLastAttempt(job: Job, error: unknown): boolean {
-  return error instanceof GiveUp || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+function isLastAttempt(job: Job): boolean {
+  return job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
 }
 
 export function parsePayload<Name extends JobName>(name: Name, data: unknown): JobPayload<Name> {

@@ -6,6 +6,8 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
+import type { JobContext, JobHandlers } from '../src/job-handler.js';
+import type { NoteFailure } from '../src/note-failure.js';
 import { createRunJob } from '../src/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
@@ -13,10 +15,14 @@ let bench: Bench;
 beforeEach(async () => {
   bench = await openBench();
   noted.length = 0;
+  counted.length = 0;
 });
 const closeFirst: (() => Promise<void>)[] = [];
 /** What was told of failures to the record. */
 const noted: unknown[] = [];
+/** What was told to the metrics. */
+const counted: string[] = [];
+const metrics = { count: (_name: string, outcome: string): void => void counted.push(outcome) };
 afterEach(async () => {
   for (const close of closeFirst.splice(0)) await close();
   await bench.close();
@@ -24,11 +30,23 @@ afterEach(async () => {
 
 const within = { timeout: 10_000, interval: 20 };
 
+/** One handler for whatever comes. */
+const everyJob = (handler: (payload: unknown, context: JobContext) => Promise<void>): JobHandlers => ({
+  save: handler,
+  verify: handler,
+  push: handler,
+  remove: handler,
+  refresh: handler,
+  sync: handler,
+});
+
 /** A worker of the save queue that does what the test says instead of our handlers. */
 async function startScripted(
   work: (run: number, signal: AbortSignal) => Promise<void>,
+  noteFailure: NoteFailure = (failure) => Promise.resolve(void noted.push(failure)),
 ): Promise<QueueWorker> {
   let run = 0;
+  const handlers = everyJob((_payload, { signal }) => work((run += 1), signal));
   const connection = connectRedis(bench.settings.redis.connection, 'queue', silentLogger);
   const worker = createWorker({
     queue: 'save',
@@ -36,8 +54,8 @@ async function startScripted(
     prefix: bench.keys.prefix,
     concurrency: 1,
     cancelAfterMs: 0,
-    runJob: (_job, signal) => work((run += 1), signal),
-    noteFailure: (failure) => Promise.resolve(void noted.push(failure)),
+    runJob: createRunJob({ handlers, noteFailure, metrics, log: silentLogger }),
+    noteFailure,
     log: silentLogger,
   });
   await worker.start();
@@ -110,6 +128,29 @@ it('gives back a job that is cut off by the shutdown, without its attempt', asyn
   expect(await look()).toMatchObject({ state: 'waiting', attemptsMade: 0 });
 });
 
+it('lets a job end as the record and the metrics were told, also when it is cut off meanwhile', async () => {
+  let signal = new AbortController().signal;
+  let stopped: Promise<void> | undefined;
+  const worker = await startScripted(
+    (_run, ofRun) => {
+      signal = ofRun;
+      return Promise.reject(new HoldfastError('HOST_REJECTED', 'the host said no'));
+    },
+    async (failure) => {
+      noted.push(failure);
+      if (!failure.final) return;
+      stopped = worker.stop(AbortSignal.timeout(5_000));
+      await once(signal, 'abort');
+    },
+  );
+  const look = await addJob();
+  await vi.waitFor(() => expect(stopped).toBeDefined(), within);
+  await stopped;
+  expect(await look()).toEqual({ state: 'failed', attemptsMade: 3, reason: 'the host said no' });
+  expect(noted.at(-1)).toMatchObject({ final: true, attempt: 3 });
+  expect(counted).toEqual(['attempt_failed', 'attempt_failed', 'failed']);
+});
+
 it('may be handed back as often as it takes', async () => {
   await startScripted((run) => (run < 60 ? Promise.reject(new HandBack('not now')) : Promise.resolve()));
   const look = await addJob();
@@ -148,13 +189,9 @@ it.each([
   const error = (event: string): void => void said.push(event);
   const log = { ...silentLogger, error, child: () => ({ ...silentLogger, error }) };
   const none = (): Promise<never> => Promise.reject(new Error('called'));
-  const runJob = createRunJob({
-    handlers: { save: none, verify: none, push: none, remove: none, refresh: none, sync: none },
-    noteFailure: none,
-    metrics: { count: () => undefined },
-    log,
-  });
+  const runJob = createRunJob({ handlers: everyJob(none), noteFailure: none, metrics, log });
   const job = await bench.queues.queues.save.add(name, data);
-  await expect(runJob(job, new AbortController().signal)).rejects.toThrow(reason);
+  const outcome = await runJob(job, new AbortController().signal);
+  expect(outcome).toMatchObject({ kind: 'giveUp', error: { message: expect.stringMatching(reason) } });
   expect(said).toEqual(['job.failed']);
 });

@@ -1,0 +1,40 @@
+import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { GiveUp, HandBack } from '@holdfast/shared/jobs';
+import { isHostResting } from '@holdfast/shared/media-host';
+
+/** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
+export type JobOutcome =
+  | { kind: 'done' }
+  | { kind: 'again'; error: unknown }
+  | { kind: 'giveUp'; error: GiveUp }
+  | { kind: 'handBack'; delayMs: number };
+
+/** Failures that are not the job's own: it goes back and its attempt is not counted. Milliseconds until the next start. */
+const handBackAfterMs: Partial<Record<ErrorCode, number>> = {
+  CATALOG_UNAVAILABLE: 1_000,
+  QUEUE_UNAVAILABLE: 1_000,
+  HOST_RATE_LIMITED: 60_000,
+  SHUTTING_DOWN: 0,
+};
+
+/**
+ * What the error of a handler means. To be asked once, when the handler ends: the signal may abort while the record and
+ * the metrics are told, and then they would say something else than BullMQ.
+ */
+export function decideOutcome(error: unknown, signal: AbortSignal): Exclude<JobOutcome, { kind: 'done' }> {
+  const delayMs = handBackDelay(error, signal);
+  if (delayMs !== undefined) return { kind: 'handBack', delayMs };
+  return error instanceof GiveUp ? { kind: 'giveUp', error } : { kind: 'again', error };
+}
+
+/** How long until a job that ended with this error starts again without losing an attempt; undefined = the attempt counts. */
+function handBackDelay(error: unknown, signal: AbortSignal): number | undefined {
+  if (signal.aborted) return 0;
+  if (error instanceof HandBack) return error.delayMs;
+  if (!(error instanceof HoldfastError)) return undefined;
+  // Nothing was tried, so nothing failed: when to ask again, the error says.
+  if (isHostResting(error)) return (error.retryAfterSeconds ?? 5) * 1_000;
+  const delay = handBackAfterMs[error.code];
+  if (delay === undefined) return undefined;
+  return error.retryAfterSeconds === undefined ? delay : error.retryAfterSeconds * 1_000;
+}
