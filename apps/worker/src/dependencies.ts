@@ -22,8 +22,10 @@ import {
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import type { JobHandler } from './job-handler.js';
-import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
+import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
+import { restoreCatalog } from './snapshot/restore-catalog.js';
+import { snapshotAfterRun } from './snapshot/snapshot-after-run.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
@@ -123,7 +125,7 @@ export async function openDependencies(
     readBack,
     markVerified: createMarkVerified(catalog),
     syncRequests: createSyncRequests(queues, settings.sync, log),
-    syncHandler: createSyncHandler(syncOptions),
+    syncHandler: createSyncHandler(syncOptions, { refill: restoreCatalog, afterRun: snapshotAfterRun }),
     refreshHandler: createRefreshAssets(syncOptions),
     log,
     close: async () => {

@@ -5,8 +5,8 @@ import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
-import { syncDependencies, type SyncDependencies } from '../sync/sync-dependencies.js';
-import { holdLease } from '../sync/sync-lease.js';
+import { syncDependencies, type SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { holdLease } from '../sync-run/sync-lease.js';
 
 export interface LeasedWork extends SyncDependencies {
   token: string;

@@ -1,8 +1,8 @@
 import type { JobContext } from '../job-handler.js';
+import { createDriftNotes } from '../sync-run/drift-notes.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import { beginRun } from '../sync/begin-run.js';
-import { createDriftNotes } from '../sync/drift-notes.js';
-import type { SyncDependencies } from '../sync/sync-dependencies.js';
-import type { SyncSession } from '../sync/sync-session.js';
 
 const noMarks = { watermark: null, lastFullAt: null, lookedAt: null };
 

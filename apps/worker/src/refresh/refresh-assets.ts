@@ -1,15 +1,16 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
+import { inParallel } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
+import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync-run/sync-dependencies.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../sync/apply-steps.js';
-import { inParallel } from '../sync/in-parallel.js';
+import { readPageFacts } from '../sync/page-facts.js';
 import { reconcileAsset } from '../sync/reconcile-asset.js';
 import { reconcileRules } from '../sync/reconcile-rules.js';
 import { isCovered, type Action } from '../sync/reconcile-step.js';
 import { sightingOf } from '../sync/sighting.js';
-import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync/sync-dependencies.js';
-import type { SyncSession } from '../sync/sync-session.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
 import { oneOffSession } from './one-off-session.js';
 import { settleGone } from './settle-gone.js';
@@ -86,7 +87,7 @@ async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): 
   const { deps } = session;
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder, 'webhook'));
-  const { records, marks } = await deps.readPageFacts(sightings);
+  const { records, marks } = await readPageFacts(sightings, deps);
   const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   await applySteps(session, steps);
   return steps.filter(({ action }) => writes.has(action.kind)).map(({ asset }) => asset);

@@ -2,7 +2,7 @@ import type { StoredRecord } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
 import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext } from '../job-handler.js';
-import type { SyncDependencies } from '../sync/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 /** A record that is just being saved is waited for, but not for ever: a full sync comes anyway. */
 const WAIT_MS = 60_000;

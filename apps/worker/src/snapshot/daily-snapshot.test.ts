@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import { syncDependencies } from '../sync/sync-dependencies.js';
+import { syncDependencies } from '../sync-run/sync-dependencies.js';
 import { dailySnapshot } from './daily-snapshot.js';
 
 let sandbox: RedisSandbox;

@@ -1,6 +1,6 @@
 import type { Logger } from '@holdfast/shared/logging';
-import type { SyncDependencies } from '../sync/sync-dependencies.js';
-import { holdLease } from '../sync/sync-lease.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { holdLease } from '../sync-run/sync-lease.js';
 import { isSnapshotDue, snapshotIfDue } from './snapshot-after-run.js';
 import type { TakeSnapshotParts } from './take-snapshot.js';
 

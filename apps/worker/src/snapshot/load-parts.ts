@@ -10,7 +10,7 @@ import {
   type SnapshotRecord,
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
-import type { Expected } from '../sync/verify-records.js';
+import type { Expected } from '../verify/verify-records.js';
 import type { RestoreParts } from './restore-snapshot.js';
 
 /** The parts are not what the manifest says. */

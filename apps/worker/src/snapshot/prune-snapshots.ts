@@ -1,7 +1,7 @@
 import { timeOfId } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { deletionFiles, groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
-import { CALLS_AT_ONCE, inParallel } from '../sync/in-parallel.js';
+import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 
 const KEPT = 3;
 /** How far the host's clock may be from the one that named the snapshots. */

@@ -1,9 +1,8 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isTransientHostError } from '@holdfast/shared/media-host';
-import type { SyncDependencies } from '../sync/sync-dependencies.js';
-import { addCounts, addFinding, checkpoint, type SyncSession } from '../sync/sync-session.js';
-import { OVERLAP_MS } from '../sync/begin-run.js';
-import { verifyRecords } from '../sync/verify-records.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from '../sync-run/sync-session.js';
+import { verifyRecords } from '../verify/verify-records.js';
 import { restoreSnapshot, type RestoreParts, type RestoreResult } from './restore-snapshot.js';
 
 /** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */

@@ -10,8 +10,8 @@ import {
   type SnapshotFiles,
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
-import { fetchPatiently } from '../sync/fetch-patiently.js';
-import type { Expected } from '../sync/verify-records.js';
+import { fetchPatiently } from '../host-calls/fetch-patiently.js';
+import type { Expected } from '../verify/verify-records.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
 
 const BATCH = 500;

@@ -1,6 +1,6 @@
 import { toHoldfastError } from '@holdfast/shared/errors';
 import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
-import type { SyncSession } from '../sync/sync-session.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import { takeSnapshot, type TakeSnapshotParts } from './take-snapshot.js';
 
 const DAY_MS = 24 * 3_600_000;

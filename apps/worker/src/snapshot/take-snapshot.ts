@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
 import type { SnapshotNote } from '@holdfast/shared/sync';
-import type { SyncDependencies } from '../sync/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { pruneSnapshots } from './prune-snapshots.js';
 import { PART_BYTES, writeSnapshot } from './write-snapshot.js';
 

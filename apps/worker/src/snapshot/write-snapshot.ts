@@ -10,7 +10,7 @@ import {
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
 import type { SnapshotNote } from '@holdfast/shared/sync';
-import { fetchPatiently } from '../sync/fetch-patiently.js';
+import { fetchPatiently } from '../host-calls/fetch-patiently.js';
 
 /** Below the 10 MB that the smallest plan allows for a raw file, by more than a part may grow past it. */
 export const PART_BYTES = 8_000_000;

@@ -1,11 +1,11 @@
 import { committedMetadata } from '@holdfast/shared/direct-uploads';
 import { recordFromAsset, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
+import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 import { attempt } from './attempt.js';
-import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
-import { addCounts, type SyncSession } from './sync-session.js';
 
 /**
  * Takes in what clients sent straight to the host. The commit mark comes first: a record never stands for an asset that

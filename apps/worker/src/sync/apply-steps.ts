@@ -1,15 +1,15 @@
 import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
 import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
+import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
+import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
+import { expectedOf, verifyRecords } from '../verify/verify-records.js';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import { bindRenamed } from './bind-renamed.js';
-import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
-import { addCounts, addFinding, type SyncSession } from './sync-session.js';
-import { expectedOf, verifyRecords } from './verify-records.js';
 
 /** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
 export async function applySteps(session: SyncSession, steps: readonly Step[]): Promise<void> {

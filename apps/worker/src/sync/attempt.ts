@@ -1,5 +1,5 @@
 import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
-import { addCounts, type SyncSession } from './sync-session.js';
+import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 
 /** Without these no other asset fares better. */
 const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);

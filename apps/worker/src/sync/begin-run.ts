@@ -1,10 +1,9 @@
 import type { SyncMode, SyncPayload } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { noCounts, type RunningRun, type SyncMarks } from '@holdfast/shared/sync';
-import { noteFinding } from './sync-findings.js';
+import { noteFinding } from '../sync-run/sync-findings.js';
+import { OVERLAP_MS } from '../sync-run/sync-session.js';
 
-/** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
-export const OVERLAP_MS = 3 * 60_000;
 /** Runs after uploads come every few seconds and only look for what is new; the others make up for what these miss. */
 const SHORT_OVERLAP_MS = 5_000;
 const FIRST_LOOK_BACK_MS = 10 * 60_000;

@@ -9,12 +9,12 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
-import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
 import type { Action, ReconcileRules, Step } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
-import type { SyncSession } from './sync-session.js';
 
 /** After these steps, unless an edit is on its way, the host has all that the record says. */
 const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'unchanged']);

@@ -1,7 +1,7 @@
 import type { AssetPage } from '@holdfast/shared/media-host';
-import { knownBudget, pauseBeforePage } from './call-budget.js';
-import { fetchPatiently } from './fetch-patiently.js';
-import type { SyncSession } from './sync-session.js';
+import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
+import { fetchPatiently } from '../host-calls/fetch-patiently.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 
 /**
  * Walks a listing: while one page is settled the next one, and never more, is on its way. Pages are spread when the

@@ -1,8 +1,9 @@
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../host-calls/in-parallel.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { readPageFacts } from './page-facts.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import type { ReconcileRules, Step } from './reconcile-step.js';
 import { sightingOf } from './sighting.js';
-import type { SyncDependencies } from './sync-dependencies.js';
 
 const LOOKS_AT_ONCE = 8;
 
@@ -12,15 +13,15 @@ const LOOKS_AT_ONCE = 8;
  */
 export async function lookAgain(
   steps: readonly Step[],
-  { host, readPageFacts }: Pick<SyncDependencies, 'host' | 'readPageFacts'>,
+  deps: SyncDependencies,
   rules: ReconcileRules,
   signal: AbortSignal,
 ): Promise<Step[]> {
   const doubtful = steps.filter((step) => step.look);
   if (doubtful.length === 0) return [...steps];
-  const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => host.find(asset, signal));
+  const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => deps.host.find(asset, signal));
   const present = looked.flatMap((asset) => (asset === null ? [] : sightingOf(asset, rules.folder)));
-  const { records, marks } = await readPageFacts(present);
+  const { records, marks } = await readPageFacts(present, deps);
   const settled = present.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   return [...steps.filter((step) => !step.look), ...settled];
 }

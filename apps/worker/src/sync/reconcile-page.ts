@@ -1,12 +1,13 @@
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 import { applySteps } from './apply-steps.js';
 import { driftOfStep } from './drift-of-step.js';
 import { lookAgain } from './look-again.js';
+import { readPageFacts } from './page-facts.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import { reconcileRules } from './reconcile-rules.js';
 import { restoreClaims } from './restore-claims.js';
 import { sightingOf } from './sighting.js';
-import { addCounts, type SyncSession } from './sync-session.js';
 
 /**
  * Brings one page into the catalog. Answers the numbers of the records it met. A page with nothing changed costs one
@@ -18,7 +19,7 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
   if (assets.length === 0) return [];
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder));
-  const { records, marks } = await deps.readPageFacts(sightings);
+  const { records, marks } = await readPageFacts(sightings, deps);
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   const steps = await lookAgain(first, deps, rules, signal);
   await restoreClaims(session, assets, steps);

@@ -1,5 +1,5 @@
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import type { ReconcileRules } from './reconcile-step.js';
-import type { SyncDependencies } from './sync-dependencies.js';
 
 /** What decisions about assets go by, at this moment. */
 export function reconcileRules({

@@ -1,8 +1,8 @@
 import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
 import { bindingOf, idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import type { Step } from './reconcile-step.js';
-import type { SyncSession } from './sync-session.js';
 
 /**
  * Redis forgot which Idempotency-Keys are used up, and the assets know: of media that come into the catalog anew, and of

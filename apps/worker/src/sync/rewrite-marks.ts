@@ -1,8 +1,8 @@
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import { attempt } from './attempt.js';
 import { bindingIn } from './bind-renamed.js';
-import { CALLS_AT_ONCE, inParallel } from './in-parallel.js';
-import type { SyncSession } from './sync-session.js';
 
 /** Writes beside the bytes what the records say, each at its present revision. */
 export async function rewriteMarks(session: SyncSession, records: readonly MediaRecord[]): Promise<void> {

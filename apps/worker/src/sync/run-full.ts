@@ -1,10 +1,10 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { RunOutcome } from '@holdfast/shared/sync';
+import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
 import { reconcilePage } from './reconcile-page.js';
 import { sweepMissing } from './sweep-missing.js';
-import { beganOnHost, checkpoint, type SyncSession } from './sync-session.js';
 
 export const PAGE_SIZE = 500;
 /** How often the host may forget the cursor of one type before the run fails. */

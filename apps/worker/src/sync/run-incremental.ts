@@ -1,8 +1,8 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
+import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
 import { reconcilePage } from './reconcile-page.js';
 import { PAGE_SIZE, type RunEnd } from './run-full.js';
-import { beganOnHost, checkpoint, type SyncSession } from './sync-session.js';
 
 const RESTARTS = 3;
 

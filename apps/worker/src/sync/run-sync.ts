@@ -1,18 +1,24 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
 import type { RunningRun, SyncRun } from '@holdfast/shared/sync';
-import { catchUp } from '../snapshot/catch-up.js';
-import { restoreCatalog } from '../snapshot/restore-catalog.js';
-import { snapshotAfterRun } from '../snapshot/snapshot-after-run.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
+import { createDriftNotes } from '../sync-run/drift-notes.js';
+import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync-run/sync-dependencies.js';
+import { holdLease, type SyncLease } from '../sync-run/sync-lease.js';
+import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
 import { beginRun } from './begin-run.js';
-import { createDriftNotes } from './drift-notes.js';
+import { catchUp } from './catch-up.js';
 import { runFull } from './run-full.js';
 import { runIncremental } from './run-incremental.js';
 import { settleFailure } from './settle-failure.js';
-import { syncDependencies, type SyncDependencies, type SyncOptions } from './sync-dependencies.js';
-import { holdLease, type SyncLease } from './sync-lease.js';
-import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
 import { insistOnTime, untilOtherEnds, yieldToOthers } from './wait-turn.js';
+
+/** What others do within a run: its snapshots. */
+export interface SyncSteps {
+  /** First of all. Refills an emptied catalog as far as it can, where the run is there for that. */
+  refill: (session: SyncSession) => Promise<void>;
+  /** The run has ended well, whatever becomes of this. */
+  afterRun: (session: SyncSession, run: SyncRun) => Promise<void>;
+}
 
 const modes = { full: runFull, incremental: runIncremental } as const;
 
@@ -20,7 +26,7 @@ const modes = { full: runFull, incremental: runIncremental } as const;
  * Runs one sync: alone in the fleet, from where a killed one stopped. A run that another job left behind is finished
  * first, under its own id. Waiting, for the other run or for the host, hands the job back and costs no attempt.
  */
-export function createSyncHandler(options: SyncOptions): JobHandler<'sync'> {
+export function createSyncHandler(options: SyncOptions, steps: SyncSteps): JobHandler<'sync'> {
   const deps = syncDependencies(options);
   return async (payload, context) => {
     if (await isDone(payload, deps)) return;
@@ -28,19 +34,21 @@ export function createSyncHandler(options: SyncOptions): JobHandler<'sync'> {
     const lease = await holdLease(deps.state, context.signal);
     if (lease === null) throw untilOtherEnds(await deps.state.readStatus(), deps.now());
     try {
-      await takeOver(payload, context, lease, deps);
+      await takeOver(payload, lease, { deps, steps, context });
     } finally {
       await lease.release();
     }
   };
 }
 
-async function takeOver(
-  payload: SyncPayload,
-  context: JobContext,
-  lease: SyncLease,
-  deps: SyncDependencies,
-): Promise<void> {
+interface Given {
+  deps: SyncDependencies;
+  steps: SyncSteps;
+  context: JobContext;
+}
+
+async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): Promise<void> {
+  const { deps, context } = given;
   const { rateLimit: fleetBudget, lastFullRun } = await deps.state.readStatus();
   const open = (running: RunningRun): SyncSession => ({
     deps,
@@ -61,7 +69,7 @@ async function takeOver(
   const left = await deps.state.readRunning();
   if (left !== null) {
     insistOnTime(left.run.waitingUntil, deps.now());
-    await carryOut(open(left), context);
+    await carryOut(open(left), given);
     if (isSameWork(left, payload)) return;
     // Another worker may have done ours while we looked the other way.
     if (await isDone(payload, deps)) return;
@@ -74,10 +82,10 @@ async function takeOver(
     fullIntervalHours: deps.settings.sync.fullIntervalHours,
     nowMs: deps.now(),
   });
-  await carryOut(open(running), context);
+  await carryOut(open(running), given);
 }
 
-async function carryOut(session: SyncSession, context: JobContext): Promise<void> {
+async function carryOut(session: SyncSession, { steps, context }: Given): Promise<void> {
   const { deps, running, token, log } = session;
   const { run } = running;
   run.waitingUntil = null;
@@ -85,7 +93,7 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
   try {
     await checkpoint(session);
     log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
-    await restoreCatalog(session);
+    await steps.refill(session);
     await catchUp(session);
     const { result, outcome } = await modes[run.mode](session);
     countCalls(session);
@@ -105,7 +113,7 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
   } catch (error) {
     throw await settleFailure(session, error, context);
   }
-  await snapshotAfterRun(session, ended);
+  await steps.afterRun(session, ended);
 }
 
 /** A job that comes again after its run ended has nothing to do; one that failed is tried again. */

@@ -1,9 +1,9 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
 import { isHostResting } from '@holdfast/shared/media-host';
+import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
 import type { JobContext } from '../job-handler.js';
-import { LONGEST_WAIT_MS } from './call-budget.js';
-import { checkpoint, countCalls, type SyncSession } from './sync-session.js';
+import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
 
 const AFTER_SUPERSEDED_MS = 1_000;
 const UNKNOWN_RESET_SECONDS = 60;

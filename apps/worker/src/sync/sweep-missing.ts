@@ -1,10 +1,10 @@
 import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
-import { inParallel } from './in-parallel.js';
-import { knownBudget, pauseBeforePage } from './call-budget.js';
+import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
+import { inParallel } from '../host-calls/in-parallel.js';
+import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
 import { isCovered } from './reconcile-step.js';
-import { addCounts, addFinding, type SyncSession } from './sync-session.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;

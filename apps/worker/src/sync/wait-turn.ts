@@ -1,7 +1,7 @@
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import type { SyncStatus } from '@holdfast/shared/sync';
-import { knownBudget, spacingOfUploadSyncs } from './call-budget.js';
-import type { SyncDependencies } from './sync-dependencies.js';
+import { knownBudget, spacingOfUploadSyncs } from '../host-calls/call-budget.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 /** A waiting run tries again soon; later while the one before it has been at work for long. */
 const SOON_MS = 500;

@@ -6,17 +6,17 @@ import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
-import { syncDependencies } from '../sync/sync-dependencies.js';
+import { syncDependencies } from '../sync-run/sync-dependencies.js';
 import { createWorkerPresence } from '../worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
-import { nudgeQueues, overdueQueues } from './nudge-queues.js';
 import { createIdleCheck } from './idle-check.js';
+import { nudgeQueues, overdueQueues } from './nudge-queues.js';
 import { shortenEventStreams } from './shorten-event-streams.js';
+import { sweep } from './sweep.js';
 import { sweepDeleting } from './sweep-deleting.js';
 import { sweepIntents } from './sweep-intents.js';
 import { sweepRefused } from './sweep-refused.js';
 import { sweepUnpushed } from './sweep-unpushed.js';
-import { sweep } from './sweep.js';
 import { createWatchedKeys } from './watched-keys.js';
 
 /** The sync queue always has a delayed job (the next run), so its time is looked at on every third tick only. */

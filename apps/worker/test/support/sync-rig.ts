@@ -34,9 +34,11 @@ import {
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
 import { aRecord, type RedisSandbox } from '@holdfast/shared/testing';
-import { createReadBack } from '../../src/verify/read-back.js';
-import type { SyncOptions } from '../../src/sync/sync-dependencies.js';
+import { restoreCatalog } from '../../src/snapshot/restore-catalog.js';
+import { snapshotAfterRun } from '../../src/snapshot/snapshot-after-run.js';
+import type { SyncOptions } from '../../src/sync-run/sync-dependencies.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
+import { createReadBack } from '../../src/verify/read-back.js';
 
 const png = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -122,7 +124,10 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
 
   /** One more worker of the fleet, as far as syncs go. */
   const worker = (over: Partial<SyncOptions> = {}): RunJob => {
-    const handler = createSyncHandler({ ...parts, ...over });
+    const handler = createSyncHandler(
+      { ...parts, ...over },
+      { refill: restoreCatalog, afterRun: snapshotAfterRun },
+    );
     return (payload = {}, signal = never, attempt = 1) =>
       handler(syncJob.parse({ trigger: 'manual', ...payload }), { signal, attempt, log: silentLogger });
   };

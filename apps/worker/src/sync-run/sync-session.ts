@@ -2,8 +2,11 @@ import type { HostBudget } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
 import type { RunningRun, SyncCounts, SyncFinding, SyncRun } from '@holdfast/shared/sync';
 import type { DriftNotes } from './drift-notes.js';
-import { noteFinding } from './sync-findings.js';
 import type { SyncDependencies } from './sync-dependencies.js';
+import { noteFinding } from './sync-findings.js';
+
+/** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
+export const OVERLAP_MS = 3 * 60_000;
 
 /** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */
 export interface SyncSession {

@@ -1,11 +1,19 @@
-import { encodeContent, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
-import { isBelow } from '@holdfast/shared/config';
+import { encodeContent, type Catalog, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
+import { isBelow, type Settings } from '@holdfast/shared/config';
+import type { Barrier } from '@holdfast/shared/durability';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { judgeContent } from '../verify/judge-record.js';
-import { PROOF_TRIES, watchConnections } from '../verify/lasting-connections.js';
-import type { SyncDependencies } from './sync-dependencies.js';
+import { judgeContent } from './judge-record.js';
+import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
+import type { ReadBack } from './read-back.js';
 
-type VerifyParts = Pick<SyncDependencies, 'readBack' | 'barrier' | 'serverJudged' | 'catalog' | 'settings'>;
+export interface VerifyRecordsParts {
+  readBack: Pick<ReadBack, 'readPage' | 'epoch'>;
+  barrier: Barrier;
+  /** Resolves once it is known whether this server's confirmations may be believed. */
+  serverJudged: () => Promise<void>;
+  catalog: Pick<Catalog, 'reindex' | 'markProven'>;
+  settings: Pick<Settings, 'durability'>;
+}
 
 /** A record as it should be found. */
 export type Expected = ContentOf & Pick<MediaRecord, 'revision'>;
@@ -19,7 +27,10 @@ export function expectedOf(record: MediaRecord, content = encodeContent(record))
  * compared, confirmed by one barrier. Only what is still to the letter what was read back becomes verified. Answers how many
  * could not be verified; they stay `saving`, and a later run takes them up again.
  */
-export async function verifyRecords(records: readonly Expected[], parts: VerifyParts): Promise<number> {
+export async function verifyRecords(
+  records: readonly Expected[],
+  parts: VerifyRecordsParts,
+): Promise<number> {
   let open = records;
   for (let left = PROOF_TRIES; left > 0 && open.length > 0; left -= 1) open = await verifyOnce(open, parts);
   return open.length;
@@ -28,7 +39,7 @@ export async function verifyRecords(records: readonly Expected[], parts: VerifyP
 /** Those that are to be looked at again. */
 async function verifyOnce(
   records: readonly Expected[],
-  { readBack, barrier, serverJudged, catalog, settings }: VerifyParts,
+  { readBack, barrier, serverJudged, catalog, settings }: VerifyRecordsParts,
 ): Promise<Expected[]> {
   const haveLasted = watchConnections(readBack, barrier);
   const found = await readBack.readPage(records);

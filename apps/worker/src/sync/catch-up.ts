@@ -1,8 +1,8 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
-import { eachPage } from '../sync/each-page.js';
-import { reconcilePage } from '../sync/reconcile-page.js';
-import { PAGE_SIZE } from '../sync/run-full.js';
-import { checkpoint, type SyncSession } from '../sync/sync-session.js';
+import { checkpoint, type SyncSession } from '../sync-run/sync-session.js';
+import { eachPage } from './each-page.js';
+import { reconcilePage } from './reconcile-page.js';
+import { PAGE_SIZE } from './run-full.js';
 
 /**
  * After a snapshot, before the whole listing, which begins with the oldest assets: what changed on the host since. The

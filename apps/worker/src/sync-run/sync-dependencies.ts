@@ -3,14 +3,13 @@ import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
-import { createRefusedAssets } from '@holdfast/shared/intents';
+import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/read-back.js';
-import { createReadPageFacts, type ReadPageFacts } from './page-facts.js';
 
 /** What the sync stands on. */
 export interface SyncOptions {
@@ -40,19 +39,18 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   catalog: Catalog;
   claims: Pick<Claims, 'restore'>;
   state: SyncState;
-  readPageFacts: ReadPageFacts;
+  refused: Pick<RefusedAssets, 'areRefused'>;
 }
 
 export function syncDependencies(options: SyncOptions): SyncDependencies {
   const { redis, keys } = options;
-  const catalog = createCatalog(redis, keys);
   return {
     ...options,
     now: options.now ?? Date.now,
     pause: options.pause ?? ((ms, signal) => passTime(ms, undefined, { signal })),
-    catalog,
+    catalog: createCatalog(redis, keys),
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),
-    readPageFacts: createReadPageFacts(catalog, createRefusedAssets(redis, keys), { redis, keys }),
+    refused: createRefusedAssets(redis, keys),
   };
 }
