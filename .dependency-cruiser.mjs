@@ -1,6 +1,7 @@
-// Which file may import which. Imports flow one way: apps -> shared features -> shared foundations.
+// Which file may import which. Imports flow one way: apps -> shared features -> shared foundations. What folders may is
+// in .dependency-cruiser.folders.mjs.
 const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
-const tests =
+export const tests =
   '[.](test|contract)[.]ts$|^packages/[^/]+/(test|src/testing|src/[^/]+/testing)/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
 
 const rules = [
@@ -8,16 +9,8 @@ const rules = [
     name: 'no-cycle',
     comment: 'Files that need each other are one idea: join them, or move what both need below them.',
     from: {},
-    // Types are gone when the program runs; folders (the next rule) may not form a cycle by types either.
+    // Types are gone when the program runs; folders may not form a cycle by types either.
     to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
-  },
-  {
-    name: 'no-feature-cycle',
-    // Only tests import from testing (a rule below), and testing builds on the features: no cycle in production.
-    comment: 'The folders of packages/shared/src form layers.',
-    scope: 'folder',
-    from: { path: '^packages/shared/src/[^/]+$', pathNot: '/testing$' },
-    to: { circular: true, pathNot: '/testing$' },
   },
   {
     name: 'apps-stay-apart',
@@ -68,18 +61,20 @@ const rules = [
   },
 ];
 
+export const options = {
+  doNotFollow: { path: 'node_modules' },
+  exclude: { path: '^(bench|chaos|(apps|packages)/[^/]+)/dist/' },
+  tsPreCompilationDeps: true,
+  combinedDependencies: false,
+  enhancedResolveOptions: {
+    exportsFields: ['exports'],
+    conditionNames: ['@holdfast/source', 'import', 'node', 'default'],
+    mainFields: ['module', 'main', 'types'],
+  },
+};
+
 // oxlint-disable-next-line import/no-default-export -- dependency-cruiser reads its configuration from the default export
 export default {
   forbidden: rules.map((rule) => ({ severity: 'error', ...rule })),
-  options: {
-    doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(bench|chaos|(apps|packages)/[^/]+)/dist/' },
-    tsPreCompilationDeps: true,
-    combinedDependencies: false,
-    enhancedResolveOptions: {
-      exportsFields: ['exports'],
-      conditionNames: ['@holdfast/source', 'import', 'node', 'default'],
-      mainFields: ['module', 'main', 'types'],
-    },
-  },
+  options,
 };

@@ -14,6 +14,11 @@ const steps = [
     command: 'depcruise',
     args: ['--config', '.dependency-cruiser.mjs', 'apps', 'packages', 'bench', 'chaos', 'e2e'],
   },
+  {
+    name: 'folders',
+    command: 'depcruise',
+    args: ['--config', '.dependency-cruiser.folders.mjs', 'apps', 'packages/shared'],
+  },
 ];
 
 /** Runs every check, prints what failed, and resolves with the exit code. */
