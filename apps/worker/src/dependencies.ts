@@ -1,13 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/shared/config';
-import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import type { Catalog } from '@holdfast/shared/catalog';
 import { createBarrier, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
-import {
-  createIntents,
-  createRefusedAssets,
-  type Intents,
-  type RefusedAssets,
-} from '@holdfast/shared/intents';
+import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
@@ -21,12 +16,8 @@ import {
   type RedisRole,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
-import type { JobHandler } from './job-handler.js';
-import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
-import { restoreCatalog } from './snapshot/restore-catalog.js';
-import { snapshotAfterRun } from './snapshot/snapshot-after-run.js';
-import { createSyncHandler } from './sync/run-sync.js';
+import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
@@ -39,6 +30,8 @@ export interface Dependencies {
   queueClient: RedisClient;
   /** The watch's own, so that it notices what happens to the others. */
   watchClient: RedisClient;
+  /** What the catalog, the intents and syncs use. */
+  background: RedisClient;
   catalog: Catalog;
   intents: Intents;
   refused: RefusedAssets;
@@ -50,8 +43,8 @@ export interface Dependencies {
   readBack: ReadBack;
   markVerified: MarkVerified;
   syncRequests: SyncRequests;
-  syncHandler: JobHandler<'sync'>;
-  refreshHandler: JobHandler<'refresh'>;
+  /** What syncs stand on, and all that goes by their rules. */
+  sync: SyncDependencies;
   log: Logger;
   close(): Promise<void>;
 }
@@ -80,7 +73,6 @@ export async function openDependencies(
   const background = connect('background');
   const readBackClient = connect('readback');
   const barrierClient = connect('barrier');
-  const catalog = createCatalog(background, keys);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const server = createServerJudgement({ redis: background, settings: settings.redis, onFacts, log });
   const barrier = countConfirmations(
@@ -98,7 +90,7 @@ export async function openDependencies(
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
     log,
   );
-  const syncOptions = {
+  const sync = syncDependencies({
     settings,
     redis: background,
     keys,
@@ -108,25 +100,25 @@ export async function openDependencies(
     barrier,
     serverJudged: () => server.judged(),
     queues,
-  };
+  });
   return {
     settings,
     keys,
     queueClient,
     watchClient,
-    catalog,
+    background,
+    catalog: sync.catalog,
     intents: createIntents(background, keys),
-    refused: createRefusedAssets(background, keys),
+    refused: sync.refused,
     queues,
     host,
     deletionNotes,
     server,
     barrier,
     readBack,
-    markVerified: createMarkVerified(catalog),
+    markVerified: createMarkVerified(sync.catalog),
     syncRequests: createSyncRequests(queues, settings.sync, log),
-    syncHandler: createSyncHandler(syncOptions, { refill: restoreCatalog, afterRun: snapshotAfterRun }),
-    refreshHandler: createRefreshAssets(syncOptions),
+    sync,
     log,
     close: async () => {
       await server.close();

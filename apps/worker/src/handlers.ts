@@ -1,8 +1,12 @@
 import type { Dependencies } from './dependencies.js';
 import type { JobHandlers } from './job-handler.js';
 import { createPushMedia } from './push/push-media.js';
+import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';
 import { createSaveMedia } from './save/save-media.js';
+import { restoreCatalog } from './snapshot/restore-catalog.js';
+import { snapshotAfterRun } from './snapshot/snapshot-after-run.js';
+import { createSyncHandler } from './sync/run-sync.js';
 import { createVerifyMedia } from './verify/verify-media.js';
 
 /** Which handler runs which job: the map of the worker. A job without one does not compile. */
@@ -17,7 +21,7 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     }),
     push: createPushMedia(deps),
     remove: createRemoveMedia(deps),
-    refresh: deps.refreshHandler,
-    sync: deps.syncHandler,
+    refresh: createRefreshAssets(deps.sync),
+    sync: createSyncHandler(deps.sync, { refill: restoreCatalog, afterRun: snapshotAfterRun }),
   };
 }

@@ -5,7 +5,7 @@ import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
-import { syncDependencies, type SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease } from '../sync-run/sync-lease.js';
 
 export interface LeasedWork extends SyncDependencies {
@@ -36,16 +36,11 @@ export async function withLease<T>(
     registry: createMetricsRegistry(),
   });
   try {
-    if (!(await isReadyWithin(deps.watchClient, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');
+    if (!(await isReadyWithin(deps.background, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');
     await deps.queues.queues.sync.waitUntilReady();
-    const parts = syncDependencies({
-      ...deps,
-      redis: deps.watchClient,
-      serverJudged: () => deps.server.judged(),
-    });
-    const lease = await waitForLease(parts, signal);
+    const lease = await waitForLease(deps.sync, signal);
     try {
-      return await work({ ...parts, token: lease.token, signal: lease.signal, log });
+      return await work({ ...deps.sync, token: lease.token, signal: lease.signal, log });
     } finally {
       await lease.release();
     }

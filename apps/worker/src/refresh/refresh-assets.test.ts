@@ -7,6 +7,7 @@ import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/sh
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
+import { syncDependencies } from '../sync-run/sync-dependencies.js';
 import { createRefreshAssets } from './refresh-assets.js';
 
 let sandbox: RedisSandbox;
@@ -28,7 +29,7 @@ interface RefreshRig extends SyncRig {
 async function openRig(options: SyncRigOptions = {}): Promise<RefreshRig> {
   const rig = await openSyncRig(sandbox, 'cloudinary', options);
   if (rig.emulator === undefined) throw new Error('no emulator');
-  const handler = createRefreshAssets(rig.parts);
+  const handler = createRefreshAssets(syncDependencies(rig.parts));
   const run = (change: Change, assets: HostAsset[], attempt: number, receivedAt: number): Promise<void> =>
     handler(
       refreshJob.parse({

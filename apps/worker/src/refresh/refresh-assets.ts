@@ -3,7 +3,7 @@ import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
 import { inParallel } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
-import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync-run/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import type { SyncSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../sync/apply-steps.js';
 import { readPageFacts } from '../sync/page-facts.js';
@@ -27,8 +27,7 @@ const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 
  * the host and treated as a sync would. Whoever wrote looks once more, so that of two that overtake each other the last
  * one to write has seen the host after its write.
  */
-export function createRefreshAssets(options: SyncOptions): JobHandler<'refresh'> {
-  const deps = syncDependencies(options);
+export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh'> {
   return async (payload, context) => {
     try {
       await refresh(payload, context, deps);

@@ -39,9 +39,10 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   catalog: Catalog;
   claims: Pick<Claims, 'restore'>;
   state: SyncState;
-  refused: Pick<RefusedAssets, 'areRefused'>;
+  refused: RefusedAssets;
 }
 
+/** Built once for a process, whatever of it syncs. */
 export function syncDependencies(options: SyncOptions): SyncDependencies {
   const { redis, keys } = options;
   return {

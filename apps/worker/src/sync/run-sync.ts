@@ -2,7 +2,7 @@ import type { SyncPayload } from '@holdfast/shared/jobs';
 import type { RunningRun, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import { createDriftNotes } from '../sync-run/drift-notes.js';
-import { syncDependencies, type SyncDependencies, type SyncOptions } from '../sync-run/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease, type SyncLease } from '../sync-run/sync-lease.js';
 import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
 import { beginRun } from './begin-run.js';
@@ -26,8 +26,7 @@ const modes = { full: runFull, incremental: runIncremental } as const;
  * Runs one sync: alone in the fleet, from where a killed one stopped. A run that another job left behind is finished
  * first, under its own id. Waiting, for the other run or for the host, hands the job back and costs no attempt.
  */
-export function createSyncHandler(options: SyncOptions, steps: SyncSteps): JobHandler<'sync'> {
-  const deps = syncDependencies(options);
+export function createSyncHandler(deps: SyncDependencies, steps: SyncSteps): JobHandler<'sync'> {
   return async (payload, context) => {
     if (await isDone(payload, deps)) return;
     await yieldToOthers(payload, deps);

@@ -6,7 +6,6 @@ import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
-import { syncDependencies } from '../sync-run/sync-dependencies.js';
 import { createWorkerPresence } from '../worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { createIdleCheck } from './idle-check.js';
@@ -51,8 +50,7 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   const stopping = new AbortController();
   setMaxListeners(50, stopping.signal);
   const folder = settings.host.folder;
-  const serverJudged = (): Promise<void> => deps.server.judged();
-  const snapshotParts = { ...syncDependencies({ ...deps, redis, serverJudged }), log };
+  const snapshotParts = { ...deps.sync, log };
   const steps = {
     intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
     refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
