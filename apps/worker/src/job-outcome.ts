@@ -1,6 +1,6 @@
 import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
-import { isHostResting } from '@holdfast/shared/media-host';
+import { hostRestMs } from './host-calls/host-rest.js';
 
 /** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
 export type JobOutcome =
@@ -32,8 +32,9 @@ function handBackDelay(error: unknown, signal: AbortSignal): number | undefined 
   if (signal.aborted) return 0;
   if (error instanceof HandBack) return error.delayMs;
   if (!(error instanceof HoldfastError)) return undefined;
-  // Nothing was tried, so nothing failed: when to ask again, the error says.
-  if (isHostResting(error)) return (error.retryAfterSeconds ?? 5) * 1_000;
+  // Nothing was tried, so nothing failed.
+  const restMs = hostRestMs(error);
+  if (restMs !== undefined) return restMs;
   const delay = handBackAfterMs[error.code];
   if (delay === undefined) return undefined;
   return error.retryAfterSeconds === undefined ? delay : error.retryAfterSeconds * 1_000;

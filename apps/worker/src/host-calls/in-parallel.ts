@@ -1,5 +1,7 @@
 /** Calls to the host that change something, at once. */
 export const CALLS_AT_ONCE = 4;
+/** Calls that only look up an asset. */
+export const LOOKS_AT_ONCE = 8;
 
 /**
  * Runs `work` over all items, at most `limit` at once; results in their order. After the first rejection none is begun any more,

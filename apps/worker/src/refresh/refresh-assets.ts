@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
-import { inParallel } from '../host-calls/in-parallel.js';
+import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import type { SyncSession } from '../sync-run/sync-session.js';
@@ -15,7 +15,6 @@ import { knownRecords, type NamedAsset } from './known-records.js';
 import { oneOffSession } from './one-off-session.js';
 import { settleGone } from './settle-gone.js';
 
-const LOOKS_AT_ONCE = 8;
 const ROUNDS = 3;
 /** The host may be away for longer than the tries of a job last; after this time a sync has seen it all. */
 const WAIT_FOR_HOST_MS = 20 * 60_000;

@@ -67,7 +67,10 @@ export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRec
 }
 
 /** True for an edit that the host does not carry yet. */
-export function isUnpushed({ pushedRevision, revision }: MediaRecord): boolean {
+export function isUnpushed({
+  pushedRevision,
+  revision,
+}: Pick<MediaRecord, 'pushedRevision' | 'revision'>): boolean {
   return pushedRevision < revision;
 }
 

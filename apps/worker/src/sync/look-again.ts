@@ -1,11 +1,9 @@
-import { inParallel } from '../host-calls/in-parallel.js';
+import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { readPageFacts } from './page-facts.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import type { ReconcileRules, Step } from './reconcile-step.js';
 import { sightingOf } from './sighting.js';
-
-const LOOKS_AT_ONCE = 8;
 
 /**
  * Listings and above all the search index lag. What would overwrite, restore, rewrite or remove is decided anew from the

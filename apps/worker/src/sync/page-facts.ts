@@ -1,6 +1,7 @@
 import { readRevision, type StoredRecord } from '@holdfast/shared/catalog';
 import { fromRedisError, type RedisClient } from '@holdfast/shared/redis';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { isUnpushed } from './asset-record.js';
 import { placeOf, type AssetMarks } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 
@@ -34,7 +35,10 @@ export async function readPageFacts(
     return status !== undefined && status !== 'saving' && status !== 'deferred';
   };
   const unsettled = ids.filter((id) => !isSettled(id));
-  const unpushed = [...records.values()].filter(isUnpushed).map(({ id }) => id);
+  // The record itself is not decoded for that.
+  const unpushed = [...records.values()]
+    .filter(({ content, pushedRevision }) => isUnpushed({ pushedRevision, revision: readRevision(content) }))
+    .map(({ id }) => id);
   if (unsettled.length === 0 && unpushed.length === 0) return { records, marks: noMarks };
   const unknown = sightings
     .filter((sighting) => !sighting.ids.some((id) => records.has(id)))
@@ -57,8 +61,4 @@ async function membersOf(redis: RedisClient, key: string, ids: readonly string[]
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
-}
-
-function isUnpushed({ content, pushedRevision }: StoredRecord): boolean {
-  return pushedRevision < readRevision(content);
 }

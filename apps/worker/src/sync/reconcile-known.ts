@@ -16,6 +16,7 @@ import {
   isAtItsPlace,
   isContentChanged,
   isEdited,
+  isUnpushed,
 } from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
@@ -62,7 +63,7 @@ export function withRecord(
       : { kind: 'remove', why: 'unwelcome' };
   }
   if (carried === null || carried.fields.id !== record.id) {
-    if (record.pushedRevision < record.revision) return push(asset, record);
+    if (isUnpushed(record)) return push(asset, record);
     if (isOfAnotherDeployment(asset, carried, record.id))
       return followed(
         atOurRevision(foreignRecord(asset, rules.folder, record), record),

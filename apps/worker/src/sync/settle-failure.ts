@@ -1,7 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
-import { isHostResting } from '@holdfast/shared/media-host';
 import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
+import { hostRestMs } from '../host-calls/host-rest.js';
 import type { JobContext } from '../job-handler.js';
 import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
 
@@ -46,8 +46,8 @@ export async function settleFailure(
     const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, longestMs);
     return waitFor('the media host asks to wait', delayMs);
   }
-  if (isHostResting(error))
-    return waitFor('the media host does not answer', (retryAfterSeconds ?? 5) * 1_000);
+  const restMs = hostRestMs(error);
+  if (restMs !== undefined) return waitFor('the media host does not answer', restMs);
   running.run.errors += 1;
   if (context.attempt < deps.settings.jobs.attempts) {
     await checkpoint(session);

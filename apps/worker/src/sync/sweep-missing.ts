@@ -1,14 +1,13 @@
 import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
-import { inParallel } from '../host-calls/in-parallel.js';
+import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
 import { isCovered } from './reconcile-step.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
-const LOOKS_AT_ONCE = 8;
 /** More than this share and more than this number at once is held back until somebody says that it is right. */
 const HELD_BACK_SHARE = 0.1;
 const HELD_BACK_ABOVE = 20;
