@@ -1,18 +1,18 @@
-import { UnrecoverableError, type Job } from 'bullmq';
-import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
-import { isJobName, workerTimings, type QueueName } from '@holdfast/shared/jobs';
+import type { Job, Processor } from 'bullmq';
+import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { reconnectRedis, type RedisClient } from '@holdfast/shared/redis';
 import { BurstWorker } from './bursts/burst-worker.js';
 import { createJobBursts } from './bursts/job-bursts.js';
+import { closeWorker } from './close-worker.js';
 import { createErrorLog } from './error-log.js';
 import type { NoteFailure } from './note-failure.js';
 import { PatientWorker } from './patient-worker.js';
-import { redisGone } from './redis-gone.js';
 import { createRefusalGuard } from './refusal-guard.js';
-import { parsePayload, type RunJob } from './run-job.js';
+import type { RunJob } from './run-job.js';
 import { LOCK_LOST, settleJob } from './settle-job.js';
+import { createUnrunJobs } from './unrun-jobs.js';
 
 export interface WorkerOptions {
   queue: QueueName;
@@ -45,11 +45,9 @@ export interface QueueWorker extends Service {
 
 /** The BullMQ worker of one queue. Our outcomes are spelled in settle-job.ts, its work is in handlers.ts. */
 export function createWorker(options: WorkerOptions): QueueWorker {
-  const { queue, connection, prefix, concurrency, cancelAfterMs, runJob, noteFailure } = options;
+  const { queue, connection, cancelAfterMs, runJob } = options;
   const log = options.log.child({ queue });
-  /** Failures of jobs that ran here: runJob has told of them. */
-  const noted = new WeakSet<Error>();
-  const notes = new Set<Promise<void>>();
+  const unrun = createUnrunJobs(options.noteFailure, log);
   let started = 0;
   let running = 0;
 
@@ -65,34 +63,13 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     try {
       await settleJob(await runJob(job, aborted), job, token ?? '', aborted);
     } catch (settled) {
-      if (settled instanceof Error) noted.add(settled);
+      unrun.hasRun(settled);
       throw settled;
     } finally {
       running -= 1;
     }
   };
-  const bullOptions = {
-    connection,
-    prefix,
-    concurrency,
-    autorun: false,
-    drainDelay: workerTimings.blockSeconds,
-    lockDuration: workerTimings.lockDurationMs,
-    stalledInterval: workerTimings.stalledIntervalMs,
-    maxStalledCount: workerTimings.maxStalledCount,
-    skipStalledCheck: true,
-    runRetryDelay: 1_000,
-  };
-  // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
-  const worker: PatientWorker =
-    queue === 'sync'
-      ? new PatientWorker(queue, work, bullOptions)
-      : new BurstWorker(
-          queue,
-          work,
-          bullOptions,
-          createJobBursts(connection, () => worker.concurrency),
-        );
+  const worker = createBullWorker(options, work);
   const guard = createRefusalGuard(worker, log);
   const logError = createErrorLog(log, 'worker.error');
   worker.on('error', (error) => {
@@ -104,34 +81,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     log.warn('worker.locks_lost', { count: ids.length });
     for (const id of ids) worker.cancelJob(id, LOCK_LOST);
   });
-  // BullMQ fails jobs that killed too many workers without running them.
-  worker.on('failed', (job, error) => {
-    if (job === undefined || noted.has(error) || !isJobName(job.name)) return;
-    const note = noteUnrun(job, error).finally(() => notes.delete(note));
-    notes.add(note);
-  });
-  const noteUnrun = async (job: Job, error: Error): Promise<void> => {
-    if (!isJobName(job.name)) return;
-    log.error('job.failed', {
-      job: job.name,
-      jobId: job.id,
-      error: { name: error.name, message: error.message },
-    });
-    try {
-      const payload = parsePayload(job.name, job.data);
-      // Else it ran, its end could not be stored, and it is tried again.
-      const isLost = error instanceof UnrecoverableError;
-      const failure = { name: job.name, payload, attempt: job.attemptsMade, final: isLost };
-      await noteFailure({
-        ...failure,
-        error: isLost
-          ? new HoldfastError('WORKER_LOST', error.message, { cause: error })
-          : toHoldfastError(error),
-      });
-    } catch (cause) {
-      log.warn('job.failure_not_noted', { jobId: job.id, error: cause });
-    }
-  };
+  worker.on('failed', (job, error) => unrun.onFailed(job, error));
 
   const lifecycle = service(`worker ${queue}`, {
     start: () => {
@@ -139,18 +89,9 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     },
     stop: async (deadline) => {
       guard.stop();
-      const cancel = (): void => worker.cancelAllJobs('shutdown');
-      const timer = setTimeout(cancel, queue === 'sync' ? 0 : cancelAfterMs);
-      deadline.addEventListener('abort', cancel, { once: true });
-      const gone = redisGone(connection);
-      try {
-        await Promise.race([worker.close(), gone.promise]);
-        await Promise.allSettled(notes);
-      } finally {
-        gone.forget();
-        clearTimeout(timer);
-        deadline.removeEventListener('abort', cancel);
-      }
+      const cancelAfter = queue === 'sync' ? 0 : cancelAfterMs;
+      await closeWorker(worker, { connection, cancelAfterMs: cancelAfter, deadline });
+      await unrun.noted();
     },
   });
   return {
@@ -175,4 +116,31 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       );
     },
   };
+}
+
+function createBullWorker(
+  { queue, connection, prefix, concurrency }: WorkerOptions,
+  work: Processor,
+): PatientWorker {
+  const options = {
+    connection,
+    prefix,
+    concurrency,
+    autorun: false,
+    drainDelay: workerTimings.blockSeconds,
+    lockDuration: workerTimings.lockDurationMs,
+    stalledInterval: workerTimings.stalledIntervalMs,
+    maxStalledCount: workerTimings.maxStalledCount,
+    skipStalledCheck: true,
+    runRetryDelay: 1_000,
+  };
+  // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
+  if (queue === 'sync') return new PatientWorker(queue, work, options);
+  const worker: PatientWorker = new BurstWorker(
+    queue,
+    work,
+    options,
+    createJobBursts(connection, () => worker.concurrency),
+  );
+  return worker;
 }
