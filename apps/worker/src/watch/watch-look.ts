@@ -1,0 +1,99 @@
+import type { QueueName } from '@holdfast/shared/jobs';
+import type { QueueWorker } from '../create-worker.js';
+import type { Dependencies } from '../dependencies.js';
+import { createSchedules } from '../schedules.js';
+import { dailySnapshot } from '../snapshot/daily-snapshot.js';
+import { createWorkerPresence } from '../worker-presence.js';
+import { greetEmptiedCatalog } from './emptied-catalog.js';
+import { createIdleCheck } from './idle-check.js';
+import { nudgeQueues, overdueQueues } from './nudge-queues.js';
+import { oneAtATime } from './one-at-a-time.js';
+import { createServerChanges } from './server-changes.js';
+import { shortenEventStreams } from './shorten-event-streams.js';
+import { sweepDeleting } from './sweep-deleting.js';
+import { sweepIntents } from './sweep-intents.js';
+import { sweepRefused } from './sweep-refused.js';
+import { sweepUnpushed } from './sweep-unpushed.js';
+import { sweep } from './sweep.js';
+import { createWatchedKeys } from './watched-keys.js';
+
+/** The sync queue always has a delayed job (the next run), so its time is looked at on every third look only. */
+const SYNC_LOOK_EVERY = 3;
+/** A quarter of an hour. */
+const SNAPSHOT_LOOK_EVERY = 45;
+
+export interface WatchLook {
+  /** Looks, and sees to what it finds. Answers whether media jobs are at work or delayed. Rejects where Redis does not serve. */
+  once(): Promise<{ busy: boolean }>;
+  /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
+  reconnected(): void;
+  /** Resolves once what a look began, and did not wait for, has ended. */
+  ended(): Promise<void>;
+  /** This worker looks no more. */
+  leave(): Promise<void>;
+}
+
+export interface WatchLookOptions {
+  deps: Dependencies;
+  workers: readonly QueueWorker[];
+  /** Aborts with the stop. */
+  stopping: AbortSignal;
+  onError: (error: Error) => void;
+}
+
+/** One look of the watch, and all that may come of it. */
+export function createWatchLook({ deps, workers, stopping, onError }: WatchLookOptions): WatchLook {
+  const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;
+  const { folder } = settings.host;
+  const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
+  const presence = createWorkerPresence(redis, keys);
+  const look = createWatchedKeys(redis, keys, schedules.wanted);
+  const idleCheck = createIdleCheck(workers, log);
+  const noticeServerChange = createServerChanges(deps.server, syncRequests, log);
+  const sweeps = {
+    intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
+    refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
+    unpushed: () => sweepUnpushed({ ...deps, redis }),
+    deleting: () => sweepDeleting({ ...deps, redis }),
+  };
+  const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
+  const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
+  let looks = 0;
+  let started = false;
+
+  const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
+    if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
+  };
+
+  return {
+    once: async () => {
+      const sight = await look();
+      if (sight.emptied) presence.forget();
+      // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
+      await presence.refresh();
+      if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
+      if (!started || sight.emptied) await shortenEventStreams(redis, keys);
+      if (!started || sight.scheduleGone) await schedules.ensure();
+      if (!started) await schedules.requestStartup();
+      started = true;
+      await noticeServerChange();
+      // Not waited for: they go over other connections, or ask the host, and must not hold up the next look.
+      for (const worker of workers.filter(({ queue }) => sight.active.includes(queue)))
+        worker.recoverStalled().then((ids) => logRecovered(worker.queue, ids), onError);
+      if (sight.unfinished) sweeping.begin();
+      // An emptied catalog is refilled first.
+      if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
+      const syncLook: QueueName[] = looks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
+      looks += 1;
+      const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
+      await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
+      idleCheck(sight);
+      return { busy: [...sight.active, ...sight.delayed].some((queue) => queue !== 'sync') };
+    },
+    reconnected: () => presence.forget(),
+    ended: async () => {
+      await Promise.all([sweeping.ended(), snapshotting.ended()]);
+    },
+    leave: () => presence.leave(),
+  };
+}
