@@ -8,6 +8,7 @@ import {
   writeHostMetadata,
   type Carried,
   type CarriedFields,
+  type HostMetadata,
   type MediaRecord,
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
@@ -42,8 +43,6 @@ export async function pushRecord(
   id: string,
   signal: AbortSignal,
 ): Promise<Push> {
-  const editsThere = async (asset: HostAsset, { fields }: Carried, record: MediaRecord) =>
-    editsOnHostOnly(asset, fields, record, (await catalog.findTakenIn([id])).get(id) ?? null);
   let joined: MediaRecord | null = null;
   let outcome: Push['outcome'] = 'nothing';
   let written = 0;
@@ -57,44 +56,75 @@ export async function pushRecord(
     const asset = await host.find(ref, signal);
     if (asset === null) return { outcome: 'missing', joined };
     const carried = readHostMetadata(asset);
-    // Renamed, and another asset has its name: what that one carries must stay.
-    if (asset.assetId !== record.assetId && carried?.fields.id !== id) return { outcome: 'missing', joined };
-    // The mark of another media, on a copy of its asset, counts revisions of its own.
-    if (carried?.fields.id === id && carried.fields.revision > record.revision)
-      return { outcome: 'overtaken', joined };
-    const theirs = carried === null ? {} : await editsThere(asset, carried, record);
+    const refusal = refusalOf(asset, carried, record);
+    if (refusal !== null) return { outcome: refusal, joined };
+    const theirs = carried === null ? {} : await editsThere(catalog, asset, carried, record);
     if (carried !== null && Object.keys(theirs).length > 0) {
-      const next = {
-        ...record,
-        ...theirs,
-        revision: record.revision + 1,
-        updatedAt: new Date().toISOString(),
-      };
-      if ((await catalog.saveIf(next, record.revision)) !== 'updated') continue;
-      joined = next;
-      await catalog.noteTakenIn([{ id, revision: next.revision, base: editBase(carried.fields) }]);
+      joined = (await takeIn(catalog, record, theirs, carried)) ?? joined;
       continue;
     }
-    const fields = isOfAnotherDeployment(asset, carried, id)
-      ? withEdits(carried.fields, record)
-      : carriedFields(record);
-    const metadata = writeHostMetadata({
-      mark: { state: 'committed' },
-      fields,
-      // An edit must not free the key of the upload.
-      ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
-      // Nor the name that the asset has by now its id.
-      ...(carried?.boundTo === undefined || carried.fields.id !== fields.id
-        ? {}
-        : { boundTo: carried.boundTo }),
-    });
-    await host.annotate(ref, metadata, signal);
+    await host.annotate(ref, metadataFor(record, asset, carried), signal);
     written = record.revision;
     await catalog.notePushed(id, record.revision);
     await catalog.forgetTakenIn(id, written);
     outcome = 'pushed';
   }
   return { outcome, joined };
+}
+
+/** Why nothing may be written to this asset; null where it may. */
+function refusalOf(
+  asset: HostAsset,
+  carried: Carried | null,
+  { id, assetId, revision }: MediaRecord,
+): 'missing' | 'overtaken' | null {
+  // Renamed, and another asset has its name: what that one carries must stay.
+  if (asset.assetId !== assetId && carried?.fields.id !== id) return 'missing';
+  // The mark of another media, on a copy of its asset, counts revisions of its own.
+  return carried?.fields.id === id && carried.fields.revision > revision ? 'overtaken' : null;
+}
+
+/** What people edited on the host and not here. */
+async function editsThere(
+  catalog: Pick<Catalog, 'findTakenIn'>,
+  asset: HostAsset,
+  { fields }: Carried,
+  record: MediaRecord,
+): Promise<Partial<MediaRecord>> {
+  const takenIn = (await catalog.findTakenIn([record.id])).get(record.id) ?? null;
+  return editsOnHostOnly(asset, fields, record, takenIn);
+}
+
+/** The record with these edits, as one more revision; null where it was changed meanwhile. */
+async function takeIn(
+  catalog: Pick<Catalog, 'saveIf' | 'noteTakenIn'>,
+  record: MediaRecord,
+  edits: Partial<MediaRecord>,
+  { fields }: Carried,
+): Promise<MediaRecord | null> {
+  const { id } = record;
+  const revision = record.revision + 1;
+  const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
+  if ((await catalog.saveIf(next, record.revision)) !== 'updated') return null;
+  await catalog.noteTakenIn([{ id, revision, base: editBase(fields) }]);
+  return next;
+}
+
+/** What the asset is to carry. */
+function metadataFor(record: MediaRecord, asset: HostAsset, carried: Carried | null): HostMetadata {
+  const fields = isOfAnotherDeployment(asset, carried, record.id)
+    ? withEdits(carried.fields, record)
+    : carriedFields(record);
+  return writeHostMetadata({
+    mark: { state: 'committed' },
+    fields,
+    // An edit must not free the key of the upload.
+    ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
+    // Nor the name that the asset has by now its id.
+    ...(carried?.boundTo === undefined || carried.fields.id !== fields.id
+      ? {}
+      : { boundTo: carried.boundTo }),
+  });
 }
 
 /** The other deployment takes them for an edit that is newer than its own record. */
