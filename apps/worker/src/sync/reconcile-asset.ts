@@ -22,7 +22,7 @@ export function reconcileAsset(
     const look = action.kind === 'remove' || action.kind === 'adopt';
     return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
   }
-  const action = withRecord(sighting, stored, isSame, marks, rules);
+  const action = withRecord({ sighting, stored, isSame, marks, rules });
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
   const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
   // Records of foreign assets follow the host without a question: the next run mends what a lagging index told.

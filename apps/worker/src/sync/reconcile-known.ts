@@ -6,7 +6,6 @@ import {
   isOwnId,
   type Carried,
   type MediaRecord,
-  type TakenIn,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
@@ -30,24 +29,23 @@ function isCommittedOrForeign(carried: Carried | null): boolean {
   return carried === null || carried.mark.state === 'committed';
 }
 
+/** An asset with the record that we have of it, and what the decision about it goes by. */
+export interface KnownAsset {
+  sighting: Sighting;
+  stored: StoredRecord;
+  /** As `saysTheSame` has it. */
+  isSame: boolean;
+  marks: AssetMarks;
+  rules: ReconcileRules;
+}
+
 /** What becomes of an asset whose record we have; the newer side wins. */
-export function withRecord(
-  sighting: Sighting,
-  stored: StoredRecord,
-  isSame: boolean,
-  marks: AssetMarks,
-  rules: ReconcileRules,
-): Action {
-  const { asset, fresh, carried } = sighting;
-  const { status, content } = stored;
-  if (status === 'deleting') return { kind: 'left', why: 'deleting' };
-  const open = status === 'saving' || status === 'deferred';
-  if (open && marks.inHand.has(stored.id)) return { kind: 'left', why: 'in hand' };
-  if (isSame) {
-    if (fresh.pushedRevision > stored.pushedRevision)
-      return { kind: 'save', record: fresh, expect: fresh.revision };
-    return open || status === 'missing' ? { kind: 'verify', record: stored.record } : { kind: 'unchanged' };
-  }
+export function withRecord(known: KnownAsset): Action {
+  const { sighting, stored, isSame, marks, rules } = known;
+  const { asset, carried } = sighting;
+  if (stored.status === 'deleting') return { kind: 'left', why: 'deleting' };
+  if (isOpen(stored) && marks.inHand.has(stored.id)) return { kind: 'left', why: 'in hand' };
+  if (isSame) return whereTheSame(sighting, stored);
   const { record } = stored;
   if (record.assetId !== asset.assetId && record.resourceType !== asset.resourceType)
     return carried?.mark.state === 'ticket'
@@ -55,28 +53,39 @@ export function withRecord(
       : { kind: 'left', why: 'twice' };
   if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
   if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
-  // Sent again under a ticket that was used already: only the same bytes take the place of those that are gone.
-  if (carried?.mark.state === 'ticket') {
-    const isGone = status === 'missing' || asset.publicId === record.publicId;
-    return isGone && asset.etag === record.checksum.md5
-      ? rewrite(asset, record)
-      : { kind: 'remove', why: 'unwelcome' };
-  }
-  if (carried === null || carried.fields.id !== record.id) {
-    if (isUnpushed(record)) return push(asset, record);
-    if (isOfAnotherDeployment(asset, carried, record.id))
-      return followed(
-        atOurRevision(foreignRecord(asset, rules.folder, record), record),
-        record,
-        content,
-        open,
-      );
-    // Without our mark the record could not be rebuilt.
-    if (isOwnId(record.id) || record.revision > 1) return rewrite(asset, record);
-    return followed(foreignRecord(asset, rules.folder, record), record, content, open);
-  }
-  const takenIn = marks.takenIn.get(record.id) ?? null;
-  return byRevision(asset, fresh, carried, { record, content, takenIn }, open, rules);
+  if (carried?.mark.state === 'ticket') return sentAgain(asset, stored);
+  if (carried === null || carried.fields.id !== record.id) return withoutOurMark(known);
+  return byRevision(known, carried);
+}
+
+/** Nobody has verified the record. */
+function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
+  return status === 'saving' || status === 'deferred';
+}
+
+function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {
+  if (fresh.pushedRevision > stored.pushedRevision)
+    return { kind: 'save', record: fresh, expect: fresh.revision };
+  return isOpen(stored) || stored.status === 'missing'
+    ? { kind: 'verify', record: stored.record }
+    : { kind: 'unchanged' };
+}
+
+/** Under a ticket that was used already: only the same bytes take the place of those that are gone. */
+function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
+  const isGone = status === 'missing' || asset.publicId === record.publicId;
+  return isGone && asset.etag === record.checksum.md5
+    ? rewrite(asset, record)
+    : { kind: 'remove', why: 'unwelcome' };
+}
+
+function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAsset): Action {
+  const { record } = stored;
+  if (isUnpushed(record)) return push(asset, record);
+  const host = foreignRecord(asset, rules.folder, record);
+  if (isOfAnotherDeployment(asset, carried, record.id)) return followed(atOurRevision(host, record), stored);
+  // Without our mark the record could not be rebuilt.
+  return isOwnId(record.id) || record.revision > 1 ? rewrite(asset, record) : followed(host, stored);
 }
 
 /** Its mark counts the revisions of another deployment. */
@@ -86,18 +95,15 @@ function atOurRevision(host: MediaRecord, { revision, updatedAt }: MediaRecord):
 
 /** The revision that travels with the asset tells which side is newer. */
 function byRevision(
-  asset: HostAsset,
-  fresh: MediaRecord,
+  { sighting: { asset, fresh }, stored, marks, rules }: KnownAsset,
   carried: Carried,
-  { record, content, takenIn }: Pick<StoredRecord, 'record' | 'content'> & { takenIn: TakenIn | null },
-  open: boolean,
-  rules: ReconcileRules,
 ): Action {
+  const { record } = stored;
   const host = asTheHostHasIt(asset, fresh, carried.fields, record);
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (host.revision < record.revision) {
     if (record.pushedRevision === record.revision) return rewrite(asset, record);
-    const edits = editsOnHostOnly(asset, host, record, takenIn);
+    const edits = editsOnHostOnly(asset, host, record, marks.takenIn.get(record.id) ?? null);
     return Object.keys(edits).length === 0
       ? push(asset, record)
       : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, host, rules);
@@ -105,7 +111,7 @@ function byRevision(
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
-  if (!isEdited(host, record)) return followed(host, record, content, open);
+  if (!isEdited(host, record)) return followed(host, stored);
   return nextRevision(record, host, host, rules);
 }
 
@@ -143,7 +149,8 @@ function nextRevision(
 }
 
 /** The same revision with what the host tells about the asset. */
-function followed(host: MediaRecord, record: MediaRecord, content: string, open: boolean): Action {
+function followed(host: MediaRecord, stored: StoredRecord): Action {
+  const { record, content } = stored;
   if (encodeContent(host) !== content) return { kind: 'save', record: host, expect: record.revision };
-  return open ? { kind: 'verify', record } : { kind: 'unchanged' };
+  return isOpen(stored) ? { kind: 'verify', record } : { kind: 'unchanged' };
 }
