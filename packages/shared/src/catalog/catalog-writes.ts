@@ -1,7 +1,6 @@
 import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { scriptEdge, type RedisClient, type RedisKeys, type Script } from '../redis/index.js';
-import { HoldfastError } from '../errors/index.js';
+import { scriptEdge, unlessFenced, type RedisClient, type RedisKeys, type Script } from '../redis/index.js';
 import { reindexScript } from './index-scripts.js';
 import { createPage, markProven, type FreshRecord } from './page-writes.js';
 import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
@@ -64,14 +63,8 @@ export interface FailedAttempt {
  */
 export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
-  const words = async <T extends string>(
-    script: Script,
-    args: readonly (string | number)[],
-  ): Promise<T[]> => {
-    const reply = (await run(script, args)) as T[];
-    if ((reply[0] as string | undefined) === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
-    return reply;
-  };
+  const words = async <T extends string>(script: Script, args: readonly (string | number)[]): Promise<T[]> =>
+    unlessFenced(await run(script, args)) as T[];
 
   return {
     save: async (record: MediaRecord): Promise<SaveOutcome> => {

@@ -1,4 +1,4 @@
-import { defineScript } from '../redis/index.js';
+import { defineScript, leaseFenceIfAny } from '../redis/index.js';
 import { entryReader } from './index-entries.js';
 import { recordPrelude } from './record-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
@@ -11,9 +11,8 @@ import { entryWritesPrelude } from './script-prelude.js';
  * what entryArguments gives for them. Writes all of them as saving, or answers 'mixed' and writes nothing where one is there
  * already or was deleted here. Else 'created' or 'fenced'.
  */
-export const createPageScript = defineScript(`${entryWritesPrelude}${entryReader}
-if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
-local count = tonumber(ARGV[3])
+export const createPageScript =
+  defineScript(`${entryWritesPrelude}${entryReader}${leaseFenceIfAny}local count = tonumber(ARGV[3])
 local ids = 3 + 2 * count
 local keys = {}
 for i = 1, count do keys[i] = record_key(ARGV[ids + i]) end

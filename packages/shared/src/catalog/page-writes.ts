@@ -1,6 +1,5 @@
 import type { DurabilityLevel } from '../config/index.js';
-import { HoldfastError } from '../errors/index.js';
-import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { redisEdge, unlessFenced, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { entryArguments, type ContentOf } from './index-entries.js';
 import { absentEntriesScript } from './index-scripts.js';
 import { createPageScript, provenScript } from './page-scripts.js';
@@ -28,9 +27,7 @@ export async function createPage(
   const args: (string | number)[] = [token, counts ? '1' : '0', records.length];
   for (const { pushedRevision, content } of records) args.push(pushedRevision, content);
   for (const argument of entryArguments(keys, records)) args.push(argument);
-  const answer = await guarded(() => createPageScript(redis, [keys.prefix], args));
-  if (answer === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
-  return answer === 'created';
+  return unlessFenced(await guarded(() => createPageScript(redis, [keys.prefix], args))) === 'created';
 }
 
 /**

@@ -1,12 +1,10 @@
-import { defineScript } from '../redis/index.js';
+import { defineScript, leaseFenceIfAny } from '../redis/index.js';
 import { recordPrelude } from './record-prelude.js';
 import { savePrelude } from './save-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
 
-/** ARGV: fence token ('' = none), then id, expect, pushedRevision, content for each record. Answers one word each, or {'fenced'}. */
-export const saveScript = defineScript(`${savePrelude}
-if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
-local outcomes = {}
+/** ARGV: fence token ('' = none), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
+export const saveScript = defineScript(`${savePrelude}${leaseFenceIfAny}local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
@@ -63,9 +61,7 @@ return 'noted'
 `);
 
 /** ARGV: fence token, then ids. Only records that were settled become missing: never one being saved or deleted. */
-export const missingScript = defineScript(`${recordPrelude}
-if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
-local outcomes = {}
+export const missingScript = defineScript(`${recordPrelude}${leaseFenceIfAny}local outcomes = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)
@@ -80,9 +76,7 @@ return outcomes
 `);
 
 /** ARGV: fence token, then ids that the host has again: missing -> saving, so that they are verified anew. */
-export const restoreScript = defineScript(`${recordPrelude}
-if ARGV[1] ~= '' and redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
-local outcomes = {}
+export const restoreScript = defineScript(`${recordPrelude}${leaseFenceIfAny}local outcomes = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)

@@ -2,22 +2,20 @@ import { statusCode } from '../catalog/index.js';
 import { createPage } from '../catalog/page-writes.js';
 import { recordPrelude } from '../catalog/record-prelude.js';
 import { savePrelude } from '../catalog/save-prelude.js';
-import { HoldfastError } from '../errors/index.js';
 import {
   defineScript,
-  fromRedisError,
+  leaseFence,
+  scriptEdge,
+  unlessFenced,
   type RedisClient,
   type RedisKeys,
   type Script,
+  type ScriptReply,
 } from '../redis/index.js';
 import type { SnapshotRecord, SnapshotTombstone } from './snapshot-lines.js';
 
-const fence = `
-if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return { 'fenced' } end
-`;
-
 /** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
-const tombstonesScript = defineScript(`${recordPrelude}${fence}
+const tombstonesScript = defineScript(`${recordPrelude}${leaseFence}
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
@@ -38,7 +36,7 @@ return {}
  * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
  * that follows looks. Answers one word for each.
  */
-const recordsScript = defineScript(`${savePrelude}${fence}
+const recordsScript = defineScript(`${savePrelude}${leaseFence}
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 -- Entries of the same index go there together: that is most of the work.
 local entries = {}
@@ -74,16 +72,9 @@ export type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'diffe
  * harm. Throws RUN_SUPERSEDED once another has the lease, and CATALOG_UNAVAILABLE.
  */
 export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: string) {
-  const run = async (script: Script, args: readonly (string | number)[]): Promise<string[]> => {
-    let words: string[];
-    try {
-      words = (await script(redis, [keys.prefix], [token, ...args])) as string[];
-    } catch (error) {
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
-    if (words[0] === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
-    return words;
-  };
+  const edge = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
+    unlessFenced(await edge(script, [token, ...args]));
   return {
     tombstones: async (lines: readonly SnapshotTombstone[]): Promise<void> => {
       if (lines.length > 0)

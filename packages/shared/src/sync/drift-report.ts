@@ -1,5 +1,11 @@
 import { HoldfastError } from '../errors/index.js';
-import { redisEdge, type RedisClient, type RedisKeys, type ScriptReply } from '../redis/index.js';
+import {
+  redisEdge,
+  unlessFenced,
+  type RedisClient,
+  type RedisKeys,
+  type ScriptReply,
+} from '../redis/index.js';
 import { decodeDriftCursor, encodeDriftCursor } from './drift-cursor.js';
 import { driftKinds, type Drift, type DriftItem, type DriftKind, type DriftPage } from './drift-item.js';
 import { noteDriftScript, readDriftScript } from './drift-scripts.js';
@@ -38,7 +44,7 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
     noteDrift: (token: string, { runId, dryRun, items, onlyNew = false }: NoteDrift): Promise<DriftKind[]> =>
       guarded(async () => {
         if (items.length === 0) return [];
-        const full = (await noteDriftScript(
+        const reply = await noteDriftScript(
           redis,
           [keys.prefix, keys.syncDriftOf(runId)],
           [
@@ -48,8 +54,8 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
             onlyNew ? 'new' : 'over',
             ...items.flatMap((item) => [placeOfItem(item), JSON.stringify(item)]),
           ],
-        )) as string;
-        if (full === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
+        );
+        const full = unlessFenced(reply) as string;
         return driftKinds.filter((kind) => full.includes(rankOf[kind]));
       }),
     /** All that a dry run under way has noted. Throws CATALOG_UNAVAILABLE. */

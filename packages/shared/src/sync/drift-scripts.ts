@@ -1,4 +1,4 @@
-import { defineScript } from '../redis/index.js';
+import { defineScript, leaseFence } from '../redis/index.js';
 
 /**
  * A report is one sorted set, all scores 0, of `<rank of the kind><what names the item>\\n<JSON>`: in the order of bytes, so
@@ -16,8 +16,7 @@ end
  */
 export const noteDriftScript = defineScript(`${ranks}
 local p, key = KEYS[1], KEYS[2]
-if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
-local kept, over = tonumber(ARGV[3]), ARGV[4] == 'over'
+${leaseFence}local kept, over = tonumber(ARGV[3]), ARGV[4] == 'over'
 local sizes = {}
 for i = 5, #ARGV, 2 do
   local place, item = ARGV[i], ARGV[i] .. '\\n' .. ARGV[i + 1]

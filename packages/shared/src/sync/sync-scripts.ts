@@ -1,5 +1,5 @@
 import { recordPrelude } from '../catalog/record-prelude.js';
-import { defineScript } from '../redis/index.js';
+import { defineScript, leaseFence } from '../redis/index.js';
 
 /**
  * ARGV: ms to hold it. Answers the new holder's token, or '' while another holds the lease. Tokens only grow, also over a
@@ -18,8 +18,7 @@ return token
 
 const fence = `
 local p = KEYS[1]
-if redis.call('GET', p .. ':sync:lease') ~= ARGV[1] then return 'fenced' end
-`;
+${leaseFence}`;
 
 /** ARGV: token, then field and value pairs of the state. */
 export const noteScript = defineScript(`${fence}

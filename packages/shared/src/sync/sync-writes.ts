@@ -1,7 +1,7 @@
-import { HoldfastError } from '../errors/index.js';
 import type { HostBudget } from '../media-host/media-host.js';
 import {
   fromRedisError,
+  unlessFenced,
   type RedisClient,
   type RedisKeys,
   type Script,
@@ -61,9 +61,7 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
     script: Script,
     scriptKeys: readonly string[],
     args: readonly (string | number)[],
-  ): Promise<void> => {
-    if ((await run(script, scriptKeys, args)) === 'fenced') throw new HoldfastError('RUN_SUPERSEDED');
-  };
+  ): Promise<void> => void unlessFenced(await run(script, scriptKeys, args));
 
   return {
     /** The token of the lease, or null while another worker holds it. */
