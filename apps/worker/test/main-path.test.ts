@@ -47,7 +47,7 @@ it('mends a record whose content was damaged, and one that lacks an index entry'
   const { catalog, queues, sandbox, keys } = bench;
   const damaged = aRecord();
   const unindexed = aRecord();
-  await catalog.saveMany([{ record: damaged }, { record: unindexed }]);
+  await catalog.saveMany([{ record: damaged }, { record: unindexed }], null);
   const text = (await sandbox.client.get(keys.record(damaged.id))) ?? '';
   await sandbox.client.set(keys.record(damaged.id), text.replace('"a.png"', '"b.png"'));
   await sandbox.client.zrem(keys.byCategory('nature'), unindexed.id);

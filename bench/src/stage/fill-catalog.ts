@@ -17,7 +17,10 @@ export async function fillCatalog(redis: RedisSandbox, count: number): Promise<v
     const records = Array.from({ length: size }, (_, place) =>
       sampleRecord(first + place, firstMs + (first + place) * SPACING_MS),
     );
-    await catalog.saveMany(records.map((record) => ({ record })));
+    await catalog.saveMany(
+      records.map((record) => ({ record })),
+      null,
+    );
     const entries = records.map(({ id }) => ({ id, revision: 1, attempts: 1 }));
     await catalog.markVerified('fsynced', new Date(), entries);
   }

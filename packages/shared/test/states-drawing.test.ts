@@ -47,7 +47,7 @@ const ways: Record<string, readonly Step[]> = {
   saving: [(record) => catalog.save(record)],
   verified: [(record) => catalog.save(record), verify],
   failed: [(record) => catalog.save(record), fail(true)],
-  missing: [(record) => catalog.save(record), verify, ({ id }) => catalog.markMissing([id])],
+  missing: [(record) => catalog.save(record), verify, ({ id }) => catalog.markMissing([id], null)],
   deleting: [(record) => catalog.save(record), ({ id }) => catalog.beginDelete(id)],
 };
 
@@ -60,8 +60,8 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['markProven', prove],
   ['noteFailure', fail(true)],
   ['noteFailure', fail(false)],
-  ['markMissing', ({ id }) => catalog.markMissing([id])],
-  ['restore', ({ id }) => catalog.restore([id])],
+  ['markMissing', ({ id }) => catalog.markMissing([id], null)],
+  ['restore', ({ id }) => catalog.restore([id], null)],
   ['notePushed', ({ id, revision }) => catalog.notePushed(id, revision)],
   ['reindex', ({ id }) => catalog.reindex([id])],
   ['beginDelete', ({ id }) => catalog.beginDelete(id)],

@@ -210,7 +210,7 @@ describe('an edit', () => {
 
   it('is refused for media that are going or gone from the host', async () => {
     const { id } = await api.addMedia();
-    await api.deps.catalog.markMissing([id]);
+    await api.deps.catalog.markMissing([id], null);
     expect((await api.call('PATCH', `/api/media/${id}`, { title: 'x' })).body).toMatchObject({
       status: 409,
       code: 'MEDIA_UNSETTLED',

@@ -55,7 +55,7 @@ describe('the events of a media', () => {
     expect((await next()).data).toMatchObject({ status: 'saving', lastError: error });
     await elsewhere().markVerified('fsynced', new Date(), [{ id: record.id, revision: 2, attempts: 2 }]);
     expect((await next()).data).toEqual(await shown(record.id));
-    await elsewhere().markMissing([record.id]);
+    await elsewhere().markMissing([record.id], null);
     expect((await next()).data).toMatchObject({ status: 'missing' });
   });
 
@@ -63,7 +63,7 @@ describe('the events of a media', () => {
     const record = await api.addMedia();
     const [first, second] = await Promise.all([readEvents(api, record.id), readEvents(api, record.id)]);
     await Promise.all([first.next(), second.next()]);
-    await elsewhere().markMissing([record.id]);
+    await elsewhere().markMissing([record.id], null);
     const third = await readEvents(api, record.id);
     for (const reader of [first, second, third])
       expect((await reader.next()).data).toMatchObject({ status: 'missing' });
@@ -162,7 +162,7 @@ describe('a stream of events', () => {
       expect(unknown.body).toMatchObject({ status: 503, code: 'CATALOG_UNAVAILABLE' });
     });
     await own.restart();
-    await createCatalog(own.client, here.deps.keys).markMissing([record.id]);
+    await createCatalog(own.client, here.deps.keys).markMissing([record.id], null);
     expect((await reader.next()).data).toMatchObject({ id: record.id, status: 'missing' });
     reader.leave();
     await here.close();
@@ -217,9 +217,9 @@ describe('a stream of events', () => {
     await stream.next();
     const witness = await readEvents(api, record.id);
     await witness.next();
-    await elsewhere().markMissing([record.id]);
+    await elsewhere().markMissing([record.id], null);
     expect((await witness.next()).data.status).toBe('missing');
-    await elsewhere().restore([record.id]);
+    await elsewhere().restore([record.id], null);
     expect((await witness.next()).data.status).toBe('saving');
     const { value } = await stream.next();
     expect(value).toContain('"status":"saving"');

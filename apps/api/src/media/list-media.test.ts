@@ -47,7 +47,7 @@ describe('the list', () => {
       tags: ['a b'],
       checksum: { sha256: sha256.toLowerCase(), md5: null },
     });
-    await own.deps.catalog.saveMany([{ record: wanted }, { record: aRecord() }]);
+    await own.deps.catalog.saveMany([{ record: wanted }, { record: aRecord() }], null);
     for (const query of [
       { type: 'video' },
       { category: 'größe & co' },

@@ -40,7 +40,7 @@ describe('one record', () => {
     const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
     expect(tag).toMatch(/^"1-/);
     expect((await api.call('GET', path, undefined, { 'If-None-Match': `"x", W/${tag}` })).status).toBe(304);
-    await api.deps.catalog.markMissing([id]);
+    await api.deps.catalog.markMissing([id], null);
     const changed = await api.call('GET', path, undefined, { 'If-None-Match': tag });
     expect(changed.status).toBe(200);
     expect(changed.headers.get('etag')).not.toBe(tag);

@@ -43,7 +43,7 @@ describe('database/status', () => {
     await aWorkerIsAlive(own);
     const { id } = await own.addMedia();
     await own.addMedia();
-    await own.deps.catalog.markMissing([id]);
+    await own.deps.catalog.markMissing([id], null);
     const { status, body } = await own.call('GET', '/api/media/database/status');
     expect(status).toBe(200);
     expect(body).toMatchObject({

@@ -1,7 +1,6 @@
 import type { JobContext } from '../job-handler.js';
-import { createDriftNotes } from '../sync-run/drift-notes.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import type { SyncSession } from '../sync-run/sync-session.js';
+import type { StepSession } from '../sync-run/sync-session.js';
 import { beginRun } from '../sync/begin-run.js';
 
 const noMarks = { watermark: null, lastFullAt: null, lookedAt: null };
@@ -13,7 +12,7 @@ const noMarks = { watermark: null, lastFullAt: null, lookedAt: null };
 export function oneOffSession(
   deps: SyncDependencies,
   { signal, log }: Pick<JobContext, 'signal' | 'log'>,
-): SyncSession {
+): StepSession {
   const running = beginRun({
     payload: { trigger: 'webhook', mode: 'incremental', dryRun: false, force: false },
     marks: noMarks,
@@ -24,12 +23,8 @@ export function oneOffSession(
   });
   return {
     deps,
+    token: null,
     running,
-    safe: running,
-    token: '',
-    fleetBudget: null,
-    countedCalls: deps.host.meteredCalls(),
-    drift: createDriftNotes(deps.state, '', running.run),
     undone: new Map(),
     signal,
     log,

@@ -4,7 +4,7 @@ import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-hos
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import type { SyncSession } from '../sync-run/sync-session.js';
+import type { StepSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../sync/apply-steps.js';
 import { readPageFacts } from '../sync/page-facts.js';
 import { reconcileAsset } from '../sync/reconcile-asset.js';
@@ -81,7 +81,7 @@ async function look(
 }
 
 /** Answers the assets about which something was written. */
-async function bringInStep(session: SyncSession, assets: readonly HostAsset[]): Promise<HostAsset[]> {
+async function bringInStep(session: StepSession, assets: readonly HostAsset[]): Promise<HostAsset[]> {
   const { deps } = session;
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder, 'webhook'));

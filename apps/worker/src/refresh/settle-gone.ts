@@ -21,7 +21,10 @@ export async function settleGone(
   }
   const gone = records.filter(({ status }) => status === 'verified' || status === 'failed');
   if (gone.length > 0) {
-    await catalog.markMissing(gone.map(({ id }) => id));
+    await catalog.markMissing(
+      gone.map(({ id }) => id),
+      null,
+    );
     log.warn('refresh.media_missing', { ids: gone.map(({ id }) => id) });
   }
   const saving = records.some(({ status }) => status === 'saving');

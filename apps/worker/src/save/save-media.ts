@@ -13,7 +13,7 @@ const worthAWord: Partial<Record<SaveOutcome, string>> = {
 /** Writes the record into the catalog, where its revision allows it. Saves that wait together go in one step. */
 export function createSaveMedia(catalog: Pick<Catalog, 'saveMany'>): JobHandler<'save'> {
   const save = createBatch((records: Parameters<typeof catalog.saveMany>[0][number][]) =>
-    catalog.saveMany(records),
+    catalog.saveMany(records, null),
   );
   return async ({ record }, { log }) => {
     failpoint('save.begun');

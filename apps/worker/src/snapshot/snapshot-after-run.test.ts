@@ -65,7 +65,7 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
     await rig.catalog.save({ ...record, title: 'new', revision: 2 });
     await rig.catalog.beginDelete(rig.recordOf(deleted).id);
     await rig.host.remove(lost);
-    await rig.catalog.markMissing([rig.recordOf(lost).id]);
+    await rig.catalog.markMissing([rig.recordOf(lost).id], null);
     expect(await changesOf()).toBe(before + 3);
     await rig.catalog.save({ ...record, title: 'new', revision: 2 });
     expect(await changesOf()).toBe(before + 3);

@@ -1,5 +1,6 @@
 import type { HostBudget } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
+import type { LeaseToken } from '@holdfast/shared/redis';
 import type { RunningRun, SyncCounts, SyncFinding, SyncRun } from '@holdfast/shared/sync';
 import type { DriftNotes } from './drift-notes.js';
 import type { SyncDependencies } from './sync-dependencies.js';
@@ -8,12 +9,22 @@ import { noteFinding } from './sync-findings.js';
 /** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
 export const OVERLAP_MS = 3 * 60_000;
 
-/** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */
-export interface SyncSession {
+/** What the steps of a page work with, in a run or for single assets. `running` is changed as it goes on. */
+export interface StepSession {
   deps: SyncDependencies;
-  /** Of the lease; every write of the run carries it. */
-  token: string;
+  /** Of the lease; null outside of any run. */
+  token: LeaseToken;
   running: RunningRun;
+  /** Of the page in hand, by record id or public id: what was to be done, and was not. */
+  undone: Map<string, 'left' | 'failed'>;
+  /** Aborts when the process stops, the job is taken away or the lease is lost. */
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** One run in the hands of one worker: what it may use, and where it stands. */
+export interface SyncSession extends StepSession {
+  token: string;
   /** Where it stood at the last checkpoint: what a page did that failed midway is done, and counted, again. */
   safe: RunningRun;
   /** The host's budget as the fleet knew it when this worker took the run. */
@@ -21,11 +32,6 @@ export interface SyncSession {
   /** Metered calls of this process that are counted already. */
   countedCalls: number;
   drift: DriftNotes;
-  /** Of the page in hand, by record id or public id: what was to be done, and was not. */
-  undone: Map<string, 'left' | 'failed'>;
-  /** Aborts when the process stops, the job is taken away or the lease is lost. */
-  signal: AbortSignal;
-  log: Logger;
 }
 
 /** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
@@ -58,7 +64,7 @@ export function addCounts(run: SyncRun, counts: Partial<SyncCounts>): void {
 
 /** `count` where there are more than ids. */
 export function addFinding(
-  session: SyncSession,
+  session: StepSession,
   code: SyncFinding['code'],
   ids: readonly string[],
   count?: number,

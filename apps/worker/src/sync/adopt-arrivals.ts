@@ -2,7 +2,7 @@ import { committedMetadata } from '@holdfast/shared/direct-uploads';
 import { recordFromAsset, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
-import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
+import { addCounts, type StepSession } from '../sync-run/sync-session.js';
 import { attempt } from './attempt.js';
 import type { Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
@@ -11,7 +11,7 @@ import { rewriteMarks } from './rewrite-marks.js';
  * Takes in what clients sent straight to the host. The commit mark comes first: a record never stands for an asset that
  * another may remove. Answers the records that are new; where the client's own word was faster there is nothing to do.
  */
-export async function adoptArrivals(session: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
+export async function adoptArrivals(session: StepSession, steps: readonly Step[]): Promise<MediaRecord[]> {
   const arrivals = steps.flatMap(({ asset, action }) =>
     action.kind === 'adopt' ? [{ asset, carried: action.carried }] : [],
   );
@@ -34,7 +34,7 @@ export async function adoptArrivals(session: SyncSession, steps: readonly Step[]
 }
 
 async function commit(
-  { deps, signal }: SyncSession,
+  { deps, signal }: StepSession,
   asset: HostAsset,
   carried: Carried,
 ): Promise<MediaRecord> {
@@ -44,7 +44,7 @@ async function commit(
 }
 
 /** Our mark may have landed on an edit that was made meanwhile. */
-async function restoreEdits(session: SyncSession, overtaken: readonly MediaRecord[]): Promise<void> {
+async function restoreEdits(session: StepSession, overtaken: readonly MediaRecord[]): Promise<void> {
   const stored = await session.deps.catalog.findStored(overtaken.map(({ id }) => id));
   const edited = stored.flatMap((entry, index) =>
     entry !== null && entry.record.revision > (overtaken[index]?.revision ?? 0) ? [entry.record] : [],

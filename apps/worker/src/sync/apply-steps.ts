@@ -2,7 +2,7 @@ import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
 import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
-import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
+import { addCounts, addFinding, type StepSession } from '../sync-run/sync-session.js';
 import { expectedOf, verifyRecords } from '../verify/verify-records.js';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { isUnpushed } from './asset-record.js';
@@ -12,7 +12,7 @@ import type { Action, Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
 
 /** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
-export async function applySteps(session: SyncSession, steps: readonly Step[]): Promise<void> {
+export async function applySteps(session: StepSession, steps: readonly Step[]): Promise<void> {
   const { run } = session.running;
   countSteps(session, steps);
   if (run.dryRun) return;
@@ -33,7 +33,7 @@ export async function applySteps(session: SyncSession, steps: readonly Step[]): 
   addCounts(run, { errors: unproven });
 }
 
-function countSteps(session: SyncSession, steps: readonly Step[]): void {
+function countSteps(session: StepSession, steps: readonly Step[]): void {
   const { run } = session.running;
   const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0 };
   for (const step of steps) {
@@ -76,7 +76,7 @@ function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] 
 }
 
 /** The records that are on their way back, as they were. */
-async function restoreMissing({ deps, token }: SyncSession, steps: readonly Step[]): Promise<MediaRecord[]> {
+async function restoreMissing({ deps, token }: StepSession, steps: readonly Step[]): Promise<MediaRecord[]> {
   const back = steps.flatMap(({ restore, action }) => (restore && 'record' in action ? [action.record] : []));
   if (back.length > 0)
     await deps.catalog.restore(
@@ -87,7 +87,7 @@ async function restoreMissing({ deps, token }: SyncSession, steps: readonly Step
 }
 
 /** Those that were really written: others may have been faster, and the next run sees what they wrote. */
-async function saveRecords(session: SyncSession, steps: readonly Step[]): Promise<Written[]> {
+async function saveRecords(session: StepSession, steps: readonly Step[]): Promise<Written[]> {
   const fresh: Written[] = [];
   const others: Written[] = [];
   for (const { action } of steps) {
@@ -116,7 +116,7 @@ async function saveRecords(session: SyncSession, steps: readonly Step[]): Promis
 
 type Written = SaveEntry & { content: string; takenIn?: TakenIn };
 
-async function saveAll(session: SyncSession, entries: readonly Written[]): Promise<Written[]> {
+async function saveAll(session: StepSession, entries: readonly Written[]): Promise<Written[]> {
   const { deps, token, running } = session;
   const outcomes = await deps.catalog.saveMany(entries, token);
   const overtaken = { created: 0, updated: 0, unchanged: 0 };
@@ -133,13 +133,13 @@ async function saveAll(session: SyncSession, entries: readonly Written[]): Promi
 }
 
 /** A push that cannot be queued is found by the sweep of unpushed edits. */
-async function pushEdits({ deps, running }: SyncSession, records: readonly MediaRecord[]): Promise<void> {
+async function pushEdits({ deps, running }: StepSession, records: readonly MediaRecord[]): Promise<void> {
   // Another id than the job that failed or is kept, the same one for all tries of this run.
   const round = Math.floor(Date.parse(running.run.startedAt) / 1_000);
   for (const { id, revision } of records) await deps.queues.add(pushJob, { id, revision, round });
 }
 
-async function removeAssets(session: SyncSession, steps: readonly Step[]): Promise<void> {
+async function removeAssets(session: StepSession, steps: readonly Step[]): Promise<void> {
   const doomed = steps.filter(({ action }) => action.kind === 'remove');
   await inParallel(doomed, CALLS_AT_ONCE, ({ asset }) =>
     attempt(session, asset.publicId, async () => {

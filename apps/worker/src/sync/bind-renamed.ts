@@ -10,7 +10,7 @@ import {
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
-import type { SyncSession } from '../sync-run/sync-session.js';
+import type { StepSession } from '../sync-run/sync-session.js';
 import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import type { Action, ReconcileRules, Step } from './reconcile-step.js';
@@ -48,7 +48,7 @@ export function bindingIn(record: MediaRecord, folder: string): { boundTo?: stri
 }
 
 /** Writes into the marks of such assets which asset they are on. All else stays as it is there by now. */
-export async function bindRenamed(session: SyncSession, steps: readonly Step[]): Promise<void> {
+export async function bindRenamed(session: StepSession, steps: readonly Step[]): Promise<void> {
   const renamed = steps.filter(({ bind }) => bind);
   await inParallel(renamed, CALLS_AT_ONCE, ({ asset, id }) =>
     attempt(session, id, () => bindOne(session, asset, id)),
@@ -56,7 +56,7 @@ export async function bindRenamed(session: SyncSession, steps: readonly Step[]):
 }
 
 /** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
-async function bindOne({ deps, signal, log }: SyncSession, asset: HostAsset, id: string): Promise<void> {
+async function bindOne({ deps, signal, log }: StepSession, asset: HostAsset, id: string): Promise<void> {
   const { host, settings, catalog } = deps;
   const found = await host.find(asset, signal);
   const carried = found === null ? null : readHostMetadata(found);

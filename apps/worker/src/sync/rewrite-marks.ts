@@ -1,11 +1,11 @@
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
-import type { SyncSession } from '../sync-run/sync-session.js';
+import type { StepSession } from '../sync-run/sync-session.js';
 import { attempt } from './attempt.js';
 import { bindingIn } from './bind-renamed.js';
 
 /** Writes beside the bytes what the records say, each at its present revision. */
-export async function rewriteMarks(session: SyncSession, records: readonly MediaRecord[]): Promise<void> {
+export async function rewriteMarks(session: StepSession, records: readonly MediaRecord[]): Promise<void> {
   await inParallel(records, CALLS_AT_ONCE, (record) =>
     attempt(session, record.id, async () => {
       const fields = carriedFields(record);

@@ -13,7 +13,10 @@ afterAll(() => sandbox.close());
 async function openPage(crossing: () => Promise<unknown>) {
   const { parts, catalog, redis } = await openSyncRig(sandbox, 'local');
   const [foreign, other] = [aRecord({ id: 'cld-abc' }), aRecord()];
-  await catalog.saveMany([foreign, other].map((record) => ({ record, expect: 'absent' })));
+  await catalog.saveMany(
+    [foreign, other].map((record) => ({ record, expect: 'absent' })),
+    null,
+  );
   const { barrier } = parts;
   let reconnected = 0;
   const confirm = async () => {
@@ -73,7 +76,7 @@ it('leaves a record missing that was found missing in between', async () => {
   const page = await openPage(() => change());
   const { catalog, other } = page;
   await page.verify();
-  change = () => catalog.markMissing([other.id]);
+  change = () => catalog.markMissing([other.id], null);
   expect(await page.verify()).toBe(0);
   expect(await catalog.find(other.id)).toMatchObject({ status: 'missing' });
 });

@@ -1,6 +1,14 @@
 import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { scriptEdge, unlessFenced, type RedisClient, type RedisKeys, type Script } from '../redis/index.js';
+import {
+  fenceArgument,
+  scriptEdge,
+  unlessFenced,
+  type LeaseToken,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+} from '../redis/index.js';
 import { reindexScript } from './index-scripts.js';
 import { createPage, markProven, type FreshRecord } from './page-writes.js';
 import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
@@ -58,33 +66,32 @@ export interface FailedAttempt {
 
 /**
  * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision
- * replace a newer one. A write of a sync carries its lease token and throws RUN_SUPERSEDED when another run holds the lease.
- * Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
+ * replace a newer one. What asks for a token takes that of a run's lease, and throws RUN_SUPERSEDED when another run holds
+ * the lease. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
  */
 export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const words = async <T extends string>(script: Script, args: readonly (string | number)[]): Promise<T[]> =>
     unlessFenced(await run(script, args)) as T[];
 
+  const saveAll = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> =>
+    words<SaveOutcome>(saveScript, [
+      fenceArgument(token),
+      ...entries.flatMap((entry) => saveArguments(entry)),
+    ]);
+
   return {
-    save: async (record: MediaRecord): Promise<SaveOutcome> => {
-      const [outcome] = await words<SaveOutcome>(saveScript, ['', ...saveArguments({ record })]);
-      return outcome ?? 'absent';
-    },
-    saveIf: async (record: MediaRecord, expect: 'absent' | number): Promise<SaveOutcome> => {
-      const [outcome] = await words<SaveOutcome>(saveScript, ['', ...saveArguments({ record, expect })]);
-      return outcome ?? 'absent';
-    },
+    save: async (record: MediaRecord): Promise<SaveOutcome> =>
+      (await saveAll([{ record }], null))[0] ?? 'absent',
+    saveIf: async (record: MediaRecord, expect: 'absent' | number): Promise<SaveOutcome> =>
+      (await saveAll([{ record, expect }], null))[0] ?? 'absent',
     /** Saves up to a page of records in one step; outcomes in the order of the entries. */
-    saveMany: async (entries: readonly SaveEntry[], leaseToken = ''): Promise<SaveOutcome[]> => {
+    saveMany: async (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> => {
       if (entries.length === 0) return [];
       const fresh = freshRecords(entries);
-      if (fresh !== null && (await createPage(redis, keys, fresh, { token: leaseToken, counts: true })))
+      if (fresh !== null && (await createPage(redis, keys, fresh, { token, counts: true })))
         return entries.map(() => 'created');
-      return words<SaveOutcome>(saveScript, [
-        leaseToken,
-        ...entries.flatMap((entry) => saveArguments(entry)),
-      ]);
+      return saveAll(entries, token);
     },
     /** Sets verified where the revision is still the one that was verified, and ends the intent of the upload. */
     markVerified: (
@@ -115,11 +122,11 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
         Date.now(),
       ]);
     },
-    markMissing: (ids: readonly string[], leaseToken = ''): Promise<('missing' | 'kept')[]> =>
-      words<'missing' | 'kept'>(missingScript, [leaseToken, ...ids]),
+    markMissing: (ids: readonly string[], token: LeaseToken): Promise<('missing' | 'kept')[]> =>
+      words<'missing' | 'kept'>(missingScript, [fenceArgument(token), ...ids]),
     /** Missing records that the host has again become saving, to be verified anew. */
-    restore: (ids: readonly string[], leaseToken = ''): Promise<('restored' | 'kept')[]> =>
-      words<'restored' | 'kept'>(restoreScript, [leaseToken, ...ids]),
+    restore: (ids: readonly string[], token: LeaseToken): Promise<('restored' | 'kept')[]> =>
+      words<'restored' | 'kept'>(restoreScript, [fenceArgument(token), ...ids]),
     /** The host now carries this revision. */
     notePushed: async (id: string, revision: number): Promise<void> => {
       await run(pushedScript, [id, revision]);

@@ -133,7 +133,10 @@ describe('list', () => {
     const records = Array.from({ length: count }, (_unused, index) =>
       aRecord({ id: newMediaId(1_700_000_000_000 + index), createdAt: at(index), ...over(index) }),
     );
-    await catalog.saveMany(records.map((record) => ({ record })));
+    await catalog.saveMany(
+      records.map((record) => ({ record })),
+      null,
+    );
     return records;
   };
   const walk = async (
@@ -241,7 +244,7 @@ it('costs less than 1,000 bytes a record with a description, a category and thre
         }),
       };
     });
-    await catalog.saveMany(page);
+    await catalog.saveMany(page, null);
     await catalog.markVerified(
       'fsynced',
       new Date(),

@@ -23,6 +23,7 @@ async function filled(): Promise<MediaRecord[]> {
   for (let first = 0; first < records.length; first += 200)
     await catalog.saveMany(
       records.slice(first, first + 200).map((record) => ({ record, expect: 'absent' as const })),
+      null,
     );
   return records;
 }

@@ -7,7 +7,7 @@ import { entryWritesPrelude } from './script-prelude.js';
 // nothing: they only look whether all is as the caller found it, and write.
 
 /**
- * ARGV: fence token ('' = none), '1' = counts as changes, number of records, then pushedRevision and content for each, then
+ * ARGV: fence token ('' = outside of any run), '1' = counts as changes, number of records, then pushedRevision and content for each, then
  * what entryArguments gives for them. Writes all of them as saving, or answers 'mixed' and writes nothing where one is there
  * already or was deleted here. Else 'created' or 'fenced'.
  */

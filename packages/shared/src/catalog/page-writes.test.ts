@@ -50,14 +50,14 @@ describe('a page of new records', () => {
     const oneByOne = await wholeOf(redis);
     await redis.client.flushall();
     await redis.client.config('RESETSTAT');
-    expect(await catalog.saveMany(asNew(records))).toEqual(records.map(() => 'created'));
+    expect(await catalog.saveMany(asNew(records), null)).toEqual(records.map(() => 'created'));
     expect(await redis.client.info('commandstats')).not.toMatch(/cmdstat_get:/);
     expect(await wholeOf(redis)).toEqual(oneByOne);
   });
 
   it('has room for many in one index', async () => {
     const records = Array.from({ length: 4_500 }, () => aRecord());
-    expect(new Set(await catalog.saveMany(asNew(records)))).toEqual(new Set(['created']));
+    expect(new Set(await catalog.saveMany(asNew(records), null))).toEqual(new Set(['created']));
     expect((await catalog.counts()).total).toBe(records.length);
     expect(await catalog.indexGaps(records.map(({ id }) => id))).toEqual(records.map(() => 0));
     expect(await catalog.lackingEntries(expected(records))).toEqual(new Set());
@@ -75,22 +75,22 @@ describe('a page of new records', () => {
     await catalog.save(gone);
     await catalog.beginDelete(gone.id);
     await catalog.finishDelete(gone.id);
-    expect(await catalog.saveMany(asNew([there, fresh]))).toEqual(['conflict', 'created']);
-    expect(await catalog.saveMany(asNew([deleted, aRecord()]))).toEqual(['tombstoned', 'created']);
-    expect(await catalog.saveMany(asNew([gone, aRecord()]))).toEqual(['tombstoned', 'created']);
+    expect(await catalog.saveMany(asNew([there, fresh]), null)).toEqual(['conflict', 'created']);
+    expect(await catalog.saveMany(asNew([deleted, aRecord()]), null)).toEqual(['tombstoned', 'created']);
+    expect(await catalog.saveMany(asNew([gone, aRecord()]), null)).toEqual(['tombstoned', 'created']);
     expect(await catalog.find(there.id)).toMatchObject({ title: 'newer', revision: 2 });
     expect(await catalog.find(gone.id)).toBeNull();
   });
 
   it('counts a record that appears twice once', async () => {
     const record = aRecord();
-    expect(await catalog.saveMany(asNew([record, record]))).toEqual(['created', 'conflict']);
+    expect(await catalog.saveMany(asNew([record, record]), null)).toEqual(['created', 'conflict']);
     expect((await catalog.counts()).total).toBe(1);
   });
 
   it('lists what the host does not carry yet', async () => {
     const record = aRecord({ revision: 3, pushedRevision: 2 });
-    await catalog.saveMany(asNew([record, aRecord()]));
+    await catalog.saveMany(asNew([record, aRecord()]), null);
     expect(await redis.client.zrange('{holdfast}:unpushed', 0, '-1')).toEqual([record.id]);
   });
 
@@ -106,7 +106,7 @@ describe('a page of new records', () => {
 describe('the index entries of a page', () => {
   it('are missed in every index, and only for the record that lacks one', async () => {
     const records = variety();
-    await catalog.saveMany(asNew(records));
+    await catalog.saveMany(asNew(records), null);
     for (const record of records) {
       const of = (key: string): boolean => !key.includes(':i:s:');
       for (const key of (await redis.client.keys('{holdfast}:i:*')).filter(of)) {
@@ -128,7 +128,7 @@ describe('a proven record', () => {
     const when = new Date('2026-01-01T00:00:00.000Z');
     const begin = async (): Promise<void> => {
       await redis.client.flushall();
-      await catalog.saveMany(asNew(records));
+      await catalog.saveMany(asNew(records), null);
       for (const { id } of records) {
         await redis.client.zadd('{holdfast}:intents', 1, id);
         await redis.client.set(`{holdfast}:intent:${id}`, 'x');
@@ -150,7 +150,7 @@ describe('a proven record', () => {
   it('is not verified when anything of it changed since it was read back', async () => {
     const [edited, followed, deleted, lost, same] = [1, 2, 3, 4, 5].map(() => aRecord());
     const all = [edited, followed, deleted, lost, same].filter((record) => record !== undefined);
-    await catalog.saveMany(asNew(all));
+    await catalog.saveMany(asNew(all), null);
     const proofs = await storedOf(all);
     const [one = aRecord(), two = aRecord(), three = aRecord(), four = aRecord()] = all;
     await catalog.save({ ...one, title: 'edited', revision: 2 });

@@ -1,5 +1,12 @@
 import type { DurabilityLevel } from '../config/index.js';
-import { redisEdge, unlessFenced, type RedisClient, type RedisKeys } from '../redis/index.js';
+import {
+  fenceArgument,
+  redisEdge,
+  unlessFenced,
+  type LeaseToken,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
 import { entryArguments, type ContentOf } from './index-entries.js';
 import { absentEntriesScript } from './index-scripts.js';
 import { createPageScript, provenScript } from './page-scripts.js';
@@ -22,9 +29,9 @@ export async function createPage(
   redis: RedisClient,
   keys: RedisKeys,
   records: readonly FreshRecord[],
-  { token, counts }: { token: string; counts: boolean },
+  { token, counts }: { token: LeaseToken; counts: boolean },
 ): Promise<boolean> {
-  const args: (string | number)[] = [token, counts ? '1' : '0', records.length];
+  const args: (string | number)[] = [fenceArgument(token), counts ? '1' : '0', records.length];
   for (const { pushedRevision, content } of records) args.push(pushedRevision, content);
   for (const argument of entryArguments(keys, records)) args.push(argument);
   return unlessFenced(await guarded(() => createPageScript(redis, [keys.prefix], args))) === 'created';

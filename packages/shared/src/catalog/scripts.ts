@@ -3,7 +3,7 @@ import { recordPrelude } from './record-prelude.js';
 import { savePrelude } from './save-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
 
-/** ARGV: fence token ('' = none), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
+/** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
 export const saveScript = defineScript(`${savePrelude}${leaseFenceIfAny}local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])

@@ -8,7 +8,7 @@ export {
 } from './connect-redis.js';
 export { connectionEpoch, serverOf } from './connection-epoch.js';
 export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-error.js';
-export { leaseFence, leaseFenceIfAny, unlessFenced } from './lease-fence.js';
+export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
