@@ -253,7 +253,10 @@ it('does not decide about a key while the catalog may have forgotten it', async 
   expect(await redis.client.keys(`{${prefix}}:idem*`)).toEqual([]);
   // Restored, as the recovery does with every key that it meets.
   const { claims } = a.deps.uploads;
-  await claims.restore([{ key: claimKey('anonymous', 'k'), print: '0'.repeat(32), id: 'x', keepMs: 60_000 }]);
+  await claims.restore(
+    [{ key: claimKey('anonymous', 'k'), print: '0'.repeat(32), id: 'x', keepMs: 60_000 }],
+    null,
+  );
   await vi.waitFor(async () => expect(await upload(a, data, { key: 'k' })).toMatchObject({ status: 422 }), {
     timeout: 5_000,
     interval: 200,

@@ -12,7 +12,7 @@ export const OVERLAP_MS = 3 * 60_000;
 /** What the steps of a page work with, in a run or for single assets. `running` is changed as it goes on. */
 export interface StepSession {
   deps: SyncDependencies;
-  /** Of the lease; null outside of any run. */
+  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
   token: LeaseToken;
   running: RunningRun;
   /** Of the page in hand, by record id or public id: what was to be done, and was not. */

@@ -10,7 +10,7 @@ import type { Step } from './reconcile-step.js';
  * between meets them as new once more.
  */
 export async function restoreClaims(
-  { deps, running, log }: SyncSession,
+  { deps, token, running, log }: SyncSession,
   assets: readonly HostAsset[],
   steps: readonly Step[],
 ): Promise<void> {
@@ -33,6 +33,6 @@ export async function restoreClaims(
       idFromPublicId(folder, asset.publicId) === id || carried.boundTo === bindingOf(folder, asset.assetId);
     return isOurs && keepMs > 0 ? [{ ...claim, id, keepMs }] : [];
   });
-  const restored = await deps.claims.restore(claims);
+  const restored = await deps.claims.restore(claims, token);
   if (restored > 0) log.info('sync.claims_restored', { count: restored });
 }

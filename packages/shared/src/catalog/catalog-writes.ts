@@ -67,7 +67,7 @@ export interface FailedAttempt {
 /**
  * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision
  * replace a newer one. What asks for a token takes that of a run's lease, and throws RUN_SUPERSEDED when another run holds
- * the lease. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
+ * the lease; what asks for none is as right when it comes late. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
  */
 export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');

@@ -225,6 +225,21 @@ it('forgets what was taken in once the host has that revision, and not what came
   expect(await catalog.findTakenIn(['a'])).toEqual(new Map());
 });
 
+it('never takes what was taken in for a later revision back to an earlier one, however late that is noted', async () => {
+  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x' }]);
+  await catalog.noteTakenIn([
+    { id: 'a', revision: 9, base: 'older' },
+    { id: 'b', revision: 2, base: 'y' },
+  ]);
+  expect(await catalog.findTakenIn(['a', 'b'])).toEqual(
+    new Map([
+      ['a', { revision: 12, base: 'x' }],
+      ['b', { revision: 2, base: 'y' }],
+    ]),
+  );
+  expect(await redis.client.ttl('{holdfast}:taken:a')).toBeGreaterThan(6 * 86_400);
+});
+
 it('costs less than 1,000 bytes a record with a description, a category and three tags, indexes included', async () => {
   const used = async (): Promise<number> =>
     Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);

@@ -10,6 +10,18 @@ import {
 /** Longer than the host is away. Then an edit there of the same field, before our push, is taken for the older one. */
 const KEPT_SECONDS = 7 * 86_400;
 
+/** ARGV: life in seconds, then id, revision and base of each. What was taken in for a later revision stays. */
+const noteScript = defineScript(`
+for i = 2, #ARGV, 3 do
+  local key, revision = KEYS[1] .. ':taken:' .. ARGV[i], ARGV[i + 1]
+  local known = string.match(redis.call('GET', key) or '', '^%d+')
+  if not known or tonumber(known) <= tonumber(revision) then
+    redis.call('SET', key, revision .. ':' .. ARGV[i + 2], 'EX', ARGV[1])
+  end
+end
+return 'ok'
+`);
+
 /** ARGV: id, revision that the host has. What was taken in for a later one since then stays. */
 const forgetScript = defineScript(`
 local key = KEYS[1] .. ':taken:' .. ARGV[1]
@@ -25,17 +37,16 @@ return 'ok'
 export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   return {
-    /** For records that were just saved with them. */
+    /**
+     * For records that were just saved with them. What was noted since for a later revision stays: by an older one, an edit
+     * would be told from the wrong text, and one side's would be lost.
+     */
     noteTakenIn: async (edits: readonly (TakenIn & { id: string })[]): Promise<void> => {
       if (edits.length === 0) return;
-      try {
-        const pipeline = redis.pipeline();
-        for (const { id, revision, base } of edits)
-          pipeline.set(keys.takenIn(id), `${String(revision)}:${base}`, 'EX', KEPT_SECONDS);
-        for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
-      } catch (error) {
-        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-      }
+      await run(noteScript, [
+        KEPT_SECONDS,
+        ...edits.flatMap(({ id, revision, base }) => [id, revision, base]),
+      ]);
     },
     findTakenIn: async (ids: readonly string[]): Promise<Map<string, TakenIn>> => {
       if (ids.length === 0) return new Map();

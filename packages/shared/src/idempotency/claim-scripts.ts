@@ -1,4 +1,4 @@
-import { defineScript, timePrelude } from '../redis/index.js';
+import { defineScript, leaseFenceIfAny, timePrelude } from '../redis/index.js';
 
 /** Lua shared with the script that accepts an upload, which finishes its claim in the same step. Needs timePrelude. */
 export const claimPrelude = /* lua */ `
@@ -77,10 +77,13 @@ finish_claim(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return 'finished'
 `);
 
-/** ARGV: key, id, print and ms to keep of each. Finished claims that Redis no longer knows; those it knows stay as they are. */
-export const restoreScript = defineScript(`${scripts}
+/**
+ * ARGV: fence token ('' = outside of any run), then key, id, print and ms to keep of each. Finished claims that Redis no longer
+ * knows; those it knows stay as they are. Answers how many, or 'fenced'.
+ */
+export const restoreScript = defineScript(`${scripts}${leaseFenceIfAny}
 local restored = 0
-for i = 1, #ARGV, 4 do
+for i = 2, #ARGV, 4 do
   if redis.call('EXISTS', claim_key(ARGV[i])) == 0 then
     finish_claim(ARGV[i], ARGV[i + 1], ARGV[i + 2], '', ARGV[i + 3])
     restored = restored + 1

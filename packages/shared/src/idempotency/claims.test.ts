@@ -88,9 +88,9 @@ it('decides nothing when the catalog is not the one that the caller knows', asyn
 
 it('restores what was forgotten, and changes nothing that is known', async () => {
   const restored = { key, print, id: newMediaId(), keepMs: 60_000 };
-  expect(await claims.restore([restored])).toBe(1);
+  expect(await claims.restore([restored], null)).toBe(1);
   expect(await redis.client.pttl(keys.claim(key))).toBeLessThanOrEqual(60_000);
-  expect(await claims.restore([{ ...restored, id: newMediaId() }])).toBe(0);
+  expect(await claims.restore([{ ...restored, id: newMediaId() }], null)).toBe(0);
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
     finished: { id: restored.id, print, duplicate: false },

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '../errors/index.js';
 import type { UploadClaim } from '../media/index.js';
-import { scriptEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import {
+  fenceArgument,
+  scriptEdge,
+  unlessFenced,
+  type LeaseToken,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
 import { claimScript, finishScript, releaseScript, renewScript, restoreScript } from './claim-scripts.js';
 
 /** How long a try may go without a renewal before another one takes it over. */
@@ -97,14 +104,15 @@ export function createClaims(
       const args = [claim.key, claim.id, claim.token, ...answer, CLAIM_KEPT_MS];
       return (await run(finishScript, args)) as 'finished' | 'taken';
     },
-    /** Answers how many were not known. */
-    restore: async (claims: readonly RestoredClaim[]): Promise<number> =>
-      claims.length === 0
-        ? 0
-        : ((await run(
-            restoreScript,
-            claims.flatMap(({ key, id, print, keepMs }) => [key, id, print, Math.ceil(keepMs)]),
-          )) as number),
+    /**
+     * Answers how many were not known. Throws RUN_SUPERSEDED where the token is not the lease's: what its run saw on the host
+     * may be gone by now, and would spend the key.
+     */
+    restore: async (claims: readonly RestoredClaim[], token: LeaseToken): Promise<number> => {
+      if (claims.length === 0) return 0;
+      const quadruples = claims.flatMap(({ key, id, print, keepMs }) => [key, id, print, Math.ceil(keepMs)]);
+      return unlessFenced(await run(restoreScript, [fenceArgument(token), ...quadruples])) as number;
+    },
   };
 }
 

@@ -66,7 +66,7 @@ it('accepts an upload under way whose claim was wiped, or restored from its asse
   await redis.client.flushall();
   expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
-  await claims.restore([{ key, id: record.id, print, keepMs: 60_000 }]);
+  await claims.restore([{ key, id: record.id, print, keepMs: 60_000 }], null);
   expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
   await held(other.id);
