@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createCatalog, encodeContent, type Catalog } from '../src/catalog/index.js';
 import { createIntents, type Intents } from '../src/intents/index.js';
 import { mediaStatuses, type MediaRecord } from '../src/media/index.js';
 import { redisKeys } from '../src/redis/index.js';
+import { snapshotLoading, type SnapshotRecord } from '../src/snapshot/index.js';
+import { createSyncState } from '../src/sync/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../src/testing/index.js';
-import { createCatalog, type Catalog } from '../src/catalog/index.js';
 
 const NOWHERE = '[*]';
 /** Only in the memory of the API, so no script makes its moves. */
@@ -13,13 +15,18 @@ const UNSTORED = 'deferred';
 let redis: RedisSandbox;
 let catalog: Catalog;
 let intents: Intents;
+let loading: ReturnType<typeof snapshotLoading>;
 beforeAll(async () => {
   redis = await startRedisSandbox();
   catalog = createCatalog(redis.client, redisKeys('holdfast'));
   intents = createIntents(redis.client, redisKeys('holdfast'));
 });
 afterAll(() => redis.close());
-beforeEach(() => redis.client.flushall());
+beforeEach(async () => {
+  await redis.client.flushall();
+  const token = await createSyncState(redis.client, redisKeys('holdfast')).acquire();
+  loading = snapshotLoading(redis.client, redisKeys('holdfast'), token ?? '');
+});
 
 const drawing = await readFile(new URL('../../../docs/states.md', import.meta.url), 'utf8');
 const drawn = [...drawing.matchAll(/^ {2}(\S+) --> (\S+) : (.+)$/gm)].flatMap(
@@ -41,6 +48,19 @@ const prove: Step = async ({ id }) =>
     (await catalog.findStored([id])).filter((one) => one !== null),
   );
 
+const edited = (record: MediaRecord): MediaRecord => ({
+  ...record,
+  revision: record.revision + 1,
+  title: 'edited',
+});
+const load =
+  (status: SnapshotRecord['status'], change = (record: MediaRecord): MediaRecord => record): Step =>
+  (record) => {
+    const { id, pushedRevision } = record;
+    const content = encodeContent(change(record));
+    return loading.loadRecords([{ kind: 'record', id, status, pushedRevision, content }]);
+  };
+
 /** The ways into each state that is stored. */
 const ways: Record<string, readonly Step[]> = {
   [NOWHERE]: [],
@@ -54,7 +74,8 @@ const ways: Record<string, readonly Step[]> = {
 /** Every function that changes records; the revision after the present one, and the present one again. */
 const steps: readonly (readonly [name: string, step: Step])[] = [
   ['save', (record) => catalog.save(record)],
-  ['save', (record) => catalog.save({ ...record, revision: record.revision + 1, title: 'edited' })],
+  ['save', (record) => catalog.save(edited(record))],
+  ['save', (record) => catalog.saveMany([{ record, expect: 'absent' }], null)],
   ['accept', (record) => intents.accept({ record, committed: true })],
   ['markVerified', verify],
   ['markProven', prove],
@@ -66,7 +87,31 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['reindex', ({ id }) => catalog.reindex([id])],
   ['beginDelete', ({ id }) => catalog.beginDelete(id)],
   ['finishDelete', ({ id }) => catalog.finishDelete(id)],
+  ['abandon', ({ id }) => intents.abandon(id, null)],
+  ['loadTombstones', ({ id }) => loading.loadTombstones([{ kind: 'tombstone', id, deletedMs: 1 }])],
+  ['loadRecords', load('saving')],
+  ['loadRecords', load('saving', edited)],
+  ['loadRecords', load('missing')],
+  ['loadRecords', load('missing', edited)],
+  ['loadRecords', load('deleting')],
+  ['loadRecords', load('deleting', edited)],
 ];
+
+/** They run the script of `save`. */
+const otherSaves = ['saveIf', 'saveMany'];
+const reads = [
+  'find',
+  'findStored',
+  'list',
+  'withSha256',
+  'counts',
+  'indexGaps',
+  'lackingEntries',
+  'isTombstoned',
+];
+/** No record is touched by these. */
+const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
+const ofIntentsAlone = ['open', 'describe', 'placeOf', 'beat', 'drop', 'kill', 'bury', 'stale', 'retry'];
 
 const statusNow = async (id: string): Promise<string> => (await catalog.find(id))?.status ?? NOWHERE;
 
@@ -78,6 +123,12 @@ it('draws every status', () => {
   expect(Object.keys(ways).toSorted()).toEqual(
     [...mediaStatuses.filter((status) => status !== UNSTORED), NOWHERE].toSorted(),
   );
+});
+
+it('tries every function that could make a move', () => {
+  const functions = [catalog, intents, loading].flatMap((all) => Object.keys(all));
+  const known = [...steps.map(([name]) => name), ...otherSaves, ...reads, ...takenIn, ...ofIntentsAlone];
+  expect(new Set(known)).toEqual(new Set(functions));
 });
 
 describe.each(Object.entries(ways))('from %s', (from, way) => {

@@ -62,8 +62,8 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
     const { records, tombstones, open } = decodeBatch(batch);
     lines.records += records.length;
     lines.tombstones += tombstones.length;
-    await loading.tombstones(tombstones);
-    const outcomes = await loading.records(records);
+    await loading.loadTombstones(tombstones);
+    const outcomes = await loading.loadRecords(records);
     loaded.created += outcomes.filter((word) => word === 'created' || word === 'updated').length;
     const there = new Set(
       records.flatMap(({ id }, index) => (isThere.has(outcomes[index] ?? 'stale') ? id : [])),

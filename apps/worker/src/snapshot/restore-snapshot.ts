@@ -88,7 +88,7 @@ async function loadDeletions(
   const deletions = deletionFiles(folder, files);
   const loading = snapshotLoading(redis, keys, token);
   for (let start = 0; start < deletions.length; start += BATCH)
-    await loading.tombstones(
+    await loading.loadTombstones(
       deletions.slice(start, start + BATCH).map(({ id, file }) => {
         return { kind: 'tombstone', id, deletedMs: Date.parse(file.storedAt) };
       }),

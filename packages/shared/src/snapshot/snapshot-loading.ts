@@ -76,7 +76,7 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
   const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
     unlessFenced(await edge(script, [token, ...args]));
   return {
-    tombstones: async (lines: readonly SnapshotTombstone[]): Promise<void> => {
+    loadTombstones: async (lines: readonly SnapshotTombstone[]): Promise<void> => {
       if (lines.length > 0)
         await run(
           tombstonesScript,
@@ -84,7 +84,7 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
         );
     },
     /** In the order of the lines. */
-    records: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+    loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
       if (lines.length === 0) return [];
       const isFresh =
         lines.every(({ status }) => status === 'saving') &&
