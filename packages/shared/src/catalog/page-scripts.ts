@@ -2,6 +2,7 @@ import { defineScript, leaseFenceIfAny } from '../redis/index.js';
 import { entryReader } from './index-entries.js';
 import { recordPrelude } from './record-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
+import { endIntents } from './shared-steps.js';
 
 // Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
 // nothing: they only look whether all is as the caller found it, and write.
@@ -59,7 +60,7 @@ export const provenScript = defineScript(`${recordPrelude}
 local answers = {}
 for first = 1, #ARGV, 3000 do
   local last = math.min(first + 2999, #ARGV)
-  local keys, lines, ids, intents, statuses = {}, {}, {}, {}, {}
+  local keys, lines, ids, statuses = {}, {}, {}, {}
   for i = first, last, 3 do keys[#keys + 1] = record_key(ARGV[i]) end
   for n, text in ipairs(redis.call('MGET', unpack(keys))) do
     local at = first + 3 * (n - 1)
@@ -71,7 +72,6 @@ for first = 1, #ARGV, 3000 do
       lines[#lines + 1] = keys[n]
       lines[#lines + 1] = ARGV[at + 2] .. string.sub(text, cut)
       ids[#ids + 1] = id
-      intents[#intents + 1] = p .. ':intent:' .. id
       local list = statuses[status]
       if not list then list = {}; statuses[status] = list end
       list[#list + 1] = id
@@ -79,8 +79,7 @@ for first = 1, #ARGV, 3000 do
   end
   if #ids > 0 then
     redis.call('MSET', unpack(lines))
-    redis.call('ZREM', p .. ':intents', unpack(ids))
-    redis.call('DEL', unpack(intents))
+    ${endIntents}
     for status, list in pairs(statuses) do
       if status ~= 'v' then redis.call('ZREM', p .. ':i:s:' .. status, unpack(list)) end
     end

@@ -2,6 +2,7 @@ import { defineScript, leaseFenceIfAny } from '../redis/index.js';
 import { recordPrelude } from './record-prelude.js';
 import { savePrelude } from './save-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
+import { endIntent, eraseRecord, setDeleting } from './shared-steps.js';
 
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
 export const saveScript = defineScript(`${savePrelude}${leaseFenceIfAny}local outcomes = {}
@@ -28,8 +29,7 @@ for i = 3, #ARGV, 3 do
       set_status(id, measured, 'v', c[CREATED])
       measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[i + 2]), 0
       write(id, measured, content)
-      redis.call('ZREM', p .. ':intents', id)
-      redis.call('DEL', p .. ':intent:' .. id)
+      ${endIntent}
       word = 'verified'
     end
   end
@@ -117,11 +117,7 @@ local expected = tonumber(ARGV[2])
 if measured[STATUS] == 'x' then return 'deleting' end
 if expected ~= 0 and c[REV] ~= expected then return 'conflict' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)
-redis.call('ZREM', p .. ':intents', id)
-redis.call('DEL', p .. ':intent:' .. id)
-redis.call('ZREM', p .. ':unpushed', id)
-set_status(id, measured, 'x', c[CREATED])
-write(id, measured, content)
+${setDeleting}
 note_change()
 return 'deleting'
 `);
@@ -141,8 +137,6 @@ end
 bury(id)
 if ARGV[2] ~= '' then bury('cld-' .. ARGV[2]) end
 if not measured then return 'absent' end
-each_index(id, content, remove_entry)
-redis.call('ZREM', p .. ':i:s:x', id)
-redis.call('DEL', record_key(id))
+${eraseRecord}
 return 'deleted'
 `);

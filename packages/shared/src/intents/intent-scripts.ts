@@ -1,4 +1,5 @@
 import { savePrelude } from '../catalog/save-prelude.js';
+import { endIntent, eraseRecord } from '../catalog/shared-steps.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
 import { addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript, timePrelude } from '../redis/index.js';
@@ -131,8 +132,7 @@ return 'dead'
 /** ARGV: ids. Forgets intents that led to nothing. */
 export const dropScript = defineScript(`${timePrelude}
 for _, id in ipairs(ARGV) do
-  redis.call('ZREM', p .. ':intents', id)
-  redis.call('DEL', p .. ':intent:' .. id)
+  ${endIntent}
 end
 return 'ok'
 `);
@@ -153,9 +153,7 @@ local measured, content = read(id)
 if not measured then return 'absent' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)
 redis.call('ZREM', p .. ':unpushed', id)
-if measured[STATUS] ~= 'v' and measured[STATUS] ~= '' then redis.call('ZREM', p .. ':i:s:' .. measured[STATUS], id) end
-each_index(id, content, remove_entry)
-redis.call('DEL', record_key(id))
+${eraseRecord}
 note_change()
 return 'removed'
 `);

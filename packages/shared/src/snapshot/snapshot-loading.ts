@@ -2,6 +2,7 @@ import { statusCode } from '../catalog/index.js';
 import { createPage } from '../catalog/page-writes.js';
 import { recordPrelude } from '../catalog/record-prelude.js';
 import { savePrelude } from '../catalog/save-prelude.js';
+import { setDeleting } from '../catalog/shared-steps.js';
 import {
   defineScript,
   leaseFence,
@@ -21,11 +22,8 @@ for i = 2, #ARGV, 2 do
   redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
   local measured, content = read(id)
   if measured and measured[STATUS] ~= 'x' then
-    redis.call('ZREM', p .. ':intents', id)
-    redis.call('DEL', p .. ':intent:' .. id)
-    redis.call('ZREM', p .. ':unpushed', id)
-    set_status(id, measured, 'x', indexed(content)[CREATED])
-    write(id, measured, content)
+    local c = indexed(content)
+    ${setDeleting}
   end
 end
 return {}
