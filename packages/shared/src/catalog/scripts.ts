@@ -1,4 +1,4 @@
-import { defineScript, leaseFenceIfAny } from '../redis/index.js';
+import { defineScript, leaseFenceIfAny, type Script } from '../redis/index.js';
 import { recordPrelude } from './record-prelude.js';
 import { savePrelude } from './save-prelude.js';
 import { entryWritesPrelude } from './script-prelude.js';
@@ -60,35 +60,28 @@ write(id, measured, content)
 return 'noted'
 `);
 
-/** ARGV: fence token, then ids. Only records that were settled become missing: never one being saved or deleted. */
-export const missingScript = defineScript(`${recordPrelude}${leaseFenceIfAny}local outcomes = {}
+/** ARGV: fence token ('' = outside of any run), then ids. Answers for each the word where it had one of these statuses, else 'kept'. */
+const moveScript = ({ from, to, word }: { from: readonly string[]; to: string; word: string }): Script =>
+  defineScript(`${recordPrelude}${leaseFenceIfAny}
+local outcomes = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)
-  if measured and (measured[STATUS] == 'v' or measured[STATUS] == 'f') then
-    set_status(id, measured, 'm', indexed(content)[CREATED])
+  if measured and (${from.map((status) => `measured[STATUS] == '${status}'`).join(' or ')}) then
+    set_status(id, measured, '${to}', indexed(content)[CREATED])
     write(id, measured, content)
     note_change()
-    outcomes[#outcomes + 1] = 'missing'
+    outcomes[#outcomes + 1] = '${word}'
   else outcomes[#outcomes + 1] = 'kept' end
 end
 return outcomes
 `);
 
-/** ARGV: fence token, then ids that the host has again: missing -> saving, so that they are verified anew. */
-export const restoreScript = defineScript(`${recordPrelude}${leaseFenceIfAny}local outcomes = {}
-for i = 2, #ARGV do
-  local id = ARGV[i]
-  local measured, content = read(id)
-  if measured and measured[STATUS] == 'm' then
-    set_status(id, measured, 's', indexed(content)[CREATED])
-    write(id, measured, content)
-    note_change()
-    outcomes[#outcomes + 1] = 'restored'
-  else outcomes[#outcomes + 1] = 'kept' end
-end
-return outcomes
-`);
+/** Only records that were settled become missing: never one being saved or deleted. */
+export const missingScript = moveScript({ from: ['v', 'f'], to: 'm', word: 'missing' });
+
+/** For ids that the host has again: missing -> saving, so that they are verified anew. */
+export const restoreScript = moveScript({ from: ['m'], to: 's', word: 'restored' });
 
 /** ARGV: id, revision that the host now carries. */
 export const pushedScript = defineScript(`${recordPrelude}
