@@ -1,8 +1,9 @@
 import { savePrelude } from '../catalog/save-prelude.js';
 import { endIntent, eraseRecord } from '../catalog/shared-steps.js';
 import { claimPrelude } from '../idempotency/claim-scripts.js';
-import { addJobScript, backlogScript } from '../jobs/index.js';
+import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript, timePrelude } from '../redis/index.js';
+import { ACCEPT_VALUES, acceptLocals } from './acceptance.js';
 
 /**
  * `open(id, publicId, largest backlog)` opens a live intent unless too many jobs wait, or what an earlier try under this id left
@@ -51,17 +52,16 @@ redis.call('HSET', key, 'publicId', ARGV[2])
 return 'noted'
 `);
 
+const JOB_ARGUMENTS = ADD_JOB_KEYS + ADD_JOB_VALUES;
+
 /**
- * For each upload thirteen values, then twelve for each of its jobs: id, pushedRevision, content, '1' = also when the intent is
- * gone (its asset is committed, nobody may destroy it), then of a claim: key ('' = none), token, print, keep ms, '1' = only
- * while no other try has it; then of an intent to open for an upload to come: id ('' = none), publicId, largest backlog; then the
- * number of jobs, and of each nine keys and three values (job-insert.ts).
- * live -> settled, the record in the catalog as saving, the claim done and the jobs added, in one step. A swept intent
- * refuses, and so does a claim that another try has. Where the intent was wiped with Redis, a record under this id says
- * that a sync has found the asset with its commit mark. Answers two words for each: of the upload, and of the intent to open.
+ * ARGV: of each upload what acceptArguments gives. live -> settled, the record in the catalog as saving, the claim done and the
+ * jobs added, in one step. A swept intent refuses, and so does a claim that another try has. Where the intent was wiped with
+ * Redis, a record under this id says that a sync has found the asset with its commit mark. Answers two words for each: of the
+ * upload, and of the intent to open.
  */
 export const acceptScript = defineScript(`${savePrelude}${claimPrelude}${openPrelude}${addJobScript}
-local function accept(id, pushed, content, committed, claim, token, print, keep_ms, exclusive)
+local function accept(${acceptLocals})
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
   if state == 'dead' then return 'dead' end
@@ -80,23 +80,25 @@ end
 local answers = {}
 local at = 1
 while at < #ARGV do
-  local answer = accept(unpack(ARGV, at, at + 8))
-  local last = at + 12 + 12 * ARGV[at + 12]
+  local ${acceptLocals} = unpack(ARGV, at, at + ${String(ACCEPT_VALUES - 1)})
+  local first = at + ${String(ACCEPT_VALUES)}
+  at = first + ${String(JOB_ARGUMENTS)} * jobs
+  local answer = accept(${acceptLocals})
   local opened = ''
   if answer == 'accepted' then
     local unqueued = false
-    for job = at + 13, last, 12 do
+    for job = first, at - 1, ${String(JOB_ARGUMENTS)} do
+      local values = job + ${String(ADD_JOB_KEYS)}
       -- The record is in the catalog by now: nothing that fails from here on may undo it. The sweep adds what is lacking.
-      if not pcall(add_job, { unpack(ARGV, job, job + 8) }, { unpack(ARGV, job + 9, job + 11) }) then unqueued = true end
+      if not pcall(add_job, { unpack(ARGV, job, values - 1) }, { unpack(ARGV, values, values + ${String(ADD_JOB_VALUES - 1)}) }) then unqueued = true end
     end
     if unqueued then answer = 'unqueued' end
-    if ARGV[at + 9] ~= '' then
-      local ok, word = pcall(open, unpack(ARGV, at + 9, at + 11))
+    if next_id ~= '' then
+      local ok, word = pcall(open, next_id, next_public_id, next_backlog)
       if ok then opened = word end
     end
   end
   answers[#answers + 1] = { answer, opened }
-  at = last + 1
 end
 return answers
 `);

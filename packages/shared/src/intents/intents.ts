@@ -1,9 +1,5 @@
 import type { ErrorCode } from '../errors/index.js';
 import { createTurnBatch } from '../batch/index.js';
-import { encodeContent } from '../catalog/index.js';
-import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
-import type { JobInsert } from '../jobs/index.js';
-import type { MediaRecord } from '../media/index.js';
 import {
   fromRedisError,
   scriptEdge,
@@ -11,6 +7,7 @@ import {
   type RedisKeys,
   type ScriptArgument,
 } from '../redis/index.js';
+import { acceptArguments, type Acceptance } from './acceptance.js';
 import {
   abandonScript,
   acceptScript,
@@ -35,34 +32,6 @@ export interface StaleIntent {
   publicId: string;
   /** How often the jobs of a settled intent have been added again. */
   tries: number;
-}
-
-/** The claim that an accepted upload fulfils. `print`: the fingerprint of its request. */
-export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
-  print: string;
-  /** For an upload under way: it is refused when another try has the claim. What is committed counts in any case. */
-  exclusive: boolean;
-}
-
-/** An upload that is there in full. */
-interface Acceptance {
-  record: MediaRecord;
-  /** Also when intent or claim are not there any more: the asset carries the commit mark. */
-  committed?: boolean;
-  claim?: FulfilledClaim | null;
-  /** Added in the same step. */
-  jobs?: readonly JobInsert[];
-  /** An intent that is opened in the same step; null for none. */
-  next?: NextUpload | null;
-}
-
-/** An upload to come. */
-export interface NextUpload {
-  id: string;
-  publicId: string;
-  maxBacklog: number;
-  /** Called when its intent is open, before the acceptance is answered. */
-  onOpened: () => void;
 }
 
 /**
@@ -155,28 +124,3 @@ export function createIntents(
 
 /** What `createIntents` gives. The API opens and accepts; the sweeps of the worker finish or undo. */
 export type Intents = ReturnType<typeof createIntents>;
-
-function acceptArguments({
-  record,
-  committed = false,
-  claim = null,
-  jobs = [],
-  next = null,
-}: Acceptance): ScriptArgument[] {
-  return [
-    record.id,
-    record.pushedRevision,
-    encodeContent(record),
-    committed ? '1' : '0',
-    claim?.key ?? '',
-    claim?.token ?? '',
-    claim?.print ?? '',
-    CLAIM_KEPT_MS,
-    claim?.exclusive === true ? '1' : '0',
-    next?.id ?? '',
-    next?.publicId ?? '',
-    next?.maxBacklog ?? '',
-    jobs.length,
-    ...jobs.flatMap(({ keys, values }) => [...keys, ...values]),
-  ];
-}

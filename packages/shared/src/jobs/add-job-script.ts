@@ -1,7 +1,8 @@
 import { addStandardJob } from 'bullmq/dist/cjs/scripts/addStandardJob-9.js';
 
-/** How many keys that script has; three values follow them. */
+/** How many keys that script has, and how many values follow them. */
 export const ADD_JOB_KEYS = addStandardJob.keys;
+export const ADD_JOB_VALUES = 3;
 
 /**
  * Lua for scripts that add jobs in the same step as something else: `add_job(keys, arguments)` is the script with which

@@ -1,4 +1,4 @@
-export { addJobScript } from './add-job-script.js';
+export { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript } from './add-job-script.js';
 export { backlogScript } from './backlog-script.js';
 export { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 export type { JobInsert } from './job-insert.js';

@@ -1,6 +1,6 @@
 import type { Job, Queue } from 'bullmq';
 import { HoldfastError } from '../errors/index.js';
-import { ADD_JOB_KEYS } from './add-job-script.js';
+import { ADD_JOB_KEYS, ADD_JOB_VALUES } from './add-job-script.js';
 
 /** One job as BullMQ's script adds it: the keys that it touches and its arguments, in BullMQ's own order and encoding. */
 export interface JobInsert {
@@ -16,8 +16,6 @@ type AddToTransaction = (
   client: { runCommand(name: string, args: Sent): number },
   ...rest: unknown[]
 ) => Promise<unknown>;
-
-const VALUES = 3;
 
 /**
  * What BullMQ would send to add this job, without sending it: for scripts that add the job themselves, in the same step as
@@ -39,7 +37,7 @@ export async function insertOf(
   };
   const backend = queue.backend as unknown as { addJobToTransaction: AddToTransaction };
   await backend.addJobToTransaction(recorder, jobData, jobId);
-  if (!command.startsWith('addStandardJob:') || sent.length !== ADD_JOB_KEYS + VALUES)
+  if (!command.startsWith('addStandardJob:') || sent.length !== ADD_JOB_KEYS + ADD_JOB_VALUES)
     throw new HoldfastError('INTERNAL', `BullMQ adds this job with ${command}`);
   return { keys: sent.slice(0, ADD_JOB_KEYS) as string[], values: sent.slice(ADD_JOB_KEYS) };
 }
