@@ -37,6 +37,16 @@ const rules = [
     to: { path: '^packages/[^/]+/src/', pathNot: '/index[.]ts$' },
   },
   {
+    name: 'features-meet-at-their-index',
+    comment:
+      'A feature of packages/shared imports another one by its index.ts, and the Lua of its scripts by its lua.ts.',
+    from: { path: '^packages/shared/src/([^/]+)/' },
+    to: {
+      path: '^packages/shared/src/[^/]+/',
+      pathNot: ['^packages/shared/src/$1/', '^packages/shared/src/[^/]+/(index|lua)[.]ts$'],
+    },
+  },
+  {
     name: 'testing-only-in-tests',
     comment: 'Test tools and the emulator never reach production.',
     from: { path: '^(apps|packages)/', pathNot: `${tests}|^packages/cloudinary-emulator/` },

@@ -8,6 +8,7 @@ export type {
   VerifiedOutcome,
 } from './catalog-writes.js';
 export type { ContentOf } from './index-entries.js';
+export { createPage, type FreshRecord } from './page-writes.js';
 export { pageAfter } from './index-pages.js';
 export type { Position } from './list-cursor.js';
 export type { ListQuery, MediaPage } from './list-media.js';

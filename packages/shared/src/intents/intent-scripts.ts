@@ -1,6 +1,5 @@
-import { savePrelude } from '../catalog/save-prelude.js';
-import { endIntent, eraseRecord } from '../catalog/shared-steps.js';
-import { claimPrelude } from '../idempotency/claim-scripts.js';
+import { endIntent, eraseRecord, savePrelude } from '../catalog/lua.js';
+import { claimPrelude } from '../idempotency/lua.js';
 import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript, timePrelude } from '../redis/index.js';
 import { ACCEPT_VALUES, acceptLocals } from './acceptance.js';

@@ -1,8 +1,5 @@
-import { statusCode } from '../catalog/index.js';
-import { createPage } from '../catalog/page-writes.js';
-import { recordPrelude } from '../catalog/record-prelude.js';
-import { savePrelude } from '../catalog/save-prelude.js';
-import { setDeleting } from '../catalog/shared-steps.js';
+import { createPage, statusCode } from '../catalog/index.js';
+import { recordPrelude, savePrelude, setDeleting } from '../catalog/lua.js';
 import {
   defineScript,
   leaseFence,

@@ -1,4 +1,4 @@
-import type { HostBudget } from '../media-host/media-host.js';
+import type { HostBudget } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
 import type { SyncProblem, SyncRun } from './sync-run.js';

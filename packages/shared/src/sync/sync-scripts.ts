@@ -1,4 +1,4 @@
-import { recordPrelude } from '../catalog/record-prelude.js';
+import { recordPrelude } from '../catalog/lua.js';
 import { defineScript, leaseFence } from '../redis/index.js';
 
 /**

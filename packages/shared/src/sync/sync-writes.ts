@@ -1,4 +1,4 @@
-import type { HostBudget } from '../media-host/media-host.js';
+import type { HostBudget } from '../media-host/index.js';
 import {
   fromRedisError,
   unlessFenced,
