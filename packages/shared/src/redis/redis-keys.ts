@@ -1,5 +1,6 @@
 /**
- * Every key that Holdfast itself keeps in Redis, in one place. All of them (and all of BullMQ's) carry the same
+ * Every key that Holdfast itself keeps in Redis, listed in one place. Scripts spell the names again, after the hash tag that they
+ * are given, and a test finds each of them here (lua-keys.test.ts). All of them (and all of BullMQ's) carry the same
  * hash tag, so that any set of them may be used in one script or transaction, also on Redis Cluster; the price is
  * that one deployment lives on one master (docs/decisions/0004-one-slot.md).
  */
