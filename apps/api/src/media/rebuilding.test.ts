@@ -43,8 +43,27 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   await client.set(keys.syncRun, JSON.stringify({ run: { trigger: 'recovery' }, progress: {} }));
   time += 60_000;
   expect(await isOn()).toBe(true);
+  // A run that ended without having looked at the whole host has not refilled it.
   await client.del(keys.syncRun);
+  time += 60_000;
+  expect(await isOn()).toBe(true);
+  await client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
   expect(await isOn()).toBe(false);
+});
+
+it('is on for a process that began after the loss, where the host has media', async () => {
+  const { client } = redis;
+  await client.flushall();
+  await client.set(keys.born, '3');
+  const begun = (isNew: boolean) =>
+    watchRebuilding({
+      syncState: createSyncState(client, keys),
+      redis: client,
+      keys,
+      newCatalog: { isNew: () => Promise.resolve(isNew) },
+    });
+  expect(await begun(true).isOn()).toBe(false);
+  expect(await begun(false).isOn()).toBe(true);
 });
 
 it('is off for who looks first when the recovery has run', async () => {

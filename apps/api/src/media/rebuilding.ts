@@ -25,46 +25,39 @@ export interface RebuildingOptions {
 const KNOWN_FOR_MS = 1_000;
 /** So often a catalog that no worker has begun yet is asked for its beginning. */
 const GET_TO_KNOW_MS = 10_000;
-/** From the new beginning of a catalog to the start of the run that refills it. */
-const RUN_BEGINS_WITHIN_MS = 5_000;
 
 /**
- * On while a recovery run is under way, and from the moment this process sees that the catalog it knew is gone until that
- * run begins, or has ended; also while no worker has begun a catalog that is not new (new-catalog.ts). That it is on is asked at most once
- * a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
+ * On while a recovery run is under way, and while nobody has looked at the whole host since the catalog began, where it is
+ * not the one that this process knew, or not a new one (new-catalog.ts): what it lacks is not unknown then. That it is on is
+ * asked at most once a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const { syncState, redis, keys, newCatalog, now = () => performance.now() } = options;
   let knownOnAt = -Infinity;
   let askedAt = -Infinity;
   let bornSeen: string | null = null;
-  let lostAt = -Infinity;
+  let lost = false;
   const getToKnow = async (): Promise<void> => {
     const born = await redis.get(keys.born);
     bornSeen ??= born;
     if (born === null && bornSeen === null) await newCatalog.isNew();
   };
-  /** Who looks late sees the new beginning only when the run is over. What tells of completed runs went with the catalog. */
-  const isRefilled = async (): Promise<boolean> =>
-    syncState.readMarks().then(
-      ({ lastFullAt }) => lastFullAt !== null,
-      () => false,
-    );
   return {
     bornSeen: () => bornSeen,
     isOn: async () => {
       const time = now();
       if (time - knownOnAt < KNOWN_FOR_MS) return true;
-      const [running, born] = await Promise.all([
+      const [running, born, marks] = await Promise.all([
         syncState.readRunning().catch(() => null),
         redis.get(keys.born).catch(() => undefined),
+        syncState.readMarks().catch(() => null),
       ]);
-      if (born !== undefined && bornSeen !== null && born !== bornSeen) lostAt = time;
+      if (born !== undefined && bornSeen !== null && born !== bornSeen) lost = true;
       if (typeof born === 'string') bornSeen = born;
-      const on =
-        running?.run.trigger === 'recovery' ||
-        (time - lostAt < RUN_BEGINS_WITHIN_MS && !(await isRefilled())) ||
-        (born === null && bornSeen === null && !(await newCatalog.isNew()));
+      // What tells of completed runs went with the catalog.
+      const isFilled = marks?.lastFullAt !== null;
+      if (isFilled) lost = false;
+      const on = running?.run.trigger === 'recovery' || (!isFilled && (lost || !(await newCatalog.isNew())));
       if (on) knownOnAt = time;
       return on;
     },

@@ -294,3 +294,13 @@ function shuffle<T>(items: readonly T[], seed: number): T[] {
     .toSorted((a, b) => a.at - b.at)
     .map(({ item }) => item);
 }
+
+it('waits for the recovery of an emptied catalog: what was deleted must not come in', async () => {
+  const rig = await openRig({ emptied: true });
+  const asset = await rig.upload();
+  await expect(rig.refresh('changed', asset)).rejects.toBeInstanceOf(HandBack);
+  expect(await rig.records()).toEqual([]);
+  await rig.sync();
+  await rig.refresh('changed', asset);
+  expect(await rig.records()).toHaveLength(1);
+});

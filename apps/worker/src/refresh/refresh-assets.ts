@@ -19,6 +19,7 @@ const ROUNDS = 3;
 /** The host may be away for longer than the tries of a job last; after this time a sync has seen it all. */
 const WAIT_FOR_HOST_MS = 20 * 60_000;
 const ASK_AGAIN_MS = 30_000;
+const UNTIL_REFILLED_MS = 2_000;
 const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
 
 /**
@@ -28,6 +29,9 @@ const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 
  */
 export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh'> {
   return async (payload, context) => {
+    // The tombstones, too, come back with the recovery.
+    if ((await deps.state.readMarks()).lastFullAt === null)
+      throw new HandBack('the catalog is to be refilled first', UNTIL_REFILLED_MS);
     try {
       await refresh(payload, context, deps);
     } catch (error) {

@@ -85,7 +85,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
   });
 
   it('reports only, when asked for a dry run', async () => {
-    const rig = await openSyncRig(sandbox, kind);
+    const rig = await openSyncRig(sandbox, kind, { emptied: true });
     await rig.upload();
     expect(await rig.sync({ dryRun: true })).toMatchObject({ result: 'ok', created: 1, dryRun: true });
     expect(await rig.records()).toEqual([]);

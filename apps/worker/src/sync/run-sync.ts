@@ -1,5 +1,5 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
-import type { RunningRun, SyncRun } from '@holdfast/shared/sync';
+import type { RunningRun, SyncMarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-handler.js';
 import { createDriftNotes } from '../sync-run/drift-notes.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
@@ -73,9 +73,11 @@ async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): P
     // Another worker may have done ours while we looked the other way.
     if (await isDone(payload, deps)) return;
   }
+  const marks = await deps.state.readMarks();
+  if (await isRefilledSince(payload, lastFullRun, deps)) return;
   const running = beginRun({
-    payload,
-    marks: await deps.state.readMarks(),
+    payload: await inItsStead(payload, marks, deps),
+    marks,
     lastSequence: await deps.state.lastSequence(),
     lastListed: lastFullRun?.listed ?? null,
     fullIntervalHours: deps.settings.sync.fullIntervalHours,
@@ -120,6 +122,33 @@ async function isDone({ runId }: SyncPayload, { state }: SyncDependencies): Prom
   if (runId === undefined) return false;
   const run = await state.findRun(runId);
   return run !== null && run.finishedAt !== null && run.result !== 'failed';
+}
+
+/**
+ * A catalog that was emptied, or is new, is refilled before anything else is concluded from it: to any other run what only
+ * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
+ * first is the recovery.
+ */
+async function inItsStead(
+  payload: SyncPayload,
+  { lastFullAt }: SyncMarks,
+  { redis, keys, now }: SyncDependencies,
+): Promise<SyncPayload> {
+  if (lastFullAt !== null || payload.dryRun || payload.trigger === 'recovery') return payload;
+  // The watch need not ask for one any more.
+  await redis.set(keys.born, now(), 'NX');
+  return { ...payload, trigger: 'recovery', mode: 'full' };
+}
+
+/** Whether another run has been the recovery that this job was to be. */
+async function isRefilledSince(
+  { trigger }: SyncPayload,
+  lastFullRun: SyncRun | null,
+  { redis, keys }: SyncDependencies,
+): Promise<boolean> {
+  if (trigger !== 'recovery' || lastFullRun?.trigger !== 'recovery') return false;
+  const born = await redis.get(keys.born);
+  return born !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(born);
 }
 
 /** Schedules name no run: the one that their job left behind is told by its trigger. */

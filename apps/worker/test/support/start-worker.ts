@@ -32,6 +32,9 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+/** When a catalog that is not new was looked at last. */
+const LONG_AGO = new Date(0).toISOString();
+
 /** No sync of its own accord, so that a test sees only what it asked for. */
 const quiet = { AUTO_SYNC_ON_STARTUP: 'false', SAVE_BACKOFF_MS: '20', LOG_LEVEL: 'silent' };
 
@@ -51,6 +54,7 @@ export async function openBench(
   await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
   // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
   await sandbox.client.set(keys.born, Date.now());
+  await sandbox.client.hset(keys.syncState, 'lastFullAt', LONG_AGO);
   const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
   const intents = createIntents(client, keys);
   const workers: Service[] = [];

@@ -58,11 +58,13 @@ export type RunJob = (
 export interface SyncRigOptions {
   env?: Environment;
   emulator?: EmulatorOptions;
+  /** Nobody has looked at the host since the catalog began. Else somebody has, long ago. */
+  emptied?: boolean;
   /** Wraps the host that the worker sees, for what no host does by itself. */
   seenBy?: (host: MediaHost) => MediaHost;
 }
 
-/** What a fleet needs for a sync, on an emptied Redis; closed when the test ends. */
+/** What a fleet needs for a sync, on a Redis without a record; closed when the test ends. */
 export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options: SyncRigOptions = {}) {
   await sandbox.client.flushall();
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-sync-'));
@@ -91,6 +93,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     return client;
   };
   const redis = await connect('background');
+  if (options.emptied !== true) await redis.hset(keys.syncState, 'lastFullAt', new Date(0).toISOString());
   const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
   onTestFinished(() => queues.close());
   await queues.queues.save.waitUntilReady();

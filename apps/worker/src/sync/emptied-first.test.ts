@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HandBack } from '@holdfast/shared/jobs';
+import { removeRecord } from '@holdfast/shared/removal';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { lasting, openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+const open = (): Promise<SyncRig> =>
+  openSyncRig(sandbox, 'cloudinary', { env: { CATALOG_SNAPSHOT: 'true' } });
+
+describe('on an emptied catalog', () => {
+  it.each([
+    ['asked for by a person', { trigger: 'manual', mode: 'incremental' }],
+    ['after an upload', { trigger: 'upload', mode: 'incremental' }],
+    ['of the schedule', { trigger: 'schedule', mode: 'incremental' }],
+  ] as const)(
+    'the first sync %s is the recovery, with what only the snapshot knows',
+    async (_what, payload) => {
+      const rig = await open();
+      const [stays, lost, deleted] = [await rig.upload(), await rig.upload(), await rig.upload()];
+      await rig.sync();
+      await rig.host.remove(lost);
+      await rig.sync();
+      const before = await rig.find(lost);
+      expect(before?.status).toBe('missing');
+      const record = rig.recordOf(deleted);
+      await rig.catalog.beginDelete(record.id);
+      await removeRecord(rig, record, AbortSignal.timeout(5_000));
+      await rig.redis.flushall();
+
+      const run = await rig.sync(payload);
+      expect(run).toMatchObject({ trigger: 'recovery', mode: 'full', result: 'ok' });
+      expect(run.findings.map(({ code }) => code)).toEqual(
+        expect.arrayContaining(['CATALOG_REBUILDING', 'SNAPSHOT_RESTORED']),
+      );
+      expect((await rig.find(stays))?.status).toBe('verified');
+      const after = await rig.find(lost);
+      expect(after?.status).toBe('missing');
+      expect(lasting(after)).toEqual(lasting(before));
+      expect(await rig.find(deleted)).toBeNull();
+      expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
+      // The watch has nothing to ask for, and what it had asked for is done.
+      expect(await rig.redis.exists(rig.keys.born)).toBe(1);
+      await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'asked-for' });
+      expect(await rig.state.findRun('asked-for')).toBeNull();
+      expect(await rig.sync({ trigger: 'manual', mode: 'incremental' })).toMatchObject({
+        trigger: 'manual',
+        mode: 'incremental',
+      });
+    },
+  );
+
+  it('a sync after an upload does not wait for an hour that the host names', async () => {
+    const rig = await open();
+    await rig.upload();
+    await rig.sync();
+    await rig.redis.flushall();
+    await rig.emulator?.faults.add({ kind: 'rate-limit', count: null });
+    const ended = rig.worker()({ trigger: 'upload', mode: 'incremental', runId: 'waits' });
+    const error: unknown = await ended.then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(HandBack);
+    expect((error as HandBack).delayMs).toBeLessThanOrEqual(30_000);
+  });
+
+  it('a dry run stays one, and is not taken for a recovery', async () => {
+    const rig = await open();
+    await rig.upload();
+    await rig.sync();
+    await rig.redis.flushall();
+    expect(await rig.sync({ trigger: 'manual', dryRun: true })).toMatchObject({
+      trigger: 'manual',
+      dryRun: true,
+    });
+    expect((await rig.state.readMarks()).lastFullAt).toBeNull();
+  });
+});
