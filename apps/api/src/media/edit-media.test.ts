@@ -208,6 +208,20 @@ describe('an edit', () => {
     expect((await own.call('GET', `/api/media/${id}`)).body.revision).toBe(2);
   });
 
+  it('is not done where Redis is emptied between its two halves', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+    onTestFinished(() => own.close());
+    const { id } = await own.addMedia();
+    const { catalog } = own.deps;
+    const find = vi.spyOn(catalog, 'find').mockImplementationOnce((given) => {
+      // The look of the edit itself; the next is that of the push.
+      find.mockResolvedValueOnce(null);
+      return catalog.findStored([given]).then(([entry]) => entry?.record ?? null);
+    });
+    onTestFinished(() => find.mockRestore());
+    expect((await own.call('PATCH', `/api/media/${id}`, { title: 'cut off' })).status).toBe(202);
+  });
+
   it('is refused for media that are going or gone from the host', async () => {
     const { id } = await api.addMedia();
     await api.deps.catalog.markMissing([id], null);

@@ -10,9 +10,9 @@ export async function knownRecords(
   catalog: Pick<Catalog, 'findStored'>,
   folder: string,
 ): Promise<(StoredRecord | null)[]> {
-  const ids = assets.map(({ publicId, assetId }) => [
-    idFromPublicId(folder, publicId),
-    assetId === null ? null : idOfFoundAsset(assetId),
+  const ids = assets.map((asset) => [
+    idFromPublicId(folder, asset),
+    asset.assetId === null ? null : idOfFoundAsset(asset.assetId),
   ]);
   const all = [...new Set(ids.flat().filter((id) => id !== null))];
   const stored = await catalog.findStored(all);

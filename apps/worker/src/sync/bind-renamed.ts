@@ -8,7 +8,7 @@ import {
   writeHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
+import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import type { StepSession } from '../sync-run/sync-session.js';
 import { isUnpushed } from './asset-record.js';
@@ -72,6 +72,6 @@ async function bindOne({ deps, signal, log }: StepSession, asset: HostAsset, id:
   log.info('sync.rename_noted', { id, publicId: asset.publicId });
 }
 
-function isNameless({ publicId }: Pick<HostAsset, 'publicId'>, id: string, folder: string): boolean {
-  return isOwnId(id) && idFromPublicId(folder, publicId) !== id;
+function isNameless(asset: AssetRef, id: string, folder: string): boolean {
+  return isOwnId(id) && idFromPublicId(folder, asset) !== id;
 }

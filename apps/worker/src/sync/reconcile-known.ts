@@ -47,7 +47,7 @@ export function withRecord(known: KnownAsset): Action {
   if (isOpen(stored) && marks.inHand.has(stored.id)) return { kind: 'left', why: 'in hand' };
   if (isSame) return whereTheSame(sighting, stored);
   const { record } = stored;
-  if (record.assetId !== asset.assetId && record.resourceType !== asset.resourceType)
+  if (isAnother(asset, record) && (record.resourceType !== asset.resourceType || isCopy(asset, stored)))
     return carried?.mark.state === 'ticket'
       ? { kind: 'remove', why: 'unwelcome' }
       : { kind: 'left', why: 'twice' };
@@ -56,6 +56,15 @@ export function withRecord(known: KnownAsset): Action {
   if (carried?.mark.state === 'ticket') return sentAgain(asset, stored);
   if (carried === null || carried.fields.id !== record.id) return withoutOurMark(known);
   return byRevision(known, carried);
+}
+
+function isAnother(asset: HostAsset, record: MediaRecord): boolean {
+  return record.assetId !== asset.assetId;
+}
+
+/** Under another name than the asset of the record: it may take its place once that one is gone. */
+function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
+  return status !== 'missing' && asset.publicId !== record.publicId;
 }
 
 /** Nobody has verified the record. */

@@ -6,6 +6,7 @@ import { lookAgain } from './look-again.js';
 import { readPageFacts } from './page-facts.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import { reconcileRules } from './reconcile-rules.js';
+import type { Step } from './reconcile-step.js';
 import { restoreClaims } from './restore-claims.js';
 import { sightingOf } from './sighting.js';
 
@@ -33,5 +34,10 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
       return outcome === undefined ? [] : [{ ...item, action: outcome }];
     }),
   );
-  return steps.flatMap(({ stored }) => stored?.sequence ?? []);
+  return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
+}
+
+/** It has the id of a record whose own asset is another one: whether that one is there, it does not show. */
+function isOfAnotherAsset({ action }: Step): boolean {
+  return action.kind === 'left' && action.why === 'twice';
 }

@@ -17,7 +17,7 @@ export function withoutRecord(
   if (marks.refused.has(placeOf(asset))) return { kind: 'left', why: 'refused' };
   if (carried !== null && carried.mark.state !== 'committed') {
     const { id } = carried.fields;
-    const ours = idFromPublicId(rules.folder, asset.publicId) === id;
+    const ours = idFromPublicId(rules.folder, asset) === id;
     if (!ours || marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
     if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
     if (carried.mark.state === 'ticket') {

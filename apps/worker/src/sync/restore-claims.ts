@@ -30,7 +30,7 @@ export async function restoreClaims(
     const keepMs = Date.parse(createdAt) + CLAIM_KEPT_MS - nowMs;
     const { folder } = deps.settings.host;
     const isOurs =
-      idFromPublicId(folder, asset.publicId) === id || carried.boundTo === bindingOf(folder, asset.assetId);
+      idFromPublicId(folder, asset) === id || carried.boundTo === bindingOf(folder, asset.assetId);
     return isOurs && keepMs > 0 ? [{ ...claim, id, keepMs }] : [];
   });
   const restored = await deps.claims.restore(claims, token);

@@ -27,7 +27,7 @@ export function sightingOf(asset: HostAsset, folder: string, source: MediaSource
   if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
   // An asset that carries the id it gets has it in its public id too, or is found by its asset id.
   if (carried?.fields.id !== fresh.id) {
-    const inPublicId = idFromPublicId(folder, asset.publicId);
+    const inPublicId = idFromPublicId(folder, asset);
     if (inPublicId !== null && !ids.includes(inPublicId)) ids.push(inPublicId);
   }
   return { asset, fresh, carried, ids };

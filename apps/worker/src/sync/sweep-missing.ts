@@ -5,6 +5,7 @@ import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
 import { isCovered } from './reconcile-step.js';
+import { sightingOf } from './sighting.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
@@ -90,5 +91,10 @@ async function confirmGone(
   const known = new Set(there.map((asset) => asset.assetId));
   const unknown = records.filter((record) => !known.has(record.assetId));
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => deps.host.find(record, signal));
-  return unknown.flatMap((record, index) => (found[index] === null ? [record.id] : []));
+  // Another asset under the name of one that is gone is not that one, unless it carries the media.
+  const { folder } = deps.settings.host;
+  return unknown.flatMap(({ id }, index) => {
+    const asset = found[index] ?? null;
+    return asset !== null && sightingOf(asset, folder).ids.includes(id) ? [] : [id];
+  });
 }

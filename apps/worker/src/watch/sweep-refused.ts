@@ -42,7 +42,7 @@ async function settleRefused(
   { intents, catalog, host, folder, log }: SweepRefusedDependencies,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const id = idFromPublicId(folder, ref.publicId);
+  const id = idFromPublicId(folder, ref);
   if (id === null) return true;
   // A live upload without a heartbeat is given up like any other.
   await intents.kill(id);

@@ -17,7 +17,8 @@ export async function findOwnAssets(
   { id, publicId }: { id: string; publicId: string },
   signal: AbortSignal,
 ): Promise<OwnAsset[]> {
-  if (idFromPublicId(folder, publicId) !== id) return [];
+  // Of a raw file: the only ones that have an extension.
+  if (idFromPublicId(folder, { publicId, resourceType: 'raw' }) !== id) return [];
   const found = await Promise.all(
     resourceTypes.map((resourceType) => host.find({ publicId, resourceType }, signal)),
   );

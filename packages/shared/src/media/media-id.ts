@@ -59,9 +59,16 @@ export function publicIdFor(folder: string, id: string, extension = ''): string 
   return extension === '' ? `${folder}/${id}` : `${folder}/${id}.${extension}`;
 }
 
-/** The id inside one of our own public ids, or null for a public id that others chose. */
-export function idFromPublicId(folder: string, publicId: string): string | null {
+/**
+ * The id inside one of our own public ids, or null for a public id that others chose, such as that of a copy: only raw files
+ * have an extension there.
+ */
+export function idFromPublicId(
+  folder: string,
+  { publicId, resourceType }: { publicId: string; resourceType: string },
+): string | null {
   if (!publicId.startsWith(`${folder}/`)) return null;
-  const [id = ''] = publicId.slice(folder.length + 1).split('.', 1);
+  const name = publicId.slice(folder.length + 1);
+  const [id = ''] = resourceType === 'raw' ? name.split('.', 1) : [name];
   return isOwnId(id) ? id : null;
 }

@@ -39,7 +39,7 @@ export function recordFromAsset(
   // Marked with an id that is not the one in its public id: a copy made by others, or a rename; the asset id decides.
   const own =
     carried !== null &&
-    (idFromPublicId(folder, asset.publicId) === carried.fields.id ||
+    (idFromPublicId(folder, asset) === carried.fields.id ||
       carried.fields.id === idOfFoundAsset(asset.assetId) ||
       carried.boundTo === bindingOf(folder, asset.assetId));
   return own ? ownRecord(asset, carried) : foreignRecord(asset, source);

@@ -171,7 +171,7 @@ it('does nothing for what is pushed, deleted or gone, and says when the asset is
     joined: null,
   });
   expect(await pushRecord({ catalog, host }, newMediaId(), signal())).toEqual({
-    outcome: 'nothing',
+    outcome: 'gone',
     joined: null,
   });
   await editHere(record, { title: 'second' });

@@ -20,11 +20,11 @@ export interface PushDependencies {
 }
 
 /**
- * pushed: the host carries the record as it is now; nothing: it did already, or the media is gone from the catalog;
- * missing: the host has no such asset under its name; overtaken: the host carries a newer revision, which a sync brings in.
+ * pushed: the host carries the record as it is now; nothing: it did already, or the media is being deleted; gone: the
+ * catalog does not have it; missing: the host has no such asset under its name; overtaken: the host carries a newer revision, which a sync brings in.
  */
 export interface Push {
-  outcome: 'pushed' | 'nothing' | 'missing' | 'overtaken';
+  outcome: 'pushed' | 'nothing' | 'gone' | 'missing' | 'overtaken';
   /** A newer revision that joins edits made here and on the host; it needs to be saved and verified like any other. */
   joined: MediaRecord | null;
 }
@@ -49,7 +49,8 @@ export async function pushRecord(
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
     const record = await catalog.find(id);
-    if (record === null || record.status === 'deleting') break;
+    if (record === null) return { outcome: written === 0 ? 'gone' : outcome, joined };
+    if (record.status === 'deleting') break;
     // After a write of ours only that counts: it may have landed over a newer one that was noted as pushed.
     if (record.revision <= (written === 0 ? record.pushedRevision : written)) break;
     const ref = { publicId: record.publicId, resourceType: record.resourceType };
