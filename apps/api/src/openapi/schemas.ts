@@ -90,6 +90,7 @@ const syncFinding = z.object({
     'SNAPSHOT_REFUSED',
     'MARK_LOST',
     'UNFINISHED_UPLOAD',
+    'ASSET_UNREADABLE',
   ]),
   severity,
   message: z.string(),

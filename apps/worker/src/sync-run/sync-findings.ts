@@ -40,6 +40,12 @@ const texts: Record<SyncFinding['code'], Texts> = {
     message: 'Uploads that were never acknowledged were removed from the host.',
     fix: 'Nothing to do.',
   },
+  ASSET_UNREADABLE: {
+    severity: 'warning',
+    message:
+      'What describes these media in the folder of the local host is damaged; they were left as they are.',
+    fix: 'Restore <asset id>.json from a backup, or delete the media.',
+  },
 };
 
 /** Adds media to the finding with this code, which there is at most once. */

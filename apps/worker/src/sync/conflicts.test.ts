@@ -219,61 +219,6 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
     expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
     expect(await rig.records()).toEqual([]);
   });
-
-  it('takes a copy under another name for a media of its own', async () => {
-    const rig = await openSyncRig(sandbox, kind);
-    const asset = await rig.upload({ title: 'Original' });
-    const copy = await rig.foreign('others/copy', { ...asset.context }, [...asset.tags]);
-    expect(await rig.sync()).toMatchObject({ created: 2 });
-    expect(await rig.sync()).toMatchObject({ unchanged: 2 });
-    const ids = (await rig.records()).map((record) => record.id).toSorted();
-    expect(ids).toEqual([rig.recordOf(asset).id, `cld-${copy.assetId}`].toSorted());
-  });
-
-  it('takes a copy beside its original for another media, whatever it is called', async () => {
-    const rig = await openSyncRig(sandbox, kind);
-    const asset = await rig.upload({ title: 'Original' });
-    await rig.sync();
-    const copy = await rig.foreign(`${asset.publicId}.bak`, { ...asset.context }, [...asset.tags]);
-    expect(await rig.sync()).toMatchObject({ created: 1, updated: 0 });
-    expect(await rig.sync()).toMatchObject({ unchanged: 2 });
-    expect(await rig.find(asset)).toMatchObject({ assetId: asset.assetId, publicId: asset.publicId });
-    expect(await rig.catalog.find(`cld-${copy.assetId}`)).not.toBeNull();
-  });
-
-  it('leaves a copy that must have the id of its original as long as that one is there', async () => {
-    const rig = await openSyncRig(sandbox, kind);
-    const place = { publicId: '', resourceType: 'raw' as const };
-    const asset = await rig.upload({ resourceType: 'raw' });
-    await rig.sync();
-    place.publicId = `${asset.publicId}.bak`;
-    const { asset: copy } = await rig.host.put({
-      ref: place,
-      metadata: asset,
-      body: Buffer.from('other bytes'),
-      signal: AbortSignal.timeout(5_000),
-    });
-    for (let runs = 0; runs < 2; runs += 1)
-      expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, missing: 0 });
-    expect((await rig.find(asset))?.assetId).toBe(asset.assetId);
-    await rig.host.remove(asset);
-    expect(await rig.sync()).toMatchObject({ missing: 1 });
-    await rig.sync();
-    expect((await rig.find(asset))?.assetId).toBe(copy.assetId);
-  });
-
-  it('takes an asset for gone although another one has its name', async () => {
-    const rig = await openSyncRig(sandbox, 'cloudinary');
-    const first = await rig.foreign('cats/tom');
-    await rig.sync();
-    await rig.host.remove(first);
-    const second = await rig.foreign('cats/tom');
-    expect(second.assetId).not.toBe(first.assetId);
-    expect(await rig.sync()).toMatchObject({ created: 1, missing: 1 });
-    expect((await rig.find(first))?.status).toBe('missing');
-    expect((await rig.find(second))?.status).toBe('verified');
-    expect(await rig.sync()).toMatchObject({ unchanged: 1, updated: 0, restored: 0 });
-  });
 });
 
 describe('bytes and names on the host', () => {

@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
@@ -108,6 +110,26 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
 });
 
 describe('a full sync', () => {
+  it('leaves what the host cannot read as it is, and goes on', async () => {
+    const rig = await openSyncRig(sandbox, 'local');
+    const [broken, gone, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];
+    await rig.sync();
+    if (rig.settings.host.kind !== 'local') throw new Error('another host');
+    const { directory } = rig.settings.host;
+    const identity = (await readdir(directory, { recursive: true })).find((name) =>
+      name.endsWith(`${broken.assetId}.json`),
+    );
+    await writeFile(join(directory, identity ?? ''), '');
+    await rig.host.remove(gone);
+    const run = await rig.sync();
+    expect(run).toMatchObject({ result: 'ok', missing: 1 });
+    expect(run.findings).toMatchObject([{ code: 'ASSET_UNREADABLE', ids: [rig.recordOf(broken).id] }]);
+    const statuses = await Promise.all(
+      [broken, gone, stays].map(async (one) => (await rig.find(one))?.status),
+    );
+    expect(statuses).toEqual(['verified', 'missing', 'verified']);
+  });
+
   it('S16: concludes nothing from a listing that comes back empty', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     for (let n = 0; n < 3; n += 1) await rig.upload();

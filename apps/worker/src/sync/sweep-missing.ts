@@ -1,14 +1,16 @@
-import { resourceTypes, type MediaRecord } from '@holdfast/shared/media';
+import { isHoldfastError } from '@holdfast/shared/errors';
+import { recordFromAsset, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
 import { isCovered } from './reconcile-step.js';
-import { sightingOf } from './sighting.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
+/** Something is there, and what it is cannot be told. */
+const UNREADABLE = 'unreadable' as const;
 /** More than this share and more than this number at once is held back until somebody says that it is right. */
 const HELD_BACK_SHARE = 0.1;
 const HELD_BACK_ABOVE = 20;
@@ -73,10 +75,8 @@ async function* candidates({ deps, running }: SyncSession): AsyncGenerator<strin
 }
 
 /** Those of these records whose asset the host says it has no more, by id and by name. */
-async function confirmGone(
-  { deps, signal, fleetBudget }: SyncSession,
-  ids: readonly string[],
-): Promise<string[]> {
+async function confirmGone(session: SyncSession, ids: readonly string[]): Promise<string[]> {
+  const { deps, signal, fleetBudget } = session;
   const stored = await deps.catalog.findStored(ids);
   const records = stored.flatMap((entry): MediaRecord[] =>
     entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry.record] : [],
@@ -90,11 +90,26 @@ async function confirmGone(
   );
   const known = new Set(there.map((asset) => asset.assetId));
   const unknown = records.filter((record) => !known.has(record.assetId));
-  const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => deps.host.find(record, signal));
+  const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) =>
+    deps.host.find(record, signal).catch((error: unknown): typeof UNREADABLE => {
+      if (isHoldfastError(error, 'ASSET_UNREADABLE')) return UNREADABLE;
+      throw error;
+    }),
+  );
+  const unreadable = unknown.filter((_, index) => found[index] === UNREADABLE);
+  if (unreadable.length > 0)
+    addFinding(
+      session,
+      'ASSET_UNREADABLE',
+      unreadable.map(({ id }) => id),
+    );
   // Another asset under the name of one that is gone is not that one, unless it carries the media.
   const { folder } = deps.settings.host;
-  return unknown.flatMap(({ id }, index) => {
+  return unknown.flatMap(({ id, assetId }, index) => {
     const asset = found[index] ?? null;
-    return asset !== null && sightingOf(asset, folder).ids.includes(id) ? [] : [id];
+    if (asset === UNREADABLE) return [];
+    const isThere =
+      asset !== null && (asset.assetId === assetId || recordFromAsset(asset, folder, 'sync').id === id);
+    return isThere ? [] : [id];
   });
 }

@@ -11,7 +11,8 @@ export interface SyncFinding {
     | 'SNAPSHOT_RESTORED'
     | 'SNAPSHOT_REFUSED'
     | 'MARK_LOST'
-    | 'UNFINISHED_UPLOAD';
+    | 'UNFINISHED_UPLOAD'
+    | 'ASSET_UNREADABLE';
   severity: Severity;
   message: string;
   fix: string;
