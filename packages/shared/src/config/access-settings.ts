@@ -14,7 +14,7 @@ export interface ApiKey {
   /** Unlike that of any other key; the media that come in with it carry it as `uploadedBy`. */
   name: string;
   role: Role;
-  /** SHA-256 of the secret; the secret itself is not kept. */
+  /** Unlike that of any other key, too: SHA-256 of the secret; the secret itself is not kept. */
   secretHash: Buffer;
 }
 
@@ -40,6 +40,8 @@ export function readAccessSettings(env: Variables, problem: (p: FieldProblem) =>
     if (typeof key === 'string') problem({ path, message: key });
     else if (keys.some((other) => other.name === key.name))
       problem({ path, message: 'repeats the name of another key' });
+    else if (keys.some((other) => other.secretHash.equals(key.secretHash)))
+      problem({ path, message: 'has the secret of another key, which would decide the role' });
     else keys.push(key);
   }
   for (const [index, origin] of env.CORS_ORIGINS.entries()) {

@@ -60,6 +60,13 @@ it.each([
   expect(pathsOf(env as Record<string, string>)).toEqual(paths);
 });
 
+it('refuses two keys with one secret, of which the order would decide the role', () => {
+  const secret = 'a-secret-of-some-length';
+  expect(problemsOf({ API_KEYS: `r:read:${secret},a:admin:${secret}` })).toEqual([
+    { path: 'API_KEYS[1]', message: 'has the secret of another key, which would decide the role' },
+  ]);
+});
+
 it('names unusable keys once, and does not also ask for keys', () => {
   expect(problemsOf({ HOST: '0.0.0.0', API_KEYS: 'web:boss:secret' })).toEqual([
     { path: 'API_KEYS[0]', message: 'must have the role read, write or admin' },
