@@ -1,6 +1,7 @@
 import type { Finding } from '@holdfast/shared/durability';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { countWorkers, type WorkerSources } from './count-workers.js';
 import type { ServerWatch } from './server-watch.js';
 
@@ -9,6 +10,7 @@ export interface FindingSources extends WorkerSources {
   /** Null where the disk is as it should be, or does not matter. */
   diskFinding: Finding | null;
   syncState: Pick<SyncState, 'readStatus'>;
+  host: Pick<MediaHost, 'freeBytes'>;
 }
 
 const PATIENCE_MS = 600;
@@ -20,26 +22,49 @@ const noWorker: Finding = {
   fix: 'Start a worker (node apps/worker/dist/main.js) with the same settings.',
 };
 
+const storageFull: Finding = {
+  code: 'STORAGE_FULL',
+  severity: 'error',
+  message: 'The disk of the local host has less than 200 MB free: uploads are refused.',
+  fix: 'Free space below DATA_DIR, or move it to a larger disk.',
+};
+
 /** Everything that an operator should know now: of the Redis server, the disk, the workers and the last sync. */
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null }> {
-  const { serverWatch, diskFinding, syncState } = sources;
+  const { serverWatch, diskFinding, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, sync] = await Promise.all([
+  const [server, workers, sync, freeBytes] = await Promise.all([
     serverWatch.current(),
     asked(countWorkers(sources)),
     asked(syncState.readStatus()),
+    asked(host.freeBytes()),
   ]);
-  const ofSync = sync === null ? [] : syncFindings(sync);
+  const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
   const findings = [
     ...server.findings,
     ...(diskFinding === null ? [] : [diskFinding]),
+    ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
     ...(workers === 0 ? [noWorker] : []),
     ...ofSync,
   ];
   return { findings, workers };
+}
+
+/** A run that cannot go on since the host refuses or does not answer; one that was asked to wait does so by itself. */
+function waitingFor({ running }: SyncStatus): Finding[] {
+  const error = running?.waitingUntil == null ? null : running.lastError;
+  if (error === null || (error.code !== 'HOST_REJECTED' && error.code !== 'HOST_TIMEOUT')) return [];
+  return [
+    {
+      code: 'SYNC_WAITS',
+      severity: 'warning',
+      message: `A sync waits for the media host: ${error.message}`,
+      fix: 'Look at the host and at its credentials. The sync goes on by itself.',
+    },
+  ];
 }
 
 /**

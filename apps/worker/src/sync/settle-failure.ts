@@ -1,5 +1,6 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
+import { isHostResting } from '@holdfast/shared/media-host';
 import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
 import { hostRestMs } from '../host-calls/host-rest.js';
 import type { JobContext } from '../job-handler.js';
@@ -34,7 +35,9 @@ export async function settleFailure(
   const { running } = session;
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = deps.now();
-  running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
+  // That it was not asked says nothing of why: what it said before does.
+  if (running.run.lastError === null || !isHostResting(error))
+    running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
   const waitFor = async (reason: string, delayMs: number): Promise<HandBack> => {
     running.run.waitingUntil = new Date(nowMs + delayMs).toISOString();
     await checkpoint(session);

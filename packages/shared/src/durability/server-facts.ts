@@ -19,6 +19,9 @@ export interface ServerFacts {
   connectedReplicas: number | null;
 }
 
+/** Of a server that does not answer INFO. */
+export const UNKNOWN_VERSION = 'unknown';
+
 /** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
 export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
   const info = parseInfo(await askOrRefused(() => redis.info()));
@@ -33,7 +36,7 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
   const valkey = info.has('valkey_version');
   return {
     server: valkey ? 'valkey' : 'redis',
-    version: info.get(valkey ? 'valkey_version' : 'redis_version') ?? 'unknown',
+    version: info.get(valkey ? 'valkey_version' : 'redis_version') ?? UNKNOWN_VERSION,
     runId: info.get('run_id') ?? '',
     role: info.get('role') ?? null,
     aofEnabled: flag('aof_enabled') ?? (config.has('appendonly') ? config.get('appendonly') === 'yes' : null),

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { ServerFacts } from './server-facts.js';
+import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 import { serverFindings } from './server-findings.js';
 
 const facts: ServerFacts = {
@@ -36,3 +36,20 @@ it.each([
     expect(serverFindings(seen, { required: undefined, replicas: 0 }).map(({ code }) => code)).toEqual(codes);
   },
 );
+
+it.each([
+  ['replicated', 0, true, ['DURABILITY_UNREACHABLE']],
+  ['replicated', 1, true, ['NO_REPLICAS']],
+  ['fsynced', 0, true, []],
+  ['fsynced', 0, false, ['PERSISTENCE_OFF', 'DURABILITY_UNREACHABLE']],
+  ['written', 0, true, []],
+] as const)('of a level of %s with %i replicas, AOF %s', (required, replicas, aofEnabled, codes) => {
+  expect(serverFindings({ ...facts, aofEnabled }, { required, replicas }).map(({ code }) => code)).toEqual(
+    codes,
+  );
+});
+
+it('warns of a server that does not answer INFO', () => {
+  const codes = serverFindings({ ...facts, version: UNKNOWN_VERSION }, { required: undefined, replicas: 0 });
+  expect(codes.map(({ code }) => code)).toEqual(['INFO_REFUSED']);
+});

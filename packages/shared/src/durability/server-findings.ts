@@ -1,5 +1,5 @@
 import type { DurabilitySettings } from '../config/index.js';
-import type { ServerFacts } from './server-facts.js';
+import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
 export type Severity = 'error' | 'warning' | 'notice';
@@ -72,6 +72,21 @@ const rules: readonly Rule[] = [
     fix: 'Start the replicas, or lower DURABILITY_REPLICAS.',
     applies: ({ connectedReplicas }, { replicas }) =>
       replicas > 0 && connectedReplicas !== null && connectedReplicas < replicas,
+  },
+  {
+    code: 'DURABILITY_UNREACHABLE',
+    severity: 'error',
+    message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
+    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more; for fsynced set "appendonly yes" on the server.',
+    applies: ({ aofEnabled }, { required, replicas }) =>
+      (required === 'replicated' && replicas === 0) || (required === 'fsynced' && aofEnabled === false),
+  },
+  {
+    code: 'INFO_REFUSED',
+    severity: 'warning',
+    message: 'Redis does not answer INFO, and workers do not work without it.',
+    fix: 'Let the user of Redis run INFO.',
+    applies: ({ version }) => version === UNKNOWN_VERSION,
   },
   {
     code: 'AOF_WRITE_FAILED',

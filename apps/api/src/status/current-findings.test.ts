@@ -1,0 +1,58 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { newMediaId } from '@holdfast/shared/media';
+import { startRedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+async function anApi(): Promise<RunningApi> {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis);
+  onTestFinished(() => api.close());
+  return api;
+}
+
+interface Finding {
+  code: string;
+  message: string;
+}
+
+async function healthOf(api: RunningApi): Promise<{ status: string; findings: Finding[] }> {
+  const { body } = await api.call('GET', '/api/media/health');
+  const { status, storage } = body as { status: string; storage: { findings: Finding[] } };
+  return { status, findings: storage.findings };
+}
+
+it('says that the disk of the local host is full, as every upload does', async () => {
+  const api = await anApi();
+  const free = vi.spyOn(api.deps.host, 'freeBytes').mockResolvedValue(199_999_999);
+  onTestFinished(() => free.mockRestore());
+  const { status, findings } = await healthOf(api);
+  expect(status).toBe('degraded');
+  expect(findings.map(({ code }) => code)).toContain('STORAGE_FULL');
+});
+
+it.each([
+  ['HOST_REJECTED', 'Invalid Signature', true],
+  ['HOST_TIMEOUT', 'no answer', true],
+  ['HOST_RATE_LIMITED', 'wait', false],
+])('tells of a sync that waits for the host after %s', async (code, message, isTold) => {
+  const api = await anApi();
+  const run = {
+    runId: newMediaId(),
+    trigger: 'schedule',
+    findings: [],
+    waitingUntil: new Date(Date.now() + 60_000).toISOString(),
+    lastError: { code, message, at: new Date().toISOString() },
+  };
+  const seen = vi.spyOn(api.deps.syncState, 'readStatus').mockResolvedValue({
+    running: run as never,
+    lastRun: null,
+    lastFullRun: null,
+    recentErrors: [],
+    rateLimit: null,
+    snapshot: null,
+  });
+  onTestFinished(() => seen.mockRestore());
+  const told = (await healthOf(api)).findings.find((finding) => finding.code === 'SYNC_WAITS');
+  expect(told?.message.includes(message) ?? false).toBe(isTold);
+});
