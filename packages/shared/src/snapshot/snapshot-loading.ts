@@ -42,8 +42,7 @@ local function collect(index, score, member)
   list[#list + 1] = member
 end
 local function load(id, status, pushed, content)
-  if status == 'x' then redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), id)
-  elseif deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   local measured = { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
   local fresh = each_index(id, content, collect)
@@ -70,14 +69,17 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
   const edge = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
     unlessFenced(await edge(script, [token, ...args]));
+  const loadTombstones = async (
+    lines: readonly Pick<SnapshotTombstone, 'id' | 'deletedMs'>[],
+  ): Promise<void> => {
+    if (lines.length > 0)
+      await run(
+        tombstonesScript,
+        lines.flatMap(({ id, deletedMs }) => [id, deletedMs]),
+      );
+  };
   return {
-    loadTombstones: async (lines: readonly SnapshotTombstone[]): Promise<void> => {
-      if (lines.length > 0)
-        await run(
-          tombstonesScript,
-          lines.flatMap(({ id, deletedMs }) => [id, deletedMs]),
-        );
-    },
+    loadTombstones,
     /** In the order of the lines. */
     loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
       if (lines.length === 0) return [];
@@ -86,6 +88,11 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
         new Set(lines.map(({ id }) => id)).size === lines.length;
       if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
         return lines.map(() => 'created');
+      // What is there already, as an upload or a page brought it in, is being deleted too.
+      const deletedMs = Date.now();
+      await loadTombstones(
+        lines.filter(({ status }) => status === 'deleting').map(({ id }) => ({ id, deletedMs })),
+      );
       const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
         id,
         statusCode[status],
