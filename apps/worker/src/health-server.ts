@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { errorCatalogue } from '@holdfast/shared/errors';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 
@@ -26,6 +27,18 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
     type: 'application/json',
     body: `${JSON.stringify({ status: word })}\n`,
   });
+  const notFound = (requestId: string): Answer => {
+    const { status, title } = errorCatalogue.NOT_FOUND;
+    const problem = {
+      type: 'urn:holdfast:problem:NOT_FOUND',
+      title,
+      status,
+      detail: title,
+      code: 'NOT_FOUND',
+      requestId,
+    };
+    return { status, type: 'application/problem+json', body: `${JSON.stringify(problem)}\n` };
+  };
   const answers: Record<string, () => Answer | Promise<Answer>> = {
     '/livez': () => json(200, 'alive'),
     '/readyz': () => (isReady() ? json(200, 'ready') : json(503, 'not ready')),
@@ -49,10 +62,11 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
     start: async () => {
       if (port === undefined) return;
       server = createServer((request, response) => {
-        response.setHeader('X-Request-Id', requestIdFrom(request.headers['x-request-id']));
+        const requestId = requestIdFrom(request.headers['x-request-id']);
+        response.setHeader('X-Request-Id', requestId);
         const path = (request.url ?? '').split('?', 1)[0] ?? '';
         const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
-        void answerWith(response, known ?? (() => json(404, 'not found')));
+        void answerWith(response, known ?? (() => notFound(requestId)));
       });
       await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });
       log.info('health.listening', { host, port });

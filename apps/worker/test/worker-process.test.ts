@@ -123,7 +123,12 @@ it('answers for its health, and refuses to start on settings that make no sense'
   const get = (path: string) => fetch(`http://127.0.0.1:${String(port)}${path}`);
   await vi.waitFor(async () => expect((await get('/readyz')).status).toBe(200), within);
   expect((await get('/livez')).status).toBe(200);
-  expect((await get('/nothing')).status).toBe(404);
+  const nothing = await get('/nothing');
+  expect(nothing.status).toBe(404);
+  expect(await nothing.json()).toMatchObject({
+    code: 'NOT_FOUND',
+    requestId: nothing.headers.get('x-request-id'),
+  });
   const records = await enqueue(1);
   await vi.waitFor(async () => expect(await statuses(records)).toEqual(['verified']), within);
   const metrics = await (await get('/metrics')).text();

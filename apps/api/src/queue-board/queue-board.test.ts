@@ -22,6 +22,7 @@ it('shows its page, with scripts and styles that load', async () => {
   expect(status).toBe(200);
   expect(headers.get('content-type')).toMatch(/text\/html/);
   expect(headers.get('content-security-policy')).toContain("script-src 'self'");
+  expect(headers.get('x-powered-by')).toBeNull();
   const assets = [...String(body).matchAll(/(?:src|href)="(\/?[^"]*static[^"]*)"/g)].map(
     (match) => match[1] ?? '',
   );

@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
-import { Router, type RequestHandler } from 'express';
+import { Router, type Express, type RequestHandler } from 'express';
 import { queueNames, type MediaQueues } from '@holdfast/shared/jobs';
 import { fromRedisError, redisErrorKind } from '@holdfast/shared/redis';
 
@@ -29,6 +29,8 @@ export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>): RequestHand
     res.setHeader('Content-Security-Policy', CONTENT_POLICY);
     next();
   });
-  router.use(adapter.getRouter() as RequestHandler);
+  const board = adapter.getRouter() as Express;
+  board.disable('x-powered-by');
+  router.use(board);
   return router;
 }

@@ -53,15 +53,17 @@ export async function currentFindings(
   return { findings, workers };
 }
 
+const ofHost: ReadonlySet<string> = new Set(['HOST_REJECTED', 'HOST_TIMEOUT']);
+
 /** A run that cannot go on since the host refuses or does not answer; one that was asked to wait does so by itself. */
 function waitingFor({ running }: SyncStatus): Finding[] {
-  const error = running?.waitingUntil == null ? null : running.lastError;
-  if (error === null || (error.code !== 'HOST_REJECTED' && error.code !== 'HOST_TIMEOUT')) return [];
+  const { waitingUntil = null, lastError = null } = running ?? {};
+  if (waitingUntil === null || lastError === null || !ofHost.has(lastError.code)) return [];
   return [
     {
       code: 'SYNC_WAITS',
       severity: 'warning',
-      message: `A sync waits for the media host: ${error.message}`,
+      message: `A sync waits for the media host: ${lastError.message}`,
       fix: 'Look at the host and at its credentials. The sync goes on by itself.',
     },
   ];
