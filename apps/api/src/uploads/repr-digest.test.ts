@@ -9,6 +9,8 @@ it('reads the SHA-256 among other algorithms', () => {
   expect(readReprDigest(field)).toBe(digest.toString('hex'));
   expect(readReprDigest(`sha-512=:AAAA:, ${field}`)).toBe(digest.toString('hex'));
   expect(readReprDigest('sha-512=:AAAA:')).toBeNull();
+  const other = `sha-256=:${Buffer.alloc(32).toString('base64')}:`;
+  expect(readReprDigest(`${other}, ${field}`)).toBe(digest.toString('hex'));
   expect(readReprDigest(undefined)).toBeNull();
 });
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 
-const SHA256_MEMBER = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?(?=,|$)/;
+const SHA256_MEMBER = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?(?=,|$)/g;
 
 /**
  * The SHA-256 that a client declares with `Repr-Digest` (RFC 9530), in hex; null without the header or with other
@@ -8,7 +8,8 @@ const SHA256_MEMBER = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?
  */
 export function readReprDigest(header: string | undefined): string | null {
   if (header === undefined) return null;
-  const member = SHA256_MEMBER.exec(header)?.[1];
+  // Of a name that comes twice the last one counts (RFC 8941, 3.2).
+  const member = [...header.matchAll(SHA256_MEMBER)].at(-1)?.[1];
   if (member === undefined) {
     if (!/sha-256/i.test(header)) return null;
     throw invalid();
