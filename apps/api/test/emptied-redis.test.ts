@@ -33,7 +33,10 @@ it.each(['local', 'cloudinary'] as const)(
     expect((await pair.assets()).length).toBe(2);
     expect((await upload(restarted, aPng())).status).toBe(202);
     // A worker begins the catalog, and its recovery has ended.
-    await redis.client.set(restarted.deps.keys.born, Date.now());
+    const { keys } = restarted.deps;
+    await redis.client.set(keys.born, Date.now());
+    expect((await restarted.call('GET', nowhere)).status).toBe(503);
+    await redis.client.hset(keys.syncState, 'lastFullAt', new Date().toISOString());
     await vi.waitFor(async () => expect((await restarted.call('GET', nowhere)).status).toBe(404), 5_000);
   },
 );

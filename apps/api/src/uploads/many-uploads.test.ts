@@ -75,7 +75,7 @@ describe('with four uploads under way', () => {
   });
 
   it('gives an upload with a key the intent of its claim', async () => {
-    await bench.redis.client.set('{holdfast}:born', '1');
+    await bench.redis.client.hset('{holdfast}:sync:state', 'lastFullAt', new Date(0).toISOString());
     const take = vi.spyOn(bench.uploads.openedAhead, 'take');
     const open = vi.spyOn(bench.uploads.intents, 'open');
     await upload();
