@@ -88,7 +88,7 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['beginDelete', ({ id }) => catalog.beginDelete(id)],
   ['finishDelete', ({ id }) => catalog.finishDelete(id)],
   ['abandon', ({ id }) => intents.abandon(id, null)],
-  ['loadTombstones', ({ id }) => loading.loadTombstones([{ kind: 'tombstone', id, deletedMs: 1 }])],
+  ['loadTombstones', ({ id }) => loading.loadTombstones([{ id, deletedMs: 1 }])],
   ['loadRecords', load('saving')],
   ['loadRecords', load('saving', edited)],
   ['loadRecords', load('missing')],

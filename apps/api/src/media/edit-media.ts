@@ -141,7 +141,7 @@ async function pushInTime(
   try {
     const { outcome, joined } = await pushRecord(deps, record.id, AbortSignal.timeout(PUSH_WITHIN_MS));
     if (joined !== null) await deps.queues.enqueueUpload(joined);
-    // Redis was emptied since the edit: the verification that was added with it saves the record again.
+    // Redis was emptied since the edit, which may be lost with it.
     if (outcome === 'gone')
       throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog does not have this media any more');
     if (outcome === 'missing')

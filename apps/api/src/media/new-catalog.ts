@@ -1,7 +1,7 @@
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 
-/** Tells a catalog that is new from one that was emptied, where no worker has begun it yet. */
+/** Tells a catalog that is new from one that was emptied, where nobody has looked at the whole host yet. */
 export interface NewCatalog {
   /**
    * True when the host had nothing, when it was first asked, that could come into the catalog. False also while it does

@@ -56,7 +56,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (typeof born === 'string') bornSeen = born;
       // What tells of completed runs went with the catalog.
       const isFilled = marks?.lastFullAt !== null;
-      if (isFilled) lost = false;
+      if (marks !== null && isFilled) lost = false;
       const on = running?.run.trigger === 'recovery' || (!isFilled && (lost || !(await newCatalog.isNew())));
       if (on) knownOnAt = time;
       return on;

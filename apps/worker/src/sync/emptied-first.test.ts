@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
@@ -68,6 +70,44 @@ describe('on an emptied catalog', () => {
     );
     expect(error).toBeInstanceOf(HandBack);
     expect((error as HandBack).delayMs).toBeLessThanOrEqual(30_000);
+  });
+
+  it('a recovery that another job has finished is not run once more', async () => {
+    const rig = await open();
+    await rig.upload();
+    await rig.sync();
+    await rig.redis.flushall();
+    const stopping = new AbortController();
+    const host: MediaHost = {
+      ...rig.host,
+      list: () => {
+        stopping.abort();
+        return Promise.reject(new HoldfastError('HOST_TIMEOUT'));
+      },
+    };
+    const cutOff = rig.worker({ host })({ trigger: 'upload', runId: 'first' }, stopping.signal);
+    await expect(cutOff).rejects.toBeInstanceOf(HandBack);
+    await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'asked-for' });
+    expect(await rig.state.findRun('first')).toMatchObject({ trigger: 'recovery', result: 'ok' });
+    expect(await rig.state.findRun('asked-for')).toBeNull();
+  });
+
+  it('a recovery goes on later, whatever it failed of', async () => {
+    const rig = await open();
+    await rig.upload();
+    await rig.sync();
+    await rig.redis.flushall();
+    const host: MediaHost = { ...rig.host, list: () => Promise.reject(new TypeError('a bug')) };
+    const lastAttempt = rig.worker({ host })(
+      { trigger: 'recovery', mode: 'full', runId: 'r' },
+      undefined,
+      rig.settings.jobs.attempts,
+    );
+    await expect(lastAttempt).rejects.toBeInstanceOf(HandBack);
+    expect((await rig.state.readRunning())?.run).toMatchObject({
+      runId: 'r',
+      lastError: { code: 'INTERNAL' },
+    });
   });
 
   it('a dry run stays one, and is not taken for a recovery', async () => {

@@ -17,7 +17,8 @@ export function withoutRecord(
   if (marks.refused.has(placeOf(asset))) return { kind: 'left', why: 'refused' };
   if (carried !== null && carried.mark.state !== 'committed') {
     const { id } = carried.fields;
-    const ours = idFromPublicId(rules.folder, asset) === id;
+    // Whatever type the host took it for: that of a ticket is not signed.
+    const ours = idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) === id;
     if (!ours || marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
     if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
     if (carried.mark.state === 'ticket') {

@@ -48,7 +48,7 @@ interface Given {
 
 async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): Promise<void> {
   const { deps, context } = given;
-  const { rateLimit: fleetBudget, lastFullRun } = await deps.state.readStatus();
+  const { rateLimit: fleetBudget } = await deps.state.readStatus();
   const open = (running: RunningRun): SyncSession => ({
     deps,
     running,
@@ -73,10 +73,10 @@ async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): P
     // Another worker may have done ours while we looked the other way.
     if (await isDone(payload, deps)) return;
   }
-  const marks = await deps.state.readMarks();
+  const [marks, { lastFullRun }] = await Promise.all([deps.state.readMarks(), deps.state.readStatus()]);
   if (await isRefilledSince(payload, lastFullRun, deps)) return;
   const running = beginRun({
-    payload: await inItsStead(payload, marks, deps),
+    payload: inItsStead(payload, marks),
     marks,
     lastSequence: await deps.state.lastSequence(),
     lastListed: lastFullRun?.listed ?? null,
@@ -93,6 +93,8 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
   let ended: SyncRun;
   try {
     await checkpoint(session);
+    // The watch need not ask for one any more.
+    if (run.trigger === 'recovery') await deps.redis.set(deps.keys.born, deps.now(), 'NX');
     log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
     await steps.refill(session);
     await catchUp(session);
@@ -129,14 +131,8 @@ async function isDone({ runId }: SyncPayload, { state }: SyncDependencies): Prom
  * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
  * first is the recovery.
  */
-async function inItsStead(
-  payload: SyncPayload,
-  { lastFullAt }: SyncMarks,
-  { redis, keys, now }: SyncDependencies,
-): Promise<SyncPayload> {
-  if (lastFullAt !== null || payload.dryRun || payload.trigger === 'recovery') return payload;
-  // The watch need not ask for one any more.
-  await redis.set(keys.born, now(), 'NX');
+function inItsStead(payload: SyncPayload, { lastFullAt }: SyncMarks): SyncPayload {
+  if (lastFullAt !== null || payload.dryRun) return payload;
   return { ...payload, trigger: 'recovery', mode: 'full' };
 }
 
@@ -151,7 +147,9 @@ async function isRefilledSince(
   return born !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(born);
 }
 
-/** Schedules name no run: the one that their job left behind is told by its trigger. */
+/** Schedules name no run: the one that their job left behind is told by its trigger, or was the recovery. */
 function isSameWork({ run, named }: RunningRun, { runId, trigger }: SyncPayload): boolean {
-  return runId === undefined ? !named && run.trigger === trigger : run.runId === runId;
+  return runId === undefined
+    ? !named && (run.trigger === trigger || run.trigger === 'recovery')
+    : run.runId === runId;
 }

@@ -16,7 +16,7 @@ const RECOVERY_AGAIN_MS = 30_000;
 
 /**
  * What becomes of a run that could not go on, and the error with which its job ends. The run stays where it is for the
- * next try, and only the last attempt ends it as failed. A recovery outlasts the host's failure: until it has ended, what
+ * next try, and only the last attempt ends it as failed. A recovery outlasts any failure: until it has ended, what
  * the emptied catalog does not know is not unknown.
  */
 export async function settleFailure(
@@ -56,8 +56,7 @@ export async function settleFailure(
     await checkpoint(session);
     return error;
   }
-  if (running.run.trigger === 'recovery' && (code === 'HOST_REJECTED' || code === 'HOST_TIMEOUT'))
-    return waitFor('a recovery waits for the media host', RECOVERY_AGAIN_MS);
+  if (running.run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
   countCalls(session);
   await deps.state.finish(session.token, {
     ...running.run,

@@ -42,7 +42,8 @@ async function settleRefused(
   { intents, catalog, host, folder, log }: SweepRefusedDependencies,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const id = idFromPublicId(folder, ref);
+  // Whatever type the host took it for.
+  const id = idFromPublicId(folder, { ...ref, resourceType: 'raw' });
   if (id === null) return true;
   // A live upload without a heartbeat is given up like any other.
   await intents.kill(id);

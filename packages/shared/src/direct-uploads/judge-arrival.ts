@@ -16,12 +16,14 @@ const GRACE_MS = 60_000;
 
 /** What becomes of an asset that a client sent straight to the host, by what the host tells of it. All times are the host's. */
 export function judgeArrival(
-  asset: Pick<HostAsset, 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
+  asset: Pick<HostAsset, 'publicId' | 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
   { expiresAtMs }: Extract<CommitMark, { state: 'ticket' }>,
   { maxBytes, allowedTypes }: ArrivalRules,
 ): Arrival {
   const transferMs = (asset.bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
   if (Date.parse(asset.uploadedAt) > expiresAtMs + GRACE_MS + transferMs) return 'late';
   if (asset.bytes > maxBytes) return 'too large';
+  // The ticket was for a raw file, whose public id has an extension; the type is not signed.
+  if (asset.resourceType !== 'raw' && /\.[^/]*$/.test(asset.publicId)) return 'other kind';
   return isAllowedKind(asset, allowedTypes) ? 'welcome' : 'other kind';
 }

@@ -42,6 +42,7 @@ it.each([
   ['replicated', 1, true, ['NO_REPLICAS']],
   ['fsynced', 0, true, []],
   ['fsynced', 0, false, ['PERSISTENCE_OFF', 'DURABILITY_UNREACHABLE']],
+  ['fsynced', 1, false, ['PERSISTENCE_OFF', 'NO_REPLICAS']],
   ['written', 0, true, []],
 ] as const)('of a level of %s with %i replicas, AOF %s', (required, replicas, aofEnabled, codes) => {
   expect(serverFindings({ ...facts, aofEnabled }, { required, replicas }).map(({ code }) => code)).toEqual(
@@ -52,4 +53,10 @@ it.each([
 it('warns of a server that does not answer INFO', () => {
   const codes = serverFindings({ ...facts, version: UNKNOWN_VERSION }, { required: undefined, replicas: 0 });
   expect(codes.map(({ code }) => code)).toEqual(['INFO_REFUSED']);
+});
+
+it('says that a server which never syncs cannot confirm the disk', () => {
+  const never = { ...facts, fsyncPolicy: 'no' };
+  const codes = serverFindings(never, { required: 'fsynced', replicas: 0 }).map(({ code }) => code);
+  expect(codes).toEqual(['FSYNC_EVERYSEC', 'DURABILITY_UNREACHABLE']);
 });

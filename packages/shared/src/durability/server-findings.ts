@@ -1,4 +1,5 @@
 import type { DurabilitySettings } from '../config/index.js';
+import { promisedFsync } from './fsync-honesty.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
@@ -77,9 +78,11 @@ const rules: readonly Rule[] = [
     code: 'DURABILITY_UNREACHABLE',
     severity: 'error',
     message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
-    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more; for fsynced set "appendonly yes" on the server.',
-    applies: ({ aofEnabled }, { required, replicas }) =>
-      (required === 'replicated' && replicas === 0) || (required === 'fsynced' && aofEnabled === false),
+    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more; for fsynced set "appendonly yes" and "appendfsync always" on the server.',
+    // A level that is confirmed by replicas is above that of the disk.
+    applies: (facts, { required, replicas }) =>
+      replicas === 0 &&
+      (required === 'replicated' || (required === 'fsynced' && promisedFsync(facts) === false)),
   },
   {
     code: 'INFO_REFUSED',

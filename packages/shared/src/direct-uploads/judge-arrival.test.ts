@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { judgeArrival } from './judge-arrival.js';
+
+const rules = { maxBytes: 1_000, allowedTypes: ['*/*'] };
+const mark = { state: 'ticket', expiresAtMs: Date.parse('2026-01-01T00:30:00Z') } as const;
+const image = {
+  resourceType: 'image',
+  format: 'png',
+  bytes: 10,
+  uploadedAt: '2026-01-01T00:00:00Z',
+} as const;
+
+it.each([
+  ['holdfast/01K00000000000000000000000', 'image', 'welcome'],
+  ['holdfast/01K00000000000000000000000.csv', 'raw', 'welcome'],
+  // The ticket was for a raw file: under this name it could not be found again after a wipe.
+  ['holdfast/01K00000000000000000000000.csv', 'image', 'other kind'],
+  ['v1.2/01K00000000000000000000000', 'image', 'welcome'],
+] as const)('of %s as %s: %s', (publicId, resourceType, arrival) => {
+  expect(judgeArrival({ ...image, publicId, resourceType }, mark, rules)).toBe(arrival);
+});
