@@ -25,6 +25,12 @@ const messages: Record<RedisErrorKind, string> = {
   fatal: 'Redis answers in an unexpected way',
 };
 
+/** Where the login is right, or Redis there, and the settings are not: by what the server said. */
+const ofSettings: readonly (readonly [pattern: RegExp, message: string])[] = [
+  [/^NOPERM/, 'The user of Redis has no right to a command, or to our keys'],
+  [/DB index is out of range/, 'Redis has no database of the number in REDIS_URL'],
+];
+
 /** What a refusal says by its first word: why, and the fix. */
 const refusals: readonly (readonly [word: string, reason: string, fix: string])[] = [
   ['OOM', 'its memory is full', 'Raise "maxmemory", or move to a larger plan.'],
@@ -39,7 +45,11 @@ export function redisFailure(error: unknown, client: RedisClient): RedisFailure 
   if (kind === 'refused') return writesRefused(cause);
   const known = kind === 'unreachable' ? lastKnown(client) : kind;
   if (known === 'demoted') return demoted;
-  return { message: messages[known], connected: false, findings: [] };
+  // Between two tries to connect, what the server said at the last one.
+  const said = kind === 'unreachable' ? connectionError(client) : cause;
+  const text = said instanceof Error ? said.message : '';
+  const message = ofSettings.find(([pattern]) => pattern.test(text))?.[1] ?? messages[known];
+  return { message, connected: false, findings: [] };
 }
 
 /** Between two tries to connect, what the server said at the last one. */

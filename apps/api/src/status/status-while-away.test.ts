@@ -1,5 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
-import { startRedisSandbox } from '@holdfast/shared/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
 
 describe('while Redis is away', () => {
@@ -65,6 +65,35 @@ describe('while Redis is away', () => {
     });
     await own.close();
     await sandbox.close();
+  });
+
+  it.each([
+    [
+      'a user without rights',
+      async (sandbox: RedisSandbox) => {
+        await sandbox.client.call('ACL', 'SETUSER', 'poor', 'on', '>pw', '~other*', '&*', '+@all');
+        return sandbox.url.replace('//', '//poor:pw@');
+      },
+      'The user of Redis has no right to a command, or to our keys',
+    ],
+    [
+      'a database that is not there',
+      (sandbox: RedisSandbox) => Promise.resolve(`${sandbox.url.replace(/\/0$/, '')}/777`),
+      'Redis has no database of the number in REDIS_URL',
+    ],
+  ])('says what is wrong with the settings: %s', async (_what, urlOf, message) => {
+    const sandbox = await startRedisSandbox();
+    onTestFinished(() => sandbox.close());
+    const own = await startApi({ url: await urlOf(sandbox) });
+    onTestFinished(() => own.close());
+    await vi.waitFor(
+      async () =>
+        expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+          status: 'unhealthy',
+          persistence: { testPassed: false, message },
+        }),
+      5_000,
+    );
   });
 
   it('says that the server is a replica, rather than that nobody answers', async () => {
