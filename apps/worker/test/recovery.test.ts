@@ -78,3 +78,22 @@ it('brings everything back when Redis is emptied under running workers, and a de
   expect(await host.find({ publicId, resourceType })).toBeNull();
   await host.close();
 });
+
+it('says again that it is alive where a sync began the emptied catalog anew before the watch looked', async () => {
+  emulator = await startCloudinaryEmulator();
+  bench = await openBench({ CLOUDINARY_URL: emulator.cloudinaryUrl });
+  const { sandbox, keys } = bench;
+  const { client } = sandbox;
+  await bench.startWorker();
+  await vi.waitFor(async () => expect(await client.zcard(keys.workers)).toBe(1), within);
+  await client
+    .multi()
+    .flushall()
+    .set(keys.born, Date.now())
+    .hset(keys.syncState, 'lastFullAt', new Date().toISOString())
+    .exec();
+  await vi.waitFor(async () => expect(await client.zcard(keys.workers)).toBe(1), {
+    timeout: 30_000,
+    interval: 100,
+  });
+}, 60_000);

@@ -68,11 +68,12 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
   return {
     once: async () => {
       const sight = await look();
-      if (sight.emptied) presence.forget();
+      const isWiped = sight.emptied || sight.forgotten;
+      if (isWiped) presence.forget();
       // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
       await presence.refresh();
       if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
-      if (!started || sight.emptied) await shortenEventStreams(redis, keys);
+      if (!started || isWiped) await shortenEventStreams(redis, keys);
       if (!started || sight.scheduleGone) await schedules.ensure();
       if (!started) await schedules.requestStartup();
       started = true;

@@ -6,6 +6,8 @@ import { fromRedisError, type QueuePart, type RedisClient, type RedisKeys } from
 export interface Sight {
   /** The catalog has been emptied. */
   emptied: boolean;
+  /** So has Redis, as it seems: the list of workers is gone, though a sync may have begun the catalog anew already. */
+  forgotten: boolean;
   /** The recurring sync is gone, though it is wanted. */
   scheduleGone: boolean;
   active: QueueName[];
@@ -18,6 +20,7 @@ export interface Sight {
 
 const QUIET: Sight = {
   emptied: false,
+  forgotten: false,
   scheduleGone: false,
   active: [],
   waiting: [],
@@ -27,8 +30,8 @@ const QUIET: Sight = {
 
 /**
  * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
- * under way, that one command is all. The two keys that must be there are named so often that the sum tells them from
- * the rest.
+ * under way, that one command is all. The keys that must be there are named so often that the sum tells them from the
+ * rest.
  */
 export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
   const queueKeys = (part: QueuePart, queues: readonly QueueName[] = queueNames) =>
@@ -45,14 +48,15 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
   const all = [
     ...occasional,
     ...times(keys.born, weight),
-    ...(scheduleWanted ? times(schedule, 2 * weight) : []),
+    ...times(keys.workers, 2 * weight),
+    ...(scheduleWanted ? times(schedule, 4 * weight) : []),
   ];
   const quietSum = all.length - occasional.length;
 
   return async (): Promise<Sight> => {
     try {
       if ((await redis.exists(...all)) === quietSum) return QUIET;
-      const each = [keys.born, schedule, ...occasional];
+      const each = [keys.born, keys.workers, schedule, ...occasional];
       const pipeline = redis.pipeline();
       for (const key of each) pipeline.exists(key);
       const replies = (await pipeline.exec()) ?? [];
@@ -68,6 +72,7 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
       ];
       return {
         emptied: !present.has(keys.born),
+        forgotten: !present.has(keys.workers),
         scheduleGone: scheduleWanted && !present.has(schedule),
         active: queuesOf(active),
         waiting: queuesOf(waiting),
