@@ -3,7 +3,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
-import type { MediaRecord } from '@holdfast/shared/media';
+import { isUnpushed, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { endpoint } from '../http/endpoint.js';
@@ -60,13 +60,15 @@ async function edit(
     const { record, changed } = await saveChanges(deps, id, changes, expected);
     let end: End = 'done';
     if (changed) end = await carryOn(deps, record, context);
-    else if (!isOnHost(record)) end = await pushInTime(deps, record, context);
+    // Repeated before the host had it.
+    else if (isUnpushed(record)) end = await pushInTime(deps, record, context);
     if (end !== 'overtaken') return { record, done: end === 'done' };
     context.log.warn('media.edit_overtaken', { id, revision: record.revision });
     if (!(await takeInNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
     const latest = await findMedia(deps, id);
     // Another edit, made over this one at the same time, has it with its own.
-    if (changeFields(latest, changes, new Date()) === null) return { record: latest, done: isOnHost(latest) };
+    if (changeFields(latest, changes, new Date()) === null)
+      return { record: latest, done: !isUnpushed(latest) };
   }
   throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
@@ -93,11 +95,6 @@ async function saveChanges(
     await pause(Math.random() * tries);
   }
   throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
-}
-
-/** An edit that is repeated changes nothing any more, and the host may still lack it. */
-function isOnHost({ pushedRevision, revision }: MediaRecord): boolean {
-  return pushedRevision >= revision;
 }
 
 function refuseUnsettled({ status }: MediaRecord): void {

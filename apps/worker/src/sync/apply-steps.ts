@@ -1,11 +1,10 @@
 import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { pushJob } from '@holdfast/shared/jobs';
-import type { MediaRecord, TakenIn } from '@holdfast/shared/media';
+import { isUnpushed, type MediaRecord, type TakenIn } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type StepSession } from '../sync-run/sync-session.js';
 import { expectedOf, verifyRecords } from '../verify/verify-records.js';
 import { adoptArrivals } from './adopt-arrivals.js';
-import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import { bindRenamed } from './bind-renamed.js';
 import type { Action, Step } from './reconcile-step.js';

@@ -66,14 +66,6 @@ export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRec
   return recordFromAsset(asset, folder, stored.source);
 }
 
-/** True for an edit that the host does not carry yet. */
-export function isUnpushed({
-  pushedRevision,
-  revision,
-}: Pick<MediaRecord, 'pushedRevision' | 'revision'>): boolean {
-  return pushedRevision < revision;
-}
-
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
 export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
   return (

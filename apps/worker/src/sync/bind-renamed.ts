@@ -4,6 +4,7 @@ import {
   carriedFields,
   idFromPublicId,
   isOwnId,
+  isUnpushed,
   readHostMetadata,
   writeHostMetadata,
   type MediaRecord,
@@ -11,7 +12,6 @@ import {
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import type { StepSession } from '../sync-run/sync-session.js';
-import { isUnpushed } from './asset-record.js';
 import { attempt } from './attempt.js';
 import type { Action, ReconcileRules, Step } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';

@@ -1,7 +1,7 @@
 import { readRevision, type StoredRecord } from '@holdfast/shared/catalog';
+import { isUnpushed } from '@holdfast/shared/media';
 import { fromRedisError, type RedisClient } from '@holdfast/shared/redis';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { isUnpushed } from './asset-record.js';
 import { placeOf, type AssetMarks } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 

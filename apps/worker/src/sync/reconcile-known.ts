@@ -4,6 +4,7 @@ import {
   editsOnHostOnly,
   isOfAnotherDeployment,
   isOwnId,
+  isUnpushed,
   type Carried,
   type MediaRecord,
 } from '@holdfast/shared/media';
@@ -15,7 +16,6 @@ import {
   isAtItsPlace,
   isContentChanged,
   isEdited,
-  isUnpushed,
 } from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';

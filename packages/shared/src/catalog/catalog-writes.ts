@@ -1,5 +1,5 @@
 import type { DurabilityLevel } from '../config/index.js';
-import type { MediaRecord } from '../media/index.js';
+import { isUnpushed, type MediaRecord } from '../media/index.js';
 import {
   fenceArgument,
   scriptEdge,
@@ -161,8 +161,7 @@ function saveArguments({ record, expect, content }: SaveEntry): (string | number
 
 /** Entries that may be created as a page: different records that nobody should have yet, with nothing to push. */
 function freshRecords(entries: readonly SaveEntry[]): FreshRecord[] | null {
-  const isFresh = ({ record, expect }: SaveEntry): boolean =>
-    expect === 'absent' && record.pushedRevision >= record.revision;
+  const isFresh = ({ record, expect }: SaveEntry): boolean => expect === 'absent' && !isUnpushed(record);
   if (!entries.every(isFresh) || new Set(entries.map(({ record }) => record.id)).size < entries.length)
     return null;
   return entries.map(({ record, content }) => ({

@@ -35,4 +35,5 @@ export {
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
 export { editBase, editsOnHostOnly, type EditableFields, type TakenIn } from './host-edits.js';
+export { isUnpushed } from './is-unpushed.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';
