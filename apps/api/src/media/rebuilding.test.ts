@@ -3,7 +3,7 @@ import { redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import type { NewCatalog } from './new-catalog.js';
-import { watchRebuilding } from './rebuilding.js';
+import { watchRebuilding, type Rebuilding, type RebuildingOptions } from './rebuilding.js';
 
 let redis: RedisSandbox;
 const keys = redisKeys('rebuilding');
@@ -15,16 +15,19 @@ beforeAll(async () => {
 
 afterAll(() => redis.close());
 
+const watching = (over: Partial<RebuildingOptions> = {}): Rebuilding =>
+  watchRebuilding({
+    syncState: createSyncState(redis.client, keys),
+    redis: redis.client,
+    keys,
+    newCatalog,
+    ...over,
+  });
+
 it('is on from the loss of the catalog until its recovery has run', async () => {
   let time = 0;
   const { client } = redis;
-  const rebuilding = watchRebuilding({
-    syncState: createSyncState(client, keys),
-    redis: client,
-    keys,
-    newCatalog,
-    now: () => time,
-  });
+  const rebuilding = watching({ now: () => time });
   const isOn = () => {
     time += 1_000;
     return rebuilding.isOn();
@@ -55,13 +58,7 @@ it('is on for a process that began after the loss, where the host has media', as
   const { client } = redis;
   await client.flushall();
   await client.set(keys.born, '3');
-  const begun = (isNew: boolean) =>
-    watchRebuilding({
-      syncState: createSyncState(client, keys),
-      redis: client,
-      keys,
-      newCatalog: { isNew: () => Promise.resolve(isNew) },
-    });
+  const begun = (isNew: boolean) => watching({ newCatalog: { isNew: () => Promise.resolve(isNew) } });
   expect(await begun(true).isOn()).toBe(false);
   expect(await begun(false).isOn()).toBe(true);
 });
@@ -69,13 +66,7 @@ it('is on for a process that began after the loss, where the host has media', as
 it('is off for who looks first when the recovery has run', async () => {
   const { client } = redis;
   await client.flushall();
-  const rebuilding = watchRebuilding({
-    syncState: createSyncState(client, keys),
-    redis: client,
-    keys,
-    newCatalog,
-    now: () => 0,
-  });
+  const rebuilding = watching({ now: () => 0 });
   await client.set(keys.born, '1');
   await client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
   expect(await rebuilding.isOn()).toBe(false);
@@ -87,13 +78,7 @@ it('is off for who looks first when the recovery has run', async () => {
 
 it('notices at once that the catalog is gone', async () => {
   const { client } = redis;
-  const rebuilding = watchRebuilding({
-    syncState: createSyncState(client, keys),
-    redis: client,
-    keys,
-    newCatalog,
-    now: () => 0,
-  });
+  const rebuilding = watching({ now: () => 0 });
   await client.set(keys.born, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
@@ -102,14 +87,29 @@ it('notices at once that the catalog is gone', async () => {
 
 it('notices the loss of a catalog of which only records were read', async () => {
   const { client } = redis;
-  const rebuilding = watchRebuilding({
-    syncState: createSyncState(client, keys),
-    redis: client,
-    keys,
-    newCatalog,
-  });
+  const rebuilding = watching();
   await client.set(keys.born, '1');
   rebuilding.noteFound();
   await client.flushall();
+  expect(await rebuilding.isOn()).toBe(true);
+});
+
+it('does not forget the loss where one look gets no answer', async () => {
+  const { client } = redis;
+  await client.flushall();
+  const state = createSyncState(client, keys);
+  let time = 0;
+  let isAway = false;
+  const readMarks: typeof state.readMarks = () =>
+    isAway ? Promise.reject(new Error('no answer')) : state.readMarks();
+  const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => (time += 1_000) });
+  await client.set(keys.born, '1');
+  expect(await rebuilding.isOn()).toBe(false);
+  await client.flushall();
+  await client.set(keys.born, '2');
+  expect(await rebuilding.isOn()).toBe(true);
+  isAway = true;
+  expect(await rebuilding.isOn()).toBe(false);
+  isAway = false;
   expect(await rebuilding.isOn()).toBe(true);
 });

@@ -36,6 +36,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   let knownOnAt = -Infinity;
   let askedAt = -Infinity;
   let bornSeen: string | null = null;
+  // Stays so: what had something to lose once is not a new catalog.
   let lost = false;
   const getToKnow = async (): Promise<void> => {
     const born = await redis.get(keys.born);
@@ -56,7 +57,6 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (typeof born === 'string') bornSeen = born;
       // What tells of completed runs went with the catalog.
       const isFilled = marks?.lastFullAt !== null;
-      if (marks !== null && isFilled) lost = false;
       const on = running?.run.trigger === 'recovery' || (!isFilled && (lost || !(await newCatalog.isNew())));
       if (on) knownOnAt = time;
       return on;
