@@ -1,59 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createIntents } from '@holdfast/shared/intents';
-import { HandBack, refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { lasting, openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
-import { syncDependencies } from '../sync-run/sync-dependencies.js';
-import { createRefreshAssets } from './refresh-assets.js';
+import { openRefreshRig, type RefreshRig } from '../../test/support/refresh-rig.js';
+import { lasting } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
   sandbox = await startRedisSandbox();
 });
 afterAll(() => sandbox.close());
-
-type Change = RefreshPayload['change'];
-
-interface RefreshRig extends SyncRig {
-  cloud: CloudinaryEmulator;
-  refresh(change: Change, ...assets: HostAsset[]): Promise<void>;
-  /** The last attempt, so many milliseconds after the notification came. */
-  lastAttempt(asset: HostAsset, afterMs: number): Promise<void>;
-}
-
-/** A worker that gets notifications, and a host. */
-async function openRig(options: SyncRigOptions = {}): Promise<RefreshRig> {
-  const rig = await openSyncRig(sandbox, 'cloudinary', options);
-  if (rig.emulator === undefined) throw new Error('no emulator');
-  const handler = createRefreshAssets(syncDependencies(rig.parts));
-  const run = (change: Change, assets: HostAsset[], attempt: number, receivedAt: number): Promise<void> =>
-    handler(
-      refreshJob.parse({
-        notification: 'n',
-        part: 0,
-        change,
-        receivedAt,
-        assets: assets.map(({ publicId, resourceType, assetId, version }) => ({
-          publicId,
-          resourceType,
-          assetId,
-          version,
-        })),
-      }),
-      { signal: new AbortController().signal, attempt, log: silentLogger },
-    );
-  return {
-    ...rig,
-    cloud: rig.emulator,
-    refresh: (change, ...assets) => run(change, assets, 1, Date.now()),
-    lastAttempt: (asset, afterMs) =>
-      run('uploaded', [asset], rig.settings.jobs.attempts, Date.now() - afterMs),
-  };
-}
 
 /** An edit here, as PATCH leaves it once the host has it. */
 async function editHere(rig: RefreshRig, record: MediaRecord, title: string): Promise<MediaRecord> {
@@ -69,7 +27,7 @@ async function editHere(rig: RefreshRig, record: MediaRecord, title: string): Pr
 
 describe('a notification', () => {
   it('of an upload by others brings in a verified record', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.foreign('cats/tom', { caption: 'Tom' }, ['cat']);
     await rig.refresh('uploaded', asset);
     expect(await rig.find(asset)).toMatchObject({
@@ -85,7 +43,7 @@ describe('a notification', () => {
   });
 
   it('of changed tags and context brings them in, as a new revision where the asset is ours', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const foreign = await rig.foreign('cats/tom');
     const own = await rig.upload({ title: 'Before', tags: ['sea'] });
     await rig.sync();
@@ -101,7 +59,7 @@ describe('a notification', () => {
   });
 
   it('of a deletion marks the record missing once the host confirms it, and an upload brings it back', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.upload();
     await rig.sync();
     const before = await rig.find(asset);
@@ -118,7 +76,7 @@ describe('a notification', () => {
   });
 
   it('of a deletion says nothing about another asset that has taken the name', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const old = await rig.foreign('cats/tom');
     await rig.sync();
     await rig.cloud.assets.remove(old.assetId);
@@ -129,7 +87,7 @@ describe('a notification', () => {
   });
 
   it('S20: of our own deletion finishes it, and never brings back what was deleted here', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.upload();
     await rig.sync();
     const id = (await rig.find(asset))?.id ?? '';
@@ -144,7 +102,7 @@ describe('a notification', () => {
   });
 
   it('of a deletion waits for a record that is just being saved', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.upload();
     await rig.catalog.save(rig.recordOf(asset));
     await rig.cloud.assets.remove(asset.assetId);
@@ -157,7 +115,7 @@ describe('a notification', () => {
   });
 
   it('of a rename keeps the record under its id', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const foreign = await rig.foreign('cats/tom');
     const own = await rig.upload({ title: 'Mine' });
     await rig.sync();
@@ -175,7 +133,7 @@ describe('a notification', () => {
   });
 
   it('of an upload through us costs the host no question', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.upload();
     await rig.sync();
     await rig.cloud.requests.reset();
@@ -184,7 +142,7 @@ describe('a notification', () => {
   });
 
   it('leaves an upload that is under way to its jobs', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.upload({}, { state: 'started', deadlineSeconds: 60 });
     const { id } = rig.recordOf(asset);
     await createIntents(rig.redis, rig.keys).open(id, asset.publicId, 1_000);
@@ -194,13 +152,13 @@ describe('a notification', () => {
   });
 
   it('of an asset outside of the synced prefix is none of our business', async () => {
-    const rig = await openRig({ env: { CLOUDINARY_SYNC_PREFIX: 'mine/' } });
+    const rig = await openRefreshRig(sandbox, { env: { CLOUDINARY_SYNC_PREFIX: 'mine/' } });
     await rig.refresh('uploaded', await rig.foreign('theirs/x'), await rig.foreign('mine/x'));
     expect((await rig.records()).map(({ publicId }) => publicId)).toEqual(['mine/x']);
   });
 
   it('is tried again when the host does not answer', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.foreign('cats/tom');
     await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' } });
     await expect(rig.refresh('uploaded', asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
@@ -209,7 +167,7 @@ describe('a notification', () => {
   });
 
   it('outlasts a host that is away for long, but not for ever', async () => {
-    const rig = await openRig();
+    const rig = await openRefreshRig(sandbox);
     const asset = await rig.foreign('cats/tom');
     await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' }, count: null });
     await expect(rig.lastAttempt(asset, 60_000)).rejects.toBeInstanceOf(HandBack);
@@ -221,7 +179,7 @@ describe('notifications in any order', () => {
   it.each([1, 2, 3, 4])(
     'end where a full sync ends, also when they come twice (shuffle %i)',
     async (seed) => {
-      const rig = await openRig();
+      const rig = await openRefreshRig(sandbox);
       const stays = await rig.foreign('a/stays');
       const edited = await rig.upload({ title: 'Before' });
       const renamed = await rig.foreign('a/old');
@@ -236,7 +194,7 @@ describe('notifications in any order', () => {
       await rig.cloud.assets.rename(renamed.assetId, 'a/last');
       await rig.cloud.assets.remove(goes.assetId);
 
-      const events: [Change, HostAsset][] = [
+      const events: [RefreshPayload['change'], HostAsset][] = [
         ['uploaded', created],
         ['uploaded', goes],
         ['changed', stays],
@@ -267,7 +225,7 @@ describe('notifications in any order', () => {
 
   it('lets the last one to write have the last look', async () => {
     let old: HostAsset | null = null;
-    const rig = await openRig({
+    const rig = await openRefreshRig(sandbox, {
       seenBy: (host) => ({
         ...host,
         // The first answer was on its way for so long that the asset has changed since.
@@ -294,24 +252,3 @@ function shuffle<T>(items: readonly T[], seed: number): T[] {
     .toSorted((a, b) => a.at - b.at)
     .map(({ item }) => item);
 }
-
-it('waits for the recovery of an emptied catalog: what was deleted must not come in', async () => {
-  const rig = await openRig({ emptied: true });
-  const asset = await rig.upload();
-  await expect(rig.refresh('changed', asset)).rejects.toMatchObject({ name: 'HandBack', delayMs: 2_000 });
-  await expect(rig.lastAttempt(asset, 30_000)).rejects.toMatchObject({
-    delayMs: expect.closeTo(30_000, -3) as number,
-  });
-  await expect(rig.lastAttempt(asset, 10 * 60_000)).rejects.toMatchObject({ delayMs: 60_000 });
-  expect(await rig.records()).toEqual([]);
-  await rig.sync();
-  await rig.refresh('changed', asset);
-  expect(await rig.records()).toHaveLength(1);
-});
-
-it('does not wait for ever where the host gives no listing', async () => {
-  const rig = await openRig({ emptied: true });
-  const asset = await rig.upload();
-  await rig.lastAttempt(asset, 21 * 60_000);
-  expect(await rig.records()).toHaveLength(1);
-});
