@@ -77,19 +77,24 @@ describe('on an emptied catalog', () => {
     await rig.upload();
     await rig.sync();
     await rig.redis.flushall();
-    const stopping = new AbortController();
-    const host: MediaHost = {
-      ...rig.host,
-      list: () => {
-        stopping.abort();
-        return Promise.reject(new HoldfastError('HOST_TIMEOUT'));
-      },
-    };
+    const { host, stopping } = stoppedAtItsListing(rig);
     const cutOff = rig.worker({ host })({ trigger: 'upload', runId: 'first' }, stopping.signal);
     await expect(cutOff).rejects.toBeInstanceOf(HandBack);
     await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'asked-for' });
     expect(await rig.state.findRun('first')).toMatchObject({ trigger: 'recovery', result: 'ok' });
     expect(await rig.state.findRun('asked-for')).toBeNull();
+  });
+
+  it('a schedule whose run was the recovery, and was cut off, runs no other one after it', async () => {
+    const rig = await open();
+    await rig.upload();
+    await rig.sync();
+    await rig.redis.flushall();
+    const { host, stopping } = stoppedAtItsListing(rig);
+    const cutOff = rig.worker({ host })({ trigger: 'schedule' }, stopping.signal);
+    await expect(cutOff).rejects.toBeInstanceOf(HandBack);
+    await rig.worker()({ trigger: 'schedule' });
+    expect((await rig.state.readStatus()).lastRun).toMatchObject({ trigger: 'recovery', result: 'ok' });
   });
 
   it('a recovery goes on later, whatever it failed of', async () => {
@@ -122,3 +127,13 @@ describe('on an emptied catalog', () => {
     expect((await rig.state.readMarks()).lastFullAt).toBeNull();
   });
 });
+
+/** A worker that is told to stop when it begins to list the host. */
+function stoppedAtItsListing(rig: SyncRig): { host: MediaHost; stopping: AbortController } {
+  const stopping = new AbortController();
+  const list: MediaHost['list'] = () => {
+    stopping.abort();
+    return Promise.reject(new HoldfastError('HOST_TIMEOUT'));
+  };
+  return { host: { ...rig.host, list }, stopping };
+}
