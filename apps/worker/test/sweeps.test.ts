@@ -185,12 +185,24 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
       body: png,
       signal: AbortSignal.timeout(5_000),
     });
+    // For a raw file, and the host took it for an image.
+    const typed = newMediaId();
+    const typedRef: AssetRef = { publicId: `${publicIdFor('holdfast', typed)}.csv`, resourceType: 'image' };
+    const { checksum, ...fields } = aRecord({ id: typed });
+    await bench.host.put({
+      ref: typedRef,
+      metadata: writeHostMetadata({ mark: startedMark, fields: { ...fields, ...checksum } }),
+      body: png,
+      signal: AbortSignal.timeout(5_000),
+    });
+    await refused.add(typedRef, Date.now() - 1);
     for (const id of [gone, kept, foreign]) await refused.add(refOf(id), Date.now() - 1);
     await sweepRefused(
       { ...bench, refused, folder: 'holdfast', log: silentLogger },
       AbortSignal.timeout(10_000),
     );
     expect(await bench.host.find(refOf(gone))).toBeNull();
+    expect(await bench.host.find(typedRef)).toBeNull();
     expect(await bench.host.find(refOf(kept))).not.toBeNull();
     expect(await bench.host.find(refOf(foreign))).not.toBeNull();
     expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBe(0);

@@ -62,6 +62,16 @@ describe.each(['full', 'incremental'] as const)('a %s sync', (mode) => {
     expect(await rig.host.find(asset)).toBeNull();
     expect(await rig.records()).toEqual([]);
   });
+
+  it('removes what came as an image under a ticket for a raw file', async () => {
+    const rig = await open();
+    const asset = await rig.upload(direct, ticket());
+    const image = await rig.foreign(`${asset.publicId}.csv`, { ...asset.context }, [...asset.tags]);
+    await rig.host.remove(asset);
+    expect(await rig.sync({ mode })).toMatchObject({ created: 0, removed: 1, errors: 0 });
+    expect(await rig.host.find(image)).toBeNull();
+    expect(await rig.records()).toEqual([]);
+  });
 });
 
 it('makes no record when the commit mark cannot be written, and tries again', async () => {
