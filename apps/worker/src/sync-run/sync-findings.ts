@@ -43,7 +43,7 @@ const texts: Record<SyncFinding['code'], Texts> = {
   ASSET_UNREADABLE: {
     severity: 'warning',
     message:
-      'What describes these media in the folder of the local host is damaged; they were left as they are.',
+      'What describes these media in the folder of the local host cannot be read; they were left as they are.',
     fix: 'Restore <asset id>.json from a backup, or delete the media.',
   },
 };

@@ -73,7 +73,7 @@ export const errorCatalogue = {
   DURABILITY_TOO_LOW: { status: 500, title: 'The server confirmed less durability than is required' },
   WORKER_LOST: { status: 500, title: 'The job has lost its worker too often' },
   HOST_RATE_LIMITED: { status: 502, title: 'The media host asks to wait' },
-  ASSET_UNREADABLE: { status: 502, title: 'What describes the asset on the media host is damaged' },
+  ASSET_UNREADABLE: { status: 502, title: 'What describes the asset on the media host cannot be read' },
   HOST_CURSOR_SPENT: { status: 502, title: 'The media host no longer knows the listing cursor' },
   RUN_SUPERSEDED: { status: 409, title: 'Another sync run holds the lease' },
 } as const satisfies Record<string, ErrorEntry>;

@@ -6,7 +6,7 @@ import { resourceTypes, type HostMetadata, type ResourceType } from '../../media
 import type { AssetRef, HostAsset } from '../media-host.js';
 import { assetIdOf, foldersOf } from './asset-id.js';
 import { currentEtag } from './current-etag.js';
-import { unlessMissing } from './disk-errors.js';
+import { errnoOf, unlessMissing } from './disk-errors.js';
 import { assetUrl } from './asset-url.js';
 
 /*
@@ -62,9 +62,9 @@ export function metadataPath(place: AssetPlace, token: string): string {
   return join(place.folder, `${place.assetId}.${token}.meta`);
 }
 
-/** Null when there is none. Throws ASSET_UNREADABLE for one that others have damaged. */
+/** Null when there is none. Throws ASSET_UNREADABLE for one that is damaged or may not be read. */
 export async function readIdentity(place: AssetPlace): Promise<Identity | null> {
-  const text = await unlessMissing(readFile(place.identity, 'utf8'));
+  const text = await readDescription(place, place.identity);
   return text === null ? null : parseFile(place, identitySchema, text);
 }
 
@@ -74,7 +74,7 @@ export async function readAssetAt(place: AssetPlace, edited = true): Promise<Hos
   if (known === null) return null;
   const [bytes, newer] = await Promise.all([
     unlessMissing(stat(bytesPath(place, known.token))),
-    edited ? unlessMissing(readFile(metadataPath(place, known.token), 'utf8')) : null,
+    edited ? readDescription(place, metadataPath(place, known.token)) : null,
   ]);
   if (bytes === null) return null;
   return toHostAsset(place.assetId, known, {
@@ -109,12 +109,27 @@ export function toHostAsset(
   };
 }
 
-function parseFile<T>({ assetId }: AssetPlace, schema: z.ZodType<T>, text: string): T {
+/** What the system says of one file that it does not give out, be the rest of the folder well. */
+const UNREADABLE = new Set(['EACCES', 'EPERM', 'EIO', 'EISDIR', 'ELOOP']);
+
+async function readDescription(place: AssetPlace, path: string): Promise<string | null> {
+  try {
+    return await unlessMissing(readFile(path, 'utf8'));
+  } catch (error) {
+    throw UNREADABLE.has(errnoOf(error)) ? unreadable(place, error) : error;
+  }
+}
+
+function parseFile<T>(place: AssetPlace, schema: z.ZodType<T>, text: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new HoldfastError('ASSET_UNREADABLE', `a file that describes the asset ${assetId} cannot be read`, {
-      cause: error,
-    });
+    throw unreadable(place, error);
   }
+}
+
+function unreadable({ assetId }: AssetPlace, cause: unknown): HoldfastError {
+  return new HoldfastError('ASSET_UNREADABLE', `a file that describes the asset ${assetId} cannot be read`, {
+    cause,
+  });
 }

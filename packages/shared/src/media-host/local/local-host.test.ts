@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -86,25 +86,40 @@ it('lists assets without a time in their name too, each once', async () => {
   expect(new Set(listed.map(({ publicId }) => publicId)).size).toBe(41);
 });
 
-it('leaves out of a listing what it cannot read, and says so when asked for it', async () => {
-  const settings = await freshSettings();
-  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
-  const [whole, broken] = [(await host.put(putRequest())).asset, (await host.put(putRequest())).asset];
-  await writeFile(placeOfRef(settings.directory, broken).identity, '{"token":');
-  const { signal } = new AbortController();
-  const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal });
-  expect(page.assets).toEqual([whole]);
-  await expect(host.find(broken)).rejects.toMatchObject({ code: 'ASSET_UNREADABLE' });
-  expect(await host.confirm([broken.assetId, whole.assetId])).toEqual([whole]);
-});
+/** What happens to one description while the disk is well. A link to itself stands for a file that the system does not give out. */
+const damages: [string, (path: string) => Promise<void>][] = [
+  ['is cut off', (path) => writeFile(path, '{"token":')],
+  [
+    'the system does not give out',
+    async (path) => {
+      await rm(path);
+      await symlink(path, path);
+    },
+  ],
+];
 
-it('removes with all its files what it cannot read', async () => {
+it.each(damages)(
+  'leaves out of a listing an asset whose description %s, and says so when asked for it',
+  async (_, damage) => {
+    const settings = await freshSettings();
+    const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+    const [whole, broken] = [(await host.put(putRequest())).asset, (await host.put(putRequest())).asset];
+    await damage(placeOfRef(settings.directory, broken).identity);
+    const { signal } = new AbortController();
+    const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal });
+    expect(page.assets).toEqual([whole]);
+    await expect(host.find(broken)).rejects.toMatchObject({ code: 'ASSET_UNREADABLE' });
+    expect(await host.confirm([broken.assetId, whole.assetId])).toEqual([whole]);
+  },
+);
+
+it.each(damages)('removes with all its files an asset whose description %s', async (_, damage) => {
   const settings = await freshSettings();
   const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
   const { asset: broken } = await host.put(putRequest());
   await host.annotate(broken, { context: { title: 'edited' }, tags: [] });
   const place = placeOfRef(settings.directory, broken);
-  await writeFile(place.identity, '');
+  await damage(place.identity);
   expect(await host.remove(broken)).toBe('removed');
   expect(await readdir(place.folder)).toEqual([]);
   expect(await host.find(broken)).toBeNull();
