@@ -13,6 +13,8 @@ it.each([
   ],
   ['an MP3', Buffer.from('494433040000000000000000', 'hex'), 'audio/mpeg', 'video'],
   ['a PDF', Buffer.from('%PDF-1.7\n'), 'application/pdf', 'image'],
+  ['a TIFF whose directory comes last', Buffer.from('49492a00a0860100', 'hex'), 'image/tiff', 'image'],
+  ['one with the high bytes first', Buffer.from('4d4d002a000186a0', 'hex'), 'image/tiff', 'image'],
   [
     'an SVG with a declaration',
     Buffer.from('<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>'),

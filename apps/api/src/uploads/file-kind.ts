@@ -30,6 +30,9 @@ const signatures: readonly (Kind & { at: number; bytes: string; unless?: Buffer 
   { at: 0, bytes: '\x89PNG\r\n\x1a\n', mime: 'image/png', ext: 'png', unless: Buffer.from('acTL') },
   { at: 0, bytes: '\xff\xd8\xff', mime: 'image/jpeg', ext: 'jpg', unless: Buffer.from('ffd8fff7', 'hex') },
   { at: 0, bytes: 'GIF8', mime: 'image/gif', ext: 'gif' },
+  // The library looks into its directory, which most programs write after the pixels.
+  { at: 0, bytes: 'II*\0', mime: 'image/tiff', ext: 'tif' },
+  { at: 0, bytes: 'MM\0*', mime: 'image/tiff', ext: 'tif' },
   { at: 8, bytes: 'WEBP', mime: 'image/webp', ext: 'webp' },
   { at: 4, bytes: 'ftyp', mime: 'video/mp4', ext: 'mp4' },
   { at: 0, bytes: '\x1aE\xdf\xa3', mime: 'video/webm', ext: 'webm' },
