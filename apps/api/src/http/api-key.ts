@@ -42,11 +42,17 @@ function readCredentials(headers: IncomingHttpHeaders): Credentials[] {
   const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*)$/.exec(headers.authorization ?? '') ?? [];
   const header = headers['x-api-key'];
   const found = [
-    scheme.toLowerCase() === 'bearer' ? { secret: value } : null,
+    ...(scheme.toLowerCase() === 'bearer' ? readToken(value) : []),
     scheme.toLowerCase() === 'basic' ? readBasic(value) : null,
-    typeof header === 'string' && header !== '' ? { secret: header } : null,
+    ...(typeof header === 'string' && header !== '' ? readToken(header) : []),
   ];
   return found.filter((credentials) => credentials !== null);
+}
+
+/** Node reads headers as Latin-1, and so browsers write them. Other programs write UTF-8. */
+function readToken(value: string): Credentials[] {
+  const utf8 = Buffer.from(value, 'latin1').toString('utf8');
+  return utf8 === value ? [{ secret: value }] : [{ secret: value }, { secret: utf8 }];
 }
 
 function readBasic(value: string): Credentials | null {
