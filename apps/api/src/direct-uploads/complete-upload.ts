@@ -3,6 +3,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import { endpoint } from '../http/endpoint.js';
 import { isAwaited, preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { PublicAddress } from '../http/public-address.js';
+import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';
 import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
@@ -10,6 +11,7 @@ import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
 export interface CompleteDependencies extends ArrivalDependencies {
   catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
   address: PublicAddress;
+  shutdown: Pick<Shutdown, 'draining'>;
 }
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
@@ -24,8 +26,11 @@ export const completeUpload = (deps: CompleteDependencies) =>
         isAwaited(preferences),
         context.log,
       );
-      if (waitSeconds !== undefined && record.status === 'saving')
-        record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, gone)) ?? record;
+      if (waitSeconds !== undefined && record.status === 'saving') {
+        // Not until the very end of the process: the media is accepted, and the answer must get out.
+        const signal = AbortSignal.any([gone, deps.shutdown.draining]);
+        record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, signal)) ?? record;
+      }
       const answer = acceptedMedia(record, deps.address);
       return {
         status: record.status === 'verified' ? 201 : 202,

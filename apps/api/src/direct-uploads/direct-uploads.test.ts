@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import type { Environment } from '@holdfast/shared/config';
 import { newMediaId } from '@holdfast/shared/media';
@@ -49,6 +49,17 @@ describe('a direct upload', () => {
     const data = job?.data as { awaited?: boolean } | undefined;
     expect(data).toBeDefined();
     expect(data?.awaited).toBe(awaited);
+  });
+
+  it('is answered although it is not verified yet when the process is to end', async () => {
+    await withApi({}, async (other) => {
+      const ticket = await sign(other);
+      await post(ticket);
+      const waiting = complete(other, ticket.id, { Prefer: 'wait=60' });
+      await vi.waitFor(async () => expect(await other.deps.catalog.find(ticket.id)).not.toBeNull());
+      await other.stop(AbortSignal.timeout(10_000));
+      expect((await waiting).status).toBe(202);
+    });
   });
 
   it('becomes a media with the words of its ticket once the client says that it is done', async () => {

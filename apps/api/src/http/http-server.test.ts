@@ -75,6 +75,18 @@ describe('stopping', () => {
     await api.close();
   });
 
+  it('answers an upload that waits to be verified', async () => {
+    const api = await startApi(redis);
+    const body = new FormData();
+    body.set('file', new Blob([PNG]), 'a.png');
+    const headers = { Prefer: 'wait=60' };
+    const waiting = api.request('/api/media/upload', { method: 'POST', headers, body });
+    await vi.waitFor(async () => expect((await api.deps.catalog.counts()).total).toBe(1));
+    await api.stop(AbortSignal.timeout(10_000));
+    expect((await waiting).status).toBe(202);
+    await api.close();
+  });
+
   it('answers a request that ends in time, and cuts one that never ends when its time is up', async () => {
     const api = await startApi(redis);
     const [ending, crawling] = await Promise.all([anInvitedEdit(api.port), anInvitedEdit(api.port)]);

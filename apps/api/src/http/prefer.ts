@@ -7,7 +7,7 @@ export interface Preferences {
 /** With its end or without one, so that every quote is passed over once. */
 const QUOTED = /"(?:[^"\\]|\\.?)*"?/gs;
 const WAIT = /^wait\s*=\s*"?(\d+)"?$/i;
-/** Longer than anybody waits; each route has a limit of its own. */
+/** Longer than anybody waits, and in milliseconds within what a timer takes. */
 const LONGEST_SECONDS = 1_000_000;
 
 /** Unknown and malformed preferences are ignored, as the RFC wants it; of several the first counts. */

@@ -62,13 +62,15 @@ async function upload(
   return { ...received, replayed: false };
 }
 
+/** Ends early when the process is to end: the media is accepted, and the answer must get out. */
 async function waitFor(
-  { catalog }: UploadRouteDependencies,
+  { catalog, shutdown }: UploadRouteDependencies,
   record: MediaRecord,
   waitSeconds: number,
   res: Response,
 ): Promise<MediaRecord> {
   const gone = new AbortController();
   res.once('close', () => gone.abort());
-  return (await waitUntilVerified(catalog, record, waitSeconds * 1_000, gone.signal)) ?? record;
+  const signal = AbortSignal.any([gone.signal, shutdown.draining]);
+  return (await waitUntilVerified(catalog, record, waitSeconds * 1_000, signal)) ?? record;
 }
