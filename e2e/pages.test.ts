@@ -26,13 +26,13 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   });
 
   /** A page in a browser of its own: nothing stored is shared. */
-  async function open(path: string): Promise<{ page: Page; complaints: string[] }> {
+  async function open(path: string, url = client.url): Promise<{ page: Page; complaints: string[] }> {
     const context = await browser.newContext();
     onTestFinished(() => context.close());
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     const complaints = complaintsOf(page);
-    await page.goto(`${client.url}${path}`);
+    await page.goto(`${url}${path}`);
     return { page, complaints };
   }
 
@@ -109,6 +109,69 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     });
     await page.getByRole('button', { name: 'Upload' }).click();
     await expect.poll(() => page.locator('#upload-state').textContent()).toMatch(/^UNSUPPORTED_TYPE: /);
+  });
+
+  it('the console lets alone who does not want to give a key, and shows what is open', async () => {
+    const api = await deployment.startApi({ PUBLIC_READ: 'true' });
+    const { page } = await open('/', api.client.url);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('What is not shown needs an API key.').waitFor();
+    await page.locator('#media li').first().waitFor();
+    await page.reload();
+    await page.getByText('What is not shown needs an API key.').waitFor();
+    expect(await page.getByLabel('Secret of the key').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Give an API key' }).click();
+    await giveKey(page);
+    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+  });
+
+  it('the console takes a key in any letters', async () => {
+    const { page, complaints } = await open('/');
+    await giveKey(page, 'Schlüssel 鍵');
+    await page.getByText('This key is not known').waitFor();
+    await giveKey(page);
+    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('the console keeps what "Show more" brought when it looks again', async () => {
+    for (let n = 0; n < 13; n += 1) await client.upload(aPng(1_000 + n));
+    const { page } = await open('/');
+    await giveKey(page);
+    const rows = page.locator('#media li');
+    await expect.poll(() => rows.count()).toBe(12);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await expect.poll(() => rows.count()).toBeGreaterThan(12);
+    const count = await rows.count();
+    const looked = page.waitForResponse((answer) => answer.url().includes('/api/media?limit=24'));
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await (await looked).finished();
+    expect(await rows.count()).toBe(count);
+  });
+
+  it('the console sends a form again under the same key when the answer got lost, and says when there is none', async () => {
+    const { page } = await open('/');
+    await giveKey(page);
+    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    const before = (await client.list()).body.total ?? 0;
+    await page
+      .getByLabel('File')
+      .setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: aPng(5_000) });
+    await page.route('**/api/media/upload', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByText('The connection broke off. Try again.').waitFor();
+    await page.unroute('**/api/media/upload');
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByText(/^Verified: /).waitFor();
+    expect((await client.list()).body.total).toBe(before + 1);
+
+    await page.route('**/api/**', (route) => route.abort());
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.locator('#health').getByText('no answer').waitFor();
+    expect(await page.locator('#facts').textContent()).not.toContain('connected');
   });
 
   it('/docs shows the description, with nothing from elsewhere', async () => {

@@ -18,7 +18,9 @@ export class Refusal extends Error {
  */
 export async function request(path, init = {}) {
   const sent = keyHeaders();
-  const response = await fetch(path, { ...init, headers: sent });
+  const response = await fetch(path, { ...init, headers: sent }).catch((cause) => {
+    throw new Error('The API does not answer.', { cause });
+  });
   if (response.status !== 401) return response;
   const isNew = keyHeaders().Authorization !== sent.Authorization;
   if (isNew || (await askForKey())) return request(path, init);

@@ -1,4 +1,5 @@
-import { forgetKey, hasKey } from './api-key.js';
+import { forgetKey, hasKey, mayAskAgain } from './api-key.js';
+import { Refusal } from './call.js';
 import { byId, say } from './elements.js';
 import { showMedia, showMore } from './media.js';
 import { showCounts, showHealth } from './status.js';
@@ -17,9 +18,16 @@ async function part(work) {
   } catch (error) {
     const problem = byId('problem', HTMLElement);
     problem.hidden = false;
-    problem.textContent = error instanceof Error ? error.message : String(error);
+    problem.textContent = inWords(error);
+    if (error instanceof Refusal && error.status === 401) byId('give-key', HTMLButtonElement).hidden = false;
     return null;
   }
+}
+
+/** @param {unknown} error */
+function inWords(error) {
+  if (error instanceof Refusal && error.status === 401) return 'What is not shown needs an API key.';
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** @param {HTMLFormElement} form @param {() => Promise<unknown>} work */
@@ -28,6 +36,7 @@ function onSubmit(form, work) {
     event.preventDefault();
     const button = form.querySelector('button');
     if (button) button.disabled = true;
+    mayAskAgain();
     const done = async () => {
       await part(work);
       if (button) button.disabled = false;
@@ -44,6 +53,7 @@ let awaitedUntil = 0;
 async function refresh() {
   clearTimeout(timer);
   byId('problem', HTMLElement).hidden = true;
+  byId('give-key', HTMLButtonElement).hidden = true;
   const isSeen = document.visibilityState === 'visible';
   const [running] = isSeen
     ? await Promise.all([part(showRuns), part(showHealth), part(showCounts), part(showMedia)])
@@ -62,6 +72,10 @@ onSubmit(sync, () => {
   return startSync(byId('sync-mode', HTMLSelectElement).value);
 });
 byId('more', HTMLButtonElement).addEventListener('click', () => void part(showMore));
+byId('give-key', HTMLButtonElement).addEventListener('click', () => {
+  mayAskAgain();
+  void refresh();
+});
 byId('forget-key', HTMLButtonElement).addEventListener('click', () => {
   forgetKey();
   location.reload();

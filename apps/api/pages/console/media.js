@@ -13,32 +13,55 @@ const looks = {
   deleting: 'fair',
 };
 
-/** @type {string | null} */
-let next = null;
+/** The API gives at most so many at once. */
+const LARGEST_PAGE = 100;
 
-/** The newest, with what has changed of them. */
-export const showMedia = () => showPage(false);
-/** Also the page after what is shown. */
-export const showMore = () => showPage(true);
+let wanted = PAGE;
 
-/** @param {boolean} more */
-async function showPage(more) {
-  const after = more && next !== null ? `&cursor=${encodeURIComponent(next)}` : '';
-  const { items, nextCursor } = await call(`/api/media?limit=${PAGE}${after}`);
-  next = nextCursor;
+/** The newest, as many as were asked for, with what has changed of them. */
+export async function showMedia() {
+  const { items, hasMore } = await newest(wanted);
   const list = byId('media', HTMLOListElement);
-  const rows = items.map(rowOf);
-  if (more) list.append(...rows);
-  else if (rows.length === 0) list.replaceChildren(element('li', {}, 'Nothing here yet.'));
-  else keepSame(list, rows);
-  byId('more', HTMLButtonElement).hidden = nextCursor === null;
+  if (items.length === 0) list.replaceChildren(element('li', {}, 'Nothing here yet.'));
+  else keepSame(list, items);
+  byId('more', HTMLButtonElement).hidden = !hasMore;
 }
 
-/** Rows that have not changed stay, with their pictures. @param {HTMLElement} list @param {HTMLElement[]} rows */
-function keepSame(list, rows) {
-  const known = new Map([...list.children].map((row) => [row.getAttribute('data-state'), row]));
-  list.replaceChildren(...rows.map((row) => known.get(row.getAttribute('data-state')) ?? row));
+/** Also a page more than before. */
+export function showMore() {
+  wanted += PAGE;
+  return showMedia();
 }
+
+/** @param {number} count @returns {Promise<{ items: any[], hasMore: boolean }>} */
+async function newest(count) {
+  const items = [];
+  let after = '';
+  for (;;) {
+    const limit = Math.min(count - items.length, LARGEST_PAGE);
+    const page = await call(`/api/media?limit=${String(limit)}${after}`);
+    items.push(...page.items);
+    if (page.nextCursor === null || items.length >= count)
+      return { items, hasMore: page.nextCursor !== null };
+    after = `&cursor=${encodeURIComponent(page.nextCursor)}`;
+  }
+}
+
+/**
+ * Rows that have not changed stay, with their pictures and the keyboard's focus.
+ * @param {HTMLElement} list
+ * @param {any[]} items
+ */
+function keepSame(list, items) {
+  const shown = [...list.children];
+  const known = new Map(shown.map((row) => [row.getAttribute('data-state'), row]));
+  const rows = items.map((media) => known.get(stateOf(media)) ?? rowOf(media));
+  if (rows.length !== shown.length || rows.some((row, index) => row !== shown[index]))
+    list.replaceChildren(...rows);
+}
+
+/** @param {any} media */
+const stateOf = (media) => JSON.stringify(media);
 
 /** @param {any} media */
 function rowOf(media) {
@@ -50,7 +73,7 @@ function rowOf(media) {
   const level = persistence.level === null ? '' : ` (${persistence.level})`;
   return element(
     'li',
-    { 'data-id': media.id, 'data-state': JSON.stringify(media) },
+    { 'data-id': media.id, 'data-state': stateOf(media) },
     thumbnail(media),
     element(
       'div',

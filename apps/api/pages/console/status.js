@@ -14,7 +14,10 @@ const looks = {
 /** @typedef {{ code: string, severity: string, message: string, fix: string }} Finding */
 
 export async function showHealth() {
-  const health = await call('/api/media/health', {}, [503]);
+  const health = await call('/api/media/health', {}, [503]).catch((error) => {
+    showNothing();
+    throw error;
+  });
   say('health', String(health.status), looks[health.status] ?? 'bad');
   const { storage, queues, host, persistence } = health;
   const waiting = ['save', 'verify', 'sync'].reduce((sum, name) => sum + (queues[name]?.waiting ?? 0), 0);
@@ -45,8 +48,18 @@ export async function showHealth() {
   );
 }
 
+/** What was measured before says nothing of now. */
+function showNothing() {
+  say('health', 'no answer', 'bad');
+  byId('facts', HTMLDListElement).replaceChildren();
+  byId('findings', HTMLUListElement).replaceChildren();
+}
+
 export async function showCounts() {
-  const { mediaCount, byStatus } = await call('/api/media/database/status');
+  const { mediaCount, byStatus } = await call('/api/media/database/status').catch((error) => {
+    setFacts({ Media: 'not known' });
+    throw error;
+  });
   const parts = Object.entries(byStatus)
     .filter(([, count]) => Number(count) > 0)
     .map(([status, count]) => `${String(count)} ${status}`);

@@ -5,12 +5,28 @@ import { byId, say } from './elements.js';
 const LOOK_EVERY_MS = 500;
 const GIVE_UP_MS = 120_000;
 
+/**
+ * The key of a form whose media is not known yet, however often it was sent: an answer that got lost may have been a yes.
+ * @type {{ form: string, key: string } | null}
+ */
+let unanswered = null;
+
+/** @param {FormData} body */
+function keyFor(body) {
+  const form = JSON.stringify([...body].map(([name, value]) => [name, describe(value)]));
+  if (unanswered?.form !== form) unanswered = { form, key: randomKey() };
+  return unanswered.key;
+}
+
+/** @param {FormDataEntryValue} value */
+const describe = (value) =>
+  typeof value === 'string' ? value : [value.name, value.size, value.lastModified];
+
 /** Sends the form, shows how far it is, and waits until the media is verified. @param {HTMLFormElement} form */
 export async function uploadFrom(form) {
   const progress = byId('upload-progress', HTMLProgressElement);
   const body = new FormData(form);
-  // Sent again with a key after a 401: still one media.
-  const idempotencyKey = randomKey();
+  const idempotencyKey = keyFor(body);
   progress.hidden = false;
   try {
     say('upload-state', 'Uploading …');
@@ -56,6 +72,8 @@ async function send(body, idempotencyKey, onProgress) {
     request.send(body);
   });
   if (request.status === 401 && (await askForKey())) return send(body, idempotencyKey, onProgress);
+  // Refused for good: nothing of it is left. With 409 another try is under way.
+  if (request.status < 500 && request.status !== 409) unanswered = null;
   if (request.status < 200 || request.status > 299) throw new Refusal(request.status, request.response ?? {});
   return request.response;
 }
