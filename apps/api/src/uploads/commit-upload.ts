@@ -1,8 +1,10 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import {
   recordFromAsset,
-  writeHostMetadata,
   readHostMetadata,
+  rewriteHostMetadata,
+  writeHostMetadata,
+  type Carried,
   type CarriedFields,
   type MediaRecord,
   type UploadClaim,
@@ -28,19 +30,21 @@ export interface Commit {
  * now carries it; after a rejection the asset may or may not exist.
  */
 export async function commitUpload(host: MediaHost, commit: Commit): Promise<MediaRecord> {
-  const metadata = writeHostMetadata({
+  const carried: Carried = {
     mark: { state: 'committed' },
     fields: commit.fields,
     ...(commit.claim === null ? {} : { claim: commit.claim }),
-  });
+  };
+  const mark = (asset: HostAsset): Promise<HostAsset> =>
+    host.annotate(commit.ref, rewriteHostMetadata(asset, carried), commit.signal);
   const { body } = commit.file;
   if ('stored' in body) refuseOtherBytes(body.stored.asset, commit.file);
   const write = async (): Promise<HostAsset> => {
-    if ('stored' in body) return host.annotate(commit.ref, metadata, commit.signal);
+    if ('stored' in body) return mark(body.stored.asset);
     commit.onSending();
     const { asset, existed } = await host.put({
       ref: commit.ref,
-      metadata,
+      metadata: writeHostMetadata(carried),
       body: body.small,
       contentLength: commit.file.bytes,
       signal: commit.signal,
@@ -48,7 +52,7 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
     if (!existed) return asset;
     // An earlier try of the same request was still on its way to the host.
     refuseOtherBytes(asset, commit.file);
-    return host.annotate(commit.ref, metadata, commit.signal);
+    return mark(asset);
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
   refuseOtherBytes(asset, commit.file);

@@ -6,7 +6,7 @@ import {
   isOwnId,
   isUnpushed,
   readHostMetadata,
-  writeHostMetadata,
+  rewriteHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
@@ -64,7 +64,7 @@ async function bindOne({ deps, signal, log }: StepSession, asset: HostAsset, id:
   const boundTo = bindingOf(settings.host.folder, asset.assetId);
   let { fields } = carried;
   for (;;) {
-    await host.annotate(found, writeHostMetadata({ ...carried, fields, boundTo }), signal);
+    await host.annotate(found, rewriteHostMetadata(found, { ...carried, fields, boundTo }), signal);
     const record = await catalog.find(id);
     if (record === null || record.revision <= fields.revision) break;
     fields = carriedFields(record);

@@ -23,6 +23,17 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect(lasting(await rig.find(asset))).toEqual(lasting(record));
   });
 
+  it('keeps what others wrote there, and the key of the upload', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Kept' });
+    await rig.sync();
+    const claim = { hf_idem: '1'.repeat(32), hf_print: '2'.repeat(32) };
+    await rig.host.annotate(asset, { context: { ...claim, note: 'others were here' }, tags: asset.tags });
+    await rig.sync();
+    const context = (await rig.host.find(asset))?.context;
+    expect(context).toMatchObject({ hf: '1', title: 'Kept', note: 'others were here', ...claim });
+  });
+
   it.each([
     ['hf_rev', '1e999'],
     ['hf_rev', '1e20'],

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import {
   readHostMetadata,
+  rewriteHostMetadata,
   recordFromAsset,
   writeHostMetadata,
   type AssetFacts,
@@ -100,6 +101,19 @@ it.each([
 ])('takes an asset whose %s was made %s on the host for one without our mark', (name, value) => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
   expect(readHostMetadata({ ...written, context: { ...written.context, [name]: value } })).toBeNull();
+});
+
+it('keeps what others wrote beside the bytes, and the key of the upload, when it writes again', () => {
+  const claim = { key: '1'.repeat(32), print: '2'.repeat(32) };
+  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields: fields(), claim });
+  const others = { alt: 'a | b = c', hfx: 'x', ключ: 'значение' };
+  const carried = { mark: { state: 'committed' }, fields: { ...fields(), title: '' } } as const;
+  // A title that is no more must go; a backslash cannot be told from one that the SDK puts there.
+  const there = { ...context, ...others, title: 'old', path: 'c:\\x\\', 'a=b': 'c', hf_due: '60' };
+  expect(rewriteHostMetadata({ context: there }, carried)).toEqual({
+    ...writeHostMetadata({ ...carried, claim }),
+    context: { ...others, ...writeHostMetadata({ ...carried, claim }).context },
+  });
 });
 
 it('rebuilds the same record from the same asset', () => {

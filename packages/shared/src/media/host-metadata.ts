@@ -89,6 +89,29 @@ export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): Ho
   return { context, tags: fields.tags };
 }
 
+/**
+ * The pairs and tags of an asset that is there, once `carried` is written to it. What others keep in its context stays, and so
+ * does the key of its upload, which no later write may free.
+ */
+export function rewriteHostMetadata(there: Pick<HostMetadata, 'context'>, carried: Carried): HostMetadata {
+  const claim = carried.claim ?? takeClaim(there.context);
+  const { context, tags } = writeHostMetadata({ ...carried, ...(claim === undefined ? {} : { claim }) });
+  return { context: { ...pairsOfOthers(there.context), ...context }, tags };
+}
+
+/** Without those that cannot be sent back as they are: what the SDK escapes is not told from a backslash of theirs. */
+function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(context).filter(
+      ([key, value]) => !isOurs(key) && !/[=|\\]/.test(key) && !value.includes('\\'),
+    ),
+  );
+}
+
+function isOurs(key: string): boolean {
+  return key === MARK || key.startsWith(`${MARK}_`) || readable.some((name) => name === key);
+}
+
 /** What Holdfast wrote on the asset, or null for an asset that others put there (no mark, or one we cannot read). */
 export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
   const mark = markOf[context[MARK] ?? '']?.(context);

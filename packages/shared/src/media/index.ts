@@ -26,6 +26,7 @@ export {
 export {
   bindingOf,
   readHostMetadata,
+  rewriteHostMetadata,
   writeHostMetadata,
   type Carried,
   type CarriedFields,

@@ -74,6 +74,15 @@ async function editThere(record: MediaRecord, context: Record<string, string>): 
 const carriedOf = async (record: MediaRecord) =>
   readHostMetadata((await host.find(record)) ?? { context: {}, tags: [] })?.fields;
 
+it('leaves what others keep beside the bytes', async () => {
+  const record = await stored();
+  await editThere(record, { copyright: 'ACME', alt: 'A red shoe' });
+  await editHere(record, { title: 'second' });
+  await pushRecord({ catalog, host }, record.id, signal());
+  const context = (await host.find(record))?.context;
+  expect(context).toMatchObject({ copyright: 'ACME', alt: 'A red shoe', title: 'second' });
+});
+
 it('writes the edit to the host and notes that the host has it', async () => {
   const record = await stored();
   await editHere(record, { title: 'second' });

@@ -5,7 +5,7 @@ import {
   editsOnHostOnly,
   isOfAnotherDeployment,
   readHostMetadata,
-  writeHostMetadata,
+  rewriteHostMetadata,
   type Carried,
   type CarriedFields,
   type HostMetadata,
@@ -116,12 +116,10 @@ function metadataFor(record: MediaRecord, asset: HostAsset, carried: Carried | n
   const fields = isOfAnotherDeployment(asset, carried, record.id)
     ? withEdits(carried.fields, record)
     : carriedFields(record);
-  return writeHostMetadata({
+  return rewriteHostMetadata(asset, {
     mark: { state: 'committed' },
     fields,
-    // An edit must not free the key of the upload.
-    ...(carried?.claim === undefined ? {} : { claim: carried.claim }),
-    // Nor the name that the asset has by now its id.
+    // An edit must not free the id that the asset keeps under its new name.
     ...(carried?.boundTo === undefined || carried.fields.id !== fields.id
       ? {}
       : { boundTo: carried.boundTo }),
