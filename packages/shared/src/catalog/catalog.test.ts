@@ -104,6 +104,34 @@ describe('a verified record', () => {
   });
 });
 
+describe('a failure', () => {
+  const failure = { attempts: 3, final: false, error: { code: 'HOST_REJECTED', message: 'no' } };
+
+  it('to push an edit is over once the host has it', async () => {
+    const record = { ...aRecord(), pushedRevision: 0 };
+    await catalog.save(record);
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.noteFailure({ id: record.id, revision: 0, ...failure });
+    expect(await catalog.find(record.id)).toMatchObject({
+      status: 'verified',
+      lastError: { code: 'HOST_REJECTED' },
+      persistence: { attempts: 1 },
+    });
+    await catalog.notePushed(record.id, 1);
+    expect(await catalog.find(record.id)).toMatchObject({ status: 'verified', lastError: null });
+  });
+
+  it('to save or verify stays until that succeeds', async () => {
+    const record = { ...aRecord(), pushedRevision: 0 };
+    await catalog.save(record);
+    await catalog.noteFailure({ id: record.id, revision: 1, ...failure });
+    await catalog.notePushed(record.id, 1);
+    expect((await catalog.find(record.id))?.lastError).toMatchObject({ code: 'HOST_REJECTED' });
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 2 }]);
+    expect((await catalog.find(record.id))?.lastError).toBeNull();
+  });
+});
+
 describe('delete', () => {
   it('keeps the id from ever coming back', async () => {
     const record = aRecord();

@@ -33,6 +33,15 @@ local function set_status(id, measured, status, created)
   measured[STATUS] = status
 end
 
+-- The host carries this revision. What kept it from there is over; the error of a media that is not verified is its own.
+local function set_pushed(measured, revision, current)
+  local settled = measured[STATUS] == 'v' and measured[ERROR] ~= 0 and revision >= current
+  if revision <= measured[PUSHED] and not settled then return false end
+  measured[PUSHED] = math.max(measured[PUSHED], revision)
+  if settled then measured[ERROR] = 0 end
+  return true
+end
+
 -- Edits that the host does not carry yet are listed, so that a lost push job is found.
 local function note_pushed(id, measured, revision)
   if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)

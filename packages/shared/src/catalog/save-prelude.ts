@@ -25,8 +25,7 @@ local function save(id, expect, pushed, content)
   if expect ~= '' and tonumber(expect) ~= before[REV] then return 'conflict' end
   if fresh[REV] < before[REV] then return 'stale' end
   if old == content then
-    if pushed > measured[PUSHED] then
-      measured[PUSHED] = pushed
+    if set_pushed(measured, pushed, fresh[REV]) then
       write(id, measured, content)
       note_pushed(id, measured, fresh[REV])
     end

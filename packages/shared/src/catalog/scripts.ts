@@ -50,7 +50,8 @@ if revision ~= 0 and c[REV] ~= revision then return 'superseded' end
 -- What was read back and confirmed stays proved, whatever became of another job for the same revision.
 if revision ~= 0 and measured[STATUS] == 'v' then return 'verified' end
 measured[ERROR] = { ARGV[5], ARGV[6], tonumber(ARGV[7]) }
-measured[ATTEMPTS] = tonumber(ARGV[3])
+-- Those of its verification, which a push is no part of.
+if revision ~= 0 then measured[ATTEMPTS] = tonumber(ARGV[3]) end
 if ARGV[4] == '1' then
   -- That the host has lost the asset says more than that a job failed.
   if measured[STATUS] ~= 'm' then set_status(id, measured, 'f', c[CREATED]) end
@@ -88,12 +89,9 @@ export const pushedScript = defineScript(`${recordPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
-local revision = tonumber(ARGV[2])
-if revision > measured[PUSHED] then
-  measured[PUSHED] = revision
-  write(id, measured, content)
-end
-note_pushed(id, measured, indexed(content)[REV])
+local current = indexed(content)[REV]
+if set_pushed(measured, tonumber(ARGV[2]), current) then write(id, measured, content) end
+note_pushed(id, measured, current)
 return 'noted'
 `);
 
