@@ -1,8 +1,15 @@
 import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import type { Settings } from '@holdfast/shared/config';
+import { uploadScripts } from '@holdfast/shared/intents';
 import { backlogScript } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import { defineScript, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import {
+  defineScript,
+  fromRedisError,
+  missingRights,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
@@ -59,7 +66,15 @@ async function ownRefusal({ shutdown, host, uploadSlots }: ReadyDependencies): P
 /** Why Redis would refuse an upload now, or null. */
 async function probeRedis({ settings, redis, keys }: ReadyDependencies): Promise<HoldfastError | null> {
   try {
-    const backlog = Number(await probeScript(redis.request, [keys.prefix, keys.probe('ready')], []));
+    const [backlog, missing] = await Promise.all([
+      probeScript(redis.request, [keys.prefix, keys.probe('ready')], []).then(Number),
+      missingRights(redis.request, keys.probe('ready'), uploadScripts),
+    ]);
+    if (missing.length > 0)
+      return new HoldfastError(
+        'QUEUE_UNAVAILABLE',
+        `the user of Redis has no right to ${missing.join(', ')}`,
+      );
     return backlog > settings.uploads.maxBacklog
       ? new HoldfastError('OVERLOADED', 'too many jobs wait')
       : null;

@@ -27,7 +27,7 @@ const messages: Record<RedisErrorKind, string> = {
 
 /** Where the login is right, or Redis there, and the settings are not: by what the server said. */
 const ofSettings: readonly (readonly [pattern: RegExp, message: string])[] = [
-  [/^NOPERM/, 'The user of Redis has no right to a command, or to our keys'],
+  [/^(?:NOPERM|ERR ACL failure)/, 'The user of Redis has no right to a command, or to our keys'],
   [/DB index is out of range/, 'Redis has no database of the number in REDIS_URL'],
 ];
 
@@ -37,6 +37,23 @@ const refusals: readonly (readonly [word: string, reason: string, fix: string])[
   ['MISCONF', 'it cannot write to its disk', 'Free space on the disk of the Redis server.'],
   ['NOREPLICAS', 'it has too few replicas', 'Start the replicas, or lower "min-replicas-to-write".'],
 ];
+
+/** Uploads are refused, since the user of Redis may not call these commands. */
+export function rightsMissing(commands: readonly string[]): RedisFailure {
+  const message = `The user of Redis has no right to ${commands.join(', ')}`;
+  return {
+    message,
+    connected: true,
+    findings: [
+      {
+        code: 'RIGHTS_MISSING',
+        severity: 'error',
+        message: `${message}. Uploads are refused.`,
+        fix: `Give the user the rights to these commands: "ACL SETUSER <name> ${commands.map((name) => `+${name.toLowerCase()}`).join(' ')}".`,
+      },
+    ],
+  };
+}
 
 /** What an error of this connection means. */
 export function redisFailure(error: unknown, client: RedisClient): RedisFailure {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { startApi } from '../../test/support/running-api.js';
+import { PNG, startApi } from '../../test/support/running-api.js';
 
 describe('while Redis is away', () => {
   it.each(['down', 'paused'])('%s: every status answers in about a second and says so', async (how) => {
@@ -94,6 +94,32 @@ describe('while Redis is away', () => {
         }),
       5_000,
     );
+  });
+
+  it('says which commands an upload needs and the user of Redis may not call', async () => {
+    const sandbox = await startRedisSandbox();
+    onTestFinished(() => sandbox.close());
+    await sandbox.client.call('ACL', 'SETUSER', 'part', 'on', '>pw', '~*', '&*', '+@all', '-time', '-xadd');
+    const own = await startApi({ url: sandbox.url.replace('//', '//part:pw@') });
+    onTestFinished(() => own.close());
+    const health = await own.call('GET', '/api/media/health');
+    expect(health.status).toBe(503);
+    expect(health.body.storage.findings).toContainEqual(
+      expect.objectContaining({
+        code: 'RIGHTS_MISSING',
+        message: 'The user of Redis has no right to TIME, XADD. Uploads are refused.',
+      }),
+    );
+    expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    const body = new FormData();
+    body.set('file', new Blob([PNG]), 'a.png');
+    const upload = await own.request('/api/media/upload', { method: 'POST', body });
+    expect(await upload.json()).toMatchObject({ status: 503, code: 'QUEUE_UNAVAILABLE' });
+    await sandbox.client.call('ACL', 'SETUSER', 'part', '+time', '+xadd');
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200));
+    expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+      persistence: { testPassed: true },
+    });
   });
 
   it('says that the server is a replica, rather than that nobody answers', async () => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import { uploadScripts } from '@holdfast/shared/intents';
+import { missingRights, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { redisFailure, type RedisFailure } from './redis-failure.js';
+import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
 
 export interface PersistenceTest {
   testPassed: boolean;
@@ -62,6 +63,8 @@ async function runTest({ redis, keys, barrier }: TestDependencies): Promise<Test
   });
   const misread = (message: string): TestedPersistence => failed({ message, connected: false, findings: [] });
   try {
+    const missing = await missingRights(redis.request, key, uploadScripts);
+    if (missing.length > 0) return failed(rightsMissing(missing));
     await redis.request.set(key, value, 'EX', LIFE_SECONDS);
     const read = await withinMs(READ_WITHIN_MS, redis.background.get(key), undefined);
     if (read === undefined) return misread('the test record could not be read in time');

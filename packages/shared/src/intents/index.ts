@@ -8,4 +8,5 @@ export {
   type Intents,
   type StaleIntent,
 } from './intents.js';
+export { uploadScripts } from './intent-scripts.js';
 export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

@@ -177,3 +177,6 @@ if redis.call('HGET', key, 'state') ~= 'settled' then return 0 end
 redis.call('ZADD', p .. ':intents', 'XX', now_ms(), ARGV[1])
 return redis.call('HINCRBY', key, 'tries', 1)
 `);
+
+/** All that an upload asks of Redis. */
+export const uploadScripts = [openScript, beatScript, describeScript, acceptScript] as const;

@@ -10,7 +10,7 @@ export type RedisErrorKind = 'unreachable' | 'refused' | 'demoted' | 'credential
 const byReplyPrefix: readonly (readonly [RegExp, RedisErrorKind])[] = [
   [/^(?:READONLY|UNBLOCKED|MASTERDOWN)/, 'demoted'],
   [/^(?:OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, 'refused'],
-  [/^(?:NOAUTH|WRONGPASS|NOPERM)/, 'credentials'],
+  [/^(?:NOAUTH|WRONGPASS|NOPERM|ERR ACL failure in script)/, 'credentials'],
   [
     /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Socket timeout|connect |read E|write E)/,
     'unreachable',
