@@ -80,6 +80,16 @@ it('has no metric that the operator is not told of', async () => {
   expect(names.filter((name) => !told.includes(`\`${name}\``))).toEqual([]);
 });
 
+it('tells how many calls the host had left when a worker asked it last, until it grants new ones', async () => {
+  const remaining = async (resetAt: number) => {
+    const budget = { limit: 500, remaining: 321, resetAt: new Date(resetAt).toISOString() };
+    await redis.client.hset(api.deps.keys.syncState, 'rateLimit', JSON.stringify(budget));
+    return valueOf(await scrape(), 'holdfast_host_budget_remaining');
+  };
+  expect(await remaining(Date.now() + 60_000)).toBe(321);
+  expect(await remaining(Date.now() - 1)).toBeUndefined();
+});
+
 it('tells of a Redis that takes no writes, although reads work', async () => {
   const refused = 'holdfast_findings{code="WRITES_REFUSED",severity="error"}';
   await redis.client.config('SET', 'maxmemory', '1');

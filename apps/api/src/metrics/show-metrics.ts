@@ -4,7 +4,7 @@ import type { Finding } from '@holdfast/shared/durability';
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
@@ -46,14 +46,14 @@ export const showMetrics = (deps: MetricsDependencies) => {
 async function look(deps: MetricsDependencies) {
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [refusals, queues, media, { findings, workers }, freeBytes] = await Promise.all([
+  const [refusals, queues, media, { findings, ...known }, freeBytes] = await Promise.all([
     asked(writeRefusals(deps)),
     asked(deps.queues.counts()),
     asked(deps.catalog.counts()),
     currentFindings(deps),
     asked(deps.host.freeBytes()),
   ]);
-  return { queues, media, findings: [...(refusals ?? []), ...findings], workers, freeBytes };
+  return { queues, media, findings: [...(refusals ?? []), ...findings], freeBytes, ...known };
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
@@ -83,10 +83,15 @@ function setGauges(gauges: ScrapeGauges, deps: MetricsDependencies, seen: Seen):
   set(gauges.slots, deps.settings.uploads.maxConcurrent);
   set(gauges.deferred, deps.deferred.size());
   set(gauges.workers, seen.workers);
-  set(gauges.budget, deps.host.budget()?.remaining);
+  set(gauges.budget, remainingCalls(seen.budget ?? deps.host.budget()));
   set(gauges.free, seen.freeBytes);
   for (const [queue, counts] of Object.entries(seen.queues ?? {}))
     for (const [state, count] of Object.entries(counts)) queueJobs.set({ queue, state }, Number(count));
   for (const [status, count] of Object.entries(seen.media?.byStatus ?? {})) media.set({ status }, count);
   for (const { code, severity } of seen.findings) findings.set({ code, severity }, 1);
+}
+
+/** What was left before the host granted new calls says nothing of now. */
+function remainingCalls(budget: HostBudget | null): number | null {
+  return budget === null || Date.parse(budget.resetAt) <= Date.now() ? null : budget.remaining;
 }

@@ -1,7 +1,7 @@
 import type { Finding } from '@holdfast/shared/durability';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
 import { countWorkers, type WorkerSources } from './count-workers.js';
 import type { ServerWatch } from './server-watch.js';
 
@@ -29,10 +29,13 @@ const storageFull: Finding = {
   fix: 'Free space below DATA_DIR, or move it to a larger disk.',
 };
 
-/** Everything that an operator should know now: of the Redis server, the disk, the workers and the last sync. */
+/**
+ * Everything that an operator should know now: of the Redis server, the disk, the workers and the last sync. `budget`: the calls
+ * that the host granted, as the syncs were told last.
+ */
 export async function currentFindings(
   sources: FindingSources,
-): Promise<{ findings: Finding[]; workers: number | null }> {
+): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
   const { serverWatch, diskFinding, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
@@ -50,7 +53,7 @@ export async function currentFindings(
     ...(workers === 0 ? [noWorker] : []),
     ...ofSync,
   ];
-  return { findings, workers };
+  return { findings, workers, budget: sync?.rateLimit ?? null };
 }
 
 const ofHost: ReadonlySet<string> = new Set(['HOST_REJECTED', 'HOST_TIMEOUT']);
