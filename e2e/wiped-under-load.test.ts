@@ -49,9 +49,11 @@ it(
       }, within);
     // The host has a note of the deletion, which the recovery reads first.
     expect((await known(() => client.media(gone))).status).toBe(404);
-    // The schedule and the limits of the queues were in Redis too.
-    expect(await redis.zcard('{holdfast}:sync:repeat')).toBe(1);
-    expect(await redis.hget('{holdfast}:save:meta', 'opts.maxLenEvents')).toBe('100');
+    // The schedule and the limits of the queues were in Redis too. The watch of a worker sets them, once it looks.
+    await vi.waitFor(async () => {
+      expect(await redis.zcard('{holdfast}:sync:repeat')).toBe(1);
+      expect(await redis.hget('{holdfast}:save:meta', 'opts.maxLenEvents')).toBe('100');
+    }, within);
     const again = await known(() => keyed(kept));
     expect([again.body.media.id, again.headers.get('idempotent-replayed')]).toEqual([id, 'true']);
   },
