@@ -1,5 +1,10 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import { recordFromAsset, type CarriedFields, type MediaRecord } from '@holdfast/shared/media';
+import {
+  recordFromAsset,
+  type CarriedFields,
+  type EditableFields,
+  type MediaRecord,
+} from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
 /** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
@@ -16,20 +21,22 @@ export function pickStored(
   return records.get(freshId) ?? null;
 }
 
-/** What the host says about a record that we have; `fresh` where the asset still has the place that its id tells. */
-export function asTheHostHasIt(
-  asset: HostAsset,
-  fresh: MediaRecord,
-  fields: CarriedFields,
-  stored: MediaRecord,
-): MediaRecord {
-  if (fresh.id === stored.id) return fresh;
-  const { sha256, md5, ...rest } = fields;
+/**
+ * What the host says about a record that we have: of the asset itself, and what people may edit. How the media came in stays
+ * as it was noted then: a mark that says something else was altered, see `isMarkAltered`.
+ */
+export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: MediaRecord): MediaRecord {
+  const { title, description, category, tags, revision, sha256, md5 } = fields;
   const { publicId, resourceType, assetId, format, bytes, width, height, durationSeconds, url, version } =
     asset;
   return {
     ...stored,
-    ...rest,
+    title,
+    description,
+    category,
+    tags,
+    revision,
+    updatedAt: revision === stored.revision ? stored.updatedAt : fields.updatedAt,
     publicId,
     resourceType,
     assetId,
@@ -40,9 +47,27 @@ export function asTheHostHasIt(
     durationSeconds,
     url,
     hostVersion: version,
-    checksum: { sha256, md5: md5 ?? asset.etag },
-    pushedRevision: fields.revision,
+    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? asset.etag },
+    pushedRevision: revision,
   };
+}
+
+/** True when people changed on the host what only we write: one revision has one mark. */
+export function isMarkAltered(fields: CarriedFields, ours: MediaRecord): boolean {
+  const { sha256, md5 } = ours.checksum;
+  return (
+    fields.filename !== ours.filename ||
+    fields.uploadedBy !== ours.uploadedBy ||
+    fields.source !== ours.source ||
+    fields.createdAt !== ours.createdAt ||
+    fields.updatedAt !== ours.updatedAt ||
+    (isChecked(ours) && (fields.sha256 !== sha256 || fields.md5 !== md5))
+  );
+}
+
+/** Its checksum is that of what was uploaded through us, or with our leave. */
+function isChecked({ checksum, source }: MediaRecord): boolean {
+  return checksum.sha256 !== null || source === 'direct';
 }
 
 /** Our record, at the place where its asset is now: it may have been renamed. */
@@ -66,6 +91,20 @@ export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRec
   return recordFromAsset(asset, folder, stored.source);
 }
 
+/** What people wrote on an asset that has lost our mark. What is not there went with the mark, and is no edit. */
+export function editsWithoutMark({ context, tags }: HostAsset, ours: MediaRecord): Partial<EditableFields> {
+  const words = (['title', 'description', 'category'] as const).filter(
+    (name) => (context[name] ?? '') !== '',
+  );
+  const host = {
+    ...ours,
+    ...Object.fromEntries(words.map((name) => [name, context[name]])),
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+  };
+  if (!isEdited(host, ours)) return {};
+  return { title: host.title, description: host.description, category: host.category, tags: host.tags };
+}
+
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
 export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
   return (
@@ -80,7 +119,7 @@ export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
 
 /** True when the bytes are not those that were uploaded through us, or with our leave. */
 export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
-  const { sha256, md5 } = ours.checksum;
-  if (sha256 === null && ours.source !== 'direct') return false;
+  const { md5 } = ours.checksum;
+  if (!isChecked(ours)) return false;
   return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
 }

@@ -234,6 +234,20 @@ describe('bytes and names on the host', () => {
     }
   });
 
+  it('reports them also when its checksum was taken off the asset', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const asset = await rig.upload();
+    const before = await synced(rig, asset);
+    const { hf_sha256: _sha256, hf_md5: _md5, ...context } = asset.context;
+    await rig.host.annotate(asset, { context, tags: asset.tags });
+    await rig.emulator?.assets.corrupt(asset.assetId);
+    for (let n = 0; n < 2; n += 1) {
+      const { findings } = await rig.sync();
+      expect(findings.map(({ code }) => code)).toContain('CONTENT_CHANGED');
+      expect((await rig.find(asset))?.checksum).toEqual(before.checksum);
+    }
+  });
+
   it('keeps the id of a media that was renamed on the host', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const asset = await rig.upload({ title: 'Mine' });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
 
@@ -32,6 +33,43 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     await rig.sync();
     const context = (await rig.host.find(asset))?.context;
     expect(context).toMatchObject({ hf: '1', title: 'Kept', note: 'others were here', ...claim });
+  });
+
+  it.each([
+    ['hf_sha256', ''],
+    ['hf_sha256', 'e'.repeat(64)],
+    ['hf_created', '1'],
+    ['hf_updated', '1'],
+    ['hf_src', 'sync'],
+    ['hf_name', 'tother.png'],
+    ['hf_by', 'tsomebody'],
+  ])('writes its mark again when somebody made %s "%s"', async (name, value) => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Kept' });
+    await rig.sync();
+    const record = await rig.find(asset);
+    const { [name]: _, ...rest } = asset.context;
+    const context = value === '' ? rest : { ...rest, [name]: value };
+    await rig.host.annotate(asset, { context, tags: asset.tags });
+    const run = await rig.sync();
+    expect(run.findings.map((finding) => finding.code)).toEqual(['MARK_LOST']);
+    expect(await rig.find(asset)).toEqual(record);
+    expect((await rig.host.find(asset))?.context).toEqual(asset.context);
+  });
+
+  it('takes in what people wrote in place of the mark', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Ours', description: 'Ours, too', tags: ['sea'] });
+    await rig.sync();
+    await rig.host.annotate(asset, { context: { title: 'Theirs', alt: 'x' }, tags: ['lake'] });
+    await rig.sync();
+    const edited = { title: 'Theirs', description: 'Ours, too', tags: ['lake'], revision: 2 };
+    expect(await rig.find(asset)).toMatchObject(edited);
+    await pushRecord(rig, rig.recordOf(asset).id, AbortSignal.timeout(5_000));
+    await sandbox.client.flushall();
+    await rig.sync();
+    expect(await rig.find(asset)).toMatchObject(edited);
+    expect((await rig.host.find(asset))?.context).toMatchObject({ alt: 'x' });
   });
 
   it.each([

@@ -12,10 +12,12 @@ import type { HostAsset } from '@holdfast/shared/media-host';
 import {
   asTheHostHasIt,
   atItsPlace,
+  editsWithoutMark,
   foreignRecord,
   isAtItsPlace,
   isContentChanged,
   isEdited,
+  isMarkAltered,
 } from './asset-record.js';
 import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
@@ -93,8 +95,12 @@ function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAs
   if (isUnpushed(record)) return push(asset, record);
   const host = foreignRecord(asset, rules.folder, record);
   if (isOfAnotherDeployment(asset, carried, record.id)) return followed(atOurRevision(host, record), stored);
+  if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
   // Without our mark the record could not be rebuilt.
-  return isOwnId(record.id) || record.revision > 1 ? rewrite(asset, record) : followed(host, stored);
+  const edits = editsWithoutMark(asset, record);
+  return Object.keys(edits).length === 0
+    ? rewrite(asset, record)
+    : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, { ...record, ...edits }, rules);
 }
 
 /** Its mark counts the revisions of another deployment. */
@@ -103,12 +109,9 @@ function atOurRevision(host: MediaRecord, { revision, updatedAt }: MediaRecord):
 }
 
 /** The revision that travels with the asset tells which side is newer. */
-function byRevision(
-  { sighting: { asset, fresh }, stored, marks, rules }: KnownAsset,
-  carried: Carried,
-): Action {
+function byRevision({ sighting: { asset }, stored, marks, rules }: KnownAsset, carried: Carried): Action {
   const { record } = stored;
-  const host = asTheHostHasIt(asset, fresh, carried.fields, record);
+  const host = asTheHostHasIt(asset, carried.fields, record);
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (host.revision < record.revision) {
     if (record.pushedRevision === record.revision) return rewrite(asset, record);
@@ -120,8 +123,8 @@ function byRevision(
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
-  if (!isEdited(host, record)) return followed(host, stored);
-  return nextRevision(record, host, host, rules);
+  if (isEdited(host, record)) return nextRevision(record, host, host, rules);
+  return isMarkAltered(carried.fields, record) ? rewrite(asset, record) : followed(host, stored);
 }
 
 /** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
