@@ -4,8 +4,7 @@ import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';
 import { createSaveMedia } from './save/save-media.js';
-import { restoreCatalog } from './snapshot/restore-catalog.js';
-import { snapshotAfterRun } from './snapshot/snapshot-after-run.js';
+import { snapshotSteps } from './snapshot/snapshot-steps.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createVerifyMedia } from './verify/verify-media.js';
 
@@ -22,6 +21,6 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     push: createPushMedia(deps),
     remove: createRemoveMedia(deps),
     refresh: createRefreshAssets(deps.sync),
-    sync: createSyncHandler(deps.sync, { refill: restoreCatalog, afterRun: snapshotAfterRun }),
+    sync: createSyncHandler(deps.sync, snapshotSteps),
   };
 }

@@ -144,6 +144,27 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect((await rig.find(stays))?.status).toBe('verified');
   });
 
+  it('lets stay deleted what a Redis without its last writes shows again', async () => {
+    const rig = await open(kind);
+    const [gone, stays] = [await rig.upload(), await rig.upload()];
+    await rig.sync();
+    const names = await rig.redis.keys('*');
+    const values = await Promise.all(names.map((name) => rig.redis.dumpBuffer(name)));
+    const record = rig.recordOf(gone);
+    await rig.catalog.beginDelete(record.id);
+    await removeRecord(rig, record, AbortSignal.timeout(5_000));
+    await rig.redis.flushall();
+    for (const [index, name] of names.entries()) await rig.redis.restore(name, 0, values[index] ?? '');
+    expect((await rig.catalog.find(record.id))?.status).toBe('verified');
+
+    // As after the start of another server.
+    await rig.sync({ trigger: 'startup', mode: 'incremental' });
+    expect((await rig.catalog.find(record.id))?.status).toBe('deleting');
+    expect(await removeRecord(rig, record, AbortSignal.timeout(5_000))).toBe('elsewhere');
+    expect(await rig.catalog.find(record.id)).toBeNull();
+    expect((await rig.find(stays))?.status).toBe('verified');
+  });
+
   it('finds missing what the host lost since, and keeps missing what was', async () => {
     const rig = await open(kind);
     const [lost, lostLater, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];

@@ -1,20 +1,17 @@
 import type { Logger } from '@holdfast/shared/logging';
-import type { HostFile, MediaHost } from '@holdfast/shared/media-host';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
-  deletionFiles,
   groupFiles,
   readManifest,
-  snapshotLoading,
   snapshotPrefix,
   type SnapshotFiles,
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
 import type { Expected } from '../verify/verify-records.js';
+import { loadDeletions } from './load-deletions.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
-
-const BATCH = 500;
 
 export interface RestoreParts {
   redis: RedisClient;
@@ -52,6 +49,7 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
     fetchPatiently(() => host.readFile(name, signal), backoffMs, signal);
   const files = await fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
   const refused: Refusal[] = [];
+  // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
   await loadDeletions(files, parts);
 
   const restore = async (snapshot: SnapshotFiles): Promise<RestoreResult['restored'] | Refusal['why']> => {
@@ -78,20 +76,4 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
     log.warn('snapshot.refused', { snapshotId: snapshot.id, why: outcome });
   }
   return { restored: null, refused };
-}
-
-/** First of all, so that what was deleted after the snapshot is never there again, not even for a moment. */
-async function loadDeletions(
-  files: readonly HostFile[],
-  { redis, keys, token, folder, log }: RestoreParts,
-): Promise<void> {
-  const deletions = deletionFiles(folder, files);
-  const loading = snapshotLoading(redis, keys, token);
-  for (let start = 0; start < deletions.length; start += BATCH)
-    await loading.loadTombstones(
-      deletions.slice(start, start + BATCH).map(({ id, file }) => {
-        return { kind: 'tombstone', id, deletedMs: Date.parse(file.storedAt) };
-      }),
-    );
-  if (deletions.length > 0) log.info('snapshot.deletions_restored', { deletions: deletions.length });
 }
