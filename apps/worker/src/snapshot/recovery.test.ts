@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
@@ -142,6 +143,23 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(await rig.catalog.find(record.id)).toBeNull();
     expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
     expect((await rig.find(stays))?.status).toBe('verified');
+  });
+
+  it('brings back nothing that was deleted while the host took no notes', async () => {
+    const rig = await open(kind);
+    const gone = await rig.upload();
+    await rig.sync();
+    const record = rig.recordOf(gone);
+    await rig.catalog.beginDelete(record.id);
+    const deletionNotes = { add: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) };
+    const removal = removeRecord({ ...rig, deletionNotes }, record, AbortSignal.timeout(5_000));
+    await expect(removal).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+    // The note is still to come, so the deletion is not over.
+    expect((await rig.catalog.find(record.id))?.status).toBe('deleting');
+    await rig.redis.flushall();
+    await recover(rig);
+    expect((await rig.catalog.find(record.id))?.status ?? 'missing').toBe('missing');
+    expect(await rig.host.find(gone)).toBeNull();
   });
 
   it('lets stay deleted what a Redis without its last writes shows again', async () => {

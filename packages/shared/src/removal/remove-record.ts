@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/index.js';
 import { isHoldfastError } from '../errors/index.js';
+import { abortReason, isAborted } from '../lifecycle/index.js';
 import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
@@ -9,7 +10,7 @@ import { finishRemoval } from './finish-removal.js';
 export interface RemovalDependencies {
   /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
   catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
-  host: Pick<MediaHost, 'find' | 'remove'>;
+  host: Pick<MediaHost, 'find' | 'remove' | 'confirm' | 'budget'>;
   deletionNotes: DeletionNotes;
 }
 
@@ -22,8 +23,8 @@ export interface Deleted extends AssetRef {
 
 /**
  * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
- * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the asset was not under
- * its name. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
+ * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the host could not say
+ * where it is. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
  * it. Rejects when the host or the catalog cannot be reached; may be repeated.
  */
 export async function removeRecord(
@@ -31,29 +32,59 @@ export async function removeRecord(
   deleted: Deleted,
   signal: AbortSignal,
 ): Promise<'removed' | 'elsewhere'> {
-  const { id, assetId, publicId, resourceType } = deleted;
-  const ref = { publicId, resourceType };
-  const isThere = await isOnHost(host, ref, deleted, signal);
-  await deletionNotes.add(id, signal);
-  if (isThere) await host.remove(ref, signal);
-  else if (assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
-  await finishRemoval(catalog, id, isThere ? null : assetId);
-  return isThere ? 'removed' : 'elsewhere';
+  const { id, assetId } = deleted;
+  const ref = await placeOnHost(host, deleted, signal);
+  const note = await settled(deletionNotes.add(id, signal));
+  // An asset that is gone needs no note to stay so: the note is tried again after it.
+  const isRemoved = ref !== null && (await host.remove(ref, signal)) === 'removed';
+  if (!note.done) throw note.error;
+  if (!isRemoved && assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
+  await finishRemoval(catalog, id, isRemoved ? null : assetId);
+  return isRemoved ? 'removed' : 'elsewhere';
 }
 
-/** A damaged description says nothing: the asset under this name is the one that was deleted. */
-async function isOnHost(
-  host: Pick<MediaHost, 'find'>,
-  ref: AssetRef,
+type Settled = { done: true } | { done: false; error: unknown };
+
+function settled(work: Promise<void>): Promise<Settled> {
+  return work.then(
+    () => ({ done: true }),
+    (error: unknown) => ({ done: false, error }),
+  );
+}
+
+/** Where the asset is that was deleted; null where the host does not say. */
+async function placeOnHost(
+  host: RemovalDependencies['host'],
   deleted: Deleted,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<AssetRef | null> {
+  const { assetId, publicId, resourceType } = deleted;
+  const ref = { publicId, resourceType };
   try {
     const asset = await host.find(ref, signal);
-    return asset !== null && isOf(asset, deleted);
+    if (asset !== null && isOf(asset, deleted)) return ref;
   } catch (error) {
-    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return true;
+    // A damaged description says nothing: the asset under this name is the one that was deleted.
+    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return ref;
     throw error;
+  }
+  return assetId === null ? null : renamedTo(host, assetId, signal);
+}
+
+/** Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find it as well. */
+async function renamedTo(
+  host: RemovalDependencies['host'],
+  assetId: string,
+  signal: AbortSignal,
+): Promise<AssetRef | null> {
+  const budget = host.budget();
+  if (budget !== null && budget.remaining < budget.limit / 2) return null;
+  try {
+    const [asset] = await host.confirm([assetId], signal);
+    return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
+  } catch (error) {
+    if (isAborted(signal)) throw abortReason(signal);
+    return null;
   }
 }
 
