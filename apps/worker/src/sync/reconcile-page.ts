@@ -15,14 +15,14 @@ import { sightingOf } from './sighting.js';
  * round trip and writes nothing.
  */
 export async function reconcilePage(session: SyncSession, assets: readonly HostAsset[]): Promise<number[]> {
-  const { deps, running, signal } = session;
+  const { deps, running } = session;
   addCounts(running.run, { listed: assets.length });
   if (assets.length === 0) return [];
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder));
   const { records, marks } = await readPageFacts(sightings, deps);
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
-  const steps = await lookAgain(first, deps, rules, signal);
+  const steps = await lookAgain(session, first, rules);
   await restoreClaims(session, assets, steps);
   const drift = steps.flatMap((step) => driftOfStep(step) ?? []);
   await session.drift.note(drift);

@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostAsset } from '@holdfast/shared/media-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
 
@@ -128,6 +129,30 @@ describe('a full sync', () => {
       [broken, gone, stays].map(async (one) => (await rig.find(one))?.status),
     );
     expect(statuses).toEqual(['verified', 'missing', 'verified']);
+  });
+
+  it('goes on past single assets that the host fails on', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const [edited, unseen, gone] = [await rig.upload(), await rig.upload(), await rig.upload()];
+    await rig.sync();
+    const context = { ...edited.context, title: 'Edited there' };
+    await rig.host.annotate(edited, { context, tags: edited.tags });
+    await rig.host.remove(gone);
+    await rig.host.remove(unseen);
+    for (const { publicId } of [edited, unseen])
+      await rig.emulator?.faults.add({
+        kind: 'error',
+        count: null,
+        match: { endpoint: 'explicit', publicId },
+      });
+    const statusOf = async (asset: HostAsset) => (await rig.find(asset))?.status;
+    expect(await rig.sync()).toMatchObject({ result: 'ok', errors: 2, updated: 0, missing: 1 });
+    expect([await statusOf(gone), await statusOf(unseen)]).toEqual(['missing', 'verified']);
+    // Passed over here, a change would wait for the next full run.
+    await expect(rig.sync({ mode: 'incremental' })).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    await rig.emulator?.faults.clear();
+    expect(await rig.sync()).toMatchObject({ result: 'ok', errors: 0, missing: 1 });
+    expect((await rig.find(edited))?.title).toBe('Edited there');
   });
 
   it('S16: concludes nothing from a listing that comes back empty', async () => {

@@ -5,6 +5,7 @@ import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
+import { lookAt, NO_ANSWER } from './look-at.js';
 import { isCovered } from './reconcile-step.js';
 
 /** The host answers for so many asset ids at once. */
@@ -17,7 +18,7 @@ const HELD_BACK_ABOVE = 20;
 
 /**
  * After a complete pass: the records that no page showed. Each is asked for by its asset id and then by its name before it
- * is marked; no answer ends the run with nothing marked. `partial` when so many are gone that none was marked.
+ * is marked; one without an answer is not. `partial` when so many are gone that none was marked.
  */
 export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
   const result = await settleUnseen(session);
@@ -91,7 +92,7 @@ async function confirmGone(session: SyncSession, ids: readonly string[]): Promis
   const known = new Set(there.map((asset) => asset.assetId));
   const unknown = records.filter((record) => !known.has(record.assetId));
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) =>
-    deps.host.find(record, signal).catch((error: unknown): typeof UNREADABLE => {
+    lookAt(session, record).catch((error: unknown): typeof UNREADABLE => {
       if (isHoldfastError(error, 'ASSET_UNREADABLE')) return UNREADABLE;
       throw error;
     }),
@@ -107,7 +108,7 @@ async function confirmGone(session: SyncSession, ids: readonly string[]): Promis
   const { folder } = deps.settings.host;
   return unknown.flatMap(({ id, assetId }, index) => {
     const asset = found[index] ?? null;
-    if (asset === UNREADABLE) return [];
+    if (asset === UNREADABLE || asset === NO_ANSWER) return [];
     const isThere =
       asset !== null && (asset.assetId === assetId || recordFromAsset(asset, folder, 'sync').id === id);
     return isThere ? [] : [id];
