@@ -1,0 +1,72 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { claimKey, createClaims, type HeldClaim } from '@holdfast/shared/idempotency';
+import { createIntents } from '@holdfast/shared/intents';
+import { silentLogger } from '@holdfast/shared/logging';
+import { newMediaId } from '@holdfast/shared/media';
+import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { createHeartbeat, type Beating } from './heartbeat.js';
+
+let redis: RedisSandbox;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+});
+afterAll(() => redis.close());
+
+// Only what makes it beat: the connections to Redis need real time.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
+afterEach(() => void vi.useRealTimers());
+const BEAT_MS = 5_000;
+
+async function setup() {
+  const client = connectRedis(redis.settings.connection, 'request', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  await isReadyWithin(client, 5_000);
+  const keys = redisKeys('holdfast');
+  const intents = createIntents(client, keys);
+  const claims = createClaims(client, keys);
+  const heartbeat = createHeartbeat(intents, claims, silentLogger);
+  const claimFor = async (id: string): Promise<HeldClaim> => {
+    const reply = await claims.claim(claimKey('anonymous', id), id, null);
+    if (reply.state !== 'held') throw new Error('another has the claim');
+    return reply.claim;
+  };
+  /** An upload that Redis has last heard of so long ago. */
+  const begin = async (ms: number, keyed = false): Promise<Beating> => {
+    const id = newMediaId();
+    await intents.open(id, `holdfast/${id}`, 10);
+    const claim = keyed ? await claimFor(id) : null;
+    const beating = heartbeat.begin({ id, claim }, performance.now() - ms, () => undefined);
+    onTestFinished(() => beating.end());
+    return beating;
+  };
+  /** The heartbeats before it went over the same connection. */
+  const answer = (): Promise<unknown> => intents.beat([]);
+  return { begin, answer };
+}
+
+it.each([
+  ['an upload for 20 s', false, 20_000],
+  // Another try may take it over after 15 s.
+  ['an upload with a key for 10 s', true, 10_000],
+])('may acknowledge %s after Redis was last heard, and no longer', async (_what, keyed, sureMs) => {
+  const { begin } = await setup();
+  expect((await begin(sureMs - 1_000, keyed)).isFresh()).toBe(true);
+  expect((await begin(sureMs, keyed)).isFresh()).toBe(false);
+});
+
+it.each([false, true])(
+  'counts from the heartbeat that Redis answered last (with a key: %s)',
+  async (keyed) => {
+    const { begin, answer } = await setup();
+    const heard = await begin(60_000, keyed);
+    vi.advanceTimersByTime(BEAT_MS);
+    await vi.waitFor(() => expect(heard.isFresh()).toBe(true));
+    const unheard = await begin(60_000, keyed);
+    redis.pause();
+    onTestFinished(() => redis.resume());
+    vi.advanceTimersByTime(BEAT_MS);
+    await expect(answer()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    expect(unheard.isFresh()).toBe(false);
+  },
+);
