@@ -164,6 +164,24 @@ describe('a full sync', () => {
     expect((await rig.catalog.counts()).byStatus.verified).toBe(3);
   });
 
+  it('marks nothing missing that the host denies by its id alone', async () => {
+    const denied = { page: false };
+    const rig = await openSyncRig(sandbox, 'local', {
+      seenBy: (host) => ({
+        ...host,
+        list: async (request) => (denied.page ? { assets: [], nextCursor: null } : host.list(request)),
+        confirm: async () => [],
+      }),
+    });
+    const [there, gone] = [await rig.upload(), await rig.upload()];
+    await rig.sync();
+    denied.page = true;
+    await rig.host.remove(gone);
+    expect(await rig.sync()).toMatchObject({ result: 'ok', listed: 0, missing: 1 });
+    expect(await rig.find(there)).toMatchObject({ status: 'verified' });
+    expect(await rig.find(gone)).toMatchObject({ status: 'missing' });
+  });
+
   it('marks nothing when a page or a confirmation fails', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const lost = await rig.upload();
