@@ -43,6 +43,34 @@ describe('a delete', () => {
     expect(await api.deps.catalog.save(record)).toBe('tombstoned');
   });
 
+  it('is on the disk of Redis before the host hears of it', async () => {
+    const own = await startApi(redis);
+    const { id, publicId } = await own.addMedia();
+    const { barrier, host } = own.deps;
+    const steps: string[] = [];
+    const confirm = barrier.confirm.bind(barrier);
+    const [remove, putFile] = [host.remove.bind(host), host.putFile.bind(host)];
+    barrier.confirm = async () => {
+      const record = await own.deps.catalog.find(id);
+      // A disk that takes its time: long enough for the host to be told too early.
+      await redis.client.client('PAUSE', 100, 'WRITE');
+      const level = await confirm();
+      steps.push(`${record?.status ?? 'gone'}, ${level}`);
+      return level;
+    };
+    host.putFile = (name, ...of) => {
+      steps.push(name.includes(id) ? 'noted' : name);
+      return putFile(name, ...of);
+    };
+    host.remove = (ref, ...of) => {
+      steps.push(ref.publicId === publicId ? 'removed' : ref.publicId);
+      return remove(ref, ...of);
+    };
+    expect((await own.call('DELETE', `/api/media/${id}`)).status).toBe(202);
+    expect(steps).toEqual(['deleting, fsynced', 'noted', 'removed']);
+    await own.close();
+  });
+
   it('takes away what is left of an asset that others have damaged', async () => {
     const { id, assetId } = await api.addMedia();
     const directory = join(api.deps.settings.dataDir, 'media');
