@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
@@ -183,6 +184,32 @@ describe('S17: bad input leaves nothing behind', () => {
       await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
     },
   );
+});
+
+it('waits for a host that stores what it was told to let go, and removes it then', async () => {
+  const { host, heartbeat } = bench.uploads;
+  const put = host.put.bind(host);
+  const stored: Promise<unknown>[] = [];
+  host.put = ({ body, signal, ...request }) => {
+    if (body instanceof Readable) body.on('error', () => undefined).resume();
+    // All of it had come when the word reached it that nobody wants it any more.
+    const late = once(signal, 'abort').then(() =>
+      put({ ...request, body: aPng(LARGE), signal: new AbortController().signal }),
+    );
+    stored.push(late);
+    return late;
+  };
+  const socket = connect(bench.port, '127.0.0.1');
+  const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
+  socket.write(
+    `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${String(2 * LARGE)}\r\n\r\n${head}`,
+  );
+  socket.write(aPng(LARGE));
+  await vi.waitFor(() => expect(stored).toHaveLength(1));
+  socket.destroy();
+  await vi.waitFor(() => expect(heartbeat.size()).toBe(0));
+  expect(await Promise.all(stored)).toMatchObject([{ existed: false }]);
+  await bench.expectNothingLeft();
 });
 
 it.each([
