@@ -33,8 +33,7 @@ export function createApp(deps: Dependencies): Express {
   );
   app.use(
     mountRoutes(routes(deps), {
-      access: settings.access,
-      publicUrl: settings.http.publicUrl,
+      settings,
       limit: rateLimit({ redis: redis.request, keys, perMinute: settings.access.rateLimitPerMinute }),
     }),
   );

@@ -1,27 +1,43 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
+import { isLoopback, type AccessSettings, type Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { contextOf } from './request-context.js';
+import type { Route } from './route.js';
 
 const harmless = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+export interface CrossSiteRule {
+  role: Route['role'];
+  /** Changes something although its method is GET. */
+  changes: boolean;
+}
+
 /**
- * Browsers add a remembered Basic login to requests of any site. So a Basic request that changes something must come
- * from our own pages; other credentials are never added by a browser itself.
+ * Browsers add a remembered Basic login to requests of any site, and where no key is configured nothing need be added. So
+ * such a request that changes something must come from our own pages, or, without keys, from an origin of CORS_ORIGINS.
+ * Tokens are never added by a browser itself. What is open to everyone is not decided here.
  */
-export function refuseCrossSite(publicUrl: string | undefined, changesAlways: boolean): RequestHandler {
-  const ownHosts = publicUrl === undefined ? [] : [new URL(publicUrl).host];
+export function refuseCrossSite(
+  { access, http }: Pick<Settings, 'access' | 'http'>,
+  rule: CrossSiteRule,
+): RequestHandler {
+  const ownHosts = http.publicUrl === undefined ? [] : [new URL(http.publicUrl).host];
+  // A page whose name was made to point at this machine would pass for one of our own.
+  const localOnly = access.keys.length === 0 && isLoopback(http.host);
   return (req, _res, next) => {
-    const changes = changesAlways || !harmless.has(req.method);
-    if (changes && contextOf(req).client.via === 'basic' && comesFromElsewhere(req, ownHosts))
-      throw new HoldfastError('CROSS_SITE');
+    const { via } = contextOf(req).client;
+    if (!rule.changes && harmless.has(req.method)) return next();
+    if (via === 'basic' && comesFromElsewhere(req, ownHosts)) throw new HoldfastError('CROSS_SITE');
+    if (via === 'anonymous' && rule.role !== 'open') {
+      if (localOnly && isBrowser(req) && !isOurName(req.headers.host, ownHosts))
+        throw new HoldfastError('CROSS_SITE', 'the name in Host is not known here: set PUBLIC_URL');
+      if (comesFromElsewhere(req, ownHosts) && !isAllowed(req, access)) throw new HoldfastError('CROSS_SITE');
+    }
     next();
   };
 }
 
-function comesFromElsewhere(
-  req: { get(name: string): string | undefined; host: string | undefined },
-  ownHosts: readonly string[],
-): boolean {
+function comesFromElsewhere(req: Request, ownHosts: readonly string[]): boolean {
   const site = req.get('sec-fetch-site');
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
   const origin = req.get('origin');
@@ -29,4 +45,21 @@ function comesFromElsewhere(
   if (!URL.canParse(origin)) return true;
   const { host } = new URL(origin);
   return host !== req.host && !ownHosts.includes(host);
+}
+
+function isAllowed(req: Request, { corsOrigins }: AccessSettings): boolean {
+  return corsOrigins.includes('*') || corsOrigins.includes(req.get('origin') ?? '');
+}
+
+function isBrowser(req: Request): boolean {
+  return req.get('origin') !== undefined || req.get('sec-fetch-site') !== undefined;
+}
+
+/** Of the Host header itself: what `TRUST_PROXY` lets speak for it a page may set, too. */
+function isOurName(host: string | undefined, ownHosts: readonly string[]): boolean {
+  const url = `http://${host ?? ''}`;
+  if (!URL.canParse(url)) return false;
+  const { host: asked, hostname } = new URL(url);
+  const name = hostname.replaceAll(/[[\]]/g, '');
+  return isLoopback(name) || name.endsWith('.localhost') || ownHosts.includes(asked);
 }

@@ -1,5 +1,5 @@
 import { Router, type RequestHandler } from 'express';
-import type { AccessSettings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { requireAccess } from './access.js';
 import { refuseCrossSite } from './cross-site.js';
@@ -8,8 +8,7 @@ import { contextOf } from './request-context.js';
 import type { MountedRoute, Route, VerbRoute } from './route.js';
 
 export interface MountOptions {
-  access: AccessSettings;
-  publicUrl: string | undefined;
+  settings: Pick<Settings, 'access' | 'http'>;
   /** The one limit that all limited routes share. */
   limit: RequestHandler;
 }
@@ -42,16 +41,16 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
 
 const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as const;
 
-function guards(route: Route, { access, publicUrl, limit }: MountOptions): RequestHandler[] {
+function guards(route: Route, { settings, limit }: MountOptions): RequestHandler[] {
   const verb = route.method === 'ALL' ? undefined : route;
   return [
     noteRoute(route.path),
-    requireAccess(access, {
+    requireAccess(settings.access, {
       role: route.role,
       publicRead: route.publicRead === true,
       challenge: route.page === true ? 'Basic' : 'Bearer',
     }),
-    refuseCrossSite(publicUrl, verb?.changes === true),
+    refuseCrossSite(settings, { role: route.role, changes: verb?.changes === true }),
     ...(verb?.limited === true ? [limit] : []),
   ];
 }

@@ -2,6 +2,7 @@ export type { Environment } from './environment.js';
 export { roles, type AccessSettings, type ApiKey, type Role } from './access-settings.js';
 export { durabilityLevels, isBelow, type DurabilityLevel } from './durability-level.js';
 export type { CloudinarySettings, HostSettings, LocalHostSettings } from './host-settings.js';
+export { isLoopback } from './loopback.js';
 export type { RedisConnection, RedisNode, RedisSettings, StorageType } from './redis-settings.js';
 export {
   readServingSettings,

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
 import type { LoggingSettings } from '../logging/index.js';
@@ -6,6 +5,7 @@ import { readAccessSettings, type AccessSettings } from './access-settings.js';
 import type { DurabilityLevel } from './durability-level.js';
 import { withoutEmpty, type Environment } from './environment.js';
 import { readHostSettings, type HostSettings } from './host-settings.js';
+import { isLoopback } from './loopback.js';
 import { readRedisSettings, type RedisSettings } from './redis-settings.js';
 import { variables, type Variables } from './variables.js';
 
@@ -161,11 +161,6 @@ function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
 
 function isOpenToNetwork({ access, allowAnonymous, http }: Settings): boolean {
   return access.keys.length === 0 && !allowAnonymous && !isLoopback(http.host);
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }
 
 function readTypes(types: readonly string[], problem: (p: FieldProblem) => void): readonly string[] {
