@@ -195,6 +195,9 @@ describe('the rate limit', () => {
     expect(first[0]).toBe(404);
     expect(first).toContain(429);
     expect(await write('192.0.2.2')).toBe(404);
+    const written: number[] = [];
+    for (const same of ['192.0.2.3', '192.0.2.3:4711', '::ffff:192.0.2.3']) written.push(await write(same));
+    expect(written).toContain(429);
     await own.close();
   });
 

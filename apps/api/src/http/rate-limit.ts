@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
+import { nameOfAddress } from './client-address.js';
 import { contextOf } from './request-context.js';
 
 const MINUTE_MS = 60_000;
@@ -23,7 +24,7 @@ export interface RateLimitOptions {
   now?: () => number;
 }
 
-/** Counts writes in windows of a minute shared by all replicas: per key, per address where there are none. */
+/** Counts writes in windows of a minute shared by all replicas: per key, per address where there are none (an IPv6 one by its /64). */
 export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitOptions): RequestHandler {
   if (perMinute === 0) return (_req, _res, next) => next();
   return async (req, _res, next) => {
@@ -41,5 +42,5 @@ export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitO
 
 function clientOf(req: Request): string {
   const { client } = contextOf(req);
-  return client.via === 'anonymous' ? `address-${req.ip ?? 'unknown'}` : `key-${client.name}`;
+  return client.via === 'anonymous' ? `address-${nameOfAddress(req.ip ?? '')}` : `key-${client.name}`;
 }
