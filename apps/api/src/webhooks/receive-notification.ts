@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { REFRESH_AT_ONCE, refreshJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -25,17 +25,17 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     const timestamp = req.get('x-cld-timestamp');
     const signature = req.get('x-cld-signature');
     if (timestamp === undefined || signature === undefined)
-      throw new HoldfastError('INVALID_SIGNATURE', 'X-Cld-Timestamp and X-Cld-Signature are needed');
+      throw refusal(res, 'X-Cld-Timestamp and X-Cld-Signature are needed');
     if (!isRecent(timestamp, deps.host.hostNow()))
-      throw new HoldfastError('INVALID_SIGNATURE', 'the timestamp is too old, or in the future');
+      throw refusal(res, 'the timestamp is too old, or in the future');
     const raw = await readRawBody(req, res);
-    if (!isSignedBy(deps.secret, raw, timestamp, signature)) throw new HoldfastError('INVALID_SIGNATURE');
+    if (!isSignedBy(deps.secret, raw, timestamp, signature)) throw refusal(res);
 
     const hash = createHash('sha256').update(raw).digest('hex').slice(0, 32);
     const changed = changedAssets(parseBody(raw));
     const assets = changed?.assets.length ?? 0;
     const claim = await deps.seen.claim(hash, timestamp);
-    if (claim === 'replayed') throw new HoldfastError('INVALID_SIGNATURE', 'this signature was used before');
+    if (claim === 'replayed') throw refusal(res, 'this signature was used before');
     if (claim === 'busy')
       throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
     if (claim === 'fresh') {
@@ -47,6 +47,12 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     res.setHeader('Cache-Control', 'no-store');
     res.status(200).json({ received: true, assets });
   };
+}
+
+/** A 401 must say what would be accepted (RFC 9110, 15.5.2). No browser knows the scheme, so none asks for a login. */
+function refusal(res: Response, detail?: string): HoldfastError {
+  res.setHeader('WWW-Authenticate', 'Signature realm="holdfast", headers="X-Cld-Timestamp X-Cld-Signature"');
+  return new HoldfastError('INVALID_SIGNATURE', detail);
 }
 
 async function handle(

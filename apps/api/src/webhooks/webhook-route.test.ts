@@ -98,6 +98,16 @@ describe('notifications of Cloudinary', () => {
     expect(await queued()).toEqual(before);
   });
 
+  it('say what was missing when they are refused, and no browser asks for a login', async () => {
+    const headers = { 'Content-Type': 'application/json' };
+    const signed = { ...headers, 'X-Cld-Timestamp': String(now()), 'X-Cld-Signature': 'a'.repeat(40) };
+    for (const sent of [headers, signed]) {
+      const answer = await api.request(PATH, { method: 'POST', body: notification(), headers: sent });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Signature realm=/);
+    }
+  });
+
   it('are refused when the same signature comes again, and harmless when the host delivers them anew', async () => {
     const body = notification();
     const at = now() - 60;
