@@ -80,6 +80,15 @@ it('sends nothing to a client that has it', async () => {
   expect((await api.call('GET', url, undefined, { 'If-None-Match': tag })).status).toBe(304);
 });
 
+it.each([
+  ['another tag', { 'If-Match': '"other"' }],
+  ['an earlier date', { 'If-Unmodified-Since': 'Thu, 01 Jan 2026 00:00:00 GMT' }],
+])('refuses who means a file of %s, as it is described', async (_what, headers) => {
+  const url = await fileUrl();
+  const refused = await api.call('GET', url, undefined, headers);
+  expect(refused.body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+});
+
 it('names the download as its uploader did, whatever the name holds', async () => {
   const response = await api.call('HEAD', await fileUrl('größe "1"\r\nSet-Cookie: x.png'));
   expect(response.status).toBe(200);

@@ -41,7 +41,7 @@ export function sendProblem(res: ServerResponse, error: HoldfastError, requestId
   }
   const problem = problemOf(error, requestId);
   const body = JSON.stringify(problem);
-  for (const name of ['ETag', 'Last-Modified', 'Content-Disposition', 'Content-Encoding'])
+  for (const name of ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition', 'Content-Encoding'])
     res.removeHeader(name);
   res.setHeader('Cache-Control', 'no-store');
   const entry: ErrorEntry = errorCatalogue[error.code];

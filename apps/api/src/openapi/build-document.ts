@@ -18,7 +18,7 @@ const DESCRIPTION = `Keeps media permanent: what was answered with 201 or 202 is
 
 Errors are problem documents (RFC 9457) with a stable \`code\`. Beyond those that are listed at each operation every path
 answers 404 \`NOT_FOUND\` where there is nothing, and 405 \`METHOD_NOT_ALLOWED\` for methods that it does not offer. Every
-\`GET\` answers \`HEAD\` too. Answers may get more fields. \`x-role\` names the role that a key needs: admin includes write,
+\`GET\` answers \`HEAD\` too, but the one that starts a sync. Answers may get more fields. \`x-role\` names the role that a key needs: admin includes write,
 and write includes read. Where no key is configured, none is needed. \`/admin/queues\` (role admin) is Bull Board, a page.`;
 
 /** The OpenAPI document of the routes that this process serves, as far as they are described. */
@@ -141,11 +141,32 @@ function answerOf({ description, schema, type, headers = [] }: AnswerDescription
   };
 }
 
+type HeaderNames = readonly (keyof typeof responseHeaders)[];
+const again: HeaderNames = ['Retry-After'];
+const challenge: HeaderNames = ['WWW-Authenticate'];
+
+/** What the problem of a code carries beside its body. */
+const problemHeaders: Partial<Readonly<Record<ErrorCode, HeaderNames>>> = {
+  UNAUTHENTICATED: challenge,
+  INVALID_SIGNATURE: challenge,
+  IDEMPOTENCY_IN_PROGRESS: again,
+  RANGE_NOT_SATISFIABLE: ['Content-Range'],
+  RATE_LIMITED: again,
+  HOST_REJECTED: again,
+  QUEUE_UNAVAILABLE: again,
+  CATALOG_UNAVAILABLE: again,
+  CATALOG_REBUILDING: again,
+  OVERLOADED: again,
+  UPLOAD_EXPIRED: again,
+  SHUTTING_DOWN: again,
+  HOST_TIMEOUT: again,
+};
+
 function problemsOf(status: number, codes: readonly ErrorCode[]): JsonSchema {
   const sorted = codes.toSorted();
   return {
     description: `${STATUS_CODES[status] ?? ''}. ${sorted.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' ')}`,
-    headers: headersOf(status === 429 || status === 503 ? ['Retry-After'] : []),
+    headers: headersOf(sorted.flatMap((code) => problemHeaders[code] ?? [])),
     content: {
       [PROBLEM_TYPE]: {
         schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: sorted } } },

@@ -96,6 +96,19 @@ describe('the description', () => {
     }
   });
 
+  it('says of each 401 that it names what would be accepted, and of a file which bytes it sends', () => {
+    const responses = Object.values(document.paths).flatMap((verbs) =>
+      Object.values(verbs).map((verb) => verb['responses'] as Record<string, { headers: object }>),
+    );
+    const refusals = responses.flatMap((byStatus) => byStatus['401'] ?? []);
+    expect(refusals.length).toBeGreaterThan(10);
+    for (const { headers } of refusals) expect(headers).toHaveProperty('WWW-Authenticate');
+    const file = document.paths['/media/{path}']?.['get']?.['responses'] as (typeof responses)[number];
+    expect(Object.keys(file['206']?.headers ?? {})).toEqual(
+      expect.arrayContaining(['ETag', 'Last-Modified', 'Content-Range']),
+    );
+  });
+
   it('refers only to what is there', () => {
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([\w-]+)"/g)];
     expect(refs.length).toBeGreaterThan(50);

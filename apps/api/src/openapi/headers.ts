@@ -13,11 +13,28 @@ export const parameterHeaders = {
     schema: { type: 'string', examples: ['sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'] },
   },
   'If-Match': {
-    description: 'Entity tag of the record that the change is meant for.',
+    description: 'Entity tag of the record or file that is meant: 412 where it has another one.',
     schema: { type: 'string' },
   },
   'If-None-Match': {
-    description: 'Entity tag of the record that the client has.',
+    description: 'Entity tag of the record or file that the client has: 304 where it is still the same.',
+    schema: { type: 'string' },
+  },
+  'If-Modified-Since': {
+    description: '`Last-Modified` of the file that the client has; `If-None-Match` counts before it.',
+    schema: { type: 'string' },
+  },
+  'If-Unmodified-Since': {
+    description: '`Last-Modified` of the file that is meant; `If-Match` counts before it.',
+    schema: { type: 'string' },
+  },
+  Range: {
+    description: 'Part of the file, of a GET only.',
+    schema: { type: 'string', examples: ['bytes=0-999'] },
+  },
+  'If-Range': {
+    description:
+      'Entity tag or `Last-Modified` of the file that the part belongs to: else the whole is sent.',
     schema: { type: 'string' },
   },
   'X-Cld-Timestamp': { description: 'Seconds since the epoch.', schema: { type: 'string' }, required: true },
@@ -31,13 +48,25 @@ export const parameterHeaders = {
 /** Response headers that some answers carry; X-Request-Id is on all of them. */
 export const responseHeaders = {
   Location: { description: 'Path of the record.', schema: { type: 'string' } },
-  ETag: { description: 'Entity tag of the record.', schema: { type: 'string' } },
+  ETag: { description: 'Entity tag of the record, file or page.', schema: { type: 'string' } },
+  'Last-Modified': { description: 'When the file was stored.', schema: { type: 'string' } },
+  'Accept-Ranges': { description: 'That parts may be asked for.', schema: { type: 'string' } },
+  'Content-Range': {
+    description: 'Which part of the file this is, and the size of the whole.',
+    schema: { type: 'string' },
+  },
+  'WWW-Authenticate': {
+    description: 'Which credentials would be accepted.',
+    schema: { type: 'string' },
+  },
   'Preference-Applied': { description: 'That the request waited.', schema: { type: 'string' } },
   'Idempotent-Replayed': {
     description: '`true` when an earlier request with the key has this answer.',
     schema: { type: 'string' },
   },
   'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string' } },
+  'X-Report-Cut': { description: '`cut` of the page.', schema: { type: 'string' } },
+  'X-Run-Id': { description: '`runId` of the page.', schema: { type: 'string' } },
   'X-Request-Id': {
     description: 'Of the client where it sent a sane one, else a fresh one.',
     schema: { type: 'string' },

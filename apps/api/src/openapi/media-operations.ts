@@ -6,6 +6,7 @@ const reads = ['CATALOG_UNAVAILABLE'] as const;
 const finds = [...reads, 'MEDIA_NOT_FOUND', 'CATALOG_REBUILDING'] as const;
 const unsettled = ['MEDIA_DELETING', 'MEDIA_UNSETTLED', 'REVISION_MISMATCH'] as const;
 const host = ['HOST_REJECTED', 'HOST_TIMEOUT'] as const;
+const file = ['ETag', 'Last-Modified'] as const;
 
 export const mediaOperations: Operations = {
   'GET /api/media': {
@@ -81,11 +82,16 @@ export const mediaOperations: Operations = {
     tag: 'media',
     summary: 'A file of the local host',
     path: { path: { description: 'As `url` of a record has it.' } },
+    headers: ['Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'If-Match', 'If-Unmodified-Since'],
     answers: {
-      200: { description: 'The bytes.', type: '*/*' },
-      206: { description: 'The range that was asked for.', type: '*/*' },
-      304: { description: 'The client has it already.' },
+      200: { description: 'The bytes.', type: '*/*', headers: [...file, 'Accept-Ranges'] },
+      206: {
+        description: 'The range that was asked for.',
+        type: '*/*',
+        headers: [...file, 'Accept-Ranges', 'Content-Range'],
+      },
+      304: { description: 'The client has it already.', headers: file },
     },
-    errors: ['NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+    errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE'],
   },
 };

@@ -46,7 +46,12 @@ export const syncOperations: Operations = {
       format: { description: '`ndjson` streams the whole report, one item a line.' },
     },
     answers: {
-      200: { description: 'One page, or the whole.', schema: 'DriftPage', type: 'application/x-ndjson' },
+      200: {
+        description: 'One page, or the whole with two headers.',
+        schema: 'DriftPage',
+        type: 'application/x-ndjson',
+        headers: ['X-Report-Cut', 'X-Run-Id'],
+      },
     },
     errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
   },

@@ -18,9 +18,10 @@ const accepted = {
   202: {
     description: 'Permanent; the record is being verified.',
     schema: 'MediaAnswer',
-    headers: ['Location'],
+    headers: ['Location', 'Preference-Applied'],
   },
 } as const;
+const replayed = ['Location', 'Preference-Applied', 'Idempotent-Replayed'] as const;
 
 export const uploadOperations: Operations = {
   'POST /api/media/upload': {
@@ -60,9 +61,10 @@ export const uploadOperations: Operations = {
       200: {
         description: 'With `duplicates=return`: these bytes are there already.',
         schema: 'DuplicateAnswer',
-        headers: ['Location'],
+        headers: ['Location', 'Idempotent-Replayed'],
       },
-      202: { ...accepted[202], headers: ['Location', 'Preference-Applied', 'Idempotent-Replayed'] },
+      201: { ...accepted[201], headers: replayed },
+      202: { ...accepted[202], headers: replayed },
     },
     errors: [
       ...host,

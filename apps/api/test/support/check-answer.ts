@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { OpenApiDocument } from '../../src/openapi/build-document.js';
+import { responseHeaders } from '../../src/openapi/headers.js';
 import type { JsonSchema } from '../../src/openapi/operation.js';
 
 export interface SeenAnswer {
@@ -11,14 +12,21 @@ export interface SeenAnswer {
   type: string | null;
   /** Parsed where it is JSON. */
   body: unknown;
+  headers?: Headers;
 }
 
 /** What is wrong with the answer by the document; null when nothing is. */
 export type AnswerCheck = (answer: SeenAnswer) => string | null;
 
 interface Described {
-  responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>;
+  responses: Record<
+    string,
+    { content?: Record<string, { schema: JsonSchema }>; headers?: Record<string, unknown> }
+  >;
 }
+
+/** What an answer may carry only where its description says so. */
+const describedHeaders = Object.keys(responseHeaders).map((name) => name.toLowerCase());
 
 /** Answers that every path gives, see the description of the document. */
 const everywhere = new Set(['NOT_FOUND', 'METHOD_NOT_ALLOWED', 'HEADERS_TOO_LARGE']);
@@ -42,7 +50,7 @@ export function createAnswerCheck(document: OpenApiDocument): AnswerCheck {
     pattern: new RegExp(`^${template.replaceAll('{path}', '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
   }));
 
-  return ({ method, path, status, type, body }) => {
+  return ({ method, path, status, type, body, headers }) => {
     const { pathname } = new URL(path, 'http://api');
     const problem = body as { code?: string } | null;
     const kind = type?.split(';', 1)[0] ?? null;
@@ -60,6 +68,9 @@ export function createAnswerCheck(document: OpenApiDocument): AnswerCheck {
     const response = described?.responses[String(status)];
     const where = `${method} ${template} answered ${String(status)} ${problem?.code ?? ''}`;
     if (response === undefined) return `${where}, which is not described`;
+    const named = Object.keys(response.headers ?? {}).map((name) => name.toLowerCase());
+    const stray = describedHeaders.filter((name) => headers?.has(name) === true && !named.includes(name));
+    if (stray.length > 0) return `${where} with ${stray.join(', ')}, which is not described`;
     if (method === 'HEAD' || kind === null) return null;
     const { content = {} } = response;
     if (content[kind] === undefined)
