@@ -74,6 +74,15 @@ it('sends ranges, and says so when there is no such range', async () => {
   expect(none.headers.get('content-range')).toBe(`bytes */${String(PNG.length)}`);
 });
 
+it.each(['bytes=1-3', 'bytes=5000-'])(
+  'tells HEAD of the whole file, whatever range it asks for: %s',
+  async (Range) => {
+    const whole = await api.call('HEAD', await fileUrl(), undefined, { Range });
+    expect(whole.status).toBe(200);
+    expect(whole.headers.get('content-length')).toBe(String(PNG.length));
+  },
+);
+
 it('sends nothing to a client that has it', async () => {
   const url = await fileUrl();
   const tag = (await api.call('HEAD', url)).headers.get('etag') ?? '';

@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { LocalHostSettings } from '@holdfast/shared/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
@@ -22,7 +21,7 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
       res.status(304).end();
       return;
     }
-    correctRange(req.headers, file.bytes);
+    correctRange(req, file.bytes);
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
@@ -41,11 +40,14 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
   };
 }
 
-/** `send` refuses the last n bytes of a file that has fewer, and takes a weak tag for a match (RFC 9110, 14.1.2 and 13.1.5). */
-function correctRange(headers: IncomingHttpHeaders, bytes: number): void {
+/**
+ * `send` refuses the last n bytes of a file that has fewer, takes a weak tag for a match, and gives a part to HEAD, too,
+ * for which ranges mean nothing (RFC 9110, 14.1.2, 13.1.5 and 14.2).
+ */
+function correctRange({ method, headers }: Request, bytes: number): void {
   const last = /^\s*bytes\s*=\s*-(\d+)\s*$/i.exec(headers.range ?? '')?.[1];
   if (last !== undefined && Number(last) > bytes) headers.range = 'bytes=0-';
-  if (String(headers['if-range']).startsWith('W/')) delete headers.range;
+  if (method === 'HEAD' || String(headers['if-range']).startsWith('W/')) delete headers.range;
 }
 
 function describe(res: Response, file: LocalFile, isPublic: boolean): void {
