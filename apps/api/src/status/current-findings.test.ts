@@ -56,3 +56,17 @@ it.each([
   const told = (await healthOf(api)).findings.find((finding) => finding.code === 'SYNC_WAITS');
   expect(told?.message.includes(message) ?? false).toBe(isTold);
 });
+
+it('names the queues that are paused, until they are resumed', async () => {
+  const api = await anApi();
+  const told = async () => (await healthOf(api)).findings.find(({ code }) => code === 'QUEUE_PAUSED');
+  const { save, verify, sync } = api.deps.queues.queues;
+  expect(await told()).toBeUndefined();
+  await Promise.all([save.pause(), sync.pause()]);
+  expect((await told())?.message).toContain('save, sync.');
+  expect((await healthOf(api)).status).toBe('degraded');
+  await Promise.all([save.resume(), sync.resume(), verify.pause()]);
+  expect((await told())?.message).toContain('Paused: verify.');
+  await verify.resume();
+  expect(await told()).toBeUndefined();
+});

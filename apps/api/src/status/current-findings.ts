@@ -3,6 +3,7 @@ import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
 import { countWorkers, type WorkerSources } from './count-workers.js';
+import { pausedQueues } from './paused-queues.js';
 import type { ServerWatch } from './server-watch.js';
 
 export interface FindingSources extends WorkerSources {
@@ -30,8 +31,8 @@ const storageFull: Finding = {
 };
 
 /**
- * Everything that an operator should know now: of the Redis server, the disk, the workers and the last sync. `budget`: the calls
- * that the host granted, as the syncs were told last.
+ * Everything that an operator should know now: of the Redis server, the disk, the workers, the queues and the last sync.
+ * `budget`: the calls that the host granted, as the syncs were told last.
  */
 export async function currentFindings(
   sources: FindingSources,
@@ -39,9 +40,10 @@ export async function currentFindings(
   const { serverWatch, diskFinding, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, sync, freeBytes] = await Promise.all([
+  const [server, workers, paused, sync, freeBytes] = await Promise.all([
     serverWatch.current(),
     asked(countWorkers(sources)),
+    asked(pausedQueues(sources.queues)),
     asked(syncState.readStatus()),
     asked(host.freeBytes()),
   ]);
@@ -51,6 +53,7 @@ export async function currentFindings(
     ...(diskFinding === null ? [] : [diskFinding]),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
     ...(workers === 0 ? [noWorker] : []),
+    ...(paused ?? []),
     ...ofSync,
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
