@@ -1,10 +1,12 @@
 import type { CloudinarySettings, UploadSettings } from '@holdfast/shared/config';
 import type { Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
-import { cleanFilename, firstFields } from '../uploads/upload-attempt.js';
+import { cleanFilename } from '../media/filename.js';
+import { firstFields } from '../media/first-fields.js';
+import { refFor } from '../media/ref-for.js';
 import { expectedKind, ticketRequest } from './ticket-request.js';
 
 export interface SignTicketDependencies {
@@ -32,14 +34,10 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
       if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
         throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
       const { title = '', description = '', category = '', tags = [] } = body;
-      const expected = expectedKind(body.type, uploads.allowedTypes);
+      const { resourceType, formats } = expectedKind(body.type, uploads.allowedTypes);
       const filename = cleanFilename(body.filename ?? '');
       const id = newMediaId();
-      const publicId = publicIdFor(
-        cloudinary.folder,
-        id,
-        expected.resourceType === 'raw' ? extensionOf(filename) : '',
-      );
+      const ref = refFor(cloudinary.folder, id, { resourceType, extension: extensionOf(filename) });
       // By the host's clock, which also tells when the file came.
       const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
       const metadata = writeHostMetadata({
@@ -53,19 +51,18 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
         },
       });
       const signed = signUpload(cloudinary, {
-        publicId,
-        resourceType: expected.resourceType,
+        ...ref,
         metadata,
-        allowedFormats: expected.formats,
+        allowedFormats: formats,
         timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
       });
-      await tickets.issue(id, { publicId }, REMEMBER_MS);
+      await tickets.issue(id, { publicId: ref.publicId }, REMEMBER_MS);
       context.log.info('direct.signed', { id, client: context.client.name });
       return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
     },
   });
 
-/** Raw files carry their extension in the public id, as Cloudinary wants it. */
+/** What a public id takes; empty where the name has none. */
 function extensionOf(filename: string): string {
   return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1]?.toLowerCase() ?? '';
 }

@@ -2,12 +2,12 @@ import type { Request, Response } from 'express';
 import { untilAborted } from '@holdfast/shared/lifecycle';
 import { inviteBody } from '../http/expect-continue.js';
 import type { Shutdown } from '../http/shutdown.js';
+import { cleanFilename } from '../media/filename.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Admission } from './admission.js';
 import { digestFile } from './digest-file.js';
 import { parseForm } from './parse-form.js';
 import type { SentUpload } from './request-print.js';
-import { cleanFilename } from './upload-attempt.js';
 import { watchClient } from './watch-client.js';
 
 export interface DiscardDependencies {

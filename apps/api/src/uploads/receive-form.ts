@@ -4,11 +4,13 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import type { Intents } from '@holdfast/shared/intents';
 import { writeHostMetadata } from '@holdfast/shared/media';
 import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
+import { cleanFilename } from '../media/filename.js';
+import { refFor } from '../media/ref-for.js';
 import type { Admitted } from './admission.js';
 import type { FileKind } from './file-kind.js';
 import { parseForm, type ParsedForm } from './parse-form.js';
 import { receiveFile, type ReceivedFile, type ReceiveOptions } from './receive-file.js';
-import { cleanFilename, fieldsAtStart, refFor, type UploadAttempt } from './upload-attempt.js';
+import { fieldsAtStart, type UploadAttempt } from './upload-attempt.js';
 
 export interface FormDependencies {
   host: Pick<MediaHost, 'put'>;

@@ -1,7 +1,7 @@
 import type { HeldClaim } from '@holdfast/shared/idempotency';
-import { newMediaId, publicIdFor, timeOfId, type CarriedFields } from '@holdfast/shared/media';
+import { newMediaId, timeOfId, type CarriedFields } from '@holdfast/shared/media';
 import type { AssetRef } from '@holdfast/shared/media-host';
-import type { FileKind } from './file-kind.js';
+import { firstFields } from '../media/first-fields.js';
 import type { OpenedIntent } from './opened-ahead.js';
 
 /** One upload under way: what identifies it, and how far the host has come to know of it. */
@@ -49,42 +49,8 @@ export function newAttempt(
   };
 }
 
-/** Raw files carry their extension in the public id, as Cloudinary wants it. */
-export function refFor(folder: string, id: string, kind: FileKind): AssetRef {
-  const extension = kind.resourceType === 'raw' ? kind.extension : '';
-  return { publicId: publicIdFor(folder, id, extension), resourceType: kind.resourceType };
-}
-
 /** What the asset carries before its file and fields are known in full. */
 export function fieldsAtStart(attempt: UploadAttempt): CarriedFields {
   const { id, filename, uploadedBy, startedAt } = attempt;
   return firstFields({ id, filename, uploadedBy, source: 'upload' }, startedAt);
-}
-
-/** Of a media of which nothing has been said, and whose bytes have not come. */
-export function firstFields(
-  of: Pick<CarriedFields, 'id' | 'filename' | 'uploadedBy' | 'source'>,
-  createdAt: Date,
-): CarriedFields {
-  const at = createdAt.toISOString();
-  return {
-    ...of,
-    revision: 1,
-    title: '',
-    description: '',
-    category: '',
-    tags: [],
-    createdAt: at,
-    updatedAt: at,
-    sha256: null,
-    md5: null,
-  };
-}
-
-/** The name a client gave its file, for people to read: no folders, no control characters, at most 255 characters. */
-export function cleanFilename(name: string): string {
-  const base = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
-  return Array.from(base.toWellFormed().replaceAll(/\p{Cc}/gu, ''))
-    .slice(0, 255)
-    .join('');
 }
