@@ -45,9 +45,11 @@ export function browserAddress({ host, port }: Settings['http']): string {
 async function answers(url: string, stopping: AbortSignal): Promise<boolean> {
   const until = performance.now() + GIVE_UP_MS;
   while (!stopping.aborted && performance.now() < until) {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok === true) return true;
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(2_000)]);
+    const response = await fetch(url, { signal }).catch(() => undefined);
+    await response?.body?.cancel().catch(() => undefined);
+    // The API may answer while another part has refused to start.
+    if (response?.ok === true && !stopping.aborted) return true;
     await delay(POLL_MS, undefined, { signal: stopping }).catch(() => undefined);
   }
   return false;
