@@ -6,7 +6,7 @@ import { announce } from './announce.js';
 import { openDataFolder, type DataFolder } from './embedded-redis/data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
 import { addressSetting, chooseAddress } from './embedded-redis/server-address.js';
-import { freeAddress } from './free-address.js';
+import { freeAddress, refuseSharedPort } from './free-address.js';
 import { withoutEmbedded } from './needs-embedded-redis.js';
 import { launchNodePart, type NodePart } from './node-part.js';
 import { restartBackoff } from './processes/backoff.js';
@@ -24,6 +24,7 @@ const PART_MARGIN_MS = 1_000;
 export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
   const env = withoutEmbedded(given);
   const settings = readServingSettings(env);
+  refuseSharedPort(settings);
   const log = createLogger(settings.log, { process: 'launcher' });
   const folder = settings.redis.external
     ? undefined
@@ -34,7 +35,7 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
   const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
   const redis = folder === undefined ? undefined : await ownRedis(folder, given['PATH'] ?? '', registry, log);
-  const address = freeAddress(settings.http);
+  const address = freeAddress(settings);
   const runningParts = together(
     'parts',
     parts.map((part) =>
