@@ -1,4 +1,5 @@
 // npm test: everything a bare machine needs, then all tests. The last line is "N passed, N failed".
+import './require-node.mjs';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos|holdfast> [arguments]
+import './require-node.mjs';
 import { buildWorkspace } from './build-workspace.mjs';
 import { check } from './check.mjs';
 import { holdfast } from './holdfast.mjs';
