@@ -123,6 +123,8 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
   if (value.startsWith('/')) return { kind: 'socket', path: value };
   const url = parseUrl(value);
   if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
+  // What is not read would seem to count: `?db=3` is a database to some programs.
+  if (hasQuery(url)) return unusable('must have no query and no fragment');
   if (url.protocol === 'unix:') {
     const socket = unescaped(url.pathname);
     if (socket === null) return unusable(BAD_ESCAPE);
@@ -146,6 +148,10 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
     tls: url.protocol === 'rediss:',
     ...login,
   };
+}
+
+function hasQuery(url: URL): boolean {
+  return url.search !== '' || url.hash !== '';
 }
 
 const BAD_ESCAPE = 'has a % that begins no escape: write %25 for a percent sign';
@@ -175,6 +181,8 @@ function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisC
   const url = parseUrl(env.UPSTASH_REDIS_REST_URL ?? '');
   if (url === null || url.protocol !== 'https:')
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must be an https URL' });
+  else if (url.href !== `https://${url.hostname}/`)
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must name a host and nothing else' });
   if (env.UPSTASH_REDIS_REST_TOKEN === undefined)
     problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is needed with UPSTASH_REDIS_REST_URL' });
   return {
@@ -188,33 +196,53 @@ function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisC
   };
 }
 
-/** `host:port` entries, or URLs that carry the login and the wish for TLS (the first entry decides). */
+/**
+ * `host:port` entries, or URLs that carry the login and the wish for TLS. Those of the first entry count for all, so
+ * another entry may only repeat them.
+ */
 function readNodes(
   path: string,
   entries: readonly string[],
   problem: (p: FieldProblem) => void,
 ): { nodes: RedisNode[]; login: RedisLogin } {
   const nodes: RedisNode[] = [];
-  let login: RedisLogin = { database: 0, tls: false };
+  let first: RedisLogin | undefined;
   for (const [index, entry] of entries.entries()) {
-    const url = parseUrl(entry.includes('://') ? entry : `redis://${entry}`);
+    const unusable = (message: string): void =>
+      problem({ path, message: `entry ${String(index + 1)} ${message}` });
+    const bare = !entry.includes('://');
+    const url = parseUrl(bare ? `redis://${entry}` : entry);
     if (
       url === null ||
       url.hostname === '' ||
       url.port === '0' ||
       (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
     ) {
-      problem({ path, message: `entry ${String(index + 1)} is not host:port or a redis:// URL` });
+      unusable('is not host:port or a redis:// URL');
       continue;
     }
     nodes.push({
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 6379 : Number(url.port),
     });
-    if (index > 0) continue;
+    if (!['', '/', '/0'].includes(url.pathname)) unusable('must end with its port: the database is 0');
+    if (hasQuery(url)) unusable('must have no query and no fragment');
     const named = credentials(url);
-    if (named === null) problem({ path, message: `entry 1 ${BAD_ESCAPE}` });
-    else login = { database: 0, tls: url.protocol === 'rediss:', ...named };
+    if (named === null) {
+      unusable(BAD_ESCAPE);
+      continue;
+    }
+    const login = { database: 0, tls: url.protocol === 'rediss:', ...named };
+    if (index === 0) first = login;
+    else if (first !== undefined && differs(first, login, bare))
+      unusable('has another login or scheme than entry 1, whose own count for all');
   }
-  return { nodes, login };
+  return { nodes, login: first ?? { database: 0, tls: false } };
+}
+
+/** An entry without a scheme or without a login takes those of the first. */
+function differs(first: RedisLogin, { tls, username, password }: RedisLogin, bare: boolean): boolean {
+  if (!bare && tls !== first.tls) return true;
+  if (username === undefined && password === undefined) return false;
+  return username !== first.username || password !== first.password;
 }
