@@ -79,9 +79,6 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
     // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
     shutdownTimeoutMs: (settings.shutdownTimeoutMs + PART_MARGIN_MS + REDIS_STOP_MS) / 0.8,
     exit: (code) => process.exit(refusal ?? code),
-  }).catch((error: unknown) => {
-    // A stop that overtakes the start makes the start fail; the stop ends the process.
-    if (!stopping.signal.aborted) throw error;
   });
 }
 

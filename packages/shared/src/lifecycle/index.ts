@@ -1,5 +1,6 @@
 export { abortReason, isAborted, onAbort } from './abort-signal.js';
 export { listenOn, type Address } from './listen-on.js';
+export { onceEach } from './once-each.js';
 export { runMain } from './run-main.js';
 export { service, type Service } from './service.js';
 export { stack, type StackEvents } from './stack.js';

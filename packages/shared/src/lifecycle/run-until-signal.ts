@@ -45,8 +45,12 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
       exit(1);
     }
   };
-  process.on('SIGTERM', () => void stop('SIGTERM'));
-  process.on('SIGINT', () => void stop('SIGINT'));
+  let stopping: Promise<void> | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT'])
+    process.on(signal, () => {
+      const stopped = stop(signal);
+      stopping ??= stopped;
+    });
   process.on('unhandledRejection', (error) => {
     log.error('process.unhandled_rejection', { error });
     exit(1);
@@ -55,5 +59,12 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
     log.error('process.uncaught_exception', { error });
     exit(1);
   });
-  await root.start();
+  try {
+    await root.start();
+  } catch (error) {
+    // A stop that overtakes the start makes it fail; the stop ends the process.
+    if (stopping === undefined) throw error;
+    log.debug('process.start_given_up', { error });
+    await stopping;
+  }
 }

@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { service, stack } from './index.js';
+import { service, stack, together, type Service } from './index.js';
 
 const soon = (): AbortSignal => AbortSignal.timeout(1_000);
 
@@ -58,4 +59,95 @@ it('is safe to stop twice and before start', async () => {
   await two.start();
   await Promise.all([two.stop(soon()), two.stop(soon())]);
   expect(events).toEqual(['start api', 'stop api']);
+});
+
+/** Two services of which the first takes until `go` to start and, like a real one, longer still to stop. */
+function slowFirst(events: string[], fail = false): { services: Service[]; go: () => void } {
+  let go = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const slow = (name: string, start: () => Promise<void> | void): Service =>
+    service(name, {
+      start,
+      stop: async () => {
+        events.push(`stop ${name}`);
+        await pause(20);
+        events.push(`stopped ${name}`);
+      },
+    });
+  const services = [
+    slow('redis', () => void events.push('started redis')),
+    slow('api', async () => {
+      await gate;
+      events.push('started api');
+      if (fail) throw new Error('api');
+    }),
+    slow('worker', () => void events.push('started worker')),
+  ];
+  return { services, go };
+}
+
+it.each([false, true])(
+  'gives the start up when it is stopped meanwhile, and stops in order (start fails: %s)',
+  async (fail) => {
+    const events: string[] = [];
+    const { services, go } = slowFirst(events, fail);
+    const all = stack(services, { stopFailed: () => undefined });
+    const starting = all.start();
+    // Not before it waits for the api.
+    await pause(5);
+    const stopping = all.stop(soon());
+    go();
+    await expect(starting).rejects.toThrow(fail ? 'api' : 'stopping');
+    await Promise.all([stopping, all.stop(soon())]);
+    expect(events).toEqual([
+      'started redis',
+      'started api',
+      'stop api',
+      'stopped api',
+      'stop redis',
+      'stopped redis',
+    ]);
+  },
+);
+
+it.each([
+  ['a stack', (one: Service) => stack([one], { stopFailed: () => undefined })],
+  ['services together', (one: Service) => together('all', [one])],
+] as const)('%s may be started and stopped twice, and stopped before the start', async (_name, wrap) => {
+  const events: string[] = [];
+  const bare = (): Service => ({
+    name: 'bare',
+    start: async () => void events.push('start'),
+    stop: async () => void events.push('stop'),
+  });
+  const one = wrap(bare());
+  await Promise.all([one.start(), one.start()]);
+  await Promise.all([one.stop(soon()), one.stop(soon())]);
+  expect(events).toEqual(['start', 'stop']);
+  const other = wrap(bare());
+  await other.stop(soon());
+  await expect(other.start()).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  expect(events).toEqual(['start', 'stop']);
+});
+
+it('waits for all of those that stop together when one fails', async () => {
+  const events: string[] = [];
+  const failing: Service = {
+    name: 'failing',
+    start: async () => undefined,
+    stop: () => Promise.reject(new Error('stuck')),
+  };
+  const slow = service('slow', {
+    start: () => undefined,
+    stop: async () => {
+      await pause(20);
+      events.push('stopped slow');
+    },
+  });
+  const both = together('both', [failing, slow]);
+  await both.start();
+  await expect(both.stop(soon())).rejects.toThrow('stuck');
+  expect(events).toEqual(['stopped slow']);
 });

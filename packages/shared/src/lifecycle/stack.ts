@@ -1,3 +1,5 @@
+import { HoldfastError } from '../errors/index.js';
+import { onceEach } from './once-each.js';
 import type { Service } from './service.js';
 
 /** Whom a stack tells of what it does not throw. */
@@ -8,33 +10,36 @@ export interface StackEvents {
 
 /**
  * Starts services in order and stops them in reverse, so that what others stand on goes last.
- * A start that fails stops what had already started, then throws.
+ * A start that fails stops what had already started, then throws. A stop during the start makes it give up.
  */
 export function stack(services: readonly Service[], events: StackEvents): Service {
   const started: Service[] = [];
-  const stopAll = async (deadline: AbortSignal): Promise<void> => {
-    for (let next = started.pop(); next !== undefined; next = started.pop()) {
-      const { name } = next;
-      await withDeadline(next.stop(deadline), deadline).catch((error: unknown) =>
-        events.stopFailed(name, error),
-      );
-    }
-  };
-  return {
-    name: 'stack',
+  let stopping = false;
+  const lifecycle = onceEach({
     start: async () => {
       for (const one of services) {
         started.push(one);
         try {
           await one.start();
         } catch (error) {
-          await stopAll(AbortSignal.timeout(5_000));
+          // The same stop for all who ask: two of them would stop at the same time what stands on each other.
+          await lifecycle.stop(AbortSignal.timeout(5_000));
           throw error;
         }
+        if (stopping) throw new HoldfastError('SHUTTING_DOWN');
       }
     },
-    stop: stopAll,
-  };
+    stop: async (deadline) => {
+      stopping = true;
+      for (let next = started.pop(); next !== undefined; next = started.pop()) {
+        const { name } = next;
+        await withDeadline(next.stop(deadline), deadline).catch((error: unknown) =>
+          events.stopFailed(name, error),
+        );
+      }
+    },
+  });
+  return { name: 'stack', ...lifecycle };
 }
 
 /** Extra time after the deadline in which a service may cut itself short before we go on without it. */
