@@ -1,4 +1,5 @@
-import type { Service } from '@holdfast/shared/lifecycle';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { onceEach, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { restartBackoff } from '../processes/backoff.js';
 import type { ProcessRegistry } from '../processes/process-registry.js';
@@ -9,6 +10,7 @@ import { waitForFreeSpace } from './free-space.js';
 import { launchServer } from './launch-server.js';
 import { recallServer, rememberServer } from './remembered-server.js';
 import type { ServerAddress } from './server-address.js';
+import type { ServerProgram } from './server-program.js';
 
 export interface EmbeddedRedisOptions {
   directory: string;
@@ -26,30 +28,45 @@ export const REDIS_STOP_MS = 10_000;
 export function embeddedRedis(options: EmbeddedRedisOptions): Service {
   const { directory, log, searchPath } = options;
   let server: Service | undefined;
+  let preparing: Promise<ServerProgram> | undefined;
+  let stopping = false;
+
+  const prepare = async (): Promise<ServerProgram> => {
+    const program = chooseRedisServer(
+      await listRedisServers(searchPath),
+      await recallServer(directory),
+      directory,
+    );
+    await rememberServer(directory, program);
+    if (!stopping && (await holdsSnapshotOnly(directory))) await adoptSnapshot({ ...options, program });
+    return program;
+  };
   return {
     name: 'redis',
-    start: async () => {
-      const program = chooseRedisServer(
-        await listRedisServers(searchPath),
-        await recallServer(directory),
-        directory,
-      );
-      await rememberServer(directory, program);
-      const launch = { ...options, program };
-      if (await holdsSnapshotOnly(directory)) await adoptSnapshot(launch);
-      server = supervise(
-        {
-          name: 'redis',
-          launch: async () => launchServer({ ...launch, appendOnly: true }),
-          stopBudgetMs: REDIS_STOP_MS,
-          beforeRestart: (stopping) => waitForFreeSpace(directory, log, stopping),
-        },
-        log,
-        restartBackoff,
-      );
-      await server.start();
-      log.info('redis.ready', { kind: program.kind, version: program.version, directory });
-    },
-    stop: async (deadline) => server?.stop(deadline),
+    ...onceEach({
+      start: async () => {
+        preparing = prepare();
+        const program = await preparing;
+        if (stopping) throw new HoldfastError('SHUTTING_DOWN');
+        server = supervise(
+          {
+            name: 'redis',
+            launch: async () => launchServer({ ...options, program, appendOnly: true }),
+            stopBudgetMs: REDIS_STOP_MS,
+            beforeRestart: (stopped) => waitForFreeSpace(directory, log, stopped),
+          },
+          log,
+          restartBackoff,
+        );
+        await server.start();
+        log.info('redis.ready', { kind: program.kind, version: program.version, directory });
+      },
+      stop: async (deadline) => {
+        stopping = true;
+        // Else a start that has no server yet would launch one after the stop, which nobody ends.
+        await preparing?.catch(() => undefined);
+        await server?.stop(deadline);
+      },
+    }),
   };
 }
