@@ -90,7 +90,7 @@ export async function openDependencies(
   await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await serverWatch.current();
   const diskFinding = await ephemeralDiskFinding(settings, env);
-  if (diskFinding !== null) log.warn('disk.finding', { ...diskFinding });
+  if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
   const syncState = createSyncState(request, keys);

@@ -44,7 +44,7 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
     findings = serverFindings(facts, settings.durability);
     for (const finding of findings)
       if (!known.has(finding.code))
-        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { ...finding });
+        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
     // Not waited for: where it must be measured it takes seconds.
     void judgement.consider(facts);
   };

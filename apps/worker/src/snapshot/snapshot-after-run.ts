@@ -27,7 +27,7 @@ export async function snapshotIfDue(
   } catch (thrown) {
     if (signal.aborted) return;
     const { code, message } = toHoldfastError(thrown);
-    log.warn('snapshot.failed', { code, message });
+    log.warn('snapshot.failed', { code, error: thrown });
     const problem = { code, message: `snapshot: ${message}`, at: new Date(now()).toISOString() };
     await state.noteProblem(token, runId, problem).catch(() => undefined);
   }

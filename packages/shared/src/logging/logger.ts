@@ -1,8 +1,16 @@
 import winston from 'winston';
 import { redact } from './redact.js';
 
-/** Fields of an event. Those with the name of a secret are masked, texts are cut after 2,000 characters. */
-export type LogFields = Record<string, unknown>;
+/**
+ * Fields of an event. Those with the name of a secret are masked, texts are cut after 2,000 characters. Never named like
+ * what each line has anyway: one of the two would be lost.
+ */
+export type LogFields = Record<string, unknown> & {
+  message?: never;
+  level?: never;
+  timestamp?: never;
+  process?: never;
+};
 
 /** Structured events: a fixed name and fields. Errors go under `error`; anything secret is masked before it is written. */
 export interface Logger {
@@ -27,8 +35,8 @@ const pretty = winston.format.printf(({ timestamp, level, message, ...fields }) 
   return `${String(timestamp)} ${level.padEnd(5)} ${String(message)}${rest}`;
 });
 
-/** Writes to standard output, one event a line. */
-export function createLogger(settings: LoggingSettings, fields: LogFields = {}): Logger {
+/** Writes to standard output, one event a line, each with the name of the process where one is given. */
+export function createLogger(settings: LoggingSettings, fields: { process?: string } = {}): Logger {
   const { combine, timestamp, json } = winston.format;
   const root = winston.createLogger({
     level: settings.level === 'silent' ? 'error' : settings.level,
@@ -42,12 +50,12 @@ export function createLogger(settings: LoggingSettings, fields: LogFields = {}):
 /** For tests and tools that want no output. */
 export const silentLogger: Logger = createLogger({ level: 'silent', format: 'json' });
 
-function bind(root: winston.Logger, bound: LogFields): Logger {
+function bind(root: winston.Logger, bound: Record<string, unknown>): Logger {
   const write =
     (level: 'debug' | 'info' | 'warn' | 'error') =>
     (event: string, fields: LogFields = {}): void => {
       if (!root.isLevelEnabled(level)) return;
-      root.log({ level, ...redact({ ...bound, ...fields }), message: event });
+      root.log({ ...redact({ ...bound, ...fields }), level, message: event });
     };
   return {
     debug: write('debug'),

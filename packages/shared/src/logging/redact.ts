@@ -1,4 +1,4 @@
-import type { LogFields } from './logger.js';
+type Fields = Record<string, unknown>;
 
 const MASK = '[redacted]';
 /** Names of fields that may hold a credential. */
@@ -9,7 +9,7 @@ const MAX_DEPTH = 5;
 const MAX_TEXT = 2_000;
 
 /** A copy that is safe to write: secrets masked, errors flattened, no control characters that could forge a line. */
-export function redact(fields: LogFields): LogFields {
+export function redact(fields: Fields): Fields {
   return redactObject(fields, 0);
 }
 
@@ -19,8 +19,8 @@ export function redactText(text: string): string {
   return short.replace(URL_CREDENTIALS, `$1${MASK}@`);
 }
 
-function redactObject(fields: object, depth: number): LogFields {
-  const result: LogFields = {};
+function redactObject(fields: object, depth: number): Fields {
+  const result: Fields = {};
   for (const [name, value] of Object.entries(fields)) {
     result[name] = SECRET_NAME.test(name) && value !== undefined ? MASK : redactValue(value, depth + 1);
   }
@@ -37,7 +37,7 @@ function redactValue(value: unknown, depth: number): unknown {
   return redactObject(value, depth);
 }
 
-function describeError(error: Error, depth: number): LogFields {
+function describeError(error: Error, depth: number): Fields {
   const code = (error as { code?: unknown }).code;
   return {
     name: error.name,
