@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { redact } from './redact.js';
+import { redact, redactText } from './redact.js';
 
 it('masks fields whose name speaks of a secret, at any depth', () => {
   const safe = redact({
@@ -23,6 +23,16 @@ it('masks credentials inside URLs, in messages and stacks too', () => {
   const safe = redact({ error: new Error('cannot reach redis://user:hunter2@host:6379/0') });
   expect(JSON.stringify(safe)).not.toContain('hunter2');
   expect(JSON.stringify(safe)).toContain('host:6379');
+});
+
+it('masks credentials wherever the cut of a long text falls into them', () => {
+  const url = 'redis://user:hunter2@host:6379/0';
+  for (let visible = 0; visible <= url.length; visible += 1) {
+    const safe = redactText(`${'.'.repeat(2_000 - visible)}${url} and more`);
+    expect(safe).not.toMatch(/u|:h/);
+    expect(safe.length).toBeLessThan(2_020);
+    expect(safe.endsWith('…')).toBe(true);
+  }
 });
 
 it('keeps the chain of causes', () => {

@@ -5,6 +5,8 @@ const MASK = '[redacted]';
 const SECRET_NAME = /secret|password|passwd|token|authorization|api[-_]?key|cookie|^auth$|request_options/i;
 /** user:password@ in any URL. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+/** What may be the beginning of them, at the end of a text that was cut: the @ that tells may be beyond the cut. */
+const CUT_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+$/i;
 const MAX_DEPTH = 5;
 const MAX_TEXT = 2_000;
 
@@ -15,8 +17,10 @@ export function redact(fields: Fields): Fields {
 
 /** Credentials inside URLs masked; used for any text that came from outside. */
 export function redactText(text: string): string {
-  const short = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-  return short.replace(URL_CREDENTIALS, `$1${MASK}@`);
+  const isLong = text.length > MAX_TEXT;
+  // Cut before it is searched, since it may be huge.
+  const masked = (isLong ? text.slice(0, MAX_TEXT) : text).replace(URL_CREDENTIALS, `$1${MASK}@`);
+  return isLong ? `${masked.replace(CUT_CREDENTIALS, `$1${MASK}`)}…` : masked;
 }
 
 function redactObject(fields: object, depth: number): Fields {
