@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import type { PutResult } from '@holdfast/shared/media-host';
@@ -79,6 +80,16 @@ it('reports the broken source rather than what the host made of it', async () =>
     })(),
   );
   await expect(receiveFile(broken, receiver().options)).rejects.toThrow('the client went away');
+});
+
+it('reports what the host said rather than how it left the body', async () => {
+  const transfer: ReceiveOptions['transfer'] = async (_kind, body) => {
+    body.once('data', () => body.destroy(new Error('left')));
+    await once(body, 'error');
+    throw new Error('no room');
+  };
+  const source = inChunks(pngOf(SMALL_BODY_BYTES * 4));
+  await expect(receiveFile(source, receiver({ transfer }).options)).rejects.toThrow('no room');
 });
 
 it('destroys the source when the host fails', async () => {

@@ -75,17 +75,20 @@ async function transferRest(
   transfer: (body: Readable) => Promise<PutResult>,
 ): Promise<PutResult> {
   let sourceError: unknown;
-  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
+  // What is thrown into the generator at a `yield` comes from the transfer, which ends the body when it fails.
+  const readNext = async (): Promise<IteratorResult<Buffer>> => {
     try {
-      yield* head.splice(0);
-      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-        tally.add(next.value);
-        yield next.value;
-      }
+      const next = await chunks.next();
+      if (next.done !== true) tally.add(next.value);
+      return next;
     } catch (error) {
       sourceError = error;
       throw error;
     }
+  };
+  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
+    yield* head.splice(0);
+    for (let next = await readNext(); next.done !== true; next = await readNext()) yield next.value;
   }
   try {
     return await transfer(

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import express from 'express';
 import { expect, vi } from 'vitest';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
-import { readSettings, type UploadSettings } from '@holdfast/shared/config';
+import { readSettings, type Environment, type UploadSettings } from '@holdfast/shared/config';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
-import { createMediaHost } from '@holdfast/shared/media-host';
+import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -59,13 +59,17 @@ export const uploadLimits: UploadSettings = {
 /** Larger than what is read whole before it goes to the host. */
 export const LARGE = 600_000;
 
-/** The route of uploads alone, on the local host, with a Redis of its own. */
-export async function openUploadBench(limits: Partial<UploadSettings> = {}): Promise<UploadBench> {
+/** The route of uploads alone, on the host that `env` names or the local one, with a Redis of its own. */
+export async function openUploadBench(
+  limits: Partial<UploadSettings> = {},
+  env: Environment = {},
+  hostOptions: Partial<MediaHostOptions> = {},
+): Promise<UploadBench> {
   const uploadSettings = { ...uploadLimits, ...limits };
   const redis = await startRedisSandbox();
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-upload-'));
-  const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url });
-  const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger });
+  const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url, ...env });
+  const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger, ...hostOptions });
   const client = connectRedis(settings.redis.connection, 'request', silentLogger);
   await isReadyWithin(client, 5_000);
   const keys = redisKeys('holdfast');

@@ -1,12 +1,12 @@
 import type { HostSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
-import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
+import { createCloudinaryHost, type CloudinaryHostOptions } from './cloudinary/cloudinary-host.js';
 import { guardHost } from './guarded-host.js';
 import { createLocalHost } from './local/local-host.js';
 import type { MediaHost } from './media-host.js';
 
 /** What a media host needs of the process that uses it. */
-export interface MediaHostOptions {
+export interface MediaHostOptions extends Pick<CloudinaryHostOptions, 'timeouts' | 'parts'> {
   /** Uploads that usually run at once in this process; no limit. Cloudinary keeps so many sockets. */
   uploadSlots: number;
   log: Logger;
