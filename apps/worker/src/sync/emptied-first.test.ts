@@ -57,6 +57,17 @@ describe('on an emptied catalog', () => {
     },
   );
 
+  it('a recovery loses no attempt to a Redis that does not answer', async () => {
+    const rig = await open();
+    await rig.redis.flushall();
+    const silent = Object.create(rig.redis, {
+      set: { value: () => Promise.reject(new Error('Command timed out')) },
+    }) as typeof rig.redis;
+    const run = rig.worker({ redis: silent })({ trigger: 'recovery', mode: 'full', runId: 'r' });
+    await expect(run).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+    expect((await rig.state.readRunning())?.run.errors).toBe(0);
+  });
+
   it('a sync after an upload does not wait for an hour that the host names', async () => {
     const rig = await open();
     await rig.upload();

@@ -82,7 +82,7 @@ async function renamedTo(
   try {
     const [asset] = await host.confirm([assetId], signal);
     return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
-  } catch (error) {
+  } catch {
     if (isAborted(signal)) throw abortReason(signal);
     return null;
   }
