@@ -27,6 +27,13 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
   const send = (message: GuardMessage): void => {
     guard?.stdin?.write(`${JSON.stringify(message)}\n`);
   };
+  const replaceAfter = async (ended: Promise<void>, pid: number | undefined): Promise<void> => {
+    await ended;
+    if (pid !== undefined) ownRegistry?.remove(pid);
+    if (stopping) return;
+    log.warn('guard.ended', { restartMs: RESTART_MS });
+    restart = setTimeout(begin, RESTART_MS);
+  };
   const begin = (): void => {
     const child = spawn(process.execPath, [GUARD_SCRIPT], {
       cwd: '/',
@@ -40,17 +47,13 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
     for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
     const { pid } = child;
     if (pid !== undefined) ownRegistry?.add('guard', pid);
-    gone = new Promise((resolve) => {
-      const ended = (): void => {
-        if (pid !== undefined) ownRegistry?.remove(pid);
-        resolve();
-        if (stopping) return;
-        log.warn('guard.ended', { restartMs: RESTART_MS });
-        restart = setTimeout(begin, RESTART_MS);
-      };
-      child.once('exit', ended);
-      child.once('error', ended);
+    // An error of a guard that runs is not its end, and one that could not be run may be told as an exit too: each guard
+    // ends once, or it would be replaced by two.
+    child.on('error', () => undefined);
+    const ended = new Promise<void>((resolve) => {
+      child.once(pid === undefined ? 'error' : 'exit', () => resolve());
     });
+    gone = replaceAfter(ended, pid);
   };
 
   return {
