@@ -1,6 +1,6 @@
-import { mkdir, open, unlink } from 'node:fs/promises';
+import { mkdir, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { unlessMissing } from './disk-errors.js';
+import { errnoOf, unlessMissing } from './disk-errors.js';
 
 /** Makes names that were added to or removed from the folder survive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
@@ -10,6 +10,23 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Makes the folder itself, and those that it lies in, survive a power cut: the first start makes several at once, and
+ * another process may have made them a moment ago. What is above a mount was there before.
+ */
+async function syncAbove(folder: string): Promise<void> {
+  const above = dirname(folder);
+  const [here, there] = await Promise.all([stat(folder), stat(above)]);
+  if (above === folder || here.dev !== there.dev) return;
+  try {
+    await syncFolder(above);
+  } catch (error) {
+    // Nor did we make anything there.
+    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM') throw error;
+  }
+  await syncAbove(above);
 }
 
 /** A new file with this text, on disk when it resolves. Fails when the name is taken. */
@@ -48,6 +65,7 @@ export function createFolderMaker(root: string): FolderMaker {
     if (folder.length > root.length) await ensure(dirname(folder));
     await mkdir(folder, { recursive: true });
     await syncFolder(dirname(folder));
+    if (folder === root) await syncAbove(dirname(root));
   };
   const ensure = (folder: string): Promise<void> => {
     const before = known.get(folder);
