@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { errorCatalogue } from '@holdfast/shared/errors';
+import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/shared/errors';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 
@@ -28,16 +28,8 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
     body: `${JSON.stringify({ status: word })}\n`,
   });
   const notFound = (requestId: string): Answer => {
-    const { status, title } = errorCatalogue.NOT_FOUND;
-    const problem = {
-      type: 'urn:holdfast:problem:NOT_FOUND',
-      title,
-      status,
-      detail: title,
-      code: 'NOT_FOUND',
-      requestId,
-    };
-    return { status, type: 'application/problem+json', body: `${JSON.stringify(problem)}\n` };
+    const problem = problemOf(new HoldfastError('NOT_FOUND'), requestId);
+    return { status: problem.status, type: PROBLEM_TYPE, body: `${JSON.stringify(problem)}\n` };
   };
   const answers: Record<string, () => Answer | Promise<Answer>> = {
     '/livez': () => json(200, 'alive'),

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
-import { PROBLEM_TYPE, problemOf } from './problem.js';
+import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '@holdfast/shared/errors';
 
 /** What Node could not read as a request, by its error code; anything else from the parser is a malformed request. */
 const codes: Readonly<Record<string, readonly [ErrorCode, string]>> = {

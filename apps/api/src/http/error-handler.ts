@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler } from 'express';
 import { fromForeignError } from './foreign-error.js';
-import { sendProblem } from './problem.js';
+import { sendProblem } from './send-problem.js';
 import { contextOf } from './request-context.js';
 
 /** The one place where errors become answers. Logged here once: what we did not foresee, and what others did to us. */

@@ -1,6 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { errorCatalogue, type ErrorCode } from '@holdfast/shared/errors';
-import { PROBLEM_TYPE } from '../http/problem.js';
+import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/shared/errors';
 import type { Route, VerbRoute } from '../http/route.js';
 import { componentSchemas, inputSchema } from './component-schemas.js';
 import { errorsOfRoute } from './errors-of-route.js';

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { durabilityLevels } from '@holdfast/shared/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { errorCatalogue, type ErrorCode } from '@holdfast/shared/errors';
+import { errorCatalogue, type ErrorCode, type Problem } from '@holdfast/shared/errors';
 import { queueNames, syncModes, syncTriggers, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
 import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';
 import type { SyncFinding, SyncProblem, SyncRun } from '@holdfast/shared/sync';
-import type { Problem } from '../http/problem.js';
 import type { PresentedMedia } from '../media/present-media.js';
 import type { HostStatus } from '../status/host-status.js';
 import type { StorageStatus } from '../status/storage-status.js';

@@ -1,5 +1,6 @@
 export { explainFailure } from './explain-failure.js';
 export { errorCatalogue, type ErrorCode, type ErrorEntry } from './error-catalogue.js';
+export { PROBLEM_TYPE, problemOf, type Problem } from './problem.js';
 export {
   HoldfastError,
   isHoldfastError,

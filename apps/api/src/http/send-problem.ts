@@ -1,37 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import {
   errorCatalogue,
+  PROBLEM_TYPE,
+  problemOf,
   type ErrorEntry,
-  type FieldProblem,
   type HoldfastError,
 } from '@holdfast/shared/errors';
-
-export const PROBLEM_TYPE = 'application/problem+json';
-
-/** The body of every error answer (RFC 9457). */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: string;
-  requestId: string;
-  errors?: readonly FieldProblem[];
-}
-
-/** Says nothing of causes: they are for the log. */
-export function problemOf(error: HoldfastError, requestId: string): Problem {
-  const { status, title } = errorCatalogue[error.code];
-  return {
-    type: `urn:holdfast:problem:${error.code}`,
-    title,
-    status,
-    detail: error.code === 'INTERNAL' ? title : error.message,
-    code: error.code,
-    requestId,
-    ...(error.errors === undefined ? {} : { errors: error.errors }),
-  };
-}
 
 /** Answers with the problem, unless an answer is already under way: that one is cut, so that nobody takes it for whole. */
 export function sendProblem(res: ServerResponse, error: HoldfastError, requestId: string): void {
