@@ -30,7 +30,7 @@ it.concurrent.for(['always', 'everysec'])(
     await acknowledges(20);
     await deployment.redis.kill();
     const firstDuring = load.answers.length;
-    // The outage itself.
+    // The outage itself: longer than any request waits, and than the pauses between attempts to connect.
     await pause(5_000);
     const during = load.answers.slice(firstDuring);
     await deployment.redis.restart();
@@ -109,7 +109,7 @@ it.concurrent(
     await deployment.redis.kill();
     const lines = (): number => program.raw.length + worker.raw.length;
     const before = lines();
-    // The short version of ten minutes.
+    // The outage itself, in short for ten minutes: that nothing is said in it has no event.
     await pause(30_000);
     expect(lines() - before).toBeLessThan(20);
     expect((await client.call('/readyz')).status).toBe(503);
@@ -165,7 +165,7 @@ it.concurrent(
 
     redis.pause();
     const paused = await uploadAll();
-    // For longer than any command may take.
+    // The pause itself: longer than any command may take.
     await pause(6_000);
     redis.resume();
     expect(statuses(paused)).toEqual(new Set([503]));
