@@ -16,11 +16,11 @@ const commands = {
   format: () => run('prettier', ['--write', '--log-level=warn', '.']),
   bench: async (args) => {
     await buildWorkspace();
-    return run('pnpm', ['--silent', '--filter', '@holdfast/bench', 'run', 'start', ...args]);
+    return run('pnpm', ['--silent', '--dir', 'bench', 'run', 'start', ...args]);
   },
   chaos: async (args) => {
     await buildWorkspace();
-    return run('pnpm', ['--silent', '--filter', '@holdfast/chaos', 'run', 'start', ...args]);
+    return run('pnpm', ['--silent', '--dir', 'chaos', 'run', 'start', ...args]);
   },
   holdfast,
 };

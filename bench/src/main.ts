@@ -1,9 +1,9 @@
 /** `npm run bench -- [row …] [--large] [--quick] [--json]`: measures, prints a table, writes nothing else. */
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { argumentsOrExit } from './read-arguments.js';
 import { renderTable, type RowResult } from './report.js';
 import type { RowOptions } from './row.js';
-import { rowNames, rows, type RowName } from './rows.js';
+import { rows, type RowName } from './rows.js';
 import { cleanUp, type CleanUp } from './stage/clean-up.js';
 
 let current: CleanUp | undefined;
@@ -32,28 +32,14 @@ async function measure(row: RowName, options: RowOptions): Promise<RowResult> {
   }
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    large: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
-const unknown = positionals.filter((name) => !Object.hasOwn(rows, name));
-if (unknown.length > 0) {
-  process.stderr.write(`No row ${unknown.join(', ')}. There are: ${rowNames.join(', ')}\n`);
-  process.exit(2);
-}
-
-const chosen = positionals.length === 0 ? rowNames : (positionals as RowName[]);
+const { chosen, options } = argumentsOrExit();
 const results: RowResult[] = [];
-for (const row of chosen) results.push(await measure(row, values));
+for (const row of chosen) results.push(await measure(row, options));
 
 const machine = `${String(cpus().length)} cores, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`;
 process.stdout.write(
-  values.json
-    ? `${JSON.stringify({ machine, options: values, results }, null, 2)}\n`
+  options.json
+    ? `${JSON.stringify({ machine, options, results }, null, 2)}\n`
     : `${machine}\n\n${renderTable(results)}\n`,
 );
 process.exitCode = results.some(({ failure }) => failure !== null) ? 1 : 0;
