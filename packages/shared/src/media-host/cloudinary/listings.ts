@@ -15,6 +15,15 @@ export function createListings(
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   let refused = false;
 
+  const read = (reply: unknown): AssetPage => {
+    const garbled: string[] = [];
+    const page = readPage(reply, (assetId) => garbled.push(assetId));
+    // One line a page, however many there are.
+    if (garbled.length > 0)
+      log.warn('host.dates_unreadable', { assets: garbled.length, assetIds: garbled.slice(0, 5) });
+    return page;
+  };
+
   /**
    * Which fields may be asked for is not documented for every kind of listing: a host that refuses ours is asked
    * without, and then tells no hashes.
@@ -47,7 +56,7 @@ export function createListings(
               ...(cursor === null ? {} : { next_cursor: cursor }),
               direction: 'asc',
             }),
-          readPage,
+          read,
         ),
       ),
     changes: ({ since, cursor, limit, signal }) =>
@@ -65,12 +74,12 @@ export function createListings(
             .max_results(limit);
           return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
         },
-        readPage,
+        read,
       ),
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return [];
       const { assets } = await listed((wanted) =>
-        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }), readPage),
+        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }), read),
       );
       return assets;
     },

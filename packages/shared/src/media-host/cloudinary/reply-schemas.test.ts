@@ -1,9 +1,9 @@
-import { expect, it } from 'vitest';
-import { recordFromAsset } from '../../media/index.js';
+import { describe, expect, it } from 'vitest';
+import { mediaRecord, recordFromAsset } from '../../media/index.js';
 import { createCatalog } from '../../catalog/index.js';
 import { redisKeys } from '../../redis/index.js';
 import { startRedisSandbox } from '../../testing/index.js';
-import { readPage } from './reply-schemas.js';
+import { readAsset, readFilePage, readPage } from './reply-schemas.js';
 
 const listed = (tag: string) => ({
   asset_id: 'a'.repeat(32),
@@ -32,4 +32,45 @@ it('makes whole characters of halves, so that the catalog can take the asset', a
   } finally {
     await redis.close();
   }
+});
+
+describe('dates that are none', () => {
+  const version = '2023-11-14T22:13:20Z';
+  const garbled = [
+    '',
+    'yesterday',
+    '2026-13-45T99:00:00Z',
+    '+123456-01-01T00:00:00Z',
+    '-000001-01-01T00:00:00Z',
+    5,
+    {},
+  ];
+
+  it.each(garbled)('become the time of the version: %j', (date) => {
+    const bad: string[] = [];
+    const good = { ...listed('sea'), asset_id: 'b'.repeat(32), uploaded_at: '2026-01-02T00:00:00Z' };
+    const page = readPage(
+      { resources: [{ ...listed('sea'), created_at: date, uploaded_at: date }, good] },
+      (id) => bad.push(id),
+    );
+    expect(page.assets).toMatchObject([
+      { createdAt: version, uploadedAt: version },
+      { createdAt: good.created_at, uploadedAt: good.uploaded_at },
+    ]);
+    expect(bad).toEqual(['a'.repeat(32)]);
+    const records = page.assets.map((asset) => recordFromAsset(asset, 'holdfast', 'sync'));
+    for (const record of records) expect(mediaRecord.safeParse(record).success).toBe(true);
+    expect(readAsset({ ...listed('sea'), created_at: date }).asset.createdAt).toBe(version);
+  });
+
+  it('become the time of the version for files, too', () => {
+    const file = { public_id: 'a', bytes: 1, version: 1_700_000_000, created_at: 'then' };
+    expect(readFilePage({ resources: [file] }).files).toEqual([{ name: 'a', bytes: 1, storedAt: version }]);
+  });
+
+  it('cannot be mended where the version is no time', () => {
+    expect(() => readPage({ resources: [{ ...listed('sea'), version: 1e15 }] })).toThrow(
+      expect.objectContaining({ code: 'HOST_REJECTED' }) as Error,
+    );
+  });
 });

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetPage, HostAsset, HostFile } from '../media-host.js';
+import { isReadableDate, LAST_SECOND, soundDate } from './sound-date.js';
 
 const pairs = z.record(z.string(), z.unknown());
 
@@ -12,9 +13,10 @@ const assetReply = z.object({
   public_id: z.string(),
   resource_type: z.enum(resourceTypes),
   format: z.string().nullish(),
-  version: z.number(),
-  created_at: z.string(),
-  uploaded_at: z.string().nullish(),
+  version: z.number().min(0).max(LAST_SECOND),
+  // Whatever stands there, see `soundDate`.
+  created_at: z.unknown().optional(),
+  uploaded_at: z.unknown().optional(),
   bytes: z.number(),
   width: z.number().nullish(),
   height: z.number().nullish(),
@@ -35,7 +37,7 @@ const pageReply = z.object({
 });
 
 const filePageReply = z.object({
-  resources: z.array(z.object({ public_id: z.string(), bytes: z.number(), created_at: z.string() })),
+  resources: z.array(assetReply.pick({ public_id: true, bytes: true, version: true, created_at: true })),
   next_cursor: z.string().nullish(),
 });
 
@@ -77,13 +79,18 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean 
   return { asset: toHostAsset(parsed), existed: parsed.existing === true };
 }
 
-/** Without assets that exist only as a backup. Throws HOST_REJECTED for an answer that is not a page. */
-export function readPage(reply: unknown): AssetPage {
+/**
+ * Without assets that exist only as a backup. `onBadDate` hears of those that have a date which is none: they are given the
+ * time of their version instead. Throws HOST_REJECTED for an answer that is not a page.
+ */
+export function readPage(reply: unknown, onBadDate?: (assetId: string) => void): AssetPage {
   const page = parse(pageReply, reply);
   const assets: HostAsset[] = [];
   for (const item of page.resources) {
     const parsed = parse(assetReply, item);
-    if (parsed.placeholder !== true) assets.push(toHostAsset(parsed));
+    if (parsed.placeholder === true) continue;
+    if (!datesOf(parsed).every(isReadableDate)) onBadDate?.(parsed.asset_id);
+    assets.push(toHostAsset(parsed));
   }
   return { assets, nextCursor: page.next_cursor ?? null };
 }
@@ -97,7 +104,9 @@ export interface FilePage {
 export function readFilePage(reply: unknown): FilePage {
   const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
   return {
-    files: resources.map(({ public_id: name, bytes, created_at: storedAt }) => ({ name, bytes, storedAt })),
+    files: resources.map(({ public_id: name, bytes, version, created_at: at }) => {
+      return { name, bytes, storedAt: soundDate(at, version) };
+    }),
     nextCursor: nextCursor ?? null,
   };
 }
@@ -119,6 +128,11 @@ export function readRateLimit(reply: unknown): RateLimit | null {
       };
 }
 
+/** Listings that were not asked for it do not tell the time of the last upload. */
+function datesOf({ created_at: created, uploaded_at: uploaded }: AssetReply): unknown[] {
+  return uploaded === null || uploaded === undefined ? [created] : [created, uploaded];
+}
+
 function toHostAsset(reply: AssetReply): HostAsset {
   return {
     publicId: reply.public_id,
@@ -132,9 +146,8 @@ function toHostAsset(reply: AssetReply): HostAsset {
     url: reply.secure_url,
     etag: reply.etag ?? null,
     version: reply.version,
-    createdAt: reply.created_at,
-    // The version is the time of the last upload in unix seconds.
-    uploadedAt: reply.uploaded_at ?? isoSeconds(reply.version),
+    createdAt: soundDate(reply.created_at, reply.version),
+    uploadedAt: soundDate(reply.uploaded_at, reply.version),
     context: readContext(reply.context ?? {}),
     // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
     tags: (reply.tags ?? []).map((tag) => tag.toWellFormed()),
@@ -157,9 +170,4 @@ function parse<T>(schema: z.ZodType<T>, reply: unknown): T {
   throw new HoldfastError('HOST_REJECTED', 'the media host gave an answer that cannot be read', {
     cause: new HostFailure(`unreadable: ${paths}`, 200, null),
   });
-}
-
-/** As the host writes times: without milliseconds. */
-function isoSeconds(seconds: number): string {
-  return `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
 }
