@@ -69,9 +69,9 @@ function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
   return status !== 'missing' && asset.publicId !== record.publicId;
 }
 
-/** Nobody has verified the record. */
+/** Nobody has verified the record, or has given up: what it failed of may be over. */
 function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
-  return status === 'saving' || status === 'deferred';
+  return status === 'saving' || status === 'deferred' || status === 'failed';
 }
 
 function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {

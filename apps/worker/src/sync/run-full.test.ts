@@ -1,7 +1,9 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
+import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
 
@@ -50,6 +52,21 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
       findings: [],
     });
     expect(await dump(rig.keys.prefix)).toEqual(stored);
+  });
+
+  it('verifies again what had failed, once nothing stands against it', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload();
+    await rig.sync();
+    const error = { code: 'DURABILITY_TOO_LOW', message: 'x' };
+    const failing = { ...(await rig.catalog.find(rig.recordOf(asset).id)), title: 'edited', revision: 2 };
+    await rig.catalog.saveIf(failing as MediaRecord, 1);
+    await rig.catalog.notePushed(failing.id ?? '', 1);
+    await rig.catalog.noteFailure({ id: failing.id ?? '', revision: 2, attempts: 3, final: true, error });
+    await pushRecord(rig, failing.id ?? '', AbortSignal.timeout(5_000));
+    expect((await rig.find(asset))?.status).toBe('failed');
+    expect(await rig.sync()).toMatchObject({ unchanged: 1, errors: 0 });
+    expect(await rig.find(asset)).toMatchObject({ status: 'verified', title: 'edited', lastError: null });
   });
 
   it('marks what the host lost as missing, and restores what came back', async () => {
