@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { identify, isRunning } from '../src/processes/process-identity.js';
@@ -55,6 +55,23 @@ it('refuses a folder that something else has open', async () => {
   const launcher = sandbox.start();
   expect((await launcher.ended).code).toBe(1);
   expect(launcher.output()).toContain('DATA_DIR_IN_USE');
+});
+
+it.each([
+  ['its lock', 'launcher.lock', /\(E[A-Z]+: /],
+  ["its server's kind", 'server.json.next', /ENOSPC/],
+  ["its server's settings", 'redis.conf', /ENOSPC/],
+])('names the folder that has no room for %s', async (_what, file, reason) => {
+  const sandbox = createSandbox();
+  mkdirSync(sandbox.redisDir, { recursive: true });
+  // Opens, and refuses every write as a full disk does.
+  symlinkSync('/dev/full', join(sandbox.redisDir, file));
+  const launcher = sandbox.start();
+  expect((await launcher.ended).code).toBe(1);
+  const said = launcher.output().trimEnd().split('\n').at(-1) ?? '';
+  expect(said).toContain(`REDIS_START_FAILED: The folder ${sandbox.redisDir} cannot be used (`);
+  expect(said).toMatch(reason);
+  expect(sandbox.running()).toEqual([]);
 });
 
 it('does not touch a process that only has the number of an earlier one', async () => {

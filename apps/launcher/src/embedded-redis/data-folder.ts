@@ -8,6 +8,7 @@ import type { ProcessRegistry } from '../processes/process-registry.js';
 import { runningFile } from '../processes/running-file.js';
 import { endRemains } from './end-remains.js';
 import { findRemains } from './find-remains.js';
+import { inDataFolder } from './in-data-folder.js';
 
 /** The embedded server's folder, open to this launcher alone. */
 export interface DataFolder {
@@ -26,12 +27,17 @@ const CLOSING_MS = 60_000;
 
 /**
  * Opens the folder for this start alone. What an earlier start left running on it is ended first.
- * Throws DATA_DIR_IN_USE while another launcher lives, or when something else has the folder open.
+ * Throws DATA_DIR_IN_USE while another launcher lives, or when something else has the folder open, and REDIS_START_FAILED
+ * where the folder cannot be used.
  *
  * There are two locks. `launcher.lock` is held by the launcher alone and tells a living one from a dead one;
  * `processes.lock` is inherited by the server and the guard and tells whether any process is left.
  */
-export async function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
+export function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
+  return inDataFolder(directory, () => openFolder(directory, log));
+}
+
+async function openFolder(directory: string, log: Logger): Promise<DataFolder> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be made`, { cause: error });
   });

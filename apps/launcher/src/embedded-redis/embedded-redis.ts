@@ -7,6 +7,7 @@ import { supervise } from '../processes/supervise.js';
 import { adoptSnapshot, holdsSnapshotOnly } from './adopt-snapshot.js';
 import { chooseRedisServer, listRedisServers } from './find-redis-server.js';
 import { waitForFreeSpace } from './free-space.js';
+import { inDataFolder } from './in-data-folder.js';
 import { launchServer } from './launch-server.js';
 import { recallServer, rememberServer } from './remembered-server.js';
 import type { ServerAddress } from './server-address.js';
@@ -41,26 +42,27 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
     if (!stopping && (await holdsSnapshotOnly(directory))) await adoptSnapshot({ ...options, program });
     return program;
   };
+  const start = async (): Promise<void> => {
+    preparing = prepare();
+    const program = await preparing;
+    if (stopping) throw new HoldfastError('SHUTTING_DOWN');
+    server = supervise(
+      {
+        name: 'redis',
+        launch: async () => launchServer({ ...options, program, appendOnly: true }),
+        stopBudgetMs: REDIS_STOP_MS,
+        beforeRestart: (stopped) => waitForFreeSpace(directory, log, stopped),
+      },
+      log,
+      restartBackoff,
+    );
+    await server.start();
+    log.info('redis.ready', { kind: program.kind, version: program.version, directory });
+  };
   return {
     name: 'redis',
     ...onceEach({
-      start: async () => {
-        preparing = prepare();
-        const program = await preparing;
-        if (stopping) throw new HoldfastError('SHUTTING_DOWN');
-        server = supervise(
-          {
-            name: 'redis',
-            launch: async () => launchServer({ ...options, program, appendOnly: true }),
-            stopBudgetMs: REDIS_STOP_MS,
-            beforeRestart: (stopped) => waitForFreeSpace(directory, log, stopped),
-          },
-          log,
-          restartBackoff,
-        );
-        await server.start();
-        log.info('redis.ready', { kind: program.kind, version: program.version, directory });
-      },
+      start: () => inDataFolder(directory, start),
       stop: async (deadline) => {
         stopping = true;
         // Else a start that has no server yet would launch one after the stop, which nobody ends.
