@@ -1,4 +1,4 @@
-import type { Environment, Settings } from '@holdfast/shared/config';
+import { isLoopback, type Environment, type Settings } from '@holdfast/shared/config';
 import { service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { createApp } from './app.js';
@@ -12,6 +12,7 @@ export function apiService(settings: Settings, log: Logger, env: Environment): S
   return service('api', {
     start: async () => {
       deps = await openDependencies(settings, log, env);
+      warnOfUnreachableFiles(settings, log);
       server = httpServer({
         app: createApp(deps),
         host: settings.http.host,
@@ -33,4 +34,10 @@ export function apiService(settings: Settings, log: Logger, env: Environment): S
       await deps?.close();
     },
   });
+}
+
+/** The addresses of files on the local host begin with PUBLIC_URL. Without it other machines cannot follow them. */
+function warnOfUnreachableFiles({ http, host }: Settings, log: Logger): void {
+  if (host.kind !== 'local' || http.publicUrl !== undefined || isLoopback(http.host)) return;
+  log.warn('http.no_public_url', { host: http.host });
 }

@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { readSettings, type Environment } from '@holdfast/shared/config';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { apiService } from './api-service.js';
+
+let redis: RedisSandbox;
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+});
+afterAll(() => redis.close());
+
+/** What an API with these settings warns of at its start. */
+async function warningsAtStart(env: Environment): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-start-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const warnings: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (event) => warnings.push(event) };
+  const settings = readSettings({
+    REDIS_URL: redis.url,
+    DATA_DIR: folder,
+    PORT: '0',
+    ALLOW_ANONYMOUS: 'true',
+    ...env,
+  });
+  const service = apiService(settings, log, {});
+  await service.start();
+  await service.stop(AbortSignal.timeout(5_000));
+  return warnings;
+}
+
+it.each([
+  ['all addresses', { HOST: '0.0.0.0' }, true],
+  [
+    'all addresses, and has a public one',
+    { HOST: '0.0.0.0', PUBLIC_URL: 'https://media.example.com' },
+    false,
+  ],
+  ['this machine', {}, false],
+])(
+  'warns of addresses of files that nobody can follow where it listens on %s: %j',
+  async (_what, env, expected) => {
+    expect((await warningsAtStart(env)).includes('http.no_public_url')).toBe(expected);
+  },
+);
