@@ -3,7 +3,7 @@ import { newMediaId, publicIdFor, type MediaRecord } from '@holdfast/shared/medi
 import { aRecord } from '@holdfast/shared/testing';
 
 const CATEGORIES = 20;
-export const TAGS = 50;
+const TAGS = 50;
 
 /** The `n`th of many records as uploads make them: a category of twenty, three tags of fifty, texts of usual length. */
 export function sampleRecord(n: number, createdMs: number): MediaRecord {

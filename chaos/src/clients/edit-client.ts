@@ -69,7 +69,7 @@ async function remove(options: EditClientOptions, id: string): Promise<void> {
 }
 
 /** Notes what any API says about a media. */
-export async function read(
+async function read(
   { name, history, random, apis }: Pick<EditClientOptions, 'name' | 'history' | 'random' | 'apis'>,
   id: string,
 ): Promise<ReadOperation> {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readIndexed } from '@holdfast/shared/catalog';
 import {
   decodeLine,
   partName,
   readLines,
+  sha256Of,
   snapshotLoading,
   type LoadOutcome,
   type SnapshotManifest,
@@ -84,7 +84,7 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
     let coming = fetch(0);
     for (const [index, { bytes, sha256 }] of manifest.parts.entries()) {
       const body = await coming;
-      if (body?.length !== bytes || createHash('sha256').update(body).digest('hex') !== sha256)
+      if (body?.length !== bytes || sha256Of(body) !== sha256)
         throw new DamagedSnapshot(`part ${String(index + 1)}`);
       coming = fetch(index + 1);
       for await (const batch of readLines(body, BATCH)) await begin(batch);

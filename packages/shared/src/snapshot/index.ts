@@ -10,7 +10,7 @@ export {
   type DeletionFile,
   type SnapshotFiles,
 } from './snapshot-names.js';
-export { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
+export { readLines, sha256Of, writeParts, type SnapshotPart } from './snapshot-parts.js';
 export { decodeLine, type SnapshotRecord, type SnapshotTombstone } from './snapshot-lines.js';
 export { catalogLines, type LineCounts } from './catalog-lines.js';
 export { snapshotLoading, type LoadOutcome } from './snapshot-loading.js';
