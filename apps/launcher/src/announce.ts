@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '@holdfast/shared/config';
 import type { Logger } from '@holdfast/shared/logging';
+import { redisFolder } from './embedded-redis/data-folder.js';
 
 const POLL_MS = 100;
 const GIVE_UP_MS = 60_000;
@@ -18,7 +19,7 @@ export async function announce(
   }
   const redis = settings.redis.external
     ? settings.redis.storageType
-    : `embedded, in ${settings.dataDir}/redis`;
+    : `embedded, in ${redisFolder(settings.dataDir)}`;
   process.stdout.write(
     [
       '',

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { readServingSettings, type Environment } from '@holdfast/shared/config';
 import { runUntilSignal, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { announce } from './announce.js';
-import { openDataFolder, type DataFolder } from './embedded-redis/data-folder.js';
+import { openDataFolder, redisFolder, type DataFolder } from './embedded-redis/data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
 import { addressSetting, chooseAddress } from './embedded-redis/server-address.js';
 import { freeAddress, refuseSharedPort } from './free-address.js';
@@ -28,7 +27,7 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const log = createLogger(settings.log, { process: 'launcher' });
   const folder = settings.redis.external
     ? undefined
-    : await openDataFolder(join(settings.dataDir, 'redis'), log);
+    : await openDataFolder(redisFolder(settings.dataDir), log);
   const stopping = new AbortController();
   let refusal: number | undefined;
 

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { createSandbox } from './support/launcher-process.js';
+import { embeddedSetting } from '../src/embedded-setting.js';
+import { createSandbox, untilGone } from './support/launcher-process.js';
 
 it('runs a real server that syncs every write and evicts nothing', async () => {
   const sandbox = createSandbox();
@@ -29,6 +30,27 @@ it('starts a killed Redis again, with its data', async () => {
   expect(launcher.events('part.ended')[0]).toMatchObject({ part: 'redis', signal: 'SIGKILL' });
   expect(await redis.get('kept')).toBe('yes');
 });
+
+it.each(['', `${'deep'.repeat(20)}-`])(
+  'is found by the commands while it runs, and only then (folder %s)',
+  async (name) => {
+    const sandbox = createSandbox(`holdfast-${name}`);
+    const found = () => embeddedSetting({ DATA_DIR: sandbox.dataDir })['HOLDFAST_EMBEDDED_REDIS'];
+    expect(found()).toBeUndefined();
+    const launcher = await sandbox.startAndWait();
+    const redis = new Redis(found() ?? 'nothing');
+    onTestFinished(() => redis.disconnect());
+    expect(await redis.config('GET', 'dir')).toEqual(['dir', sandbox.redisDir]);
+    expect(statSync(join(sandbox.redisDir, 'redis.address')).mode & 0o777).toBe(0o600);
+    // A Redis that is configured is used instead, whatever runs.
+    expect(embeddedSetting({ DATA_DIR: sandbox.dataDir, REDIS_URL: 'redis://h' })).toEqual({});
+    const processes = sandbox.running();
+    await launcher.kill();
+    await untilGone(processes);
+    expect(existsSync(join(sandbox.redisDir, 'redis.address'))).toBe(true);
+    expect(found()).toBeUndefined();
+  },
+);
 
 it('takes a loopback port with a password where the folder is too deep for a socket', async () => {
   const sandbox = createSandbox(`holdfast-${'deep'.repeat(20)}-`);

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const START_MS = 90_000;
 
 interface Started {
+  folder: string;
   npm: ChildProcess;
   ended: Promise<unknown[]>;
   address: string;
@@ -23,8 +24,8 @@ interface Started {
 }
 
 /** The real command, in this very checkout, on data of the test's own and any port. */
-async function npmStart(): Promise<Started> {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-npm-start-'));
+async function npmStart(name = ''): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), `holdfast-npm-start-${name}`));
   const npm = spawn('npm', ['start'], {
     cwd: root,
     detached: true,
@@ -66,6 +67,7 @@ async function npmStart(): Promise<Started> {
   for (const one of [ready, tooEarly]) one.catch(() => undefined);
   await Promise.race([ready, tooEarly]);
   return {
+    folder,
     npm,
     ended,
     address: /Console +(\S+)\/\n/.exec(output)?.[1] ?? '',
@@ -104,3 +106,31 @@ it('ends everything when npm itself is killed', async () => {
   await untilGone(running);
   expect(running).toHaveLength(4);
 }, 120_000);
+
+/** `npm run holdfast -- restore` on that folder, whatever the environment says of an embedded server. */
+function restoreOn(folder: string): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync('npm', ['run', '--silent', 'holdfast', '--', 'restore'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_ENV: 'production',
+      DATA_DIR: folder,
+      HOLDFAST_EMBEDDED_REDIS: 'redis://127.0.0.1:1',
+    },
+  });
+}
+
+it('lets the commands work on its Redis while it runs, also on one that listens on a port', async () => {
+  const { folder, npm, ended } = await npmStart('deep'.repeat(20));
+  // Its report, after any warnings, and whether there is a snapshot yet or not.
+  const report = restoreOn(folder).stdout.trim().split('\n').at(-1);
+  expect(JSON.parse(report ?? '')).toHaveProperty('restored');
+  npm.kill('SIGTERM');
+  await ended;
+  const after = restoreOn(folder);
+  expect(after.stderr).toContain('CONFIG_INVALID');
+  expect(after.stderr).toContain(`npm start must run, with DATA_DIR=${folder}`);
+  expect(after.status).toBe(1);
+}, 180_000);

@@ -67,6 +67,14 @@ describe('the commands', () => {
     expect(await restore(env, never)).toEqual({ exitCode: 1, report: { restored: null, refused: [] } });
   });
 
+  it.each([restore, snapshot])('reach for no Redis that nobody has named (%o)', async (command) => {
+    const env = { ...bench.env, REDIS_URL: '' };
+    await expect(command(env, never)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      errors: [{ path: 'REDIS_URL', message: expect.stringContaining('npm start') }],
+    });
+  });
+
   it('check the settings, and show no secret', async () => {
     const secret = 'a-long-secret-of-somebody';
     const env = {

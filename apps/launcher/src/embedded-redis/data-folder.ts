@@ -5,7 +5,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
 import { lockFile, lockHolder, type FileLock } from '../processes/file-lock.js';
 import type { ProcessRegistry } from '../processes/process-registry.js';
-import { runningFile } from '../processes/running-file.js';
+import { PROCESSES_FILE, runningFile } from '../processes/running-file.js';
 import { endRemains } from './end-remains.js';
 import { findRemains } from './find-remains.js';
 import { inDataFolder } from './in-data-folder.js';
@@ -20,6 +20,9 @@ export interface DataFolder {
   announceClose(): void;
   close(): void;
 }
+
+/** Where it lies below DATA_DIR. */
+export const redisFolder = (dataDir: string): string => join(dataDir, 'redis');
 
 const POLL_MS = 50;
 /** Longer than any orderly stop. */
@@ -43,7 +46,7 @@ async function openFolder(directory: string, log: Logger): Promise<DataFolder> {
   });
   const launcherFile = join(directory, 'launcher.lock');
   const processesFile = join(directory, 'processes.lock');
-  const listFile = join(directory, 'processes.json');
+  const listFile = join(directory, PROCESSES_FILE);
 
   const launcherLock = await lockForLauncher(launcherFile, directory, log);
   let processesLock: FileLock | undefined;

@@ -12,6 +12,7 @@ import { launchServer } from './launch-server.js';
 import { recallServer, rememberServer } from './remembered-server.js';
 import type { ServerAddress } from './server-address.js';
 import type { ServerProgram } from './server-program.js';
+import { tellAddress } from './told-address.js';
 
 export interface EmbeddedRedisOptions {
   directory: string;
@@ -27,7 +28,7 @@ export const REDIS_STOP_MS = 10_000;
 
 /** A real server as a child process, on an address of its own. Its data outlives any kind of end. */
 export function embeddedRedis(options: EmbeddedRedisOptions): Service {
-  const { directory, log, searchPath } = options;
+  const { directory, address, log, searchPath } = options;
   let server: Service | undefined;
   let preparing: Promise<ServerProgram> | undefined;
   let stopping = false;
@@ -39,6 +40,7 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
       directory,
     );
     await rememberServer(directory, program);
+    await tellAddress(directory, address);
     if (!stopping && (await holdsSnapshotOnly(directory))) await adoptSnapshot({ ...options, program });
     return program;
   };

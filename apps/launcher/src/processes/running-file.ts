@@ -3,6 +3,9 @@ import type { Logger } from '@holdfast/shared/logging';
 import { identify, type ProcessIdentity } from './process-identity.js';
 import type { ProcessRegistry } from './process-registry.js';
 
+/** The name of the list in the embedded server's folder. */
+export const PROCESSES_FILE = 'processes.json';
+
 export interface RunningEntry extends ProcessIdentity {
   role: string;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { readSettings, type Environment } from '@holdfast/shared/config';
+import { isUnnamed, readSettings, type Environment, type Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
@@ -20,7 +20,8 @@ const POLL_MS = 500;
 
 /**
  * Does work that must not run beside a sync, with what a worker has, and closes it all. Waits a minute for a running sync,
- * then rejects with RUN_SUPERSEDED; with QUEUE_UNAVAILABLE without Redis.
+ * then rejects with RUN_SUPERSEDED; with QUEUE_UNAVAILABLE without Redis. With CONFIG_INVALID where none is named: what
+ * listens on this machine may be a stranger's.
  */
 export async function withLease<T>(
   env: Environment,
@@ -28,6 +29,7 @@ export async function withLease<T>(
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
   const settings = readSettings(env);
+  refuseUnnamed(settings);
   // What a command did is told by its report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
   const log = createLogger({ ...settings.log, level }, { process: 'command' });
@@ -47,6 +49,14 @@ export async function withLease<T>(
   } finally {
     await deps.close();
   }
+}
+
+function refuseUnnamed({ redis, dataDir }: Settings): void {
+  if (!isUnnamed(redis)) return;
+  const message = `is not set, and no embedded Redis was found: npm start must run, with DATA_DIR=${dataDir}`;
+  throw new HoldfastError('CONFIG_INVALID', 'no Redis to work on', {
+    errors: [{ path: 'REDIS_URL', message }],
+  });
 }
 
 async function waitForLease({ state }: SyncDependencies, signal: AbortSignal) {

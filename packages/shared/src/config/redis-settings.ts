@@ -51,6 +51,11 @@ const sentinelVariables = [
   'REDIS_SENTINEL_PASSWORD',
 ] as const;
 
+/** Whether nothing names a Redis: the connection is then to whatever listens at the usual place of this machine. */
+export function isUnnamed({ external, storageType }: RedisSettings): boolean {
+  return !external && storageType !== 'Embedded Redis';
+}
+
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
