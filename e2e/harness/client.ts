@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { onePixelPng } from '@holdfast/shared/testing';
 
 export interface Media {
   id: string;
@@ -22,15 +23,9 @@ export interface Answer<T = Record<string, unknown>> {
   body: T;
 }
 
-const PNG_HEAD = Buffer.from(
-  '89504e470d0a1a0a0000000d4948445200000001000000010806000000' +
-    '1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082',
-  'hex',
-);
-
 /** A valid one-pixel PNG followed by random bytes: as large as wanted, and never the same twice. */
 export function aPng(bytes = 1_000): Buffer {
-  return Buffer.concat([PNG_HEAD, randomBytes(Math.max(bytes - PNG_HEAD.length, 8))]);
+  return Buffer.concat([onePixelPng, randomBytes(Math.max(bytes - onePixelPng.length, 8))]);
 }
 
 export const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

@@ -3,7 +3,7 @@ import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { removeJob, syncJob } from '@holdfast/shared/jobs';
 import { newMediaId, publicIdFor, type MediaRecord } from '@holdfast/shared/media';
 import { createSyncState } from '@holdfast/shared/sync';
-import { aRecord, startFaultProxy } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng, startFaultProxy } from '@holdfast/shared/testing';
 import { metadataOf } from './support/metadata-of.js';
 import { openBench } from './support/start-worker.js';
 
@@ -60,10 +60,7 @@ async function storedAndDeleted(bench: Awaited<ReturnType<typeof openBench>>): P
   const { asset } = await bench.host.put({
     ref: { publicId: record.publicId, resourceType: record.resourceType },
     metadata: metadataOf(record),
-    body: Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    ),
+    body: onePixelPng,
     signal: AbortSignal.timeout(5_000),
   });
   const stored = { ...record, assetId: asset.assetId };

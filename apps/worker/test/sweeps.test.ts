@@ -13,16 +13,12 @@ import {
 import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { saveJob, verifyJob } from '@holdfast/shared/jobs';
-import { aRecord } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng } from '@holdfast/shared/testing';
 import { metadataOf } from './support/metadata-of.js';
 import { sweepIntents } from '../src/watch/sweep-intents.js';
 import { sweepRefused } from '../src/watch/sweep-refused.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
-const png = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 const committed: CommitMark = { state: 'committed' };
 const startedMark: CommitMark = { state: 'started', deadlineSeconds: 60 };
 
@@ -48,7 +44,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     const { asset } = await bench.host.put({
       ref: refOf(id),
       metadata: writeHostMetadata({ mark, fields: { ...fields, ...checksum } }),
-      body: png,
+      body: onePixelPng,
       signal: AbortSignal.timeout(5_000),
     });
     return asset;
@@ -115,7 +111,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     const id = await open();
     const ref = refOf(id);
     const metadata = { context: { title: 'theirs' }, tags: [] };
-    await bench.host.put({ ref, metadata, body: png, signal: AbortSignal.timeout(5_000) });
+    await bench.host.put({ ref, metadata, body: onePixelPng, signal: AbortSignal.timeout(5_000) });
     await age(id);
     await sweepNow();
     expect(await bench.host.find(ref)).not.toBeNull();
@@ -182,7 +178,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.host.put({
       ref: refOf(foreign),
       metadata: { context: {}, tags: [] },
-      body: png,
+      body: onePixelPng,
       signal: AbortSignal.timeout(5_000),
     });
     // For a raw file, and the host took it for an image.
@@ -192,7 +188,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.host.put({
       ref: typedRef,
       metadata: writeHostMetadata({ mark: startedMark, fields: { ...fields, ...checksum } }),
-      body: png,
+      body: onePixelPng,
       signal: AbortSignal.timeout(5_000),
     });
     await refused.add(typedRef, Date.now() - 1);

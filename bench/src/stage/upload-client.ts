@@ -1,18 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { Readable } from 'node:stream';
+import { onePixelPng } from '@holdfast/shared/testing';
 
-const PNG_HEAD = Buffer.from(
-  '89504e470d0a1a0a0000000d4948445200000001000000010806000000' +
-    '1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082',
-  'hex',
-);
 const BOUNDARY = 'holdfast-bench-boundary';
 const HEAD = Buffer.concat([
   Buffer.from(
     `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n`,
   ),
-  PNG_HEAD,
+  onePixelPng,
 ]);
 const TAIL = Buffer.from(`\r\n--${BOUNDARY}--\r\n`);
 const CHUNK = randomBytes(64 * 1024);
@@ -27,7 +23,7 @@ export interface UploadClient {
 /** The body is built once, and only stamped for each upload: the client must cost as little as it can. */
 export function uploadClient(address: string, fileBytes: number): UploadClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const content = randomBytes(fileBytes - PNG_HEAD.length);
+  const content = randomBytes(fileBytes - onePixelPng.length);
   const body = Buffer.concat([HEAD, content, TAIL]);
   const stampAt = body.length - TAIL.length - 8;
   let count = 0;
@@ -44,7 +40,7 @@ export function uploadClient(address: string, fileBytes: number): UploadClient {
 /** Uploads one large file, produced as fast as the server takes it, without holding it in memory. */
 export async function uploadLarge(address: string, fileBytes: number): Promise<void> {
   const agent = new Agent({ keepAlive: false });
-  const rest = fileBytes - PNG_HEAD.length;
+  const rest = fileBytes - onePixelPng.length;
   function* parts() {
     yield HEAD;
     for (let left = rest; left > 0; left -= CHUNK.length)

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import type { Environment } from '@holdfast/shared/config';
 import { newMediaId } from '@holdfast/shared/media';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { complete, post, sign } from '../../test/support/direct-upload.js';
-import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let emulator: CloudinaryEmulator;
@@ -71,12 +71,12 @@ describe('a direct upload', () => {
     };
     const ticket = await sign(api, {
       filename: 'dir/Ünï.png',
-      bytes: PNG.length,
+      bytes: onePixelPng.length,
       type: 'image/png',
       ...words,
     });
     expect(Date.parse(ticket.expiresAt)).toBeGreaterThan(Date.now());
-    expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: PNG.length } });
+    expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: onePixelPng.length } });
     // Not yet looked at by us, so not yet a media.
     expect((await onHost(ticket.id))?.context['hf']).toBe('2');
     expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
@@ -92,8 +92,8 @@ describe('a direct upload', () => {
       filename: 'Ünï.png',
       uploadedBy: 'anonymous',
       revision: 1,
-      bytes: PNG.length,
-      checksum: { sha256: null, md5: createHash('md5').update(PNG).digest('hex') },
+      bytes: onePixelPng.length,
+      checksum: { sha256: null, md5: createHash('md5').update(onePixelPng).digest('hex') },
       ...words,
     });
     expect((await onHost(ticket.id))?.context['hf']).toBe('1');
@@ -142,12 +142,12 @@ describe('a direct upload', () => {
 describe('what does not keep the rules', () => {
   it('is removed when it is larger than allowed', async () => {
     const ticket = await sign(api, { bytes: 10 });
-    await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
+    await post(ticket, Buffer.concat([onePixelPng, Buffer.alloc(100_000)]));
     expect(await complete(api, ticket.id)).toMatchObject({
       status: 413,
       body: {
         code: 'FILE_TOO_LARGE',
-        detail: `the file has ${String(PNG.length + 100_000)} bytes, files may have at most 100000`,
+        detail: `the file has ${String(onePixelPng.length + 100_000)} bytes, files may have at most 100000`,
       },
     });
     expect(await onHost(ticket.id)).toBeNull();
@@ -181,7 +181,7 @@ describe('what does not keep the rules', () => {
 
   it('is remembered when the host does not remove it at once', async () => {
     const ticket = await sign(api);
-    await post(ticket, Buffer.concat([PNG, Buffer.alloc(100_000)]));
+    await post(ticket, Buffer.concat([onePixelPng, Buffer.alloc(100_000)]));
     await emulator.faults.add({ kind: 'error', match: { endpoint: 'destroy' } });
     expect((await complete(api, ticket.id)).status).toBe(413);
     expect(await redis.client.zrange(api.deps.keys.refused, 0, '-1')).toContain(

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { complete, post, sign } from '../../test/support/direct-upload.js';
-import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let emulator: CloudinaryEmulator;
@@ -28,9 +28,9 @@ describe('a ticket', () => {
   it('is worth one file: what is there is not replaced', async () => {
     const ticket = await sign(api);
     await post(ticket);
-    const other = Buffer.concat([PNG, Buffer.from('other bytes')]);
-    expect((await post(ticket, other)).body).toMatchObject({ existing: true, bytes: PNG.length });
-    expect((await complete(api, ticket.id)).body.media.bytes).toBe(PNG.length);
+    const other = Buffer.concat([onePixelPng, Buffer.from('other bytes')]);
+    expect((await post(ticket, other)).body).toMatchObject({ existing: true, bytes: onePixelPng.length });
+    expect((await complete(api, ticket.id)).body.media.bytes).toBe(onePixelPng.length);
   });
 
   it.each([
@@ -42,7 +42,7 @@ describe('a ticket', () => {
     ['timestamp', String(Math.floor(Date.now() / 1_000))],
   ])('cannot be changed in its %s', async (name, value) => {
     const ticket = await sign(api);
-    expect(await post(ticket, PNG, { [name]: value })).toMatchObject({ status: 401 });
+    expect(await post(ticket, onePixelPng, { [name]: value })).toMatchObject({ status: 401 });
     expect(await onHost(ticket.id)).toBeNull();
   });
 

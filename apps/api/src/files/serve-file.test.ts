@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newMediaId } from '@holdfast/shared/media';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
@@ -22,7 +22,7 @@ async function fileUrl(filename = 'a.png'): Promise<string> {
 
 it('sends the bytes as they came, for an image to be shown and nothing to run', async () => {
   const response = await api.request(await fileUrl());
-  expect(Buffer.from(await response.arrayBuffer()).equals(PNG)).toBe(true);
+  expect(Buffer.from(await response.arrayBuffer()).equals(onePixelPng)).toBe(true);
   expect(Object.fromEntries(response.headers)).toMatchObject({
     'content-type': 'image/png',
     'x-content-type-options': 'nosniff',
@@ -50,10 +50,10 @@ it('sends what may carry a script as a download only', async () => {
 });
 
 it.each([
-  ['more last bytes than there are', `bytes=-${String(PNG.length + 1)}`, undefined, 206, PNG],
-  ['the last bytes', 'bytes=-5', undefined, 206, PNG.subarray(-5)],
-  ['a part of what a weak tag names', 'bytes=1-3', (tag: string) => `W/${tag}`, 200, PNG],
-  ['a part of what its tag names', 'bytes=1-3', (tag: string) => tag, 206, PNG.subarray(1, 4)],
+  ['more last bytes than there are', `bytes=-${String(onePixelPng.length + 1)}`, undefined, 206, onePixelPng],
+  ['the last bytes', 'bytes=-5', undefined, 206, onePixelPng.subarray(-5)],
+  ['a part of what a weak tag names', 'bytes=1-3', (tag: string) => `W/${tag}`, 200, onePixelPng],
+  ['a part of what its tag names', 'bytes=1-3', (tag: string) => tag, 206, onePixelPng.subarray(1, 4)],
 ])('answers who asks for %s', async (_what, range, ifRange, status, bytes) => {
   const url = await fileUrl();
   const whole = await api.request(url, { method: 'HEAD' });
@@ -71,7 +71,7 @@ it('sends ranges, and says so when there is no such range', async () => {
   expect(await part.text()).toBe('PNG');
   const none = await api.call('GET', url, undefined, { Range: 'bytes=5000-' });
   expect(none.body).toMatchObject({ status: 416, code: 'RANGE_NOT_SATISFIABLE' });
-  expect(none.headers.get('content-range')).toBe(`bytes */${String(PNG.length)}`);
+  expect(none.headers.get('content-range')).toBe(`bytes */${String(onePixelPng.length)}`);
 });
 
 it.each(['bytes=1-3', 'bytes=5000-'])(
@@ -79,7 +79,7 @@ it.each(['bytes=1-3', 'bytes=5000-'])(
   async (Range) => {
     const whole = await api.call('HEAD', await fileUrl(), undefined, { Range });
     expect(whole.status).toBe(200);
-    expect(whole.headers.get('content-length')).toBe(String(PNG.length));
+    expect(whole.headers.get('content-length')).toBe(String(onePixelPng.length));
   },
 );
 

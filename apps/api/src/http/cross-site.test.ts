@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { rawRequest } from '../../test/support/raw-request.js';
-import { PNG, startApi, type RunningApi } from '../../test/support/running-api.js';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 let open: RunningApi;
@@ -38,7 +38,7 @@ const elsewhere: Record<string, string>[] = [
 describe('where no key is configured, a page of another site', () => {
   it.each(elsewhere)('uploads nothing by a form: %o', async (headers) => {
     const body = new FormData();
-    body.append('file', new Blob([PNG]), 'a.png');
+    body.append('file', new Blob([onePixelPng]), 'a.png');
     const answer = await open.request('/api/media/upload', { method: 'POST', body, headers });
     expect(await answer.json()).toMatchObject(refused);
     expect((await open.call('GET', '/api/media')).body.total).toBe(0);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { PNG, startApi } from '../../test/support/running-api.js';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
 
@@ -28,7 +28,7 @@ const FORM = [
   '--b',
   'Content-Disposition: form-data; name="file"; filename="a.png"',
   '',
-  PNG.toString('latin1'),
+  onePixelPng.toString('latin1'),
   '--b--',
   '',
 ].join('\r\n');
@@ -78,7 +78,7 @@ describe('stopping', () => {
   it('answers an upload that waits to be verified', async () => {
     const api = await startApi(redis);
     const body = new FormData();
-    body.set('file', new Blob([PNG]), 'a.png');
+    body.set('file', new Blob([onePixelPng]), 'a.png');
     const headers = { Prefer: 'wait=60' };
     const waiting = api.request('/api/media/upload', { method: 'POST', headers, body });
     await vi.waitFor(async () => expect((await api.deps.catalog.counts()).total).toBe(1));

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { PNG, startApi } from '../../test/support/running-api.js';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi } from '../../test/support/running-api.js';
 
 describe('while Redis is away', () => {
   it.each(['down', 'paused'])('%s: every status answers in about a second and says so', async (how) => {
@@ -112,7 +112,7 @@ describe('while Redis is away', () => {
     );
     expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     const body = new FormData();
-    body.set('file', new Blob([PNG]), 'a.png');
+    body.set('file', new Blob([onePixelPng]), 'a.png');
     const upload = await own.request('/api/media/upload', { method: 'POST', body });
     expect(await upload.json()).toMatchObject({ status: 503, code: 'QUEUE_UNAVAILABLE' });
     await sandbox.client.call('ACL', 'SETUSER', 'part', '+time', '+xadd');

@@ -1,5 +1,6 @@
+import { onePixelPng } from '@holdfast/shared/testing';
 import { expect } from 'vitest';
-import { PNG, type Called, type RunningApi } from './running-api.js';
+import type { Called, RunningApi } from './running-api.js';
 
 /** What a client needs to send one file straight to the host. */
 export interface Ticket {
@@ -18,7 +19,7 @@ export async function sign(from: RunningApi, body: object = {}): Promise<Ticket>
 /** What a browser does with a ticket: posts the form straight to the host. */
 export async function post(
   { url, fields }: Ticket,
-  file: Buffer = PNG,
+  file: Buffer = onePixelPng,
   over: Record<string, string> = {},
 ): Promise<{ status: number; body: Record<string, unknown> }> {
   const form = new FormData();

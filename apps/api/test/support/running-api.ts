@@ -12,7 +12,7 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { RedisClient } from '@holdfast/shared/redis';
-import type { RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
 import { createApp } from '../../src/app.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
 import { httpServer } from '../../src/http/http-server.js';
@@ -44,11 +44,6 @@ export interface Called {
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of any shape
   body: any;
 }
-
-export const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 export async function startApi(
   redis: Pick<RedisSandbox, 'url'>,
@@ -183,8 +178,8 @@ async function addMedia(
         ...over,
       },
     }),
-    body: PNG,
-    contentLength: PNG.length,
+    body: onePixelPng,
+    contentLength: onePixelPng.length,
     signal: AbortSignal.timeout(5_000),
   });
   const record = recordFromAsset(asset, folder, 'upload');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHostMetadata, type CommitMark, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;
@@ -139,13 +139,7 @@ describe('a ticket that was used already', () => {
     await rig.host.put({
       ref: { publicId, resourceType },
       metadata: { context, tags },
-      body: Buffer.concat([
-        Buffer.from(
-          'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-          'base64',
-        ),
-        Buffer.from('others'),
-      ]),
+      body: Buffer.concat([onePixelPng, Buffer.from('others')]),
       signal: new AbortController().signal,
     });
     expect(await rig.sync()).toMatchObject({ restored: 0, removed: 1 });

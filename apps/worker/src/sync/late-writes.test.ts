@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HandBack } from '@holdfast/shared/jobs';
 import { carriedFields, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { pushRecord } from '@holdfast/shared/push';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 
 // What a run still writes after another worker has taken its lease.
@@ -33,10 +33,7 @@ it('spends no Idempotency-Key on a media that is gone by now', async () => {
       fields: carriedFields(record),
       claim: { key, print: 'cd'.repeat(16) },
     }),
-    body: Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    ),
+    body: onePixelPng,
     signal: AbortSignal.timeout(5_000),
   });
   await expect(rig.worker()({ mode: 'full' })).rejects.toBeInstanceOf(HandBack);

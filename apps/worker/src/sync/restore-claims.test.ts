@@ -11,7 +11,7 @@ import {
   type MediaRecord,
   type UploadClaim,
 } from '@holdfast/shared/media';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 
 let redis: RedisSandbox;
@@ -33,10 +33,7 @@ async function put(
   await host.put({
     ref: { publicId: over.publicId ?? publicIdFor('holdfast', record.id), resourceType: 'image' },
     metadata: writeHostMetadata({ mark, fields: carriedFields(record), claim }),
-    body: Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    ),
+    body: onePixelPng,
     signal: AbortSignal.timeout(5_000),
   });
   return record.id;

@@ -33,16 +33,12 @@ import {
 } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
-import { aRecord, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
 import { snapshotSteps } from '../../src/snapshot/snapshot-steps.js';
 import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
 import { createReadBack } from '../../src/verify/read-back.js';
 
-const png = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 const never = new AbortController().signal;
 
 export type HostKind = 'local' | 'cloudinary';
@@ -159,8 +155,8 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
       const record = aRecord({
         id,
         checksum: {
-          sha256: createHash('sha256').update(png).digest('hex'),
-          md5: createHash('md5').update(png).digest('hex'),
+          sha256: createHash('sha256').update(onePixelPng).digest('hex'),
+          md5: createHash('md5').update(onePixelPng).digest('hex'),
         },
         ...over,
       });
@@ -189,7 +185,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     const { asset } = await host.put({
       ref: { publicId, resourceType },
       metadata,
-      body: png,
+      body: onePixelPng,
       signal: never,
     });
     return asset;

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { onePixelPng } from '../../testing/index.js';
 import { emulatedHost } from '../testing/emulated-host.js';
-import { onePixelPng } from '../testing/one-pixel-png.js';
 import { md5, putRequest } from '../testing/put-request.js';
 
 /** Of these bytes the SDK makes a boundary: their base64 without what is no lower-case letter or digit. */

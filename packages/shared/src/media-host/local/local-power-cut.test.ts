@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '../../logging/index.js';
+import { onePixelPng } from '../../testing/index.js';
 import type { MediaHost } from '../media-host.js';
-import { onePixelPng } from '../testing/one-pixel-png.js';
 import { putRequest } from '../testing/put-request.js';
 
 // A process that is killed loses nothing of what it has written; a machine without power does.

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '../../logging/index.js';
+import { onePixelPng } from '../../testing/index.js';
 import type { AssetRef } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';
-import { onePixelPng } from '../testing/one-pixel-png.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 

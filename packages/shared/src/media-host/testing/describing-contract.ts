@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { newMediaId, readHostMetadata, writeHostMetadata, type CarriedFields } from '../../media/index.js';
-import { onePixelPng } from './one-pixel-png.js';
+import { onePixelPng } from '../../testing/index.js';
 import { md5, neverAborted, putRequest, type SetUpHost } from './put-request.js';
 
 export function describing(setup: SetUpHost): void {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
 import type { ResourceType } from '../../media/index.js';
+import { onePixelPng } from '../../testing/index.js';
 import type { HostAsset } from '../media-host.js';
-import { onePixelPng } from './one-pixel-png.js';
 import { neverAborted, newRef, putRequest, type SetUpHost } from './put-request.js';
 
 export function listing(setup: SetUpHost): void {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { newMediaId, type HostMetadata, type ResourceType } from '../../media/index.js';
+import { onePixelPng } from '../../testing/index.js';
 import type { AssetRef, HostAsset, MediaHost, PutRequest } from '../media-host.js';
-import { onePixelPng } from './one-pixel-png.js';
 
 /** A host that is fresh for one test and closed after it. */
 export interface HostUnderTest {

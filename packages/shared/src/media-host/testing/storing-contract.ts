@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { onePixelPng } from './one-pixel-png.js';
+import { onePixelPng } from '../../testing/index.js';
 import { md5, newRef, pieces, plainMetadata, putRequest, type SetUpHost } from './put-request.js';
 
 export function storing(setup: SetUpHost): void {
