@@ -222,6 +222,25 @@ it('stays deleted when the client says once more that it is done', async () => {
   expect((await onHost(ticket.id))?.context['hf']).toBe('2');
 });
 
+it.each(['csv', 'CSV'])(
+  'finds a raw file to whose name the host added the extension: %s',
+  async (extension) => {
+    await withApi({ UPLOAD_ALLOWED_TYPES: '*/*' }, async (open) => {
+      const ticket = await sign(open, { filename: 'Data.CSV' });
+      expect(ticket.fields['public_id']).toBe(`holdfast/${ticket.id}`);
+      const { body } = await post(ticket, Buffer.from('a,b\n1,2\n'));
+      const publicId = `holdfast/${ticket.id}.${extension}`;
+      await emulator.assets.rename(body['asset_id'] as string, publicId, { quiet: true });
+      const before = open.deps.host.meteredCalls();
+      expect(await complete(open, ticket.id)).toMatchObject({
+        status: 202,
+        body: { media: { id: ticket.id, resourceType: 'raw', publicId, filename: 'Data.CSV' } },
+      });
+      expect(open.deps.host.meteredCalls()).toBe(before);
+    });
+  },
+);
+
 it('signs nothing while Redis is away', async () => {
   const own = await startRedisSandbox();
   const lonely = await startApi(own, { CLOUDINARY_URL: emulator.cloudinaryUrl });

@@ -6,7 +6,7 @@ import {
   type Carried,
   type CommitMark,
 } from '@holdfast/shared/media';
-import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
 
 /** An asset that a client sent straight to the host. */
 export interface Arrived {
@@ -24,12 +24,23 @@ export async function findArrival(
   ticket: Ticket | null,
 ): Promise<Arrived | null> {
   const publicId = ticket?.publicId ?? publicIdFor(folder, id);
-  const found = await Promise.all(resourceTypes.map((resourceType) => host.find({ publicId, resourceType })));
-  for (const asset of found) {
-    const arrived = asset === null ? null : readArrival(asset, id);
-    if (arrived !== null) return arrived;
+  const usual = resourceTypes.map((resourceType): AssetRef => ({ publicId, resourceType }));
+  for (const refs of [usual, withExtension(publicId, ticket?.extension ?? '')]) {
+    const found = await Promise.all(refs.map((ref) => host.find(ref)));
+    for (const asset of found) {
+      const arrived = asset === null ? null : readArrival(asset, id);
+      if (arrived !== null) return arrived;
+    }
   }
   return null;
+}
+
+/** A host that was asked to tell the type by itself adds the extension of what it takes for raw, in whichever case. */
+function withExtension(publicId: string, extension: string): AssetRef[] {
+  if (extension === '') return [];
+  return [...new Set([extension, extension.toLowerCase()])].map((ending) => {
+    return { publicId: `${publicId}.${ending}`, resourceType: 'raw' };
+  });
 }
 
 function readArrival(asset: HostAsset, id: string): Arrived | null {

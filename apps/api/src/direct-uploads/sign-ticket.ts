@@ -37,7 +37,8 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
       const { resourceType, formats } = expectedKind(body.type, uploads.allowedTypes);
       const filename = cleanFilename(body.filename ?? '');
       const id = newMediaId();
-      const ref = refFor(cloudinary.folder, id, { resourceType, extension: extensionOf(filename) });
+      const extension = extensionOf(filename);
+      const ref = refFor(cloudinary.folder, id, { resourceType, extension: extension.toLowerCase() });
       // By the host's clock, which also tells when the file came.
       const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
       const metadata = writeHostMetadata({
@@ -56,7 +57,8 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
         allowedFormats: formats,
         timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
       });
-      await tickets.issue(id, { publicId: ref.publicId }, REMEMBER_MS);
+      const added = resourceType === 'raw' ? '' : extension;
+      await tickets.issue(id, { publicId: ref.publicId, extension: added }, REMEMBER_MS);
       context.log.info('direct.signed', { id, client: context.client.name });
       return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
     },
@@ -64,5 +66,5 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
 
 /** What a public id takes; empty where the name has none. */
 function extensionOf(filename: string): string {
-  return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1]?.toLowerCase() ?? '';
+  return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1] ?? '';
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { freePort, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { rawRequest } from '../../test/support/raw-request.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 

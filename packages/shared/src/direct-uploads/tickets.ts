@@ -4,9 +4,12 @@ import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 /** What must be known of an upload that a client may send straight to the host. Everything else the asset carries itself. */
 export interface Ticket {
   publicId: string;
+  /** Of the file's name, where the public id is signed without it; empty where there is none. */
+  extension: string;
 }
 
-const ticket = z.object({ publicId: z.string() });
+// Those of an earlier version know no extension.
+const ticket = z.object({ publicId: z.string(), extension: z.string().default('') });
 
 /**
  * The tickets that were given out. One that is not used leaves nothing: Redis forgets it by itself. Losing one early
@@ -15,9 +18,9 @@ const ticket = z.object({ publicId: z.string() });
 export function createTickets(redis: RedisClient, keys: RedisKeys) {
   const run = redisEdge('QUEUE_UNAVAILABLE');
   return {
-    issue: (id: string, { publicId }: Ticket, forMs: number): Promise<void> =>
+    issue: (id: string, { publicId, extension }: Ticket, forMs: number): Promise<void> =>
       run(async () => {
-        await redis.set(keys.ticket(id), JSON.stringify({ publicId }), 'PX', forMs);
+        await redis.set(keys.ticket(id), JSON.stringify({ publicId, extension }), 'PX', forMs);
       }),
     find: (id: string): Promise<Ticket | null> =>
       run(async () => {
