@@ -89,6 +89,7 @@ const syncFinding = z.object({
     'SNAPSHOT_REFUSED',
     'MARK_LOST',
     'UNFINISHED_UPLOAD',
+    'UNWELCOME_UPLOAD',
     'ASSET_UNREADABLE',
   ]),
   severity,

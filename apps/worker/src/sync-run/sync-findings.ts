@@ -40,6 +40,12 @@ const texts: Record<SyncFinding['code'], Texts> = {
     message: 'Uploads that were never acknowledged were removed from the host.',
     fix: 'Nothing to do.',
   },
+  UNWELCOME_UPLOAD: {
+    severity: 'notice',
+    message:
+      'Direct uploads that came too late, are too large or of a kind not accepted were removed from the host.',
+    fix: 'Tell those who upload of the limits: UPLOAD_MAX_BYTES, UPLOAD_ALLOWED_TYPES and the time of a ticket.',
+  },
   ASSET_UNREADABLE: {
     severity: 'warning',
     message:

@@ -57,7 +57,7 @@ describe.each(['full', 'incremental'] as const)('a %s sync', (mode) => {
       created: 0,
       removed: 1,
       errors: 0,
-      findings: [{ code: 'UNFINISHED_UPLOAD', count: 1 }],
+      findings: [{ code: 'UNWELCOME_UPLOAD', count: 1 }],
     });
     expect(await rig.host.find(asset)).toBeNull();
     expect(await rig.records()).toEqual([]);

@@ -42,13 +42,12 @@ function countSteps(session: StepSession, steps: readonly Step[]): void {
   addCounts(run, counts);
   const changed = steps.flatMap((step) => (step.contentChanged ? step.id : []));
   if (changed.length > 0) addFinding(session, 'CONTENT_CHANGED', changed);
-  const unfinished = steps.filter(({ action }) => action.kind === 'remove' && action.why !== 'tombstoned');
-  if (unfinished.length > 0)
-    addFinding(
-      session,
-      'UNFINISHED_UPLOAD',
-      unfinished.map(({ asset }) => asset.publicId),
+  for (const [why, code] of Object.entries(findingOfRemoval)) {
+    const removed = steps.flatMap(({ action, asset }) =>
+      action.kind === 'remove' && action.why === why ? [asset.publicId] : [],
     );
+    if (removed.length > 0) addFinding(session, code, removed);
+  }
   const lost = recordsOf(steps, 'rewrite');
   if (lost.length > 0)
     addFinding(
@@ -57,6 +56,9 @@ function countSteps(session: StepSession, steps: readonly Step[]): void {
       lost.map((record) => record.id),
     );
 }
+
+/** What was deleted here is expected to go. */
+const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', unwelcome: 'UNWELCOME_UPLOAD' } as const;
 
 const countedAs = {
   create: 'created',

@@ -206,7 +206,11 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync leaves alone or re
     expect(await rig.host.find(asset)).not.toBeNull();
     await intents.drop(rig.recordOf(asset).id);
     await later({ mode: 'full', runId: 'over' });
-    expect(await rig.state.findRun('over')).toMatchObject({ removed: 1, created: 0 });
+    expect(await rig.state.findRun('over')).toMatchObject({
+      removed: 1,
+      created: 0,
+      findings: [{ code: 'UNFINISHED_UPLOAD', count: 1 }],
+    });
     expect(await rig.host.find(asset)).toBeNull();
     expect(await rig.host.find(elsewhere)).not.toBeNull();
     expect(await rig.records()).toEqual([]);

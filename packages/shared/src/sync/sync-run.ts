@@ -12,6 +12,7 @@ export interface SyncFinding {
     | 'SNAPSHOT_REFUSED'
     | 'MARK_LOST'
     | 'UNFINISHED_UPLOAD'
+    | 'UNWELCOME_UPLOAD'
     | 'ASSET_UNREADABLE';
   severity: Severity;
   message: string;
