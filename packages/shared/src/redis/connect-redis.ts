@@ -7,6 +7,7 @@ import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
 import { redisErrorKind } from './redis-error.js';
 import { SentinelConnector } from './sentinel-connector.js';
+import { settleConnect } from './settle-connect.js';
 
 /** What `connectRedis` gives: a Cluster where the settings name its nodes, else a client of one server. */
 export type RedisClient = Redis | Cluster;
@@ -101,8 +102,8 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         sentinelRetryStrategy: reconnectDelay,
       });
     }
-    case 'cluster':
-      return new Cluster([...connection.nodes], {
+    case 'cluster': {
+      const cluster = new Cluster([...connection.nodes], {
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout: 2_000,
@@ -111,6 +112,8 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
+      return settleConnect(cluster);
+    }
   }
 }
 
