@@ -21,6 +21,12 @@ async function openBench(parts: { above: number; bytes: number }) {
 const failures: [string, Fault, number, string][] = [
   ['a 500', { kind: 'error', status: 500, match }, 502, 'HOST_REJECTED'],
   ['a 400', { kind: 'error', status: 400, match }, 502, 'HOST_REJECTED'],
+  [
+    'a refusal for its size',
+    { kind: 'error', status: 400, message: 'File size too large. Got 2. Maximum is 1.', match },
+    413,
+    'HOST_LIMIT',
+  ],
   ['an early 400', { kind: 'early-error', match }, 502, 'HOST_REJECTED'],
   ['a 503 in HTML', { kind: 'html', status: 503, match }, 502, 'HOST_REJECTED'],
   ['a 504 in HTML', { kind: 'html', status: 504, match }, 504, 'HOST_TIMEOUT'],

@@ -43,6 +43,12 @@ async function putUntilOpen(host: MediaHost): Promise<number> {
 
 const closed = (host: MediaHost) => vi.waitFor(() => expect(host.health().circuit).toBe('closed'), 5_000);
 
+/** Beyond what the plan allows, by the host's own word and by that of a proxy before it. */
+const tooLarge: Fault[] = [
+  { kind: 'error', status: 400, message: 'File size too large. Got 2. Maximum is 1.' },
+  { kind: 'html', status: 413 },
+];
+
 const deaths: [string, Fault, string][] = [
   ['is silent', { kind: 'silence', ms: 2_000, count: null }, 'HOST_TIMEOUT'],
   ['answers 500', { kind: 'error', count: null }, 'HOST_REJECTED'],
@@ -124,6 +130,10 @@ it('stays in use whatever it refuses, however slow one client is, and while it o
   const { host, emulator } = await guardedHost();
   await emulator.faults.add({ kind: 'early-error', match: { endpoint: 'upload' }, count: 10 });
   for (let tries = 0; tries < 10; tries += 1) await put(host);
+  for (const refusal of tooLarge) {
+    await emulator.faults.add({ ...refusal, count: 10 });
+    for (let tries = 0; tries < 10; tries += 1) expect(await put(host)).toMatchObject({ code: 'HOST_LIMIT' });
+  }
   await emulator.faults.add({ kind: 'rate-limit', match: { endpoint: 'upload' }, count: 10 });
   for (let tries = 0; tries < 10; tries += 1) await put(host);
   await emulator.faults.add({ kind: 'silence', ms: 1_000, count: null });
