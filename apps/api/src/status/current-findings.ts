@@ -5,6 +5,7 @@ import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/
 import { countWorkers, type WorkerSources } from './count-workers.js';
 import { pausedQueues } from './paused-queues.js';
 import type { ServerWatch } from './server-watch.js';
+import { syncNotTaken } from './sync-not-taken.js';
 
 export interface FindingSources extends WorkerSources {
   serverWatch: Pick<ServerWatch, 'current'>;
@@ -40,10 +41,11 @@ export async function currentFindings(
   const { serverWatch, diskFinding, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, sync, freeBytes] = await Promise.all([
+  const [server, workers, paused, notTaken, sync, freeBytes] = await Promise.all([
     serverWatch.current(),
     asked(countWorkers(sources)),
     asked(pausedQueues(sources.queues)),
+    asked(syncNotTaken(sources.queues)),
     asked(syncState.readStatus()),
     asked(host.freeBytes()),
   ]);
@@ -52,7 +54,7 @@ export async function currentFindings(
     ...server.findings,
     ...(diskFinding === null ? [] : [diskFinding]),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
-    ...(workers === 0 ? [noWorker] : []),
+    ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
     ...(paused ?? []),
     ...ofSync,
   ];

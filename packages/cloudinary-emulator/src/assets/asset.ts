@@ -1,8 +1,6 @@
 /** The three kinds that Cloudinary stores; audio is `video`. */
 export type ResourceType = 'image' | 'video' | 'raw';
 
-const resourceTypes: readonly ResourceType[] = ['image', 'video', 'raw'];
-
 /**
  * One stored asset. Never changed in place: every edit makes a new object, so that the search index may
  * keep an older one. Times are unix seconds, as the API has no finer ones.
