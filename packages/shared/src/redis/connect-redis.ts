@@ -3,6 +3,7 @@ import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
+import { catchAsking } from './catch-asking.js';
 import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
 import { redisErrorKind } from './redis-error.js';
@@ -112,7 +113,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
-      return settleConnect(cluster);
+      return catchAsking(settleConnect(cluster));
     }
   }
 }

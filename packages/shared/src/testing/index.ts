@@ -2,6 +2,7 @@ export { cutClients } from './cut-clients.js';
 export { aRecord } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
+export { startMovingSlot, type MovingSlot } from './moving-slot.js';
 export { onePixelPng } from './one-pixel-png.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
 export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
