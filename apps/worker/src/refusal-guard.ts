@@ -19,6 +19,8 @@ export interface RefusalGuard {
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
+/** A refusal lasts until somebody mends it, and the worker rests many times a minute. */
+const QUIET_MS = 60_000;
 
 /** What the next command will meet as well; an outage ends the connection, and ioredis waits by itself. */
 const lasting: ReadonlySet<RedisErrorKind> = new Set(['refused', 'demoted', 'credentials']);
@@ -31,7 +33,14 @@ export function createRefusalGuard(worker: Pausable, log: Logger): RefusalGuard 
   let pauseMs = FIRST_PAUSE_MS;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let logged: { kind: RedisErrorKind; at: number } | undefined;
 
+  const logResting = (kind: RedisErrorKind): void => {
+    const now = performance.now();
+    if (logged?.kind === kind && now - logged.at < QUIET_MS) return;
+    logged = { kind, at: now };
+    log.warn('worker.resting', { kind, pauseMs });
+  };
   const resume = (): void => {
     timer = undefined;
     void worker.resume();
@@ -41,7 +50,7 @@ export function createRefusalGuard(worker: Pausable, log: Logger): RefusalGuard 
       if (stopped || timer !== undefined) return;
       const kind = redisErrorKind(error);
       if (!lasting.has(kind)) return;
-      log.warn('worker.resting', { kind, pauseMs });
+      logResting(kind);
       void worker.pause(true);
       timer = setTimeout(resume, pauseMs);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

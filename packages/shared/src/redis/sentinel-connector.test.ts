@@ -60,6 +60,20 @@ it('leaves no connection to a sentinel when it is closed while it waits for its 
   await vi.waitFor(() => expect(open()).toBe(0), { timeout: 10_000 });
 });
 
+it('prints nothing past the log when every sentinel is gone', async () => {
+  const { links, connection } = await linkedSentinels();
+  const printed = vi.spyOn(console, 'error').mockReturnValue();
+  onTestFinished(() => printed.mockRestore());
+  const client = connectRedis(connection, 'background', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 20_000 });
+  const open = (): number => links.reduce((sum, link) => sum + link.size(), 0);
+  await vi.waitFor(() => expect(open()).toBeGreaterThanOrEqual(links.length), { timeout: 10_000 });
+  await Promise.all(links.map((link) => link.close()));
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  expect(printed).not.toHaveBeenCalled();
+});
+
 it('keeps every client through a failover that is told of while it asks for the master', async () => {
   const { servers, links, connection } = await linkedSentinels();
   const clients = Array.from({ length: CLIENTS }, () => connectRedis(connection, 'background', silentLogger));
