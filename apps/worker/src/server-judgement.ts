@@ -32,7 +32,7 @@ export function createServerJudgement({ redis, settings, onFacts, log }: Judgeme
 
   const judge = async (): Promise<void> => {
     try {
-      const facts = await readServerFacts(serverOf(redis, redisKeys(settings.prefix).barrier));
+      const facts = await readServerFacts(await serverOf(redis, redisKeys(settings.prefix).barrier));
       onFacts(facts);
       if (facts.runId !== '') serverRun = facts.runId;
       if (await fsync.consider(facts)) judgedAt = performance.now();

@@ -1,7 +1,10 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { readSettings } from '@holdfast/shared/config';
 import { silentLogger, type LogFields } from '@holdfast/shared/logging';
-import { startRedisSandbox } from '@holdfast/shared/testing';
+import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
+import { startMovingSlot, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
+import { createServerWatch } from './server-watch.js';
 
 it('tells of a server that was changed while it runs within seconds, and when it is mended', async () => {
   const redis = await startRedisSandbox();
@@ -41,3 +44,22 @@ it('logs what is wrong with the server, not only that something is', async () =>
   await api.close();
   await redis.close();
 }, 15_000);
+
+it('judges the server that holds our keys now, after their slot has moved', async () => {
+  const slots = await startMovingSlot(redisKeys(readSettings({}).redis.prefix).barrier);
+  onTestFinished(() => slots.close());
+  await slots.to.client.config('SET', 'appendfsync', 'no');
+  const { redis, durability } = readSettings({ ...slots.env, DURABILITY_REPLICAS: '0' });
+  const client = connectRedis(redis.connection, 'request', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  await new Promise<void>((resolve) => void client.once('ready', () => resolve()));
+  const watch = createServerWatch({ redis: client, settings: { redis, durability }, log: silentLogger });
+  onTestFinished(() => watch.close());
+  const codes = async (): Promise<string[]> => (await watch.current()).findings.map(({ code }) => code);
+  expect(await codes()).toEqual([]);
+  await slots.finish();
+  await vi.waitFor(async () => expect(await codes()).toEqual(['FSYNC_EVERYSEC']), {
+    timeout: 8_000,
+    interval: 200,
+  });
+}, 20_000);

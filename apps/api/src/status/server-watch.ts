@@ -38,7 +38,7 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
   let reading: Promise<void> | undefined;
 
   const look = async (): Promise<void> => {
-    facts = await readServerFacts(serverOf(redis, redisKeys(settings.redis.prefix).barrier));
+    facts = await readServerFacts(await serverOf(redis, redisKeys(settings.redis.prefix).barrier));
     readAt = performance.now();
     const known = new Set(findings.map(({ code }) => code));
     findings = serverFindings(facts, settings.durability);
