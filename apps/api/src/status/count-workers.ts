@@ -5,7 +5,7 @@ import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 export interface WorkerSources {
   settings: Pick<Settings, 'redis'>;
   redis: { request: RedisClient };
-  keys: Pick<RedisKeys, 'workers'>;
+  keys: Pick<RedisKeys, 'workers' | 'queue'>;
   queues: Pick<MediaQueues, 'queues'>;
 }
 

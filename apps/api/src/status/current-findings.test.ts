@@ -71,28 +71,21 @@ it('names the queues that are paused, until they are resumed', async () => {
   expect(await told()).toBeUndefined();
 });
 
-it.each([
-  ['waits', 0],
-  ['was put off', 1_000],
-])(
-  'tells of a sync that %s though a worker is alive, and of none that is new or runs',
-  async (_how, delay) => {
-    const api = await anApi();
-    const { deps } = api;
-    await deps.redis.request.zadd(deps.keys.workers, Date.now() + 60_000, 'a worker');
-    const counted = vi.spyOn(deps.queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
-    onTestFinished(() => counted.mockRestore());
-    const told = async (): Promise<boolean> =>
-      (await healthOf(api)).findings.some(({ code }) => code === 'SYNC_NOT_TAKEN');
-    const { sync } = deps.queues.queues;
-    await sync.add('sync', {}, { delay });
-    expect(await told()).toBe(false);
-    await sync.add('sync', {}, { delay, timestamp: Date.now() - 200_000 });
-    // Of those that wait the oldest is asked about, which this one is not: it came last.
-    if (delay === 0)
-      await deps.redis.request.rpoplpush(deps.keys.queue('sync', 'wait'), deps.keys.queue('sync', 'wait'));
-    expect(await told()).toBe(true);
-    await deps.redis.request.lpush(deps.keys.queue('sync', 'active'), 'a sync that runs');
-    expect(await told()).toBe(false);
-  },
-);
+it('tells of a sync that is overdue though a worker is alive, and of none that is put off or runs', async () => {
+  const api = await anApi();
+  const { keys, redis: clients, queues } = api.deps;
+  await clients.request.zadd(keys.workers, Date.now() + 60_000, 'a worker');
+  const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
+  onTestFinished(() => counted.mockRestore());
+  const told = async (): Promise<boolean> =>
+    (await healthOf(api)).findings.some(({ code }) => code === 'SYNC_NOT_TAKEN');
+  const { sync } = queues.queues;
+  // As one that the host has kept waiting for an hour: old, and not due yet.
+  const old = { timestamp: Date.now() - 3_600_000 };
+  const { id = '' } = await sync.add('sync', {}, { ...old, delay: 3_610_000 });
+  expect(await told()).toBe(false);
+  await clients.request.zadd(keys.queue('sync', 'delayed'), (Date.now() - 200_000) * 0x1000, id);
+  expect(await told()).toBe(true);
+  await clients.request.lpush(keys.queue('sync', 'active'), 'a sync that runs');
+  expect(await told()).toBe(false);
+});

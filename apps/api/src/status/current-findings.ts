@@ -45,7 +45,7 @@ export async function currentFindings(
     serverWatch.current(),
     asked(countWorkers(sources)),
     asked(pausedQueues(sources.queues)),
-    asked(syncNotTaken(sources.queues)),
+    asked(syncNotTaken(sources)),
     asked(syncState.readStatus()),
     asked(host.freeBytes()),
   ]);

@@ -1,5 +1,5 @@
 import type { Finding } from '@holdfast/shared/durability';
-import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { WorkerSources } from './count-workers.js';
 
 /** A worker's watch needs a minute to notice a lost wake-up, and as long to make dead connections anew. */
 const TAKEN_WITHIN_MS = 150_000;
@@ -11,14 +11,19 @@ const notTaken: Finding = {
   fix: 'Resume the queue "sync" in Bull Board where it is paused; else restart the workers, and report what they log.',
 };
 
-/** A sync that is due for long while none runs: those of a fleet run one at a time. Rejects when Redis does not serve. */
-export async function syncNotTaken({ queues: { sync } }: Pick<MediaQueues, 'queues'>): Promise<Finding[]> {
-  const [active, first] = await Promise.all([
-    sync.getActiveCount(),
-    sync.getJobs(['wait', 'prioritized', 'delayed'], 0, 0, true),
+/** BullMQ's score of a delayed job is the time when it is due, followed by 12 bits of its own. */
+const SCORE_OF_A_MILLISECOND = 0x1000;
+
+/**
+ * A sync that is due for long while none runs: those of a fleet run one at a time. Only workers end a delay, so where none takes
+ * the queue the next run of the schedule, or one after uploads, stays delayed past its time. A job that was handed back is due
+ * when its new delay ends, however old it is. Rejects when Redis does not serve.
+ */
+export async function syncNotTaken({ queues, redis, keys }: WorkerSources): Promise<Finding[]> {
+  const [active, [, score = Infinity]] = await Promise.all([
+    queues.queues.sync.getActiveCount(),
+    redis.request.zrange(keys.queue('sync', 'delayed'), '0', '0', 'WITHSCORES'),
   ]);
-  const latest = Date.now() - TAKEN_WITHIN_MS;
-  // A job may be gone between its list and its data.
-  const isDue = first.some((job) => (job?.timestamp ?? Infinity) + (job?.delay ?? 0) < latest);
-  return active === 0 && isDue ? [notTaken] : [];
+  const dueAt = Number(score) / SCORE_OF_A_MILLISECOND;
+  return active === 0 && dueAt < Date.now() - TAKEN_WITHIN_MS ? [notTaken] : [];
 }
