@@ -35,6 +35,18 @@ it.each([
   expect([client.status, made.status]).toEqual(['end', 'end']);
 });
 
+it('ends a Cluster client, or connects it again, that is told so while it looks up its nodes', async () => {
+  const { redis } = readSettings({ REDIS_CLUSTER_NODES: `127.0.0.1:${String(await freePort())}` });
+  const open = (): RedisClient => connectRedis(redis.connection, 'queue', silentLogger);
+  const [ending, again] = [open(), open()];
+  onTestFinished(() => again.disconnect());
+  const told = Promise.all([once(ending, 'end'), once(again, 'reconnecting')]);
+  ending.disconnect();
+  again.disconnect(true);
+  await told;
+  await once(again, 'connecting');
+});
+
 it('leaves a client that is told to connect again to its next try', async () => {
   const client = await connectToNobody('REDIS_URL', 'redis://');
   await once(client, 'reconnecting');

@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 
 /** What ioredis keeps to itself. */
 interface Inside {
@@ -21,8 +21,11 @@ export function endCompletely<Client extends Redis | Cluster>(client: Client): C
   const disconnect = client.disconnect.bind(client);
   client.disconnect = (reconnect = false) => {
     const waits = !reconnect && (inside.reconnectTimeout ?? null) !== null;
+    // A Cluster that is told so while it looks up its nodes is the same: it has no connection yet.
+    const looksUp =
+      client instanceof Cluster && client.status === 'connecting' && client.nodes().length === 0;
     disconnect(reconnect);
-    if (!waits) return;
+    if (!waits && !looksUp) return;
     if (inside.handleCloseEvent !== undefined) {
       inside.handleCloseEvent();
       return;
