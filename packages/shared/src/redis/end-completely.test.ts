@@ -45,6 +45,7 @@ it('ends a Cluster client, or connects it again, that is told so while it looks 
   again.disconnect(true);
   await told;
   await once(again, 'connecting');
+  expect(ending.status).toBe('end');
 });
 
 it('leaves a client that is told to connect again to its next try', async () => {
