@@ -68,9 +68,10 @@ describe('dates that are none', () => {
     expect(readFilePage({ resources: [file] }).files).toEqual([{ name: 'a', bytes: 1, storedAt: version }]);
   });
 
-  it('cannot be mended where the version is no time', () => {
-    expect(() => readPage({ resources: [{ ...listed('sea'), version: 1e15 }] })).toThrow(
-      expect.objectContaining({ code: 'HOST_REJECTED' }) as Error,
-    );
+  it.each([
+    [1e15, '9999-12-31T23:59:59Z'],
+    [-1, '1970-01-01T00:00:00Z'],
+  ])('become the nearest time where the version is none either: %d', (given, date) => {
+    expect(readAsset({ ...listed('sea'), version: given, created_at: 'then' }).asset.createdAt).toBe(date);
   });
 });

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetPage, HostAsset, HostFile } from '../media-host.js';
-import { isReadableDate, LAST_SECOND, soundDate } from './sound-date.js';
+import { isReadableDate, soundDate } from './sound-date.js';
 
 const pairs = z.record(z.string(), z.unknown());
 
@@ -13,7 +13,7 @@ const assetReply = z.object({
   public_id: z.string(),
   resource_type: z.enum(resourceTypes),
   format: z.string().nullish(),
-  version: z.number().min(0).max(LAST_SECOND),
+  version: z.number(),
   // Whatever stands there, see `soundDate`.
   created_at: z.unknown().optional(),
   uploaded_at: z.unknown().optional(),

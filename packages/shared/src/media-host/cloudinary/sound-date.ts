@@ -1,5 +1,5 @@
 /** Of the year 9999: later times have no date that a record can carry. In unix seconds, as the host counts versions. */
-export const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1_000;
+const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1_000;
 
 /** Whether records can carry it. */
 export function isReadableDate(text: unknown): text is string {
@@ -10,7 +10,8 @@ export function isReadableDate(text: unknown): text is string {
 
 /**
  * A date of the host, or where it is none the time of its version, which is that of the last upload in unix seconds: one
- * garbled date must not keep a sync from all other assets, nor make a media look missing.
+ * garbled date must not keep a sync from all other assets, nor make a media look missing. A version that is no time either
+ * counts as the nearest one.
  */
 export function soundDate(text: unknown, version: number): string {
   return isReadableDate(text) ? text : isoSeconds(version);
@@ -18,5 +19,6 @@ export function soundDate(text: unknown, version: number): string {
 
 /** As the host writes times: without milliseconds. */
 function isoSeconds(seconds: number): string {
-  return `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
+  const sound = Math.min(Math.max(seconds, 0), LAST_SECOND);
+  return `${new Date(sound * 1_000).toISOString().slice(0, 19)}Z`;
 }
