@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
-import { removeRecord } from '@holdfast/shared/removal';
 import { manifestName, partName, snapshotPrefix, groupFiles } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
@@ -82,104 +79,6 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(await rig.catalog.isTombstoned(idOf(gone))).toBe(true);
     expect(await rig.host.find(gone)).toBeNull();
     expect((await rig.catalog.find(idOf(going)))?.status).toBe('deleting');
-    expect((await rig.find(stays))?.status).toBe('verified');
-  });
-
-  it('never shows what was deleted after the snapshot, also not before the host was listed', async () => {
-    const rig = await open(kind);
-    const [gone, stays] = [await rig.upload(), await rig.upload()];
-    await rig.sync();
-    const record = rig.recordOf(gone);
-    await rig.catalog.beginDelete(record.id);
-    expect(await removeRecord(rig, record, AbortSignal.timeout(5_000))).toBe('removed');
-    await rig.redis.flushall();
-
-    const shown: unknown[] = [];
-    const host: MediaHost = {
-      ...rig.host,
-      list: async (request) => {
-        shown.push([await rig.catalog.find(record.id), (await rig.find(stays))?.status]);
-        return rig.host.list(request);
-      },
-    };
-    await rig.worker({ host })({ trigger: 'recovery', mode: 'full', runId: 'r' });
-    expect(shown[0]).toEqual([null, 'verified']);
-    expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
-    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', missing: 0, listed: 1 });
-    expect(await rig.records()).toHaveLength(1);
-  });
-
-  it('finishes a deletion that the host had noted and not yet done', async () => {
-    const rig = await open(kind);
-    const asset = await rig.upload();
-    const { id } = rig.recordOf(asset);
-    await rig.sync();
-    await rig.catalog.beginDelete(id);
-    await rig.deletionNotes.add(id, AbortSignal.timeout(5_000));
-    await rig.redis.flushall();
-
-    expect(await recover(rig)).toMatchObject({ result: 'ok', removed: 1 });
-    expect(await rig.host.find(asset)).toBeNull();
-    expect(await rig.catalog.find(id)).toBeNull();
-  });
-
-  it('does not bring back what is being deleted while Redis is emptied and the snapshot is loaded', async () => {
-    const rig = await open(kind);
-    const [doomed, stays] = [await rig.upload(), await rig.upload()];
-    await rig.sync();
-    const record = rig.recordOf(doomed);
-    await rig.catalog.beginDelete(record.id);
-    const host: MediaHost = {
-      ...rig.host,
-      // The slow answer of a host: all of the recovery falls into it.
-      find: async (ref, signal) => {
-        const asset = await rig.host.find(ref, signal);
-        await rig.redis.flushall();
-        await recover(rig);
-        return asset;
-      },
-    };
-    expect(await removeRecord({ ...rig, host }, record, AbortSignal.timeout(20_000))).toBe('removed');
-    expect(await rig.catalog.find(record.id)).toBeNull();
-    expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
-    expect((await rig.find(stays))?.status).toBe('verified');
-  });
-
-  it('brings back nothing that was deleted while the host took no notes', async () => {
-    const rig = await open(kind);
-    const gone = await rig.upload();
-    await rig.sync();
-    const record = rig.recordOf(gone);
-    await rig.catalog.beginDelete(record.id);
-    const deletionNotes = { add: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) };
-    const removal = removeRecord({ ...rig, deletionNotes }, record, AbortSignal.timeout(5_000));
-    await expect(removal).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
-    // The note is still to come, so the deletion is not over.
-    expect((await rig.catalog.find(record.id))?.status).toBe('deleting');
-    await rig.redis.flushall();
-    await recover(rig);
-    expect((await rig.catalog.find(record.id))?.status ?? 'missing').toBe('missing');
-    expect(await rig.host.find(gone)).toBeNull();
-  });
-
-  it('lets stay deleted what a Redis without its last writes shows again', async () => {
-    const rig = await open(kind);
-    const [gone, stays] = [await rig.upload(), await rig.upload()];
-    await rig.sync();
-    const names = await rig.redis.keys('*');
-    const values = await Promise.all(names.map((name) => rig.redis.dumpBuffer(name)));
-    const record = rig.recordOf(gone);
-    await rig.catalog.beginDelete(record.id);
-    await removeRecord(rig, record, AbortSignal.timeout(5_000));
-    await rig.redis.flushall();
-    for (const [index, name] of names.entries()) await rig.redis.restore(name, 0, values[index] ?? '');
-    expect((await rig.catalog.find(record.id))?.status).toBe('verified');
-
-    // As after the start of another server.
-    await rig.sync({ trigger: 'startup', mode: 'incremental' });
-    expect((await rig.catalog.find(record.id))?.status).toBe('deleting');
-    expect(await removeRecord(rig, record, AbortSignal.timeout(5_000))).toBe('elsewhere');
-    expect(await rig.catalog.find(record.id)).toBeNull();
     expect((await rig.find(stays))?.status).toBe('verified');
   });
 
