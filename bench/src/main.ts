@@ -1,6 +1,7 @@
 /** `npm run bench -- [row …] [--large] [--quick] [--json]`: measures, prints a table, writes nothing else. */
 import { cpus } from 'node:os';
-import { argumentsOrExit } from './read-arguments.js';
+import { argumentsOrExit } from '@holdfast/shared/lifecycle';
+import { readArguments, usage } from './read-arguments.js';
 import { renderTable, type RowResult } from './report.js';
 import type { RowOptions } from './row.js';
 import { rows, type RowName } from './rows.js';
@@ -32,7 +33,7 @@ async function measure(row: RowName, options: RowOptions): Promise<RowResult> {
   }
 }
 
-const { chosen, options } = argumentsOrExit();
+const { chosen, options } = argumentsOrExit(readArguments, usage);
 const results: RowResult[] = [];
 for (const row of chosen) results.push(await measure(row, options));
 

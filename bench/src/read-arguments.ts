@@ -34,16 +34,3 @@ export function readArguments(args: readonly string[]): BenchArguments | undefin
   if (unknown.length > 0) throw new Error(`No row ${unknown.join(', ')}. There are: ${rowNames.join(', ')}`);
   return { chosen: positionals.length === 0 ? rowNames : (positionals as RowName[]), options: given };
 }
-
-/** Those of this process. Prints the usage and ends it where nothing is to be done: code 0 for help, 2 for what makes no sense. */
-export function argumentsOrExit(): BenchArguments {
-  try {
-    const given = readArguments(process.argv.slice(2));
-    if (given !== undefined) return given;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    process.exit(2);
-  }
-  process.stdout.write(usage);
-  process.exit(0);
-}

@@ -2,12 +2,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { argumentsOrExit } from '@holdfast/shared/lifecycle';
 import { checkRun } from './check/check-run.js';
-import { argumentsOrExit } from './read-arguments.js';
+import { readArguments, usage } from './read-arguments.js';
 import { renderReport } from './report.js';
 import { runChaos } from './run-chaos.js';
 
-const { seconds, seed, everyMs, uploaders, editors, keep } = argumentsOrExit();
+const { seconds, seed, everyMs, uploaders, editors, keep } = argumentsOrExit(readArguments, usage);
 const command = `npm run chaos -- --seconds ${String(seconds)} --seed ${String(seed)} --every ${String(everyMs)} --uploaders ${String(uploaders)} --editors ${String(editors)}`;
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-chaos-'));

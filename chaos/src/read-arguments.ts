@@ -44,16 +44,3 @@ export function readArguments(args: readonly string[]): ChaosArguments | undefin
     keep: values.keep,
   };
 }
-
-/** Those of this process. Prints the usage and ends it where nothing is to be done: code 0 for help, 2 for what makes no sense. */
-export function argumentsOrExit(): ChaosArguments {
-  try {
-    const given = readArguments(process.argv.slice(2));
-    if (given !== undefined) return given;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    process.exit(2);
-  }
-  process.stdout.write(usage);
-  process.exit(0);
-}

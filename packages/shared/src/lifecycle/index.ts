@@ -1,4 +1,5 @@
 export { abortReason, isAborted, onAbort } from './abort-signal.js';
+export { argumentsOrExit } from './arguments-or-exit.js';
 export { listenOn, type Address } from './listen-on.js';
 export { onceEach } from './once-each.js';
 export { runMain } from './run-main.js';
