@@ -57,6 +57,22 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect((await rig.host.find(asset))?.context).toEqual(asset.context);
   });
 
+  it('writes no mark on another asset that took the name meanwhile', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload();
+    await rig.sync();
+    await rig.host.annotate(asset, { context: { note: 'others were here' }, tags: asset.tags });
+    let looks = 0;
+    const find: typeof rig.host.find = async (ref, signal) => {
+      const found = await rig.host.find(ref, signal);
+      looks += 1;
+      return found === null || looks === 1 ? found : { ...found, assetId: 'another' };
+    };
+    await rig.worker({ host: { ...rig.host, find } })({ mode: 'full', runId: 'r' });
+    expect(looks).toBe(2);
+    expect((await rig.host.find(asset))?.context).toEqual({ note: 'others were here' });
+  });
+
   it('takes in what people wrote in place of the mark', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Ours', description: 'Ours, too', tags: ['sea'] });
