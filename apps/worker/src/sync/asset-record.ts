@@ -36,7 +36,7 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
     category,
     tags,
     revision,
-    updatedAt: revision === stored.revision ? stored.updatedAt : fields.updatedAt,
+    updatedAt: fields.updatedAt,
     publicId,
     resourceType,
     assetId,

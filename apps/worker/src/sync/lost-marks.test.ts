@@ -57,6 +57,24 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect((await rig.host.find(asset))?.context).toEqual(asset.context);
   });
 
+  it('takes in an edit, and keeps how the media came in where the mark was altered with it', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Ours' });
+    await rig.sync();
+    const before = await rig.find(asset);
+    const { hf_sha256: _, ...rest } = asset.context;
+    const context = { ...rest, title: 'Theirs', hf_created: '1', hf_name: 'tother.png' };
+    await rig.host.annotate(asset, { context, tags: asset.tags });
+    await rig.sync();
+    const { checksum, createdAt, filename } = before ?? {};
+    const edited = { title: 'Theirs', revision: 2, checksum, createdAt, filename };
+    expect(await rig.find(asset)).toMatchObject(edited);
+    await pushRecord(rig, rig.recordOf(asset).id, AbortSignal.timeout(5_000));
+    await sandbox.client.flushall();
+    await rig.sync();
+    expect(await rig.find(asset)).toMatchObject(edited);
+  });
+
   it('writes no mark on another asset that took the name meanwhile', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();
