@@ -11,7 +11,7 @@ import { loadDeletions } from './load-deletions.js';
 export async function repeatDeletions({ deps, running, token, signal, log }: SyncSession): Promise<void> {
   const { host, redis, keys, settings } = deps;
   const { folder } = settings.host;
-  if (running.run.trigger !== 'startup' || running.run.dryRun || !settings.sync.snapshots) return;
+  if (running.run.trigger !== 'startup' || !settings.sync.snapshots) return;
   try {
     const files = await host.listFiles(snapshotPrefix(folder), signal);
     await loadDeletions(files, { redis, keys, folder, token, log });
