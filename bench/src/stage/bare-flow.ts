@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import type { CleanUp } from './clean-up.js';
 import { startBareWorker } from './bare-programs.js';
+import type { Program } from './program.js';
 
 const PREFIX = 'bare';
 
@@ -12,6 +13,8 @@ export interface BareFlow {
   add(): Promise<string>;
   completed(): Promise<number>;
   clear(): Promise<void>;
+  url: string;
+  worker: Program;
   connection: { host: string; port: number; db: number };
   prefix: string;
 }
@@ -22,12 +25,14 @@ export async function startBareFlow(
   cleanUp: CleanUp,
 ): Promise<BareFlow> {
   const url = `${sandbox.url}/1`;
-  await startBareWorker(url, folder, cleanUp);
+  const worker = await startBareWorker(url, folder, cleanUp);
   const redis = new Redis(url, { maxRetriesPerRequest: null });
   cleanUp.defer(() => redis.quit());
   const flows = new FlowProducer({ connection: redis, prefix: PREFIX });
   cleanUp.defer(() => flows.close());
   return {
+    url,
+    worker,
     add: async () => {
       const { job } = await flows.add({
         name: 'verify',
