@@ -19,14 +19,8 @@ async function warningsAtStart(env: Environment): Promise<string[]> {
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const warnings: string[] = [];
   const log: Logger = { ...silentLogger, warn: (event) => warnings.push(event) };
-  const settings = readSettings({
-    REDIS_URL: redis.url,
-    DATA_DIR: folder,
-    PORT: '0',
-    ALLOW_ANONYMOUS: 'true',
-    ...env,
-  });
-  const service = apiService(settings, log, {});
+  const all = { REDIS_URL: redis.url, DATA_DIR: folder, PORT: '0', ALLOW_ANONYMOUS: 'true', ...env };
+  const service = apiService(readSettings(all), log, all);
   await service.start();
   await service.stop(AbortSignal.timeout(5_000));
   return warnings;
@@ -46,3 +40,10 @@ it.each([
     expect((await warningsAtStart(env)).includes('http.no_public_url')).toBe(expected);
   },
 );
+
+it.each([
+  ['CLOUDINARY_URI', true],
+  ['SOMETHING_ELSE', false],
+])('warns of settings under a wrong name: %s: %j', async (name, expected) => {
+  expect((await warningsAtStart({ [name]: 'x' })).includes('config.unread_setting')).toBe(expected);
+});

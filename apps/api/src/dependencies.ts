@@ -1,5 +1,5 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
-import type { Environment, Settings } from '@holdfast/shared/config';
+import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
 import { createBarrier, type Barrier, type Finding } from '@holdfast/shared/durability';
 import {
   createIntents,
@@ -26,6 +26,7 @@ import { createPublicAddress, type PublicAddress } from './http/public-address.j
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
+import { unreadSettingFindings } from './status/unread-setting-findings.js';
 import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
@@ -52,7 +53,7 @@ export interface Dependencies {
   syncState: SyncState;
   serverWatch: ServerWatch;
   /** Null where the disk is as it should be, or does not matter. */
-  diskFinding: Finding | null;
+  startFindings: readonly Finding[];
   rebuilding: Rebuilding;
   mediaWatch: MediaWatch;
   uploads: Uploads;
@@ -91,6 +92,9 @@ export async function openDependencies(
   await serverWatch.current();
   const diskFinding = await ephemeralDiskFinding(settings, env);
   if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });
+  const unread = unreadSettings(env);
+  for (const setting of unread) log.warn('config.unread_setting', { setting });
+  const startFindings = [...(diskFinding === null ? [] : [diskFinding]), ...unreadSettingFindings(unread)];
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
   const syncState = createSyncState(request, keys);
@@ -147,7 +151,7 @@ export async function openDependencies(
     ),
     syncState,
     serverWatch,
-    diskFinding,
+    startFindings,
     rebuilding,
     mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred }),
     uploads,

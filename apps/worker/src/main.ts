@@ -1,4 +1,4 @@
-import { readSettings } from '@holdfast/shared/config';
+import { readSettings, unreadSettings } from '@holdfast/shared/config';
 import { runMain, runUntilSignal } from '@holdfast/shared/lifecycle';
 import { createLogger } from '@holdfast/shared/logging';
 import { createWorkerProcess } from './worker-process.js';
@@ -6,6 +6,7 @@ import { createWorkerProcess } from './worker-process.js';
 await runMain(async () => {
   const settings = readSettings(process.env);
   const log = createLogger(settings.log, { process: 'worker' });
+  for (const setting of unreadSettings(process.env)) log.warn('config.unread_setting', { setting });
   const worker = await createWorkerProcess(settings, log);
   await runUntilSignal(worker, { log, shutdownTimeoutMs: settings.shutdownTimeoutMs });
   log.info('worker.started', { pid: process.pid });

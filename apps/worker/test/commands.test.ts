@@ -85,6 +85,9 @@ describe('the commands', () => {
     const { exitCode, report } = await checkConfig(env, never);
     expect(exitCode).toBe(0);
     expect(JSON.stringify(report)).not.toContain(secret);
+    expect(report).toMatchObject({ unread: [] });
+    const slip = await checkConfig({ ...env, UPLOAD_MAX_BYTE: '5' }, never);
+    expect(slip.report).toMatchObject({ unread: [{ name: 'UPLOAD_MAX_BYTE', meant: 'UPLOAD_MAX_BYTES' }] });
     const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };
     expect(() => checkConfig(wrong, never)).toThrow('problem(s) in the configuration');
   });

@@ -9,8 +9,8 @@ import { syncNotTaken } from './sync-not-taken.js';
 
 export interface FindingSources extends WorkerSources {
   serverWatch: Pick<ServerWatch, 'current'>;
-  /** Null where the disk is as it should be, or does not matter. */
-  diskFinding: Finding | null;
+  /** What was found at the start and stays so until the next one: of the disk and of the settings. */
+  startFindings: readonly Finding[];
   syncState: Pick<SyncState, 'readStatus'>;
   host: Pick<MediaHost, 'freeBytes'>;
 }
@@ -32,13 +32,13 @@ const storageFull: Finding = {
 };
 
 /**
- * Everything that an operator should know now: of the Redis server, the disk, the workers, the queues and the last sync.
+ * Everything that an operator should know now: of the Redis server, the disk, the settings, the workers, the queues and the last sync.
  * `budget`: the calls that the host granted, as the syncs were told last.
  */
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
-  const { serverWatch, diskFinding, syncState, host } = sources;
+  const { serverWatch, startFindings, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
   const [server, workers, paused, notTaken, sync, freeBytes] = await Promise.all([
@@ -52,7 +52,7 @@ export async function currentFindings(
   const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
   const findings = [
     ...server.findings,
-    ...(diskFinding === null ? [] : [diskFinding]),
+    ...startFindings,
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
     ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
     ...(paused ?? []),

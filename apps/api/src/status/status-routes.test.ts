@@ -81,6 +81,19 @@ describe('database/status', () => {
     await careless.close();
   });
 
+  it('names variables that look like a setting under a wrong name, and not their values', async () => {
+    const own = await startApi(redis, { CLOUDINARY_URI: 'cloudinary://k:not-to-be-shown@demo' });
+    const { body } = await own.call('GET', '/api/media/database/status');
+    expect(body.storage.findings).toContainEqual({
+      code: 'UNREAD_SETTING',
+      severity: 'notice',
+      message: expect.stringContaining('CLOUDINARY_URI (CLOUDINARY_URL?)'),
+      fix: expect.any(String),
+    });
+    expect(JSON.stringify(body)).not.toContain('not-to-be-shown');
+    await own.close();
+  });
+
   it('shows what a full sync found, until another full one', async () => {
     const own = await startApi(redis, { DATA_DIR: folder });
     const finding = { code: 'MASS_MISSING', severity: 'error', message: 'm', fix: 'f', count: 30, ids: [] };

@@ -58,7 +58,7 @@ export async function startApi(
     PORT: '0',
     ...env,
   });
-  const deps = await openDependencies(settings, log, {});
+  const deps = await openDependencies(settings, log, env);
   await readyOrRefused(deps.redis.request);
   const server = httpServer({
     app: createApp(deps),

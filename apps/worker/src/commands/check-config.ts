@@ -1,4 +1,4 @@
-import { readServingSettings } from '@holdfast/shared/config';
+import { readServingSettings, unreadSettings } from '@holdfast/shared/config';
 import type { Command } from './command.js';
 
 /** Reads the settings as the processes do, and reaches for nothing. Rejects with CONFIG_INVALID and all problems. */
@@ -16,6 +16,7 @@ export const checkConfig: Command = (env) => {
       keys: access.keys.length,
       syncEveryMinutes: sync.intervalMinutes,
       snapshots: sync.snapshots,
+      unread: unreadSettings(env),
     },
   });
 };

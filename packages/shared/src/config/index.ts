@@ -14,3 +14,4 @@ export {
   type SyncSettings,
   type UploadSettings,
 } from './settings.js';
+export { unreadSettings, type UnreadSetting } from './unread-settings.js';

@@ -1,0 +1,71 @@
+import { distance } from 'fastest-levenshtein';
+import { withoutEmpty, type Environment } from './environment.js';
+import { variables } from './variables.js';
+
+/** A variable that nobody reads, and the setting that was probably meant. It carries no value. */
+export interface UnreadSetting {
+  name: string;
+  meant: string;
+}
+
+/** Names under which platforms and other programs keep what Holdfast reads under another one. */
+const elsewhere: Readonly<Record<string, string>> = {
+  KV_REST_API_TOKEN: 'UPSTASH_REDIS_REST_TOKEN',
+  KV_REST_API_URL: 'UPSTASH_REDIS_REST_URL',
+  KV_URL: 'REDIS_URL',
+  REDISCLOUD_URL: 'REDIS_URL',
+  REDIS_HOST: 'REDIS_URL',
+  REDIS_PRIVATE_URL: 'REDIS_URL',
+  REDIS_TLS_URL: 'REDIS_URL',
+  CLOUDINARY_KEY: 'CLOUDINARY_API_KEY',
+  CLOUDINARY_NAME: 'CLOUDINARY_CLOUD_NAME',
+  CLOUDINARY_SECRET: 'CLOUDINARY_API_SECRET',
+};
+
+/** Where one of a group is given, the others of it are not needed. */
+const groups: readonly (readonly string[])[] = [
+  [
+    'REDIS_URL',
+    'UPSTASH_REDIS_REST_URL',
+    'UPSTASH_REDIS_REST_TOKEN',
+    'REDIS_SENTINELS',
+    'REDIS_CLUSTER_NODES',
+  ],
+  ['CLOUDINARY_URL', 'CLOUDINARY_CLOUD_NAME', 'CLOUDINARY_API_KEY', 'CLOUDINARY_API_SECRET'],
+];
+
+const known = Object.keys(variables.shape);
+
+/** The launcher sets it; no operator can mean it. */
+const INTERNAL = 'HOLDFAST_EMBEDDED_REDIS';
+
+/** Below this length many innocent names are near: HOST and HOME. */
+const LONG_ENOUGH = 8;
+
+/** Two slips at most: a letter left out, added or changed is one, two letters that changed places are two. */
+const SLIPS = 2;
+
+/**
+ * Variables that look like a setting under a wrong name. Such a setting keeps its default unnoticed: with `REDIS_URI`
+ * nothing is kept in the Redis that was meant. Nothing is said where the setting itself, or another way to say the same, is there too.
+ */
+export function unreadSettings(env: Environment): UnreadSetting[] {
+  const given = withoutEmpty(env);
+  return Object.keys(given).flatMap((name) => {
+    if (known.includes(name)) return [];
+    const meant = elsewhere[name] ?? nearest(name.toUpperCase());
+    if (meant === undefined || sameAs(meant).some((setting) => given[setting] !== undefined)) return [];
+    return [{ name, meant }];
+  });
+}
+
+const sameAs = (setting: string): readonly string[] =>
+  groups.find((group) => group.includes(setting)) ?? [setting];
+
+function nearest(name: string): string | undefined {
+  const near = known
+    .map((setting) => ({ setting, slips: distance(name, setting) }))
+    .filter(({ setting, slips }) => setting !== INTERNAL && setting.length >= LONG_ENOUGH && slips <= SLIPS);
+  near.sort((a, b) => a.slips - b.slips);
+  return near[0]?.setting;
+}
