@@ -7,12 +7,12 @@ import { BurstWorker } from './bursts/burst-worker.js';
 import { createJobBursts } from './bursts/job-bursts.js';
 import { closeWorker } from './close-worker.js';
 import { createErrorLog } from './error-log.js';
-import type { NoteFailure } from './note-failure.js';
+import type { NoteFailure } from './job-run/note-failure.js';
 import { PatientWorker } from './patient-worker.js';
 import { createRefusalGuard } from './refusal-guard.js';
-import type { RunJob } from './run-job.js';
-import { LOCK_LOST, settleJob } from './settle-job.js';
-import { createUnrunJobs } from './unrun-jobs.js';
+import type { RunJob } from './job-run/run-job.js';
+import { LOCK_LOST, settleJob } from './job-run/settle-job.js';
+import { createUnrunJobs } from './job-run/unrun-jobs.js';
 
 export interface WorkerOptions {
   queue: QueueName;

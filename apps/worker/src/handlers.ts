@@ -1,5 +1,5 @@
 import type { Dependencies } from './dependencies.js';
-import type { JobHandlers } from './job-handler.js';
+import type { JobHandlers } from './job-run/job-handler.js';
 import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';

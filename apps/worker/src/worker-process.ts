@@ -8,9 +8,9 @@ import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
-import { createJobMetrics } from './job-metrics.js';
-import { createNoteFailure } from './note-failure.js';
-import { createRunJob } from './run-job.js';
+import { createJobMetrics } from './job-run/job-metrics.js';
+import { createNoteFailure } from './job-run/note-failure.js';
+import { createRunJob } from './job-run/run-job.js';
 import { createWorkerWatch } from './watch/worker-watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */

@@ -1,4 +1,4 @@
-import type { JobContext } from '../job-handler.js';
+import type { JobContext } from '../job-run/job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import type { StepSession } from '../sync-run/sync-session.js';
 import { beginRun } from '../sync/begin-run.js';

@@ -2,7 +2,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
-import type { JobContext, JobHandler } from '../job-handler.js';
+import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import type { StepSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../sync/apply-steps.js';

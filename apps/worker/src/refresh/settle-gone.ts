@@ -1,7 +1,7 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
 import { finishRemoval } from '@holdfast/shared/removal';
-import type { JobContext } from '../job-handler.js';
+import type { JobContext } from '../job-run/job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 /** A record that is just being saved is waited for, but not for ever: a full sync comes anyway. */

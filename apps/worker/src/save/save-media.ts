@@ -1,7 +1,7 @@
 import type { Catalog, SaveOutcome } from '@holdfast/shared/catalog';
 import { failpoint } from '@holdfast/shared/failpoint';
 import { createBatch } from '@holdfast/shared/batch';
-import type { JobHandler } from '../job-handler.js';
+import type { JobHandler } from '../job-run/job-handler.js';
 
 /** Outcomes that leave something for people to read; all of them are the end of the job. */
 const worthAWord: Partial<Record<SaveOutcome, string>> = {

@@ -1,7 +1,7 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
 import { redisEdge } from '@holdfast/shared/redis';
 import type { RunningRun, SyncMarks, SyncRun } from '@holdfast/shared/sync';
-import type { JobContext, JobHandler } from '../job-handler.js';
+import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import { createDriftNotes } from '../sync-run/drift-notes.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease, type SyncLease } from '../sync-run/sync-lease.js';

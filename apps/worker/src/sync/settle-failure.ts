@@ -3,7 +3,7 @@ import { HandBack } from '@holdfast/shared/jobs';
 import { isHostResting } from '@holdfast/shared/media-host';
 import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
 import { hostRestMs } from '../host-calls/host-rest.js';
-import type { JobContext } from '../job-handler.js';
+import type { JobContext } from '../job-run/job-handler.js';
 import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
 
 const AFTER_SUPERSEDED_MS = 1_000;

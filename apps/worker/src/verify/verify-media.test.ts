@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
 import { expect, it } from 'vitest';
-import type { JobContext } from '../job-handler.js';
+import type { JobContext } from '../job-run/job-handler.js';
 import type { Confirmed } from './mark-verified.js';
 import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
 

@@ -5,7 +5,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import { untilAborted } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { JobHandler } from '../job-handler.js';
+import type { JobHandler } from '../job-run/job-handler.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { MarkVerified } from './mark-verified.js';

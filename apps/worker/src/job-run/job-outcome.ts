@@ -1,6 +1,6 @@
 import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
-import { hostRestMs } from './host-calls/host-rest.js';
+import { hostRestMs } from '../host-calls/host-rest.js';
 
 /** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
 export type JobOutcome =
