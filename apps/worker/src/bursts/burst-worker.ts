@@ -1,5 +1,5 @@
 import type { Job, Processor, WorkerOptions } from 'bullmq';
-import { PatientWorker } from '../patient-worker.js';
+import { PatientWorker } from '../queue-worker/patient-worker.js';
 import type { JobBursts } from './job-bursts.js';
 
 /** A worker that is given jobs which were taken ahead, and gives back those that it cannot start any more. */

@@ -3,7 +3,7 @@ import { workerTimings } from '@holdfast/shared/jobs';
 import { service, withinMs, type Service } from '@holdfast/shared/lifecycle';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
-import { createErrorLog } from '../error-log.js';
+import { createErrorLog } from '../queue-worker/error-log.js';
 import { createWatchLook } from './watch-look.js';
 
 const STOP_WITHIN_MS = 2_000;
