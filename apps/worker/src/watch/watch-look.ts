@@ -3,7 +3,7 @@ import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
-import { createWorkerPresence } from '../worker-presence.js';
+import { createWorkerPresence } from './worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { createIdleCheck } from './idle-check.js';
 import { nudgeQueues, overdueQueues } from './nudge-queues.js';
