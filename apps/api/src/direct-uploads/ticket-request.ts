@@ -35,16 +35,16 @@ export const ticketRequest = z
 export type TicketRequest = z.infer<typeof ticketRequest>;
 
 /** What the host is asked to take. */
-export interface Expected {
+export interface ExpectedKind {
   resourceType: ResourceType | 'auto';
   /** Empty where also files are welcome whose kind the host does not tell. */
   formats: readonly string[];
 }
 
 /** Throws UNSUPPORTED_TYPE when nothing of that type could ever be accepted. */
-export function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): Expected {
+export function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): ExpectedKind {
   const named = ['auto', ...resourceTypes].find((name) => name === type) as
-    Expected['resourceType'] | undefined;
+    ExpectedKind['resourceType'] | undefined;
   if (named === undefined && !isAllowedType(type, allowed)) refuse(type);
   const resourceType = named ?? resourceTypeOf(type);
   if (resourceType === 'raw' || (resourceType === 'auto' && mayBeAnyKind(allowed))) {

@@ -10,7 +10,7 @@ import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
 import { changeFields, mediaChanges, type MediaChanges } from './change-fields.js';
-import { entityTag, expectedStates, refuseOtherState, type Expected } from './media-tag.js';
+import { entityTag, expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
 import { takeInNewer } from './take-in-newer.js';
@@ -46,7 +46,7 @@ export const editMedia = (deps: EditDependencies) =>
 
 interface Edit {
   changes: MediaChanges;
-  expected: Expected;
+  expected: ExpectedStates;
 }
 
 /** Once more over the host's revision where that was the newer one: on the older one, the edit would be lost. */
@@ -78,7 +78,7 @@ async function saveChanges(
   deps: EditDependencies,
   id: string,
   changes: MediaChanges,
-  expected: Expected,
+  expected: ExpectedStates,
 ): Promise<{ record: MediaRecord; changed: boolean }> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const record = await findMedia(deps, id);

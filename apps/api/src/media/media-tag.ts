@@ -12,7 +12,7 @@ export interface SeenMedia {
 }
 
 /** What the client insists on: one of these states, `any` that is there, or null, nothing. */
-export type Expected = readonly SeenMedia[] | 'any' | null;
+export type ExpectedStates = readonly SeenMedia[] | 'any' | null;
 
 const HASH_CHARACTERS = 8;
 
@@ -28,7 +28,7 @@ export function entityTag(media: PresentedMedia): string {
  * `If-Match`: the states that the client has seen, `any` for `*`, null without the header. What changes by itself, such
  * as the status, never gets in the way of an edit. Weak tags match nothing.
  */
-export function expectedStates(header: string | undefined): Expected {
+export function expectedStates(header: string | undefined): ExpectedStates {
   if (header === undefined) return null;
   if (header.trim() === '*') return 'any';
   return splitTags(header).flatMap((tag) => {
@@ -38,7 +38,7 @@ export function expectedStates(header: string | undefined): Expected {
 }
 
 /** Throws REVISION_MISMATCH where the client has seen another state than this one. */
-export function refuseOtherState(expected: Expected, record: MediaRecord): void {
+export function refuseOtherState(expected: ExpectedStates, record: MediaRecord): void {
   if (expected === null || expected === 'any') return;
   const { revision } = record;
   const seen = expected.filter((state) => state.revision === revision);

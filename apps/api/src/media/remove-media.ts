@@ -10,7 +10,7 @@ import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
-import { expectedStates, refuseOtherState, type Expected } from './media-tag.js';
+import { expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { acceptedMedia } from './present-media.js';
 
@@ -38,7 +38,7 @@ export const removeMedia = (deps: RemoveDependencies) =>
   });
 
 /** Puts the tombstone. With `If-Match` it lies on the revision that the client has seen, or nowhere. */
-async function bury(deps: RemoveDependencies, id: string, expected: Expected): Promise<MediaRecord> {
+async function bury(deps: RemoveDependencies, id: string, expected: ExpectedStates): Promise<MediaRecord> {
   const record = await findMedia(deps, id);
   if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
   if (record.status !== 'deleting') refuseOtherState(expected, record);

@@ -10,7 +10,7 @@ import {
   type SnapshotRecord,
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
-import type { Expected } from '../verify/verify-records.js';
+import type { ExpectedRecord } from '../verify/verify-records.js';
 import type { RestoreParts } from './restore-snapshot.js';
 
 /** The parts are not what the manifest says. */
@@ -102,7 +102,7 @@ interface Batch {
   records: SnapshotRecord[];
   tombstones: SnapshotTombstone[];
   /** Those that are to be verified: not what was noted as missing or deleted. */
-  open: Expected[];
+  open: ExpectedRecord[];
 }
 
 function decodeBatch(batch: readonly string[]): Batch {

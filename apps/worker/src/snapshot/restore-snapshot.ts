@@ -9,7 +9,7 @@ import {
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
-import type { Expected } from '../verify/verify-records.js';
+import type { ExpectedRecord } from '../verify/verify-records.js';
 import { loadDeletions } from './load-deletions.js';
 import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
 
@@ -21,7 +21,7 @@ export interface RestoreParts {
   /** Of the lease of syncs. */
   token: string;
   /** Proves that these records are there; answers how many could not be verified. */
-  verify: (records: readonly Expected[]) => Promise<number>;
+  verify: (records: readonly ExpectedRecord[]) => Promise<number>;
   backoffMs: number;
   signal: AbortSignal;
   log: Logger;

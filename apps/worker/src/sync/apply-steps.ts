@@ -3,7 +3,7 @@ import { pushJob } from '@holdfast/shared/jobs';
 import { isUnpushed, type MediaRecord, type TakenIn } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type StepSession } from '../sync-run/sync-session.js';
-import { expectedOf, verifyRecords } from '../verify/verify-records.js';
+import { expectedRecord, verifyRecords } from '../verify/verify-records.js';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { attempt } from './attempt.js';
 import { bindRenamed } from './bind-renamed.js';
@@ -24,8 +24,8 @@ export async function applySteps(session: StepSession, steps: readonly Step[]): 
   await bindRenamed(session, steps);
   await removeAssets(session, steps);
   const open = [
-    ...[...restored, ...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedOf(record)),
-    ...saved.map(({ record, content }) => expectedOf(record, content)),
+    ...[...restored, ...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedRecord(record)),
+    ...saved.map(({ record, content }) => expectedRecord(record, content)),
   ];
   const unproven = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], session.deps);
   if (unproven > 0) session.log.warn('sync.records_unproven', { count: unproven });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
-import { expectedOf, verifyRecords } from './verify-records.js';
+import { expectedRecord, verifyRecords } from './verify-records.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function openPage(crossing: () => Promise<unknown>) {
   const epoch = () => barrier.epoch() + reconnected;
   const verify = () =>
     verifyRecords(
-      [foreign, other].map((record) => expectedOf(record)),
+      [foreign, other].map((record) => expectedRecord(record)),
       { ...parts, catalog, barrier: { confirm, epoch } },
     );
   const reconnect = async () => {

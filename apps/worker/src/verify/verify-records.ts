@@ -16,9 +16,9 @@ export interface VerifyRecordsParts {
 }
 
 /** A record as it should be found. */
-export type Expected = ContentOf & Pick<MediaRecord, 'revision'>;
+export type ExpectedRecord = ContentOf & Pick<MediaRecord, 'revision'>;
 
-export function expectedOf(record: MediaRecord, content = encodeContent(record)): Expected {
+export function expectedRecord(record: MediaRecord, content = encodeContent(record)): ExpectedRecord {
   return { id: record.id, revision: record.revision, content };
 }
 
@@ -28,7 +28,7 @@ export function expectedOf(record: MediaRecord, content = encodeContent(record))
  * could not be verified; they stay `saving`, and a later run takes them up again.
  */
 export async function verifyRecords(
-  records: readonly Expected[],
+  records: readonly ExpectedRecord[],
   parts: VerifyRecordsParts,
 ): Promise<number> {
   let open = records;
@@ -38,14 +38,14 @@ export async function verifyRecords(
 
 /** Those that are to be looked at again. */
 async function verifyOnce(
-  records: readonly Expected[],
+  records: readonly ExpectedRecord[],
   { readBack, barrier, serverJudged, catalog, settings }: VerifyRecordsParts,
-): Promise<Expected[]> {
+): Promise<ExpectedRecord[]> {
   const haveLasted = watchConnections(readBack, barrier);
   const found = await readBack.readPage(records);
-  const again: Expected[] = [];
+  const again: ExpectedRecord[] = [];
   const unindexed: string[] = [];
-  const same: Expected[] = [];
+  const same: ExpectedRecord[] = [];
   const proofs: StoredRecord[] = [];
   for (const [index, record] of records.entries()) {
     const one = found[index] ?? { stored: null, gaps: 1 };
