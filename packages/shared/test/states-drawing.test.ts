@@ -111,7 +111,7 @@ const reads = [
 ];
 /** No record is touched by these. */
 const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
-const ofIntentsAlone = ['open', 'describe', 'placeOf', 'beat', 'drop', 'kill', 'bury', 'stale', 'retry'];
+const ofIntentsAlone = ['open', 'describe', 'publicIdOf', 'beat', 'drop', 'kill', 'bury', 'stale', 'retry'];
 
 const statusNow = async (id: string): Promise<string> => (await catalog.find(id))?.status ?? NOWHERE;
 

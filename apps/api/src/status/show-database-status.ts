@@ -35,7 +35,7 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
           storage: storageStatus(deps.settings, findings, counted.failure ?? refusal),
           mediaCount: counted.counts?.total ?? null,
           byStatus: counted.counts?.byStatus ?? {},
-          host: { ...host, place: placeOf(deps.settings) },
+          host: { ...host, place: hostPlace(deps.settings) },
         },
       };
     },
@@ -52,6 +52,6 @@ async function testWriting({ redis, keys }: DatabaseStatusDependencies): Promise
 }
 
 /** The cloud's name, or the folder of the files: for those with a key, not for everyone. */
-function placeOf({ host }: Pick<Settings, 'host'>): string {
+function hostPlace({ host }: Pick<Settings, 'host'>): string {
   return host.kind === 'local' ? host.directory : host.cloudName;
 }

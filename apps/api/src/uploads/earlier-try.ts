@@ -19,7 +19,7 @@ const LOOK_WITHIN_MS = 5_000;
 export async function lookForEarlierTry(
   deps: {
     host: Pick<MediaHost, 'find'>;
-    intents: Pick<Intents, 'placeOf'>;
+    intents: Pick<Intents, 'publicIdOf'>;
     catalog: Pick<Catalog, 'find'>;
     folder: string;
   },
@@ -28,7 +28,7 @@ export async function lookForEarlierTry(
   const { host, intents, catalog, folder } = deps;
   // Raw files have a public id that the id alone does not tell.
   const publicId =
-    (await catalog.find(id))?.publicId ?? (await intents.placeOf(id)) ?? publicIdFor(folder, id);
+    (await catalog.find(id))?.publicId ?? (await intents.publicIdOf(id)) ?? publicIdFor(folder, id);
   const found = await findOwnAssets(host, folder, { id, publicId }, AbortSignal.timeout(LOOK_WITHIN_MS));
   return {
     committed: found.find(({ carried }) => carried.mark.state === 'committed') ?? null,

@@ -2,7 +2,7 @@ import { readRevision, type StoredRecord } from '@holdfast/shared/catalog';
 import { isUnpushed } from '@holdfast/shared/media';
 import { fromRedisError, type RedisClient } from '@holdfast/shared/redis';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { placeOf, type AssetMarks } from './reconcile-step.js';
+import { typedPublicId, type AssetMarks } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 
 export interface PageFacts {
@@ -49,8 +49,8 @@ export async function readPageFacts(
     refused.areRefused(unknown),
     catalog.findTakenIn(unpushed),
   ]);
-  const places = unknown.filter((_, index) => areRefused[index] === true).map(placeOf);
-  return { records, marks: { tombstoned, inHand, refused: new Set(places), takenIn } };
+  const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
+  return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), takenIn } };
 }
 
 async function membersOf(redis: RedisClient, key: string, ids: readonly string[]): Promise<Set<string>> {

@@ -62,7 +62,10 @@ export interface Step {
 }
 
 /** The public id together with its type. */
-export function placeOf({ resourceType, publicId }: Pick<HostAsset, 'resourceType' | 'publicId'>): string {
+export function typedPublicId({
+  resourceType,
+  publicId,
+}: Pick<HostAsset, 'resourceType' | 'publicId'>): string {
   return `${resourceType}:${publicId}`;
 }
 

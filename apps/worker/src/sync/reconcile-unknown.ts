@@ -1,7 +1,13 @@
 import { judgeArrival } from '@holdfast/shared/direct-uploads';
 import { idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import { isCovered, placeOf, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
+import {
+  isCovered,
+  typedPublicId,
+  type Action,
+  type AssetMarks,
+  type ReconcileRules,
+} from './reconcile-step.js';
 
 /** After an upload's own deadline, for a commit mark that was sent before it. Both times are the host's. */
 const DEADLINE_GRACE_MS = 15_000;
@@ -14,7 +20,7 @@ export function withoutRecord(
   marks: AssetMarks,
   rules: ReconcileRules,
 ): Action {
-  if (marks.refused.has(placeOf(asset))) return { kind: 'left', why: 'refused' };
+  if (marks.refused.has(typedPublicId(asset))) return { kind: 'left', why: 'refused' };
   if (carried !== null && carried.mark.state !== 'committed') {
     const { id } = carried.fields;
     // Whatever type the host took it for: that of a ticket is not signed.

@@ -79,5 +79,5 @@ it('leaves what an earlier try under the same id has settled, and still looks fo
   await intents.accept({ record });
   expect(await intents.open(record.id, record.publicId, 10)).toBe('opened');
   expect(await intents.beat([record.id])).toEqual(['settled']);
-  expect(await intents.placeOf(record.id)).toBe(`${record.publicId}.zip`);
+  expect(await intents.publicIdOf(record.id)).toBe(`${record.publicId}.zip`);
 });

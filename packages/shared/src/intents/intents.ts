@@ -82,7 +82,7 @@ export function createIntents(
     describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
       (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
     /** The public id under which an upload may have left something; null without an intent. */
-    placeOf: async (id: string): Promise<string | null> => {
+    publicIdOf: async (id: string): Promise<string | null> => {
       try {
         return await redis.hget(keys.intent(id), 'publicId');
       } catch (error) {
