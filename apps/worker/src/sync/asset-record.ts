@@ -1,10 +1,5 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import {
-  recordFromAsset,
-  type CarriedFields,
-  type EditableFields,
-  type MediaRecord,
-} from '@holdfast/shared/media';
+import type { CarriedFields, EditableFields, MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
 /** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
@@ -84,11 +79,6 @@ export function isAtItsPlace(asset: HostAsset, record: MediaRecord): boolean {
     asset.resourceType === record.resourceType &&
     asset.assetId === record.assetId
   );
-}
-
-/** The record of a foreign asset, which keeps how it first came in. */
-export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
-  return recordFromAsset(asset, folder, stored.source);
 }
 
 /** What people wrote on an asset that has lost our mark. What is not there went with the mark, and is no edit. */

@@ -5,6 +5,7 @@ import {
   isOfAnotherDeployment,
   isOwnId,
   isUnpushed,
+  recordFromAsset,
   type Carried,
   type MediaRecord,
 } from '@holdfast/shared/media';
@@ -13,7 +14,6 @@ import {
   asTheHostHasIt,
   atItsPlace,
   editsWithoutMark,
-  foreignRecord,
   isAtItsPlace,
   isContentChanged,
   isEdited,
@@ -93,7 +93,8 @@ function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
 function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAsset): Action {
   const { record } = stored;
   if (isUnpushed(record)) return push(asset, record);
-  const host = foreignRecord(asset, rules.folder, record);
+  // It keeps how it first came in.
+  const host = recordFromAsset(asset, rules.folder, record.source);
   if (isOfAnotherDeployment(asset, carried, record.id)) return followed(atOurRevision(host, record), stored);
   if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
   // Without our mark the record could not be rebuilt.
