@@ -45,7 +45,7 @@ export async function acceptArrival(
     if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
   }
-  const record = await commit(deps, id, arrived);
+  const record = await markWelcome(deps, id, arrived);
   await accept(deps, record, awaited, log);
   return record;
 }
@@ -71,7 +71,7 @@ const refusals: Record<Exclude<Arrival, 'welcome'>, Refusal> = {
 };
 
 /** Looks at what came, and writes the commit mark; what is not welcome is removed. */
-async function commit(
+async function markWelcome(
   { host, uploads, undoing, folder }: ArrivalDependencies,
   id: string,
   { asset, carried }: Arrived,

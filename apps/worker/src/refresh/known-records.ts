@@ -19,11 +19,11 @@ export async function knownRecords(
   const byId = new Map(all.map((id, index) => [id, stored[index] ?? null]));
   return assets.map((asset, index) => {
     const found = (ids[index] ?? []).map((id) => (id === null ? null : (byId.get(id) ?? null)));
-    return found.find((entry) => entry !== null && isOf(entry, asset)) ?? null;
+    return found.find((entry) => entry !== null && isRecordOf(entry, asset)) ?? null;
   });
 }
 
-function isOf({ record }: StoredRecord, { assetId, publicId, resourceType }: NamedAsset): boolean {
+function isRecordOf({ record }: StoredRecord, { assetId, publicId, resourceType }: NamedAsset): boolean {
   if (assetId !== null) return record.assetId === assetId;
   return record.publicId === publicId && record.resourceType === resourceType;
 }

@@ -18,7 +18,7 @@ export async function adoptArrivals(session: StepSession, steps: readonly Step[]
   const marked: MediaRecord[] = [];
   await inParallel(arrivals, CALLS_AT_ONCE, ({ asset, carried }) =>
     attempt(session, carried.fields.id, async () => {
-      marked.push(await commit(session, asset, carried));
+      marked.push(await writeCommitMark(session, asset, carried));
     }),
   );
   const entries = marked.map((record) => ({ record, expect: 'absent' as const }));
@@ -33,7 +33,7 @@ export async function adoptArrivals(session: StepSession, steps: readonly Step[]
   return created;
 }
 
-async function commit(
+async function writeCommitMark(
   { deps, signal }: StepSession,
   asset: HostAsset,
   carried: Carried,

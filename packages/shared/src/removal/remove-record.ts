@@ -62,7 +62,7 @@ async function placeOnHost(
   const ref = { publicId, resourceType };
   try {
     const asset = await host.find(ref, signal);
-    if (asset !== null && isOf(asset, deleted)) return ref;
+    if (asset !== null && isAssetOf(asset, deleted)) return ref;
   } catch (error) {
     // A damaged description says nothing: the asset under this name is the one that was deleted.
     if (isHoldfastError(error, 'ASSET_UNREADABLE')) return ref;
@@ -88,7 +88,7 @@ async function renamedTo(
   }
 }
 
-function isOf(asset: HostAsset, { id, assetId }: Deleted): boolean {
+function isAssetOf(asset: HostAsset, { id, assetId }: Deleted): boolean {
   if (assetId !== null) return asset.assetId === assetId;
   return idOfFoundAsset(asset.assetId) === id || readHostMetadata(asset)?.fields.id === id;
 }

@@ -30,13 +30,18 @@ export interface LocalPutParts {
 
 /**
  * Stores an asset so that at any moment a crash leaves either nothing or all of it: bytes and identity reach the disk
- * in staging, then the bytes get their name, then the identity. Linking the identity is the commit; it fails when the
+ * in staging, then the bytes get their name, then the identity. Linking the identity is the last step; it fails when the
  * name is taken, so nothing is ever overwritten.
  */
 export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => Promise<PutResult> {
   const { root, staging, folders, refuseWhenFull, touched, idleMs, now } = parts;
 
-  const commit = async (place: AssetPlace, known: Identity, stagedBytes: string, stagedIdentity: string) => {
+  const putInPlace = async (
+    place: AssetPlace,
+    known: Identity,
+    stagedBytes: string,
+    stagedIdentity: string,
+  ) => {
     const bytes = bytesPath(place, known.token);
     await folders.ensure(place.folder);
     try {
@@ -83,7 +88,7 @@ export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => P
       };
       await writeDurably(stagedIdentity, JSON.stringify(known));
       if (signal.aborted) throw abortReason(signal);
-      if (await commit(place, known, stagedBytes, stagedIdentity))
+      if (await putInPlace(place, known, stagedBytes, stagedIdentity))
         return { asset: toHostAsset(place.assetId, known, known), existed: false };
     } finally {
       await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
