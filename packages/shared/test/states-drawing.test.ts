@@ -108,6 +108,8 @@ const reads = [
   'indexGaps',
   'lackingEntries',
   'isTombstoned',
+  'drawUnpushed',
+  'drawDeleting',
 ];
 /** No record is touched by these. */
 const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];

@@ -27,8 +27,8 @@ it('comes to what waits behind more than it takes at once', async () => {
   await redis.zadd(keys.tombstones, MINUTE_AGO, deleted.id);
 
   for (let sweeps = 0; sweeps < SWEEPS; sweeps += 1) {
-    await sweepUnpushed({ ...bench, redis });
-    await sweepDeleting({ ...bench, redis });
+    await sweepUnpushed(bench);
+    await sweepDeleting(bench);
   }
   const { save, verify, sync } = queues.queues;
   const waiting = (await Promise.all([save, verify, sync].map((queue) => queue.getJobs()))).flat();

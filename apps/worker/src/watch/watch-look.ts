@@ -53,8 +53,8 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
   const sweeps = {
     intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
     refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
-    unpushed: () => sweepUnpushed({ ...deps, redis }),
-    deleting: () => sweepDeleting({ ...deps, redis }),
+    unpushed: () => sweepUnpushed(deps),
+    deleting: () => sweepDeleting(deps),
   };
   const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
   const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);

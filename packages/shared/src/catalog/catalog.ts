@@ -3,6 +3,7 @@ import { catalogReads } from './catalog-reads.js';
 import { catalogWrites } from './catalog-writes.js';
 import { mediaListing } from './list-media.js';
 import { takenInEdits } from './taken-in.js';
+import { unfinishedRecords } from './unfinished-records.js';
 
 /** The records of all media in Redis: an index of what the host has, which can be rebuilt from it. */
 export function createCatalog(redis: RedisClient, keys: RedisKeys) {
@@ -11,6 +12,7 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...catalogWrites(redis, keys),
     ...mediaListing(redis, keys),
     ...takenInEdits(redis, keys),
+    ...unfinishedRecords(redis, keys),
   };
 }
 

@@ -22,3 +22,4 @@ export {
   typeCode,
   type StoredRecord,
 } from './record-codec.js';
+export type { UnfinishedRecord } from './unfinished-records.js';
