@@ -108,12 +108,24 @@ const reads = [
   'indexGaps',
   'lackingEntries',
   'isTombstoned',
+  'findTombstoned',
   'drawUnpushed',
   'drawDeleting',
 ];
 /** No record is touched by these. */
 const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
-const ofIntentsAlone = ['open', 'describe', 'publicIdOf', 'beat', 'drop', 'kill', 'bury', 'stale', 'retry'];
+const ofIntentsAlone = [
+  'open',
+  'describe',
+  'publicIdOf',
+  'findUnderWay',
+  'beat',
+  'drop',
+  'kill',
+  'bury',
+  'stale',
+  'retry',
+];
 
 const statusNow = async (id: string): Promise<string> => (await catalog.find(id))?.status ?? NOWHERE;
 

@@ -3,7 +3,12 @@ import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
-import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intents';
+import {
+  createIntents,
+  createRefusedAssets,
+  type Intents,
+  type RefusedAssets,
+} from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
@@ -38,6 +43,7 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   pause: (ms: number, signal: AbortSignal) => Promise<void>;
   catalog: Catalog;
   claims: Pick<Claims, 'restore'>;
+  intents: Pick<Intents, 'findUnderWay'>;
   state: SyncState;
   refused: RefusedAssets;
 }
@@ -51,6 +57,7 @@ export function syncDependencies(options: SyncOptions): SyncDependencies {
     pause: options.pause ?? ((ms, signal) => passTime(ms, undefined, { signal })),
     catalog: createCatalog(redis, keys),
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
+    intents: createIntents(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),
     refused: createRefusedAssets(redis, keys),
   };

@@ -1,6 +1,5 @@
 import { readRevision, type StoredRecord } from '@holdfast/shared/catalog';
 import { isUnpushed } from '@holdfast/shared/media';
-import { fromRedisError, type RedisClient } from '@holdfast/shared/redis';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { typedPublicId, type AssetMarks } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
@@ -23,7 +22,7 @@ const noMarks: AssetMarks = {
  */
 export async function readPageFacts(
   sightings: readonly Sighting[],
-  { catalog, refused, redis, keys }: Pick<SyncDependencies, 'catalog' | 'refused' | 'redis' | 'keys'>,
+  { catalog, intents, refused }: Pick<SyncDependencies, 'catalog' | 'intents' | 'refused'>,
 ): Promise<PageFacts> {
   const ids = [...new Set(sightings.flatMap((sighting) => sighting.ids))];
   const stored = await catalog.findStored(ids);
@@ -44,21 +43,11 @@ export async function readPageFacts(
     .filter((sighting) => !sighting.ids.some((id) => records.has(id)))
     .map(({ asset }) => asset);
   const [tombstoned, inHand, areRefused, takenIn] = await Promise.all([
-    membersOf(redis, keys.tombstones, unsettled),
-    membersOf(redis, keys.intents, unsettled),
+    catalog.findTombstoned(unsettled),
+    intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
     catalog.findTakenIn(unpushed),
   ]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
   return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), takenIn } };
-}
-
-async function membersOf(redis: RedisClient, key: string, ids: readonly string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  try {
-    const scores = await redis.zmscore(key, ...ids);
-    return new Set(ids.filter((_, index) => scores[index] !== null));
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-  }
 }

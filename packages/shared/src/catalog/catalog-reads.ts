@@ -24,6 +24,15 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
     }
   };
+  const findTombstoned = async (ids: readonly string[]): Promise<Set<string>> => {
+    if (ids.length === 0) return new Set();
+    try {
+      const deletedAt = await redis.zmscore(keys.tombstones, ...ids);
+      return new Set(ids.filter((_, index) => deletedAt[index] !== null));
+    } catch (error) {
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
   return {
     find: async (id: string): Promise<MediaRecord | null> => (await findStored([id]))[0]?.record ?? null,
     /** In the order of the ids; null where there is no record. */
@@ -60,12 +69,8 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       ) as Record<MediaStatus, number>;
       return { total, byStatus: { ...byStatus, verified: total - sum(others) } };
     },
-    isTombstoned: async (id: string): Promise<boolean> => {
-      try {
-        return (await redis.zscore(keys.tombstones, id)) !== null;
-      } catch (error) {
-        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-      }
-    },
+    isTombstoned: async (id: string): Promise<boolean> => (await findTombstoned([id])).has(id),
+    /** Those of these ids that never come back. */
+    findTombstoned,
   };
 }

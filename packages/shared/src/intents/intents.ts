@@ -89,6 +89,16 @@ export function createIntents(
         throw fromRedisError(error, unavailable);
       }
     },
+    /** Those of these ids that are being uploaded, verified or undone. */
+    findUnderWay: async (ids: readonly string[]): Promise<Set<string>> => {
+      if (ids.length === 0) return new Set();
+      try {
+        const beats = await redis.zmscore(keys.intents, ...ids);
+        return new Set(ids.filter((_, index) => beats[index] !== null));
+      } catch (error) {
+        throw fromRedisError(error, unavailable);
+      }
+    },
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
