@@ -103,8 +103,7 @@ export async function openDependencies(
   const catalog = createCatalog(request, keys);
   const rebuilding = watchRebuilding({
     syncState,
-    redis: request,
-    keys,
+    catalog,
     newCatalog: watchNewCatalog(host, log),
   });
   await rebuilding.begin();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createCatalog } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -18,8 +19,7 @@ afterAll(() => redis.close());
 const watching = (over: Partial<RebuildingOptions> = {}): Rebuilding =>
   watchRebuilding({
     syncState: createSyncState(redis.client, keys),
-    redis: redis.client,
-    keys,
+    catalog: createCatalog(redis.client, keys),
     newCatalog,
     ...over,
   });

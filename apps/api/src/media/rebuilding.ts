@@ -1,4 +1,4 @@
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { Catalog } from '@holdfast/shared/catalog';
 import type { SyncState } from '@holdfast/shared/sync';
 import type { NewCatalog } from './new-catalog.js';
 
@@ -15,8 +15,7 @@ export interface Rebuilding {
 
 export interface RebuildingOptions {
   syncState: Pick<SyncState, 'readRunning' | 'readMarks'>;
-  redis: Pick<RedisClient, 'get'>;
-  keys: Pick<RedisKeys, 'born'>;
+  catalog: Pick<Catalog, 'bornAt'>;
   newCatalog: NewCatalog;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
@@ -32,14 +31,14 @@ const GET_TO_KNOW_MS = 10_000;
  * asked at most once a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
-  const { syncState, redis, keys, newCatalog, now = () => performance.now() } = options;
+  const { syncState, catalog, newCatalog, now = () => performance.now() } = options;
   let knownOnAt = -Infinity;
   let askedAt = -Infinity;
   let bornSeen: string | null = null;
   // Stays so: what had something to lose once is not a new catalog.
   let lost = false;
   const getToKnow = async (): Promise<void> => {
-    const born = await redis.get(keys.born);
+    const born = await catalog.bornAt();
     bornSeen ??= born;
     if (born === null && bornSeen === null) await newCatalog.isNew();
   };
@@ -50,7 +49,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (time - knownOnAt < KNOWN_FOR_MS) return true;
       const [running, born, marks] = await Promise.all([
         syncState.readRunning().catch(() => null),
-        redis.get(keys.born).catch(() => undefined),
+        catalog.bornAt().catch(() => undefined),
         syncState.readMarks().catch(() => null),
       ]);
       if (born !== undefined && bornSeen !== null && born !== bornSeen) lost = true;

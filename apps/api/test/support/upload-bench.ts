@@ -83,8 +83,7 @@ export async function openUploadBench(
     claims: createClaims(client, keys),
     rebuilding: watchRebuilding({
       syncState: createSyncState(client, keys),
-      redis: client,
-      keys,
+      catalog,
       newCatalog: watchNewCatalog(host, silentLogger),
     }),
     idSecret: createIdSecret(settings.host, folder),

@@ -38,7 +38,7 @@ export async function snapshotIfDue(
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
-  { snapshot, triedAt, lastFullAt, changes }: Omit<SnapshotFacts, 'born'>,
+  { snapshot, triedAt, lastFullAt, changes }: SnapshotFacts,
   mode: SyncRun['mode'],
   nowMs: number,
 ): boolean {

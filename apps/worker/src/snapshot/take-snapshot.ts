@@ -7,7 +7,7 @@ import { PART_BYTES, writeSnapshot } from './write-snapshot.js';
 
 export interface TakeSnapshotParts extends Pick<
   SyncDependencies,
-  'state' | 'redis' | 'keys' | 'host' | 'settings' | 'now' | 'snapshotPartBytes'
+  'state' | 'catalog' | 'redis' | 'keys' | 'host' | 'settings' | 'now' | 'snapshotPartBytes'
 > {
   /** Of the lease of syncs: one snapshot at a time, and none while a sync changes the catalog. */
   token: string;
@@ -17,10 +17,11 @@ export interface TakeSnapshotParts extends Pick<
 
 /** Writes a snapshot of the catalog as it is now, remembers it and removes older ones. */
 export async function takeSnapshot(parts: TakeSnapshotParts): Promise<SnapshotNote> {
-  const { state, token, signal, log, host, now } = parts;
+  const { state, catalog, token, signal, log, host, now } = parts;
   const { folder } = parts.settings.host;
   const nowMs = now();
-  const { changes, born } = await state.readSnapshotFacts();
+  const born = await catalog.bornAt();
+  const { changes } = await state.readSnapshotFacts();
   await state.note(token, { snapshotTriedAt: new Date(nowMs).toISOString() });
   const written = await writeSnapshot({
     ...parts,
@@ -31,7 +32,7 @@ export async function takeSnapshot(parts: TakeSnapshotParts): Promise<SnapshotNo
     insistOnCatalog: async () => {
       await state.renew(token);
       // Emptied meanwhile, it would be the snapshot of a part; tokens begin anew then, too.
-      if ((await state.readSnapshotFacts()).born !== born)
+      if ((await catalog.bornAt()) !== born)
         throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
     },
   });

@@ -1,5 +1,4 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
-import { redisEdge } from '@holdfast/shared/redis';
 import type { RunningRun, SyncMarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import { createDriftNotes } from '../sync-run/drift-notes.js';
@@ -21,7 +20,6 @@ export interface SyncSteps {
   afterRun: (session: SyncSession, run: SyncRun) => Promise<void>;
 }
 
-const onRedis = redisEdge('CATALOG_UNAVAILABLE');
 const modes = { full: runFull, incremental: runIncremental } as const;
 
 /**
@@ -96,7 +94,7 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
   try {
     await checkpoint(session);
     // The watch need not ask for one any more.
-    if (run.trigger === 'recovery') await onRedis(() => deps.redis.set(deps.keys.born, deps.now(), 'NX'));
+    if (run.trigger === 'recovery') await deps.catalog.noteBirth(deps.now());
     log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
     await steps.refill(session);
     await catchUp(session);
@@ -142,10 +140,10 @@ function inItsStead(payload: SyncPayload, { lastFullAt }: SyncMarks): SyncPayloa
 async function isRefilledSince(
   { trigger }: SyncPayload,
   lastFullRun: SyncRun | null,
-  { redis, keys }: SyncDependencies,
+  { catalog }: SyncDependencies,
 ): Promise<boolean> {
   if (trigger !== 'recovery' || lastFullRun?.trigger !== 'recovery') return false;
-  const born = await onRedis(() => redis.get(keys.born));
+  const born = await catalog.bornAt();
   return born !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(born);
 }
 

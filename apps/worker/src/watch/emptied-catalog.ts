@@ -1,3 +1,4 @@
+import { catalogBirth } from '@holdfast/shared/catalog';
 import type { Logger } from '@holdfast/shared/logging';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
@@ -24,7 +25,7 @@ export async function greetEmptiedCatalog(
       await redis.del(keys.bornLease);
       throw error;
     }
-    await redis.set(keys.born, Date.now(), 'NX');
+    await catalogBirth(redis, keys).noteBirth(Date.now());
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
   }

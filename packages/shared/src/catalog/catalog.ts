@@ -1,4 +1,5 @@
 import type { RedisClient, RedisKeys } from '../redis/index.js';
+import { catalogBirth } from './catalog-birth.js';
 import { catalogReads } from './catalog-reads.js';
 import { catalogWrites } from './catalog-writes.js';
 import { mediaListing } from './list-media.js';
@@ -13,6 +14,7 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...mediaListing(redis, keys),
     ...takenInEdits(redis, keys),
     ...unfinishedRecords(redis, keys),
+    ...catalogBirth(redis, keys),
   };
 }
 

@@ -1,4 +1,5 @@
 export { createCatalog, type Catalog } from './catalog.js';
+export { catalogBirth } from './catalog-birth.js';
 export { catalogReads, type CatalogCounts } from './catalog-reads.js';
 export type {
   FailedAttempt,

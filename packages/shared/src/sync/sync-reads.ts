@@ -31,7 +31,7 @@ export interface SnapshotNote {
   changes: number | null;
 }
 
-/** What tells whether a snapshot is due, and whether the catalog is still the one that it is taken of. */
+/** What tells whether a snapshot is due. */
 export interface SnapshotFacts {
   /** The last one that was written, or that this catalog was refilled from. */
   snapshot: SnapshotNote | null;
@@ -41,8 +41,6 @@ export interface SnapshotFacts {
   lastFullAt: string | null;
   /** How many changes the catalog has seen. */
   changes: number;
-  /** Tells this catalog from the one before Redis was emptied. */
-  born: string | null;
 }
 
 /** What later runs go by. Times are ISO 8601. */
@@ -95,10 +93,9 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
     /** What tells whether a snapshot is due. */
     readSnapshotFacts: (): Promise<SnapshotFacts> =>
       guarded(async () => {
-        const [fields, changes, born] = await Promise.all([
+        const [fields, changes] = await Promise.all([
           redis.hmget(keys.syncState, 'snapshot', 'snapshotTriedAt', 'lastFullAt'),
           redis.get(keys.changes),
-          redis.get(keys.born),
         ]);
         const [snapshot = null, triedAt = null, lastFullAt = null] = fields;
         return {
@@ -106,7 +103,6 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
           triedAt,
           lastFullAt,
           changes: Number(changes ?? '0'),
-          born,
         };
       }),
     readMarks: (): Promise<SyncMarks> =>
