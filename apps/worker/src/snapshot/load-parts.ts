@@ -1,4 +1,5 @@
 import { readIndexed } from '@holdfast/shared/catalog';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
   decodeLine,
   partName,
@@ -11,7 +12,6 @@ import {
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
 import type { ExpectedRecord } from '../verify/verify-records.js';
-import type { RestoreParts } from './restore-snapshot.js';
 
 /** The parts are not what the manifest says. */
 export class DamagedSnapshot extends Error {
@@ -25,9 +25,18 @@ export interface Loaded {
   unproven: number;
 }
 
-type LoadingParts = Pick<RestoreParts, 'redis' | 'keys' | 'folder' | 'token' | 'verify' | 'signal'> & {
+export interface LoadingParts {
+  redis: RedisClient;
+  keys: RedisKeys;
+  folder: string;
+  /** Of the lease of syncs. */
+  token: string;
+  /** A file of the host; null where there is none. */
   read: (name: string) => Promise<Buffer | null>;
-};
+  /** Proves that these records are there; answers how many could not be verified. */
+  verify: (records: readonly ExpectedRecord[]) => Promise<number>;
+  signal: AbortSignal;
+}
 
 /** So many records at once: each batch costs three syncs of the server's disk, and holds up others for some 10 ms. */
 const BATCH = 500;

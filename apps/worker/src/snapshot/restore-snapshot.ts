@@ -1,6 +1,5 @@
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
   groupFiles,
   readManifest,
@@ -9,21 +8,12 @@ import {
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
-import type { ExpectedRecord } from '../verify/verify-records.js';
 import { loadDeletions } from './load-deletions.js';
-import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
+import { DamagedSnapshot, loadParts, type Loaded, type LoadingParts } from './load-parts.js';
 
-export interface RestoreParts {
-  redis: RedisClient;
-  keys: RedisKeys;
+export interface RestoreParts extends Omit<LoadingParts, 'read'> {
   host: Pick<MediaHost, 'listFiles' | 'readFile'>;
-  folder: string;
-  /** Of the lease of syncs. */
-  token: string;
-  /** Proves that these records are there; answers how many could not be verified. */
-  verify: (records: readonly ExpectedRecord[]) => Promise<number>;
   backoffMs: number;
-  signal: AbortSignal;
   log: Logger;
 }
 
