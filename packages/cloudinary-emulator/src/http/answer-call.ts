@@ -9,10 +9,10 @@ import { waitMs } from '../wait-ms.js';
 import { authenticateForm, checkBasicAuth } from './authenticate.js';
 import { deliverAsset } from './deliver-file.js';
 import { fieldList, fieldText, type Fields } from './fields.js';
-import { receiveFile, type ReadingPace } from './receive-file.js';
+import { receiveFile, type ReadingPace, type UploadedFile } from './receive-file.js';
 import { receiveForm, type OpenForm } from './receive-form.js';
 import { bodyParams, queryParams } from './receive-params.js';
-import type { Call, Reply, Route, UploadedFile } from './route.js';
+import type { Call, Reply, Route } from './route.js';
 import { sendJson } from './send.js';
 
 /** One request on its way through the emulator. */

@@ -15,6 +15,11 @@ export interface ReceivedFile {
   filename: string;
 }
 
+/** A file that came with a call; the handler must finish or abort its writer. */
+export interface UploadedFile extends ReceivedFile {
+  writer: BlobWriter;
+}
+
 /** How a fault slows or breaks the reading of a file. */
 export interface ReadingPace {
   bytesPerSecond?: number;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ReceivedFile } from './receive-file.js';
+import type { UploadedFile } from './receive-file.js';
 import type { BlobWriter } from '../blobs/blob-store.js';
 import type { Parts } from '../parts.js';
 import type { Fields } from './fields.js';
@@ -15,11 +15,6 @@ export interface Call {
   headers: IncomingMessage['headers'];
   /** Share of the assets that a listing may show; below 1 only by a fault. */
   listingShare: number;
-}
-
-/** A file that came with a call; the handler must finish or abort its writer. */
-export interface UploadedFile extends ReceivedFile {
-  writer: BlobWriter;
 }
 
 /** JSON of a 200 answer. */

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { ApiError } from '../api-error.js';
 import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
-import type { ReceivedFile } from '../http/receive-file.js';
+import type { ReceivedFile, UploadedFile } from '../http/receive-file.js';
 import { memoryBlobs } from '../blobs/memory-blobs.js';
-import type { UploadedFile } from '../http/route.js';
 
 /** A part's place in its file; `total` is null while the client says -1. */
 export interface ContentRange {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../api-error.js';
 import type { BlobStore } from '../blobs/blob-store.js';
-import type { UploadedFile } from '../http/route.js';
+import type { UploadedFile } from '../http/receive-file.js';
 
 const HEAD_BYTES = 256 * 1024;
 

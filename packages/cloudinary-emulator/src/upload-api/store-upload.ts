@@ -3,7 +3,7 @@ import { ApiError } from '../api-error.js';
 import type { Asset, ResourceType } from '../assets/asset.js';
 import { parseContext, parseMetadata, parseTags } from '../context-encoding.js';
 import { fieldFlag, fieldText, hasField, type Fields } from '../http/fields.js';
-import type { UploadedFile } from '../http/route.js';
+import type { UploadedFile } from '../http/receive-file.js';
 import { describeFile, type FileDescription } from '../media/describe-file.js';
 import { nowSeconds, type Parts } from '../parts.js';
 import { baseName, publicIdFor } from './public-id.js';
