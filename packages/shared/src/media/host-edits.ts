@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { HostMetadata } from './host-metadata.js';
 import type { MediaRecord } from './media-record.js';
 
 /** What people may edit, here and on the host. */
@@ -29,13 +28,13 @@ export interface TakenIn {
  * edits were taken in. Empty where neither tells.
  */
 export function editsOnHostOnly(
-  metadata: HostMetadata,
+  { context }: { context: Readonly<Record<string, string>> },
   host: EditableFields & { revision: number },
   ours: EditableFields,
   takenIn: TakenIn | null,
 ): Partial<EditableFields> {
   const isLater = takenIn !== null && takenIn.revision > host.revision;
-  const base = isLater ? takenIn.base : metadata.context[BASE_KEY];
+  const base = isLater ? takenIn.base : context[BASE_KEY];
   if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
   const edited = editableFields.filter((name, index) => {
     const written = base.slice(index * PRINT_LENGTH, (index + 1) * PRINT_LENGTH);
