@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { History, UploadOperation } from '../history.js';
-import type { Random } from '../random.js';
+import type { Random } from '@holdfast/shared/testing';
 import { pngBody, sha256Of } from './body.js';
 
 const BOUNDARY = 'chaos-boundary';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { onePixelPng } from '@holdfast/shared/testing';
-import { createRandom } from '../random.js';
+import { createRandom, onePixelPng } from '@holdfast/shared/testing';
 
 const LARGEST = 1_200_000;
 

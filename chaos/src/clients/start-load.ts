@@ -1,5 +1,5 @@
 import type { History } from '../history.js';
-import { createRandom } from '../random.js';
+import { createRandom } from '@holdfast/shared/testing';
 import { runEditClient } from './edit-client.js';
 import { runUploadClient } from './upload-client.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { History, UploadOperation } from '../history.js';
-import type { Random } from '../random.js';
+import type { Random } from '@holdfast/shared/testing';
 import { pngBody, sha256Of } from './body.js';
 import { callApi, describeReply, type Reply } from './call-api.js';
 import type { Media } from './media.js';

@@ -1,5 +1,5 @@
 import type { BadClients } from '../clients/bad-clients.js';
-import type { Random } from '../random.js';
+import type { Random } from '@holdfast/shared/testing';
 import type { Stage } from '../stage/stage.js';
 
 export interface FaultContext {

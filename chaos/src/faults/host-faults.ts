@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Fault } from '@holdfast/cloudinary-emulator';
-import type { Random } from '../random.js';
+import type { Random } from '@holdfast/shared/testing';
 import type { FaultAction } from './fault-action.js';
 
 const LOOK_EVERY_MS = 200;

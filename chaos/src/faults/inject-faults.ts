@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { createRandom } from '../random.js';
+import { createRandom } from '@holdfast/shared/testing';
 import type { FaultAction, FaultContext } from './fault-action.js';
 import { faultKinds } from './fault-kinds.js';
 import type { PlannedFault } from './plan-faults.js';

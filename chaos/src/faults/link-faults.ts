@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Random } from '../random.js';
-import type { LinkMode } from '@holdfast/shared/testing';
+import type { LinkMode, Random } from '@holdfast/shared/testing';
 import type { LinkedPart } from '../stage/stage.js';
 import { until } from '../until.js';
 import type { FaultAction, FaultContext } from './fault-action.js';

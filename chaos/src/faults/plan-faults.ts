@@ -1,4 +1,4 @@
-import { createRandom } from '../random.js';
+import { createRandom } from '@holdfast/shared/testing';
 import { faultNames, type FaultKind } from './fault-kinds.js';
 
 export interface PlannedFault {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { createRandom, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;
@@ -22,15 +22,6 @@ interface Expected {
 }
 
 const STEPS = 60;
-
-/** Numbers from 0 to below `limit`, the same for the same seed (a linear congruential generator). */
-function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-}
 
 /** A media, the edits on both sides of it, and what they must come to. */
 async function openMedia(rig: SyncRig) {
@@ -114,7 +105,7 @@ it.each<[HostKind, number]>([
   'edits on both sides in any order come together field by field (%s, seed %i)',
   async (kind, seed) => {
     const rig = await openSyncRig(sandbox, kind);
-    const random = randomNumbers(seed);
+    const random = createRandom(seed);
     const media = [await openMedia(rig), await openMedia(rig)];
     const pushAll = async (): Promise<void> => {
       for (const one of media) await one.push();
@@ -128,9 +119,8 @@ it.each<[HostKind, number]>([
       await pushAll();
     };
     for (let step = 0; step < STEPS; step += 1) {
-      const one = media[random(media.length)];
-      const field = fields[random(fields.length)];
-      if (one === undefined || field === undefined) throw new Error('random numbers out of range');
+      const one = random.pick(media);
+      const field = random.pick(fields);
       const value = `step ${String(step)}`;
       const steps = [
         () => one.editHere(field, value),
@@ -143,7 +133,7 @@ it.each<[HostKind, number]>([
         () => syncAndPush('full'),
         () => syncAndPush('incremental'),
       ];
-      await steps[random(steps.length)]?.();
+      await random.pick(steps)();
     }
 
     await syncAndPush('full');

@@ -4,6 +4,7 @@ export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.j
 export { freePort } from './free-port.js';
 export { startMovingSlot, type MovingSlot } from './moving-slot.js';
 export { onePixelPng } from './one-pixel-png.js';
+export { createRandom, type Random } from './random.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
 export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
 export { startSentinelSandbox } from './redis-sentinel-sandbox.js';
