@@ -13,15 +13,7 @@ export function apiService(settings: Settings, log: Logger, env: Environment): S
     start: async () => {
       deps = await openDependencies(settings, log, env);
       warnOfUnreachableFiles(settings, log);
-      server = httpServer({
-        app: createApp(deps),
-        host: settings.http.host,
-        port: settings.http.port,
-        maxBodyBytes: settings.uploads.maxBytes,
-        shutdown: deps.shutdown,
-        address: deps.address,
-        log,
-      });
+      server = apiServer(deps);
       try {
         await server.start();
       } catch (error) {
@@ -33,6 +25,20 @@ export function apiService(settings: Settings, log: Logger, env: Environment): S
       await server?.stop(deadline);
       await deps?.close();
     },
+  });
+}
+
+/** The server of the API, over what was opened for it. */
+export function apiServer(deps: Dependencies): Service {
+  const { settings, shutdown, address, log } = deps;
+  return httpServer({
+    app: createApp(deps),
+    host: settings.http.host,
+    port: settings.http.port,
+    maxBodyBytes: settings.uploads.maxBytes,
+    shutdown,
+    address,
+    log,
   });
 }
 

@@ -13,9 +13,8 @@ import {
 } from '@holdfast/shared/media';
 import type { RedisClient } from '@holdfast/shared/redis';
 import { onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
-import { createApp } from '../../src/app.js';
+import { apiServer } from '../../src/api-service.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
-import { httpServer } from '../../src/http/http-server.js';
 import { buildDocument } from '../../src/openapi/build-document.js';
 import { operations } from '../../src/openapi/operations.js';
 import { routes } from '../../src/routes.js';
@@ -60,15 +59,7 @@ export async function startApi(
   });
   const deps = await openDependencies(settings, log, env);
   await readyOrRefused(deps.redis.request);
-  const server = httpServer({
-    app: createApp(deps),
-    host: settings.http.host,
-    port: settings.http.port,
-    maxBodyBytes: settings.uploads.maxBytes,
-    shutdown: deps.shutdown,
-    address: deps.address,
-    log,
-  });
+  const server = apiServer(deps);
   const closeAll = async (): Promise<void> => {
     await server.stop(AbortSignal.timeout(1_000));
     await deps.close();
