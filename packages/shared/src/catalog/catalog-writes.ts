@@ -21,7 +21,7 @@ import {
   restoreScript,
   saveScript,
   verifiedScript,
-} from './scripts.js';
+} from './record-scripts.js';
 
 /**
  * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with

@@ -5,7 +5,7 @@ import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { chunkReads } from './chunk-reads.js';
 import { chunkWrites } from './chunk-writes.js';
 import { pageScript, sizesScript } from './index-scripts.js';
-import { indexPrelude } from './script-prelude.js';
+import { indexPrelude } from './index-prelude.js';
 
 const MOST = 64;
 const INDEX = '{t}:i:g:a:b {x}';

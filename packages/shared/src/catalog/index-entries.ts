@@ -11,7 +11,7 @@ export interface ContentOf {
 
 /**
  * The index entries that these records need, as arguments for a script: ids, creation times and scores of checksums, and then
- * each index with the records that belong into it, in the order of their creation. What `each_index` of script-prelude.ts says of one
+ * each index with the records that belong into it, in the order of their creation. What `each_index` of index-prelude.ts says of one
  * record. An entry costs three characters so, and no text is sent twice. Throws where a line is none of ours.
  */
 export function entryArguments(keys: RedisKeys, records: readonly ContentOf[]): (string | number)[] {

@@ -1,7 +1,7 @@
 import { defineScript } from '../redis/index.js';
 import { chunkReads } from './chunk-reads.js';
 import { entryReader } from './index-entries.js';
-import { entryPrelude, entryWritesPrelude, indexPrelude } from './script-prelude.js';
+import { entryPrelude, entryWritesPrelude, indexPrelude } from './index-prelude.js';
 
 /** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
 export const indexGapsScript = defineScript(`${entryPrelude}${chunkReads}

@@ -1,8 +1,8 @@
 import { defineScript, leaseFenceIfAny } from '../redis/index.js';
 import { entryReader } from './index-entries.js';
 import { recordPrelude } from './record-prelude.js';
-import { entryWritesPrelude } from './script-prelude.js';
-import { endIntents } from './shared-steps.js';
+import { entryWritesPrelude } from './index-prelude.js';
+import { endIntents } from './record-steps.js';
 
 // Scripts for whole pages of records, for syncs and restores. The caller has worked out what belongs where, so these decode
 // nothing: they only look whether all is as the caller found it, and write.

@@ -7,7 +7,7 @@ import { packHex, unpackHex } from './packed-hex.js';
  * separator between that JSON never holds raw, so that the scripts read what the indexes need without the rest.
  * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
  * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with record-prelude.ts,
- * script-prelude.ts, page-scripts.ts and index-entries.ts.
+ * index-prelude.ts, page-scripts.ts and index-entries.ts.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]

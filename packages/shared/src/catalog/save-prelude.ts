@@ -1,4 +1,4 @@
-import { entryWritesPrelude } from './script-prelude.js';
+import { entryWritesPrelude } from './index-prelude.js';
 
 /** Lua of the scripts that save a record, as far as its revision allows it. */
 export const savePrelude = /* lua */ `${entryWritesPrelude}

@@ -8,7 +8,7 @@ export interface Sha256Place {
 /**
  * Where the index of checksums keeps a SHA-256: in one of 16,384 small sorted sets, which Redis keeps compact up to two million
  * records, under a number small enough for five bytes. Others may have the same place, so what is found there is compared
- * with the record. Spelled in Lua in script-prelude.ts too.
+ * with the record. Spelled in Lua in index-prelude.ts too.
  */
 export function sha256Place(sha256: string): Sha256Place {
   return placeOfPacked(packHex(sha256));

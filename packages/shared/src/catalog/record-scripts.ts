@@ -1,8 +1,8 @@
 import { defineScript, leaseFenceIfAny, type Script } from '../redis/index.js';
 import { recordPrelude } from './record-prelude.js';
 import { savePrelude } from './save-prelude.js';
-import { entryWritesPrelude } from './script-prelude.js';
-import { endIntent, eraseRecord, setDeleting } from './shared-steps.js';
+import { entryWritesPrelude } from './index-prelude.js';
+import { endIntent, eraseRecord, setDeleting } from './record-steps.js';
 
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
 export const saveScript = defineScript(`${savePrelude}${leaseFenceIfAny}local outcomes = {}
