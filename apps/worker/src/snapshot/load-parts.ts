@@ -11,7 +11,7 @@ import {
   type SnapshotRecord,
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
-import type { ExpectedRecord } from '../verify/verify-records.js';
+import type { ExpectedRecord } from '../verify/judge-record.js';
 
 /** The parts are not what the manifest says. */
 export class DamagedSnapshot extends Error {

@@ -8,19 +8,20 @@ import type { ReadBackRecord } from './read-back.js';
  */
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 
+/** A record as it should be found. */
+export type ExpectedRecord = ContentOf & Pick<MediaRecord, 'revision'>;
+
+export function expectedRecord(record: MediaRecord, content = encodeContent(record)): ExpectedRecord {
+  return { id: record.id, revision: record.revision, content };
+}
+
 /** Compares as text what both sides encode to, so that no field can be forgotten. */
 export function judgeRecord(expected: MediaRecord, found: ReadBackRecord): Verdict {
-  return judgeContent(
-    { id: expected.id, revision: expected.revision, content: encodeContent(expected) },
-    found,
-  );
+  return judgeContent(expectedRecord(expected), found);
 }
 
 /** The same, where what the record encodes to is known already. */
-export function judgeContent(
-  expected: ContentOf & Pick<MediaRecord, 'revision'>,
-  { stored, gaps }: ReadBackRecord,
-): Verdict {
+export function judgeContent(expected: ExpectedRecord, { stored, gaps }: ReadBackRecord): Verdict {
   if (stored === null) return 'absent';
   if (stored.status === 'deleting') return 'superseded';
   if (stored.content !== expected.content) {

@@ -1,8 +1,7 @@
-import { encodeContent, type Catalog, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
+import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import { isBelow, type Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
-import type { MediaRecord } from '@holdfast/shared/media';
-import { judgeContent } from './judge-record.js';
+import { judgeContent, type ExpectedRecord } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { ReadBack } from './read-back.js';
 
@@ -13,13 +12,6 @@ export interface VerifyRecordsParts {
   serverJudged: () => Promise<void>;
   catalog: Pick<Catalog, 'reindex' | 'markProven'>;
   settings: Pick<Settings, 'durability'>;
-}
-
-/** A record as it should be found. */
-export type ExpectedRecord = ContentOf & Pick<MediaRecord, 'revision'>;
-
-export function expectedRecord(record: MediaRecord, content = encodeContent(record)): ExpectedRecord {
-  return { id: record.id, revision: record.revision, content };
 }
 
 /**
