@@ -1,7 +1,7 @@
 import type { Logger } from '@holdfast/shared/logging';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease } from '../sync-run/sync-lease.js';
-import { isSnapshotDue, snapshotIfDue } from './snapshot-after-run.js';
+import { isSnapshotDue, snapshotIfDue } from './snapshot-if-due.js';
 import type { TakeSnapshotParts } from './take-snapshot.js';
 
 export type DailySnapshotParts = Omit<TakeSnapshotParts, 'token' | 'signal'> & {

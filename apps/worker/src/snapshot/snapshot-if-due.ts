@@ -1,0 +1,39 @@
+import { toHoldfastError } from '@holdfast/shared/errors';
+import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
+import { takeSnapshot, type TakeSnapshotParts } from './take-snapshot.js';
+
+const DAY_MS = 24 * 3_600_000;
+/** One that failed is tried again after the next full run, or after so long. */
+const AGAIN_MS = 15 * 60_000;
+
+/** For the holder of the lease. A failure is noted beside the run, and never thrown. */
+export async function snapshotIfDue(
+  parts: TakeSnapshotParts,
+  { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,
+): Promise<void> {
+  const { state, token, signal, log, now } = parts;
+  try {
+    if (isSnapshotDue(await state.readSnapshotFacts(), mode, now())) await takeSnapshot(parts);
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const { code, message } = toHoldfastError(thrown);
+    log.warn('snapshot.failed', { code, error: thrown });
+    const problem = { code, message: `snapshot: ${message}`, at: new Date(now()).toISOString() };
+    await state.noteProblem(token, runId, problem).catch(() => undefined);
+  }
+}
+
+/**
+ * After each full run and after a day, where something changed. Never before a full run has completed: until then the
+ * catalog may lack what the last snapshot has.
+ */
+export function isSnapshotDue(
+  { snapshot, triedAt, lastFullAt, changes }: SnapshotFacts,
+  mode: SyncRun['mode'],
+  nowMs: number,
+): boolean {
+  if (lastFullAt === null || snapshot?.changes === changes) return false;
+  const isWaiting = triedAt !== null && nowMs - Date.parse(triedAt) < AGAIN_MS;
+  if (mode !== 'full' && isWaiting) return false;
+  return snapshot === null || snapshot.at < lastFullAt || nowMs - Date.parse(snapshot.at) >= DAY_MS;
+}
