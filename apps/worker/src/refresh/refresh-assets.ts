@@ -14,14 +14,10 @@ import { sightingOf } from '../sync/sighting.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
 import { oneOffSession } from './one-off-session.js';
 import { settleGone } from './settle-gone.js';
+import { untilRefilled, WAIT_FOR_HOST_MS } from './until-refilled.js';
 
 const ROUNDS = 3;
-/** The host may be away for longer than the tries of a job last; after this time a sync has seen it all. */
-const WAIT_FOR_HOST_MS = 20 * 60_000;
 const ASK_AGAIN_MS = 30_000;
-/** Notifications are many: the longer they have waited, the more rarely they ask. */
-const REFILL_SOON_MS = 2_000;
-const REFILL_LATER_MS = 60_000;
 const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
 
 /**
@@ -41,20 +37,6 @@ export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh
       throw error;
     }
   };
-}
-
-/**
- * The tombstones, too, come back with the recovery: before it, what was deleted would come in. Where the host gives no
- * listing for so long, its single assets are better than nothing.
- */
-async function untilRefilled(
-  { receivedAt }: RefreshPayload,
-  { state, now }: SyncDependencies,
-): Promise<void> {
-  const waitedMs = now() - receivedAt;
-  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readMarks()).lastFullAt !== null) return;
-  const delayMs = Math.min(Math.max(waitedMs, REFILL_SOON_MS), REFILL_LATER_MS);
-  throw new HandBack('the catalog is to be refilled first', delayMs);
 }
 
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
