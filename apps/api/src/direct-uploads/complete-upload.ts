@@ -1,4 +1,3 @@
-import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { endpoint } from '../http/endpoint.js';
 import { isAwaited, preferenceApplied, readPrefer } from '../http/prefer.js';
@@ -9,7 +8,6 @@ import { waitUntilVerified } from '../uploads/wait-until-verified.js';
 import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
 
 export interface CompleteDependencies extends ArrivalDependencies {
-  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
   address: PublicAddress;
   shutdown: Pick<Shutdown, 'draining'>;
 }

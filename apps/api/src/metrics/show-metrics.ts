@@ -5,7 +5,7 @@ import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
 import { redisFailure } from '../status/redis-failure.js';
@@ -14,7 +14,6 @@ import type { UploadSlots } from '../uploads/upload-slots.js';
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;
-  redis: { request: RedisClient };
   keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
   queues: Pick<MediaQueues, 'counts' | 'queues'>;

@@ -1,4 +1,3 @@
-import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -11,7 +10,6 @@ import { createPersistenceTest, type PersistenceTest, type TestDependencies } fr
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
 
 export interface HealthDependencies extends FindingSources, TestDependencies {
-  settings: Pick<Settings, 'redis'>;
   redis: TestDependencies['redis'];
   keys: FindingSources['keys'] & TestDependencies['keys'];
   queues: Pick<MediaQueues, 'counts' | 'queues'>;

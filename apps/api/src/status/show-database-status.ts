@@ -11,7 +11,6 @@ import { redisFailure, type RedisFailure } from './redis-failure.js';
 export interface DatabaseStatusDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'host'>;
   catalog: Pick<Catalog, 'counts'>;
-  redis: FindingSources['redis'];
   keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   host: MediaHost;
 }

@@ -4,7 +4,7 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import type { HeldClaim } from '@holdfast/shared/idempotency';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import type { OwnAsset } from '@holdfast/shared/media-host';
-import { findMedia } from '../media/find-media.js';
+import { findMedia, type FindDependencies } from '../media/find-media.js';
 import { acceptUpload } from './accept-upload.js';
 import { lookForEarlierTry, nothingEarlier } from './earlier-try.js';
 import { readAndDiscard } from './read-and-discard.js';
@@ -18,7 +18,7 @@ import { readReprDigest } from './repr-digest.js';
 import { requestPrint } from './request-print.js';
 import { takeClaim, type ClaimDependencies } from './take-claim.js';
 
-export type KeyedDependencies = UploadDependencies & ClaimDependencies;
+export type KeyedDependencies = UploadDependencies & ClaimDependencies & FindDependencies;
 
 export type KeyedOutcome = Received & {
   /** An earlier request with the key has the answer. */

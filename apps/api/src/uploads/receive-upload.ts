@@ -29,7 +29,7 @@ import { whileAlive, type AliveDependencies } from './while-alive.js';
 export interface UploadDependencies extends Accepting, AliveDependencies {
   host: MediaHost;
   intents: Intents;
-  catalog: Pick<Catalog, 'find' | 'isTombstoned' | 'withSha256'>;
+  catalog: Pick<Catalog, 'find' | 'withSha256'>;
   admission: Admission;
   openedAhead: OpenedAhead;
   shutdown: Shutdown;

@@ -1,13 +1,8 @@
-import type { Logger } from '@holdfast/shared/logging';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease } from '../sync-run/sync-lease.js';
 import { isSnapshotDue, snapshotIfDue } from './snapshot-if-due.js';
 import type { TakeSnapshotParts } from './take-snapshot.js';
 
-export type DailySnapshotParts = Omit<TakeSnapshotParts, 'token' | 'signal'> & {
-  state: SyncDependencies['state'];
-  log: Logger;
-};
+export type DailySnapshotParts = Omit<TakeSnapshotParts, 'token' | 'signal'>;
 
 /**
  * Takes the day's snapshot where no sync does: there may be no schedule, or a rare one, and still people edit and delete.
