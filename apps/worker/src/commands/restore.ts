@@ -5,9 +5,8 @@ import type { Command } from './command.js';
 import { withLease } from './with-lease.js';
 
 /**
- * Brings the newest usable snapshot into the catalog and asks for a sync of what changed since, which on an
- * emptied catalog is its recovery. Replaces nothing that is
- * newer. Exit code 1 where there is no usable one.
+ * Brings the newest usable snapshot into the catalog and asks for a sync of what changed since, which on an emptied catalog
+ * is its recovery. Replaces nothing that is newer. Exit code 1 where there is no usable one.
  */
 export const restore: Command = (env, signal) =>
   withLease(env, signal, async (leased) => {

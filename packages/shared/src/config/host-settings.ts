@@ -66,7 +66,10 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
 
 type CloudinaryAccess = Omit<CloudinarySettings, 'kind' | 'folder' | 'syncPrefix'>;
 
-/** `cloudinary://key:secret@cloud?upload_prefix=…&signature_algorithm=…`. As in the SDK, escapes in key and secret stay as they are. */
+/**
+ * `cloudinary://key:secret@cloud?upload_prefix=…&signature_algorithm=…`. As in the SDK, escapes in key and secret stay as
+ * they are.
+ */
 function readCloudinaryUrl(value: string, problem: (p: FieldProblem) => void): CloudinaryAccess {
   const path = 'CLOUDINARY_URL';
   const parts = /^cloudinary:\/\/([^:@/<>"']+):([^@/<>"']+)@([A-Za-z0-9_-]+)(?:\/[^?]*)?(?:\?(.*))?$/.exec(

@@ -35,8 +35,8 @@ export interface StaleIntent {
 }
 
 /**
- * unqueued: accepted, but a job could not be added: the sweep does it half a minute later. dead: the sweep gave the upload up, or another try has the claim: it must not be acknowledged. tombstoned: the media was
- * deleted, and stays so.
+ * unqueued: accepted, but a job could not be added: the sweep does it half a minute later. dead: the sweep gave the upload
+ * up, or another try has the claim: it must not be acknowledged. tombstoned: the media was deleted, and stays so.
  */
 export type AcceptOutcome = 'accepted' | 'unqueued' | 'dead' | 'tombstoned';
 

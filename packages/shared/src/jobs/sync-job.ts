@@ -6,7 +6,8 @@ export const SYNC_SCHEDULE = 'auto-sync';
 
 /**
  * What asked for a run. startup: a worker began, or another Redis server serves; upload: media were verified;
- * manual: a person; recovery: the catalog was found empty, or is new (whatever asked for the first run); webhook: no run, a look after a notification.
+ * manual: a person; recovery: the catalog was found empty, or is new (whatever asked for the first run); webhook: no run, a
+ * look after a notification.
  */
 export const syncTriggers = ['startup', 'schedule', 'upload', 'manual', 'webhook', 'recovery'] as const;
 /** Kept in the history of runs, so none may be renamed. */

@@ -21,7 +21,8 @@ export interface PushDependencies {
 
 /**
  * pushed: the host carries the record as it is now; nothing: it did already, or the media is being deleted; gone: the
- * catalog does not have it; missing: the host has no such asset under its name; overtaken: the host carries a newer revision, which a sync brings in.
+ * catalog does not have it; missing: the host has no such asset under its name; overtaken: the host carries a newer
+ * revision, which a sync brings in.
  */
 export interface Push {
   outcome: 'pushed' | 'nothing' | 'gone' | 'missing' | 'overtaken';
