@@ -1,6 +1,6 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { UploadSettings } from '@holdfast/shared/config';
-import { committedMetadata, judgeArrival, type Arrival, type Tickets } from '@holdfast/shared/direct-uploads';
+import { judgeArrival, writeCommitMark, type Arrival, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAccepted, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
@@ -77,13 +77,13 @@ async function markWelcome(
   { asset, carried }: Arrived,
 ): Promise<MediaRecord> {
   if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
-  const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
   const arrival = judgeArrival(asset, carried.mark, uploads);
   if (arrival !== 'welcome') {
+    const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
     await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
     throw refusals[arrival](asset, uploads.maxBytes);
   }
-  return recordFromAsset(await host.annotate(ref, committedMetadata(asset, carried)), folder, 'direct');
+  return writeCommitMark(host, { asset, carried }, folder);
 }
 
 async function accept(

@@ -1,6 +1,5 @@
-import { committedMetadata } from '@holdfast/shared/direct-uploads';
-import { recordFromAsset, type Carried, type MediaRecord } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
+import { writeCommitMark } from '@holdfast/shared/direct-uploads';
+import type { MediaRecord } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import { addCounts, type StepSession } from '../sync-run/sync-session.js';
 import { attempt } from './attempt.js';
@@ -16,9 +15,10 @@ export async function adoptArrivals(session: StepSession, steps: readonly Step[]
     action.kind === 'adopt' ? [{ asset, carried: action.carried }] : [],
   );
   const marked: MediaRecord[] = [];
-  await inParallel(arrivals, CALLS_AT_ONCE, ({ asset, carried }) =>
-    attempt(session, carried.fields.id, async () => {
-      marked.push(await writeCommitMark(session, asset, carried));
+  const { host, settings } = session.deps;
+  await inParallel(arrivals, CALLS_AT_ONCE, (arrival) =>
+    attempt(session, arrival.carried.fields.id, async () => {
+      marked.push(await writeCommitMark(host, arrival, settings.host.folder, session.signal));
     }),
   );
   const entries = marked.map((record) => ({ record, expect: 'absent' as const }));
@@ -31,16 +31,6 @@ export async function adoptArrivals(session: StepSession, steps: readonly Step[]
   });
   await restoreEdits(session, overtaken);
   return created;
-}
-
-async function writeCommitMark(
-  { deps, signal }: StepSession,
-  asset: HostAsset,
-  carried: Carried,
-): Promise<MediaRecord> {
-  const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
-  const committed = await deps.host.annotate(ref, committedMetadata(asset, carried), signal);
-  return recordFromAsset(committed, deps.settings.host.folder, 'direct');
 }
 
 /** Our mark may have landed on an edit that was made meanwhile. */
