@@ -24,11 +24,7 @@ export const completeUpload = (deps: CompleteDependencies) =>
         isAwaited(preferences),
         context.log,
       );
-      if (waitSeconds !== undefined && record.status === 'saving') {
-        // Not until the very end of the process: the media is accepted, and the answer must get out.
-        const signal = AbortSignal.any([gone, deps.shutdown.draining]);
-        record = (await waitUntilVerified(deps.catalog, record, waitSeconds * 1_000, signal)) ?? record;
-      }
+      if (waitSeconds !== undefined) record = await waitUntilVerified(deps, record, waitSeconds, gone);
       const answer = acceptedMedia(record, deps.address);
       return {
         status: record.status === 'verified' ? 201 : 202,

@@ -39,7 +39,7 @@ export function uploadRoute(deps: UploadRouteDependencies) {
       return;
     }
     if (waitSeconds !== undefined) {
-      if (record.status === 'saving') record = await waitFor(deps, record, waitSeconds, res);
+      record = await waitUntilVerified(deps, record, waitSeconds, goneWith(res));
       res.set(preferenceApplied(waitSeconds));
     }
     const answer = deps.answerFor(record);
@@ -62,15 +62,9 @@ async function upload(
   return { ...received, replayed: false };
 }
 
-/** Ends early when the process is to end: the media is accepted, and the answer must get out. */
-async function waitFor(
-  { catalog, shutdown }: UploadRouteDependencies,
-  record: MediaRecord,
-  waitSeconds: number,
-  res: Response,
-): Promise<MediaRecord> {
+/** Aborts when the client is gone. */
+function goneWith(res: Response): AbortSignal {
   const gone = new AbortController();
   res.once('close', () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, shutdown.draining]);
-  return (await waitUntilVerified(catalog, record, waitSeconds * 1_000, signal)) ?? record;
+  return gone.signal;
 }

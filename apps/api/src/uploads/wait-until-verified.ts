@@ -1,24 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
+import type { Shutdown } from '../http/shutdown.js';
 
 const FIRST_LOOK_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
 /** So each pause is at most a fifth of the time waited so far, and a long wait costs Redis little. */
 const GROWTH = 1.2;
 
-/** The record once it is verified at this revision or a later one, or as it is when the time is up; null when it cannot be read. */
+/**
+ * An accepted record once it is verified at this revision or a later one, or as it was last read when the time is up or the
+ * client is gone. Ends early when the process is to end: the media is accepted, and the answer must get out.
+ */
 export async function waitUntilVerified(
-  catalog: Pick<Catalog, 'find'>,
-  { id, revision }: Pick<MediaRecord, 'id' | 'revision'>,
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<MediaRecord | null> {
-  const until = performance.now() + waitMs;
-  let latest: MediaRecord | null = null;
+  { catalog, shutdown }: { catalog: Pick<Catalog, 'find'>; shutdown: Pick<Shutdown, 'draining'> },
+  accepted: MediaRecord,
+  waitSeconds: number,
+  gone: AbortSignal,
+): Promise<MediaRecord> {
+  if (accepted.status !== 'saving') return accepted;
+  const { id, revision } = accepted;
+  const signal = AbortSignal.any([gone, shutdown.draining]);
+  const until = performance.now() + waitSeconds * 1_000;
+  let latest = accepted;
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * GROWTH, LONGEST_PAUSE_MS)) {
     latest = (await catalog.find(id).catch(() => null)) ?? latest;
-    const settled = latest !== null && latest.revision >= revision && latest.status !== 'saving';
+    const settled = latest.revision >= revision && latest.status !== 'saving';
     const left = until - performance.now();
     if (settled || left <= 0 || signal.aborted) return latest;
     await pause(Math.min(pauseMs, left), undefined, { signal }).catch(() => undefined);
