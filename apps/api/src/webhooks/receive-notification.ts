@@ -34,11 +34,11 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     const hash = createHash('sha256').update(raw).digest('hex').slice(0, 32);
     const changed = changedAssets(parseBody(raw));
     const assets = changed?.assets.length ?? 0;
-    const claim = await deps.seen.claim(hash, timestamp);
-    if (claim === 'replayed') throw refusal(res, 'this signature was used before');
-    if (claim === 'busy')
+    const taken = await deps.seen.take(hash, timestamp);
+    if (taken === 'replayed') throw refusal(res, 'this signature was used before');
+    if (taken === 'busy')
       throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
-    if (claim === 'fresh') {
+    if (taken === 'fresh') {
       await handle(deps, hash, changed);
       // When this is lost the notification may be handled twice, which changes nothing.
       await deps.seen.done(hash, timestamp).catch(() => undefined);

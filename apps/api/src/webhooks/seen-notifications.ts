@@ -8,9 +8,9 @@ const DONE = 'd';
 
 /**
  * KEYS: the notification. ARGV: timestamp, ms while it is handled, ms after that. What is stored is a state and the
- * timestamps under which it was taken, with commas. Answers a Claim.
+ * timestamps under which it was taken, with commas. Answers a Taken.
  */
-const claimScript = defineScript(`
+const takeScript = defineScript(`
 local seen = redis.call('GET', KEYS[1])
 if not seen then
   redis.call('SET', KEYS[1], 'p' .. ARGV[1], 'PX', ARGV[2])
@@ -26,20 +26,16 @@ return 'again'
  * fresh: ours to handle. replayed: this very signature was used before. again: the host delivers it once more, signed anew,
  * and it was handled. busy: the same, while another process handles it.
  */
-export type Claim = 'fresh' | 'replayed' | 'again' | 'busy';
+export type Taken = 'fresh' | 'replayed' | 'again' | 'busy';
 
 /** Which notifications were received while their signatures are good. Throws QUEUE_UNAVAILABLE when Redis cannot serve. */
 export function createSeenNotifications(redis: RedisClient, keys: Pick<RedisKeys, 'notification'>) {
   const run = redisEdge('QUEUE_UNAVAILABLE');
   return {
-    claim: (hash: string, timestamp: string): Promise<Claim> =>
+    take: (hash: string, timestamp: string): Promise<Taken> =>
       run(
         async () =>
-          (await claimScript(
-            redis,
-            [keys.notification(hash)],
-            [timestamp, PENDING_MS, REMEMBER_MS],
-          )) as Claim,
+          (await takeScript(redis, [keys.notification(hash)], [timestamp, PENDING_MS, REMEMBER_MS])) as Taken,
       ),
     done: (hash: string, timestamp: string): Promise<void> =>
       run(async () => {
