@@ -17,7 +17,7 @@ import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
 import { createLocalPut } from './local-put.js';
 import { clearLeftovers, createStaging } from './staging.js';
-import { undoUpload } from './undo-upload.js';
+import { removeLeftBytes } from './remove-left-bytes.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
@@ -47,7 +47,7 @@ export async function createLocalHost(
   const listing = createListing(root, options.log);
   try {
     await folders.ensure(root);
-    await clearLeftovers(root, options.log, (identity) => undoUpload(root, identity));
+    await clearLeftovers(root, options.log, (identity) => removeLeftBytes(root, identity));
   } catch (error) {
     throw toDiskError(error);
   }

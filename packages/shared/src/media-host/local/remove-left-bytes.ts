@@ -5,7 +5,7 @@ import { removeFile } from './durable-files.js';
  * Finishes what a dead process left half-done, from the identity in its staging: an upload whose identity was not
  * linked, or a removal whose bytes were not deleted. Bytes that a committed identity names are never touched.
  */
-export async function undoUpload(root: string, identityText: string): Promise<void> {
+export async function removeLeftBytes(root: string, identityText: string): Promise<void> {
   const known = parse(identityText);
   if (known === null) return;
   const place = placeOfRef(root, known);
