@@ -265,3 +265,29 @@ it('does not decide about a key while the catalog may have forgotten it', async 
   expect((await upload(a, data)).status).toBe(202);
   expect(await assets()).toHaveLength(2);
 });
+
+it('decides at once about a key where the catalog was refilled unseen', async () => {
+  const { a, b, prefix } = await startApiPair(redis, 'local');
+  const born = `{${prefix}}:born`;
+  await redis.client.set(born, '1');
+  const data = aPng();
+  const { media } = (await upload(a, data, { key: 'k' })).body;
+  // The other one gets to know the catalog, too.
+  expect((await upload(b, data, { key: 'k' })).status).toBe(202);
+  expect((await upload(b, aPng(), { key: 'l' })).status).toBe(202);
+  const held = await redis.client.hgetall(`{${prefix}}:idem:${claimKey('anonymous', 'k')}`);
+  const stored = await a.deps.catalog.find(media.id);
+  await redis.client.del(...(await redis.client.keys(`{${prefix}}:*`)));
+  // Its recovery has come and gone while nobody asked these processes.
+  await redis.client.set(born, '2');
+  await redis.client.hset(a.deps.keys.syncState, 'lastFullAt', new Date().toISOString());
+  if (stored !== null) await a.deps.catalog.save(stored);
+  await a.deps.uploads.claims.restore(
+    [{ key: claimKey('anonymous', 'k'), print: held['print'] ?? '', id: media.id, keepMs: 60_000 }],
+    null,
+  );
+  const again = await upload(a, data, { key: 'k' });
+  expect({ status: again.status, replayed: isReplayed(again) }).toEqual({ status: 202, replayed: true });
+  expect(again.body.media.id).toBe(media.id);
+  expect((await upload(b, aPng(), { key: 'new' })).status).toBe(202);
+});

@@ -34,9 +34,10 @@ export async function takeClaim(
     const newId = keyedMediaId(secret, client, key, Date.now());
     const reply = await claims.claim(claimKey(client, key), newId, rebuilding.bornSeen());
     if (reply.state === 'emptied') {
-      // Looks at the catalog that there is now.
-      await rebuilding.isOn();
-      throw beingRebuilt();
+      const before = rebuilding.bornSeen();
+      // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
+      if ((await rebuilding.isOn()) || rebuilding.bornSeen() === before) throw beingRebuilt();
+      continue;
     }
     if (reply.state === 'done') return reply;
     if (reply.state === 'held') {
