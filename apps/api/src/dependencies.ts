@@ -106,7 +106,7 @@ export async function openDependencies(
     catalog,
     newCatalog: watchNewCatalog(host, log),
   });
-  await rebuilding.begin();
+  await rebuilding.begin(shutdown.draining);
   const uploads = createUploads({
     uploads: settings.uploads,
     folder: settings.host.folder,

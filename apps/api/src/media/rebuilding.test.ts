@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
@@ -90,6 +90,19 @@ it('notices the loss of a catalog of which only records were read', async () => 
   const rebuilding = watching();
   await client.set(keys.born, '1');
   rebuilding.noteFound();
+  await client.flushall();
+  expect(await rebuilding.isOn()).toBe(true);
+});
+
+it('notices the loss of a catalog that a worker began after this process, and that nobody asked for', async () => {
+  const { client } = redis;
+  await client.flushall();
+  const rebuilding = watching();
+  const stopped = new AbortController();
+  onTestFinished(() => stopped.abort());
+  await rebuilding.begin(stopped.signal);
+  await client.set(keys.born, '1');
+  await vi.waitFor(() => expect(rebuilding.bornSeen()).toBe('1'));
   await client.flushall();
   expect(await rebuilding.isOn()).toBe(true);
 });

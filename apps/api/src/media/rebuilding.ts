@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { SyncState } from '@holdfast/shared/sync';
 import type { NewCatalog } from './new-catalog.js';
@@ -5,8 +6,11 @@ import type { NewCatalog } from './new-catalog.js';
 /** Whether an emptied catalog is being refilled at this moment. */
 export interface Rebuilding {
   isOn(): Promise<boolean>;
-  /** Gets to know the catalog as it is at the start of the process, so that uploads do not make a new one look emptied. */
-  begin(): Promise<void>;
+  /**
+   * Gets to know the catalog as it is at the start of the process, so that uploads do not make a new one look emptied. Where no
+   * worker has begun it yet, its beginning is looked for until the signal aborts: it may be emptied before anybody asks.
+   */
+  begin(signal: AbortSignal): Promise<void>;
   /** To be called when a record was found: gets to know the catalog, so that its loss will be noticed. */
   noteFound(): void;
   /** When the catalog began, as this process last saw it; null before it has looked. */
@@ -24,6 +28,9 @@ export interface RebuildingOptions {
 const KNOWN_FOR_MS = 1_000;
 /** So often a catalog that no worker has begun yet is asked for its beginning. */
 const GET_TO_KNOW_MS = 10_000;
+const FIRST_PAUSE_MS = 500;
+/** So each pause is at most a quarter of the time waited so far, and a deployment without workers asks rarely. */
+const GROWTH = 1.25;
 
 /**
  * On while a recovery run is under way, and while nobody has looked at the whole host since the catalog began, where it is
@@ -41,6 +48,18 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     const born = await catalog.bornAt();
     bornSeen ??= born;
     if (born === null && bornSeen === null) await newCatalog.isNew();
+  };
+  const awaitBirth = async (signal: AbortSignal): Promise<void> => {
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      bornSeen === null;
+      pauseMs = Math.min(pauseMs * GROWTH, GET_TO_KNOW_MS)
+    ) {
+      await pause(pauseMs, undefined, { signal, ref: false });
+      const born = await catalog.bornAt().catch(() => null);
+      // One that was seen meanwhile may be an earlier one.
+      bornSeen ??= born;
+    }
   };
   return {
     bornSeen: () => bornSeen,
@@ -60,7 +79,11 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (on) knownOnAt = time;
       return on;
     },
-    begin: () => getToKnow().catch(() => undefined),
+    begin: async (signal) => {
+      await getToKnow().catch(() => undefined);
+      // It ends with the process.
+      void awaitBirth(signal).catch(() => undefined);
+    },
     noteFound: () => {
       const time = now();
       if (bornSeen !== null || time - askedAt < GET_TO_KNOW_MS) return;
