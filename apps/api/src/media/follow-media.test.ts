@@ -90,7 +90,8 @@ describe('the events of a media', () => {
     const path = `/api/media/${newMediaId()}/events`;
     expect((await api.call('GET', path)).body).toMatchObject({ status: 404, code: 'MEDIA_NOT_FOUND' });
     const other = await startApi(redis);
-    const running = { run: { runId: 'r', trigger: 'recovery', finishedAt: null }, progress: {} };
+    const run = { runId: 'r', trigger: 'recovery', finishedAt: null, created: 1, findings: [] };
+    const running = { run, progress: {} };
     await redis.client.set(other.deps.keys.syncRun, JSON.stringify(running));
     const refused = await other.call('GET', path);
     await other.close();

@@ -58,7 +58,7 @@ describe('one record', () => {
 
   it('may come back while the catalog is being refilled', async () => {
     const own = await startApi(redis);
-    const run = { runId: 'x', trigger: 'recovery', findings: [] };
+    const run = { runId: 'x', trigger: 'recovery', created: 1, findings: [] };
     await redis.client.set(own.deps.keys.syncRun, JSON.stringify({ run, progress: {} }));
     const { status, headers, body } = await own.call('GET', nowhere);
     expect({ status, code: body.code, retry: headers.get('retry-after') }).toEqual({

@@ -16,6 +16,9 @@ beforeAll(async () => {
 
 afterAll(() => redis.close());
 
+const recovery = (over: object = {}): string =>
+  JSON.stringify({ run: { trigger: 'recovery', created: 0, findings: [], ...over }, progress: {} });
+
 const watching = (over: Partial<RebuildingOptions> = {}): Rebuilding =>
   watchRebuilding({
     syncState: createSyncState(redis.client, keys),
@@ -43,7 +46,7 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   // The worker begins the catalog anew, and its run.
   await client.set(keys.born, '2');
   expect(await isOn()).toBe(true);
-  await client.set(keys.syncRun, JSON.stringify({ run: { trigger: 'recovery' }, progress: {} }));
+  await client.set(keys.syncRun, recovery());
   time += 60_000;
   expect(await isOn()).toBe(true);
   // A run that ended without having looked at the whole host has not refilled it.
@@ -61,6 +64,34 @@ it('is on for a process that began after the loss, where the host has media', as
   const begun = (isNew: boolean) => watching({ newCatalog: { isNew: () => Promise.resolve(isNew) } });
   expect(await begun(true).isOn()).toBe(false);
   expect(await begun(false).isOn()).toBe(true);
+});
+
+it('is off in the first run of a new deployment, which has nothing to bring back', async () => {
+  const { client } = redis;
+  await client.flushall();
+  const begun = (isNew: boolean) => watching({ newCatalog: { isNew: () => Promise.resolve(isNew) } });
+  const [fresh, late] = [begun(true), begun(false)];
+  expect(await fresh.isOn()).toBe(false);
+  await client.set(keys.born, '1');
+  await client.set(keys.syncRun, recovery());
+  expect(await fresh.isOn()).toBe(false);
+  expect(await late.isOn()).toBe(true);
+  // Any later one brings back what was lost.
+  await client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
+  expect(await begun(true).isOn()).toBe(true);
+});
+
+it.each([
+  ['finds media on the host', { created: 1 }],
+  ['restored a snapshot', { findings: [{ code: 'SNAPSHOT_RESTORED' }] }],
+])('is on while the first run %s, also where this process saw an empty host', async (_what, over) => {
+  const { client } = redis;
+  await client.flushall();
+  const rebuilding = watching();
+  await client.set(keys.born, '1');
+  expect(await rebuilding.isOn()).toBe(false);
+  await client.set(keys.syncRun, recovery(over));
+  expect(await rebuilding.isOn()).toBe(true);
 });
 
 it('is off for who looks first when the recovery has run', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { SyncState } from '@holdfast/shared/sync';
+import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { NewCatalog } from './new-catalog.js';
 
 /** Whether an emptied catalog is being refilled at this moment. */
@@ -33,9 +33,11 @@ const FIRST_PAUSE_MS = 500;
 const GROWTH = 1.25;
 
 /**
- * On while a recovery run is under way, and while nobody has looked at the whole host since the catalog began, where it is
- * not the one that this process knew, or not a new one (new-catalog.ts): what it lacks is not unknown then. That it is on is
- * asked at most once a second, that it is off each time: the catalog may be gone since. When Redis does not answer, no.
+ * On while nobody has looked at the whole host since the catalog began, where it is not the one that this process knew, not a
+ * new one (new-catalog.ts), or a run brings media back into it: what it lacks is not unknown then. On as well while a catalog
+ * that was filled before is recovered.
+ * That it is on is asked at most once a second, that it is off each time: the catalog may be gone since. When Redis does not
+ * answer, no.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const { syncState, catalog, newCatalog, now = () => performance.now() } = options;
@@ -75,7 +77,10 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (typeof born === 'string') bornSeen = born;
       // What tells of completed runs went with the catalog.
       const isFilled = marks?.lastFullAt !== null;
-      const on = running?.run.trigger === 'recovery' || (!isFilled && (lost || !(await newCatalog.isNew())));
+      const recovery = running?.run.trigger === 'recovery' ? running.run : null;
+      // The first run of a new deployment is a recovery by name, and brings nothing back.
+      if (recovery !== null && bringsBack(recovery)) lost = true;
+      const on = isFilled ? recovery !== null : lost || !(await newCatalog.isNew());
       if (on) knownOnAt = time;
       return on;
     },
@@ -91,4 +96,9 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       void getToKnow().catch(() => undefined);
     },
   };
+}
+
+/** Media that nobody uploads at this moment. */
+function bringsBack({ created, findings }: SyncRun): boolean {
+  return created > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
 }

@@ -246,7 +246,7 @@ it('does not decide about a key while the catalog may have forgotten it', async 
   await redis.client.set(born, '2');
   await redis.client.set(
     `{${prefix}}:sync:run`,
-    JSON.stringify({ run: { trigger: 'recovery' }, progress: {} }),
+    JSON.stringify({ run: { trigger: 'recovery', created: 0, findings: [] }, progress: {} }),
   );
   for (let asks = 0; asks < 5; asks += 1)
     expect(await upload(a, data, { key: 'k' })).toMatchObject({ body: { code: 'CATALOG_REBUILDING' } });
