@@ -22,6 +22,7 @@ describe('S17: what never becomes a request', () => {
     ['nonsense', 'hello\r\n\r\n', 400, 'INVALID_REQUEST'],
     ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
     ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'INVALID_REQUEST'],
+    ['no address', 'GET http://[ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400, 'INVALID_REQUEST'],
     [
       'two lengths',
       'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',

@@ -10,6 +10,7 @@ import { answerBrokenRequest } from './broken-request.js';
 import { awaitsInvitation } from './expect-continue.js';
 import { expressMessages } from './express-messages.js';
 import type { PublicAddress } from './public-address.js';
+import { withReadableTarget } from './readable-target.js';
 import type { Shutdown } from './shutdown.js';
 
 const HEADERS_WITHIN_MS = 30_000;
@@ -41,7 +42,7 @@ export function httpServer(options: HttpServerOptions): Service {
       // Answers to requests without a Host header too are ours.
       requireHostHeader: false,
     },
-    app,
+    withReadableTarget(app),
   );
   answerWhatIsNoRequest(server);
   // Handlers invite the body themselves (expect-continue.ts), once nothing can refuse the request unread.
