@@ -3,6 +3,7 @@ import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 import { applySteps } from './apply-steps.js';
 import { driftOfStep } from './drift-of-step.js';
 import { lookAgain } from './look-again.js';
+import { mendEntries } from './mend-indexes.js';
 import { readPageFacts } from './page-facts.js';
 import { reconcileAsset } from './reconcile-asset.js';
 import { reconcileRules } from './reconcile-rules.js';
@@ -34,6 +35,7 @@ export async function reconcilePage(session: SyncSession, assets: readonly HostA
       return outcome === undefined ? [] : [{ ...item, action: outcome }];
     }),
   );
+  await mendEntries(session, steps);
   return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
 }
 

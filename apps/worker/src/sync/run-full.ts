@@ -3,6 +3,7 @@ import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { RunOutcome } from '@holdfast/shared/sync';
 import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
+import { mendIndexes } from './mend-indexes.js';
 import { reconcilePage } from './reconcile-page.js';
 import { sweepMissing } from './sweep-missing.js';
 
@@ -23,6 +24,7 @@ export async function runFull(session: SyncSession): Promise<RunEnd> {
     for (const type of resourceTypes.slice(resourceTypes.indexOf(progress.resourceType)))
       await listType(session, type);
   }
+  await mendIndexes(session);
   const result = await sweepMissing(session);
   const at = beganOnHost(session);
   const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: run.startedAt, lookedAt: at };

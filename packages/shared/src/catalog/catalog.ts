@@ -3,6 +3,7 @@ import { catalogBirth } from './catalog-birth.js';
 import { catalogReads } from './catalog-reads.js';
 import { catalogWrites } from './catalog-writes.js';
 import { mediaListing } from './list-media.js';
+import { indexMending } from './mend-indexes.js';
 import { takenInEdits } from './taken-in.js';
 import { unfinishedRecords } from './unfinished-records.js';
 
@@ -12,6 +13,7 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...catalogReads(redis, keys),
     ...catalogWrites(redis, keys),
     ...mediaListing(redis, keys),
+    ...indexMending(redis, keys),
     ...takenInEdits(redis, keys),
     ...unfinishedRecords(redis, keys),
     ...catalogBirth(redis, keys),

@@ -32,7 +32,10 @@ end
 return gaps
 `);
 
-/** ARGV: ids. Writes the index entries that these records lack, and counts those indexes anew. */
+/**
+ * ARGV: ids. Writes the index entries that these records lack, and counts those indexes anew. A snapshot that was taken before lacks
+ * what they lacked, so the next one is due. Answers how many there were.
+ */
 export const reindexScript = defineScript(`${entryWritesPrelude}${chunkReads}
 local wanted = {}
 local function want(index, score, member)
@@ -48,6 +51,7 @@ for _, id in ipairs(ARGV) do
     if measured[STATUS] ~= 'v' then want(p .. ':i:s:' .. measured[STATUS], c[CREATED], id) end
   end
 end
+local lacked = 0
 for index, list in pairs(wanted) do
   local lacking = {}
   if not is_plain(index) then recount(index) end
@@ -55,9 +59,54 @@ for index, list in pairs(wanted) do
     lacking[#lacking + 1] = list[place - 1]
     lacking[#lacking + 1] = list[place]
   end)
-  if #lacking > 0 then add_entries(index, lacking, 1, #lacking) end
+  if #lacking > 0 then
+    add_entries(index, lacking, 1, #lacking)
+    lacked = lacked + #lacking / 2
+  end
 end
-return 'ok'
+if lacked > 0 then note_change() end
+return lacked
+`);
+
+/**
+ * KEYS: hash tag, index of a type or of a status. ARGV: score and id of some of its entries. Drops those that no record calls for: what
+ * is left of a lost one. Answers the ids that are to be looked at more closely: in an index of a type those of records that the index of
+ * their status lacks, in one of a status all that are rightly there.
+ */
+export const dropStraysScript = defineScript(`${entryWritesPrelude}
+local index = KEYS[2]
+local of_status, code = string.sub(index, #p + 4, #p + 4) == 's', string.sub(index, #p + 6)
+local keys = {}
+for i = 2, #ARGV, 2 do keys[#keys + 1] = record_key(ARGV[i]) end
+local suspects, waiting = {}, {}
+for n, text in ipairs(redis.call('MGET', unpack(keys))) do
+  local score, id = ARGV[2 * n - 1], ARGV[2 * n]
+  local status, kind, created
+  if text then status, kind, created = string.match(text, '^%["(%l)".-\\n%[%d+,"(%l)",(%-?%d+),') end
+  -- A record in a form that this does not know is nobody's remains.
+  local calls = text and (not status or (of_status and status or kind) == code and tonumber(created) == tonumber(score))
+  if not calls then remove_entry(index, score, id)
+  elseif of_status then suspects[#suspects + 1] = id
+  elseif status and status ~= 'v' then
+    waiting[status] = waiting[status] or {}
+    table.insert(waiting[status], id)
+  end
+end
+for status, ids in pairs(waiting) do
+  for n, there in ipairs(redis.call('ZMSCORE', p .. ':i:s:' .. status, unpack(ids))) do
+    if not there then suspects[#suspects + 1] = ids[n] end
+  end
+end
+return suspects
+`);
+
+/**
+ * ARGV: cursor ('0' = from the start), pattern, count. Answers the next cursor, and keys. In a script, so that it asks the server of
+ * a cluster that has them.
+ */
+export const someKeysScript = defineScript(`
+local reply = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
+return { reply[1], unpack(reply[2]) }
 `);
 
 /**

@@ -1,0 +1,34 @@
+import type { SyncSession } from '../sync-run/sync-session.js';
+import type { Step } from './reconcile-step.js';
+
+/**
+ * A full run also looks whether Redis has lost keys of the indexes, and rebuilds them from the records. Of a page that is those
+ * records that stay as they are; what was written is verified together with its entries.
+ */
+export async function mendEntries(session: SyncSession, steps: readonly Step[]): Promise<void> {
+  const { run } = session.running;
+  if (run.mode !== 'full' || run.dryRun) return;
+  const kept = steps.flatMap(({ stored, action: { kind } }) =>
+    stored !== null && (kind === 'unchanged' || kind === 'left') ? [stored] : [],
+  );
+  noteMended(session, await session.deps.catalog.mendEntries(kept));
+}
+
+/**
+ * What no page shows, before the sweep: it walks the indexes. All records are looked at only where some entries were lost, since
+ * that takes as long as Redis is large.
+ */
+export async function mendIndexes(session: SyncSession): Promise<void> {
+  const { run, progress } = session.running;
+  if (run.dryRun) return;
+  const { catalog } = session.deps;
+  noteMended(session, await catalog.mendStatuses());
+  if (progress.lackedEntries === true) noteMended(session, await catalog.mendAll());
+}
+
+/** In the progress, since another worker may go on with the run. */
+function noteMended({ running, log }: SyncSession, entries: number): void {
+  if (entries === 0) return;
+  running.progress.lackedEntries = true;
+  log.warn('sync.indexes_mended', { entries });
+}

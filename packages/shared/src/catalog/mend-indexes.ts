@@ -1,0 +1,85 @@
+import { resourceTypes } from '../media/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { countArguments, scarceEntriesScript } from './entry-counts.js';
+import type { ContentOf } from './index-entries.js';
+import { pageAfter } from './index-pages.js';
+import { dropStraysScript, indexGapsScript, reindexScript, someKeysScript } from './index-scripts.js';
+import type { Position } from './list-cursor.js';
+import { lackingEntries } from './page-writes.js';
+import { statusCode, typeCode } from './record-codec.js';
+
+/** As many records as one script may read while others wait for Redis. */
+const BATCH = 500;
+
+const guarded = redisEdge('CATALOG_UNAVAILABLE');
+
+/**
+ * Makes up for keys that Redis lost: the indexes are rebuilt from the records. Each step looks at what is there in the moment it
+ * writes, so all of it may run at any time, and twice. All answer how many entries were lacking. Throws CATALOG_UNAVAILABLE.
+ */
+export function indexMending(redis: RedisClient, keys: RedisKeys) {
+  const reindex = async (ids: readonly string[]): Promise<number> => {
+    if (ids.length === 0) return 0;
+    return Number(await guarded(() => reindexScript(redis, [keys.prefix], ids)));
+  };
+  const lackingAny = async (ids: readonly string[]): Promise<string[]> => {
+    if (ids.length === 0) return [];
+    const gaps = (await guarded(() => indexGapsScript(redis, [keys.prefix], ids))) as number[];
+    return ids.filter((_, index) => (gaps[index] ?? 0) > 0);
+  };
+  const dropStrays = (index: string, batch: readonly Position[]): Promise<string[]> => {
+    const entries = batch.flatMap(({ createdMs, id }) => [createdMs, id]);
+    return guarded(() => dropStraysScript(redis, [keys.prefix, index], entries)) as Promise<string[]>;
+  };
+
+  const walk = async (index: string): Promise<number> => {
+    const next = (after: Position | null): Promise<Position[]> =>
+      pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
+    let mended = 0;
+    let batch = await next(null);
+    while (batch.length > 0) {
+      // Sent together: what is dropped from a batch does not move the place where the next one begins.
+      const [suspects, following]: [string[], Position[]] = await Promise.all([
+        dropStrays(index, batch),
+        next(batch.at(-1) ?? null),
+      ]);
+      mended += await reindex(await lackingAny(suspects));
+      batch = following;
+    }
+    return mended;
+  };
+
+  return {
+    /** The entries of these records, that of the status apart. */
+    mendEntries: async (records: readonly ContentOf[]): Promise<number> => {
+      if (records.length === 0) return 0;
+      const counted = countArguments(keys, records);
+      if ((await guarded(() => scarceEntriesScript(redis, [keys.prefix], counted))) === 0) return 0;
+      return reindex([...(await lackingEntries(redis, keys, records))]);
+    },
+    /** The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types. */
+    mendStatuses: async (): Promise<number> => {
+      const types = resourceTypes.map((type) => keys.byType(typeCode[type]));
+      const statuses = Object.entries(statusCode).filter(([status]) => status !== 'verified');
+      let mended = 0;
+      for (const index of [...types, ...statuses.map(([, code]) => keys.byStatus(code))])
+        mended += await walk(index);
+      return mended;
+    },
+    /** All entries of all records. The only one whose cost grows with what else is in this Redis. */
+    mendAll: async (): Promise<number> => {
+      const pattern = keys.record('').replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
+      let mended = 0;
+      let cursor = '0';
+      do {
+        const at = cursor;
+        const [next = '0', ...found] = (await guarded(() =>
+          someKeysScript(redis, [keys.prefix], [at, pattern, BATCH]),
+        )) as string[];
+        mended += await reindex(await lackingAny(found.map((key) => key.slice(keys.record('').length))));
+        cursor = next;
+      } while (cursor !== '0');
+      return mended;
+    },
+  };
+}
