@@ -118,9 +118,29 @@ it('skips assets that exist only as a backup', () => {
     bytes: 1,
     secure_url: 'https://res.example.com/p.png',
   };
-  const page = readPage({ resources: [{ ...asset, placeholder: true }, asset], next_cursor: 'next' });
+  const { page } = readPage({ resources: [{ ...asset, placeholder: true }, asset], next_cursor: 'next' });
   expect(page.assets.map(({ assetId }) => assetId)).toEqual(['a']);
   expect(page.nextCursor).toBe('next');
+});
+
+it('finds no asset that exists only as a backup', async () => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  const backup = {
+    asset_id: asset.assetId,
+    public_id: asset.publicId,
+    resource_type: asset.resourceType,
+    version: asset.version,
+    created_at: asset.createdAt,
+    bytes: 0,
+    secure_url: asset.url,
+    placeholder: true,
+  };
+  const match = { endpoint: 'explicit' };
+  await emulator.faults.add({ kind: 'garbage', body: JSON.stringify(backup), count: null, match });
+  expect(await host.find(asset)).toBeNull();
+  await expect(host.annotate(asset, asset)).rejects.toMatchObject({ code: 'MEDIA_NOT_FOUND' });
+  expect(host.health().reachable).toBe(true);
 });
 
 it('follows the clock of the host, not its own', async () => {

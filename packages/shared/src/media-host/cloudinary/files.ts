@@ -78,7 +78,7 @@ export function createFiles({
               max_results: PAGE,
               ...(after === null ? {} : { next_cursor: after }),
             }),
-          readFilePage,
+          (reply) => readFilePage(reply, after),
         );
         files.push(...page.files);
         cursor = page.nextCursor;

@@ -15,12 +15,14 @@ export function createListings(
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   let refused = false;
 
-  const read = (reply: unknown): AssetPage => {
-    const garbled: string[] = [];
-    const page = readPage(reply, (assetId) => garbled.push(assetId));
+  const read = (reply: unknown, cursor: string | null = null): AssetPage => {
+    const { page, flaws } = readPage(reply, cursor);
     // One line a page, however many there are.
-    if (garbled.length > 0)
-      log.warn('host.dates_unreadable', { assets: garbled.length, assetIds: garbled.slice(0, 5) });
+    const note = (event: string, assetIds: readonly string[]): void => {
+      if (assetIds.length > 0) log.warn(event, { assets: assetIds.length, assetIds: assetIds.slice(0, 5) });
+    };
+    note('host.dates_unreadable', flaws.badDates);
+    note('host.assets_unreadable', flaws.unreadable);
     return page;
   };
 
@@ -56,7 +58,7 @@ export function createListings(
               ...(cursor === null ? {} : { next_cursor: cursor }),
               direction: 'asc',
             }),
-          read,
+          (reply) => read(reply, cursor),
         ),
       ),
     changes: ({ since, cursor, limit, signal }) =>
@@ -74,12 +76,16 @@ export function createListings(
             .max_results(limit);
           return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
         },
-        read,
+        (reply) => read(reply, cursor),
       ),
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return [];
       const { assets } = await listed((wanted) =>
-        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }), read),
+        admin(
+          signal,
+          (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }),
+          (reply) => read(reply),
+        ),
       );
       return assets;
     },

@@ -21,7 +21,7 @@ const listed = (tag: string) => ({
 it('makes whole characters of halves, so that the catalog can take the asset', async () => {
   const redis = await startRedisSandbox();
   try {
-    const { assets } = readPage({ resources: [listed('sea\ud800')] });
+    const { assets } = readPage({ resources: [listed('sea\ud800')] }).page;
     const [asset] = assets;
     if (asset === undefined) throw new Error('no asset was read');
     expect([asset.tags, asset.context]).toEqual([['sea\ufffd'], { caption: 'sea\ufffd' }]);
@@ -47,17 +47,15 @@ describe('dates that are none', () => {
   ];
 
   it.each(garbled)('become the time of the version: %j', (date) => {
-    const bad: string[] = [];
     const good = { ...listed('sea'), asset_id: 'b'.repeat(32), uploaded_at: '2026-01-02T00:00:00Z' };
-    const page = readPage(
-      { resources: [{ ...listed('sea'), created_at: date, uploaded_at: date }, good] },
-      (id) => bad.push(id),
-    );
+    const { page, flaws } = readPage({
+      resources: [{ ...listed('sea'), created_at: date, uploaded_at: date }, good],
+    });
     expect(page.assets).toMatchObject([
       { createdAt: version, uploadedAt: version },
       { createdAt: good.created_at, uploadedAt: good.uploaded_at },
     ]);
-    expect(bad).toEqual(['a'.repeat(32)]);
+    expect(flaws).toEqual({ badDates: ['a'.repeat(32)], unreadable: [] });
     const records = page.assets.map((asset) => recordFromAsset(asset, 'holdfast', 'sync'));
     for (const record of records) expect(mediaRecord.safeParse(record).success).toBe(true);
     expect(readAsset({ ...listed('sea'), created_at: date }).asset.createdAt).toBe(version);
@@ -73,5 +71,39 @@ describe('dates that are none', () => {
     [-1, '1970-01-01T00:00:00Z'],
   ])('become the nearest time where the version is none either: %d', (given, date) => {
     expect(readAsset({ ...listed('sea'), version: given, created_at: 'then' }).asset.createdAt).toBe(date);
+  });
+});
+
+describe('a page', () => {
+  const { bytes: _, ...halfListed } = { ...listed('sea'), asset_id: 'c'.repeat(32) };
+
+  it('leaves out an asset that lacks what every asset has, and names it', () => {
+    const { page, flaws } = readPage({ resources: [halfListed, listed('sea')], next_cursor: 'next' });
+    expect(page.assets.map(({ assetId }) => assetId)).toEqual(['a'.repeat(32)]);
+    expect(page.nextCursor).toBe('next');
+    expect(flaws.unreadable).toEqual(['c'.repeat(32)]);
+  });
+
+  it('leaves out what exists only as a backup, whatever that lacks', () => {
+    const backup = { public_id: 'gone', placeholder: true };
+    expect(readPage({ resources: [backup] })).toEqual({
+      page: { assets: [], nextCursor: null },
+      flaws: { badDates: [], unreadable: [] },
+    });
+  });
+
+  it.each([{}, { resources: 1 }, { resources: ['asset'] }, { resources: [{ bytes: 1 }] }])(
+    'is refused where it is none: %j',
+    (reply) => {
+      expect(() => readPage(reply)).toThrow(expect.objectContaining({ code: 'HOST_REJECTED' }) as Error);
+    },
+  );
+
+  it('is refused where it leads back to itself', () => {
+    const spent = expect.objectContaining({ code: 'HOST_CURSOR_SPENT' }) as Error;
+    const reply = { resources: [], next_cursor: 'same' };
+    expect(() => readPage(reply, 'same')).toThrow(spent);
+    expect(() => readFilePage(reply, 'same')).toThrow(spent);
+    expect(readPage(reply, 'before').page.nextCursor).toBe('same');
   });
 });

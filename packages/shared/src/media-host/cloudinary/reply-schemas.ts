@@ -31,6 +31,10 @@ const assetReply = z.object({
 });
 type AssetReply = z.infer<typeof assetReply>;
 
+/** Enough to know that it is an asset, and which. */
+const namedReply = z.object({ asset_id: z.string(), public_id: z.string() });
+const placeholderReply = z.object({ placeholder: z.literal(true) });
+
 const pageReply = z.object({
   resources: z.array(z.unknown()),
   next_cursor: z.string().nullish(),
@@ -74,25 +78,51 @@ export const listedFields = [
 ] as const;
 
 /** Throws HOST_REJECTED for an answer that is not an asset. */
-export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean } {
+export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean; isBackup: boolean } {
   const parsed = parse(assetReply, reply);
-  return { asset: toHostAsset(parsed), existed: parsed.existing === true };
+  return {
+    asset: toHostAsset(parsed),
+    existed: parsed.existing === true,
+    isBackup: parsed.placeholder === true,
+  };
+}
+
+/** What of a page was not as it should be; asset ids. */
+export interface PageFlaws {
+  /** They have a date which is none, and are given the time of their version instead. */
+  badDates: string[];
+  /** They lack what every asset has, and are left out: one such must not keep a sync from all others. */
+  unreadable: string[];
 }
 
 /**
- * Without assets that exist only as a backup. `onBadDate` hears of those that have a date which is none: they are given the
- * time of their version instead. Throws HOST_REJECTED for an answer that is not a page.
+ * Without assets that exist only as a backup, whatever else they lack. Throws HOST_REJECTED for an answer that is not a page of
+ * assets, and HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
  */
-export function readPage(reply: unknown, onBadDate?: (assetId: string) => void): AssetPage {
-  const page = parse(pageReply, reply);
+export function readPage(
+  reply: unknown,
+  cursor: string | null = null,
+): { page: AssetPage; flaws: PageFlaws } {
+  const { resources, next_cursor: next } = parse(pageReply, reply);
+  const nextCursor = advancing(next ?? null, cursor);
   const assets: HostAsset[] = [];
-  for (const item of page.resources) {
-    const parsed = parse(assetReply, item);
-    if (parsed.placeholder === true) continue;
-    if (!datesOf(parsed).every(isReadableDate)) onBadDate?.(parsed.asset_id);
-    assets.push(toHostAsset(parsed));
+  const flaws: PageFlaws = { badDates: [], unreadable: [] };
+  for (const item of resources) {
+    if (placeholderReply.safeParse(item).success) continue;
+    const { data: asset } = assetReply.safeParse(item);
+    if (asset === undefined) {
+      flaws.unreadable.push(parse(namedReply, item).asset_id);
+      continue;
+    }
+    if (!datesOf(asset).every(isReadableDate)) flaws.badDates.push(asset.asset_id);
+    assets.push(toHostAsset(asset));
   }
-  return { assets, nextCursor: page.next_cursor ?? null };
+  return { page: { assets, nextCursor }, flaws };
+}
+
+function advancing(next: string | null, cursor: string | null): string | null {
+  if (next === null || next !== cursor) return next;
+  throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host gave the cursor again that it was asked with');
 }
 
 export interface FilePage {
@@ -100,14 +130,14 @@ export interface FilePage {
   nextCursor: string | null;
 }
 
-/** Names, sizes and times. Throws HOST_REJECTED for an answer that is not a page. */
-export function readFilePage(reply: unknown): FilePage {
+/** Names, sizes and times. Throws as `readPage` does. */
+export function readFilePage(reply: unknown, cursor: string | null = null): FilePage {
   const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
   return {
     files: resources.map(({ public_id: name, bytes, version, created_at: at }) => {
       return { name, bytes, storedAt: soundDate(at, version) };
     }),
-    nextCursor: nextCursor ?? null,
+    nextCursor: advancing(nextCursor ?? null, cursor),
   };
 }
 

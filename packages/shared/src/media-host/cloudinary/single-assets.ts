@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../errors/index.js';
 import type { HostMetadata } from '../../media/index.js';
+import { HostFailure } from '../host-failure.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import type { HostCaller } from './host-caller.js';
 import { readAsset, readDestroyed } from './reply-schemas.js';
@@ -21,7 +22,7 @@ export function createSingleAssets(
           ...address(ref, call),
           ...(metadata === null ? {} : { context: { ...metadata.context }, tags: metadata.tags.join(',') }),
         }),
-      (reply) => sameAsset(readAsset(reply).asset, ref),
+      (reply) => sameAsset(insistOnBytes(readAsset(reply)), ref),
     );
 
   /** An empty list or map is dropped by the SDK, and then changes nothing: what is left is cleared by a call of its own. */
@@ -73,6 +74,13 @@ export function createSingleAssets(
         },
       ),
   };
+}
+
+/** Listings leave out what exists only as a backup, so it is not there for a single look either. */
+function insistOnBytes({ asset, isBackup }: ReturnType<typeof readAsset>): HostAsset {
+  if (!isBackup) return asset;
+  const cause = new HostFailure('the asset exists only as a backup', 404, null);
+  throw new HoldfastError('HOST_REJECTED', cause.message, { cause });
 }
 
 /** Only an answer that names the asset proves that the call reached it. */
