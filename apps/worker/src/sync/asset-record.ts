@@ -1,5 +1,10 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import type { CarriedFields, EditableFields, MediaRecord } from '@holdfast/shared/media';
+import {
+  recordFromAsset,
+  type CarriedFields,
+  type EditableFields,
+  type MediaRecord,
+} from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 
 /** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
@@ -42,7 +47,7 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
     durationSeconds,
     url,
     hostVersion: version,
-    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? asset.etag },
+    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? etagOf(asset, stored) },
     pushedRevision: revision,
   };
 }
@@ -79,6 +84,17 @@ export function isAtItsPlace(asset: HostAsset, record: MediaRecord): boolean {
     asset.resourceType === record.resourceType &&
     asset.assetId === record.assetId
   );
+}
+
+/** The record of a foreign asset, which keeps how it first came in. */
+export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
+  return recordFromAsset({ ...asset, etag: etagOf(asset, stored) }, folder, stored.source);
+}
+
+/** Not every answer of the host tells the hash of the bytes. What was told of them once stands until they are others. */
+function etagOf(asset: HostAsset, { assetId, hostVersion, bytes, checksum }: MediaRecord): string | null {
+  const isSame = asset.assetId === assetId && asset.version === hostVersion && asset.bytes === bytes;
+  return asset.etag ?? (isSame ? checksum.md5 : null);
 }
 
 /** What people wrote on an asset that has lost our mark. What is not there went with the mark, and is no edit. */

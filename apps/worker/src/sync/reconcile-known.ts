@@ -5,12 +5,12 @@ import {
   isOfAnotherDeployment,
   isOwnId,
   isUnpushed,
-  recordFromAsset,
   type Carried,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
+  foreignRecord,
   asTheHostHasIt,
   atItsPlace,
   editsWithoutMark,
@@ -93,8 +93,7 @@ function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
 function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAsset): Action {
   const { record } = stored;
   if (isUnpushed(record)) return push(asset, record);
-  // It keeps how it first came in.
-  const host = recordFromAsset(asset, rules.folder, record.source);
+  const host = foreignRecord(asset, rules.folder, record);
   if (isOfAnotherDeployment(asset, carried, record.id)) return followed(atOurRevision(host, record), stored);
   if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
   // Without our mark the record could not be rebuilt.

@@ -128,6 +128,22 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
 });
 
 describe('a full sync', () => {
+  it('keeps the hash of bytes that the host does not tell each time', async () => {
+    const rig = await openSyncRig(sandbox, 'cloudinary');
+    const asset = await rig.foreign('others/a');
+    await rig.sync();
+    const before = await rig.find(asset);
+    expect(before?.checksum.md5).toBe(asset.etag);
+    await rig.emulator?.faults.add({
+      kind: 'error',
+      status: 400,
+      message: 'Invalid value asset_id for parameter fields',
+      match: { endpoint: 'list' },
+    });
+    expect(await rig.sync()).toMatchObject({ result: 'ok', unchanged: 1, updated: 0 });
+    expect(await rig.find(asset)).toEqual(before);
+  });
+
   it('leaves what the host cannot read as it is, and goes on', async () => {
     const rig = await openSyncRig(sandbox, 'local');
     const [broken, gone, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];
