@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { HandBack } from '@holdfast/shared/jobs';
+import { HandBack, syncJob } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -56,6 +56,34 @@ describe('on an emptied catalog', () => {
       });
     },
   );
+
+  it('a recovery is followed by a look for what no listing showed yet', async () => {
+    let hidden = '';
+    const rig = await openSyncRig(sandbox, 'cloudinary', {
+      emptied: true,
+      seenBy: (host) => ({
+        ...host,
+        list: async (request) => {
+          const page = await host.list(request);
+          return { ...page, assets: page.assets.filter(({ publicId }) => publicId !== hidden) };
+        },
+      }),
+    });
+    const late = await rig.upload();
+    hidden = late.publicId;
+    expect(await rig.sync()).toMatchObject({ trigger: 'recovery', listed: 0 });
+    expect(await rig.find(late)).toBeNull();
+
+    const asked = await rig.queues.queues.sync.getDelayed();
+    expect(asked.map(({ data, opts }) => [data.trigger, data.mode, opts.delay])).toEqual([
+      ['startup', 'incremental', 30_000],
+    ]);
+    await rig.sync(syncJob.parse(asked[0]?.data));
+    expect((await rig.find(late))?.status).toBe('verified');
+    // Other runs ask for none.
+    await rig.sync();
+    expect(await rig.queues.queues.sync.getDelayedCount()).toBe(1);
+  });
 
   it('a recovery loses no attempt to a Redis that does not answer', async () => {
     const rig = await open();

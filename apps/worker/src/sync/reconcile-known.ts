@@ -10,10 +10,10 @@ import {
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
-  foreignRecord,
   asTheHostHasIt,
   atItsPlace,
   editsWithoutMark,
+  foreignRecord,
   isAtItsPlace,
   isContentChanged,
   isEdited,

@@ -10,6 +10,7 @@ import { catchUp } from './catch-up.js';
 import { runFull } from './run-full.js';
 import { runIncremental } from './run-incremental.js';
 import { settleFailure } from './settle-failure.js';
+import { requestSecondLook } from './sync-requests.js';
 import { insistOnTime, untilOtherEnds, yieldToOthers } from './wait-turn.js';
 
 /** What others do within a run: its snapshots. */
@@ -109,6 +110,8 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
       lastError: null,
       ...(run.dryRun ? { drift: await deps.state.readDryDrift(run.runId) } : {}),
     };
+    // Before the end is written: a worker that is killed in between asks again.
+    if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
     await deps.state.finish(token, finished, outcome);
     const { listed, created, updated, missing, restored, errors, durationMs } = finished;
     log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });

@@ -13,8 +13,32 @@ export interface SyncRequests {
   recovery(): Promise<void>;
 }
 
+/** Longer than a listing of the host lags behind its uploads; whoever waits for an emptied catalog waits about a minute. */
+const SECOND_LOOK_MS = 30_000;
+
 /** Part of the delay in which further uploads are served by the sync that is asked for already. */
 const SERVED_SHARE = 0.75;
+
+type Wish = Pick<SyncPayload, 'trigger' | 'mode'>;
+
+/** Every job has an id of its own, since BullMQ ignores ids that it still keeps; what merges them is the dedup id. */
+async function requestSync(
+  queues: Pick<MediaQueues, 'add'>,
+  wish: Wish,
+  delay: number,
+  id: string,
+): Promise<void> {
+  const payload = { ...wish, runId: newMediaId(), dryRun: false, force: false };
+  await queues.add(syncJob, payload, { delay, deduplication: { id, keepLastIfActive: true } });
+}
+
+/**
+ * A recovery has listed the host. What was uploaded right before Redis was emptied may not have been in any listing yet, and
+ * nothing else would look for it until the next scheduled run. Throws QUEUE_UNAVAILABLE.
+ */
+export function requestSecondLook(queues: Pick<MediaQueues, 'add'>): Promise<void> {
+  return requestSync(queues, { trigger: 'startup', mode: 'incremental' }, SECOND_LOOK_MS, 'sync-second-look');
+}
 
 export function createSyncRequests(
   queues: Pick<MediaQueues, 'add'>,
@@ -24,13 +48,8 @@ export function createSyncRequests(
   const delay = settings.afterUploadDelayMs;
   let servedUntil = -Infinity;
 
-  // Every job has an id of its own, since BullMQ ignores ids that it still keeps; what merges them is the dedup id.
-  const request = (payload: Pick<SyncPayload, 'trigger' | 'mode'>, delayMs: number, id: string) =>
-    queues.add(
-      syncJob,
-      { ...payload, runId: newMediaId(), dryRun: false, force: false },
-      { delay: delayMs, deduplication: { id, keepLastIfActive: true } },
-    );
+  const request = (payload: Wish, delayMs: number, id: string): Promise<void> =>
+    requestSync(queues, payload, delayMs, id);
 
   return {
     afterUpload: () => {
