@@ -6,6 +6,7 @@ import { dailySnapshot } from '../snapshot/daily-snapshot.js';
 import { createWorkerPresence } from './worker-presence.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { createIdleCheck } from './idle-check.js';
+import { isScheduleLost } from './lost-schedule.js';
 import { nudgeQueues, overdueQueues } from './nudge-queues.js';
 import { oneAtATime } from './one-at-a-time.js';
 import { createServerChanges } from './server-changes.js';
@@ -85,6 +86,10 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       // An emptied catalog is refilled first.
       if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
       const syncLook: QueueName[] = looks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
+      if (syncLook.length > 0 && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
+        log.warn('watch.schedule_lost');
+        await schedules.ensure();
+      }
       looks += 1;
       const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
       await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
