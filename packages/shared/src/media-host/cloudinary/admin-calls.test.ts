@@ -47,6 +47,15 @@ it('waits for the last reset it saw where the refusal names no time', () => {
   expect(budget.retryAfter('slow down')).toBe(90);
 });
 
+it('waits a minute, and keeps the budget, where plenty is left and the refusal names no time', () => {
+  const budget = createRateBudget(() => 0);
+  budget.seen({ limit: 500, remaining: 400, resetAt: new Date(3_000_000) });
+  expect(budget.retryAfter('Too many requests')).toBe(60);
+  expect(budget.current()?.remaining).toBe(400);
+  expect(budget.retryAfter('Try again on 1970-01-01 00:02:00 UTC')).toBe(120);
+  expect(budget.current()?.remaining).toBe(0);
+});
+
 it('does not hang on a silent host, and leaves no socket', async () => {
   const { host, emulator } = await emulatedHost({}, { timeouts: { callMs: 200, pageMs: 200 } });
   await emulator.faults.add({ kind: 'silence', ms: 30_000, count: null });

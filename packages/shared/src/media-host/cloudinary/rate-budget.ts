@@ -8,10 +8,13 @@ const FALLBACK_SECONDS = 60;
 export interface RateBudget {
   /** From the headers of a successful answer, where it had them. */
   readonly seen: (limit: RateLimit | null) => void;
-  /** Seconds to wait after a refusal with this message; marks the budget as spent. */
+  /** Seconds to wait after a refusal with this message; marks the budget as spent where it may be. */
   readonly retryAfter: (message: string) => number;
   readonly current: () => HostBudget | null;
 }
+
+/** Below this share a refusal without a time is taken for the end of the hour's calls. */
+const NEARLY_SPENT = 0.2;
 
 /** `now` gives milliseconds since the epoch. */
 export function createRateBudget(now: () => number): RateBudget {
@@ -21,7 +24,12 @@ export function createRateBudget(now: () => number): RateBudget {
       if (limit !== null) last = limit;
     },
     retryAfter: (message) => {
-      const resetAt = readTryAgain(message) ?? last?.resetAt.getTime() ?? 0;
+      const named = readTryAgain(message);
+      // The hour is not used up: it is about how fast we ask, and over in a moment. Where others have used it up since, asking
+      // once a minute in vain costs nothing.
+      if (named === null && last !== null && last.remaining > last.limit * NEARLY_SPENT)
+        return FALLBACK_SECONDS;
+      const resetAt = named ?? last?.resetAt.getTime() ?? 0;
       if (last !== null)
         last = { ...last, remaining: 0, ...(resetAt > 0 ? { resetAt: new Date(resetAt) } : {}) };
       const seconds = Math.ceil((resetAt - now()) / 1_000);
