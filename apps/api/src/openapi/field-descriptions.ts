@@ -38,7 +38,7 @@ export const fieldDescriptions: Partial<Record<SchemaName, Readonly<Record<strin
   Host: {
     reachable: 'By the last call; null before the first.',
     circuit: '`open`: it does not answer, so uploads are refused at once.',
-    freeBytes: 'Of the disk of the local host; null elsewhere.',
+    freeBytes: 'Of the disk of the local host, 0 where it has hardly any inodes left; null elsewhere.',
   },
   SyncRun: {
     finishedAt: 'Null while it runs.',

@@ -27,7 +27,8 @@ const noWorker: Finding = {
 const storageFull: Finding = {
   code: 'STORAGE_FULL',
   severity: 'error',
-  message: 'The disk of the local host has less than 200 MB free: uploads are refused.',
+  message:
+    'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
   fix: 'Free space below DATA_DIR, or move it to a larger disk.',
 };
 

@@ -33,6 +33,8 @@ export interface LocalHostOptions {
 /** Free bytes below which the local host stores nothing more. */
 export const LOCAL_RESERVE_BYTES = 200_000_000;
 const IDLE_MS = 60_000;
+/** Free inodes below which the disk counts as full. Each upload under way takes a few: files, descriptions, folders. */
+const RESERVE_INODES = 1_000;
 
 /** Files in a folder that several processes may share. Clears what dead ones left half-done. */
 export async function createLocalHost(
@@ -77,8 +79,9 @@ export async function createLocalHost(
   const freeBytes = async (): Promise<number> => {
     // A disk that may only be read has room, and none for us.
     await access(root, constants.W_OK);
-    const disk = await statfs(root);
-    return disk.bavail * disk.bsize;
+    const { files, ffree, bavail, bsize } = await statfs(root);
+    // Bytes that no new file can have are no room. File systems that do not count inodes say that they have none in all.
+    return files > 0 && ffree < RESERVE_INODES ? 0 : bavail * bsize;
   };
 
   const refuseWhenFull = async (bytes: number): Promise<void> => {
