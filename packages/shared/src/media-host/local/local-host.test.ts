@@ -57,6 +57,14 @@ it('takes the errors of a full disk for what they are', () => {
   });
 });
 
+it('says where a process may open no more files, rather than blame the folder', () => {
+  for (const code of ['EMFILE', 'ENFILE'])
+    expect(toDiskError(Object.assign(new Error('open'), { code }))).toMatchObject({
+      code: 'HOST_REJECTED',
+      message: expect.stringContaining('too many open files') as string,
+    });
+});
+
 it('gives up a body that stalls', async () => {
   const host = await createLocalHost(await freshSettings(), {
     log: silentLogger,
