@@ -20,6 +20,12 @@ describe('a snapshot', () => {
       false,
     ],
     ['after a full run', { ...facts, lastFullAt: ago(1_000) }, 'full', true],
+    [
+      'after a try that a wrong clock dated',
+      { ...facts, snapshot: null, triedAt: ago(-7_200_000) },
+      'incremental',
+      true,
+    ],
     ['not soon after a try', { ...facts, snapshot: null, triedAt: ago(60_000) }, 'incremental', false],
     [
       'after a full run, also soon after a try',

@@ -33,7 +33,8 @@ export function isSnapshotDue(
   nowMs: number,
 ): boolean {
   if (lastFullAt === null || snapshot?.changes === changes) return false;
-  const isWaiting = triedAt !== null && nowMs - Date.parse(triedAt) < AGAIN_MS;
+  // A time that lies ahead was noted by a clock that was wrong, and must not hold up a snapshot until then.
+  const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
   if (mode !== 'full' && isWaiting) return false;
-  return snapshot === null || snapshot.at < lastFullAt || nowMs - Date.parse(snapshot.at) >= DAY_MS;
+  return snapshot === null || snapshot.at < lastFullAt || Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
 }

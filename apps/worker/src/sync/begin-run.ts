@@ -63,7 +63,9 @@ function decideMode(
 ): SyncMode {
   if (trigger === 'manual' || trigger === 'recovery') return 'full';
   if (trigger === 'upload' || trigger === 'webhook') return 'incremental';
-  const isDue = lastFullAt === null || nowMs - Date.parse(lastFullAt) >= fullIntervalHours * HOUR_MS;
+  // One that lies as far ahead was noted by a clock that was wrong.
+  const isDue =
+    lastFullAt === null || Math.abs(nowMs - Date.parse(lastFullAt)) >= fullIntervalHours * HOUR_MS;
   return isDue ? 'full' : 'incremental';
 }
 

@@ -2,7 +2,7 @@ import type { QueueName } from '@holdfast/shared/jobs';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
-const SCORE_PER_MS = 0x1000;
+export const SCORE_PER_MS = 0x1000;
 /** Shorter than this the worker's own timer may still be on its way. */
 const OVERDUE_MS = 1_000;
 

@@ -3,8 +3,9 @@ import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
-import { createWorkerPresence } from './worker-presence.js';
+import { createClockSetBack } from './clock-set-back.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
+import { hastenPutOff } from './hasten-put-off.js';
 import { createIdleCheck } from './idle-check.js';
 import { isScheduleLost } from './lost-schedule.js';
 import { nudgeQueues, overdueQueues } from './nudge-queues.js';
@@ -17,6 +18,7 @@ import { sweepRefused } from './sweep-refused.js';
 import { sweepUnpushed } from './sweep-unpushed.js';
 import { sweep } from './sweep.js';
 import { createWatchedKeys } from './watched-keys.js';
+import { createWorkerPresence } from './worker-presence.js';
 
 /** The sync queue always has a delayed job (the next run), so its time is looked at on every third look only. */
 const SYNC_LOOK_EVERY = 3;
@@ -59,8 +61,11 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
   };
   const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
   const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
+  const isClockSetBack = createClockSetBack();
   let looks = 0;
   let started = false;
+  /** What waits was reckoned by a clock that may have been ahead: ours, or that of whoever was here before. */
+  let reckonAgain = true;
 
   const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
     if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
@@ -75,9 +80,12 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       await presence.refresh();
       if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
       if (!started || isWiped) await shortenEventStreams(redis, keys);
-      if (!started || sight.scheduleGone) await schedules.ensure();
+      reckonAgain = isClockSetBack() || reckonAgain;
+      if (reckonAgain || sight.scheduleGone) await schedules.ensure();
       if (!started) await schedules.requestStartup();
       started = true;
+      if (reckonAgain) await hastenPutOff({ redis, keys, queues, log });
+      reckonAgain = false;
       await noticeServerChange();
       // Not waited for: they go over other connections, or ask the host, and must not hold up the next look.
       for (const worker of workers.filter(({ queue }) => sight.active.includes(queue)))
