@@ -115,6 +115,7 @@ const reads = [
 /** No record is touched by these. */
 const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
 const birth = ['bornAt', 'noteBirth'];
+const indexes = ['mendEntries', 'mendStatuses', 'mendAll'];
 const ofIntentsAlone = [
   'open',
   'describe',
@@ -148,6 +149,7 @@ it('tries every function that could make a move', () => {
     ...reads,
     ...takenIn,
     ...birth,
+    ...indexes,
     ...ofIntentsAlone,
   ];
   expect(new Set(known)).toEqual(new Set(functions));

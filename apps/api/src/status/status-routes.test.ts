@@ -263,14 +263,19 @@ describe('readyz', () => {
   });
 });
 
-it('sends nothing to Redis while nobody asks', async () => {
-  const own = await startApi(redis, { DATA_DIR: folder });
+it('sends nothing to Redis while nobody asks, once a worker has begun the catalog', async () => {
+  // Of its own: the other APIs here wait for a worker.
+  const sandbox = await startRedisSandbox();
+  const own = await startApi(sandbox, { DATA_DIR: folder });
+  await sandbox.client.set(own.deps.keys.born, Date.now());
+  await vi.waitFor(() => expect(own.deps.rebuilding.bornSeen()).not.toBeNull(), 5_000);
   await own.call('GET', '/api/media/health');
-  const sent = async () => /total_commands_processed:(\d+)/.exec(await redis.client.info('stats'))?.[1];
+  const sent = async () => /total_commands_processed:(\d+)/.exec(await sandbox.client.info('stats'))?.[1];
   const before = Number(await sent());
   // Nothing to wait for: the absence of commands is what is measured.
   const until = performance.now() + 3_000;
   await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(until), { timeout: 5_000, interval: 100 });
   expect(Number(await sent()) - before).toBeLessThanOrEqual(1);
   await own.close();
+  await sandbox.close();
 });
