@@ -162,7 +162,11 @@ return 'removed'
 /** ARGV: age in ms, count. Intents without a heartbeat for that long: id, state, publicId, tries of each. */
 export const staleScript = defineScript(`${timePrelude}
 local found = {}
-local ids = redis.call('ZRANGEBYSCORE', p .. ':intents', '-inf', string.format('%.0f', now_ms() - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[2]))
+local now = now_ms()
+-- A heartbeat that lies ahead was noted before this clock was set back. Its age counts from now: never from before it was noted.
+local ahead = redis.call('ZRANGEBYSCORE', p .. ':intents', string.format('(%.0f', now), '+inf', 'LIMIT', 0, tonumber(ARGV[2]))
+for _, id in ipairs(ahead) do redis.call('ZADD', p .. ':intents', now, id) end
+local ids = redis.call('ZRANGEBYSCORE', p .. ':intents', '-inf', string.format('%.0f', now - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[2]))
 for _, id in ipairs(ids) do
   local i = redis.call('HMGET', p .. ':intent:' .. id, 'state', 'publicId', 'tries')
   found[#found + 1] = { id, i[1] or 'absent', i[2] or '', tonumber(i[3] or '0') }

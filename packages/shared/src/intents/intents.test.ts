@@ -37,6 +37,16 @@ it('does not accept an upload that the sweep has given up', async () => {
   expect(await catalog.find(record.id)).toBeNull();
 });
 
+it('counts the age of an intent from now where its heartbeat lies ahead, as after a clock was set back', async () => {
+  const record = aRecord();
+  await intents.open(record.id, record.publicId, 10);
+  await redis.client.zadd('{holdfast}:intents', Date.now() + 600_000, record.id);
+  expect(await intents.stale(10, 1_000)).toEqual([]);
+  expect(await intents.kill(record.id)).toBe('live');
+  const found = async () => (await intents.stale(10, 1_000)).map(({ id }) => id);
+  await vi.waitFor(async () => expect(await found()).toEqual([record.id]), { timeout: 5_000, interval: 50 });
+});
+
 it('does not give up an upload that was accepted', async () => {
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);

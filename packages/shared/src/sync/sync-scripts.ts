@@ -7,7 +7,10 @@ import { defineScript, leaseFence } from '../redis/index.js';
  */
 export const acquireScript = defineScript(`
 local p = KEYS[1]
-if redis.call('EXISTS', p .. ':sync:lease') == 1 then return '' end
+local left = redis.call('PTTL', p .. ':sync:lease')
+-- Nobody holds it for longer than is asked for here: the server's clock was set back since, and the holder may be dead.
+if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', p .. ':sync:lease', ARGV[1]) end
+if left ~= -2 then return '' end
 local time = redis.call('TIME')
 local last = tonumber(redis.call('GET', p .. ':sync:token') or '0')
 local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
