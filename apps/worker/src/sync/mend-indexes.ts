@@ -14,16 +14,19 @@ export async function mendEntries(session: SyncSession, steps: readonly Step[]):
   noteMended(session, await session.deps.catalog.mendEntries(kept));
 }
 
+/** What no page shows. For the time of the listing, which mostly waits for the host. */
+export async function mendStatuses(session: SyncSession): Promise<void> {
+  if (session.running.run.dryRun) return;
+  noteMended(session, await session.deps.catalog.mendStatuses(session.signal));
+}
+
 /**
- * What no page shows, before the sweep: it walks the indexes. All records are looked at only where some entries were lost, since
- * that takes as long as Redis is large.
+ * Before the sweep, which walks the indexes: all records, only where entries were lacking, since it takes as long as Redis is
+ * large.
  */
-export async function mendIndexes(session: SyncSession): Promise<void> {
-  const { run, progress } = session.running;
-  if (run.dryRun) return;
-  const { catalog } = session.deps;
-  noteMended(session, await catalog.mendStatuses());
-  if (progress.lackedEntries === true) noteMended(session, await catalog.mendAll());
+export async function mendRest(session: SyncSession): Promise<void> {
+  const { running, signal, deps } = session;
+  if (running.progress.lackedEntries === true) noteMended(session, await deps.catalog.mendAll(signal));
 }
 
 /** In the progress, since another worker may go on with the run. */

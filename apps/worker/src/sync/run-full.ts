@@ -3,7 +3,7 @@ import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { RunOutcome } from '@holdfast/shared/sync';
 import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
-import { mendIndexes } from './mend-indexes.js';
+import { mendRest, mendStatuses } from './mend-indexes.js';
 import { reconcilePage } from './reconcile-page.js';
 import { sweepMissing } from './sweep-missing.js';
 
@@ -18,17 +18,23 @@ export interface RunEnd {
 
 /** Every asset of every type, from where the run stands; then the sweep. */
 export async function runFull(session: SyncSession): Promise<RunEnd> {
-  const { progress, run } = session.running;
-  if (!progress.sweeping) {
-    progress.resourceType ??= resourceTypes[0];
-    for (const type of resourceTypes.slice(resourceTypes.indexOf(progress.resourceType)))
-      await listType(session, type);
-  }
-  await mendIndexes(session);
+  const { run } = session.running;
+  // Both have ended before a failure of one is told: then the lease may go.
+  for (const ended of await Promise.allSettled([listAll(session), mendStatuses(session)]))
+    if (ended.status === 'rejected') throw ended.reason;
+  await mendRest(session);
   const result = await sweepMissing(session);
   const at = beganOnHost(session);
   const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: run.startedAt, lookedAt: at };
   return { result, outcome };
+}
+
+async function listAll(session: SyncSession): Promise<void> {
+  const { progress } = session.running;
+  if (progress.sweeping) return;
+  progress.resourceType ??= resourceTypes[0];
+  for (const type of resourceTypes.slice(resourceTypes.indexOf(progress.resourceType)))
+    await listType(session, type);
 }
 
 async function listType(session: SyncSession, resourceType: ResourceType): Promise<void> {

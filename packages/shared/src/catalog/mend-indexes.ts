@@ -32,12 +32,12 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
     return guarded(() => dropStraysScript(redis, [keys.prefix, index], entries)) as Promise<string[]>;
   };
 
-  const walk = async (index: string): Promise<number> => {
+  const walk = async (index: string, signal: AbortSignal): Promise<number> => {
     const next = (after: Position | null): Promise<Position[]> =>
       pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
     let mended = 0;
     let batch = await next(null);
-    while (batch.length > 0) {
+    while (batch.length > 0 && !signal.aborted) {
       // Sent together: what is dropped from a batch does not move the place where the next one begins.
       const [suspects, following]: [string[], Position[]] = await Promise.all([
         dropStrays(index, batch),
@@ -57,17 +57,20 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
       if ((await guarded(() => scarceEntriesScript(redis, [keys.prefix], counted))) === 0) return 0;
       return reindex([...(await lackingEntries(redis, keys, records))]);
     },
-    /** The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types. */
-    mendStatuses: async (): Promise<number> => {
+    /**
+     * The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types.
+     * Stops early where the signal aborts.
+     */
+    mendStatuses: async (signal: AbortSignal): Promise<number> => {
       const types = resourceTypes.map((type) => keys.byType(typeCode[type]));
       const statuses = Object.entries(statusCode).filter(([status]) => status !== 'verified');
       let mended = 0;
       for (const index of [...types, ...statuses.map(([, code]) => keys.byStatus(code))])
-        mended += await walk(index);
+        mended += await walk(index, signal);
       return mended;
     },
-    /** All entries of all records. The only one whose cost grows with what else is in this Redis. */
-    mendAll: async (): Promise<number> => {
+    /** All entries of all records; the same. The only one whose cost grows with what else is in this Redis. */
+    mendAll: async (signal: AbortSignal): Promise<number> => {
       const pattern = keys.record('').replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
       let mended = 0;
       let cursor = '0';
@@ -78,7 +81,7 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
         )) as string[];
         mended += await reindex(await lackingAny(found.map((key) => key.slice(keys.record('').length))));
         cursor = next;
-      } while (cursor !== '0');
+      } while (cursor !== '0' && !signal.aborted);
       return mended;
     },
   };
