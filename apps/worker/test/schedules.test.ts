@@ -113,6 +113,17 @@ it.each([
   }
 });
 
+it('is brought back by a worker that runs on', { timeout: 30_000 }, async () => {
+  const { keys, sandbox } = bench;
+  // The watch looks every 5 s while a media job is delayed, and at each third look at the queue of syncs.
+  await sandbox.client.zadd(keys.queue('save', 'delayed'), Number.MAX_SAFE_INTEGER, 'x');
+  await bench.startWorker();
+  await vi.waitFor(async () => expect(await delayed()).toHaveLength(1), within);
+  await sandbox.client.zadd(keys.queue('sync', 'repeat'), Date.now() - 120_000, 'auto-sync');
+  await sandbox.client.del(keys.queue('sync', 'delayed'));
+  await vi.waitFor(async () => expect(await delayed()).toHaveLength(1), { timeout: 25_000, interval: 100 });
+});
+
 it('writes the snapshot of the day also where no sync is scheduled', async () => {
   const { catalog, host, keys, sandbox } = bench;
   await catalog.save(aRecord({ id: newMediaId() }));

@@ -7,8 +7,7 @@ const UNDER_WAY: readonly string[] = ['delayed', 'waiting', 'prioritized', 'acti
 
 /**
  * True where the recurring sync is long due and no job of it is there. BullMQ makes each of its jobs when the one before is
- * picked up: where Redis has lost that one, or what it is made from, there would never be another. One command as long as
- * nothing is late.
+ * picked up: where Redis has lost that one, or what it is made from, there would never be another.
  */
 export async function isScheduleLost(
   redis: RedisClient,

@@ -25,22 +25,32 @@ export async function nudgeQueues(
   }
 }
 
-/** Those of the queues whose first delayed job should have started by now. */
-export async function overdueQueues(
+export interface DelayedLook {
+  /** Those of the queues whose first delayed job should have started by now. */
+  overdue: QueueName[];
+  /** Those that have no delayed job. */
+  empty: QueueName[];
+}
+
+/** One command for each of these queues. */
+export async function lookAtDelayed(
   redis: RedisClient,
   keys: RedisKeys,
   queues: readonly QueueName[],
-): Promise<QueueName[]> {
-  if (queues.length === 0) return [];
+): Promise<DelayedLook> {
   try {
     const heads = await Promise.all(
       queues.map((queue) => redis.zrange(keys.queue(queue, 'delayed'), 0, '0', 'WITHSCORES')),
     );
     const latest = Date.now() - OVERDUE_MS;
-    return queues.filter((_, index) => {
+    const startsAt = queues.map((queue, index) => {
       const score = heads[index]?.[1];
-      return score !== undefined && Number(score) / SCORE_PER_MS < latest;
+      return { queue, at: score === undefined ? null : Number(score) / SCORE_PER_MS };
     });
+    return {
+      overdue: startsAt.flatMap(({ queue, at }) => (at !== null && at < latest ? [queue] : [])),
+      empty: startsAt.flatMap(({ queue, at }) => (at === null ? [queue] : [])),
+    };
   } catch (error) {
     throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
   }

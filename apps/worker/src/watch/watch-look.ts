@@ -8,7 +8,7 @@ import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { hastenPutOff } from './hasten-put-off.js';
 import { createIdleCheck } from './idle-check.js';
 import { isScheduleLost } from './lost-schedule.js';
-import { nudgeQueues, overdueQueues } from './nudge-queues.js';
+import { lookAtDelayed, nudgeQueues } from './nudge-queues.js';
 import { oneAtATime } from './one-at-a-time.js';
 import { createServerChanges } from './server-changes.js';
 import { shortenEventStreams } from './shorten-event-streams.js';
@@ -94,12 +94,13 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       // An emptied catalog is refilled first.
       if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
       const syncLook: QueueName[] = looks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
-      if (syncLook.length > 0 && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
+      looks += 1;
+      const { overdue, empty } = await lookAtDelayed(redis, keys, [...sight.delayed, ...syncLook]);
+      // As long as any sync is to come, nothing more is asked.
+      if (empty.includes('sync') && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
         log.warn('watch.schedule_lost');
         await schedules.ensure();
       }
-      looks += 1;
-      const overdue = await overdueQueues(redis, keys, [...sight.delayed, ...syncLook]);
       await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
       idleCheck(sight);
       return { busy: [...sight.active, ...sight.delayed].some((queue) => queue !== 'sync') };
