@@ -99,6 +99,24 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('the console tells dry runs and waiting runs from others', async () => {
+    const { page, complaints } = await open('/');
+    await page.route('**/api/media/sync/status', async (route) => {
+      const answer = await route.fetch();
+      const status = (await answer.json()) as Record<'running' | 'lastRun', object | null>;
+      status.running = { ...status.lastRun, result: null, waitingUntil: '2030-01-02T03:04:05.000Z' };
+      status.lastRun = { ...status.lastRun, mode: 'full', trigger: 'manual', dryRun: true };
+      await route.fulfill({ response: answer, json: status });
+    });
+    await giveKey(page);
+    await page.locator('#runs').getByText('full (manual, dry run)').waitFor();
+    await page
+      .locator('#runs')
+      .getByText(/^It waits until .*2030/)
+      .waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   it('the console says what is wrong with a file that is refused', async () => {
     const { page } = await open('/');
     await giveKey(page);

@@ -21,7 +21,9 @@ export async function showRuns() {
 
 /** @param {any} run */
 function describeRun(run) {
-  const { mode, trigger, result, startedAt, findings, lastError } = run;
+  const { mode, trigger, result, startedAt, findings, lastError, dryRun, waitingUntil } = run;
+  // Its counts tell what would be done: without the word they would tell of changes that nobody made.
+  const kind = dryRun ? `${trigger}, dry run` : trigger;
   const counts = ['listed', 'created', 'updated', 'missing', 'restored', 'errors']
     .map((name) => `${String(run[name])} ${name}`)
     .join(', ');
@@ -37,9 +39,12 @@ function describeRun(run) {
       'p',
       {},
       element('strong', { class: looks[result] ?? '' }, result ?? 'running'),
-      ` ${mode} (${trigger}), `,
+      ` ${mode} (${kind}), `,
       timeOf(startedAt),
     ),
+    ...(waitingUntil === null
+      ? []
+      : [element('p', { class: 'fair' }, 'It waits until ', timeOf(waitingUntil))]),
     element('p', {}, counts),
     ...notes,
     ...why,
