@@ -117,6 +117,21 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('the console does not call media gone while their catalog is being refilled', async () => {
+    await client.upload(aPng(2_000));
+    const { page } = await open('/');
+    await page.route('**/api/media?limit=*', (route) =>
+      route.fulfill({ json: { items: [], nextCursor: null, total: 0, rebuilding: true } }),
+    );
+    await giveKey(page);
+    await page.getByText('The catalog is being refilled').waitFor();
+    expect(await page.locator('#media').textContent()).toBe('');
+    await page.unroute('**/api/media?limit=*');
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.locator('#media li[data-id]').first().waitFor();
+    expect(await page.locator('#media-state').textContent()).toBe('');
+  });
+
   it('the console says what is wrong with a file that is refused', async () => {
     const { page } = await open('/');
     await giveKey(page);

@@ -1,5 +1,5 @@
 import { call } from './call.js';
-import { byId, element, sizeOf, timeOf } from './elements.js';
+import { byId, element, say, sizeOf, timeOf } from './elements.js';
 import { thumbnail } from './thumbnail.js';
 
 const PAGE = 12;
@@ -16,13 +16,18 @@ const looks = {
 /** The API gives at most so many at once. */
 const LARGEST_PAGE = 100;
 
+const REBUILDING = 'The catalog is being refilled from the media host. What is not here yet comes by itself.';
+
 let wanted = PAGE;
 
 /** The newest, as many as were asked for, with what has changed of them. */
 export async function showMedia() {
-  const { items, hasMore } = await newest(wanted);
+  const { items, hasMore, rebuilding } = await newest(wanted);
   const list = byId('media', HTMLOListElement);
-  if (items.length === 0) list.replaceChildren(element('li', {}, 'Nothing here yet.'));
+  // An emptied catalog must not look like media that are gone.
+  say('media-state', rebuilding ? REBUILDING : '', 'fair');
+  if (items.length === 0)
+    list.replaceChildren(...(rebuilding ? [] : [element('li', {}, 'Nothing here yet.')]));
   else keepSame(list, items);
   byId('more', HTMLButtonElement).hidden = !hasMore;
 }
@@ -33,7 +38,7 @@ export function showMore() {
   return showMedia();
 }
 
-/** @param {number} count @returns {Promise<{ items: any[], hasMore: boolean }>} */
+/** @param {number} count @returns {Promise<{ items: any[], hasMore: boolean, rebuilding: boolean }>} */
 async function newest(count) {
   const items = [];
   let after = '';
@@ -42,7 +47,7 @@ async function newest(count) {
     const page = await call(`/api/media?limit=${String(limit)}${after}`);
     items.push(...page.items);
     if (page.nextCursor === null || items.length >= count)
-      return { items, hasMore: page.nextCursor !== null };
+      return { items, hasMore: page.nextCursor !== null, rebuilding: page.rebuilding === true };
     after = `&cursor=${encodeURIComponent(page.nextCursor)}`;
   }
 }
