@@ -132,6 +132,26 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(await page.locator('#media-state').textContent()).toBe('');
   });
 
+  it('the console takes the next file though nobody verifies the last one', async () => {
+    const { page } = await open('/');
+    await page.clock.install();
+    await page.reload();
+    await giveKey(page);
+    await page.route('**/api/media/01*', async (route) => {
+      const answer = await route.fetch();
+      const media = (await answer.json()) as object;
+      await route.fulfill({ response: answer, json: { ...media, status: 'saving', lastError: null } });
+    });
+    await page
+      .getByLabel('File')
+      .setInputFiles({ name: 'c.png', mimeType: 'image/png', buffer: aPng(3_000) });
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByText(/^Accepted as .* It is permanent; waiting/).waitFor();
+    await page.clock.fastForward(12_000);
+    await page.getByText(/ is saving\. Nothing is lost\.$/).waitFor();
+    await expect.poll(() => page.getByRole('button', { name: 'Upload' }).isEnabled()).toBe(true);
+  });
+
   it('the console says what is wrong with a file that is refused', async () => {
     const { page } = await open('/');
     await giveKey(page);

@@ -3,7 +3,8 @@ import { call, Refusal } from './call.js';
 import { byId, say } from './elements.js';
 
 const LOOK_EVERY_MS = 500;
-const GIVE_UP_MS = 120_000;
+/** Longer than a verification takes where all is well. Where no worker is alive, the next file need not wait for one. */
+const GIVE_UP_MS = 10_000;
 
 /**
  * The key of a form whose media is not known yet, however often it was sent: an answer that got lost may have been a yes.
