@@ -1,4 +1,4 @@
-import type { SyncSession } from '../sync-run/sync-session.js';
+import { checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import type { Step } from './reconcile-step.js';
 
 /**
@@ -26,7 +26,10 @@ export async function mendStatuses(session: SyncSession): Promise<void> {
  */
 export async function mendRest(session: SyncSession): Promise<void> {
   const { running, signal, deps } = session;
-  if (running.progress.lackedEntries === true) noteMended(session, await deps.catalog.mendAll(signal));
+  if (running.progress.lackedEntries !== true) return;
+  // What was lacking is there by now: whoever goes on after us would not know that there was anything.
+  await checkpoint(session);
+  noteMended(session, await deps.catalog.mendAll(signal));
 }
 
 /** In the progress, since another worker may go on with the run. */

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MediaFilters } from '@holdfast/shared/catalog';
+import { HandBack } from '@holdfast/shared/jobs';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
+import { snapshotSteps } from '../snapshot/snapshot-steps.js';
+import { syncDependencies } from '../sync-run/sync-dependencies.js';
+import { createSyncHandler } from './run-sync.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -58,6 +63,18 @@ it.each([
   expect(await told(rig, kept)).toEqual(before);
 });
 
+it('mends nothing in a dry run, of what a page shows either', async () => {
+  const rig = await openSyncRig(sandbox, 'local');
+  await rig.upload({ category: 'nature' });
+  await rig.sync();
+  const index = rig.keys.byCategory('nature');
+  await rig.redis.del(index);
+  await rig.sync({ dryRun: true });
+  expect(await rig.redis.zcard(index)).toBe(0);
+  await rig.sync();
+  expect(await rig.redis.zcard(index)).toBe(1);
+});
+
 it('a full sync marks missing also what its index had lost', async () => {
   const { rig, kept } = await filled();
   await rig.upload();
@@ -85,4 +102,45 @@ it('counts a record once that came back in another state than it was lost in', a
   await rig.redis.del(rig.keys.record(id));
   await rig.sync();
   expect((await rig.catalog.counts()).byStatus).toMatchObject({ failed: 0, missing: 1, verified: 2 });
+});
+
+it('ends at once where its worker is stopped while it mends, and another one goes on with all of it', async () => {
+  let hidden = '';
+  const rig = await openSyncRig(sandbox, 'local', {
+    seenBy: (host) => ({
+      ...host,
+      list: async (query) => {
+        const page = await host.list(query);
+        return { ...page, assets: page.assets.filter(({ assetId }) => assetId !== hidden) };
+      },
+    }),
+  });
+  const unlisted = await rig.upload({ category: 'rare' });
+  const gone = await rig.upload();
+  await rig.sync();
+  await rig.host.remove(gone);
+  await rig.sync();
+  hidden = unlisted.assetId;
+  // Only a walk finds that the first of these is gone, and only a look at all records the second.
+  await rig.redis.del(rig.keys.byStatus('m'));
+  await rig.redis.del(rig.keys.byCategory('rare'));
+
+  const stopping = new AbortController();
+  const log: Logger = {
+    ...silentLogger,
+    child: () => log,
+    warn: (event) => {
+      if (event === 'sync.indexes_mended') stopping.abort();
+    },
+  };
+  const stopped = createSyncHandler(syncDependencies(rig.parts), snapshotSteps)(
+    { trigger: 'manual', mode: 'full', dryRun: false, force: false },
+    { signal: stopping.signal, attempt: 1, log },
+  );
+  await expect(stopped).rejects.toBeInstanceOf(HandBack);
+  const inRare = async () => (await rig.catalog.list({ limit: 10, order: 'newest', category: 'rare' })).total;
+  expect(await inRare()).toBe(0);
+  expect(await rig.sync()).toMatchObject({ result: 'ok' });
+  expect(await inRare()).toBe(1);
+  await expect(rig.catalog.mendStatuses(AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
 });

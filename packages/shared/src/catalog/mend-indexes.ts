@@ -15,7 +15,8 @@ const guarded = redisEdge('CATALOG_UNAVAILABLE');
 
 /**
  * Makes up for keys that Redis lost: the indexes are rebuilt from the records. Each step looks at what is there in the moment it
- * writes, so all of it may run at any time, and twice. All answer how many entries were lacking. Throws CATALOG_UNAVAILABLE.
+ * writes, so all of it may run at any time, and twice. All answer how many entries were lacking. What takes long rejects with the
+ * reason of its signal once that aborts. Throws CATALOG_UNAVAILABLE.
  */
 export function indexMending(redis: RedisClient, keys: RedisKeys) {
   const reindex = async (ids: readonly string[]): Promise<number> => {
@@ -37,7 +38,8 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
       pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
     let mended = 0;
     let batch = await next(null);
-    while (batch.length > 0 && !signal.aborted) {
+    while (batch.length > 0) {
+      signal.throwIfAborted();
       // Sent together: what is dropped from a batch does not move the place where the next one begins.
       const [suspects, following]: [string[], Position[]] = await Promise.all([
         dropStrays(index, batch),
@@ -57,10 +59,7 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
       if ((await guarded(() => scarceEntriesScript(redis, [keys.prefix], counted))) === 0) return 0;
       return reindex([...(await lackingEntries(redis, keys, records))]);
     },
-    /**
-     * The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types.
-     * Stops early where the signal aborts.
-     */
+    /** The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types. */
     mendStatuses: async (signal: AbortSignal): Promise<number> => {
       const types = resourceTypes.map((type) => keys.byType(typeCode[type]));
       const statuses = Object.entries(statusCode).filter(([status]) => status !== 'verified');
@@ -69,19 +68,20 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
         mended += await walk(index, signal);
       return mended;
     },
-    /** All entries of all records; the same. The only one whose cost grows with what else is in this Redis. */
+    /** All entries of all records. The only one whose cost grows with what else is in this Redis. */
     mendAll: async (signal: AbortSignal): Promise<number> => {
       const pattern = keys.record('').replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
       let mended = 0;
       let cursor = '0';
       do {
+        signal.throwIfAborted();
         const at = cursor;
         const [next = '0', ...found] = (await guarded(() =>
           someKeysScript(redis, [keys.prefix], [at, pattern, BATCH]),
         )) as string[];
         mended += await reindex(await lackingAny(found.map((key) => key.slice(keys.record('').length))));
         cursor = next;
-      } while (cursor !== '0' && !signal.aborted);
+      } while (cursor !== '0');
       return mended;
     },
   };
