@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { HandBack } from '@holdfast/shared/jobs';
-import { untilOtherEnds, yieldToOthers } from './wait-turn.js';
+import { insistOnTime, untilOtherEnds, yieldToOthers } from './wait-turn.js';
 
 const nowMs = Date.parse('2026-01-01T12:00:00.000Z');
 
@@ -46,4 +46,11 @@ it('asks less often whether a long run has ended', () => {
     >[0];
   expect(untilOtherEnds(running(1_000), nowMs).delayMs).toBe(500);
   expect(untilOtherEnds(running(60_000), nowMs).delayMs).toBe(5_000);
+});
+
+it('waits where the host asked to, and not for a time that a clock ahead has noted', () => {
+  const until = (aheadMs: number) => () => insistOnTime(new Date(nowMs + aheadMs).toISOString(), nowMs);
+  expect(until(3_600_000)).toThrow(expect.objectContaining({ delayMs: 3_600_000 }) as Error);
+  expect(until(0)).not.toThrow();
+  expect(until(24 * 3_600_000)).not.toThrow();
 });

@@ -1,6 +1,6 @@
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import type { SyncStatus } from '@holdfast/shared/sync';
-import { knownBudget, spacingOfUploadSyncs } from '../host-calls/call-budget.js';
+import { knownBudget, LONGEST_WAIT_MS, spacingOfUploadSyncs } from '../host-calls/call-budget.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 /** A waiting run tries again soon; later while the one before it has been at work for long. */
@@ -33,8 +33,11 @@ export function untilOtherEnds({ running }: Pick<SyncStatus, 'running'>, nowMs: 
   return new HandBack('another sync is running', isLong ? LATER_MS : SOON_MS);
 }
 
-/** Throws while the host has asked the run under way, and so every other, to wait. */
+/**
+ * Throws while the host has asked the run under way, and so every other, to wait. None waits for longer than LONGEST_WAIT_MS:
+ * what lies further ahead was noted by a clock that was wrong.
+ */
 export function insistOnTime(waitingUntil: string | null, nowMs: number): void {
   const delayMs = waitingUntil === null ? 0 : Date.parse(waitingUntil) - nowMs;
-  if (delayMs > 0) throw new HandBack('the media host asks to wait', delayMs);
+  if (delayMs > 0 && delayMs <= LONGEST_WAIT_MS) throw new HandBack('the media host asks to wait', delayMs);
 }

@@ -37,3 +37,23 @@ it('comes to what waits behind more than it takes at once', async () => {
     deleted.id,
   ]);
 });
+
+it('does not leave what a clock that was ahead has noted until that time comes', async () => {
+  const bench = await openBench();
+  onTestFinished(() => bench.close());
+  const { catalog, keys, queues } = bench;
+  const redis = bench.sandbox.client;
+  const [edited, deleted] = [aRecord(), aRecord()];
+  for (const record of [edited, deleted]) await catalog.save(record);
+  await catalog.beginDelete(deleted.id);
+  const sweepWith = async (noted: number): Promise<string[]> => {
+    await redis.zadd(keys.unpushed, noted, edited.id);
+    await redis.zadd(keys.tombstones, noted, deleted.id);
+    // Each try is made once, however many look.
+    for (const sweep of [sweepUnpushed, sweepDeleting, sweepUnpushed, sweepDeleting]) await sweep(bench);
+    return (await queues.queues.save.getJobs()).map(({ name }) => name).toSorted();
+  };
+  // As far may two clocks differ.
+  expect(await sweepWith(Date.now() + 50_000)).toEqual([]);
+  expect(await sweepWith(Date.now() + 86_400_000)).toEqual([pushJob.name, removeJob.name]);
+});

@@ -22,7 +22,7 @@ export async function dueAgain(
 ): Promise<{ record: MediaRecord; round: number }[]> {
   const now = Date.now();
   const due = unfinished
-    .map(({ id, sinceMs }) => ({ id, round: retryRound(now - sinceMs) }))
+    .map(({ id, sinceMs }) => ({ id, round: retryRound(now, sinceMs) }))
     .filter(({ round }) => round > 0);
   const found = await catalog.findStored(due.map(({ id }) => id));
   return due.flatMap(({ round }, index) => {

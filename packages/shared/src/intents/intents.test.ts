@@ -162,8 +162,11 @@ it('remembers assets to remove until they are done', async () => {
   const refused = createRefusedAssets(redis.client, redisKeys('holdfast'));
   const asset = { publicId: 'holdfast/a:b', resourceType: 'video' } as const;
   await refused.add(asset, 100);
-  expect(await refused.due(99, 10)).toEqual([]);
-  expect(await refused.due(100, 10)).toEqual([asset]);
+  expect(await refused.due(99, 50, 10)).toEqual([]);
+  expect(await refused.due(50, 50, 10)).toEqual([]);
+  // A clock that was ahead noted it.
+  expect(await refused.due(49, 50, 10)).toEqual([asset]);
+  expect(await refused.due(100, 50, 10)).toEqual([asset]);
   await refused.done(asset);
-  expect(await refused.due(100, 10)).toEqual([]);
+  expect(await refused.due(100, 50, 10)).toEqual([]);
 });
