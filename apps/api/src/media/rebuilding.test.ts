@@ -138,6 +138,24 @@ it('notices the loss of a catalog that a worker began after this process, and th
   expect(await rebuilding.isOn()).toBe(true);
 });
 
+it('looks on for the beginning where Redis does not answer, and takes no later one for the first', async () => {
+  await redis.client.flushall();
+  const bornAt = vi.fn<() => Promise<string | null>>();
+  const looking = new AbortController();
+  onTestFinished(() => looking.abort());
+  let answer: (born: string) => void = () => undefined;
+  bornAt.mockResolvedValueOnce(null).mockRejectedValueOnce(new Error('away'));
+  bornAt.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+  const rebuilding = watching({ catalog: { bornAt } });
+  await rebuilding.begin(looking.signal);
+  await vi.waitFor(() => expect(bornAt).toHaveBeenCalledTimes(3), { timeout: 3_000 });
+  bornAt.mockResolvedValue('2');
+  await rebuilding.isOn();
+  answer('1');
+  await new Promise(setImmediate);
+  expect(rebuilding.bornSeen()).toBe('2');
+});
+
 it('does not forget the loss where one look gets no answer', async () => {
   const { client } = redis;
   await client.flushall();
@@ -156,4 +174,20 @@ it('does not forget the loss where one look gets no answer', async () => {
   expect(await rebuilding.isOn()).toBe(false);
   isAway = false;
   expect(await rebuilding.isOn()).toBe(true);
+});
+
+it('does not take a catalog for known of which it could not read whether it was refilled', async () => {
+  const { client } = redis;
+  await client.flushall();
+  const state = createSyncState(client, keys);
+  const readMarks = vi.fn<typeof state.readMarks>(state.readMarks);
+  const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => 0 });
+  await client.set(keys.born, '1');
+  await rebuilding.isOn();
+  await client.set(keys.born, '2');
+  readMarks.mockRejectedValueOnce(new Error('no answer'));
+  await rebuilding.isOn();
+  expect(rebuilding.bornSeen()).toBe('1');
+  expect(await rebuilding.isOn()).toBe(true);
+  expect(rebuilding.bornSeen()).toBe('2');
 });

@@ -74,7 +74,8 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
         syncState.readMarks().catch(() => null),
       ]);
       if (born !== undefined && bornSeen !== null && born !== bornSeen) lost = true;
-      if (typeof born === 'string') bornSeen = born;
+      // Without the marks nobody knows whether it was refilled: it is still to be got to know.
+      if (typeof born === 'string' && marks !== null) bornSeen = born;
       // What tells of completed runs went with the catalog.
       const isFilled = marks?.lastFullAt !== null;
       const recovery = running?.run.trigger === 'recovery' ? running.run : null;
