@@ -108,8 +108,11 @@ export function readPage(
   const assets: HostAsset[] = [];
   const flaws: PageFlaws = { badDates: [], unreadable: [] };
   for (const item of resources) {
-    if (placeholderReply.safeParse(item).success) continue;
     const { data: asset } = assetReply.safeParse(item);
+    // Last, since a schema that does not fit costs ten times one that does.
+    const isBackup =
+      asset === undefined ? placeholderReply.safeParse(item).success : asset.placeholder === true;
+    if (isBackup) continue;
     if (asset === undefined) {
       flaws.unreadable.push(parse(namedReply, item).asset_id);
       continue;
