@@ -30,6 +30,20 @@ it('counts the lull from the begin of the burst, all its takes together', () => 
   expect(pace.lullMs()).toBe(16);
 });
 
+it.each([
+  ['slowly', 10, 40, 40],
+  ['at the pace of a large burst', 20, 40, 40],
+  ['twice as fast', 40, 40, 20],
+  ['four times as fast', 80, 40, 10],
+])('is shorter where jobs come faster: %s', (_how, jobs, withinMs, lullMs) => {
+  pace.took(8);
+  pace.lullMs();
+  now += withinMs;
+  pace.took(jobs / 2);
+  pace.took(jobs / 2);
+  expect(pace.lullMs()).toBe(lullMs);
+});
+
 it('has none left after a burst that took longer', () => {
   pace.took(20);
   now += 60;
@@ -40,6 +54,7 @@ it('has none while somebody waits, and one after the next burst', () => {
   pace.took(8);
   pace.hurry();
   expect(pace.lullMs()).toBe(0);
+  now += 100;
   pace.took(8);
   expect(pace.lullMs()).toBe(40);
 });
