@@ -52,7 +52,7 @@ export interface Dependencies {
   barrier: Barrier;
   syncState: SyncState;
   serverWatch: ServerWatch;
-  /** Null where the disk is as it should be, or does not matter. */
+  /** What was found at the start, of the disk and of the settings. */
   startFindings: readonly Finding[];
   rebuilding: Rebuilding;
   mediaWatch: MediaWatch;

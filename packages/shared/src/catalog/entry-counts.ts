@@ -1,7 +1,7 @@
 import { defineScript, type RedisKeys } from '../redis/index.js';
 import type { ContentOf } from './index-entries.js';
-import { readIndexed } from './record-codec.js';
 import { indexPrelude } from './index-prelude.js';
+import { readIndexed } from './record-codec.js';
 import { placeOfPacked } from './sha256-place.js';
 
 /** Half of what a chunk holds: then a lost chunk has a whole stretch in it, and entries of other records cannot make up for it. */
