@@ -53,7 +53,7 @@ export function unreadSettings(env: Environment): UnreadSetting[] {
   const given = withoutEmpty(env);
   return Object.keys(given).flatMap((name) => {
     if (known.includes(name)) return [];
-    const meant = elsewhere[name] ?? nearest(name.toUpperCase());
+    const meant = elsewhere[name] ?? meantBy(name.toUpperCase());
     if (meant === undefined || sameAs(meant).some((setting) => given[setting] !== undefined)) return [];
     return [{ name, meant }];
   });
@@ -62,10 +62,9 @@ export function unreadSettings(env: Environment): UnreadSetting[] {
 const sameAs = (setting: string): readonly string[] =>
   groups.find((group) => group.includes(setting)) ?? [setting];
 
-function nearest(name: string): string | undefined {
-  const near = known
-    .map((setting) => ({ setting, slips: distance(name, setting) }))
-    .filter(({ setting, slips }) => setting !== INTERNAL && setting.length >= LONG_ENOUGH && slips <= SLIPS);
-  near.sort((a, b) => a.slips - b.slips);
-  return near[0]?.setting;
+/** No two settings are so alike that both could be meant. */
+function meantBy(name: string): string | undefined {
+  return known.find(
+    (setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH && distance(name, setting) <= SLIPS,
+  );
 }
