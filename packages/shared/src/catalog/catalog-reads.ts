@@ -1,5 +1,5 @@
 import { mediaStatuses, resourceTypes, type MediaRecord, type MediaStatus } from '../media/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { fromRedisError, membersOf, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
 import type { ContentOf } from './index-entries.js';
 import { lackingEntries } from './page-writes.js';
@@ -25,10 +25,8 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     }
   };
   const findTombstoned = async (ids: readonly string[]): Promise<Set<string>> => {
-    if (ids.length === 0) return new Set();
     try {
-      const deletedAt = await redis.zmscore(keys.tombstones, ...ids);
-      return new Set(ids.filter((_, index) => deletedAt[index] !== null));
+      return await membersOf(redis, keys.tombstones, ids);
     } catch (error) {
       throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
     }

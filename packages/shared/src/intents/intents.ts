@@ -2,6 +2,7 @@ import type { ErrorCode } from '../errors/index.js';
 import { createTurnBatch } from '../batch/index.js';
 import {
   fromRedisError,
+  membersOf,
   scriptEdge,
   type RedisClient,
   type RedisKeys,
@@ -91,10 +92,8 @@ export function createIntents(
     },
     /** Those of these ids that are being uploaded, verified or undone. */
     findUnderWay: async (ids: readonly string[]): Promise<Set<string>> => {
-      if (ids.length === 0) return new Set();
       try {
-        const beats = await redis.zmscore(keys.intents, ...ids);
-        return new Set(ids.filter((_, index) => beats[index] !== null));
+        return await membersOf(redis, keys.intents, ids);
       } catch (error) {
         throw fromRedisError(error, unavailable);
       }

@@ -1,5 +1,5 @@
 import { resourceTypes, type ResourceType } from '../media/index.js';
-import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { membersOf, redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 
 /** An asset on the host that was never acknowledged and must go. */
 export interface RefusedAsset {
@@ -27,11 +27,10 @@ export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
       }),
     /** Which of these are to go, in their order. */
     areRefused: (assets: readonly RefusedAsset[]): Promise<boolean[]> =>
-      run(async () =>
-        assets.length === 0
-          ? []
-          : (await redis.zmscore(keys.refused, ...assets.map(memberOf))).map((due) => due !== null),
-      ),
+      run(async () => {
+        const refused = await membersOf(redis, keys.refused, assets.map(memberOf));
+        return assets.map((asset) => refused.has(memberOf(asset)));
+      }),
     done: (asset: RefusedAsset): Promise<void> =>
       run(async () => {
         await redis.zrem(keys.refused, memberOf(asset));

@@ -9,6 +9,7 @@ export {
 export { connectionEpoch, serverOf } from './connection-epoch.js';
 export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-error.js';
 export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
+export { membersOf } from './members-of.js';
 export { missingRights } from './missing-rights.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';

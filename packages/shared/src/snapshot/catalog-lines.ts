@@ -1,6 +1,6 @@
 import { catalogReads, pageAfter, typeCode, type Position, type StoredRecord } from '../catalog/index.js';
 import { resourceTypes } from '../media/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { fromRedisError, membersOf, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { encodeRecord, encodeTombstone } from './snapshot-lines.js';
 
 /** What has been given so far. */
@@ -73,13 +73,7 @@ async function* recordLines(
 }
 
 /** Those whose upload may still be undone. */
-async function inHand(
-  redis: RedisClient,
-  keys: RedisKeys,
-  found: readonly StoredRecord[],
-): Promise<Set<string>> {
+function inHand(redis: RedisClient, keys: RedisKeys, found: readonly StoredRecord[]): Promise<Set<string>> {
   const open = found.filter(({ status }) => status === 'saving' || status === 'deferred').map(({ id }) => id);
-  if (open.length === 0) return new Set();
-  const scores = await redis.zmscore(keys.intents, ...open);
-  return new Set(open.filter((_, index) => scores[index] !== null));
+  return membersOf(redis, keys.intents, open);
 }
