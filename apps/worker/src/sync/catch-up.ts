@@ -1,7 +1,7 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
 import { checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
-import { reconcilePage } from './reconcile-page.js';
+import { reconcilePage } from '../reconcile/reconcile-page.js';
 import { PAGE_SIZE } from './run-full.js';
 
 /**

@@ -1,6 +1,6 @@
 import { missingRecords, type DriftAction, type DriftCode, type DriftItem } from '@holdfast/shared/sync';
 import type { SyncSession } from '../sync-run/sync-session.js';
-import { isCovered } from './reconcile-step.js';
+import { isCovered } from '../reconcile/reconcile-step.js';
 
 /** What is said about records whose asset the host has no more. */
 export const missingWords = {

@@ -3,8 +3,8 @@ import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { RunOutcome } from '@holdfast/shared/sync';
 import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
 import { eachPage } from './each-page.js';
-import { mendRest, mendStatuses } from './mend-indexes.js';
-import { reconcilePage } from './reconcile-page.js';
+import { mendRest, mendStatuses } from '../reconcile/mend-indexes.js';
+import { reconcilePage } from '../reconcile/reconcile-page.js';
 import { sweepMissing } from './sweep-missing.js';
 
 export const PAGE_SIZE = 500;

@@ -5,8 +5,8 @@ import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
-import { lookAt, NO_ANSWER } from './look-at.js';
-import { isCovered } from './reconcile-step.js';
+import { lookAt, NO_ANSWER } from '../reconcile/look-at.js';
+import { isCovered } from '../reconcile/reconcile-step.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
