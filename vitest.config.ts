@@ -31,8 +31,10 @@ export default defineConfig({
       'e2e/**/*.test.ts',
     ],
     setupFiles: ['./vitest.setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Longer than anything in a test waits, so that it says itself what did not come.
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     // Tests mostly wait, for timers and for other processes.
     maxWorkers: 3,
     env: temporaryFolder(),

@@ -31,7 +31,6 @@ const apiCases = ofApi.flatMap((step) =>
 // The three kinds mostly wait, so they wait together.
 it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   'S1: loses nothing and leaves nothing when the API dies at every step of an upload in turn, with the %s host',
-  { timeout: 240_000 },
   async (host, context) => {
     const deployment = await deploymentOf(context, host);
     await deployment.startWorker();
@@ -53,7 +52,6 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
 
 it.concurrent(
   'S2: finishes every job although a worker dies at every step of save and verify in turn',
-  { timeout: 240_000 },
   async (context) => {
     const deployment = await deploymentOf(context);
     const { client } = await deployment.startApi();
@@ -71,25 +69,21 @@ it.concurrent(
   },
 );
 
-it.concurrent(
-  'S2: finishes in one attempt a job in which three workers died',
-  { timeout: 240_000 },
-  async (context) => {
-    const deployment = await deploymentOf(context);
-    const { client } = await deployment.startApi();
-    const data = aPng();
-    const { status, body } = await client.upload(data);
-    expect(status).toBe(202);
-    for (let death = 0; death < 3; death += 1) {
-      const dying = await deployment.startWorker({ HOLDFAST_FAILPOINT: 'verify.read-back:kill' });
-      expect(await dying.ended).toBe('SIGKILL');
-      // As if the time of its lock were over.
-      const locks = await deployment.redis.client.keys('{holdfast}:verify:*:lock');
-      expect(locks).toHaveLength(1);
-      await deployment.redis.client.del(locks);
-    }
-    await deployment.startWorker();
-    const [media] = await audit(deployment, client, [{ id: body.media.id, data }], 60_000);
-    expect(media).toMatchObject({ persistence: { attempts: 1 }, lastError: null });
-  },
-);
+it.concurrent('S2: finishes in one attempt a job in which three workers died', async (context) => {
+  const deployment = await deploymentOf(context);
+  const { client } = await deployment.startApi();
+  const data = aPng();
+  const { status, body } = await client.upload(data);
+  expect(status).toBe(202);
+  for (let death = 0; death < 3; death += 1) {
+    const dying = await deployment.startWorker({ HOLDFAST_FAILPOINT: 'verify.read-back:kill' });
+    expect(await dying.ended).toBe('SIGKILL');
+    // As if the time of its lock were over.
+    const locks = await deployment.redis.client.keys('{holdfast}:verify:*:lock');
+    expect(locks).toHaveLength(1);
+    await deployment.redis.client.del(locks);
+  }
+  await deployment.startWorker();
+  const [media] = await audit(deployment, client, [{ id: body.media.id, data }], 60_000);
+  expect(media).toMatchObject({ persistence: { attempts: 1 }, lastError: null });
+});

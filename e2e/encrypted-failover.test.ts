@@ -10,7 +10,7 @@ describe.each([
 ])('on %s over TLS', (storageType, startServers) => {
   const running = coreSuite(() => startServers({ encrypted: true }), { storageType, level: 'replicated' });
 
-  it('S12: loses nothing when the master is killed under uploads', { timeout: 120_000 }, async () => {
+  it('S12: loses nothing when the master is killed under uploads', async () => {
     const failover = await failoverUnderUploads(running());
     expect(failover.backAfterMs).toBeLessThan(15_000);
   });

@@ -45,7 +45,7 @@ async function follow(client: ApiClient, id: string) {
   const ended = read();
   ended.catch(() => undefined);
   const reaches = (status: string): Promise<void> =>
-    vi.waitFor(() => expect(events.at(-1)?.data.status).toBe(status), { timeout: 20_000, interval: 20 });
+    vi.waitFor(() => expect(events.at(-1)?.data.status).toBe(status), { interval: 20 });
   return { events, ended, reaches };
 }
 
@@ -63,7 +63,7 @@ it('tells who follows a media through one API what workers and another API make 
   });
   await vi.waitFor(
     () => expect(events.at(-1)?.data).toMatchObject({ status: 'verified', revision: 2, title: 'Edited' }),
-    { timeout: 20_000, interval: 20 },
+    { interval: 20 },
   );
   await emulator.assets.remove(media.assetId);
   expect((await near.sync()).body).toMatchObject({ result: 'ok', missing: 1 });
@@ -85,10 +85,7 @@ it('reports each difference once, though the worker was killed on its way', asyn
   await near.call('/api/media/sync-cloudinary?mode=full', { method: 'POST' });
   const running = async () =>
     (await near.call<{ running: { listed: number } | null }>('/api/media/sync/status')).body.running;
-  await vi.waitFor(async () => expect((await running())?.listed ?? 0).toBeGreaterThan(0), {
-    timeout: 20_000,
-    interval: 10,
-  });
+  await vi.waitFor(async () => expect((await running())?.listed ?? 0).toBeGreaterThan(0), { interval: 10 });
   await Promise.all(workers.map((worker) => worker.kill()));
   const before = await near.call<{ counts: object }>('/api/media/sync/drift');
   expect(before.body.counts).toMatchObject({ 'host-only': 0 });
@@ -98,7 +95,7 @@ it('reports each difference once, though the worker was killed on its way', asyn
       const { body } = await near.call<{ lastFullRun: { listed: number } | null }>('/api/media/sync/status');
       expect(body.lastFullRun?.listed).toBe(ASSETS);
     },
-    { timeout: 60_000, interval: 100 },
+    { interval: 100 },
   );
   const lines = (await (await fetch(`${far.url}/api/media/sync/drift?format=ndjson`)).text())
     .trim()
@@ -109,4 +106,4 @@ it('reports each difference once, though the worker was killed on its way', asyn
   expect(new Set(items.map(({ code, action }) => `${code} ${action}`))).toEqual(
     new Set(['NOT_IN_CATALOG created']),
   );
-}, 120_000);
+});

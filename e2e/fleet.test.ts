@@ -50,81 +50,73 @@ it('runs one sync at a time however many are asked for at once', async () => {
   expect(overlaps).toEqual([]);
 });
 
-it(
-  'S20: loses nothing when every process is restarted in turn under uploads, and each stops cleanly',
-  { timeout: 120_000 },
-  async () => {
-    const acknowledged: Acknowledged[] = [];
-    const unexpected: number[] = [];
-    const uploading = new AbortController();
-    const clientsOf = async (index: number): Promise<void> => {
-      while (!uploading.signal.aborted) {
-        const data = aPng(20_000);
-        const answer = await clientAt(index)
-          .upload(data)
-          .catch(() => null);
-        if (answer?.status === 202) acknowledged.push({ id: answer.body.media.id, data });
-        // A process that is stopping says so, or its port is closed already.
-        else if (answer !== null && answer.status !== 503) unexpected.push(answer.status);
-      }
-    };
-    const running = [0, 1, 2, 3].map(clientsOf);
-    for (const [index, worker] of workers.entries()) {
-      workers[index] = await deployment.startWorker();
-      expect(await worker.stop()).toBe(0);
+it('S20: loses nothing when every process is restarted in turn under uploads, and each stops cleanly', async () => {
+  const acknowledged: Acknowledged[] = [];
+  const unexpected: number[] = [];
+  const uploading = new AbortController();
+  const clientsOf = async (index: number): Promise<void> => {
+    while (!uploading.signal.aborted) {
+      const data = aPng(20_000);
+      const answer = await clientAt(index)
+        .upload(data)
+        .catch(() => null);
+      if (answer?.status === 202) acknowledged.push({ id: answer.body.media.id, data });
+      // A process that is stopping says so, or its port is closed already.
+      else if (answer !== null && answer.status !== 503) unexpected.push(answer.status);
     }
-    for (const [index, api] of apis.entries()) {
-      const { program, client } = await deployment.startApi();
-      clients[index] = client;
-      apis[index] = program;
-      expect(await api.stop()).toBe(0);
-    }
-    uploading.abort();
-    await Promise.all(running);
-    expect(unexpected).toEqual([]);
-    expect(acknowledged.length).toBeGreaterThan(10);
-    await audit(deployment, clientAt(0), acknowledged);
-  },
-);
-
-it(
-  'S20: ends at once on a second signal, and what that cut off is undone',
-  { timeout: 120_000 },
-  async () => {
+  };
+  const running = [0, 1, 2, 3].map(clientsOf);
+  for (const [index, worker] of workers.entries()) {
+    workers[index] = await deployment.startWorker();
+    expect(await worker.stop()).toBe(0);
+  }
+  for (const [index, api] of apis.entries()) {
     const { program, client } = await deployment.startApi();
-    const acknowledged = (await client.upload(aPng())).body.media.id;
-    const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
-    // Else the next upload could not be told from this one.
-    await vi.waitFor(async () => expect(await open()).toBe(0), { timeout: 60_000, interval: 10 });
-    let finish = (): void => undefined;
-    const rest = new Promise<void>((resolve) => (finish = resolve));
-    const slow = client.call('/api/media/upload', {
-      method: 'POST',
-      headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
-      body: unfinishedForm(rest),
-      duplex: 'half',
-    } as RequestInit);
-    slow.catch(() => undefined);
-    await vi.waitFor(async () => expect(await open()).toBeGreaterThan(0), { timeout: 20_000, interval: 10 });
-    program.signal('SIGTERM');
-    await program.waitForLog((line) => line.message === 'process.stopping');
-    const forcedAt = await vi.waitFor(
-      () => {
-        // Signals that come closely together are one.
-        program.signal('SIGTERM');
-        expect(program.log.some((line) => line.message === 'process.forced')).toBe(true);
-        return performance.now();
-      },
-      { timeout: 5_000, interval: 100 },
-    );
-    expect(await program.ended).toBe(1);
-    expect(performance.now() - forcedAt).toBeLessThan(2_000);
-    finish();
-    await expect(slow).rejects.toThrow(/fetch failed|terminated/);
-    const items = await audit(deployment, clientAt(0), [], 90_000);
-    expect(items.map(({ id }) => id)).toContain(acknowledged);
-  },
-);
+    clients[index] = client;
+    apis[index] = program;
+    expect(await api.stop()).toBe(0);
+  }
+  uploading.abort();
+  await Promise.all(running);
+  expect(unexpected).toEqual([]);
+  expect(acknowledged.length).toBeGreaterThan(10);
+  await audit(deployment, clientAt(0), acknowledged);
+});
+
+it('S20: ends at once on a second signal, and what that cut off is undone', async () => {
+  const { program, client } = await deployment.startApi();
+  const acknowledged = (await client.upload(aPng())).body.media.id;
+  const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
+  // Else the next upload could not be told from this one.
+  await vi.waitFor(async () => expect(await open()).toBe(0), { interval: 10 });
+  let finish = (): void => undefined;
+  const rest = new Promise<void>((resolve) => (finish = resolve));
+  const slow = client.call('/api/media/upload', {
+    method: 'POST',
+    headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+    body: unfinishedForm(rest),
+    duplex: 'half',
+  } as RequestInit);
+  slow.catch(() => undefined);
+  await vi.waitFor(async () => expect(await open()).toBeGreaterThan(0), { interval: 10 });
+  program.signal('SIGTERM');
+  await program.waitForLog((line) => line.message === 'process.stopping');
+  const forcedAt = await vi.waitFor(
+    () => {
+      // Signals that come closely together are one.
+      program.signal('SIGTERM');
+      expect(program.log.some((line) => line.message === 'process.forced')).toBe(true);
+      return performance.now();
+    },
+    { interval: 100 },
+  );
+  expect(await program.ended).toBe(1);
+  expect(performance.now() - forcedAt).toBeLessThan(2_000);
+  finish();
+  await expect(slow).rejects.toThrow(/fetch failed|terminated/);
+  const items = await audit(deployment, clientAt(0), [], 90_000);
+  expect(items.map(({ id }) => id)).toContain(acknowledged);
+});
 
 /** The beginning of an upload whose end does not come before `rest` does. */
 function unfinishedForm(rest: Promise<void>): ReadableStream<Uint8Array> {

@@ -12,7 +12,7 @@ import { canLimitFiles, limitedRedis } from './harness/limited-redis.js';
 import { startProgram } from './harness/program.js';
 import { startUploads, type UploadLoad } from './harness/upload-load.js';
 
-const within = { timeout: 60_000, interval: 50 };
+const within = { interval: 50 };
 
 async function pidOf(redis: Redis): Promise<number> {
   return Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1]);
@@ -38,7 +38,6 @@ const refuses = (load: UploadLoad, more: number): Promise<void> => {
 describe.skipIf(!canLimitFiles)('where files can be kept from growing', () => {
   it.concurrent(
     'S11: refuses while the disk of Redis is full, says why, and goes on when there is room (appendfsync everysec)',
-    { timeout: 180_000 },
     async ({ onTestFinished }) => {
       const folder = await mkdtemp(join(tmpdir(), 'holdfast-full-'));
       onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -66,7 +65,6 @@ describe.skipIf(!canLimitFiles)('where files can be kept from growing', () => {
 
   it.concurrent(
     'S11: starts the embedded Redis again when the disk that was full has room (appendfsync always)',
-    { timeout: 180_000 },
     async ({ onTestFinished }) => {
       const folder = await mkdtemp(join(tmpdir(), 'holdfast-full-'));
       onTestFinished(() => rm(folder, { recursive: true, force: true }));

@@ -27,38 +27,32 @@ const faults: readonly Fault[] = [
   { kind: 'corrupt' },
 ];
 
-it(
-  'S15: leaves no orphan and no double whatever the host does to an upload, and gives its sockets back',
-  { timeout: 180_000 },
-  async (context) => {
-    const deployment = await deploymentOf(context);
-    const { emulator } = deployment;
-    if (emulator === null) throw new Error('no emulator');
-    const [{ client }, worker] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
-    await worker.waitForLog((line) => line.message === 'sync.finished');
-    const acknowledged: Acknowledged[] = [];
-    for (const fault of faults) {
-      for (const bytes of [SMALL, LARGE]) {
-        await emulator.faults.add({ ...fault, match: { endpoint: 'upload' } });
-        const data = aPng(bytes);
-        const { status, body } = await client.upload(data);
-        expect([202, 502, 504], JSON.stringify(fault)).toContain(status);
-        expect(body.code ?? 'HOST_', JSON.stringify(fault)).toMatch(/^HOST_/);
-        if (status === 202) acknowledged.push({ id: body.media.id, data });
-        await emulator.faults.clear();
-        // The one after a failure is not refused.
-        const next = aPng(bytes);
-        const answer = await client.upload(next);
-        expect(answer.status).toBe(202);
-        acknowledged.push({ id: answer.body.media.id, data: next });
-      }
+it('S15: leaves no orphan and no double whatever the host does to an upload, and gives its sockets back', async (context) => {
+  const deployment = await deploymentOf(context);
+  const { emulator } = deployment;
+  if (emulator === null) throw new Error('no emulator');
+  const [{ client }, worker] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
+  await worker.waitForLog((line) => line.message === 'sync.finished');
+  const acknowledged: Acknowledged[] = [];
+  for (const fault of faults) {
+    for (const bytes of [SMALL, LARGE]) {
+      await emulator.faults.add({ ...fault, match: { endpoint: 'upload' } });
+      const data = aPng(bytes);
+      const { status, body } = await client.upload(data);
+      expect([202, 502, 504], JSON.stringify(fault)).toContain(status);
+      expect(body.code ?? 'HOST_', JSON.stringify(fault)).toMatch(/^HOST_/);
+      if (status === 202) acknowledged.push({ id: body.media.id, data });
+      await emulator.faults.clear();
+      // The one after a failure is not refused.
+      const next = aPng(bytes);
+      const answer = await client.upload(next);
+      expect(answer.status).toBe(202);
+      acknowledged.push({ id: answer.body.media.id, data: next });
     }
-    const items = await audit(deployment, client, acknowledged, 90_000);
-    expect(items).toHaveLength(acknowledged.length);
-    await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(0), {
-      timeout: 20_000,
-    });
-    // What stays open are the idle connections of two processes.
-    expect((await emulator.requests.counters()).openSockets).toBeLessThan(20);
-  },
-);
+  }
+  const items = await audit(deployment, client, acknowledged, 90_000);
+  expect(items).toHaveLength(acknowledged.length);
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(0));
+  // What stays open are the idle connections of two processes.
+  expect((await emulator.requests.counters()).openSockets).toBeLessThan(20);
+});

@@ -47,7 +47,6 @@ const casesOn = (host: HostKind) =>
 // All kinds mostly wait for leases to run out, so they wait together.
 it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   'S1: makes one media of each key although the first try dies at every step in turn, with the %s host',
-  { timeout: 240_000 },
   async (host, context) => {
     const deployment = await deploymentOf(context, host);
     await deployment.startWorker();
@@ -78,33 +77,28 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   },
 );
 
-it.concurrent(
-  'S19: finds the same media for a key after Redis was emptied',
-  { timeout: 120_000 },
-  async (context) => {
-    const deployment = await deploymentOf(context);
-    const { client: redis } = deployment.redis;
-    await deployment.startWorker();
-    const { client } = await deployment.startApi();
-    await vi.waitFor(async () => expect(await redis.exists('{holdfast}:born')).toBe(1), { timeout: 60_000 });
-    const uploads = Array.from({ length: 3 }, (_, index) => ({ key: `k${String(index)}`, data: aPng() }));
-    const first = await Promise.all(uploads.map(({ key, data }) => retry(client, data, key)));
-    // An edit must not free the key.
-    await client.call(`/api/media/${first[0]?.id ?? ''}`, {
-      method: 'PATCH',
-      body: JSON.stringify({ description: 'edited' }),
-      headers: { 'Content-Type': 'application/json' },
-    });
-    await vi.waitFor(
-      async () => expect((await client.all()).map(({ status }) => status)).toEqual(Array(3).fill('verified')),
-      { timeout: 30_000 },
-    );
-    await redis.flushall();
-    const again = await Promise.all(uploads.map(({ key, data }) => retry(client, data, key)));
-    expect(again).toEqual(first.map(({ id }) => ({ id, replayed: true })));
-    await vi.waitFor(async () => expect(await client.all()).toHaveLength(3), { timeout: 30_000 });
-    // Snapshots of the catalog have another delivery type than media.
-    const assets = await deployment.emulator?.assets.list();
-    expect(assets?.filter(({ type }) => type === 'upload')).toHaveLength(3);
-  },
-);
+it.concurrent('S19: finds the same media for a key after Redis was emptied', async (context) => {
+  const deployment = await deploymentOf(context);
+  const { client: redis } = deployment.redis;
+  await deployment.startWorker();
+  const { client } = await deployment.startApi();
+  await vi.waitFor(async () => expect(await redis.exists('{holdfast}:born')).toBe(1));
+  const uploads = Array.from({ length: 3 }, (_, index) => ({ key: `k${String(index)}`, data: aPng() }));
+  const first = await Promise.all(uploads.map(({ key, data }) => retry(client, data, key)));
+  // An edit must not free the key.
+  await client.call(`/api/media/${first[0]?.id ?? ''}`, {
+    method: 'PATCH',
+    body: JSON.stringify({ description: 'edited' }),
+    headers: { 'Content-Type': 'application/json' },
+  });
+  await vi.waitFor(async () =>
+    expect((await client.all()).map(({ status }) => status)).toEqual(Array(3).fill('verified')),
+  );
+  await redis.flushall();
+  const again = await Promise.all(uploads.map(({ key, data }) => retry(client, data, key)));
+  expect(again).toEqual(first.map(({ id }) => ({ id, replayed: true })));
+  await vi.waitFor(async () => expect(await client.all()).toHaveLength(3));
+  // Snapshots of the catalog have another delivery type than media.
+  const assets = await deployment.emulator?.assets.list();
+  expect(assets?.filter(({ type }) => type === 'upload')).toHaveLength(3);
+});

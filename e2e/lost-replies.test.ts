@@ -4,13 +4,12 @@ import { audit, type Acknowledged } from './harness/audit.js';
 import { aPng } from './harness/client.js';
 import { deploymentOf } from './harness/deployment.js';
 
-const within = { timeout: 20_000, interval: 20 };
+const within = { interval: 20 };
 /** More replies than an upload waits for. */
 const MOST = 12;
 
 it.concurrent(
   'S9: counts nothing twice when each reply of Redis to an upload is lost in turn',
-  { timeout: 180_000 },
   async (context) => {
     const deployment = await deploymentOf(context);
     const link = await startFaultProxy(deployment.redis.port);
@@ -49,7 +48,7 @@ it.concurrent(
             expect(answer.status).toBe(202);
             return answer.body.media.id;
           },
-          { timeout: 60_000, interval: 500 },
+          { interval: 500 },
         );
         expect(again).toBe(id ?? again);
         return { id: again, data };
@@ -68,33 +67,26 @@ it.concurrent(
   },
 );
 
-it.concurrent(
-  'S9: verifies everything when replies of Redis to the worker are lost',
-  { timeout: 180_000 },
-  async (context) => {
-    const deployment = await deploymentOf(context);
-    const link = await startFaultProxy(deployment.redis.port);
-    context.onTestFinished(() => link.close());
-    const [{ client }] = await Promise.all([
-      deployment.startApi(),
-      deployment.startWorker({ REDIS_URL: `redis://127.0.0.1:${String(link.port)}` }),
-    ]);
-    const acknowledged: Acknowledged[] = [];
-    for (let nth = 1; nth <= 16; nth += 1) {
-      const before = link.dropped();
-      link.set({ kind: 'lose-reply', nth });
-      const data = aPng();
-      const { status, body } = await client.upload(data);
-      expect(status).toBe(202);
-      acknowledged.push({ id: body.media.id, data });
-      await vi.waitFor(() => expect(link.dropped()).toBeGreaterThan(before), {
-        timeout: 60_000,
-        interval: 5,
-      });
-    }
-    link.set({ kind: 'pass' });
-    const items = await audit(deployment, client, acknowledged, 90_000);
-    expect(items).toHaveLength(acknowledged.length);
-    expect(items.map(({ lastError }) => lastError)).toEqual(items.map(() => null));
-  },
-);
+it.concurrent('S9: verifies everything when replies of Redis to the worker are lost', async (context) => {
+  const deployment = await deploymentOf(context);
+  const link = await startFaultProxy(deployment.redis.port);
+  context.onTestFinished(() => link.close());
+  const [{ client }] = await Promise.all([
+    deployment.startApi(),
+    deployment.startWorker({ REDIS_URL: `redis://127.0.0.1:${String(link.port)}` }),
+  ]);
+  const acknowledged: Acknowledged[] = [];
+  for (let nth = 1; nth <= 16; nth += 1) {
+    const before = link.dropped();
+    link.set({ kind: 'lose-reply', nth });
+    const data = aPng();
+    const { status, body } = await client.upload(data);
+    expect(status).toBe(202);
+    acknowledged.push({ id: body.media.id, data });
+    await vi.waitFor(() => expect(link.dropped()).toBeGreaterThan(before), { interval: 5 });
+  }
+  link.set({ kind: 'pass' });
+  const items = await audit(deployment, client, acknowledged, 90_000);
+  expect(items).toHaveLength(acknowledged.length);
+  expect(items.map(({ lastError }) => lastError)).toEqual(items.map(() => null));
+});

@@ -41,7 +41,7 @@ async function becomes(publicId: string, expected: object): Promise<Media> {
       expect(media).toMatchObject(expected);
       return media as Media;
     },
-    { timeout: 15_000, interval: 50 },
+    { interval: 50 },
   );
 }
 
@@ -52,7 +52,7 @@ const settled = (): Promise<void> =>
       expect(await deployment.redis.client.llen('{holdfast}:save:wait')).toBe(0);
       expect(await deployment.redis.client.llen('{holdfast}:save:active')).toBe(0);
     },
-    { timeout: 15_000, interval: 50 },
+    { interval: 50 },
   );
 
 const aTom = (publicId: string) => ({ publicId, resourceType: 'image' as const, content: aPng() });

@@ -18,7 +18,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     const [api] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
     client = apiClient(api.client.url, { Authorization: `Bearer ${SECRET}` });
     browser = await startBrowser(executable ?? '');
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();

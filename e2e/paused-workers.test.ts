@@ -7,7 +7,6 @@ const within = { timeout: 90_000, interval: 100 };
 
 it.concurrent.for(['save.begun', 'save.written', 'verify.read-back', 'verify.confirmed'])(
   'S3: keeps an edit that was made while a worker stood still at %s, and then went on',
-  { timeout: 180_000 },
   async (step, context) => {
     const deployment = await deploymentOf(context);
     const { client } = await deployment.startApi();

@@ -50,7 +50,6 @@ it.concurrent.for([
   { policy: 'no', level: 'written', leastLost: 1 },
 ])(
   'S4: keeps what it called fsynced through a power cut, and gets back what it did not (appendfsync $policy)',
-  { timeout: 120_000 },
   async ({ policy, level, leastLost }, { onTestFinished }) => {
     const redis = await startRedisSandbox(['--appendfsync', policy, '--auto-aof-rewrite-percentage', '0']);
     const disk = await watchDisk(redis);
@@ -68,7 +67,7 @@ it.concurrent.for([
     const editing = Array.from({ length: 4 }, () =>
       keepEditing(api.client, seen, power.signal).catch(() => undefined),
     );
-    await vi.waitFor(() => expect(seen.size).toBeGreaterThanOrEqual(FSYNCED), { timeout: 60_000 });
+    await vi.waitFor(() => expect(seen.size).toBeGreaterThanOrEqual(FSYNCED));
     // Acknowledged after the last confirmation: nobody has promised these to be on the disk.
     let since = disk.confirmed();
     let unconfirmed = 0;

@@ -70,7 +70,7 @@ export function coreSuite<Servers extends RedisServers>(
     });
     expect(edited).toMatchObject({ status: 200, body: { title: 'edited', revision: 2 } });
     expect((await client.call(`/api/media/${id}`, { method: 'DELETE' })).status).toBe(202);
-    await vi.waitFor(async () => expect((await client.media(id)).status).toBe(404), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await client.media(id)).status).toBe(404));
     expect((await client.list('?tag=only-here')).body.items).toEqual([]);
   });
 

@@ -34,7 +34,7 @@ beforeEach(async () => {
 
 const ready = async () => (await api.call('GET', '/readyz')).body;
 const isDown = () => vi.waitFor(async () => expect(await ready()).toMatchObject({ status: 'not ready' }));
-const isUp = () => vi.waitFor(async () => expect(await ready()).toEqual({ status: 'ready' }), 15_000);
+const isUp = () => vi.waitFor(async () => expect(await ready()).toEqual({ status: 'ready' }));
 async function uploadUntilDown(): Promise<void> {
   for (let tries = 0; tries < 5; tries += 1) await upload(api, aPng());
   await isDown();
@@ -131,8 +131,8 @@ it.each(['refuse', 'answer 500'])(
     for (const { code } of answers) expect(['HOST_REJECTED', 'QUEUE_UNAVAILABLE']).toContain(code);
     expect(answers.filter(({ detail }) => /so it was not asked/.test(detail)).length).toBeGreaterThan(400);
     expect(await leftInRedis()).toEqual(before);
-    await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0), 10_000);
-    await vi.waitFor(() => expect(usedHeap() - heapBefore).toBeLessThan(15_000_000), 5_000);
+    await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+    await vi.waitFor(() => expect(usedHeap() - heapBefore).toBeLessThan(15_000_000));
     expect(await emulator.assets.count()).toBe(1);
   },
 );

@@ -37,7 +37,7 @@ it.each(['local', 'cloudinary'] as const)(
     await redis.client.set(keys.born, Date.now());
     expect((await restarted.call('GET', nowhere)).status).toBe(503);
     await redis.client.hset(keys.syncState, 'lastFullAt', new Date().toISOString());
-    await vi.waitFor(async () => expect((await restarted.call('GET', nowhere)).status).toBe(404), 5_000);
+    await vi.waitFor(async () => expect((await restarted.call('GET', nowhere)).status).toBe(404));
   },
 );
 

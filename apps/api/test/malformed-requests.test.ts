@@ -52,8 +52,7 @@ it('malformed requests of every sort get no 5xx and leave nothing behind', async
     };
     await Promise.all(Array.from({ length: LANES }, lane));
   };
-  const atRest = () =>
-    vi.waitFor(() => expect(api.deps.uploadSlots.running).toBe(0), { timeout: 15_000, interval: 50 });
+  const atRest = () => vi.waitFor(() => expect(api.deps.uploadSlots.running).toBe(0), { interval: 50 });
 
   const keysBefore = await keys();
   const socketsBefore = sockets();
@@ -63,16 +62,16 @@ it('malformed requests of every sort get no 5xx and leave nothing behind', async
   await run(WARM_UP, COUNT);
   await atRest();
 
-  await vi.waitFor(async () => expect(await keys()).toEqual(keysBefore), 10_000);
-  await vi.waitFor(() => expect(sockets()).toBeLessThanOrEqual(socketsBefore + 2), 15_000);
-  await vi.waitFor(() => expect(usedHeap() - heapBefore).toBeLessThan(GROWTH_BYTES), 10_000);
+  await vi.waitFor(async () => expect(await keys()).toEqual(keysBefore));
+  await vi.waitFor(() => expect(sockets()).toBeLessThanOrEqual(socketsBefore + 2));
+  await vi.waitFor(() => expect(usedHeap() - heapBefore).toBeLessThan(GROWTH_BYTES));
   expect(await emulator.assets.count()).toBe(0);
   // The generator means what it says: refusals of many sorts, and most requests answered.
   for (const status of [400, 401, 404, 405, 413, 415, 431])
     expect(seen[status] ?? 0).toBeGreaterThan(COUNT / 1_000);
   expect(Object.values(seen).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(COUNT * 0.6);
   expect((await api.call('GET', '/readyz')).status).toBe(200);
-}, 180_000);
+});
 
 /** Of this process, client and server together, after everything that can be thrown away was. */
 function usedHeap(): number {

@@ -39,7 +39,7 @@ it('waits for a start that is stopping, instead of refusing', async () => {
   const second = sandbox.start();
   await second.untilEvent('folder.waiting');
   writeFileSync(mayStop, '');
-  await expect.poll(() => sandbox.journal(), { timeout: 20_000 }).toHaveLength(4);
+  await expect.poll(() => sandbox.journal()).toHaveLength(4);
   expect(sandbox.journal()).toEqual(['started', 'stopping', 'stopped redis-answers', 'started']);
   expect(await sandbox.connect().get('kept')).toBe('yes');
 });

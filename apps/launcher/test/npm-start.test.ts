@@ -85,7 +85,7 @@ it('runs the API, the worker and Redis, and npm exits 0 after all of them on a s
   npm.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
   expect(running.filter((one) => isRunning(one))).toEqual([]);
-}, 120_000);
+});
 
 it('starts an API that was killed again, on the port that it has told', async () => {
   const { npm, ended, address, running } = await npmStart();
@@ -98,14 +98,14 @@ it('starts an API that was killed again, on the port that it has told', async ()
   });
   npm.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
-}, 120_000);
+});
 
 it('ends everything when npm itself is killed', async () => {
   const { npm, running } = await npmStart();
   npm.kill('SIGKILL');
   await untilGone(running);
   expect(running).toHaveLength(4);
-}, 120_000);
+});
 
 /** `npm run holdfast -- restore` on that folder, whatever the environment says of an embedded server. */
 function restoreOn(folder: string): { status: number | null; stdout: string; stderr: string } {
@@ -133,4 +133,4 @@ it('lets the commands work on its Redis while it runs, also on one that listens 
   expect(after.stderr).toContain('CONFIG_INVALID');
   expect(after.stderr).toContain(`npm start must run, with DATA_DIR=${folder}`);
   expect(after.status).toBe(1);
-}, 180_000);
+});

@@ -21,7 +21,7 @@ it('still ends everything when the guard was killed before the launcher', async 
   const launcher = await sandbox.startAndWait();
   killAll(sandbox, 'guard');
   await launcher.untilEvent('guard.ended');
-  await expect.poll(() => sandbox.running('guard').length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => sandbox.running('guard').length).toBe(1);
   const processes = sandbox.running();
   await launcher.kill();
   await untilGone(processes);

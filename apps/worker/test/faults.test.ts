@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const within = { timeout: 20_000, interval: 25 };
+const within = { interval: 25 };
 const untilVerified = (records: readonly MediaRecord[]): Promise<void> =>
   vi.waitFor(async () => {
     const found = await bench.catalog.findStored(records.map(({ id }) => id));
@@ -82,10 +82,10 @@ it('says that it is alive although the rest of its first look fails', async () =
   // The schedule cannot be written.
   await sandbox.client.set(keys.queue('sync', 'repeat'), 'no sorted set');
   await bench.startWorker();
-  await vi.waitFor(async () => expect(await sandbox.client.zcard(keys.workers)).toBe(1), 5_000);
+  await vi.waitFor(async () => expect(await sandbox.client.zcard(keys.workers)).toBe(1));
   await sandbox.client.del(keys.queue('sync', 'repeat'));
   // It looks again soon, not after its usual 20 s.
-  await vi.waitFor(async () => expect(await queues.queues.sync.getJobSchedulers()).toHaveLength(1), 5_000);
+  await vi.waitFor(async () => expect(await queues.queues.sync.getJobSchedulers()).toHaveLength(1));
 });
 
 it('asks for one recovery, however many workers find the catalog empty', async () => {
@@ -170,7 +170,7 @@ it('asks for one sync when Redis was restarted, and for none when only the conne
       await cut('background');
       expect(await startups()).toMatchObject([{ mode: 'incremental' }]);
     },
-    { timeout: 20_000, interval: 250 },
+    { interval: 250 },
   );
 });
 

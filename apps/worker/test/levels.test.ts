@@ -7,7 +7,7 @@ let bench: Bench;
 afterEach(() => bench.close());
 
 const hasValkey = spawnSync('valkey-server', ['--version']).status === 0;
-const within = { timeout: 20_000, interval: 20 };
+const within = { interval: 20 };
 
 async function levelOn(args: readonly string[], binary?: string): Promise<string | null | undefined> {
   bench = await openBench({}, args, binary);

@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const within = { timeout: 10_000, interval: 20 };
+const within = { interval: 20 };
 
 it('saves and verifies an upload, and ends its intent', async () => {
   const { catalog, intents, queues } = bench;

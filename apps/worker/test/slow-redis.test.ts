@@ -23,31 +23,27 @@ const untilVerified = (records: readonly MediaRecord[]) =>
   vi.waitFor(
     async () =>
       expect((await stored(records)).map((record) => record?.status)).toEqual(records.map(() => 'verified')),
-    { timeout: 60_000, interval: 100 },
+    { interval: 100 },
   );
 
 /** No command of ours waits longer, so some have failed by then. */
 async function outlastEveryCommand(): Promise<void> {
   const until = performance.now() + 6_000;
-  await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(until), { timeout: 8_000, interval: 100 });
+  await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(until), { interval: 100 });
 }
 
 it.each([
   ['works, slower, when Redis takes a second for each answer', 1_000, true],
   ['waits when Redis takes ten seconds for each answer', 10_000, false],
-])(
-  '%s, and uses up no attempt',
-  async (_name, delayMs, works) => {
-    const line = await startFaultProxy(bench.sandbox.port);
-    onTestFinished(() => line.close());
-    await bench.startWorker({ REDIS_URL: `redis://127.0.0.1:${String(line.port)}` });
-    await untilVerified(await accepted(1));
-    line.set({ kind: 'delay', ms: delayMs / 2 });
-    const records = await accepted(5);
-    await (works ? untilVerified(records) : outlastEveryCommand());
-    line.set({ kind: 'pass' });
-    await untilVerified(records);
-    expect((await stored(records)).map((record) => record?.persistence.attempts)).toEqual([1, 1, 1, 1, 1]);
-  },
-  120_000,
-);
+])('%s, and uses up no attempt', async (_name, delayMs, works) => {
+  const line = await startFaultProxy(bench.sandbox.port);
+  onTestFinished(() => line.close());
+  await bench.startWorker({ REDIS_URL: `redis://127.0.0.1:${String(line.port)}` });
+  await untilVerified(await accepted(1));
+  line.set({ kind: 'delay', ms: delayMs / 2 });
+  const records = await accepted(5);
+  await (works ? untilVerified(records) : outlastEveryCommand());
+  line.set({ kind: 'pass' });
+  await untilVerified(records);
+  expect((await stored(records)).map((record) => record?.persistence.attempts)).toEqual([1, 1, 1, 1, 1]);
+});

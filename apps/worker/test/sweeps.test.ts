@@ -101,9 +101,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await sweepNow();
     expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
     await bench.startWorker();
-    await vi.waitFor(async () => expect((await bench.catalog.find(id))?.status).toBe('verified'), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(async () => expect((await bench.catalog.find(id))?.status).toBe('verified'));
     expect(await intentsLeft()).toBe(0);
   });
 
@@ -143,9 +141,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.sandbox.client.lrem('{holdfast}:save:wait', 0, saveJob.idFor({ record, round: 0 }));
     await bench.sandbox.client.del(`{holdfast}:save:${saveJob.idFor({ record, round: 0 })}`);
     await bench.startWorker();
-    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'));
     expect((await bench.catalog.find(record.id))?.persistence.attempts).toBe(1);
   });
 
@@ -156,9 +152,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.sandbox.client.del(`{holdfast}:verify:${verifyJob.idFor({ record, round: 0 })}`);
     await sweepNow();
     await bench.startWorker();
-    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(async () => expect((await bench.catalog.find(record.id))?.status).toBe('verified'));
     await vi.waitFor(async () => expect(await verifyState(record, 1)).toBe('completed'));
   });
 
@@ -277,10 +271,8 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await sandbox.client.zadd(keys.unpushed, Date.now() - 31_000, edited);
     await sandbox.client.zadd(keys.tombstones, Date.now() - 31_000, deleted);
     await bench.startWorker();
-    await vi.waitFor(async () => expect((await catalog.find(edited))?.pushedRevision).toBe(2), {
-      timeout: 10_000,
-    });
-    await vi.waitFor(async () => expect(await catalog.find(deleted)).toBeNull(), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await catalog.find(edited))?.pushedRevision).toBe(2));
+    await vi.waitFor(async () => expect(await catalog.find(deleted)).toBeNull());
     const asset = await host.find(refOf(edited));
     const now = await catalog.find(edited);
     expect(asset?.context).toEqual(now === null ? null : metadataOf(now).context);

@@ -145,7 +145,7 @@ describe('the events of a media', () => {
         last = now;
         expect(same).toBe(true);
       },
-      { timeout: 10_000, interval: 1_200 },
+      { interval: 1_200 },
     );
   });
 });
@@ -200,7 +200,7 @@ describe('a stream of events', () => {
     const sights: unknown[] = [];
     const stop = createMediaWatch(api.deps).follow(record, (sight) => sights.push(sight));
     const before = await looks();
-    await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 2), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 2));
     expect(sights).toEqual([]);
     stop();
   });

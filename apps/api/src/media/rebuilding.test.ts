@@ -148,7 +148,7 @@ it('looks on for the beginning where Redis does not answer, and takes no later o
   bornAt.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
   const rebuilding = watching({ catalog: { bornAt } });
   await rebuilding.begin(looking.signal);
-  await vi.waitFor(() => expect(bornAt).toHaveBeenCalledTimes(3), { timeout: 3_000 });
+  await vi.waitFor(() => expect(bornAt).toHaveBeenCalledTimes(3));
   bornAt.mockResolvedValue('2');
   await rebuilding.isOn();
   answer('1');

@@ -39,7 +39,7 @@ describe('while Redis is away', () => {
     expect(await timed('/livez')).toMatchObject({ status: 200 });
     if (how === 'down') await sandbox.restart();
     else sandbox.resume();
-    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200));
     expect((await own.call('GET', '/api/media/health')).body.persistence.level).toBe('fsynced');
     await own.close();
     await sandbox.close();
@@ -50,13 +50,11 @@ describe('while Redis is away', () => {
     await sandbox.client.config('SET', 'requirepass', 'right');
     const own = await startApi({ url: sandbox.url.replace('//', '//:wrong@') });
     const failure = 'Redis refuses the credentials';
-    await vi.waitFor(
-      async () =>
-        expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
-          status: 'unhealthy',
-          persistence: { testPassed: false, message: failure },
-        }),
-      5_000,
+    await vi.waitFor(async () =>
+      expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+        status: 'unhealthy',
+        persistence: { testPassed: false, message: failure },
+      }),
     );
     expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
       connected: false,
@@ -86,13 +84,11 @@ describe('while Redis is away', () => {
     onTestFinished(() => sandbox.close());
     const own = await startApi({ url: await urlOf(sandbox) });
     onTestFinished(() => own.close());
-    await vi.waitFor(
-      async () =>
-        expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
-          status: 'unhealthy',
-          persistence: { testPassed: false, message },
-        }),
-      5_000,
+    await vi.waitFor(async () =>
+      expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
+        status: 'unhealthy',
+        persistence: { testPassed: false, message },
+      }),
     );
   });
 
@@ -141,9 +137,8 @@ describe('while Redis is away', () => {
       expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject(storage);
     }
     await sandbox.client.call('REPLICAOF', 'NO', 'ONE');
-    await vi.waitFor(
-      async () => expect((await own.call('GET', '/api/media/health')).body.persistence.testPassed).toBe(true),
-      5_000,
+    await vi.waitFor(async () =>
+      expect((await own.call('GET', '/api/media/health')).body.persistence.testPassed).toBe(true),
     );
     await own.close();
     await sandbox.close();
@@ -155,7 +150,7 @@ describe('while Redis is away', () => {
     const own = await startApi(sandbox);
     expect((await own.call('GET', '/readyz')).status).toBe(503);
     await sandbox.restart();
-    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200), 5_000);
+    await vi.waitFor(async () => expect((await own.call('GET', '/readyz')).status).toBe(200));
     await own.close();
     await sandbox.close();
   });

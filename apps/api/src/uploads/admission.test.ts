@@ -123,7 +123,7 @@ describe('admission', () => {
     const { id } = body['media'] as { id: string };
     expect(bench.uploads.deferred.find(id)).toMatchObject({ id, status: 'deferred' });
     await bench.redis.restart();
-    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0));
     expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' });
   });
 
@@ -139,13 +139,11 @@ describe('admission', () => {
     expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'saving' } } });
     const { id } = body['media'] as { id: string };
     const waiting = (queue: string) => client.lrange(`{holdfast}:${queue}:wait`, 0, -1);
-    await vi.waitFor(
-      async () =>
-        expect([await waiting('save'), await waiting('verify')]).toEqual([
-          [`save-${id}-1`],
-          [`verify-${id}-1`],
-        ]),
-      { timeout: 10_000 },
+    await vi.waitFor(async () =>
+      expect([await waiting('save'), await waiting('verify')]).toEqual([
+        [`save-${id}-1`],
+        [`verify-${id}-1`],
+      ]),
     );
   });
 
@@ -184,7 +182,7 @@ describe('admission', () => {
     expect(await bench.send([['file', data]], key)).toMatchObject({ status: 503 });
     bench.uploads.host.put = put;
     await bench.redis.restart();
-    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(bench.uploads.deferred.size()).toBe(0));
     const again = await bench.send([['file', data]], key);
     expect({ status: again.status, replayed: again.headers.get('idempotent-replayed') }).toEqual({
       status: 202,

@@ -43,11 +43,11 @@ it('is not held up by an upload that fails for a reason of its own', async () =>
   try {
     deferred.add(bad, null);
     deferred.add(good, null);
-    await vi.waitFor(() => expect(deferred.find(good.id)).toBeNull(), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(() => expect(deferred.find(good.id)).toBeNull(), { interval: 20 });
     expect((await catalog.find(good.id))?.status).toBe('saving');
     expect(deferred.find(bad.id)?.status).toBe('deferred');
     await redis.client.del(keys.byTag('broken'));
-    await vi.waitFor(() => expect(deferred.size()).toBe(0), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(() => expect(deferred.size()).toBe(0), { interval: 20 });
     expect((await catalog.find(bad.id))?.status).toBe('saving');
   } finally {
     deferred.stop();

@@ -205,7 +205,7 @@ it('leaves to its successor what it would acknowledge, or undo, after a pause', 
   const second = await upload(pair.b, data, { key: 'k' });
   expect(second.status).toBe(202);
   paused.write(body.subarray(1_000));
-  await vi.waitFor(() => expect(answer).toMatch(/^HTTP\/1.1 503/), { timeout: 10_000 });
+  await vi.waitFor(() => expect(answer).toMatch(/^HTTP\/1.1 503/));
   paused.destroy();
   expect(answer).toContain('UPLOAD_EXPIRED');
   const [asset, ...others] = await pair.assets();
@@ -258,7 +258,6 @@ it('does not decide about a key while the catalog may have forgotten it', async 
     null,
   );
   await vi.waitFor(async () => expect(await upload(a, data, { key: 'k' })).toMatchObject({ status: 422 }), {
-    timeout: 5_000,
     interval: 200,
   });
   // Without a key nobody needs to know.

@@ -65,7 +65,7 @@ describe('with four uploads under way', () => {
         media.push(await upload());
         expect(open.mock.calls.length).toBeLessThan(media.length);
       },
-      { timeout: 30_000, interval: 1 },
+      { interval: 1 },
     );
     expect(await bench.catalog.counts()).toMatchObject({ total: media.length });
     const ahead = accept.mock.calls.flatMap(([{ next }]) => next?.id ?? []);
@@ -101,7 +101,7 @@ describe('with four uploads under way', () => {
         expect(opened).not.toBeNull();
         vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce(opened);
       },
-      { timeout: 30_000, interval: 1 },
+      { interval: 1 },
     );
     bench.redis.pause();
     const { status, body } = await bench.send([['file', aPng()]]);

@@ -163,7 +163,7 @@ it('asks Cloudinary to come again while Redis is away, and takes the next delive
     await own.kill();
     expect(await send(body, { at, to: lonely })).toEqual({ status: 503, code: 'QUEUE_UNAVAILABLE' });
     await own.restart();
-    await expect.poll(() => send(body, { at, to: lonely }), { timeout: 10_000 }).toEqual(accepted);
+    await expect.poll(() => send(body, { at, to: lonely })).toEqual(accepted);
   } finally {
     await lonely.close();
     await own.close();

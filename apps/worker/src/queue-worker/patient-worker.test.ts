@@ -16,7 +16,7 @@ it('closes although the connection that waits for jobs is just away', async () =
   void worker.run();
   const blocking = await worker.backend.blockingClient;
   const waits = async (): Promise<string> => redis.client.info('clients');
-  await vi.waitFor(async () => expect(await waits()).toContain('blocked_clients:1'), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await waits()).toContain('blocked_clients:1'));
   const closed = new Promise<void>((resolve, reject) => {
     blocking?.on('reconnecting', () => void worker.close().then(resolve, reject));
   });

@@ -80,7 +80,7 @@ it('S16: keeps within 500 calls an hour under an upload every second, and leaves
   // Uploads of the last two seconds are not in the host's index yet.
   const { total } = await rig.catalog.counts();
   expect(total).toBeGreaterThanOrEqual(uploads - 8);
-}, 120_000);
+});
 
 it('spreads a full run that needs more calls than an hour has, and goes on in the next hour', async () => {
   const pages = LIMIT + 60;
@@ -99,4 +99,4 @@ it('spreads a full run that needs more calls than an hour has, and goes on in th
   expect(first).toBeLessThanOrEqual(LIMIT - KEPT);
   expect(second).toBeGreaterThan(0);
   expect(await refusals()).toBe(0);
-}, 120_000);
+});

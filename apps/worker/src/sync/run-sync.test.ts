@@ -43,7 +43,6 @@ async function stuckWorker(rig: SyncRig, page: number, runId: string) {
       (error: unknown) => error,
     );
   await vi.waitFor(async () => expect((await rig.state.findRun(runId))?.listed).toBe((page - 1) * 500), {
-    timeout: 10_000,
     interval: 10,
   });
   return { letGo, ended };

@@ -40,7 +40,7 @@ async function openRequests(run: (payload: SyncPayload) => Promise<void> = () =>
     [1, 2].map(async () => {
       const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
       onTestFinished(() => queues.close());
-      await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
+      await vi.waitFor(() => queues.counts(), { interval: 10 });
       return createSyncRequests(queues, { afterUploadDelayMs: DELAY_MS }, silentLogger);
     }),
   );
@@ -51,11 +51,11 @@ describe('a sync after uploads', () => {
   it('serves all uploads of all processes that come before it starts', async () => {
     const { ran, processes } = await openRequests();
     for (let n = 0; n < 50; n += 1) for (const process of processes) process.afterUpload();
-    await vi.waitFor(() => expect(ran).toHaveLength(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(1));
     expect(ran[0]).toMatchObject({ trigger: 'upload', mode: 'incremental' });
     // A second one would have been asked for by now, and is: by the next upload only.
     processes[0]?.afterUpload();
-    await vi.waitFor(() => expect(ran).toHaveLength(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(2));
     expect(new Set(ran.map((payload) => payload.runId)).size).toBe(2);
   });
 
@@ -71,13 +71,11 @@ describe('a sync after uploads', () => {
       await first;
     });
     processes[0]?.afterUpload();
-    await vi.waitFor(() => expect(ran).toHaveLength(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(1));
     for (const process of processes) process.afterUpload();
-    await vi.waitFor(async () => expect(await sandbox.client.keys('*:de:*')).not.toEqual([]), {
-      timeout: 5_000,
-    });
+    await vi.waitFor(async () => expect(await sandbox.client.keys('*:de:*')).not.toEqual([]));
     end();
-    await vi.waitFor(() => expect(ran).toHaveLength(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(2));
   });
 
   it('never throws when Redis is away, and asks again later', async () => {
@@ -90,7 +88,7 @@ describe('a sync after uploads', () => {
         processes[0]?.afterUpload();
         expect(ran.length).toBeGreaterThan(0);
       },
-      { timeout: 10_000, interval: 50 },
+      { interval: 50 },
     );
   });
 });
@@ -103,7 +101,7 @@ describe('a recovery', () => {
     });
     const { ran, processes } = await openRequests(() => held);
     await Promise.all(processes.map((process) => process.recovery()));
-    await vi.waitFor(() => expect(ran).toHaveLength(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(1));
     expect(ran[0]).toMatchObject({ trigger: 'recovery', mode: 'full' });
     end();
   });

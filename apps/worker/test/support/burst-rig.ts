@@ -38,7 +38,7 @@ export interface BurstRig {
 }
 
 /** The machine may be busy, and a connection that was refused waits before it comes again. */
-export const soon = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 20_000 });
+export const soon = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check);
 
 /** A queue on a Redis of its own, and a worker that takes its jobs in bursts. */
 export async function openBurstRig(): Promise<BurstRig> {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   redis = await startRedisSandbox();
   queues = connectMediaQueues(redis.settings, readSettings({}).jobs, silentLogger);
   intents = createIntents(redis.client, redisKeys('holdfast'));
-  await vi.waitFor(() => queues.counts(), { timeout: 5_000, interval: 10 });
+  await vi.waitFor(() => queues.counts(), { interval: 10 });
 });
 afterAll(async () => {
   await queues.close();

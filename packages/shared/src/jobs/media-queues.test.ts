@@ -10,7 +10,7 @@ it('adds jobs once Redis is there, though it was opened before the connection wa
   const sandbox = await startRedisSandbox();
   const queues = connectMediaQueues(sandbox.settings, jobs, silentLogger);
   try {
-    await vi.waitFor(() => queues.enqueueUpload(aRecord()), { timeout: 5_000, interval: 10 });
+    await vi.waitFor(() => queues.enqueueUpload(aRecord()), { interval: 10 });
     expect((await queues.counts()).save.waiting).toBe(1);
   } finally {
     await queues.close();
@@ -32,7 +32,7 @@ it('goes on when the server loses its scripts, also under concurrent uploads', a
   const sandbox = await startRedisSandbox();
   const queues = connectMediaQueues(sandbox.settings, jobs, silentLogger);
   try {
-    await vi.waitFor(() => queues.enqueueUpload(aRecord()), { timeout: 5_000, interval: 10 });
+    await vi.waitFor(() => queues.enqueueUpload(aRecord()), { interval: 10 });
     await sandbox.client.script('FLUSH');
     await Promise.all(Array.from({ length: 20 }, () => queues.enqueueUpload(aRecord())));
     const { save, verify } = await queues.counts();

@@ -41,7 +41,7 @@ async function putUntilOpen(host: MediaHost): Promise<number> {
   throw new Error('the circuit stayed closed');
 }
 
-const closed = (host: MediaHost) => vi.waitFor(() => expect(host.health().circuit).toBe('closed'), 5_000);
+const closed = (host: MediaHost) => vi.waitFor(() => expect(host.health().circuit).toBe('closed'));
 
 /** Beyond what the plan allows, by the host's own word and by that of a proxy before it. */
 const tooLarge: Fault[] = [
@@ -80,7 +80,7 @@ it.each(deaths)(
     expect(() => host.admitUpload()).toThrow('has not served us lately');
     expect((await requests(emulator)).total).toBe(total);
     await emulator.faults.clear();
-    await vi.waitFor(() => expect(host.health().circuit).toBe('half-open'), 5_000);
+    await vi.waitFor(() => expect(host.health().circuit).toBe('half-open'));
     expect(await put(host)).toMatchObject({ existed: false });
     await closed(host);
   },
@@ -90,7 +90,7 @@ it('takes one upload at a time from a host that has come back, until one succeed
   const { host, emulator } = await guardedHost();
   await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: null });
   await putUntilOpen(host);
-  await vi.waitFor(() => host.admitUpload(), 5_000);
+  await vi.waitFor(() => host.admitUpload());
   expect(host.health().circuit).toBe('half-open');
   expect(host.uploadRefusal()).toMatchObject({ code: 'HOST_REJECTED' });
   expect(() => host.admitUpload()).toThrow('has not served us lately');
@@ -98,7 +98,7 @@ it('takes one upload at a time from a host that has come back, until one succeed
   await put(host);
   expect(host.health().circuit).toBe('open');
   await emulator.faults.clear();
-  await vi.waitFor(() => host.admitUpload(), 5_000);
+  await vi.waitFor(() => host.admitUpload());
   await put(host);
   expect(host.health().circuit).toBe('closed');
   host.admitUpload();
@@ -109,9 +109,9 @@ it('lets another upload try when the first one was lost on its way', async () =>
   const { host, emulator } = await guardedHost();
   await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: null });
   await putUntilOpen(host);
-  await vi.waitFor(() => host.admitUpload(), 5_000);
+  await vi.waitFor(() => host.admitUpload());
   // Its client went away: nothing is heard of it.
-  await vi.waitFor(() => host.admitUpload(), 5_000);
+  await vi.waitFor(() => host.admitUpload());
   expect(host.health().circuit).toBe('half-open');
 });
 
