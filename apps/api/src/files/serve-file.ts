@@ -17,11 +17,11 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
     if (file === null) throw new HoldfastError('NOT_FOUND');
     describe(res, file, options.isPublic);
     // Here rather than by `send`, which ignores the tag when fetch() adds `Cache-Control: no-cache` to it.
-    if (hasTag(req.get('if-none-match'), `"${file.etag}"`)) {
+    if (hasTag(req.get('if-none-match'), tagOf(file))) {
       res.status(304).end();
       return;
     }
-    correctRange(req, file.bytes);
+    correctRange(req, file);
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
@@ -41,14 +41,19 @@ export function serveFile(settings: LocalHostSettings, options: { isPublic: bool
 }
 
 /**
- * `send` refuses the last n bytes of a file that has fewer, takes a weak tag for a match, and gives a part to HEAD, too,
- * for which ranges mean nothing (RFC 9110, 14.1.2, 13.1.5 and 14.2).
+ * `send` refuses the last n bytes of a file that has fewer, takes a weak tag and any later date for a match, and gives a part
+ * to HEAD, too, for which ranges mean nothing (RFC 9110, 14.1.2, 13.1.5 and 14.2).
  */
-function correctRange({ method, headers }: Request, bytes: number): void {
+function correctRange({ method, headers }: Request, file: LocalFile): void {
   const last = /^\s*bytes\s*=\s*-(\d+)\s*$/i.exec(headers.range ?? '')?.[1];
-  if (last !== undefined && Number(last) > bytes) headers.range = 'bytes=0-';
-  if (method === 'HEAD' || String(headers['if-range']).startsWith('W/')) delete headers.range;
+  if (last !== undefined && Number(last) > file.bytes) headers.range = 'bytes=0-';
+  const names = headers['if-range'];
+  const isMeant = names === undefined || names === tagOf(file) || names === dateOf(file);
+  if (method === 'HEAD' || !isMeant) delete headers.range;
 }
+
+const tagOf = ({ etag }: LocalFile): string => `"${etag}"`;
+const dateOf = ({ uploadedAt }: LocalFile): string => new Date(uploadedAt).toUTCString();
 
 function describe(res: Response, file: LocalFile, isPublic: boolean): void {
   res.setHeader('Content-Type', file.contentType);
@@ -58,8 +63,8 @@ function describe(res: Response, file: LocalFile, isPublic: boolean): void {
     file.contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY,
   );
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
-  res.setHeader('ETag', `"${file.etag}"`);
-  res.setHeader('Last-Modified', new Date(file.uploadedAt).toUTCString());
+  res.setHeader('ETag', tagOf(file));
+  res.setHeader('Last-Modified', dateOf(file));
   res.setHeader('Cache-Control', `${isPublic ? 'public' : 'private'}, no-cache`);
 }
 
