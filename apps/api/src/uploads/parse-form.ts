@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { refuseLosses, type PartEvents } from './refuse-losses.js';
 
 /** One file of a form as it comes in: its bytes and the name the client gave it. */
 export interface IncomingFile {
@@ -16,8 +17,9 @@ export interface ParsedForm<T> {
   file: T;
 }
 
+// Without a limit of files: browsers send an empty one for each file input that nobody filled in. More than one that is not
+// empty is refused all the same, by `single`.
 const limits = {
-  files: 1,
   fields: 100,
   parts: 102,
   fieldNameSize: 100,
@@ -28,12 +30,14 @@ const limits = {
 };
 
 const codeOf: Partial<Record<string, ErrorCode>> = {
-  LIMIT_FILE_COUNT: 'TOO_MANY_FILES',
   LIMIT_UNEXPECTED_FILE: 'FILE_MISSING',
   LIMIT_FIELD_VALUE: 'INVALID_REQUEST',
   LIMIT_FIELD_COUNT: 'INVALID_REQUEST',
   LIMIT_PART_COUNT: 'INVALID_REQUEST',
 };
+
+/** multer has the option, its types do not. */
+type FormOptions = multer.Options & { streamHandler: (req: Request, parser: Writable & PartEvents) => void };
 
 type Receive = (file: IncomingFile) => Promise<void>;
 
@@ -66,31 +70,46 @@ export function parseForm<T>(
 ): Promise<ParsedForm<T>> {
   return new Promise((resolve, reject) => {
     let received: { file: T } | undefined;
+    let begun = false;
     const engine = engineOf(async (file) => {
+      begun = true;
       try {
         received = { file: await receive(file) };
       } catch (error) {
         // multer would wait for the end of the body before it tells.
-        reject(error instanceof HoldfastError ? error : unreadable(req, error));
+        reject(error instanceof HoldfastError ? error : unreadable(req, error, begun));
         throw error;
       }
     });
     req.once('aborted', () => reject(new HoldfastError('CLIENT_ABORTED')));
     const parsed: (error?: unknown) => void = (error) => {
       if (error !== undefined && error !== null)
-        reject(error instanceof HoldfastError ? error : unreadable(req, error));
+        reject(error instanceof HoldfastError ? error : unreadable(req, error, begun));
+      // multer passes over a content type that it cannot read, and the body with it.
+      else if (req.body === undefined)
+        reject(new HoldfastError('MALFORMED_BODY', 'the content type cannot be read'));
       else if (received === undefined)
         reject(new HoldfastError('FILE_MISSING', 'the form needs one part named "file" with a file name'));
       else resolve({ fields: { ...(req.body as Record<string, unknown> | undefined) }, file: received.file });
     };
-    multer({ storage: engine, limits, defParamCharset: 'utf8' }).single('file')(req, res, parsed);
+    const options: FormOptions = {
+      storage: engine,
+      limits,
+      defParamCharset: 'utf8',
+      streamHandler: (_req, parser) => {
+        refuseLosses(req, parser, reject);
+        req.pipe(parser);
+      },
+    };
+    multer(options).single('file')(req, res, parsed);
   });
 }
 
-function unreadable(req: IncomingMessage, error: unknown): HoldfastError {
+function unreadable(req: IncomingMessage, error: unknown, begun: boolean): HoldfastError {
   if (req.destroyed && !req.complete) return new HoldfastError('CLIENT_ABORTED', undefined, { cause: error });
   if (error instanceof MulterError) {
-    const code = codeOf[error.code] ?? 'MALFORMED_BODY';
+    const second = begun && error.code === 'LIMIT_UNEXPECTED_FILE';
+    const code = second ? 'TOO_MANY_FILES' : (codeOf[error.code] ?? 'MALFORMED_BODY');
     const where = error.field === undefined ? '' : ` (${JSON.stringify(error.field.slice(0, 100))})`;
     return new HoldfastError(code, `${error.message}${where}`, { cause: error });
   }

@@ -1,0 +1,16 @@
+import type { IncomingMessage } from 'node:http';
+
+/** More than the longest text part with its headers and the chunk that waits for the parser take together. */
+const KEPT_BYTES = 160_000;
+
+/** The newest bytes of a body, as they came. Chunks are held, not copied. */
+export function readLately(req: IncomingMessage): { includes(text: string): boolean } {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  req.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    while (bytes - (chunks[0]?.length ?? 0) >= KEPT_BYTES) bytes -= chunks.shift()?.length ?? 0;
+  });
+  return { includes: (text) => Buffer.concat(chunks).includes(Buffer.from(text, 'utf8')) };
+}
