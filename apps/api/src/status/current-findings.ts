@@ -3,6 +3,7 @@ import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
 import { countWorkers, type WorkerSources } from './count-workers.js';
+import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
 import type { ServerWatch } from './server-watch.js';
 import { syncNotTaken } from './sync-not-taken.js';
@@ -42,10 +43,11 @@ export async function currentFindings(
   const { serverWatch, startFindings, syncState, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, notTaken, sync, freeBytes] = await Promise.all([
+  const [server, workers, paused, limited, notTaken, sync, freeBytes] = await Promise.all([
     serverWatch.current(),
     asked(countWorkers(sources)),
     asked(pausedQueues(sources.queues)),
+    asked(limitedQueues(sources.queues)),
     asked(syncNotTaken(sources)),
     asked(syncState.readStatus()),
     asked(host.freeBytes()),
@@ -57,6 +59,7 @@ export async function currentFindings(
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
     ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
     ...(paused ?? []),
+    ...(limited ?? []),
     ...ofSync,
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
