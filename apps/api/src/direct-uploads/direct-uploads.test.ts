@@ -62,6 +62,13 @@ describe('a direct upload', () => {
     });
   });
 
+  it.each(['a\nb', 'a\rb', 'a\r\nb'])('is taken with a line break in a tag: %j', async (tag) => {
+    const ticket = await sign(api, { tags: [tag] });
+    expect((await post(ticket)).status).toBe(200);
+    const { body } = await complete(api, ticket.id);
+    expect(body.media.tags).toEqual(['a\r\nb']);
+  });
+
   it('becomes a media with the words of its ticket once the client says that it is done', async () => {
     const words = {
       title: 'a=b|c & "d" 🌊',

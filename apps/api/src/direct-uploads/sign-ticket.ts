@@ -48,7 +48,7 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
           title,
           description,
           category,
-          tags,
+          tags: tags.map(asFormsSend),
         },
       });
       const signed = signUpload(cloudinary, {
@@ -63,6 +63,11 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
       return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
     },
   });
+
+/** Line breaks as forms write them (browsers whatever the page says): others would break the signature. Tags alone travel as they are. */
+function asFormsSend(text: string): string {
+  return text.replaceAll(/\r\n?|\n/g, '\r\n');
+}
 
 /** What a public id takes; empty where the name has none. */
 function extensionOf(filename: string): string {
