@@ -138,6 +138,14 @@ describe('a form is taken', () => {
     expect(answer).toMatchObject({ status: 202, body: { media: { title: 'a\ufffdb' } } });
   });
 
+  it.each(['order[address][city]', `page$${'content$'.repeat(20)}button`])(
+    'with a part of another name: %s',
+    async (name) => {
+      const answer = await post([{ disposition: `name="${name}"`, body: 'x' }, title('mine'), file()]);
+      expect(answer).toMatchObject({ status: 202, body: { media: { title: 'mine' } } });
+    },
+  );
+
   it('with Latin-1 that is declared', async () => {
     const answer = await post([
       title(Buffer.from('caf\xe9', 'latin1'), 'text/plain; charset=iso-8859-1'),

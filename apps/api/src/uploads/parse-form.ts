@@ -22,10 +22,11 @@ export interface ParsedForm<T> {
 const limits = {
   fields: 100,
   parts: 102,
-  fieldNameSize: 100,
+  // Parts with other names are not ours to judge: forms of other programs nest them, and give long ones.
+  fieldNameSize: 500,
   fieldSize: 64_000,
   headerPairs: 20,
-  fieldNestingDepth: 1,
+  fieldNestingDepth: 20,
   fieldArrayIndexLimit: 50,
 };
 
