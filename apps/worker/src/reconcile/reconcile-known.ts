@@ -100,7 +100,12 @@ function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAs
   const edits = editsWithoutMark(asset, record);
   return Object.keys(edits).length === 0
     ? rewrite(asset, record)
-    : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, { ...record, ...edits }, rules);
+    : nextRevision(
+        record,
+        { ...atItsPlace(asset, record), ...edits },
+        { ...record, ...edits, revision: 0 },
+        rules,
+      );
 }
 
 /** Its mark counts the revisions of another deployment. */
@@ -139,7 +144,7 @@ function rewrite(asset: HostAsset, record: MediaRecord): Action {
   return { kind: 'rewrite', record: atItsPlace(asset, record) };
 }
 
-/** Our record with the host's edits. The host gets the new revision too, so that a rebuild gives the same. */
+/** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
 function nextRevision(
   record: MediaRecord,
   edits: Partial<MediaRecord>,
@@ -150,7 +155,7 @@ function nextRevision(
   return {
     kind: 'save',
     expect: record.revision,
-    takenIn: { revision, base: editBase(host) },
+    takenIn: { revision, base: editBase(host), over: host.revision },
     record: {
       ...record,
       ...edits,

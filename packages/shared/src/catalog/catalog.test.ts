@@ -189,24 +189,24 @@ describe('list', () => {
 });
 
 it('forgets what was taken in once the host has that revision, and not what came for a later one', async () => {
-  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x' }]);
+  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x', over: 11 }]);
   await catalog.forgetTakenIn('a', 9);
-  expect((await catalog.findTakenIn(['a'])).get('a')).toEqual({ revision: 12, base: 'x' });
+  expect((await catalog.findTakenIn(['a'])).get('a')).toEqual({ revision: 12, base: 'x', over: 11 });
   await catalog.forgetTakenIn('a', 12);
   await catalog.forgetTakenIn('a', 12);
   expect(await catalog.findTakenIn(['a'])).toEqual(new Map());
 });
 
 it('never takes what was taken in for a later revision back to an earlier one, however late that is noted', async () => {
-  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x' }]);
+  await catalog.noteTakenIn([{ id: 'a', revision: 12, base: 'x', over: 11 }]);
   await catalog.noteTakenIn([
-    { id: 'a', revision: 9, base: 'older' },
-    { id: 'b', revision: 2, base: 'y' },
+    { id: 'a', revision: 9, base: 'older', over: 8 },
+    { id: 'b', revision: 2, base: 'y', over: 0 },
   ]);
   expect(await catalog.findTakenIn(['a', 'b'])).toEqual(
     new Map([
-      ['a', { revision: 12, base: 'x' }],
-      ['b', { revision: 2, base: 'y' }],
+      ['a', { revision: 12, base: 'x', over: 11 }],
+      ['b', { revision: 2, base: 'y', over: 0 }],
     ]),
   );
   expect(await redis.client.ttl('{holdfast}:taken:a')).toBeGreaterThan(6 * 86_400);

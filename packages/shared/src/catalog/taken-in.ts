@@ -10,13 +10,13 @@ import {
 /** Longer than the host is away. Then an edit there of the same field, before our push, is taken for the older one. */
 const KEPT_SECONDS = 7 * 86_400;
 
-/** ARGV: life in seconds, then id, revision and base of each. What was taken in for a later revision stays. */
+/** ARGV: life in seconds, then id, revision, base and the revision that the host had, of each. What was taken in for a later revision stays. */
 const noteScript = defineScript(`
-for i = 2, #ARGV, 3 do
+for i = 2, #ARGV, 4 do
   local key, revision = KEYS[1] .. ':taken:' .. ARGV[i], ARGV[i + 1]
   local known = string.match(redis.call('GET', key) or '', '^%d+')
   if not known or tonumber(known) <= tonumber(revision) then
-    redis.call('SET', key, revision .. ':' .. ARGV[i + 2], 'EX', ARGV[1])
+    redis.call('SET', key, revision .. ':' .. ARGV[i + 2] .. ':' .. ARGV[i + 3], 'EX', ARGV[1])
   end
 end
 return 'ok'
@@ -45,7 +45,7 @@ export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
       if (edits.length === 0) return;
       await run(noteScript, [
         KEPT_SECONDS,
-        ...edits.flatMap(({ id, revision, base }) => [id, revision, base]),
+        ...edits.flatMap(({ id, revision, base, over }) => [id, revision, base, over]),
       ]);
     },
     findTakenIn: async (ids: readonly string[]): Promise<Map<string, TakenIn>> => {
@@ -65,6 +65,8 @@ export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
 }
 
 function parse(id: string, text: string | null): [string, TakenIn][] {
-  const [revision, base] = text?.split(':') ?? [];
-  return base === undefined ? [] : [[id, { revision: Number(revision), base }]];
+  const [revision, base, over] = text?.split(':') ?? [];
+  return base === undefined || over === undefined
+    ? []
+    : [[id, { revision: Number(revision), base, over: Number(over) }]];
 }

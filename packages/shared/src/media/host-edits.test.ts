@@ -42,7 +42,7 @@ describe('edits on the host', () => {
   it('are told from those that came in before, until we wrote the asset again', () => {
     const first = { ...written, title: 'B' };
     const ours = { ...first, category: 'ours', revision: 2 };
-    const takenIn = { revision: 2, base: editBase(first) };
+    const takenIn = { revision: 2, base: editBase(first), over: 1 };
     const now = { ...asWritten, context: { ...asWritten.context, title: 'C', category: 'theirs' } };
     expect(edits(now, ours)).toEqual({});
     expect(edits(now, ours, takenIn)).toEqual({ title: 'C' });
@@ -50,6 +50,16 @@ describe('edits on the host', () => {
     const later = { ...ours, title: 'D', revision: 3 };
     const rewritten = writeHostMetadata({ mark: { state: 'committed' }, fields: later });
     expect(edits(rewritten, { ...later, title: 'B', revision: 4 }, takenIn)).toEqual({});
+  });
+
+  it('are none where our own older write landed after they came in', () => {
+    const ours = { ...written, title: 'theirs', category: 'ours', revision: 3 };
+    const takenIn = { revision: 3, base: editBase({ ...written, title: 'theirs' }), over: 1 };
+    const late = { ...written, category: 'ours', revision: 2 };
+    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: late });
+    expect(edits(metadata, ours, takenIn)).toEqual({});
+    const editedAfter = { ...metadata, context: { ...metadata.context, description: 'new' } };
+    expect(edits(editedAfter, ours, takenIn)).toEqual({ description: 'new' });
   });
 
   it('are none where the asset does not tell what we wrote', () => {

@@ -20,12 +20,15 @@ export function editBase(fields: EditableFields): string {
 export interface TakenIn {
   revision: number;
   base: string;
+  /** The revision that the host carried then; 0 where it had lost our mark. */
+  over: number;
 }
 
 /**
  * The fields that were edited on the host and not here since both sides last met: they come in. Where both sides edited
  * one field, the edit here stands. They met when we wrote the asset, at the revision that it carries, or later when its
- * edits were taken in. Empty where neither tells.
+ * edits were taken in. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is
+ * no edit. Empty where neither tells.
  */
 export function editsOnHostOnly(
   { context }: { context: Readonly<Record<string, string>> },
@@ -33,7 +36,7 @@ export function editsOnHostOnly(
   ours: EditableFields,
   takenIn: TakenIn | null,
 ): Partial<EditableFields> {
-  const isLater = takenIn !== null && takenIn.revision > host.revision;
+  const isLater = takenIn !== null && takenIn.over === host.revision && takenIn.revision > host.revision;
   const base = isLater ? takenIn.base : context[BASE_KEY];
   if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
   const edited = editableFields.filter((name, index) => {

@@ -173,6 +173,31 @@ it('writes again when its own late write landed on a newer one', async () => {
   expect(await carriedOf(record)).toMatchObject({ title: 'third', revision: 3 });
 });
 
+it('undoes no edit of the host that another takes in while it is on its way', async () => {
+  const record = await stored();
+  await editHere(record, { title: 'ours' });
+  const find: MediaHost['find'] = (...of) => host.find(...of);
+  const stuck = { find, annotate: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) };
+  let takenIn: MediaRecord | null = null;
+  const slow: Pick<MediaHost, 'find' | 'annotate'> = {
+    find,
+    annotate: async (...of) => {
+      if (takenIn === null) {
+        // By another push, which comes no further. This one writes the revision from before it.
+        await editThere(record, { category: 'theirs' });
+        await pushRecord({ catalog, host: stuck }, record.id, signal()).catch(() => undefined);
+        takenIn = await catalog.find(record.id);
+      }
+      return host.annotate(...of);
+    },
+  };
+  await pushRecord({ catalog, host: slow }, record.id, signal());
+  const merged = { title: 'ours', category: 'theirs', revision: 3 };
+  expect(takenIn).toMatchObject(merged);
+  expect(await catalog.find(record.id)).toMatchObject({ ...merged, pushedRevision: 3 });
+  expect(await carriedOf(record)).toMatchObject(merged);
+});
+
 it('does nothing for what is pushed, deleted or gone, and says when the asset is missing', async () => {
   const record = await stored();
   expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({

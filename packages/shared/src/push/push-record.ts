@@ -108,7 +108,7 @@ async function takeIn(
   const revision = record.revision + 1;
   const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
   if ((await catalog.saveIf(next, record.revision)) !== 'updated') return null;
-  await catalog.noteTakenIn([{ id, revision, base: editBase(fields) }]);
+  await catalog.noteTakenIn([{ id, revision, base: editBase(fields), over: fields.revision }]);
   return next;
 }
 

@@ -25,7 +25,7 @@ export function redisKeys(prefix: string) {
     byStatus: (code: string) => `${p}:i:s:${code}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */
     unpushed: `${p}:unpushed`,
-    /** String that ends by itself: `<revision>:<prints>`, see taken-in.ts. */
+    /** String that ends by itself: `<revision>:<prints>:<revision on the host>`, see taken-in.ts. */
     takenIn: (id: string) => `${p}:taken:${id}`,
     /** Sorted set: id -> ms of the deletion. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
