@@ -91,6 +91,35 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect((await rig.host.find(asset))?.context).toEqual({ note: 'others were here' });
   });
 
+  it.each(['before', 'after'])(
+    'writes no mark over an edit that was pushed right %s its look',
+    async (when) => {
+      const rig = await openSyncRig(sandbox, kind);
+      const asset = await rig.upload({ title: 'first' });
+      await rig.sync();
+      await rig.host.annotate(asset, { context: { note: 'others were here' }, tags: asset.tags });
+      const editHere = async (): Promise<void> => {
+        const record = await rig.find(asset);
+        if (record === null) throw new Error('the record is gone');
+        await rig.catalog.saveIf({ ...record, title: 'edited', revision: 2 }, 1);
+        await pushRecord(rig, record.id, AbortSignal.timeout(5_000));
+      };
+      let looks = 0;
+      const find: typeof rig.host.find = async (ref, signal) => {
+        looks += 1;
+        if (looks === 2 && when === 'before') await editHere();
+        const found = await rig.host.find(ref, signal);
+        if (looks === 2 && when === 'after') await editHere();
+        return found;
+      };
+      await rig.worker({ host: { ...rig.host, find } })({ mode: 'full' });
+      expect(await rig.find(asset)).toMatchObject({ title: 'edited', revision: 2, pushedRevision: 2 });
+      await sandbox.client.flushall();
+      await rig.sync();
+      expect(await rig.find(asset)).toMatchObject({ title: 'edited', revision: 2 });
+    },
+  );
+
   it('takes in what people wrote in place of the mark', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Ours', description: 'Ours, too', tags: ['sea'] });
