@@ -72,7 +72,7 @@ const refusals: Record<Exclude<Arrival, 'welcome'>, Refusal> = {
 
 /** Looks at what came, and writes the commit mark; what is not welcome is removed. */
 async function markWelcome(
-  { host, uploads, undoing, folder }: ArrivalDependencies,
+  { host, catalog, uploads, undoing, folder }: ArrivalDependencies,
   id: string,
   { asset, carried }: Arrived,
 ): Promise<MediaRecord> {
@@ -83,7 +83,7 @@ async function markWelcome(
     await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
     throw refusals[arrival](asset, uploads.maxBytes);
   }
-  return writeCommitMark(host, { asset, carried }, folder);
+  return writeCommitMark({ host, catalog, folder }, { asset, carried });
 }
 
 async function accept(

@@ -127,6 +127,25 @@ describe('a direct upload', () => {
     expect(await counts()).toEqual({ media: before.media + 1, assets: before.assets + 1 });
   });
 
+  it('undoes no edit on the host that came between two words', async () => {
+    const ticket = await sign(api, { title: 'signed' });
+    await post(ticket);
+    const { host } = api.deps;
+    const annotate = host.annotate.bind(host);
+    const late = vi.spyOn(host, 'annotate').mockImplementationOnce(async (...of) => {
+      await complete(api, ticket.id);
+      const edit = await api.call('PATCH', `/api/media/${ticket.id}`, { title: 'edited' });
+      expect(edit.status).toBe(200);
+      return annotate(...of);
+    });
+    try {
+      expect((await complete(api, ticket.id)).status).toBe(202);
+    } finally {
+      late.mockRestore();
+    }
+    expect((await onHost(ticket.id))?.context).toMatchObject({ hf_rev: '2', title: 'edited' });
+  });
+
   it('comes in also after Redis has forgotten its ticket: the asset proves it', async () => {
     const ticket = await sign(api, { title: 'kept' });
     await post(ticket);

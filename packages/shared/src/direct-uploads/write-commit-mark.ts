@@ -1,20 +1,44 @@
-import { recordFromAsset, rewriteHostMetadata, type Carried, type MediaRecord } from '../media/index.js';
+import type { Catalog } from '../catalog/index.js';
+import {
+  carriedFields,
+  recordFromAsset,
+  rewriteHostMetadata,
+  type Carried,
+  type MediaRecord,
+} from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
+
+/** What `writeCommitMark` works with. */
+export interface MarkDependencies {
+  host: Pick<MediaHost, 'annotate'>;
+  catalog: Pick<Catalog, 'find'>;
+  folder: string;
+}
 
 /**
  * Makes an asset count that came with a ticket, was looked at and is welcome: its mark says so, with the ticket's own words
- * and the checksum that the host tells. Answers its record. Rejects as the host does.
+ * and the checksum that the host tells. Answers the record that this makes. Where another was faster, the media may have been
+ * edited since, and the mark may have landed on that edit: then what the catalog has now is written. Rejects as the host and
+ * the catalog do.
  */
 export async function writeCommitMark(
-  host: Pick<MediaHost, 'annotate'>,
-  { asset, carried: { fields } }: { asset: HostAsset; carried: Pick<Carried, 'fields'> },
-  folder: string,
+  { host, catalog, folder }: MarkDependencies,
+  { asset, carried }: { asset: HostAsset; carried: Pick<Carried, 'fields'> },
   signal?: AbortSignal,
 ): Promise<MediaRecord> {
   const { publicId, resourceType } = asset;
-  const metadata = rewriteHostMetadata(asset, {
-    mark: { state: 'committed' },
-    fields: { ...fields, md5: fields.md5 ?? asset.etag },
-  });
-  return recordFromAsset(await host.annotate({ publicId, resourceType }, metadata, signal), folder, 'direct');
+  const write = (fields: Carried['fields']): Promise<HostAsset> =>
+    host.annotate(
+      { publicId, resourceType },
+      rewriteHostMetadata(asset, { mark: { state: 'committed' }, fields }),
+      signal,
+    );
+  const { fields } = carried;
+  const record = recordFromAsset(await write({ ...fields, md5: fields.md5 ?? asset.etag }), folder, 'direct');
+  for (let { revision } = record; ;) {
+    const latest = await catalog.find(record.id);
+    if (latest === null || latest.status === 'deleting' || latest.revision <= revision) return record;
+    await write(carriedFields(latest));
+    ({ revision } = latest);
+  }
 }
