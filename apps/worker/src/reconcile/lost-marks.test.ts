@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pushRecord } from '@holdfast/shared/push';
+import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { lasting, openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
 
@@ -119,6 +120,26 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
       expect(await rig.find(asset)).toMatchObject({ title: 'edited', revision: 2 });
     },
   );
+
+  it('does not bring back a media that is deleted when it has listed its asset without a mark', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload();
+    await rig.sync();
+    const record = await rig.find(asset);
+    if (record === null) throw new Error('the record is gone');
+    await rig.host.annotate(asset, { context: { note: 'others were here' }, tags: asset.tags });
+    const list: typeof rig.host.list = async (request) => {
+      const page = await rig.host.list(request);
+      if (page.assets.length > 0) {
+        await rig.catalog.beginDelete(record.id);
+        await removeRecord(rig, record, AbortSignal.timeout(5_000));
+      }
+      return page;
+    };
+    await rig.worker({ host: { ...rig.host, list } })({ mode: 'full' });
+    expect(await rig.host.find(asset)).toBeNull();
+    expect(await rig.records()).toEqual([]);
+  });
 
   it('takes in what people wrote in place of the mark', async () => {
     const rig = await openSyncRig(sandbox, kind);

@@ -66,6 +66,22 @@ async function edit(rig: Rig, record: MediaRecord, title: string): Promise<Media
 }
 
 describe('a delete', () => {
+  it('stays one for a sync that has listed the asset under its new name', async () => {
+    const rig = await openRig();
+    const [asset, record] = await synced(rig, 'doomed');
+    await rig.emulator.assets.rename(asset.assetId, 'new-name');
+    const ends: string[] = [];
+    const list: MediaHost['list'] = async (request) => {
+      const page = await rig.host.list(request);
+      if (page.assets.length > 0) ends.push(await remove(rig, record));
+      return page;
+    };
+    await rig.worker({ host: { ...rig.host, list } })({ mode: 'full' });
+    expect(ends).toEqual(['removed']);
+    expect(await onHost(rig, asset)).toBeNull();
+    expect(await rig.records()).toEqual([]);
+  });
+
   it('never takes the asset that has the name by now, and finds the one that was meant', async () => {
     const rig = await openRig();
     const [doomed, record] = await synced(rig, 'doomed');

@@ -138,8 +138,8 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
     ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
       (await run(beginDeleteScript, [id, expectedRevision])) as 'deleting' | 'gone' | 'absent' | 'conflict',
     /**
-     * The record goes, its tombstone stays, and is put again where Redis lost it. `assetId` of an asset that may still be
-     * somewhere on the host: it stays deleted too. kept: the record has come back since, and is not deleting.
+     * The record goes, its tombstone stays, and is put again where Redis lost it. `assetId`, under which its asset
+     * could be found anew, stays deleted too. kept: the record has come back since, and is not deleting.
      */
     finishDelete: async (id: string, assetId: string | null = null): Promise<'deleted' | 'absent' | 'kept'> =>
       (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',

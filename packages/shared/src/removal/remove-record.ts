@@ -39,7 +39,8 @@ export async function removeRecord(
   const isRemoved = ref !== null && (await host.remove(ref, signal)) === 'removed';
   if (!note.done) throw note.error;
   if (!isRemoved && assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
-  await finishRemoval(catalog, id, isRemoved ? null : assetId);
+  // Also of an asset that is gone: a sync may have seen it before, renamed or without its mark, and take it for one of others.
+  await finishRemoval(catalog, id, assetId);
   return isRemoved ? 'removed' : 'elsewhere';
 }
 
