@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
-import { readHostMetadata } from '@holdfast/shared/media';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { readHostMetadata, recordFromAsset } from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
@@ -79,6 +80,43 @@ describe('an edit', () => {
       category: 'new',
       revision: 4,
     });
+  });
+
+  it.each([
+    [
+      'has no mark of ours',
+      {},
+      { title: 'theirs', caption: 'x' },
+      ['sea'],
+      { title: 'theirs', tags: ['sea'] },
+    ],
+    ['has lost its mark', null, { title: 'theirs' }, [], { title: 'theirs', tags: ['old'] }],
+  ])('keeps what was edited on the host of an asset that %s', async (_what, own, context, tags, kept) => {
+    const { host, catalog } = api.deps;
+    const ref = { publicId: `theirs-${String(Math.random())}`, resourceType: 'image' as const };
+    const first = { context: { title: 'first', description: 'd', category: 'c' }, tags: ['old'] };
+    const record = await (own === null
+      ? api.addMedia({ title: 'first', description: 'd', category: 'c', tags: ['old'] })
+      : adopted(await putForeign(ref, first)));
+    // Nobody has told of it yet.
+    await host.annotate(record, { context: { description: 'd', category: 'c', ...context }, tags });
+    const { status } = await api.call('PATCH', `/api/media/${record.id}`, { category: 'ours' });
+    expect(status).toBe(200);
+    const merged = { ...kept, description: 'd', category: 'ours' };
+    expect(await catalog.find(record.id)).toMatchObject({ ...merged, revision: 3, pushedRevision: 3 });
+    const asset = await host.find(record);
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject({ ...merged, revision: 3 });
+
+    async function putForeign(to: typeof ref, metadata: typeof first) {
+      const signal = AbortSignal.timeout(5_000);
+      return (await host.put({ ref: to, metadata, body: onePixelPng, signal })).asset;
+    }
+    async function adopted(found: HostAsset) {
+      const fresh = recordFromAsset(found, 'holdfast', 'sync');
+      await catalog.save(fresh);
+      await catalog.markVerified('fsynced', new Date(), [{ id: fresh.id, revision: 1, attempts: 1 }]);
+      return fresh;
+    }
   });
 
   it('is done when another one, made over it, has carried it to the host first', async () => {

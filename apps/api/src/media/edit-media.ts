@@ -87,7 +87,10 @@ async function saveChanges(
     const next = changeFields(record, changes, new Date());
     if (next === null) return { record, changed: false };
     // An intent before the edit: whatever a crash leaves of what follows, the sweep verifies what is there.
-    await deps.intents.accept({ record, committed: true });
+    await Promise.all([
+      deps.intents.accept({ record, committed: true }),
+      isUnpushed(record) ? undefined : deps.catalog.noteMet(record),
+    ]);
     const outcome = await deps.catalog.saveIf(next, record.revision);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');

@@ -1,5 +1,6 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
+  fieldsWithoutMark,
   recordFromAsset,
   type CarriedFields,
   type EditableFields,
@@ -97,22 +98,14 @@ function etagOf(asset: HostAsset, { assetId, hostVersion, bytes, checksum }: Med
   return asset.etag ?? (isSame ? checksum.md5 : null);
 }
 
-/** What people wrote on an asset that has lost our mark. What is not there went with the mark, and is no edit. */
-export function editsWithoutMark({ context, tags }: HostAsset, ours: MediaRecord): Partial<EditableFields> {
-  const words = (['title', 'description', 'category'] as const).filter(
-    (name) => (context[name] ?? '') !== '',
-  );
-  const host = {
-    ...ours,
-    ...Object.fromEntries(words.map((name) => [name, context[name]])),
-    ...(tags.length === 0 ? {} : { tags: [...tags] }),
-  };
-  if (!isEdited(host, ours)) return {};
-  return { title: host.title, description: host.description, category: host.category, tags: host.tags };
+/** What people wrote on an asset that has lost our mark. */
+export function editsWithoutMark(asset: HostAsset, ours: MediaRecord): Partial<EditableFields> {
+  const { title, description, category, tags } = fieldsWithoutMark(asset, ours);
+  return isEdited({ title, description, category, tags }, ours) ? { title, description, category, tags } : {};
 }
 
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
-export function isEdited(host: MediaRecord, ours: MediaRecord): boolean {
+export function isEdited(host: EditableFields, ours: EditableFields): boolean {
   return (
     host.title !== ours.title ||
     host.description !== ours.description ||

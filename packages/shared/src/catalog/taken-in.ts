@@ -1,4 +1,4 @@
-import type { TakenIn } from '../media/index.js';
+import { editBase, type EditableFields, type TakenIn } from '../media/index.js';
 import {
   defineScript,
   fromRedisError,
@@ -18,6 +18,16 @@ for i = 2, #ARGV, 4 do
   if not known or tonumber(known) <= tonumber(revision) then
     redis.call('SET', key, revision .. ':' .. ARGV[i + 2] .. ':' .. ARGV[i + 3], 'EX', ARGV[1])
   end
+end
+return 'ok'
+`);
+
+/** ARGV: life in seconds, id, revision, base. Only where nothing was taken in for that revision, or a later one. */
+const metScript = defineScript(`
+local key = KEYS[1] .. ':taken:' .. ARGV[2]
+local known = string.match(redis.call('GET', key) or '', '^%d+')
+if not known or tonumber(known) < tonumber(ARGV[3]) then
+  redis.call('SET', key, ARGV[3] .. ':' .. ARGV[4] .. ':0', 'EX', ARGV[1])
 end
 return 'ok'
 `);
@@ -47,6 +57,17 @@ export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
         KEPT_SECONDS,
         ...edits.flatMap(({ id, revision, base, over }) => [id, revision, base, over]),
       ]);
+    },
+    /**
+     * Before an edit over a record that the host has all of. An asset without our mark does not tell what it had then: by this an
+     * edit that is made there, or was made and not seen yet, is told from those made here.
+     */
+    noteMet: async ({
+      id,
+      revision,
+      ...fields
+    }: EditableFields & { id: string; revision: number }): Promise<void> => {
+      await run(metScript, [KEPT_SECONDS, id, revision + 1, editBase(fields)]);
     },
     findTakenIn: async (ids: readonly string[]): Promise<Map<string, TakenIn>> => {
       if (ids.length === 0) return new Map();

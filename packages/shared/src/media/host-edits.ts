@@ -20,14 +20,14 @@ export function editBase(fields: EditableFields): string {
 export interface TakenIn {
   revision: number;
   base: string;
-  /** The revision that the host carried then; 0 where it had lost our mark. */
+  /** The revision that the host carried then; 0 where it had no mark of ours. */
   over: number;
 }
 
 /**
  * The fields that were edited on the host and not here since both sides last met: they come in. Where both sides edited
  * one field, the edit here stands. They met when we wrote the asset, at the revision that it carries, or later when its
- * edits were taken in. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is
+ * edits were taken in; where it has no mark, when the first edit here was made over what it had. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is
  * no edit. Empty where neither tells.
  */
 export function editsOnHostOnly(

@@ -3,11 +3,13 @@ import {
   carriedFields,
   editBase,
   editsOnHostOnly,
+  fieldsWithoutMark,
   isOfAnotherDeployment,
   readHostMetadata,
   rewriteHostMetadata,
   type Carried,
   type CarriedFields,
+  type EditableFields,
   type HostMetadata,
   type MediaRecord,
 } from '../media/index.js';
@@ -60,9 +62,10 @@ export async function pushRecord(
     const carried = readHostMetadata(asset);
     const refusal = refusalOf(asset, carried, record);
     if (refusal !== null) return { outcome: refusal, joined };
-    const theirs = carried === null ? {} : await editsThere(catalog, asset, carried, record);
-    if (carried !== null && Object.keys(theirs).length > 0) {
-      joined = (await takeIn(catalog, record, theirs, carried)) ?? joined;
+    const there = carried === null ? fieldsWithoutMark(asset, record) : carried.fields;
+    const theirs = await editsThere(catalog, asset, there, record);
+    if (Object.keys(theirs).length > 0) {
+      joined = (await takeIn(catalog, record, theirs, there)) ?? joined;
       continue;
     }
     await host.annotate(ref, metadataFor(record, asset, carried), signal);
@@ -86,15 +89,18 @@ function refusalOf(
   return carried?.fields.id === id && carried.fields.revision > revision ? 'overtaken' : null;
 }
 
+/** What the asset says, and the revision that it carries. */
+type Fields = EditableFields & { revision: number };
+
 /** What people edited on the host and not here. */
 async function editsThere(
   catalog: Pick<Catalog, 'findTakenIn'>,
   asset: HostAsset,
-  { fields }: Carried,
+  there: Fields,
   record: MediaRecord,
 ): Promise<Partial<MediaRecord>> {
   const takenIn = (await catalog.findTakenIn([record.id])).get(record.id) ?? null;
-  return editsOnHostOnly(asset, fields, record, takenIn);
+  return editsOnHostOnly(asset, there, record, takenIn);
 }
 
 /** The record with these edits, as one more revision; null where it was changed meanwhile. */
@@ -102,13 +108,13 @@ async function takeIn(
   catalog: Pick<Catalog, 'saveIf' | 'noteTakenIn'>,
   record: MediaRecord,
   edits: Partial<MediaRecord>,
-  { fields }: Carried,
+  there: Fields,
 ): Promise<MediaRecord | null> {
   const { id } = record;
   const revision = record.revision + 1;
   const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
   if ((await catalog.saveIf(next, record.revision)) !== 'updated') return null;
-  await catalog.noteTakenIn([{ id, revision, base: editBase(fields), over: fields.revision }]);
+  await catalog.noteTakenIn([{ id, revision, base: editBase(there), over: there.revision }]);
   return next;
 }
 
