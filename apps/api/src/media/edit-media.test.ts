@@ -82,6 +82,23 @@ describe('an edit', () => {
     });
   });
 
+  it('joins the revision that the host has under its number, where the catalog has fallen back behind it', async () => {
+    const { id, publicId } = await api.addMedia({ title: 'one' });
+    const before = await api.deps.catalog.find(id);
+    if (before === null) throw new Error('no record');
+    const path = `/api/media/${id}`;
+    await api.call('PATCH', path, { title: 'two', description: 'kept' });
+    await redis.client.del(`${api.deps.keys.prefix}:m:${id}`);
+    await api.deps.catalog.save(before);
+
+    const { status, body } = await api.call('PATCH', path, { title: 'three', category: 'new' });
+    expect(status).toBe(200);
+    const joined = { title: 'three', description: 'kept', category: 'new', revision: 3 };
+    expect(body).toMatchObject(joined);
+    const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
+    expect(asset && readHostMetadata(asset)?.fields).toMatchObject(joined);
+  });
+
   it.each([
     [
       'has no mark of ours',

@@ -38,6 +38,8 @@ async function pushJobs(rig: SyncRig): Promise<unknown[]> {
   return jobs.map((job) => job.data as unknown);
 }
 
+const atNoon = '2026-01-02T12:00:00.000Z';
+
 describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (kind) => {
   it('takes in what was edited on the host as a new revision that a rebuild gives again', async () => {
     const rig = await openSyncRig(sandbox, kind);
@@ -121,6 +123,19 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject({ title: 'New', revision: 2, pushedRevision: 2 });
     expect(await sandbox.client.zcard(rig.keys.unpushed)).toBe(0);
+  });
+
+  it('joins an edit made here with the revision that the host has under its number', async () => {
+    const rig = await openSyncRig(sandbox, kind);
+    const asset = await rig.upload({ title: 'Old' });
+    const record = await synced(rig, asset);
+    // Acknowledged, and lost by Redis.
+    const fields = { ...carriedFields(record), description: 'Kept', revision: 2, updatedAt: atNoon };
+    await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
+    await rig.catalog.noteMet(record);
+    await editHere(rig, record, 'Ours');
+    await rig.sync();
+    expect(await rig.find(asset)).toMatchObject({ title: 'Ours', description: 'Kept', revision: 3 });
   });
 
   it('takes the newer revision from the host when the catalog has lost it', async () => {

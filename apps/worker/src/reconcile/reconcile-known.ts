@@ -2,11 +2,14 @@ import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import {
   editBase,
   editsOnHostOnly,
+  fieldsWithoutMark,
   isOfAnotherDeployment,
+  isNumberedTwice,
   isOwnId,
   isUnpushed,
   type Carried,
   type MediaRecord,
+  type Side,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
@@ -103,7 +106,7 @@ function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAs
     : nextRevision(
         record,
         { ...atItsPlace(asset, record), ...edits },
-        { ...record, ...edits, revision: 0 },
+        fieldsWithoutMark(asset, record),
         rules,
       );
 }
@@ -118,8 +121,8 @@ function byRevision({ sighting: { asset }, stored, marks, rules }: KnownAsset, c
   const { record } = stored;
   const host = asTheHostHasIt(asset, carried.fields, record);
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
-  if (host.revision < record.revision) {
-    if (record.pushedRevision === record.revision) return rewrite(asset, record);
+  if (host.revision < record.revision && !isUnpushed(record)) return rewrite(asset, record);
+  if (host.revision < record.revision || (isUnpushed(record) && isNumberedTwice(host, record))) {
     const edits = editsOnHostOnly(asset, host, record, marks.takenIn.get(record.id) ?? null);
     return Object.keys(edits).length === 0
       ? push(asset, record)
@@ -148,7 +151,7 @@ function rewrite(asset: HostAsset, record: MediaRecord): Action {
 function nextRevision(
   record: MediaRecord,
   edits: Partial<MediaRecord>,
-  host: MediaRecord,
+  host: Side,
   { nowMs }: ReconcileRules,
 ): Action {
   const revision = record.revision + 1;

@@ -1,22 +1,24 @@
-import type { EditableFields } from './host-edits.js';
+import type { Side } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 
 /** What an asset without our mark says. Where it had one, what is not there went with the mark, and is no edit. */
-export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): EditableFields & { revision: 0 } {
+export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
+  const { id, updatedAt } = ours;
   const there = recordFromAsset(asset, '', 'sync', null);
-  if (!isOwnId(ours.id) && ours.pushedRevision === 1) return { ...editableOf(there), revision: 0 };
+  if (!isOwnId(ours.id) && ours.pushedRevision === 1) {
+    const { title, description, category, tags } = there;
+    return { id, updatedAt, revision: 0, title, description, category, tags };
+  }
   const { context, tags } = asset;
   return {
+    id,
+    updatedAt,
+    revision: 0,
     title: context['title'] || ours.title,
     description: context['description'] || ours.description,
     category: context['category'] || ours.category,
     tags: tags.length > 0 ? [...tags] : ours.tags,
-    revision: 0,
   };
-}
-
-function editableOf({ title, description, category, tags }: EditableFields): EditableFields {
-  return { title, description, category, tags };
 }

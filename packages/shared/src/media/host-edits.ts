@@ -24,26 +24,42 @@ export interface TakenIn {
   over: number;
 }
 
+/** One side of a media: the record, or what the asset carries. */
+export type Side = EditableFields & Pick<MediaRecord, 'id' | 'revision' | 'updatedAt'>;
+
+/**
+ * The host has another revision under the number of ours: Redis had lost that one, and an edit was made here over the one
+ * before it.
+ */
+export function isNumberedTwice(host: Omit<Side, keyof EditableFields>, ours: typeof host): boolean {
+  return host.id === ours.id && host.revision === ours.revision && host.updatedAt !== ours.updatedAt;
+}
+
 /**
  * The fields that were edited on the host and not here since both sides last met: they come in. Where both sides edited
  * one field, the edit here stands. They met when we wrote the asset, at the revision that it carries, or later when its
- * edits were taken in; where it has no mark, when the first edit here was made over what it had. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is
- * no edit. Empty where neither tells.
+ * edits were taken in; where it has no mark, or one that is numbered twice, when the edit here was made over what the catalog
+ * had. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is no edit. Empty
+ * where neither tells.
  */
 export function editsOnHostOnly(
   { context }: { context: Readonly<Record<string, string>> },
-  host: EditableFields & { revision: number },
-  ours: EditableFields,
+  host: Side,
+  ours: Side,
   takenIn: TakenIn | null,
 ): Partial<EditableFields> {
-  const isLater = takenIn !== null && takenIn.over === host.revision && takenIn.revision > host.revision;
-  const base = isLater ? takenIn.base : context[BASE_KEY];
+  const base = takenIn !== null && tellsBase(takenIn, host, ours) ? takenIn.base : context[BASE_KEY];
   if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
   const edited = editableFields.filter((name, index) => {
     const written = base.slice(index * PRINT_LENGTH, (index + 1) * PRINT_LENGTH);
     return printOf(host[name]) !== written && printOf(ours[name]) === written;
   });
   return Object.fromEntries(edited.map((name) => [name, host[name]])) as Partial<EditableFields>;
+}
+
+function tellsBase(takenIn: TakenIn, host: Side, ours: Side): boolean {
+  if (isNumberedTwice(host, ours)) return takenIn.revision === ours.revision;
+  return takenIn.over === host.revision && takenIn.revision > host.revision;
 }
 
 function printOf(value: string | readonly string[]): string {

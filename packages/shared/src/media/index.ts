@@ -36,6 +36,13 @@ export {
 export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
 export { fieldsWithoutMark } from './fields-without-mark.js';
-export { editBase, editsOnHostOnly, type EditableFields, type TakenIn } from './host-edits.js';
+export {
+  editBase,
+  editsOnHostOnly,
+  isNumberedTwice,
+  type EditableFields,
+  type Side,
+  type TakenIn,
+} from './host-edits.js';
 export { isUnpushed } from './is-unpushed.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';

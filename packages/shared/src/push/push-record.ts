@@ -9,9 +9,9 @@ import {
   rewriteHostMetadata,
   type Carried,
   type CarriedFields,
-  type EditableFields,
   type HostMetadata,
   type MediaRecord,
+  type Side,
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
 
@@ -89,14 +89,11 @@ function refusalOf(
   return carried?.fields.id === id && carried.fields.revision > revision ? 'overtaken' : null;
 }
 
-/** What the asset says, and the revision that it carries. */
-type Fields = EditableFields & { revision: number };
-
 /** What people edited on the host and not here. */
 async function editsThere(
   catalog: Pick<Catalog, 'findTakenIn'>,
   asset: HostAsset,
-  there: Fields,
+  there: Side,
   record: MediaRecord,
 ): Promise<Partial<MediaRecord>> {
   const takenIn = (await catalog.findTakenIn([record.id])).get(record.id) ?? null;
@@ -108,7 +105,7 @@ async function takeIn(
   catalog: Pick<Catalog, 'saveIf' | 'noteTakenIn'>,
   record: MediaRecord,
   edits: Partial<MediaRecord>,
-  there: Fields,
+  there: Side,
 ): Promise<MediaRecord | null> {
   const { id } = record;
   const revision = record.revision + 1;
