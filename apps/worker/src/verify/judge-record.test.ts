@@ -20,6 +20,7 @@ it.each([
   ['unindexed', own, there(own, 1)],
   ['superseded', own, there({ ...own, revision: 2, title: 'B' })],
   ['superseded', own, there({ ...own, status: 'deleting' })],
+  ['superseded', own, there({ ...own, status: 'verified', publicId: 'renamed' })],
   ['superseded', foreign, there({ ...foreign, bytes: 9 })],
 ] as const)('finds %s', (verdict, expected, found) => {
   expect(judgeRecord(expected, found)).toBe(verdict);

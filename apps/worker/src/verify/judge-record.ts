@@ -3,8 +3,8 @@ import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
 import type { ReadBackRecord } from './read-back.js';
 
 /**
- * same: every field and every index entry is there. superseded: a newer revision, or a deletion, has taken its place,
- * and has a verification of its own. The rest is to be mended: absent, other content, or lacking index entries.
+ * same: every field and every index entry is there. superseded: a newer revision, a deletion, or what was verified in the
+ * same revision has taken its place, and has a verification of its own. The rest is to be mended: absent, other content, or lacking index entries.
  */
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 
@@ -27,8 +27,10 @@ export function judgeContent(expected: ExpectedRecord, { stored, gaps }: ReadBac
   if (stored.content !== expected.content) {
     const { revision } = stored.record;
     if (revision > expected.revision) return 'superseded';
-    // The record of an asset that others own follows the host without a new revision.
-    return revision === expected.revision && !isOwnId(expected.id) ? 'superseded' : 'different';
+    // A record follows the host without a new revision: that of an asset that others own in everything, ours to its place. And
+    // what was proven since is nobody's to mend.
+    const mayFollow = !isOwnId(expected.id) || stored.status === 'verified';
+    return revision === expected.revision && mayFollow ? 'superseded' : 'different';
   }
   return gaps === 0 ? 'same' : 'unindexed';
 }
