@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/index.js';
 import {
   carriedFields,
+  editBase,
   recordFromAsset,
   rewriteHostMetadata,
   type Carried,
@@ -35,10 +36,17 @@ export async function writeCommitMark(
     );
   const { fields } = carried;
   const record = recordFromAsset(await write({ ...fields, md5: fields.md5 ?? asset.etag }), folder, 'direct');
-  for (let { revision } = record; ;) {
+  for (let written = record; ;) {
     const latest = await catalog.find(record.id);
-    if (latest === null || latest.status === 'deleting' || latest.revision <= revision) return record;
+    if (latest === null || latest.status === 'deleting' || !isEdited(latest, written)) return record;
     await write(carriedFields(latest));
-    ({ revision } = latest);
+    written = latest;
   }
+}
+
+/** In the same revision as well: what was edited on the host before another took it in came with that. */
+function isEdited(latest: MediaRecord, { revision, ...fields }: MediaRecord): boolean {
+  return (
+    latest.revision > revision || (latest.revision === revision && editBase(latest) !== editBase(fields))
+  );
 }
