@@ -36,7 +36,7 @@ const sourceCode = { upload: 'u', direct: 'd', sync: 's', webhook: 'w' } as cons
 const statusOf = invert(statusCode);
 const typeOf = invert(typeCode);
 const levelOf = invert(levelCode);
-const sourceOf = invert(sourceCode);
+const sourceOf = namesOf(sourceCode);
 
 type LastError = [code: string, message: string, atMs: number];
 type MeasuredLine = [
@@ -157,10 +157,29 @@ export function encodeVerified(
   return JSON.stringify(line);
 }
 
-/** A stored record, or null where the text is none of ours. */
+/**
+ * How the measured line and the content begin. A letter that this version does not know makes a record unreadable, since it would be
+ * told as something else; more fields at the end of a part do not. record-prelude.ts asks the same as `isReadable`: what one side
+ * takes for lost, the other writes anew.
+ */
+const BEGINNINGS = /^\["[svdfmx]",\d+,(?:"[wfr]"|0),\d+,\d+,\d+,[^\n]*\]\n\[\d+,"[ivr]",-?\d+,"/;
+
+function isReadable(stored: string): boolean {
+  return (
+    BEGINNINGS.test(stored) &&
+    stored.indexOf('\n') === stored.lastIndexOf('\n') &&
+    stored.includes(`${SEPARATOR}[`) &&
+    stored.endsWith(']')
+  );
+}
+
+/**
+ * A stored record, or null where the text is none that this version can read: another program's, or in a form of a newer version. It
+ * then counts as lost: one such record must not fail a page, and the next full sync writes it anew from the host.
+ */
 export function decodeRecord(id: string, stored: string): StoredRecord | null {
+  if (!isReadable(stored)) return null;
   const end = stored.indexOf('\n');
-  if (end < 0) return null;
   const content = stored.slice(end + 1);
   const measured = JSON.parse(stored.slice(0, end)) as MeasuredLine;
   let record: MediaRecord | undefined;
@@ -206,7 +225,8 @@ function toRecord(id: string, measured: MeasuredLine, content: string): MediaRec
     category,
     tags: tags === 0 ? [] : tags,
     uploadedBy,
-    source: sourceOf(source),
+    // As the mark on the host is read, see host-metadata.ts.
+    source: sourceOf.get(source) ?? 'upload',
     createdAt: new Date(createdMs).toISOString(),
     updatedAt: new Date(updatedMs === 0 ? createdMs : updatedMs).toISOString(),
     revision,
@@ -233,8 +253,12 @@ function orNull(value: number): number | null {
   return value < 0 ? null : value;
 }
 
+function namesOf<T extends string>(codes: Record<T, string>): ReadonlyMap<string, T> {
+  return new Map(Object.entries(codes).map(([name, code]) => [code as string, name as T]));
+}
+
 function invert<T extends string>(codes: Record<T, string>): (code: string) => T {
-  const names = new Map(Object.entries(codes).map(([name, code]) => [code as string, name as T]));
+  const names = namesOf(codes);
   return (code) => {
     const name = names.get(code);
     if (name === undefined) throw new Error(`unknown code ${JSON.stringify(code)} in a stored record`);

@@ -9,12 +9,14 @@ local function note_change() redis.call('INCR', p .. ':changes') end
 
 local function record_key(id) return p .. ':m:' .. id end
 
--- The two lines of a stored record: decoded measured part, content text. nil when there is none.
+-- The two lines of a stored record: decoded measured part, content text. nil when there is none, and for a text that is not
+-- what record-codec.ts calls readable: it is written over as if it were not there.
 local function read(id)
   local stored = redis.call('GET', record_key(id))
   if not stored then return nil end
-  local cut = string.find(stored, '\\n', 1, true)
-  return cjson.decode(string.sub(stored, 1, cut - 1)), string.sub(stored, cut + 1)
+  local level, line, content = string.match(stored, '^%["[svdfmx]",%d+,("?[wfr0]"?),%d+,%d+,%d+,[^\\n]*%]()\\n(%[%d+,"[ivr]",%-?%d+,"[^\\n]*%])$')
+  if not level or (#level == 1) ~= (level == '0') or not string.find(content, '\\31[', 1, true) then return nil end
+  return cjson.decode(string.sub(stored, 1, line - 1)), content
 end
 
 -- What the indexes need of a content text, without the rest.

@@ -90,9 +90,8 @@ export const unseenScript = defineScript(`${recordPrelude}
 local found = {}
 local last = tonumber(ARGV[1])
 for i = 3, #ARGV do
-  local stored = redis.call('GET', record_key(ARGV[i]))
-  if stored then
-    local measured = cjson.decode(string.sub(stored, 1, string.find(stored, '\\n', 1, true) - 1))
+  local measured = read(ARGV[i])
+  if measured then
     local asked = string.find(ARGV[2], measured[STATUS], 1, true)
     if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
   end
