@@ -63,6 +63,24 @@ it.each([
   expect(await told(rig, kept)).toEqual(before);
 });
 
+it('a full sync writes the entries of checksums anew that an earlier version left in a form of its own', async () => {
+  const rig = await openSyncRig(sandbox, 'local');
+  const assets = [await rig.upload(), await rig.upload({ resourceType: 'raw' })];
+  await rig.sync();
+  // Nothing but these entries may tell that something is to be mended.
+  expect((await rig.catalog.counts()).byStatus).toMatchObject({ verified: 2 });
+  const found = () => Promise.all(assets.map(async (asset) => (await told(rig, asset)).withBytes));
+  const before = await found();
+  for (const key of await rig.redis.keys('{holdfast}:i:h:*')) {
+    const ids = await rig.redis.zrange(key, '0', '-1');
+    await rig.redis.del(key);
+    for (const id of ids) await rig.redis.zadd(key, '0', `qqqqqqqqqqqq:${id}`);
+  }
+  expect(await found()).not.toEqual(before);
+  expect(await rig.sync()).toMatchObject({ result: 'ok', errors: 0 });
+  expect(await found()).toEqual(before);
+});
+
 it('mends nothing in a dry run, of what a page shows either', async () => {
   const rig = await openSyncRig(sandbox, 'local');
   await rig.upload({ category: 'nature' });

@@ -8,8 +8,8 @@ import { placeOfPacked } from './sha256-place.js';
 const STRETCH = 32;
 
 /**
- * How many entries these records make for, as arguments for `scarceEntriesScript`: the number of buckets of checksums, these, then
- * each other index, how many stretches of it there are, and of each its lowest score, its highest and its number of entries.
+ * How many entries these records make for, as arguments for `scarceEntriesScript`: of one checksum its bucket ('' = there is none), its
+ * number and its record; the number of buckets of checksums, these, then each other index, how many stretches of it there are, and of each its lowest score, its highest and its number of entries.
  */
 export function countArguments(keys: RedisKeys, records: readonly ContentOf[]): (string | number)[] {
   const buckets = new Set<string>();
@@ -19,14 +19,18 @@ export function countArguments(keys: RedisKeys, records: readonly ContentOf[]): 
     if (scores === undefined) scoresOf.set(index, [score]);
     else scores.push(score);
   };
-  for (const { content } of records) {
+  let sample: (string | number)[] = ['', 0, ''];
+  for (const { id, content } of records) {
     const [, type, createdMs, category, tags, sha256] = readIndexed(content);
     put(keys.byType(type), createdMs);
     if (category !== '') put(keys.byCategory(category), createdMs);
     if (tags !== 0) for (const tag of tags) put(keys.byTag(tag), createdMs);
-    if (sha256 !== '') buckets.add(keys.bySha256(placeOfPacked(sha256).bucket));
+    if (sha256 === '') continue;
+    const { bucket, score } = placeOfPacked(sha256);
+    buckets.add(keys.bySha256(bucket));
+    sample = [keys.bySha256(bucket), score, id];
   }
-  const args: (string | number)[] = [buckets.size, ...buckets];
+  const args: (string | number)[] = [...sample, buckets.size, ...buckets];
   for (const [index, scores] of scoresOf) {
     scores.sort((a, b) => a - b);
     args.push(index, Math.ceil(scores.length / STRETCH));
@@ -40,7 +44,8 @@ export function countArguments(keys: RedisKeys, records: readonly ContentOf[]): 
 
 /**
  * ARGV: what countArguments gives. 1 where a bucket is not there, or an index has fewer entries in a stretch than there should be,
- * else 0. Much cheaper than looking for each entry, and as good where whole keys were lost.
+ * else 0. Much cheaper than looking for each entry, and as good where whole keys were lost. That a bucket is there does not tell
+ * whether its entries are in the form of this version: one checksum of each page is looked for.
  */
 export const scarceEntriesScript = defineScript(`${indexPrelude}
 local function has(index, low, high, wanted)
@@ -56,8 +61,9 @@ local function has(index, low, high, wanted)
   return false
 end
 
-local at = tonumber(ARGV[1]) + 2
-for first = 2, at - 1, 4000 do
+if ARGV[1] ~= '' and tonumber(redis.call('ZSCORE', ARGV[1], ARGV[3]) or -1) ~= tonumber(ARGV[2]) then return 1 end
+local at = tonumber(ARGV[4]) + 5
+for first = 5, at - 1, 4000 do
   local last = math.min(first + 3999, at - 1)
   if redis.call('EXISTS', unpack(ARGV, first, last)) < last - first + 1 then return 1 end
 end
