@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { JobsOptions } from 'bullmq';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { GiveUp, HandBack, pushJob, saveJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
@@ -181,17 +182,36 @@ it('says failed of a media whose job lost too many workers to be run again, and 
   });
 });
 
-it.each([
+describe.each([
   ['a name that nobody knows', 'nobody', {}, /no job named "nobody"/],
   ['data that cannot be read', 'push', { nonsense: true }, /payload of a push job is not valid/],
-])('tells of a job with %s, which fails at once', async (_what, name, data, reason) => {
-  const said: unknown[] = [];
-  const error = (event: string): void => void said.push(event);
-  const log = { ...silentLogger, error, child: () => ({ ...silentLogger, error }) };
-  const none = (): Promise<never> => Promise.reject(new Error('called'));
-  const runJob = createRunJob({ handlers: everyJob(none), noteFailure: none, metrics, log });
-  const job = await bench.queues.queues.save.add(name, data);
-  const outcome = await runJob(job, new AbortController().signal);
-  expect(outcome).toMatchObject({ kind: 'giveUp', error: { message: expect.stringMatching(reason) } });
-  expect(said).toEqual(['job.failed']);
+])('a job with %s', (_what, name, data, reason) => {
+  const HOUR = 3_600_000;
+  const ran = async (opts: JobsOptions) => {
+    const said: string[] = [];
+    const tell = (event: string): void => void said.push(event);
+    const log = { ...silentLogger, error: tell, info: tell };
+    const none = (): Promise<never> => Promise.reject(new Error('called'));
+    const runJob = createRunJob({
+      handlers: everyJob(none),
+      noteFailure: none,
+      metrics,
+      log: { ...log, child: () => log },
+    });
+    const job = await bench.queues.queues.save.add(name, data, opts);
+    return { said, outcome: await runJob(job, new AbortController().signal) };
+  };
+
+  it('is left to the worker of another version, while a fleet may have two', async () => {
+    const left = { said: ['job.handed_back'], outcome: { kind: 'handBack', delayMs: 15_000 } };
+    expect(await ran({})).toEqual(left);
+    // Of a schedule, made an interval before it was due.
+    expect(await ran({ timestamp: Date.now() - HOUR, delay: HOUR })).toEqual(left);
+  });
+
+  it('fails at once, and is told of, where nobody has read it for longer', async () => {
+    const { said, outcome } = await ran({ timestamp: Date.now() - HOUR });
+    expect(outcome).toMatchObject({ kind: 'giveUp', error: { message: expect.stringMatching(reason) } });
+    expect(said).toEqual(['job.failed']);
+  });
 });

@@ -17,19 +17,26 @@ export interface RunJobDependencies {
 /** Never rejects. */
 export type RunJob = (job: Job, signal: AbortSignal) => Promise<JobOutcome>;
 
+/** While a fleet is upgraded or taken back, its workers are of two versions; it does not take longer than this. */
+const TWO_VERSIONS_MS = 15 * 60_000;
+/** Until another worker may take what this one cannot read. */
+const ANOTHER_WORKER_MS = 15_000;
+
 /** One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. */
 export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDependencies): RunJob {
-  const run = async (name: JobName, job: Job, signal: AbortSignal): Promise<JobOutcome> => {
+  const run = async (
+    { name, payload }: ReadJob,
+    job: Job,
+    signal: AbortSignal,
+    jobLog: Logger,
+  ): Promise<JobOutcome> => {
     const attempt = job.attemptsMade + 1;
-    const jobLog = log.child({ job: name, jobId: job.id });
     const startedAt = performance.now();
     const ended = (outcome: JobOutcomeWord): void =>
       metrics.count(name, outcome, (performance.now() - startedAt) / 1_000);
     // The table pairs each name with its payload; the type cannot follow a name that is only known at run time.
     const handler = handlers[name] as JobHandler<JobName>;
-    let payload: JobPayload<JobName> | undefined;
     try {
-      payload = parsePayload(name, job.data);
       await handler(payload, { signal, attempt, log: jobLog });
       ended('done');
       jobLog.debug('job.done', { attempt, durationMs: Math.round(performance.now() - startedAt) });
@@ -48,21 +55,49 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
         attempt,
         error: failure,
       });
-      // Whose it was is not known where the payload could not be read.
-      if (payload !== undefined)
-        await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
-          jobLog.warn('job.failure_not_noted', { error: cause }),
-        );
+      await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
+        jobLog.warn('job.failure_not_noted', { error: cause }),
+      );
       return outcome;
     }
   };
   return async (job, signal) => {
-    if (isJobName(job.name)) return run(job.name, job, signal);
-    // Of another version, perhaps. It waits in the failed list.
-    const error = new GiveUp(`there is no job named ${JSON.stringify(job.name)}`);
-    log.error('job.failed', { job: job.name, jobId: job.id, error });
-    return { kind: 'giveUp', error };
+    const jobLog = log.child({ job: job.name, jobId: job.id });
+    const read = readJob(job);
+    if (!(read instanceof GiveUp)) return run(read, job, signal, jobLog);
+    const outcome = unread(job, read);
+    if (isJobName(job.name)) metrics.count(job.name, outcome.kind === 'giveUp' ? 'failed' : 'handed_back', 0);
+    if (outcome.kind === 'handBack')
+      jobLog.info('job.handed_back', { delayMs: outcome.delayMs, reason: read.message });
+    else jobLog.error('job.failed', { error: failureOf(read) });
+    return outcome;
   };
+}
+
+interface ReadJob {
+  name: JobName;
+  payload: JobPayload<JobName>;
+}
+
+/** Or why it cannot be read. */
+function readJob({ name, data }: Job): ReadJob | GiveUp {
+  if (!isJobName(name)) return new GiveUp(`there is no job named ${JSON.stringify(name)}`);
+  try {
+    return { name, payload: parsePayload(name, data) };
+  } catch (error) {
+    return error as GiveUp;
+  }
+}
+
+/**
+ * A job that cannot be read is perhaps of another version, which has a worker too: it is left to that one. Later nobody can
+ * be expected to read it, and it waits in the failed list. Its age counts from when it was due.
+ */
+function unread(job: Job, error: GiveUp): Extract<JobOutcome, { kind: 'giveUp' | 'handBack' }> {
+  const ageMs = Math.abs(Date.now() - job.timestamp - (job.opts.delay ?? 0));
+  return ageMs < TWO_VERSIONS_MS
+    ? { kind: 'handBack', delayMs: ANOTHER_WORKER_MS }
+    : { kind: 'giveUp', error };
 }
 
 /** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
