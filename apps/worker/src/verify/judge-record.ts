@@ -4,7 +4,8 @@ import type { ReadBackRecord } from './read-back.js';
 
 /**
  * same: every field and every index entry is there. superseded: a newer revision, a deletion, or what was verified in the
- * same revision has taken its place, and has a verification of its own. The rest is to be mended: absent, other content, or lacking index entries.
+ * same revision has taken its place, and has a verification of its own. The rest is to be mended: absent, other content, or
+ * lacking index entries.
  */
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 

@@ -8,8 +8,9 @@ import { placeOfPacked } from './sha256-place.js';
 const STRETCH = 32;
 
 /**
- * How many entries these records make for, as arguments for `scarceEntriesScript`: of one checksum its bucket ('' = there is none), its
- * number and its record; the number of buckets of checksums, these, then each other index, how many stretches of it there are, and of each its lowest score, its highest and its number of entries.
+ * How many entries these records make for, as arguments for `scarceEntriesScript`: of one checksum its bucket ('' = there is
+ * none), its number and its record; the number of buckets of checksums, these, then each other index, how many stretches of it
+ * there are, and of each its lowest score, its highest and its number of entries.
  */
 export function countArguments(keys: RedisKeys, records: readonly ContentOf[]): (string | number)[] {
   const buckets = new Set<string>();
