@@ -113,7 +113,7 @@ const reads = [
   'drawDeleting',
 ];
 /** No record is touched by these. */
-const takenIn = ['noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
+const takenIn = ['noteMet', 'noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
 const birth = ['bornAt', 'noteBirth'];
 const indexes = ['mendEntries', 'mendStatuses', 'mendAll'];
 const ofIntentsAlone = [
