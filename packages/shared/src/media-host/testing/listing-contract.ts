@@ -50,14 +50,11 @@ export function listing(setup: SetUpHost): void {
       );
     const [first] = assets;
     const changes: HostAsset[] = [];
+    // The same for each page: a cursor is good for one question only.
+    const since = new Date(Date.now() - 60_000);
     let cursor: string | null = null;
     do {
-      const page = await host.changes({
-        since: new Date(Date.now() - 60_000),
-        cursor,
-        limit: 2,
-        signal: neverAborted,
-      });
+      const page = await host.changes({ since, cursor, limit: 2, signal: neverAborted });
       changes.push(...page.assets);
       cursor = page.nextCursor;
     } while (cursor !== null);
