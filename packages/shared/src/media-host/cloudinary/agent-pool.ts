@@ -13,10 +13,13 @@ export interface Lease {
   destroy(): void;
 }
 
+/** What is answered on a lease: text that the SDK reads, or a file, of which every byte counts. */
+type Content = 'text' | 'file';
+
 export interface AgentPool {
-  lease(): Lease;
-  /** True for an agent of this pool that is in use. */
-  owns(agent: unknown): boolean;
+  lease(content?: Content): Lease;
+  /** True for an agent of this pool that is in use for text. */
+  carriesText(agent: unknown): boolean;
   destroy(): void;
 }
 
@@ -34,7 +37,7 @@ export function createAgentPool(
       ? new http.Agent({ keepAlive: true, maxSockets: 1 })
       : new https.Agent({ keepAlive: true, maxSockets: 1 });
   const idle: { agent: http.Agent; since: number }[] = [];
-  const inUse = new Set<http.Agent>();
+  const inUse = new Map<http.Agent, Content>();
 
   const take = (): http.Agent => {
     const last = idle.pop();
@@ -47,9 +50,9 @@ export function createAgentPool(
   };
 
   return {
-    lease: () => {
+    lease: (content = 'text') => {
       const agent = take();
-      inUse.add(agent);
+      inUse.set(agent, content);
       return {
         agent,
         release: () => {
@@ -63,10 +66,10 @@ export function createAgentPool(
         },
       };
     },
-    owns: (agent) => agent instanceof http.Agent && inUse.has(agent),
+    carriesText: (agent) => agent instanceof http.Agent && inUse.get(agent) === 'text',
     destroy: () => {
       for (const { agent } of idle.splice(0)) agent.destroy();
-      for (const agent of inUse) agent.destroy();
+      for (const agent of inUse.keys()) agent.destroy();
       inUse.clear();
     },
   };

@@ -41,7 +41,7 @@ export function createCloudinaryHost(
   const calls = createAgentPool(settings.apiUrl, IDLE_CALLS);
   const outcomes = createHostOutcomes(now, log);
   const budget = createRateBudget(now);
-  const ours = (agent: unknown): boolean => uploads.owns(agent) || calls.owns(agent);
+  const ours = (agent: unknown): boolean => uploads.carriesText(agent) || calls.carriesText(agent);
   const clock = watchHostClock(ours, now);
   const endDecoding = keepCharactersWhole(ours);
   const caller = createHostCaller({ settings, pool: calls, timeouts, outcomes, budget });

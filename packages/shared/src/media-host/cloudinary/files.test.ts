@@ -26,6 +26,14 @@ it('does not take other bytes for those it sent', async () => {
   await expect(host.putFile('backups/a', file)).rejects.toMatchObject({ code: 'HOST_CONTENT_MISMATCH' });
 });
 
+it('gives the bytes of what the host answers, also where it says that they are JSON', async () => {
+  const { emulator, host } = await emulatedHost();
+  await host.putFile('backups/a', file);
+  const body = '{"public_id": "tru';
+  await emulator.faults.add({ kind: 'garbage', body, effect: 'none', match: { endpoint: 'download' } });
+  expect(await host.readFile('backups/a')).toEqual(Buffer.from(body));
+});
+
 it.each([
   [{ kind: 'cut-response' }, 'HOST_REJECTED'],
   [{ kind: 'html', status: 503 }, 'HOST_REJECTED'],

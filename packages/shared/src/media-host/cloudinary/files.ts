@@ -60,7 +60,7 @@ export function createFiles({
       }),
     readFile: (name, signal) =>
       observed(signal, () => {
-        const lease = pool.lease();
+        const lease = pool.lease('file');
         const url = sdk.utils.private_download_url(name, '', address(access(lease.agent, timeouts.pageMs)));
         return downloadFile(url, lease, { deadlineMs: timeouts.pageMs, signal });
       }),

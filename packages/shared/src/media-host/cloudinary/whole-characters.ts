@@ -19,7 +19,7 @@ export function keepCharactersWhole(ours: (agent: unknown) => boolean): () => vo
     const { data } = announcement.safeParse(message);
     if (data === undefined || !ours(data.request.agent)) return;
     const { response } = data;
-    // Files are bytes.
+    // A file is bytes, also where the host, or what stands before it, calls it JSON: `ours` leaves those out.
     if (/\bjson\b/i.test(response.headers['content-type'] ?? '')) response.setEncoding('utf8');
   };
   subscribe(CHANNEL, onAnswer);
