@@ -127,14 +127,42 @@ describe('a delete', () => {
     expect(await rig.records()).toEqual([]);
   });
 
-  it('of a foreign asset keeps it out of the catalog under its new name too', async () => {
+  it('of a foreign asset waits until the host says where it is, since no sync would remove it', async () => {
     const rig = await openRig();
     const asset = await rig.foreign('others/a');
     await rig.sync();
     await rig.emulator.assets.rename(asset.assetId, 'others/b');
-    expect(await remove(rig, rig.recordOf(asset), silent(rig))).toBe('elsewhere');
+    const record = rig.recordOf(asset);
+    for (const host of [silent(rig), thrifty(rig)]) {
+      await expect(remove(rig, record, host)).rejects.toMatchObject({ code: 'HOST_RATE_LIMITED' });
+      expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
+      expect((await rig.catalog.find(record.id))?.status).toBe('deleting');
+    }
+    expect(await remove(rig, record)).toBe('removed');
+    expect(await onHost(rig, asset)).toBeNull();
     expect(await rig.sync()).toMatchObject({ created: 0, removed: 0 });
     expect(await rig.records()).toEqual([]);
+  });
+
+  it('is not done where the host shows the asset and denies it when it is to go', async () => {
+    const rig = await openRig();
+    const foreign = await rig.foreign('others/a');
+    const own = await rig.upload();
+    await rig.sync();
+    for (const asset of [foreign, own]) {
+      const record = await rig.find(asset);
+      if (record === null) throw new Error('the asset was not adopted');
+      await rig.emulator.faults.add({
+        kind: 'garbage',
+        body: '{"result":"not found"}',
+        effect: 'none',
+        match: { endpoint: 'destroy' },
+      });
+      await expect(remove(rig, record)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+      expect((await rig.find(asset))?.status).toBe('deleting');
+      expect(await remove(rig, record)).toBe('removed');
+      expect(await onHost(rig, asset)).toBeNull();
+    }
   });
 
   it('done a second time leaves what has taken the name alone', async () => {
