@@ -105,6 +105,32 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await intentsLeft()).toBe(0);
   });
 
+  it('finishes an upload with the commit mark that the host denied at first', async () => {
+    const id = await open();
+    const asset = await put(id, committed);
+    await age(id);
+    const isLive = async () => (await redis.hget(bench.keys.intent(id), 'state')) === 'live';
+    const find: MediaHost['find'] = async (...of) => ((await isLive()) ? null : bench.host.find(...of));
+    await sweepNow({ find, remove: (...of) => bench.host.remove(...of) });
+    expect(await bench.host.find(refOf(id))).not.toBeNull();
+    expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving', assetId: asset.assetId });
+  });
+
+  it('does not bring back an upload that was refused while the sweep looked', async () => {
+    const id = await open();
+    await put(id, committed);
+    await age(id);
+    const isLive = async () => (await redis.hget(bench.keys.intent(id), 'state')) === 'live';
+    const find: MediaHost['find'] = async (...of) => {
+      if (await isLive()) return null;
+      const asset = await bench.host.find(...of);
+      await bench.intents.abandon(id, null);
+      return asset;
+    };
+    await sweepNow({ find, remove: (...of) => bench.host.remove(...of) });
+    expect(await bench.catalog.find(id)).toBeNull();
+  });
+
   it('never removes an asset that does not carry our mark', async () => {
     const id = await open();
     const ref = refOf(id);

@@ -7,7 +7,7 @@ import { findOwnAssets, isHostResting, type MediaHost, type OwnAsset } from '@ho
 import { isVerificationUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {
-  intents: Pick<Intents, 'stale' | 'kill' | 'accept' | 'drop' | 'retry'>;
+  intents: Pick<Intents, 'stale' | 'kill' | 'revive' | 'accept' | 'drop' | 'retry'>;
   catalog: Pick<Catalog, 'find'>;
   queues: Pick<MediaQueues, 'enqueueUpload' | 'jobsOf' | 'queues'>;
   host: Pick<MediaHost, 'find' | 'remove'>;
@@ -42,7 +42,11 @@ const byState: Record<StaleIntent['state'], Sweep> = {
     const committed = (await ownAssets(intent, deps, signal)).find(isCommitted);
     if (committed !== undefined) return adopt(committed, id, deps);
     // From here on no process can acknowledge this upload. One that came back to life has moved its heartbeat.
-    if ((await deps.intents.kill(id)) === 'dead') await undo(intent, deps, signal);
+    if ((await deps.intents.kill(id)) !== 'dead') return;
+    // The host may have denied what it had: somebody may have been told 202 (deferred) of what turns out to be committed.
+    const denied = (await ownAssets(intent, deps, signal)).find(isCommitted);
+    if (denied === undefined) return undo(intent, deps, signal);
+    if ((await deps.intents.revive(id)) === 'live') await adopt(denied, id, deps);
   },
   settled: async (intent, deps, signal) => {
     const { id, tries } = intent;

@@ -120,6 +120,18 @@ end
 return state
 `);
 
+/**
+ * ARGV: id. dead -> live, where the sweep has it from `kill` and nobody has refused the upload since (abandonScript takes it off
+ * the list). Answers the state after that.
+ */
+export const reviveScript = defineScript(`${timePrelude}
+local key = p .. ':intent:' .. ARGV[1]
+local state = redis.call('HGET', key, 'state')
+if state ~= 'dead' or not redis.call('ZSCORE', p .. ':intents', ARGV[1]) then return state or 'absent' end
+redis.call('HSET', key, 'state', 'live')
+return 'live'
+`);
+
 /** ARGV: id, publicId. Where no upload under this id is known, a dead intent keeps new ones away. Answers the state after that. */
 export const buryScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]

@@ -19,6 +19,7 @@ import {
   killScript,
   openScript,
   retryScript,
+  reviveScript,
   staleScript,
 } from './intent-scripts.js';
 
@@ -119,6 +120,8 @@ export function createIntents(
     /** live and stale becomes dead; answers the state after that. */
     kill: async (id: string): Promise<IntentState> =>
       (await run(killScript, [id, INTENT_STALE_MS])) as IntentState,
+    /** Takes `kill` back, unless the upload was refused since; answers the state after that. */
+    revive: async (id: string): Promise<IntentState> => (await run(reviveScript, [id])) as IntentState,
     /** Before an asset without an upload is removed: keeps uploads under its id away until `drop`. Answers the state after that. */
     bury: async (id: string, publicId: string): Promise<IntentState> =>
       (await run(buryScript, [id, publicId])) as IntentState,
