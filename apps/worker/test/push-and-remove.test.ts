@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
+import { verifyJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { newMediaId, publicIdFor, readHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -63,6 +65,27 @@ it('writes again when the record was edited while it wrote', async () => {
   };
   await createPushMedia({ ...bench, host })({ id: second.id, revision: 2, round: 0 }, context);
   expect(await onHost(second)).toMatchObject({ title: 'C', revision: 3 });
+});
+
+it('has verified what it took in from the host, also when it is cut off after that', async () => {
+  const second = await edit(await uploaded(), 'B');
+  const there = await bench.host.find(refOf(second));
+  if (there === null) throw new Error('no asset');
+  await bench.host.annotate(refOf(second), { ...there, context: { ...there.context, description: 'there' } });
+  const host: Pick<MediaHost, 'find' | 'annotate'> = {
+    find: (...of) => bench.host.find(...of),
+    annotate: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
+  };
+  const payload = { id: second.id, revision: 2, round: 0 };
+  await expect(createPushMedia({ ...bench, host })(payload, context)).rejects.toMatchObject({
+    code: 'HOST_TIMEOUT',
+  });
+  expect(await bench.catalog.find(second.id)).toMatchObject({ description: 'there', revision: 3 });
+  await createPushMedia(bench)(payload, context);
+  const jobs = await bench.queues.queues.verify.getJobs(['waiting', 'delayed']);
+  expect(jobs.map(({ id }) => id)).toContain(
+    verifyJob.idFor({ record: { ...second, revision: 3 }, round: 0 }),
+  );
 });
 
 it('does not write over a newer revision on the host', async () => {

@@ -12,6 +12,9 @@ export interface PushMediaDependencies extends PushDependencies {
 /** Brings the host up to the current revision of a media, and has verified what came in from there. */
 export function createPushMedia({ catalog, host, queues }: PushMediaDependencies): JobHandler<'push'> {
   return async ({ id }, { signal, log, attempt }) => {
+    // An earlier try may have taken an edit in from the host and been cut off before its jobs were added.
+    const left = await catalog.find(id);
+    if (left?.status === 'saving') await queues.enqueueUpload(left);
     const { outcome, joined } = await pushRecord({ catalog, host }, id, signal);
     if (joined !== null) await queues.enqueueUpload(joined);
     if (outcome === 'overtaken') log.info('push.host_is_newer', { id });

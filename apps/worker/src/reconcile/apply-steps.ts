@@ -3,12 +3,12 @@ import { pushJob } from '@holdfast/shared/jobs';
 import { isUnpushed, type MediaRecord, type TakenIn } from '@holdfast/shared/media';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 import { addCounts, addFinding, type StepSession } from '../sync-run/sync-session.js';
-import { expectedRecord } from '../verify/judge-record.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { adoptArrivals } from './adopt-arrivals.js';
 import { attempt } from './attempt.js';
 import { bindRenamed } from './bind-renamed.js';
-import type { Action, Step } from './reconcile-step.js';
+import { isOpen, type Action, type Step } from './reconcile-step.js';
 import { rewriteMarks } from './rewrite-marks.js';
 
 /** Does what was decided about a page, a step of each kind for all of them together, and counts it. */
@@ -27,10 +27,20 @@ export async function applySteps(session: StepSession, steps: readonly Step[]): 
   const open = [
     ...[...restored, ...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedRecord(record)),
     ...saved.map(({ record, content }) => expectedRecord(record, content)),
+    ...unproven(steps),
   ];
-  const unproven = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], session.deps);
-  if (unproven > 0) session.log.warn('sync.records_unproven', { count: unproven });
-  addCounts(run, { errors: unproven });
+  const left = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], session.deps);
+  if (left > 0) session.log.warn('sync.records_unproven', { count: left });
+  addCounts(run, { errors: left });
+}
+
+/** Saved by a step that was cut off before it verified them: the asset is what differs by now, and the record would stay `saving`. */
+function unproven(steps: readonly Step[]): ExpectedRecord[] {
+  return steps.flatMap(({ action, stored }) =>
+    (action.kind === 'push' || action.kind === 'rewrite') && stored !== null && isOpen(stored)
+      ? [expectedRecord(stored.record, stored.content)]
+      : [],
+  );
 }
 
 function countSteps(session: StepSession, steps: readonly Step[]): void {

@@ -22,7 +22,7 @@ import {
   isEdited,
   isMarkAltered,
 } from './asset-record.js';
-import { isCovered, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
+import { isCovered, isOpen, type Action, type AssetMarks, type ReconcileRules } from './reconcile-step.js';
 import type { Sighting } from './sighting.js';
 
 /** True when the record says what the host says. Most are, so this alone is done without decoding the record. */
@@ -70,11 +70,6 @@ function isAnother(asset: HostAsset, record: MediaRecord): boolean {
 /** Under another name than the asset of the record: it may take its place once that one is gone. */
 function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
   return status !== 'missing' && asset.publicId !== record.publicId;
-}
-
-/** Nobody has verified the record, or has given up: what it failed of may be over. */
-function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
-  return status === 'saving' || status === 'deferred' || status === 'failed';
 }
 
 function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {

@@ -61,6 +61,11 @@ export interface Step {
   look: boolean;
 }
 
+/** Nobody has verified the record, or has given up: what it failed of may be over. */
+export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
+  return status === 'saving' || status === 'deferred' || status === 'failed';
+}
+
 /** The public id together with its type. */
 export function typedPublicId({
   resourceType,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { createIntents } from '@holdfast/shared/intents';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
@@ -155,6 +156,20 @@ describe('a notification', () => {
     const rig = await openRefreshRig(sandbox, { env: { CLOUDINARY_SYNC_PREFIX: 'mine/' } });
     await rig.refresh('uploaded', await rig.foreign('theirs/x'), await rig.foreign('mine/x'));
     expect((await rig.records()).map(({ publicId }) => publicId)).toEqual(['mine/x']);
+  });
+
+  it('verifies what it took in, also when Redis fails between the two', async () => {
+    const rig = await openRefreshRig(sandbox);
+    const own = await rig.upload({ title: 'Before' });
+    await rig.sync();
+    await rig.cloud.assets.edit(own.assetId, { context: { ...own.context, title: 'After' } });
+    const noteTakenIn = (): Promise<void> => Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'));
+    await expect(rig.refreshOver({ ...rig.catalog, noteTakenIn }, 'changed', own)).rejects.toMatchObject({
+      code: 'CATALOG_UNAVAILABLE',
+    });
+    expect(await rig.find(own)).toMatchObject({ title: 'After', revision: 2, status: 'saving' });
+    await rig.refresh('changed', own);
+    expect(await rig.find(own)).toMatchObject({ title: 'After', revision: 2, status: 'verified' });
   });
 
   it('is tried again when the host does not answer', async () => {

@@ -1,3 +1,4 @@
+import type { Catalog } from '@holdfast/shared/catalog';
 import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
@@ -12,6 +13,8 @@ type Change = RefreshPayload['change'];
 export interface RefreshRig extends SyncRig {
   cloud: CloudinaryEmulator;
   refresh(change: Change, ...assets: HostAsset[]): Promise<void>;
+  /** By a worker with this catalog. */
+  refreshOver(catalog: Catalog, change: Change, ...assets: HostAsset[]): Promise<void>;
   /** The last attempt, so many milliseconds after the notification came. */
   lastAttempt(asset: HostAsset, afterMs: number): Promise<void>;
 }
@@ -24,8 +27,14 @@ export async function openRefreshRig(
   const rig = await openSyncRig(sandbox, 'cloudinary', options);
   if (rig.emulator === undefined) throw new Error('no emulator');
   const handler = createRefreshAssets(syncDependencies(rig.parts));
-  const run = (change: Change, assets: HostAsset[], attempt: number, receivedAt: number): Promise<void> =>
-    handler(
+  const run = (
+    change: Change,
+    assets: HostAsset[],
+    attempt: number,
+    receivedAt: number,
+    refresh = handler,
+  ): Promise<void> =>
+    refresh(
       refreshJob.parse({
         notification: 'n',
         part: 0,
@@ -44,6 +53,8 @@ export async function openRefreshRig(
     ...rig,
     cloud: rig.emulator,
     refresh: (change, ...assets) => run(change, assets, 1, Date.now()),
+    refreshOver: (catalog, change, ...assets) =>
+      run(change, assets, 1, Date.now(), createRefreshAssets({ ...syncDependencies(rig.parts), catalog })),
     lastAttempt: (asset, afterMs) =>
       run('uploaded', [asset], rig.settings.jobs.attempts, Date.now() - afterMs),
   };
