@@ -124,6 +124,7 @@ const ofIntentsAlone = [
   'beat',
   'drop',
   'kill',
+  'revive',
   'bury',
   'stale',
   'retry',
