@@ -61,6 +61,6 @@ async function storedAndDeleted(bench: Awaited<ReturnType<typeof openBench>>): P
   });
   const stored = { ...record, assetId: asset.assetId };
   await bench.catalog.save(stored);
-  await bench.catalog.beginDelete(id, 0);
+  await bench.catalog.beginDelete(id);
   return stored;
 }

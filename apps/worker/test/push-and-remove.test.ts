@@ -40,7 +40,7 @@ async function uploaded(): Promise<MediaRecord> {
 }
 const edit = async (record: MediaRecord, title: string): Promise<MediaRecord> => {
   const edited = { ...record, title, revision: record.revision + 1 };
-  await bench.catalog.saveIf(edited, record.revision);
+  await bench.catalog.saveIf(edited, record);
   return edited;
 };
 
@@ -120,7 +120,7 @@ it('removes a deleted media twice without harm, and never one that was not delet
 
 it('leaves an asset alone that has taken the name of a deleted one', async () => {
   const record = await uploaded();
-  await bench.catalog.saveIf({ ...record, assetId: 'the-one-before' }, 1);
+  await bench.catalog.saveIf({ ...record, assetId: 'the-one-before' }, record);
   await bench.catalog.beginDelete(record.id);
   await createRemoveMedia(bench)({ id: record.id, ...refOf(record), round: 0 }, context);
   expect(await onHost(record)).not.toBeNull();

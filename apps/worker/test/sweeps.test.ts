@@ -289,10 +289,8 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
       await catalog.save(aRecord({ id, assetId }));
     }
     const record = await catalog.find(edited);
-    await catalog.saveIf(
-      { ...aRecord({ ...record, id: edited }), revision: 2, title: 'New', pushedRevision: 1 },
-      1,
-    );
+    if (record === null) throw new Error('the record is gone');
+    await catalog.saveIf({ ...record, revision: 2, title: 'New', pushedRevision: 1 }, record);
     await catalog.beginDelete(deleted);
     await sandbox.client.zadd(keys.unpushed, Date.now() - 31_000, edited);
     await sandbox.client.zadd(keys.tombstones, Date.now() - 31_000, deleted);

@@ -203,6 +203,63 @@ describe('an edit', () => {
     ).toBe(404);
   });
 
+  it('keeps the name and the address that came into the record right before it', async () => {
+    const { id } = await api.addMedia({ title: 'one' });
+    const { catalog } = api.deps;
+    const place = { publicId: 'elsewhere/a', url: 'http://127.0.0.1/elsewhere/a.png' };
+    const read = await catalog.find(id);
+    if (read === null) throw new Error('no record');
+    const saveIf = catalog.saveIf;
+    vi.spyOn(catalog, 'saveIf').mockImplementationOnce(async (...of) => {
+      // As a refresh follows an asset that was renamed, without a revision.
+      expect(await saveIf({ ...read, ...place }, read)).toBe('updated');
+      return saveIf(...of);
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    await api.call('PATCH', `/api/media/${id}`, { title: 'two' });
+    expect(await catalog.find(id)).toMatchObject({ title: 'two', revision: 2, ...place });
+  });
+
+  it('insists on what the client has seen up to the moment when it is saved', async () => {
+    const { id } = await api.addMedia({ title: 'one' });
+    const path = `/api/media/${id}`;
+    const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
+    const { catalog } = api.deps;
+    const read = await catalog.find(id);
+    if (read === null) throw new Error('no record');
+    const { saveIf, beginDelete } = catalog;
+    vi.spyOn(catalog, 'saveIf').mockImplementationOnce(async (...of) => {
+      expect(await saveIf({ ...read, title: 'of the host' }, read)).toBe('updated');
+      return saveIf(...of);
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const edited = await api.call('PATCH', path, { category: 'new' }, { 'If-Match': tag });
+    expect(edited.body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    const next = (await api.call('GET', path)).headers.get('etag') ?? '';
+    vi.spyOn(catalog, 'beginDelete').mockImplementationOnce(async (...of) => {
+      const latest = await catalog.find(id);
+      if (latest !== null) await saveIf({ ...latest, title: 'of the host again' }, latest);
+      return beginDelete(...of);
+    });
+    const removed = await api.call('DELETE', path, undefined, { 'If-Match': next });
+    expect(removed.body).toMatchObject({ status: 412, code: 'REVISION_MISMATCH' });
+    expect(await catalog.find(id)).toMatchObject({ title: 'of the host again', category: 'nature' });
+  });
+
+  it('is refused where the host loses the asset right before it', async () => {
+    const { id } = await api.addMedia();
+    const { catalog } = api.deps;
+    const saveIf = catalog.saveIf;
+    vi.spyOn(catalog, 'saveIf').mockImplementationOnce(async (...of) => {
+      await catalog.markMissing([id], null);
+      return saveIf(...of);
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { body } = await api.call('PATCH', `/api/media/${id}`, { title: 'two' });
+    expect(body).toMatchObject({ status: 409, code: 'MEDIA_UNSETTLED' });
+    expect(await catalog.find(id)).toMatchObject({ status: 'missing', revision: 1 });
+  });
+
   it('is not lost when several come at once', async () => {
     const { id, publicId } = await api.addMedia();
     const edits = await Promise.all(

@@ -73,7 +73,7 @@ async function edit(
   throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
 
-/** Over the revision that was read, again when another edit came between, unless the client insists on one. */
+/** Over the record that was read, again when another change came between, unless the client insists on a state that is gone. */
 async function saveChanges(
   deps: EditDependencies,
   id: string,
@@ -91,7 +91,7 @@ async function saveChanges(
       deps.intents.accept({ record, committed: true }),
       isUnpushed(record) ? undefined : deps.catalog.noteMet(record),
     ]);
-    const outcome = await deps.catalog.saveIf(next, record.revision);
+    const outcome = await deps.catalog.saveIf(next, record);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
     // At random, so that a crowd spreads out.

@@ -26,6 +26,8 @@ export interface RemoveDependencies extends FindDependencies {
 const REMOVE_WITHIN_MS = 3_000;
 /** How long the tombstone may take to reach the disk before the host is asked all the same. */
 const BARRIER_WITHIN_MS = 1_500;
+/** Changes that may come between the look at what the client has seen and the tombstone. */
+const TRIES = 5;
 
 /** Deletes for good: tombstone, then the host, then the record. */
 export const removeMedia = (deps: RemoveDependencies) =>
@@ -37,17 +39,21 @@ export const removeMedia = (deps: RemoveDependencies) =>
     },
   });
 
-/** Puts the tombstone. With `If-Match` it lies on the revision that the client has seen, or nowhere. */
+/** Puts the tombstone. With `If-Match` it lies on a state that the client has seen, or nowhere. */
 async function bury(deps: RemoveDependencies, id: string, expected: ExpectedStates): Promise<MediaRecord> {
-  const record = await findMedia(deps, id);
-  if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
-  if (record.status !== 'deleting') refuseOtherState(expected, record);
   const bound = expected !== null && expected !== 'any';
-  const outcome = await deps.catalog.beginDelete(id, bound ? record.revision : 0);
-  if (outcome === 'conflict') throw new HoldfastError('REVISION_MISMATCH');
-  if (outcome !== 'deleting') throw new HoldfastError('MEDIA_NOT_FOUND');
-  await withinMs(BARRIER_WITHIN_MS, deps.barrier.confirm(), null).catch(() => null);
-  return record;
+  for (let left = TRIES; left > 0; left -= 1) {
+    const record = await findMedia(deps, id);
+    if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
+    if (record.status !== 'deleting') refuseOtherState(expected, record);
+    const outcome = await deps.catalog.beginDelete(id, bound ? record : undefined);
+    // What changed meanwhile may be what the client does not insist on.
+    if (outcome === 'conflict') continue;
+    if (outcome !== 'deleting') throw new HoldfastError('MEDIA_NOT_FOUND');
+    await withinMs(BARRIER_WITHIN_MS, deps.barrier.confirm(), null).catch(() => null);
+    return record;
+  }
+  throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
 }
 
 /** What the host does not confirm now, a job retries, and the sweep where even that cannot be added. */

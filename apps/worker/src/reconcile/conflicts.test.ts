@@ -15,7 +15,7 @@ afterAll(() => sandbox.close());
 /** An edit here, as PATCH makes it, that the host does not have yet. */
 async function editHere(rig: SyncRig, record: MediaRecord, title: string): Promise<MediaRecord> {
   const edited = { ...record, title, revision: record.revision + 1, updatedAt: new Date().toISOString() };
-  expect(await rig.catalog.saveIf(edited, record.revision)).toBe('updated');
+  expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
   return edited;
 }
 

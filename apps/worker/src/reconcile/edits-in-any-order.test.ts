@@ -51,7 +51,7 @@ async function openMedia(rig: SyncRig) {
       const record = await ours();
       const edit = { [field]: field === 'tags' ? [value] : value };
       const edited = { ...record, ...edit, revision: record.revision + 1 };
-      expect(await rig.catalog.saveIf(edited, record.revision)).toBe('updated');
+      expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
       expected.set(field, { ...expectedOf(field), here: value });
     },
     editThere: async (field: Field, value: string): Promise<void> => {

@@ -102,7 +102,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
       const editHere = async (): Promise<void> => {
         const record = await rig.find(asset);
         if (record === null) throw new Error('the record is gone');
-        await rig.catalog.saveIf({ ...record, title: 'edited', revision: 2 }, 1);
+        await rig.catalog.saveIf({ ...record, title: 'edited', revision: 2 }, record);
         await pushRecord(rig, record.id, AbortSignal.timeout(5_000));
       };
       let looks = 0;

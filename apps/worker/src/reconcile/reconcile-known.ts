@@ -73,8 +73,7 @@ function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
 }
 
 function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {
-  if (fresh.pushedRevision > stored.pushedRevision)
-    return { kind: 'save', record: fresh, expect: fresh.revision };
+  if (fresh.pushedRevision > stored.pushedRevision) return { kind: 'save', record: fresh, expect: stored };
   return isOpen(stored) || stored.status === 'missing'
     ? { kind: 'verify', record: stored.record }
     : { kind: 'unchanged' };
@@ -90,7 +89,7 @@ function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
 
 function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAsset): Action {
   const { record } = stored;
-  if (isUnpushed(record)) return push(asset, record);
+  if (isUnpushed(record)) return push(asset, stored);
   const host = foreignRecord(asset, rules.folder, record);
   if (isOfAnotherDeployment(asset, carried, record.id)) return followed(atOurRevision(host, record), stored);
   if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
@@ -99,7 +98,7 @@ function withoutOurMark({ sighting: { asset, carried }, stored, rules }: KnownAs
   return Object.keys(edits).length === 0
     ? rewrite(asset, record)
     : nextRevision(
-        record,
+        stored,
         { ...atItsPlace(asset, record), ...edits },
         fieldsWithoutMark(asset, record),
         rules,
@@ -120,21 +119,22 @@ function byRevision({ sighting: { asset }, stored, marks, rules }: KnownAsset, c
   if (host.revision < record.revision || (isUnpushed(record) && isNumberedTwice(host, record))) {
     const edits = editsOnHostOnly(asset, host, record, marks.takenIn.get(record.id) ?? null);
     return Object.keys(edits).length === 0
-      ? push(asset, record)
-      : nextRevision(record, { ...atItsPlace(asset, record), ...edits }, host, rules);
+      ? push(asset, stored)
+      : nextRevision(stored, { ...atItsPlace(asset, record), ...edits }, host, rules);
   }
   // The size alone cannot be told from a damaged file once the record has followed it.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
-  if (isEdited(host, record)) return nextRevision(record, host, host, rules);
+  if (isEdited(host, record)) return nextRevision(stored, host, host, rules);
   return isMarkAltered(carried.fields, record) ? rewrite(asset, record) : followed(host, stored);
 }
 
 /** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
-function push(asset: HostAsset, record: MediaRecord): Action {
+function push(asset: HostAsset, stored: StoredRecord): Action {
+  const { record } = stored;
   return isAtItsPlace(asset, record)
     ? { kind: 'push', record }
-    : { kind: 'save', record: atItsPlace(asset, record), expect: record.revision };
+    : { kind: 'save', record: atItsPlace(asset, record), expect: stored };
 }
 
 /** The mark first: with it the asset is known again, and its new place comes into the record when it is next seen. */
@@ -144,15 +144,16 @@ function rewrite(asset: HostAsset, record: MediaRecord): Action {
 
 /** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
 function nextRevision(
-  record: MediaRecord,
+  stored: StoredRecord,
   edits: Partial<MediaRecord>,
   host: Side,
   { nowMs }: ReconcileRules,
 ): Action {
+  const { record } = stored;
   const revision = record.revision + 1;
   return {
     kind: 'save',
-    expect: record.revision,
+    expect: stored,
     takenIn: { revision, base: editBase(host), over: host.revision },
     record: {
       ...record,
@@ -166,6 +167,6 @@ function nextRevision(
 /** The same revision with what the host tells about the asset. */
 function followed(host: MediaRecord, stored: StoredRecord): Action {
   const { record, content } = stored;
-  if (encodeContent(host) !== content) return { kind: 'save', record: host, expect: record.revision };
+  if (encodeContent(host) !== content) return { kind: 'save', record: host, expect: stored };
   return isOpen(stored) ? { kind: 'verify', record } : { kind: 'unchanged' };
 }

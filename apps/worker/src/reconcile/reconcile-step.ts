@@ -32,8 +32,8 @@ export type Action =
   | { kind: 'create'; record: MediaRecord }
   /** Sent straight to the host by a client, and welcome: gets the commit mark, then its record. */
   | { kind: 'adopt'; record: MediaRecord; carried: Carried }
-  /** Over exactly this revision, or where `expect` is null by the revisions alone; with edits that the host has. */
-  | { kind: 'save'; record: MediaRecord; expect: number | null; takenIn?: TakenIn }
+  /** Over exactly what was read, or where `expect` is null by the revisions alone; with edits that the host has. */
+  | { kind: 'save'; record: MediaRecord; expect: StoredRecord | null; takenIn?: TakenIn }
   /** Edited here, and the host does not have it yet. */
   | { kind: 'push'; record: MediaRecord }
   /** The host lost what we wrote there. */

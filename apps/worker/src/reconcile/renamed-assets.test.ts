@@ -61,7 +61,7 @@ const silent = ({ host }: Rig): MediaHost => ({
 
 async function edit(rig: Rig, record: MediaRecord, title: string): Promise<MediaRecord> {
   const edited = { ...record, title, revision: record.revision + 1 };
-  expect(await rig.catalog.saveIf(edited, record.revision)).toBe('updated');
+  expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
   return edited;
 }
 

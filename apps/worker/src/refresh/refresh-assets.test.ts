@@ -17,7 +17,7 @@ afterAll(() => sandbox.close());
 /** An edit here, as PATCH leaves it once the host has it. */
 async function editHere(rig: RefreshRig, record: MediaRecord, title: string): Promise<MediaRecord> {
   const edited = { ...record, title, revision: record.revision + 1 };
-  await rig.catalog.saveIf(edited, record.revision);
+  await rig.catalog.saveIf(edited, record);
   await rig.host.annotate(
     edited,
     writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(edited) }),

@@ -58,7 +58,7 @@ it('undoes no edit made here, though it tells late what it took in before the ne
   await rig.catalog.noteTakenIn([{ id, ...first }]);
 
   const edited = { ...record, title: 'First', revision: record.revision + 1 };
-  expect(await rig.catalog.saveIf(edited, record.revision)).toBe('updated');
+  expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
   await pushRecord(rig, id, AbortSignal.timeout(5_000));
   expect(await rig.catalog.find(id)).toMatchObject({ title: 'First' });
   expect((await rig.host.find(asset))?.context).toMatchObject({ title: 'First' });

@@ -1,7 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -59,11 +58,13 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     const asset = await rig.upload();
     await rig.sync();
     const error = { code: 'DURABILITY_TOO_LOW', message: 'x' };
-    const failing = { ...(await rig.catalog.find(rig.recordOf(asset).id)), title: 'edited', revision: 2 };
-    await rig.catalog.saveIf(failing as MediaRecord, 1);
-    await rig.catalog.notePushed(failing.id ?? '', 1);
-    await rig.catalog.noteFailure({ id: failing.id ?? '', revision: 2, attempts: 3, final: true, error });
-    await pushRecord(rig, failing.id ?? '', AbortSignal.timeout(5_000));
+    const record = await rig.find(asset);
+    if (record === null) throw new Error('the asset was not adopted');
+    const failing = { ...record, title: 'edited', revision: 2 };
+    await rig.catalog.saveIf(failing, record);
+    await rig.catalog.notePushed(failing.id, 1);
+    await rig.catalog.noteFailure({ id: failing.id, revision: 2, attempts: 3, final: true, error });
+    await pushRecord(rig, failing.id, AbortSignal.timeout(5_000));
     expect((await rig.find(asset))?.status).toBe('failed');
     expect(await rig.sync()).toMatchObject({ unchanged: 1, errors: 0 });
     expect(await rig.find(asset)).toMatchObject({ status: 'verified', title: 'edited', lastError: null });

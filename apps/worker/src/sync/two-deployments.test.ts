@@ -36,7 +36,7 @@ it('an edit of a media of another deployment leaves the other what its record is
   const found = await rig.find(asset);
   if (found === null) throw new Error('the asset was not adopted');
 
-  await rig.catalog.saveIf({ ...found, title: 'edited', revision: found.revision + 1 }, found.revision);
+  await rig.catalog.saveIf({ ...found, title: 'edited', revision: found.revision + 1 }, found);
   expect((await pushRecord(rig, found.id, AbortSignal.timeout(5_000))).outcome).toBe('pushed');
   const theirs = async () => {
     const now = await rig.host.find(asset);

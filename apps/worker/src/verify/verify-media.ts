@@ -9,7 +9,7 @@ import type { JobHandler } from '../job-run/job-handler.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { MarkVerified } from './mark-verified.js';
-import type { ReadBack } from './read-back.js';
+import type { ReadBack, ReadBackRecord } from './read-back.js';
 
 export interface VerifyDependencies {
   catalog: Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
@@ -63,9 +63,10 @@ async function proveSaved(
   const { readBack, barrier, serverJudged } = deps;
   for (let left = PROOF_TRIES; left > 0; left -= 1) {
     const haveLasted = watchConnections(readBack, barrier);
-    const verdict = judgeRecord(record, await readBack.read(record.id));
+    const found = await readBack.read(record.id);
+    const verdict = judgeRecord(record, found);
     if (verdict === 'superseded') return verdict;
-    if (verdict !== 'same') return mend(record, verdict, deps);
+    if (verdict !== 'same') return mend(record, found, verdict, deps);
     failpoint('verify.read-back');
     await untilAborted(serverJudged(), signal);
     const level = await untilAborted(barrier.confirm(), signal);
@@ -80,6 +81,7 @@ async function proveSaved(
 /** Saves again what was not there as it should be. The attempt fails all the same: the next one must find it. */
 async function mend(
   record: MediaRecord,
+  { stored }: ReadBackRecord,
   verdict: Exclude<Verdict, 'same' | 'superseded'>,
   { catalog }: VerifyDependencies,
 ): Promise<'superseded'> {
@@ -87,8 +89,8 @@ async function mend(
   else {
     const outcome = await catalog.save(record);
     if (outcome === 'tombstoned' || outcome === 'stale') return 'superseded';
-    // One revision has one content, so what is there under ours was damaged.
-    if (outcome === 'differs') await catalog.saveIf(record, record.revision);
+    // One revision has one content, so what was read back under ours was damaged.
+    if (outcome === 'differs' && stored !== null) await catalog.saveIf(record, stored);
   }
   throw new HoldfastError('RECORD_DIFFERS', `the record read back was ${verdict}; it was saved again`);
 }

@@ -50,7 +50,7 @@ it('never calls verified what was not read back, though the revision is the same
   let change: () => Promise<unknown> = () => Promise.resolve();
   const page = await openPage(() => change());
   const { catalog, foreign, other } = page;
-  change = () => catalog.saveIf({ ...foreign, title: 'followed the host' }, foreign.revision);
+  change = () => catalog.saveIf({ ...foreign, title: 'followed the host' }, foreign);
   expect(await page.verify()).toBe(0);
   expect(await catalog.find(foreign.id)).toMatchObject({ status: 'saving', title: 'followed the host' });
   expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
@@ -93,7 +93,7 @@ it('mends an index entry that is not there, and verifies then', async () => {
 it('counts what is not there, and what is damaged', async () => {
   const { verify, catalog, redis, foreign, other } = await openPage(() => Promise.resolve());
   await redis.del('{holdfast}:m:cld-abc');
-  await catalog.saveIf({ ...other, title: 'damaged' }, other.revision);
+  await catalog.saveIf({ ...other, title: 'damaged' }, other);
   expect(await verify()).toBe(2);
   expect(await catalog.find(other.id)).toMatchObject({ status: 'saving' });
   expect(await catalog.find(foreign.id)).toBeNull();

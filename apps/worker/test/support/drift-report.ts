@@ -18,6 +18,6 @@ export async function editHere(rig: SyncRig, asset: HostAsset): Promise<MediaRec
   const record = await rig.find(asset);
   if (record === null) throw new Error('the asset was not adopted');
   const edited = { ...record, title: 'Edited here', revision: 2, updatedAt: new Date().toISOString() };
-  expect(await rig.catalog.saveIf(edited, 1)).toBe('updated');
+  expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
   return edited;
 }

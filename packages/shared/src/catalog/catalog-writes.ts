@@ -25,8 +25,8 @@ import {
 
 /**
  * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
- * other content is there (nothing written); conflict: not the revision that was expected; absent: nothing there although
- * a revision was expected; tombstoned: deleted here, and stays so.
+ * other content is there (nothing written); conflict: not what was expected; absent: nothing there although
+ * something was expected; tombstoned: deleted here, and stays so.
  */
 export type SaveOutcome =
   'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
@@ -36,9 +36,15 @@ export interface SaveEntry {
   record: MediaRecord;
   /** What `encodeContent` gives for it, where the caller has that already. */
   content?: string;
-  /** By default the revisions decide. 'absent': only when nothing is there. A number: only over that revision. */
-  expect?: 'absent' | number;
+  /** By default the revisions decide. */
+  expect?: Expected;
 }
+
+/**
+ * absent: only when nothing is there. A record that was read: only over exactly that, and not where it is missing. Its
+ * revision alone would not do: the name and the address of an asset change without a new one.
+ */
+export type Expected = 'absent' | MediaRecord | StoredRecord;
 
 /** A record that was proven in one revision; any other revision that is there by now is left as it is. */
 export interface VerifiedEntry {
@@ -83,7 +89,7 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   return {
     save: async (record: MediaRecord): Promise<SaveOutcome> =>
       (await saveAll([{ record }], null))[0] ?? 'absent',
-    saveIf: async (record: MediaRecord, expect: 'absent' | number): Promise<SaveOutcome> =>
+    saveIf: async (record: MediaRecord, expect: Expected): Promise<SaveOutcome> =>
       (await saveAll([{ record, expect }], null))[0] ?? 'absent',
     /** Saves up to a page of records in one step; outcomes in the order of the entries. */
     saveMany: async (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> => {
@@ -131,12 +137,13 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
     notePushed: async (id: string, revision: number): Promise<void> => {
       await run(pushedScript, [id, revision]);
     },
-    /** gone: deleted earlier and confirmed; conflict: not the revision expected (0 = any). */
+    /** gone: deleted earlier and confirmed; conflict: not exactly the record that was read, where one is given. */
     beginDelete: async (
       id: string,
-      expectedRevision = 0,
+      read?: MediaRecord,
     ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
-      (await run(beginDeleteScript, [id, expectedRevision])) as 'deleting' | 'gone' | 'absent' | 'conflict',
+      (await run(beginDeleteScript, [id, read === undefined ? '' : encodeContent(read)])) as
+        'deleting' | 'gone' | 'absent' | 'conflict',
     /**
      * The record goes, its tombstone stays, and is put again where Redis lost it. `assetId`, under which its asset
      * could be found anew, stays deleted too. kept: the record has come back since, and is not deleting.
@@ -153,10 +160,14 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
 function saveArguments({ record, expect, content }: SaveEntry): (string | number)[] {
   return [
     record.id,
-    expect === undefined ? '' : expect === 'absent' ? '0' : expect,
+    expect === undefined ? '' : expect === 'absent' ? '0' : contentOf(expect),
     record.pushedRevision,
     content ?? encodeContent(record),
   ];
+}
+
+function contentOf(read: MediaRecord | StoredRecord): string {
+  return 'content' in read ? read.content : encodeContent(read);
 }
 
 /** Entries that may be created as a page: different records that nobody should have yet, with nothing to push. */

@@ -47,13 +47,23 @@ describe('save', () => {
     expect((await catalog.find(record.id))?.title).toBe('newer');
   });
 
-  it('refuses other content under the same revision unless the caller has read that revision', async () => {
+  it('refuses other content under the same revision unless the caller has read what is there', async () => {
     const record = aRecord();
     await catalog.save(record);
     const edited = { ...record, title: 'edited on the host' };
     expect(await catalog.save(edited)).toBe('differs');
-    expect(await catalog.saveIf(edited, 1)).toBe('updated');
-    expect(await catalog.saveIf({ ...edited, revision: 3 }, 2)).toBe('conflict');
+    expect(await catalog.saveIf(edited, record)).toBe('updated');
+    expect(await catalog.saveIf({ ...record, revision: 2 }, record)).toBe('conflict');
+    expect(await catalog.saveIf({ ...edited, revision: 3 }, { ...edited, revision: 2 })).toBe('conflict');
+  });
+
+  it('refuses what was decided before the host lost the asset', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.markMissing([record.id], null);
+    expect(await catalog.saveIf({ ...record, title: 'edited', revision: 2 }, record)).toBe('conflict');
+    expect((await catalog.find(record.id))?.status).toBe('missing');
   });
 
   it('moves a record between its indexes when it changes', async () => {
@@ -89,10 +99,10 @@ describe('delete', () => {
     expect(await redis.client.keys('{holdfast}:i:*')).toEqual([]);
   });
 
-  it('refuses when the record is not at the expected revision', async () => {
+  it('refuses when the record is not the one that was read', async () => {
     const record = aRecord();
     await catalog.save(record);
-    expect(await catalog.beginDelete(record.id, 2)).toBe('conflict');
+    expect(await catalog.beginDelete(record.id, { ...record, title: 'before' })).toBe('conflict');
     expect((await catalog.find(record.id))?.status).toBe('saving');
   });
 });

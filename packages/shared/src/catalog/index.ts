@@ -2,6 +2,7 @@ export { createCatalog, type Catalog } from './catalog.js';
 export { catalogBirth } from './catalog-birth.js';
 export { catalogReads, type CatalogCounts } from './catalog-reads.js';
 export type {
+  Expected,
   FailedAttempt,
   SaveEntry,
   SaveOutcome,

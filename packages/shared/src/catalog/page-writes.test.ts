@@ -155,7 +155,7 @@ describe('a proven record', () => {
     const [one = aRecord(), two = aRecord(), three = aRecord(), four = aRecord()] = all;
     await catalog.save({ ...one, title: 'edited', revision: 2 });
     // A foreign record follows the host without a new revision.
-    await catalog.saveIf({ ...two, title: 'followed' }, two.revision);
+    await catalog.saveIf({ ...two, title: 'followed' }, two);
     await catalog.beginDelete(three.id);
     await redis.client.del(`{holdfast}:m:${four.id}`);
     const before = await wholeOf(redis);

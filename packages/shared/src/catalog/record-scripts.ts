@@ -95,7 +95,7 @@ note_pushed(id, measured, current)
 return 'noted'
 `);
 
-/** ARGV: id, expected revision (0 = any). The tombstone comes first and stays; the record waits as deleting. */
+/** ARGV: id, content text ('' = any). Only over that text, if any. The tombstone comes first and stays; the record waits as deleting. */
 export const beginDeleteScript = defineScript(`${recordPrelude}
 local id = ARGV[1]
 local measured, content = read(id)
@@ -104,9 +104,8 @@ if not measured then
   return 'absent'
 end
 local c = indexed(content)
-local expected = tonumber(ARGV[2])
 if measured[STATUS] == 'x' then return 'deleting' end
-if expected ~= 0 and c[REV] ~= expected then return 'conflict' end
+if ARGV[2] ~= '' and content ~= ARGV[2] then return 'conflict' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)
 ${setDeleting}
 note_change()

@@ -3,7 +3,7 @@ import { entryWritesPrelude } from './index-prelude.js';
 /** Lua of the scripts that save a record, as far as its revision allows it. */
 export const savePrelude = /* lua */ `${entryWritesPrelude}
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent,
--- N = only over revision N (the caller has read it). Answers what happened in one word.
+-- a content text = only over that (the caller has read it), and not where the host has lost the asset since. Answers what happened in one word.
 local function save(id, expect, pushed, content)
   if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   local measured, old = read(id)
@@ -22,7 +22,8 @@ local function save(id, expect, pushed, content)
   end
   local before = indexed(old)
   if measured[STATUS] == 'x' then return 'tombstoned' end
-  if expect ~= '' and tonumber(expect) ~= before[REV] then return 'conflict' end
+  -- What was decided before the host lost the asset would have it verified again.
+  if expect ~= '' and (expect ~= old or measured[STATUS] == 'm') then return 'conflict' end
   if fresh[REV] < before[REV] then return 'stale' end
   if old == content then
     if set_pushed(measured, pushed, fresh[REV]) then

@@ -61,7 +61,7 @@ async function stored(over: Partial<MediaRecord> = {}): Promise<MediaRecord> {
 
 async function editHere(record: MediaRecord, over: Partial<MediaRecord>): Promise<MediaRecord> {
   const next = { ...record, ...over, revision: record.revision + 1 };
-  expect(await catalog.saveIf(next, record.revision)).toBe('updated');
+  expect(await catalog.saveIf(next, record)).toBe('updated');
   return next;
 }
 
@@ -229,7 +229,7 @@ it('keeps the claim of the upload on the asset', async () => {
     writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record), claim }),
     signal(),
   );
-  await catalog.saveIf({ ...record, title: 'second', revision: 2 }, 1);
+  await catalog.saveIf({ ...record, title: 'second', revision: 2 }, record);
   expect(await pushRecord({ catalog, host }, record.id, signal())).toMatchObject({ outcome: 'pushed' });
   const asset = await host.find(record, signal());
   expect(asset === null ? null : readHostMetadata(asset)).toMatchObject({

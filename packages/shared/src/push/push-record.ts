@@ -110,7 +110,7 @@ async function takeIn(
   const { id } = record;
   const revision = record.revision + 1;
   const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
-  if ((await catalog.saveIf(next, record.revision)) !== 'updated') return null;
+  if ((await catalog.saveIf(next, record)) !== 'updated') return null;
   await catalog.noteTakenIn([{ id, revision, base: editBase(there), over: there.revision }]);
   return next;
 }
