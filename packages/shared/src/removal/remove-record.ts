@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/index.js';
 import { HoldfastError, isHoldfastError } from '../errors/index.js';
 import { abortReason, isAborted } from '../lifecycle/index.js';
-import { idOfFoundAsset, readHostMetadata } from '../media/index.js';
+import { idOfFoundAsset, isOwnId, readHostMetadata } from '../media/index.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 import { finishRemoval } from './finish-removal.js';
@@ -14,6 +14,9 @@ export interface RemovalDependencies {
   deletionNotes: DeletionNotes;
 }
 
+/** An asset may be renamed between the look at where it is and the removal. */
+const TRIES = 3;
+
 /** A media that has its tombstone. */
 export interface Deleted extends AssetRef {
   id: string;
@@ -25,8 +28,8 @@ export interface Deleted extends AssetRef {
  * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
  * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the host could not say
  * where it is. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
- * it. No sync removes what others put there: such a media stays `deleting` until the host has denied its asset id. Rejects when
- * the host or the catalog cannot be reached, and when the host contradicts itself; may be repeated.
+ * it where it carries our mark. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
+ * be repeated.
  */
 export async function removeRecord(
   { catalog, host, deletionNotes }: RemovalDependencies,
@@ -34,18 +37,20 @@ export async function removeRecord(
   signal: AbortSignal,
 ): Promise<'removed' | 'elsewhere'> {
   const { id, assetId } = deleted;
-  const place = await placeOnHost(host, deleted, signal);
+  let ref = await placeOnHost(host, deleted, signal);
   const note = await settled(deletionNotes.add(id, signal));
   // An asset that is gone needs no note to stay so: the note is tried again after it.
-  const isRemoved = typeof place === 'object' && (await host.remove(place, signal)) === 'removed';
+  let isRemoved = false;
+  for (let left = TRIES; left > 0 && ref !== null && !isRemoved; left -= 1) {
+    isRemoved = (await host.remove(ref, signal)) === 'removed';
+    if (!isRemoved) ref = await placeOnHost(host, deleted, signal);
+  }
   if (!note.done) throw note.error;
-  if (typeof place === 'object' && !isRemoved)
+  if (ref !== null && !isRemoved)
     throw new HoldfastError(
       'HOST_REJECTED',
       'the media host showed the asset, and denied it when it was to be removed',
     );
-  if (place === 'unknown' && assetId !== null && idOfFoundAsset(assetId) === id)
-    throw new HoldfastError('HOST_RATE_LIMITED', 'the media host has not said yet where the asset is');
   if (!isRemoved && assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
   // Also of an asset that is gone: a sync may have seen it before, renamed or without its mark, and take it for one of others.
   await finishRemoval(catalog, id, assetId);
@@ -61,14 +66,12 @@ function settled(work: Promise<void>): Promise<Settled> {
   );
 }
 
-/** Where an asset is. gone: the host denies its asset id too. unknown: it was not asked by that, or did not answer. */
-type Place = AssetRef | 'gone' | 'unknown';
-
+/** Where the asset is that was deleted; null where the host does not say. */
 async function placeOnHost(
   host: RemovalDependencies['host'],
   deleted: Deleted,
   signal: AbortSignal,
-): Promise<Place> {
+): Promise<AssetRef | null> {
   const { assetId, publicId, resourceType } = deleted;
   const ref = { publicId, resourceType };
   try {
@@ -79,23 +82,29 @@ async function placeOnHost(
     if (isHoldfastError(error, 'ASSET_UNREADABLE')) return ref;
     throw error;
   }
-  return assetId === null ? 'unknown' : renamedTo(host, assetId, signal);
+  return assetId === null ? null : renamedTo(host, deleted.id, assetId, signal);
 }
 
-/** Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find it as well. */
+/**
+ * Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find it as well. An asset
+ * that others put there they do not remove, so that is asked for until the host answers.
+ */
 async function renamedTo(
   host: RemovalDependencies['host'],
+  id: string,
   assetId: string,
   signal: AbortSignal,
-): Promise<Place> {
+): Promise<AssetRef | null> {
+  const foundBySyncs = isOwnId(id);
   const budget = host.budget();
-  if (budget !== null && budget.remaining < budget.limit / 2) return 'unknown';
+  if (foundBySyncs && budget !== null && budget.remaining < budget.limit / 2) return null;
   try {
     const [asset] = await host.confirm([assetId], signal);
-    return asset === undefined ? 'gone' : { publicId: asset.publicId, resourceType: asset.resourceType };
-  } catch {
+    return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
+  } catch (error) {
     if (isAborted(signal)) throw abortReason(signal);
-    return 'unknown';
+    if (!foundBySyncs) throw error;
+    return null;
   }
 }
 
