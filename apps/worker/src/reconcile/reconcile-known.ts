@@ -74,6 +74,11 @@ function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
 
 function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {
   if (fresh.pushedRevision > stored.pushedRevision) return { kind: 'save', record: fresh, expect: stored };
+  return provenAnew(stored);
+}
+
+/** What the catalog has already: to be verified where nobody has, or where it was missing. */
+function provenAnew(stored: StoredRecord): Action {
   return isOpen(stored) || stored.status === 'missing'
     ? { kind: 'verify', record: stored.record }
     : { kind: 'unchanged' };
@@ -166,7 +171,6 @@ function nextRevision(
 
 /** The same revision with what the host tells about the asset. */
 function followed(host: MediaRecord, stored: StoredRecord): Action {
-  const { record, content } = stored;
-  if (encodeContent(host) !== content) return { kind: 'save', record: host, expect: stored };
-  return isOpen(stored) ? { kind: 'verify', record } : { kind: 'unchanged' };
+  if (encodeContent(host) !== stored.content) return { kind: 'save', record: host, expect: stored };
+  return provenAnew(stored);
 }

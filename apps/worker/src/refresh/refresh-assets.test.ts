@@ -76,6 +76,22 @@ describe('a notification', () => {
     expect(await rig.find(asset)).toMatchObject({ status: 'verified', assetId: back.assetId });
   });
 
+  it.each(['sync', 'webhook'] as const)(
+    'or a sync brings back the record of a foreign asset that first came in with a %s',
+    async (source) => {
+      const rig = await openRefreshRig(sandbox);
+      const asset = await rig.foreign('cats/tom');
+      const ways = [() => rig.sync(), () => rig.refresh('uploaded', asset)];
+      if (source === 'webhook') await rig.refresh('uploaded', asset);
+      else await rig.sync();
+      for (const bringBack of ways) {
+        await rig.catalog.markMissing([rig.recordOf(asset).id], null);
+        await bringBack();
+        expect(await rig.find(asset)).toMatchObject({ status: 'verified', source });
+      }
+    },
+  );
+
   it('of a deletion says nothing about another asset that has taken the name', async () => {
     const rig = await openRefreshRig(sandbox);
     const old = await rig.foreign('cats/tom');
