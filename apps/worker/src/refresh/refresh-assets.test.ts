@@ -131,6 +131,66 @@ describe('a notification', () => {
     expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
   });
 
+  it.each(['uploaded', 'deleted'] as const)(
+    'that was overtaken by one of a deletion does not leave the record as it was: %s first',
+    async (first) => {
+      const rig = await openRefreshRig(sandbox);
+      const asset = await rig.foreign('cats/tom');
+      if (first === 'deleted') {
+        // Known and missing: about to be restored.
+        await rig.sync();
+        await rig.catalog.markMissing([rig.recordOf(asset).id], null);
+      }
+      let looks = 0;
+      const find: typeof rig.host.find = async (...of) => {
+        const found = await rig.host.find(...of);
+        looks += 1;
+        if (looks === 1) {
+          await rig.cloud.assets.remove(asset.assetId);
+          await rig.refresh('deleted', asset);
+        }
+        return found;
+      };
+      await rig.refreshWith({ host: { ...rig.host, find } }, 'uploaded', asset);
+      expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
+    },
+  );
+
+  it.each(['bring it in', 'restore it'])(
+    'of a deletion comes again where a run that is under way may %s',
+    async (what) => {
+      const rig = await openRefreshRig(sandbox);
+      const asset = await rig.foreign('cats/tom');
+      if (what === 'restore it') {
+        await rig.sync();
+        await rig.catalog.markMissing([rig.recordOf(asset).id], null);
+      }
+      let stale: HostAsset | null = null;
+      const told: unknown[] = [];
+      const goes = async (found: HostAsset | null): Promise<void> => {
+        if (found === null || stale !== null) return;
+        stale = found;
+        await rig.cloud.assets.remove(asset.assetId);
+        told.push(await rig.refresh('deleted', asset).catch((error: unknown) => error));
+      };
+      const list: typeof rig.host.list = async (...of) => {
+        const page = await rig.host.list(...of);
+        if (what === 'bring it in') await goes(page.assets[0] ?? null);
+        return page;
+      };
+      const find: typeof rig.host.find = async (...of) => {
+        const found = await rig.host.find(...of);
+        await goes(found);
+        return found;
+      };
+      await rig.worker({ host: { ...rig.host, list, find } })({ mode: 'full' });
+      expect(told).toEqual([expect.any(HandBack)]);
+      expect(await rig.find(asset)).toMatchObject({ status: 'verified' });
+      await rig.refresh('deleted', asset);
+      expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
+    },
+  );
+
   it('of a rename keeps the record under its id', async () => {
     const rig = await openRefreshRig(sandbox);
     const foreign = await rig.foreign('cats/tom');
@@ -180,7 +240,9 @@ describe('a notification', () => {
     await rig.sync();
     await rig.cloud.assets.edit(own.assetId, { context: { ...own.context, title: 'After' } });
     const noteTakenIn = (): Promise<void> => Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'));
-    await expect(rig.refreshOver({ ...rig.catalog, noteTakenIn }, 'changed', own)).rejects.toMatchObject({
+    await expect(
+      rig.refreshWith({ catalog: { ...rig.catalog, noteTakenIn } }, 'changed', own),
+    ).rejects.toMatchObject({
       code: 'CATALOG_UNAVAILABLE',
     });
     expect(await rig.find(own)).toMatchObject({ title: 'After', revision: 2, status: 'saving' });

@@ -4,8 +4,8 @@ import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext } from '../job-run/job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
-/** A record that is just being saved is waited for, but not for ever: a full sync comes anyway. */
-const WAIT_MS = 60_000;
+/** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
+export const WAIT_MS = 60_000;
 const AGAIN_MS = 2_000;
 
 /** The host says that it deleted these, and has confirmed that they are gone: missing, or finally deleted where that was asked for here. */

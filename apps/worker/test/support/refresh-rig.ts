@@ -5,16 +5,25 @@ import { silentLogger } from '@holdfast/shared/logging';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import { createRefreshAssets } from '../../src/refresh/refresh-assets.js';
-import { syncDependencies } from '../../src/sync-run/sync-dependencies.js';
+import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
 import { openSyncRig, type SyncRig, type SyncRigOptions } from './sync-rig.js';
 
 type Change = RefreshPayload['change'];
 
+/** What another worker may have of its own. */
+type Others = Partial<SyncOptions & { catalog: Catalog }>;
+
+interface Circumstances {
+  attempt?: number;
+  receivedAt?: number;
+  over?: Others;
+}
+
 export interface RefreshRig extends SyncRig {
   cloud: CloudinaryEmulator;
   refresh(change: Change, ...assets: HostAsset[]): Promise<void>;
-  /** By a worker with this catalog. */
-  refreshOver(catalog: Catalog, change: Change, ...assets: HostAsset[]): Promise<void>;
+  /** The same by a worker that differs in something. */
+  refreshWith(over: Others, change: Change, ...assets: HostAsset[]): Promise<void>;
   /** The last attempt, so many milliseconds after the notification came. */
   lastAttempt(asset: HostAsset, afterMs: number): Promise<void>;
 }
@@ -26,15 +35,12 @@ export async function openRefreshRig(
 ): Promise<RefreshRig> {
   const rig = await openSyncRig(sandbox, 'cloudinary', options);
   if (rig.emulator === undefined) throw new Error('no emulator');
-  const handler = createRefreshAssets(syncDependencies(rig.parts));
   const run = (
     change: Change,
     assets: HostAsset[],
-    attempt: number,
-    receivedAt: number,
-    refresh = handler,
+    { attempt = 1, receivedAt = Date.now(), over = {} }: Circumstances,
   ): Promise<void> =>
-    refresh(
+    createRefreshAssets({ ...syncDependencies({ ...rig.parts, ...over }), ...ownCatalog(over) })(
       refreshJob.parse({
         notification: 'n',
         part: 0,
@@ -52,10 +58,13 @@ export async function openRefreshRig(
   return {
     ...rig,
     cloud: rig.emulator,
-    refresh: (change, ...assets) => run(change, assets, 1, Date.now()),
-    refreshOver: (catalog, change, ...assets) =>
-      run(change, assets, 1, Date.now(), createRefreshAssets({ ...syncDependencies(rig.parts), catalog })),
+    refresh: (change, ...assets) => run(change, assets, {}),
+    refreshWith: (over, change, ...assets) => run(change, assets, { over }),
     lastAttempt: (asset, afterMs) =>
-      run('uploaded', [asset], rig.settings.jobs.attempts, Date.now() - afterMs),
+      run('uploaded', [asset], { attempt: rig.settings.jobs.attempts, receivedAt: Date.now() - afterMs }),
   };
+}
+
+function ownCatalog({ catalog }: Others): { catalog?: Catalog } {
+  return catalog === undefined ? {} : { catalog };
 }
