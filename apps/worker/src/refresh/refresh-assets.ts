@@ -8,12 +8,14 @@ import type { StepSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../reconcile/apply-steps.js';
 import { readPageFacts } from '../reconcile/page-facts.js';
 import { reconcileAsset } from '../reconcile/reconcile-asset.js';
+import { saysTheSame } from '../reconcile/reconcile-known.js';
 import { reconcileRules } from '../reconcile/reconcile-rules.js';
-import { isCovered, type Action } from '../reconcile/reconcile-step.js';
-import { sightingOf } from '../reconcile/sighting.js';
+import { isCovered, type Action, type Step } from '../reconcile/reconcile-step.js';
+import { sightingOf, type Sighting } from '../reconcile/sighting.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
 import { oneOffSession } from './one-off-session.js';
-import { settleGone, WAIT_MS } from './settle-gone.js';
+import { AGAIN_MS, settleGone, WAIT_MS } from './settle-gone.js';
+import { whereaboutsOf } from './unfound-assets.js';
 import { untilRefilled, WAIT_FOR_HOST_MS } from './until-refilled.js';
 
 const ROUNDS = 3;
@@ -43,21 +45,37 @@ export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh
 
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
   const session = oneOffSession(deps, context);
-  const news = await withoutKnown(payload, deps);
-  const unfound: NamedAsset[] = [];
-  let open = await look(news, unfound, deps, context.signal);
-  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1) {
-    const written = await bringInStep(session, open);
-    open = await look(written, unfound, deps, context.signal);
+  const seen: Seen = { unfound: [], busy: false };
+  await keepInStep(session, await withoutKnown(payload, deps), seen);
+  let gone: readonly NamedAsset[] = payload.assets;
+  if (payload.change !== 'deleted') {
+    // Gone, though nobody said so yet, or it was said before there was a record; or renamed, and seen under the old name.
+    const whereabouts = await whereaboutsOf(seen.unfound, deps, context.signal);
+    await keepInStep(session, whereabouts.moved, seen);
+    ({ gone } = whereabouts);
   }
   const { created, updated, removed, errors } = session.running.run;
   context.log.debug('refresh.looked', { change: payload.change, created, updated, removed, errors });
   if (errors > 0)
     throw new HoldfastError('HOST_REJECTED', `${String(errors)} asset(s) could not be brought in step`);
-  if (payload.change === 'deleted') await settleDeleted(payload.assets, payload, deps, context);
-  // Gone, though nobody said so yet, or it was said before there was a record. A renamed one is there by its id.
-  else if (unfound.length > 0)
-    await settleDeleted(await deniedById(unfound, deps, context.signal), payload, deps, context);
+  await settleDeleted(gone, payload, deps, context);
+  if (seen.busy && deps.now() - payload.receivedAt < WAIT_MS)
+    throw new HandBack('the record of an asset that changed is being verified', AGAIN_MS);
+}
+
+/** What came up while assets were looked at. */
+interface Seen {
+  /** The host does not have them under their names. */
+  unfound: NamedAsset[];
+  /** An asset is not what its record says, and the jobs of an edit or an upload have the say over that. */
+  busy: boolean;
+}
+
+async function keepInStep(session: StepSession, assets: readonly NamedAsset[], seen: Seen): Promise<void> {
+  const { deps, signal } = session;
+  let open = await look(assets, seen, deps, signal);
+  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1)
+    open = await look(await bringInStep(session, open, seen), seen, deps, signal);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -75,46 +93,39 @@ async function withoutKnown(
   });
 }
 
-/** Adds to `unfound` those that the host does not have under their names. */
 async function look(
   assets: readonly NamedAsset[],
-  unfound: NamedAsset[],
+  seen: Seen,
   { host }: SyncDependencies,
   signal: AbortSignal,
 ): Promise<HostAsset[]> {
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
     host.find({ publicId, resourceType }, signal),
   );
-  unfound.push(...assets.filter((_, index) => found[index] === null));
+  seen.unfound.push(...assets.filter((_, index) => found[index] === null));
   return found.filter((asset) => asset !== null);
 }
 
-/** Those of these with a record that stands for an asset which the host does not have under its id either. */
-async function deniedById(
-  assets: readonly NamedAsset[],
-  { catalog, host, settings }: SyncDependencies,
-  signal: AbortSignal,
-): Promise<NamedAsset[]> {
-  const known = await knownRecords(assets, catalog, settings.host.folder);
-  const doubtful = assets.filter((asset, index) => {
-    const record = known[index]?.record;
-    return record !== undefined && record.publicId === asset.publicId;
-  });
-  const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
-  if (ids.length === 0) return [];
-  const there = new Set((await host.confirm(ids, signal)).map(({ assetId }) => assetId));
-  return doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId));
-}
-
 /** Answers the assets about which something was written. */
-async function bringInStep(session: StepSession, assets: readonly HostAsset[]): Promise<HostAsset[]> {
+async function bringInStep(
+  session: StepSession,
+  assets: readonly HostAsset[],
+  seen: Seen,
+): Promise<HostAsset[]> {
   const { deps } = session;
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder, 'webhook'));
   const { records, marks } = await readPageFacts(sightings, deps);
   const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   await applySteps(session, steps);
+  if (steps.some((step, index) => isInHand(step, sightings[index]))) seen.busy = true;
   return steps.filter(({ action, restore }) => restore || writes.has(action.kind)).map(({ asset }) => asset);
+}
+
+function isInHand({ action, stored }: Step, sighting: Sighting | undefined): boolean {
+  if (action.kind !== 'left' || action.why !== 'in hand' || stored === null || sighting === undefined)
+    return false;
+  return !saysTheSame(sighting, stored);
 }
 
 /**

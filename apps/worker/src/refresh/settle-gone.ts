@@ -6,7 +6,7 @@ import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 /** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
 export const WAIT_MS = 60_000;
-const AGAIN_MS = 2_000;
+export const AGAIN_MS = 2_000;
 
 /** The host says that it deleted these, and has confirmed that they are gone: missing, or finally deleted where that was asked for here. */
 export async function settleGone(

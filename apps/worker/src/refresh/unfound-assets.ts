@@ -1,0 +1,26 @@
+import type { HostAsset } from '@holdfast/shared/media-host';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { knownRecords, type NamedAsset } from './known-records.js';
+
+/** What became of assets that the host does not have under their names. */
+export interface Whereabouts {
+  /** There by their ids, under other names. */
+  moved: HostAsset[];
+  /** Denied by their ids too. */
+  gone: NamedAsset[];
+}
+
+/** Asks for those that our records still have under these names, a metered call where there are any. */
+export async function whereaboutsOf(
+  unfound: readonly NamedAsset[],
+  { catalog, host, settings }: Pick<SyncDependencies, 'catalog' | 'host' | 'settings'>,
+  signal: AbortSignal,
+): Promise<Whereabouts> {
+  const known = await knownRecords(unfound, catalog, settings.host.folder);
+  const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
+  const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
+  if (ids.length === 0) return { moved: [], gone: [] };
+  const moved = await host.confirm(ids, signal);
+  const there = new Set(moved.map(({ assetId }) => assetId));
+  return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
+}
