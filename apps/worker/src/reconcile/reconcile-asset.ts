@@ -25,8 +25,9 @@ export function reconcileAsset(
   const action = withRecord({ sighting, stored, isSame, marks, rules });
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
   const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
-  // Records of foreign assets follow the host without a question: the next run mends what a lagging index told.
-  const follows = action.kind === 'save' && carried === null;
+  // Records of foreign assets follow the host without a question: the next run mends what a lagging index told. But a name that
+  // is not the record's may be the one from before a rename, of which a notification has told since.
+  const follows = action.kind === 'save' && carried === null && asset.publicId === stored.record.publicId;
   return {
     asset,
     action,

@@ -189,6 +189,27 @@ describe('a delete', () => {
   });
 });
 
+describe('a rename', () => {
+  it('that a notification has told of is not undone by a sync that had listed the asset before', async () => {
+    const rig = await openRig();
+    const asset = await rig.foreign('others/a');
+    await rig.sync();
+    const list: MediaHost['list'] = async (request) => {
+      const page = await rig.host.list(request);
+      const record = await rig.find(asset);
+      if (page.assets.length === 0 || record === null) return page;
+      await rig.emulator.assets.rename(asset.assetId, 'others/b');
+      const renamed = await onHost(rig, asset);
+      const place = { publicId: 'others/b', url: record.url.replace('others/a', 'others/b') };
+      expect(renamed).toMatchObject({ publicId: place.publicId });
+      expect(await rig.catalog.saveIf({ ...record, ...place }, record)).toBe('updated');
+      return page;
+    };
+    await rig.worker({ host: { ...rig.host, list } })({ mode: 'full' });
+    expect(await rig.find(asset)).toMatchObject({ publicId: 'others/b' });
+  });
+});
+
 describe('an edit', () => {
   it('never lands on the asset that has the name by now, and reaches its own with the next sync', async () => {
     const rig = await openRig();
