@@ -10,7 +10,10 @@ export interface Whereabouts {
   gone: NamedAsset[];
 }
 
-/** Asks for those that our records still have under these names, a metered call where there are any. */
+/**
+ * Asks for those that our records still have under these names, a metered call where there are any. The second half of the budget is
+ * left to syncs, which see the same.
+ */
 export async function whereaboutsOf(
   unfound: readonly NamedAsset[],
   { catalog, host, settings }: Pick<SyncDependencies, 'catalog' | 'host' | 'settings'>,
@@ -19,7 +22,9 @@ export async function whereaboutsOf(
   const known = await knownRecords(unfound, catalog, settings.host.folder);
   const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
   const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
-  if (ids.length === 0) return { moved: [], gone: [] };
+  const budget = host.budget();
+  const isScarce = budget !== null && budget.remaining < budget.limit / 2;
+  if (ids.length === 0 || isScarce) return { moved: [], gone: [] };
   const moved = await host.confirm(ids, signal);
   const there = new Set(moved.map(({ assetId }) => assetId));
   return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
