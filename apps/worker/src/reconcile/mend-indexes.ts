@@ -1,4 +1,4 @@
-import { checkpoint, type SyncSession } from '../sync-run/sync-session.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 import type { Step } from './reconcile-step.js';
 
 /**
@@ -11,13 +11,13 @@ export async function mendEntries(session: SyncSession, steps: readonly Step[]):
   const kept = steps.flatMap(({ stored, action: { kind } }) =>
     stored !== null && (kind === 'unchanged' || kind === 'left') ? [stored] : [],
   );
-  noteMended(session, await session.deps.catalog.mendEntries(kept));
+  await noteMended(session, await session.deps.catalog.mendEntries(kept));
 }
 
 /** What no page shows. For the time of the listing, which mostly waits for the host. */
 export async function mendStatuses(session: SyncSession): Promise<void> {
   if (session.running.run.dryRun) return;
-  noteMended(session, await session.deps.catalog.mendStatuses(session.signal));
+  await noteMended(session, await session.deps.catalog.mendStatuses(session.signal));
 }
 
 /**
@@ -26,15 +26,19 @@ export async function mendStatuses(session: SyncSession): Promise<void> {
  */
 export async function mendRest(session: SyncSession): Promise<void> {
   const { running, signal, deps } = session;
-  if (running.progress.lackedEntries !== true) return;
-  // What was lacking is there by now: whoever goes on after us would not know that there was anything.
-  await checkpoint(session);
-  noteMended(session, await deps.catalog.mendAll(signal));
+  if (running.progress.lackedEntries === true) await noteMended(session, await deps.catalog.mendAll(signal));
 }
 
-/** In the progress, since another worker may go on with the run. */
-function noteMended({ running, log }: SyncSession, entries: number): void {
+/**
+ * In the progress, since another worker may go on with the run: what was lacking is there by now, and it would not know that there
+ * was anything. Where the run stands is as it was safe last: a page may be half done.
+ */
+async function noteMended(session: SyncSession, entries: number): Promise<void> {
   if (entries === 0) return;
+  const { deps, token, running, log } = session;
   running.progress.lackedEntries = true;
+  const { safe } = session;
+  safe.progress.lackedEntries = true;
+  await deps.state.checkpoint(token, safe, [], deps.host.budget());
   log.warn('sync.indexes_mended', { entries });
 }

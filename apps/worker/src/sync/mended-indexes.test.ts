@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MediaFilters } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
@@ -122,43 +123,55 @@ it('counts a record once that came back in another state than it was lost in', a
   expect((await rig.catalog.counts()).byStatus).toMatchObject({ failed: 0, missing: 1, verified: 2 });
 });
 
-it('ends at once where its worker is stopped while it mends, and another one goes on with all of it', async () => {
-  let hidden = '';
-  const rig = await openSyncRig(sandbox, 'local', {
-    seenBy: (host) => ({
-      ...host,
-      list: async (query) => {
-        const page = await host.list(query);
-        return { ...page, assets: page.assets.filter(({ assetId }) => assetId !== hidden) };
-      },
-    }),
-  });
-  const unlisted = await rig.upload({ category: 'rare' });
-  const gone = await rig.upload();
-  await rig.sync();
-  await rig.host.remove(gone);
-  await rig.sync();
-  hidden = unlisted.assetId;
-  // Only a walk finds that the first of these is gone, and only a look at all records the second.
-  await rig.redis.del(rig.keys.byStatus('m'));
-  await rig.redis.del(rig.keys.byCategory('rare'));
+it.each(['before', 'after'])(
+  'ends at once where its worker is stopped while it mends, %s its listing has ended, and another one goes on with all of it',
+  async (when) => {
+    let hidden = '';
+    const stopping = new AbortController();
+    let isListing = (): Promise<void> => Promise.resolve();
+    const rig = await openSyncRig(sandbox, 'local', {
+      seenBy: (host) => ({
+        ...host,
+        list: async (query) => {
+          await isListing();
+          const page = await host.list(query);
+          return { ...page, assets: page.assets.filter(({ assetId }) => assetId !== hidden) };
+        },
+      }),
+    });
+    const unlisted = await rig.upload({ category: 'rare' });
+    const gone = await rig.upload();
+    await rig.sync();
+    await rig.host.remove(gone);
+    await rig.sync();
+    hidden = unlisted.assetId;
+    // Only a walk finds that the first of these is gone, and only a look at all records the second.
+    await rig.redis.del(rig.keys.byStatus('m'));
+    await rig.redis.del(rig.keys.byCategory('rare'));
 
-  const stopping = new AbortController();
-  const log: Logger = {
-    ...silentLogger,
-    child: () => log,
-    warn: (event) => {
-      if (event === 'sync.indexes_mended') stopping.abort();
-    },
-  };
-  const stopped = createSyncHandler(syncDependencies(rig.parts), snapshotSteps)(
-    { trigger: 'manual', mode: 'full', dryRun: false, force: false },
-    { signal: stopping.signal, attempt: 1, log },
-  );
-  await expect(stopped).rejects.toBeInstanceOf(HandBack);
-  const inRare = async () => (await rig.catalog.list({ limit: 10, order: 'newest', category: 'rare' })).total;
-  expect(await inRare()).toBe(0);
-  expect(await rig.sync()).toMatchObject({ result: 'ok' });
-  expect(await inRare()).toBe(1);
-  await expect(rig.catalog.mendStatuses(AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
-});
+    if (when === 'before')
+      isListing = async () => {
+        if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
+      };
+    const log: Logger = {
+      ...silentLogger,
+      child: () => log,
+      warn: (event) => {
+        if (event === 'sync.indexes_mended') stopping.abort();
+      },
+    };
+    const stopped = createSyncHandler(syncDependencies(rig.parts), snapshotSteps)(
+      { trigger: 'manual', mode: 'full', dryRun: false, force: false },
+      { signal: stopping.signal, attempt: 1, log },
+    );
+    await expect(stopped).rejects.toBeInstanceOf(HandBack);
+    const inRare = async () =>
+      (await rig.catalog.list({ limit: 10, order: 'newest', category: 'rare' })).total;
+    expect(await inRare()).toBe(0);
+    expect(await rig.sync()).toMatchObject({ result: 'ok' });
+    expect(await inRare()).toBe(1);
+    await expect(rig.catalog.mendStatuses(AbortSignal.abort(new Error('stopped')))).rejects.toThrow(
+      'stopped',
+    );
+  },
+);
