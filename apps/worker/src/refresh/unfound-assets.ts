@@ -1,4 +1,4 @@
-import type { HostAsset } from '@holdfast/shared/media-host';
+import { isHalfSpent, type HostAsset } from '@holdfast/shared/media-host';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
 
@@ -22,9 +22,7 @@ export async function whereaboutsOf(
   const known = await knownRecords(unfound, catalog, settings.host.folder);
   const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
   const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
-  const budget = host.budget();
-  const isScarce = budget !== null && budget.remaining < budget.limit / 2;
-  if (ids.length === 0 || isScarce) return { moved: [], gone: [] };
+  if (ids.length === 0 || isHalfSpent(host.budget())) return { moved: [], gone: [] };
   const moved = await host.confirm(ids, signal);
   const there = new Set(moved.map(({ assetId }) => assetId));
   return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };

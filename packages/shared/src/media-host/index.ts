@@ -19,3 +19,4 @@ export { HostFailure, isTransientHostError } from './host-failure.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
 export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';
 export { openLocalFile, type LocalFile } from './local/open-local-file.js';
+export { isHalfSpent } from './half-spent.js';

@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/index.js';
 import { HoldfastError, isHoldfastError } from '../errors/index.js';
 import { abortReason, isAborted } from '../lifecycle/index.js';
 import { idOfFoundAsset, isOwnId, readHostMetadata } from '../media/index.js';
-import type { AssetRef, HostAsset, MediaHost } from '../media-host/index.js';
+import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 import { finishRemoval } from './finish-removal.js';
 
@@ -96,8 +96,7 @@ async function renamedTo(
   signal: AbortSignal,
 ): Promise<AssetRef | null> {
   const foundBySyncs = isOwnId(id);
-  const budget = host.budget();
-  if (foundBySyncs && budget !== null && budget.remaining < budget.limit / 2) return null;
+  if (foundBySyncs && isHalfSpent(host.budget())) return null;
   try {
     const [asset] = await host.confirm([assetId], signal);
     return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
