@@ -7,8 +7,7 @@ const noMarks = { watermark: null, lastFullAt: null, lookedAt: null };
 
 /**
  * What the steps of a sync need, for a few assets outside of any run: nothing of it is stored. It holds no lease, so its
- * writes carry no token; it and a run at work each write only over what
- * they have read.
+ * writes carry no token; it and a run at work each write only over what they have read.
  */
 export function oneOffSession(
   deps: SyncDependencies,
