@@ -2,7 +2,7 @@
 // in .dependency-cruiser.folders.mjs.
 const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
 export const tests =
-  '[.](test|contract)[.]ts$|^packages/[^/]+/(test|src/testing|src/[^/]+/testing)/|^apps/[^/]+/test/|^(bench|chaos|e2e)/';
+  '[.](test|contract)[.]ts$|^packages/[^/]+/(test|src/testing|src/[^/]+/testing)/|^apps/[^/]+/test/|^(bench|chaos|e2e|interleave)/';
 
 const rules = [
   {
@@ -19,6 +19,12 @@ const rules = [
     to: { path: '^apps/', pathNot: '^apps/$1/' },
   },
   {
+    name: 'apps-are-run-not-imported',
+    comment: 'Only the interleaving suite holds operations of both apps in one process.',
+    from: { path: '^(bench|chaos|e2e)/' },
+    to: { path: '^apps/' },
+  },
+  {
     name: 'packages-know-no-app',
     from: { path: '^packages/' },
     to: { path: '^apps/' },
@@ -33,7 +39,7 @@ const rules = [
     name: 'public-exports-only',
     comment:
       'Another package is imported as @holdfast/<package>/<feature>, never by a path into its sources.',
-    from: { path: '^(apps|bench|chaos|e2e)/' },
+    from: { path: '^(apps|bench|chaos|e2e|interleave)/' },
     to: { path: '^packages/[^/]+/src/', pathNot: '/index[.]ts$' },
   },
   {
@@ -73,7 +79,7 @@ const rules = [
 
 export const options = {
   doNotFollow: { path: 'node_modules' },
-  exclude: { path: '^(bench|chaos|(apps|packages)/[^/]+)/dist/' },
+  exclude: { path: '^(bench|chaos|interleave|(apps|packages)/[^/]+)/dist/' },
   tsPreCompilationDeps: true,
   combinedDependencies: false,
   enhancedResolveOptions: {

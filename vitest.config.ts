@@ -27,7 +27,7 @@ export default defineConfig({
     include: [
       '{apps,packages}/*/{src,test}/**/*.test.ts',
       'scripts/*.test.mjs',
-      '{bench,chaos}/src/**/*.test.ts',
+      '{bench,chaos,interleave}/src/**/*.test.ts',
       'e2e/**/*.test.ts',
     ],
     setupFiles: ['./vitest.setup.ts'],

@@ -12,7 +12,7 @@ const steps = [
   {
     name: 'boundaries',
     command: 'depcruise',
-    args: ['--config', '.dependency-cruiser.mjs', 'apps', 'packages', 'bench', 'chaos', 'e2e'],
+    args: ['--config', '.dependency-cruiser.mjs', 'apps', 'packages', 'bench', 'chaos', 'e2e', 'interleave'],
   },
   {
     name: 'folders',

@@ -1,4 +1,4 @@
-// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos|holdfast> [arguments]
+// The commands of the workspace: node scripts/workspace.mjs <build|check|format|bench|chaos|interleave|holdfast> [arguments]
 import './require-node.mjs';
 import { buildWorkspace } from './build-workspace.mjs';
 import { check } from './check.mjs';
@@ -21,6 +21,10 @@ const commands = {
   chaos: async (args) => {
     await buildWorkspace();
     return run('pnpm', ['--silent', '--dir', 'chaos', 'run', 'start', ...args]);
+  },
+  interleave: async (args) => {
+    await buildWorkspace();
+    return run('pnpm', ['--silent', '--dir', 'interleave', 'run', 'start', ...args]);
   },
   holdfast,
 };

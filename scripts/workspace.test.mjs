@@ -6,7 +6,7 @@ const workspace = fileURLToPath(new URL('workspace.mjs', import.meta.url));
 const run = (...args) =>
   spawnSync(process.execPath, [workspace, ...args], { encoding: 'utf8', timeout: 100_000 });
 
-it.each(['bench', 'chaos'])(
+it.each(['bench', 'chaos', 'interleave'])(
   'says what it does not know and how %s is used, and passes its exit code on',
   (command) => {
     const { status, stderr } = run(command, '--bogus');
