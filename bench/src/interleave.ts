@@ -15,31 +15,36 @@ export async function interleave(
   ours: () => Promise<number>,
   against: () => Promise<number>,
 ): Promise<Comparison> {
-  const [comparison] = await interleaveMany(rounds, async () => [await ours()], against);
+  const [comparison] = await interleaveMany(
+    rounds,
+    async () => [await ours()],
+    async () => [await against()],
+  );
   if (comparison === undefined) throw new Error('nothing was measured');
   return comparison;
 }
 
-/** The same where one turn of ours gives several numbers, each compared with the one of the other side. */
+/** The same where one turn gives several numbers, each compared with the one at its place on the other side. */
 export async function interleaveMany(
   rounds: number,
   ours: () => Promise<readonly number[]>,
-  against: () => Promise<number>,
+  against: () => Promise<readonly number[]>,
 ): Promise<Comparison[]> {
   await against();
   await ours();
   const ourRounds: (readonly number[])[] = [];
-  const theirRounds: number[] = [];
+  const theirRounds: (readonly number[])[] = [];
   for (let round = 0; round < rounds; round += 1) {
     theirRounds.push(await against());
     ourRounds.push(await ours());
   }
   return (ourRounds[0] ?? []).map((_, column) => {
     const values = ourRounds.map((row) => row[column] ?? Number.NaN);
-    const ratios = values.map((value, round) => value / (theirRounds[round] ?? Number.NaN));
+    const others = theirRounds.map((row) => row[column] ?? Number.NaN);
+    const ratios = values.map((value, round) => value / (others[round] ?? Number.NaN));
     return {
       ours: median(values),
-      against: median(theirRounds),
+      against: median(others),
       ratio: median(ratios),
       spread: spreadOf(ratios),
     };

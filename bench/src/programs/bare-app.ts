@@ -2,8 +2,9 @@
  * The upload service that one writes in an afternoon: Express, multer in memory, the SDK's upload stream. It saves and
  * checks nothing; uploads of Holdfast are measured against it. Configured by CLOUDINARY_URL and PORT.
  *
- * With REDIS_URL it is the queued app: it takes both checksums of each file as well, and adds a flow of two empty jobs,
- * BullMQ as it comes, before it answers. That much any service has to do whose uploads have checksums and two jobs.
+ * With REDIS_URL it is the queued app, which a user of BullMQ would write: it takes both checksums of each file as well and
+ * adds a flow of two jobs before it answers. Its worker (bare-worker.ts) writes the record as one Redis hash and reads it back.
+ * It has no intents, no indexes and no durability, and loses files in a crash.
  */
 import { createHash } from 'node:crypto';
 import { FlowProducer } from 'bullmq';
@@ -32,13 +33,28 @@ app.post('/upload', upload.single('file'), async (req, res) => {
   }
   // One form in some 200,000 gets an empty boundary from the SDK, and is refused: it must not end the measurement.
   const result = await store(file.buffer).catch(() => store(file.buffer));
-  if (flows !== undefined) await queue(flows, file.buffer);
+  if (flows !== undefined) await queue(flows, result, file);
   res.status(201).json(result);
 });
 
-async function queue(producer: FlowProducer, bytes: Buffer): Promise<void> {
-  const [sha256, md5] = ['sha256', 'md5'].map((name) => createHash(name).update(bytes).digest('hex'));
-  const data = { sha256, md5 };
+async function queue(
+  producer: FlowProducer,
+  result: UploadApiResponse,
+  { buffer, originalname }: Express.Multer.File,
+): Promise<void> {
+  const hashOf = (name: string): string => createHash(name).update(buffer).digest('hex');
+  const record = {
+    id: result.public_id,
+    url: result.secure_url,
+    resourceType: result.resource_type,
+    format: result.format ?? '',
+    bytes: String(result.bytes),
+    sha256: hashOf('sha256'),
+    md5: hashOf('md5'),
+    filename: originalname,
+    createdAt: result.created_at,
+  };
+  const data = { record };
   const children = [{ name: 'save', queueName: 'save', data }];
   await producer.add({ name: 'verify', queueName: 'verify', data, children });
 }

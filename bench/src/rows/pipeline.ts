@@ -56,7 +56,7 @@ export const pipeline: MeasureRow = async ({ quick }, cleanUp) => {
       value: ratio,
       unit: 'x',
       spread,
-      target: { atLeast: 0.6 },
+      target: { atLeast: 0.5 },
     },
   ];
 };

@@ -33,7 +33,10 @@ export const rebuild: MeasureRow = async ({ large, quick }, cleanUp) => {
       await holdfast.settle();
       return [(count / ms) * 1_000, (count / (performance.now() - start)) * 1_000];
     };
-    const theirs = async (): Promise<number> => (count / (await timePlainListing(emulator)).ms) * 1_000;
+    const theirs = async (): Promise<[number, number]> => {
+      const rate = (count / (await timePlainListing(emulator)).ms) * 1_000;
+      return [rate, rate];
+    };
     const compared = await interleaveMany(quick ? 1 : pageMs === 0 ? 5 : 3, ours, theirs);
     for (const [index, name] of ['there', 'there and verified'].entries()) {
       const one = compared[index];

@@ -25,7 +25,7 @@ export async function startBareApp(
   return { url, program };
 }
 
-/** What its jobs are measured against: workers that do nothing. */
+/** The workers of the queued app, which do nothing for empty jobs. */
 export const startBareWorker = startOnRedis('bare-worker');
 
 /** What its idle commands are measured against: BullMQ as it comes. */
