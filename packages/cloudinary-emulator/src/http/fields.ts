@@ -1,13 +1,23 @@
-/** Parameters of a request; a repeated or `name[]` parameter is a list under the name without brackets. */
+import { ApiError } from '../api-error.js';
+
+/** Parameters of a request, as Rack reads them: `name[]` is a list, under the name without brackets. */
 export type Fields = Record<string, string | string[]>;
 
-/** Adds one received parameter. */
+/**
+ * Adds one received parameter, from a query, an urlencoded body or a multipart form. Of a repeated plain name the last value
+ * counts. Throws a 400 where one name is both a text and a list.
+ */
 export function addField(fields: Fields, rawName: string, value: string): void {
   const isList = rawName.endsWith('[]');
   const name = isList ? rawName.slice(0, -2) : rawName;
   const known = Object.hasOwn(fields, name) ? fields[name] : undefined;
-  if (known === undefined) fields[name] = isList ? [value] : value;
-  else fields[name] = [...(Array.isArray(known) ? known : [known]), value];
+  if (known !== undefined && Array.isArray(known) !== isList)
+    throw new ApiError(
+      400,
+      `expected ${isList ? 'Array (got String)' : 'String (got Array)'} for param \`${name}'`,
+    );
+  if (Array.isArray(known)) known.push(value);
+  else fields[name] = isList ? [value] : value;
 }
 
 /** A parameter as one text; a list is joined by commas, absent is ''. */

@@ -45,7 +45,13 @@ export function receiveForm(req: IncomingMessage): Promise<OpenForm> {
       });
     });
     finished.catch(reject);
-    parser.on('field', (name, value) => addField(fields, name, value));
+    parser.on('field', (name, value) => {
+      try {
+        addField(fields, name, value);
+      } catch (error) {
+        reject(error);
+      }
+    });
     parser.on('file', (name, stream, { filename }) => {
       // busboy destroys the stream with an error when the body breaks; whoever reads it hears of it.
       stream.on('error', () => undefined);

@@ -34,7 +34,7 @@ export function createListings(
     const plain = { tags: true, context: true } as const;
     if (refused) return call(plain);
     try {
-      return await call({ ...plain, fields: listedFields });
+      return await call({ ...plain, fields: listedFields.join(',') });
     } catch (error) {
       if (!isRefusalOfFields(error)) throw error;
       refused = true;

@@ -40,7 +40,8 @@ export interface UploadOptions extends MetadataOptions {
 export interface ListedOptions {
   tags: true;
   context: true;
-  fields?: readonly string[];
+  /** Joined by commas: the SDK would repeat the parameter for a list, and of a repeated one the host keeps the last. */
+  fields?: string;
 }
 
 export interface PageOptions extends AddressOptions, ListedOptions {
