@@ -10,5 +10,6 @@ export type { Fault, FaultKind, PlannedFault } from './faults/fault.js';
 export type { WebhookFault } from './webhooks/webhook-fault.js';
 export type { Delivery } from './webhooks/webhooks.js';
 export type { LoggedRequest, RequestCounters } from './request-log.js';
+export { readings } from './readings.js';
 export { freePlanLimits } from './settings.js';
 export type { Settings } from './settings.js';

@@ -25,8 +25,18 @@ export interface Settings {
   existingAnswersEarly: boolean;
   /** Whether search expressions know `last_updated`. Not documented for the real host. */
   searchKnowsLastUpdated: boolean;
-  /** Whether search shows context as flat pairs in place of `{custom: ...}`. */
-  searchContextFlat: boolean;
+  /** What a listing does with names in `fields` that it does not know: it leaves them out, or answers 400 with this message. */
+  unknownFields: 'ignored' | { refusedWith: string };
+  /** The names that it does not know, of those that some answers show. */
+  unlistedFields: string[];
+  /** Answers that show tags sorted, not as they were sent. */
+  tagOrder: 'sent' | 'sorted in details' | 'sorted';
+  /** How answers show context; `usual` is `{custom: {...}}`, and flat in search. */
+  contextShape: 'usual' | 'nested' | 'flat' | 'pairs';
+  /** Whether a deleted asset stays as a backup, which single looks show as a placeholder without bytes. */
+  keepsBackups: boolean;
+  /** Whether search shows the duration of videos. Listings never do. */
+  searchShowsDuration: boolean;
   /** Upload presets by name; `unsigned` ones work without a signature. */
   presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
   folderMode: 'fixed' | 'dynamic';
@@ -64,7 +74,12 @@ export const defaultSettings: Settings = {
   overwriteClears: true,
   existingAnswersEarly: false,
   searchKnowsLastUpdated: true,
-  searchContextFlat: false,
+  unknownFields: 'ignored',
+  unlistedFields: ['duration', 'placeholder', 'last_updated'],
+  tagOrder: 'sorted in details',
+  contextShape: 'usual',
+  keepsBackups: false,
+  searchShowsDuration: false,
   presets: {},
   folderMode: 'fixed',
   clockOffsetMs: 0,

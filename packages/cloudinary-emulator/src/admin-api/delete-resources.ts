@@ -5,7 +5,7 @@ import { fieldFlag, fieldList, fieldText, hasField } from '../http/fields.js';
 import type { Call, Reply } from '../http/route.js';
 import type { Parts } from '../parts.js';
 
-type DeleteParts = Pick<Parts, 'assets' | 'blobs' | 'webhooks'>;
+type DeleteParts = Pick<Parts, 'assets' | 'blobs' | 'webhooks' | 'settings'>;
 
 const MAX_NAMED = 100;
 const MAX_FOUND = 1000;

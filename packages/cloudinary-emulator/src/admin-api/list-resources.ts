@@ -1,6 +1,6 @@
 import { ApiError } from '../api-error.js';
 import type { Asset } from '../assets/asset.js';
-import { listJson, pickedJson, type AssetJson } from '../assets/asset-json.js';
+import { knownFields, listJson, pickedJson, type AssetJson } from '../assets/asset-json.js';
 import { assetOrder } from '../assets/asset-order.js';
 import { assetPage, type PageQuery } from '../assets/asset-page.js';
 import type { SortedList } from '../assets/sorted-list.js';
@@ -70,7 +70,10 @@ export function listByAssetFolder(call: Call, parts: ListParts): Reply {
 /** How an item of a listing looks for these parameters. */
 export function itemJson(fields: Fields, { account, settings }: ListParts): (asset: Asset) => AssetJson {
   const wanted = fieldText(fields, 'fields');
-  if (wanted !== '') return (asset) => pickedJson(asset, account, settings, wanted.split(','));
+  if (wanted !== '') {
+    const names = knownFields(wanted.split(','), settings);
+    return (asset) => pickedJson(asset, account, settings, names, 'list');
+  }
   const extra = {
     tags: fieldFlag(fields, 'tags', false),
     context: fieldFlag(fields, 'context', false),

@@ -48,7 +48,7 @@ test('pages through a range of upload times, oldest first', async () => {
   } while (cursor !== undefined);
   expect(ids({ resources: seen })).toEqual(Array.from({ length: 40 }, (_, n) => `s${60 + n}`));
   expect(seen[0]).toMatchObject({
-    context: { custom: { number: '60' } },
+    context: { number: '60' },
     uploaded_at: '2026-01-01T00:01:00Z',
   });
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ApiError } from '../api-error.js';
 import type { Asset } from '../assets/asset.js';
-import { pickedJson, searchJson, type AssetJson } from '../assets/asset-json.js';
+import { knownFields, pickedJson, searchJson, type AssetJson } from '../assets/asset-json.js';
 import { assetOrder, type SortValue } from '../assets/asset-order.js';
 import { assetPage, type PageQuery } from '../assets/asset-page.js';
 import type { SortedList } from '../assets/sorted-list.js';
@@ -106,17 +106,15 @@ function countMatches(
 }
 
 function itemJson(body: SearchBody, { account, settings }: SearchParts): (asset: Asset) => AssetJson {
-  if (body.fields.length > 0) return (asset) => pickedJson(asset, account, settings, body.fields);
+  if (body.fields.length > 0) {
+    const names = knownFields(body.fields, settings);
+    return (asset) => pickedJson(asset, account, settings, names, 'search');
+  }
   const wanted = new Set(body.with_field);
   const extra = {
     tags: wanted.has('tags'),
     context: wanted.has('context'),
     metadata: wanted.has('metadata'),
   };
-  return (asset) => {
-    const json = searchJson(asset, account, settings, extra);
-    // Some answers of the real search were seen with the pairs directly under `context`.
-    if (settings.searchContextFlat && json['context'] !== undefined) json['context'] = asset.context;
-    return json;
-  };
+  return (asset) => searchJson(asset, account, settings, extra);
 }

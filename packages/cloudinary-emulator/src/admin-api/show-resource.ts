@@ -9,7 +9,8 @@ import { shownAt } from './listing-share.js';
 /** GET /resources/:rt/:type/:public_id */
 export function showResource(call: Call, { account, assets, settings }: ListParts): Reply {
   const { rt, type = '', public_id: publicId = '' } = call.path;
-  const asset = assets.get(rt as ResourceType, type, publicId);
+  const key = { resourceType: rt as ResourceType, type, publicId };
+  const asset = assets.get(key.resourceType, type, publicId) ?? assets.placeholder(key);
   if (asset === undefined) throw notFound(publicId);
   return detailJson(asset, account, settings);
 }
@@ -17,7 +18,7 @@ export function showResource(call: Call, { account, assets, settings }: ListPart
 /** GET /resources/:asset_id */
 export function showByAssetId(call: Call, { account, assets, settings }: ListParts): Reply {
   const assetId = call.path['asset_id'] ?? '';
-  const asset = assets.byAssetId(assetId);
+  const asset = assets.byAssetId(assetId) ?? assets.placeholder(assetId);
   if (asset === undefined) throw notFound(assetId);
   return detailJson(asset, account, settings);
 }

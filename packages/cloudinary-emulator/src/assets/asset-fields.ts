@@ -7,7 +7,11 @@ import type { Asset } from './asset.js';
 export interface FieldSource {
   account: Account;
   settings: Settings;
+  answer: Answer;
 }
+
+/** The sorts of answers, which show the same asset differently. */
+export type Answer = 'upload' | 'list' | 'search' | 'details';
 
 type Field = (asset: Asset, source: FieldSource) => unknown;
 
@@ -33,14 +37,14 @@ export const assetFields = {
   created_at: (asset) => isoSeconds(asset.createdAt),
   uploaded_at: (asset) => isoSeconds(asset.uploadedAt),
   last_updated: lastUpdated,
-  tags: (asset) => asset.tags,
-  context: (asset) => notEmpty(asset.context, (custom) => ({ custom })),
+  tags: tagsAs,
+  context: (asset, source) => notEmpty(asset.context, (pairs) => contextAs(pairs, source)),
   metadata: (asset) => notEmpty(asset.metadata, (metadata) => metadata),
   pages: (asset) => (asset.resourceType === 'raw' ? undefined : Number(asset.resourceType === 'image')),
   bytes: (asset) => asset.bytes,
   backup_bytes: () => 0,
   etag: (asset) => asset.etag,
-  placeholder: () => false,
+  placeholder: (asset) => asset.placeholder === true,
   status: () => 'active',
   access_mode: () => 'public',
   derived: () => [],
@@ -51,7 +55,10 @@ export const assetFields = {
   display_name: dynamicOnly((asset) => asset.displayName),
   filename: (asset) => asset.publicId.slice(asset.publicId.lastIndexOf('/') + 1),
   is_audio: (asset) => (asset.resourceType === 'video' ? false : undefined),
-  duration: (asset) => asset.duration ?? undefined,
+  duration: (asset, { answer, settings }) =>
+    answer === 'list' || (answer === 'search' && !settings.searchShowsDuration)
+      ? undefined
+      : (asset.duration ?? undefined),
   original_filename: (asset) => asset.originalFilename,
   api_key: (_asset, { account }) => account.apiKey,
 } as const satisfies Record<string, Field>;
@@ -72,6 +79,20 @@ function secureUrl(asset: Asset, account: Account): string {
 
 function folderOf({ publicId }: Asset): string {
   return publicId.slice(0, Math.max(publicId.lastIndexOf('/'), 0));
+}
+
+/** Only the answer to an upload has them where there are none. */
+function tagsAs({ tags }: Asset, { answer, settings: { tagOrder } }: FieldSource): unknown {
+  if (tags.length === 0 && answer !== 'upload') return undefined;
+  const isSorted = tagOrder === 'sorted' || (tagOrder === 'sorted in details' && answer === 'details');
+  return isSorted ? tags.toSorted() : tags;
+}
+
+function contextAs(pairs: Asset['context'], { answer, settings: { contextShape } }: FieldSource): unknown {
+  const usual = answer === 'search' ? 'flat' : 'nested';
+  const shape = contextShape === 'usual' ? usual : contextShape;
+  if (shape === 'pairs') return Object.entries(pairs).map(([key, value]) => ({ key, value }));
+  return shape === 'flat' ? pairs : { custom: pairs };
 }
 
 function notEmpty<T extends object>(pairs: T, show: (pairs: T) => unknown): unknown {

@@ -1,5 +1,6 @@
+import { ApiError } from '../api-error.js';
 import type { Account, Settings } from '../settings.js';
-import { assetFields, type FieldName, type FieldSource } from './asset-fields.js';
+import { assetFields, type Answer, type FieldName, type FieldSource } from './asset-fields.js';
 import type { Asset } from './asset.js';
 
 /** An asset as some answer of the API shows it. */
@@ -77,7 +78,7 @@ const detailFields: readonly FieldName[] = [
   'metadata',
   'derived',
 ];
-const always: readonly FieldName[] = ['public_id', 'resource_type', 'type'];
+const always: readonly FieldName[] = [...identity, 'folder'];
 
 /** Which optional parts a listing was asked for. */
 export interface Extras {
@@ -87,31 +88,44 @@ export interface Extras {
 }
 
 export function uploadJson(asset: Asset, account: Account, settings: Settings): AssetJson {
-  return shape(uploadFields, asset, { account, settings });
+  return shape(uploadFields, asset, { account, settings, answer: 'upload' });
 }
 
 export function listJson(asset: Asset, account: Account, settings: Settings, extra: Extras): AssetJson {
-  return shape([...listFields, ...extraFields(extra)], asset, { account, settings });
+  return shape([...listFields, ...extraFields(extra)], asset, { account, settings, answer: 'list' });
 }
 
 export function searchJson(asset: Asset, account: Account, settings: Settings, extra: Extras): AssetJson {
-  return shape([...searchFields, ...extraFields(extra)], asset, { account, settings });
+  return shape([...searchFields, ...extraFields(extra)], asset, { account, settings, answer: 'search' });
 }
 
 /** The answer for a single asset. */
 export function detailJson(asset: Asset, account: Account, settings: Settings): AssetJson {
-  return shape(detailFields, asset, { account, settings });
+  return shape(detailFields, asset, { account, settings, answer: 'details' });
 }
 
-/** Only the named fields, and what identifies an asset. Unknown names are left out. */
+/** Only the named fields, and what identifies an asset. */
 export function pickedJson(
   asset: Asset,
   account: Account,
   settings: Settings,
-  names: readonly string[],
+  names: readonly FieldName[],
+  answer: Answer,
 ): AssetJson {
-  const known = names.filter((name): name is FieldName => Object.hasOwn(assetFields, name));
-  return shape([...always, ...known], asset, { account, settings });
+  return shape([...always, ...names], asset, { account, settings, answer });
+}
+
+/** The names in `fields` that the account knows. Throws a 400 for others where they are refused. */
+export function knownFields(
+  names: readonly string[],
+  { unknownFields, unlistedFields }: Settings,
+): FieldName[] {
+  const known = names.filter(
+    (name): name is FieldName => Object.hasOwn(assetFields, name) && !unlistedFields.includes(name),
+  );
+  if (known.length < names.length && unknownFields !== 'ignored')
+    throw new ApiError(400, unknownFields.refusedWith);
+  return known;
 }
 
 function shape(names: readonly FieldName[], asset: Asset, source: FieldSource): AssetJson {

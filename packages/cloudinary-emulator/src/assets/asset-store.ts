@@ -1,4 +1,4 @@
-import type { Asset, ResourceType } from './asset.js';
+import { changeAsset, type Asset, type ResourceType } from './asset.js';
 import { assetViews, type ViewSpec } from './asset-views.js';
 import type { SortedList } from './sorted-list.js';
 
@@ -15,7 +15,10 @@ export interface AssetStore {
   all(): Iterable<Asset>;
   /** Stores a new asset or the next state of a known one (same asset id). */
   put(asset: Asset): void;
-  remove(asset: Asset): void;
+  /** With `backup` a placeholder stays, until something has its name again. */
+  remove(asset: Asset, backup?: boolean): void;
+  /** What is left of a deleted asset, by its name or by its asset id. */
+  placeholder(key: Pick<Asset, 'resourceType' | 'type' | 'publicId'> | string): Asset | undefined;
   /** Many new assets at once, without telling listeners. */
   load(assets: Iterable<Asset>): void;
   view(spec: ViewSpec): SortedList<Asset>;
@@ -29,6 +32,7 @@ export function createAssetStore(): AssetStore {
   // By public id within resource type and delivery type: the three together are an asset's key.
   const byKey = new Map<string, Map<string, Asset>>();
   const byId = new Map<string, Asset>();
+  const placeholders = new Map<string, Asset>();
   const views = assetViews(() => byId.values());
   const listeners: AssetListener[] = [];
   const loadListeners: (() => void)[] = [];
@@ -41,6 +45,7 @@ export function createAssetStore(): AssetStore {
     if (ids === undefined) byKey.set(kind, new Map([[asset.publicId, asset]]));
     else ids.set(asset.publicId, asset);
     byId.set(asset.assetId, asset);
+    placeholders.delete(keyOf(asset));
     seq = Math.max(seq, asset.seq);
     totalBytes += asset.bytes;
   };
@@ -70,10 +75,16 @@ export function createAssetStore(): AssetStore {
       index(asset);
       changed(previous, asset);
     },
-    remove(asset) {
+    placeholder: (key) =>
+      typeof key === 'string'
+        ? [...placeholders.values()].find(({ assetId }) => assetId === key)
+        : placeholders.get(keyOf(key)),
+    remove(asset, backup = false) {
       const previous = byId.get(asset.assetId);
       if (previous === undefined) return;
       forget(previous);
+      if (backup)
+        placeholders.set(keyOf(previous), changeAsset(previous, { bytes: 0, blob: null, placeholder: true }));
       changed(previous, null);
     },
     load(assets) {
@@ -86,6 +97,10 @@ export function createAssetStore(): AssetStore {
     onChange: (listener) => void listeners.push(listener),
     onLoad: (listener) => void loadListeners.push(listener),
   };
+}
+
+function keyOf({ resourceType, type, publicId }: Pick<Asset, 'resourceType' | 'type' | 'publicId'>): string {
+  return `${kindOf(resourceType, type)}/${publicId}`;
 }
 
 function kindOf(resourceType: string, type: string): string {

@@ -38,6 +38,8 @@ export interface Asset {
   readonly displayName: string;
   /** Order of creation; the tie-breaker of every ordering. */
   readonly seq: number;
+  /** Only a backup is left of it. */
+  readonly placeholder?: true;
   /** Where the bytes rest; null when they were discarded or are made on demand. */
   readonly blob: string | null;
 }

@@ -17,6 +17,8 @@ export const seedTemplateSchema = z.strictObject({
   bytes: z.int().min(1).optional(),
   width: z.int().optional(),
   height: z.int().optional(),
+  /** Seconds, of videos. Default 10. */
+  duration: z.number().optional(),
   tags: z.array(z.string()).optional(),
   context: z.record(z.string(), z.string()).optional(),
   /** Unix seconds of the first one. Default: such that the last one is an hour old. */
@@ -37,6 +39,7 @@ export interface SeedBlock {
   bytes: number;
   width: number | null;
   height: number | null;
+  duration: number | null;
   publicId(n: number): string;
   assetId(n: number): string;
   etag(n: number): string;
@@ -83,6 +86,7 @@ export function seedBlock(template: SeedTemplate & { createdAt: number }, salt: 
     bytes,
     width: template.width ?? (resourceType === 'raw' ? null : 640),
     height: template.height ?? (resourceType === 'raw' ? null : 480),
+    duration: resourceType === 'video' ? (template.duration ?? 10) : null,
     publicId,
     assetId,
     etag,

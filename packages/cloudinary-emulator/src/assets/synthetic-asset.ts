@@ -42,7 +42,7 @@ export class SyntheticAsset implements Asset {
     return this.block.height;
   }
   get duration() {
-    return null;
+    return this.block.duration;
   }
   get createdAt() {
     return this.block.createdAt(this.n);

@@ -55,11 +55,11 @@ export function editAssets(
 /** Removes assets with their bytes and notifies once for all of them. */
 export async function removeAssets(
   assets: Asset[],
-  parts: Pick<Parts, 'assets' | 'webhooks' | 'blobs'>,
+  parts: Pick<Parts, 'assets' | 'webhooks' | 'blobs' | 'settings'>,
   notificationUrl = '',
 ): Promise<void> {
   if (assets.length === 0) return;
-  for (const asset of assets) parts.assets.remove(asset);
+  for (const asset of assets) parts.assets.remove(asset, parts.settings.keepsBackups);
   await Promise.all(assets.map(async ({ blob }) => (blob === null ? undefined : parts.blobs.remove(blob))));
   parts.webhooks.emit('delete', deletedBody(assets), notificationUrl);
 }

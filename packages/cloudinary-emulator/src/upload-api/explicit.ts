@@ -12,7 +12,14 @@ export function explicit(
   call: Call,
   parts: Pick<Parts, 'account' | 'assets' | 'settings' | 'webhooks' | 'now'>,
 ): Reply {
-  const asset = findAsset(call, parts, fieldText(call.fields, 'public_id'));
+  const publicId = fieldText(call.fields, 'public_id');
+  const placeholder = parts.assets.placeholder({
+    resourceType: call.path['rt'] as ResourceType,
+    type: fieldText(call.fields, 'type') || 'upload',
+    publicId,
+  });
+  if (placeholder !== undefined) return uploadJson(placeholder, parts.account, parts.settings);
+  const asset = findAsset(call, parts, publicId);
   const edited = editAsset(asset, editFrom(call.fields), parts, fieldText(call.fields, 'notification_url'));
   return uploadJson(edited, parts.account, parts.settings);
 }
