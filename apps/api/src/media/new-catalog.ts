@@ -24,7 +24,7 @@ export function watchNewCatalog(
     try {
       const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
       const page = await host.changes({ since: new Date(0), cursor: null, limit: 1, signal });
-      return page.assets.length === 0 && page.nextCursor === null;
+      return page.assets.length === 0 && page.unreadable.length === 0 && page.nextCursor === null;
     } catch (error) {
       log.warn('catalog.beginning_unknown', { error });
       return null;

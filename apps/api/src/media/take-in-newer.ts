@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { readHostMetadata, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import { readHostMetadata, recordFromAsset, withKnown, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 
 export interface NewerDependencies {
@@ -15,13 +15,14 @@ export interface NewerDependencies {
  */
 export async function takeInNewer(
   { catalog, host, folder }: NewerDependencies,
-  { id, publicId, resourceType, source, revision }: MediaRecord,
+  known: MediaRecord,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { id, publicId, resourceType, source, revision } = known;
   const asset = await host.find({ publicId, resourceType }, signal);
   const carried = asset === null ? null : readHostMetadata(asset);
   if (asset === null || carried?.mark.state !== 'committed') return false;
-  const newer = recordFromAsset(asset, folder, source, carried);
+  const newer = recordFromAsset(withKnown(asset, known), folder, source, carried);
   if (newer.id !== id || newer.revision <= revision) return false;
   await catalog.save(newer);
   return true;

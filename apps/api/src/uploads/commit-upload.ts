@@ -1,5 +1,6 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import {
+  isSameTags,
   recordFromAsset,
   readHostMetadata,
   rewriteHostMetadata,
@@ -36,7 +37,11 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
     ...(commit.claim === null ? {} : { claim: commit.claim }),
   };
   const mark = (asset: HostAsset): Promise<HostAsset> =>
-    host.annotate(commit.ref, rewriteHostMetadata(asset, carried), commit.signal);
+    host.annotate(
+      commit.ref,
+      rewriteHostMetadata(asset, { ...carried, ...timed(commit.fields, asset) }),
+      commit.signal,
+    );
   const { body } = commit.file;
   if ('stored' in body) refuseOtherBytes(body.stored.asset, commit.file);
   const write = async (): Promise<HostAsset> => {
@@ -56,7 +61,15 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
   refuseOtherBytes(asset, commit.file);
-  return recordFromAsset(asset, commit.folder, 'upload');
+  const record = recordFromAsset(asset, commit.folder, 'upload');
+  const { tags } = commit.fields;
+  // The host may show them in an order of its own.
+  return isSameTags(record.tags, tags) ? { ...record, tags } : record;
+}
+
+/** Listings do not show how long a video is, so its mark says it, where the host has told it before the mark is written. */
+function timed(fields: CarriedFields, { durationSeconds }: HostAsset): Pick<Carried, 'fields'> {
+  return { fields: typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields };
 }
 
 /** The answer was lost: what the host has decides, not what we heard. */

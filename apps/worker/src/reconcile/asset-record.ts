@@ -1,6 +1,7 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   fieldsWithoutMark,
+  isSameTags,
   recordFromAsset,
   type CarriedFields,
   type EditableFields,
@@ -41,14 +42,14 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
     publicId,
     resourceType,
     assetId,
-    format,
+    format: format ?? null,
     bytes,
-    width,
-    height,
-    durationSeconds,
+    width: width ?? null,
+    height: height ?? null,
+    durationSeconds: durationSeconds ?? null,
     url,
     hostVersion: version,
-    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? etagOf(asset, stored) },
+    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? asset.etag },
     pushedRevision: revision,
   };
 }
@@ -89,13 +90,7 @@ export function isAtItsPlace(asset: HostAsset, record: MediaRecord): boolean {
 
 /** The record of a foreign asset, which keeps how it first came in. */
 export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
-  return recordFromAsset({ ...asset, etag: etagOf(asset, stored) }, folder, stored.source);
-}
-
-/** Not every answer of the host tells the hash of the bytes. What was told of them once stands until they are others. */
-function etagOf(asset: HostAsset, { assetId, hostVersion, bytes, checksum }: MediaRecord): string | null {
-  const isSame = asset.assetId === assetId && asset.version === hostVersion && asset.bytes === bytes;
-  return asset.etag ?? (isSame ? checksum.md5 : null);
+  return recordFromAsset(asset, folder, stored.source);
 }
 
 /** What people wrote on an asset that has lost our mark. */
@@ -110,9 +105,7 @@ export function isEdited(host: EditableFields, ours: EditableFields): boolean {
     host.title !== ours.title ||
     host.description !== ours.description ||
     host.category !== ours.category ||
-    host.tags.length !== ours.tags.length ||
-    // The host may keep tags in an order of its own.
-    host.tags.toSorted().join() !== ours.tags.toSorted().join()
+    !isSameTags(host.tags, ours.tags)
   );
 }
 

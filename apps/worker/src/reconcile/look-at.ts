@@ -16,7 +16,7 @@ export async function lookAt(
   try {
     return await deps.host.find(ref, signal);
   } catch (error) {
-    const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED') && !isHostResting(error);
+    const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED', 'ASSET_UNREADABLE') && !isHostResting(error);
     if (signal.aborted || running.run.mode !== 'full' || !isOfThisOne) throw error;
     log.warn('sync.asset_failed', { publicId: ref.publicId, code: error.code });
     addCounts(running.run, { errors: 1 });

@@ -1,4 +1,4 @@
-import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import { encodeContent, readDuration, type StoredRecord } from '@holdfast/shared/catalog';
 import {
   editBase,
   editsOnHostOnly,
@@ -26,8 +26,18 @@ import { isCovered, isOpen, type Action, type AssetMarks, type ReconcileRules } 
 import type { Sighting } from './sighting.js';
 
 /** True when the record says what the host says. Most are, so this alone is done without decoding the record. */
-export function saysTheSame({ fresh, carried }: Sighting, stored: StoredRecord): boolean {
-  return stored.id === fresh.id && isCommittedOrForeign(carried) && stored.content === encodeContent(fresh);
+export function saysTheSame({ asset, fresh, carried }: Sighting, stored: StoredRecord): boolean {
+  return (
+    stored.id === fresh.id &&
+    isCommittedOrForeign(carried) &&
+    stored.content === encodeContent(withKnownDuration(asset, fresh, stored))
+  );
+}
+
+/** Listings never show how long a video is, so that alone must not cost the decoding of a record. */
+function withKnownDuration(asset: HostAsset, fresh: MediaRecord, { content }: StoredRecord): MediaRecord {
+  if (asset.resourceType !== 'video' || asset.durationSeconds !== undefined) return fresh;
+  return { ...fresh, durationSeconds: readDuration(content) ?? fresh.durationSeconds };
 }
 
 function isCommittedOrForeign(carried: Carried | null): boolean {
@@ -73,7 +83,9 @@ function isCopy(asset: HostAsset, { status, record }: StoredRecord): boolean {
 }
 
 function whereTheSame({ fresh }: Sighting, stored: StoredRecord): Action {
-  if (fresh.pushedRevision > stored.pushedRevision) return { kind: 'save', record: fresh, expect: stored };
+  const { pushedRevision } = fresh;
+  if (pushedRevision > stored.pushedRevision)
+    return { kind: 'save', record: { ...stored.record, pushedRevision }, expect: stored };
   return provenAnew(stored);
 }
 

@@ -1,7 +1,9 @@
-import type { HostAsset } from '@holdfast/shared/media-host';
+import type { ShownAssets } from '@holdfast/shared/media-host';
 import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 import { applySteps } from './apply-steps.js';
 import { driftOfStep } from './drift-of-step.js';
+import { insistOnReadable } from './insist-on-readable.js';
+import { learnDurations } from './learn-durations.js';
 import { lookAgain } from './look-again.js';
 import { mendEntries } from './mend-indexes.js';
 import { readPageFacts } from './page-facts.js';
@@ -13,17 +15,20 @@ import { sightingOf } from './sighting.js';
 
 /**
  * Brings one page into the catalog. Answers the numbers of the records it met. A page with nothing changed costs one
- * round trip and writes nothing.
+ * round trip and writes nothing. Throws HOST_REJECTED for a page of which more than half cannot be read.
  */
-export async function reconcilePage(session: SyncSession, assets: readonly HostAsset[]): Promise<number[]> {
+export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<number[]> {
   const { deps, running } = session;
+  const { assets } = page;
+  insistOnReadable(session, page);
   addCounts(running.run, { listed: assets.length });
   if (assets.length === 0) return [];
   const rules = reconcileRules(deps);
   const sightings = assets.map((asset) => sightingOf(asset, rules.folder));
   const { records, marks } = await readPageFacts(sightings, deps);
   const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
-  const steps = await lookAgain(session, first, rules);
+  const timed = await learnDurations(session, first, { records, marks }, rules);
+  const steps = await lookAgain(session, timed, rules);
   await restoreClaims(session, assets, steps);
   const drift = steps.flatMap((step) => driftOfStep(step) ?? []);
   await session.drift.note(drift);

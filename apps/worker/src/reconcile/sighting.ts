@@ -2,6 +2,7 @@ import {
   idFromPublicId,
   readHostMetadata,
   recordFromAsset,
+  withKnown,
   type Carried,
   type MediaRecord,
   type MediaSource,
@@ -17,6 +18,17 @@ export interface Sighting {
   carried: Carried | null;
   /** Under which its record may be found: the id it would get, that in its mark, that in its public id. */
   ids: readonly string[];
+}
+
+/** The same, with what our record knows and the answer left out. */
+export function completed(
+  { asset: shown, carried: read, ids }: Sighting,
+  known: MediaRecord,
+  folder: string,
+): Sighting {
+  const asset = withKnown(shown, known);
+  const carried = read === null ? null : { ...read, fields: { ...read.fields, tags: [...asset.tags] } };
+  return { asset, carried, ids, fresh: recordFromAsset(asset, folder, known.source, carried) };
 }
 
 /** `source` is how a foreign asset came to be seen. */

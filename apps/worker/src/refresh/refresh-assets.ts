@@ -1,17 +1,17 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
-import { isTransientHostError, type HostAsset } from '@holdfast/shared/media-host';
+import { isTransientHostError, isUnreadableAsset, type HostAsset } from '@holdfast/shared/media-host';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import type { StepSession } from '../sync-run/sync-session.js';
+import { addCounts, type StepSession } from '../sync-run/sync-session.js';
 import { applySteps } from '../reconcile/apply-steps.js';
 import { readPageFacts } from '../reconcile/page-facts.js';
 import { reconcileAsset } from '../reconcile/reconcile-asset.js';
 import { saysTheSame } from '../reconcile/reconcile-known.js';
 import { reconcileRules } from '../reconcile/reconcile-rules.js';
 import { isCovered, type Action, type Step } from '../reconcile/reconcile-step.js';
-import { sightingOf, type Sighting } from '../reconcile/sighting.js';
+import { completed, sightingOf, type Sighting } from '../reconcile/sighting.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
 import { oneOffSession } from './one-off-session.js';
 import { AGAIN_MS, settleGone, WAIT_MS } from './settle-gone.js';
@@ -72,10 +72,9 @@ interface Seen {
 }
 
 async function keepInStep(session: StepSession, assets: readonly NamedAsset[], seen: Seen): Promise<void> {
-  const { deps, signal } = session;
-  let open = await look(assets, seen, deps, signal);
+  let open = await look(assets, seen, session);
   for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1)
-    open = await look(await bringInStep(session, open, seen), seen, deps, signal);
+    open = await look(await bringInStep(session, open, seen), seen, session);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -93,17 +92,20 @@ async function withoutKnown(
   });
 }
 
+/** One that cannot be read fails the job, once the others have been brought in step. */
 async function look(
   assets: readonly NamedAsset[],
   seen: Seen,
-  { host }: SyncDependencies,
-  signal: AbortSignal,
+  { deps: { host }, signal, running }: StepSession,
 ): Promise<HostAsset[]> {
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
-    host.find({ publicId, resourceType }, signal),
+    host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
+      if (!isUnreadableAsset(error)) throw error;
+      addCounts(running.run, { errors: 1 });
+    }),
   );
   seen.unfound.push(...assets.filter((_, index) => found[index] === null));
-  return found.filter((asset) => asset !== null);
+  return found.filter((asset) => asset !== null && asset !== undefined);
 }
 
 /** Answers the assets about which something was written. */
@@ -118,14 +120,14 @@ async function bringInStep(
   const { records, marks } = await readPageFacts(sightings, deps);
   const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
   await applySteps(session, steps);
-  if (steps.some((step, index) => isInHand(step, sightings[index]))) seen.busy = true;
+  if (steps.some((step, index) => isInHand(step, sightings[index], rules.folder))) seen.busy = true;
   return steps.filter(({ action, restore }) => restore || writes.has(action.kind)).map(({ asset }) => asset);
 }
 
-function isInHand({ action, stored }: Step, sighting: Sighting | undefined): boolean {
+function isInHand({ action, stored }: Step, sighting: Sighting | undefined, folder: string): boolean {
   if (action.kind !== 'left' || action.why !== 'in hand' || stored === null || sighting === undefined)
     return false;
-  return !saysTheSame(sighting, stored);
+  return !saysTheSame(completed(sighting, stored.record, folder), stored);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/shared/errors';
 import { isHalfSpent, type HostAsset } from '@holdfast/shared/media-host';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { knownRecords, type NamedAsset } from './known-records.js';
@@ -23,7 +24,9 @@ export async function whereaboutsOf(
   const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
   const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
   if (ids.length === 0 || isHalfSpent(host.budget())) return { moved: [], gone: [] };
-  const moved = await host.confirm(ids, signal);
+  const { assets: moved, unreadable } = await host.confirm(ids, signal);
+  if (unreadable.length > 0)
+    throw new HoldfastError('HOST_REJECTED', `${String(unreadable.length)} asset(s) cannot be read`);
   const there = new Set(moved.map(({ assetId }) => assetId));
   return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
 }

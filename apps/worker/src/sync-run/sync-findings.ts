@@ -46,11 +46,21 @@ const texts: Record<SyncFinding['code'], Texts> = {
       'Direct uploads that came too late, are too large or of a kind not accepted were removed from the host.',
     fix: 'Tell those who upload of the limits: UPLOAD_MAX_BYTES, UPLOAD_ALLOWED_TYPES and the time of a ticket.',
   },
-  ASSET_UNREADABLE: {
+  ASSETS_UNREADABLE: {
+    severity: 'warning',
+    message: 'The host lists assets in a form that cannot be read. Nothing is concluded about them.',
+    fix: 'Local host: restore <asset id>.json from a backup, or delete the media. Cloudinary: update Holdfast, or report the log event host.assets_unreadable.',
+  },
+  LISTING_FIELDS_MISSING: {
     severity: 'warning',
     message:
-      'What describes these media in the folder of the local host cannot be read; they were left as they are.',
-    fix: 'Restore <asset id>.json from a backup, or delete the media.',
+      'Listings of the host leave out attributes that were asked for. Without etag the bytes on the host are not checked.',
+    fix: 'Report it, with the names of the attributes. All else goes on.',
+  },
+  LISTING_SHORT: {
+    severity: 'warning',
+    message: 'The host listed far fewer assets than the catalog holds, and confirmed the others one by one.',
+    fix: 'Start a full sync. If it comes again, compare the listing with what the console of the host shows.',
   },
 };
 

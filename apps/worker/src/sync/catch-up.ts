@@ -6,20 +6,20 @@ import { PAGE_SIZE } from './run-full.js';
 
 /**
  * After a snapshot, before the whole listing, which begins with the oldest assets: what changed on the host since. The
- * listing meets these assets again, so a failure of the search costs only time; what it listed is not counted.
+ * listing meets these assets again, so a failure of the search costs only time; what it listed, and could not read, is not counted.
  */
 export async function catchUp(session: SyncSession): Promise<void> {
   const { deps, running, signal, log } = session;
   const { progress, run } = running;
   const since = progress.catchUpSince;
   if (since === undefined || since === null) return;
-  const { listed, unchanged } = run;
+  const { listed, unchanged, errors } = run;
   const request = { since: new Date(since), limit: PAGE_SIZE, signal };
   try {
     await eachPage(
       session,
       (cursor) => deps.host.changes({ ...request, cursor }),
-      async ({ assets }) => void (await reconcilePage(session, assets)),
+      async (page) => void (await reconcilePage(session, page)),
     );
   } catch (error) {
     if (signal.aborted || !isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_CURSOR_SPENT'))
@@ -28,6 +28,8 @@ export async function catchUp(session: SyncSession): Promise<void> {
   }
   run.listed = listed;
   run.unchanged = unchanged;
+  run.errors = errors;
+  run.findings = run.findings.filter(({ code }) => code !== 'ASSETS_UNREADABLE');
   progress.catchUpSince = null;
   await checkpoint(session);
 }

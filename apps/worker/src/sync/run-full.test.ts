@@ -157,8 +157,8 @@ describe('a full sync', () => {
     await writeFile(join(directory, identity ?? ''), '');
     await rig.host.remove(gone);
     const run = await rig.sync();
-    expect(run).toMatchObject({ result: 'ok', missing: 1 });
-    expect(run.findings).toMatchObject([{ code: 'ASSET_UNREADABLE', ids: [rig.recordOf(broken).id] }]);
+    expect(run).toMatchObject({ result: 'ok', errors: 1, missing: 1 });
+    expect(run.findings).toMatchObject([{ code: 'ASSETS_UNREADABLE', count: 1, ids: [broken.assetId] }]);
     const statuses = await Promise.all(
       [broken, gone, stays].map(async (one) => (await rig.find(one))?.status),
     );
@@ -200,11 +200,12 @@ describe('a full sync', () => {
 
   it('marks nothing missing that the host denies by its id alone', async () => {
     const denied = { page: false };
+    const nothing = { assets: [], unreadable: [], lacking: [] };
     const rig = await openSyncRig(sandbox, 'local', {
       seenBy: (host) => ({
         ...host,
-        list: async (request) => (denied.page ? { assets: [], nextCursor: null } : host.list(request)),
-        confirm: async () => [],
+        list: async (request) => (denied.page ? { ...nothing, nextCursor: null } : host.list(request)),
+        confirm: async () => nothing,
       }),
     });
     const [there, gone] = [await rig.upload(), await rig.upload()];

@@ -43,8 +43,8 @@ async function listType(session: SyncSession, resourceType: ResourceType): Promi
   const fetch = (cursor: string | null) => deps.host.list({ resourceType, cursor, limit: PAGE_SIZE, signal });
   for (let restarts = 0; ; restarts += 1) {
     try {
-      await eachPage(session, fetch, async ({ assets, nextCursor }) => {
-        const seen = await reconcilePage(session, assets);
+      await eachPage(session, fetch, async ({ nextCursor, ...page }) => {
+        const seen = await reconcilePage(session, page);
         progress.cursor = nextCursor;
         if (nextCursor === null) enterNextType(session, resourceType);
         await checkpoint(session, seen);

@@ -16,8 +16,8 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
       await eachPage(
         session,
         (cursor) => deps.host.changes({ since, cursor, limit: PAGE_SIZE, signal }),
-        async ({ assets, nextCursor }) => {
-          await reconcilePage(session, assets);
+        async ({ nextCursor, ...page }) => {
+          await reconcilePage(session, page);
           progress.cursor = nextCursor;
           // The last page is followed by the end of the run, which says the same.
           if (nextCursor !== null) await checkpoint(session);

@@ -1,17 +1,16 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
 import { recordFromAsset, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
+import { noteFinding } from '../sync-run/sync-findings.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 import { missingItems, missingWords, noteMissingBefore } from './note-missing.js';
+import { noteUnreadable } from '../reconcile/insist-on-readable.js';
 import { lookAt, NO_ANSWER } from '../reconcile/look-at.js';
 import { isCovered } from '../reconcile/reconcile-step.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
-/** Something is there, and what it is cannot be told. */
-const UNREADABLE = 'unreadable' as const;
 /** More than this share and more than this number at once is held back until somebody says that it is right. */
 const HELD_BACK_SHARE = 0.1;
 const HELD_BACK_ABOVE = 20;
@@ -33,8 +32,12 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const present = total - byStatus.missing - byStatus.deleting;
   const allowance = run.force ? Infinity : Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
   const gone: string[] = [];
+  const unlisted: string[] = [];
   for await (const batch of candidates(session)) {
-    gone.push(...(await confirmGone(session, batch)));
+    const looked = await lookFor(session, batch);
+    gone.push(...looked.gone);
+    unlisted.push(...looked.there);
+    noteShortListing(session, unlisted, present);
     if (gone.length > allowance) {
       addFinding(session, 'MASS_MISSING', gone);
       await session.drift.note(await missingItems(session, gone, missingWords.heldBack));
@@ -44,6 +47,22 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   for (let start = 0; start < gone.length; start += BATCH)
     await markGone(session, gone.slice(start, start + BATCH));
   return 'ok';
+}
+
+/** All of it is there, and yet a listing that leaves out so much is not to be trusted with the next conclusion. */
+function noteShortListing(
+  { running: { run } }: SyncSession,
+  unlisted: readonly string[],
+  present: number,
+): void {
+  const isFarLess =
+    run.listed === 0 || unlisted.length > Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
+  if (unlisted.length === 0 || !isFarLess) return;
+  run.findings = noteFinding(
+    run.findings.filter(({ code }) => code !== 'LISTING_SHORT'),
+    'LISTING_SHORT',
+    unlisted,
+  );
 }
 
 async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
@@ -75,42 +94,41 @@ async function* candidates({ deps, running }: SyncSession): AsyncGenerator<strin
   if (batch.length > 0) yield batch;
 }
 
-/** Those of these records whose asset the host says it has no more, by id and by name. */
-async function confirmGone(session: SyncSession, ids: readonly string[]): Promise<string[]> {
+/** Those of these records whose asset the host says it has no more, by id and by name, and those whose asset it shows. */
+async function lookFor(
+  session: SyncSession,
+  ids: readonly string[],
+): Promise<{ gone: string[]; there: string[] }> {
   const { deps, signal, fleetBudget } = session;
   const stored = await deps.catalog.findStored(ids);
   const records = stored.flatMap((entry): MediaRecord[] =>
     entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry.record] : [],
   );
-  if (records.length === 0) return [];
+  if (records.length === 0) return { gone: [], there: [] };
   // Throws when the hour's calls are used up; the sweep then starts again after the reset.
   pauseBeforePage(knownBudget(deps.host.budget(), fleetBudget), deps.now());
-  const there = await deps.host.confirm(
+  const { assets, unreadable } = await deps.host.confirm(
     records.map((record) => record.assetId),
     signal,
   );
-  const known = new Set(there.map((asset) => asset.assetId));
+  const listedSo = session.running.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE');
+  if (unreadable.length > 0 && !listedSo) noteUnreadable(session, { unreadable });
+  const known = new Set(assets.map((asset) => asset.assetId));
+  const there = records.flatMap(({ id, assetId }) => (known.has(assetId) ? [id] : []));
+  // What has no asset id may be any of them.
+  if (unreadable.some(({ assetId }) => assetId === null)) return { gone: [], there };
+  for (const { assetId } of unreadable) known.add(assetId ?? '');
   const unknown = records.filter((record) => !known.has(record.assetId));
-  const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) =>
-    lookAt(session, record).catch((error: unknown): typeof UNREADABLE => {
-      if (isHoldfastError(error, 'ASSET_UNREADABLE')) return UNREADABLE;
-      throw error;
-    }),
-  );
-  const unreadable = unknown.filter((_, index) => found[index] === UNREADABLE);
-  if (unreadable.length > 0)
-    addFinding(
-      session,
-      'ASSET_UNREADABLE',
-      unreadable.map(({ id }) => id),
-    );
+  const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => lookAt(session, record));
   // Another asset under the name of one that is gone is not that one, unless it carries the media.
   const { folder } = deps.settings.host;
-  return unknown.flatMap(({ id, assetId }, index) => {
+  const gone: string[] = [];
+  for (const [index, { id, assetId }] of unknown.entries()) {
     const asset = found[index] ?? null;
-    if (asset === UNREADABLE || asset === NO_ANSWER) return [];
+    if (asset === NO_ANSWER) continue;
     const isThere =
       asset !== null && (asset.assetId === assetId || recordFromAsset(asset, folder, 'sync').id === id);
-    return isThere ? [] : [id];
-  });
+    (isThere ? there : gone).push(id);
+  }
+  return { gone, there };
 }

@@ -18,6 +18,7 @@ export type { MediaFilters } from './media-filters.js';
 export {
   decodeRecord,
   encodeContent,
+  readDuration,
   readIndexed,
   readRevision,
   statusCode,

@@ -134,6 +134,12 @@ export function readRevision(content: string): number {
   return Number.parseInt(content.slice(1, content.indexOf(',')), 10);
 }
 
+/** The duration alone. Its place is that in RestPart. */
+export function readDuration(content: string): number | null {
+  const rest = JSON.parse(content.slice(content.indexOf(SEPARATOR) + 1)) as RestPart;
+  return orNull(rest[6]);
+}
+
 /** What of a content line the indexes need. Throws where the text is no such line. */
 export function readIndexed(content: string): IndexedPart {
   return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;

@@ -61,7 +61,7 @@ export function isAllowedKind(
   { resourceType, format }: Pick<HostAsset, 'resourceType' | 'format'>,
   allowed: readonly string[],
 ): boolean {
-  if (resourceType === 'raw' || format === null) return mayBeAnyKind(allowed);
+  if (resourceType === 'raw' || format === null || format === undefined) return mayBeAnyKind(allowed);
   const types = kinds[resourceType][format] ?? [`${resourceType}/${format}`];
   return types.some((type) => isAllowedType(type, allowed));
 }

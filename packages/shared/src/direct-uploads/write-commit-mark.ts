@@ -35,7 +35,11 @@ export async function writeCommitMark(
       signal,
     );
   const { fields } = carried;
-  const record = recordFromAsset(await write({ ...fields, md5: fields.md5 ?? asset.etag }), folder, 'direct');
+  const told = {
+    md5: fields.md5 ?? asset.etag,
+    ...(typeof asset.durationSeconds === 'number' ? { durationSeconds: asset.durationSeconds } : {}),
+  };
+  const record = recordFromAsset(await write({ ...fields, ...told }), folder, 'direct');
   for (let written = record; ;) {
     const latest = await catalog.find(record.id);
     if (latest === null || latest.status === 'deleting' || !isEdited(latest, written)) return record;

@@ -27,6 +27,13 @@ export class HostFailure extends Error {
   }
 }
 
+/** True where the host has the asset, and what it shows of it cannot be read. */
+export function isUnreadableAsset(error: unknown): boolean {
+  if (!(error instanceof HoldfastError)) return false;
+  if (error.code === 'ASSET_UNREADABLE') return true;
+  return error.code === 'HOST_REJECTED' && error.cause instanceof HostFailure && error.cause.status === 200;
+}
+
 /** True for a host error that says nothing about the request itself. */
 export function isTransientHostError(error: unknown): boolean {
   if (!(error instanceof HoldfastError)) return false;

@@ -10,12 +10,14 @@ export type {
   MediaHost,
   PutRequest,
   PutResult,
+  ShownAssets,
+  UnreadableAsset,
 } from './media-host.js';
 export { createMediaHost, type MediaHostOptions } from './create-media-host.js';
 export type { CircuitState } from './host-circuit.js';
 export { isHostResting } from './host-resting.js';
 export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
-export { HostFailure, isTransientHostError } from './host-failure.js';
+export { HostFailure, isTransientHostError, isUnreadableAsset } from './host-failure.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
 export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';
 export { openLocalFile, type LocalFile } from './local/open-local-file.js';

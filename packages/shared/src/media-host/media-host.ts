@@ -34,9 +34,23 @@ export interface PutResult {
   existed: boolean;
 }
 
-/** One answer of a listing. Assets that exist only as a backup, or whose bytes or description are gone, are left out; damaged bytes are shown. */
-export interface AssetPage {
+/** An asset that the host shows in a form that cannot be read; null where even that name is not there. */
+export interface UnreadableAsset {
+  assetId: string | null;
+  publicId: string | null;
+}
+
+/** What the host shows of several assets. */
+export interface ShownAssets {
   assets: HostAsset[];
+  /** They exist, and nothing else may be concluded about them. */
+  unreadable: UnreadableAsset[];
+  /** Attributes that no asset shown has, though each has them on the host. */
+  lacking: string[];
+}
+
+/** One answer of a listing. Assets that exist only as a backup, or whose bytes or description are gone, are left out; damaged bytes are shown. */
+export interface AssetPage extends ShownAssets {
   /** Null on the last page. A page may be short, or empty, while more remain. */
   nextCursor: string | null;
 }
@@ -113,7 +127,7 @@ export interface MediaHost {
   /** One page of recent changes of all types, oldest change first. Its index may lag: absence proves nothing. Metered. */
   changes(request: ChangesRequest): Promise<AssetPage>;
   /** Those of the given assets (at most 100) that exist now. Metered on Cloudinary: one call. */
-  confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<HostAsset[]>;
+  confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<ShownAssets>;
   /**
    * Keeps a small file (at most 10 MB, not empty) that is no media: it is not public, and no listing of assets shows
    * it. What has this name already is left as it is, so a name stands for one content. Not metered.

@@ -18,5 +18,6 @@ export function carriedFields(record: MediaRecord): CarriedFields {
     updatedAt: record.updatedAt,
     sha256: record.checksum.sha256,
     md5: record.checksum.md5,
+    ...(record.durationSeconds === null ? {} : { durationSeconds: record.durationSeconds }),
   };
 }

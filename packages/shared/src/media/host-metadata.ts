@@ -26,7 +26,13 @@ export type CarriedFields = Pick<
   | 'uploadedBy'
   | 'createdAt'
   | 'updatedAt'
-> & { source: 'upload' | 'direct' | 'sync' | 'webhook'; sha256: string | null; md5: string | null };
+> & {
+  source: 'upload' | 'direct' | 'sync' | 'webhook';
+  sha256: string | null;
+  md5: string | null;
+  /** Of videos, once it is known: listings do not show it. */
+  durationSeconds?: number | null;
+};
 
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
@@ -78,6 +84,7 @@ export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): Ho
   if (mark.state === 'ticket') context['hf_exp'] = String(mark.expiresAtMs);
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
   if (fields.md5 !== null) context['hf_md5'] = fields.md5;
+  if (typeof fields.durationSeconds === 'number') context['hf_dur'] = String(fields.durationSeconds);
   if (claim !== undefined) putClaim(context, claim);
   if (boundTo !== undefined) context[BINDING_KEY] = boundTo;
   putText(context, 'hf_name', fields.filename);
@@ -122,6 +129,7 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
   const source = context['hf_src'];
   const claim = takeClaim(context);
   const boundTo = context[BINDING_KEY];
+  const durationSeconds = secondsOf(context['hf_dur']);
   return {
     mark,
     ...(boundTo === undefined ? {} : { boundTo }),
@@ -137,6 +145,7 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
       source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
       sha256: hashOf(context['hf_sha256'], 64),
       md5: hashOf(context['hf_md5'], 32),
+      ...(durationSeconds === null ? {} : { durationSeconds }),
       filename: takeText(context, 'hf_name') ?? '',
       uploadedBy: takeText(context, 'hf_by') ?? '',
       // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
@@ -169,6 +178,11 @@ const HIGHEST_REVISION = 1e9;
 function revisionOf(text: string | undefined): number | null {
   const revision = Number(text);
   return Number.isInteger(revision) && revision >= 1 && revision <= HIGHEST_REVISION ? revision : null;
+}
+
+function secondsOf(text: string | undefined): number | null {
+  const seconds = Number(text);
+  return text !== undefined && text !== '' && seconds >= 0 && Number.isFinite(seconds) ? seconds : null;
 }
 
 function isoDate(milliseconds: string | undefined): string | null {

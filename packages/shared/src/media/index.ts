@@ -33,7 +33,7 @@ export {
   type CommitMark,
   type HostMetadata,
 } from './host-metadata.js';
-export { recordFromAsset, type AssetFacts } from './record-from-asset.js';
+export { isSameTags, recordFromAsset, withKnown, type AssetFacts } from './record-from-asset.js';
 export { carriedFields } from './carried-fields.js';
 export { fieldsWithoutMark } from './fields-without-mark.js';
 export {

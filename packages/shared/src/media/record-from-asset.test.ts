@@ -1,34 +1,63 @@
 import { expect, it } from 'vitest';
-import { recordFromAsset } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
-import { foreignRecord } from './asset-record.js';
+import { recordFromAsset, withKnown, writeHostMetadata, type AssetFacts } from './index.js';
 
-const at = '2026-01-01T00:00:00.000Z';
-const asset: HostAsset = {
+const asset: AssetFacts = {
   publicId: 'others/a',
-  resourceType: 'image',
+  resourceType: 'video',
   assetId: 'a'.repeat(32),
-  format: 'png',
+  format: 'mp4',
   bytes: 100,
   width: 1,
   height: 1,
-  durationSeconds: null,
-  url: 'https://example.com/a.png',
+  durationSeconds: 2.5,
+  url: 'https://example.com/a.mp4',
   version: 7,
   etag: 'b'.repeat(32),
   context: {},
-  tags: [],
-  createdAt: at,
-  uploadedAt: at,
+  tags: ['sea', 'hill'],
+  createdAt: '2026-01-01T00:00:00.000Z',
 };
 const stored = recordFromAsset(asset, 'holdfast', 'sync');
-const md5Of = (seen: Partial<HostAsset>) =>
-  foreignRecord({ ...asset, ...seen }, 'holdfast', stored).checksum.md5;
+const unsaid = {
+  format: undefined,
+  width: undefined,
+  height: undefined,
+  durationSeconds: undefined,
+  etag: null,
+};
+const seenAs = (seen: Partial<AssetFacts>) =>
+  recordFromAsset(withKnown({ ...asset, ...seen }, stored), 'holdfast', 'sync');
 
-it('keeps the hash that the host told only of the bytes that it told it of', () => {
-  expect(md5Of({ etag: null })).toBe(asset.etag);
-  expect(md5Of({ etag: null, version: 8 })).toBeNull();
-  expect(md5Of({ etag: null, bytes: 101 })).toBeNull();
-  expect(md5Of({ etag: null, assetId: 'c'.repeat(32) })).toBeNull();
-  expect(md5Of({ etag: 'd'.repeat(32), version: 8 })).toBe('d'.repeat(32));
+it('keeps what an answer leaves out, as long as the bytes are the same', () => {
+  expect(seenAs(unsaid)).toEqual(stored);
+  const nothing = { format: null, width: null, height: null, durationSeconds: null, checksum: { md5: null } };
+  for (const other of [{ version: 8 }, { bytes: 101 }, { assetId: 'c'.repeat(32) }])
+    expect(seenAs({ ...unsaid, ...other })).toMatchObject(nothing);
+  expect(seenAs({ ...unsaid, width: null })).toMatchObject({ width: null, height: 1 });
+  expect(seenAs({ etag: 'd'.repeat(32), version: 8 }).checksum.md5).toBe('d'.repeat(32));
+});
+
+it('keeps the order of tags that are the same', () => {
+  expect(seenAs({ tags: ['hill', 'sea'] }).tags).toEqual(['sea', 'hill']);
+  expect(seenAs({ tags: ['hill', 'shore'] }).tags).toEqual(['hill', 'shore']);
+});
+
+it('reads the duration of a video from its mark, unless the bytes are others by now', () => {
+  const id = '01K00000000000000000000000';
+  const fields = {
+    ...stored,
+    id,
+    sha256: null,
+    md5: asset.etag,
+    durationSeconds: 63.893313,
+  };
+  const marked = { ...asset, ...unsaid, publicId: `holdfast/${id}` };
+  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields });
+  const durationOf = (over: Partial<AssetFacts>) =>
+    recordFromAsset({ ...marked, context, ...over }, 'holdfast', 'sync').durationSeconds;
+  expect(durationOf({})).toBe(63.893313);
+  expect(durationOf({ durationSeconds: 64 })).toBe(64);
+  expect(durationOf({ etag: 'd'.repeat(32) })).toBeNull();
+  for (const hf_dur of ['', 'long', '-1', 'Infinity'])
+    expect(durationOf({ context: { ...context, hf_dur } })).toBeNull();
 });

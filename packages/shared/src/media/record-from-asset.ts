@@ -3,21 +3,24 @@ import { bindingOf, readHostMetadata } from './host-metadata.js';
 import { idFromPublicId, idOfFoundAsset } from './media-id.js';
 import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } from './media-record.js';
 
-/** What of an asset the record is built from; every MediaHost's asset fits. */
+/**
+ * What of an asset the record is built from; every MediaHost's asset fits. Null says that there is none. Undefined says nothing: the
+ * answer left it out, and what is known stays, see `withKnown`.
+ */
 export interface AssetFacts extends HostMetadata {
   publicId: string;
   resourceType: ResourceType;
   /** Never changes, also when the asset is renamed. */
   assetId: string;
-  /** Null for raw files without one. */
-  format: string | null;
+  /** None for raw files. */
+  format: string | null | undefined;
   bytes: number;
-  width: number | null;
-  height: number | null;
-  durationSeconds: number | null;
+  width: number | null | undefined;
+  height: number | null | undefined;
+  durationSeconds: number | null | undefined;
   /** Where the bytes are served. Absolute on Cloudinary; on the local host a path below the API's own address (`/media/…`). */
   url: string;
-  /** MD5 of the stored bytes in hex, where the host tells it. */
+  /** MD5 of the stored bytes in hex; null where the answer left it out. */
   etag: string | null;
   /** Grows when the bytes are overwritten. */
   version: number;
@@ -55,11 +58,11 @@ function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
     publicId: asset.publicId,
     assetId: asset.assetId,
     resourceType: asset.resourceType,
-    format: asset.format,
+    format: asset.format ?? null,
     bytes: asset.bytes,
-    width: asset.width,
-    height: asset.height,
-    durationSeconds: asset.durationSeconds,
+    width: asset.width ?? null,
+    height: asset.height ?? null,
+    durationSeconds: asset.durationSeconds ?? carriedDuration(asset, fields),
     url: asset.url,
     checksum: { sha256: fields.sha256, md5: fields.md5 ?? asset.etag },
     filename: fields.filename,
@@ -79,6 +82,12 @@ function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
   };
 }
 
+/** The mark of a video has it, since listings do not. Of other bytes than those that were marked it says nothing. */
+function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: Carried['fields']): number | null {
+  if (durationSeconds === null || (etag !== null && etag !== fields.md5)) return null;
+  return fields.durationSeconds ?? null;
+}
+
 function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
   const { context } = asset;
   const createdAt = new Date(asset.createdAt).toISOString();
@@ -89,17 +98,14 @@ function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
     publicId: asset.publicId,
     assetId: asset.assetId,
     resourceType: asset.resourceType,
-    format: asset.format,
+    format: asset.format ?? null,
     bytes: asset.bytes,
-    width: asset.width,
-    height: asset.height,
-    durationSeconds: asset.durationSeconds,
+    width: asset.width ?? null,
+    height: asset.height ?? null,
+    durationSeconds: asset.durationSeconds ?? null,
     url: asset.url,
     checksum: { sha256: null, md5: asset.etag },
-    filename:
-      asset.format === null || baseName.endsWith(`.${asset.format}`)
-        ? baseName
-        : `${baseName}.${asset.format}`,
+    filename: withExtension(baseName, asset.format ?? ''),
     // The two names that Cloudinary's own Media Library offers, besides ours.
     title: context['title'] ?? context['caption'] ?? '',
     description: context['description'] ?? context['alt'] ?? '',
@@ -115,4 +121,35 @@ function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
     hostVersion: asset.version,
     pushedRevision: 1,
   };
+}
+
+function withExtension(baseName: string, format: string): string {
+  return format === '' || baseName.endsWith(`.${format}`) ? baseName : `${baseName}.${format}`;
+}
+
+/**
+ * The asset, with what the answer left out as our record of it knows it, as long as the bytes are the same. Tags are a set, which
+ * some answers sort: the order of the record stays.
+ */
+export function withKnown<Asset extends AssetFacts>(asset: Asset, known: MediaRecord): Asset {
+  const tags = isSameTags(asset.tags, known.tags) ? known.tags : asset.tags;
+  const isSame =
+    asset.assetId === known.assetId && asset.version === known.hostVersion && asset.bytes === known.bytes;
+  if (!isSame) return { ...asset, tags };
+  const { format, width, height, durationSeconds } = asset;
+  return {
+    ...asset,
+    tags,
+    etag: asset.etag ?? known.checksum.md5,
+    format: format === undefined ? (known.format ?? undefined) : format,
+    width: width === undefined ? (known.width ?? undefined) : width,
+    height: height === undefined ? (known.height ?? undefined) : height,
+    durationSeconds: durationSeconds === undefined ? (known.durationSeconds ?? undefined) : durationSeconds,
+  };
+}
+
+/** Whatever their order. */
+export function isSameTags(some: readonly string[], others: readonly string[]): boolean {
+  const set = new Set(some);
+  return set.size === new Set(others).size && others.every((tag) => set.has(tag));
 }

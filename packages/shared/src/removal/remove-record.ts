@@ -98,7 +98,15 @@ async function renamedTo(
   const foundBySyncs = isOwnId(id);
   if (foundBySyncs && isHalfSpent(host.budget())) return null;
   try {
-    const [asset] = await host.confirm([assetId], signal);
+    const {
+      assets: [asset],
+      unreadable,
+    } = await host.confirm([assetId], signal);
+    if (unreadable.length > 0)
+      throw new HoldfastError(
+        'HOST_REJECTED',
+        'the media host shows the asset in a form that cannot be read',
+      );
     return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
   } catch (error) {
     if (isAborted(signal)) throw abortReason(signal);

@@ -13,7 +13,9 @@ export interface SyncFinding {
     | 'MARK_LOST'
     | 'UNFINISHED_UPLOAD'
     | 'UNWELCOME_UPLOAD'
-    | 'ASSET_UNREADABLE';
+    | 'ASSETS_UNREADABLE'
+    | 'LISTING_FIELDS_MISSING'
+    | 'LISTING_SHORT';
   severity: Severity;
   message: string;
   fix: string;

@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import { silentLogger } from '../../logging/index.js';
 import type { MediaHost } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
@@ -91,17 +92,6 @@ it('ends a call at once when it is aborted', async () => {
   await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
 });
 
-it('reads context in either of the shapes that search may give it', async () => {
-  const { host, emulator } = await emulatedHost();
-  const { asset } = await host.put(putRequest());
-  const since = new Date(Date.now() - 60_000);
-  const nested = await host.changes({ since, cursor: null, limit: 10, signal });
-  await emulator.configure({ searchContextFlat: true });
-  const flat = await host.changes({ since, cursor: null, limit: 10, signal });
-  expect(nested.assets).toEqual([asset]);
-  expect(flat.assets).toEqual([asset]);
-});
-
 it('still reports uploads where search does not know the time of edits', async () => {
   const { host } = await emulatedHost({ searchKnowsLastUpdated: false });
   const { asset } = await host.put(putRequest());
@@ -143,7 +133,6 @@ it('finds no asset that exists only as a backup', async () => {
     created_at: asset.createdAt,
     bytes: 0,
     secure_url: asset.url,
-    placeholder: true,
   };
   const match = { endpoint: 'explicit' };
   await emulator.faults.add({ kind: 'garbage', body: JSON.stringify(backup), count: null, match });
@@ -161,20 +150,30 @@ it('follows the clock of the host, not its own', async () => {
   expect(host.hostNow()).toBeLessThanOrEqual(Date.now());
 });
 
-it('lists without hashes where the host refuses the fields we ask for, and asks no more', async () => {
+it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute requested', 'Bad Request'])(
+  'lists without hashes where the host refuses what we ask for with "%s", says so and asks no more',
+  async (message) => {
+    const events: string[] = [];
+    const log = { ...silentLogger, warn: (event: string) => void events.push(event) };
+    const { host, emulator } = await emulatedHost({}, { log });
+    const { asset } = await host.put(putRequest());
+    await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
+    for (const calls of [2, 3]) {
+      const page = await firstPage(host);
+      expect(page.assets).toEqual([{ ...asset, etag: null }]);
+      expect(page.lacking).toEqual(['uploaded_at', 'etag']);
+      expect(host.meteredCalls()).toBe(calls);
+    }
+    expect(events).toEqual(['host.listing_fields_missing', 'host.fields_refused']);
+  },
+);
+
+it('takes no other refusal of a listing for one of the fields', async () => {
   const { host, emulator } = await emulatedHost();
-  const { asset } = await host.put(putRequest());
-  await emulator.faults.add({
-    kind: 'error',
-    status: 400,
-    message: 'Invalid value asset_id for parameter fields',
-    match: { endpoint: 'list' },
-  });
-  for (const calls of [2, 3]) {
-    const { assets } = await firstPage(host);
-    expect(assets).toEqual([{ ...asset, etag: null }]);
-    expect(host.meteredCalls()).toBe(calls);
-  }
+  await host.put(putRequest());
+  await emulator.faults.add({ kind: 'error', status: 400, count: 2, match: { endpoint: 'list' } });
+  await expect(firstPage(host)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect((await firstPage(host)).lacking).toEqual([]);
 });
 
 it.each([

@@ -1,4 +1,3 @@
-import type { HoldfastError } from '../../errors/index.js';
 import { isHoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { HostFailure } from '../host-failure.js';
@@ -14,21 +13,29 @@ export function createListings(
   log: Logger,
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   let refused = false;
+  let lackNoted = false;
 
   const read = (reply: unknown, cursor: string | null = null): AssetPage => {
-    const { page, flaws } = readPage(reply, cursor);
+    const { page, badDates } = readPage(reply, cursor);
     // One line a page, however many there are.
-    const note = (event: string, assetIds: readonly string[]): void => {
+    const note = (event: string, assetIds: readonly (string | null)[]): void => {
       if (assetIds.length > 0) log.warn(event, { assets: assetIds.length, assetIds: assetIds.slice(0, 5) });
     };
-    note('host.dates_unreadable', flaws.badDates);
-    note('host.assets_unreadable', flaws.unreadable);
+    note('host.dates_unreadable', badDates);
+    note(
+      'host.assets_unreadable',
+      page.unreadable.map(({ assetId, publicId }) => assetId ?? publicId),
+    );
+    if (page.lacking.length > 0 && !lackNoted) {
+      lackNoted = true;
+      log.warn('host.listing_fields_missing', { fields: page.lacking });
+    }
     return page;
   };
 
   /**
-   * Which fields may be asked for is not documented for every kind of listing: a host that refuses ours is asked
-   * without, and then tells no hashes.
+   * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: one that refuses the
+   * listing is asked without, and where that is answered the fields were refused. It then tells no hashes.
    */
   const listed = async (call: (options: ListedOptions) => Promise<AssetPage>): Promise<AssetPage> => {
     const plain = { tags: true, context: true } as const;
@@ -36,10 +43,11 @@ export function createListings(
     try {
       return await call({ ...plain, fields: listedFields.join(',') });
     } catch (error) {
-      if (!isRefusalOfFields(error)) throw error;
+      if (!isBadRequest(error)) throw error;
+      const page = await call(plain);
       refused = true;
       log.warn('host.fields_refused', { error });
-      return call(plain);
+      return page;
     }
   };
 
@@ -79,24 +87,22 @@ export function createListings(
         (reply) => read(reply, cursor),
       ),
     confirm: async (assetIds, signal) => {
-      if (assetIds.length === 0) return [];
-      const { assets } = await listed((wanted) =>
+      if (assetIds.length === 0) return { assets: [], unreadable: [], lacking: [] };
+      return listed((wanted) =>
         admin(
           signal,
           (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }),
           (reply) => read(reply),
         ),
       );
-      return assets;
     },
   };
 }
 
-function isRefusalOfFields(error: unknown): error is HoldfastError {
+function isBadRequest(error: unknown): boolean {
   return (
     isHoldfastError(error, 'HOST_REJECTED') &&
     error.cause instanceof HostFailure &&
-    error.cause.status === 400 &&
-    /field/i.test(error.message)
+    error.cause.status === 400
   );
 }

@@ -48,14 +48,15 @@ describe('dates that are none', () => {
 
   it.each(garbled)('become the time of the version: %j', (date) => {
     const good = { ...listed('sea'), asset_id: 'b'.repeat(32), uploaded_at: '2026-01-02T00:00:00Z' };
-    const { page, flaws } = readPage({
+    const { page, badDates } = readPage({
       resources: [{ ...listed('sea'), created_at: date, uploaded_at: date }, good],
     });
     expect(page.assets).toMatchObject([
       { createdAt: version, uploadedAt: version },
       { createdAt: good.created_at, uploadedAt: good.uploaded_at },
     ]);
-    expect(flaws).toEqual({ badDates: ['a'.repeat(32)], unreadable: [] });
+    expect(badDates).toEqual(['a'.repeat(32)]);
+    expect(page.unreadable).toEqual([]);
     const records = page.assets.map((asset) => recordFromAsset(asset, 'holdfast', 'sync'));
     for (const record of records) expect(mediaRecord.safeParse(record).success).toBe(true);
     expect(readAsset({ ...listed('sea'), created_at: date }).asset.createdAt).toBe(version);
@@ -77,27 +78,64 @@ describe('dates that are none', () => {
 describe('a page', () => {
   const { bytes: _, ...halfListed } = { ...listed('sea'), asset_id: 'c'.repeat(32) };
 
-  it('leaves out an asset that lacks what every asset has, and names it', () => {
-    const { page, flaws } = readPage({ resources: [halfListed, listed('sea')], next_cursor: 'next' });
+  it('names an asset that lacks what every asset has, and leaves it out', () => {
+    const resources = [halfListed, listed('sea'), { public_id: 'beach' }, { bytes: 1 }, 'asset'];
+    const { page } = readPage({ resources, next_cursor: 'next' });
     expect(page.assets.map(({ assetId }) => assetId)).toEqual(['a'.repeat(32)]);
     expect(page.nextCursor).toBe('next');
-    expect(flaws.unreadable).toEqual(['c'.repeat(32)]);
+    expect(page.unreadable).toEqual([
+      { assetId: 'c'.repeat(32), publicId: 'holiday/beach' },
+      { assetId: null, publicId: 'beach' },
+      { assetId: null, publicId: null },
+      { assetId: null, publicId: null },
+    ]);
   });
 
-  it('leaves out what exists only as a backup, whatever that lacks', () => {
-    const backup = { public_id: 'gone', placeholder: true };
-    expect(readPage({ resources: [backup] })).toEqual({
-      page: { assets: [], nextCursor: null },
-      flaws: { badDates: [], unreadable: [] },
-    });
+  it.each([
+    { public_id: 'gone', placeholder: true },
+    { public_id: 'gone', bytes: 0 },
+    { ...listed('sea'), bytes: 0, placeholder: true },
+    { ...listed('sea'), bytes: 0 },
+  ])('leaves out what exists only as a backup, whatever that lacks: %j', (backup) => {
+    const { page } = readPage({ resources: [backup] });
+    expect([page.assets, page.unreadable]).toEqual([[], []]);
+    const files = [{ version: 1, created_at: '2026-01-01T00:00:00Z', bytes: 0, ...backup }];
+    expect(readFilePage({ resources: files }).files).toEqual([]);
   });
 
-  it.each([{}, { resources: 1 }, { resources: ['asset'] }, { resources: [{ bytes: 1 }] }])(
-    'is refused where it is none: %j',
-    (reply) => {
-      expect(() => readPage(reply)).toThrow(expect.objectContaining({ code: 'HOST_REJECTED' }) as Error);
-    },
-  );
+  it('tells what no asset of it has, though each has it on the host', () => {
+    const lackingIn = (...resources: object[]) => readPage({ resources }).page.lacking;
+    const whole = { ...listed('sea'), etag: 'e', uploaded_at: '2026-01-01T00:00:00Z', width: 1, height: 1 };
+    expect(lackingIn()).toEqual([]);
+    expect(lackingIn(whole, listed('sea'))).toEqual([]);
+    expect(lackingIn(listed('sea'))).toEqual(['uploaded_at', 'etag', 'width', 'height']);
+    expect(lackingIn({ ...whole, resource_type: 'raw', width: null, height: null })).toEqual([]);
+  });
+
+  it.each([
+    [{ custom: { caption: 'sea' } }],
+    [{ caption: 'sea' }],
+    [[{ key: 'caption', value: 'sea' }]],
+    [{ custom: [{ key: 'caption', value: 'sea' }] }],
+  ])('reads context in each of its shapes: %j', (context) => {
+    const [asset] = readPage({ resources: [{ ...listed('sea'), context }] }).page.assets;
+    expect(asset?.context).toEqual({ caption: 'sea' });
+  });
+
+  it('takes context of any other shape for unreadable, not for none', () => {
+    const { page } = readPage({ resources: [{ ...listed('sea'), context: 'caption=sea' }] });
+    expect(page.unreadable).toHaveLength(1);
+  });
+
+  it('says nothing of what an asset of it lacks', () => {
+    const { format: _, ...brief } = listed('sea');
+    const [asset] = readPage({ resources: [brief] }).page.assets;
+    expect([asset?.format, asset?.width, asset?.durationSeconds]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it.each([{}, { resources: 1 }])('is refused where it is none: %j', (reply) => {
+    expect(() => readPage(reply)).toThrow(expect.objectContaining({ code: 'HOST_REJECTED' }) as Error);
+  });
 
   it('is refused where it leads back to itself', () => {
     const spent = expect.objectContaining({ code: 'HOST_CURSOR_SPENT' }) as Error;

@@ -2,10 +2,14 @@ import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
-import type { AssetPage, HostAsset, HostFile } from '../media-host.js';
+import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';
 import { isReadableDate, soundDate } from './sound-date.js';
 
-const pairs = z.record(z.string(), z.unknown());
+/** Under `custom` or by itself: names and values, or a list of pairs. */
+const contextReply = z.union([
+  z.record(z.string(), z.unknown()),
+  z.array(z.object({ key: z.string(), value: z.unknown() })),
+]);
 
 /** What of an asset every answer has, under Cloudinary's names. */
 const assetReply = z.object({
@@ -24,16 +28,17 @@ const assetReply = z.object({
   secure_url: z.string(),
   etag: z.string().nullish(),
   tags: z.array(z.string()).nullish(),
-  // `{custom: {…}}` in uploads and lists, possibly flat in search results.
-  context: pairs.nullish(),
+  context: contextReply.nullish(),
   placeholder: z.boolean().nullish(),
   existing: z.boolean().nullish(),
 });
 type AssetReply = z.infer<typeof assetReply>;
 
-/** Enough to know that it is an asset, and which. */
-const namedReply = z.object({ asset_id: z.string(), public_id: z.string() });
-const placeholderReply = z.object({ placeholder: z.literal(true) });
+/** What is left of a deleted asset whose backup is kept. No file is empty, so the size tells where the word is not shown. */
+const backupReply = z.union([
+  z.object({ placeholder: z.literal(true) }),
+  z.object({ bytes: z.literal(0), placeholder: z.null().optional() }),
+]);
 
 const pageReply = z.object({
   resources: z.array(z.unknown()),
@@ -41,7 +46,9 @@ const pageReply = z.object({
 });
 
 const filePageReply = z.object({
-  resources: z.array(assetReply.pick({ public_id: true, bytes: true, version: true, created_at: true })),
+  resources: z.array(
+    assetReply.pick({ public_id: true, bytes: true, version: true, created_at: true, placeholder: true }),
+  ),
   next_cursor: z.string().nullish(),
 });
 
@@ -57,7 +64,10 @@ export interface RateLimit {
   resetAt: Date;
 }
 
-/** The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. */
+/**
+ * The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. Only documented ones: what becomes of
+ * others is not known. Neither `duration` nor `placeholder` is.
+ */
 export const listedFields = [
   'asset_id',
   'public_id',
@@ -69,13 +79,23 @@ export const listedFields = [
   'bytes',
   'width',
   'height',
-  'duration',
   'secure_url',
   'etag',
   'tags',
   'context',
-  'placeholder',
 ] as const;
+
+/** Those that every asset has, and those that every image has besides. */
+const inAll = [
+  'resource_type',
+  'version',
+  'created_at',
+  'uploaded_at',
+  'bytes',
+  'secure_url',
+  'etag',
+] as const;
+const inImages = ['format', 'width', 'height'] as const;
 
 /** Throws HOST_REJECTED for an answer that is not an asset. */
 export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean; isBackup: boolean } {
@@ -83,44 +103,59 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean;
   return {
     asset: toHostAsset(parsed),
     existed: parsed.existing === true,
-    isBackup: parsed.placeholder === true,
+    isBackup: isBackup(parsed),
   };
 }
 
-/** What of a page was not as it should be; asset ids. */
-export interface PageFlaws {
-  /** They have a date which is none, and are given the time of their version instead. */
-  badDates: string[];
-  /** They lack what every asset has, and are left out: one such must not keep a sync from all others. */
-  unreadable: string[];
-}
-
 /**
- * Without assets that exist only as a backup, whatever else they lack. Throws HOST_REJECTED for an answer that is not a page of
- * assets, and HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
+ * Without assets that exist only as a backup, whatever else they lack. `badDates` are the asset ids of those with a date which is
+ * none: they are given the time of their version instead. Throws HOST_REJECTED for an answer that is not a page of assets, and
+ * HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
  */
 export function readPage(
   reply: unknown,
   cursor: string | null = null,
-): { page: AssetPage; flaws: PageFlaws } {
+): { page: AssetPage; badDates: string[] } {
   const { resources, next_cursor: next } = parse(pageReply, reply);
   const nextCursor = advancing(next ?? null, cursor);
   const assets: HostAsset[] = [];
-  const flaws: PageFlaws = { badDates: [], unreadable: [] };
+  const unreadable: UnreadableAsset[] = [];
+  const badDates: string[] = [];
   for (const item of resources) {
     const { data: asset } = assetReply.safeParse(item);
     // Last, since a schema that does not fit costs ten times one that does.
-    const isBackup =
-      asset === undefined ? placeholderReply.safeParse(item).success : asset.placeholder === true;
-    if (isBackup) continue;
+    if (asset === undefined ? backupReply.safeParse(item).success : isBackup(asset)) continue;
     if (asset === undefined) {
-      flaws.unreadable.push(parse(namedReply, item).asset_id);
+      unreadable.push({ assetId: textIn(item, 'asset_id'), publicId: textIn(item, 'public_id') });
       continue;
     }
-    if (!datesOf(asset).every(isReadableDate)) flaws.badDates.push(asset.asset_id);
+    if (!datesOf(asset).every(isReadableDate)) badDates.push(asset.asset_id);
     assets.push(toHostAsset(asset));
   }
-  return { page: { assets, nextCursor }, flaws };
+  return { page: { assets, unreadable, lacking: lackingIn(resources), nextCursor }, badDates };
+}
+
+function isBackup({ placeholder, bytes }: Pick<AssetReply, 'placeholder' | 'bytes'>): boolean {
+  return placeholder ?? bytes === 0;
+}
+
+function textIn(item: unknown, name: string): string | null {
+  const value = valueIn(item, name);
+  return typeof value === 'string' ? value : null;
+}
+
+function valueIn(item: unknown, name: string): unknown {
+  return typeof item === 'object' && item !== null ? (item as Record<string, unknown>)[name] : undefined;
+}
+
+/** Tags, context and what only some assets have do not count: none of these may have any. */
+function lackingIn(items: readonly unknown[]): string[] {
+  const lackedBy = (some: readonly unknown[], names: readonly string[]): string[] =>
+    some.length === 0
+      ? []
+      : names.filter((name) => !some.some((item) => (valueIn(item, name) ?? null) !== null));
+  const images = items.filter((item) => valueIn(item, 'resource_type') === 'image');
+  return [...lackedBy(items, inAll), ...lackedBy(images, inImages)];
 }
 
 function advancing(next: string | null, cursor: string | null): string | null {
@@ -137,9 +172,11 @@ export interface FilePage {
 export function readFilePage(reply: unknown, cursor: string | null = null): FilePage {
   const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
   return {
-    files: resources.map(({ public_id: name, bytes, version, created_at: at }) => {
-      return { name, bytes, storedAt: soundDate(at, version) };
-    }),
+    files: resources
+      .filter((file) => !isBackup(file))
+      .map(({ public_id: name, bytes, version, created_at: at }) => {
+        return { name, bytes, storedAt: soundDate(at, version) };
+      }),
     nextCursor: advancing(nextCursor ?? null, cursor),
   };
 }
@@ -171,29 +208,37 @@ function toHostAsset(reply: AssetReply): HostAsset {
     publicId: reply.public_id,
     resourceType: reply.resource_type,
     assetId: reply.asset_id,
-    format: reply.format ?? null,
+    format: reply.format,
     bytes: reply.bytes,
-    width: reply.width ?? null,
-    height: reply.height ?? null,
-    durationSeconds: reply.duration ?? null,
+    width: reply.width,
+    height: reply.height,
+    durationSeconds: reply.duration,
     url: reply.secure_url,
     etag: reply.etag ?? null,
     version: reply.version,
     createdAt: soundDate(reply.created_at, reply.version),
     uploadedAt: soundDate(reply.uploaded_at, reply.version),
+    // An asset without tags or context has no such key in the answers that were asked for them.
     context: readContext(reply.context ?? {}),
     // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
     tags: (reply.tags ?? []).map((tag) => tag.toWellFormed()),
   };
 }
 
-function readContext(context: Record<string, unknown>): Record<string, string> {
-  const { custom } = context;
+function readContext(context: z.infer<typeof contextReply>): Record<string, string> {
+  const custom = valueIn(context, 'custom');
   const source = typeof custom === 'object' && custom !== null ? custom : context;
   const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(source))
+  for (const [name, value] of Array.isArray(source) ? pairsIn(source) : Object.entries(source))
     if (typeof value === 'string') result[name] = value.toWellFormed();
   return result;
+}
+
+function pairsIn(list: readonly unknown[]): [string, unknown][] {
+  return list.flatMap((pair) => {
+    const key = textIn(pair, 'key');
+    return key === null ? [] : [[key, valueIn(pair, 'value')] as [string, unknown]];
+  });
 }
 
 function parse<T>(schema: z.ZodType<T>, reply: unknown): T {

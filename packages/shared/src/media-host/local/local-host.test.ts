@@ -115,9 +115,13 @@ it.each(damages)(
     await damage(placeOfRef(settings.directory, broken).identity);
     const { signal } = new AbortController();
     const page = await host.list({ resourceType: 'image', cursor: null, limit: 10, signal });
-    expect(page.assets).toEqual([whole]);
+    const unreadable = [{ assetId: broken.assetId, publicId: null }];
+    expect(page).toMatchObject({ assets: [whole], unreadable });
     await expect(host.find(broken)).rejects.toMatchObject({ code: 'ASSET_UNREADABLE' });
-    expect(await host.confirm([broken.assetId, whole.assetId])).toEqual([whole]);
+    expect(await host.confirm([broken.assetId, whole.assetId])).toMatchObject({
+      assets: [whole],
+      unreadable,
+    });
   },
 );
 

@@ -7,7 +7,7 @@ import { resourceTypes } from '../../media/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
 import { isStream } from '../body.js';
 import { createHostOutcomes } from '../host-outcomes.js';
-import type { HostAsset, MediaHost } from '../media-host.js';
+import type { HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';
 import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';
 import { isAssetId } from './asset-id.js';
 import { toDiskError } from './disk-errors.js';
@@ -118,12 +118,6 @@ export async function createLocalHost(
     return null;
   };
 
-  /** Whether it is there is for `find` to say, one by one: the others must have their answer. */
-  const nullIfUnreadable = (error: unknown): null => {
-    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return null;
-    throw error;
-  };
-
   return {
     kind: 'local',
     put: async (request) => {
@@ -140,8 +134,18 @@ export async function createLocalHost(
     changes: (request) => observedOnDisk(request.signal, () => listing.changes(request)),
     confirm: (assetIds, signal) =>
       observedOnDisk(signal, async () => {
-        const found = await Promise.all(assetIds.map((id) => findById(id).catch(nullIfUnreadable)));
-        return found.filter((asset) => asset !== null);
+        const unreadable: UnreadableAsset[] = [];
+        const look = async (assetId: string): Promise<HostAsset | null> => {
+          try {
+            return await findById(assetId);
+          } catch (error) {
+            if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
+            unreadable.push({ assetId, publicId: null });
+            return null;
+          }
+        };
+        const found = await Promise.all(assetIds.map(look));
+        return { assets: found.filter((asset) => asset !== null), unreadable, lacking: [] };
       }),
     putFile: (name, body, signal) => observed(signal, () => files.put(name, body)),
     readFile: (name, signal) => observed(signal, () => files.read(name)),

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { resourceTypes, type ResourceType } from '../../media/index.js';
 import { abortReason } from '../../lifecycle/index.js';
-import type { AssetPage, ChangesRequest, HostAsset, ListRequest } from '../media-host.js';
+import type { AssetPage, ChangesRequest, HostAsset, ListRequest, UnreadableAsset } from '../media-host.js';
 import { placeOf, readAssetAt } from './asset-files.js';
 import { isAssetId } from './asset-id.js';
 import { walkAssets, type WalkedAsset } from './walk-assets.js';
@@ -17,12 +17,16 @@ type Walked = Spot & WalkedAsset;
 
 /** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
 export function createListing(root: string, log: Logger) {
-  const read = async ({ resourceType, assetId, edited }: Walked): Promise<HostAsset | null> => {
+  const read = async (
+    { resourceType, assetId, edited }: Walked,
+    unreadable: UnreadableAsset[],
+  ): Promise<HostAsset | null> => {
     try {
       return await readAssetAt(placeOf(root, resourceType, assetId), edited);
     } catch (error) {
       // One damaged file must not end every listing; `find` and `confirm` still say what is wrong with it.
       log.warn('host.asset_unreadable', { assetId, error });
+      unreadable.push({ assetId, publicId: null });
       return null;
     }
   };
@@ -40,10 +44,13 @@ export function createListing(root: string, log: Logger) {
       if (more) break;
       taken.push(spot);
     }
-    const assets = await Promise.all(taken.map(read));
+    const unreadable: UnreadableAsset[] = [];
+    const assets = await Promise.all(taken.map((walked) => read(walked, unreadable)));
     const last = taken.at(-1);
     return {
       assets: assets.filter((asset) => asset !== null),
+      unreadable,
+      lacking: [],
       nextCursor: more && last !== undefined ? `${last.resourceType}:${last.assetId}` : null,
     };
   };

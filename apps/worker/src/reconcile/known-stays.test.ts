@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { carriedFields, writeHostMetadata } from '@holdfast/shared/media';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { openRefreshRig, type RefreshRig } from '../../test/support/refresh-rig.js';
+import { lasting } from '../../test/support/sync-rig.js';
+
+let sandbox: RedisSandbox;
+beforeAll(async () => {
+  sandbox = await startRedisSandbox();
+});
+afterAll(() => sandbox.close());
+
+const looks = async (rig: RefreshRig) => (await rig.cloud.requests.counters()).byEndpoint['explicit'] ?? 0;
+
+it('a video of others keeps its duration through syncs and notifications in turn', async () => {
+  const rig = await openRefreshRig(sandbox);
+  const { assetId } = await rig.cloud.assets.put({ publicId: 'v', resourceType: 'video', duration: 12.5 });
+  expect(await rig.sync()).toMatchObject({ created: 1 });
+  const [video] = await rig.records();
+  expect(video).toMatchObject({ assetId, durationSeconds: 12.5 });
+  const asset = await rig.host.find({ publicId: 'v', resourceType: 'video' });
+  if (asset === null || video === undefined) throw new Error('there is no video');
+  await rig.cloud.requests.reset();
+  expect(await rig.sync()).toMatchObject({ unchanged: 1, updated: 0 });
+  expect(await rig.sync({ mode: 'incremental' })).toMatchObject({ unchanged: 1, updated: 0 });
+  expect(await looks(rig)).toBe(0);
+  await rig.refresh('changed', asset);
+  expect(await rig.sync()).toMatchObject({ unchanged: 1, updated: 0 });
+  expect(await rig.records()).toEqual([video]);
+  // Other bytes: what was known of the old ones says nothing.
+  await rig.cloud.assets.put({ publicId: 'v', resourceType: 'video', duration: 3 });
+  expect(await rig.sync()).toMatchObject({ updated: 1 });
+  expect((await rig.records())[0]).toMatchObject({ durationSeconds: 3 });
+});
+
+it('an own video brings its duration back to an emptied catalog, from its mark', async () => {
+  const rig = await openRefreshRig(sandbox);
+  const record = aRecord({ resourceType: 'video', format: 'mp4', durationSeconds: 63.893313 });
+  const fields = carriedFields(record);
+  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields });
+  await rig.cloud.assets.put({
+    publicId: record.publicId,
+    resourceType: 'video',
+    context,
+    etag: fields.md5 ?? '',
+  });
+  await rig.cloud.requests.reset();
+  await rig.sync();
+  expect(await rig.catalog.find(record.id)).toMatchObject({ durationSeconds: 63.893313 });
+  expect(await looks(rig)).toBe(0);
+});
+
+it('asks for a bounded number of durations a page, and for the rest in the next runs', async () => {
+  const rig = await openRefreshRig(sandbox);
+  await rig.cloud.assets.seed(120, { resourceType: 'video', duration: 7 });
+  const known = async () =>
+    (await rig.catalog.list({ limit: 100, order: 'oldest' })).items.filter((one) => one.durationSeconds === 7)
+      .length;
+  expect(await rig.sync()).toMatchObject({ created: 120 });
+  expect(await looks(rig)).toBe(50);
+  expect(await known()).toBe(50);
+  expect(await rig.sync()).toMatchObject({ updated: 50, unchanged: 70 });
+  await rig.sync();
+  expect(await known()).toBe(100);
+  expect(await looks(rig)).toBe(120);
+  expect(await rig.sync()).toMatchObject({ unchanged: 120 });
+});
+
+it('keeps a new video out of no catalog whose host does not tell how long it is', async () => {
+  const rig = await openRefreshRig(sandbox);
+  await rig.cloud.assets.put({ publicId: 'v', resourceType: 'video', duration: 12.5 });
+  await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' } });
+  expect(await rig.sync()).toMatchObject({ created: 1, errors: 0 });
+  expect((await rig.records())[0]).toMatchObject({ durationSeconds: null, status: 'verified' });
+  expect(await rig.sync()).toMatchObject({ updated: 1 });
+  expect((await rig.records())[0]).toMatchObject({ durationSeconds: 12.5 });
+});
+
+it('tags in another order are no change', async () => {
+  const rig = await openRefreshRig(sandbox, { emulator: { tagOrder: 'sent' } });
+  const own = await rig.upload({ tags: ['sea', 'hill'] });
+  const foreign = await rig.foreign('others/a', {}, ['sea', 'hill']);
+  await rig.sync();
+  const before = await rig.records();
+  await rig.cloud.configure({ tagOrder: 'sorted' });
+  for (const mode of ['full', 'incremental'] as const)
+    expect(await rig.sync({ mode })).toMatchObject({ unchanged: 2, updated: 0 });
+  await rig.refresh('changed', own, foreign);
+  expect(await rig.records()).toEqual(before);
+  expect((await rig.find(own))?.tags).toEqual(['sea', 'hill']);
+});
+
+it('asks the asset itself before what a listing does not show is taken for none', async () => {
+  const rig = await openRefreshRig(sandbox);
+  const own = await rig.upload({ title: 'Ours', tags: ['sea'] });
+  const foreign = await rig.foreign('others/a', { caption: 'Theirs' }, ['hill']);
+  await rig.sync();
+  const before = (await rig.records()).map(lasting);
+  // A service that keeps the context and the tags of its assets from listings.
+  await rig.cloud.configure({
+    unlistedFields: ['context', 'tags', 'duration', 'placeholder'],
+  });
+  expect(await rig.sync()).toMatchObject({ updated: 0, unchanged: 2 });
+  expect((await rig.records()).map(lasting)).toEqual(before);
+  await sandbox.client.flushall();
+  await rig.sync();
+  expect((await rig.find(own))?.title).toBe('Ours');
+  expect((await rig.records()).map(({ id }) => id).toSorted()).toEqual(
+    [rig.recordOf(own).id, rig.recordOf(foreign).id].toSorted(),
+  );
+});
