@@ -106,10 +106,17 @@ it.each([
 it('keeps what others wrote beside the bytes, and the key of the upload, when it writes again', () => {
   const claim = { key: '1'.repeat(32), print: '2'.repeat(32) };
   const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields: fields(), claim });
-  const others = { alt: 'a | b = c', hfx: 'x', ключ: 'значение' };
+  const others = {
+    credit: 'a | b = c',
+    hfx: 'x',
+    ключ: 'значение',
+    path: String.raw`c:\x\y`,
+    folder: 'c:\\',
+    'a=b': 'c',
+  };
   const carried = { mark: { state: 'committed' }, fields: { ...fields(), title: '' } } as const;
-  // A title that is no more must go; a backslash cannot be told from one that the SDK puts there.
-  const there = { ...context, ...others, title: 'old', path: 'c:\\x\\', 'a=b': 'c', hf_due: '60' };
+  // A title that is no more must go.
+  const there = { ...context, ...others, title: 'old', hf_due: '60' };
   expect(rewriteHostMetadata({ context: there }, carried)).toEqual({
     ...writeHostMetadata({ ...carried, claim }),
     context: { ...others, ...writeHostMetadata({ ...carried, claim }).context },

@@ -106,13 +106,8 @@ export function rewriteHostMetadata(there: Pick<HostMetadata, 'context'>, carrie
   return { context: { ...pairsOfOthers(there.context), ...context }, tags };
 }
 
-/** Without those that cannot be sent back as they are: what the SDK escapes is not told from a backslash of theirs. */
 function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(context).filter(
-      ([key, value]) => !isOurs(key) && !/[=|\\]/.test(key) && !value.includes('\\'),
-    ),
-  );
+  return Object.fromEntries(Object.entries(context).filter(([key]) => !isOurs(key)));
 }
 
 function isOurs(key: string): boolean {

@@ -2,6 +2,7 @@ import type { Agent } from 'node:http';
 import { bytesInMemory } from '../body.js';
 import type { PutRequest } from '../media-host.js';
 import type { AgentPool } from './agent-pool.js';
+import { encodeContext } from './encode-context.js';
 import type { CallOptions, CloudinarySdk, UploadOptions } from './sdk.js';
 import { uploadDeadlineMs, uploadIdleMs, type HostTimeouts } from './timeouts.js';
 import { uploadOnce } from './upload-once.js';
@@ -29,7 +30,7 @@ export function createPut({ sdk, pool, timeouts, access, parts }: PutParts) {
     // The name is written unescaped into a header; the real one travels in the context.
     filename: 'file',
     disable_promises: true,
-    context: { ...metadata.context },
+    context: encodeContext(metadata.context),
     ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
   });
 

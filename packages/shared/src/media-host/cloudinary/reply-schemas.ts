@@ -229,8 +229,11 @@ function readContext(context: z.infer<typeof contextReply>): Record<string, stri
   const custom = valueIn(context, 'custom');
   const source = typeof custom === 'object' && custom !== null ? custom : context;
   const result: Record<string, string> = {};
-  for (const [name, value] of Array.isArray(source) ? pairsIn(source) : Object.entries(source))
-    if (typeof value === 'string') result[name] = value.toWellFormed();
+  for (const [name, value] of Array.isArray(source) ? pairsIn(source) : Object.entries(source)) {
+    if (value === null || value === undefined) continue;
+    // A write replaces the whole context, so what is no text must survive as the text that stands for it.
+    result[name] = (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed();
+  }
   return result;
 }
 

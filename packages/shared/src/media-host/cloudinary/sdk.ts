@@ -22,7 +22,8 @@ export interface AddressOptions extends CallOptions {
 }
 
 export interface MetadataOptions extends AddressOptions {
-  context?: Record<string, string>;
+  /** Encoded already, see encode-context.ts. */
+  context?: string;
   tags?: string;
 }
 
@@ -91,7 +92,6 @@ export interface CloudinarySdk {
   search: { expression(value: string): SearchBuilder };
   utils: {
     private_download_url(publicId: string, format: string, options: AddressOptions): string;
-    encode_context(context: Record<string, string>): string;
     api_sign_request(
       params: Readonly<Record<string, string>>,
       secret: string,

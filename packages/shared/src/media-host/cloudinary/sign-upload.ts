@@ -1,5 +1,6 @@
 import type { CloudinarySettings } from '../../config/index.js';
 import type { HostMetadata, ResourceType } from '../../media/index.js';
+import { encodeContext } from './encode-context.js';
 import { loadSdk } from './sdk.js';
 
 /** One upload that a client may make in our name, see `signUpload`. */
@@ -31,7 +32,7 @@ export function signUpload(settings: CloudinarySettings, upload: UploadToSign): 
     timestamp: String(timestamp),
     public_id: publicId,
     overwrite: 'false',
-    context: utils.encode_context({ ...metadata.context }),
+    context: encodeContext(metadata.context),
     ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
     ...(allowedFormats.length === 0 ? {} : { allowed_formats: allowedFormats.join(',') }),
   };

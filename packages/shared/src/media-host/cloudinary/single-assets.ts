@@ -2,6 +2,7 @@ import { HoldfastError } from '../../errors/index.js';
 import type { HostMetadata } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
+import { encodeContext } from './encode-context.js';
 import type { HostCaller } from './host-caller.js';
 import { readAsset, readDestroyed } from './reply-schemas.js';
 import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
@@ -20,7 +21,7 @@ export function createSingleAssets(
       (call) =>
         sdk.uploader.explicit(ref.publicId, {
           ...address(ref, call),
-          ...(metadata === null ? {} : { context: { ...metadata.context }, tags: metadata.tags.join(',') }),
+          ...(metadata === null ? {} : { context: encodeContext(metadata.context), tags: metadata.tags.join(',') }),
         }),
       (reply) => sameAsset(insistOnBytes(readAsset(reply)), ref),
     );

@@ -23,13 +23,18 @@ export function describing(setup: SetUpHost): void {
     ['separators', 'a=b|c,d&e%26f'],
     ['quotes and brackets', `"it's" <b> [1] {2}`],
     ['other alphabets', 'žluťoučký 日本語 العربية 🌊'],
+    ['backslashes', String.raw`c:\dir\=a\|b\\n`],
+    ['a backslash at the end', 'c:\\'],
   ])('keeps %s in a value', async (_case, text) => {
     const { host } = await setup();
     const metadata = { context: { hf: '1', title: text }, tags: ['t'] };
     const { asset } = await host.put(putRequest({ metadata }));
     expect((await host.find(asset))?.context).toEqual(metadata.context);
-    await host.annotate(asset, { ...metadata, context: { hf: '1', description: text } });
-    expect((await host.find(asset))?.context).toEqual({ hf: '1', description: text });
+    const edited = { description: text, hf: '1', category: 'a', empty: '' };
+    const { empty, ...filled } = edited;
+    await host.annotate(asset, { ...metadata, context: edited });
+    // Whether the host keeps an empty value or drops its key makes no difference.
+    expect({ empty, ...(await host.find(asset))?.context }).toEqual({ empty, ...filled });
   });
 
   it('replaces context and tags as a whole, also by nothing', async () => {
