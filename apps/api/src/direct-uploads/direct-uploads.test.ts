@@ -143,7 +143,11 @@ describe('a direct upload', () => {
     } finally {
       late.mockRestore();
     }
-    expect((await onHost(ticket.id))?.context).toMatchObject({ hf_rev: '2', title: 'edited' });
+    expect((await onHost(ticket.id))?.context).toMatchObject({
+      hf_rev: '2',
+      title: 'edited',
+      caption: 'edited',
+    });
   });
 
   it('comes in also after Redis has forgotten its ticket: the asset proves it', async () => {

@@ -145,7 +145,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Ours', description: 'Ours, too', tags: ['sea'] });
     await rig.sync();
-    await rig.host.annotate(asset, { context: { title: 'Theirs', alt: 'x' }, tags: ['lake'] });
+    await rig.host.annotate(asset, { context: { title: 'Theirs', credit: 'x' }, tags: ['lake'] });
     await rig.sync();
     const edited = { title: 'Theirs', description: 'Ours, too', tags: ['lake'], revision: 2 };
     expect(await rig.find(asset)).toMatchObject(edited);
@@ -153,7 +153,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     await sandbox.client.flushall();
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject(edited);
-    expect((await rig.host.find(asset))?.context).toMatchObject({ alt: 'x' });
+    expect((await rig.host.find(asset))?.context).toMatchObject({ credit: 'x' });
   });
 
   it.each([

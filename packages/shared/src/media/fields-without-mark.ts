@@ -1,3 +1,4 @@
+import { shownText } from './console-fields.js';
 import type { Side } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
@@ -16,9 +17,15 @@ export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
     id,
     updatedAt,
     revision: 0,
-    title: context['title'] || ours.title,
-    description: context['description'] || ours.description,
+    title: textThere(context['title'], context['caption'], ours.title),
+    description: textThere(context['description'], context['alt'], ours.description),
     category: context['category'] || ours.category,
     tags: tags.length > 0 ? [...tags] : ours.tags,
   };
+}
+
+/** The one of a field's two keys that says something else than we wrote there. */
+function textThere(plain: string | undefined, shown: string | undefined, ours: string): string {
+  if (plain !== undefined && plain !== '' && plain !== ours) return plain;
+  return shown === undefined || shown === '' || shown === shownText(ours) ? ours : shown;
 }

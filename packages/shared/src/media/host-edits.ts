@@ -16,6 +16,13 @@ export function editBase(fields: EditableFields): string {
   return editableFields.map((name) => printOf(fields[name])).join('');
 }
 
+/** The print of one field in such a value; undefined where it is not one. */
+export function baseOf(base: string | undefined, name: keyof EditableFields): string | undefined {
+  if (base?.length !== PRINT_LENGTH * editableFields.length) return undefined;
+  const start = editableFields.indexOf(name) * PRINT_LENGTH;
+  return base.slice(start, start + PRINT_LENGTH);
+}
+
 /** What the host had when its edits were last taken in, as prints, and the revision of ours that has them. */
 export interface TakenIn {
   revision: number;
@@ -49,10 +56,9 @@ export function editsOnHostOnly(
   takenIn: TakenIn | null,
 ): Partial<EditableFields> {
   const base = takenIn !== null && tellsBase(takenIn, host, ours) ? takenIn.base : context[BASE_KEY];
-  if (base?.length !== PRINT_LENGTH * editableFields.length) return {};
-  const edited = editableFields.filter((name, index) => {
-    const written = base.slice(index * PRINT_LENGTH, (index + 1) * PRINT_LENGTH);
-    return printOf(host[name]) !== written && printOf(ours[name]) === written;
+  const edited = editableFields.filter((name) => {
+    const written = baseOf(base, name);
+    return printOf(ours[name]) === written && printOf(host[name]) !== written;
   });
   return Object.fromEntries(edited.map((name) => [name, host[name]])) as Partial<EditableFields>;
 }
@@ -62,7 +68,8 @@ function tellsBase(takenIn: TakenIn, host: Side, ours: Side): boolean {
   return takenIn.over === host.revision && takenIn.revision > host.revision;
 }
 
-function printOf(value: string | readonly string[]): string {
+/** Six characters that stand for a text or for a set of tags. */
+export function printOf(value: string | readonly string[]): string {
   // The host may keep tags in an order of its own.
   const text = typeof value === 'string' ? value : JSON.stringify(value.toSorted());
   return createHash('sha256').update(text).digest('base64url').slice(0, PRINT_LENGTH);

@@ -1,3 +1,4 @@
+import { consoleKeys, editedInConsole, putShown, SHOWN_KEY } from './console-fields.js';
 import { BASE_KEY, editBase } from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
@@ -70,7 +71,11 @@ const markText = { started: '0', committed: '1', ticket: '2' } as const;
 const readable = ['title', 'description', 'category'] as const;
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
-export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): HostMetadata {
+export function writeHostMetadata(carried: Carried): HostMetadata {
+  return metadataOn({}, carried);
+}
+
+function metadataOn(there: HostMetadata['context'], { mark, fields, claim, boundTo }: Carried): HostMetadata {
   const context: Record<string, string> = {
     [MARK]: markText[mark.state],
     hf_id: fields.id,
@@ -93,6 +98,7 @@ export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): Ho
     if (isPlain(fields[name])) context[name] = fields[name];
     else putText(context, `hf_${name}`, fields[name]);
   }
+  putShown(context, fields, there);
   return { context, tags: fields.tags };
 }
 
@@ -102,7 +108,10 @@ export function writeHostMetadata({ mark, fields, claim, boundTo }: Carried): Ho
  */
 export function rewriteHostMetadata(there: Pick<HostMetadata, 'context'>, carried: Carried): HostMetadata {
   const claim = carried.claim ?? takeClaim(there.context);
-  const { context, tags } = writeHostMetadata({ ...carried, ...(claim === undefined ? {} : { claim }) });
+  const { context, tags } = metadataOn(there.context, {
+    ...carried,
+    ...(claim === undefined ? {} : { claim }),
+  });
   return { context: { ...pairsOfOthers(there.context), ...context }, tags };
 }
 
@@ -110,8 +119,10 @@ function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string
   return Object.fromEntries(Object.entries(context).filter(([key]) => !isOurs(key)));
 }
 
+const plainKeys: ReadonlySet<string> = new Set([MARK, SHOWN_KEY, ...readable, ...Object.values(consoleKeys)]);
+
 function isOurs(key: string): boolean {
-  return key === MARK || key.startsWith(`${MARK}_`) || readable.some((name) => name === key);
+  return key.startsWith(`${MARK}_`) || plainKeys.has(key);
 }
 
 /** What Holdfast wrote on the asset, or null for an asset that others put there (no mark, or one we cannot read). */
@@ -144,8 +155,13 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
       filename: takeText(context, 'hf_name') ?? '',
       uploadedBy: takeText(context, 'hf_by') ?? '',
       // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
-      title: context['title'] ?? takeText(context, 'hf_title') ?? '',
-      description: context['description'] ?? takeText(context, 'hf_description') ?? '',
+      title: editedInConsole('title', context['title'] ?? takeText(context, 'hf_title') ?? '', context, id),
+      description: editedInConsole(
+        'description',
+        context['description'] ?? takeText(context, 'hf_description') ?? '',
+        context,
+        id,
+      ),
       category: context['category'] ?? takeText(context, 'hf_category') ?? '',
       tags: [...tags],
     },

@@ -3,7 +3,7 @@
  * layer keeps (Cloudinary: 1,024, older accounts 255; its SDK does not escape backslashes), so what is longer
  * or unusual is written as base64url over numbered keys: `name`, `name_1`, `name_2` …
  */
-const MAX_VALUE = 255;
+export const MAX_VALUE = 255;
 const CHUNK = 250;
 const LITERAL = 't';
 const BASE64 = 'b';

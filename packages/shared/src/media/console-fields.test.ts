@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { shownText } from './console-fields.js';
+import {
+  readHostMetadata,
+  rewriteHostMetadata,
+  writeHostMetadata,
+  type Carried,
+  type CarriedFields,
+} from './index.js';
+
+const own = '01J0000000000000000000000A';
+const found = `cld-${'a'.repeat(32)}`;
+const carried = (over: Partial<CarriedFields> = {}): Carried => ({
+  mark: { state: 'committed' },
+  fields: {
+    id: own,
+    revision: 1,
+    filename: 'a.png',
+    title: 'A',
+    description: 'B',
+    category: '',
+    tags: [],
+    uploadedBy: 'web',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
+    source: 'upload',
+    sha256: null,
+    md5: null,
+    ...over,
+  },
+});
+const written = (over?: Partial<CarriedFields>) => writeHostMetadata(carried(over)).context;
+
+/** As version 0.1.0 wrote it, over what was there. */
+function writtenBy010(over: Partial<CarriedFields> = {}, there: Record<string, string> = {}) {
+  const { caption, alt, 'hf-shown': shown, ...context } = written(over);
+  void [caption, alt, shown];
+  return { ...there, ...context };
+}
+
+function titleOf(context: Record<string, string>): string | undefined {
+  return readHostMetadata({ context, tags: [] })?.fields.title;
+}
+
+describe('the text that the console shows', () => {
+  it.each([
+    ['plain text', 'Sunset = | "x"', 'Sunset = | "x"'],
+    ['lines', ' one\n\ttwo\u2028three ', 'one two three'],
+    ['backslashes', String.raw`c:\dir \= \| \\x \ `, String.raw`c:\dir /= /| /\x /`],
+    ['a text that is too long', 'é'.repeat(300), 'é'.repeat(255)],
+    ['half a character at the end', `${'a'.repeat(254)}🌊b`, 'a'.repeat(254)],
+    ['nothing visible', '\n\t', ''],
+  ])('of %s', (_case, text, shown) => {
+    expect(shownText(text)).toBe(shown);
+  });
+});
+
+describe('a title with our mark', () => {
+  it('is beside our own key where the console shows it, and so is the description', () => {
+    expect(written()).toMatchObject({ title: 'A', caption: 'A', description: 'B', alt: 'B' });
+    expect(written({ title: '' })).not.toHaveProperty('caption');
+  });
+
+  it.each([
+    ['changed in the console', { caption: 'C' }, 'C'],
+    ['changed under our own key', { title: 'C' }, 'C'],
+    ['changed to the same under both', { title: 'C', caption: 'C' }, 'C'],
+    ['changed under both: the console shows which', { title: 'D', caption: 'C' }, 'C'],
+    ['not changed', {}, 'A'],
+  ])('is what it was %s', (_case, edit, title) => {
+    expect(titleOf({ ...written(), ...edit })).toBe(title);
+  });
+
+  it.each(['caption', 'title'])('is empty once the key %s was removed', (key) => {
+    const { [key]: _removed, ...context } = written();
+    expect(titleOf(context)).toBe('');
+  });
+
+  it.each([
+    ['too long to be shown', 'long '.repeat(100).trim()],
+    ['of several lines', 'one\ntwo'],
+    ['of what the console cannot show', '\n\\'],
+    ['with a backslash', String.raw`a\b`],
+  ])('comes back whole where it is %s', (_case, title) => {
+    expect(titleOf(written({ title }))).toBe(title);
+    expect(titleOf({ ...written({ title }), caption: 'C' })).toBe('C');
+  });
+
+  it('stays as the console has it where that says the same', () => {
+    const long = 'x'.repeat(800);
+    const there = { ...written(), caption: long };
+    expect(rewriteHostMetadata({ context: there }, carried({ title: long })).context['caption']).toBe(long);
+    expect(rewriteHostMetadata({ context: there }, carried({ title: 'new' })).context['caption']).toBe('new');
+  });
+});
+
+describe('what others wrote for the console', () => {
+  it('stays until the field is edited here', () => {
+    const there = { title: 'theirs', caption: 'shown', alt: 'x'.repeat(800) };
+    const unedited = carried({ id: found, title: 'theirs', description: there.alt, category: 'new' });
+    const { context } = rewriteHostMetadata({ context: there }, unedited);
+    expect(context).toMatchObject(there);
+    expect(readHostMetadata({ context, tags: [] })?.fields).toEqual(unedited.fields);
+    expect(titleOf({ ...context, caption: 'edited' })).toBe('edited');
+    const edited = rewriteHostMetadata({ context: there }, carried({ id: found, title: 'ours' })).context;
+    expect(edited).toMatchObject({ title: 'ours', caption: 'ours' });
+  });
+});
+
+describe('an asset that version 0.1.0 wrote', () => {
+  it('has its title although the console shows none', () => {
+    expect(titleOf(writtenBy010())).toBe('A');
+    expect(titleOf(writtenBy010({ title: 'one\ntwo' }))).toBe('one\ntwo');
+  });
+
+  it('takes a title that was added in the console, but not one that a foreign asset had before', () => {
+    expect(titleOf(writtenBy010({}, { caption: 'C' }))).toBe('C');
+    expect(titleOf({ ...writtenBy010({}, { caption: 'C' }), title: 'D' })).toBe('D');
+    expect(titleOf(writtenBy010({ id: found }, { caption: 'C' }))).toBe('A');
+    expect(titleOf(writtenBy010({ id: found, title: '' }, { caption: 'C' }))).toBe('C');
+  });
+
+  it('shows the title once it is written again', () => {
+    const there = writtenBy010({ id: found }, { caption: 'old' });
+    const { context } = rewriteHostMetadata({ context: there }, carried({ id: found, category: 'new' }));
+    expect(context).toMatchObject({ title: 'A', caption: 'A' });
+  });
+
+  it('keeps an edit that 0.1.0 made over ours while both versions run', () => {
+    const { caption, alt, 'hf-shown': shown } = written();
+    const there = { caption, alt, 'hf-shown': shown } as Record<string, string>;
+    expect(titleOf(writtenBy010({ title: 'newer', revision: 2 }, there))).toBe('newer');
+  });
+});
