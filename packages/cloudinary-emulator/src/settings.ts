@@ -40,6 +40,8 @@ export interface Settings {
   /** Upload presets by name; `unsigned` ones work without a signature. */
   presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
   folderMode: 'fixed' | 'dynamic';
+  /** What `explicit` does with the context and the tags that it is given. The live tests of the SDKs say that it replaces. */
+  explicitEdits: 'replaces' | 'merges';
   /** Added to the clock: moves the emulated host through time. */
   clockOffsetMs: number;
 }
@@ -82,5 +84,6 @@ export const defaultSettings: Settings = {
   searchShowsDuration: false,
   presets: {},
   folderMode: 'fixed',
+  explicitEdits: 'replaces',
   clockOffsetMs: 0,
 };

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EmulatorOptions } from '@holdfast/cloudinary-emulator';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
@@ -15,8 +16,8 @@ afterAll(() => sandbox.close());
 const LONG = 'word '.repeat(90).trim();
 
 /** A media that both sides know, what people do with it on either side, and what both say then. */
-async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>) {
-  const rig = await openRefreshRig(sandbox);
+async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>, emulator: EmulatorOptions) {
+  const rig = await openRefreshRig(sandbox, { emulator });
   const asset = await upload(rig);
   await rig.sync();
   const ours = async (): Promise<MediaRecord> => {
@@ -57,122 +58,125 @@ async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>) {
   };
 }
 
-const own = (over: Partial<MediaRecord>) => openMedia((rig) => rig.upload(over));
-const foreign = (context: Record<string, string>) => openMedia((rig) => rig.foreign('cats/tom', context));
+describe.each(['replaces', 'merges'] as const)('where explicit %s what is there', (explicitEdits) => {
+  const own = (over: Partial<MediaRecord>) => openMedia((rig) => rig.upload(over), { explicitEdits });
+  const foreign = (context: Record<string, string>) =>
+    openMedia((rig) => rig.foreign('cats/tom', context), { explicitEdits });
 
-it.each(['sync', 'notification'])(
-  'an edit in the console comes in by a %s, and our own keys follow',
-  async (by) => {
-    const media = await own({ title: 'Old', description: 'old', category: 'c' });
-    await media.editThere({ caption: 'New', alt: 'new' });
-    if (by === 'sync') expect(await media.rig.sync()).toMatchObject({ updated: 1 });
-    else await media.rig.refresh('changed', media.asset);
-    const edited = { title: 'New', description: 'new', category: 'c', revision: 2 };
-    expect(await media.ours()).toMatchObject(edited);
-    const [job] = await media.rig.queues.queues.save.getJobs(['waiting']);
-    expect(job?.data).toMatchObject({ revision: 2 });
-    expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: null });
+  it.each(['sync', 'notification'])(
+    'an edit in the console comes in by a %s, and our own keys follow',
+    async (by) => {
+      const media = await own({ title: 'Old', description: 'old', category: 'c' });
+      await media.editThere({ caption: 'New', alt: 'new' });
+      if (by === 'sync') expect(await media.rig.sync()).toMatchObject({ updated: 1 });
+      else await media.rig.refresh('changed', media.asset);
+      const edited = { title: 'New', description: 'new', category: 'c', revision: 2 };
+      expect(await media.ours()).toMatchObject(edited);
+      const [job] = await media.rig.queues.queues.save.getJobs(['waiting']);
+      expect(job?.data).toMatchObject({ revision: 2 });
+      expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: null });
+      expect(await media.context()).toMatchObject({
+        title: 'New',
+        caption: 'New',
+        description: 'new',
+        alt: 'new',
+      });
+      await media.expectSettled();
+    },
+  );
+
+  it('an edit here shows in the console', async () => {
+    const media = await own({ title: 'Old' });
+    await media.editHere({ title: 'New', description: 'two\nlines' });
+    await media.push();
+    expect(await media.context()).toMatchObject({ caption: 'New', alt: 'two lines' });
+    await media.expectSettled();
+    expect(await media.ours()).toMatchObject({ title: 'New', description: 'two\nlines' });
+  });
+
+  it('a key that is removed in the console clears the field', async () => {
+    const media = await own({ title: 'Old', description: 'old' });
+    await media.editThere({ caption: null });
+    await media.rig.sync();
+    expect(await media.ours()).toMatchObject({ title: '', description: 'old', revision: 2 });
+    await media.push();
+    const context = await media.context();
+    expect(context['title'] ?? '').toBe('');
+    expect(context['caption'] ?? '').toBe('');
+    await media.expectSettled();
+  });
+
+  it('edits of both sides are merged field by field', async () => {
+    const media = await own({ title: 'Old', description: 'old' });
+    await media.editHere({ title: 'Ours' });
+    await media.editThere({ caption: 'Theirs', alt: 'theirs' });
+    await media.push();
+    expect(await media.ours()).toMatchObject({ title: 'Ours', description: 'theirs', revision: 3 });
+    expect(await media.context()).toMatchObject({ caption: 'Ours', alt: 'theirs' });
+    await media.expectSettled();
+  });
+
+  it('a text that is too long for the console shows there cut, and stays whole', async () => {
+    const media = await own({});
+    await media.editHere({ title: LONG, description: 'x'.repeat(5_000) });
+    await media.push();
+    const context = await media.context();
+    expect(context).toMatchObject({ caption: LONG.slice(0, 255).trim(), alt: 'x'.repeat(255) });
+    await media.expectSettled();
+    await media.editThere({ caption: 'short' });
+    await media.rig.sync();
+    await media.push();
+    expect(await media.ours()).toMatchObject({ title: 'short', description: 'x'.repeat(5_000) });
+    await media.expectSettled();
+  });
+
+  it('an asset of others follows its console before and after its first edit here', async () => {
+    const media = await foreign({ caption: 'One', alt: 'LONG'.repeat(100), credit: 'ACME' });
+    expect(await media.ours()).toMatchObject({ title: 'One', revision: 1 });
+    await media.editThere({ caption: 'Two' });
+    await media.rig.sync();
+    expect(await media.ours()).toMatchObject({ title: 'Two', revision: 1 });
+    await media.editHere({ category: 'cats' });
+    await media.push();
     expect(await media.context()).toMatchObject({
-      title: 'New',
-      caption: 'New',
-      description: 'new',
-      alt: 'new',
+      caption: 'Two',
+      alt: 'LONG'.repeat(100),
+      credit: 'ACME',
+      category: 'cats',
     });
     await media.expectSettled();
-  },
-);
-
-it('an edit here shows in the console', async () => {
-  const media = await own({ title: 'Old' });
-  await media.editHere({ title: 'New', description: 'two\nlines' });
-  await media.push();
-  expect(await media.context()).toMatchObject({ caption: 'New', alt: 'two lines' });
-  await media.expectSettled();
-  expect(await media.ours()).toMatchObject({ title: 'New', description: 'two\nlines' });
-});
-
-it('a key that is removed in the console clears the field', async () => {
-  const media = await own({ title: 'Old', description: 'old' });
-  await media.editThere({ caption: null });
-  await media.rig.sync();
-  expect(await media.ours()).toMatchObject({ title: '', description: 'old', revision: 2 });
-  await media.push();
-  const context = await media.context();
-  expect(context).not.toHaveProperty('title');
-  expect(context).not.toHaveProperty('caption');
-  await media.expectSettled();
-});
-
-it('edits of both sides are merged field by field', async () => {
-  const media = await own({ title: 'Old', description: 'old' });
-  await media.editHere({ title: 'Ours' });
-  await media.editThere({ caption: 'Theirs', alt: 'theirs' });
-  await media.push();
-  expect(await media.ours()).toMatchObject({ title: 'Ours', description: 'theirs', revision: 3 });
-  expect(await media.context()).toMatchObject({ caption: 'Ours', alt: 'theirs' });
-  await media.expectSettled();
-});
-
-it('a text that is too long for the console shows there cut, and stays whole', async () => {
-  const media = await own({});
-  await media.editHere({ title: LONG, description: 'x'.repeat(5_000) });
-  await media.push();
-  const context = await media.context();
-  expect(context).toMatchObject({ caption: LONG.slice(0, 255).trim(), alt: 'x'.repeat(255) });
-  await media.expectSettled();
-  await media.editThere({ caption: 'short' });
-  await media.rig.sync();
-  await media.push();
-  expect(await media.ours()).toMatchObject({ title: 'short', description: 'x'.repeat(5_000) });
-  await media.expectSettled();
-});
-
-it('an asset of others follows its console before and after its first edit here', async () => {
-  const media = await foreign({ caption: 'One', alt: 'LONG'.repeat(100), credit: 'ACME' });
-  expect(await media.ours()).toMatchObject({ title: 'One', revision: 1 });
-  await media.editThere({ caption: 'Two' });
-  await media.rig.sync();
-  expect(await media.ours()).toMatchObject({ title: 'Two', revision: 1 });
-  await media.editHere({ category: 'cats' });
-  await media.push();
-  expect(await media.context()).toMatchObject({
-    caption: 'Two',
-    alt: 'LONG'.repeat(100),
-    credit: 'ACME',
-    category: 'cats',
+    await media.editThere({ caption: 'Three' });
+    await media.rig.sync();
+    expect(await media.ours()).toMatchObject({ title: 'Three', category: 'cats', revision: 3 });
+    await media.push();
+    await media.expectSettled();
   });
-  await media.expectSettled();
-  await media.editThere({ caption: 'Three' });
-  await media.rig.sync();
-  expect(await media.ours()).toMatchObject({ title: 'Three', category: 'cats', revision: 3 });
-  await media.push();
-  await media.expectSettled();
-});
 
-it('an asset that has lost our mark keeps its title, and takes one that was typed since', async () => {
-  const media = await own({ title: 'Old', description: LONG });
-  const { caption = '', alt = '' } = await media.context();
-  await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption, alt } });
-  expect(await media.rig.sync()).toMatchObject({ findings: [{ code: 'MARK_LOST' }] });
-  await media.expectSettled();
-  expect(await media.ours()).toMatchObject({ title: 'Old', description: LONG, revision: 1 });
-  await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption: 'New', alt } });
-  await media.rig.sync();
-  await media.push();
-  expect(await media.ours()).toMatchObject({ title: 'New', description: LONG, revision: 2 });
-  await media.expectSettled();
-});
+  it('an asset that has lost our mark keeps its title, and takes one that was typed since', async () => {
+    const media = await own({ title: 'Old', description: LONG });
+    const { caption = '', alt = '' } = await media.context();
+    await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption, alt } });
+    expect(await media.rig.sync()).toMatchObject({ findings: [{ code: 'MARK_LOST' }] });
+    await media.expectSettled();
+    expect(await media.ours()).toMatchObject({ title: 'Old', description: LONG, revision: 1 });
+    await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption: 'New', alt } });
+    await media.rig.sync();
+    await media.push();
+    expect(await media.ours()).toMatchObject({ title: 'New', description: LONG, revision: 2 });
+    await media.expectSettled();
+  });
 
-it('assets that version 0.1.0 wrote stay as they are until somebody edits them', async () => {
-  const media = await own({ title: 'Old', description: LONG });
-  await media.editThere({ caption: null, alt: null, 'hf-shown': null });
-  const before = await media.context();
-  expect(await media.rig.sync()).toMatchObject({ updated: 0, unchanged: 1, findings: [] });
-  expect(await media.context()).toEqual(before);
-  await media.editThere({ caption: 'New' });
-  await media.rig.sync();
-  await media.push();
-  expect(await media.ours()).toMatchObject({ title: 'New', description: LONG, revision: 2 });
-  expect(await media.context()).toMatchObject({ title: 'New', caption: 'New' });
-  await media.expectSettled();
+  it('assets that version 0.1.0 wrote stay as they are until somebody edits them', async () => {
+    const media = await own({ title: 'Old', description: LONG });
+    await media.editThere({ caption: null, alt: null, 'hf-shown': null });
+    const before = await media.context();
+    expect(await media.rig.sync()).toMatchObject({ updated: 0, unchanged: 1, findings: [] });
+    expect(await media.context()).toEqual(before);
+    await media.editThere({ caption: 'New' });
+    await media.rig.sync();
+    await media.push();
+    expect(await media.ours()).toMatchObject({ title: 'New', description: LONG, revision: 2 });
+    expect(await media.context()).toMatchObject({ title: 'New', caption: 'New' });
+    await media.expectSettled();
+  });
 });

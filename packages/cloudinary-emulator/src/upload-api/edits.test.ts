@@ -17,6 +17,18 @@ test('explicit reads an asset, and replaces tags and context only where the call
   expect((await emulator.requests.counters()).byEndpoint).toEqual({ upload: 1, explicit: 2 });
 });
 
+test('explicit adds to tags and context in the other reading', async () => {
+  const { sdk } = await setup({ explicitEdits: 'merges' });
+  await sdk.upload(png(1, 1), { public_id: 'a', tags: ['t'], context: { k: 'v', l: 'x' } });
+  const edited = await sdk.cloudinary.uploader.explicit('a', {
+    ...sdk.account(),
+    type: 'upload',
+    tags: ['u'],
+    context: { k: 'w' },
+  });
+  expect(edited).toMatchObject({ tags: ['t', 'u'], context: { custom: { k: 'w', l: 'x' } } });
+});
+
 test('explicit answers 404 for an unknown asset and for one of another resource type', async () => {
   const { sdk } = await setup();
   await sdk.upload(png(1, 1), { public_id: 'a' });

@@ -20,8 +20,18 @@ export function explicit(
   });
   if (placeholder !== undefined) return uploadJson(placeholder, parts.account, parts.settings);
   const asset = findAsset(call, parts, publicId);
-  const edited = editAsset(asset, editFrom(call.fields), parts, fieldText(call.fields, 'notification_url'));
+  const asked = editFrom(call.fields);
+  const edit = parts.settings.explicitEdits === 'merges' ? merged(asset, asked) : asked;
+  const edited = editAsset(asset, edit, parts, fieldText(call.fields, 'notification_url'));
   return uploadJson(edited, parts.account, parts.settings);
+}
+
+function merged(asset: Asset, { tags, context, ...rest }: AssetEdit): AssetEdit {
+  return {
+    ...rest,
+    ...(tags === undefined ? {} : { tags: [...new Set([...asset.tags, ...tags])] }),
+    ...(context === undefined ? {} : { context: { ...asset.context, ...context } }),
+  };
 }
 
 /** The asset that a form of the Upload API names by id, type and the path's resource type; else the API's 404. */

@@ -116,12 +116,13 @@ export function rewriteHostMetadata(there: Pick<HostMetadata, 'context'>, carrie
 }
 
 function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(context).filter(([key]) => !isOurs(key)));
+  return Object.fromEntries(Object.entries(context).filter(([key]) => !isOwnKey(key)));
 }
 
 const plainKeys: ReadonlySet<string> = new Set([MARK, SHOWN_KEY, ...readable, ...Object.values(consoleKeys)]);
 
-function isOurs(key: string): boolean {
+/** Whether a context key is written by Holdfast, on its own assets. */
+export function isOwnKey(key: string): boolean {
   return key.startsWith(`${MARK}_`) || plainKeys.has(key);
 }
 

@@ -25,6 +25,7 @@ export {
 } from './media-id.js';
 export {
   bindingOf,
+  isOwnKey,
   readHostMetadata,
   rewriteHostMetadata,
   writeHostMetadata,

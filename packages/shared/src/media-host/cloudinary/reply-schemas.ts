@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
-import { resourceTypes } from '../../media/index.js';
+import { isOwnKey, resourceTypes } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';
 import { isReadableDate, soundDate } from './sound-date.js';
@@ -231,6 +231,8 @@ function readContext(context: z.infer<typeof contextReply>): Record<string, stri
   const result: Record<string, string> = {};
   for (const [name, value] of Array.isArray(source) ? pairsIn(source) : Object.entries(source)) {
     if (value === null || value === undefined) continue;
+    // An empty key of ours says what a missing one says, see `annotate`. Those of others are kept.
+    if (value === '' && isOwnKey(name)) continue;
     // A write replaces the whole context, so what is no text must survive as the text that stands for it.
     result[name] = (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed();
   }

@@ -79,6 +79,7 @@ export interface CloudinarySdk {
     ): Writable & { readonly boundary?: string };
     explicit(publicId: string, options: MetadataOptions): Promise<unknown>;
     destroy(publicId: string, options: AddressOptions & { invalidate: true }): Promise<unknown>;
+    replace_tag(tags: string, publicIds: string[], options: AddressOptions): Promise<unknown>;
     remove_all_tags(publicIds: string[], options: AddressOptions): Promise<unknown>;
     remove_all_context(publicIds: string[], options: AddressOptions): Promise<unknown>;
   };

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../errors/index.js';
-import type { HostMetadata } from '../../media/index.js';
+import { isOwnKey, type HostMetadata } from '../../media/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import { encodeContext } from './encode-context.js';
@@ -15,35 +15,64 @@ export function createSingleAssets(
 ): Pick<MediaHost, 'annotate' | 'remove'> & {
   find: (ref: AssetRef, signal?: AbortSignal) => Promise<HostAsset | null>;
 } {
-  const explicit = (ref: AssetRef, metadata: HostMetadata | null, signal?: AbortSignal): Promise<HostAsset> =>
+  const explicit = (
+    ref: AssetRef,
+    written: { context: string; tags: string } | null,
+    signal?: AbortSignal,
+  ): Promise<HostAsset> =>
     signed(
       signal,
-      (call) =>
-        sdk.uploader.explicit(ref.publicId, {
-          ...address(ref, call),
-          ...(metadata === null ? {} : { context: encodeContext(metadata.context), tags: metadata.tags.join(',') }),
-        }),
+      (call) => sdk.uploader.explicit(ref.publicId, { ...address(ref, call), ...written }),
       (reply) => sameAsset(insistOnBytes(readAsset(reply)), ref),
     );
 
-  /** An empty list or map is dropped by the SDK, and then changes nothing: what is left is cleared by a call of its own. */
-  const clearRest = async (
+  const clear = (
     asset: HostAsset,
-    { tags, context }: HostMetadata,
+    signal: AbortSignal | undefined,
+    call: (ids: string[], options: AddressOptions) => Promise<unknown>,
+  ): Promise<void> =>
+    signed(
+      signal,
+      (options) => call([asset.publicId], address(asset, options)),
+      () => undefined,
+    );
+
+  /** An empty list is dropped by the SDK, and then changes nothing. A host that adds tags instead of replacing them kept others. */
+  const clearTags = async (
+    asset: HostAsset,
+    tags: readonly string[],
     signal?: AbortSignal,
   ): Promise<HostAsset> => {
-    const ids = [asset.publicId];
-    const clear = (call: (options: AddressOptions) => Promise<unknown>): Promise<void> =>
-      signed(
-        signal,
-        (options) => call(address(asset, options)),
-        () => undefined,
-      );
-    const staleTags = tags.length === 0 && asset.tags.length > 0;
-    const staleContext = Object.keys(context).length === 0 && Object.keys(asset.context).length > 0;
-    if (staleTags) await clear((options) => sdk.uploader.remove_all_tags(ids, options));
-    if (staleContext) await clear((options) => sdk.uploader.remove_all_context(ids, options));
-    return { ...asset, ...(staleTags ? { tags: [] } : {}), ...(staleContext ? { context: {} } : {}) };
+    if (asset.tags.every((tag) => tags.includes(tag))) return asset;
+    await clear(asset, signal, (ids, options) =>
+      tags.length === 0
+        ? sdk.uploader.remove_all_tags(ids, options)
+        : sdk.uploader.replace_tag(tags.join(','), ids, options),
+    );
+    return { ...asset, tags: [...tags] };
+  };
+
+  /**
+   * The same for context. Where the host merged, keys of ours that should be gone are still there; they are emptied, which reads
+   * like a missing key. Those of others stay: they came while we wrote.
+   */
+  const clearContext = async (
+    asset: HostAsset,
+    { context, tags }: HostMetadata,
+    signal?: AbortSignal,
+  ): Promise<HostAsset> => {
+    if (Object.keys(context).length === 0 && Object.keys(asset.context).length > 0) {
+      await clear(asset, signal, (ids, options) => sdk.uploader.remove_all_context(ids, options));
+      return { ...asset, context: {} };
+    }
+    const stale = staleKeys(asset, context);
+    if (stale.length === 0) return asset;
+    const emptied = { ...context, ...Object.fromEntries(stale.map((key) => [key, ''])) };
+    const written = { context: encodeContext(emptied), tags: tags.join(',') };
+    const cleared = await explicit(asset, written, signal);
+    if (staleKeys(cleared, context).length > 0)
+      throw new HoldfastError('HOST_REJECTED', 'the media host keeps context that was to be removed');
+    return { ...asset, context: cleared.context };
   };
 
   return {
@@ -57,7 +86,9 @@ export function createSingleAssets(
     },
     annotate: async (ref, metadata, signal) => {
       try {
-        return await clearRest(await explicit(ref, metadata, signal), metadata, signal);
+        const written = { context: encodeContext(metadata.context), tags: metadata.tags.join(',') };
+        const asset = await clearTags(await explicit(ref, written, signal), metadata.tags, signal);
+        return await clearContext(asset, metadata, signal);
       } catch (error) {
         if (isNotFound(error)) throw new HoldfastError('MEDIA_NOT_FOUND', undefined, { cause: error });
         throw error;
@@ -75,6 +106,10 @@ export function createSingleAssets(
         },
       ),
   };
+}
+
+function staleKeys(asset: HostAsset, context: HostMetadata['context']): string[] {
+  return Object.keys(asset.context).filter((key) => isOwnKey(key) && !Object.hasOwn(context, key));
 }
 
 /** Listings leave out what exists only as a backup, so it is not there for a single look either. */

@@ -44,6 +44,9 @@ export function describing(setup: SetUpHost): void {
     expect(edited).toMatchObject({ assetId: asset.assetId, etag: asset.etag, version: asset.version });
     expect(edited.context).toEqual({ hf: '1', category: 'x' });
     expect(edited.tags).toEqual(['a', 'b']);
+    const fewer = await host.annotate(asset, { context: { hf: '1' }, tags: ['b', 'c'] });
+    expect(fewer.context).toEqual({ hf: '1' });
+    expect(fewer.tags).toEqual(['b', 'c']);
     const emptied = await host.annotate(asset, { context: {}, tags: [] });
     expect(emptied).toMatchObject({ context: {}, tags: [] });
     expect(await host.find(asset)).toEqual(emptied);
