@@ -39,7 +39,10 @@ export interface Settings {
   searchShowsDuration: boolean;
   /** Upload presets by name; `unsigned` ones work without a signature. */
   presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
+  /** Accounts made since June 2024 have dynamic folders. */
   folderMode: 'fixed' | 'dynamic';
+  /** What an account with fixed folders does with `asset_folder` and `display_name`. Documented as not relevant there. */
+  fixedFolders: 'ignore' | 'refuse';
   /** What `explicit` does with the context and the tags that it is given. The live tests of the SDKs say that it replaces. */
   explicitEdits: 'replaces' | 'merges';
   /** Added to the clock: moves the emulated host through time. */
@@ -83,7 +86,8 @@ export const defaultSettings: Settings = {
   keepsBackups: false,
   searchShowsDuration: false,
   presets: {},
-  folderMode: 'fixed',
+  folderMode: 'dynamic',
+  fixedFolders: 'ignore',
   explicitEdits: 'replaces',
   clockOffsetMs: 0,
 };

@@ -102,10 +102,11 @@ it('the mark on an asset is read, and written again it is the same, with what th
   const there = { context, tags: ['sea', 'sun'] };
   const carried = readHostMetadata(there);
   expect(carried).toMatchObject({ mark: { state: 'committed' }, fields: { id, sha256, title: 'ü=|' } });
-  const shown = { caption: 'ü=|', alt: 'd', 'hf-shown': 'PAPI7hGKw-c0' };
+  const shown = { caption: 'ü=|', alt: 'd', 'hf-shown': 'PAPI7hGKw-c0PAPI7h' };
   expect(carried === null ? null : writeHostMetadata(carried)).toEqual({
     ...there,
     context: { ...context, ...shown },
+    displayName: 'ü=|',
   });
 });
 

@@ -83,6 +83,8 @@ describe('a direct upload', () => {
       ...words,
     });
     expect(Date.parse(ticket.expiresAt)).toBeGreaterThan(Date.now());
+    const place = { asset_folder: 'holdfast', display_name: 'a=b|c - "d" 🌊' };
+    expect(ticket.fields).toMatchObject(place);
     expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: onePixelPng.length } });
     // Not yet looked at by us, so not yet a media.
     expect((await onHost(ticket.id))?.context['hf']).toBe('2');

@@ -13,7 +13,7 @@ export interface SignTicketDependencies {
   cloudinary: CloudinarySettings;
   uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
   tickets: Pick<Tickets, 'issue'>;
-  host: Pick<MediaHost, 'hostNow'>;
+  host: Pick<MediaHost, 'hostNow' | 'placesUploads'>;
 }
 
 /** In this time an upload must have begun. */
@@ -54,6 +54,7 @@ export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDep
       const signed = signUpload(cloudinary, {
         ...ref,
         metadata,
+        isPlaced: await host.placesUploads(),
         allowedFormats: formats,
         timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
       });

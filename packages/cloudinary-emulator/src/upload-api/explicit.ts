@@ -1,4 +1,4 @@
-import { notFound } from '../api-error.js';
+import { ApiError, notFound } from '../api-error.js';
 import type { Asset, ResourceType } from '../assets/asset.js';
 import { uploadJson } from '../assets/asset-json.js';
 import { parseContext, parseMetadata, parseTags } from '../context-encoding.js';
@@ -21,9 +21,17 @@ export function explicit(
   if (placeholder !== undefined) return uploadJson(placeholder, parts.account, parts.settings);
   const asset = findAsset(call, parts, publicId);
   const asked = editFrom(call.fields);
+  refuseFolders(call.fields, parts.settings);
   const edit = parts.settings.explicitEdits === 'merges' ? merged(asset, asked) : asked;
   const edited = editAsset(asset, edit, parts, fieldText(call.fields, 'notification_url'));
   return uploadJson(edited, parts.account, parts.settings);
+}
+
+/** Throws the 400 of an account with fixed folders that knows nothing of dynamic ones. */
+export function refuseFolders(fields: Fields, { folderMode, fixedFolders }: Parts['settings']): void {
+  if (folderMode === 'dynamic' || fixedFolders === 'ignore') return;
+  if (hasField(fields, 'asset_folder') || hasField(fields, 'display_name'))
+    throw new ApiError(400, 'Parameter is not supported in this folder mode');
 }
 
 function merged(asset: Asset, { tags, context, ...rest }: AssetEdit): AssetEdit {

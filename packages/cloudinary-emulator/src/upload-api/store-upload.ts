@@ -6,6 +6,7 @@ import { fieldFlag, fieldText, hasField, type Fields } from '../http/fields.js';
 import type { UploadedFile } from '../http/receive-file.js';
 import { describeFile, type FileDescription } from '../media/describe-file.js';
 import { nowSeconds, type Parts } from '../parts.js';
+import { refuseFolders } from './explicit.js';
 import { baseName, publicIdFor } from './public-id.js';
 
 /** What became of an upload. `existing` = nothing was stored, the asset is the one that was there. */
@@ -28,6 +29,7 @@ export async function storeUpload(
   parts: StoreParts,
 ): Promise<UploadResult> {
   try {
+    refuseFolders(fields, parts.settings);
     const description = checkFile(fields, endpoint, file, parts);
     const isRaw = description.resourceType === 'raw';
     const filename = fieldText(fields, 'filename_override') || file.filename;

@@ -139,6 +139,8 @@ export interface MediaHost {
   listFiles(prefix: string, signal?: AbortSignal): Promise<HostFile[]>;
   /** Resolves also when there was none. Not metered. */
   removeFile(name: string, signal?: AbortSignal): Promise<'removed' | 'absent'>;
+  /** Whether uploads that clients sign for may name a folder and a display name. Metered, once for each process. */
+  placesUploads(): Promise<boolean>;
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;

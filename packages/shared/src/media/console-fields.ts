@@ -1,5 +1,6 @@
-import { BASE_KEY, baseOf, printOf, type EditableFields } from './host-edits.js';
+import { BASE_KEY, baseOf, printOf } from './host-edits.js';
 import { isOwnId } from './media-id.js';
+import type { MediaRecord } from './media-record.js';
 import { isPlain, MAX_VALUE } from './text-encoding.js';
 
 /** Cloudinary's Media Library shows and edits these context keys as Title and Description. */
@@ -8,14 +9,16 @@ type ConsoleField = keyof typeof consoleKeys;
 const consoleFields = ['title', 'description'] as const;
 
 /**
- * Prints of what we wrote under these keys, so that an edit in the console can be told from ours. Version 0.1.0 takes this key for one
+ * Prints of what we wrote under these keys, and as the display name, so that an edit in the console can be told from ours. Version 0.1.0 takes this key for one
  * of others, and keeps it when it writes an edit: what the console still shows then is no edit.
  */
 export const SHOWN_KEY = 'hf-shown';
 const PRINT_LENGTH = 6;
+/** After the prints of both texts that of the display name, where we have written one. */
+const NAME_START = 2 * PRINT_LENGTH;
 
 type Pairs = Readonly<Record<string, string>>;
-type Texts = Pick<EditableFields, ConsoleField>;
+type Shown = Pick<MediaRecord, 'id' | 'filename' | ConsoleField>;
 
 /** A text as the console shows it: on one line, and cut where the host would cut or refuse it. */
 export function shownText(text: string): string {
@@ -26,14 +29,44 @@ export function shownText(text: string): string {
   return cut.trimEnd().replaceAll(/\\(?=[\\=|]|$)/g, '/');
 }
 
-/** Adds to `context` what the console is to show on an asset that has `there` now. */
-export function putShown(context: Record<string, string>, fields: Texts, there: Pairs): void {
-  const shown = consoleFields.map((name) => textToShow(name, fields[name], there));
+/** What an asset has that is about to be written. */
+export interface AssetThere {
+  context: Pairs;
+  displayName?: string;
+  publicId?: string;
+}
+
+/**
+ * Adds to `context` what the console is to show on an asset that has `there` now; null where it is new. Answers the display name to be
+ * written; undefined where it must stay as it is.
+ */
+export function putShown(
+  context: Record<string, string>,
+  fields: Shown,
+  there: AssetThere | null,
+): string | undefined {
+  const texts = consoleFields.map((name) => textToShow(name, fields[name], there?.context ?? {}));
   for (const [index, name] of consoleFields.entries()) {
-    const text = shown[index] ?? '';
+    const text = texts[index] ?? '';
     if (text !== '') context[consoleKeys[name]] = text;
   }
-  context[SHOWN_KEY] = shown.map(printOf).join('');
+  const known = there?.context[SHOWN_KEY]?.slice(NAME_START, NAME_START + PRINT_LENGTH) ?? '';
+  const isOurs = isOwnId(fields.id) && (there === null || isNameUnedited(there, known));
+  const name = isOurs ? displayNameOf(fields) : '';
+  context[SHOWN_KEY] = texts.map(printOf).join('') + (name === '' ? known : printOf(name));
+  return name === '' || name === there?.displayName ? undefined : name;
+}
+
+/** Nobody has given the asset another name since we named it, or since the host named it after its public id. */
+function isNameUnedited({ displayName, publicId = '' }: AssetThere, known: string): boolean {
+  if (displayName === undefined) return false;
+  return printOf(displayName) === known || displayName === publicId.slice(publicId.lastIndexOf('/') + 1);
+}
+
+/** The title, else the file name, without what display names or public ids refuse. */
+function displayNameOf({ title, filename }: Shown): string {
+  const line = shownText(title) === '' ? shownText(filename) : shownText(title);
+  return line.replaceAll(/[/\\?&#%<>+]/g, '-').trim();
 }
 
 /** What says the same already stays as it is, however long; and so does what others wrote until the field is edited here. */

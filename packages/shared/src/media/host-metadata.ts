@@ -1,4 +1,4 @@
-import { consoleKeys, editedInConsole, putShown, SHOWN_KEY } from './console-fields.js';
+import { consoleKeys, editedInConsole, putShown, SHOWN_KEY, type AssetThere } from './console-fields.js';
 import { BASE_KEY, editBase } from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
@@ -9,6 +9,11 @@ import { putClaim, takeClaim, type UploadClaim } from './upload-claim.js';
 export interface HostMetadata {
   context: Readonly<Record<string, string>>;
   tags: readonly string[];
+  /**
+   * Under which name the Media Library shows the asset, in accounts with dynamic folders. Written where it is given; an asset has
+   * it where the host told it.
+   */
+  displayName?: string;
 }
 
 /**
@@ -72,10 +77,10 @@ const readable = ['title', 'description', 'category'] as const;
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
 export function writeHostMetadata(carried: Carried): HostMetadata {
-  return metadataOn({}, carried);
+  return metadataOn(null, carried);
 }
 
-function metadataOn(there: HostMetadata['context'], { mark, fields, claim, boundTo }: Carried): HostMetadata {
+function metadataOn(there: AssetThere | null, { mark, fields, claim, boundTo }: Carried): HostMetadata {
   const context: Record<string, string> = {
     [MARK]: markText[mark.state],
     hf_id: fields.id,
@@ -98,21 +103,21 @@ function metadataOn(there: HostMetadata['context'], { mark, fields, claim, bound
     if (isPlain(fields[name])) context[name] = fields[name];
     else putText(context, `hf_${name}`, fields[name]);
   }
-  putShown(context, fields, there);
-  return { context, tags: fields.tags };
+  const displayName = putShown(context, fields, there);
+  return { context, tags: fields.tags, ...(displayName === undefined ? {} : { displayName }) };
 }
 
 /**
  * The pairs and tags of an asset that is there, once `carried` is written to it. What others keep in its context stays, and so
  * does the key of its upload, which no later write may free.
  */
-export function rewriteHostMetadata(there: Pick<HostMetadata, 'context'>, carried: Carried): HostMetadata {
+export function rewriteHostMetadata(there: AssetThere, carried: Carried): HostMetadata {
   const claim = carried.claim ?? takeClaim(there.context);
-  const { context, tags } = metadataOn(there.context, {
+  const metadata = metadataOn(there, {
     ...carried,
     ...(claim === undefined ? {} : { claim }),
   });
-  return { context: { ...pairsOfOthers(there.context), ...context }, tags };
+  return { ...metadata, context: { ...pairsOfOthers(there.context), ...metadata.context } };
 }
 
 function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { silentLogger } from '../../logging/index.js';
 import type { MediaHost } from '../media-host.js';
-import { newRef, putRequest } from '../testing/put-request.js';
+import { asListed, newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { createRateBudget } from './rate-budget.js';
 import { readPage } from './reply-schemas.js';
@@ -96,7 +96,7 @@ it('still reports uploads where search does not know the time of edits', async (
   const { host } = await emulatedHost({ searchKnowsLastUpdated: false });
   const { asset } = await host.put(putRequest());
   const page = await host.changes({ since: new Date(Date.now() - 60_000), cursor: null, limit: 10, signal });
-  expect(page.assets).toEqual([asset]);
+  expect(page.assets).toEqual([asListed(asset)]);
 });
 
 it('removes again when the first try failed', async () => {
@@ -160,7 +160,7 @@ it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute r
     await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
     for (const calls of [2, 3]) {
       const page = await firstPage(host);
-      expect(page.assets).toEqual([{ ...asset, etag: null }]);
+      expect(page.assets).toEqual([{ ...asListed(asset), etag: null }]);
       expect(page.lacking).toEqual(['uploaded_at', 'etag']);
       expect(host.meteredCalls()).toBe(calls);
     }
@@ -188,5 +188,5 @@ it.each([
   await expect(firstPage(host)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
   await expect(host.find(asset)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
   expect(host.health().reachable).toBe(false);
-  expect((await firstPage(host)).assets).toEqual([asset]);
+  expect((await firstPage(host)).assets).toEqual([asListed(asset)]);
 });

@@ -7,6 +7,7 @@ import { createFiles } from './files.js';
 import { createHostCaller } from './host-caller.js';
 import { watchHostClock } from './host-clock.js';
 import { createListings } from './listings.js';
+import { createPlacement } from './placement.js';
 import { createPut } from './put.js';
 import { createRateBudget } from './rate-budget.js';
 import { readAsset } from './reply-schemas.js';
@@ -45,12 +46,23 @@ export function createCloudinaryHost(
   const clock = watchHostClock(ours, now);
   const endDecoding = keepCharactersWhole(ours);
   const caller = createHostCaller({ settings, pool: calls, timeouts, outcomes, budget });
-  const single = createSingleAssets(sdk, caller);
+  const placement = createPlacement({
+    folder: settings.folder,
+    showConfig: () =>
+      caller.admin(
+        undefined,
+        (call) => sdk.api.config({ ...call, settings: true }),
+        (reply) => reply,
+      ),
+    log,
+  });
+  const single = createSingleAssets(sdk, caller, placement.place);
   const put = createPut({
     sdk,
     pool: uploads,
     timeouts,
     access: caller.access,
+    place: placement.place,
     ...(parts === undefined ? {} : { parts }),
   });
   return {
@@ -64,9 +76,10 @@ export function createCloudinaryHost(
     },
     ...single,
     ...createListings(sdk, caller, log),
-    ...createFiles({ sdk, pool: uploads, timeouts, caller }),
+    ...createFiles({ sdk, pool: uploads, timeouts, caller, place: placement.place }),
     budget: budget.current,
     health: outcomes.health,
+    placesUploads: placement.isTaken,
     uploadRefusal: () => null,
     admitUpload: () => undefined,
     hostNow: clock.now,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../errors/index.js';
-import type { HostFile, MediaHost } from '../media-host.js';
+import type { AssetRef, HostFile, MediaHost } from '../media-host.js';
 import type { AgentPool } from './agent-pool.js';
 import { downloadFile } from './download-file.js';
 import type { HostCaller } from './host-caller.js';
+import type { Placement } from './placement.js';
 import { readAsset, readDestroyed, readFilePage, type FilePage } from './reply-schemas.js';
 import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
 import { uploadDeadlineMs, uploadIdleMs, type HostTimeouts } from './timeouts.js';
@@ -14,6 +15,7 @@ export interface FilesParts {
   pool: AgentPool;
   timeouts: HostTimeouts;
   caller: HostCaller;
+  place: Placement['place'];
 }
 
 const PAGE = 500;
@@ -28,6 +30,7 @@ export function createFiles({
   pool,
   timeouts,
   caller,
+  place,
 }: FilesParts): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
   const { access, observed, signed, admin } = caller;
   const address = (call: CallOptions): AddressOptions => ({
@@ -36,19 +39,30 @@ export function createFiles({
     type: 'authenticated',
   });
 
-  const upload = (name: string, body: Buffer, signal: AbortSignal): Promise<unknown> =>
-    uploadOnce(sdk, pool, {
-      optionsFor: (agent) => ({
-        ...address(access(agent, uploadIdleMs(timeouts, body.length))),
-        public_id: name,
-        overwrite: false,
-        filename: 'file',
-        disable_promises: true,
+  const upload = (name: string, body: Buffer, signal: AbortSignal): Promise<unknown> => {
+    const ref: AssetRef = { publicId: name, resourceType: 'raw' };
+    const slash = name.lastIndexOf('/');
+    // In a folder of their own, not at the root of the Media Library.
+    const shown = {
+      folder: name.slice(0, Math.max(slash, 0)),
+      metadata: { displayName: name.slice(slash + 1) },
+    };
+    return place({ ref, ...shown, kind: 'upload' }, (placement) =>
+      uploadOnce(sdk, pool, {
+        optionsFor: (agent) => ({
+          ...address(access(agent, uploadIdleMs(timeouts, body.length))),
+          public_id: name,
+          overwrite: false,
+          filename: 'file',
+          disable_promises: true,
+          ...placement,
+        }),
+        body: [body],
+        signal,
+        deadlineMs: uploadDeadlineMs(timeouts, body.length),
       }),
-      body: [body],
-      signal,
-      deadlineMs: uploadDeadlineMs(timeouts, body.length),
-    });
+    );
+  };
 
   return {
     putFile: (name, body, signal) =>

@@ -58,7 +58,8 @@ export async function sendForm(send: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-function statusOf(error: unknown): unknown {
+/** The HTTP status in what the SDK rejects with. */
+export function statusOf(error: unknown): unknown {
   if (typeof error !== 'object' || error === null) return undefined;
   if ('http_code' in error) return error.http_code;
   return 'error' in error ? statusOf(error.error) : undefined;

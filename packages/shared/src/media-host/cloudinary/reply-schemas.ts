@@ -31,6 +31,8 @@ const assetReply = z.object({
   context: contextReply.nullish(),
   placeholder: z.boolean().nullish(),
   existing: z.boolean().nullish(),
+  // Of accounts with dynamic folders.
+  display_name: z.string().nullish(),
 });
 type AssetReply = z.infer<typeof assetReply>;
 
@@ -100,8 +102,10 @@ const inImages = ['format', 'width', 'height'] as const;
 /** Throws HOST_REJECTED for an answer that is not an asset. */
 export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean; isBackup: boolean } {
   const parsed = parse(assetReply, reply);
+  const { display_name: displayName } = parsed;
   return {
-    asset: toHostAsset(parsed),
+    // Listings are not asked for it, so only an answer about a single asset tells it.
+    asset: { ...toHostAsset(parsed), ...(typeof displayName === 'string' ? { displayName } : {}) },
     existed: parsed.existing === true,
     isBackup: isBackup(parsed),
   };
@@ -179,6 +183,21 @@ export function readFilePage(reply: unknown, cursor: string | null = null): File
       }),
     nextCursor: advancing(nextCursor ?? null, cursor),
   };
+}
+
+const dynamicReply = z.object({ asset_folder: z.string() });
+const fixedReply = z.object({ folder: z.string() });
+
+/** The folder mode that an answer about one asset tells: each has an attribute of its own for the folder. */
+export function shownFolderMode(reply: unknown): 'dynamic' | 'fixed' | null {
+  if (dynamicReply.safeParse(reply).success) return 'dynamic';
+  return fixedReply.safeParse(reply).success ? 'fixed' : null;
+}
+
+/** The folder mode in the account's settings. Throws HOST_REJECTED for an answer without it. */
+export function readFolderMode(reply: unknown): 'dynamic' | 'fixed' {
+  return parse(z.object({ settings: z.object({ folder_mode: z.enum(['dynamic', 'fixed']) }) }), reply)
+    .settings.folder_mode;
 }
 
 /** `ok` or `not found`. */

@@ -21,7 +21,13 @@ export interface AddressOptions extends CallOptions {
   type: 'upload' | 'authenticated';
 }
 
-export interface MetadataOptions extends AddressOptions {
+/** Where the Media Library shows an asset, and under which name. Accounts with fixed folders have neither. */
+export interface PlacementOptions {
+  asset_folder?: string;
+  display_name?: string;
+}
+
+export interface MetadataOptions extends AddressOptions, PlacementOptions {
   /** Encoded already, see encode-context.ts. */
   context?: string;
   tags?: string;
@@ -89,6 +95,7 @@ export interface CloudinarySdk {
       assetIds: readonly string[],
       options: CallOptions & ListedOptions,
     ): Promise<unknown>;
+    config(options: CallOptions & { settings: true }): Promise<unknown>;
   };
   search: { expression(value: string): SearchBuilder };
   utils: {

@@ -9,6 +9,8 @@ export interface UploadToSign {
   /** `auto` lets the host decide from the bytes. Not covered by the signature. */
   resourceType: ResourceType | 'auto';
   metadata: HostMetadata;
+  /** Whether the account has folders that assets can be put into, and names to show them by. */
+  isPlaced: boolean;
   /** The host refuses other formats; empty = all are welcome. */
   allowedFormats: readonly string[];
   /** Unix seconds. The host takes the signature for one hour from then on. */
@@ -27,13 +29,16 @@ export interface SignedUpload {
  */
 export function signUpload(settings: CloudinarySettings, upload: UploadToSign): SignedUpload {
   const { utils } = loadSdk(settings.apiUrl);
-  const { publicId, resourceType, metadata, allowedFormats, timestamp } = upload;
+  const { publicId, resourceType, metadata, isPlaced, allowedFormats, timestamp } = upload;
+  const { displayName } = metadata;
   const params: Record<string, string> = {
     timestamp: String(timestamp),
     public_id: publicId,
     overwrite: 'false',
     context: encodeContext(metadata.context),
     ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
+    ...(isPlaced ? { asset_folder: settings.folder } : {}),
+    ...(isPlaced && displayName !== undefined ? { display_name: displayName } : {}),
     ...(allowedFormats.length === 0 ? {} : { allowed_formats: allowedFormats.join(',') }),
   };
   const signature = utils.api_sign_request(params, settings.apiSecret, settings.signatureAlgorithm, 2);

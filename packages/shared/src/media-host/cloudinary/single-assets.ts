@@ -5,24 +5,34 @@ import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
 import { encodeContext } from './encode-context.js';
 import type { HostCaller } from './host-caller.js';
 import { readAsset, readDestroyed } from './reply-schemas.js';
+import type { Placement } from './placement.js';
 import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
 import { isNotFound } from './to-host-error.js';
+
+const nothing: HostMetadata = { context: {}, tags: [] };
 
 /** Looking up, describing and removing one asset, by calls that are not metered. */
 export function createSingleAssets(
   sdk: CloudinarySdk,
   { signed }: HostCaller,
+  place: Placement['place'],
 ): Pick<MediaHost, 'annotate' | 'remove'> & {
   find: (ref: AssetRef, signal?: AbortSignal) => Promise<HostAsset | null>;
 } {
   const explicit = (
     ref: AssetRef,
     written: { context: string; tags: string } | null,
+    metadata: HostMetadata | null,
     signal?: AbortSignal,
   ): Promise<HostAsset> =>
     signed(
       signal,
-      (call) => sdk.uploader.explicit(ref.publicId, { ...address(ref, call), ...written }),
+      (call) =>
+        place(
+          metadata === null ? { ref, metadata: nothing, kind: 'look' } : { ref, metadata, kind: 'edit' },
+          (placement) =>
+            sdk.uploader.explicit(ref.publicId, { ...address(ref, call), ...written, ...placement }),
+        ),
       (reply) => sameAsset(insistOnBytes(readAsset(reply)), ref),
     );
 
@@ -58,9 +68,10 @@ export function createSingleAssets(
    */
   const clearContext = async (
     asset: HostAsset,
-    { context, tags }: HostMetadata,
+    metadata: HostMetadata,
     signal?: AbortSignal,
   ): Promise<HostAsset> => {
+    const { context, tags } = metadata;
     if (Object.keys(context).length === 0 && Object.keys(asset.context).length > 0) {
       await clear(asset, signal, (ids, options) => sdk.uploader.remove_all_context(ids, options));
       return { ...asset, context: {} };
@@ -69,7 +80,7 @@ export function createSingleAssets(
     if (stale.length === 0) return asset;
     const emptied = { ...context, ...Object.fromEntries(stale.map((key) => [key, ''])) };
     const written = { context: encodeContext(emptied), tags: tags.join(',') };
-    const cleared = await explicit(asset, written, signal);
+    const cleared = await explicit(asset, written, metadata, signal);
     if (staleKeys(cleared, context).length > 0)
       throw new HoldfastError('HOST_REJECTED', 'the media host keeps context that was to be removed');
     return { ...asset, context: cleared.context };
@@ -78,7 +89,7 @@ export function createSingleAssets(
   return {
     find: async (ref, signal) => {
       try {
-        return await explicit(ref, null, signal);
+        return await explicit(ref, null, null, signal);
       } catch (error) {
         if (isNotFound(error)) return null;
         throw error;
@@ -87,7 +98,7 @@ export function createSingleAssets(
     annotate: async (ref, metadata, signal) => {
       try {
         const written = { context: encodeContext(metadata.context), tags: metadata.tags.join(',') };
-        const asset = await clearTags(await explicit(ref, written, signal), metadata.tags, signal);
+        const asset = await clearTags(await explicit(ref, written, metadata, signal), metadata.tags, signal);
         return await clearContext(asset, metadata, signal);
       } catch (error) {
         if (isNotFound(error)) throw new HoldfastError('MEDIA_NOT_FOUND', undefined, { cause: error });

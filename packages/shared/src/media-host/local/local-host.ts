@@ -155,6 +155,7 @@ export async function createLocalHost(
     health: outcomes.health,
     uploadRefusal: () => null,
     admitUpload: () => undefined,
+    placesUploads: () => Promise.resolve(false),
     hostNow: now,
     meteredCalls: () => 0,
     freeBytes: () => observed(undefined, freeBytes),

@@ -36,3 +36,9 @@ export function* pieces(bytes: Buffer): Generator<Buffer> {
 export function md5(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
+
+/** An asset as listings show it: only an answer about a single one tells the display name. */
+export function asListed(asset: HostAsset | null) {
+  const { displayName: _name, ...listed } = asset ?? {};
+  return listed;
+}

@@ -1,0 +1,101 @@
+import type { Logger } from '../../logging/index.js';
+import type { HostMetadata } from '../../media/index.js';
+import type { AssetRef } from '../media-host.js';
+import { statusOf } from './host-call.js';
+import { readFolderMode, shownFolderMode } from './reply-schemas.js';
+import type { PlacementOptions } from './sdk.js';
+
+/** What this process knows of the account's folders, and what it sends because of that. */
+export interface Placement {
+  /** Runs an upload or a write with the folder and name of our own asset, and again without where they are refused. */
+  place: (placed: Placed, call: (placement: PlacementOptions) => Promise<unknown>) => Promise<unknown>;
+  /** Whether uploads of clients may carry both. Asks the host once, where nothing is known yet; a metered call. */
+  isTaken: () => Promise<boolean>;
+}
+
+/**
+ * A stream cannot be sent twice, so nothing is tried on it: the edit that commits it names its folder. Other edits leave the folder
+ * alone.
+ */
+export interface Placed {
+  ref: AssetRef;
+  metadata: Pick<HostMetadata, 'displayName'>;
+  /** Where it goes, if not into our own folder. */
+  folder?: string;
+  kind: 'upload' | 'stream' | 'edit' | 'look';
+}
+
+export interface PlacementParts {
+  folder: string;
+  /** The account's settings, as the Admin API has them. */
+  showConfig: () => Promise<unknown>;
+  log: Logger;
+}
+
+/**
+ * Accounts have dynamic folders, unless they are from before 2024 and never switched. Whether those ignore the two parameters or
+ * refuse them is not documented: a call that is refused with them and accepted without says so, and then they are sent no more.
+ */
+export function createPlacement({ folder: ownFolder, showConfig, log }: PlacementParts): Placement {
+  let mode: 'unknown' | 'dynamic' | 'fixed' = 'unknown';
+  let asked: Promise<void> | undefined;
+  const unplaced = new Set<string>();
+
+  const seen = (reply: unknown): unknown => {
+    if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
+    return reply;
+  };
+
+  const optionsFor = ({ ref, metadata: { displayName }, folder, kind }: Placed): PlacementOptions => {
+    const isPlacedNow = kind === 'edit' ? unplaced.delete(ref.publicId) : kind !== 'look';
+    if (displayName === undefined || mode === 'fixed' || kind === 'look') return {};
+    if (kind === 'stream' && mode === 'unknown') {
+      unplaced.add(ref.publicId);
+      return {};
+    }
+    return { ...(isPlacedNow ? { asset_folder: folder ?? ownFolder } : {}), display_name: displayName };
+  };
+
+  const ask = async (): Promise<void> => {
+    try {
+      mode = readFolderMode(await showConfig());
+    } catch (error) {
+      // They are sent then: most accounts take them.
+      log.warn('host.folder_mode_unknown', { error });
+    }
+  };
+
+  return {
+    place: async (placed, call) => {
+      const placement = optionsFor(placed);
+      if (Object.keys(placement).length === 0) return seen(await call({}));
+      try {
+        return seen(await call(placement));
+      } catch (error) {
+        if (placed.kind === 'stream' || !mayBeRefusal(error, mode)) throw error;
+        const reply = await call({});
+        if (mode !== 'dynamic') {
+          mode = 'fixed';
+          log.warn('host.placement_refused', { error });
+        }
+        return reply;
+      }
+    },
+    isTaken: async () => {
+      if (mode === 'unknown') await (asked ??= ask());
+      return mode !== 'fixed';
+    },
+  };
+}
+
+/** Before anything is known any refusal may be about them; later only one that names them. */
+function mayBeRefusal(error: unknown, mode: 'unknown' | 'dynamic' | 'fixed'): boolean {
+  if (statusOf(error) !== 400) return false;
+  return mode === 'unknown' || /asset.?folder|display.?name/i.test(messageOf(error));
+}
+
+function messageOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  if ('message' in error && typeof error.message === 'string') return error.message;
+  return 'error' in error ? messageOf(error.error) : '';
+}
