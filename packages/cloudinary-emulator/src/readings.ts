@@ -17,4 +17,7 @@ export const readings: Readonly<Record<string, Partial<Settings>>> = {
   'tags as sent, context flat': { tagOrder: 'sent', contextShape: 'flat' },
   'context as pairs, durations in search': { contextShape: 'pairs', searchShowsDuration: true },
   'deleted assets kept as backups': { keepsBackups: true },
+  'edits that merge': { explicitEdits: 'merges' },
+  'fixed folders': { folderMode: 'fixed' },
+  'fixed folders that refuse others': { folderMode: 'fixed', fixedFolders: 'refuse' },
 };
