@@ -61,7 +61,14 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('cut-response'), ...common }),
   /** The work is done at once, the answer comes `ms` later. */
   z.strictObject({ kind: z.literal('slow-response'), ms: z.number(), ...common }),
-  /** The file is read at this pace. */
+  /** Another address in place of an answer: `to`, or the same one once more. Default 302. */
+  z.strictObject({
+    kind: z.literal('redirect'),
+    to: z.string().optional(),
+    status: z.union([z.literal(301), z.literal(302), z.literal(307)]).optional(),
+    ...common,
+  }),
+  /** The file of an upload is read at this pace; with `match.endpoint` `download` it is sent at it. */
   z.strictObject({ kind: z.literal('slow-body'), bytesPerSecond: z.number().positive(), ...common }),
   /** Other bytes are stored than were sent: the first one is flipped, and the etag is that of the result. */
   z.strictObject({ kind: z.literal('corrupt'), ...common }),

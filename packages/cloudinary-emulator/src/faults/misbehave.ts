@@ -74,6 +74,14 @@ const misbehaviours: { [K in FaultKind]: Misbehaviour<FaultOf<K>> } = {
       sendError(res, refusal(fault.status ?? 420));
     },
   },
+  redirect: {
+    when: 'before',
+    async act(fault, { req, res, drain }) {
+      await drain();
+      res.writeHead(fault.status ?? 302, { Location: fault.to ?? req.url ?? '/', 'Content-Length': 0 });
+      res.end();
+    },
+  },
   'drop-after-success': { when: 'after', act: (_fault, { res }) => void res.socket?.resetAndDestroy() },
   'cut-response': {
     when: 'after',

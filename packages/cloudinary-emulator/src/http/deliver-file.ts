@@ -62,10 +62,15 @@ export async function deliverAsset(
   const bytes = asset === null ? null : await assetBytes(asset, parts.blobs);
   if (asset === null || bytes === null) return sendHtml(res, 404, 'Not Found');
   if (fault?.kind === 'slow-response') await waitMs(fault.ms);
-  sendFile(asset, bytes, res, fault);
+  await sendFile(asset, bytes, res, fault);
 }
 
-function sendFile(asset: Asset, bytes: Buffer, res: ServerResponse, fault: Fault | null): void {
+async function sendFile(
+  asset: Asset,
+  bytes: Buffer,
+  res: ServerResponse,
+  fault: Fault | null,
+): Promise<void> {
   if (fault?.kind === 'drop-after-success') {
     res.socket?.resetAndDestroy();
     return;
@@ -77,7 +82,19 @@ function sendFile(asset: Asset, bytes: Buffer, res: ServerResponse, fault: Fault
   });
   if (fault?.kind === 'cut-response') {
     res.write(bytes.subarray(0, bytes.length / 2), () => res.socket?.resetAndDestroy());
-  } else res.end(bytes);
+  } else if (fault?.kind === 'slow-body') await sendSlowly(bytes, res, fault.bytesPerSecond);
+  else res.end(bytes);
+}
+
+const TICKS_A_SECOND = 20;
+
+async function sendSlowly(bytes: Buffer, res: ServerResponse, bytesPerSecond: number): Promise<void> {
+  const step = Math.max(1, Math.round(bytesPerSecond / TICKS_A_SECOND));
+  for (let sent = 0; sent < bytes.length && !res.destroyed; sent += step) {
+    res.write(bytes.subarray(sent, sent + step));
+    await waitMs((step / bytesPerSecond) * 1_000);
+  }
+  res.end();
 }
 
 function findDelivered(

@@ -19,3 +19,20 @@ test('gives a private file under a signed address only, and to the listing of it
   expect(await listed('upload')).toEqual([]);
   expect((await emulator.requests.counters()).byEndpoint).toMatchObject({ download: 3 });
 });
+
+test('redirects a download to its own address or another one, and sends one slowly', async () => {
+  const { sdk, emulator } = await setup();
+  const options = { ...sdk.account(), resource_type: 'raw', type: 'authenticated' } as const;
+  await sdk.upload(Buffer.alloc(1_000, 'a'), { ...options, public_id: 'backup/a' });
+  const address = sdk.cloudinary.utils.private_download_url('backup/a', '', options);
+  const match = { endpoint: 'download' };
+  await emulator.faults.add({ kind: 'redirect', match });
+  expect((await fetch(address)).redirected).toBe(true);
+  await emulator.faults.add({ kind: 'redirect', to: 'http://elsewhere.test/x', status: 307, match });
+  const elsewhere = await fetch(address, { redirect: 'manual' });
+  expect([elsewhere.status, elsewhere.headers.get('location')]).toEqual([307, 'http://elsewhere.test/x']);
+  await emulator.faults.add({ kind: 'slow-body', bytesPerSecond: 5_000, match });
+  const startedAt = performance.now();
+  expect((await (await fetch(address)).arrayBuffer()).byteLength).toBe(1_000);
+  expect(performance.now() - startedAt).toBeGreaterThan(150);
+});

@@ -145,6 +145,23 @@ it('stays in use whatever it refuses, however slow one client is, and while it o
   expect(host.uploadRefusal()).toBeNull();
 });
 
+it('stays in use for all else while it gives no files', async () => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ kind: 'html', status: 503, match: { endpoint: 'download' }, count: null });
+  for (let tries = 0; tries < 10; tries += 1) {
+    const error: unknown = await host.readFile('backups/a').catch((thrown: unknown) => thrown);
+    expect([isTransientHostError(error), isHostResting(error)]).toEqual([true, false]);
+  }
+  expect(host.health()).toMatchObject({ circuit: 'closed', reachable: null });
+});
+
+it('is not asked for files either while it rests', async () => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ kind: 'error', count: null });
+  await putUntilOpen(host);
+  expect(isHostResting(await host.readFile('backups/a').catch((thrown: unknown) => thrown))).toBe(true);
+});
+
 it('stays in use while failures are far between successes', async () => {
   const { host, emulator } = await guardedHost();
   for (let round = 0; round < 3; round += 1) {

@@ -34,7 +34,11 @@ export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions)
     changes: (request) => call(request.signal, () => host.changes(request)),
     confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
     putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
-    readFile: (name, signal) => call(signal, () => host.readFile(name, signal)),
+    // Downloads come by another path than all else: that they fail must not keep anybody from listing the host.
+    readFile: async (...of) => {
+      circuit.throwIfOpen();
+      return host.readFile(...of);
+    },
     listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
     health: () => ({ ...host.health(), circuit: circuit.state() }),

@@ -16,6 +16,8 @@ export interface HostCircuit {
   readonly state: () => CircuitState;
   /** Runs the work and learns from its outcome; rejects at once, without running it, while the host is not to be asked. */
   readonly guard: <T>(kind: HostWork, signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
+  /** For calls whose outcome tells nothing of the host as a whole: throws while the host is not to be asked. */
+  readonly throwIfOpen: () => void;
   /** Why an upload would be refused now, or null. */
   readonly uploadRefusal: () => HoldfastError | null;
   /** Throws that; while half-open, each call that does not throw is the one upload of the next seconds. */
@@ -101,13 +103,16 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     openedFor = state === 'half-open' ? 'transfer' : kind;
     enter('open');
   };
+  const throwIfOpen = (): void => {
+    if (state === 'open') throw refusal();
+  };
   const uploadRefusal = (): HoldfastError | null =>
     state === 'open' || (state === 'half-open' && now() - admittedAt < restMs) ? refusal() : null;
 
   return {
     state: () => state,
     guard: async (kind, signal, work) => {
-      if (state === 'open') throw refusal();
+      throwIfOpen();
       const startedAt = now();
       try {
         const result = await work();
@@ -120,6 +125,7 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
         throw error;
       }
     },
+    throwIfOpen,
     uploadRefusal,
     admitUpload: () => {
       const refused = uploadRefusal();

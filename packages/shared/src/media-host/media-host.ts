@@ -133,8 +133,11 @@ export interface MediaHost {
    * it. What has this name already is left as it is, so a name stands for one content. Not metered.
    */
   putFile(name: string, body: Buffer, signal?: AbortSignal): Promise<void>;
-  /** The content of such a file, or null. Not metered. */
-  readFile(name: string, signal?: AbortSignal): Promise<Buffer | null>;
+  /**
+   * The content of such a file, or null. `bytes` is its size where that is known: a slow line gets time for so much, and no
+   * more. Not metered. That it fails tells nothing of other calls.
+   */
+  readFile(name: string, signal?: AbortSignal, bytes?: number): Promise<Buffer | null>;
   /** All such files whose name begins with `prefix`, in the order of their names. Metered: one call for each 500. */
   listFiles(prefix: string, signal?: AbortSignal): Promise<HostFile[]>;
   /** Resolves also when there was none. Not metered. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { emulatedHost } from '../testing/emulated-host.js';
+import { redirectTarget } from './download-file.js';
 
 const file = Buffer.alloc(100_000, 'snapshot');
 
@@ -46,4 +47,67 @@ it.each([
   expect(error).toMatchObject({ code });
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('signature=');
   expect(await host.readFile('backups/a')).toEqual(file);
+});
+
+it.each([302, 307] as const)('follows a download that is answered with %i three times at most', async (status) => {
+  const { emulator, host } = await emulatedHost();
+  await host.putFile('backups/a', file);
+  const fault = { kind: 'redirect', status, match: { endpoint: 'download' } } as const;
+  await emulator.faults.add({ ...fault, count: 3 });
+  expect(await host.readFile('backups/a')).toEqual(file);
+  await emulator.faults.add({ ...fault, count: null });
+  await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect((await emulator.requests.counters()).byStatus).toMatchObject({ 200: 2, [status]: 7 });
+});
+
+it('does not follow a download to another host', async () => {
+  const { emulator, host } = await emulatedHost();
+  const { emulator: elsewhere } = await emulatedHost();
+  await host.putFile('backups/a', file);
+  const to = `${elsewhere.url}/somewhere`;
+  await emulator.faults.add({ kind: 'redirect', to, match: { endpoint: 'download' } });
+  await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect((await elsewhere.requests.counters()).total).toBe(0);
+});
+
+it.each([
+  ['https://api.cloudinary.com/b', true],
+  ['/b', true],
+  ['https://res-1.cloudinary.com/b', true],
+  ['http://res.cloudinary.com/b', false],
+  ['https://res.cloudinary.com:8443/b', false],
+  ['https://res.cloudinary.com.example.org/b', false],
+  ['https://notcloudinary.com/b', false],
+  ['https://user:secret@res.cloudinary.com/b', false],
+  ['https://127.0.0.1/b', false],
+  ['http://[', false],
+])('a download may be redirected to %s: %s', (location, allowed) => {
+  expect(redirectTarget('https://api.cloudinary.com/a?signature=x', location) !== null).toBe(allowed);
+});
+
+it('waits for a slow download as long as its size may take', async () => {
+  const { emulator, host } = await emulatedHost({}, { timeouts: { pageMs: 300 } });
+  await host.putFile('backups/a', file);
+  await emulator.faults.add({ kind: 'slow-body', bytesPerSecond: 100_000, match: { endpoint: 'download' } });
+  expect(await host.readFile('backups/a', undefined, file.length)).toEqual(file);
+});
+
+it.each([
+  ['falls silent', file.length, 1],
+  ['drips for longer than its size may take', 500, 100],
+])('gives a download up that %s', async (_case, bytes, bytesPerSecond) => {
+  const { emulator, host } = await emulatedHost({}, { timeouts: { pageMs: 300 } });
+  await host.putFile('backups/a', file.subarray(0, bytes));
+  await emulator.faults.add({ kind: 'slow-body', bytesPerSecond, match: { endpoint: 'download' } });
+  const startedAt = performance.now();
+  await expect(host.readFile('backups/a', undefined, bytes)).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+});
+
+it('tells nothing of the host as a whole by a download that fails', async () => {
+  const { emulator, host } = await emulatedHost();
+  await host.putFile('backups/a', file);
+  await emulator.faults.add({ kind: 'error', status: 401, match: { endpoint: 'download' } });
+  await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  expect(host.health()).toMatchObject({ reachable: true, lastFailureAt: null });
 });

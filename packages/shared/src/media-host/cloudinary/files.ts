@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../errors/index.js';
 import type { AssetRef, HostFile, MediaHost } from '../media-host.js';
 import type { AgentPool } from './agent-pool.js';
-import { downloadFile } from './download-file.js';
+import { downloadFile, MAX_FILE_BYTES } from './download-file.js';
 import type { HostCaller } from './host-caller.js';
 import type { Placement } from './placement.js';
 import { readAsset, readDestroyed, readFilePage, type FilePage } from './reply-schemas.js';
 import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
-import { uploadDeadlineMs, uploadIdleMs, type HostTimeouts } from './timeouts.js';
+import { downloadDeadlineMs, uploadDeadlineMs, uploadIdleMs, type HostTimeouts } from './timeouts.js';
 import { uploadOnce } from './upload-once.js';
 
 export interface FilesParts {
@@ -32,7 +32,7 @@ export function createFiles({
   caller,
   place,
 }: FilesParts): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
-  const { access, observed, signed, admin } = caller;
+  const { access, observed, converted, signed, admin } = caller;
   const address = (call: CallOptions): AddressOptions => ({
     ...call,
     resource_type: 'raw',
@@ -72,11 +72,12 @@ export function createFiles({
         const isSame = asset.bytes === body.length && (asset.etag === null || asset.etag === md5);
         if (asset.publicId !== name || !isSame) throw new HoldfastError('HOST_CONTENT_MISMATCH');
       }),
-    readFile: (name, signal) =>
-      observed(signal, () => {
+    readFile: (name, signal, bytes = MAX_FILE_BYTES) =>
+      converted(signal, () => {
         const lease = pool.lease('file');
         const url = sdk.utils.private_download_url(name, '', address(access(lease.agent, timeouts.pageMs)));
-        return downloadFile(url, lease, { deadlineMs: timeouts.pageMs, signal });
+        const deadlineMs = downloadDeadlineMs(timeouts, Math.min(bytes, MAX_FILE_BYTES));
+        return downloadFile(url, lease, { deadlineMs, idleMs: timeouts.pageMs, signal });
       }),
     listFiles: async (prefix, signal) => {
       const files: HostFile[] = [];

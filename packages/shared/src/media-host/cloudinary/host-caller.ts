@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import type { CloudinarySettings } from '../../config/index.js';
-import type { HoldfastError } from '../../errors/index.js';
+import { HoldfastError } from '../../errors/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { HostOutcomes } from '../host-outcomes.js';
@@ -18,6 +18,8 @@ export interface HostCaller {
   readonly access: (agent: Agent, timeoutMs: number) => CallOptions;
   /** For work that leases its own agents. */
   readonly observed: <T>(signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
+  /** For work that says nothing of the host as a whole: errors are converted, and no outcome is remembered. */
+  readonly converted: <T>(signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
   /** A call of the upload API: not metered. */
   readonly signed: Call;
   /** A call of the Admin or search API: metered. */
@@ -53,14 +55,22 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
     timeout,
   });
 
-  const observed = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+  const converted = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
     try {
-      const result = await work();
-      outcomes.answered();
-      return result;
+      return await work();
     } catch (thrown) {
       if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-      const error = toHostError(thrown, budget.retryAfter);
+      throw toHostError(thrown, budget.retryAfter);
+    }
+  };
+
+  const observed = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await converted(signal, work);
+      outcomes.answered();
+      return result;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || (signal !== undefined && isAborted(signal))) throw error;
       if (isFailureOfHost(error)) outcomes.failed(error.code);
       else if (error.cause instanceof HostFailure) outcomes.answered();
       throw error;
@@ -76,6 +86,7 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
   return {
     access,
     observed,
+    converted,
     signed: (signal, call, read) =>
       observed(signal, async () => read(await sendForm(() => within(timeouts.callMs, signal, call)))),
     admin: (signal, call, read) =>
