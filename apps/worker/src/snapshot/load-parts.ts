@@ -31,8 +31,8 @@ export interface LoadingParts {
   folder: string;
   /** Of the lease of syncs. */
   token: string;
-  /** A file of the host; null where there is none. */
-  read: (name: string) => Promise<Buffer | null>;
+  /** A file of the host of about this size; null where there is none. */
+  read: (name: string, bytes: number) => Promise<Buffer | null>;
   /** Proves that these records are there; answers how many could not be verified. */
   verify: (records: readonly ExpectedRecord[]) => Promise<number>;
   signal: AbortSignal;
@@ -57,10 +57,11 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
   const underWay: Promise<void>[] = [];
 
   const fetch = (index: number): Promise<Buffer | null> => {
+    const part = manifest.parts[index];
     const body =
-      index < manifest.parts.length
-        ? parts.read(partName(folder, manifest.id, index + 1))
-        : Promise.resolve(null);
+      part === undefined
+        ? Promise.resolve(null)
+        : parts.read(partName(folder, manifest.id, index + 1), part.bytes);
     // Awaited when its turn comes; until then a failure must not count as unhandled.
     body.catch(() => undefined);
     return body;
@@ -96,7 +97,7 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
       if (body?.length !== bytes || sha256Of(body) !== sha256)
         throw new DamagedSnapshot(`part ${String(index + 1)}`);
       coming = fetch(index + 1);
-      for await (const batch of readLines(body, BATCH)) await begin(batch);
+      for await (const batch of linesOf(body)) await begin(batch);
     }
     await Promise.all(underWay);
   } finally {
@@ -105,6 +106,14 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
   if (lines.records !== manifest.records || lines.tombstones !== manifest.tombstones)
     throw new DamagedSnapshot('counts');
   return loaded;
+}
+
+async function* linesOf(body: Buffer): AsyncGenerator<string[]> {
+  try {
+    yield* readLines(body, BATCH);
+  } catch (error) {
+    throw new DamagedSnapshot('lines', { cause: error });
+  }
 }
 
 interface Batch {

@@ -1,9 +1,12 @@
-import { HoldfastError } from '@holdfast/shared/errors';
-import { isTransientHostError } from '@holdfast/shared/media-host';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
-import { restoreSnapshot, type RestoreParts, type RestoreResult } from './restore-snapshot.js';
+import {
+  isRefusedByHost,
+  restoreSnapshot,
+  type RestoreParts,
+  type RestoreResult,
+} from './restore-snapshot.js';
 
 /** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
@@ -19,14 +22,15 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
       'SNAPSHOT_REFUSED',
       refused.map(({ id, why }) => `${id} (${why})`),
     );
+  // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
+  progress.lastSequence = await deps.state.lastSequence();
+  // No checkpoint: where the listing fails too, the next try begins with the snapshots again.
   if (restored === null) return;
   const { manifest, created, unproven } = restored;
   addFinding(session, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
   addCounts(run, { created, errors: unproven });
   run.expected = manifest.records;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
-  // What came from the snapshot and is gone from the host since is found missing by this run already.
-  progress.lastSequence = await deps.state.lastSequence();
   await checkpoint(session);
   await noteRestored(deps, token, { restored, refused });
   log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
@@ -34,16 +38,14 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
 
 type Places = Omit<RestoreParts, 'folder' | 'backoffMs' | 'verify'> & SyncDependencies;
 
-/** A host that will not give its files at all must not stand in the way of the listing. */
+/** A host that does not list its files must not stand in the way of the listing of its assets. */
 async function restoreWhereReadable(places: Places): Promise<RestoreResult> {
   try {
     return await restoreInto(places);
   } catch (error) {
-    const isRefusal =
-      error instanceof HoldfastError && error.code === 'HOST_REJECTED' && !isTransientHostError(error);
-    if (!isRefusal) throw error;
+    if (places.signal.aborted || !isRefusedByHost(error)) throw error;
     places.log.warn('snapshot.unreadable', { error });
-    return { restored: null, refused: [] };
+    return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
   }
 }
 

@@ -1,12 +1,7 @@
+import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
-import type { MediaHost } from '@holdfast/shared/media-host';
-import {
-  groupFiles,
-  readManifest,
-  snapshotPrefix,
-  type SnapshotFiles,
-  type SnapshotManifest,
-} from '@holdfast/shared/snapshot';
+import { isHostResting, type HostFile, type MediaHost } from '@holdfast/shared/media-host';
+import { groupFiles, readManifest, snapshotPrefix, type SnapshotManifest } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
 import { loadDeletions } from './load-deletions.js';
 import { DamagedSnapshot, loadParts, type Loaded, type LoadingParts } from './load-parts.js';
@@ -19,51 +14,71 @@ export interface RestoreParts extends Omit<LoadingParts, 'read'> {
 
 export interface Refusal {
   id: string;
-  why: 'newer' | 'damaged';
+  /** `unreachable`: the host did not give it, in three rounds. */
+  why: 'newer' | 'damaged' | 'unreachable';
+}
+
+const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIMIT', 'HOST_CURSOR_SPENT'];
+
+/** True where the host was asked and did not give what it was asked for: what a recovery goes on without. */
+export function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean {
+  return isHoldfastError(error, ...ofHost, ...more) && !isHostResting(error);
+}
+
+type Restored = Loaded & { manifest: SnapshotManifest };
+
+interface CompleteSnapshot {
+  id: string;
+  manifest: HostFile;
 }
 
 export interface RestoreResult {
   /** Null where there is no snapshot that may be used. */
-  restored: (Loaded & { manifest: SnapshotManifest }) | null;
+  restored: Restored | null;
   refused: Refusal[];
 }
 
 /**
- * Brings the newest snapshot that is whole into the catalog, after the deletions that the host tells of. Never replaces
- * what is newer, and may be repeated. What a damaged one had given before the damage showed is right, and stays. Rejects
- * when the host or Redis fails.
+ * Brings the newest snapshot that is whole, and that the host gives, into the catalog, after the deletions that the host tells
+ * of. Never replaces what is newer, and may be repeated. What a refused one had given before is right, and stays. Rejects
+ * when Redis fails, or the host does not list its files.
  */
 export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResult> {
   const { host, folder, backoffMs, signal, log } = parts;
-  const read = (name: string): Promise<Buffer | null> =>
-    fetchPatiently(() => host.readFile(name, signal), backoffMs, signal);
+  const read = (name: string, bytes: number): Promise<Buffer | null> =>
+    fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal);
   const files = await fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
   const refused: Refusal[] = [];
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
   await loadDeletions(files, parts);
 
-  const restore = async (snapshot: SnapshotFiles): Promise<RestoreResult['restored'] | Refusal['why']> => {
-    const bytes = snapshot.manifest === null ? null : await read(snapshot.manifest.name);
+  const restore = async ({ id, manifest: file }: CompleteSnapshot): Promise<Restored | Refusal['why']> => {
+    const bytes = await read(file.name, file.bytes);
     if (bytes === null) return 'damaged';
     const reading = readManifest(bytes);
     if (reading.kind === 'refused') return reading.why;
     const { manifest } = reading;
     // Names tell deployments apart; a file that was moved does not.
-    if (manifest.folder !== folder || manifest.id !== snapshot.id) return 'damaged';
-    try {
-      return { ...(await loadParts(manifest, { ...parts, read })), manifest };
-    } catch (error) {
-      if (error instanceof DamagedSnapshot) return 'damaged';
-      throw error;
-    }
+    if (manifest.folder !== folder || manifest.id !== id) return 'damaged';
+    return { ...(await loadParts(manifest, { ...parts, read })), manifest };
+  };
+  const whyRefused = (error: unknown): Refusal['why'] => {
+    if (error instanceof DamagedSnapshot) return 'damaged';
+    // Files may be limited where listings are not.
+    if (!signal.aborted && isRefusedByHost(error, 'HOST_RATE_LIMITED')) return 'unreachable';
+    throw error;
   };
 
-  for (const snapshot of groupFiles(folder, files)) {
-    if (snapshot.manifest === null) continue;
-    const outcome = await restore(snapshot);
+  for (const { id, manifest } of groupFiles(folder, files)) {
+    if (manifest === null) continue;
+    let cause: unknown;
+    const outcome = await restore({ id, manifest }).catch((error: unknown) => {
+      cause = error;
+      return whyRefused(error);
+    });
     if (typeof outcome === 'object') return { restored: outcome, refused };
-    refused.push({ id: snapshot.id, why: outcome });
-    log.warn('snapshot.refused', { snapshotId: snapshot.id, why: outcome });
+    refused.push({ id, why: outcome });
+    log.warn('snapshot.refused', { snapshotId: id, why: outcome, error: cause });
   }
   return { restored: null, refused };
 }

@@ -27,7 +27,8 @@ const texts: Record<SyncFinding['code'], Texts> = {
   },
   SNAPSHOT_REFUSED: {
     severity: 'notice',
-    message: 'A snapshot of the catalog is damaged, or of a newer version, and was not used.',
+    message:
+      'Snapshots of the catalog were passed over: damaged, of a newer version, or not given by the host in three rounds.',
     fix: 'Nothing to do: an older snapshot, or the listing of the host, refills the catalog.',
   },
   MARK_LOST: {

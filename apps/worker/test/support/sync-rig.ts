@@ -22,7 +22,12 @@ import {
   type CommitMark,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import { createMediaHost, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
+import {
+  createMediaHost,
+  type HostAsset,
+  type MediaHost,
+  type MediaHostOptions,
+} from '@holdfast/shared/media-host';
 import {
   closeRedis,
   connectRedis,
@@ -53,6 +58,7 @@ export type RunJob = (
 export interface SyncRigOptions {
   env?: Environment;
   emulator?: EmulatorOptions;
+  timeouts?: MediaHostOptions['timeouts'];
   /** Nobody has looked at the host since the catalog began. Else somebody has, long ago. */
   emptied?: boolean;
   /** Wraps the host that the worker sees, for what no host does by itself. */
@@ -78,7 +84,11 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     ...(emulator === undefined ? {} : { CLOUDINARY_URL: emulator.cloudinaryUrl }),
     ...options.env,
   });
-  const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger });
+  const host = await createMediaHost(settings.host, {
+    uploadSlots: 4,
+    log: silentLogger,
+    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+  });
   onTestFinished(() => host.close());
   const keys = redisKeys(settings.redis.prefix);
   const connect = async (role: RedisRole): Promise<RedisClient> => {

@@ -49,16 +49,19 @@ it.each([
   expect(await host.readFile('backups/a')).toEqual(file);
 });
 
-it.each([302, 307] as const)('follows a download that is answered with %i three times at most', async (status) => {
-  const { emulator, host } = await emulatedHost();
-  await host.putFile('backups/a', file);
-  const fault = { kind: 'redirect', status, match: { endpoint: 'download' } } as const;
-  await emulator.faults.add({ ...fault, count: 3 });
-  expect(await host.readFile('backups/a')).toEqual(file);
-  await emulator.faults.add({ ...fault, count: null });
-  await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
-  expect((await emulator.requests.counters()).byStatus).toMatchObject({ 200: 2, [status]: 7 });
-});
+it.each([302, 307] as const)(
+  'follows a download that is answered with %i three times at most',
+  async (status) => {
+    const { emulator, host } = await emulatedHost();
+    await host.putFile('backups/a', file);
+    const fault = { kind: 'redirect', status, match: { endpoint: 'download' } } as const;
+    await emulator.faults.add({ ...fault, count: 3 });
+    expect(await host.readFile('backups/a')).toEqual(file);
+    await emulator.faults.add({ ...fault, count: null });
+    await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    expect((await emulator.requests.counters()).byStatus).toMatchObject({ 200: 2, [status]: 7 });
+  },
+);
 
 it('does not follow a download to another host', async () => {
   const { emulator, host } = await emulatedHost();
