@@ -90,6 +90,39 @@ it('refuses uploads at once and unread while the host is down, says so everywher
   expect(await emulator.assets.count()).toBe(1);
 });
 
+it.each([
+  [
+    'does not answer',
+    { kind: 'html', status: 503 },
+    / does not answer as it should since 2\S+Z \(HOST_REJECTED: /,
+  ],
+  [
+    'refuses our credentials',
+    { kind: 'error', status: 401, message: 'unknown api_key' },
+    / refuses our credentials since 2\S+Z \(HOST_REJECTED: unknown api_key/,
+  ],
+] as const)('finds that the host %s, and by itself that it is back', async (_case, fault, message) => {
+  const findings = async (path: string) =>
+    (await api.call('GET', path)).body.storage.findings as { code: string }[];
+  const healthy = await findings('/api/media/health');
+  await emulator.faults.add({ ...fault, count: null });
+  await upload(api, aPng());
+  for (const path of ['/api/media/health', '/api/media/database/status'])
+    expect(await findings(path)).toContainEqual({
+      code: 'HOST_FAILING',
+      severity: 'warning',
+      message: expect.stringMatching(message) as string,
+      fix: expect.any(String) as string,
+    });
+  expect((await api.call('GET', '/api/media/health')).body.status).toBe('degraded');
+  await emulator.faults.clear();
+  const heardAt = performance.now();
+  await vi.waitFor(async () => expect(await findings('/api/media/health')).toEqual(healthy), {
+    timeout: 15_000,
+  });
+  expect(performance.now() - heardAt).toBeLessThan(15_000);
+});
+
 it('takes deletes and edits while the host is down, and replays finished uploads', async () => {
   const first = await upload(api, aPng(), { key: 'k' });
   const data = aPng();

@@ -3,6 +3,7 @@ import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
 import { countWorkers, type WorkerSources } from './count-workers.js';
+import { hostFindings } from './host-status.js';
 import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
 import type { ServerWatch } from './server-watch.js';
@@ -13,7 +14,7 @@ export interface FindingSources extends WorkerSources {
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
   startFindings: readonly Finding[];
   syncState: Pick<SyncState, 'readStatus'>;
-  host: Pick<MediaHost, 'freeBytes'>;
+  host: Pick<MediaHost, 'freeBytes' | 'health'>;
 }
 
 const PATIENCE_MS = 600;
@@ -56,6 +57,7 @@ export async function currentFindings(
   const findings = [
     ...server.findings,
     ...startFindings,
+    ...hostFindings(host),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
     ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
     ...(paused ?? []),

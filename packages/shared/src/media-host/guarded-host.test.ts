@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Fault } from '@holdfast/cloudinary-emulator';
+import { HoldfastError } from '../errors/index.js';
 import { silentLogger } from '../logging/index.js';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
 import { isTransientHostError } from './host-failure.js';
 import { guardHost } from './guarded-host.js';
+import { createHostCircuit } from './host-circuit.js';
 import { isHostResting } from './host-resting.js';
 import type { MediaHost } from './media-host.js';
 import { emulatedHost } from './testing/emulated-host.js';
@@ -143,6 +145,48 @@ it('stays in use whatever it refuses, however slow one client is, and while it o
   }
   expect(host.health().circuit).toBe('closed');
   expect(host.uploadRefusal()).toBeNull();
+});
+
+it.each([
+  ['one failure', { kind: 'error' }, 1],
+  ['four failures', { kind: 'html', status: 503 }, 4],
+  ['refused credentials', { kind: 'error', status: 401 }, 1],
+  ['silence', { kind: 'silence', ms: 2_000 }, 2],
+] as const)('is found back by itself after %s, without a metered call', async (_case, fault, count) => {
+  const { host, emulator } = await guardedHost();
+  await emulator.faults.add({ ...fault, count });
+  for (let tries = 0; tries < count; tries += 1)
+    await host.find(newRef()).catch((error: unknown) => expect(isHostResting(error)).toBe(false));
+  expect(host.health()).toMatchObject({ reachable: false, circuit: 'closed' });
+  await vi.waitFor(() => expect(host.health().reachable).toBe(true));
+  const { byEndpoint } = await emulator.requests.counters();
+  expect(byEndpoint).toEqual({ explicit: count + 1 });
+});
+
+it('is looked at only after a failure, until it answers', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const look = vi.fn<() => Promise<unknown>>().mockResolvedValue(null);
+  const circuit = createHostCircuit({ look, log: silentLogger, restMs: REST_MS });
+  const call = (outcome: Promise<unknown>) =>
+    circuit.guard('call', undefined, () => outcome).catch(() => undefined);
+  const fail = () => call(Promise.reject(new HoldfastError('HOST_TIMEOUT')));
+  const looksAfter = async (rests: number) => {
+    look.mockClear();
+    await vi.advanceTimersByTimeAsync(rests * REST_MS);
+    return look.mock.calls.length;
+  };
+  await call(Promise.resolve());
+  expect(await looksAfter(10)).toBe(0);
+  await fail();
+  await call(Promise.resolve());
+  expect(await looksAfter(10)).toBe(0);
+  look.mockRejectedValueOnce(new Error('away')).mockRejectedValueOnce(new Error('away'));
+  await fail();
+  expect(await looksAfter(10)).toBe(3);
+  await fail();
+  circuit.stop();
+  expect(await looksAfter(10)).toBe(0);
 });
 
 it('stays in use for all else while it gives no files', async () => {

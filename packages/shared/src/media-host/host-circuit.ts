@@ -26,12 +26,12 @@ export interface HostCircuit {
 }
 
 export interface HostCircuitOptions {
-  /** A cheap call that any answering host answers; rejects when it does not within its own limit. */
+  /** A cheap call that any answering host answers; rejects when it does not within its own limit. What it met is in health. */
   look: () => Promise<unknown>;
   log: Logger;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
-  /** So long nothing is sent before the next look, and between single uploads. */
+  /** So long after a failure the next look comes, and between single uploads. */
   restMs?: number;
 }
 
@@ -67,7 +67,7 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     changedAt = now();
     streak.transfer = 0;
     streak.call = 0;
-    clearTimeout(timer);
+    lookNoMore();
     log[next === 'open' ? 'warn' : 'info'](events[next], { code });
     if (next === 'open') lookLater();
   };
@@ -77,10 +77,15 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     enter(openedFor === 'transfer' ? 'half-open' : 'closed');
   };
   const lookLater = (): void => {
-    if (stopped || state !== 'open') return;
+    if (stopped || timer !== undefined) return;
     timer = setTimeout(() => {
+      timer = undefined;
       look().then(onSight, lookLater);
     }, restMs).unref();
+  };
+  const lookNoMore = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
   };
   const refusal = (): HoldfastError => {
     const seconds = Math.ceil((now() - changedAt) / 2_000);
@@ -88,11 +93,14 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
   };
   const answered = (kind: HostWork): void => {
     streak[kind] = 0;
+    if (state === 'closed') lookNoMore();
     if (kind === 'call') return;
     streak.call = 0;
     if (state !== 'closed') enter('closed');
   };
   const failed = (kind: HostWork, startedAt: number, with_: ErrorCode): void => {
+    // Nobody else may ask: what was last heard of the host must not stand for ever.
+    lookLater();
     // What began before the last change tells of the time before it.
     if (state === 'open' || startedAt < changedAt) return;
     if (now() - failedAt > WINDOW_MS) streak.transfer = streak.call = 0;
@@ -134,7 +142,7 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     },
     stop: () => {
       stopped = true;
-      clearTimeout(timer);
+      lookNoMore();
     },
   };
 }

@@ -90,6 +90,8 @@ export interface HostHealth {
   lastSuccessAt: string | null;
   lastFailureAt: string | null;
   lastErrorCode: string | null;
+  /** While it is not reachable: since when, and what the last call met. */
+  failing: { since: string; message: string; refusesCredentials: boolean } | null;
   /** `open` while nothing is sent because nothing was answered; see host-circuit.ts. */
   circuit: CircuitState;
 }

@@ -71,7 +71,7 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
       return result;
     } catch (error) {
       if (!(error instanceof HoldfastError) || (signal !== undefined && isAborted(signal))) throw error;
-      if (isFailureOfHost(error)) outcomes.failed(error.code);
+      if (isFailureOfHost(error)) outcomes.failed(error);
       else if (error.cause instanceof HostFailure) outcomes.answered();
       throw error;
     }

@@ -64,7 +64,7 @@ export async function createLocalHost(
       if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
       const error = toDiskError(thrown);
       // Ours without a cause in the file system say nothing about the disk.
-      if (error !== thrown) outcomes.failed(error.code);
+      if (error !== thrown) outcomes.failed(error);
       throw error;
     }
   };
