@@ -1,5 +1,6 @@
 import type { Dependencies } from './dependencies.js';
 import type { JobHandlers } from './job-run/job-handler.js';
+import { keepBudget } from './job-run/keep-budget.js';
 import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';
@@ -19,8 +20,8 @@ export function createHandlers(deps: Dependencies): JobHandlers {
       afterUpload: () => deps.syncRequests.afterUpload(),
     }),
     push: createPushMedia(deps),
-    remove: createRemoveMedia(deps),
-    refresh: createRefreshAssets(deps.sync),
+    remove: keepBudget(deps.sync, createRemoveMedia(deps)),
+    refresh: keepBudget(deps.sync, createRefreshAssets(deps.sync)),
     sync: createSyncHandler(deps.sync, snapshotSteps),
   };
 }

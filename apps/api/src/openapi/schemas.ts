@@ -147,7 +147,7 @@ const rateLimit = z.object({
   limit: z.number(),
   remaining: z.number(),
   resetAt: z.string(),
-}) satisfies z.ZodType<HostBudget>;
+}) satisfies z.ZodType<Omit<HostBudget, 'heardAt'>>;
 
 /** Every body that is answered, by the name that the document gives it. */
 export const schemas = {

@@ -1,5 +1,6 @@
 import type { Settings } from '@holdfast/shared/config';
 import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
+import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';
 import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
@@ -8,10 +9,11 @@ export interface SyncStatusDependencies {
   settings: Pick<Settings, 'sync'>;
   syncState: Pick<SyncState, 'readStatus'>;
   queues: Pick<MediaQueues, 'queues'>;
+  host: Pick<MediaHost, 'budget'>;
 }
 
 /** What runs, what ran, and what comes next. Throws CATALOG_UNAVAILABLE. */
-export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDependencies) =>
+export const showSyncStatus = ({ settings, syncState, queues, host }: SyncStatusDependencies) =>
   endpoint({
     handle: async () => {
       const [status, schedule] = await Promise.all([syncState.readStatus(), readSchedule(queues)]);
@@ -28,7 +30,7 @@ export const showSyncStatus = ({ settings, syncState, queues }: SyncStatusDepend
           lastFullRun,
           nextRunAt: schedule?.nextRunAt ?? null,
           recentErrors,
-          rateLimit,
+          rateLimit: lastHeard(rateLimit, host.budget()),
           snapshot: snapshot === null ? null : snapshotFields(snapshot),
         },
       };
@@ -41,6 +43,15 @@ function snapshotFields({
   bytes,
 }: SnapshotNote): Pick<SnapshotNote, 'at' | 'records' | 'bytes'> {
   return { at, records, bytes };
+}
+
+/** What the fleet has kept, or what this process heard since: deletions may ask the host by asset id. */
+function lastHeard(fleet: HostBudget | null, own: HostBudget | null): Omit<HostBudget, 'heardAt'> | null {
+  const isOwn = own !== null && own.heardAt > (fleet?.heardAt ?? 0);
+  const heard = isOwn ? own : fleet;
+  if (heard === null) return null;
+  const { limit, remaining, resetAt } = heard;
+  return { limit, remaining, resetAt };
 }
 
 interface Schedule {

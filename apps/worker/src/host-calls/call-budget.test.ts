@@ -3,7 +3,7 @@ import { knownBudget, pauseBeforePage, spacingOfUploadSyncs } from './call-budge
 
 const now = Date.parse('2026-01-01T10:00:00Z');
 const resetAt = '2026-01-01T10:30:00.000Z';
-const withLeft = (remaining: number) => ({ limit: 500, remaining, resetAt });
+const withLeft = (remaining: number) => ({ limit: 500, remaining, resetAt, heardAt: now });
 
 describe('the budget of host calls', () => {
   it('lets pages follow each other while plenty is left', () => {
@@ -39,7 +39,7 @@ describe('the budget of host calls', () => {
   it('believes the fleet where it knows of more calls', () => {
     expect(knownBudget(withLeft(90), withLeft(80))?.remaining).toBe(80);
     expect(knownBudget(null, withLeft(80))?.remaining).toBe(80);
-    const next = { limit: 500, remaining: 499, resetAt: '2026-01-01T11:30:00.000Z' };
+    const next = { limit: 500, remaining: 499, resetAt: '2026-01-01T11:30:00.000Z', heardAt: now };
     expect(knownBudget(next, withLeft(3))).toBe(next);
   });
 });

@@ -12,7 +12,7 @@ export async function dailySnapshot(parts: DailySnapshotParts, signal: AbortSign
   const { state, settings, now } = parts;
   if (!settings.sync.snapshots) return;
   if (!isSnapshotDue(await state.readSnapshotFacts(), 'incremental', now())) return;
-  const lease = await holdLease(state, signal);
+  const lease = await holdLease(parts, signal);
   // A run is at work, and takes one when it ends.
   if (lease === null) return;
   try {

@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import { SYNC_LEASE_MS, type SyncState } from '@holdfast/shared/sync';
 
 export interface SyncLease {
@@ -10,10 +11,13 @@ export interface SyncLease {
 
 /**
  * The right to run, for one worker of the fleet; null while another has it. Pages renew it, and a timer does while the host
- * is slow. Once it cannot have been renewed in time the run ends by itself.
+ * is slow. Once it cannot have been renewed in time the run ends by itself. Its end keeps what the host said of its calls.
  */
 export async function holdLease(
-  state: Pick<SyncState, 'acquire' | 'renew' | 'release'>,
+  {
+    state,
+    host,
+  }: { state: Pick<SyncState, 'acquire' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
   parent: AbortSignal,
 ): Promise<SyncLease | null> {
   let renewedAt = performance.now();
@@ -38,7 +42,7 @@ export async function holdLease(
     release: async () => {
       clearInterval(timer);
       // What cannot be released runs out by itself, and may be another's by now.
-      await state.release(token).catch(() => undefined);
+      await state.release(token, host.budget()).catch(() => undefined);
     },
   };
 }

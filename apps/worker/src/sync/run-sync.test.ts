@@ -254,7 +254,10 @@ describe('a sync job', () => {
   it('lets syncs after uploads wait while the calls of the hour run low, and others run', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const resetAt = new Date(Date.now() + 600_000).toISOString();
-    const host = { ...rig.host, budget: () => ({ limit: 500, remaining: 140, resetAt }) };
+    const host = {
+      ...rig.host,
+      budget: () => ({ limit: 500, remaining: 140, resetAt, heardAt: Date.now() }),
+    };
     const run = rig.worker({ host });
     await run({ trigger: 'upload', mode: 'incremental', runId: 'one' });
     const second = await run({ trigger: 'upload', mode: 'incremental', runId: 'two' }).catch(

@@ -31,7 +31,7 @@ export function createSyncHandler(deps: SyncDependencies, steps: SyncSteps): Job
   return async (payload, context) => {
     if (await isDone(payload, deps)) return;
     await yieldToOthers(payload, deps);
-    const lease = await holdLease(deps.state, context.signal);
+    const lease = await holdLease(deps, context.signal);
     if (lease === null) throw untilOtherEnds(await deps.state.readStatus(), deps.now());
     try {
       await takeOver(payload, lease, { deps, steps, context });
@@ -112,7 +112,7 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
     };
     // Before the end is written: a worker that is killed in between asks again.
     if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
-    await deps.state.finish(token, finished, outcome);
+    await deps.state.finish(token, finished, outcome, deps.host.budget());
     const { listed, created, updated, missing, restored, errors, durationMs } = finished;
     log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
     ended = finished;

@@ -1,6 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
 import { isHostResting } from '@holdfast/shared/media-host';
+import type { SyncRun } from '@holdfast/shared/sync';
 import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
 import { hostRestMs } from '../host-calls/host-rest.js';
 import type { JobContext } from '../job-run/job-handler.js';
@@ -58,12 +59,13 @@ export async function settleFailure(
   }
   if (running.run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
   countCalls(session);
-  await deps.state.finish(session.token, {
+  const finished: SyncRun = {
     ...running.run,
     result: 'failed',
     finishedAt: new Date(nowMs).toISOString(),
     durationMs: nowMs - Date.parse(running.run.startedAt),
-  });
+  };
+  await deps.state.finish(session.token, finished, {}, deps.host.budget());
   log.error('sync.failed', { code });
   return error;
 }

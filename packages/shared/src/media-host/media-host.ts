@@ -81,6 +81,8 @@ export interface HostBudget {
   limit: number;
   remaining: number;
   resetAt: string;
+  /** Milliseconds since the epoch, by the clock of the process that heard it. */
+  heardAt: number;
 }
 
 /** What recent calls showed; no call is made to answer it. */

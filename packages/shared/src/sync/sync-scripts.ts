@@ -23,6 +23,26 @@ const fence = `
 local p = KEYS[1]
 ${leaseFence}`;
 
+/**
+ * Keeps a budget of host calls ('' = none), unless a later one is known. One that seems to be from over an hour later was noted
+ * by a clock that was wrong; one without a time is of 0.1.0.
+ */
+const hear = `
+local function hear(budget)
+  if budget == '' then return end
+  local known = redis.call('HGET', p .. ':sync:state', 'rateLimit')
+  local ahead = known and (cjson.decode(known).heardAt or 0) - cjson.decode(budget).heardAt or 0
+  if ahead <= 0 or ahead > 3600000 then redis.call('HSET', p .. ':sync:state', 'rateLimit', budget) end
+end`;
+
+/** ARGV: budget. */
+export const hearScript = defineScript(`
+local p = KEYS[1]
+${hear}
+hear(ARGV[1])
+return 'ok'
+`);
+
 /** ARGV: token, then field and value pairs of the state. */
 export const noteScript = defineScript(`${fence}
 for i = 2, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
@@ -35,20 +55,21 @@ redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
 return 'ok'
 `);
 
-/** ARGV: token. */
-export const releaseScript = defineScript(`${fence}
+/** ARGV: token, budget. */
+export const releaseScript = defineScript(`${fence}${hear}
+hear(ARGV[2])
 redis.call('DEL', p .. ':sync:lease')
 return 'ok'
 `);
 
 /**
- * KEYS: hash tag, bitmap of what was seen. ARGV: token, lease ms, state of the run, budget ('' = leave), bitmap's life in
+ * KEYS: hash tag, bitmap of what was seen. ARGV: token, lease ms, state of the run, budget, bitmap's life in
  * seconds, then sequence numbers of the page. The page counts as done and its records as seen in one step.
  */
-export const checkpointScript = defineScript(`${fence}
+export const checkpointScript = defineScript(`${fence}${hear}
 redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
 redis.call('SET', p .. ':sync:run', ARGV[3])
-if ARGV[4] ~= '' then redis.call('HSET', p .. ':sync:state', 'rateLimit', ARGV[4]) end
+hear(ARGV[4])
 local batch = {}
 for i = 6, #ARGV do
   local n = #batch
@@ -64,10 +85,11 @@ return 'ok'
 
 /**
  * KEYS: hash tag, bitmap, report of the run, report of the last full run. ARGV: token, finished run, how many are kept, '1' where
- * its report takes the place of the last one, then field and value pairs of the state.
+ * its report takes the place of the last one, budget, then field and value pairs of the state.
  * The run leaves the stage and enters the history in one step.
  */
-export const finishScript = defineScript(`${fence}
+export const finishScript = defineScript(`${fence}${hear}
+hear(ARGV[5])
 redis.call('DEL', p .. ':sync:run', KEYS[2])
 redis.call('LPUSH', p .. ':sync:runs', ARGV[2])
 redis.call('LTRIM', p .. ':sync:runs', 0, tonumber(ARGV[3]) - 1)
@@ -78,7 +100,7 @@ if ARGV[4] == '1' then
     redis.call('PERSIST', KEYS[4])
   end
 else redis.call('UNLINK', KEYS[3]) end
-for i = 5, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+for i = 6, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
 return 'ok'
 `);
 

@@ -14,6 +14,7 @@ import {
   acquireScript,
   checkpointScript,
   finishScript,
+  hearScript,
   noteScript,
   releaseScript,
   renewScript,
@@ -70,7 +71,11 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
       return token === '' ? null : token;
     },
     renew: (token: string): Promise<void> => fenced(renewScript, [keys.prefix], [token, SYNC_LEASE_MS]),
-    release: (token: string): Promise<void> => fenced(releaseScript, [keys.prefix], [token]),
+    release: (token: string, budget: HostBudget | null = null): Promise<void> =>
+      fenced(releaseScript, [keys.prefix], [token, textOf(budget)]),
+    /** What the host said outside of any run. Needs no lease: the latest word counts. */
+    noteBudget: async (budget: HostBudget | null): Promise<void> =>
+      void (await run(hearScript, [keys.prefix], [textOf(budget)])),
     /** One page is done: where the run stands, and the numbers of the records it met, in one step. */
     checkpoint: (
       token: string,
@@ -81,17 +86,15 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
       fenced(
         checkpointScript,
         [keys.prefix, keys.syncSeen(running.run.runId)],
-        [
-          token,
-          SYNC_LEASE_MS,
-          JSON.stringify(running),
-          budget === null ? '' : JSON.stringify(budget),
-          SEEN_LIFE_SECONDS,
-          ...seen,
-        ],
+        [token, SYNC_LEASE_MS, JSON.stringify(running), textOf(budget), SEEN_LIFE_SECONDS, ...seen],
       ),
     /** The run is over: it enters the history, and what it learnt is kept. */
-    finish: async (token: string, finished: SyncRun, outcome: RunOutcome = {}): Promise<void> => {
+    finish: async (
+      token: string,
+      finished: SyncRun,
+      outcome: RunOutcome = {},
+      budget: HostBudget | null = null,
+    ): Promise<void> => {
       const fields: Record<string, string> = { ...outcome };
       const leavesReport = outcome.lastFullAt !== undefined;
       if (leavesReport) {
@@ -111,6 +114,7 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
           JSON.stringify(finished),
           RUNS_KEPT,
           leavesReport ? '1' : '',
+          textOf(budget),
           ...Object.entries(fields).flat(),
         ],
       );
@@ -134,4 +138,8 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
       }
     },
   };
+}
+
+function textOf(budget: HostBudget | null): string {
+  return budget === null ? '' : JSON.stringify(budget);
 }

@@ -5,7 +5,7 @@ import type { MediaHost } from '../media-host.js';
 import { createAgentPool } from './agent-pool.js';
 import { createFiles } from './files.js';
 import { createHostCaller } from './host-caller.js';
-import { watchHostClock } from './host-clock.js';
+import { watchHostClock, watchRateLimits } from './host-clock.js';
 import { createListings } from './listings.js';
 import { createPlacement } from './placement.js';
 import { createPut } from './put.js';
@@ -44,6 +44,7 @@ export function createCloudinaryHost(
   const budget = createRateBudget(now);
   const ours = (agent: unknown): boolean => uploads.carriesText(agent) || calls.carriesText(agent);
   const clock = watchHostClock(ours, now);
+  const limits = watchRateLimits((agent) => calls.carriesText(agent), budget.seen);
   const endDecoding = keepCharactersWhole(ours);
   const caller = createHostCaller({ settings, pool: calls, timeouts, outcomes, budget });
   const placement = createPlacement({
@@ -87,6 +88,7 @@ export function createCloudinaryHost(
     freeBytes: () => Promise.resolve(null),
     close: () => {
       clock.stop();
+      limits.stop();
       endDecoding();
       uploads.destroy();
       calls.destroy();

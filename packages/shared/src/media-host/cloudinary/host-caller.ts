@@ -7,7 +7,6 @@ import type { HostOutcomes } from '../host-outcomes.js';
 import type { AgentPool } from './agent-pool.js';
 import { callHost, sendForm } from './host-call.js';
 import type { RateBudget } from './rate-budget.js';
-import { readRateLimit } from './reply-schemas.js';
 import type { CallOptions } from './sdk.js';
 import type { HostTimeouts } from './timeouts.js';
 import { toHostError } from './to-host-error.js';
@@ -38,7 +37,7 @@ export interface HostCallerParts {
   pool: AgentPool;
   timeouts: HostTimeouts;
   outcomes: HostOutcomes;
-  budget: RateBudget;
+  budget: Pick<RateBudget, 'retryAfter'>;
 }
 
 export function createHostCaller(parts: HostCallerParts): HostCaller {
@@ -92,9 +91,7 @@ export function createHostCaller(parts: HostCallerParts): HostCaller {
     admin: (signal, call, read) =>
       observed(signal, async () => {
         metered += 1;
-        const reply = await within(timeouts.pageMs, signal, call);
-        budget.seen(readRateLimit(reply));
-        return read(reply);
+        return read(await within(timeouts.pageMs, signal, call));
       }),
     metered: () => metered,
   };

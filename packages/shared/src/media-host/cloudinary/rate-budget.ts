@@ -1,13 +1,18 @@
 import type { HostBudget } from '../media-host.js';
-import type { RateLimit } from './reply-schemas.js';
 
 /** Waited where the host does not say how long. */
 const FALLBACK_SECONDS = 60;
 
+/** What the headers of one answer say. */
+export interface RateLimit {
+  limit: number;
+  remaining: number;
+  resetAt: Date;
+}
+
 /** The hourly budget as the last answers told it. */
 export interface RateBudget {
-  /** From the headers of a successful answer, where it had them. */
-  readonly seen: (limit: RateLimit | null) => void;
+  readonly seen: (limit: RateLimit) => void;
   /** Seconds to wait after a refusal with this message; marks the budget as spent where it may be. */
   readonly retryAfter: (message: string) => number;
   readonly current: () => HostBudget | null;
@@ -18,10 +23,10 @@ const NEARLY_SPENT = 0.2;
 
 /** `now` gives milliseconds since the epoch. */
 export function createRateBudget(now: () => number): RateBudget {
-  let last: RateLimit | null = null;
+  let last: (RateLimit & { heardAt: number }) | null = null;
   return {
     seen: (limit) => {
-      if (limit !== null) last = limit;
+      last = { ...limit, heardAt: now() };
     },
     retryAfter: (message) => {
       const named = readTryAgain(message);
@@ -31,14 +36,16 @@ export function createRateBudget(now: () => number): RateBudget {
         return FALLBACK_SECONDS;
       const resetAt = named ?? last?.resetAt.getTime() ?? 0;
       if (last !== null)
-        last = { ...last, remaining: 0, ...(resetAt > 0 ? { resetAt: new Date(resetAt) } : {}) };
+        last = {
+          ...last,
+          heardAt: now(),
+          remaining: 0,
+          ...(resetAt > 0 ? { resetAt: new Date(resetAt) } : {}),
+        };
       const seconds = Math.ceil((resetAt - now()) / 1_000);
       return seconds > 0 ? seconds : FALLBACK_SECONDS;
     },
-    current: () =>
-      last === null
-        ? null
-        : { limit: last.limit, remaining: last.remaining, resetAt: last.resetAt.toISOString() },
+    current: () => (last === null ? null : { ...last, resetAt: last.resetAt.toISOString() }),
   };
 }
 

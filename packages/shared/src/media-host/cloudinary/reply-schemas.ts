@@ -54,18 +54,6 @@ const filePageReply = z.object({
   next_cursor: z.string().nullish(),
 });
 
-const rateLimits = z.object({
-  rate_limit_allowed: z.number(),
-  rate_limit_remaining: z.number(),
-  rate_limit_reset_at: z.date(),
-});
-
-export interface RateLimit {
-  limit: number;
-  remaining: number;
-  resetAt: Date;
-}
-
 /**
  * The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. Only documented ones: what becomes of
  * others is not known. Neither `duration` nor `placeholder` is.
@@ -203,18 +191,6 @@ export function readFolderMode(reply: unknown): 'dynamic' | 'fixed' {
 /** `ok` or `not found`. */
 export function readDestroyed(reply: unknown): string {
   return parse(z.object({ result: z.string() }), reply).result;
-}
-
-/** What the SDK copied from the headers of an Admin answer, or null without them. */
-export function readRateLimit(reply: unknown): RateLimit | null {
-  const { data } = rateLimits.safeParse(reply);
-  return data === undefined || Number.isNaN(data.rate_limit_reset_at.getTime())
-    ? null
-    : {
-        limit: data.rate_limit_allowed,
-        remaining: data.rate_limit_remaining,
-        resetAt: data.rate_limit_reset_at,
-      };
 }
 
 /** Listings that were not asked for it do not tell the time of the last upload. */
