@@ -12,7 +12,7 @@ import { createVerifyMedia } from './verify/verify-media.js';
 /** Which handler runs which job: the map of the worker. A job without one does not compile. */
 export function createHandlers(deps: Dependencies): JobHandlers {
   return {
-    save: createSaveMedia(deps.catalog),
+    save: createSaveMedia(deps),
     verify: createVerifyMedia({
       ...deps,
       serverJudged: () => deps.server.judged(),

@@ -23,6 +23,7 @@ function server({ lost = 0, level = 'fsynced', required }: Server = {}) {
   let epoch = 1;
   const deps: VerifyDependencies = {
     catalog: {
+      find: () => Promise.resolve(record),
       save: () => Promise.resolve('unchanged'),
       saveIf: () => Promise.resolve('unchanged'),
       reindex: () => Promise.resolve(),
@@ -34,6 +35,7 @@ function server({ lost = 0, level = 'fsynced', required }: Server = {}) {
       },
       epoch: () => epoch,
     },
+    host: { find: () => Promise.resolve(null) },
     barrier: {
       confirm: () => {
         seen.barriers += 1;

@@ -6,13 +6,14 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import { untilAborted } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { JobHandler } from '../job-run/job-handler.js';
+import { isOfDeletedMedia, type LateJobDependencies } from '../save/late-job.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { MarkVerified } from './mark-verified.js';
 import type { ReadBack, ReadBackRecord } from './read-back.js';
 
-export interface VerifyDependencies {
-  catalog: Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
+export interface VerifyDependencies extends LateJobDependencies {
+  catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
   readBack: Pick<ReadBack, 'read' | 'epoch'>;
   barrier: Barrier;
   markVerified: MarkVerified;
@@ -66,7 +67,7 @@ async function proveSaved(
     const found = await readBack.read(record.id);
     const verdict = judgeRecord(record, found);
     if (verdict === 'superseded') return verdict;
-    if (verdict !== 'same') return mend(record, found, verdict, deps);
+    if (verdict !== 'same') return mend(record, found, verdict, deps, signal);
     failpoint('verify.read-back');
     await untilAborted(serverJudged(), signal);
     const level = await untilAborted(barrier.confirm(), signal);
@@ -83,8 +84,11 @@ async function mend(
   record: MediaRecord,
   { stored }: ReadBackRecord,
   verdict: Exclude<Verdict, 'same' | 'superseded'>,
-  { catalog }: VerifyDependencies,
+  deps: VerifyDependencies,
+  signal: AbortSignal,
 ): Promise<'superseded'> {
+  const { catalog } = deps;
+  if (await isOfDeletedMedia(record, deps, signal)) return 'superseded';
   if (verdict === 'unindexed') await catalog.reindex([record.id]);
   else {
     const outcome = await catalog.save(record);

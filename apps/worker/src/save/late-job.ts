@@ -1,0 +1,31 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import { isHoldfastError } from '@holdfast/shared/errors';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+
+/** Less than any tombstone lasts. */
+const LATE_MS = 24 * 3_600_000;
+
+export interface LateJobDependencies {
+  catalog: Pick<Catalog, 'find'>;
+  host: Pick<MediaHost, 'find'>;
+}
+
+/**
+ * A job of an upload may be tried again long after, by an operator: by then its media may be deleted, and its tombstone over. A media that
+ * has no record, nor an asset under its name, stays away. Asks nothing about a media of the last day.
+ */
+export async function isOfDeletedMedia(
+  { id, publicId, resourceType, createdAt }: MediaRecord,
+  { catalog, host }: LateJobDependencies,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (Date.now() - Date.parse(createdAt) < LATE_MS) return false;
+  if ((await catalog.find(id)) !== null) return false;
+  try {
+    return (await host.find({ publicId, resourceType }, signal)) === null;
+  } catch (error) {
+    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return false;
+    throw error;
+  }
+}
