@@ -5,8 +5,8 @@ import type { HostFile } from '../media-host.js';
 import { unlessMissing } from './disk-errors.js';
 import { removeFile, syncFolder } from './durable-files.js';
 
-/** Begins the name of a file that is not complete. No complete one begins so: dots are escaped there. */
-const UNFINISHED = '.';
+/** The folder of files that are not complete. No complete one has such a name: dots are escaped there. */
+const UNFINISHED = '.unfinished';
 /** Whoever still writes after so long has died. */
 const STALE_MS = 10 * 60_000;
 
@@ -17,11 +17,15 @@ export interface LocalFiles {
   remove(name: string): Promise<'removed' | 'absent'>;
 }
 
-/** Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. */
+/**
+ * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
+ * file costs to put or remove does not grow with how many there are.
+ */
 export function createLocalFiles(
   directory: string,
   refuseWhenFull: (bytes: number) => Promise<void>,
 ): LocalFiles {
+  const unfinishedFiles = join(directory, UNFINISHED);
   const pathOf = (name: string): string => join(directory, fileNameOf(name));
 
   return {
@@ -29,10 +33,10 @@ export function createLocalFiles(
       const path = pathOf(name);
       if ((await unlessMissing(stat(path))) !== null) return;
       await refuseWhenFull(body.length);
-      await mkdir(directory, { recursive: true });
+      await mkdir(unfinishedFiles, { recursive: true });
       await syncFolder(dirname(directory));
-      await removeStale(directory);
-      const unfinished = join(directory, UNFINISHED + randomBytes(8).toString('hex'));
+      await removeStale(unfinishedFiles);
+      const unfinished = join(unfinishedFiles, randomBytes(8).toString('hex'));
       try {
         const handle = await open(unfinished, 'wx', 0o600);
         try {
@@ -78,10 +82,10 @@ function nameOf(entry: string): string | null {
   }
 }
 
-async function removeStale(directory: string): Promise<void> {
-  for (const entry of await names(directory)) {
-    if (!entry.startsWith(UNFINISHED)) continue;
-    const path = join(directory, entry);
+/** Reads one folder that has only what is being written now, and what processes that died have left. */
+async function removeStale(unfinishedFiles: string): Promise<void> {
+  for (const entry of await names(unfinishedFiles)) {
+    const path = join(unfinishedFiles, entry);
     const found = await unlessMissing(stat(path));
     if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await removeFile(path);
   }

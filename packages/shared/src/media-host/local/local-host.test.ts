@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -47,6 +47,19 @@ it('refuses to store anything once the disk is nearly full', async () => {
   await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'STORAGE_FULL' });
   expect(body.destroyed).toBe(true);
   expect(await host.freeBytes()).toBeGreaterThan(0);
+});
+
+it('sweeps what processes that died left of files beside the media', async () => {
+  const settings = await freshSettings();
+  const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
+  await host.putFile('first', Buffer.from('content'));
+  const unfinished = join(settings.filesDirectory, '.unfinished');
+  const longAgo = new Date(Date.now() - 3_600_000);
+  for (const name of ['old', 'new']) await writeFile(join(unfinished, name), 'half');
+  await utimes(join(unfinished, 'old'), longAgo, longAgo);
+  await host.putFile('second', Buffer.from('content'));
+  expect(await readdir(unfinished)).toEqual(['new']);
+  expect((await host.listFiles('')).map(({ name }) => name)).toEqual(['first', 'second']);
 });
 
 it('takes the errors of a full disk for what they are', () => {
