@@ -123,6 +123,11 @@ export async function openDependencies(
     shutdown,
     log,
   });
+  const deletionNotes = createDeletionNotes(
+    { host, redis: request, keys },
+    { folder: settings.host.folder, snapshots: settings.sync.snapshots },
+    log,
+  );
   return {
     settings,
     log,
@@ -134,11 +139,7 @@ export async function openDependencies(
     refusedAssets,
     queues,
     host,
-    deletionNotes: createDeletionNotes(
-      host,
-      { folder: settings.host.folder, snapshots: settings.sync.snapshots },
-      log,
-    ),
+    deletionNotes,
     barrier: countConfirmations(
       createBarrier({
         redis: barrierConnection,
@@ -160,6 +161,7 @@ export async function openDependencies(
     address: createPublicAddress(settings.http),
     close: async () => {
       uploads.stop();
+      await deletionNotes.close();
       await serverWatch.close();
       await queues.close();
       await Promise.all(clients.map(closeRedis));

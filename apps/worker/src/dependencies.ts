@@ -86,7 +86,7 @@ export async function openDependencies(
   );
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
   const deletionNotes = createDeletionNotes(
-    host,
+    { host, redis: background, keys },
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
     log,
   );
@@ -121,6 +121,7 @@ export async function openDependencies(
     sync,
     log,
     close: async () => {
+      await deletionNotes.close();
       await server.close();
       await queues.close();
       await Promise.all(

@@ -17,7 +17,7 @@ import { acceptedMedia } from './present-media.js';
 export interface RemoveDependencies extends FindDependencies {
   catalog: Catalog;
   host: MediaHost;
-  deletionNotes: DeletionNotes;
+  deletionNotes: Pick<DeletionNotes, 'add'>;
   queues: MediaQueues;
   barrier: Barrier;
   address: PublicAddress;

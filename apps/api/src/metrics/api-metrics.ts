@@ -73,6 +73,12 @@ function createGauges(registry: Registry) {
       'host_budget_remaining',
       'Metered calls that the media host still takes, by its last answer.',
     ),
+    tombstones: gauge('tombstones', 'Ids that are kept from coming back; of the whole deployment.'),
+    deletionFiles: gauge(
+      'deletion_files',
+      'Files of deletions on the media host, as far as Redis knows; of the whole deployment.',
+    ),
+    deletions: gauge('deletions_noted', 'Deletions that these files note; of the whole deployment.'),
     free: gauge('host_free_bytes', 'Bytes that the disk of the local host still takes.'),
   };
 }

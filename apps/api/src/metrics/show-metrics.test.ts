@@ -73,6 +73,16 @@ it('counts uploads by outcome, what the host did with them, and the jobs that wa
   expect(valueOf(text, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
 });
 
+it('tells how much is kept of deletions', async () => {
+  const media = [await api.addMedia(), await api.addMedia(), await api.addMedia()];
+  for (const { id } of media) expect((await api.call('DELETE', `/api/media/${id}`)).status).toBe(202);
+  const text = await scrape();
+  // Each goes by its id and by that of its asset.
+  expect(valueOf(text, 'holdfast_tombstones')).toBe(6);
+  expect(valueOf(text, 'holdfast_deletions_noted')).toBe(3);
+  expect(valueOf(text, 'holdfast_deletion_files')).toBe(3);
+});
+
 it('has no metric that the operator is not told of', async () => {
   const told = await readFile(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
   const names = [...(await scrape()).matchAll(/^# TYPE (holdfast_\w+) /gm)].map(([, name = '']) => name);

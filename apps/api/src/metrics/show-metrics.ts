@@ -6,6 +6,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
+import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
 import { redisFailure } from '../status/redis-failure.js';
@@ -14,10 +15,10 @@ import type { UploadSlots } from '../uploads/upload-slots.js';
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;
-  keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
+  keys: RedisKeys;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
   queues: Pick<MediaQueues, 'counts' | 'queues'>;
-  catalog: Pick<Catalog, 'counts'>;
+  catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
   host: Pick<MediaHost, 'health' | 'budget' | 'freeBytes'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
   deferred: { size(): number };
@@ -45,14 +46,25 @@ export const showMetrics = (deps: MetricsDependencies) => {
 async function look(deps: MetricsDependencies) {
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [refusals, queues, media, { findings, ...known }, freeBytes] = await Promise.all([
-    asked(writeRefusals(deps)),
-    asked(deps.queues.counts()),
-    asked(deps.catalog.counts()),
-    currentFindings(deps),
-    asked(deps.host.freeBytes()),
-  ]);
-  return { queues, media, findings: [...(refusals ?? []), ...findings], freeBytes, ...known };
+  const [refusals, queues, media, tombstones, deletions, { findings, ...known }, freeBytes] =
+    await Promise.all([
+      asked(writeRefusals(deps)),
+      asked(deps.queues.counts()),
+      asked(deps.catalog.counts()),
+      asked(deps.catalog.countTombstones()),
+      asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
+      currentFindings(deps),
+      asked(deps.host.freeBytes()),
+    ]);
+  return {
+    queues,
+    media,
+    tombstones,
+    deletions,
+    findings: [...(refusals ?? []), ...findings],
+    freeBytes,
+    ...known,
+  };
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
@@ -84,6 +96,9 @@ function setGauges(gauges: ScrapeGauges, deps: MetricsDependencies, seen: Seen):
   set(gauges.workers, seen.workers);
   set(gauges.budget, remainingCalls(seen.budget ?? deps.host.budget()));
   set(gauges.free, seen.freeBytes);
+  set(gauges.tombstones, seen.tombstones);
+  set(gauges.deletionFiles, seen.deletions?.files);
+  set(gauges.deletions, seen.deletions?.deletions);
   for (const [queue, counts] of Object.entries(seen.queues ?? {}))
     for (const [state, count] of Object.entries(counts)) queueJobs.set({ queue, state }, Number(count));
   for (const [status, count] of Object.entries(seen.media?.byStatus ?? {})) media.set({ status }, count);

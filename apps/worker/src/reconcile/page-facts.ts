@@ -48,6 +48,8 @@ export async function readPageFacts(
     refused.areRefused(unknown),
     catalog.findTakenIn(unpushed),
   ]);
+  // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
+  await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
   return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), takenIn } };
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
+import { deletionFiles, joinDeletions, listedDeletions, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type HostKind, type SyncRig } from '../../test/support/sync-rig.js';
 
@@ -13,6 +14,8 @@ afterAll(() => sandbox.close());
 
 const open = (kind: HostKind): Promise<SyncRig> =>
   openSyncRig(sandbox, kind, { env: { CATALOG_SNAPSHOT: 'true' } });
+const notesOf = async ({ host }: SyncRig) =>
+  deletionFiles('holdfast', await host.listFiles(snapshotPrefix('holdfast')));
 const recover = (rig: SyncRig) => rig.sync({ trigger: 'recovery', mode: 'full' });
 
 /** Redis was emptied, or lost its last writes, after a deletion: the snapshot and the catalog know nothing of it. */
@@ -41,6 +44,78 @@ describe.each(['local', 'cloudinary'] as const)('what was deleted after the snap
     expect(await rig.records()).toHaveLength(1);
   });
 
+  it('never shows any of many, whoever noted them, and reads what is joined meanwhile', async () => {
+    const rig = await open(kind);
+    const assets = await Promise.all(Array.from({ length: 34 }, () => rig.upload()));
+    await rig.sync();
+    const [stays, single, ...gone] = assets.map(rig.recordOf);
+    const removed = [single, ...gone].flatMap((record) => record ?? []);
+    for (const record of removed) {
+      await rig.catalog.beginDelete(record.id);
+      const old = {
+        add: (id: string) =>
+          rig.host.putFile(
+            `${snapshotPrefix('holdfast')}${id}.deleted`,
+            Buffer.from(JSON.stringify({ deleted: id })),
+          ),
+      };
+      const deletionNotes = record === single ? old : rig.deletionNotes;
+      await removeRecord({ ...rig, deletionNotes }, record, AbortSignal.timeout(5_000));
+    }
+    await rig.deletionNotes.close();
+    const files = await notesOf(rig);
+    expect(files.length).toBeGreaterThan(3);
+    expect(files.length).toBeLessThan(25);
+    await rig.redis.flushall();
+
+    const shown: unknown[] = [];
+    let isJoined = false;
+    const host: MediaHost = {
+      ...rig.host,
+      readFile: async (name, signal) => {
+        const listed = listedDeletions(rig.redis, rig.keys);
+        if (!isJoined) await listed.add(files.map(({ file }) => file.name));
+        if (!isJoined)
+          await joinDeletions({ host: rig.host, listed, folder: 'holdfast' }, AbortSignal.timeout(5_000));
+        isJoined = true;
+        return rig.host.readFile(name, signal);
+      },
+      list: async (request) => {
+        shown.push(await rig.records());
+        return rig.host.list(request);
+      },
+    };
+    await rig.worker({ host })({ trigger: 'recovery', mode: 'full', runId: 'r' });
+    expect(shown[0]).toMatchObject([{ id: stays?.id, status: 'verified' }]);
+    expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', missing: 0, listed: 1 });
+    expect((await notesOf(rig)).length).toBeLessThan(files.length);
+    // What there is now is listed, to be joined and counted.
+    const names = (await notesOf(rig)).filter(({ id }) => id === null).map(({ file }) => file.name);
+    expect(await rig.redis.zrange(rig.keys.deletions, '0', '-1')).toEqual(expect.arrayContaining(names));
+  });
+
+  it('restores no snapshot where the host will not give its notes, and lists what there is', async () => {
+    const rig = await open(kind);
+    const [gone, stays] = [await rig.upload(), await rig.upload()];
+    await rig.sync();
+    const record = rig.recordOf(gone);
+    await rig.catalog.beginDelete(record.id);
+    await removeRecord(rig, record, AbortSignal.timeout(5_000));
+    await rig.redis.flushall();
+    const host: MediaHost = {
+      ...rig.host,
+      readFile: (name, signal) =>
+        name.includes('.deletions-')
+          ? Promise.reject(new HoldfastError('HOST_TIMEOUT'))
+          : rig.host.readFile(name, signal),
+    };
+    await rig.worker({ host })({ trigger: 'recovery', mode: 'full', runId: 'r' });
+    const run = await rig.state.findRun('r');
+    expect(run).toMatchObject({ result: 'ok', created: 1, listed: 1 });
+    expect(run?.findings.map(({ code }) => code)).not.toContain('SNAPSHOT_RESTORED');
+    expect(await rig.records()).toMatchObject([{ id: rig.recordOf(stays).id, status: 'verified' }]);
+  });
+
   it('finishes a deletion that the host had noted and not yet done', async () => {
     const rig = await open(kind);
     const asset = await rig.upload();
@@ -61,17 +136,23 @@ describe.each(['local', 'cloudinary'] as const)('what was deleted after the snap
     await rig.sync();
     const record = rig.recordOf(doomed);
     await rig.catalog.beginDelete(record.id);
-    const host: MediaHost = {
-      ...rig.host,
-      // The slow answer of a host: all of the recovery falls into it.
-      find: async (ref, signal) => {
-        const asset = await rig.host.find(ref, signal);
-        await rig.redis.flushall();
-        await recover(rig);
-        return asset;
+    // The slow answers of a host: all of the recovery falls into them.
+    const found = rig.host.find(record).then(async (asset) => {
+      await rig.redis.flushall();
+      await recover(rig);
+      return asset;
+    });
+    const slow = {
+      ...rig,
+      host: { ...rig.host, find: () => found },
+      deletionNotes: {
+        add: async (id: string, signal: AbortSignal) => {
+          await found;
+          await rig.deletionNotes.add(id, signal);
+        },
       },
     };
-    expect(await removeRecord({ ...rig, host }, record, AbortSignal.timeout(20_000))).toBe('removed');
+    expect(await removeRecord(slow, record, AbortSignal.timeout(20_000))).toBe('removed');
     expect(await rig.catalog.find(record.id)).toBeNull();
     expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
     expect((await rig.find(stays))?.status).toBe('verified');

@@ -1,22 +1,32 @@
 import { timeOfId } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { deletionFiles, groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
+import { deletionFiles, groupFiles, snapshotPrefix, type ListedDeletions } from '@holdfast/shared/snapshot';
 import { CALLS_AT_ONCE, inParallel } from '../host-calls/in-parallel.js';
 
 const KEPT = 3;
-/** How far the host's clock may be from the one that named the snapshots. */
-const CLOCK_MARGIN_MS = 10 * 60_000;
+/** How far apart the clocks may be that times are compared of: the host's, Redis's and those of workers. */
+export const CLOCK_MARGIN_MS = 10 * 60_000;
+
+export interface PruneParts {
+  host: Pick<MediaHost, 'listFiles' | 'removeFile'>;
+  listed: Pick<ListedDeletions, 'add' | 'drop'>;
+  folder: string;
+  signal: AbortSignal;
+}
+
+export interface Pruned {
+  /** How many files went. */
+  files: number;
+  /** When the oldest snapshot that is kept was begun. */
+  keptSinceMs: number | null;
+}
 
 /**
- * Removes all but the newest complete snapshots, what unfinished ones left, and the notes of deletions that each kept
- * snapshot knows of. For the holder of the lease alone: one that is being written has no manifest yet. Answers how many
- * files went. One metered call for each 500 files.
+ * Removes all but the newest complete snapshots, what unfinished ones left, and the files of deletions that each kept
+ * snapshot knows of; lists the others. For the holder of the lease alone: a snapshot that is being written has no manifest yet. One
+ * metered call for each 500 files.
  */
-export async function pruneSnapshots(
-  host: Pick<MediaHost, 'listFiles' | 'removeFile'>,
-  folder: string,
-  signal: AbortSignal,
-): Promise<number> {
+export async function pruneSnapshots({ host, listed, folder, signal }: PruneParts): Promise<Pruned> {
   const files = await host.listFiles(snapshotPrefix(folder), signal);
   const snapshots = groupFiles(folder, files);
   const kept = snapshots.filter(({ manifest }) => manifest !== null).slice(0, KEPT);
@@ -26,9 +36,14 @@ export async function pruneSnapshots(
   for (const { name } of spent) await host.removeFile(name, signal);
 
   const oldest = kept.at(-1);
-  if (oldest === undefined) return spent.length;
-  const knownUntil = timeOfId(oldest.id) - CLOCK_MARGIN_MS;
-  const told = deletionFiles(folder, files).filter(({ file }) => Date.parse(file.storedAt) < knownUntil);
-  await inParallel(told, CALLS_AT_ONCE, ({ file }) => host.removeFile(file.name, signal));
-  return spent.length + told.length;
+  const keptSinceMs = oldest === undefined ? null : timeOfId(oldest.id);
+  const knownUntilMs = (keptSinceMs ?? 0) - CLOCK_MARGIN_MS;
+  const deletions = deletionFiles(folder, files).map(({ file }) => file);
+  const isKnown = ({ storedAt }: { storedAt: string }): boolean => Date.parse(storedAt) < knownUntilMs;
+  const known = deletions.filter(isKnown).map(({ name }) => name);
+  // A crash, or an emptied Redis, may have left some that are not listed.
+  await listed.add(deletions.filter((file) => !isKnown(file)).map(({ name }) => name));
+  await inParallel(known, CALLS_AT_ONCE, (name) => host.removeFile(name, signal));
+  await listed.drop(known);
+  return { files: spent.length + known.length, keptSinceMs };
 }

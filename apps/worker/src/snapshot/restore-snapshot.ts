@@ -39,18 +39,20 @@ export interface RestoreResult {
 }
 
 /**
- * Brings the newest snapshot that is whole, and that the host gives, into the catalog, after the deletions that the host tells
- * of. Never replaces what is newer, and may be repeated. What a refused one had given before is right, and stays. Rejects
+ * Brings the newest snapshot that is whole, and that the host gives, into the catalog, after the deletions that the host has notes of:
+ * none where these cannot be read, and the listing does instead. Never replaces what is newer, and may be repeated. What a refused one had given before is right, and stays. Rejects
  * when Redis fails, or the host does not list its files.
  */
 export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResult> {
   const { host, folder, backoffMs, signal, log } = parts;
   const read = (name: string, bytes: number): Promise<Buffer | null> =>
     fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal);
-  const files = await fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
+  const list = (): Promise<HostFile[]> =>
+    fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
+  const files = await list();
   const refused: Refusal[] = [];
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
-  await loadDeletions(files, parts);
+  if (!(await loadDeletions(files, { ...parts, list, read }))) return { restored: null, refused };
 
   const restore = async ({ id, manifest: file }: CompleteSnapshot): Promise<Restored | Refusal['why']> => {
     const bytes = await read(file.name, file.bytes);

@@ -6,7 +6,13 @@ describe('a snapshot', () => {
   const now = Date.parse('2026-01-10T00:00:00.000Z');
   const ago = (ms: number): string => new Date(now - ms).toISOString();
   const last = { id: 'a', at: ago(3_600_000), records: 1, bytes: 1, changes: 5 };
-  const facts = { snapshot: last, triedAt: null, lastFullAt: ago(2 * 3_600_000), changes: 6 };
+  const facts = {
+    snapshot: last,
+    triedAt: null,
+    lastFullAt: ago(2 * 3_600_000),
+    changes: 6,
+    keptSince: null,
+  };
 
   it.each([
     ['never before a full run has completed', { ...facts, snapshot: null, lastFullAt: null }, 'full', false],
@@ -19,6 +25,8 @@ describe('a snapshot', () => {
       'full',
       false,
     ],
+    ['after many changes, within a day', { ...facts, changes: 200_005 }, 'incremental', true],
+    ['not before there are many', { ...facts, changes: 200_004 }, 'incremental', false],
     ['after a full run', { ...facts, lastFullAt: ago(1_000) }, 'full', true],
     [
       'after a try that a wrong clock dated',

@@ -3,6 +3,8 @@ import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
 import { takeSnapshot, type TakeSnapshotParts } from './take-snapshot.js';
 
 const DAY_MS = 24 * 3_600_000;
+/** So many changes are a day's: a recovery would read as many deletions, and lack as many edits. */
+const MANY_CHANGES = 200_000;
 /** One that failed is tried again after the next full run, or after so long. */
 const AGAIN_MS = 15 * 60_000;
 
@@ -24,7 +26,7 @@ export async function snapshotIfDue(
 }
 
 /**
- * After each full run and after a day, where something changed. Never before a full run has completed: until then the
+ * After each full run, after a day and after many changes, where something changed. Never before a full run has completed: until then the
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
@@ -36,5 +38,7 @@ export function isSnapshotDue(
   // A time that lies ahead was noted by a clock that was wrong, and must not hold up a snapshot until then.
   const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
   if (mode !== 'full' && isWaiting) return false;
-  return snapshot === null || snapshot.at < lastFullAt || Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
+  if (snapshot === null || snapshot.at < lastFullAt) return true;
+  const isOld = Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
+  return isOld || changes - (snapshot.changes ?? 0) >= MANY_CHANGES;
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
+import { listedDeletions } from '@holdfast/shared/snapshot';
 import type { SnapshotNote } from '@holdfast/shared/sync';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { pruneSnapshots } from './prune-snapshots.js';
@@ -17,7 +18,7 @@ export interface TakeSnapshotParts extends Pick<
 
 /** Writes a snapshot of the catalog as it is now, remembers it and removes older ones. */
 export async function takeSnapshot(parts: TakeSnapshotParts): Promise<SnapshotNote> {
-  const { state, catalog, token, signal, log, host, now } = parts;
+  const { state, catalog, redis, keys, token, signal, log, host, now } = parts;
   const { folder } = parts.settings.host;
   const nowMs = now();
   const born = await catalog.bornAt();
@@ -40,8 +41,11 @@ export async function takeSnapshot(parts: TakeSnapshotParts): Promise<SnapshotNo
   await state.note(token, { snapshot });
   log.info('snapshot.written', { snapshotId: written.id, records: written.records, bytes: written.bytes });
   try {
-    const removed = await pruneSnapshots(host, folder, signal);
-    if (removed > 0) log.info('snapshot.old_removed', { files: removed });
+    const listed = listedDeletions(redis, keys);
+    const { files, keptSinceMs } = await pruneSnapshots({ host, listed, folder, signal });
+    if (files > 0) log.info('snapshot.old_removed', { files });
+    if (keptSinceMs !== null)
+      await state.note(token, { snapshotsSince: new Date(keptSinceMs).toISOString() });
   } catch (error) {
     // The next one removes them.
     log.warn('snapshot.prune_failed', { error });

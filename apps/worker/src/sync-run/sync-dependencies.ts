@@ -23,7 +23,7 @@ export interface SyncOptions {
   redis: RedisClient;
   keys: RedisKeys;
   host: MediaHost;
-  deletionNotes: DeletionNotes;
+  deletionNotes: Pick<DeletionNotes, 'add'>;
   /** Over another connection than `redis`. */
   readBack: ReadBack;
   barrier: Barrier;

@@ -72,7 +72,7 @@ export async function openBench(
     },
     host,
     deletionNotes: createDeletionNotes(
-      host,
+      { host, redis: client, keys },
       { folder: settings.host.folder, snapshots: settings.sync.snapshots },
       silentLogger,
     ),

@@ -108,10 +108,11 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   const folder = settings.host.folder;
 
   const deletionNotes = createDeletionNotes(
-    host,
+    { host, redis, keys },
     { folder, snapshots: settings.sync.snapshots },
     silentLogger,
   );
+  onTestFinished(() => deletionNotes.close());
 
   const parts: SyncOptions = {
     deletionNotes,

@@ -5,6 +5,7 @@ import { catalogWrites } from './catalog-writes.js';
 import { mediaListing } from './list-media.js';
 import { indexMending } from './mend-indexes.js';
 import { takenInEdits } from './taken-in.js';
+import { tombstones } from './tombstones.js';
 import { unfinishedRecords } from './unfinished-records.js';
 
 /** The records of all media in Redis: an index of what the host has, which can be rebuilt from it. */
@@ -15,6 +16,7 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...mediaListing(redis, keys),
     ...indexMending(redis, keys),
     ...takenInEdits(redis, keys),
+    ...tombstones(redis, keys),
     ...unfinishedRecords(redis, keys),
     ...catalogBirth(redis, keys),
   };

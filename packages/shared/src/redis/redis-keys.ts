@@ -27,8 +27,15 @@ export function redisKeys(prefix: string) {
     unpushed: `${p}:unpushed`,
     /** String that ends by itself: `<revision>:<prints>:<revision on the host>`, see taken-in.ts. */
     takenIn: (id: string) => `${p}:taken:${id}`,
-    /** Sorted set: id -> ms of the deletion. Ids in here never come back. */
+    /** Sorted set: id -> ms of the deletion, or of when its asset was last seen on the host. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
+    /**
+     * Sorted set: name of a file of deletions on the host -> how many deletions it notes; -ms while it is being written. Every
+     * such file that was written since Redis was emptied is listed; it may list more.
+     */
+    deletions: `${p}:deletions`,
+    /** String: who joins files of deletions now. */
+    deletionsLease: `${p}:deletions:lease`,
     /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */
     sequence: `${p}:sequence`,
     /** Counter of changes to records, so that a snapshot is taken only when there is something new in it. */

@@ -11,7 +11,7 @@ export interface RemovalDependencies {
   /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
   catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
   host: Pick<MediaHost, 'find' | 'remove' | 'confirm' | 'budget'>;
-  deletionNotes: DeletionNotes;
+  deletionNotes: Pick<DeletionNotes, 'add'>;
 }
 
 /** An asset may be renamed between the look at where it is and the removal. */
@@ -37,8 +37,9 @@ export async function removeRecord(
   signal: AbortSignal,
 ): Promise<'removed' | 'elsewhere'> {
   const { id, assetId } = deleted;
+  const noting = settled(deletionNotes.add(id, signal));
   let ref = await placeOnHost(host, deleted, signal);
-  const note = await settled(deletionNotes.add(id, signal));
+  const note = await noting;
   // An asset that is gone needs no note to stay so: the note is tried again after it.
   let isRemoved = false;
   for (let left = TRIES; left > 0 && ref !== null && !isRemoved; left -= 1) {

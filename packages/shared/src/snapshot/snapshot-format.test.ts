@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../catalog/index.js';
 import { encodeManifest, readManifest } from './manifest.js';
 import { decodeLine, encodeRecord, encodeTombstone } from './snapshot-lines.js';
-import { deletionName, groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
+import { deletionsName, groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
 import { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
 
 const id = '01K00000000000000000000000';
@@ -157,7 +157,8 @@ it('names the files of a deployment apart from those of others, the newest first
     partName('a', newer, 1),
     manifestName('a/b', id),
     manifestName('ab', id),
-    deletionName('a', id),
+    deletionsName('a', 2, id),
+    `${snapshotPrefix('a')}${id}.deleted`,
     `${snapshotPrefix('a')}notes.txt`,
   ].map(file);
   expect(groupFiles('a', files)).toEqual([

@@ -10,14 +10,18 @@ export interface SnapshotFiles {
   parts: HostFile[];
 }
 
-/** Tells that a media was deleted; see deletion-notes.ts. */
+/** A file that notes deletions; see deletion-notes.ts. */
 export interface DeletionFile {
-  /** Of the media. */
-  id: string;
   file: HostFile;
+  /** How many it notes. */
+  count: number;
+  /** The one deletion that is noted by the name alone, as version 0.1.0 did; null where the file has to be read. */
+  id: string | null;
 }
 
-const DELETION = '.deleted';
+/** Ends the name of a file of version 0.1.0, which notes one deletion. */
+const SINGLE = '.deleted';
+const DELETIONS = /^[0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
 const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
 
 /** The files of a deployment, which its folder names: others on the same cloud have another one. */
@@ -50,17 +54,25 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
-/** The note on the media `id`; `deletionFiles` finds it again. */
-export function deletionName(folder: string, id: string): string {
-  return `${snapshotPrefix(folder)}${id}${DELETION}`;
+/** The name of a file that notes so many deletions. `id` is a ULID of its own. */
+export function deletionsName(folder: string, count: number, id: string): string {
+  return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
 }
 
-/** The deletions that the files of a deployment tell. */
+/** How many deletions a file of this name notes; 0 where it is no such file. */
+export function deletionsIn(name: string): number {
+  return Number(DELETIONS.exec(name.slice(name.lastIndexOf('/') + 1))?.[1] ?? 0);
+}
+
+/** Those of a deployment's files that note deletions. */
 export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
   const prefix = snapshotPrefix(folder);
-  return files.flatMap((file) => {
-    if (!file.name.startsWith(prefix) || !file.name.endsWith(DELETION)) return [];
-    const id = file.name.slice(prefix.length, -DELETION.length);
-    return isMediaId(id) ? [{ id, file }] : [];
+  return files.flatMap((file): DeletionFile[] => {
+    const rest = file.name.startsWith(prefix) ? file.name.slice(prefix.length) : '/';
+    if (rest.includes('/')) return [];
+    const count = deletionsIn(rest);
+    if (count > 0) return [{ file, count, id: null }];
+    const id = rest.endsWith(SINGLE) ? rest.slice(0, -SINGLE.length) : '';
+    return isMediaId(id) ? [{ file, count: 1, id }] : [];
   });
 }

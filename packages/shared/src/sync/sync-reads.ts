@@ -41,6 +41,8 @@ export interface SnapshotFacts {
   lastFullAt: string | null;
   /** How many changes the catalog has seen. */
   changes: number;
+  /** ISO 8601: every snapshot that the host keeps was begun then, or later; null where that is not known. */
+  keptSince: string | null;
 }
 
 /** What later runs go by. Times are ISO 8601. */
@@ -94,15 +96,16 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
     readSnapshotFacts: (): Promise<SnapshotFacts> =>
       guarded(async () => {
         const [fields, changes] = await Promise.all([
-          redis.hmget(keys.syncState, 'snapshot', 'snapshotTriedAt', 'lastFullAt'),
+          redis.hmget(keys.syncState, 'snapshot', 'snapshotTriedAt', 'lastFullAt', 'snapshotsSince'),
           redis.get(keys.changes),
         ]);
-        const [snapshot = null, triedAt = null, lastFullAt = null] = fields;
+        const [snapshot = null, triedAt = null, lastFullAt = null, keptSince = null] = fields;
         return {
           snapshot: parse(snapshot) as SnapshotNote | null,
           triedAt,
           lastFullAt,
           changes: Number(changes ?? '0'),
+          keptSince,
         };
       }),
     readMarks: (): Promise<SyncMarks> =>

@@ -31,6 +31,8 @@ export interface SyncNotes {
   snapshot?: SnapshotNote;
   /** When a snapshot was last begun. */
   snapshotTriedAt?: string;
+  /** When the oldest snapshot that the host keeps was begun. */
+  snapshotsSince?: string;
   /** Syncs go on from here. */
   watermark?: string;
 }

@@ -1,0 +1,88 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { isMediaId, mediaIdFrom } from '../media/index.js';
+import type { MediaHost } from '../media-host/index.js';
+import { FULL_FILE, type ListedDeletions, type OpenFile } from './listed-deletions.js';
+import { deletionsName } from './snapshot-names.js';
+
+const CALLS_AT_ONCE = 8;
+const RENEW_MS = 10_000;
+/** The time in the names of joined files, which says nothing. */
+const JOINED_MS = 0;
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+export interface JoinParts {
+  host: Pick<MediaHost, 'putFile' | 'readFile' | 'removeFile'>;
+  listed: ListedDeletions;
+  folder: string;
+}
+
+/** The content of a file that notes these deletions. */
+export function encodeDeletions(ids: readonly string[]): Buffer {
+  return Buffer.from(`${ids.join('\n')}\n`);
+}
+
+/** The deletions that a file notes. Lines that are no ids are left out. */
+export function decodeDeletions(body: Buffer): string[] {
+  return body.toString().split('\n').filter(isMediaId);
+}
+
+/**
+ * Writes what several small files note into one, and removes them after that. A process that dies in between leaves deletions noted
+ * twice, and every file listed. Does nothing while another process joins files. Rejects when the host or Redis fails.
+ */
+export async function joinDeletions(parts: JoinParts, signal: AbortSignal): Promise<void> {
+  const { listed } = parts;
+  const token = randomUUID();
+  if (!(await listed.hold(token))) return;
+  const heartbeat = setInterval(() => void listed.hold(token).catch(() => undefined), RENEW_MS);
+  try {
+    await join(filesToJoin(await listed.open()), parts, signal);
+  } finally {
+    clearInterval(heartbeat);
+    await listed.release(token).catch(() => undefined);
+  }
+}
+
+/**
+ * The smallest files, as many as at least double the size of each one of them, so that a deletion is copied about as often as its file
+ * can double until it is full. Seventeen files at most are left: each of them is larger than all smaller ones together.
+ */
+export function filesToJoin(files: readonly OpenFile[]): OpenFile[] {
+  const sorted = files.toSorted((a, b) => a.count - b.count);
+  let doubled = 0;
+  let total = 0;
+  for (const [index, { count }] of sorted.entries()) {
+    if (index > 0 && count <= total) doubled = index + 1;
+    total += count;
+    if (total >= FULL_FILE) return sorted.slice(0, index + 1);
+  }
+  return sorted.slice(0, doubled);
+}
+
+async function join(
+  files: readonly OpenFile[],
+  { host, listed, folder }: JoinParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = files.map(({ name }) => name);
+  if (names.length === 0) return;
+  const bodies: (Buffer | null)[] = [];
+  await inTurns(names, async (name) => void bodies.push(await host.readFile(name, signal)));
+  const ids = [...new Set(bodies.flatMap((body) => (body === null ? [] : decodeDeletions(body))))].toSorted();
+  if (ids.length > 0) {
+    const body = encodeDeletions(ids);
+    // Always the same name for them: however often a host fails here, it is left with one file.
+    const seed = createHash('sha256').update(body).digest();
+    const joined = deletionsName(folder, ids.length, mediaIdFrom(JOINED_MS, seed));
+    await listed.reserve(joined, NO_LIMIT);
+    await host.putFile(joined, body, signal);
+    await listed.add([joined]);
+  }
+  await inTurns(names, async (name) => void (await host.removeFile(name, signal)));
+  await listed.drop(names);
+}
+
+async function inTurns(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
+  for (let start = 0; start < names.length; start += CALLS_AT_ONCE)
+    await Promise.all(names.slice(start, start + CALLS_AT_ONCE).map(work));
+}
