@@ -1,4 +1,5 @@
 import type { MeasureRow } from './row.js';
+import { deletes } from './rows/deletes.js';
 import { fullSync } from './rows/full-sync.js';
 import { idleCommands } from './rows/idle-commands.js';
 import { latency } from './rows/latency.js';
@@ -23,6 +24,7 @@ export const rows = {
   resume,
   'worker-memory': workerMemory,
   lists,
+  deletes,
   memory,
   'record-memory': recordMemory,
   'idle-commands': idleCommands,

@@ -36,11 +36,15 @@ export async function temporaryFolder(cleanUp: CleanUp): Promise<string> {
   return folder;
 }
 
-export async function startHoldfast(cleanUp: CleanUp, over: Record<string, string> = {}): Promise<Holdfast> {
+export async function startHoldfast(
+  cleanUp: CleanUp,
+  over: Record<string, string> = {},
+  bytes: 'discard' | 'memory' = 'discard',
+): Promise<Holdfast> {
   const folder = await temporaryFolder(cleanUp);
   const redis = await startRedisSandbox();
   cleanUp.defer(() => redis.close());
-  const emulator = await startEmulator(folder, cleanUp);
+  const emulator = await startEmulator(folder, cleanUp, bytes);
   const env = {
     REDIS_URL: redis.url,
     CLOUDINARY_URL: emulator.cloudinaryUrl,

@@ -13,8 +13,8 @@ import {
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 
 const BATCH = 500;
-/** Listings until every file was read: meanwhile other processes may join some of them. */
-const LISTINGS = 5;
+/** Listings at most: while they are read, other processes may join files. */
+const LISTINGS = 10;
 
 export interface DeletionParts {
   redis: RedisClient;
@@ -47,28 +47,41 @@ export async function loadDeletions(files: readonly HostFile[], parts: DeletionP
     deletions += ids.length;
   };
 
-  let unread: DeletionFile[] = deletionFiles(folder, files);
-  const loaded = new Set<string>();
+  const seen = new Set<string>();
+  const loaded: string[] = [];
+  let isGone = false;
   let isReadable = true;
-  const loadFile = async ({ file, id }: DeletionFile): Promise<void> => {
-    const body = id === null ? await readOr(file, parts) : Buffer.from(id);
+  const loadFile = async ({ file }: DeletionFile): Promise<void> => {
+    seen.add(file.name);
+    const body = await readOr(file, parts);
     if (body === 'unreadable') isReadable = false;
-    if (body === null || body === 'unreadable') return;
-    await load(decodeDeletions(body), file);
-    loaded.add(file.name);
+    else if (body === null) isGone = true;
+    else {
+      await load(decodeDeletions(body), file);
+      loaded.push(file.name);
+    }
   };
+
+  let listed = deletionFiles(folder, files);
+  const singles = listed.filter(({ id }) => id !== null);
+  for (let start = 0; start < singles.length; start += BATCH)
+    await loading.loadTombstones(
+      singles
+        .slice(start, start + BATCH)
+        .map(({ id, file }) => ({ id: id ?? '', deletedMs: Date.parse(file.storedAt) })),
+    );
+  deletions += singles.length;
   for (let listings = 1; ; listings += 1) {
+    isGone = false;
+    const unread = listed.filter(({ id, file }) => id === null && !seen.has(file.name));
     await inParallel(unread, LOOKS_AT_ONCE, loadFile);
-    unread = unread.filter(({ file }) => !loaded.has(file.name));
-    if (unread.length === 0 || !isReadable || listings >= LISTINGS) break;
-    // What is gone was joined, and is noted in a file that was there before.
-    unread = deletionFiles(folder, await list()).filter(({ file }) => !loaded.has(file.name));
+    if (!isGone || !isReadable || listings >= LISTINGS) break;
+    // What is gone was joined. The file with its notes was there before it went.
+    listed = deletionFiles(folder, await list());
   }
-  await listedDeletions(redis, keys).add([...loaded]);
+  await listedDeletions(redis, keys).add(loaded);
   if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
-  if (unread.length > 0)
-    log.warn('snapshot.deletions_unread', { files: unread.map(({ file }) => file.name) });
-  return unread.length === 0;
+  return isReadable && !isGone;
 }
 
 async function readOr(

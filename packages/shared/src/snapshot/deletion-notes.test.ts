@@ -224,6 +224,87 @@ describe('the files of deletions', () => {
     },
   );
 
+  it.each([
+    ['denies', (): Buffer | null => null],
+    ['gives half of', (body: Buffer): Buffer | null => body.subarray(0, body.length / 2)],
+  ])('stay where the host %s one that it has', async (_case, spoil) => {
+    const { host, noted, files } = filesHost();
+    const [denied, ...ids] = someIds(5) as [string, ...string[]];
+    await putNote(host, denied);
+    const [name] = [...files.keys()];
+    for (const id of ids) await putNote(host, id);
+    const lying: FilesHost = {
+      ...host,
+      readFile: async (...args) => {
+        const body = await host.readFile(...args);
+        return args[0] === name && body !== null ? spoil(body) : body;
+      },
+    };
+    await joinDeletions({ host: lying, listed: listed(), folder }, never);
+    expect(noted()).toEqual(new Set([denied, ...ids]));
+    expect(files.size).toBe(2);
+  });
+
+  it('are joined under one name, however often a host fails', async () => {
+    const { host, seen, noted, files } = filesHost();
+    const ids = someIds(6);
+    for (const id of ids) await putNote(host, id);
+    const before = seen.puts.length;
+    const failure = new HoldfastError('HOST_TIMEOUT');
+    const failing: FilesHost = {
+      ...host,
+      putFile: async (...args) => {
+        await host.putFile(...args);
+        throw failure;
+      },
+    };
+    for (let tries = 0; tries < 3; tries += 1)
+      await expect(joinDeletions({ host: failing, listed: listed(), folder }, never)).rejects.toBe(failure);
+    expect(new Set(seen.puts.slice(before)).size).toBe(1);
+    await joinDeletions({ host, listed: listed(), folder }, never);
+    expect(files.size).toBe(1);
+    expect(noted()).toEqual(new Set(ids));
+  });
+
+  it('keep the joined one where a process died before it removed any other', async () => {
+    const { host, noted, files } = filesHost();
+    const ids = someIds(10);
+    for (const id of ids) await putNote(host, id);
+    const died = new Error('killed');
+    const dying: FilesHost = { ...host, removeFile: () => Promise.reject(died) };
+    await expect(joinDeletions({ host: dying, listed: listed(), folder }, never)).rejects.toBe(died);
+    expect(files.size).toBe(11);
+    for (let again = 0; again < 2; again += 1) {
+      await redis.client.del(keys.deletionsLease);
+      await joinDeletions({ host, listed: listed(), folder }, never);
+      expect(noted()).toEqual(new Set(ids));
+      expect(await listedNames()).toEqual([...files.keys()]);
+    }
+    expect(files.size).toBe(1);
+  });
+
+  it('are joined or forgotten a minute after their process died while it wrote them', async () => {
+    const { host, noted, files } = filesHost();
+    const ids = someIds(4) as [string, string, string, string];
+    for (const id of ids.slice(0, 2)) await putNote(host, id);
+    const [written, lost, young] = [newMediaId(), newMediaId(), newMediaId()].map((id) =>
+      deletionsName(folder, 1, id),
+    ) as [string, string, string];
+    await host.putFile(written, encodeDeletions([ids[2]]));
+    await host.putFile(young, encodeDeletions([ids[3]]));
+    for (const [name, age] of [
+      [written, 61_000],
+      [lost, 61_000],
+      [young, 30_000],
+    ] as const)
+      await redis.client.zadd(keys.deletions, age - Date.now(), name);
+    await joinDeletions({ host, listed: listed(), folder }, never);
+    expect(noted()).toEqual(new Set(ids));
+    expect(files.size).toBe(2);
+    expect(new Set(await listedNames())).toEqual(new Set(files.keys()));
+    expect(files.has(young)).toBe(true);
+  });
+
   it('are joined by one process at a time', async () => {
     const { host, files } = filesHost();
     for (const id of someIds(4)) await putNote(host, id);

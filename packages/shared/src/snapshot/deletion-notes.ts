@@ -12,7 +12,7 @@ import { deletionsName } from './snapshot-names.js';
 
 /**
  * Keeps on the host, beside the snapshots, which media were deleted since: a snapshot still has their records, and the
- * tombstones live in Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0022-deletions-on-the-host.md).
+ * tombstones live in Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0023-deletions-on-the-host.md).
  */
 export interface DeletionNotes {
   /**
@@ -85,7 +85,13 @@ export function createDeletionNotes(
   const settle = async (): Promise<void> => {
     if (unsettled === null) return;
     const { name, ids } = unsettled;
-    await host.putFile(name, encodeDeletions(ids), AbortSignal.timeout(WRITE_WITHIN_MS));
+    const deadline = AbortSignal.timeout(WRITE_WITHIN_MS);
+    try {
+      await host.putFile(name, encodeDeletions(ids), deadline);
+    } catch (cause) {
+      if (!deadline.aborted) throw cause;
+      throw new HoldfastError('HOST_TIMEOUT', 'the note of a deletion was not taken in time', { cause });
+    }
     await listed.add([name]);
     unsettled = null;
   };

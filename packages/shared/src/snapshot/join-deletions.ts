@@ -6,8 +6,8 @@ import { deletionsName } from './snapshot-names.js';
 
 const CALLS_AT_ONCE = 8;
 const RENEW_MS = 10_000;
-/** The time in the names of joined files, which says nothing. */
-const JOINED_MS = 0;
+/** The time in the names of joined files, which says nothing. The library takes 0 for now. */
+const JOINED_MS = 1;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 export interface JoinParts {
@@ -64,25 +64,34 @@ async function join(
   { host, listed, folder }: JoinParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const names = files.map(({ name }) => name);
-  if (names.length === 0) return;
-  const bodies: (Buffer | null)[] = [];
-  await inTurns(names, async (name) => void bodies.push(await host.readFile(name, signal)));
-  const ids = [...new Set(bodies.flatMap((body) => (body === null ? [] : decodeDeletions(body))))].toSorted();
-  if (ids.length > 0) {
-    const body = encodeDeletions(ids);
-    // Always the same name for them: however often a host fails here, it is left with one file.
-    const seed = createHash('sha256').update(body).digest();
-    const joined = deletionsName(folder, ids.length, mediaIdFrom(JOINED_MS, seed));
+  if (files.length === 0) return;
+  const ids = new Set<string>();
+  const read: string[] = [];
+  const unread: string[] = [];
+  await inTurns(files, async ({ name, count }) => {
+    const body = await host.readFile(name, signal);
+    const noted = body === null ? [] : decodeDeletions(body);
+    for (const id of noted) ids.add(id);
+    // Of another number of deletions than its name says: it stays as it is.
+    (noted.length === count ? read : unread).push(name);
+  });
+  const body = encodeDeletions([...ids].toSorted());
+  // Always the same name for them: however often a host fails here, it is left with one file.
+  const seed = createHash('sha256').update(body).digest();
+  const joined = deletionsName(folder, ids.size, mediaIdFrom(JOINED_MS, seed));
+  if (ids.size > 0) {
     await listed.reserve(joined, NO_LIMIT);
     await host.putFile(joined, body, signal);
     await listed.add([joined]);
   }
-  await inTurns(names, async (name) => void (await host.removeFile(name, signal)));
-  await listed.drop(names);
+  // It may be one of them, beside files that a process which died has not removed.
+  const spent = read.filter((name) => name !== joined);
+  await inTurns(spent, async (name) => void (await host.removeFile(name, signal)));
+  // Where a host denies a file that it has, it is listed again by the next snapshot.
+  await listed.drop([...spent, ...unread]);
 }
 
-async function inTurns(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
-  for (let start = 0; start < names.length; start += CALLS_AT_ONCE)
-    await Promise.all(names.slice(start, start + CALLS_AT_ONCE).map(work));
+async function inTurns<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += CALLS_AT_ONCE)
+    await Promise.all(items.slice(start, start + CALLS_AT_ONCE).map(work));
 }
