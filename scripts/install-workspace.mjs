@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, runOrExit, say } from './run-command.mjs';
+import { root, runOrExit } from './run-command.mjs';
 
 const stamp = join(root, 'node_modules', '.holdfast-install');
 
@@ -22,7 +22,8 @@ export const installWorkspace = async () => {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   // --prod=false: NODE_ENV=production must not leave the build without its compiler.
   const install = ['install', '--frozen-lockfile', '--prod=false', '--reporter=append-only'];
-  say('Installing packages ...');
+  // Not on stdout: that of `holdfast -- <command> --json` is one document.
+  process.stderr.write('Installing packages ...\n');
   // CI=true: pnpm must not ask whether it may replace a node_modules folder made by another tool.
   const options = { quiet: true, env: { CI: 'true' } };
   const ownPnpm = join(root, 'node_modules', '.bin', 'pnpm');

@@ -24,11 +24,11 @@ describe('the commands', () => {
     const ids = [newMediaId(), newMediaId()];
     for (const id of ids) await bench.catalog.save(aRecord({ id }));
     await synced();
-    const taken = await snapshot(bench.env, never);
+    const taken = await snapshot.run(bench.env, {}, never);
     expect(taken).toMatchObject({ exitCode: 0, report: { snapshot: { records: 2 } } });
     await bench.sandbox.client.flushall();
 
-    const { exitCode, report } = await restore(bench.env, never);
+    const { exitCode, report } = await restore.run(bench.env, {}, never);
     expect(exitCode).toBe(0);
     expect(report).toMatchObject({ restored: { records: 2, written: 2, unproven: 0 }, refused: [] });
     for (const id of ids) expect((await bench.catalog.find(id))?.status).toBe('verified');
@@ -42,7 +42,7 @@ describe('the commands', () => {
     await bench.sandbox.client.hdel(bench.keys.syncState, 'lastFullAt');
     const files = () => bench.host.listFiles(snapshotPrefix('holdfast'));
     const before = await files();
-    await expect(snapshot(bench.env, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
+    await expect(snapshot.run(bench.env, {}, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
     expect(await files()).toEqual(before);
   });
 
@@ -50,7 +50,7 @@ describe('the commands', () => {
     await synced();
     const state = createSyncState(bench.sandbox.client, bench.keys);
     const token = await state.acquire();
-    const taken = snapshot(bench.env, never);
+    const taken = snapshot.run(bench.env, {}, never);
     const ended = vi.fn<() => void>();
     void taken.then(ended, ended);
     await vi.waitFor(async () => {
@@ -64,12 +64,15 @@ describe('the commands', () => {
 
   it('say that there is nothing to restore', async () => {
     const env = { ...bench.env, CLOUDINARY_FOLDER: 'another' };
-    expect(await restore(env, never)).toEqual({ exitCode: 1, report: { restored: null, refused: [] } });
+    expect(await restore.run(env, {}, never)).toMatchObject({
+      exitCode: 1,
+      report: { restored: null, refused: [] },
+    });
   });
 
-  it.each([restore, snapshot])('reach for no Redis that nobody has named (%o)', async (command) => {
+  it.each(['restore', 'snapshot'] as const)('reach for no Redis that nobody has named (%s)', async (name) => {
     const env = { ...bench.env, REDIS_URL: '' };
-    await expect(command(env, never)).rejects.toMatchObject({
+    await expect({ restore, snapshot }[name].run(env, {}, never)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       errors: [{ path: 'REDIS_URL', message: expect.stringContaining('npm start') }],
     });
@@ -82,13 +85,13 @@ describe('the commands', () => {
       API_KEYS: `web:write:${secret}`,
       REDIS_URL: `redis://:${secret}@localhost:1`,
     };
-    const { exitCode, report } = await checkConfig(env, never);
+    const { exitCode, report, text } = await checkConfig.run(env, {}, never);
     expect(exitCode).toBe(0);
-    expect(JSON.stringify(report)).not.toContain(secret);
+    expect(JSON.stringify(report) + text).not.toContain(secret);
     expect(report).toMatchObject({ unread: [] });
-    const slip = await checkConfig({ ...env, UPLOAD_MAX_BYTE: '5' }, never);
+    const slip = await checkConfig.run({ ...env, UPLOAD_MAX_BYTE: '5' }, {}, never);
     expect(slip.report).toMatchObject({ unread: [{ name: 'UPLOAD_MAX_BYTE', meant: 'UPLOAD_MAX_BYTES' }] });
     const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };
-    expect(() => checkConfig(wrong, never)).toThrow('problem(s) in the configuration');
+    expect(() => checkConfig.run(wrong, {}, never)).toThrow('problem(s) in the configuration');
   });
 });

@@ -31,10 +31,9 @@ export const snapshotRestore: MeasureRow = async ({ large, quick }, cleanUp) => 
   const env = { PATH, HOME, REDIS_URL: redis.url, CLOUDINARY_URL: emulator.cloudinaryUrl, DATA_DIR: folder };
   const command = async (name: string) => {
     const start = performance.now();
-    const { stdout } = await run(process.execPath, [repositoryFile('apps/worker/dist/holdfast.js'), name], {
-      env,
-    });
-    const report: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+    const args = [repositoryFile('apps/worker/dist/holdfast.js'), name, '--json'];
+    const { stdout } = await run(process.execPath, args, { env });
+    const report: unknown = JSON.parse(stdout);
     return { seconds: (performance.now() - start) / 1_000, report };
   };
 

@@ -1,13 +1,14 @@
 import { readServingSettings, unreadSettings } from '@holdfast/shared/config';
 import type { Command } from './command.js';
 
-/** Reads the settings as the processes do, and reaches for nothing. Rejects with CONFIG_INVALID and all problems. */
-export const checkConfig: Command = (env) => {
-  const settings = readServingSettings(env);
-  const { host, redis, access, sync, dataDir } = settings;
-  return Promise.resolve({
-    exitCode: 0,
-    report: {
+/** Rejects with CONFIG_INVALID and all problems. */
+export const checkConfig: Command = {
+  summary: 'read the settings as the processes do, report every problem, connect to nothing',
+  run: (env) => {
+    const settings = readServingSettings(env);
+    const { host, redis, access, sync, dataDir } = settings;
+    const unread = unreadSettings(env);
+    const report = {
       configuration: 'valid',
       host: host.kind,
       folder: host.folder,
@@ -16,7 +17,18 @@ export const checkConfig: Command = (env) => {
       keys: access.keys.length,
       syncEveryMinutes: sync.intervalMinutes,
       snapshots: sync.snapshots,
-      unread: unreadSettings(env),
-    },
-  });
+      unread,
+    };
+    const text = [
+      'The configuration is valid.',
+      `  host       ${report.host}, folder ${report.folder}`,
+      `  Redis      ${report.redis}`,
+      `  data       ${dataDir}`,
+      `  keys       ${String(report.keys)}`,
+      `  sync       ${report.syncEveryMinutes === 0 ? 'no schedule' : `every ${String(report.syncEveryMinutes)} minutes`}`,
+      `  snapshots  ${report.snapshots ? 'on' : 'off'}`,
+      ...unread.map(({ name, meant }) => `  ${name} is not a setting; did you mean ${meant}?`),
+    ].join('\n');
+    return Promise.resolve({ exitCode: 0, report, text });
+  },
 };

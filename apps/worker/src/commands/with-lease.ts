@@ -30,9 +30,9 @@ export async function withLease<T>(
 ): Promise<T> {
   const settings = readSettings(env);
   refuseUnnamed(settings);
-  // What a command did is told by its report.
+  // Stdout is left to the report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
-  const log = createLogger({ ...settings.log, level }, { process: 'command' });
+  const log = createLogger({ ...settings.log, level }, { process: 'command' }, 'stderr');
   const deps = await openDependencies(settings, log, {
     onFacts: () => undefined,
     registry: createMetricsRegistry(),

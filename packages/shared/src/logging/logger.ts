@@ -35,14 +35,22 @@ const pretty = winston.format.printf(({ timestamp, level, message, ...fields }) 
   return `${String(timestamp)} ${level.padEnd(5)} ${String(message)}${rest}`;
 });
 
-/** Writes to standard output, one event a line, each with the name of the process where one is given. */
-export function createLogger(settings: LoggingSettings, fields: { process?: string } = {}): Logger {
+/** Writes one event a line, each with the name of the process where one is given. */
+export function createLogger(
+  settings: LoggingSettings,
+  fields: { process?: string } = {},
+  output: 'stdout' | 'stderr' = 'stdout',
+): Logger {
   const { combine, timestamp, json } = winston.format;
   const root = winston.createLogger({
     level: settings.level === 'silent' ? 'error' : settings.level,
     silent: settings.level === 'silent',
     format: combine(timestamp(), settings.format === 'json' ? json() : pretty),
-    transports: [new winston.transports.Console({ stderrLevels: [] })],
+    transports: [
+      new winston.transports.Console({
+        stderrLevels: output === 'stderr' ? ['error', 'warn', 'info', 'debug'] : [],
+      }),
+    ],
   });
   return bind(root, fields);
 }

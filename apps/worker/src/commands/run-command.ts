@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util';
+import type { Environment } from '@holdfast/shared/config';
+import { explainFailure, toHoldfastError } from '@holdfast/shared/errors';
+import { UsageError, type Command, type CommandArguments, type CommandOption } from './command.js';
+
+export type Commands = Readonly<Record<string, Command>>;
+
+export interface Terminal {
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+}
+
+const common: Readonly<Record<string, CommandOption>> = {
+  json: { type: 'boolean', description: 'print the report as one JSON document' },
+  help: { type: 'boolean', description: 'print this help' },
+};
+
+/** Runs what the command line names, prints what came of it, and resolves with the exit code. Never rejects. */
+export async function runCommand(
+  commands: Commands,
+  argv: readonly string[],
+  { env, signal, terminal }: { env: Environment; signal: AbortSignal; terminal: Terminal },
+): Promise<0 | 1 | 2> {
+  const [name = '', ...rest] = argv;
+  if (name === '--help' || name === 'help') {
+    terminal.stdout(overview(commands));
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    const reason = name === '' ? 'No command was given' : `Unknown command "${name}"`;
+    terminal.stderr(`${reason}\n\n${overview(commands)}`);
+    return 2;
+  }
+  const misused = (error: UsageError): 2 => {
+    terminal.stderr(`${error.message}\n\n${help(name, command)}`);
+    return 2;
+  };
+  let args: CommandArguments;
+  try {
+    args = readArguments(command, rest);
+  } catch (error) {
+    if (error instanceof UsageError) return misused(error);
+    throw error;
+  }
+  if (args['help'] === true) {
+    terminal.stdout(help(name, command));
+    return 0;
+  }
+  const print = (report: Record<string, unknown>): void => terminal.stdout(`${JSON.stringify(report)}\n`);
+  try {
+    const { exitCode, report, text } = await command.run(env, args, signal);
+    if (args['json'] === true) print(report);
+    else terminal.stdout(text.endsWith('\n') ? text : `${text}\n`);
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof UsageError) return misused(thrown);
+    const error = toHoldfastError(thrown);
+    terminal.stderr(explainFailure(error));
+    const { code, message, errors } = error;
+    if (args['json'] === true)
+      print({ error: { code, message, ...(errors === undefined ? {} : { errors }) } });
+    return 1;
+  }
+}
+
+function readArguments(command: Command, argv: string[]): CommandArguments {
+  const options = Object.fromEntries(
+    Object.entries({ ...command.options, ...common }).map(([name, { type }]) => [name, { type }]),
+  );
+  try {
+    return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function overview(commands: Commands): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const);
+  return `Usage: npm run -s holdfast -- <command> [options]\n\n${table(rows)}\n<command> --help lists its options.\n`;
+}
+
+function help(name: string, { summary, details, options = {} }: Command): string {
+  const all = Object.entries({ ...options, ...common });
+  const rows = all.map(([option, { description, value }]) => {
+    return [`--${option}${value === undefined ? '' : ` ${value}`}`, description] as const;
+  });
+  const more = details === undefined ? '' : `${details.trimEnd()}\n\n`;
+  return `Usage: npm run -s holdfast -- ${name} [options]\n\n${summary}\n\n${more}${table(rows)}`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}\n`).join('');
+}
