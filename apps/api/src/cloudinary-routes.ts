@@ -47,7 +47,8 @@ function handlers(
       folder: cloudinary.folder,
     }),
     notify: receiveNotification({
-      secret: cloudinary.apiSecret,
+      secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
+      refusedSignatures: deps.refusedSignatures,
       seen: createSeenNotifications(request, deps.keys),
       queues: deps.queues,
       host: deps.host,

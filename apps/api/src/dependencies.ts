@@ -27,6 +27,7 @@ import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
+import { createRefusedSignatures, type RefusedSignatures } from './webhooks/refused-signatures.js';
 import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
@@ -54,6 +55,7 @@ export interface Dependencies {
   serverWatch: ServerWatch;
   /** What was found at the start, of the disk and of the settings. */
   startFindings: readonly Finding[];
+  refusedSignatures: RefusedSignatures;
   rebuilding: Rebuilding;
   mediaWatch: MediaWatch;
   uploads: Uploads;
@@ -98,6 +100,7 @@ export async function openDependencies(
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
   const syncState = createSyncState(request, keys);
+  const refusedSignatures = createRefusedSignatures(request, keys);
   const shutdown = createShutdown();
   const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
   const catalog = createCatalog(request, keys);
@@ -152,6 +155,7 @@ export async function openDependencies(
     syncState,
     serverWatch,
     startFindings,
+    refusedSignatures,
     rebuilding,
     mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred }),
     uploads,
@@ -162,6 +166,7 @@ export async function openDependencies(
     close: async () => {
       uploads.stop();
       await deletionNotes.close();
+      refusedSignatures.close();
       await serverWatch.close();
       await queues.close();
       await Promise.all(clients.map(closeRedis));

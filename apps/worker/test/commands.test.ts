@@ -89,6 +89,13 @@ describe('the commands', () => {
     expect(exitCode).toBe(0);
     expect(JSON.stringify(report) + text).not.toContain(secret);
     expect(report).toMatchObject({ unread: [] });
+    const secrets = {
+      CLOUDINARY_URL: `cloudinary://k:${secret}@c`,
+      CLOUDINARY_WEBHOOK_SECRETS: `${secret}-for-hooks`,
+    };
+    const { report: counted } = await checkConfig.run({ ...env, ...secrets }, {}, never);
+    expect(counted).toMatchObject({ host: 'cloudinary', webhookSecrets: 1 });
+    expect(JSON.stringify(counted)).not.toContain(secret);
     const slip = await checkConfig.run({ ...env, UPLOAD_MAX_BYTE: '5' }, {}, never);
     expect(slip.report).toMatchObject({ unread: [{ name: 'UPLOAD_MAX_BYTE', meant: 'UPLOAD_MAX_BYTES' }] });
     const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };

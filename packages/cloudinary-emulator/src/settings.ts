@@ -15,6 +15,8 @@ export interface Settings {
   maxBytes: Record<ResourceType, number>;
   /** Null accepts SHA-1 and SHA-256 and signs with SHA-1. */
   signatureAlgorithm: SignatureAlgorithm | null;
+  /** What notifications are signed with, as with the secret of another API key; null = `apiSecret` of the account. */
+  notificationSecret: string | null;
   /** Addresses that get every notification, besides `notification_url` of a call. */
   webhookTargets: string[];
   /** Waits before the repeats of a notification that was not answered by 2xx. */
@@ -74,6 +76,7 @@ export const defaultSettings: Settings = {
   searchLagMs: 0,
   maxBytes: { image: GENEROUS_BYTES, video: GENEROUS_BYTES, raw: GENEROUS_BYTES },
   signatureAlgorithm: null,
+  notificationSecret: null,
   webhookTargets: [],
   webhookRetryDelaysMs: [180_000, 360_000, 540_000],
   overwriteClears: true,

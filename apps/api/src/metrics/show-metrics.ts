@@ -19,7 +19,7 @@ export interface MetricsDependencies extends FindingSources {
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
   queues: Pick<MediaQueues, 'counts' | 'queues'>;
   catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
-  host: Pick<MediaHost, 'health' | 'budget' | 'freeBytes'>;
+  host: Pick<MediaHost, 'kind' | 'health' | 'budget' | 'freeBytes'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
   deferred: { size(): number };
 }

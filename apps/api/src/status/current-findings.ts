@@ -6,6 +6,7 @@ import { countWorkers, type WorkerSources } from './count-workers.js';
 import { hostFindings } from './host-status.js';
 import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
+import type { RefusedSignatures } from '../webhooks/refused-signatures.js';
 import type { ServerWatch } from './server-watch.js';
 import { syncNotTaken } from './sync-not-taken.js';
 
@@ -14,7 +15,8 @@ export interface FindingSources extends WorkerSources {
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
   startFindings: readonly Finding[];
   syncState: Pick<SyncState, 'readStatus'>;
-  host: Pick<MediaHost, 'freeBytes' | 'health'>;
+  refusedSignatures: Pick<RefusedSignatures, 'finding'>;
+  host: Pick<MediaHost, 'kind' | 'freeBytes' | 'health'>;
 }
 
 const PATIENCE_MS = 600;
@@ -41,16 +43,18 @@ const storageFull: Finding = {
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
-  const { serverWatch, startFindings, syncState, host } = sources;
+  const { serverWatch, startFindings, syncState, refusedSignatures, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, limited, notTaken, sync, freeBytes] = await Promise.all([
+  const [server, workers, paused, limited, notTaken, sync, signatures, freeBytes] = await Promise.all([
     serverWatch.current(),
     asked(countWorkers(sources)),
     asked(pausedQueues(sources.queues)),
     asked(limitedQueues(sources.queues)),
     asked(syncNotTaken(sources)),
     asked(syncState.readStatus()),
+    // The local host sends no notifications.
+    host.kind === 'local' ? null : asked(refusedSignatures.finding()),
     asked(host.freeBytes()),
   ]);
   const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
@@ -63,6 +67,7 @@ export async function currentFindings(
     ...(paused ?? []),
     ...(limited ?? []),
     ...ofSync,
+    ...(signatures === null ? [] : [signatures]),
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
 }

@@ -6,11 +6,14 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { contextOf } from '../http/request-context.js';
 import { changedAssets, type ChangedAssets } from './changed-assets.js';
 import { readRawBody } from './raw-body.js';
+import type { RefusedSignatures } from './refused-signatures.js';
 import type { SeenNotifications } from './seen-notifications.js';
-import { isRecent, isSignedBy } from './verify-notification.js';
+import { isRecent, isSignature, isSignedByOne } from './verify-notification.js';
 
 export interface NotificationDependencies {
-  secret: string;
+  /** The host signs with the secret of one of its keys, which need not be ours. */
+  secrets: readonly string[];
+  refusedSignatures: Pick<RefusedSignatures, 'note' | 'forget'>;
   seen: SeenNotifications;
   queues: Pick<MediaQueues, 'add'>;
   host: Pick<MediaHost, 'hostNow'>;
@@ -29,13 +32,17 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     if (!isRecent(timestamp, deps.host.hostNow()))
       throw refusal(res, 'the timestamp is too old, or in the future');
     const raw = await readRawBody(req, res);
-    if (!isSignedBy(deps.secret, raw, timestamp, signature)) throw refusal(res);
+    if (!isSignedByOne(deps.secrets, raw, timestamp, signature)) {
+      if (isSignature(signature)) deps.refusedSignatures.note();
+      throw refusal(res);
+    }
 
     const hash = createHash('sha256').update(raw).digest('hex').slice(0, 32);
     const changed = changedAssets(parseBody(raw));
     const assets = changed?.assets.length ?? 0;
     const taken = await deps.seen.take(hash, timestamp);
     if (taken === 'replayed') throw refusal(res, 'this signature was used before');
+    deps.refusedSignatures.forget();
     if (taken === 'busy')
       throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
     if (taken === 'fresh') {

@@ -7,16 +7,18 @@ const PENDING_MS = 30_000;
 const DONE = 'd';
 
 /**
- * KEYS: the notification. ARGV: timestamp, ms while it is handled, ms after that. What is stored is a state and the
- * timestamps under which it was taken, with commas. Answers a Taken.
+ * KEYS: the notification, the list of refused signatures, which a good one ends. ARGV: timestamp, ms while it is handled, ms after
+ * that. What is stored is a state and the timestamps under which it was taken, with commas. Answers a Taken.
  */
 const takeScript = defineScript(`
 local seen = redis.call('GET', KEYS[1])
+local replayed = seen and string.find(',' .. string.sub(seen, 2) .. ',', ',' .. ARGV[1] .. ',', 1, true)
+if replayed then return 'replayed' end
+redis.call('DEL', KEYS[2])
 if not seen then
   redis.call('SET', KEYS[1], 'p' .. ARGV[1], 'PX', ARGV[2])
   return 'fresh'
 end
-if string.find(',' .. string.sub(seen, 2) .. ',', ',' .. ARGV[1] .. ',', 1, true) then return 'replayed' end
 if string.sub(seen, 1, 1) == 'p' then return 'busy' end
 redis.call('SET', KEYS[1], seen .. ',' .. ARGV[1], 'PX', ARGV[3])
 return 'again'
@@ -29,13 +31,20 @@ return 'again'
 export type Taken = 'fresh' | 'replayed' | 'again' | 'busy';
 
 /** Which notifications were received while their signatures are good. Throws QUEUE_UNAVAILABLE when Redis cannot serve. */
-export function createSeenNotifications(redis: RedisClient, keys: Pick<RedisKeys, 'notification'>) {
+export function createSeenNotifications(
+  redis: RedisClient,
+  keys: Pick<RedisKeys, 'notification' | 'refusedSignatures'>,
+) {
   const run = redisEdge('QUEUE_UNAVAILABLE');
   return {
     take: (hash: string, timestamp: string): Promise<Taken> =>
       run(
         async () =>
-          (await takeScript(redis, [keys.notification(hash)], [timestamp, PENDING_MS, REMEMBER_MS])) as Taken,
+          (await takeScript(
+            redis,
+            [keys.notification(hash), keys.refusedSignatures],
+            [timestamp, PENDING_MS, REMEMBER_MS],
+          )) as Taken,
       ),
     done: (hash: string, timestamp: string): Promise<void> =>
       run(async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { isRecent, isSignedBy } from './verify-notification.js';
+import { isRecent, isSignature, isSignedByOne } from './verify-notification.js';
 
 const body = Buffer.from('{"notification_type":"upload"}');
 const timestamp = '1700000000';
@@ -9,13 +9,18 @@ const signed = (algorithm: string, text: string | Buffer = body): string =>
 
 describe('the signature of a notification', () => {
   it.each(['sha1', 'sha256'])('is believed with %s over the very bytes of the body', (algorithm) => {
-    expect(isSignedBy('secret', body, timestamp, signed(algorithm))).toBe(true);
-    expect(isSignedBy('secret', body, timestamp, signed(algorithm).toUpperCase())).toBe(true);
-    expect(isSignedBy('other', body, timestamp, signed(algorithm))).toBe(false);
-    expect(isSignedBy('secret', Buffer.from(`${body.toString()} `), timestamp, signed(algorithm))).toBe(
+    expect(isSignedByOne(['secret'], body, timestamp, signed(algorithm))).toBe(true);
+    expect(isSignedByOne(['secret'], body, timestamp, signed(algorithm).toUpperCase())).toBe(true);
+    expect(isSignedByOne(['other'], body, timestamp, signed(algorithm))).toBe(false);
+    expect(isSignedByOne(['secret'], Buffer.from(`${body.toString()} `), timestamp, signed(algorithm))).toBe(
       false,
     );
-    expect(isSignedBy('secret', body, '1700000001', signed(algorithm))).toBe(false);
+    expect(isSignedByOne(['secret'], body, '1700000001', signed(algorithm))).toBe(false);
+  });
+
+  it('is believed with any of the secrets', () => {
+    expect(isSignedByOne(['other', 'secret', 'third'], body, timestamp, signed('sha256'))).toBe(true);
+    expect(isSignedByOne(['other', 'third'], body, timestamp, signed('sha256'))).toBe(false);
   });
 
   it.each([
@@ -24,7 +29,8 @@ describe('the signature of a notification', () => {
     ['a part of it', signed('sha256').slice(1)],
     ['no hex digits', 'z'.repeat(40)],
   ])('is refused when it is %s', (_what, signature) => {
-    expect(isSignedBy('secret', body, timestamp, signature)).toBe(false);
+    expect(isSignature(signature)).toBe(false);
+    expect(isSignedByOne(['secret'], body, timestamp, signature)).toBe(false);
   });
 });
 

@@ -12,6 +12,7 @@ export const checkConfig: Command = {
       configuration: 'valid',
       host: host.kind,
       folder: host.folder,
+      ...(host.kind === 'cloudinary' ? { webhookSecrets: host.webhookSecrets.length } : {}),
       redis: redis.external ? redis.storageType : 'Embedded Redis, or one on this machine',
       dataDir,
       keys: access.keys.length,

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 10_000;
 export function sendWebhook(
   target: string,
   body: string,
-  key: { apiSecret: string; algorithm: SignatureAlgorithm; nowMs: number },
+  key: { secret: string; algorithm: SignatureAlgorithm; nowMs: number },
 ): Promise<number> {
   const timestamp = String(Math.floor(key.nowMs / 1000));
   const request = target.startsWith('https:') ? httpsRequest : httpRequest;
@@ -21,7 +21,7 @@ export function sendWebhook(
         'Content-Type': 'application/json',
         'Content-Length': Buffer.byteLength(body),
         'X-Cld-Timestamp': timestamp,
-        'X-Cld-Signature': sign(`${body}${timestamp}`, key.apiSecret, key.algorithm),
+        'X-Cld-Signature': sign(`${body}${timestamp}`, key.secret, key.algorithm),
       },
     });
     req.once('response', (res) => {

@@ -48,7 +48,8 @@ export function webhooks(account: Account, settings: Settings, now: () => number
 
   const deliver = async (target: string, event: string, requestId: string, body: string, attempt: number) => {
     const algorithm = settings.signatureAlgorithm ?? 'sha1';
-    const status = await sendWebhook(target, body, { apiSecret: account.apiSecret, algorithm, nowMs: now() });
+    const secret = settings.notificationSecret ?? account.apiSecret;
+    const status = await sendWebhook(target, body, { secret, algorithm, nowMs: now() });
     log.push({ target, event, requestId, attempt, status });
     if (log.length > KEPT) log.shift();
     const repeatAfter = settings.webhookRetryDelaysMs[attempt - 1];

@@ -13,6 +13,8 @@ export interface CloudinarySettings {
   apiUrl: string;
   /** What the account takes; `sha1` unless CLOUDINARY_URL says otherwise. */
   signatureAlgorithm: 'sha1' | 'sha256';
+  /** Further secrets that notifications may be signed with. */
+  webhookSecrets: readonly string[];
   /** Folder of our own assets, and the name of this deployment on the host. */
   folder: string;
   /** Only assets below this prefix are synced besides our own; empty means all. */
@@ -39,8 +41,14 @@ const DEFAULT_API_URL = 'https://api.cloudinary.com';
 /** Cloudinary where it is configured, else the local folder. */
 export function readHostSettings(env: Variables, problem: (p: FieldProblem) => void): HostSettings {
   const place = { folder: env.CLOUDINARY_FOLDER, syncPrefix: env.CLOUDINARY_SYNC_PREFIX };
+  const webhookSecrets = readWebhookSecrets(env.CLOUDINARY_WEBHOOK_SECRETS, problem);
   if (env.CLOUDINARY_URL !== undefined)
-    return { kind: 'cloudinary', ...readCloudinaryUrl(env.CLOUDINARY_URL, problem), ...place };
+    return {
+      kind: 'cloudinary',
+      ...readCloudinaryUrl(env.CLOUDINARY_URL, problem),
+      webhookSecrets,
+      ...place,
+    };
   const parts = {
     CLOUDINARY_CLOUD_NAME: env.CLOUDINARY_CLOUD_NAME,
     CLOUDINARY_API_KEY: env.CLOUDINARY_API_KEY,
@@ -60,11 +68,28 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
     apiSecret: parts.CLOUDINARY_API_SECRET ?? '',
     apiUrl: DEFAULT_API_URL,
     signatureAlgorithm: 'sha1',
+    webhookSecrets,
     ...place,
   };
 }
 
-type CloudinaryAccess = Omit<CloudinarySettings, 'kind' | 'folder' | 'syncPrefix'>;
+/** Those of Cloudinary have 27 characters. Whoever guesses one can send notifications. */
+const SHORTEST_SECRET = 16;
+
+function readWebhookSecrets(
+  secrets: readonly string[],
+  problem: (p: FieldProblem) => void,
+): readonly string[] {
+  for (const [index, secret] of secrets.entries()) {
+    const path = `CLOUDINARY_WEBHOOK_SECRETS[${String(index)}]`;
+    if (secret.length < SHORTEST_SECRET)
+      problem({ path, message: `must have at least ${String(SHORTEST_SECRET)} characters` });
+    if (secrets.indexOf(secret) < index) problem({ path, message: 'repeats another one' });
+  }
+  return secrets;
+}
+
+type CloudinaryAccess = Omit<CloudinarySettings, 'kind' | 'webhookSecrets' | 'folder' | 'syncPrefix'>;
 
 /**
  * `cloudinary://key:secret@cloud?upload_prefix=…&signature_algorithm=…`. As in the SDK, escapes in key and secret stay as

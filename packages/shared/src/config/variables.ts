@@ -56,6 +56,7 @@ export const variables = z.object({
     .max(100)
     .default('holdfast'),
   CLOUDINARY_SYNC_PREFIX: text(''),
+  CLOUDINARY_WEBHOOK_SECRETS: list([]),
 
   UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
   UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),

@@ -53,6 +53,8 @@ export function redisKeys(prefix: string) {
     ticket: (id: string) => `${p}:ticket:${id}`,
     /** String that ends by itself: timestamps of a notification of the host that was received, by the hash of its body. */
     notification: (hash: string) => `${p}:notification:${hash}`,
+    /** List that ends by itself: ms of the last notifications whose signature no secret fits, newest first. */
+    refusedSignatures: `${p}:notifications:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
     born: `${p}:born`,
     /** String: who asks for the recovery of an emptied catalog now. */
