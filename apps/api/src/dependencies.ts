@@ -24,6 +24,7 @@ import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapsh
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
+import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
@@ -53,6 +54,7 @@ export interface Dependencies {
   barrier: Barrier;
   syncState: SyncState;
   serverWatch: ServerWatch;
+  redisOutage: RedisOutage;
   /** What was found at the start, of the disk and of the settings. */
   startFindings: readonly Finding[];
   refusedSignatures: RefusedSignatures;
@@ -154,6 +156,7 @@ export async function openDependencies(
     ),
     syncState,
     serverWatch,
+    redisOutage: createRedisOutage(settings.redis),
     startFindings,
     refusedSignatures,
     rebuilding,

@@ -10,6 +10,7 @@ import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from '../status/current-findings.js';
 import { redisFailure } from '../status/redis-failure.js';
+import type { RedisOutage } from '../status/redis-outage.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
 
@@ -18,6 +19,7 @@ export interface MetricsDependencies extends FindingSources {
   keys: RedisKeys;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
   queues: Pick<MediaQueues, 'counts' | 'queues'>;
+  redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
   host: Pick<MediaHost, 'kind' | 'health' | 'budget' | 'freeBytes'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
@@ -68,12 +70,12 @@ async function look(deps: MetricsDependencies) {
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
-async function writeRefusals({ redis, keys }: MetricsDependencies): Promise<readonly Finding[]> {
+async function writeRefusals({ redis, keys, redisOutage }: MetricsDependencies): Promise<readonly Finding[]> {
   try {
     await redis.request.set(keys.probe('metrics'), '1', 'EX', PROBE_SECONDS);
     return [];
   } catch (error) {
-    return redisFailure(error, redis.request).findings;
+    return (await redisFailure(error, redis.request, redisOutage)).findings;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type RedisClient,
   type RedisErrorKind,
 } from '@holdfast/shared/redis';
+import type { RedisOutage } from './redis-outage.js';
 
 /** Why Redis does not serve. */
 export interface RedisFailure {
@@ -56,7 +57,11 @@ export function rightsMissing(commands: readonly string[]): RedisFailure {
 }
 
 /** What an error of this connection means. */
-export function redisFailure(error: unknown, client: RedisClient): RedisFailure {
+export async function redisFailure(
+  error: unknown,
+  client: RedisClient,
+  outage: RedisOutage,
+): Promise<RedisFailure> {
   const cause = error instanceof HoldfastError ? error.cause : error;
   const kind = redisErrorKind(cause);
   if (kind === 'refused') return writesRefused(cause);
@@ -66,7 +71,7 @@ export function redisFailure(error: unknown, client: RedisClient): RedisFailure 
   const said = kind === 'unreachable' ? connectionError(client) : cause;
   const text = said instanceof Error ? said.message : '';
   const message = ofSettings.find(([pattern]) => pattern.test(text))?.[1] ?? messages[known];
-  return { message, connected: false, findings: [] };
+  return { message, connected: false, findings: [await outage.explain(said ?? cause)] };
 }
 
 /** Between two tries to connect, what the server said at the last one. */

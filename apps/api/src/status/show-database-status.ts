@@ -7,9 +7,11 @@ import { currentFindings, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
 import { storageStatus } from './storage-status.js';
 import { redisFailure, type RedisFailure } from './redis-failure.js';
+import type { RedisOutage } from './redis-outage.js';
 
 export interface DatabaseStatusDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'host'>;
+  redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts'>;
   keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   host: MediaHost;
@@ -22,7 +24,10 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
       const [counted, refusal, { findings }, host] = await Promise.all([
         deps.catalog.counts().then(
           (counts) => ({ counts, failure: null }),
-          (error: unknown) => ({ counts: null, failure: redisFailure(error, deps.redis.request) }),
+          async (error: unknown) => ({
+            counts: null,
+            failure: await redisFailure(error, deps.redis.request, deps.redisOutage),
+          }),
         ),
         testWriting(deps),
         currentFindings(deps),
@@ -41,12 +46,16 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
   });
 
 /** Reads may work while writes are refused: why, or null. */
-async function testWriting({ redis, keys }: DatabaseStatusDependencies): Promise<RedisFailure | null> {
+async function testWriting({
+  redis,
+  keys,
+  redisOutage,
+}: DatabaseStatusDependencies): Promise<RedisFailure | null> {
   try {
     await redis.request.set(keys.probe('status'), '1', 'EX', 60);
     return null;
   } catch (error) {
-    return redisFailure(error, redis.request);
+    return redisFailure(error, redis.request, redisOutage);
   }
 }
 

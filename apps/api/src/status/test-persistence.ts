@@ -5,6 +5,7 @@ import { uploadScripts } from '@holdfast/shared/intents';
 import { missingRights, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
+import type { RedisOutage } from './redis-outage.js';
 
 export interface PersistenceTest {
   testPassed: boolean;
@@ -25,6 +26,7 @@ export interface TestDependencies {
   /** Written over one connection, read back over another. */
   redis: { request: RedisClient; background: RedisClient };
   keys: Pick<RedisKeys, 'probe'>;
+  redisOutage: RedisOutage;
   barrier: Pick<Barrier, 'confirm'>;
 }
 
@@ -43,7 +45,7 @@ export function createPersistenceTest(deps: TestDependencies): () => Promise<Tes
     }));
 }
 
-async function runTest({ redis, keys, barrier }: TestDependencies): Promise<TestedPersistence> {
+async function runTest({ redis, keys, redisOutage, barrier }: TestDependencies): Promise<TestedPersistence> {
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();
@@ -78,6 +80,6 @@ async function runTest({ redis, keys, barrier }: TestDependencies): Promise<Test
           `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`,
         );
   } catch (error) {
-    return failed(redisFailure(error, redis.request));
+    return failed(await redisFailure(error, redis.request, redisOutage));
   }
 }

@@ -8,5 +8,6 @@ export { createRandom, type Random } from './random.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
 export { startRedisSandbox, type RedisSandbox } from './redis-sandbox.js';
 export { startSentinelSandbox } from './redis-sentinel-sandbox.js';
+export { makeTlsFiles } from './tls-certificate.js';
 export { startTlsSandbox } from './tls-sandbox.js';
 export type { FailoverServers, RedisServers } from './redis-servers.js';

@@ -1,0 +1,139 @@
+import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '@holdfast/shared/config';
+import type { Finding } from '@holdfast/shared/durability';
+import { withinMs } from '@holdfast/shared/lifecycle';
+import { redisErrorKind } from '@holdfast/shared/redis';
+import { examinePort, type PortAnswer } from './examine-port.js';
+
+export interface RedisOutage {
+  /** REDIS_UNREACHABLE: which server, why, and what helps. `error`: what the connection met last. Takes 0.3 s at most. */
+  explain(error: unknown): Promise<Finding>;
+}
+
+/** Those who ask share what was seen for so long. */
+const KNOWN_FOR_MS = 5_000;
+const PATIENCE_MS = 300;
+
+/** Why, to follow on the server's name, and the fix. */
+interface Words {
+  why: string;
+  fix: string;
+}
+
+/** By the code of the error, or by its first words. The first that fits. */
+const byError: readonly (readonly [pattern: RegExp, why: string, fix: string])[] = [
+  [/^(?:ENOTFOUND|EAI_)/, 'its name cannot be resolved', 'Correct the host in REDIS_URL, or the DNS.'],
+  [/^ECONNREFUSED/, 'nothing listens there', 'Start Redis, or correct host and port.'],
+  [/^ENOENT/, 'its socket is not there', 'Start Redis, or correct the path of the socket.'],
+  [
+    /^(?:EHOST|ENET|ETIMEDOUT)/,
+    'no connection comes about',
+    'Look for a firewall or a network in between, and whether this address may connect.',
+  ],
+  [
+    /^(?:DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_CERT)/,
+    'its certificate is not accepted',
+    'Use the name that the certificate is for, and name its authority in NODE_EXTRA_CA_CERTS.',
+  ],
+  [
+    /^(?:WRONGPASS|NOAUTH|ERR (?:Client sent AUTH|AUTH))/,
+    'it refuses the login',
+    'Correct the user and the password.',
+  ],
+  [
+    /^(?:NOPERM|ERR ACL)/,
+    'its user has no right to a command, or to our keys',
+    'Give the user the rights in docs/operations.md.',
+  ],
+  [
+    /DB index is out of range/,
+    'it has no database of this number',
+    'Correct the number at the end of REDIS_URL.',
+  ],
+];
+
+const OTHER_PROGRAM = 'Correct host and port.';
+const unanswering: Words = {
+  why: 'it does not answer in time',
+  fix: 'Look at the Redis server and at the network.',
+};
+
+/** What listens there says more than the error where the two kinds of port are mixed up, or another program answers. */
+function byAnswer(answer: PortAnswer | null, tls: boolean): Words | null {
+  switch (answer) {
+    case 'http':
+      return { why: 'what listens there is not Redis: an HTTP server answers', fix: OTHER_PROGRAM };
+    case 'other':
+      return { why: 'what listens there is not Redis: another program answers', fix: OTHER_PROGRAM };
+    case 'encrypted':
+      return tls ? null : { why: 'it speaks TLS', fix: 'Let the address begin with "rediss:".' };
+    case 'plain':
+      return tls ? { why: 'it speaks without TLS', fix: 'Let the address begin with "redis:".' } : null;
+    case 'ends':
+      return {
+        why: 'it ends each connection at once',
+        fix: 'Look at the log of the Redis server: it may be full, or take no connections from here.',
+      };
+    case 'silent':
+    case 'none':
+    case null:
+      return null;
+  }
+}
+
+export function createRedisOutage(settings: RedisSettings): RedisOutage {
+  const { connection } = settings;
+  const place = placeOf(connection);
+  let seen: { answer: Promise<PortAnswer>; at: number } | undefined;
+  const answerOfPort = async (): Promise<PortAnswer | null> => {
+    if (connection.kind !== 'single') return null;
+    const now = performance.now();
+    if (seen === undefined || now - seen.at > KNOWN_FOR_MS)
+      seen = { answer: examinePort(connection.host, connection.port), at: now };
+    return withinMs(PATIENCE_MS, seen.answer, null);
+  };
+  return {
+    explain: async (error) => {
+      const answer = await answerOfPort();
+      const tls = connection.kind === 'single' && connection.tls;
+      const { why, fix } = byAnswer(answer, tls) ?? wordsOf(error) ?? unanswering;
+      return {
+        code: 'REDIS_UNREACHABLE',
+        severity: 'error',
+        message: `${place} does not serve: ${why}. Uploads are refused.`,
+        fix: isUnnamed(settings) ? `${fix} No Redis is named: set REDIS_URL.` : fix,
+      };
+    },
+  };
+}
+
+function wordsOf(error: unknown): Words | null {
+  if (!(error instanceof Error)) return null;
+  const { code } = error as { code?: unknown };
+  const said = [...(typeof code === 'string' ? [code] : []), error.message];
+  const known = byError.find(([pattern]) => said.some((text) => pattern.test(text)));
+  if (known !== undefined) return { why: known[1], fix: known[2] };
+  return redisErrorKind(error) === 'unreachable'
+    ? null
+    : {
+        why: 'it answers in an unexpected way',
+        fix: 'Look at the warnings redis.connection_error in the log.',
+      };
+}
+
+/** Never with a login. */
+function placeOf(connection: RedisConnection): string {
+  switch (connection.kind) {
+    case 'single':
+      return `Redis at ${addressOf(connection)}`;
+    case 'socket':
+      return 'Redis at its socket';
+    case 'sentinel':
+      return `Redis "${connection.masterName}" of the sentinels ${connection.sentinels.map(addressOf).join(', ')}`;
+    case 'cluster':
+      return `The Redis Cluster of ${connection.nodes.map(addressOf).join(', ')}`;
+  }
+}
+
+function addressOf({ host, port }: RedisNode): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}
