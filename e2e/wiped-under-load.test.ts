@@ -52,3 +52,33 @@ it('S13: brings everything back under the same ids when Redis is emptied under u
   const again = await known(() => keyed(kept));
   expect([again.body.media.id, again.headers.get('idempotent-replayed')]).toEqual([id, 'true']);
 });
+
+it('never takes the worker for dead that refills an emptied Redis, and tells when it is killed', async (context) => {
+  const deployment = await deploymentOf(context);
+  const [{ client }, worker] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
+  await worker.waitForLog((line) => line.message === 'sync.finished');
+  const { id } = (await client.upload(aPng(), {}, { Prefer: 'wait=20' })).body.media;
+  interface Health {
+    queues: { workers: number | null };
+    storage: { findings: { code: string }[] };
+  }
+  const seen: Health[] = [];
+  const look = async (): Promise<Health> => {
+    const { body } = await client.call<Health>('/api/media/health');
+    seen.push(body);
+    return body;
+  };
+  const toldOf = ({ storage }: Health): boolean => storage.findings.some(({ code }) => code === 'NO_WORKER');
+  await vi.waitFor(async () => expect((await look()).queues.workers).toBe(1), within);
+  seen.length = 0;
+  await deployment.redis.client.flushall();
+  await vi.waitFor(async () => {
+    await look();
+    expect(await deployment.redis.client.exists('{holdfast}:workers')).toBe(1);
+    expect((await client.media(id)).status).toBe(200);
+  }, within);
+  expect(seen.filter(toldOf)).toEqual([]);
+  expect(seen.length).toBeGreaterThan(3);
+  await worker.kill();
+  await vi.waitFor(async () => expect(toldOf(await look())).toBe(true), within);
+});

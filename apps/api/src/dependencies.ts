@@ -25,6 +25,7 @@ import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
+import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
@@ -55,6 +56,7 @@ export interface Dependencies {
   syncState: SyncState;
   serverWatch: ServerWatch;
   redisOutage: RedisOutage;
+  workerCount: WorkerCount;
   /** What was found at the start, of the disk and of the settings. */
   startFindings: readonly Finding[];
   refusedSignatures: RefusedSignatures;
@@ -157,6 +159,7 @@ export async function openDependencies(
     syncState,
     serverWatch,
     redisOutage: createRedisOutage(settings.redis),
+    workerCount: createWorkerCount({ settings, redis: { request }, keys, queues }),
     startFindings,
     refusedSignatures,
     rebuilding,

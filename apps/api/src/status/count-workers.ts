@@ -9,22 +9,43 @@ export interface WorkerSources {
   queues: Pick<MediaQueues, 'queues'>;
 }
 
-/**
- * How many workers are alive. They say so every minute, which a killed one cannot take back; so as many as also have a
- * connection now, where the server lets us see that. Rejects when Redis does not serve.
- */
-export async function countWorkers({ settings, redis, keys, queues }: WorkerSources): Promise<number> {
-  const [announced, connected] = await Promise.all([
-    redis.request.zcount(keys.workers, `(${String(Date.now())}`, '+inf'),
-    // A proxy in front of the server knows its own connections only.
-    settings.redis.storageType === 'Upstash Redis' ? Infinity : connectedWorkers(queues),
-  ]);
-  return Math.min(announced, connected);
+export interface WorkerCount {
+  /** How many workers are alive, null where that is not known now. Rejects when Redis does not serve. */
+  count(): Promise<number | null>;
 }
 
-/** Infinity where the server does not tell: BullMQ then gives one entry without an address, or passes the refusal on. */
-async function connectedWorkers({ queues }: WorkerSources['queues']): Promise<number> {
+/** Workers whose announcements were lost look three times in this time, and announce themselves again at the first look. */
+const ANNOUNCED_AGAIN_WITHIN_MS = 60_000;
+
+/**
+ * Workers announce themselves every minute, which a killed one cannot take back: so as many count as also have a connection now,
+ * where the server lets us see that. An announcement that ran out stays in the list, so an empty list means that Redis was emptied
+ * (or that the last worker left): then the connections alone count, until living workers must have announced themselves again.
+ */
+export function createWorkerCount(sources: WorkerSources): WorkerCount {
+  const { settings, redis, keys, queues } = sources;
+  let emptySince: number | null = null;
+  return {
+    count: async () => {
+      const [announced, connected] = await Promise.all([
+        redis.request.zrange(keys.workers, 0, '-1', 'WITHSCORES'),
+        // A proxy in front of the server knows its own connections only.
+        settings.redis.storageType === 'Upstash Redis' ? null : connectedWorkers(queues),
+      ]);
+      if (announced.length > 0) {
+        emptySince = null;
+        const until = announced.filter((_, index) => index % 2 === 1).map(Number);
+        return Math.min(until.filter((ms) => ms > Date.now()).length, connected ?? Infinity);
+      }
+      emptySince ??= performance.now();
+      return performance.now() - emptySince < ANNOUNCED_AGAIN_WITHIN_MS ? connected : 0;
+    },
+  };
+}
+
+/** Null where the server does not tell: BullMQ then gives one entry without an address, or passes the refusal on. */
+async function connectedWorkers({ queues }: WorkerSources['queues']): Promise<number | null> {
   const found = await queues.verify.getWorkers().catch(() => null);
-  if (found === null || found.some((worker) => worker['addr'] === undefined)) return Infinity;
+  if (found === null || found.some((worker) => worker['addr'] === undefined)) return null;
   return found.length;
 }

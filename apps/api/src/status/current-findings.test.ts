@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { newMediaId } from '@holdfast/shared/media';
 import { startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
@@ -100,4 +100,53 @@ it('tells of a sync that is overdue though a worker is alive, and of none that i
   expect(await told()).toBe(true);
   await clients.request.lpush(keys.queue('sync', 'active'), 'a sync that runs');
   expect(await told()).toBe(false);
+});
+
+describe('after Redis was emptied', () => {
+  const isTold = async (api: RunningApi): Promise<boolean> =>
+    (await healthOf(api)).findings.some(({ code }) => code === 'NO_WORKER');
+  /** One worker that has announced itself, as far as the server shows connections: `addr` is that of its own. */
+  async function aWorker(api: RunningApi, connections: { addr?: string }[]) {
+    const { keys, redis: clients, queues } = api.deps;
+    await clients.request.zadd(keys.workers, Date.now() + 60_000, 'a worker');
+    const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue(connections as never);
+    onTestFinished(() => counted.mockRestore());
+    expect(await isTold(api)).toBe(false);
+    return counted;
+  }
+
+  it.each([
+    ['the server shows its connection', [{ addr: 'here' }]],
+    ['the server shows no connections', [{}]],
+  ])(
+    'does not take a worker for dead before it can have announced itself again, where %s',
+    async (_what, connections) => {
+      const api = await anApi();
+      await aWorker(api, connections);
+      await api.deps.redis.request.flushall();
+      expect(await isTold(api)).toBe(false);
+      // One that stays silent is dead, or stuck.
+      const now = performance.now();
+      const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 61_000);
+      onTestFinished(() => later.mockRestore());
+      expect(await isTold(api)).toBe(true);
+    },
+  );
+
+  it('tells at once that no worker is connected', async () => {
+    const api = await anApi();
+    const counted = await aWorker(api, [{ addr: 'here' }]);
+    await api.deps.redis.request.flushall();
+    counted.mockResolvedValue([]);
+    expect(await isTold(api)).toBe(true);
+  });
+});
+
+it('tells at once of a worker whose announcement has run out', async () => {
+  const api = await anApi();
+  const { keys, redis: clients, queues } = api.deps;
+  const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
+  onTestFinished(() => counted.mockRestore());
+  await clients.request.zadd(keys.workers, Date.now() - 1, 'a worker that hangs');
+  expect((await healthOf(api)).findings.map(({ code }) => code)).toContain('NO_WORKER');
 });

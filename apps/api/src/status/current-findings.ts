@@ -2,7 +2,7 @@ import type { Finding } from '@holdfast/shared/durability';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
-import { countWorkers, type WorkerSources } from './count-workers.js';
+import type { WorkerCount, WorkerSources } from './count-workers.js';
 import { hostFindings } from './host-status.js';
 import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
@@ -12,6 +12,7 @@ import { syncNotTaken } from './sync-not-taken.js';
 
 export interface FindingSources extends WorkerSources {
   serverWatch: Pick<ServerWatch, 'current'>;
+  workerCount: WorkerCount;
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
   startFindings: readonly Finding[];
   syncState: Pick<SyncState, 'readStatus'>;
@@ -43,12 +44,12 @@ const storageFull: Finding = {
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
-  const { serverWatch, startFindings, syncState, refusedSignatures, host } = sources;
+  const { serverWatch, workerCount, startFindings, syncState, refusedSignatures, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
   const [server, workers, paused, limited, notTaken, sync, signatures, freeBytes] = await Promise.all([
     serverWatch.current(),
-    asked(countWorkers(sources)),
+    asked(workerCount.count()),
     asked(pausedQueues(sources.queues)),
     asked(limitedQueues(sources.queues)),
     asked(syncNotTaken(sources)),
