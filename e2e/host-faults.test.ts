@@ -56,3 +56,32 @@ it('S15: leaves no orphan and no double whatever the host does to an upload, and
   // What stays open are the idle connections of two processes.
   expect((await emulator.requests.counters()).openSockets).toBeLessThan(20);
 });
+
+it('tells that the host does not deliver PDF files, until it does', async (context) => {
+  const deployment = await deploymentOf(context);
+  const { emulator } = deployment;
+  await emulator?.configure({ blockedDelivery: ['pdf'] });
+  const [{ client }] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
+  interface Status {
+    storage: { findings: { code: string; severity: string; message: string; fix: string }[] };
+  }
+  const told = async () => {
+    const { body } = await client.call<Status>('/api/media/database/status');
+    return body.storage.findings.find(({ code }) => code === 'DELIVERY_BLOCKED');
+  };
+  expect((await client.upload(aPng(), {}, { Prefer: 'wait=20' })).status).toBe(201);
+  const pdf = await client.upload(Buffer.from('%PDF-1.7 a page'), {}, { Prefer: 'wait=20' }, 'a.pdf');
+  expect(pdf.body.media).toMatchObject({ status: 'verified', format: 'pdf' });
+  await vi.waitFor(async () =>
+    expect(await told()).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/ pdf \(401\)\./),
+      fix: expect.stringContaining('Allow delivery of PDF and ZIP files'),
+    }),
+  );
+  expect((await client.call('/api/media/health')).body).toMatchObject({ status: 'degraded' });
+  await emulator?.configure({ blockedDelivery: [] });
+  // A worker looks again at its start, and every quarter of an hour.
+  await deployment.startWorker();
+  await vi.waitFor(async () => expect(await told()).toBeUndefined());
+});

@@ -19,6 +19,7 @@ import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapsh
 import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
 import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
+import { createDeliveryCheck, type DeliveryCheck } from './verify/delivery-check.js';
 import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
 
@@ -42,6 +43,7 @@ export interface Dependencies {
   barrier: Barrier;
   readBack: ReadBack;
   markVerified: MarkVerified;
+  delivery: DeliveryCheck;
   syncRequests: SyncRequests;
   /** What syncs stand on, and all that goes by their rules. */
   sync: SyncDependencies;
@@ -117,6 +119,7 @@ export async function openDependencies(
     barrier,
     readBack,
     markVerified: createMarkVerified(sync.catalog),
+    delivery: createDeliveryCheck({ redis: background, keys, host: settings.host, log }),
     syncRequests: createSyncRequests(queues, settings.sync, log),
     sync,
     log,

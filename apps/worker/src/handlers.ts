@@ -17,7 +17,10 @@ export function createHandlers(deps: Dependencies): JobHandlers {
       ...deps,
       serverJudged: () => deps.server.judged(),
       required: deps.settings.durability.required,
-      afterUpload: () => deps.syncRequests.afterUpload(),
+      afterUpload: (record) => {
+        deps.syncRequests.afterUpload();
+        deps.delivery.verified(record);
+      },
     }),
     push: createPushMedia(deps),
     remove: keepBudget(deps.sync, createRemoveMedia(deps)),

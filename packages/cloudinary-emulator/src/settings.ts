@@ -47,6 +47,8 @@ export interface Settings {
   fixedFolders: 'ignore' | 'refuse';
   /** What `explicit` does with the context and the tags that it is given. The live tests of the SDKs say that it replaces. */
   explicitEdits: 'replaces' | 'merges';
+  /** Formats, or resource types, that the account does not deliver: 401. New free accounts of the real host: pdf and zip. */
+  blockedDelivery: string[];
   /** Added to the clock: moves the emulated host through time. */
   clockOffsetMs: number;
 }
@@ -92,5 +94,6 @@ export const defaultSettings: Settings = {
   folderMode: 'dynamic',
   fixedFolders: 'ignore',
   explicitEdits: 'replaces',
+  blockedDelivery: [],
   clockOffsetMs: 0,
 };

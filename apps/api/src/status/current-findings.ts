@@ -2,7 +2,9 @@ import type { Finding } from '@holdfast/shared/durability';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
+import type { RedisKeys } from '@holdfast/shared/redis';
 import type { WorkerCount, WorkerSources } from './count-workers.js';
+import { deliveryFindings } from './delivery-findings.js';
 import { hostFindings } from './host-status.js';
 import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
@@ -16,6 +18,7 @@ export interface FindingSources extends WorkerSources {
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
   startFindings: readonly Finding[];
   syncState: Pick<SyncState, 'readStatus'>;
+  keys: WorkerSources['keys'] & Pick<RedisKeys, 'blockedDelivery'>;
   refusedSignatures: Pick<RefusedSignatures, 'finding'>;
   host: Pick<MediaHost, 'kind' | 'freeBytes' | 'health'>;
 }
@@ -47,17 +50,19 @@ export async function currentFindings(
   const { serverWatch, workerCount, startFindings, syncState, refusedSignatures, host } = sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, limited, notTaken, sync, signatures, freeBytes] = await Promise.all([
-    serverWatch.current(),
-    asked(workerCount.count()),
-    asked(pausedQueues(sources.queues)),
-    asked(limitedQueues(sources.queues)),
-    asked(syncNotTaken(sources)),
-    asked(syncState.readStatus()),
-    // The local host sends no notifications.
-    host.kind === 'local' ? null : asked(refusedSignatures.finding()),
-    asked(host.freeBytes()),
-  ]);
+  const [server, workers, paused, limited, notTaken, sync, signatures, delivery, freeBytes] =
+    await Promise.all([
+      serverWatch.current(),
+      asked(workerCount.count()),
+      asked(pausedQueues(sources.queues)),
+      asked(limitedQueues(sources.queues)),
+      asked(syncNotTaken(sources)),
+      asked(syncState.readStatus()),
+      // The local host sends no notifications.
+      host.kind === 'local' ? null : asked(refusedSignatures.finding()),
+      host.kind === 'local' ? null : asked(deliveryFindings(sources.redis.request, sources.keys)),
+      asked(host.freeBytes()),
+    ]);
   const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
   const findings = [
     ...server.findings,
@@ -69,6 +74,7 @@ export async function currentFindings(
     ...(limited ?? []),
     ...ofSync,
     ...(signatures === null ? [] : [signatures]),
+    ...(delivery ?? []),
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
 }

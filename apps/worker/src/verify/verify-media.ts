@@ -21,7 +21,7 @@ export interface VerifyDependencies extends LateJobDependencies {
   serverJudged: () => Promise<void>;
   /** Below this level a media does not count as verified. */
   required: DurabilityLevel | undefined;
-  afterUpload: () => void;
+  afterUpload: (record: MediaRecord) => void;
 }
 
 /**
@@ -51,7 +51,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
       log.info('verify.overtaken', { id: record.id, revision: record.revision, outcome });
       return;
     }
-    deps.afterUpload();
+    deps.afterUpload(record);
   };
 }
 

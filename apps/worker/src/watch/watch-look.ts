@@ -24,6 +24,7 @@ import { createWorkerPresence } from './worker-presence.js';
 const SYNC_LOOK_EVERY = 3;
 /** A quarter of an hour. */
 const SNAPSHOT_LOOK_EVERY = 45;
+const DELIVERY_LOOK_EVERY = 45;
 
 export interface WatchLook {
   /** Looks, and sees to what it finds. Answers whether media jobs are at work or delayed. Rejects where Redis does not serve. */
@@ -93,6 +94,7 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       if (sight.unfinished) sweeping.begin();
       // An emptied catalog is refilled first.
       if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
+      if (looks % DELIVERY_LOOK_EVERY === 0) void deps.delivery.again();
       const syncLook: QueueName[] = looks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
       looks += 1;
       const { overdue, empty } = await lookAtDelayed(redis, keys, [...sight.delayed, ...syncLook]);

@@ -32,12 +32,21 @@ export async function deliverFile(
   segments: string[],
   exchange: Exchange,
   entry: LoggedRequest,
-  parts: Pick<Parts, 'account' | 'assets' | 'blobs' | 'faults'>,
+  parts: Pick<Parts, 'account' | 'assets' | 'blobs' | 'faults' | 'settings'>,
 ): Promise<void> {
   const asset = findDelivered(segments, parts);
   // Their addresses need a signature, which nobody here makes.
   if (asset !== null && NON_PUBLIC.has(asset.type)) return sendHtml(exchange.res, 401, 'Unauthorized');
+  if (asset !== null && isBlocked(asset, parts.settings.blockedDelivery)) {
+    exchange.res.setHeader('X-Cld-Error', 'deny or ACL failure');
+    return sendHtml(exchange.res, 401, 'Unauthorized');
+  }
   await deliverAsset({ asset, endpoint: 'deliver', resourceType: segments[1] ?? '' }, exchange, entry, parts);
+}
+
+function isBlocked({ format, publicId, resourceType }: Asset, blocked: readonly string[]): boolean {
+  // The name of a raw file has its format.
+  return [format, publicId.split('.').at(-1), resourceType].some((kind) => blocked.includes(kind ?? ''));
 }
 
 export interface Delivery {

@@ -53,6 +53,8 @@ export function redisKeys(prefix: string) {
     ticket: (id: string) => `${p}:ticket:${id}`,
     /** String that ends by itself: timestamps of a notification of the host that was received, by the hash of its body. */
     notification: (hash: string) => `${p}:notification:${hash}`,
+    /** Hash: kind of file (`pdf`, `zip` or the resource type) -> JSON of what the host answered in the place of such a file of ours. */
+    blockedDelivery: `${p}:delivery:blocked`,
     /** List that ends by itself: ms of the last notifications whose signature no secret fits, newest first. */
     refusedSignatures: `${p}:notifications:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */

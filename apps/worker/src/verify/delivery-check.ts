@@ -1,0 +1,106 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { HostSettings } from '@holdfast/shared/config';
+import type { Logger } from '@holdfast/shared/logging';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+
+export interface DeliveryCheck {
+  /** One was verified: now and then its kind is asked for. Waits for nothing and never fails. */
+  verified(record: MediaRecord): void;
+  /** Asks again for what was blocked. Never rejects. */
+  again(): Promise<void>;
+}
+
+export interface DeliveryCheckOptions {
+  redis: RedisClient;
+  keys: Pick<RedisKeys, 'blockedDelivery'>;
+  host: HostSettings;
+  log: Logger;
+}
+
+type Delivery = 'delivered' | 'blocked' | 'gone' | 'unknown';
+
+/** What the hash has of a kind. The API reads `status`. */
+interface Blocked {
+  status: number;
+  url: string;
+  cloud: string;
+}
+
+const MINUTE_MS = 60_000;
+const askedAgainAfterMs: Record<Delivery, number> = {
+  delivered: 24 * 60 * MINUTE_MS,
+  blocked: MINUTE_MS,
+  gone: 10 * MINUTE_MS,
+  unknown: 10 * MINUTE_MS,
+};
+const ANSWERS_WITHIN_MS = 10_000;
+
+/**
+ * Whether the host delivers what it stores: accounts may refuse kinds of files, and new ones refuse PDF and ZIP. One request for each
+ * kind and day, for one byte, to the address that the host itself gave; it is no call of an API. What is blocked is kept for the fleet.
+ */
+export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOptions): DeliveryCheck {
+  const nextAt = new Map<string, number>();
+  if (host.kind === 'local') return { verified: () => undefined, again: () => Promise.resolve() };
+
+  const ask = async (kind: string, url: string): Promise<void> => {
+    const { status, reason } = await requestOneByte(url);
+    const delivery = judge(status);
+    nextAt.set(kind, performance.now() + askedAgainAfterMs[delivery]);
+    if (delivery === 'blocked') {
+      log.warn('delivery.blocked', { kind, status, reason });
+      const entry: Blocked = { status, url, cloud: host.cloudName };
+      await redis.hset(keys.blockedDelivery, kind, JSON.stringify(entry));
+    } else if (delivery !== 'unknown') await redis.hdel(keys.blockedDelivery, kind);
+  };
+  const askQuietly = (kind: string, url: string): Promise<void> =>
+    ask(kind, url).catch((error: unknown) => log.debug('delivery.unknown', { kind, error }));
+
+  return {
+    verified: ({ source, url, resourceType }) => {
+      // Others may have put private files there, which nobody gets without a signature.
+      if (source !== 'upload' && source !== 'direct') return;
+      const kind = /\.(pdf|zip)$/i.exec(url)?.[1]?.toLowerCase() ?? resourceType;
+      const now = performance.now();
+      if (now < (nextAt.get(kind) ?? -Infinity)) return;
+      nextAt.set(kind, now + MINUTE_MS);
+      void askQuietly(kind, url);
+    },
+    again: async () => {
+      const entries = await redis.hgetall(keys.blockedDelivery).catch(() => ({}));
+      for (const [kind, text] of Object.entries(entries)) {
+        const { url, cloud } = JSON.parse(text) as Blocked;
+        if (cloud === host.cloudName) await askQuietly(kind, url);
+        else await redis.hdel(keys.blockedDelivery, kind).catch(() => undefined);
+      }
+    },
+  };
+}
+
+function judge(status: number): Delivery {
+  if (status === 401 || status === 403) return 'blocked';
+  if (status === 404 || status === 410) return 'gone';
+  return status === 200 || status === 206 ? 'delivered' : 'unknown';
+}
+
+/** `reason`: Cloudinary's own word for a refusal. Follows no redirect, and reads no body. */
+function requestOneByte(url: string): Promise<{ status: number; reason: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const { get } = url.startsWith('http:') ? http : https;
+    const options = {
+      agent: false,
+      headers: { Range: 'bytes=0-0' },
+      signal: AbortSignal.timeout(ANSWERS_WITHIN_MS),
+    };
+    const request = get(url, options, (response) => {
+      const reason = response.headers['x-cld-error'];
+      resolve({ status: response.statusCode ?? 0, reason: typeof reason === 'string' ? reason : undefined });
+      response.destroy();
+    });
+    request.on('error', reject);
+    // It must not hold up the end of the process.
+    request.on('socket', (socket) => void socket.unref());
+  });
+}
