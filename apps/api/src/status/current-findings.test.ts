@@ -106,10 +106,10 @@ describe('after Redis was emptied', () => {
   const isTold = async (api: RunningApi): Promise<boolean> =>
     (await healthOf(api)).findings.some(({ code }) => code === 'NO_WORKER');
   /** One worker that has announced itself, as far as the server shows connections: `addr` is that of its own. */
-  async function aWorker(api: RunningApi, connections: { addr?: string }[]) {
+  async function aWorker(api: RunningApi, connections: Record<string, string>[]) {
     const { keys, redis: clients, queues } = api.deps;
     await clients.request.zadd(keys.workers, Date.now() + 60_000, 'a worker');
-    const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue(connections as never);
+    const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue(connections);
     onTestFinished(() => counted.mockRestore());
     expect(await isTold(api)).toBe(false);
     return counted;

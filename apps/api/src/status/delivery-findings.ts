@@ -11,15 +11,16 @@ export async function deliveryFindings(
   redis: RedisClient,
   keys: Pick<RedisKeys, 'blockedDelivery'>,
 ): Promise<Finding[]> {
-  const blocked = Object.entries(await redis.hgetall(keys.blockedDelivery)).toSorted();
-  if (blocked.length === 0) return [];
-  const kinds = blocked.map(([kind, text]) => `${kind} (${String(statusOf(text))})`);
-  const fixes = new Set(blocked.flatMap(([kind]) => fixesOf(kind)));
+  const blocked = await redis.hgetall(keys.blockedDelivery);
+  const kinds = Object.keys(blocked).toSorted();
+  if (kinds.length === 0) return [];
+  const named = kinds.map((kind) => `${kind} (${String(statusOf(blocked[kind] ?? '{}'))})`);
+  const fixes = new Set(kinds.flatMap(fixesOf));
   return [
     {
       code: 'DELIVERY_BLOCKED',
       severity: 'warning',
-      message: `The host refuses to deliver files that it stores for us: ${kinds.join(', ')}. Nobody can open their addresses; nothing is lost.`,
+      message: `The host refuses to deliver files that it stores for us: ${named.join(', ')}. Nobody can open their addresses; nothing is lost.`,
       fix: [...fixes].join(' '),
     },
   ];
