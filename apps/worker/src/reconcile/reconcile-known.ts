@@ -1,4 +1,4 @@
-import { encodeContent, readDuration, type StoredRecord } from '@holdfast/shared/catalog';
+import { encodeContent, readDuration, readTags, type StoredRecord } from '@holdfast/shared/catalog';
 import {
   editBase,
   editsOnHostOnly,
@@ -6,6 +6,7 @@ import {
   isOfAnotherDeployment,
   isNumberedTwice,
   isOwnId,
+  isSameTags,
   isUnpushed,
   type Carried,
   type MediaRecord,
@@ -27,17 +28,24 @@ import type { Sighting } from './sighting.js';
 
 /** True when the record says what the host says. Most are, so this alone is done without decoding the record. */
 export function saysTheSame({ asset, fresh, carried }: Sighting, stored: StoredRecord): boolean {
-  return (
-    stored.id === fresh.id &&
-    isCommittedOrForeign(carried) &&
-    stored.content === encodeContent(withKnownDuration(asset, fresh, stored))
-  );
+  if (stored.id !== fresh.id || !isCommittedOrForeign(carried)) return false;
+  const timed = withKnownDuration(asset, fresh, stored);
+  if (stored.content === encodeContent(timed)) return true;
+  const sorted = withKnownOrder(timed, stored);
+  return sorted !== null && stored.content === encodeContent(sorted);
 }
 
 /** Listings never show how long a video is, so that alone must not cost the decoding of a record. */
 function withKnownDuration(asset: HostAsset, fresh: MediaRecord, { content }: StoredRecord): MediaRecord {
   if (asset.resourceType !== 'video' || asset.durationSeconds !== undefined) return fresh;
   return { ...fresh, durationSeconds: readDuration(content) ?? fresh.durationSeconds };
+}
+
+/** Nor must an order of the host's own; null where it is not what differs. */
+function withKnownOrder(fresh: MediaRecord, { content }: StoredRecord): MediaRecord | null {
+  if (fresh.tags.length < 2) return null;
+  const tags = readTags(content);
+  return isSameTags(fresh.tags, tags) ? { ...fresh, tags } : null;
 }
 
 function isCommittedOrForeign(carried: Carried | null): boolean {

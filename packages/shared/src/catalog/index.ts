@@ -21,6 +21,7 @@ export {
   readDuration,
   readIndexed,
   readRevision,
+  readTags,
   statusCode,
   typeCode,
   type StoredRecord,

@@ -134,10 +134,19 @@ export function readRevision(content: string): number {
   return Number.parseInt(content.slice(1, content.indexOf(',')), 10);
 }
 
-/** The duration alone. Its place is that in RestPart. */
+/** Public id, asset id, format, bytes, width and height come before it in RestPart. Sparing the parsing of the rest halves the cost. */
+const BEFORE_DURATION =
+  /\u001f\["(?:[^"\\]|\\.)*","(?:[^"\\]|\\.)*","(?:[^"\\]|\\.)*",(?:-?\d+,){3}(-?[\d.e+-]+),/;
+
+/** The duration alone; null where there is none. */
 export function readDuration(content: string): number | null {
-  const rest = JSON.parse(content.slice(content.indexOf(SEPARATOR) + 1)) as RestPart;
-  return orNull(rest[6]);
+  const known = BEFORE_DURATION.exec(content);
+  return known === null ? null : orNull(Number(known[1]));
+}
+
+/** The tags alone. */
+export function readTags(content: string): string[] {
+  return readIndexed(content)[4] || [];
 }
 
 /** What of a content line the indexes need. Throws where the text is no such line. */
