@@ -41,6 +41,8 @@ export interface Settings {
   searchShowsDuration: boolean;
   /** Upload presets by name; `unsigned` ones work without a signature. */
   presets: Record<string, { unsigned: boolean; params: Record<string, string> }>;
+  /** What the account's default upload preset does to every upload that names no preset; null where there is none. */
+  defaultPreset: DefaultPreset | null;
   /** Accounts made since June 2024 have dynamic folders. */
   folderMode: 'fixed' | 'dynamic';
   /** What an account with fixed folders does with `asset_folder` and `display_name`. Documented as not relevant there. */
@@ -51,6 +53,20 @@ export interface Settings {
   blockedDelivery: string[];
   /** Added to the clock: moves the emulated host through time. */
   clockOffsetMs: number;
+}
+
+/** Settings of an upload preset that change what is uploaded. */
+export interface DefaultPreset {
+  /** Put before the public id. */
+  folder?: string;
+  /** An incoming transformation: images and videos are stored with other bytes. */
+  transforms?: boolean;
+  /** Added to those of the upload. */
+  tags?: string[];
+  /** Added to that of the upload, which wins. */
+  context?: Record<string, string>;
+  /** Where the upload names none. */
+  assetFolder?: string;
 }
 
 /** Who the account is; fixed for the life of an emulator. */
@@ -91,6 +107,7 @@ export const defaultSettings: Settings = {
   keepsBackups: false,
   searchShowsDuration: false,
   presets: {},
+  defaultPreset: null,
   folderMode: 'dynamic',
   fixedFolders: 'ignore',
   explicitEdits: 'replaces',

@@ -4,6 +4,7 @@ import type { Operations } from './operation.js';
 const host = [
   'HOST_REJECTED',
   'HOST_CONTENT_MISMATCH',
+  'HOST_ALTERS_UPLOADS',
   'HOST_TIMEOUT',
   'HOST_LIMIT',
   'STORAGE_FULL',

@@ -10,7 +10,7 @@ import {
   type MediaRecord,
   type UploadClaim,
 } from '@holdfast/shared/media';
-import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import type { AssetRef, HostAsset, MediaHost, PutResult } from '@holdfast/shared/media-host';
 import type { ReceivedFile } from './receive-file.js';
 
 export interface Commit {
@@ -43,7 +43,7 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
       commit.signal,
     );
   const { body } = commit.file;
-  if ('stored' in body) refuseOtherBytes(body.stored.asset, commit.file);
+  if ('stored' in body) refuseOtherBytes(body.stored, commit.file);
   const write = async (): Promise<HostAsset> => {
     if ('stored' in body) return mark(body.stored.asset);
     commit.onSending();
@@ -56,12 +56,18 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
     });
     if (!existed) return asset;
     // An earlier try of the same request was still on its way to the host.
-    refuseOtherBytes(asset, commit.file);
+    refuseOtherBytes({ asset, existed }, commit.file);
     return mark(asset);
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
-  refuseOtherBytes(asset, commit.file);
-  const record = recordFromAsset(asset, commit.folder, 'upload');
+  refuseOtherBytes({ asset, existed: false }, commit.file);
+  const marked = isMarked(asset, commit) ? asset : await host.find(commit.ref, commit.signal);
+  if (marked === null || !isMarked(marked, commit))
+    throw new HoldfastError(
+      'HOST_ALTERS_UPLOADS',
+      'the account did not keep the context of the upload: remove context from its default upload preset',
+    );
+  const record = recordFromAsset(marked, commit.folder, 'upload');
   const { tags } = commit.fields;
   // The host may show them in an order of its own.
   return isSameTags(record.tags, tags) ? { ...record, tags } : record;
@@ -87,6 +93,18 @@ function isSameBytes(asset: HostAsset, file: ReceivedFile): boolean {
   return asset.bytes === file.bytes && (asset.etag === null || asset.etag === file.md5);
 }
 
-function refuseOtherBytes(asset: HostAsset, file: ReceivedFile): void {
-  if (!isSameBytes(asset, file)) throw new HoldfastError('HOST_CONTENT_MISMATCH');
+/** The mark and all that the record is rebuilt from; not every answer of a host shows it. */
+function isMarked(asset: HostAsset, { fields }: Commit): boolean {
+  return readHostMetadata(asset)?.fields.id === fields.id;
+}
+
+/** A transfer that went wrong keeps the size or the hash; a transformation keeps neither. */
+function refuseOtherBytes({ asset, existed }: PutResult, file: ReceivedFile): void {
+  if (isSameBytes(asset, file)) return;
+  if (existed || asset.etag === null || asset.etag === file.md5 || asset.bytes === file.bytes)
+    throw new HoldfastError('HOST_CONTENT_MISMATCH');
+  throw new HoldfastError(
+    'HOST_ALTERS_UPLOADS',
+    `the account stored ${String(asset.bytes)} bytes in place of ${String(file.bytes)}: remove the incoming transformation or format from its default upload preset`,
+  );
 }

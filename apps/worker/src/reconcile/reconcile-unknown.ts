@@ -44,7 +44,9 @@ export function withoutRecord(
       ? { kind: 'remove', why: 'tombstoned' }
       : { kind: 'left', why: 'deleted here' };
   }
-  if (marks.inHand.has(fresh.id)) return { kind: 'left', why: 'in hand' };
+  // Or under another name, which the account gave it: the upload is about to be refused.
+  if (marks.inHand.has(fresh.id) || (carried !== null && marks.inHand.has(carried.fields.id)))
+    return { kind: 'left', why: 'in hand' };
   return isCovered(asset.publicId, rules)
     ? { kind: 'create', record: fresh }
     : { kind: 'left', why: 'outside' };

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { ApiError } from '../api-error.js';
 import type { Asset, ResourceType } from '../assets/asset.js';
 import { parseContext, parseMetadata, parseTags } from '../context-encoding.js';
@@ -6,6 +6,7 @@ import { fieldFlag, fieldText, hasField, type Fields } from '../http/fields.js';
 import type { UploadedFile } from '../http/receive-file.js';
 import { describeFile, type FileDescription } from '../media/describe-file.js';
 import { nowSeconds, type Parts } from '../parts.js';
+import type { DefaultPreset } from '../settings.js';
 import { refuseFolders } from './explicit.js';
 import { baseName, publicIdFor } from './public-id.js';
 
@@ -30,10 +31,11 @@ export async function storeUpload(
 ): Promise<UploadResult> {
   try {
     refuseFolders(fields, parts.settings);
+    const preset = hasField(fields, 'upload_preset') ? null : parts.settings.defaultPreset;
     const description = checkFile(fields, endpoint, file, parts);
     const isRaw = description.resourceType === 'raw';
     const filename = fieldText(fields, 'filename_override') || file.filename;
-    const publicId = publicIdFor(fields, filename, isRaw);
+    const publicId = publicIdFor(withFolder(fields, preset), filename, isRaw);
     const type = fieldText(fields, 'type') || 'upload';
     const find = () => parts.assets.get(description.resourceType, type, publicId);
     const keepsExisting = !fieldFlag(fields, 'overwrite', true);
@@ -44,7 +46,8 @@ export async function storeUpload(
       return { asset: known, existing: true, overwritten: false };
     }
     // Texts are read before the bytes are kept: they may be refused.
-    const texts = textsOf(fields);
+    const texts = textsOf(fields, preset);
+    const stored = preset?.transforms === true && !isRaw ? await transformed(file) : file;
     const blob = await file.writer.finish(randomUUID().replaceAll('-', ''));
     // Another upload of the same id may have been quicker while the bytes were put away.
     const previous = find();
@@ -55,11 +58,11 @@ export async function storeUpload(
     const asset = buildAsset({ ...description, ...texts }, previous, parts, {
       publicId,
       type,
-      bytes: file.bytes,
-      etag: file.md5,
+      bytes: stored.bytes,
+      etag: stored.md5,
       blob,
       originalFilename: baseName(filename),
-      assetFolder: fieldText(fields, 'asset_folder') || (previous?.assetFolder ?? ''),
+      assetFolder: fieldText(fields, 'asset_folder') || (previous?.assetFolder ?? preset?.assetFolder ?? ''),
       displayName: fieldText(fields, 'display_name') || publicId.slice(publicId.lastIndexOf('/') + 1),
     });
     parts.assets.put(asset);
@@ -92,11 +95,30 @@ function checkFile(
 
 type Texts = Partial<Pick<Asset, 'tags' | 'context' | 'metadata'>>;
 
-function textsOf(fields: Fields): Texts {
+function textsOf(fields: Fields, preset: DefaultPreset | null): Texts {
+  const tags = [...parseTags(fieldText(fields, 'tags')), ...(preset?.tags ?? [])];
+  const context = { ...preset?.context, ...parseContext(fieldText(fields, 'context')) };
   return {
-    ...(hasField(fields, 'tags') ? { tags: parseTags(fieldText(fields, 'tags')) } : {}),
-    ...(hasField(fields, 'context') ? { context: parseContext(fieldText(fields, 'context')) } : {}),
+    ...(hasField(fields, 'tags') || preset?.tags !== undefined ? { tags: [...new Set(tags)] } : {}),
+    ...(hasField(fields, 'context') || preset?.context !== undefined ? { context } : {}),
     ...(hasField(fields, 'metadata') ? { metadata: parseMetadata(fieldText(fields, 'metadata')) } : {}),
+  };
+}
+
+function withFolder(fields: Fields, preset: DefaultPreset | null): Fields {
+  return preset?.folder === undefined || hasField(fields, 'folder')
+    ? fields
+    : { ...fields, folder: preset.folder };
+}
+
+const TRANSFORMED = Buffer.from('transformed');
+
+/** Other bytes than came; their hash only has to be another one. */
+async function transformed({ writer, bytes, md5 }: UploadedFile): Promise<{ bytes: number; md5: string }> {
+  await writer.write(TRANSFORMED);
+  return {
+    bytes: bytes + TRANSFORMED.length,
+    md5: createHash('md5').update(md5).update(TRANSFORMED).digest('hex'),
   };
 }
 

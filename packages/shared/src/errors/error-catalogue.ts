@@ -51,6 +51,7 @@ export const errorCatalogue = {
   NOT_SUPPORTED: { status: 501, title: 'Not supported with this configuration' },
   HOST_REJECTED: { status: 502, title: 'The media host refused or failed' },
   HOST_CONTENT_MISMATCH: { status: 502, title: 'The media host stored other bytes than were sent' },
+  HOST_ALTERS_UPLOADS: { status: 502, title: 'The account of the media host alters what is uploaded' },
   HOST_CONTEXT_UNWRITABLE: { status: 502, title: 'Context of others on the asset cannot be kept' },
   QUEUE_UNAVAILABLE: { status: 503, title: 'The queue cannot be reached' },
   CATALOG_UNAVAILABLE: { status: 503, title: 'The catalog cannot be reached' },

@@ -109,6 +109,8 @@ export interface HostFile {
 /**
  * Where the bytes live. Two implementations (Cloudinary, local folder) pass one contract suite.
  * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan),
+ * HOST_ALTERS_UPLOADS (put and putFile: stored under another name, and removed again), HOST_CONTEXT_UNWRITABLE (annotate: it would
+ * change what others keep there),
  * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
  * (local disk), MEDIA_NOT_FOUND (annotate only). No method hangs: silence ends in HOST_TIMEOUT. A host that was not even
  * asked, because it has not answered lately, rejects with the code of its last failure (`isHostResting`).

@@ -3,6 +3,7 @@ import type { Logger } from '../../logging/index.js';
 import { createHostOutcomes } from '../host-outcomes.js';
 import type { MediaHost } from '../media-host.js';
 import { createAgentPool } from './agent-pool.js';
+import { refuseRenamed } from './altered-upload.js';
 import { createFiles } from './files.js';
 import { createHostCaller } from './host-caller.js';
 import { watchHostClock, watchRateLimits } from './host-clock.js';
@@ -69,15 +70,17 @@ export function createCloudinaryHost(
   return {
     kind: 'cloudinary',
     put: async (request) => {
-      const { ref, signal } = request;
+      const { ref, metadata, signal } = request;
       const { asset, existed } = await caller.observed(signal, async () => readAsset(await put(request)));
+      const isOurs = !existed && asset.context['hf_id'] === metadata.context['hf_id'];
+      if (isOurs && asset.publicId !== ref.publicId) await refuseRenamed(single, asset, ref.publicId, log);
       sameAsset(asset, ref);
       // The short answer about an older asset may lack its metadata.
       return { asset: existed ? ((await single.find(ref, signal)) ?? asset) : asset, existed };
     },
     ...single,
     ...createListings(sdk, caller, log),
-    ...createFiles({ sdk, pool: uploads, timeouts, caller, place: placement.place }),
+    ...createFiles({ sdk, pool: uploads, timeouts, caller, place: placement.place, log }),
     budget: budget.current,
     health: outcomes.health,
     placesUploads: placement.isTaken,

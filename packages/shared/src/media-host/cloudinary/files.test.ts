@@ -114,3 +114,11 @@ it('tells nothing of the host as a whole by a download that fails', async () => 
   await expect(host.readFile('backups/a')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
   expect(host.health()).toMatchObject({ reachable: true, lastFailureAt: null });
 });
+
+it('refuses to keep a file that the account stores under another name, and removes it', async () => {
+  const { host, emulator } = await emulatedHost({ defaultPreset: { folder: 'incoming' } });
+  await expect(host.putFile('backups/a', Buffer.from('a'))).rejects.toMatchObject({
+    code: 'HOST_ALTERS_UPLOADS',
+  });
+  expect(await emulator.assets.list()).toEqual([]);
+});

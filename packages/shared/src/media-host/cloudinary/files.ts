@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../errors/index.js';
+import type { Logger } from '../../logging/index.js';
 import type { AssetRef, HostFile, MediaHost } from '../media-host.js';
 import type { AgentPool } from './agent-pool.js';
+import { refuseRenamed } from './altered-upload.js';
 import { downloadFile, MAX_FILE_BYTES } from './download-file.js';
 import type { HostCaller } from './host-caller.js';
 import type { Placement } from './placement.js';
@@ -16,6 +18,7 @@ export interface FilesParts {
   timeouts: HostTimeouts;
   caller: HostCaller;
   place: Placement['place'];
+  log: Logger;
 }
 
 const PAGE = 500;
@@ -31,6 +34,7 @@ export function createFiles({
   timeouts,
   caller,
   place,
+  log,
 }: FilesParts): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
   const { access, observed, converted, signed, admin } = caller;
   const address = (call: CallOptions): AddressOptions => ({
@@ -64,12 +68,21 @@ export function createFiles({
     );
   };
 
+  const removeFile: MediaHost['removeFile'] = (name, signal) =>
+    signed(
+      signal,
+      (call) => sdk.uploader.destroy(name, { ...address(call), invalidate: true }),
+      (reply) => (readDestroyed(reply) === 'ok' ? 'removed' : 'absent'),
+    );
+
   return {
     putFile: (name, body, signal) =>
       observed(signal, async () => {
-        const { asset } = readAsset(await upload(name, body, signal ?? never));
+        const { asset, existed } = readAsset(await upload(name, body, signal ?? never));
         const md5 = createHash('md5').update(body).digest('hex');
         const isSame = asset.bytes === body.length && (asset.etag === null || asset.etag === md5);
+        if (isSame && !existed && asset.publicId !== name)
+          await refuseRenamed({ remove: ({ publicId }) => removeFile(publicId) }, asset, name, log);
         if (asset.publicId !== name || !isSame) throw new HoldfastError('HOST_CONTENT_MISMATCH');
       }),
     readFile: (name, signal, bytes = MAX_FILE_BYTES) =>
@@ -100,11 +113,6 @@ export function createFiles({
       } while (cursor !== null);
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
-    removeFile: (name, signal) =>
-      signed(
-        signal,
-        (call) => sdk.uploader.destroy(name, { ...address(call), invalidate: true }),
-        (reply) => (readDestroyed(reply) === 'ok' ? 'removed' : 'absent'),
-      ),
+    removeFile,
   };
 }
