@@ -2,6 +2,7 @@ import type { CloudinarySettings } from '@holdfast/shared/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
+import { createRenamedArrivals } from './direct-uploads/renamed-arrivals.js';
 import { signTicket } from './direct-uploads/sign-ticket.js';
 import { notSupported } from './http/not-supported.js';
 import type { Route, VerbRoute } from './http/route.js';
@@ -44,6 +45,7 @@ function handlers(
       tickets,
       uploads,
       undoing: deps.uploads.undoing,
+      renamedArrivals: createRenamedArrivals({ host: deps.host, tickets }),
       folder: cloudinary.folder,
     }),
     notify: receiveNotification({

@@ -10,6 +10,7 @@ import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import type { Rebuilding } from '../media/rebuilding.js';
 import type { Undoing } from '../uploads/undo-upload.js';
 import { findArrival, type Arrived } from './find-arrival.js';
+import type { RenamedArrivals } from './renamed-arrivals.js';
 
 export interface ArrivalDependencies {
   catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
@@ -18,6 +19,7 @@ export interface ArrivalDependencies {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
   undoing: Pick<Undoing, 'undo'>;
+  renamedArrivals: RenamedArrivals;
   rebuilding: Pick<Rebuilding, 'isOn'>;
   uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
   folder: string;
@@ -41,7 +43,10 @@ export async function acceptArrival(
   const ticket = await deps.tickets.find(id);
   const arrived = await findArrival(deps, id, ticket);
   if (arrived === null) {
-    if (ticket !== null) throw new HoldfastError('UPLOAD_INCOMPLETE');
+    if (ticket !== null) {
+      await deps.renamedArrivals.refuse(id, ticket);
+      throw new HoldfastError('UPLOAD_INCOMPLETE');
+    }
     if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
   }

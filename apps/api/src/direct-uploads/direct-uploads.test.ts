@@ -171,6 +171,22 @@ describe('a direct upload', () => {
   });
 });
 
+it('is refused, and removed, where the account stores it under another name', async () => {
+  await emulator.configure({ defaultPreset: { folder: 'incoming' } });
+  const ticket = await sign(api);
+  try {
+    expect((await post(ticket)).body['public_id']).toBe(`incoming/holdfast/${ticket.id}`);
+  } finally {
+    await emulator.configure({ defaultPreset: null });
+  }
+  for (let n = 0; n < 2; n += 1)
+    expect(await complete(api, ticket.id)).toMatchObject({
+      status: 502,
+      body: { code: 'HOST_ALTERS_UPLOADS' },
+    });
+  expect(await emulator.assets.get('image', `incoming/holdfast/${ticket.id}`)).toBeNull();
+});
+
 describe('what does not keep the rules', () => {
   it('is removed when it is larger than allowed', async () => {
     const ticket = await sign(api, { bytes: 10 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTickets } from '@holdfast/shared/direct-uploads';
 import { readHostMetadata, type CommitMark, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -23,6 +24,23 @@ const markOf = async (rig: SyncRig, asset: HostAsset): Promise<string | undefine
   const found = await rig.host.find(asset);
   return found === null ? undefined : readHostMetadata(found)?.mark.state;
 };
+
+/** A direct upload that the default upload preset of the account put into a folder. */
+async function renamed(rig: SyncRig): Promise<{ id: string; asset: HostAsset }> {
+  const { context, tags, publicId } = await rig.upload(direct, ticket());
+  const id = context['hf_id'] ?? '';
+  await rig.host.remove({ publicId, resourceType: 'image' });
+  const request = {
+    ref: { publicId: `incoming/${publicId}`, resourceType: 'image' },
+    body: onePixelPng,
+  } as const;
+  const { asset } = await rig.host.put({
+    ...request,
+    metadata: { context, tags },
+    signal: new AbortController().signal,
+  });
+  return { id, asset };
+}
 
 describe.each(['full', 'incremental'] as const)('a %s sync', (mode) => {
   it('adopts a direct upload that nobody completed, verified like any other', async () => {
@@ -155,4 +173,23 @@ it('reports other bytes under a direct upload, and keeps the checksum of what wa
   await rig.emulator?.assets.corrupt(asset.assetId);
   expect(await rig.sync()).toMatchObject({ findings: [{ code: 'CONTENT_CHANGED' }] });
   expect((await rig.find(asset))?.checksum.md5).toBe(asset.etag);
+});
+
+describe('a direct upload that the account renamed', () => {
+  it('is removed, and its ticket knows why', async () => {
+    const rig = await open();
+    const { id, asset } = await renamed(rig);
+    const tickets = createTickets(rig.redis, rig.keys);
+    await tickets.issue(id, { publicId: `holdfast/${id}`, extension: '' }, HOUR_MS);
+    expect(await rig.sync()).toMatchObject({ created: 0, removed: 1, errors: 0 });
+    expect(await rig.host.find(asset)).toBeNull();
+    expect(await tickets.find(id)).toMatchObject({ altered: true });
+  });
+
+  it('is left where nobody knows its ticket: it may be that of another deployment', async () => {
+    const rig = await open();
+    const { asset } = await renamed(rig);
+    expect(await rig.sync()).toMatchObject({ created: 0, removed: 0, errors: 0 });
+    expect(await rig.host.find(asset)).not.toBeNull();
+  });
 });

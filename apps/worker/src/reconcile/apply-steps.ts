@@ -153,9 +153,11 @@ async function pushEdits({ deps, running }: StepSession, records: readonly Media
 
 async function removeAssets(session: StepSession, steps: readonly Step[]): Promise<void> {
   const doomed = steps.filter(({ action }) => action.kind === 'remove');
-  await inParallel(doomed, CALLS_AT_ONCE, ({ asset }) =>
+  await inParallel(doomed, CALLS_AT_ONCE, ({ asset, action }) =>
     attempt(session, asset.publicId, async () => {
       await session.deps.host.remove(asset, session.signal);
+      if (action.kind === 'remove' && action.ticket !== undefined)
+        await session.deps.tickets.noteAltered(action.ticket);
       session.log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
     }),
   );

@@ -13,6 +13,7 @@ const noMarks: AssetMarks = {
   tombstoned: new Set(),
   inHand: new Set(),
   refused: new Set(),
+  ticketed: new Set(),
   takenIn: new Map(),
 };
 
@@ -22,8 +23,9 @@ const noMarks: AssetMarks = {
  */
 export async function readPageFacts(
   sightings: readonly Sighting[],
-  { catalog, intents, refused }: Pick<SyncDependencies, 'catalog' | 'intents' | 'refused'>,
+  deps: Pick<SyncDependencies, 'catalog' | 'intents' | 'refused' | 'tickets'>,
 ): Promise<PageFacts> {
+  const { catalog, intents, refused } = deps;
   const ids = [...new Set(sightings.flatMap((sighting) => sighting.ids))];
   const stored = await catalog.findStored(ids);
   const records = new Map<string, StoredRecord>();
@@ -39,17 +41,29 @@ export async function readPageFacts(
     .filter(({ content, pushedRevision }) => isUnpushed({ pushedRevision, revision: readRevision(content) }))
     .map(({ id }) => id);
   if (unsettled.length === 0 && unpushed.length === 0) return { records, marks: noMarks };
-  const unknown = sightings
-    .filter((sighting) => !sighting.ids.some((id) => records.has(id)))
-    .map(({ asset }) => asset);
-  const [tombstoned, inHand, areRefused, takenIn] = await Promise.all([
+  const withoutRecord = sightings.filter((sighting) => !sighting.ids.some((id) => records.has(id)));
+  const unknown = withoutRecord.map(({ asset }) => asset);
+  const [tombstoned, inHand, areRefused, takenIn, ticketed] = await Promise.all([
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
     catalog.findTakenIn(unpushed),
+    findTicketed(withoutRecord, deps),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), takenIn } };
+  return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), ticketed, takenIn } };
+}
+
+/** Of what clients sent straight to the host and that has another id by its name: whose ticket is ours. */
+async function findTicketed(
+  sightings: readonly Sighting[],
+  { tickets }: Pick<SyncDependencies, 'tickets'>,
+): Promise<ReadonlySet<string>> {
+  const ids = sightings.flatMap(({ carried, fresh }) =>
+    carried?.mark.state === 'ticket' && carried.fields.id !== fresh.id ? [carried.fields.id] : [],
+  );
+  const found = await Promise.all(ids.map((id) => tickets.find(id)));
+  return new Set(ids.filter((_, index) => found[index] !== null));
 }

@@ -11,6 +11,8 @@ export interface AssetMarks {
   inHand: ReadonlySet<string>;
   /** Public ids, with their type, of refused uploads that wait for their removal. */
   refused: ReadonlySet<string>;
+  /** Ids of our tickets whose files have another name than was signed. */
+  ticketed: ReadonlySet<string>;
   /** Of records that wait for their push: what the host had when its edits came in. */
   takenIn: ReadonlyMap<string, TakenIn>;
 }
@@ -40,7 +42,8 @@ export type Action =
   | { kind: 'rewrite'; record: MediaRecord }
   /** The same, and nobody has verified it. */
   | { kind: 'verify'; record: MediaRecord }
-  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'unwelcome' };
+  /** `ticket`: whose file the account renamed. */
+  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'unwelcome'; ticket?: string };
 
 export type LeftWhy =
   'deleting' | 'in hand' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';

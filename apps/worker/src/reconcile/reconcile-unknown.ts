@@ -25,7 +25,8 @@ export function withoutRecord(
     const { id } = carried.fields;
     // Whatever type the host took it for: that of a ticket is not signed.
     const ours = idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) === id;
-    if (!ours || marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
+    if (marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
+    if (!ours) return renamedOrNotOurs(asset, id, marks, rules);
     if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
     if (carried.mark.state === 'ticket') {
       return judgeArrival(asset, carried.mark, rules.uploads) === 'welcome'
@@ -50,4 +51,16 @@ export function withoutRecord(
   return isCovered(asset.publicId, rules)
     ? { kind: 'create', record: fresh }
     : { kind: 'left', why: 'outside' };
+}
+
+/** The account puts a folder before the name of every upload, so that no media can come of it; else it is not ours to judge. */
+function renamedOrNotOurs(
+  { publicId }: HostAsset,
+  id: string,
+  { ticketed }: AssetMarks,
+  { folder }: ReconcileRules,
+): Action {
+  return ticketed.has(id) && publicId.includes(`/${folder}/${id}`)
+    ? { kind: 'remove', why: 'unwelcome', ticket: id }
+    : { kind: 'left', why: 'unfinished' };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as passTime } from 'node:timers/promises';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
+import { createTickets, type Tickets } from '@holdfast/shared/direct-uploads';
 import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
 import {
@@ -46,6 +47,7 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   intents: Pick<Intents, 'findUnderWay'>;
   state: SyncState;
   refused: RefusedAssets;
+  tickets: Pick<Tickets, 'find' | 'noteAltered'>;
 }
 
 /** Built once for a process, whatever of it syncs. */
@@ -60,5 +62,6 @@ export function syncDependencies(options: SyncOptions): SyncDependencies {
     intents: createIntents(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),
     refused: createRefusedAssets(redis, keys),
+    tickets: createTickets(redis, keys),
   };
 }
