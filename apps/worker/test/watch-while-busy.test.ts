@@ -20,7 +20,7 @@ async function countLooks({ sandbox }: Bench): Promise<() => number> {
   return () => looks;
 }
 
-/** As a failover leaves them: in hand, though nobody has it; or waiting for a wake-up that nobody will get. */
+/** As a failover or a kill leaves them: in hand, though nobody has it; or waiting for a wake-up that nobody will get. */
 it.each([
   ['in hand', ({ sandbox, keys }: Bench) => sandbox.client.lpush(keys.queue('verify', 'active'), 'x')],
   [
@@ -28,12 +28,14 @@ it.each([
     ({ sandbox, keys }: Bench) =>
       sandbox.client.zadd(keys.queue('save', 'delayed'), Number.MAX_SAFE_INTEGER, 'x'),
   ],
-] as const)('the watch looks again soon while a media job is %s', async (_case, leave) => {
+  // By a heartbeat that is not stale: nothing to sweep yet.
+  ['cut off a moment ago', ({ intents }: Bench) => intents.open('01J', 'holdfast/01J', 1_000)],
+] as const)('the watch looks again soon while an upload or a job is %s', async (_case, leave) => {
   const bench = await openBench();
   onTestFinished(() => bench.close());
   await leave(bench);
   const looks = await countLooks(bench);
   await bench.startWorker();
-  // One at the start and one within 20 s, without what this is about.
-  await vi.waitFor(() => expect(looks()).toBeGreaterThanOrEqual(3), { interval: 100 });
+  // One at the start, one within 20 s and the next one 20 s later, without what this is about.
+  await vi.waitFor(() => expect(looks()).toBeGreaterThanOrEqual(3), { interval: 100, timeout: 19_000 });
 });

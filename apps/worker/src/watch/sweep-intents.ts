@@ -4,6 +4,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isHostResting, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
+import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
 import { isVerificationUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {
@@ -22,16 +23,16 @@ const AT_ONCE = 200;
  * Nothing is guessed: the host is asked, and where it does not answer the intent waits for the next sweep.
  */
 export async function sweepIntents(deps: SweepIntentsDependencies, signal: AbortSignal): Promise<void> {
-  for (const intent of await deps.intents.stale(AT_ONCE)) {
+  await inParallel(await deps.intents.stale(AT_ONCE), SWEPT_AT_ONCE, async (intent) => {
     if (signal.aborted) return;
     try {
       await byState[intent.state](intent, deps, signal);
     } catch (error) {
       // Some of the others do not need the host.
-      if (isHostResting(error)) continue;
+      if (isHostResting(error)) return;
       deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
     }
-  }
+  });
 }
 
 type Sweep = (intent: StaleIntent, deps: SweepIntentsDependencies, signal: AbortSignal) => Promise<void>;
@@ -44,8 +45,9 @@ const byState: Record<StaleIntent['state'], Sweep> = {
     // From here on no process can acknowledge this upload. One that came back to life has moved its heartbeat.
     if ((await deps.intents.kill(id)) !== 'dead') return;
     // The host may have denied what it had: somebody may have been told 202 (deferred) of what turns out to be committed.
-    const denied = (await ownAssets(intent, deps, signal)).find(isCommitted);
-    if (denied === undefined) return undo(intent, deps, signal);
+    const left = await ownAssets(intent, deps, signal);
+    const denied = left.find(isCommitted);
+    if (denied === undefined) return undo(left, intent, deps, signal);
     if ((await deps.intents.revive(id)) === 'live') await adopt(denied, id, deps);
   },
   settled: async (intent, deps, signal) => {
@@ -64,7 +66,7 @@ const byState: Record<StaleIntent['state'], Sweep> = {
     deps.log.warn('sweep.upload_enqueued_again', { id, round });
     await deps.queues.enqueueUpload(record, round);
   },
-  dead: undo,
+  dead: async (...of) => undo(await ownAssets(...of), ...of),
   // Listed without a hash: kill takes it off the list.
   absent: async ({ id }, { intents }) => void (await intents.kill(id)),
 };
@@ -83,8 +85,8 @@ async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependen
 }
 
 /** Never acknowledged, and never will be: what the host has of it goes, then the intent. */
-async function undo(...[intent, deps, signal]: Parameters<Sweep>): Promise<void> {
-  for (const { asset } of await ownAssets(intent, deps, signal)) {
+async function undo(left: readonly OwnAsset[], ...[intent, deps, signal]: Parameters<Sweep>): Promise<void> {
+  for (const { asset } of left) {
     const { publicId, resourceType } = asset;
     await deps.host.remove({ publicId, resourceType }, signal);
   }

@@ -3,6 +3,7 @@ import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/inte
 import type { Logger } from '@holdfast/shared/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
 import { isHostResting, type MediaHost } from '@holdfast/shared/media-host';
+import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
 
 export interface SweepRefusedDependencies {
   refused: RefusedAssets;
@@ -13,7 +14,7 @@ export interface SweepRefusedDependencies {
   log: Logger;
 }
 
-const AT_ONCE = 50;
+const AT_ONCE = 200;
 /** With the 20 s between two looks of the watch: within a minute of the end of what kept it from being removed. */
 const AGAIN_AFTER_MS = 10_000;
 const SPREAD_MS = 20_000;
@@ -23,20 +24,19 @@ const LONGEST_MS = 3 * 60_000;
 /** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
 export async function sweepRefused(deps: SweepRefusedDependencies, signal: AbortSignal): Promise<void> {
   const { refused, log } = deps;
-  for (const asset of await refused.due(Date.now(), LONGEST_MS, AT_ONCE)) {
-    if (signal.aborted) return;
+  let resting = false;
+  await inParallel(await refused.due(Date.now(), LONGEST_MS, AT_ONCE), SWEPT_AT_ONCE, async (asset) => {
+    if (signal.aborted || resting) return;
     try {
-      if (await settleRefused(asset, deps, signal)) {
-        await refused.done(asset);
-        continue;
-      }
+      if (await settleRefused(asset, deps, signal)) return await refused.done(asset);
     } catch (error) {
       // Stays due: it was not tried, and neither would be the others.
-      if (isHostResting(error)) return;
+      resting = isHostResting(error);
+      if (resting) return;
       log.warn('sweep.refused_left', { publicId: asset.publicId, error });
     }
     await refused.add(asset, Date.now() + AGAIN_AFTER_MS + Math.random() * SPREAD_MS);
-  }
+  });
 }
 
 /** True when nothing is left to do. Assets of others, and media that were accepted after all, are left alone. */

@@ -27,7 +27,7 @@ const SNAPSHOT_LOOK_EVERY = 45;
 const DELIVERY_LOOK_EVERY = 45;
 
 export interface WatchLook {
-  /** Looks, and sees to what it finds. Answers whether media jobs are at work or delayed. Rejects where Redis does not serve. */
+  /** Looks, and sees to what it finds. Answers whether uploads are under way, or media jobs at work or delayed. Rejects where Redis does not serve. */
   once(): Promise<{ busy: boolean }>;
   /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
   reconnected(): void;
@@ -105,7 +105,9 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       }
       await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
       idleCheck(sight);
-      return { busy: [...sight.active, ...sight.delayed].some((queue) => queue !== 'sync') };
+      return {
+        busy: sight.uploading || [...sight.active, ...sight.delayed].some((queue) => queue !== 'sync'),
+      };
     },
     reconnected: () => presence.forget(),
     ended: async () => {

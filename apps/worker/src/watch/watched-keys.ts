@@ -16,6 +16,8 @@ export interface Sight {
   delayed: QueueName[];
   /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
   unfinished: boolean;
+  /** Intents among them: of uploads under way, or that a crash cut off a moment ago. */
+  uploading: boolean;
 }
 
 const QUIET: Sight = {
@@ -26,6 +28,7 @@ const QUIET: Sight = {
   waiting: [],
   delayed: [],
   unfinished: false,
+  uploading: false,
 };
 
 /**
@@ -78,6 +81,7 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
         waiting: queuesOf(waiting),
         delayed: queuesOf(delayed),
         unfinished: unfinished.some((key) => present.has(key)),
+        uploading: present.has(keys.intents),
       };
     } catch (error) {
       throw fromRedisError(error, 'QUEUE_UNAVAILABLE');

@@ -10,8 +10,9 @@ const STOP_WITHIN_MS = 2_000;
 /** What could not be done is tried again soon: the other connections come back a moment after this one. */
 const AGAIN_MS = 1_000;
 /**
- * Until the next look while media jobs are at work or delayed. A job whose worker is gone is found by two looks, the second
- * after its lock has run out; the wake-up for a delayed job may have been lost.
+ * Until the next look while uploads are under way, or media jobs at work or delayed. A job whose worker is gone is found by two
+ * looks, the second after its lock has run out; the wake-up for a delayed job may have been lost; an upload that a kill cut off
+ * is to be settled within a minute, of which its intent takes 30 s to become stale.
  */
 const WHILE_BUSY_MS = 5_000;
 

@@ -28,8 +28,8 @@ export interface CloudinaryHostOptions {
   parts?: { above: number; bytes: number };
 }
 
-/** Sockets kept for calls other than uploads. */
-const IDLE_CALLS = 8;
+/** Sockets kept for calls other than uploads: so many looks a sweep has under way at once, and TLS makes new ones dear. */
+const IDLE_CALLS = 48;
 
 /** Cloudinary through its SDK. Throws CONFIG_INVALID when this process already uses the SDK with the other protocol. */
 export function createCloudinaryHost(

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intents';
+import { silentLogger } from '@holdfast/shared/logging';
+import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { aRecord, onePixelPng } from '@holdfast/shared/testing';
+import { sweepIntents } from '../src/watch/sweep-intents.js';
+import { sweepRefused } from '../src/watch/sweep-refused.js';
+import { sweep } from '../src/watch/sweep.js';
+import { openBench, type Bench } from './support/start-worker.js';
+
+/** Half of what a kill cuts off at most (UPLOAD_MAX_CONCURRENT), since host and sweep share this machine with other tests. */
+const UPLOADS = 64;
+/** A call of a host far away. */
+const CALL_MS = 300;
+/** Of a minute, after the 30 s until an intent is stale and the 5 s until the watch looks. */
+const WITHIN_MS = 25_000;
+
+let emulator: CloudinaryEmulator;
+let bench: Bench;
+let refused: RefusedAssets;
+beforeEach(async () => {
+  emulator = await startCloudinaryEmulator();
+  bench = await openBench({ CLOUDINARY_URL: emulator.cloudinaryUrl });
+  refused = createRefusedAssets(bench.sandbox.client, bench.keys);
+});
+afterEach(async () => {
+  await bench.close();
+  await emulator.close();
+});
+
+/** The asset of an upload that was cut off before its commit mark. */
+async function cutOff(): Promise<{ id: string; publicId: string; resourceType: 'image' }> {
+  const id = newMediaId();
+  const ref = { publicId: publicIdFor('holdfast', id), resourceType: 'image' } as const;
+  const { checksum, ...fields } = aRecord({ id });
+  const metadata = writeHostMetadata({
+    mark: { state: 'started', deadlineSeconds: 60 },
+    fields: { ...fields, ...checksum },
+  });
+  await bench.host.put({ ref, metadata, body: onePixelPng, signal: AbortSignal.timeout(30_000) });
+  return { id, ...ref };
+}
+
+async function cutOffByAKill(): Promise<void> {
+  const { id, publicId } = await cutOff();
+  await bench.intents.open(id, publicId, 1_000);
+  await bench.sandbox.client.zadd(bench.keys.intents, Date.now() - 31_000, id);
+}
+
+const times = (count: number, work: () => Promise<void>) => Promise.all(Array.from({ length: count }, work));
+const intentsLeft = () => bench.sandbox.client.zcard(bench.keys.intents);
+
+/** As the watch does it. */
+function sweepAll(): Promise<void> {
+  const deps = { ...bench, refused, folder: 'holdfast', log: silentLogger };
+  const steps = {
+    refused: (signal: AbortSignal) => sweepRefused(deps, signal),
+    intents: (signal: AbortSignal) => sweepIntents(deps, signal),
+  };
+  return sweep(bench.sandbox.client, bench.keys, steps, new AbortController().signal, silentLogger);
+}
+
+it(`undoes ${String(UPLOADS)} uploads that a kill cut off, from a host that takes 0.3 s for each answer`, async () => {
+  await times(UPLOADS, cutOffByAKill);
+  await emulator.configure({ responseDelayMs: CALL_MS });
+  await emulator.requests.reset();
+  const startedAt = performance.now();
+  await sweepAll();
+  expect(performance.now() - startedAt).toBeLessThan(WITHIN_MS);
+  // Each new one costs two or three more round trips.
+  expect((await emulator.requests.counters()).connections).toBeLessThan(100);
+  expect(await intentsLeft()).toBe(0);
+  expect(await emulator.assets.count()).toBe(0);
+});
+
+it('does not wait for refused uploads, as many as a sweep takes', async () => {
+  await times(200, async () => refused.add(await cutOff(), Date.now() - 1));
+  await times(8, cutOffByAKill);
+  await emulator.configure({ responseDelayMs: CALL_MS });
+  const sweeping = sweepAll();
+  await expect.poll(intentsLeft, { timeout: WITHIN_MS, interval: 50 }).toBe(0);
+  expect(await bench.sandbox.client.zcard(bench.keys.refused)).toBeGreaterThan(50);
+  await sweeping;
+});
