@@ -17,6 +17,9 @@ export interface WorkerCount {
 /** Workers whose announcements were lost look three times in this time, and announce themselves again at the first look. */
 const ANNOUNCED_AGAIN_WITHIN_MS = 60_000;
 
+/** After an outage of Redis workers may come back a moment after this process. */
+const RECONNECTED_WITHIN_MS = 5_000;
+
 /**
  * Workers announce themselves every minute, which a killed one cannot take back: so as many count as also have a connection now,
  * where the server lets us see that. An announcement that ran out stays in the list, so an empty list means that Redis was emptied
@@ -25,6 +28,10 @@ const ANNOUNCED_AGAIN_WITHIN_MS = 60_000;
 export function createWorkerCount(sources: WorkerSources): WorkerCount {
   const { settings, redis, keys, queues } = sources;
   let emptySince: number | null = null;
+  let reconnectedAt = -Infinity;
+  redis.request.on('ready', () => {
+    reconnectedAt = performance.now();
+  });
   return {
     count: async () => {
       const [announced, connected] = await Promise.all([
@@ -32,6 +39,7 @@ export function createWorkerCount(sources: WorkerSources): WorkerCount {
         // A proxy in front of the server knows its own connections only.
         settings.redis.storageType === 'Upstash Redis' ? null : connectedWorkers(queues),
       ]);
+      if (connected === 0 && performance.now() - reconnectedAt < RECONNECTED_WITHIN_MS) return null;
       if (announced.length > 0) {
         emptySince = null;
         const until = announced.filter((_, index) => index % 2 === 1).map(Number);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { newMediaId } from '@holdfast/shared/media';
 import { startRedisSandbox } from '@holdfast/shared/testing';
@@ -149,4 +150,26 @@ it('tells at once of a worker whose announcement has run out', async () => {
   onTestFinished(() => counted.mockRestore());
   await clients.request.zadd(keys.workers, Date.now() - 1, 'a worker that hangs');
   expect((await healthOf(api)).findings.map(({ code }) => code)).toContain('NO_WORKER');
+});
+
+it('does not take a worker for dead that reconnects a moment after this process', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis);
+  onTestFinished(() => api.close());
+  const { keys, redis: clients, queues } = api.deps;
+  const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
+  onTestFinished(() => counted.mockRestore());
+  await clients.request.zadd(keys.workers, Date.now() + 600_000, 'a worker');
+  const codes = async () => (await healthOf(api)).findings.map(({ code }) => code);
+  expect(await codes()).not.toContain('NO_WORKER');
+  const again = once(clients.request, 'ready');
+  await redis.restart();
+  await again;
+  counted.mockResolvedValue([]);
+  expect(await codes()).not.toContain('NO_WORKER');
+  const now = performance.now();
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 6_000);
+  onTestFinished(() => later.mockRestore());
+  expect(await codes()).toContain('NO_WORKER');
 });
