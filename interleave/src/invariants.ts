@@ -98,13 +98,15 @@ async function ofCatalogAndHost(world: World): Promise<string[]> {
       wrong.push(`the host lists ${publicId} and denies it`);
       continue;
     }
-    const rebuilt = recordFromAsset(asset, settings.host.folder, 'sync');
-    const record = records.get(rebuilt.id);
-    records.delete(rebuilt.id);
+    const { id } = recordFromAsset(asset, settings.host.folder, 'sync');
+    const record = records.get(id);
+    records.delete(id);
     if (record === undefined) {
       wrong.push(`${publicId} has no record`);
       continue;
     }
+    // How a foreign asset first came in is not kept on the host.
+    const rebuilt = recordFromAsset(asset, settings.host.folder, record.source);
     if (JSON.stringify(lasting(rebuilt)) !== JSON.stringify(lasting(record)))
       wrong.push(
         `${publicId} would be rebuilt as ${JSON.stringify(lasting(rebuilt))}, not ${JSON.stringify(lasting(record))}`,
