@@ -49,6 +49,7 @@ export function receiveForm(req: IncomingMessage): Promise<OpenForm> {
       try {
         addField(fields, name, value);
       } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
         reject(error);
       }
     });

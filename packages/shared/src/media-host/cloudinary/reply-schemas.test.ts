@@ -128,8 +128,7 @@ describe('a page', () => {
   });
 
   it('says nothing of what an asset of it lacks', () => {
-    const { format: _, ...brief } = listed('sea');
-    const [asset] = readPage({ resources: [brief] }).page.assets;
+    const [asset] = readPage({ resources: [{ ...listed('sea'), format: undefined }] }).page.assets;
     expect([asset?.format, asset?.width, asset?.durationSeconds]).toEqual([undefined, undefined, undefined]);
   });
 
