@@ -68,7 +68,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     async (by) => {
       const media = await own({ title: 'Old', description: 'old', category: 'c' });
       await media.editThere({ caption: 'New', alt: 'new' });
-      if (by === 'sync') expect(await media.rig.sync()).toMatchObject({ updated: 1 });
+      if (by === 'sync') await media.rig.sync();
       else await media.rig.refresh('changed', media.asset);
       const edited = { title: 'New', description: 'new', category: 'c', revision: 2 };
       expect(await media.ours()).toMatchObject(edited);

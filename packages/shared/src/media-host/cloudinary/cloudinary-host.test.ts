@@ -20,5 +20,6 @@ const setUp =
   };
 
 describeMediaHost('Cloudinary', setUp());
-describe('media host: Cloudinary, where explicit adds to what is there', () =>
-  describing(setUp({ explicitEdits: 'merges' })));
+describe('media host: Cloudinary, where explicit adds to what is there', () => {
+  describing(setUp({ explicitEdits: 'merges' }));
+});

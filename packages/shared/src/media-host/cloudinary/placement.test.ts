@@ -139,7 +139,7 @@ describe.each(['ignore', 'refuse'] as const)(
   'in an account with fixed folders that %ss both',
   (fixedFolders) => {
     it('uploads and edits go on, and what was refused is not sent again', async () => {
-      const warn = vi.fn();
+      const warn = vi.fn<(event: string) => void>();
       const log = { trace: warn, debug: warn, info: warn, warn, error: warn, fatal: warn } as never;
       const at = await emulatedHost({ folderMode: 'fixed', fixedFolders }, { log });
       for (let n = 0; n < 3; n += 1) {
