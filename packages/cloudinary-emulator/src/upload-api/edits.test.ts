@@ -62,6 +62,21 @@ test('rename keeps asset id and bytes, and does not take an id in use', async ()
   expect(await failure(missing)).toEqual({ message: 'Resource not found - a', http_code: 404 });
 });
 
+test('rename shows context and metadata only when asked, and never edits them', async () => {
+  const { sdk, emulator } = await setup();
+  await sdk.upload(png(1, 1), { public_id: 'a', tags: ['t'], context: { k: 'v' }, metadata: { f: '1' } });
+  const plain = await sdk.uploader.rename('a', 'b', sdk.account());
+  expect(plain).toMatchObject({ public_id: 'b', tags: ['t'] });
+  expect(plain).not.toHaveProperty('context');
+  expect(plain).not.toHaveProperty('metadata');
+  const asked = { ...sdk.account(), context: true, metadata: true };
+  expect(await sdk.uploader.rename('b', 'c', asked)).toMatchObject({
+    context: { custom: { k: 'v' } },
+    metadata: { f: '1' },
+  });
+  expect(await emulator.assets.get('image', 'c')).toMatchObject({ context: { k: 'v' }, metadata: { f: '1' } });
+});
+
 test('metadata is merged field by field', async () => {
   const { sdk, emulator } = await setup();
   await sdk.upload(png(1, 1), { public_id: 'a', metadata: { f: '1', g: 'x' } });

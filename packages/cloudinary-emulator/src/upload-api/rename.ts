@@ -1,13 +1,13 @@
 import { ApiError } from '../api-error.js';
 import type { ResourceType } from '../assets/asset.js';
 import { uploadJson } from '../assets/asset-json.js';
-import { editAsset, removeAssets, renameAsset } from '../edits/edit-asset.js';
+import { removeAssets, renameAsset } from '../edits/edit-asset.js';
 import { fieldFlag, fieldText } from '../http/fields.js';
 import type { Call, Reply } from '../http/route.js';
 import type { Parts } from '../parts.js';
-import { editFrom, findAsset } from './explicit.js';
+import { findAsset } from './explicit.js';
 
-/** POST /:rt/rename: another public id for the same asset. */
+/** POST /:rt/rename: another public id for the same asset. `context` and `metadata` only ask for them in the answer. */
 export async function rename(
   call: Call,
   parts: Pick<Parts, 'account' | 'assets' | 'blobs' | 'settings' | 'webhooks' | 'now'>,
@@ -24,7 +24,8 @@ export async function rename(
     }
     await removeAssets([taken], parts);
   }
-  const url = fieldText(fields, 'notification_url');
-  const renamed = renameAsset(asset, { publicId, type }, parts, url);
-  return uploadJson(editAsset(renamed, editFrom(fields), parts, url), parts.account, parts.settings);
+  const renamed = renameAsset(asset, { publicId, type }, parts, fieldText(fields, 'notification_url'));
+  const json = uploadJson(renamed, parts.account, parts.settings);
+  for (const name of ['context', 'metadata']) if (!fieldFlag(fields, name, false)) delete json[name];
+  return json;
 }
