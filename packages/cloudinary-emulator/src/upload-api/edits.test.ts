@@ -74,7 +74,10 @@ test('rename shows context and metadata only when asked, and never edits them', 
     context: { custom: { k: 'v' } },
     metadata: { f: '1' },
   });
-  expect(await emulator.assets.get('image', 'c')).toMatchObject({ context: { k: 'v' }, metadata: { f: '1' } });
+  expect(await emulator.assets.get('image', 'c')).toMatchObject({
+    context: { k: 'v' },
+    metadata: { f: '1' },
+  });
 });
 
 test('metadata is merged field by field', async () => {
