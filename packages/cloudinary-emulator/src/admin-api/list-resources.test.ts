@@ -78,7 +78,7 @@ test('starts at a time', async () => {
 });
 
 test('shows tags, context and named fields only when asked', async () => {
-  const { sdk } = await setup();
+  const { sdk } = await setup({ folderMode: 'fixed' });
   const sent = await sdk.upload(png(1, 1), { public_id: 'a', tags: ['t'], context: { k: 'v' } });
   const [plain] = (await sdk.list()).resources;
   expect(plain).not.toHaveProperty('tags');

@@ -85,6 +85,19 @@ test('finds edits by last_updated, where the account supports that', async () =>
   expect(ids(await sdk.search(expression))).toEqual([]);
 });
 
+test('shows beside named fields what it always shows', async () => {
+  const { sdk, emulator } = await setup({ folderMode: 'fixed' });
+  await sdk.upload(png(1, 1), { public_id: 'a', context: { k: 'v' } });
+  const namedKeys = async () => {
+    const { resources } = await sdk.search('public_id=a', { fields: ['context'] });
+    return Object.keys(resources[0] ?? {}).toSorted();
+  };
+  const always = ['asset_id', 'created_at', 'public_id', 'resource_type', 'status', 'type'];
+  expect(await namedKeys()).toEqual([...always, 'context', 'folder'].toSorted());
+  await emulator.configure({ folderMode: 'dynamic' });
+  expect(await namedKeys()).toEqual([...always, 'context', 'asset_folder'].toSorted());
+});
+
 test('refuses an expression it cannot read', async () => {
   const { sdk } = await setup();
   expect(await failure(sdk.search('tags=(a'))).toMatchObject({ http_code: 400 });

@@ -1,6 +1,6 @@
 import { ApiError } from '../api-error.js';
 import type { Account, Settings } from '../settings.js';
-import { assetFields, type Answer, type FieldName, type FieldSource } from './asset-fields.js';
+import { assetFields, type FieldName, type FieldSource } from './asset-fields.js';
 import type { Asset } from './asset.js';
 
 /** An asset as some answer of the API shows it. */
@@ -78,7 +78,11 @@ const detailFields: readonly FieldName[] = [
   'metadata',
   'derived',
 ];
-const always: readonly FieldName[] = [...identity, 'folder'];
+/** What named fields come with. */
+const always: Record<'list' | 'search', readonly FieldName[]> = {
+  list: [...identity, 'folder', 'asset_folder'],
+  search: [...identity, 'folder', 'asset_folder', 'created_at', 'status', 'type', 'resource_type'],
+};
 
 /** Which optional parts a listing was asked for. */
 export interface Extras {
@@ -104,15 +108,15 @@ export function detailJson(asset: Asset, account: Account, settings: Settings): 
   return shape(detailFields, asset, { account, settings, answer: 'details' });
 }
 
-/** Only the named fields, and what identifies an asset. */
+/** Only the named fields, and what always comes with them. */
 export function pickedJson(
   asset: Asset,
   account: Account,
   settings: Settings,
   names: readonly FieldName[],
-  answer: Answer,
+  answer: 'list' | 'search',
 ): AssetJson {
-  return shape([...always, ...names], asset, { account, settings, answer });
+  return shape([...always[answer], ...names], asset, { account, settings, answer });
 }
 
 /** The names in `fields` that the account knows. Throws a 400 for others where they are refused. */

@@ -99,6 +99,7 @@ export async function sdkFor(emulator: Pick<EmulatorControl, 'cloudinaryUrl' | '
       let search = cloudinary.search.expression(expression);
       for (const [field, direction] of options.sortBy ?? []) search = search.sort_by(field, direction);
       for (const field of options.withField ?? []) search = search.with_field(field);
+      for (const field of options.fields ?? []) search = search.fields(field);
       if (options.maxResults !== undefined) search = search.max_results(options.maxResults);
       if (options.cursor !== undefined) search = search.next_cursor(options.cursor);
       const withAccount = search as unknown as { execute(options: object): Promise<ListedPage> };
@@ -110,6 +111,7 @@ export async function sdkFor(emulator: Pick<EmulatorControl, 'cloudinaryUrl' | '
 interface SearchOptions {
   sortBy?: [string, 'asc' | 'desc'][];
   withField?: string[];
+  fields?: string[];
   maxResults?: number;
   cursor?: string;
 }
