@@ -190,3 +190,14 @@ it.each([
   expect(host.health().reachable).toBe(false);
   expect((await firstPage(host)).assets).toEqual([asListed(asset)]);
 });
+
+it('takes any refusal of a page after the first for a spent cursor, whatever the host calls it', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'error', status: 400, message: 'Bad request', count: null });
+  const list = (cursor: string | null) => host.list({ resourceType: 'image', cursor, limit: 1, signal });
+  const changes = (cursor: string | null) => host.changes({ since: new Date(0), cursor, limit: 1, signal });
+  for (const page of [list, changes]) {
+    await expect(page('old')).rejects.toMatchObject({ code: 'HOST_CURSOR_SPENT' });
+    await expect(page(null)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  }
+});

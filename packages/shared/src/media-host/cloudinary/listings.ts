@@ -1,4 +1,4 @@
-import { isHoldfastError } from '../../errors/index.js';
+import { HoldfastError, isHoldfastError } from '../../errors/index.js';
 import type { Logger } from '../../logging/index.js';
 import { HostFailure } from '../host-failure.js';
 import type { AssetPage, MediaHost } from '../media-host.js';
@@ -53,38 +53,44 @@ export function createListings(
 
   return {
     list: ({ resourceType, cursor, limit, signal }) =>
-      listed((wanted) =>
-        admin(
-          signal,
-          (call) =>
-            sdk.api.resources({
-              ...call,
-              ...wanted,
-              resource_type: resourceType,
-              type: 'upload',
-              max_results: limit,
-              ...(cursor === null ? {} : { next_cursor: cursor }),
-              direction: 'asc',
-            }),
-          (reply) => read(reply, cursor),
+      orSpent(
+        cursor,
+        listed((wanted) =>
+          admin(
+            signal,
+            (call) =>
+              sdk.api.resources({
+                ...call,
+                ...wanted,
+                resource_type: resourceType,
+                type: 'upload',
+                max_results: limit,
+                ...(cursor === null ? {} : { next_cursor: cursor }),
+                direction: 'asc',
+              }),
+            (reply) => read(reply, cursor),
+          ),
         ),
       ),
     changes: ({ since, cursor, limit, signal }) =>
-      admin(
-        signal,
-        (call) => {
-          // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
-          const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
-          const search = sdk.search
-            .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
-            .sort_by('uploaded_at', 'asc')
-            .sort_by('public_id', 'asc')
-            .with_field('context')
-            .with_field('tags')
-            .max_results(limit);
-          return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
-        },
-        (reply) => read(reply, cursor),
+      orSpent(
+        cursor,
+        admin(
+          signal,
+          (call) => {
+            // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
+            const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
+            const search = sdk.search
+              .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
+              .sort_by('uploaded_at', 'asc')
+              .sort_by('public_id', 'asc')
+              .with_field('context')
+              .with_field('tags')
+              .max_results(limit);
+            return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
+          },
+          (reply) => read(reply, cursor),
+        ),
       ),
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return { assets: [], unreadable: [], lacking: [] };
@@ -97,6 +103,16 @@ export function createListings(
       );
     },
   };
+}
+
+/** How a host refuses a cursor is not documented: a bad request with one says that it is spent, since the first page was taken. */
+async function orSpent(cursor: string | null, page: Promise<AssetPage>): Promise<AssetPage> {
+  try {
+    return await page;
+  } catch (error) {
+    if (cursor === null || !isBadRequest(error)) throw error;
+    throw new HoldfastError('HOST_CURSOR_SPENT', undefined, { cause: error });
+  }
 }
 
 function isBadRequest(error: unknown): boolean {

@@ -21,8 +21,6 @@ export function toHostError(thrown: unknown, retryAfter: (message: string) => nu
     return new HoldfastError('HOST_TIMEOUT', undefined, options);
   if (status === 413 || /file size too large/i.test(message))
     return new HoldfastError('HOST_LIMIT', message, options);
-  if (status === 400 && /cursor/i.test(message))
-    return new HoldfastError('HOST_CURSOR_SPENT', undefined, options);
   return new HoldfastError('HOST_REJECTED', message, options);
 }
 
