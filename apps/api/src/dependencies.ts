@@ -1,4 +1,5 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import { createCatalogHost, settleHost, type CatalogHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
 import { createBarrier, type Barrier, type Finding } from '@holdfast/shared/durability';
 import {
@@ -54,6 +55,7 @@ export interface Dependencies {
   deletionNotes: DeletionNotes;
   barrier: Barrier;
   syncState: SyncState;
+  catalogHost: CatalogHost;
   serverWatch: ServerWatch;
   redisOutage: RedisOutage;
   workerCount: WorkerCount;
@@ -108,6 +110,16 @@ export async function openDependencies(
   const shutdown = createShutdown();
   const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
   const catalog = createCatalog(request, keys);
+  const catalogHost = createCatalogHost(request, keys);
+  // Without Redis a worker does it, before it brings anything in.
+  await settleHost({
+    catalogHost,
+    catalog,
+    syncState,
+    dataDir: settings.dataDir,
+    identity: host.identity,
+    log,
+  }).catch((error: unknown) => log.warn('host.not_settled', { error }));
   const rebuilding = watchRebuilding({
     syncState,
     catalog,
@@ -157,6 +169,7 @@ export async function openDependencies(
       registry,
     ),
     syncState,
+    catalogHost,
     serverWatch,
     redisOutage: createRedisOutage(settings.redis),
     workerCount: createWorkerCount({ settings, redis: { request }, keys, queues }),

@@ -17,6 +17,7 @@ export async function announce(
     if (!stopping.aborted) log.warn('api.not_answering', { address, waitedMs: GIVE_UP_MS });
     return;
   }
+  const attention = await hostChanged(`${address}/api/media/health`, stopping);
   const redis = settings.redis.external
     ? settings.redis.storageType
     : `embedded, in ${redisFolder(settings.dataDir)}`;
@@ -29,11 +30,29 @@ export async function announce(
       `  Bull Board  ${address}/admin/queues`,
       `  Data        ${settings.dataDir}`,
       `  Redis       ${redis}`,
+      ...attention,
       'Ctrl-C stops it.',
       '',
       '',
     ].join('\n'),
   );
+}
+
+interface Health {
+  storage: { findings: { code: string; message: string; fix: string }[] };
+}
+
+/** What health says of a catalog that belongs to another host: files are not served before somebody decides. */
+async function hostChanged(url: string, stopping: AbortSignal): Promise<string[]> {
+  try {
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(2_000)]);
+    const health = (await (await fetch(url, { signal })).json()) as Health;
+    return health.storage.findings.flatMap(({ code, message, fix }) =>
+      code === 'HOST_CHANGED' ? ['', `${code}: ${message}`, fix, ''] : [],
+    );
+  } catch {
+    return [];
+  }
 }
 
 /** The address that a browser on this machine can open: every-interface addresses are not one. */

@@ -21,7 +21,7 @@ export interface MetricsDependencies extends FindingSources {
   queues: Pick<MediaQueues, 'counts' | 'queues'>;
   redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
-  host: Pick<MediaHost, 'kind' | 'health' | 'budget' | 'freeBytes'>;
+  host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
   deferred: { size(): number };
 }

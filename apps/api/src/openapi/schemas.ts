@@ -83,6 +83,7 @@ const syncProblem = z.object({
 const syncFinding = z.object({
   code: z.enum([
     'MASS_MISSING',
+    'HOST_CHANGED',
     'CONTENT_CHANGED',
     'CATALOG_REBUILDING',
     'SNAPSHOT_RESTORED',

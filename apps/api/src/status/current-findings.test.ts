@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { newMediaId } from '@holdfast/shared/media';
 import { startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
@@ -56,6 +57,37 @@ it.each([
   onTestFinished(() => seen.mockRestore());
   const told = (await healthOf(api)).findings.find((finding) => finding.code === 'SYNC_WAITS');
   expect(told?.message.includes(message) ?? false).toBe(isTold);
+});
+
+it('says that the catalog belongs to another host, until that one is configured again', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const emulator = await startCloudinaryEmulator();
+  onTestFinished(() => emulator.close());
+  const codes = async (env: Record<string, string>, files: number): Promise<string[]> => {
+    const api = await startApi(redis, { REDIS_PREFIX: 'changed', ...env });
+    for (let n = 0; n < files; n += 1) await api.addMedia();
+    const { status, findings } = await healthOf(api);
+    const { body } = await api.call('GET', '/api/media/database/status');
+    await api.close();
+    const told = findings.filter(({ code }) => code === 'HOST_CHANGED');
+    expect(body).toMatchObject({ storage: { findings: expect.arrayContaining(told) as unknown } });
+    if (told.length > 0) expect(status).toBe('degraded');
+    return told.map(({ code }) => code);
+  };
+  expect(await codes({}, 1)).toEqual([]);
+  const cloud = { CLOUDINARY_URL: emulator.cloudinaryUrl };
+  expect(await codes(cloud, 0)).toEqual(['HOST_CHANGED']);
+  expect(await codes(cloud, 0)).toEqual(['HOST_CHANGED']);
+  expect(await codes({}, 0)).toEqual([]);
+  await redis.client.flushall();
+  expect(await codes(cloud, 0)).toEqual([]);
+});
+
+it('says that a worker uses another host than the API', async () => {
+  const api = await anApi();
+  await api.deps.catalogHost.noteOther('cloudinary:demo');
+  expect((await healthOf(api)).findings.map(({ code }) => code)).toContain('HOST_CHANGED');
 });
 
 it('names the queues that are paused, until they are resumed', async () => {

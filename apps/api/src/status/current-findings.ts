@@ -1,4 +1,6 @@
+import type { CatalogHost } from '@holdfast/shared/catalog-host';
 import type { Finding } from '@holdfast/shared/durability';
+import type { HostIdentity } from '@holdfast/shared/media';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
@@ -20,7 +22,8 @@ export interface FindingSources extends WorkerSources {
   syncState: Pick<SyncState, 'readStatus'>;
   keys: WorkerSources['keys'] & Pick<RedisKeys, 'blockedDelivery'>;
   refusedSignatures: Pick<RefusedSignatures, 'finding'>;
-  host: Pick<MediaHost, 'kind' | 'freeBytes' | 'health'>;
+  host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
+  catalogHost: Pick<CatalogHost, 'readBoth'>;
 }
 
 const PATIENCE_MS = 600;
@@ -47,10 +50,11 @@ const storageFull: Finding = {
 export async function currentFindings(
   sources: FindingSources,
 ): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
-  const { serverWatch, workerCount, startFindings, syncState, refusedSignatures, host } = sources;
+  const { serverWatch, workerCount, startFindings, syncState, refusedSignatures, catalogHost, host } =
+    sources;
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, limited, notTaken, sync, signatures, delivery, freeBytes] =
+  const [server, workers, paused, limited, notTaken, sync, signatures, delivery, hosts, freeBytes] =
     await Promise.all([
       serverWatch.current(),
       asked(workerCount.count()),
@@ -61,6 +65,7 @@ export async function currentFindings(
       // The local host sends no notifications.
       host.kind === 'local' ? null : asked(refusedSignatures.finding()),
       host.kind === 'local' ? null : asked(deliveryFindings(sources.redis.request, sources.keys)),
+      asked(catalogHost.readBoth()),
       asked(host.freeBytes()),
     ]);
   const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
@@ -69,6 +74,7 @@ export async function currentFindings(
     ...startFindings,
     ...hostFindings(host),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
+    ...(hosts === null ? [] : hostChanged(hosts, host.identity)),
     ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
     ...(paused ?? []),
     ...(limited ?? []),
@@ -77,6 +83,31 @@ export async function currentFindings(
     ...(delivery ?? []),
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
+}
+
+/** Whoever may see health sees this: no cloud is named. */
+function hostChanged(
+  { host, other }: Awaited<ReturnType<CatalogHost['readBoth']>>,
+  identity: HostIdentity,
+): Finding[] {
+  const isChanged = host !== null && host !== identity;
+  if (!isChanged && (other === null || other === identity)) return [];
+  const name = (named: HostIdentity): string =>
+    named === 'local' ? 'the local host' : `${identity === 'local' ? 'a' : 'another'} Cloudinary account`;
+  return [
+    {
+      code: 'HOST_CHANGED',
+      severity: 'warning',
+      message: isChanged
+        ? `The catalog belongs to ${name(host)}, which is not the configured media host: its files are not served.`
+        : 'A worker uses another media host than this API and the catalog.',
+      fix: !isChanged
+        ? 'Give all processes the same settings of the media host, and restart them.'
+        : host === 'local'
+          ? 'Go back (unset CLOUDINARY_URL), or copy the files: npm run -s holdfast -- move --from local'
+          : 'Go back (configure that account), or copy the files: npm run -s holdfast -- move --from cloudinary',
+    },
+  ];
 }
 
 const ofHost: ReadonlySet<string> = new Set(['HOST_REJECTED', 'HOST_TIMEOUT']);
@@ -97,13 +128,14 @@ function waitingFor({ running }: SyncStatus): Finding[] {
 
 /**
  * Each code once, as the newest run that has it says it. What a full run found stands until the next full one (the shorter
- * ones in between do not look at everything), but for the note that it refills the catalog, which is true while it runs.
+ * ones in between do not look at everything), but for the notes that it refills the catalog, which is true while it runs, and
+ * that the host is another one, which is looked up.
  */
 function syncFindings({ running, lastRun, lastFullRun }: SyncStatus): Finding[] {
   const all = [
     ...(running?.findings ?? []),
     ...[...(lastRun?.findings ?? []), ...(lastFullRun?.findings ?? [])].filter(
-      ({ code }) => code !== 'CATALOG_REBUILDING',
+      ({ code }) => code !== 'CATALOG_REBUILDING' && code !== 'HOST_CHANGED',
     ),
   ];
   return all

@@ -3,6 +3,7 @@ import {
   bindingOf,
   carriedFields,
   idFromPublicId,
+  idOfFoundAsset,
   isOwnId,
   isUnpushed,
   readHostMetadata,
@@ -72,6 +73,7 @@ async function bindOne({ deps, signal, log }: StepSession, asset: HostAsset, id:
   log.info('sync.rename_noted', { id, publicId: asset.publicId });
 }
 
-function isNameless(asset: AssetRef, id: string, folder: string): boolean {
-  return isOwnId(id) && idFromPublicId(folder, asset) !== id;
+/** Whether neither the name nor the id of the asset tells the id of the record: of a foreign one, since it was moved from another host. */
+function isNameless(asset: AssetRef & { assetId: string }, id: string, folder: string): boolean {
+  return isOwnId(id) ? idFromPublicId(folder, asset) !== id : id !== idOfFoundAsset(asset.assetId);
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
+import { isOnAnotherHost } from '@holdfast/shared/media';
 import { isTransientHostError, isUnreadableAsset, type HostAsset } from '@holdfast/shared/media-host';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
@@ -142,7 +143,9 @@ async function settleDeleted(
 ): Promise<void> {
   const { signal } = context;
   const stored = await knownRecords(assets, deps.catalog, deps.settings.host.folder);
-  const known = stored.filter((entry) => entry !== null);
+  const known = stored
+    .filter((entry) => entry !== null)
+    .filter(({ record }) => !isOnAnotherHost(record.url, deps.host.identity));
   const mayComeIn = stored.some((entry) => entry === null || entry.status === 'missing');
   const isAwaited =
     mayComeIn && deps.now() - receivedAt < WAIT_MS && (await deps.state.readRunning()) !== null;

@@ -18,8 +18,15 @@ export function createRemoveMedia({
       return;
     }
     const record = await catalog.find(id);
-    const deleted = { id, publicId, resourceType, assetId: record?.assetId ?? null };
+    const deleted = {
+      id,
+      publicId,
+      resourceType,
+      assetId: record?.assetId ?? null,
+      url: record?.url ?? null,
+    };
     const outcome = await removeRecord({ catalog, host, deletionNotes }, deleted, signal);
+    if (outcome === 'on another host') log.info('remove.on_another_host', { id });
     if (outcome === 'elsewhere') log.info('remove.not_under_its_name', { id, publicId });
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as passTime } from 'node:timers/promises';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
+import { createCatalogHost, type CatalogHost } from '@holdfast/shared/catalog-host';
 import type { Settings } from '@holdfast/shared/config';
 import { createTickets, type Tickets } from '@holdfast/shared/direct-uploads';
 import type { Barrier } from '@holdfast/shared/durability';
@@ -19,7 +20,7 @@ import type { ReadBack } from '../verify/read-back.js';
 
 /** What the sync stands on. */
 export interface SyncOptions {
-  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads'>;
+  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads' | 'dataDir'>;
   /** A connection of the role `background`. */
   redis: RedisClient;
   keys: RedisKeys;
@@ -43,6 +44,7 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   now: () => number;
   pause: (ms: number, signal: AbortSignal) => Promise<void>;
   catalog: Catalog;
+  catalogHost: CatalogHost;
   claims: Pick<Claims, 'restore'>;
   intents: Pick<Intents, 'findUnderWay'>;
   state: SyncState;
@@ -58,6 +60,7 @@ export function syncDependencies(options: SyncOptions): SyncDependencies {
     now: options.now ?? Date.now,
     pause: options.pause ?? ((ms, signal) => passTime(ms, undefined, { signal })),
     catalog: createCatalog(redis, keys),
+    catalogHost: createCatalogHost(redis, keys),
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
     intents: createIntents(redis, keys, 'CATALOG_UNAVAILABLE'),
     state: createSyncState(redis, keys),

@@ -10,6 +10,11 @@ const texts: Record<SyncFinding['code'], Texts> = {
     message: 'So many media are gone from the host at once that none of them was marked missing.',
     fix: 'Look at the host. When they are really gone, start a full sync with force=true.',
   },
+  HOST_CHANGED: {
+    severity: 'warning',
+    message: 'The catalog belongs to another media host than the configured one, so nothing was marked missing.',
+    fix: 'Configure that host again, or copy its files with npm run -s holdfast -- move.',
+  },
   CONTENT_CHANGED: {
     severity: 'warning',
     message: 'The host has other bytes than those that were uploaded.',

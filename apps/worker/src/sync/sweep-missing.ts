@@ -1,4 +1,11 @@
-import { recordFromAsset, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
+import { noteFolderHost } from '@holdfast/shared/catalog-host';
+import {
+  hostOfUrl,
+  isOnAnotherHost,
+  recordFromAsset,
+  resourceTypes,
+  type MediaRecord,
+} from '@holdfast/shared/media';
 import { unseenRecords } from '@holdfast/shared/sync';
 import { knownBudget, pauseBeforePage } from '../host-calls/call-budget.js';
 import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
@@ -28,6 +35,11 @@ export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partia
 async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const { deps, running } = session;
   const { run } = running;
+  const { identity } = deps.host;
+  const belongsTo = await deps.catalogHost.read();
+  // Whatever is asked for: what this host lacks may be on the other one.
+  if (belongsTo !== null && belongsTo !== identity) return hostChanged(session, []);
+  const isNew = belongsTo === null || run.trigger === 'recovery';
   const { total, byStatus } = await deps.catalog.counts();
   const present = total - byStatus.missing - byStatus.deleting;
   const allowance = run.force ? Infinity : Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
@@ -35,7 +47,9 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const unlisted: string[] = [];
   for await (const batch of candidates(session)) {
     const looked = await lookFor(session, batch);
-    gone.push(...looked.gone);
+    const elsewhere = isNew ? looked.gone.filter(({ url }) => isOnAnotherHost(url, identity)) : [];
+    if (elsewhere.length > 0) return hostChanged(session, elsewhere);
+    gone.push(...looked.gone.map(({ id }) => id));
     unlisted.push(...looked.there);
     noteShortListing(session, unlisted, present);
     if (gone.length > allowance) {
@@ -46,6 +60,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   }
   for (let start = 0; start < gone.length; start += BATCH)
     await markGone(session, gone.slice(start, start + BATCH));
+  if (belongsTo === null && !run.dryRun) await beginHost(session);
   return 'ok';
 }
 
@@ -63,6 +78,31 @@ function noteShortListing(
     'LISTING_SHORT',
     unlisted,
   );
+}
+
+/** The catalog turns out to belong to another host, or is known to: nothing is marked. */
+async function hostChanged(session: SyncSession, records: readonly MediaRecord[]): Promise<'partial'> {
+  const { deps, running } = session;
+  const other = hostOfUrl(records[0]?.url ?? '');
+  if (other !== null && !running.run.dryRun) {
+    await deps.catalogHost.set(other);
+    session.log.warn('host.changed', { catalog: other, configured: deps.host.identity });
+  }
+  addFinding(
+    session,
+    'HOST_CHANGED',
+    records.map(({ id }) => id),
+  );
+  return 'partial';
+}
+
+/** Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host. */
+async function beginHost({ deps, log }: SyncSession): Promise<void> {
+  const { identity } = deps.host;
+  if ((await deps.catalogHost.begin(identity)) !== identity) return;
+  await noteFolderHost(deps.settings.dataDir, identity).catch((error: unknown) => {
+    log.warn('host.not_noted', { error });
+  });
 }
 
 async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
@@ -98,7 +138,7 @@ async function* candidates({ deps, running }: SyncSession): AsyncGenerator<strin
 async function lookFor(
   session: SyncSession,
   ids: readonly string[],
-): Promise<{ gone: string[]; there: string[] }> {
+): Promise<{ gone: MediaRecord[]; there: string[] }> {
   const { deps, signal, fleetBudget } = session;
   const stored = await deps.catalog.findStored(ids);
   const records = stored.flatMap((entry): MediaRecord[] =>
@@ -122,13 +162,15 @@ async function lookFor(
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => lookAt(session, record));
   // Another asset under the name of one that is gone is not that one, unless it carries the media.
   const { folder } = deps.settings.host;
-  const gone: string[] = [];
-  for (const [index, { id, assetId }] of unknown.entries()) {
+  const gone: MediaRecord[] = [];
+  for (const [index, record] of unknown.entries()) {
     const asset = found[index] ?? null;
     if (asset === NO_ANSWER) continue;
     const isThere =
-      asset !== null && (asset.assetId === assetId || recordFromAsset(asset, folder, 'sync').id === id);
-    (isThere ? there : gone).push(id);
+      asset !== null &&
+      (asset.assetId === record.assetId || recordFromAsset(asset, folder, 'sync').id === record.id);
+    if (isThere) there.push(record.id);
+    else gone.push(record);
   }
   return { gone, there };
 }

@@ -3,6 +3,7 @@ import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/daily-snapshot.js';
+import { createChangedHost } from './changed-host.js';
 import { createClockSetBack } from './clock-set-back.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { hastenPutOff } from './hasten-put-off.js';
@@ -62,6 +63,14 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
   };
   const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
   const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
+  const lookAtHost = createChangedHost({
+    catalogHost: deps.sync.catalogHost,
+    catalog: deps.catalog,
+    syncState: deps.sync.state,
+    dataDir: settings.dataDir,
+    identity: deps.host.identity,
+    log,
+  });
   const isClockSetBack = createClockSetBack();
   let looks = 0;
   let started = false;
@@ -79,6 +88,8 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       if (isWiped) presence.forget();
       // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
       await presence.refresh();
+      // Before anything is brought in: an empty catalog takes the configured host.
+      await lookAtHost(isWiped);
       if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
       if (!started || isWiped) await shortenEventStreams(redis, keys);
       reckonAgain = isClockSetBack() || reckonAgain;

@@ -20,5 +20,6 @@ export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
 export { HostFailure, isTransientHostError, isUnreadableAsset } from './host-failure.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/sign-upload.js';
 export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';
+export { holdsMedia } from './local/holds-media.js';
 export { openLocalFile, type LocalFile } from './local/open-local-file.js';
 export { isHalfSpent } from './half-spent.js';

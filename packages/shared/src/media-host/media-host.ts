@@ -1,5 +1,5 @@
 import type { HoldfastError } from '../errors/index.js';
-import type { AssetFacts, HostMetadata, ResourceType } from '../media/index.js';
+import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
 import type { Body } from './body.js';
 import type { CircuitState } from './host-circuit.js';
 
@@ -117,6 +117,7 @@ export interface HostFile {
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';
+  readonly identity: HostIdentity;
   /**
    * Stores bytes and metadata under `ref` unless something is there already. After a rejection other than by
    * STORAGE_FULL or HOST_LIMIT the asset may or may not exist: look with `find`.

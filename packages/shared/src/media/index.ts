@@ -45,5 +45,6 @@ export {
   type Side,
   type TakenIn,
 } from './host-edits.js';
+export { hostOfUrl, isOnAnotherHost, type HostIdentity } from './host-identity.js';
 export { isUnpushed } from './is-unpushed.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';

@@ -59,6 +59,10 @@ export function redisKeys(prefix: string) {
     refusedSignatures: `${p}:notifications:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
     born: `${p}:born`,
+    /** String: the media host to which the catalog belongs, see HostIdentity. */
+    host: `${p}:host`,
+    /** String that ends by itself: another host that a running worker uses. */
+    otherHost: `${p}:host:other`,
     /** String: who asks for the recovery of an emptied catalog now. */
     bornLease: `${p}:born:lease`,
     /** String: written before each durability barrier, and nothing else. */

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/index.js';
 import { HoldfastError, isHoldfastError } from '../errors/index.js';
 import { abortReason, isAborted } from '../lifecycle/index.js';
-import { idOfFoundAsset, isOwnId, readHostMetadata } from '../media/index.js';
+import { idOfFoundAsset, isOnAnotherHost, isOwnId, readHostMetadata } from '../media/index.js';
 import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 import { finishRemoval } from './finish-removal.js';
@@ -10,7 +10,7 @@ import { finishRemoval } from './finish-removal.js';
 export interface RemovalDependencies {
   /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
   catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
-  host: Pick<MediaHost, 'find' | 'remove' | 'confirm' | 'budget'>;
+  host: Pick<MediaHost, 'identity' | 'find' | 'remove' | 'confirm' | 'budget'>;
   deletionNotes: Pick<DeletionNotes, 'add'>;
 }
 
@@ -22,21 +22,25 @@ export interface Deleted extends AssetRef {
   id: string;
   /** Null where its record is gone already. */
   assetId: string | null;
+  /** Null where its record is gone already. */
+  url: string | null;
 }
 
 /**
  * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
  * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the host could not say
  * where it is. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
- * it where it carries our mark. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
+ * it where it carries our mark. `on another host`: nothing was done, since only that host can confirm the removal; the record
+ * waits as deleting. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
  * be repeated.
  */
 export async function removeRecord(
   { catalog, host, deletionNotes }: RemovalDependencies,
   deleted: Deleted,
   signal: AbortSignal,
-): Promise<'removed' | 'elsewhere'> {
-  const { id, assetId } = deleted;
+): Promise<'removed' | 'elsewhere' | 'on another host'> {
+  const { id, assetId, url } = deleted;
+  if (url !== null && isOnAnotherHost(url, host.identity)) return 'on another host';
   const noting = settled(deletionNotes.add(id, signal));
   let ref = await placeOnHost(host, deleted, signal);
   const note = await noting;

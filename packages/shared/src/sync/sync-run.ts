@@ -6,6 +6,7 @@ import type { SyncMode, SyncTrigger } from '../jobs/index.js';
 export interface SyncFinding {
   code:
     | 'MASS_MISSING'
+    | 'HOST_CHANGED'
     | 'CONTENT_CHANGED'
     | 'CATALOG_REBUILDING'
     | 'SNAPSHOT_RESTORED'

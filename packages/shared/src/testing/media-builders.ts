@@ -15,7 +15,7 @@ export function aRecord(over: Partial<MediaRecord> = {}): MediaRecord {
     width: 10,
     height: 20,
     durationSeconds: null,
-    url: `https://res.example.com/demo/image/upload/v1700000000/holdfast/${id}.png`,
+    url: `https://res.example.com/image/upload/v1700000000/holdfast/${id}.png`,
     checksum: { sha256: Buffer.from(id.padEnd(32, 'x')).toString('hex').slice(0, 64), md5: 'ab'.repeat(16) },
     filename: 'a.png',
     title: 'A',

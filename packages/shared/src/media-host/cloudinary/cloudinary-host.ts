@@ -69,6 +69,7 @@ export function createCloudinaryHost(
   });
   return {
     kind: 'cloudinary',
+    identity: `cloudinary:${settings.cloudName}`,
     put: async (request) => {
       const { ref, metadata, signal } = request;
       const { asset, existed } = await caller.observed(signal, async () => readAsset(await put(request)));

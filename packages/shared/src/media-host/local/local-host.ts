@@ -120,6 +120,7 @@ export async function createLocalHost(
 
   return {
     kind: 'local',
+    identity: 'local',
     put: async (request) => {
       try {
         return await observed(request.signal, () => put(request));
