@@ -39,7 +39,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const belongsTo = await deps.catalogHost.read();
   // Whatever is asked for: what this host lacks may be on the other one.
   if (belongsTo !== null && belongsTo !== identity) return hostChanged(session, []);
-  const isNew = belongsTo === null || run.trigger === 'recovery';
+  const isNew = belongsTo === null || (run.trigger === 'recovery' && !run.force);
   const { total, byStatus } = await deps.catalog.counts();
   const present = total - byStatus.missing - byStatus.deleting;
   const allowance = run.force ? Infinity : Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));

@@ -15,3 +15,4 @@ export {
   type UploadSettings,
 } from './settings.js';
 export { unreadSettings, type UnreadSetting } from './unread-settings.js';
+export { readMoveSource } from './move-source.js';

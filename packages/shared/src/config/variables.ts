@@ -57,6 +57,8 @@ export const variables = z.object({
     .default('holdfast'),
   CLOUDINARY_SYNC_PREFIX: text(''),
   CLOUDINARY_WEBHOOK_SECRETS: list([]),
+  /** Read by the command `move` alone. */
+  MOVE_FROM_CLOUDINARY_URL: optionalText(),
 
   UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
   UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),

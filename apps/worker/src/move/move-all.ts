@@ -1,0 +1,212 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { hostOfUrl, isOnAnotherHost, resourceTypes } from '@holdfast/shared/media';
+import { isHostResting, type AssetPage, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
+import { finishRemoval } from '@holdfast/shared/removal';
+import { createDeletionNotes, snapshotPrefix } from '@holdfast/shared/snapshot';
+import { fetchPatiently } from '../host-calls/fetch-patiently.js';
+import { inParallel } from '../host-calls/in-parallel.js';
+import { loadDeletions } from '../snapshot/load-deletions.js';
+import type { ExpectedRecord } from '../verify/judge-record.js';
+import { verifyRecords } from '../verify/verify-records.js';
+import { moveAsset, planMove, type MoveParts, type Passed } from './move-asset.js';
+
+const PAGE_SIZE = 500;
+/** Each holds one file that is on its way, or one part of a large one. */
+const FILES_AT_ONCE = 8;
+const BUSY_AGAIN_MS = 1_000;
+const PROBLEMS_SHOWN = 100;
+
+export interface MoveProblem {
+  id: string | null;
+  publicId: string;
+  code: string;
+  message: string;
+}
+
+export interface MoveCounts extends Record<Passed, number> {
+  listed: number;
+  /** In a dry run: would be. */
+  moved: number;
+  /** Of the moved. */
+  bytes: number;
+  failed: number;
+}
+
+export interface MoveResult {
+  counts: MoveCounts;
+  /** The first of them. */
+  problems: MoveProblem[];
+  /** Public ids of all of them. */
+  failed: Set<string>;
+}
+
+/** Of a move that has done nothing yet. */
+export function noResult(): MoveResult {
+  const passed = { already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
+  return { counts: { listed: 0, moved: 0, bytes: 0, failed: 0, ...passed }, problems: [], failed: new Set() };
+}
+
+export interface MoveOptions extends MoveParts {
+  dryRun: boolean;
+  /** How long jobs that have a record in hand are waited for. */
+  busyForMs: number;
+  onProgress: (counts: Readonly<MoveCounts>) => void;
+}
+
+/**
+ * Copies what the source has, page by page, and points the records to it. Takes nothing off the source. `result` is filled as it
+ * goes, so that an interrupted move can say how far it came. Rejects where going on makes no sense.
+ */
+export async function moveAll(options: MoveOptions, result: MoveResult): Promise<void> {
+  const { deps, source, dryRun, onProgress } = options;
+  const { settings, signal } = deps;
+  setMaxListeners(0, signal);
+  // Redis may have been emptied since: what was deleted must not come along.
+  if (!dryRun)
+    await loadDeletions(await source.host.listFiles(snapshotPrefix(settings.host.folder), signal), {
+      ...deps,
+      folder: settings.host.folder,
+    });
+  const busy: AssetRef[] = [];
+  for (const resourceType of resourceTypes) {
+    let cursor: string | null = null;
+    do {
+      const after: string | null = cursor;
+      const page: AssetPage = await fetchPatiently(
+        () => source.host.list({ resourceType, cursor: after, limit: PAGE_SIZE, signal }),
+        settings.jobs.backoffMs,
+        signal,
+      );
+      result.counts.listed += page.assets.length;
+      await movePage(page.assets, busy, options, result);
+      onProgress(result.counts);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+  await moveBusy(busy, options, result);
+  if (!dryRun) await settleRest(options, result);
+}
+
+async function movePage(
+  assets: readonly HostAsset[],
+  busy: AssetRef[],
+  options: MoveOptions,
+  result: MoveResult,
+): Promise<void> {
+  const { counts } = result;
+  const { deps, dryRun } = options;
+  const unproven: ExpectedRecord[] = [];
+  await inParallel(assets, FILES_AT_ONCE, async (asset) => {
+    const { publicId, resourceType, bytes } = asset;
+    try {
+      const { outcome, open } = dryRun
+        ? { outcome: await planned(asset, options), open: null }
+        : await fetchPatiently(() => moveAsset(asset, options), deps.settings.jobs.backoffMs, deps.signal);
+      if (outcome === 'busy') busy.push({ publicId, resourceType });
+      else counts[outcome] += 1;
+      if (outcome === 'moved') counts.bytes += bytes;
+      if (open !== null) unproven.push(open);
+      options.onProgress(counts);
+    } catch (error) {
+      const { code, message } = ofThisFile(error, deps.signal);
+      addProblem(result, { id: null, publicId, code, message });
+    }
+  });
+  await verifyRecords(unproven, deps);
+}
+
+/** A record that is in hand will not be for long. */
+async function planned(asset: HostAsset, options: MoveOptions): Promise<Passed | 'moved'> {
+  const { pass } = await planMove(asset, options);
+  return pass === null || pass === 'busy' ? 'moved' : pass;
+}
+
+/** Rethrows what would stop every other file as well. */
+function ofThisFile(error: unknown, signal: AbortSignal): HoldfastError {
+  const isOfAll =
+    signal.aborted ||
+    isHostResting(error) ||
+    !isHoldfastError(
+      error,
+      'HOST_REJECTED',
+      'HOST_TIMEOUT',
+      'HOST_LIMIT',
+      'HOST_CONTENT_MISMATCH',
+      'MEDIA_NOT_FOUND',
+      'ASSET_UNREADABLE',
+    );
+  if (isOfAll) throw error;
+  return error;
+}
+
+function addProblem({ counts, problems, failed }: MoveResult, problem: MoveProblem): void {
+  counts.failed += 1;
+  failed.add(problem.publicId);
+  if (problems.length < PROBLEMS_SHOWN) problems.push(problem);
+}
+
+/** A record is in hand for the moment in which it is verified, or until a worker runs. */
+async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResult): Promise<void> {
+  const { deps, source, busyForMs } = options;
+  const until = performance.now() + busyForMs;
+  let busy = open;
+  while (busy.length > 0 && performance.now() < until) {
+    await pause(BUSY_AGAIN_MS, undefined, { signal: deps.signal });
+    const again: AssetRef[] = [];
+    for (let start = 0; start < busy.length; start += PAGE_SIZE) {
+      const found = await inParallel(busy.slice(start, start + PAGE_SIZE), FILES_AT_ONCE, (ref) =>
+        source.host.find(ref, deps.signal),
+      );
+      const assets = found.filter((asset) => asset !== null);
+      await movePage(assets, again, options, result);
+    }
+    busy = again;
+  }
+  result.counts.busy = busy.length;
+  for (const { publicId } of busy)
+    addProblem(result, {
+      id: null,
+      publicId,
+      code: 'MEDIA_UNSETTLED',
+      message: 'a job has this media in hand: let a worker run, and move again',
+    });
+}
+
+/**
+ * What is left in the catalog of the earlier host: deletions that nobody needs to confirm there any more, and records of files
+ * that were not moved. No listing shows a file that is not there.
+ */
+async function settleRest(options: MoveOptions, result: MoveResult): Promise<void> {
+  const { deps, source } = options;
+  const { catalog, host, deletionNotes, settings, signal, log } = deps;
+  const { folder } = settings.host;
+  const notes = createDeletionNotes(source.host, { folder, snapshots: settings.sync.snapshots }, log);
+  let cursor: string | null = null;
+  do {
+    const page = await catalog.list({
+      limit: 100,
+      order: 'oldest',
+      ...(cursor === null ? {} : { cursor }),
+    });
+    for (const { id, url, status, assetId, publicId } of page.items) {
+      if (!isOnAnotherHost(url, host.identity) || status === 'missing') continue;
+      if (status === 'deleting' && hostOfUrl(url) === source.host.identity) {
+        // The file stays on the earlier host, which must not give it again from a snapshot.
+        await notes.add(id, signal);
+        await deletionNotes.add(id, signal);
+        await finishRemoval(catalog, id, assetId);
+        continue;
+      }
+      if (!result.failed.has(publicId))
+        addProblem(result, {
+          id,
+          publicId,
+          code: 'MEDIA_NOT_FOUND',
+          message: 'the earlier host does not list this media',
+        });
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}
