@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { cloudinaryRoutes } from './cloudinary-routes.js';
 import type { Dependencies } from './dependencies.js';
+import { serveEarlierFile } from './files/serve-earlier-file.js';
 import { serveFile } from './files/serve-file.js';
 import type { Route } from './http/route.js';
 import { editMedia } from './media/edit-media.js';
@@ -90,11 +92,14 @@ export function routes(deps: Dependencies): readonly Route[] {
   return table;
 }
 
-/** Only the local host has files of its own to serve. */
-function localFiles({ settings }: Dependencies): Route[] {
-  const { host, access } = settings;
-  if (host.kind !== 'local') return [];
+/** Only the local host has files of its own to serve; links to them outlive it. */
+function localFiles({ settings, catalog }: Dependencies): Route[] {
+  const { host, access, dataDir } = settings;
   const isPublic = access.keys.length === 0 || access.publicRead;
-  const serve = serveFile(host, { isPublic });
+  const serveLocal = (directory: string) => serveFile({ directory }, { isPublic });
+  const serve =
+    host.kind === 'local'
+      ? serveLocal(host.directory)
+      : serveEarlierFile(catalog, serveLocal(join(dataDir, 'media')));
   return [{ method: 'GET', path: '/media/*path', role: 'read', publicRead: true, page: true, serve }];
 }

@@ -1,4 +1,11 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMediaHost } from '@holdfast/shared/media-host';
+import { readSettings } from '@holdfast/shared/config';
+import { silentLogger } from '@holdfast/shared/logging';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { newMediaId } from '@holdfast/shared/media';
 import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
@@ -146,4 +153,38 @@ it('needs the read role where keys are configured, and none with PUBLIC_READ', a
   expect((await opened.call('GET', open.url)).status).toBe(200);
   await locked.close();
   await opened.close();
+});
+
+it('keeps links working where Cloudinary took the place of the local host, until the file is deleted', async () => {
+  const emulator = await startCloudinaryEmulator();
+  onTestFinished(() => emulator.close());
+  const earlier = await mkdtemp(join(tmpdir(), 'holdfast-earlier-'));
+  onTestFinished(() => rm(earlier, { recursive: true, force: true }));
+  const local = await createMediaHost(readSettings({ DATA_DIR: earlier }).host, {
+    uploadSlots: 1,
+    log: silentLogger,
+  });
+  onTestFinished(() => local.close());
+  const cloud = await startApi(redis, { DATA_DIR: earlier, CLOUDINARY_URL: emulator.cloudinaryUrl });
+  onTestFinished(() => cloud.close());
+  const moved = await cloud.addMedia();
+  const ref = { publicId: moved.publicId, resourceType: moved.resourceType } as const;
+  const signal = AbortSignal.timeout(5_000);
+  const { asset } = await local.put({ ref, metadata: { context: {}, tags: [] }, body: onePixelPng, signal });
+  const get = async () => {
+    const response = await cloud.request(asset.url);
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      bytes: await response.arrayBuffer(),
+    };
+  };
+  expect(await get()).toMatchObject({ status: 302, location: moved.url });
+  await cloud.deps.catalog.saveIf({ ...moved, url: asset.url, hostVersion: 1 }, moved);
+  const { status, bytes } = await get();
+  expect({ status, isSame: Buffer.from(bytes).equals(onePixelPng) }).toEqual({ status: 200, isSame: true });
+  await cloud.deps.catalog.beginDelete(moved.id);
+  expect(await get()).toMatchObject({ status: 404 });
+  await cloud.deps.catalog.finishDelete(moved.id);
+  expect(await get()).toMatchObject({ status: 404 });
 });

@@ -11,7 +11,10 @@ const CONTENT_POLICY =
 const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /** Files of the local host, in whole or in ranges. */
-export function serveFile(settings: LocalHostSettings, options: { isPublic: boolean }): RequestHandler {
+export function serveFile(
+  settings: Pick<LocalHostSettings, 'directory'>,
+  options: { isPublic: boolean },
+): RequestHandler {
   return async (req, res, next) => {
     const file = await openLocalFile(settings, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');

@@ -47,7 +47,7 @@ export const parameterHeaders = {
 
 /** Response headers that some answers carry; X-Request-Id is on all of them. */
 export const responseHeaders = {
-  Location: { description: 'Path of the record.', schema: { type: 'string' } },
+  Location: { description: 'Path of the record, or where a file was moved to.', schema: { type: 'string' } },
   ETag: { description: 'Entity tag of the record, file or page.', schema: { type: 'string' } },
   'Last-Modified': { description: 'When the file was stored.', schema: { type: 'string' } },
   'Accept-Ranges': { description: 'That parts may be asked for.', schema: { type: 'string' } },

@@ -81,6 +81,7 @@ export const mediaOperations: Operations = {
   'GET /media/*path': {
     tag: 'media',
     summary: 'A file of the local host',
+    description: 'Where Cloudinary took the place of the local host, links to its files go on working.',
     path: { path: { description: 'As `url` of a record has it.' } },
     headers: ['Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'If-Match', 'If-Unmodified-Since'],
     answers: {
@@ -90,8 +91,9 @@ export const mediaOperations: Operations = {
         type: '*/*',
         headers: [...file, 'Accept-Ranges', 'Content-Range'],
       },
+      302: { description: 'The file was moved to Cloudinary: its address there.', headers: ['Location'] },
       304: { description: 'The client has it already.', headers: file },
     },
-    errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE'],
+    errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE', 'CATALOG_UNAVAILABLE'],
   },
 };

@@ -99,7 +99,7 @@ function hostChanged(
       code: 'HOST_CHANGED',
       severity: 'warning',
       message: isChanged
-        ? `The catalog belongs to ${name(host)}, which is not the configured media host: its files are not served.`
+        ? `The catalog belongs to ${name(host)}, which is not the configured media host: earlier files are only there.`
         : 'A worker uses another media host than this API and the catalog.',
       fix: !isChanged
         ? 'Give all processes the same settings of the media host, and restart them.'

@@ -12,7 +12,8 @@ const texts: Record<SyncFinding['code'], Texts> = {
   },
   HOST_CHANGED: {
     severity: 'warning',
-    message: 'The catalog belongs to another media host than the configured one, so nothing was marked missing.',
+    message:
+      'The catalog belongs to another media host than the configured one, so nothing was marked missing.',
     fix: 'Configure that host again, or copy its files with npm run -s holdfast -- move.',
   },
   CONTENT_CHANGED: {

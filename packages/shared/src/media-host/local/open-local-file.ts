@@ -23,7 +23,10 @@ export interface LocalFile extends Presentation {
  * The file behind a path of the form `/media/<type>/<public id>[.<format>]`, or null. The path is only ever compared,
  * never opened, so nothing in it can leave the folder. Rejects with HOST_REJECTED when the disk fails.
  */
-export async function openLocalFile(settings: LocalHostSettings, urlPath: string): Promise<LocalFile | null> {
+export async function openLocalFile(
+  settings: Pick<LocalHostSettings, 'directory'>,
+  urlPath: string,
+): Promise<LocalFile | null> {
   try {
     for (const { ref, format } of refsFromUrl(urlPath)) {
       const place = placeOfRef(settings.directory, ref);
