@@ -10,6 +10,7 @@ import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { readSettings, type Environment } from '@holdfast/shared/config';
+import { createIntents } from '@holdfast/shared/intents';
 import { syncJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import {
@@ -31,7 +32,8 @@ import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { move } from '../src/commands/move.js';
 import { UsageError } from '../src/commands/command.js';
-import { withLease, type LeasedWork } from '../src/commands/with-lease.js';
+import { withLease } from '../src/commands/with-lease.js';
+import type { LeasedWork } from '../src/sync-run/sync-dependencies.js';
 import { openDependencies } from '../src/dependencies.js';
 import { moveAll, noResult } from '../src/move/move-all.js';
 import { snapshotSteps } from '../src/snapshot/snapshot-steps.js';
@@ -77,6 +79,7 @@ async function twoHosts() {
     keys,
     catalog: createCatalog(sandbox.client, keys),
     catalogHost: createCatalogHost(sandbox.client, keys),
+    intents: createIntents(sandbox.client, keys),
   };
 }
 
@@ -241,9 +244,13 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     for (const record of after) {
       expect(record.status).toBe('verified');
       expect(record.url.startsWith('/media/')).toBe(from === 'cloudinary');
-      if (there.has(record.id)) expect(await bytesOn(at.target, record)).toBe(there.get(record.id));
     }
-    for (const record of before) expect(await bytesOn(at.source, record)).toBe(there.get(record.id));
+    for (const record of before) {
+      expect(await bytesOn(at.source, record)).toBe(there.get(record.id));
+      expect(await bytesOn(at.target, (await at.catalog.find(record.id)) ?? record)).toBe(
+        there.get(record.id),
+      );
+    }
     expect(await at.catalogHost.read()).toBe(at.target.host.identity);
     expect(await at.run()).toMatchObject({ exitCode: 0, report: { moved: 0, already: 24 } });
   });
@@ -347,6 +354,26 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
       expect(await at.catalog.isTombstoned(record.id)).toBe(record !== cut);
     }
     expect(await at.sync()).toMatchObject({ created: 0 });
+  });
+
+  it('waits for a record that a job has in hand: the job would bring the earlier place back', async () => {
+    const at = await open();
+    const free = await upload(at, at.source);
+    const inHand = await upload(at, at.source);
+    // As a PATCH leaves it until its verification.
+    const edited = { ...inHand, title: 'edited', revision: 2 };
+    await at.intents.accept({ record: inHand, committed: true });
+    await at.catalog.saveIf(edited, inHand);
+    const running = at.run();
+    await expect
+      .poll(async () => isThere(at.target, (await at.catalog.find(free.id))?.url ?? ''), { interval: 10 })
+      .toBe(true);
+    expect(await at.catalog.find(inHand.id)).toMatchObject({ url: inHand.url });
+    await at.catalog.markVerified('fsynced', new Date(), [{ id: inHand.id, revision: 2, attempts: 1 }]);
+    expect(await running).toMatchObject({ exitCode: 0, report: { moved: 2, busy: 0 } });
+    const moved = await at.catalog.find(inHand.id);
+    expect(moved).toMatchObject({ title: 'edited', revision: 2, pushedRevision: 2 });
+    expect(isThere(at.target, moved?.url ?? '')).toBe(true);
   });
 
   it('finds again what a forced sync had marked missing', async () => {
@@ -489,6 +516,25 @@ describe('the command', () => {
       await at.emulator.faults.add({ kind: 'drop-after-success', match: { endpoint }, count: 2, skip: 1 });
     expect(await move.run(at.cloud.env, { from: 'local' }, never)).toMatchObject({ exitCode: 0 });
     expect(await at.emulator.assets.count()).toBe(5);
+  });
+
+  it('copies from one cloud to another', async () => {
+    const at = await twoHosts();
+    await at.catalogHost.set('cloudinary:emulated-cloud');
+    const record = await upload(at, at.cloud);
+    const second = await startCloudinaryEmulator({ cloudName: 'second-cloud' });
+    onTestFinished(() => second.close());
+    const MOVE_FROM_CLOUDINARY_URL = at.emulator.cloudinaryUrl;
+    const env = { ...at.cloud.env, CLOUDINARY_URL: second.cloudinaryUrl, MOVE_FROM_CLOUDINARY_URL };
+    expect(await move.run(env, { from: 'cloudinary' }, never)).toMatchObject({
+      exitCode: 0,
+      report: { from: 'cloudinary:emulated-cloud', to: 'cloudinary:second-cloud', moved: 1 },
+    });
+    const moved = await at.catalog.find(record.id);
+    expect(kept(moved)).toEqual(kept(record));
+    expect(moved?.url).toContain('/second-cloud/');
+    expect(await at.emulator.assets.count()).toBe(1);
+    expect(await at.catalogHost.read()).toBe('cloudinary:second-cloud');
   });
 
   it('reads files by a signed address where the account does not deliver them', async () => {

@@ -1,18 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isUnnamed, readSettings, type Environment, type Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { createLogger, type Logger } from '@holdfast/shared/logging';
+import { createLogger } from '@holdfast/shared/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease } from '../sync-run/sync-lease.js';
-
-export interface LeasedWork extends SyncDependencies {
-  token: string;
-  signal: AbortSignal;
-  log: Logger;
-}
 
 const CONNECT_MS = 5_000;
 const WAIT_MS = 60_000;

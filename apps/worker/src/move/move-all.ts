@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes } from '@holdfast/shared/media';
 import { isHostResting, type AssetPage, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';

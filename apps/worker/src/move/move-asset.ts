@@ -10,12 +10,12 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import type { LeasedWork } from '../commands/with-lease.js';
 import { asTheHostHasIt, foreignRecord, pickStored } from '../reconcile/asset-record.js';
 import { bindingIn } from '../reconcile/bind-renamed.js';
 import { readPageFacts, type PageFacts } from '../reconcile/page-facts.js';
 import { isCovered, isOpen, typedPublicId } from '../reconcile/reconcile-step.js';
 import { sightingOf, type Sighting } from '../reconcile/sighting.js';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
 import { copyAsset, type CopyParts } from './copy-asset.js';
 

@@ -12,6 +12,7 @@ import {
   type RefusedAssets,
 } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
@@ -50,6 +51,14 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
   state: SyncState;
   refused: RefusedAssets;
   tickets: Pick<Tickets, 'find' | 'noteAltered'>;
+}
+
+/** With the lease of syncs, for work beside which none may run. */
+export interface LeasedWork extends SyncDependencies {
+  token: string;
+  /** Aborts when the lease is lost, too. */
+  signal: AbortSignal;
+  log: Logger;
 }
 
 /** Built once for a process, whatever of it syncs. */

@@ -5,22 +5,32 @@ export interface ChangedHostParts extends Omit<SettleHostParts, 'catalogHost'> {
   catalogHost: CatalogHost;
 }
 
-/**
- * Follows whether the catalog belongs to the host of this worker. Looks at the start and when Redis was emptied, and then only
- * while the catalog belongs to another one, which an API with the right host says of this worker too.
- */
-export function createChangedHost(parts: ChangedHostParts): (isWiped: boolean) => Promise<void> {
+export interface ChangedHost {
+  /**
+   * Looks at the start and when Redis was emptied, and then only while the catalog belongs to another host. It then says that
+   * this worker is running, for an API that uses the right one.
+   */
+  look(isWiped: boolean): Promise<void>;
+  /** As of the last look. What this host lacks may then be on the other one. */
+  isChanged(): boolean;
+}
+
+/** Follows whether the catalog belongs to the host of this worker. */
+export function createChangedHost(parts: ChangedHostParts): ChangedHost {
   const { catalogHost, identity, log } = parts;
   let other: HostIdentity | null = null;
   let settled = false;
-  return async (isWiped) => {
-    if (!settled || isWiped) other = await settleHost(parts);
-    else if (other !== null) {
-      const belongsTo = await catalogHost.read();
-      if (belongsTo === identity) log.info('host.settled', { host: identity });
-      other = belongsTo === identity ? null : belongsTo;
-    }
-    settled = true;
-    if (other !== null) await catalogHost.noteOther(identity);
+  return {
+    look: async (isWiped) => {
+      if (!settled || isWiped) other = await settleHost(parts);
+      else if (other !== null) {
+        const belongsTo = await catalogHost.read();
+        if (belongsTo === identity) log.info('host.settled', { host: identity });
+        other = belongsTo === identity ? null : belongsTo;
+      }
+      settled = true;
+      if (other !== null) await catalogHost.noteOther(identity);
+    },
+    isChanged: () => other !== null,
   };
 }

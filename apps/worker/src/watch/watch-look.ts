@@ -55,15 +55,7 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
   const look = createWatchedKeys(redis, keys, schedules.wanted);
   const idleCheck = createIdleCheck(workers, log);
   const noticeServerChange = createServerChanges(deps.server, syncRequests, log);
-  const sweeps = {
-    intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
-    refused: (signal: AbortSignal) => sweepRefused({ ...deps, folder }, signal),
-    unpushed: () => sweepUnpushed(deps),
-    deleting: () => sweepDeleting(deps),
-  };
-  const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
-  const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
-  const lookAtHost = createChangedHost({
+  const host = createChangedHost({
     catalogHost: deps.sync.catalogHost,
     catalog: deps.catalog,
     syncState: deps.sync.state,
@@ -71,6 +63,17 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
     identity: deps.host.identity,
     log,
   });
+  const sweeps = {
+    intents: (signal: AbortSignal) => sweepIntents({ ...deps, folder }, signal),
+    // What is not here may be on the host that was configured when it was refused.
+    refused: async (signal: AbortSignal) => {
+      if (!host.isChanged()) await sweepRefused({ ...deps, folder }, signal);
+    },
+    unpushed: () => sweepUnpushed(deps),
+    deleting: () => sweepDeleting(deps),
+  };
+  const sweeping = oneAtATime(() => sweep(redis, keys, sweeps, stopping, log), onError);
+  const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
   const isClockSetBack = createClockSetBack();
   let looks = 0;
   let started = false;
@@ -89,7 +92,7 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
       await presence.refresh();
       // Before anything is brought in: an empty catalog takes the configured host.
-      await lookAtHost(isWiped);
+      await host.look(isWiped);
       if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
       if (!started || isWiped) await shortenEventStreams(redis, keys);
       reckonAgain = isClockSetBack() || reckonAgain;
