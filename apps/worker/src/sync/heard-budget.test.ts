@@ -16,41 +16,38 @@ const open = (options: SyncRigOptions = {}): Promise<SyncRig> =>
 const metered = new Set(['list', 'list-by-asset-ids', 'search']);
 /** What the emulator's last answer to a metered call said. */
 const said = async ({ emulator }: SyncRig): Promise<number> => {
-  const { byEndpoint } = (await emulator?.requests.counters()) ?? {
-    byEndpoint: {} as Record<string, number>,
-  };
-  const calls = Object.entries(byEndpoint).filter(([endpoint]) => metered.has(endpoint));
+  const counters = await emulator?.requests.counters();
+  const calls = Object.entries(counters?.byEndpoint ?? {}).filter(([endpoint]) => metered.has(endpoint));
   return LIMIT - calls.reduce((sum, [, count]) => sum + count, 0);
 };
 const shown = async ({ state }: SyncRig) => (await state.readStatus()).rateLimit?.remaining;
-const expectTruth = async (rig: SyncRig): Promise<void> => expect(await shown(rig)).toBe(await said(rig));
 
 describe('the budget of calls that status shows', () => {
   it('is what the last call of a full run heard, the one that confirms what is missing', async () => {
     const rig = await open();
     const lost = await rig.upload();
     await rig.sync();
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
     await rig.host.remove(lost);
     expect(await rig.sync()).toMatchObject({ missing: 1 });
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it('is what an incremental run heard', async () => {
     const rig = await open();
     await rig.sync({ mode: 'incremental' });
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it('is what the listing of files heard that follows a snapshot, and a recovery from it', async () => {
     const rig = await open({ env: { CATALOG_SNAPSHOT: 'true' } });
     await rig.upload();
     await rig.sync();
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
     await rig.redis.flushall();
     await rig.upload();
     await rig.sync({ trigger: 'recovery' });
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it.each([
@@ -64,7 +61,7 @@ describe('the budget of calls that status shows', () => {
     await expect(rig.worker()({ mode: 'full' }, undefined, 2)).rejects.toMatchObject({
       code: 'HOST_REJECTED',
     });
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it('is none left where the calls of the hour are used up in the middle of a run', async () => {
@@ -82,7 +79,7 @@ describe('the budget of calls that status shows', () => {
     const list = () => Promise.reject(new Error('away'));
     const worker = rig.worker({ host: { ...rig.host, list, budget: () => first } });
     await expect(worker({ mode: 'full' }, undefined, 2)).rejects.toThrow('away');
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it('is what a job outside of any run heard, also one that failed', async () => {
@@ -95,7 +92,7 @@ describe('the budget of calls that status shows', () => {
     const context = { signal: new AbortController().signal, attempt: 1, log: silentLogger };
     const payload = { notification: 'n', part: 0, change: 'uploaded', receivedAt: 0, assets: [] } as const;
     await expect(fails({ ...payload, assets: [] }, context)).rejects.toThrow('failed');
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 
   it('is what was heard last where a clock was far ahead once', async () => {
@@ -105,6 +102,6 @@ describe('the budget of calls that status shows', () => {
     await rig.worker({ host: ahead })({ mode: 'full' });
     expect(await shown(rig)).toBe(3);
     await rig.sync();
-    await expectTruth(rig);
+    expect(await shown(rig)).toBe(await said(rig));
   });
 });
