@@ -27,7 +27,7 @@ import {
 import { createMediaHost, openAssetBytes, type MediaHost } from '@holdfast/shared/media-host';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
-import { createDeletionNotes } from '@holdfast/shared/snapshot';
+import { noteDeletions } from '@holdfast/shared/snapshot';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { move } from '../src/commands/move.js';
@@ -175,9 +175,6 @@ const moveBeside = (hosts: { source: Place; target: Place }, work: (id: string) 
       },
     },
   }));
-
-const deletionNotesOn = ({ host }: Place) =>
-  createDeletionNotes(host, { folder: 'holdfast', snapshots: true }, silentLogger);
 
 const all = async ({ catalog }: Hosts): Promise<MediaRecord[]> =>
   (await catalog.list({ limit: 100, order: 'oldest' })).items;
@@ -334,7 +331,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     const gone = await upload(at, at.source);
     await at.catalog.beginDelete(waits.id);
     // Redis was emptied since: only the note on the earlier host tells.
-    await deletionNotesOn(at.source).add(gone.id, never);
+    await noteDeletions(at.source.host, 'holdfast', [gone.id], never);
     await sandbox.client.del(at.keys.record(gone.id));
     const cut = aRecord();
     const mark = { state: 'started', deadlineSeconds: 60 } as const;

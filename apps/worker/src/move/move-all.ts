@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes } from '@holdfast/shared/media';
 import { isHostResting, type AssetPage, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
-import { createDeletionNotes, snapshotPrefix } from '@holdfast/shared/snapshot';
+import { noteDeletions, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
 import { inParallel } from '../host-calls/in-parallel.js';
 import { loadDeletions } from '../snapshot/load-deletions.js';
@@ -64,11 +64,7 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
   const { settings, signal } = deps;
   setMaxListeners(0, signal);
   // Redis may have been emptied since: what was deleted must not come along.
-  if (!dryRun)
-    await loadDeletions(await source.host.listFiles(snapshotPrefix(settings.host.folder), signal), {
-      ...deps,
-      folder: settings.host.folder,
-    });
+  if (!dryRun) await repeatItsDeletions(options);
   const busy: AssetRef[] = [];
   for (const resourceType of resourceTypes) {
     let cursor: string | null = null;
@@ -87,6 +83,17 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
   }
   await moveBusy(busy, options, result);
   if (!dryRun) await settleRest(options, result);
+}
+
+async function repeatItsDeletions({ deps, source: { host } }: MoveOptions): Promise<void> {
+  const { settings, signal } = deps;
+  const { folder } = settings.host;
+  const list = () => host.listFiles(snapshotPrefix(folder), signal);
+  const read = (name: string, bytes: number) =>
+    fetchPatiently(() => host.readFile(name, signal, bytes), settings.jobs.backoffMs, signal);
+  const isComplete = await loadDeletions(await list(), { ...deps, folder, isEarlierHost: true, list, read });
+  if (!isComplete)
+    throw new HoldfastError('HOST_REJECTED', 'the notes of deletions on the earlier host cannot be read');
 }
 
 async function movePage(
@@ -182,7 +189,6 @@ async function settleRest(options: MoveOptions, result: MoveResult): Promise<voi
   const { deps, source } = options;
   const { catalog, host, deletionNotes, settings, signal, log } = deps;
   const { folder } = settings.host;
-  const notes = createDeletionNotes(source.host, { folder, snapshots: settings.sync.snapshots }, log);
   let cursor: string | null = null;
   do {
     const page = await catalog.list({
@@ -194,7 +200,7 @@ async function settleRest(options: MoveOptions, result: MoveResult): Promise<voi
       if (!isOnAnotherHost(url, host.identity) || status === 'missing') continue;
       if (status === 'deleting' && hostOfUrl(url) === source.host.identity) {
         // The file stays on the earlier host, which must not give it again from a snapshot.
-        await notes.add(id, signal);
+        if (settings.sync.snapshots) await noteDeletions(source.host, folder, [id], signal);
         await deletionNotes.add(id, signal);
         await finishRemoval(catalog, id, assetId);
         continue;

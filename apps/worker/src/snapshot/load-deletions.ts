@@ -24,6 +24,8 @@ export interface DeletionParts {
   token: string;
   signal: AbortSignal;
   log: Logger;
+  /** They are on the host that this catalog is moved from: joining is not done there. */
+  isEarlierHost?: boolean;
   /** The deployment's files. Metered. */
   list: () => Promise<HostFile[]>;
   /** A file of the host of about this size; null where there is none. */
@@ -79,7 +81,7 @@ export async function loadDeletions(files: readonly HostFile[], parts: DeletionP
     // What is gone was joined. The file with its notes was there before it went.
     listed = deletionFiles(folder, await list());
   }
-  await listedDeletions(redis, keys).add(loaded);
+  if (parts.isEarlierHost !== true) await listedDeletions(redis, keys).add(loaded);
   if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
   return isReadable && !isGone;
 }

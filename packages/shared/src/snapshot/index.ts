@@ -1,6 +1,6 @@
 export { encodeManifest, readManifest, type ManifestReading, type SnapshotManifest } from './manifest.js';
 export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
-export { decodeDeletions, joinDeletions } from './join-deletions.js';
+export { decodeDeletions, joinDeletions, noteDeletions } from './join-deletions.js';
 export { listedDeletions, type DeletionSizes, type ListedDeletions } from './listed-deletions.js';
 export {
   deletionFiles,

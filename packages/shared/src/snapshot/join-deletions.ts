@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { isMediaId, mediaIdFrom } from '../media/index.js';
+import { isMediaId, mediaIdFrom, newMediaId } from '../media/index.js';
 import type { MediaHost } from '../media-host/index.js';
 import { FULL_FILE, type ListedDeletions, type OpenFile } from './listed-deletions.js';
 import { deletionsName } from './snapshot-names.js';
@@ -19,6 +19,17 @@ export interface JoinParts {
 /** The content of a file that notes these deletions. */
 export function encodeDeletions(ids: readonly string[]): Buffer {
   return Buffer.from(`${ids.join('\n')}\n`);
+}
+
+/** Notes deletions on a host that nobody deletes from any more, such as the one that a catalog was moved from. Not joined there. */
+export async function noteDeletions(
+  host: Pick<MediaHost, 'putFile'>,
+  folder: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (ids.length > 0)
+    await host.putFile(deletionsName(folder, ids.length, newMediaId()), encodeDeletions(ids), signal);
 }
 
 /** The deletions that a file notes. Lines that are no ids are left out. */
