@@ -36,8 +36,8 @@ describe('a tombstone', () => {
     const [record, unconfirmed] = [rig.recordOf(gone), rig.recordOf(waits)];
     for (const { id } of [record, unconfirmed]) await rig.catalog.beginDelete(id);
     await removeRecord(rig, record, soon());
-    const stays = async () =>
-      await Promise.all([record.id, `cld-${gone.assetId}`, unconfirmed.id].map(rig.catalog.isTombstoned));
+    const stays = () =>
+      Promise.all([record.id, `cld-${gone.assetId}`, unconfirmed.id].map(rig.catalog.isTombstoned));
     // The oldest snapshot that is kept does not know of the deletion.
     for (const hours of [27, 28]) await syncAfter(rig, hours);
     expect(await stays()).toEqual([true, true, true]);
