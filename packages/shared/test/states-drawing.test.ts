@@ -115,6 +115,8 @@ const reads = [
 /** No record is touched by these. */
 const takenIn = ['noteMet', 'noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
 const birth = ['bornAt', 'noteBirth'];
+/** A tombstone ends only where no record is. */
+const tombstones = ['countTombstones', 'keepTombstones', 'endTombstones'];
 const indexes = ['mendEntries', 'mendStatuses', 'mendAll'];
 const ofIntentsAlone = [
   'open',
@@ -150,6 +152,7 @@ it('tries every function that could make a move', () => {
     ...reads,
     ...takenIn,
     ...birth,
+    ...tombstones,
     ...indexes,
     ...ofIntentsAlone,
   ];
