@@ -51,16 +51,17 @@ export function putShown(
     if (text !== '') context[consoleKeys[name]] = text;
   }
   const known = there?.context[SHOWN_KEY]?.slice(NAME_START, NAME_START + PRINT_LENGTH) ?? '';
-  const isOurs = isOwnId(fields.id) && (there === null || isNameUnedited(there, known));
+  const isOurs = isOwnId(fields.id) && (there === null || !isRenamed(there, known));
   const name = isOurs ? displayNameOf(fields) : '';
   context[SHOWN_KEY] = texts.map(printOf).join('') + (name === '' ? known : printOf(name));
-  return name === '' || name === there?.displayName ? undefined : name;
+  const isShown = there === null || there.displayName !== undefined;
+  return isShown && name !== '' && name !== there?.displayName ? name : undefined;
 }
 
-/** Nobody has given the asset another name since we named it, or since the host named it after its public id. */
-function isNameUnedited({ displayName, publicId = '' }: AssetThere, known: string): boolean {
-  if (displayName === undefined) return false;
-  return printOf(displayName) === known || displayName === publicId.slice(publicId.lastIndexOf('/') + 1);
+/** Somebody has given the asset another name since we named it, or since the host named it after its public id. */
+function isRenamed({ displayName, publicId = '' }: AssetThere, known: string): boolean {
+  if (displayName === undefined || printOf(displayName) === known) return false;
+  return displayName !== publicId.slice(publicId.lastIndexOf('/') + 1);
 }
 
 /** The title, else the file name, without what display names or public ids refuse. */
