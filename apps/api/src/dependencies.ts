@@ -1,7 +1,7 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost, type CatalogHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
-import { createBarrier, type Barrier, type Finding } from '@holdfast/shared/durability';
+import { createBarrier, ephemeralDiskFinding, type Barrier, type Finding } from '@holdfast/shared/durability';
 import {
   createIntents,
   createRefusedAssets,
@@ -28,7 +28,6 @@ import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
 import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
-import { ephemeralDiskFinding } from './status/ephemeral-disk.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
 import { createRefusedSignatures, type RefusedSignatures } from './webhooks/refused-signatures.js';
 import { createIdSecret } from './uploads/id-secret.js';

@@ -1,4 +1,5 @@
 export { createBarrier, type Barrier, type BarrierOptions } from './durability-barrier.js';
+export { ephemeralDiskFinding } from './ephemeral-disk.js';
 export { believesFsync } from './fsync-honesty.js';
 export { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
 export { readServerFacts, type ServerFacts } from './server-facts.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { Environment, Settings } from '@holdfast/shared/config';
-import type { Finding } from '@holdfast/shared/durability';
+import type { Environment, Settings } from '../config/index.js';
+import type { Finding } from './server-findings.js';
 
 interface Platform {
   name: string;
