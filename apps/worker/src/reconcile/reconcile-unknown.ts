@@ -1,5 +1,5 @@
 import { judgeArrival } from '@holdfast/shared/direct-uploads';
-import { idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
+import { doctorRunOf, idFromPublicId, isOwnId, type Carried, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
   isCovered,
@@ -20,6 +20,8 @@ export function withoutRecord(
   marks: AssetMarks,
   rules: ReconcileRules,
 ): Action {
+  // Also where the account shows no context, and so no mark, in its listings.
+  if (doctorRunOf(rules.folder, asset.publicId) !== null) return { kind: 'left', why: 'unfinished' };
   if (marks.refused.has(typedPublicId(asset))) return { kind: 'left', why: 'refused' };
   if (carried !== null && carried.mark.state !== 'committed') {
     const { id } = carried.fields;

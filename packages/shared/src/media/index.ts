@@ -46,5 +46,6 @@ export {
   type TakenIn,
 } from './host-edits.js';
 export { hostOfUrl, isOnAnotherHost, type HostIdentity } from './host-identity.js';
+export { doctorPrefix, doctorRunOf } from './doctor-assets.js';
 export { isUnpushed } from './is-unpushed.js';
 export { takeClaim, type UploadClaim } from './upload-claim.js';

@@ -85,6 +85,7 @@ export interface CloudinarySdk {
     ): Writable & { readonly boundary?: string };
     explicit(publicId: string, options: MetadataOptions): Promise<unknown>;
     destroy(publicId: string, options: AddressOptions & { invalidate: true }): Promise<unknown>;
+    rename(publicId: string, to: string, options: AddressOptions): Promise<unknown>;
     replace_tag(tags: string, publicIds: string[], options: AddressOptions): Promise<unknown>;
     remove_all_tags(publicIds: string[], options: AddressOptions): Promise<unknown>;
     remove_all_context(publicIds: string[], options: AddressOptions): Promise<unknown>;
@@ -96,6 +97,8 @@ export interface CloudinarySdk {
       options: CallOptions & ListedOptions,
     ): Promise<unknown>;
     config(options: CallOptions & { settings: true }): Promise<unknown>;
+    usage(options: CallOptions): Promise<unknown>;
+    delete_folder(path: string, options: CallOptions): Promise<unknown>;
   };
   search: { expression(value: string): SearchBuilder };
   utils: {

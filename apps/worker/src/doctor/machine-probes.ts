@@ -1,0 +1,137 @@
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isUnnamed, type Environment, type Settings } from '@holdfast/shared/config';
+import {
+  ephemeralDiskFinding,
+  readServerFacts,
+  serverFindings,
+  type Finding,
+} from '@holdfast/shared/durability';
+import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
+import type { Logger } from '@holdfast/shared/logging';
+import {
+  closeRedis,
+  connectionError,
+  connectRedis,
+  isReadyWithin,
+  redisKeys,
+  serverOf,
+} from '@holdfast/shared/redis';
+import { note, NotRun, ok, skipped, wrong, type Probe, type Verdict } from './probe.js';
+
+/** What the probes of this machine and its Redis share. */
+export interface MachineTrial {
+  settings: Settings;
+  env: Environment;
+  runId: string;
+  log: Logger;
+  /** What the Redis server tells, once it was reached. */
+  redisFindings: readonly Finding[] | null;
+}
+
+const CONNECT_MS = 5_000;
+
+/** The assumptions about the place where Holdfast runs. */
+export const machineProbes: readonly Probe<MachineTrial>[] = [
+  {
+    name: 'Data folder',
+    expected: 'writable, survives a restart',
+    fix: 'Set DATA_DIR to a folder on a disk that stays, and let the user of the process write there.',
+    run: async ({ settings, env, runId }) => {
+      const { dataDir } = settings;
+      await mkdir(dataDir, { recursive: true });
+      const file = join(dataDir, `doctor-${runId}`);
+      try {
+        await writeFile(file, runId, { flush: true });
+      } finally {
+        await rm(file, { force: true });
+      }
+      const { bavail, bsize } = await statfs(dataDir);
+      const free = bavail * bsize;
+      const found = `${megabytes(free)} free in ${dataDir}`;
+      const needsSpace = settings.host.kind === 'local' || !settings.redis.external;
+      if (needsSpace && free < LOCAL_RESERVE_BYTES)
+        return wrong(found, 'Below 200 MB uploads to the local host are refused (507).');
+      const finding = await ephemeralDiskFinding(settings, env);
+      return finding === null ? ok(found) : fromFindings(found, [finding]);
+    },
+  },
+  {
+    name: 'API keys',
+    expected: 'at least one',
+    fix: 'Set API_KEYS, for example web:write:<a long random secret>.',
+    run: ({ settings }) => {
+      const { keys } = settings.access;
+      if (keys.length > 0) return ok(keys.map(({ name, role }) => `${name} (${role})`).join(', '));
+      return note('none', `Everyone who reaches ${settings.http.host} may upload, edit and delete.`);
+    },
+  },
+  {
+    name: 'Redis',
+    expected: 'reachable',
+    fix: 'Check REDIS_URL (rediss:// for TLS), the password, and that the server runs.',
+    run: async (trial) => {
+      const { settings, log } = trial;
+      if (isUnnamed(settings.redis))
+        return skipped('not run: none is configured, and npm start is not running');
+      const client = connectRedis(settings.redis.connection, 'background', log);
+      try {
+        if (!(await isReadyWithin(client, CONNECT_MS))) {
+          const reason =
+            connectionError(client)?.message ?? `no answer within ${String(CONNECT_MS / 1_000)} s`;
+          return { outcome: 'failed', found: `cannot be reached: ${reason}` };
+        }
+        const askedAt = performance.now();
+        const facts = await readServerFacts(await serverOf(client, redisKeys(settings.redis.prefix).barrier));
+        const took = Math.round((performance.now() - askedAt) / 2);
+        trial.redisFindings = serverFindings(facts, settings.durability);
+        const name = facts.server === 'valkey' ? 'Valkey' : 'Redis';
+        const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;
+        return ok(`${name} ${facts.version}${kind}, ${String(took)} ms an answer`);
+      } finally {
+        await closeRedis(client);
+      }
+    },
+  },
+  {
+    name: 'Redis keeps data',
+    expected: 'each write on disk, no eviction',
+    fix: 'See the findings in docs/operations.md.',
+    run: ({ redisFindings }) => {
+      if (redisFindings === null) throw new NotRun('Redis was not reached');
+      return redisFindings.length === 0 ? ok('as expected') : fromFindings('', redisFindings);
+    },
+  },
+  {
+    name: 'Notifications',
+    expected: 'signed with a secret we know',
+    fix: '',
+    run: ({ settings }) => {
+      if (settings.host.kind === 'local') return skipped('not run: the local host sends none');
+      const { publicUrl } = settings.http;
+      const more = settings.host.webhookSecrets.length;
+      const secrets = `the API secret${more === 0 ? '' : ` and ${String(more)} more`}`;
+      return publicUrl === undefined
+        ? skipped(
+            'not tried: PUBLIC_URL is not set',
+            'Without notifications the next sync brings changes in.',
+          )
+        : skipped(
+            `not tried; known: ${secrets}`,
+            `To try them, add ${publicUrl}/api/media/webhooks/cloudinary in the console (docs/webhooks.md), edit a tag there, and see whether it shows here within seconds.`,
+          );
+    },
+  },
+];
+
+/** The worst of them decides; each says itself what it is and what to do. */
+function fromFindings(prefix: string, findings: readonly Finding[]): Verdict {
+  const found = [prefix, ...findings.map(({ code }) => code)].filter((text) => text !== '').join(', ');
+  const means = findings.map(({ message, fix }) => `${message} ${fix}`).join(' ');
+  return findings.some(({ severity }) => severity === 'error') ? wrong(found, means) : note(found, means);
+}
+
+export function megabytes(bytes: number): string {
+  const mb = bytes / 1_000_000;
+  return mb >= 1_000 ? `${String(Math.round(mb / 100) / 10)} GB` : `${String(Math.round(mb))} MB`;
+}

@@ -1,0 +1,121 @@
+import type { CloudinarySettings, Environment, LocalHostSettings, Settings } from '@holdfast/shared/config';
+import type { Logger } from '@holdfast/shared/logging';
+import { newMediaId } from '@holdfast/shared/media';
+import { createMediaHost } from '@holdfast/shared/media-host';
+import { accountProbes, answerTimeProbe } from './account-probes.js';
+import { fileProbes } from './file-probes.js';
+import { listingProbes } from './listing-probes.js';
+import { localProbes, localRef, type LocalTrial } from './local-probes.js';
+import { machineProbes, type MachineTrial } from './machine-probes.js';
+import type { Row } from './probe.js';
+import { cleanUpProbe, deleteProbe } from './removal-probes.js';
+import { runProbes } from './run-probes.js';
+import { openTrial, type TrialOptions } from './trial.js';
+
+/** What the doctor found. */
+export interface Diagnosis {
+  rows: Row[];
+  /** Metered calls that it made. */
+  adminCalls: number;
+  /** It was ended before it had tried everything. */
+  interrupted: boolean;
+}
+
+export interface DoctorOptions extends Pick<TrialOptions, 'timeouts'> {
+  settings: Settings;
+  env: Environment;
+  log: Logger;
+  signal: AbortSignal;
+  /** Hears the name of each probe as it begins. */
+  progress?: (name: string) => void;
+  /** How long the search is asked again; half a minute unless given. */
+  patienceMs?: number;
+  /** A second unless given. */
+  slowMs?: number;
+}
+
+const PATIENCE_MS = 30_000;
+const SLOW_MS = 1_000;
+/** Slow lines get through with the file in parts, and no run takes for ever. */
+const LONGEST_MS = 10 * 60_000;
+
+/** Runs all probes for the configured host, one after the other. Removes what they put there, also after an interruption. */
+export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
+  const { settings, env, log } = options;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LONGEST_MS)]);
+  const progress = options.progress ?? (() => undefined);
+  const runId = newMediaId();
+  const machine: MachineTrial = { settings, env, runId, log, redisFindings: null };
+  const rows = await runProbes('This installation', machineProbes, machine, { signal, progress });
+  const run: HostRun = { ...options, signal, progress, runId };
+  const { host } = settings;
+  const onHost = host.kind === 'cloudinary' ? await examineAccount(host, run) : await examineLocal(host, run);
+  return { ...onHost, rows: [...rows, ...onHost.rows], interrupted: signal.aborted };
+}
+
+interface HostRun extends DoctorOptions {
+  runId: string;
+  progress: (name: string) => void;
+}
+
+async function examineAccount(
+  cloud: CloudinarySettings,
+  { settings, runId, log, signal, progress, timeouts, patienceMs = PATIENCE_MS, slowMs = SLOW_MS }: HostRun,
+): Promise<Omit<Diagnosis, 'interrupted'>> {
+  const trial = openTrial({
+    settings,
+    cloud,
+    runId,
+    log,
+    signal,
+    patienceMs,
+    slowMs,
+    ...(timeouts === undefined ? {} : { timeouts }),
+  });
+  const group = `Cloudinary account ${cloud.cloudName}`;
+  try {
+    const rows = await runProbes(
+      group,
+      [...accountProbes, ...fileProbes, ...listingProbes, deleteProbe],
+      trial,
+      {
+        signal,
+        progress,
+      },
+    );
+    const always = { signal: new AbortController().signal, progress };
+    rows.push(...(await runProbes(group, [cleanUpProbe, answerTimeProbe], trial, always)));
+    return { rows, adminCalls: trial.adminCalls() };
+  } finally {
+    trial.account.close();
+  }
+}
+
+async function examineLocal(
+  local: LocalHostSettings,
+  { settings, runId, log, signal, progress }: HostRun,
+): Promise<Omit<Diagnosis, 'interrupted'>> {
+  const host = await createMediaHost(settings.host, { uploadSlots: 1, log });
+  const ref = localRef(local, runId);
+  const trial: LocalTrial = { host, local, runId, signal, ref, stored: null };
+  try {
+    const rows = await runProbes('Local host', localProbes, trial, { signal, progress });
+    return {
+      rows: [
+        ...rows,
+        {
+          group: 'Cloudinary',
+          name: 'Account',
+          outcome: 'skipped',
+          severity: 'skipped',
+          expected: 'configured',
+          found: 'not run: no Cloudinary account is configured',
+        },
+      ],
+      adminCalls: 0,
+    };
+  } finally {
+    if (trial.stored !== null) await host.remove(ref).catch(() => undefined);
+    await host.close();
+  }
+}
