@@ -90,6 +90,7 @@ test('shows tags, context and named fields only when asked', async () => {
   expect(picked).toEqual({
     public_id: 'a',
     asset_id: sent['asset_id'],
+    folder: '',
     etag: sent.etag,
     uploaded_at: sent['created_at'],
     context: { custom: { k: 'v' } },
