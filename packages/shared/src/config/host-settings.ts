@@ -74,7 +74,7 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
 }
 
 /** Those of Cloudinary have 27 characters. Whoever guesses one can send notifications. */
-const SHORTEST_SECRET = 16;
+const SHORTEST_SECRET = 8;
 
 function readWebhookSecrets(
   secrets: readonly string[],
