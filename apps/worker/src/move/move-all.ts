@@ -187,7 +187,7 @@ async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResu
  */
 async function settleRest(options: MoveOptions, result: MoveResult): Promise<void> {
   const { deps, source } = options;
-  const { catalog, host, deletionNotes, settings, signal, log } = deps;
+  const { catalog, host, deletionNotes, settings, signal } = deps;
   const { folder } = settings.host;
   let cursor: string | null = null;
   do {

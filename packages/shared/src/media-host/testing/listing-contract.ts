@@ -85,7 +85,9 @@ export function listing(setup: SetUpHost): void {
     expect(confirmed.map(({ assetId }) => assetId).toSorted()).toEqual(
       [asset.assetId, raw.asset.assetId].toSorted(),
     );
-    expect(confirmed.find(({ assetId }) => assetId === asset.assetId)).toEqual(asListed(withoutHash(asset, lacking)));
+    expect(confirmed.find(({ assetId }) => assetId === asset.assetId)).toEqual(
+      asListed(withoutHash(asset, lacking)),
+    );
     expect(await host.confirm([])).toEqual({ assets: [], unreadable: [], lacking: [] });
   });
 
