@@ -1,7 +1,6 @@
 import { abortReason, isAborted } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { isHostResting, type HostFile } from '@holdfast/shared/media-host';
-import { isHoldfastError } from '@holdfast/shared/errors';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
   decodeDeletions,
@@ -50,17 +49,29 @@ export async function loadDeletions(files: readonly HostFile[], parts: DeletionP
   };
 
   const seen = new Set<string>();
+  const denied = new Set<string>();
   const loaded: string[] = [];
   let isGone = false;
   let isReadable = true;
-  const loadFile = async ({ file }: DeletionFile): Promise<void> => {
-    seen.add(file.name);
+  const loadFile = async ({ file, count }: DeletionFile): Promise<void> => {
     const body = await readOr(file, parts);
+    if (body === null) {
+      // Listed again after it was denied, it was not joined.
+      if (denied.has(file.name)) isReadable = false;
+      denied.add(file.name);
+      isGone = true;
+      return;
+    }
+    seen.add(file.name);
     if (body === 'unreadable') isReadable = false;
-    else if (body === null) isGone = true;
     else {
-      await load(decodeDeletions(body), file);
+      const ids = decodeDeletions(body);
+      await load(ids, file);
       loaded.push(file.name);
+      // Cut short, or something else in its place.
+      if (ids.length === count) return;
+      isReadable = false;
+      log.warn('snapshot.deletions_unread', { files: [file.name], noted: count, read: ids.length });
     }
   };
 
@@ -94,8 +105,8 @@ async function readOr(
     return await read(name, bytes);
   } catch (error) {
     if (isAborted(signal)) throw abortReason(signal);
-    // Of the host as a whole: the listing would not be answered either.
-    if (isHostResting(error) || isHoldfastError(error, 'HOST_RATE_LIMITED')) throw error;
+    // Of the host as a whole: the listing would not be answered either. Files may be limited where listings are not.
+    if (isHostResting(error)) throw error;
     log.warn('snapshot.deletions_unread', { files: [name], error });
     return 'unreadable';
   }

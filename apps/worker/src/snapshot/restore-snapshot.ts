@@ -14,8 +14,8 @@ export interface RestoreParts extends Omit<LoadingParts, 'read'> {
 
 export interface Refusal {
   id: string;
-  /** `unreachable`: the host did not give it, in three rounds. */
-  why: 'newer' | 'damaged' | 'unreachable';
+  /** `unreachable`: the host did not give it, in three rounds. `deletions unread`: a file of later deletions was not given, or not whole. */
+  why: 'newer' | 'damaged' | 'unreachable' | 'deletions unread';
 }
 
 const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIMIT', 'HOST_CURSOR_SPENT'];
@@ -50,9 +50,13 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
   const list = (): Promise<HostFile[]> =>
     fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), backoffMs, signal);
   const files = await list();
-  const refused: Refusal[] = [];
+  const complete = groupFiles(folder, files).flatMap(({ id, manifest }) =>
+    manifest === null ? [] : [{ id, manifest }],
+  );
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
-  if (!(await loadDeletions(files, { ...parts, list, read }))) return { restored: null, refused };
+  if (!(await loadDeletions(files, { ...parts, list, read })))
+    return { restored: null, refused: complete.map(({ id }) => ({ id, why: 'deletions unread' })) };
+  const refused: Refusal[] = [];
 
   const restore = async ({ id, manifest: file }: CompleteSnapshot): Promise<Restored | Refusal['why']> => {
     const bytes = await read(file.name, file.bytes);
@@ -71,8 +75,7 @@ export async function restoreSnapshot(parts: RestoreParts): Promise<RestoreResul
     throw error;
   };
 
-  for (const { id, manifest } of groupFiles(folder, files)) {
-    if (manifest === null) continue;
+  for (const { id, manifest } of complete) {
     let cause: unknown;
     const outcome = await restore({ id, manifest }).catch((error: unknown) => {
       cause = error;

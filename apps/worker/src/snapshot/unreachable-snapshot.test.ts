@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '@holdfast/cloudinary-emulator';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { newMediaId } from '@holdfast/shared/media';
 import { groupFiles, manifestName, partName, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
@@ -62,6 +63,16 @@ describe('a recovery from a host that lists its assets', () => {
     expect((await rig.records()).map(({ status }) => status)).toEqual(['verified', 'verified']);
     expect((await rig.state.readMarks()).lastFullAt).not.toBeNull();
     expect(rig.host.health()).toMatchObject({ circuit: 'closed', reachable: true });
+  });
+
+  it.each(faults)('ends by listing them where each file of deletions %s', async (_case, fault) => {
+    const rig = await open();
+    const id = await snapshot(rig);
+    await rig.deletionNotes.add(newMediaId(), AbortSignal.timeout(5_000));
+    await rig.emulator.faults.add({ ...fault, match: { endpoint: 'download' }, count: null });
+    const { run, refused } = await recover(rig);
+    expect(run).toMatchObject({ result: 'ok', created: 1, listed: 1 });
+    expect(refused).toEqual([`${id} (deletions unread)`]);
   });
 
   it.each([
