@@ -27,7 +27,8 @@ import {
 import { createMediaHost, openAssetBytes, type MediaHost } from '@holdfast/shared/media-host';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
-import { noteDeletions } from '@holdfast/shared/snapshot';
+import { removeRecord } from '@holdfast/shared/removal';
+import { createDeletionNotes, noteDeletions } from '@holdfast/shared/snapshot';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { move } from '../src/commands/move.js';
@@ -351,6 +352,25 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
       expect(await at.catalog.isTombstoned(record.id)).toBe(record !== cut);
     }
     expect(await at.sync()).toMatchObject({ created: 0 });
+  });
+
+  it('brings back nothing that was deleted after the switch, also where Redis was emptied since', async () => {
+    const at = await open();
+    const gone = await upload(at, at.source);
+    await at.catalog.beginDelete(gone.id);
+    const { host } = at.target;
+    const deletionNotes = createDeletionNotes(
+      { host, redis: sandbox.client, keys: at.keys },
+      { folder: 'holdfast', snapshots: true },
+      silentLogger,
+    );
+    expect(await removeRecord({ catalog: at.catalog, host, deletionNotes }, gone, never)).toBe(
+      'on another host',
+    );
+    await sandbox.client.flushall();
+    expect(await at.run()).toMatchObject({ exitCode: 0, report: { moved: 0, deleted: 1, failed: 0 } });
+    expect(await all(at)).toEqual([]);
+    expect(await host.find(gone)).toBeNull();
   });
 
   it('waits for a record that a job has in hand: the job would bring the earlier place back', async () => {

@@ -2,7 +2,13 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes } from '@holdfast/shared/media';
-import { isHostResting, type AssetPage, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
+import {
+  isHostResting,
+  type AssetPage,
+  type AssetRef,
+  type HostAsset,
+  type MediaHost,
+} from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
 import { noteDeletions, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
@@ -64,7 +70,10 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
   const { settings, signal } = deps;
   setMaxListeners(0, signal);
   // Redis may have been emptied since: what was deleted must not come along.
-  if (!dryRun) await repeatItsDeletions(options);
+  if (!dryRun) {
+    await repeatDeletions(options, source.host, true);
+    await repeatDeletions(options, deps.host, false);
+  }
   const busy: AssetRef[] = [];
   for (const resourceType of resourceTypes) {
     let cursor: string | null = null;
@@ -85,15 +94,22 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
   if (!dryRun) await settleRest(options, result);
 }
 
-async function repeatItsDeletions({ deps, source: { host } }: MoveOptions): Promise<void> {
+async function repeatDeletions(
+  { deps }: MoveOptions,
+  host: MediaHost,
+  isEarlierHost: boolean,
+): Promise<void> {
   const { settings, signal } = deps;
   const { folder } = settings.host;
   const list = () => host.listFiles(snapshotPrefix(folder), signal);
   const read = (name: string, bytes: number) =>
     fetchPatiently(() => host.readFile(name, signal, bytes), settings.jobs.backoffMs, signal);
-  const isComplete = await loadDeletions(await list(), { ...deps, folder, isEarlierHost: true, list, read });
+  const isComplete = await loadDeletions(await list(), { ...deps, folder, isEarlierHost, list, read });
   if (!isComplete)
-    throw new HoldfastError('HOST_REJECTED', 'the notes of deletions on the earlier host cannot be read');
+    throw new HoldfastError(
+      'HOST_REJECTED',
+      `the notes of deletions on the ${isEarlierHost ? 'earlier' : 'configured'} host cannot be read`,
+    );
 }
 
 async function movePage(

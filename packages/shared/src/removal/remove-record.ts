@@ -30,8 +30,8 @@ export interface Deleted extends AssetRef {
  * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
  * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the host could not say
  * where it is. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
- * it where it carries our mark. `on another host`: nothing was done, since only that host can confirm the removal; the record
- * waits as deleting. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
+ * it where it carries our mark. `on another host`: only that host can confirm the removal, so the deletion was noted on this one,
+ * for a Redis that is emptied meanwhile, and the record waits as deleting. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
  * be repeated.
  */
 export async function removeRecord(
@@ -40,7 +40,10 @@ export async function removeRecord(
   signal: AbortSignal,
 ): Promise<'removed' | 'elsewhere' | 'on another host'> {
   const { id, assetId, url } = deleted;
-  if (url !== null && isOnAnotherHost(url, host.identity)) return 'on another host';
+  if (url !== null && isOnAnotherHost(url, host.identity)) {
+    await deletionNotes.add(id, signal);
+    return 'on another host';
+  }
   const noting = settled(deletionNotes.add(id, signal));
   let ref = await placeOnHost(host, deleted, signal);
   const note = await noting;
