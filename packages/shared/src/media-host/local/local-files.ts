@@ -5,8 +5,11 @@ import type { HostFile } from '../media-host.js';
 import { unlessMissing } from './disk-errors.js';
 import { removeFile, syncFolder } from './durable-files.js';
 
-/** The folder of files that are not complete. No complete one has such a name: dots are escaped there. */
-const UNFINISHED = '.unfinished';
+/**
+ * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
+ * version 0.1.0, which may run beside us, would unlink the folder as a stale file, and fail.
+ */
+const UNFINISHED = 'unfinished+';
 /** Whoever still writes after so long has died. */
 const STALE_MS = 10 * 60_000;
 

@@ -53,13 +53,15 @@ it('sweeps what processes that died left of files beside the media', async () =>
   const settings = await freshSettings();
   const host = await createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
   await host.putFile('first', Buffer.from('content'));
-  const unfinished = join(settings.filesDirectory, '.unfinished');
+  const unfinished = join(settings.filesDirectory, 'unfinished+');
   const longAgo = new Date(Date.now() - 3_600_000);
   for (const name of ['old', 'new']) await writeFile(join(unfinished, name), 'half');
   await utimes(join(unfinished, 'old'), longAgo, longAgo);
   await host.putFile('second', Buffer.from('content'));
   expect(await readdir(unfinished)).toEqual(['new']);
   expect((await host.listFiles('')).map(({ name }) => name)).toEqual(['first', 'second']);
+  // Version 0.1.0 unlinks every old entry that begins so, and could put no file where one of them is a folder.
+  expect((await readdir(settings.filesDirectory)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
 it('takes the errors of a full disk for what they are', () => {
