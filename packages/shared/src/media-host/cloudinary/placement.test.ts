@@ -123,6 +123,31 @@ describe('in an account with dynamic folders', () => {
     });
   });
 
+  it('a commit mark that has to be written again still names the folder', async () => {
+    const at = await emulatedHost();
+    const one = upload({ title: 'First' });
+    await at.host.put({ ...one.request, body: Readable.from([onePixelPng]) });
+    await at.emulator.faults.add({ kind: 'error', match: { endpoint: 'explicit' }, skip: 1 });
+    await expect(edit(at, one, 'Second')).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    await edit(at, one, 'Second');
+    expect(await shown(at, one.request.ref.publicId)).toEqual(['holdfast', 'Second']);
+  });
+
+  it('a name that the account refuses costs neither the upload nor the names of later ones', async () => {
+    const at = await emulatedHost();
+    const refused = {
+      kind: 'error',
+      status: 400,
+      message: 'Bad name',
+      match: { endpoint: 'upload' },
+    } as const;
+    await at.emulator.faults.add(refused);
+    await at.host.put(upload().request);
+    const { request } = upload();
+    await at.host.put(request);
+    expect(await shown(at, request.ref.publicId)).toEqual(['holdfast', 'photo.png']);
+  });
+
   it('an upload that is refused for another reason does not change what is sent', async () => {
     const at = await emulatedHost();
     const broken = { ...upload().request, body: Buffer.from('not an image') };

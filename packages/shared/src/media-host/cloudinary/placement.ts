@@ -41,13 +41,14 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
   let asked: Promise<void> | undefined;
   const unplaced = new Set<string>();
 
-  const seen = (reply: unknown): unknown => {
+  const seen = (reply: unknown, { ref, kind }: Placed): unknown => {
     if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
+    if (kind === 'edit') unplaced.delete(ref.publicId);
     return reply;
   };
 
   const optionsFor = ({ ref, metadata: { displayName }, folder, kind }: Placed): PlacementOptions => {
-    const isPlacedNow = kind === 'edit' ? unplaced.delete(ref.publicId) : kind !== 'look';
+    const isPlacedNow = kind === 'edit' ? unplaced.has(ref.publicId) : kind !== 'look';
     if (displayName === undefined || mode === 'fixed' || kind === 'look') return {};
     if (kind === 'stream' && mode === 'unknown') {
       unplaced.add(ref.publicId);
@@ -68,12 +69,13 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
   return {
     place: async (placed, call) => {
       const placement = optionsFor(placed);
-      if (Object.keys(placement).length === 0) return seen(await call({}));
+      if (Object.keys(placement).length === 0) return seen(await call({}), placed);
       try {
-        return seen(await call(placement));
+        return seen(await call(placement), placed);
       } catch (error) {
         if (placed.kind === 'stream' || !mayBeRefusal(error, mode)) throw error;
-        const reply = await call({});
+        // An account that shows a folder all the same has refused only this name.
+        const reply = seen(await call({}), placed);
         if (mode !== 'dynamic') {
           mode = 'fixed';
           log.warn('host.placement_refused', { error });
