@@ -574,6 +574,38 @@ describe('the command', () => {
     expect(await move.run(at.local.env, { from: 'cloudinary' }, never)).toMatchObject({ exitCode: 0 });
   });
 
+  it('passes over a file whose context the target cannot take, and copies the others', async () => {
+    const at = await twoHosts();
+    await at.catalogHost.set('local');
+    const unwritable = { context: { 'a=b': 'c' }, tags: [] };
+    await put(at.local.host, 'image', 'cats/tom', unwritable, png());
+    const record = await upload(at, at.local);
+    expect(await move.run(at.cloud.env, { from: 'local' }, never)).toMatchObject({
+      exitCode: 1,
+      report: {
+        moved: 1,
+        failed: 1,
+        error: null,
+        problems: [{ publicId: 'cats/tom', code: 'HOST_CONTEXT_UNWRITABLE' }],
+      },
+    });
+    expect(kept(await at.catalog.find(record.id))).toEqual(kept(record));
+  });
+
+  it('notes many deletions that wait for the earlier host in one file there', async () => {
+    const at = await twoHosts();
+    await at.catalogHost.set('local');
+    for (let n = 0; n < 3; n += 1) await at.catalog.beginDelete((await upload(at, at.local)).id);
+    expect(await move.run(at.cloud.env, { from: 'local' }, never)).toMatchObject({
+      exitCode: 0,
+      report: { deleted: 3 },
+    });
+    expect((await at.local.host.listFiles('')).map(({ name }) => name)).toEqual([
+      expect.stringMatching(/[.]deletions-3$/),
+    ]);
+    expect(await all(at)).toEqual([]);
+  });
+
   it('is used wrongly without a host to copy from, and with the configured one', async () => {
     const { local, cloud } = await twoHosts();
     for (const [env, args] of [

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
-import { hostOfUrl, isOnAnotherHost, resourceTypes } from '@holdfast/shared/media';
+import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import {
   isHostResting,
   type AssetPage,
@@ -157,6 +157,7 @@ function ofThisFile(error: unknown, signal: AbortSignal): HoldfastError {
       'HOST_TIMEOUT',
       'HOST_LIMIT',
       'HOST_CONTENT_MISMATCH',
+      'HOST_CONTEXT_UNWRITABLE',
       'MEDIA_NOT_FOUND',
       'ASSET_UNREADABLE',
     );
@@ -212,22 +213,22 @@ async function settleRest(options: MoveOptions, result: MoveResult): Promise<voi
       order: 'oldest',
       ...(cursor === null ? {} : { cursor }),
     });
-    for (const { id, url, status, assetId, publicId } of page.items) {
-      if (!isOnAnotherHost(url, host.identity) || status === 'missing') continue;
-      if (status === 'deleting' && hostOfUrl(url) === source.host.identity) {
-        // The file stays on the earlier host, which must not give it again from a snapshot.
-        if (settings.sync.snapshots) await noteDeletions(source.host, folder, [id], signal);
-        await deletionNotes.add(id, signal);
-        await finishRemoval(catalog, id, assetId);
-        continue;
-      }
-      if (!result.failed.has(publicId))
-        addProblem(result, {
-          id,
-          publicId,
-          code: 'MEDIA_NOT_FOUND',
-          message: 'the earlier host does not list this media',
-        });
+    const left = page.items.filter(({ url, status }) => {
+      return isOnAnotherHost(url, host.identity) && status !== 'missing';
+    });
+    const isDeleted = ({ url, status }: MediaRecord): boolean =>
+      status === 'deleting' && hostOfUrl(url) === source.host.identity;
+    const deleted = left.filter(isDeleted);
+    // Their files stay on the earlier host, which must not give them again from a snapshot.
+    const ids = deleted.map(({ id }) => id);
+    if (settings.sync.snapshots) await noteDeletions(source.host, folder, ids, signal);
+    await Promise.all(ids.map((id) => deletionNotes.add(id, signal)));
+    for (const { id, assetId } of deleted) await finishRemoval(catalog, id, assetId);
+    for (const record of left) {
+      const { id, publicId } = record;
+      if (isDeleted(record) || result.failed.has(publicId)) continue;
+      const message = 'the earlier host does not list this media';
+      addProblem(result, { id, publicId, code: 'MEDIA_NOT_FOUND', message });
     }
     cursor = page.nextCursor;
   } while (cursor !== null);
