@@ -187,6 +187,14 @@ it('is refused, and removed, where the account stores it under another name', as
   expect(await emulator.assets.get('image', `incoming/holdfast/${ticket.id}`)).toBeNull();
 });
 
+it('is only not there yet where the search for another name fails', async () => {
+  await withApi({}, async (other) => {
+    const ticket = await sign(other);
+    await emulator.faults.add({ kind: 'error', match: { endpoint: 'search' } });
+    expect(await complete(other, ticket.id)).toMatchObject({ body: { code: 'UPLOAD_INCOMPLETE' } });
+  });
+});
+
 describe('what does not keep the rules', () => {
   it('is removed when it is larger than allowed', async () => {
     const ticket = await sign(api, { bytes: 10 });

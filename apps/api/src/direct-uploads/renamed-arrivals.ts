@@ -1,11 +1,11 @@
 import type { Ticket, Tickets } from '@holdfast/shared/direct-uploads';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { readHostMetadata } from '@holdfast/shared/media';
 import { isHalfSpent, type MediaHost } from '@holdfast/shared/media-host';
 
 /** A ticket's file that is not under its name may be under another one, which the account gave it. */
 export interface RenamedArrivals {
-  /** Throws HOST_ALTERS_UPLOADS once that is known; the asset is then removed. Looks seldom, since a look is a metered call. */
+  /** Throws HOST_ALTERS_UPLOADS once that is known; the asset is then removed. Looks seldom, since a look is a metered call; one that fails shows nothing. */
   refuse(id: string, ticket: Pick<Ticket, 'altered'>): Promise<void>;
 }
 
@@ -28,8 +28,13 @@ export function createRenamedArrivals(deps: {
       lookedAt = now();
       const since = new Date(host.hostNow() - LOOK_BACK_MS);
       const signal = AbortSignal.timeout(LOOK_EVERY_MS);
-      const { assets } = await host.changes({ since, cursor: null, limit: PAGE, signal });
-      for (const asset of assets) {
+      const page = await host
+        .changes({ since, cursor: null, limit: PAGE, signal })
+        .catch((error: unknown) => {
+          if (isHoldfastError(error)) return null;
+          throw error;
+        });
+      for (const asset of page?.assets ?? []) {
         const carried = readHostMetadata(asset);
         if (carried?.fields.id !== id || carried.mark.state !== 'ticket') continue;
         await host.remove(asset, signal);
