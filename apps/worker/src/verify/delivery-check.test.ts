@@ -97,3 +97,8 @@ it('forgets what was blocked on another cloud', async () => {
   await aCheck(emulator.cloudinaryUrl.replace(/@[^?]+/, '@another-cloud')).again();
   expect(await blocked()).toEqual({});
 });
+
+it('passes over what cannot be read of another version', async () => {
+  await redis.client.hset(keys.blockedDelivery, { pdf: 'no JSON' });
+  await aCheck().again();
+});

@@ -69,11 +69,14 @@ export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOpt
       void askQuietly(kind, url);
     },
     again: async () => {
-      const entries = await redis.hgetall(keys.blockedDelivery).catch(() => ({}));
-      for (const [kind, text] of Object.entries(entries)) {
-        const { url, cloud } = JSON.parse(text) as Blocked;
-        if (cloud === host.cloudName) await askQuietly(kind, url);
-        else await redis.hdel(keys.blockedDelivery, kind).catch(() => undefined);
+      try {
+        for (const [kind, text] of Object.entries(await redis.hgetall(keys.blockedDelivery))) {
+          const { url, cloud } = JSON.parse(text) as Blocked;
+          if (cloud === host.cloudName) await askQuietly(kind, url);
+          else await redis.hdel(keys.blockedDelivery, kind);
+        }
+      } catch (error) {
+        log.debug('delivery.unknown', { error });
       }
     },
   };
