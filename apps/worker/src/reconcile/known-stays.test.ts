@@ -76,6 +76,16 @@ it('keeps a new video out of no catalog whose host does not tell how long it is'
   expect((await rig.records())[0]).toMatchObject({ durationSeconds: 12.5 });
 });
 
+it('learns a video behind many whose length the host never tells', async () => {
+  const rig = await openRefreshRig(sandbox);
+  const unknown = Array.from({ length: 60 }, (_, n) => `a-${String(n)}`);
+  for (const publicId of unknown) await rig.cloud.assets.put({ publicId, resourceType: 'video' });
+  await rig.cloud.assets.put({ publicId: 'b', resourceType: 'video', duration: 12.5 });
+  const isKnown = async () => (await rig.records()).some(({ durationSeconds }) => durationSeconds === 12.5);
+  for (let runs = 0; runs < 20 && !(await isKnown()); runs += 1) await rig.sync();
+  expect(await isKnown()).toBe(true);
+});
+
 it('tags in another order are no change', async () => {
   const rig = await openRefreshRig(sandbox, { emulator: { tagOrder: 'sent' } });
   const own = await rig.upload({ tags: ['sea', 'hill'] });

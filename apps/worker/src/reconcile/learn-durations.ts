@@ -20,8 +20,11 @@ export async function learnDurations(
   { records, marks }: PageFacts,
   rules: ReconcileRules,
 ): Promise<Step[]> {
-  const open = steps.filter(lacksDuration).slice(0, LOOKS_A_PAGE);
-  if (open.length === 0) return [...steps];
+  const lacking = steps.filter(lacksDuration);
+  if (lacking.length === 0) return [...steps];
+  // From anywhere: those whose length the host never tells must not keep the others from their turn.
+  const start = Math.floor(Math.random() * lacking.length);
+  const open = [...lacking.slice(start), ...lacking.slice(0, start)].slice(0, LOOKS_A_PAGE);
   const told = await inParallel(open, LOOKS_AT_ONCE, async ({ asset }) => {
     const found = await deps.host.find(asset, signal).catch((error: unknown) => {
       if (signal.aborted || !isHoldfastError(error)) throw error;
