@@ -42,7 +42,7 @@ async function run<T>(probe: Probe<T>, trial: T): Promise<Ended> {
 }
 
 /** An error in words, with a fix of its own where the error tells more than the probe. */
-export function afterError(error: unknown): Ended {
+function afterError(error: unknown): Ended {
   if (error instanceof NotRun) return { outcome: 'skipped', found: `not run: ${error.message}` };
   if (isHoldfastError(error, 'HOST_RATE_LIMITED'))
     return { outcome: 'skipped', found: 'not run: the Admin calls of this hour are used up' };
@@ -65,7 +65,7 @@ const fixes: Readonly<Record<string, string>> = {
   'Invalid Signature': `${CREDENTIALS} Accounts that want SHA-256 need signature_algorithm=sha256 in it.`,
 };
 
-export function rowOf<T>(
+function rowOf<T>(
   group: string,
   { name, expected, fix }: Pick<Probe<T>, 'name' | 'expected' | 'fix'>,
   verdict: Verdict,
