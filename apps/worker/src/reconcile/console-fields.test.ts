@@ -106,6 +106,31 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     await media.expectSettled();
   });
 
+  it.each([
+    ['without a trace of ours', { title: 'Old', caption: 'New' }],
+    ['with other texts under both keys', { title: 'Other', caption: 'New' }],
+  ])('a context that others replaced %s comes in once, as the console shows it', async (_, context) => {
+    const media = await own({ title: 'Old' });
+    await media.rig.cloud.assets.edit(media.asset.assetId, { context });
+    await media.rig.sync();
+    expect(await media.ours()).toMatchObject({ title: 'New', revision: 2 });
+    expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: null });
+    expect(await media.context()).toMatchObject({ title: 'New', caption: 'New', hf_rev: '2' });
+    await media.expectSettled();
+  });
+
+  it.each(['title', 'caption'])(
+    'an edit of %s comes in once, also where a part of our mark was lost',
+    async (key) => {
+      const media = await own({ title: 'Old' });
+      await media.editThere({ [key]: 'New', hf_created: null });
+      await media.rig.sync();
+      expect(await media.ours()).toMatchObject({ title: 'New', revision: 2 });
+      expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: null });
+      await media.expectSettled();
+    },
+  );
+
   it('edits of both sides are merged field by field', async () => {
     const media = await own({ title: 'Old', description: 'old' });
     await media.editHere({ title: 'Ours' });

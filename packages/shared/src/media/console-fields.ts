@@ -5,7 +5,7 @@ import { isPlain, MAX_VALUE } from './text-encoding.js';
 
 /** Cloudinary's Media Library shows and edits these context keys as Title and Description. */
 export const consoleKeys = { title: 'caption', description: 'alt' } as const;
-type ConsoleField = keyof typeof consoleKeys;
+export type ConsoleField = keyof typeof consoleKeys;
 const consoleFields = ['title', 'description'] as const;
 
 /**
@@ -17,7 +17,7 @@ const PRINT_LENGTH = 6;
 /** After the prints of both texts that of the display name, where we have written one. */
 const NAME_START = 2 * PRINT_LENGTH;
 
-type Pairs = Readonly<Record<string, string>>;
+export type Pairs = Readonly<Record<string, string>>;
 type Shown = Pick<MediaRecord, 'id' | 'filename' | ConsoleField>;
 
 /** A text as the console shows it: on one line, and cut where the host would cut or refuse it. */
@@ -85,11 +85,17 @@ function textToShow(name: ConsoleField, text: string, there: Pairs): string {
 export function editedInConsole(name: ConsoleField, own: string, context: Pairs, id: string): string {
   const shown = context[consoleKeys[name]] ?? '';
   if (shown === own) return own;
-  const start = consoleFields.indexOf(name) * PRINT_LENGTH;
-  const written = context[SHOWN_KEY]?.slice(start, start + PRINT_LENGTH);
-  if (written?.length === PRINT_LENGTH) return printOf(shown) === written ? own : shown;
+  const isOurs = isAsWritten(name, context);
+  if (isOurs !== null) return isOurs ? own : shown;
   // Written by version 0.1.0, which left these keys alone. A foreign asset may have had them before it was edited here.
   if (shown === '') return own;
   const isAdded = isOwnId(id) && printOf(own) === baseOf(context[BASE_KEY], name);
   return own === '' || isAdded ? shown : own;
+}
+
+/** Whether the console still shows what we wrote there; null where that is not known. */
+export function isAsWritten(name: ConsoleField, context: Pairs): boolean | null {
+  const start = consoleFields.indexOf(name) * PRINT_LENGTH;
+  const written = context[SHOWN_KEY]?.slice(start, start + PRINT_LENGTH);
+  return written?.length === PRINT_LENGTH ? printOf(context[consoleKeys[name]] ?? '') === written : null;
 }

@@ -1,4 +1,4 @@
-import { shownText } from './console-fields.js';
+import { consoleKeys, isAsWritten, shownText, type ConsoleField, type Pairs } from './console-fields.js';
 import type { Side } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
@@ -17,15 +17,21 @@ export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
     id,
     updatedAt,
     revision: 0,
-    title: textThere(context['title'], context['caption'], ours.title),
-    description: textThere(context['description'], context['alt'], ours.description),
+    title: textThere('title', context, ours.title),
+    description: textThere('description', context, ours.description),
     category: context['category'] || ours.category,
     tags: tags.length > 0 ? [...tags] : ours.tags,
   };
 }
 
-/** The one of a field's two keys that says something else than we wrote there. */
-function textThere(plain: string | undefined, shown: string | undefined, ours: string): string {
-  if (plain !== undefined && plain !== '' && plain !== ours) return plain;
-  return shown === undefined || shown === '' || shown === shownText(ours) ? ours : shown;
+/**
+ * What the field's two keys say. Where they differ the asset alone tells which of them counts, and never our record: that may have
+ * taken the one in, and would then take in the other, again and again. The console's counts, unless it stands there as we wrote it.
+ */
+function textThere(name: ConsoleField, context: Pairs, ours: string): string {
+  const own = context[name] ?? '';
+  const shown = context[consoleKeys[name]] ?? '';
+  const isEdited = shown !== '' && !isAsWritten(name, context);
+  if (own === '') return isEdited && shown !== shownText(ours) ? shown : ours;
+  return isEdited && shown !== shownText(own) ? shown : own;
 }
