@@ -34,10 +34,13 @@ export async function applySteps(session: StepSession, steps: readonly Step[]): 
   addCounts(run, { errors: left });
 }
 
-/** Saved by a step that was cut off before it verified them: the asset is what differs by now, and the record would stay `saving`. */
+/**
+ * Saved by a step that was cut off before it verified them, or on their way back: the asset is what differs by now, and the record would
+ * stay `saving`. It is as it was stored, whatever is written to the asset.
+ */
 function unproven(steps: readonly Step[]): ExpectedRecord[] {
-  return steps.flatMap(({ action, stored }) =>
-    (action.kind === 'push' || action.kind === 'rewrite') && stored !== null && isOpen(stored)
+  return steps.flatMap(({ action, stored, restore }) =>
+    (action.kind === 'push' || action.kind === 'rewrite') && stored !== null && (restore || isOpen(stored))
       ? [expectedRecord(stored.record, stored.content)]
       : [],
   );
