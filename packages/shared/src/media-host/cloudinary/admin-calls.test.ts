@@ -151,22 +151,49 @@ it('follows the clock of the host, not its own', async () => {
 });
 
 it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute requested', 'Bad Request'])(
-  'lists without hashes where the host refuses what we ask for with "%s", says so and asks no more',
+  'lists without hashes where the host refuses what we ask for with "%s", says so once and asks anew in the next listing',
   async (message) => {
     const events: string[] = [];
     const log = { ...silentLogger, warn: (event: string) => void events.push(event) };
     const { host, emulator } = await emulatedHost({}, { log });
     const { asset } = await host.put(putRequest());
-    await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
-    for (const calls of [2, 3]) {
+    const listed = asListed(asset);
+    for (const calls of [2, 4]) {
+      await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
       const page = await firstPage(host);
-      expect(page.assets).toEqual([{ ...asListed(asset), etag: null }]);
+      expect(page.assets).toEqual([{ ...listed, etag: null }]);
       expect(page.lacking).toEqual(['uploaded_at', 'etag']);
       expect(host.meteredCalls()).toBe(calls);
     }
+    expect((await firstPage(host)).assets).toEqual([listed]);
     expect(events).toEqual(['host.listing_fields_missing', 'host.fields_refused']);
   },
 );
+
+it('takes a refusal of a page after the first for none of the fields, and goes on without them where the first was refused', async () => {
+  const { host, emulator } = await emulatedHost();
+  for (let put = 0; put < 3; put++) await host.put(putRequest());
+  const refusal = { kind: 'error', status: 400, match: { endpoint: 'list' } } as const;
+  const page = (cursor: string | null) => host.list({ resourceType: 'image', cursor, limit: 1, signal });
+  const { nextCursor } = await page(null);
+  await emulator.faults.add(refusal);
+  await expect(page(nextCursor)).rejects.toMatchObject({ code: 'HOST_CURSOR_SPENT' });
+  expect((await page(nextCursor)).lacking).toEqual([]);
+  await emulator.faults.add(refusal);
+  await page(null);
+  expect((await page(nextCursor)).lacking).toEqual(['uploaded_at', 'etag']);
+});
+
+it('goes on listing hashes where only the question for asset ids refuses the fields', async () => {
+  const { host, emulator } = await emulatedHost();
+  const { asset } = await host.put(putRequest());
+  await emulator.faults.add({ kind: 'error', status: 400, match: { endpoint: 'list-by-asset-ids' } });
+  for (const calls of [2, 3]) {
+    expect((await host.confirm([asset.assetId])).assets).toHaveLength(1);
+    expect(host.meteredCalls()).toBe(calls);
+  }
+  expect((await firstPage(host)).assets).toEqual([asListed(asset)]);
+});
 
 it('takes no other refusal of a listing for one of the fields', async () => {
   const { host, emulator } = await emulatedHost();

@@ -12,7 +12,8 @@ export function createListings(
   { admin }: HostCaller,
   log: Logger,
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
-  let refused = false;
+  const refused = { list: false, confirm: false };
+  let refusalNoted = false;
   let lackNoted = false;
 
   const read = (reply: unknown, cursor: string | null = null): AssetPage => {
@@ -35,27 +36,36 @@ export function createListings(
 
   /**
    * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: one that refuses the
-   * listing is asked without, and where that is answered the fields were refused. It then tells no hashes.
+   * first page is asked without, and where that is answered the fields were refused. It then tells no hashes. Each listing asks anew,
+   * since any other passing refusal looks the same.
    */
-  const listed = async (call: (options: ListedOptions) => Promise<AssetPage>): Promise<AssetPage> => {
+  const listed = async (
+    kind: keyof typeof refused,
+    cursor: string | null,
+    call: (options: ListedOptions) => Promise<AssetPage>,
+  ): Promise<AssetPage> => {
     const plain = { tags: true, context: true } as const;
-    if (refused) return call(plain);
+    const withFields = { ...plain, fields: listedFields.join(',') };
+    if (refused[kind]) return call(plain);
+    if (cursor !== null) return call(withFields);
     try {
-      return await call({ ...plain, fields: listedFields.join(',') });
+      return await call(withFields);
     } catch (error) {
       if (!isBadRequest(error)) throw error;
       const page = await call(plain);
-      refused = true;
-      log.warn('host.fields_refused', { error });
+      refused[kind] = true;
+      if (!refusalNoted) log.warn('host.fields_refused', { error });
+      refusalNoted = true;
       return page;
     }
   };
 
   return {
-    list: ({ resourceType, cursor, limit, signal }) =>
-      orSpent(
+    list: ({ resourceType, cursor, limit, signal }) => {
+      if (cursor === null) refused.list = refused.confirm = false;
+      return orSpent(
         cursor,
-        listed((wanted) =>
+        listed('list', cursor, (wanted) =>
           admin(
             signal,
             (call) =>
@@ -71,7 +81,8 @@ export function createListings(
             (reply) => read(reply, cursor),
           ),
         ),
-      ),
+      );
+    },
     changes: ({ since, cursor, limit, signal }) =>
       orSpent(
         cursor,
@@ -94,7 +105,7 @@ export function createListings(
       ),
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return { assets: [], unreadable: [], lacking: [] };
-      return listed((wanted) =>
+      return listed('confirm', null, (wanted) =>
         admin(
           signal,
           (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }),
