@@ -1,7 +1,7 @@
 import { isAllowedType, resourceTypes, type HostMetadata } from '@holdfast/shared/media';
 import { HostFailure, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { note, NotRun, ok, REPORT, wrong, type Probe, type Verdict } from './probe.js';
+import { note, NotRun, ok, PRESETS, REPORT, wrong, type Probe, type Verdict } from './probe.js';
 import { asRecord, contextOf, contextShape, tagsOf } from './raw-answers.js';
 import { bluePng, emptyPdf, redPng } from './test-files.js';
 import {
@@ -14,7 +14,6 @@ import {
   type AccountTrial,
 } from './trial.js';
 
-const PRESETS = 'In the console, Settings, Upload, take the default preset off uploads through the API.';
 const ALTERED = 'Holdfast refuses such uploads (502 HOST_ALTERS_UPLOADS).';
 const SENT_TAGS = ['sea', 'Alps', 'beach'];
 /** What `Edit` leaves of them. */
@@ -48,7 +47,12 @@ async function upload(
   body: Buffer,
 ): Promise<Record<string, unknown>> {
   made.push(ref);
-  const reply = asRecord(await account.put({ ref, metadata, body, signal }));
+  const reply = asRecord(
+    await account.put({ ref, metadata, body, signal }).catch((error: unknown) => {
+      if (isRefused(error)) made.pop();
+      throw error;
+    }),
+  );
   const stored = refOf(reply);
   const isElsewhere = stored.publicId !== ref.publicId || stored.resourceType !== ref.resourceType;
   if (isElsewhere && reply['existing'] !== true && contextOf(reply)['hf_id'] === runId) made.push(stored);
@@ -206,7 +210,10 @@ export const fileProbes: readonly Probe<AccountTrial>[] = [
       const { account, names, signal } = trial;
       const means = 'Snapshots of the catalog could not be restored: recoveries take the listing.';
       trial.madeFile = true;
-      await account.host.putFile(names.file, fileBody, signal);
+      await account.host.putFile(names.file, fileBody, signal).catch((error: unknown) => {
+        trial.madeFile = !isRefused(error);
+        throw error;
+      });
       let body: Buffer | null;
       try {
         body = await account.host.readFile(names.file, signal);
@@ -230,8 +237,8 @@ export const fileProbes: readonly Probe<AccountTrial>[] = [
     expected: 'its URL serves the same bytes',
     fix: 'In the console, Settings, Security: let the delivery type upload be served without a signature.',
     run: async (trial) => {
-      const { url } = theImage(trial);
-      return delivered(trial, url, redPng, 'The URLs in records do not work.');
+      const { url, etag } = theImage(trial);
+      return delivered(trial, { url, etag }, redPng, 'The URLs in records do not work.');
     },
   },
   {
@@ -245,7 +252,7 @@ export const fileProbes: readonly Probe<AccountTrial>[] = [
       const reply = await upload(trial, names.pdf, doctorMark(runId, emptyPdf), emptyPdf);
       return delivered(
         trial,
-        String(reply['secure_url']),
+        { url: String(reply['secure_url']), etag: reply['etag'] },
         emptyPdf,
         'PDFs are kept, but their URLs do not work.',
       );
@@ -264,19 +271,27 @@ function judgeBytes(reply: Record<string, unknown>, sent: Buffer, means: string)
 
 async function delivered(
   { account, signal }: AccountTrial,
-  url: string,
+  { url, etag }: { url: string; etag: unknown },
   sent: Buffer,
   means: string,
 ): Promise<Verdict> {
   try {
     const body = await account.deliver(url, signal);
     if (body === null) return wrong('404', means);
-    return body.equals(sent) ? ok('same bytes') : wrong('other bytes', means);
+    if (body.equals(sent)) return ok('same bytes');
+    if (etag !== md5Of(sent)) throw new NotRun('the account stored other bytes');
+    return wrong('other bytes', means);
   } catch (error) {
     const status = refusalOf(error);
     if (status === null) throw error;
     return wrong(String(status), means);
   }
+}
+
+/** Whether the account has not stored what it was sent. */
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof HoldfastError ? error.cause : null;
+  return cause instanceof HostFailure && cause.status !== null && [400, 401, 403].includes(cause.status);
 }
 
 /** The status of a plain refusal; null for anything else. */

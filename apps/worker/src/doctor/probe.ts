@@ -37,6 +37,9 @@ export interface Row {
 /** The fix where no setting helps. Not said in notes, since Holdfast copes. */
 export const REPORT = 'Please report this difference.';
 
+export const PRESETS =
+  'In the console, Settings, Upload, take the default preset off uploads through the API.';
+
 export const ok = (found: string): Verdict => ({ outcome: 'ok', found });
 export const skipped = (found: string, means?: string): Verdict => ({
   outcome: 'skipped',

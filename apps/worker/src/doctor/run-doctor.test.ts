@@ -442,6 +442,22 @@ describe('the doctor names', () => {
     expect(await emulator.assets.count()).toBe(leaves);
   });
 
+  it('a cause once: not files that were refused, nor the delivery of bytes that were altered before', async () => {
+    const emulator = await startEmulator();
+    const rows = async (settings: Parameters<CloudinaryEmulator['configure']>[0]) => {
+      await emulator.configure(settings);
+      return examine({ CLOUDINARY_URL: emulator.cloudinaryUrl });
+    };
+    const late = await rows({ clockOffsetMs: 90 * 60_000 });
+    expect(rowNamed(late, 'Clean-up')).toMatchObject({ outcome: 'skipped' });
+    const transformed = await rows({ clockOffsetMs: 0, defaultPreset: { transforms: true } });
+    expect(rowNamed(transformed, 'Stored bytes')).toMatchObject({ severity: 'error' });
+    for (const name of ['Delivery', 'Delivery of a PDF'])
+      expect(rowNamed(transformed, name)).toMatchObject({ outcome: 'skipped' });
+    const renamed = await rows({ defaultPreset: { folder: 'incoming' } });
+    expect(rowNamed(renamed, 'Private file')?.fix).toContain('default preset');
+  });
+
   it('a host and a Redis that nobody answers for', async () => {
     const [host, redis] = [await freePort(), await freePort()];
     const diagnosis = await examine({

@@ -1,6 +1,6 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HostFailure } from '@holdfast/shared/media-host';
-import { NotRun, REPORT, type Probe, type Row, type Severity, type Verdict } from './probe.js';
+import { NotRun, PRESETS, REPORT, type Probe, type Row, type Severity, type Verdict } from './probe.js';
 
 /** After so many probes in a row without an answer the rest of a group is not run. */
 const SILENCES = 2;
@@ -61,6 +61,7 @@ const CREDENTIALS =
 const UNREACHABLE =
   'Check that this machine reaches the API: its network, its firewall, and upload_prefix in CLOUDINARY_URL.';
 const fixes: Readonly<Record<string, string>> = {
+  HOST_ALTERS_UPLOADS: PRESETS,
   'Stale request': 'Set the clock of this machine, with NTP.',
   'Invalid Signature': `${CREDENTIALS} Accounts that want SHA-256 need signature_algorithm=sha256 in it.`,
 };
