@@ -28,6 +28,8 @@ export interface CloudinaryHostOptions {
   parts?: { above: number; bytes: number };
 }
 
+/** A client waits for the answer, and does without it. */
+const CONFIG_WITHIN_MS = 3_000;
 /** Sockets kept for calls other than uploads: so many looks a sweep has under way at once, and TLS makes new ones dear. */
 const IDLE_CALLS = 48;
 
@@ -52,7 +54,7 @@ export function createCloudinaryHost(
     folder: settings.folder,
     showConfig: () =>
       caller.admin(
-        undefined,
+        AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS)),
         (call) => sdk.api.config({ ...call, settings: true }),
         (reply) => reply,
       ),

@@ -58,15 +58,12 @@ describe('in an account with dynamic folders', () => {
 
   it('an upload of which nothing can be sent twice gets its place with its commit mark', async () => {
     const at = await emulatedHost();
-    for (const [index, place] of [
-      ['', undefined],
-      ['holdfast', 'photo.png'],
-    ].entries()) {
+    for (const [index, folder] of ['', 'holdfast'].entries()) {
       const one = upload();
       const { publicId } = one.request.ref;
       await at.host.put({ ...one.request, body: Readable.from([onePixelPng]) });
-      const [folder, name] = await shown(at, publicId);
-      expect([folder, name]).toEqual([place[0], place[1] ?? one.carried.fields.id]);
+      // Its name might be refused, and the whole stream with it.
+      expect(await shown(at, publicId)).toEqual([folder, one.carried.fields.id]);
       await edit(at, one, `Title ${String(index)}`);
       expect(await shown(at, publicId)).toEqual(['holdfast', `Title ${String(index)}`]);
     }
@@ -143,10 +140,23 @@ describe('in an account with dynamic folders', () => {
     } as const;
     await at.emulator.faults.add(refused);
     await at.host.put(upload().request);
-    const { request } = upload();
-    await at.host.put(request);
-    expect(await shown(at, request.ref.publicId)).toEqual(['holdfast', 'photo.png']);
+    await at.emulator.faults.add({ ...refused, skip: 1 });
+    for (let n = 0; n < 2; n += 1) {
+      const { request } = upload();
+      await at.host.put(request);
+      const place = n === 0 ? ['holdfast', 'photo.png'] : ['', request.ref.publicId.slice(9)];
+      expect(await shown(at, request.ref.publicId)).toEqual(place);
+    }
   });
+
+  it('a client that wants to upload does not wait long for a silent account', async () => {
+    const { emulator, host } = await emulatedHost(
+      {},
+      { timeouts: { callMs: 100, pageMs: 60_000, uploadIdleMs: 60_000 } },
+    );
+    await emulator.faults.add({ kind: 'silence', ms: 60_000, match: { endpoint: 'config' } });
+    expect(await host.placesUploads()).toBe(true);
+  }, 10_000);
 
   it('an upload that is refused for another reason does not change what is sent', async () => {
     const at = await emulatedHost();

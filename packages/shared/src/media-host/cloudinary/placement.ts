@@ -14,8 +14,8 @@ export interface Placement {
 }
 
 /**
- * A stream cannot be sent twice, so nothing is tried on it: the edit that commits it names its folder. Other edits leave the folder
- * alone.
+ * A stream cannot be sent twice, and no name for the console may cost an upload: the edit that commits it brings its name, and its
+ * folder where it is not known yet that the account has any. Other edits leave the folder alone.
  */
 export interface Placed {
   ref: AssetRef;
@@ -54,7 +54,8 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
       unplaced.add(ref.publicId);
       return {};
     }
-    return { ...(isPlacedNow ? { asset_folder: folder ?? ownFolder } : {}), display_name: displayName };
+    const place = isPlacedNow ? { asset_folder: folder ?? ownFolder } : {};
+    return kind === 'stream' ? place : { ...place, display_name: displayName };
   };
 
   const ask = async (): Promise<void> => {
@@ -73,7 +74,8 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
       try {
         return seen(await call(placement), placed);
       } catch (error) {
-        if (placed.kind === 'stream' || !mayBeRefusal(error, mode)) throw error;
+        // In which words they are refused is not documented.
+        if (placed.kind === 'stream' || statusOf(error) !== 400) throw error;
         // An account that shows a folder all the same has refused only this name.
         const reply = seen(await call({}), placed);
         if (mode !== 'dynamic') {
@@ -88,16 +90,4 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
       return mode !== 'fixed';
     },
   };
-}
-
-/** Before anything is known any refusal may be about them; later only one that names them. */
-function mayBeRefusal(error: unknown, mode: 'unknown' | 'dynamic' | 'fixed'): boolean {
-  if (statusOf(error) !== 400) return false;
-  return mode === 'unknown' || /asset.?folder|display.?name/i.test(messageOf(error));
-}
-
-function messageOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return '';
-  if ('message' in error && typeof error.message === 'string') return error.message;
-  return 'error' in error ? messageOf(error.error) : '';
 }
