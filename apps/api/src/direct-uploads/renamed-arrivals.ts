@@ -10,6 +10,8 @@ export interface RenamedArrivals {
 }
 
 const LOOK_EVERY_MS = 30_000;
+/** The client waits for it. */
+const LOOK_WITHIN_MS = 10_000;
 /** As long as a ticket is good for, and some more for a slow transfer. */
 const LOOK_BACK_MS = 60 * 60_000;
 const PAGE = 500;
@@ -27,11 +29,11 @@ export function createRenamedArrivals(deps: {
       if (now() - lookedAt < LOOK_EVERY_MS || isHalfSpent(host.budget())) return;
       lookedAt = now();
       const since = new Date(host.hostNow() - LOOK_BACK_MS);
-      const signal = AbortSignal.timeout(LOOK_EVERY_MS);
+      const signal = AbortSignal.timeout(LOOK_WITHIN_MS);
       const page = await host
         .changes({ since, cursor: null, limit: PAGE, signal })
         .catch((error: unknown) => {
-          if (isHoldfastError(error)) return null;
+          if (isHoldfastError(error) || signal.aborted) return null;
           throw error;
         });
       for (const asset of page?.assets ?? []) {

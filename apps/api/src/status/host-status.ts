@@ -15,8 +15,7 @@ export async function hostStatus(
   host: Pick<MediaHost, 'kind' | 'health' | 'freeBytes'>,
 ): Promise<HostStatus> {
   const freeBytes = await withinMs(PATIENCE_MS, host.freeBytes(), null).catch(() => null);
-  const { failing, ...health } = host.health();
-  void failing;
+  const { failing: _failing, ...health } = host.health();
   return { type: host.kind, ...health, freeBytes };
 }
 
