@@ -131,6 +131,16 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     },
   );
 
+  it('an edit comes in also where others replaced the context before the last one was pushed', async () => {
+    const media = await own({ title: 'Old', description: 'old' });
+    await media.editThere({ caption: 'First' });
+    await media.rig.sync();
+    await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption: 'Second' } });
+    expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: { title: 'Second' } });
+    expect(await media.ours()).toMatchObject({ title: 'Second', description: 'old', revision: 3 });
+    await media.expectSettled();
+  });
+
   it('edits of both sides are merged field by field', async () => {
     const media = await own({ title: 'Old', description: 'old' });
     await media.editHere({ title: 'Ours' });

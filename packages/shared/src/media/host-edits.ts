@@ -65,6 +65,8 @@ export function editsOnHostOnly(
 
 function tellsBase(takenIn: TakenIn, host: Side, ours: Side): boolean {
   if (isNumberedTwice(host, ours)) return takenIn.revision === ours.revision;
+  // Without a mark nothing that we wrote late can be there, and nothing else tells what the host had.
+  if (host.revision === 0) return true;
   return takenIn.over === host.revision && takenIn.revision > host.revision;
 }
 
