@@ -157,11 +157,11 @@ it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute r
     const log = { ...silentLogger, warn: (event: string) => void events.push(event) };
     const { host, emulator } = await emulatedHost({}, { log });
     const { asset } = await host.put(putRequest());
-    const listed = asListed(asset);
+    const other = await host.put(putRequest());
     for (const calls of [2, 4]) {
       await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
       const page = await firstPage(host);
-      expect(page.assets).toEqual([{ ...listed, etag: null }]);
+      expect(page.assets).toEqual([asset, other.asset].map((one) => ({ ...asListed(one), etag: null })));
       expect(page.lacking).toEqual(['uploaded_at', 'etag']);
       expect(host.meteredCalls()).toBe(calls);
     }

@@ -108,8 +108,14 @@ describe('a page', () => {
     const whole = { ...listed('sea'), etag: 'e', uploaded_at: '2026-01-01T00:00:00Z', width: 1, height: 1 };
     expect(lackingIn()).toEqual([]);
     expect(lackingIn(whole, listed('sea'))).toEqual([]);
-    expect(lackingIn(listed('sea'))).toEqual(['uploaded_at', 'etag', 'width', 'height']);
-    expect(lackingIn({ ...whole, resource_type: 'raw', width: null, height: null })).toEqual([]);
+    expect(lackingIn(listed('sea'), listed('hill'))).toEqual(['uploaded_at', 'etag', 'width', 'height']);
+    const raw = { ...whole, resource_type: 'raw', width: null, height: null };
+    expect(lackingIn(raw, raw)).toEqual([]);
+    // One that is odd says nothing of the listing, nor do those that exist only as a backup.
+    expect(lackingIn(listed('sea'))).toEqual([]);
+    expect(lackingIn(raw, raw, listed('sea'))).toEqual([]);
+    const backup = { public_id: 'gone', resource_type: 'image', bytes: 0, placeholder: true };
+    expect(lackingIn(backup, backup)).toEqual([]);
   });
 
   it.each([

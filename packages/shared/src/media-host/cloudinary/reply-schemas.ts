@@ -113,10 +113,12 @@ export function readPage(
   const assets: HostAsset[] = [];
   const unreadable: UnreadableAsset[] = [];
   const badDates: string[] = [];
+  const present: unknown[] = [];
   for (const item of resources) {
     const { data: asset } = assetReply.safeParse(item);
     // Last, since a schema that does not fit costs ten times one that does.
     if (asset === undefined ? backupReply.safeParse(item).success : isBackup(asset)) continue;
+    present.push(item);
     if (asset === undefined) {
       unreadable.push({ assetId: textIn(item, 'asset_id'), publicId: textIn(item, 'public_id') });
       continue;
@@ -124,7 +126,7 @@ export function readPage(
     if (!datesOf(asset).every(isReadableDate)) badDates.push(asset.asset_id);
     assets.push(toHostAsset(asset));
   }
-  return { page: { assets, unreadable, lacking: lackingIn(resources), nextCursor }, badDates };
+  return { page: { assets, unreadable, lacking: lackingIn(present), nextCursor }, badDates };
 }
 
 function isBackup({ placeholder, bytes }: Pick<AssetReply, 'placeholder' | 'bytes'>): boolean {
@@ -140,10 +142,13 @@ function valueIn(item: unknown, name: string): unknown {
   return typeof item === 'object' && item !== null ? (item as Record<string, unknown>)[name] : undefined;
 }
 
-/** Tags, context and what only some assets have do not count: none of these may have any. */
+/**
+ * Tags, context and what only some assets have do not count: none of these may have any. Nor does a single asset, which may be an odd
+ * one: an old one, or an image that has no size.
+ */
 function lackingIn(items: readonly unknown[]): string[] {
   const lackedBy = (some: readonly unknown[], names: readonly string[]): string[] =>
-    some.length === 0
+    some.length < 2
       ? []
       : names.filter((name) => !some.some((item) => (valueIn(item, name) ?? null) !== null));
   const images = items.filter((item) => valueIn(item, 'resource_type') === 'image');
