@@ -120,6 +120,13 @@ describe('an asset that version 0.1.0 wrote', () => {
     expect(titleOf(writtenBy010({ id: found, title: '' }, { caption: 'C' }))).toBe('C');
   });
 
+  it('keeps a text that the console shows cut, also where the print of it was removed', () => {
+    for (const title of ['long '.repeat(100).trim(), 'one\ntwo']) {
+      const { 'hf-shown': _removed, ...context } = written({ title });
+      expect(titleOf(context)).toBe(title);
+    }
+  });
+
   it('shows the title once it is written again', () => {
     const there = writtenBy010({ id: found }, { caption: 'old' });
     const { context } = rewriteHostMetadata({ context: there }, carried({ id: found, category: 'new' }));

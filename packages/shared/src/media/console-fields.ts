@@ -88,7 +88,7 @@ export function editedInConsole(name: ConsoleField, own: string, context: Pairs,
   const isOurs = isAsWritten(name, context);
   if (isOurs !== null) return isOurs ? own : shown;
   // Written by version 0.1.0, which left these keys alone. A foreign asset may have had them before it was edited here.
-  if (shown === '') return own;
+  if (shown === '' || shown === shownText(own)) return own;
   const isAdded = isOwnId(id) && printOf(own) === baseOf(context[BASE_KEY], name);
   return own === '' || isAdded ? shown : own;
 }
