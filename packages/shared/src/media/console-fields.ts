@@ -25,8 +25,8 @@ export function shownText(text: string): string {
   if (isPlain(text)) return text;
   const line = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   const cut = line.slice(0, MAX_VALUE).replace(/[\uD800-\uDBFF]$/, '');
-  // Only where a backslash is certain to come back as it was sent.
-  return cut.trimEnd().replaceAll(/\\(?=[\\=|]|$)/g, '/');
+  // Version 0.1.0 deletes keys with a backslash that are not its own, and a key of ours that is gone clears its field.
+  return cut.trimEnd().replaceAll('\\', '/');
 }
 
 /** What an asset has that is about to be written. */
