@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { History, UploadOperation } from '../history.js';
 import type { Random } from '@holdfast/shared/testing';
@@ -7,6 +7,7 @@ import { pngBody, sha256Of } from './body.js';
 
 const BOUNDARY = 'chaos-boundary';
 const ANSWER_WITHIN_MS = 20_000;
+const CONNECT_WITHIN_MS = 10_000;
 /** More than what follows the file: some of the file itself must be missing. */
 const UNSENT_AT_LEAST = 100;
 
@@ -93,16 +94,29 @@ function requestOf(data: Buffer, { headers = [], second = false, lengthOff = 0 }
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]);
 }
 
+/** A connection as soon as the API takes one: it may just have been killed. Rejects where it does not within a while. */
+async function open(api: string): Promise<Socket> {
+  const { hostname, port } = new URL(api);
+  for (const begun = performance.now(); ;) {
+    const socket = connect(Number(port), hostname);
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if (performance.now() - begun > CONNECT_WITHIN_MS) throw error;
+      await pause(100);
+    }
+  }
+}
+
 /** Sends it over a socket of its own; the first line of the answer, or nothing. */
 async function send(api: string, request: Buffer, { sendOnly, crawlMs = 0 }: Misdeed): Promise<string> {
-  const { hostname, port } = new URL(api);
-  const socket = connect(Number(port), hostname);
+  const socket = await open(api);
   let answer = '';
   socket.on('error', () => undefined);
   socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   try {
-    await Promise.race([once(socket, 'connect'), closed]);
     const total = sendOnly?.(request.length) ?? request.length;
     const steps = crawlMs === 0 ? 1 : 20;
     for (let step = 0; step < steps && !socket.destroyed; step += 1) {
