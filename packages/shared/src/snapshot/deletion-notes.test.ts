@@ -126,6 +126,39 @@ describe('the notes of deletions', () => {
     expect((await listedNames()).toSorted()).toEqual([...files.keys()].toSorted());
   });
 
+  it('are written again where the host has stored other bytes', async () => {
+    const { host, files, noted } = filesHost();
+    let spoils = 1;
+    const notes = notesOn({
+      ...host,
+      putFile: async (name, body) => {
+        const stored = files.get(name) ?? (spoils-- > 0 ? Buffer.from('other bytes') : body);
+        files.set(name, stored);
+        await Promise.resolve();
+        if (stored !== body) throw new HoldfastError('HOST_CONTENT_MISMATCH');
+      },
+    });
+    const id = newMediaId();
+    await notes.add(id, soon());
+    expect(noted()).toEqual(new Set([id]));
+    expect(await listedNames()).toEqual([...files.keys()]);
+  });
+
+  it('are written where the host refuses the file of an earlier deletion for good', async () => {
+    const { host, noted } = filesHost();
+    const refusal = new HoldfastError('HOST_REJECTED', 'no', { cause: new HostFailure('no', 400, null) });
+    const failures = [new HoldfastError('HOST_TIMEOUT'), refusal];
+    const putFile: FilesHost['putFile'] = (...args) => {
+      const failure = failures.shift();
+      return failure === undefined ? host.putFile(...args) : Promise.reject(failure);
+    };
+    const notes = notesOn({ ...host, putFile });
+    const [first, second] = someIds(2) as [string, string];
+    await expect(notes.add(first, soon())).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+    await notes.add(second, soon());
+    expect(noted()).toEqual(new Set([second]));
+  });
+
   it('keep nobody waiting who has no time left', async () => {
     const { host } = filesHost();
     const signal = AbortSignal.abort(new Error('enough'));

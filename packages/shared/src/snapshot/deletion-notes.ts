@@ -6,7 +6,7 @@ import type { Logger } from '../logging/index.js';
 import { newMediaId } from '../media/index.js';
 import { isTransientHostError, type MediaHost } from '../media-host/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { encodeDeletions, joinDeletions } from './join-deletions.js';
+import { joinDeletions, putDeletions } from './join-deletions.js';
 import { listedDeletions } from './listed-deletions.js';
 import { deletionsName } from './snapshot-names.js';
 
@@ -87,7 +87,7 @@ export function createDeletionNotes(
     const { name, ids } = unsettled;
     const deadline = AbortSignal.timeout(WRITE_WITHIN_MS);
     try {
-      await host.putFile(name, encodeDeletions(ids), deadline);
+      await putDeletions(host, name, ids, deadline);
     } catch (cause) {
       if (!deadline.aborted) throw cause;
       throw new HoldfastError('HOST_TIMEOUT', 'the note of a deletion was not taken in time', { cause });
@@ -96,19 +96,24 @@ export function createDeletionNotes(
     unsettled = null;
   };
 
+  const giveUp = async (error: unknown, ids: readonly string[]): Promise<void> => {
+    if (!isRefusal(error)) throw error;
+    if (unsettled !== null) await listed.drop([unsettled.name]);
+    log.warn('snapshot.deletion_not_noted', { ids: unsettled?.ids ?? ids, error });
+    unsettled = null;
+  };
+
   const note = createBatch(async (batch: readonly string[]): Promise<undefined[]> => {
     const ids = [...new Set(batch)];
+    // That the host refuses an earlier file says nothing of this one.
+    await settle().catch((error: unknown) => giveUp(error, []));
     try {
-      await settle();
       const name = deletionsName(folder, ids.length, newMediaId());
       await reserve(name);
       unsettled = { name, ids };
       await settle();
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (unsettled !== null) await listed.drop([unsettled.name]);
-      unsettled = null;
-      log.warn('snapshot.deletion_not_noted', { ids, error });
+      await giveUp(error, ids);
     }
     return batch.map(() => undefined);
   });

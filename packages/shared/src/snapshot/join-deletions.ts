@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { isHoldfastError } from '../errors/index.js';
 import { isMediaId, mediaIdFrom, newMediaId } from '../media/index.js';
 import type { MediaHost } from '../media-host/index.js';
 import { FULL_FILE, type ListedDeletions, type OpenFile } from './listed-deletions.js';
@@ -6,6 +7,7 @@ import { deletionsName } from './snapshot-names.js';
 
 const CALLS_AT_ONCE = 8;
 const RENEW_MS = 10_000;
+const PUTS = 2;
 /** The time in the names of joined files, which says nothing. The library takes 0 for now. */
 const JOINED_MS = 1;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
@@ -19,6 +21,28 @@ export interface JoinParts {
 /** The content of a file that notes these deletions. */
 export function encodeDeletions(ids: readonly string[]): Buffer {
   return Buffer.from(`${ids.join('\n')}\n`);
+}
+
+/**
+ * Writes a file that notes these deletions, under a name of their own. Where the host stores other bytes they are removed, since they
+ * would stay under that name, and it is given the file once more.
+ */
+export async function putDeletions(
+  host: Pick<MediaHost, 'putFile' | 'removeFile'>,
+  name: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const body = encodeDeletions(ids);
+  for (let left = PUTS; ; left -= 1) {
+    try {
+      return await host.putFile(name, body, signal);
+    } catch (error) {
+      if (!isHoldfastError(error, 'HOST_CONTENT_MISMATCH')) throw error;
+      await host.removeFile(name, signal);
+      if (left === 1) throw error;
+    }
+  }
 }
 
 /** Notes deletions on a host that nobody deletes from any more, such as the one that a catalog was moved from. Not joined there. */
@@ -86,13 +110,13 @@ async function join(
     // Of another number of deletions than its name says: it stays as it is.
     (noted.length === count ? read : unread).push(name);
   });
-  const body = encodeDeletions([...ids].toSorted());
+  const sorted = [...ids].toSorted();
   // Always the same name for them: however often a host fails here, it is left with one file.
-  const seed = createHash('sha256').update(body).digest();
+  const seed = createHash('sha256').update(encodeDeletions(sorted)).digest();
   const joined = deletionsName(folder, ids.size, mediaIdFrom(JOINED_MS, seed));
   if (ids.size > 0) {
     await listed.reserve(joined, NO_LIMIT);
-    await host.putFile(joined, body, signal);
+    await putDeletions(host, joined, sorted, signal);
     await listed.add([joined]);
   }
   // It may be one of them, beside files that a process which died has not removed.
