@@ -165,16 +165,16 @@ it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute r
       expect(page.lacking).toEqual(['uploaded_at', 'etag']);
       expect(host.meteredCalls()).toBe(calls);
     }
-    expect((await firstPage(host)).assets).toEqual([listed]);
+    expect((await firstPage(host)).assets).toEqual([asset, other.asset].map(asListed));
     expect(events).toEqual(['host.listing_fields_missing', 'host.fields_refused']);
   },
 );
 
 it('takes a refusal of a page after the first for none of the fields, and goes on without them where the first was refused', async () => {
   const { host, emulator } = await emulatedHost();
-  for (let put = 0; put < 3; put++) await host.put(putRequest());
+  for (let put = 0; put < 4; put++) await host.put(putRequest());
   const refusal = { kind: 'error', status: 400, match: { endpoint: 'list' } } as const;
-  const page = (cursor: string | null) => host.list({ resourceType: 'image', cursor, limit: 1, signal });
+  const page = (cursor: string | null) => host.list({ resourceType: 'image', cursor, limit: 2, signal });
   const { nextCursor } = await page(null);
   await emulator.faults.add(refusal);
   await expect(page(nextCursor)).rejects.toMatchObject({ code: 'HOST_CURSOR_SPENT' });
