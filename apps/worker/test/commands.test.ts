@@ -93,9 +93,10 @@ describe('the commands', () => {
       CLOUDINARY_URL: `cloudinary://k:${secret}@c`,
       CLOUDINARY_WEBHOOK_SECRETS: `${secret}-for-hooks`,
     };
-    const { report: counted } = await checkConfig.run({ ...env, ...secrets }, {}, never);
-    expect(counted).toMatchObject({ host: 'cloudinary', webhookSecrets: 1 });
-    expect(JSON.stringify(counted)).not.toContain(secret);
+    const { report: counted, text: shown } = await checkConfig.run({ ...env, ...secrets }, {}, never);
+    expect(counted).toMatchObject({ host: 'cloudinary', cloudName: 'c', webhookSecrets: 1 });
+    expect(shown).toMatch(/host +cloudinary c,[^]+webhooks +1 more/);
+    expect(JSON.stringify(counted) + shown).not.toContain(secret);
     const slip = await checkConfig.run({ ...env, UPLOAD_MAX_BYTE: '5' }, {}, never);
     expect(slip.report).toMatchObject({ unread: [{ name: 'UPLOAD_MAX_BYTE', meant: 'UPLOAD_MAX_BYTES' }] });
     const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };

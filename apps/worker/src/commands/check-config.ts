@@ -12,7 +12,9 @@ export const checkConfig: Command = {
       configuration: 'valid',
       host: host.kind,
       folder: host.folder,
-      ...(host.kind === 'cloudinary' ? { webhookSecrets: host.webhookSecrets.length } : {}),
+      ...(host.kind === 'cloudinary'
+        ? { cloudName: host.cloudName, webhookSecrets: host.webhookSecrets.length }
+        : {}),
       redis: redis.external ? redis.storageType : 'Embedded Redis, or one on this machine',
       dataDir,
       keys: access.keys.length,
@@ -22,7 +24,10 @@ export const checkConfig: Command = {
     };
     const text = [
       'The configuration is valid.',
-      `  host       ${report.host}, folder ${report.folder}`,
+      `  host       ${report.host}${host.kind === 'cloudinary' ? ` ${host.cloudName}` : ''}, folder ${report.folder}`,
+      ...(host.kind === 'cloudinary'
+        ? [`  webhooks   ${String(host.webhookSecrets.length)} more secret(s)`]
+        : []),
       `  Redis      ${report.redis}`,
       `  data       ${dataDir}`,
       `  keys       ${String(report.keys)}`,

@@ -12,6 +12,8 @@ export interface CommandResult {
 
 export interface CommandOption {
   type: 'boolean' | 'string';
+  /** One letter that means the same. */
+  short?: string;
   /** One line of the help. */
   description: string;
   /** What the help shows in place of the value of a `string`, such as `local|cloudinary`. */

@@ -18,7 +18,10 @@ export const restore: Command = {
         return {
           exitCode: 1,
           report: { restored: null, refused },
-          text: `There is no usable snapshot; ${String(refused.length)} could not be used.`,
+          text:
+            refused.length === 0
+              ? 'There is no snapshot.'
+              : `There is no usable snapshot: ${String(refused.length)} could not be used.`,
         };
       const { manifest, created, unproven } = restored;
       await noteRestored(leased, leased.token, result);

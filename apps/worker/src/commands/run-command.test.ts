@@ -10,7 +10,8 @@ const greet: Command = {
     name: { type: 'string', value: 'NAME', description: 'who is greeted' },
     loud: { type: 'boolean', description: 'in capitals' },
   },
-  run: (_env, { name, loud }) => {
+  run: (_env, { name, loud }, signal) => {
+    signal.throwIfAborted();
     if (name === undefined) throw new UsageError('--name is missing');
     if (name === 'nobody')
       throw new HoldfastError('CONFIG_INVALID', 'no such name', { errors: [{ path: 'NAME', message: 'x' }] });
@@ -20,10 +21,14 @@ const greet: Command = {
 };
 
 async function run(...argv: string[]) {
+  return runUntil(new AbortController().signal, ...argv);
+}
+
+async function runUntil(signal: AbortSignal, ...argv: string[]) {
   const output = { stdout: '', stderr: '' };
   const code = await runCommand({ greet }, argv, {
     env: {},
-    signal: new AbortController().signal,
+    signal,
     terminal: {
       stdout: (text) => (output.stdout += text),
       stderr: (text) => (output.stderr += text),
@@ -52,6 +57,15 @@ describe('a command', () => {
     expect(JSON.parse(stdout)).toEqual({ error });
   });
 
+  it('says that it was interrupted, and not that something unexpected happened', async () => {
+    const { code, stdout, stderr } = await runUntil(AbortSignal.abort(), 'greet', '--name', 'Bob', '--json');
+    expect({ code, report: JSON.parse(stdout) as unknown }).toMatchObject({
+      code: 1,
+      report: { error: { code: 'SHUTTING_DOWN' } },
+    });
+    expect(stderr).toContain('interrupted');
+  });
+
   it('helps, each command and all of them', async () => {
     const one = await run('greet', '--help');
     expect(one).toMatchObject({ code: 0, stderr: '' });
@@ -64,7 +78,8 @@ describe('a command', () => {
       '--help',
     ])
       expect(one.stdout).toContain(text);
-    for (const all of [await run('--help'), await run('help')]) {
+    expect(await run('greet', '-h')).toEqual(one);
+    for (const all of [await run('--help'), await run('-h'), await run('help')]) {
       expect(all).toMatchObject({ code: 0, stderr: '' });
       expect(all.stdout).toMatch(/greet +greet somebody/);
     }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Environment } from '@holdfast/shared/config';
-import { explainFailure, toHoldfastError } from '@holdfast/shared/errors';
+import { explainFailure, HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { UsageError, type Command, type CommandArguments, type CommandOption } from './command.js';
 
 export type Commands = Readonly<Record<string, Command>>;
@@ -12,7 +12,7 @@ export interface Terminal {
 
 const common: Readonly<Record<string, CommandOption>> = {
   json: { type: 'boolean', description: 'print the report as one JSON document' },
-  help: { type: 'boolean', description: 'print this help' },
+  help: { type: 'boolean', short: 'h', description: 'print this help' },
 };
 
 /** Runs what the command line names, prints what came of it, and resolves with the exit code. Never rejects. */
@@ -22,7 +22,7 @@ export async function runCommand(
   { env, signal, terminal }: { env: Environment; signal: AbortSignal; terminal: Terminal },
 ): Promise<0 | 1 | 2> {
   const [name = '', ...rest] = argv;
-  if (name === '--help' || name === 'help') {
+  if (name === '--help' || name === '-h' || name === 'help') {
     terminal.stdout(overview(commands));
     return 0;
   }
@@ -55,7 +55,9 @@ export async function runCommand(
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof UsageError) return misused(thrown);
-    const error = toHoldfastError(thrown);
+    const error = signal.aborted
+      ? new HoldfastError('SHUTTING_DOWN', 'interrupted; run the command again')
+      : toHoldfastError(thrown);
     terminal.stderr(explainFailure(error));
     const { code, message, errors } = error;
     if (args['json'] === true)
@@ -66,7 +68,10 @@ export async function runCommand(
 
 function readArguments(command: Command, argv: string[]): CommandArguments {
   const options = Object.fromEntries(
-    Object.entries({ ...command.options, ...common }).map(([name, { type }]) => [name, { type }]),
+    Object.entries({ ...command.options, ...common }).map(([name, { type, short }]) => [
+      name,
+      { type, ...(short === undefined ? {} : { short }) },
+    ]),
   );
   try {
     return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
