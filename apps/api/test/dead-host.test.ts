@@ -68,7 +68,7 @@ it('refuses uploads at once and unread while the host is down, says so everywher
   expect(status).toBe(502);
   expect(body).toMatchObject({
     code: 'HOST_REJECTED',
-    detail: 'the media host has not served us lately, so it was not asked now',
+    detail: 'the media host has been failing, so it was not asked now',
   });
   expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
   // A client that asks first is never told to send its body.
@@ -94,12 +94,12 @@ it.each([
   [
     'does not answer',
     { kind: 'html', status: 503 },
-    / does not answer as it should since 2\S+Z \(HOST_REJECTED: /,
+    / has not answered as it should since 2\S+Z \(HOST_REJECTED: /,
   ],
   [
     'refuses our credentials',
     { kind: 'error', status: 401, message: 'unknown api_key' },
-    / refuses our credentials since 2\S+Z \(HOST_REJECTED: unknown api_key/,
+    / has refused our credentials since 2\S+Z \(HOST_REJECTED: unknown api_key/,
   ],
 ] as const)('finds that the host %s, and by itself that it is back', async (_case, fault, message) => {
   const findings = async (path: string) =>

@@ -24,7 +24,7 @@ export function hostFindings(host: Pick<MediaHost, 'health'>): Finding[] {
   const { failing, lastErrorCode } = host.health();
   if (failing === null) return [];
   const { since, message, refusesCredentials } = failing;
-  const what = refusesCredentials ? 'refuses our credentials' : 'does not answer as it should';
+  const what = refusesCredentials ? 'has refused our credentials' : 'has not answered as it should';
   return [
     {
       code: 'HOST_FAILING',

@@ -79,7 +79,7 @@ it.each(deaths)(
     }
     expect(body.destroyed).toBe(true);
     expect(host.uploadRefusal()).toMatchObject({ code });
-    expect(() => host.admitUpload()).toThrow('has not served us lately');
+    expect(() => host.admitUpload()).toThrow('has been failing');
     expect((await requests(emulator)).total).toBe(total);
     await emulator.faults.clear();
     await vi.waitFor(() => expect(host.health().circuit).toBe('half-open'));
@@ -95,7 +95,7 @@ it('takes one upload at a time from a host that has come back, until one succeed
   await vi.waitFor(() => host.admitUpload());
   expect(host.health().circuit).toBe('half-open');
   expect(host.uploadRefusal()).toMatchObject({ code: 'HOST_REJECTED' });
-  expect(() => host.admitUpload()).toThrow('has not served us lately');
+  expect(() => host.admitUpload()).toThrow('has been failing');
   // The host takes no bytes yet: closed again by the first failure, not the fifth.
   await put(host);
   expect(host.health().circuit).toBe('open');

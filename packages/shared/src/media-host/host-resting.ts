@@ -7,7 +7,7 @@ class HostResting extends Error {
 
 /** Tells a caller that the host was not asked, because it has not answered lately; `code` is that of its last failure. */
 export function hostResting(code: ErrorCode, retryAfterSeconds: number): HoldfastError {
-  return new HoldfastError(code, 'the media host has not served us lately, so it was not asked now', {
+  return new HoldfastError(code, 'the media host has been failing, so it was not asked now', {
     cause: new HostResting('the media host was not asked'),
     retryAfterSeconds,
   });
