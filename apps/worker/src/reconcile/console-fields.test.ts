@@ -141,6 +141,19 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     await media.expectSettled();
   });
 
+  it('the next edit comes in also where an emptied catalog came back with the last one', async () => {
+    const media = await own({ title: 'Old', category: 'old' });
+    await media.editThere({ caption: 'First' });
+    await sandbox.client.flushall();
+    await media.rig.sync();
+    expect(await media.ours()).toMatchObject({ title: 'First', revision: 1 });
+    await media.editThere({ caption: 'Second' });
+    await media.editHere({ category: 'new' });
+    expect(await media.push()).toMatchObject({ outcome: 'pushed', joined: { title: 'Second' } });
+    expect(await media.ours()).toMatchObject({ title: 'Second', category: 'new', revision: 3 });
+    await media.expectSettled();
+  });
+
   it('edits of both sides are merged field by field', async () => {
     const media = await own({ title: 'Old', description: 'old' });
     await media.editHere({ title: 'Ours' });

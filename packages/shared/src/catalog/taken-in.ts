@@ -22,12 +22,12 @@ end
 return 'ok'
 `);
 
-/** ARGV: life in seconds, id, revision, base. Only where nothing was taken in for that revision, or a later one. */
+/** ARGV: life in seconds, id, revision, base, and the revision that the host had. Only where nothing was taken in for that revision, or a later one. */
 const metScript = defineScript(`
 local key = KEYS[1] .. ':taken:' .. ARGV[2]
 local known = string.match(redis.call('GET', key) or '', '^%d+')
 if not known or tonumber(known) < tonumber(ARGV[3]) then
-  redis.call('SET', key, ARGV[3] .. ':' .. ARGV[4] .. ':0', 'EX', ARGV[1])
+  redis.call('SET', key, ARGV[3] .. ':' .. ARGV[4] .. ':' .. ARGV[5], 'EX', ARGV[1])
 end
 return 'ok'
 `);
@@ -59,15 +59,16 @@ export function takenInEdits(redis: RedisClient, keys: RedisKeys) {
       ]);
     },
     /**
-     * Before an edit over a record that the host has all of. An asset without our mark does not tell what it had then: by this an
-     * edit that is made there, or was made and not seen yet, is told from those made here.
+     * Before an edit over a record that the host has all of. An asset without our mark does not tell what it had then, nor does one whose
+     * last edit came in when the catalog was filled, which is not written back: by this an edit that is made there, or was made and not
+     * seen yet, is told from those made here.
      */
     noteMet: async ({
       id,
       revision,
       ...fields
     }: EditableFields & { id: string; revision: number }): Promise<void> => {
-      await run(metScript, [KEPT_SECONDS, id, revision + 1, editBase(fields)]);
+      await run(metScript, [KEPT_SECONDS, id, revision + 1, editBase(fields), revision]);
     },
     findTakenIn: async (ids: readonly string[]): Promise<Map<string, TakenIn>> => {
       if (ids.length === 0) return new Map();
