@@ -194,7 +194,7 @@ async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResu
       id: null,
       publicId,
       code: 'MEDIA_UNSETTLED',
-      message: 'a job has this media in hand: let a worker run, and move again',
+      message: 'a job is still changing this file: let a worker run, and move again',
     });
 }
 
@@ -227,7 +227,7 @@ async function settleRest(options: MoveOptions, result: MoveResult): Promise<voi
     for (const record of left) {
       const { id, publicId } = record;
       if (isDeleted(record) || result.failed.has(publicId)) continue;
-      const message = 'the earlier host does not list this media';
+      const message = 'the earlier host does not list this file';
       addProblem(result, { id, publicId, code: 'MEDIA_NOT_FOUND', message });
     }
     cursor = page.nextCursor;

@@ -26,7 +26,7 @@ export async function openAssetBytes(
 ): Promise<Readable> {
   if (settings.kind === 'cloudinary') return download(settings, asset, signal);
   const file = await openLocalFile(settings, asset.url);
-  if (file === null) throw new HoldfastError('MEDIA_NOT_FOUND', 'the local host has no bytes of this media');
+  if (file === null) throw new HoldfastError('MEDIA_NOT_FOUND', 'the local host has no bytes of this file');
   return createReadStream(file.path, { signal });
 }
 
@@ -44,7 +44,7 @@ async function download(
   if (signed.statusCode === 200) return signed;
   signed.resume();
   if (signed.statusCode === 404)
-    throw new HoldfastError('MEDIA_NOT_FOUND', 'the host has no bytes of this media');
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'the host has no bytes of this file');
   throw refusal(signed);
 }
 
