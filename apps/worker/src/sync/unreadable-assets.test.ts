@@ -70,6 +70,17 @@ it.each([true, false])(
   },
 );
 
+it('goes on where the only asset of a type cannot be read and those of another can', async () => {
+  const rig = await openRefreshRig(sandbox);
+  await rig.upload();
+  const body = JSON.stringify({ resources: [{ asset_id: 'odd', public_id: 'others/odd.txt' }] });
+  const match = { endpoint: 'list', resourceType: 'raw' } as const;
+  await rig.cloud.faults.add({ kind: 'garbage', body, match, count: null });
+  const run = await rig.sync({ trigger: 'recovery' });
+  expect(run).toMatchObject({ result: 'ok', listed: 1, created: 1, errors: 1 });
+  expect(run.findings.map(({ code, ids }) => [code, ids])).toContainEqual(['ASSETS_UNREADABLE', ['odd']]);
+});
+
 it('fails on a page of which more than half cannot be read, and concludes nothing', async () => {
   const rig = await openRefreshRig(sandbox);
   const [first, second, third] = [await rig.upload(), await rig.upload(), await rig.upload()];
