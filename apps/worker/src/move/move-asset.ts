@@ -26,7 +26,7 @@ export interface MoveParts {
 
 /**
  * already: its record is on the target. deleted: here, or there is a note of it. uncommitted: its upload was never
- * acknowledged. outside: the target does not sync its name. busy: a job has the record in hand; ask again.
+ * acknowledged. outside: the target does not sync its name. busy: a job works on the record; ask again.
  */
 export type Passed = 'already' | 'deleted' | 'uncommitted' | 'outside' | 'busy';
 
