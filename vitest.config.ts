@@ -36,7 +36,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     // Tests mostly wait, for timers and for other processes.
-    maxWorkers: 3,
+    maxWorkers: 4,
     env: temporaryFolder(),
   },
 });
