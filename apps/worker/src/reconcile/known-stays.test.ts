@@ -52,18 +52,18 @@ it('an own video brings its duration back to an emptied catalog, from its mark',
 
 it('asks for a bounded number of durations a page, and for the rest in the next runs', async () => {
   const rig = await openRefreshRig(sandbox);
-  await rig.cloud.assets.seed(120, { resourceType: 'video', duration: 7 });
+  // One page of our list shows them all.
+  await rig.cloud.assets.seed(90, { resourceType: 'video', duration: 7 });
   const known = async () =>
     (await rig.catalog.list({ limit: 100, order: 'oldest' })).items.filter((one) => one.durationSeconds === 7)
       .length;
-  expect(await rig.sync()).toMatchObject({ created: 120 });
+  expect(await rig.sync()).toMatchObject({ created: 90 });
   expect(await looks(rig)).toBe(50);
   expect(await known()).toBe(50);
-  expect(await rig.sync()).toMatchObject({ updated: 50, unchanged: 70 });
-  await rig.sync();
-  expect(await known()).toBe(100);
-  expect(await looks(rig)).toBe(120);
-  expect(await rig.sync()).toMatchObject({ unchanged: 120 });
+  expect(await rig.sync()).toMatchObject({ updated: 40, unchanged: 50 });
+  expect(await known()).toBe(90);
+  expect(await looks(rig)).toBe(90);
+  expect(await rig.sync()).toMatchObject({ unchanged: 90 });
 });
 
 it('keeps a new video out of no catalog whose host does not tell how long it is', async () => {
