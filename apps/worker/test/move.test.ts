@@ -242,6 +242,11 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     for (const record of after) {
       expect(record.status).toBe('verified');
       expect(record.url.startsWith('/media/')).toBe(from === 'cloudinary');
+      if (from === 'cloudinary') continue;
+      // As an upload would be shown there.
+      const shown = await at.emulator.assets.byAssetId(record.assetId);
+      const displayName = record.title === '' ? record.filename : record.title;
+      expect(shown).toMatchObject({ assetFolder: 'holdfast', displayName });
     }
     for (const record of before) {
       expect(await bytesOn(at.source, record)).toBe(there.get(record.id));

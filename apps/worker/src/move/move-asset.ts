@@ -141,9 +141,15 @@ async function commitCopy(
   // Redis was emptied after an earlier try, and the copy was edited since.
   if (carried?.mark.state === 'committed' && carried.fields.revision > given.revision)
     return asTheHostHasIt(copy, carried.fields, given);
-  const { assetId, publicId } = copy;
+  const { assetId, publicId, displayName } = copy;
   const fields = carriedFields(given);
-  const metadata = rewriteHostMetadata(original, {
+  // What others keep on the original comes along; the copy is shown as an upload would be.
+  const there = {
+    context: original.context,
+    publicId,
+    ...(displayName === undefined ? {} : { displayName }),
+  };
+  const metadata = rewriteHostMetadata(there, {
     mark: { state: 'committed' },
     fields,
     ...bindingIn({ ...given, assetId, publicId }, settings.host.folder),
