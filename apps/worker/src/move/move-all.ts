@@ -56,7 +56,7 @@ export function noResult(): MoveResult {
 
 export interface MoveOptions extends MoveParts {
   dryRun: boolean;
-  /** How long jobs that have a record in hand are waited for. */
+  /** How long to wait for jobs that are working on a record. */
   busyForMs: number;
   onProgress: (counts: Readonly<MoveCounts>) => void;
 }
@@ -140,7 +140,7 @@ async function movePage(
   await verifyRecords(unproven, deps);
 }
 
-/** A record that is in hand will not be for long. */
+/** A job works on a record for a moment only. */
 async function planned(asset: HostAsset, options: MoveOptions): Promise<Passed | 'moved'> {
   const { pass } = await planMove(asset, options);
   return pass === null || pass === 'busy' ? 'moved' : pass;
@@ -171,7 +171,7 @@ function addProblem({ counts, problems, failed }: MoveResult, problem: MoveProbl
   if (problems.length < PROBLEMS_SHOWN) problems.push(problem);
 }
 
-/** A record is in hand for the moment in which it is verified, or until a worker runs. */
+/** A job works on a record while it is verified; without a worker it waits. */
 async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResult): Promise<void> {
   const { deps, source, busyForMs } = options;
   const until = performance.now() + busyForMs;

@@ -12,8 +12,8 @@ export interface LateJobDependencies {
 }
 
 /**
- * A job of an upload may be tried again long after, by an operator: by then its media may be deleted, and its tombstone over. A media that
- * has no record, nor an asset under its name, stays away. Asks nothing about a media of the last day.
+ * An operator may retry a job of an upload long after. By then its file may be deleted and its tombstone gone. A file that
+ * has neither a record nor an asset under its name stays deleted. Asks nothing about files of the last day.
  */
 export async function isOfDeletedMedia(
   { id, publicId, resourceType, createdAt }: MediaRecord,
