@@ -1,5 +1,6 @@
 import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
+import type { RedisProfileName } from './redis-profile-name.js';
 import type { Variables } from './variables.js';
 
 /** The address of one server of several, an IPv6 address without its brackets. */
@@ -40,6 +41,8 @@ export interface RedisSettings {
   storageType: StorageType;
   /** True when an external Redis is configured. */
   external: boolean;
+  /** As set, or as the address tells; null = the server is asked at the start. */
+  profile: RedisProfileName | null;
   /** The hash tag that keeps every key of this deployment in one slot, e.g. `holdfast`. */
   prefix: string;
 }
@@ -60,7 +63,18 @@ const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
 export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => void): RedisSettings {
-  const prefix = env.REDIS_PREFIX;
+  const redis = readNamedRedis(env, problem);
+  return {
+    ...redis,
+    profile: env.REDIS_PROFILE ?? (redis.storageType === 'Upstash Redis' ? 'upstash' : null),
+    prefix: env.REDIS_PREFIX,
+  };
+}
+
+function readNamedRedis(
+  env: Variables,
+  problem: (p: FieldProblem) => void,
+): Omit<RedisSettings, 'profile' | 'prefix'> {
   const ways = [
     env.REDIS_URL !== undefined && 'REDIS_URL',
     env.UPSTASH_REDIS_REST_URL !== undefined && 'UPSTASH_REDIS_REST_URL',
@@ -85,7 +99,7 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
       sentinelLogin: loginOf(env.REDIS_SENTINEL_USERNAME, env.REDIS_SENTINEL_PASSWORD),
       ...login,
     } as const;
-    return { connection, storageType: 'Redis Sentinel', external: true, prefix };
+    return { connection, storageType: 'Redis Sentinel', external: true };
   }
   if (env.REDIS_CLUSTER_NODES.length > 0) {
     const { nodes, login } = readNodes('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problem);
@@ -93,16 +107,15 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
       connection: { kind: 'cluster', nodes, ...login },
       storageType: 'Redis Cluster',
       external: true,
-      prefix,
     };
   }
   if (env.REDIS_URL !== undefined) {
     const connection = readRedisUrl('REDIS_URL', env.REDIS_URL, problem);
     const upstash = 'host' in connection && connection.host.endsWith('.upstash.io');
-    return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true, prefix };
+    return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true };
   }
   if (env.UPSTASH_REDIS_REST_URL !== undefined) {
-    return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true, prefix };
+    return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true };
   }
   if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is needed with UPSTASH_REDIS_REST_TOKEN' });
@@ -115,7 +128,6 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
     connection,
     storageType: embedded === undefined ? 'Redis' : 'Embedded Redis',
     external: false,
-    prefix,
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { durabilityLevels } from './durability-level.js';
 import { filledList, flag, list, optionalText, text, wholeNumber } from './environment.js';
+import { redisProfileNames } from './redis-profile-name.js';
 
 const MB = 1_000_000;
 
@@ -39,6 +40,7 @@ export const variables = z.object({
     .trim()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores')
     .default('holdfast'),
+  REDIS_PROFILE: z.enum(redisProfileNames).optional(),
   /** Set by the launcher for its children: the address of the embedded server. */
   HOLDFAST_EMBEDDED_REDIS: optionalText(),
 

@@ -11,6 +11,7 @@ export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-err
 export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
 export { membersOf } from './members-of.js';
 export { missingRights } from './missing-rights.js';
+export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';

@@ -1,0 +1,44 @@
+import type { RedisProfileName } from '../config/index.js';
+
+/** What we do differently for one kind of Redis. */
+export interface RedisProfile {
+  name: RedisProfileName;
+  /**
+   * How far reads may be behind writes of another connection; 0 = never. What is read within this time and differs from
+   * what was written is read again before anything is concluded from it.
+   */
+  readsLagMs: number;
+  /** How long a client's request waits for one command. */
+  requestTimeoutMs: number;
+  /** Largest command or pipeline that the server takes. */
+  requestBytes: number;
+  /** A health result is shared for so long while nothing happens. */
+  healthFreshMs: number;
+  /** Between two looks of the watch while nothing is under way. */
+  watchIntervalMs: number;
+}
+
+/** The one table of such differences. */
+export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
+  standard: {
+    name: 'standard',
+    readsLagMs: 0,
+    requestTimeoutMs: 600,
+    requestBytes: 256 * 1024 * 1024,
+    healthFreshMs: 500,
+    watchIntervalMs: 20_000,
+  },
+  upstash: {
+    name: 'upstash',
+    readsLagMs: 2_000,
+    requestTimeoutMs: 2_000,
+    requestBytes: 8_000_000,
+    healthFreshMs: 60_000,
+    watchIntervalMs: 30_000,
+  },
+};
+
+/** The profile of these settings; `standard` where only the server itself could tell. */
+export function profileOf(settings: { profile: RedisProfileName | null }): RedisProfile {
+  return redisProfiles[settings.profile ?? 'standard'];
+}
