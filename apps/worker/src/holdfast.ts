@@ -1,12 +1,20 @@
 import { checkConfig } from './commands/check-config.js';
 import { doctor } from './commands/doctor.js';
 import { move } from './commands/move.js';
+import { rebuildIndexes } from './commands/rebuild-indexes.js';
 import { restore } from './commands/restore.js';
 import { runCommand, type Commands } from './commands/run-command.js';
 import { snapshot } from './commands/snapshot.js';
 
 /** The commands of `npm run holdfast -- <command>`. They use the settings of the processes, and end by themselves. */
-const commands: Commands = { 'check-config': checkConfig, doctor, move, restore, snapshot };
+const commands: Commands = {
+  'check-config': checkConfig,
+  doctor,
+  move,
+  'rebuild-indexes': rebuildIndexes,
+  restore,
+  snapshot,
+};
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'])

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { checkConfig } from '../src/commands/check-config.js';
+import { rebuildIndexes } from '../src/commands/rebuild-indexes.js';
 import { restore } from '../src/commands/restore.js';
 import { snapshot } from '../src/commands/snapshot.js';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
@@ -46,6 +47,18 @@ describe('the commands', () => {
     expect(await files()).toEqual(before);
   });
 
+  it('make the indexes fit the records', async () => {
+    const record = aRecord({ category: 'odd' });
+    await bench.catalog.save(record);
+    await bench.sandbox.client.del(bench.keys.byCategory('odd'));
+    expect(await rebuildIndexes.run(bench.env, {}, never)).toMatchObject({
+      exitCode: 0,
+      report: { added: 1, dropped: 0 },
+    });
+    const { items } = await bench.catalog.list({ limit: 10, order: 'newest', category: 'odd' });
+    expect(items.map(({ id }) => id)).toEqual([record.id]);
+  });
+
   it('wait for a running sync', async () => {
     await synced();
     const state = createSyncState(bench.sandbox.client, bench.keys);
@@ -70,13 +83,16 @@ describe('the commands', () => {
     });
   });
 
-  it.each(['restore', 'snapshot'] as const)('reach for no Redis that nobody has named (%s)', async (name) => {
-    const env = { ...bench.env, REDIS_URL: '' };
-    await expect({ restore, snapshot }[name].run(env, {}, never)).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-      errors: [{ path: 'REDIS_URL', message: expect.stringContaining('npm start') }],
-    });
-  });
+  it.each(['rebuildIndexes', 'restore', 'snapshot'] as const)(
+    'reach for no Redis that nobody has named (%s)',
+    async (name) => {
+      const env = { ...bench.env, REDIS_URL: '' };
+      await expect({ rebuildIndexes, restore, snapshot }[name].run(env, {}, never)).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        errors: [{ path: 'REDIS_URL', message: expect.stringContaining('npm start') }],
+      });
+    },
+  );
 
   it('check the settings, and show no secret', async () => {
     const secret = 'a-long-secret-of-somebody';

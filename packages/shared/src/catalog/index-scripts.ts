@@ -101,6 +101,30 @@ return suspects
 `);
 
 /**
+ * KEYS: hash tag, index of any kind. ARGV: score and id of some of its entries. Drops those that no record calls for, and answers how
+ * many those were.
+ */
+export const dropUncalledScript = defineScript(`${entryWritesPrelude}
+local index, dropped = KEYS[2], 0
+for i = 1, #ARGV, 2 do
+  local score, id = ARGV[i], ARGV[i + 1]
+  local measured, content = read(id)
+  -- A newer version may have written the record in a form of its own: its entries stay.
+  local called = not measured and redis.call('EXISTS', record_key(id)) == 1
+  if measured then
+    local function match(other, at) called = called or other == index and tonumber(at) == tonumber(score) end
+    local c = each_index(id, content, match)
+    if measured[STATUS] ~= 'v' then match(p .. ':i:s:' .. measured[STATUS], c[CREATED]) end
+  end
+  if not called then
+    remove_entry(index, score, id)
+    dropped = dropped + 1
+  end
+end
+return dropped
+`);
+
+/**
  * ARGV: cursor ('0' = from the start), pattern, count. Answers the next cursor, and keys. In a script, so that it asks the server of
  * a cluster that has them.
  */

@@ -113,3 +113,37 @@ it('leaves the entry of a record alone that a newer version has written in a for
   await catalog.mendStatuses(never);
   expect(await redis.client.zscore(keys.byType('i'), id)).not.toBeNull();
 });
+
+it('rebuilds every index, whatever was lost of it or is left in it', async () => {
+  const records = await filled(150);
+  const tagged = aRecord({ tags: ['sea', 'sun'], category: 'a[b]*', createdAt: '2026-02-01T00:00:00.000Z' });
+  const waiting = aRecord({ tags: ['sea'], createdAt: '2026-02-02T00:00:00.000Z' });
+  await catalog.saveMany([{ record: tagged }, { record: waiting }], null);
+  await catalog.markVerified('fsynced', new Date(), [{ id: tagged.id, revision: 1, attempts: 1 }]);
+  const intact = await entriesOfAll();
+  const [lost] = records;
+  expect(await catalog.rebuildIndexes(never)).toEqual({ added: 0, dropped: 0 });
+
+  for (const index of await keysOf('{holdfast}:i:[tcghs]:*')) {
+    const entry = await redis.client.zpopmin(index);
+    await redis.client.zadd(index, Number(entry[1]) + 1, 'NOBODY');
+  }
+  await redis.client.del(keys.record(lost?.id ?? ''));
+  const { added, dropped } = await catalog.rebuildIndexes(never);
+  expect(added).toBeGreaterThan(3);
+  expect(dropped).toBeGreaterThan(5);
+  expect(await entriesOfAll()).toEqual(intact.filter((entry) => !entry.endsWith(lost?.id ?? '')));
+  expect(await total()).toBe(151);
+});
+
+/** `<index> <score> <id>` of every entry, in whichever chunk it is. */
+async function entriesOfAll(): Promise<string[]> {
+  const entries: string[] = [];
+  for (const key of await keysOf('{holdfast}:i:[tcghsk]:*')) {
+    const index = key.replace(/:i:k:.*:(?=[tcg]:)/, ':i:');
+    const list = await redis.client.zrange(key, 0, '-1', 'WITHSCORES');
+    for (let at = 0; at < list.length; at += 2)
+      entries.push(`${index} ${String(list[at + 1])} ${String(list[at])}`);
+  }
+  return entries.toSorted();
+}

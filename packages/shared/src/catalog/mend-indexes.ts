@@ -3,7 +3,13 @@ import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { countArguments, scarceEntriesScript } from './entry-counts.js';
 import type { ContentOf } from './index-entries.js';
 import { pageAfter } from './index-pages.js';
-import { dropStraysScript, indexGapsScript, reindexScript, someKeysScript } from './index-scripts.js';
+import {
+  dropStraysScript,
+  dropUncalledScript,
+  indexGapsScript,
+  reindexScript,
+  someKeysScript,
+} from './index-scripts.js';
 import type { Position } from './list-cursor.js';
 import { lackingEntries } from './page-writes.js';
 import { statusCode, typeCode } from './record-codec.js';
@@ -51,6 +57,49 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
     return mended;
   };
 
+  const eachKey = async (
+    start: string,
+    signal: AbortSignal,
+    visit: (keys: readonly string[]) => Promise<void>,
+  ): Promise<void> => {
+    const pattern = start.replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
+    let cursor = '0';
+    do {
+      signal.throwIfAborted();
+      const at = cursor;
+      const [next = '0', ...found] = (await guarded(() =>
+        someKeysScript(redis, [keys.prefix], [at, pattern, BATCH]),
+      )) as string[];
+      await visit(found);
+      cursor = next;
+    } while (cursor !== '0');
+  };
+  /** All entries of all records. Only this and what uses it takes longer the more else is in this Redis. */
+  const mendAll = async (signal: AbortSignal): Promise<number> => {
+    const start = keys.record('');
+    let mended = 0;
+    await eachKey(start, signal, async (found) => {
+      mended += await reindex(await lackingAny(found.map((key) => key.slice(start.length))));
+    });
+    return mended;
+  };
+  const dropUncalled = async (index: string, signal: AbortSignal): Promise<number> => {
+    let dropped = 0;
+    let after: Position | null = null;
+    for (;;) {
+      signal.throwIfAborted();
+      const batch: Position[] = await pageAfter(redis, keys, [index], {
+        order: 'oldest',
+        after,
+        count: BATCH,
+      });
+      if (batch.length === 0) return dropped;
+      const entries = batch.flatMap(({ createdMs, id }) => [createdMs, id]);
+      dropped += Number(await guarded(() => dropUncalledScript(redis, [keys.prefix, index], entries)));
+      after = batch.at(-1) ?? null;
+    }
+  };
+
   return {
     /** The entries of these records, that of the status apart. */
     mendEntries: async (records: readonly ContentOf[]): Promise<number> => {
@@ -68,21 +117,19 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
         mended += await walk(index, signal);
       return mended;
     },
-    /** All entries of all records. The only one whose cost grows with what else is in this Redis. */
-    mendAll: async (signal: AbortSignal): Promise<number> => {
-      const pattern = keys.record('').replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
-      let mended = 0;
-      let cursor = '0';
-      do {
-        signal.throwIfAborted();
-        const at = cursor;
-        const [next = '0', ...found] = (await guarded(() =>
-          someKeysScript(redis, [keys.prefix], [at, pattern, BATCH]),
-        )) as string[];
-        mended += await reindex(await lackingAny(found.map((key) => key.slice(keys.record('').length))));
-        cursor = next;
-      } while (cursor !== '0');
-      return mended;
+    mendAll,
+    /**
+     * Every entry of every index: adds what records lack, and drops what no record calls for. Takes as long as Redis is large, like
+     * `mendAll`.
+     */
+    rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => {
+      const added = await mendAll(signal);
+      let dropped = 0;
+      for (const indexOf of [keys.byType, keys.byStatus, keys.byCategory, keys.byTag, keys.bySha256])
+        await eachKey(indexOf(''), signal, async (indexes) => {
+          for (const index of indexes) dropped += await dropUncalled(index, signal);
+        });
+      return { added, dropped };
     },
   };
 }
