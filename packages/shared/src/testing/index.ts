@@ -1,4 +1,5 @@
 export { cutClients } from './cut-clients.js';
+export { startManagedRedis, type ManagedRedis, type ManagedService } from './managed-proxy.js';
 export { aRecord } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
