@@ -93,6 +93,9 @@ it('refuses by quota, each command of a transaction counted, until it is given b
   expect(await client.get('a')).toBe('1');
   await expect(client.get('a')).rejects.toThrow(error);
   expect(redis.refused()).toBe(1);
+  expect(await client.ping()).toBe('PONG');
+  await redis.configure({ quota: { left: 0, error, free: [] } });
+  await expect(client.ping()).rejects.toThrow(error);
   await redis.configure({ quota: null });
   expect(await client.get('a')).toBe('1');
 });

@@ -16,8 +16,11 @@ export interface ManagedService {
   info: (text: string) => string;
   /** How far reads are behind writes of other connections; scripts, transactions and blocking commands never are. */
   readsLagMs: number;
-  /** Serves `left` more commands, those inside MULTI and pipelines counted each, then refuses all. */
-  quota: { left: number; error: string } | null;
+  /**
+   * Serves `left` more commands, those inside MULTI and pipelines counted each, then refuses all. Services do not document
+   * which commands are free: by default those that set up and examine a connection.
+   */
+  quota: { left: number; error: string; free?: readonly string[] } | null;
   /** Refuses writes that need room with this error; serves reads and deletes. */
   full: string | null;
   /** Refuses a reply that exceeds this, and a command that does, with those that its connection awaits replies to. */
@@ -62,8 +65,7 @@ export interface ManagedRedis extends RedisServers {
   connections(): { open: number; most: number };
 }
 
-/** Commands that set a connection up are served, and are free, when the quota is spent. */
-const unbilled = new Set(['AUTH', 'HELLO', 'SELECT', 'COMMAND', 'CONFIG', 'INFO', 'PING', 'QUIT', 'CLIENT']);
+const usuallyFree = ['AUTH', 'HELLO', 'SELECT', 'COMMAND', 'CONFIG', 'INFO', 'PING', 'QUIT', 'CLIENT'];
 const setsUp = new Set(['AUTH', 'HELLO', 'SELECT']);
 /** Fails, and discards the transaction that it is part of, as a refusal of the real server would. */
 const failing = Buffer.from('*1\r\n$7\r\nREFUSED\r\n');
@@ -102,7 +104,7 @@ export async function startManagedRedis(
     const { answers, quota, requestBytes } = service;
     const answer = answers[`${command} ${subcommand}`] ?? answers[command];
     if (answer !== undefined) return answer;
-    if (quota !== null && !unbilled.has(command)) {
+    if (quota !== null && !(quota.free ?? usuallyFree).includes(command)) {
       if (quota.left <= 0) return `-${quota.error}`;
       quota.left -= 1;
     }
@@ -130,7 +132,7 @@ export async function startManagedRedis(
       const upstream = connect(port, '127.0.0.1');
       upstream.setNoDelay(true);
       upstream.on('error', () => undefined);
-      upstream.once('close', () => client.destroy());
+      upstream.once('close', () => client.destroySoon());
       client.once('close', () => upstream.destroy());
       let toSkip = skip;
       onEachValue(upstream, (reply) => {
