@@ -46,6 +46,8 @@ export interface Dependencies {
   keys: RedisKeys;
   /** `request` fails within 0.6 s, for what a client waits for; `background` is another connection. */
   redis: { request: RedisClient; background: RedisClient };
+  /** These two, and that of the barrier. */
+  connections: readonly RedisClient[];
   catalog: Catalog;
   intents: Intents;
   refusedAssets: RefusedAssets;
@@ -152,6 +154,7 @@ export async function openDependencies(
     metrics: createApiMetrics(registry),
     keys,
     redis: { request, background },
+    connections: clients,
     catalog,
     intents,
     refusedAssets,

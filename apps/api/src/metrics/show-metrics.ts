@@ -8,7 +8,7 @@ import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
-import { currentFindings, type FindingSources } from '../status/current-findings.js';
+import { currentFindings, eachOnce, type FindingSources } from '../status/current-findings.js';
 import { redisFailure } from '../status/redis-failure.js';
 import type { RedisOutage } from '../status/redis-outage.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
@@ -63,19 +63,24 @@ async function look(deps: MetricsDependencies) {
     media,
     tombstones,
     deletions,
-    findings: [...(refusals ?? []), ...findings],
+    findings: eachOnce([...(refusals ?? []), ...findings]),
     freeBytes,
     ...known,
   };
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
-async function writeRefusals({ redis, keys, redisOutage }: MetricsDependencies): Promise<readonly Finding[]> {
+async function writeRefusals({
+  redis,
+  connections,
+  keys,
+  redisOutage,
+}: MetricsDependencies): Promise<readonly Finding[]> {
   try {
     await redis.request.set(keys.probe('metrics'), '1', 'EX', PROBE_SECONDS);
     return [];
   } catch (error) {
-    return (await redisFailure(error, redis.request, redisOutage)).findings;
+    return (await redisFailure(error, connections, redisOutage)).findings;
   }
 }
 

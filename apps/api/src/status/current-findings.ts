@@ -4,17 +4,26 @@ import type { HostIdentity } from '@holdfast/shared/media';
 import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
-import type { RedisKeys } from '@holdfast/shared/redis';
+import {
+  connectionError,
+  redisRefusal,
+  refusals,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
 import type { WorkerCount, WorkerSources } from './count-workers.js';
 import { deliveryFindings } from './delivery-findings.js';
 import { hostFindings } from './host-status.js';
 import { limitedQueues } from './limited-queues.js';
 import { pausedQueues } from './paused-queues.js';
+import { refusalFinding } from './redis-failure.js';
 import type { RefusedSignatures } from '../webhooks/refused-signatures.js';
 import type { ServerWatch } from './server-watch.js';
 import { syncNotTaken } from './sync-not-taken.js';
 
 export interface FindingSources extends WorkerSources {
+  /** All of this process that say why they are not there. */
+  connections: readonly RedisClient[];
   serverWatch: Pick<ServerWatch, 'current'>;
   workerCount: WorkerCount;
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
@@ -71,6 +80,7 @@ export async function currentFindings(
   const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
   const findings = [
     ...server.findings,
+    ...refusedConnections(sources.connections),
     ...startFindings,
     ...hostFindings(host),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
@@ -83,6 +93,25 @@ export async function currentFindings(
     ...(delivery ?? []),
   ];
   return { findings, workers, budget: sync?.rateLimit ?? null };
+}
+
+/** A server may take some of our connections and refuse others, also one that nobody has asked for anything yet. */
+function refusedConnections(connections: readonly RedisClient[]): Finding[] {
+  const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
+  if (!isRefused) return [];
+  const { message } = refusals.connections;
+  return [
+    {
+      ...refusalFinding('connections'),
+      severity: 'warning',
+      message: `${message}. Some connections of this API are missing.`,
+    },
+  ];
+}
+
+/** Each code as it is said first. */
+export function eachOnce(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
 }
 
 /** Whoever may see health sees this: no cloud is named. */
@@ -138,9 +167,7 @@ function syncFindings({ running, lastRun, lastFullRun }: SyncStatus): Finding[] 
       ({ code }) => code !== 'CATALOG_REBUILDING' && code !== 'HOST_CHANGED',
     ),
   ];
-  return all
-    .filter(({ code }, index) => all.findIndex((other) => other.code === code) === index)
-    .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
+  return eachOnce(all).map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
 }
 
 /** Codes that say something about what survives, the most urgent first. */

@@ -3,8 +3,11 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import {
   connectionError,
   redisErrorKind,
+  redisRefusal,
+  refusals,
   type RedisClient,
   type RedisErrorKind,
+  type RedisRefusal,
 } from '@holdfast/shared/redis';
 import type { RedisOutage } from './redis-outage.js';
 
@@ -18,9 +21,8 @@ export interface RedisFailure {
   findings: readonly Finding[];
 }
 
-const messages: Record<RedisErrorKind, string> = {
+const messages: Record<Exclude<RedisErrorKind, 'refused'>, string> = {
   unreachable: 'Redis cannot be reached',
-  refused: 'Redis refuses writes',
   demoted: 'Redis is a replica now, the master is being looked for',
   credentials: 'Redis refuses the credentials',
   fatal: 'Redis answers in an unexpected way',
@@ -32,12 +34,44 @@ const ofSettings: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/DB index is out of range/, 'Redis has no database of the number in REDIS_URL'],
 ];
 
-/** What a refusal says by its first word: why, and the fix. */
-const refusals: readonly (readonly [word: string, reason: string, fix: string])[] = [
-  ['OOM', 'its memory is full', 'Raise "maxmemory", or move to a larger plan.'],
-  ['MISCONF', 'it cannot write to its disk', 'Free space on the disk of the Redis server.'],
-  ['NOREPLICAS', 'it has too few replicas', 'Start the replicas, or lower "min-replicas-to-write".'],
-];
+const BY_ITSELF = 'Everything goes on by itself then.';
+
+/** What an operator can do about a refusal. */
+const findingOf: Record<RedisRefusal, Omit<Finding, 'message'>> = {
+  quota: {
+    code: 'REDIS_QUOTA',
+    severity: 'error',
+    fix: `Move to a larger plan, or wait for the next period of this one. ${BY_ITSELF} docs/redis.md says how many commands Holdfast needs.`,
+  },
+  capacity: {
+    code: 'REDIS_FULL',
+    severity: 'error',
+    fix: `Move to a larger plan, or delete what else is in this database. ${BY_ITSELF}`,
+  },
+  connections: {
+    code: 'REDIS_CONNECTIONS',
+    severity: 'error',
+    fix: `Allow more connections ("maxclients", or a larger plan), or run fewer processes. ${BY_ITSELF} docs/redis.md says how many Holdfast needs.`,
+  },
+  request_size: {
+    code: 'WRITES_REFUSED',
+    severity: 'error',
+    fix: 'Set REDIS_PROFILE to the service, or move to a larger plan.',
+  },
+  command: { code: 'WRITES_REFUSED', severity: 'error', fix: 'Use a service that docs/redis.md lists.' },
+  memory: { code: 'WRITES_REFUSED', severity: 'error', fix: 'Raise "maxmemory", or move to a larger plan.' },
+  disk: { code: 'WRITES_REFUSED', severity: 'error', fix: 'Free space on the disk of the Redis server.' },
+  replicas: {
+    code: 'WRITES_REFUSED',
+    severity: 'error',
+    fix: 'Start the replicas, or lower "min-replicas-to-write".',
+  },
+  unknown: {
+    code: 'WRITES_REFUSED',
+    severity: 'error',
+    fix: 'Look at the log, which has what Redis said, and at the console of the service.',
+  },
+};
 
 /** Uploads are refused, since the user of Redis may not call these commands. */
 export function rightsMissing(commands: readonly string[]): RedisFailure {
@@ -56,28 +90,40 @@ export function rightsMissing(commands: readonly string[]): RedisFailure {
   };
 }
 
-/** What an error of this connection means. */
+/** What an error of one of these connections means. */
 export async function redisFailure(
   error: unknown,
-  client: RedisClient,
+  connections: readonly RedisClient[],
   outage: RedisOutage,
 ): Promise<RedisFailure> {
   const cause = error instanceof HoldfastError ? error.cause : error;
-  const kind = redisErrorKind(cause);
-  if (kind === 'refused') return writesRefused(cause);
-  const known = kind === 'unreachable' ? lastKnown(client) : kind;
-  if (known === 'demoted') return demoted;
+  const isAway = redisErrorKind(cause) === 'unreachable';
   // Between two tries to connect, what the server said at the last one.
-  const said = kind === 'unreachable' ? connectionError(client) : cause;
+  const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
+  const kind = redisErrorKind(said);
+  if (kind === 'refused') return refusedFor(redisRefusal(said));
+  if (kind === 'demoted') return demoted;
   const text = said instanceof Error ? said.message : '';
+  const known = isAway && kind === 'fatal' ? 'unreachable' : kind;
   const message = ofSettings.find(([pattern]) => pattern.test(text))?.[1] ?? messages[known];
-  return { message, connected: false, findings: [await outage.explain(said ?? cause)] };
+  return { message, connected: false, findings: [await outage.explain(said)] };
 }
 
-/** Between two tries to connect, what the server said at the last one. */
-function lastKnown(client: RedisClient): RedisErrorKind {
-  const kind = redisErrorKind(connectionError(client));
-  return kind === 'credentials' || kind === 'demoted' ? kind : 'unreachable';
+/** The finding of a refusal, as it is told while uploads are refused. */
+export function refusalFinding(refusal: RedisRefusal): Finding {
+  return {
+    ...findingOf[refusal],
+    message: `${refusals[refusal].message}. Uploads are refused.`,
+  };
+}
+
+function refusedFor(refusal: RedisRefusal | null): RedisFailure {
+  if (refusal === null) return { message: 'Redis refuses writes', connected: true, findings: [] };
+  return {
+    message: refusals[refusal].message,
+    connected: refusal !== 'connections',
+    findings: [refusalFinding(refusal)],
+  };
 }
 
 const demoted: RedisFailure = {
@@ -92,18 +138,3 @@ const demoted: RedisFailure = {
     },
   ],
 };
-
-function writesRefused(cause: unknown): RedisFailure {
-  const text = cause instanceof Error ? cause.message : '';
-  const known = refusals.find(([word]) => text.startsWith(word));
-  if (known === undefined) return { message: messages.refused, connected: true, findings: [] };
-  const [, reason, fix] = known;
-  const message = `${messages.refused}: ${reason}`;
-  return {
-    message,
-    connected: true,
-    findings: [
-      { code: 'WRITES_REFUSED', severity: 'error', message: `${message}. Uploads are refused.`, fix },
-    ],
-  };
-}

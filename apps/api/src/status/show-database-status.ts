@@ -26,7 +26,7 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
           (counts) => ({ counts, failure: null }),
           async (error: unknown) => ({
             counts: null,
-            failure: await redisFailure(error, deps.redis.request, deps.redisOutage),
+            failure: await redisFailure(error, deps.connections, deps.redisOutage),
           }),
         ),
         testWriting(deps),
@@ -48,6 +48,7 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
 /** Reads may work while writes are refused: why, or null. */
 async function testWriting({
   redis,
+  connections,
   keys,
   redisOutage,
 }: DatabaseStatusDependencies): Promise<RedisFailure | null> {
@@ -55,7 +56,7 @@ async function testWriting({
     await redis.request.set(keys.probe('status'), '1', 'EX', 60);
     return null;
   } catch (error) {
-    return redisFailure(error, redis.request, redisOutage);
+    return redisFailure(error, connections, redisOutage);
   }
 }
 

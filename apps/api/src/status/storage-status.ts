@@ -1,6 +1,6 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { persistenceWarning } from './current-findings.js';
+import { eachOnce, persistenceWarning } from './current-findings.js';
 import type { RedisFailure } from './redis-failure.js';
 
 export interface StorageStatus {
@@ -30,6 +30,6 @@ export function storageStatus(
       failure === null
         ? persistenceWarning(findings)
         : `${failure.message}: what it keeps cannot be tested now.`,
-    findings: failure === null ? findings : [...failure.findings, ...findings],
+    findings: failure === null ? findings : eachOnce([...failure.findings, ...findings]),
   };
 }

@@ -25,6 +25,7 @@ export interface TestedPersistence {
 export interface TestDependencies {
   /** Written over one connection, read back over another. */
   redis: { request: RedisClient; background: RedisClient };
+  connections: readonly RedisClient[];
   keys: Pick<RedisKeys, 'probe'>;
   redisOutage: RedisOutage;
   barrier: Pick<Barrier, 'confirm'>;
@@ -45,7 +46,13 @@ export function createPersistenceTest(deps: TestDependencies): () => Promise<Tes
     }));
 }
 
-async function runTest({ redis, keys, redisOutage, barrier }: TestDependencies): Promise<TestedPersistence> {
+async function runTest({
+  redis,
+  connections,
+  keys,
+  redisOutage,
+  barrier,
+}: TestDependencies): Promise<TestedPersistence> {
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();
@@ -80,6 +87,6 @@ async function runTest({ redis, keys, redisOutage, barrier }: TestDependencies):
           `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`,
         );
   } catch (error) {
-    return failed(await redisFailure(error, redis.request, redisOutage));
+    return failed(await redisFailure(error, connections, redisOutage));
   }
 }

@@ -1,4 +1,4 @@
-import { fromRedisError, type RedisClient } from '../redis/index.js';
+import { fromRedisError, redisRefusal, type RedisClient } from '../redis/index.js';
 
 /** What the server says of itself; null where it does not let us see. */
 export interface ServerFacts {
@@ -55,8 +55,9 @@ async function askOrRefused(ask: () => Promise<unknown>): Promise<unknown> {
   try {
     return await ask();
   } catch (error) {
-    // Managed servers refuse with NOPERM or "unknown command".
-    if (error instanceof Error && /^(?:NOPERM|ERR )/.test(error.message)) return undefined;
+    // Managed servers refuse with NOPERM or "unknown command". A spent plan refuses everything, and so says nothing of it.
+    const isSpent = ['quota', 'connections'].includes(redisRefusal(error) ?? '');
+    if (!isSpent && error instanceof Error && /^(?:NOPERM|ERR )/.test(error.message)) return undefined;
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
 }

@@ -1,5 +1,6 @@
 export { abortReason, isAborted, onAbort } from './abort-signal.js';
 export { argumentsOrExit } from './arguments-or-exit.js';
+export { createBackoff, type Backoff } from './backoff.js';
 export { listenOn, type Address } from './listen-on.js';
 export { onceEach } from './once-each.js';
 export { runMain } from './run-main.js';

@@ -6,7 +6,7 @@ import type { Logger } from '../logging/index.js';
 import { catchAsking } from './catch-asking.js';
 import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
-import { redisErrorKind } from './redis-error.js';
+import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
 import { SentinelConnector } from './sentinel-connector.js';
 import { settleConnect } from './settle-connect.js';
 
@@ -32,7 +32,6 @@ const clusterTries: Record<RedisRole, number> = {
   queue: 10_000,
 };
 
-const MAX_RECONNECT_DELAY_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any answer takes: that of a barrier that waits for disk and replicas in vain, 5 s each. */
 const SILENT_MS = 15_000;
@@ -51,9 +50,6 @@ const roleOptions: Record<RedisRole, RedisOptions> = {
   queue: { maxRetriesPerRequest: null },
 };
 
-const reconnectDelay = (tries: number): number =>
-  Math.min(50 * 2 ** Math.min(tries, 10), MAX_RECONNECT_DELAY_MS) + Math.floor(Math.random() * 50);
-
 /** Opens a connection for one role. It connects by itself and again after each loss; errors of one outage are logged once a minute. */
 export function connectRedis(connection: RedisConnection, role: RedisRole, log: Logger): RedisClient {
   const options: RedisOptions = {
@@ -63,19 +59,10 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
     // answer for that long. BullMQ blocks on its own for minutes; idle-check.ts of the worker looks after those.
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
-    retryStrategy: reconnectDelay,
-    // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
-    // for that. Where they may not, the caller hears what the server said, not that nobody answered.
-    reconnectOnError: (error) => {
-      if (redisErrorKind(error) !== 'demoted') return false;
-      lastErrors.set(client, error);
-      return roleOptions[role].enableOfflineQueue === false ? 1 : 2;
-    },
     ...login(connection),
   };
   const client = insistOnDatabase(endCompletely(open(connection, role, options)));
-  logConnection(client, role, log);
-  return client;
+  return reconnectPatiently(client, connectionLog(client, role, log));
 }
 
 function open(connection: RedisConnection, role: RedisRole, options: RedisOptions): RedisClient {
@@ -133,32 +120,22 @@ function tlsOptions(connection: RedisConnection): { servername?: string } {
   return connection.kind === 'single' && isIP(connection.host) === 0 ? { servername: connection.host } : {};
 }
 
-const lastErrors = new WeakMap<RedisClient, Error>();
-
-/** What kept this connection from Redis at its last try; undefined while it is there. Commands only say that it is not. */
-export function connectionError(client: RedisClient): Error | undefined {
-  return lastErrors.get(client);
-}
-
 /** A process has ten connections, and an outage may last for hours. */
 const QUIET_MS = 60_000;
 
-function logConnection(client: RedisClient, role: RedisRole, log: Logger): void {
+/** Says what keeps a connection away once a minute, and that it is back. */
+function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (error: Error) => void {
   let lastLoggedAt = -Infinity;
-  client.on('error', (error: Error) => {
-    // What follows when a connection is given up says nothing of why.
-    if (lastErrors.has(client) && error.message.startsWith("Stream isn't writeable")) return;
-    lastErrors.set(client, error);
+  client.on('ready', () => {
+    lastLoggedAt = -Infinity;
+    log.debug('redis.ready', { role });
+  });
+  return (error) => {
     const now = performance.now();
     if (now - lastLoggedAt < QUIET_MS) return;
     lastLoggedAt = now;
     log.warn('redis.connection_error', { role, error: { name: error.name, message: error.message } });
-  });
-  client.on('ready', () => {
-    lastErrors.delete(client);
-    lastLoggedAt = -Infinity;
-    log.debug('redis.ready', { role });
-  });
+  };
 }
 
 /** Resolves once the connection can take commands; false when it cannot within `timeoutMs`, or was closed. */

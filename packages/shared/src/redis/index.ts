@@ -1,17 +1,24 @@
 export {
   closeRedis,
-  connectionError,
   connectRedis,
   isReadyWithin,
   type RedisClient,
   type RedisRole,
 } from './connect-redis.js';
 export { connectionEpoch, serverOf } from './connection-epoch.js';
-export { fromRedisError, redisErrorKind, type RedisErrorKind } from './redis-error.js';
+export {
+  fromRedisError,
+  redisErrorKind,
+  redisRefusal,
+  refusals,
+  type RedisErrorKind,
+  type RedisRefusal,
+} from './redis-error.js';
 export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
 export { membersOf } from './members-of.js';
 export { missingRights } from './missing-rights.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
+export { connectionError } from './reconnect-patiently.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';

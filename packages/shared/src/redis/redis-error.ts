@@ -2,41 +2,124 @@ import { HoldfastError, type ErrorCode } from '../errors/index.js';
 
 /**
  * What an error of Redis or ioredis means for the caller.
- * unreachable: no answer, the command may or may not have run. refused: the server is there but takes no writes now.
- * demoted: we talk to a replica or a master that lost its role. credentials: login or permission. fatal: our bug.
+ * unreachable: no answer, the command may or may not have run. refused: the server is there and did nothing; it may later.
+ * demoted: we talk to a replica or a master that lost its role. credentials: login, rights or database, so the settings.
+ * fatal: our bug, or data that is not ours.
  */
 export type RedisErrorKind = 'unreachable' | 'refused' | 'demoted' | 'credentials' | 'fatal';
 
-const byReplyPrefix: readonly (readonly [RegExp, RedisErrorKind])[] = [
-  [/^(?:READONLY|UNBLOCKED|MASTERDOWN)/, 'demoted'],
-  [/^(?:OOM|MISCONF|NOREPLICAS|BUSY|CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, 'refused'],
-  [/^(?:NOAUTH|WRONGPASS|NOPERM|ERR ACL failure in script)/, 'credentials'],
+/** Why a server refuses, for operators. `unknown`: it says something that is not listed here. */
+export type RedisRefusal =
+  | 'quota'
+  | 'capacity'
+  | 'connections'
+  | 'request_size'
+  | 'command'
+  | 'memory'
+  | 'disk'
+  | 'replicas'
+  | 'unknown';
+
+interface Meaning {
+  kind: RedisErrorKind;
+  /** Null where nothing is refused, or only for a moment. */
+  refusal: RedisRefusal | null;
+}
+
+const is = (kind: RedisErrorKind, refusal: RedisRefusal | null = null): Meaning => ({ kind, refusal });
+
+/**
+ * By the first words of the reply; the first that fits. What rented servers answer is quoted from their documentation and from
+ * logs of their users (docs/redis.md).
+ */
+const byReply: readonly (readonly [RegExp, Meaning])[] = [
+  // An upgrade of the service, which passes; any other is a master that lost its role.
+  [/^READONLY Writes are temporarily rejected/, is('refused')],
+  [/^(?:READONLY|UNBLOCKED|MASTERDOWN)/, is('demoted')],
+  [/^(?:OOM|ERR Out of memory|Out of memory)/, is('refused', 'memory')],
+  [/^MISCONF/, is('refused', 'disk')],
+  [/^NOREPLICAS/, is('refused', 'replicas')],
+  [/^(?:BUSY |CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, is('refused')],
+  [/^ERR max (?:daily |monthly )?(?:requests?|commands?|bandwidth) limit exceeded/, is('refused', 'quota')],
+  [/^ERR DB capacity quota exceeded/, is('refused', 'capacity')],
+  [/^ERR max (?:concurrent connections exceeded|number of clients)/, is('refused', 'connections')],
+  [/^ERR max (?:request|single record|record|key) size exceeded/, is('refused', 'request_size')],
+  [/^ERR Protocol error: (?:invalid|too big) /, is('refused', 'request_size')],
+  [
+    /^ERR (?:Command is not available|unknown (?:Redis )?command|unknown subcommand|This Redis command is not allowed)/i,
+    is('refused', 'command'),
+  ],
+  [/^ERR .{0,60}\b(?:not supported|not allowed|disabled)\b/, is('refused', 'command')],
+  [
+    /^(?:NOAUTH|WRONGPASS|NOPERM|ERR ACL failure in script|ERR Client sent AUTH|ERR AUTH |ERR (?:invalid )?DB index)/,
+    is('credentials'),
+  ],
+  [
+    /^(?:WRONGTYPE|CROSSSLOT|NOSCRIPT|BUSYKEY|BUSYGROUP|NOGROUP|ERR (?:wrong number of|syntax error|value is|invalid |no such key|index out of|increment|hash value|offset|min or max|timeout is|Error running script|@?user_script:))/,
+    is('fatal'),
+  ],
   [
     /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Socket timeout|connect |read E|write E)/,
-    'unreachable',
+    is('unreachable'),
   ],
   [
     /^(?:Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections)/i,
-    'unreachable',
+    is('unreachable'),
   ],
 ];
 
 const networkCode = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|ENET|ENOENT|NR_CLOSED)/;
 const networkName = /^(?:MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)$/;
 
-/** Told by the code of the error, or by the first words of the reply. */
-export function redisErrorKind(error: unknown): RedisErrorKind {
-  if (!(error instanceof Error)) return 'fatal';
+/** Before what a command inside a script answered, on servers before Redis 7, KeyDB and Dragonfly. */
+const inScript = /^ERR Error running script \(call to [^)]*\): (?:@?user_script: ?\d+: )*-?(?=\S)/;
+
+function meaningOf(error: unknown): Meaning {
+  if (!(error instanceof Error)) return is('fatal');
   // A transaction that was discarded as a whole says why in the errors of its commands.
   const previous = (error as { previousErrors?: unknown }).previousErrors;
   if (error.message.startsWith('EXECABORT') && Array.isArray(previous) && previous.length > 0)
-    return redisErrorKind(previous[0]);
-  for (const [pattern, kind] of byReplyPrefix) if (pattern.test(error.message)) return kind;
+    return meaningOf(previous[0]);
+  const text = error.message.replace(inScript, '');
+  const known = byReply.find(([pattern]) => pattern.test(text));
+  if (known !== undefined) return known[1];
   const code = (error as { code?: unknown }).code;
   if (networkName.test(error.name) || (typeof code === 'string' && networkCode.test(code)))
-    return 'unreachable';
-  return 'fatal';
+    return is('unreachable');
+  // Our commands are tried on real servers, so a reply that no such server gives is a service that refuses. What fails
+  // inside a script, after its own name, is a bug of the script.
+  const refused = error.name === 'ReplyError' && text === error.message;
+  return refused ? is('refused', 'unknown') : is('fatal');
 }
+
+/** Told by the code of the error, or by the first words of the reply. */
+export function redisErrorKind(error: unknown): RedisErrorKind {
+  return meaningOf(error).kind;
+}
+
+/** Why the server refuses, of an error of Redis or of one of ours that it caused. */
+export function redisRefusal(error: unknown): RedisRefusal | null {
+  return meaningOf(error instanceof HoldfastError ? error.cause : error).refusal;
+}
+
+/** In words for operators and clients, without the server's own. And when a client should try again: plans change rarely. */
+export const refusals: Record<RedisRefusal, { message: string; retryAfterSeconds: number }> = {
+  quota: { message: 'Redis refuses all commands: those of its plan are used up', retryAfterSeconds: 60 },
+  capacity: {
+    message: 'Redis refuses writes: its database is as large as its plan allows',
+    retryAfterSeconds: 30,
+  },
+  connections: {
+    message: 'Redis refuses connections: it has as many as it allows',
+    retryAfterSeconds: 10,
+  },
+  request_size: { message: 'Redis refuses a request that is larger than it allows', retryAfterSeconds: 30 },
+  command: { message: 'Redis refuses a command that Holdfast needs', retryAfterSeconds: 60 },
+  memory: { message: 'Redis refuses writes: its memory is full', retryAfterSeconds: 2 },
+  disk: { message: 'Redis refuses writes: it cannot write to its disk', retryAfterSeconds: 2 },
+  replicas: { message: 'Redis refuses writes: it has too few replicas', retryAfterSeconds: 2 },
+  unknown: { message: 'Redis refuses commands for a reason that is not known', retryAfterSeconds: 10 },
+};
 
 /**
  * Any error of a Redis call as ours: `code` when Redis cannot serve now, else INTERNAL.
@@ -44,10 +127,13 @@ export function redisErrorKind(error: unknown): RedisErrorKind {
  */
 export function fromRedisError(error: unknown, code: ErrorCode): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  const kind = redisErrorKind(error);
+  const { kind, refusal } = meaningOf(error);
   if (kind === 'fatal') return new HoldfastError('INTERNAL', undefined, { cause: error });
-  return new HoldfastError(code, undefined, {
-    cause: error,
-    retryAfterSeconds: kind === 'credentials' ? 30 : 2,
-  });
+  if (refusal === null)
+    return new HoldfastError(code, undefined, {
+      cause: error,
+      retryAfterSeconds: kind === 'credentials' ? 30 : 2,
+    });
+  const { message, retryAfterSeconds } = refusals[refusal];
+  return new HoldfastError(code, message, { cause: error, retryAfterSeconds });
 }

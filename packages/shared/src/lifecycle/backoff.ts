@@ -1,0 +1,65 @@
+import { onAbort } from './abort-signal.js';
+
+/**
+ * The rests of one loop between tries that fail: 1 s, then twice as long each time, up to 30 s. Every loop that repeats what
+ * may fail for long has one, whatever the reason: so a fault costs little, and its end is noticed within half a minute.
+ */
+export interface Backoff {
+  /** How long to rest now, after one more failure. */
+  nextMs(): number;
+  /**
+   * Rests so long, or until a reset or the signal. Those who fail while others rest share that rest. Never rejects.
+   */
+  rest(signal?: AbortSignal): Promise<void>;
+  /** Something succeeded, or may succeed now: ends a rest, and the next one is short again. */
+  reset(): void;
+  isResting(): boolean;
+}
+
+const FIRST_MS = 1_000;
+const LONGEST_MS = 30_000;
+/** Of a longer rest, at random: loops that failed together try again one after another. */
+const SPREAD = 0.2;
+
+export function createBackoff({ firstMs = FIRST_MS, longestMs = LONGEST_MS } = {}): Backoff {
+  let ms = firstMs;
+  let resting: { over: Promise<void>; end: () => void } | undefined;
+
+  const nextMs = (): number => {
+    const now = ms;
+    ms = Math.min(ms * 2, longestMs);
+    return now === firstMs ? now : now * (1 - Math.random() * SPREAD);
+  };
+  const begin = (): NonNullable<typeof resting> => {
+    let end = (): void => undefined;
+    const over = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => end(), nextMs());
+      end = () => {
+        clearTimeout(timer);
+        resting = undefined;
+        resolve();
+      };
+    });
+    return { over, end };
+  };
+  return {
+    nextMs,
+    rest: async (signal) => {
+      if (signal?.aborted === true) return;
+      resting ??= begin();
+      const { over } = resting;
+      if (signal === undefined) return over;
+      let forget = (): void => undefined;
+      const aborted = new Promise<void>((resolve) => {
+        forget = onAbort(signal, () => resolve());
+      });
+      await Promise.race([over, aborted]);
+      forget();
+    },
+    reset: () => {
+      ms = firstMs;
+      resting?.end();
+    },
+    isResting: () => resting !== undefined,
+  };
+}

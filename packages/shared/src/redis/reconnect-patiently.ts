@@ -1,0 +1,90 @@
+import { Cluster, type Redis } from 'ioredis';
+import { createBackoff } from '../lifecycle/index.js';
+import { redisErrorKind, redisRefusal } from './redis-error.js';
+
+const AWAY_LONGEST_MS = 1_000;
+
+/** While nothing answers: a restarted server is found within about a second. */
+export const reconnectDelay = (tries: number): number =>
+  Math.min(50 * 2 ** Math.min(tries, 10), AWAY_LONGEST_MS) + Math.floor(Math.random() * 50);
+
+/** What ioredis keeps to itself. */
+interface Inside {
+  /** Told of every error that the server replies. */
+  handleReconnection?(error: Error, item: unknown): void;
+}
+
+const lastErrors = new WeakMap<Redis | Cluster, Error>();
+
+/** What kept this connection from Redis at its last try; undefined while it is there. Commands only say that it is not. */
+export function connectionError(client: Redis | Cluster): Error | undefined {
+  return lastErrors.get(client);
+}
+
+/**
+ * Has a client come back soon from a server that is away, and ever more rarely to one that answers and refuses it: by its
+ * plan, by the number of connections, or with this login. `onError` is told of what keeps it away. Clients made of this one
+ * are given the same.
+ */
+export function reconnectPatiently<Client extends Redis | Cluster>(
+  client: Client,
+  onError: (error: Error) => void,
+): Client {
+  const backoff = createBackoff();
+  let readyAt = -Infinity;
+  const note = (error: Error): void => {
+    if (saysLess(error, lastErrors.get(client))) return;
+    lastErrors.set(client, error);
+    onError(error);
+  };
+  const delay = (tries: number, error: unknown): number => {
+    if (redisRefusal(error) !== null || redisErrorKind(error) === 'credentials') return backoff.nextMs();
+    // One that is lost as soon as it is there would be made anew without end.
+    const isFleeting = performance.now() - readyAt < AWAY_LONGEST_MS;
+    return isFleeting ? AWAY_LONGEST_MS : reconnectDelay(tries);
+  };
+
+  client.on('error', note);
+  client.on('ready', () => {
+    readyAt = performance.now();
+    lastErrors.delete(client);
+    backoff.reset();
+  });
+  if (client instanceof Cluster) {
+    client.options.clusterRetryStrategy = (tries, reason) =>
+      delay(tries, (reason as { lastNodeError?: Error } | undefined)?.lastNodeError);
+  } else {
+    client.options.retryStrategy = (tries) => delay(tries, lastErrors.get(client));
+    // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
+    // for that. Where they may not, the caller hears what the server said, not that nobody answered.
+    client.options.reconnectOnError = (error) => {
+      if (redisErrorKind(error) !== 'demoted') return false;
+      lastErrors.set(client, error);
+      return client.options.enableOfflineQueue === false ? 1 : 2;
+    };
+    noteRefusedGreeting(client, note);
+  }
+  const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client;
+  client.duplicate = ((...args: unknown[]) =>
+    reconnectPatiently(duplicate(...args), onError)) as Client['duplicate'];
+  return client;
+}
+
+/** A server that has no room for a connection says so to the greeting and ends it. ioredis then tells of the end alone. */
+function noteRefusedGreeting(client: Redis, note: (error: Error) => void): void {
+  const inside = client as unknown as Inside;
+  const handle = inside.handleReconnection?.bind(client);
+  inside.handleReconnection = (error, item) => {
+    if (client.status !== 'ready' && redisRefusal(error) !== null) note(error);
+    handle?.(error, item);
+  };
+}
+
+/** What follows when a connection is given up says nothing of why; nor does its end, where the server has said why before. */
+function saysLess(error: Error, last: Error | undefined): boolean {
+  if (last === undefined) return false;
+  if (error.message.startsWith("Stream isn't writeable")) return true;
+  return (
+    redisErrorKind(last) !== 'unreachable' && /^(?:read E|write E|Connection is closed)/.test(error.message)
+  );
+}
