@@ -35,8 +35,13 @@ export function coreSuite<Servers extends RedisServers>(
   };
   beforeAll(async () => {
     const deployment = await createDeploymentOn(await startServers(), 'cloudinary', env);
-    const [{ client }, worker] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
+    const [{ client, program }, worker] = await Promise.all([
+      deployment.startApi(),
+      deployment.startWorker(),
+    ]);
     running = { deployment, client, worker };
+    // Where CONFIG is hidden, it measures for a moment before it reports a level.
+    await program.waitForLog(({ message }) => message === 'server.judged');
   });
   afterAll(() => running?.deployment.close());
 

@@ -1,5 +1,6 @@
 export { cutClients } from './cut-clients.js';
 export { startManagedRedis, type ManagedRedis, type ManagedService } from './managed-proxy.js';
+export { managedServices, upstashErrors } from './managed-services.js';
 export { aRecord } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
