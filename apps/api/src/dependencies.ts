@@ -1,7 +1,13 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost, type CatalogHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
-import { createBarrier, ephemeralDiskFinding, type Barrier, type Finding } from '@holdfast/shared/durability';
+import {
+  createBarrier,
+  ephemeralDiskFinding,
+  examineServer,
+  type Barrier,
+  type Finding,
+} from '@holdfast/shared/durability';
 import {
   createIntents,
   createRefusedAssets,
@@ -17,9 +23,11 @@ import {
   closeRedis,
   connectRedis,
   isReadyWithin,
+  profileOf,
   redisKeys,
   type RedisClient,
   type RedisKeys,
+  type RedisProfile,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
@@ -41,6 +49,8 @@ import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 /** Everything that handlers stand on. Each takes only what it needs of it. */
 export interface Dependencies {
   settings: Settings;
+  /** What differs for this kind of Redis. */
+  profile: RedisProfile;
   log: Logger;
   metrics: ApiMetrics;
   keys: RedisKeys;
@@ -80,10 +90,13 @@ const READY_WITHIN_MS = 1_000;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host cannot be used. */
 export async function openDependencies(
-  settings: Settings,
+  given: Settings,
   log: Logger,
   env: Environment,
 ): Promise<Dependencies> {
+  // Before any other connection is there.
+  const { redis, facts } = await examineServer(given.redis, log);
+  const settings: Settings = { ...given, redis };
   const registry = createMetricsRegistry();
   const host = countHostCalls(
     await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log }),
@@ -97,7 +110,8 @@ export async function openDependencies(
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const serverWatch = createServerWatch({ redis: background, settings, log });
   const clients = [request, background, barrierConnection];
-  await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
+  // Where Redis was away a moment ago it has been waited for already.
+  if (facts !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await serverWatch.current();
   const diskFinding = await ephemeralDiskFinding(settings, env);
   if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });
@@ -150,6 +164,7 @@ export async function openDependencies(
   );
   return {
     settings,
+    profile: profileOf(redis),
     log,
     metrics: createApiMetrics(registry),
     keys,

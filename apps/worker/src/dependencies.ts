@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/shared/config';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBarrier, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
+import { createBarrier, examineServer, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
@@ -10,9 +10,11 @@ import { countConfirmations, countHostCalls } from '@holdfast/shared/metrics';
 import {
   closeRedis,
   connectRedis,
+  profileOf,
   redisKeys,
   type RedisClient,
   type RedisKeys,
+  type RedisProfile,
   type RedisRole,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
@@ -26,6 +28,8 @@ import { createReadBack, type ReadBack } from './verify/read-back.js';
 /** Everything that the worker's parts are made of. The one list of what is opened, and of what is closed. */
 export interface Dependencies {
   settings: Settings;
+  /** What differs for this kind of Redis. */
+  profile: RedisProfile;
   keys: RedisKeys;
   /** BullMQ's connection. */
   queueClient: RedisClient;
@@ -59,10 +63,13 @@ export interface Observers {
 
 /** Rejects when the media host cannot be used. */
 export async function openDependencies(
-  settings: Settings,
+  given: Settings,
   log: Logger,
   { onFacts, registry }: Observers,
 ): Promise<Dependencies> {
+  // Before any other connection is there.
+  const { redis } = await examineServer(given.redis, log);
+  const settings: Settings = { ...given, redis };
   const host = countHostCalls(
     await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log }),
     registry,
@@ -105,6 +112,7 @@ export async function openDependencies(
   });
   return {
     settings,
+    profile: profileOf(redis),
     keys,
     queueClient,
     watchClient,

@@ -1,6 +1,7 @@
 export { createBarrier, type Barrier, type BarrierOptions } from './durability-barrier.js';
 export { ephemeralDiskFinding } from './ephemeral-disk.js';
+export { examineServer, profileNameOf, type Examination } from './examine-server.js';
 export { believesFsync } from './fsync-honesty.js';
 export { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
-export { readServerFacts, type ServerFacts } from './server-facts.js';
+export { readServerFacts, type ServerFacts, type ServerKind } from './server-facts.js';
 export { serverFindings, type Finding, type Severity } from './server-findings.js';

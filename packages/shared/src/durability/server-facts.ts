@@ -1,8 +1,22 @@
 import { fromRedisError, redisRefusal, type RedisClient } from '../redis/index.js';
 
+/** Programs that speak the protocol of Redis. */
+export type ServerKind = 'redis' | 'valkey' | 'upstash' | 'dragonfly' | 'keydb';
+
+/**
+ * Fields of INFO that name another program than Redis, and where its own version is. KeyDB has none for its name and
+ * counts versions of values, which the others do not (https://github.com/Snapchat/KeyDB).
+ */
+const otherKinds: readonly (readonly [field: string, server: ServerKind, version: string])[] = [
+  ['valkey_version', 'valkey', 'valkey_version'],
+  ['upstash_version', 'upstash', 'upstash_version'],
+  ['dragonfly_version', 'dragonfly', 'dragonfly_version'],
+  ['mvcc_depth', 'keydb', 'redis_version'],
+];
+
 /** What the server says of itself; null where it does not let us see. */
 export interface ServerFacts {
-  server: 'redis' | 'valkey';
+  server: ServerKind;
   version: string;
   runId: string;
   role: string | null;
@@ -33,10 +47,14 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
   const flag = (name: string): boolean | null => (info.has(name) ? info.get(name) === '1' : null);
   const ok = (name: string): boolean | null => (info.has(name) ? info.get(name) === 'ok' : null);
   const number = (name: string): number | null => (info.has(name) ? Number(info.get(name)) : null);
-  const valkey = info.has('valkey_version');
+  const [, server, versionField] = otherKinds.find(([field]) => info.has(field)) ?? [
+    '',
+    'redis' as const,
+    'redis_version',
+  ];
   return {
-    server: valkey ? 'valkey' : 'redis',
-    version: info.get(valkey ? 'valkey_version' : 'redis_version') ?? UNKNOWN_VERSION,
+    server,
+    version: info.get(versionField) ?? UNKNOWN_VERSION,
     runId: info.get('run_id') ?? '',
     role: info.get('role') ?? null,
     aofEnabled: flag('aof_enabled') ?? (config.has('appendonly') ? config.get('appendonly') === 'yes' : null),
