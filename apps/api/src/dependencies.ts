@@ -104,8 +104,9 @@ export async function openDependencies(
   );
   const keys = redisKeys(settings.redis.prefix);
   const { connection } = settings.redis;
-  const request = connectRedis(connection, 'request', log);
-  const background = connectRedis(connection, 'background', log);
+  const profile = profileOf(settings.redis);
+  const request = connectRedis(connection, 'request', log, profile);
+  const background = connectRedis(connection, 'background', log, profile);
   const barrierConnection = connectRedis(connection, 'barrier', log);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
   const serverWatch = createServerWatch({ redis: background, settings, log });
@@ -164,7 +165,7 @@ export async function openDependencies(
   );
   return {
     settings,
-    profile: profileOf(redis),
+    profile,
     log,
     metrics: createApiMetrics(registry),
     keys,

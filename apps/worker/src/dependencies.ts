@@ -76,9 +76,10 @@ export async function openDependencies(
   );
   const { connection, prefix } = settings.redis;
   const keys = redisKeys(prefix);
-  const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log);
+  const profile = profileOf(settings.redis);
+  const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log, profile);
   const queueClient = connect('queue');
-  const watchClient = connect('background');
+  const watchClient = connect('watch');
   const background = connect('background');
   const readBackClient = connect('readback');
   const barrierClient = connect('barrier');
@@ -112,7 +113,7 @@ export async function openDependencies(
   });
   return {
     settings,
-    profile: profileOf(redis),
+    profile,
     keys,
     queueClient,
     watchClient,

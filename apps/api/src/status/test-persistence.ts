@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { uploadScripts } from '@holdfast/shared/intents';
-import { missingRights, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import {
+  missingRights,
+  profileOfClient,
+  readSettled,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
 import type { RedisOutage } from './redis-outage.js';
@@ -75,7 +81,13 @@ async function runTest({
     const missing = await missingRights(redis.request, key, uploadScripts);
     if (missing.length > 0) return failed(rightsMissing(missing));
     await redis.request.set(key, value, 'EX', LIFE_SECONDS);
-    const read = await withinMs(READ_WITHIN_MS, redis.background.get(key), undefined);
+    const { readsLagMs } = profileOfClient(redis.background);
+    const reading = readSettled(
+      readsLagMs,
+      () => redis.background.get(key),
+      (found) => found === value,
+    );
+    const read = await withinMs(READ_WITHIN_MS + readsLagMs, reading, undefined);
     if (read === undefined) return misread('the test record could not be read in time');
     if (read !== value) return misread('the test record was read back with another content');
     const level = await withinMs(CONFIRM_WITHIN_MS, barrier.confirm(), null);

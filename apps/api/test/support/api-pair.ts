@@ -36,7 +36,11 @@ export function aPng(bytes = 1_000): Buffer {
 export const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /** Two APIs of one deployment, with a host of its own; they end with the test. */
-export async function startApiPair(redis: RedisSandbox, kind: HostKind, over: Record<string, string> = {}) {
+export async function startApiPair(
+  redis: Pick<RedisSandbox, 'url'>,
+  kind: HostKind,
+  over: Record<string, string> = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-pair-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   let emulator: CloudinaryEmulator | undefined;

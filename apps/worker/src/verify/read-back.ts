@@ -4,6 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import {
   connectionEpoch,
   fromRedisError,
+  profileOfClient,
   type RedisClient,
   type RedisKeys,
   reconnectRedis,
@@ -23,6 +24,8 @@ export interface ReadBack {
   readPage(expected: readonly ContentOf[]): Promise<ReadBackRecord[]>;
   /** Grows with each new connection: what was read before counts no more. */
   epoch(): number;
+  /** What differs is read again for so long before anything is concluded: a replica that is behind may have answered. */
+  lagMs: number;
 }
 
 /**
@@ -52,7 +55,7 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
       return { stored: found, gaps: lacking.has(id) ? 1 : 0 };
     });
   };
-  return { read: readMany, readPage, epoch };
+  return { read: readMany, readPage, epoch, lagMs: profileOfClient(redis).readsLagMs };
 }
 
 async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<void> {

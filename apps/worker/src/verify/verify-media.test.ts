@@ -11,29 +11,38 @@ import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
 const record = aRecord();
 const context: JobContext = { signal: new AbortController().signal, attempt: 2, log: silentLogger };
 
-/** A server that has the record; `lost` says how often a connection is replaced while the barrier is waited for. */
+/**
+ * A server that has the record. `lost`: how often a connection is replaced while the barrier is waited for. `behind`: how many
+ * reads a replica answers that does not have it yet, and `lagMs` for how long that may be so.
+ */
 interface Server {
+  behind?: number;
+  lagMs?: number;
   lost?: number;
   level?: DurabilityLevel;
   required?: DurabilityLevel;
 }
 
-function server({ lost = 0, level = 'fsynced', required }: Server = {}) {
-  const seen = { reads: 0, barriers: 0, marked: [] as Confirmed[], syncs: 0 };
+function server({ behind = 0, lagMs = 0, lost = 0, level = 'fsynced', required }: Server = {}) {
+  const seen = { reads: 0, saves: 0, barriers: 0, marked: [] as Confirmed[], syncs: 0 };
   let epoch = 1;
   const deps: VerifyDependencies = {
     catalog: {
       find: () => Promise.resolve(record),
-      save: () => Promise.resolve('unchanged'),
+      save: () => {
+        seen.saves += 1;
+        return Promise.resolve('unchanged');
+      },
       saveIf: () => Promise.resolve('unchanged'),
       reindex: () => Promise.resolve(),
     },
     readBack: {
       read: () => {
         seen.reads += 1;
-        return Promise.resolve({ stored: storedAs(record), gaps: 0 });
+        return Promise.resolve({ stored: seen.reads > behind ? storedAs(record) : null, gaps: 0 });
       },
       epoch: () => epoch,
+      lagMs,
     },
     host: { find: () => Promise.resolve(null) },
     barrier: {
@@ -61,7 +70,7 @@ it('marks the level that the server confirmed, and asks for a sync', async () =>
   const { seen, verify } = server();
   await verify();
   const entry = { id: record.id, revision: record.revision, attempts: 2 };
-  expect(seen).toEqual({ reads: 1, barriers: 1, marked: [{ level: 'fsynced', entry }], syncs: 1 });
+  expect(seen).toEqual({ reads: 1, saves: 0, barriers: 1, marked: [{ level: 'fsynced', entry }], syncs: 1 });
 });
 
 it('reads back again when a connection was replaced before the barrier answered', async () => {
@@ -91,4 +100,19 @@ it.each([
   );
   expect(code).toBe(verified ? 'none' : 'DURABILITY_TOO_LOW');
   expect(seen.marked).toHaveLength(verified ? 1 : 0);
+});
+
+it('reads again, and neither saves nor fails, while a replica may be behind', async () => {
+  const { seen, verify } = server({ behind: 2, lagMs: 5_000 });
+  await verify();
+  expect(seen).toMatchObject({ reads: 3, saves: 0, barriers: 1 });
+});
+
+it.each([
+  ['at once where reads are never behind', 0],
+  ['once a replica would have it', 150],
+])('saves what is lacking %s', async (_when, lagMs) => {
+  const { seen, verify } = server({ behind: 99, lagMs });
+  await expect(verify()).rejects.toMatchObject({ code: 'RECORD_DIFFERS' });
+  expect(seen).toMatchObject({ reads: lagMs === 0 ? 1 : 3, saves: 1, marked: [] });
 });

@@ -5,6 +5,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import { untilAborted } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
+import { readSettled } from '@holdfast/shared/redis';
 import type { JobHandler } from '../job-run/job-handler.js';
 import { isOfDeletedMedia, type LateJobDependencies } from '../save/late-job.js';
 import { judgeRecord, type Verdict } from './judge-record.js';
@@ -14,7 +15,7 @@ import type { ReadBack, ReadBackRecord } from './read-back.js';
 
 export interface VerifyDependencies extends LateJobDependencies {
   catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
-  readBack: Pick<ReadBack, 'read' | 'epoch'>;
+  readBack: Pick<ReadBack, 'read' | 'epoch' | 'lagMs'>;
   barrier: Barrier;
   markVerified: MarkVerified;
   /** Resolves once it is known whether this server's confirmations may be believed. */
@@ -64,7 +65,11 @@ async function proveSaved(
   const { readBack, barrier, serverJudged } = deps;
   for (let left = PROOF_TRIES; left > 0; left -= 1) {
     const haveLasted = watchConnections(readBack, barrier);
-    const found = await readBack.read(record.id);
+    const found = await readSettled(
+      readBack.lagMs,
+      () => untilAborted(readBack.read(record.id), signal),
+      (read) => judgeRecord(record, read) === 'same',
+    );
     const verdict = judgeRecord(record, found);
     if (verdict === 'superseded') return verdict;
     if (verdict !== 'same') return mend(record, found, verdict, deps, signal);

@@ -33,7 +33,7 @@ async function openPage(crossing: () => Promise<unknown>) {
   const reconnect = async () => {
     reconnected += 1;
   };
-  return { catalog, redis, foreign, other, verify, reconnect };
+  return { catalog, parts, redis, foreign, other, verify, reconnect };
 }
 
 it('verifies a page that is there as expected', async () => {
@@ -97,4 +97,33 @@ it('counts what is not there, and what is damaged', async () => {
   expect(await verify()).toBe(2);
   expect(await catalog.find(other.id)).toMatchObject({ status: 'saving' });
   expect(await catalog.find(foreign.id)).toBeNull();
+});
+
+it('reads those again that a replica does not have yet, and those alone', async () => {
+  const { catalog, parts, foreign, other } = await openPage(() => Promise.resolve());
+  const back = aRecord();
+  await catalog.saveMany([{ record: back }], null);
+  await catalog.markVerified('fsynced', new Date(), [{ id: back.id, revision: 1, attempts: 1 }]);
+  await catalog.markMissing([back.id], null);
+  const [missing = null] = await catalog.findStored([back.id]);
+  await catalog.restore([back.id], null);
+  const asked: string[][] = [];
+  const readBack: typeof parts.readBack = {
+    ...parts.readBack,
+    lagMs: 5_000,
+    readPage: async (page) => {
+      asked.push(page.map(({ id }) => id));
+      const read = await parts.readBack.readPage(page);
+      // One was not saved yet, another was still missing.
+      const behind = [{ stored: null, gaps: 1 }, read[1], { stored: missing, gaps: 0 }];
+      return asked.length === 1 ? behind.flatMap((one) => one ?? []) : read;
+    },
+  };
+  const expected = [foreign, other, back].map((record) => expectedRecord(record));
+  expect(await verifyRecords(expected, { ...parts, readBack, catalog })).toBe(0);
+  expect(asked).toEqual([
+    [foreign.id, other.id, back.id],
+    [foreign.id, back.id],
+  ]);
+  for (const { id } of expected) expect(await catalog.find(id)).toMatchObject({ status: 'verified' });
 });

@@ -1,12 +1,13 @@
 import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import { isBelow, type Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
+import { readSettled } from '@holdfast/shared/redis';
 import { judgeContent, type ExpectedRecord } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
-import type { ReadBack } from './read-back.js';
+import type { ReadBack, ReadBackRecord } from './read-back.js';
 
 export interface VerifyRecordsParts {
-  readBack: Pick<ReadBack, 'readPage' | 'epoch'>;
+  readBack: Pick<ReadBack, 'readPage' | 'epoch' | 'lagMs'>;
   barrier: Barrier;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
@@ -34,13 +35,13 @@ async function verifyOnce(
   { readBack, barrier, serverJudged, catalog, settings }: VerifyRecordsParts,
 ): Promise<ExpectedRecord[]> {
   const haveLasted = watchConnections(readBack, barrier);
-  const found = await readBack.readPage(records);
+  const found = await readAll(records, readBack);
   const again: ExpectedRecord[] = [];
   const unindexed: string[] = [];
   const same: ExpectedRecord[] = [];
   const proofs: StoredRecord[] = [];
   for (const [index, record] of records.entries()) {
-    const one = found[index] ?? { stored: null, gaps: 1 };
+    const one = found[index] ?? nothing;
     const verdict = judgeContent(record, one);
     if (verdict === 'superseded') continue;
     if (verdict !== 'same' || one.stored === null) {
@@ -61,3 +62,28 @@ async function verifyOnce(
   for (const [index, record] of same.entries()) if (marked[index] !== true) again.push(record);
   return again;
 }
+
+/** Those alone again that may be on their way to the server that answered. */
+async function readAll(
+  records: readonly ExpectedRecord[],
+  readBack: VerifyRecordsParts['readBack'],
+): Promise<ReadBackRecord[]> {
+  const found = new Map<string, ReadBackRecord>();
+  const open = (): ExpectedRecord[] =>
+    records.filter((record) => {
+      const read = found.get(record.id);
+      return read === undefined || judgeContent(record, read) !== 'same' || read.stored?.status === 'missing';
+    });
+  await readSettled(
+    readBack.lagMs,
+    async () => {
+      const asked = open();
+      const read = await readBack.readPage(asked);
+      for (const [index, { id }] of asked.entries()) found.set(id, read[index] ?? nothing);
+    },
+    () => open().length === 0,
+  );
+  return records.map(({ id }) => found.get(id) ?? nothing);
+}
+
+const nothing: ReadBackRecord = { stored: null, gaps: 1 };

@@ -1,6 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { statusCode } from '@holdfast/shared/catalog';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { fromRedisError, type QueuePart, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import {
+  defineScript,
+  fromRedisError,
+  profileOfClient,
+  type QueuePart,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
 
 /** What one look at Redis shows. */
 export interface Sight {
@@ -30,6 +38,23 @@ const QUIET: Sight = {
   unfinished: false,
   uploading: false,
 };
+
+/** In a script, which the primary runs. */
+const thereScript = defineScript(`
+local there = {}
+for _, key in ipairs(KEYS) do
+  if redis.call('EXISTS', key) == 1 then there[#there + 1] = key end
+end
+return there
+`);
+
+/** That Redis was emptied is believed only after a second look, where the first may have been at a replica that is behind. */
+async function reallyThere(redis: RedisClient, lost: readonly string[]): Promise<string[]> {
+  const { readsLagMs } = profileOfClient(redis);
+  if (lost.length === 0 || readsLagMs === 0) return [];
+  await pause(readsLagMs);
+  return (await thereScript(redis, lost, [])) as string[];
+}
 
 /**
  * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
@@ -70,6 +95,8 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
           return count === 1;
         }),
       );
+      const lost = [keys.born, keys.workers].filter((key) => !present.has(key));
+      for (const key of await reallyThere(redis, lost)) present.add(key);
       const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
         ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
       ];

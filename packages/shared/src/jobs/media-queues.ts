@@ -3,7 +3,7 @@ import { createBatch } from '../batch/index.js';
 import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { closeRedis, connectRedis, fromRedisError, redisKeys } from '../redis/index.js';
+import { closeRedis, connectRedis, fromRedisError, profileOf, redisKeys } from '../redis/index.js';
 import { insertOf, type JobInsert } from './job-insert.js';
 import { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 import { jobOptions, streamOptions } from './job-options.js';
@@ -54,7 +54,7 @@ export interface MediaQueues {
 
 /** Opens a connection of its own; `close` ends it. */
 export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, log: Logger): MediaQueues {
-  const client = connectRedis(redis.connection, 'producer', log);
+  const client = connectRedis(redis.connection, 'producer', log, profileOf(redis));
   const { prefix } = redisKeys(redis.prefix);
   // Without the version check, too: BullMQ would ask at once, before the connection is there, and keep the failure for ever.
   const options = {

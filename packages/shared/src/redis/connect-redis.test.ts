@@ -4,7 +4,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
 import { startFaultProxy, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
-import { closeRedis, connectionError, connectRedis, type RedisRole } from './index.js';
+import { closeRedis, connectionError, connectRedis, redisProfiles, type RedisRole } from './index.js';
 
 it.each([
   ['that is not there', '/16', async () => undefined],
@@ -37,16 +37,19 @@ it.each([
   expect(connectionError(client)?.message).toMatch(/DB index is out of range|NOPERM/);
 });
 
-it('lets a request wait for Redis for less than the second that its client is promised', async () => {
+it.each([
+  ['standard', 600],
+  ['upstash', 2_000],
+] as const)('lets a request wait for one command as long as %s allows', async (profile, commandTimeout) => {
   const server = await startRedisSandbox();
   onTestFinished(() => server.close());
   const { redis } = readSettings({ REDIS_URL: server.url });
-  const client = connectRedis(redis.connection, 'request', silentLogger);
+  const client = connectRedis(redis.connection, 'request', silentLogger, redisProfiles[profile]);
   onTestFinished(() => closeRedis(client));
-  expect(client.options).toMatchObject({ commandTimeout: 600, enableOfflineQueue: false });
+  expect(client.options).toMatchObject({ commandTimeout, enableOfflineQueue: false });
 });
 
-const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
+const roles: RedisRole[] = ['request', 'background', 'watch', 'readback', 'barrier', 'producer'];
 
 it('makes a connection anew that is dead without a sign, also where every command has a limit of its own', async () => {
   const server = await startRedisSandbox();

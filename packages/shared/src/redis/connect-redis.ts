@@ -6,7 +6,9 @@ import type { Logger } from '../logging/index.js';
 import { catchAsking } from './catch-asking.js';
 import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
+import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
+import { redisProfiles, type RedisProfile } from './redis-profile.js';
 import { SentinelConnector } from './sentinel-connector.js';
 import { settleConnect } from './settle-connect.js';
 
@@ -20,12 +22,13 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
  * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat, and on a Cluster: its client
  * repeats what a lost node did not answer, and every write of ours may be repeated.
  */
-export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue';
+export type RedisRole = 'request' | 'background' | 'watch' | 'readback' | 'barrier' | 'producer' | 'queue';
 
 /** How often a Cluster client asks again, every 100 ms, while a failover is under way; `queue` outlasts any. */
 const clusterTries: Record<RedisRole, number> = {
   request: 5,
   background: 50,
+  watch: 50,
   readback: 50,
   barrier: 50,
   producer: 20,
@@ -36,24 +39,48 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any answer takes: that of a barrier that waits for disk and replicas in vain, 5 s each. */
 const SILENT_MS = 15_000;
 
-const roleOptions: Record<RedisRole, RedisOptions> = {
+const roleOptions: Record<RedisRole, (profile: RedisProfile) => RedisOptions> = {
   // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
   // server with fsync on every write wait for half a second now and then: that is slow, not away.
-  request: { enableOfflineQueue: false, commandTimeout: 600, maxRetriesPerRequest: 0 },
-  background: { enableOfflineQueue: false, commandTimeout: 5_000, maxRetriesPerRequest: 0 },
+  request: ({ requestTimeoutMs }) => impatient(requestTimeoutMs),
+  background: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
+  // Its reads may be behind: whatever they lack is looked at again.
+  watch: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
   // Another connection than the one that wrote, or the read-back would prove nothing.
-  readback: { enableOfflineQueue: false, commandTimeout: 5_000, maxRetriesPerRequest: 0 },
+  readback: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
   // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
-  barrier: { enableOfflineQueue: false, maxRetriesPerRequest: 0 },
-  producer: { enableOfflineQueue: false, commandTimeout: 2_000, maxRetriesPerRequest: 0 },
+  barrier: () => ({ enableOfflineQueue: false, maxRetriesPerRequest: 0 }),
+  producer: ({ requestTimeoutMs }) => impatient(Math.max(2_000, requestTimeoutMs)),
   // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
-  queue: { maxRetriesPerRequest: null },
+  queue: () => ({ maxRetriesPerRequest: null }),
 };
 
+/** Fails at once where the connection is not there. */
+const impatient = (commandTimeout: number): RedisOptions => ({
+  enableOfflineQueue: false,
+  commandTimeout,
+  maxRetriesPerRequest: 0,
+});
+
+/** Roles whose reads decide something: they never come from a replica that is behind. */
+const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>(['request', 'background', 'readback']);
+
+const profiles = new WeakMap<RedisClient, RedisProfile>();
+
+/** The profile with which a connection was opened. */
+export function profileOfClient(client: RedisClient): RedisProfile {
+  return profiles.get(client) ?? redisProfiles.standard;
+}
+
 /** Opens a connection for one role. It connects by itself and again after each loss; errors of one outage are logged once a minute. */
-export function connectRedis(connection: RedisConnection, role: RedisRole, log: Logger): RedisClient {
+export function connectRedis(
+  connection: RedisConnection,
+  role: RedisRole,
+  log: Logger,
+  profile: RedisProfile = redisProfiles.standard,
+): RedisClient {
   const options: RedisOptions = {
-    ...roleOptions[role],
+    ...roleOptions[role](profile),
     connectionName: `holdfast-${role}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
@@ -62,7 +89,9 @@ export function connectRedis(connection: RedisConnection, role: RedisRole, log: 
     ...login(connection),
   };
   const client = insistOnDatabase(endCompletely(open(connection, role, options)));
-  return reconnectPatiently(client, connectionLog(client, role, log));
+  profiles.set(client, profile);
+  reconnectPatiently(client, connectionLog(client, role, log));
+  return profile.readsLagMs > 0 && readsDecide.has(role) ? readOnPrimary(client) : client;
 }
 
 function open(connection: RedisConnection, role: RedisRole, options: RedisOptions): RedisClient {

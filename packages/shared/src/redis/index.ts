@@ -2,6 +2,7 @@ export {
   closeRedis,
   connectRedis,
   isReadyWithin,
+  profileOfClient,
   type RedisClient,
   type RedisRole,
 } from './connect-redis.js';
@@ -18,6 +19,7 @@ export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseTok
 export { membersOf } from './members-of.js';
 export { missingRights } from './missing-rights.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
+export { readSettled } from './read-settled.js';
 export { connectionError } from './reconnect-patiently.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';

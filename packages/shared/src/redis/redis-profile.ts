@@ -8,10 +8,17 @@ export interface RedisProfile {
    * what was written is read again before anything is concluded from it.
    */
   readsLagMs: number;
-  /** How long a client's request waits for one command. */
+  /**
+   * How long a client's request waits for one command. A script that reads keys which the server keeps on disk takes longer
+   * than one over memory. Before a byte of an upload is read nobody waits so long, see `promptly`.
+   */
   requestTimeoutMs: number;
-  /** Largest command or pipeline that the server takes. */
+  /** How long work in the background waits for one command. */
+  backgroundTimeoutMs: number;
+  /** Largest command that the server takes, and largest reply that it gives. */
   requestBytes: number;
+  /** So many records at most go into one command: this bounds replies, whose size is not known before, and the time of scripts. */
+  recordsAtOnce: number;
   /** A health result is shared for so long while nothing happens. */
   healthFreshMs: number;
   /** Between two looks of the watch while nothing is under way. */
@@ -24,7 +31,9 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     name: 'standard',
     readsLagMs: 0,
     requestTimeoutMs: 600,
+    backgroundTimeoutMs: 5_000,
     requestBytes: 256 * 1024 * 1024,
+    recordsAtOnce: 10_000,
     healthFreshMs: 500,
     watchIntervalMs: 20_000,
   },
@@ -32,7 +41,9 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     name: 'upstash',
     readsLagMs: 2_000,
     requestTimeoutMs: 2_000,
+    backgroundTimeoutMs: 12_000,
     requestBytes: 8_000_000,
+    recordsAtOnce: 100,
     healthFreshMs: 60_000,
     watchIntervalMs: 30_000,
   },
