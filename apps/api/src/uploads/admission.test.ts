@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
@@ -55,6 +55,22 @@ describe('admission', () => {
     expect(performance.now() - started).toBeLessThan(1_500);
     bench.redis.resume();
   });
+
+  it.each([{}, { 'Idempotency-Key': 'k' }])(
+    'answers 503 within a second while Redis is paused, also where a command may take longer, with headers %o',
+    async (headers) => {
+      const patient = await openUploadBench({}, { REDIS_PROFILE: 'upstash' });
+      onTestFinished(() => patient.close());
+      patient.redis.pause();
+      const started = performance.now();
+      expect(await patient.send([['file', aPng()]], headers)).toMatchObject({
+        status: 503,
+        body: { code: 'QUEUE_UNAVAILABLE' },
+      });
+      expect(performance.now() - started).toBeLessThan(1_500);
+      patient.redis.resume();
+    },
+  );
 
   it('answers 507 while the disk is full, and takes uploads as soon as there is room', async () => {
     const { host } = bench.uploads;

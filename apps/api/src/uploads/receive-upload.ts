@@ -18,6 +18,7 @@ import type { Beating } from './heartbeat.js';
 import type { OpenedAhead } from './opened-ahead.js';
 import type { ParsedForm } from './parse-form.js';
 import type { ReceivedFile } from './receive-file.js';
+import { promptly } from './promptly.js';
 import { announce, receiveForm } from './receive-form.js';
 import { readReprDigest } from './repr-digest.js';
 import { requestPrint } from './request-print.js';
@@ -100,7 +101,7 @@ export async function receiveUpload(
 /** Redis must take a write before anything is read from the client or sent to the host. Gives when it was asked. */
 async function openIntent({ intents, folder, maxBacklog }: UploadDependencies, id: string): Promise<number> {
   const at = performance.now();
-  const opened = await intents.open(id, publicIdFor(folder, id), maxBacklog);
+  const opened = await promptly(intents.open(id, publicIdFor(folder, id), maxBacklog));
   if (opened === 'overloaded')
     throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
   return at;

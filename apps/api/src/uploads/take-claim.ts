@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { claimKey, keyedMediaId, type ClaimReply, type Claims } from '@holdfast/shared/idempotency';
 import type { Rebuilding } from '../media/rebuilding.js';
+import { promptly } from './promptly.js';
 
 export interface ClaimDependencies {
   claims: Claims;
@@ -32,7 +33,7 @@ export async function takeClaim(
   const until = performance.now() + claimWaitMs;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
     const newId = keyedMediaId(secret, client, key, Date.now());
-    const reply = await claims.claim(claimKey(client, key), newId, rebuilding.bornSeen());
+    const reply = await promptly(claims.claim(claimKey(client, key), newId, rebuilding.bornSeen()));
     if (reply.state === 'emptied') {
       const before = rebuilding.bornSeen();
       // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.

@@ -13,7 +13,7 @@ import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
-import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
+import { closeRedis, connectRedis, isReadyWithin, profileOf, redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { errorHandler } from '../../src/http/error-handler.js';
@@ -70,7 +70,7 @@ export async function openUploadBench(
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-upload-'));
   const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url, ...env });
   const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger, ...hostOptions });
-  const client = connectRedis(settings.redis.connection, 'request', silentLogger);
+  const client = connectRedis(settings.redis.connection, 'request', silentLogger, profileOf(settings.redis));
   await isReadyWithin(client, 5_000);
   const keys = redisKeys('holdfast');
   const catalog = createCatalog(client, keys);
