@@ -2,6 +2,7 @@ import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost, type CatalogHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
 import {
+  connectionFindings,
   createBarrier,
   ephemeralDiskFinding,
   examineServer,
@@ -118,7 +119,13 @@ export async function openDependencies(
   if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });
   const unread = unreadSettings(env);
   for (const setting of unread) log.warn('config.unread_setting', { setting });
-  const startFindings = [...(diskFinding === null ? [] : [diskFinding]), ...unreadSettingFindings(unread)];
+  const ofConnection = connectionFindings(settings.redis);
+  for (const finding of ofConnection) log.warn('redis.finding', { finding });
+  const startFindings = [
+    ...ofConnection,
+    ...(diskFinding === null ? [] : [diskFinding]),
+    ...unreadSettingFindings(unread),
+  ];
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
   const syncState = createSyncState(request, keys);

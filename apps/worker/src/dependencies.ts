@@ -1,7 +1,13 @@
 import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/shared/config';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBarrier, examineServer, type Barrier, type ServerFacts } from '@holdfast/shared/durability';
+import {
+  connectionFindings,
+  createBarrier,
+  examineServer,
+  type Barrier,
+  type ServerFacts,
+} from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
@@ -75,6 +81,7 @@ export async function openDependencies(
     registry,
   );
   const { connection, prefix } = settings.redis;
+  for (const finding of connectionFindings(settings.redis)) log.warn('redis.finding', { finding });
   const keys = redisKeys(prefix);
   const profile = profileOf(settings.redis);
   const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log, profile);

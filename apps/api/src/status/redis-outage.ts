@@ -1,7 +1,7 @@
 import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '@holdfast/shared/config';
 import type { Finding } from '@holdfast/shared/durability';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { redisErrorKind } from '@holdfast/shared/redis';
+import { certificateFault, redisErrorKind } from '@holdfast/shared/redis';
 import { examinePort, type PortAnswer } from './examine-port.js';
 
 export interface RedisOutage {
@@ -28,11 +28,6 @@ const byError: readonly (readonly [pattern: RegExp, why: string, fix: string])[]
     /^(?:EHOST|ENET|ETIMEDOUT)/,
     'no connection comes about',
     'Look for a firewall or a network in between, and whether this address may connect.',
-  ],
-  [
-    /^(?:DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_|CERT_|ERR_TLS_CERT)/,
-    'its certificate is not accepted',
-    'Use the name that the certificate is for, and name its authority in NODE_EXTRA_CA_CERTS.',
   ],
   [
     /^(?:WRONGPASS|NOAUTH|ERR (?:Client sent AUTH|AUTH))/,
@@ -108,6 +103,8 @@ export function createRedisOutage(settings: RedisSettings): RedisOutage {
 
 function wordsOf(error: unknown): Words | null {
   if (!(error instanceof Error)) return null;
+  const fault = certificateFault(error);
+  if (fault !== null) return fault;
   const { code } = error as { code?: unknown };
   const said = [...(typeof code === 'string' ? [code] : []), error.message];
   const known = byError.find(([pattern]) => said.some((text) => pattern.test(text)));

@@ -2,6 +2,7 @@ import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUnnamed, type Environment, type Settings } from '@holdfast/shared/config';
 import {
+  connectionFindings,
   ephemeralDiskFinding,
   readServerFacts,
   serverFindings,
@@ -10,6 +11,7 @@ import {
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
 import {
+  certificateFault,
   closeRedis,
   connectionError,
   connectRedis,
@@ -77,9 +79,11 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
       const client = connectRedis(settings.redis.connection, 'background', log);
       try {
         if (!(await isReadyWithin(client, CONNECT_MS))) {
-          const reason =
-            connectionError(client)?.message ?? `no answer within ${String(CONNECT_MS / 1_000)} s`;
-          return { outcome: 'failed', found: `cannot be reached: ${reason}` };
+          const error = connectionError(client);
+          const fault = certificateFault(error);
+          const reason = fault?.why ?? error?.message ?? `no answer within ${String(CONNECT_MS / 1_000)} s`;
+          const verdict = { outcome: 'failed', found: `cannot be reached: ${reason}` } as const;
+          return fault === null ? verdict : { ...verdict, fix: fault.fix };
         }
         const askedAt = performance.now();
         const facts = await readServerFacts(await serverOf(client, redisKeys(settings.redis.prefix).barrier));
@@ -87,7 +91,9 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
         trial.redisFindings = serverFindings(facts, settings.durability);
         const name = facts.server === 'valkey' ? 'Valkey' : 'Redis';
         const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;
-        return ok(`${name} ${facts.version}${kind}, ${String(took)} ms an answer`);
+        const found = `${name} ${facts.version}${kind}, ${String(took)} ms an answer`;
+        const [unverified] = connectionFindings(settings.redis);
+        return unverified === undefined ? ok(found) : fromFindings(found, [unverified]);
       } finally {
         await closeRedis(client);
       }

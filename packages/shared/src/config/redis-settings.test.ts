@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import { expect, onTestFinished, test } from 'vitest';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
 import { readSettings } from './settings.js';
 
@@ -68,4 +72,70 @@ test.each([
       { host: 'b', port: 2 },
     ],
   });
+});
+
+const encrypted = { REDIS_URL: 'rediss://h' };
+
+function aFile(content: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-ca-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, 'ca.pem'), content);
+  return join(directory, 'ca.pem');
+}
+
+test.each([
+  encrypted,
+  { UPSTASH_REDIS_REST_URL: 'https://x.upstash.io', UPSTASH_REDIS_REST_TOKEN: 'token' },
+  { ...sentinel, REDIS_SENTINELS: 'rediss://a:1,b:2' },
+  { REDIS_CLUSTER_NODES: 'rediss://a:1,b:2' },
+])('reads the authorities of REDIS_TLS_CA once, and REDIS_TLS_VERIFY, for %o', (env) => {
+  const file = aFile(`a comment\n${rootCertificates.slice(0, 2).join('\n')}\n`);
+  expect(readSettings({ ...env, REDIS_TLS_CA: file }).redis.connection).toMatchObject({
+    ca: readFileSync(file, 'utf8'),
+    verifiesCertificate: true,
+  });
+  const { connection } = readSettings({ ...env, REDIS_TLS_VERIFY: 'false' }).redis;
+  expect(connection).toMatchObject({ verifiesCertificate: false });
+  expect(connection).not.toHaveProperty('ca');
+});
+
+const [aCertificate = ''] = rootCertificates;
+
+test.each<[string, () => Record<string, string>, RegExp]>([
+  ['is not there', () => ({ REDIS_TLS_CA: '/no/such/file.pem' }), /does not exist/],
+  ['cannot be read', () => ({ REDIS_TLS_CA: tmpdir() }), /cannot be read \(EISDIR\)/],
+  ['is no PEM', () => ({ REDIS_TLS_CA: aFile('secret-word') }), /no certificate/],
+  [
+    'holds a broken certificate',
+    () => ({ REDIS_TLS_CA: aFile(`${aCertificate}\n${aCertificate.replace('MII', 'AAA')}`) }),
+    /certificate 2 .*not valid/,
+  ],
+  ['is the certificate itself', () => ({ REDIS_TLS_CA: aCertificate }), /path of a file/],
+  [
+    'is of no use without TLS',
+    () => ({ REDIS_URL: 'redis://h', REDIS_TLS_CA: aFile(aCertificate) }),
+    /rediss:/,
+  ],
+])('REDIS_TLS_CA that %s is a problem beside the others', (_what, env, message) => {
+  const errors = problemsOf({ ...encrypted, ...env(), PORT: 'none' });
+  expect(errors).toEqual([
+    expect.objectContaining({ path: 'PORT' }),
+    { path: 'REDIS_TLS_CA', message: expect.stringMatching(message) as string },
+  ]);
+  expect(JSON.stringify(errors)).not.toMatch(/secret-word|MII/);
+});
+
+test.each([{ REDIS_URL: 'redis://h' }, { REDIS_URL: '/run/redis.sock' }, {}])(
+  'REDIS_TLS_VERIFY=false without TLS is a problem: %o',
+  (env) => {
+    expect(problemsOf({ ...env, REDIS_TLS_VERIFY: 'false' })).toEqual([
+      { path: 'REDIS_TLS_VERIFY', message: expect.stringContaining('rediss:') as string },
+    ]);
+    expect(problemsOf({ ...env, REDIS_TLS_VERIFY: 'true' })).toEqual([]);
+  },
+);
+
+test('an address that cannot be read is the only problem of an encrypted one', () => {
+  const errors = problemsOf({ REDIS_URL: 'rediss://h?x=1', REDIS_TLS_VERIFY: 'false' });
+  expect(errors.map(({ path }) => path)).toEqual(['REDIS_URL']);
 });

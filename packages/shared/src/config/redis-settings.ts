@@ -1,4 +1,5 @@
 import type { FieldProblem } from '../errors/index.js';
+import { readCertificateCheck, type CertificateCheck } from './certificate-check.js';
 import { parseUrl } from './environment.js';
 import type { RedisProfileName } from './redis-profile-name.js';
 import type { Variables } from './variables.js';
@@ -14,7 +15,7 @@ interface Login {
   password?: string;
 }
 
-interface RedisLogin extends Login {
+interface RedisLogin extends Login, Partial<CertificateCheck> {
   database: number;
   tls: boolean;
 }
@@ -63,9 +64,18 @@ const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
 export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => void): RedisSettings {
-  const redis = readNamedRedis(env, problem);
+  let isReadable = true;
+  const redis = readNamedRedis(env, (p) => {
+    isReadable = false;
+    problem(p);
+  });
+  const { connection } = redis;
+  // Of an address that cannot be read it is not known whether it means TLS.
+  const tls = isReadable ? 'tls' in connection && connection.tls : true;
+  const check = readCertificateCheck(env, tls, problem);
   return {
     ...redis,
+    connection: connection.kind === 'socket' ? connection : { ...connection, ...check },
     profile: env.REDIS_PROFILE ?? (redis.storageType === 'Upstash Redis' ? 'upstash' : null),
     prefix: env.REDIS_PREFIX,
   };

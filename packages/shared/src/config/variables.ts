@@ -40,6 +40,8 @@ export const variables = z.object({
     .trim()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores')
     .default('holdfast'),
+  REDIS_TLS_CA: optionalText(),
+  REDIS_TLS_VERIFY: flag(true),
   REDIS_PROFILE: z.enum(redisProfileNames).optional(),
   /** Set by the launcher for its children: the address of the embedded server. */
   HOLDFAST_EMBEDDED_REDIS: optionalText(),

@@ -4,4 +4,4 @@ export { examineServer, profileNameOf, type Examination } from './examine-server
 export { believesFsync } from './fsync-honesty.js';
 export { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
 export { readServerFacts, type ServerFacts, type ServerKind } from './server-facts.js';
-export { serverFindings, type Finding, type Severity } from './server-findings.js';
+export { connectionFindings, serverFindings, type Finding, type Severity } from './server-findings.js';

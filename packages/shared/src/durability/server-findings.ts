@@ -1,4 +1,4 @@
-import type { DurabilitySettings } from '../config/index.js';
+import type { DurabilitySettings, RedisSettings } from '../config/index.js';
 import { promisedFsync } from './fsync-honesty.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
@@ -119,4 +119,18 @@ export function serverFindings(facts: ServerFacts, settings: DurabilitySettings)
   return rules
     .filter((rule) => rule.applies(facts, settings))
     .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
+}
+
+/** What the settings alone tell of the connection; it stays so until the next start. */
+export function connectionFindings({ connection }: Pick<RedisSettings, 'connection'>): Finding[] {
+  if (connection.kind === 'socket' || !connection.tls || connection.verifiesCertificate !== false) return [];
+  return [
+    {
+      code: 'REDIS_TLS_UNVERIFIED',
+      severity: 'warning',
+      message:
+        'The certificate of Redis is not verified (REDIS_TLS_VERIFY=false): whoever is on the way could pose as it, and read the password and every record.',
+      fix: 'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. Where the provider has none, as Heroku, keep the connection within its network.',
+    },
+  ];
 }

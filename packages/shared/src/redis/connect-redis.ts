@@ -1,9 +1,12 @@
 import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { catchAsking } from './catch-asking.js';
+import { certificateFault } from './certificate-fault.js';
+import { nameCause } from './cluster-cause.js';
 import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
 import { readOnPrimary } from './read-on-primary.js';
@@ -110,7 +113,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         ...(password === undefined ? {} : { sentinelPassword: password }),
         enableTLSForSentinelMode: connection.tls,
         // The sentinels are what `rediss://` names; without this they would be asked in the clear.
-        ...(connection.tls ? { sentinelTLS: {} } : {}),
+        ...(connection.tls ? { sentinelTLS: tlsOptions(connection) } : {}),
         failoverDetector: true,
         Connector: SentinelConnector,
         // One that takes connections and never answers would hold up the search for ever. As long as for an address that
@@ -129,7 +132,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
-      return catchAsking(settleConnect(cluster));
+      return nameCause(catchAsking(settleConnect(cluster)));
     }
   }
 }
@@ -144,9 +147,14 @@ function login(connection: RedisConnection): RedisOptions {
   };
 }
 
-/** The name that the server is asked for (SNI) must not be an address. */
-function tlsOptions(connection: RedisConnection): { servername?: string } {
-  return connection.kind === 'single' && isIP(connection.host) === 0 ? { servername: connection.host } : {};
+/** Of this connection alone: whatever else the process connects to is checked as ever. */
+function tlsOptions(connection: Exclude<RedisConnection, { kind: 'socket' }>): ConnectionOptions {
+  return {
+    // The name that the server is asked for (SNI) must not be an address.
+    ...(connection.kind === 'single' && isIP(connection.host) === 0 ? { servername: connection.host } : {}),
+    ...(connection.ca === undefined ? {} : { ca: connection.ca }),
+    rejectUnauthorized: connection.verifiesCertificate !== false,
+  };
 }
 
 /** A process has ten connections, and an outage may last for hours. */
@@ -163,7 +171,8 @@ function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (erro
     const now = performance.now();
     if (now - lastLoggedAt < QUIET_MS) return;
     lastLoggedAt = now;
-    log.warn('redis.connection_error', { role, error: { name: error.name, message: error.message } });
+    const { name, message } = error;
+    log.warn('redis.connection_error', { role, error: { name, message }, ...certificateFault(error) });
   };
 }
 

@@ -1,3 +1,4 @@
+export { certificateFault, type CertificateFault } from './certificate-fault.js';
 export {
   closeRedis,
   connectRedis,

@@ -32,7 +32,8 @@ export function reconnectPatiently<Client extends Redis | Cluster>(
 ): Client {
   const backoff = createBackoff();
   let readyAt = -Infinity;
-  const note = (error: Error): void => {
+  const note = (reported: Error): void => {
+    const error = reported.cause instanceof Error ? reported.cause : reported;
     if (saysLess(error, lastErrors.get(client))) return;
     lastErrors.set(client, error);
     onError(error);

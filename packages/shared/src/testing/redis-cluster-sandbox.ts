@@ -51,7 +51,7 @@ export async function startClusterSandbox({ encrypted = false } = {}): Promise<F
   return {
     env: {
       REDIS_CLUSTER_NODES: all.map(({ port }) => `${scheme}127.0.0.1:${String(port)}`).join(),
-      ...(nodes.tls === null ? {} : { NODE_EXTRA_CA_CERTS: nodes.tls.ca }),
+      ...(nodes.tls === null ? {} : { REDIS_TLS_CA: nodes.tls.ca }),
     },
     client,
     masterPort,

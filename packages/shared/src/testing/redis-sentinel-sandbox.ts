@@ -70,7 +70,7 @@ export async function startSentinelSandbox({
       REDIS_SENTINELS: addresses.map(({ host, port }) => `${scheme}${host}:${String(port)}`).join(),
       REDIS_SENTINEL_NAME: MASTER,
       ...(sentinelPassword === undefined ? {} : { REDIS_SENTINEL_PASSWORD: sentinelPassword }),
-      ...(nodes.tls === null ? {} : { NODE_EXTRA_CA_CERTS: nodes.tls.ca }),
+      ...(nodes.tls === null ? {} : { REDIS_TLS_CA: nodes.tls.ca }),
     },
     client,
     masterPort,

@@ -23,15 +23,34 @@ const newCertificate = (subject: string, certificate: string, key: string): stri
   key,
 ];
 
-/** Makes them with openssl (3 or newer), in `directory`. */
-export async function makeTlsFiles(directory: string): Promise<TlsFiles> {
+/** What is wrong with the certificate of the servers. */
+export interface TlsFaults {
+  /** It is signed by itself, not by the authority. */
+  selfSigned?: boolean;
+  /** It ended years ago. */
+  expired?: boolean;
+  /** As in `subjectAltName` of openssl; the loopback address by default. */
+  names?: string;
+}
+
+/** Makes them with openssl (3.4 or newer), in `directory`. */
+export async function makeTlsFiles(
+  directory: string,
+  { selfSigned = false, expired = false, names = 'DNS:localhost,IP:127.0.0.1' }: TlsFaults = {},
+): Promise<TlsFiles> {
   const inDirectory = (name: string): string => join(directory, name);
   const [ca, caKey] = [inDirectory('ca.pem'), inDirectory('ca-key.pem')];
   const [certificate, key] = [inDirectory('server.pem'), inDirectory('server-key.pem')];
   await openssl(newCertificate('/CN=a test', ca, caKey));
-  const signed = ['-CA', ca, '-CAkey', caKey, '-addext', 'basicConstraints=critical,CA:FALSE'];
-  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  await openssl([...newCertificate('/CN=localhost', certificate, key), ...signed, ...names]);
+  await openssl([
+    ...newCertificate('/CN=localhost', certificate, key),
+    ...(selfSigned ? [] : ['-CA', ca, '-CAkey', caKey]),
+    ...(expired ? ['-not_before', '20200101000000Z', '-not_after', '20210101000000Z'] : []),
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+    '-addext',
+    `subjectAltName=${names}`,
+  ]);
   return { ca, certificate, key, client: { ca: await readFile(ca) } };
 }
 
