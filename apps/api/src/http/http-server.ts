@@ -7,6 +7,7 @@ import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { answerBrokenRequest } from './broken-request.js';
+import { oneAtATime } from './connections.js';
 import { awaitsInvitation } from './expect-continue.js';
 import { expressMessages } from './express-messages.js';
 import type { PublicAddress } from './public-address.js';
@@ -42,8 +43,8 @@ export function httpServer(options: HttpServerOptions): Service {
       // Answers to requests without a Host header too are ours.
       requireHostHeader: false,
     },
-    withReadableTarget(app),
   );
+  server.on('request', oneAtATime(server, withReadableTarget(app)));
   answerWhatIsNoRequest(server);
   // Handlers invite the body themselves (expect-continue.ts), once nothing can refuse the request unread.
   server.on('checkContinue', (req, res) => {

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { oneAtATime, type ConnectionLimits } from './connections.js';
+
+/** More than the buffers of both ends take. */
+const LARGE = Buffer.alloc(32_000_000);
+
+async function serve(handle: RequestListener, limits: ConnectionLimits = {}) {
+  const server = createServer();
+  server.on('request', oneAtATime(server, handle, limits));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return async (): Promise<Socket> => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+}
+
+const get = (path: string, times = 1): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(times);
+
+it('begins an answer when the one before on its connection is read', async () => {
+  let begun = 0;
+  const open = await serve((req, res) => {
+    if (req.url === '/large') begun += 1;
+    res.end(req.url === '/large' ? LARGE : 'ok');
+  });
+  const [silent, other] = await Promise.all([open(), open()]);
+  silent.pause().write(get('/large', 8));
+  for (let asked = 0; asked < 20; asked += 1) {
+    other.write(get('/'));
+    await once(other, 'data');
+  }
+  expect(begun).toBe(1);
+  silent.resume();
+  await expect.poll(() => begun).toBe(8);
+});
+
+it('gives other connections their turn between two answers', async () => {
+  const order: string[] = [];
+  const open = await serve((req, res) => {
+    if (order.length === 0) other.write(get('/other'));
+    order.push(req.url ?? '');
+    res.end();
+  });
+  const [burst, other] = await Promise.all([open(), open()]);
+  burst.resume().write(get('/burst', 500));
+  await expect.poll(() => order.length).toBe(501);
+  expect(order.indexOf('/other')).toBeLessThan(100);
+});
+
+it('ends a connection whose answer does not move, and none that reads slowly', async () => {
+  const ended: string[] = [];
+  const open = await serve(
+    (req, res) => {
+      const { socket } = req;
+      res.once('close', () => ended.push(`${req.url ?? ''} ${socket.destroyed ? 'cut' : 'whole'}`));
+      res.end(LARGE);
+    },
+    { stuckMs: 300, lookMs: 30 },
+  );
+  const [silent, slow] = await Promise.all([open(), open()]);
+  slow.on('data', () => {
+    slow.pause();
+    setTimeout(() => slow.resume(), 2);
+  });
+  silent.pause().write(get('/silent'));
+  slow.write(get('/slow'));
+  await expect.poll(() => ended, { timeout: 10_000 }).toEqual(['/silent cut', '/slow whole']);
+});
+
+it('leaves a handler the time that it takes', async () => {
+  const open = await serve((_req, res) => void pause(200).then(() => res.end('late')), {
+    stuckMs: 50,
+    lookMs: 10,
+  });
+  const socket = await open();
+  socket.write(get('/'));
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toContain('late');
+});
+
+it('cuts connections that ask for too much at once where too much waits', async () => {
+  const open = await serve((_req, res) => void pause(20).then(() => res.end('ok')), { waitingInAll: 50 });
+  const [greedy, modest] = await Promise.all([open(), open()]);
+  const ended = once(greedy.resume(), 'close');
+  greedy.write(get('/', 100));
+  await ended;
+  let answers = 0;
+  modest.on('data', (chunk: Buffer) => (answers += chunk.toString().split('HTTP/1.1').length - 1));
+  modest.write(get('/', 16));
+  await expect.poll(() => answers).toBe(16);
+});

@@ -1,0 +1,103 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Requests of one connection without their whole answer; beyond them nothing more is read from it. */
+const UNANSWERED = 16;
+/** What was read before that still waits. Beyond so much of it in this process, connections that have too many are cut. */
+const WAITING_IN_ALL = 10_000;
+/** An answer that does not move for so long ends its connection. */
+const STUCK_MS = 30_000;
+const LOOK_MS = 5_000;
+
+export interface ConnectionLimits {
+  stuckMs?: number;
+  lookMs?: number;
+  waitingInAll?: number;
+}
+
+interface Line {
+  busy: boolean;
+  waiting: [IncomingMessage, ServerResponse][];
+  stuckSince: number;
+  lookedAt: number;
+}
+
+/**
+ * A connection has one answer at a time, so that what it does not read is one answer at most. Between two of its answers other
+ * connections have their turn. Gives the listener of the server.
+ */
+export function oneAtATime(
+  server: Server,
+  handle: RequestListener,
+  { stuckMs = STUCK_MS, lookMs = LOOK_MS, waitingInAll = WAITING_IN_ALL }: ConnectionLimits = {},
+): RequestListener {
+  const lines = new Map<Socket, Line>();
+  let waiting = 0;
+
+  const lineOf = (socket: Socket): Line => {
+    const known = lines.get(socket);
+    if (known !== undefined) return known;
+    const line: Line = { busy: false, waiting: [], stuckSince: 0, lookedAt: 0 };
+    lines.set(socket, line);
+    // Node resumes the socket for reasons of its own.
+    socket.on('resume', () => isFull(line) && socket.pause());
+    socket.once('close', () => {
+      waiting -= line.waiting.length;
+      line.waiting = [];
+      lines.delete(socket);
+    });
+    return line;
+  };
+
+  const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
+    line.busy = true;
+    // Node sets its own time after the answer, of an idle connection.
+    req.socket.setTimeout(lookMs);
+    res.once('close', () => {
+      if (line.waiting.length === 0) line.busy = false;
+      else setImmediate(() => startNext(line));
+    });
+    void handle(req, res);
+  };
+
+  const startNext = (line: Line): void => {
+    const wasFull = isFull(line);
+    const [req, res] = line.waiting.shift() ?? [];
+    if (req === undefined || res === undefined) return;
+    waiting -= 1;
+    if (req.socket.destroyed) return;
+    if (wasFull && !isFull(line)) req.socket.resume();
+    start(line, req, res);
+  };
+
+  server.on('timeout', (socket) => {
+    const line = lines.get(socket);
+    if (line?.busy !== true) {
+      socket.destroy();
+      return;
+    }
+    // Nothing waits to be read: the handler is at work, and the next write starts the time anew.
+    if (socket.writableLength === 0) return;
+    const now = performance.now();
+    // Where bytes have moved Node says nothing, so the last look was longer ago.
+    if (now - line.lookedAt > 1.5 * lookMs) line.stuckSince = now - lookMs;
+    line.lookedAt = now;
+    if (now - line.stuckSince >= stuckMs) socket.destroy();
+    else socket.setTimeout(lookMs);
+  });
+
+  return (req, res) => {
+    const line = lineOf(req.socket);
+    if (!line.busy) {
+      start(line, req, res);
+      return;
+    }
+    line.waiting.push([req, res]);
+    waiting += 1;
+    if (!isFull(line)) return;
+    req.socket.pause();
+    if (waiting > waitingInAll) req.socket.destroy();
+  };
+}
+
+const isFull = ({ waiting }: Line): boolean => waiting.length >= UNANSWERED - 1;
