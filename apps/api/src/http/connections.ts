@@ -53,7 +53,8 @@ export function oneAtATime(
     line.busy = true;
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
-    res.once('close', () => {
+    // An answer that is not finished ends its connection.
+    res.once('finish', () => {
       if (line.waiting.length === 0) line.busy = false;
       else setImmediate(() => startNext(line));
     });

@@ -12,6 +12,8 @@ export interface Input<Query, Body> {
   query: Query;
   body: Body;
   header: (name: string) => string | undefined;
+  /** Whether the client takes an answer in this encoding. */
+  accepts: (encoding: string) => boolean;
   context: RequestContext;
   /** Aborts when the client has gone away before its answer. */
   gone: AbortSignal;
@@ -76,6 +78,7 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
       query: { ...req.query },
       body: served.body === undefined ? undefined : await readJson(req, res),
       header: (name) => req.get(name),
+      accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
       context: contextOf(req),
       gone: gone.signal,
     });
@@ -86,7 +89,10 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
 async function send(res: Response, { status, body, text, stream, headers = {} }: Answer): Promise<void> {
   if (res.destroyed) return;
   if (res.getHeader('Cache-Control') === undefined) res.setHeader('Cache-Control', 'no-store');
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'Vary') res.vary(value);
+    else res.setHeader(name, value);
+  }
   res.status(status);
   if (stream !== undefined && res.req.method !== 'HEAD') await sendStream(res, stream);
   else if (text !== undefined) res.send(text);

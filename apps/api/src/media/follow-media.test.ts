@@ -251,6 +251,7 @@ async function open(
     query: {},
     body: undefined,
     header: () => undefined,
+    accepts: () => false,
     context: {
       requestId: 'r',
       client: { name: 'anonymous', role: null, via: 'anonymous' },

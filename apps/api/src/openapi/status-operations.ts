@@ -51,7 +51,10 @@ export const statusOperations: Operations = {
   'GET /openapi.json': {
     tag: 'pages',
     summary: 'This description',
-    answers: { 200: { description: 'OpenAPI 3.1.', schema: 'OpenApi' } },
+    answers: {
+      200: { description: 'OpenAPI 3.1.', schema: 'OpenApi', headers: ['ETag'] },
+      304: { description: 'The client has it already.', headers: ['ETag'] },
+    },
   },
   'GET /docs': page('This description as a page', 'text/html'),
   'GET /docs/:file': part('Part of the page /docs'),

@@ -46,6 +46,22 @@ describe.each(['/', '/docs'])('the page %s', (path) => {
   });
 });
 
+it.each(['/docs/swagger-ui-bundle.js', '/openapi.json'])(
+  'sends %s compressed to those who take it so, under a tag of its own',
+  async (path) => {
+    const plain = await api.request(path, { headers: { 'Accept-Encoding': 'identity' } });
+    const zipped = await api.request(path, { headers: { 'Accept-Encoding': 'gzip' } });
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    expect(zipped.headers.get('content-encoding')).toBe('gzip');
+    expect(Number(zipped.headers.get('content-length'))).toBeLessThan(
+      Number(plain.headers.get('content-length')) / 2,
+    );
+    expect(await zipped.text()).toBe(await plain.text());
+    for (const { headers } of [plain, zipped]) expect(headers.get('vary')).toContain('Accept-Encoding');
+    expect(plain.headers.get('etag')).not.toBe(zipped.headers.get('etag'));
+  },
+);
+
 it('serves all scripts of the console, and they read no data as markup', async () => {
   const names = await readdir(folder);
   expect(names).toContain('main.js');

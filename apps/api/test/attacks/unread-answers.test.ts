@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -41,3 +42,19 @@ it.each(['/docs/swagger-ui-bundle.js', '/openapi.json', '/api/media?limit=100'])
   },
   60_000,
 );
+
+it('shares the memory of a page among all connections that do not read it', async () => {
+  const before = held();
+  const silent = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const socket = connect(api.port, '127.0.0.1');
+      await once(socket, 'connect');
+      return socket;
+    }),
+  );
+  for (const socket of silent)
+    socket.pause().write('GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(8));
+  for (let count = 0; count < 100; count += 1) expect((await api.request('/livez')).status).toBe(200);
+  expect(held() - before).toBeLessThan(50_000_000);
+  for (const socket of silent) socket.destroy();
+});
