@@ -6,7 +6,7 @@ import { indexSizes, sum } from './index-sizes.js';
 import { byCreation, decodeCursor, encodeCursor, type ListOrder, type Position } from './list-cursor.js';
 import { fingerprint, matches, type MediaFilters } from './media-filters.js';
 import { statusCode } from './record-codec.js';
-import { recordsWithSha256 } from './records-of-bytes.js';
+import { COPIES_AT_MOST, indexOfBytes, recordsWithSha256 } from './records-of-bytes.js';
 import { smallestIndex } from './smallest-index.js';
 
 /** Which page of which records. */
@@ -28,14 +28,27 @@ export interface MediaPage {
   total: number | null;
 }
 
+/** The entries that may be on a page. */
+interface Walk {
+  indexes: readonly string[];
+  size: number;
+  /** The place before all of them. */
+  oldest: Position | null;
+  from: Position | null;
+  /** Entries of others end the walk. */
+  has(position: Position): boolean;
+  isAt(record: MediaRecord, position: Position | null): boolean;
+}
+
 interface Asked extends Pick<ListQuery, 'limit' | 'order'> {
   filters: MediaFilters;
   print: string;
   start: Position | null;
 }
 
-/** Records looked at in one request at most; a page that is not full by then is returned short, with a cursor. */
+/** What one request looks at, at most; a page that is not full by then is returned short, with a cursor. */
 const LOOK_AT_MOST = 2_000;
+const BYTES_AT_MOST = 4_000_000;
 /** Several filters are counted exactly when the smallest of their sets has at most this many members. */
 const COUNT_AT_MOST = 1_000;
 const LOOK_AT_ONCE = 200;
@@ -47,11 +60,25 @@ const LOOK_AT_ONCE = 200;
 export function mediaListing(redis: RedisClient, keys: RedisKeys) {
   const { findStored } = catalogReads(redis, keys);
 
-  const total = async (
-    filters: MediaFilters,
-    indexes: readonly string[],
-    size: number,
-  ): Promise<number | null> => {
+  /** The smallest index of the filters, or that of checksums, which is in the order of ids. */
+  const walkFor = async ({ filters, order, start }: Asked): Promise<Walk> => {
+    if (filters.sha256 === undefined) {
+      const { indexes, size } = await smallestIndex(redis, keys, filters);
+      return { indexes, size, oldest: null, from: start, has: () => true, isAt };
+    }
+    const index = indexOfBytes(keys, filters.sha256);
+    return {
+      indexes: [index.key],
+      size: await index.size(redis),
+      oldest: index.after('oldest'),
+      from: index.after(order, start?.id),
+      has: index.has,
+      isAt: () => true,
+    };
+  };
+
+  const total = async (filters: MediaFilters, walk: Walk): Promise<number | null> => {
+    const { indexes, size } = walk;
     const count = Object.values(filters).filter((value) => value !== undefined).length;
     if (count === 0) return size;
     if (count === 1 && filters.status === 'verified') {
@@ -67,48 +94,39 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
         )
       );
     }
-    if (count === 1) return size;
+    // Another file may have the same place in the index: few copies are compared, and many are taken for what they seem.
+    const isExact = filters.sha256 === undefined || size > COPIES_AT_MOST;
+    if (count === 1 && isExact) return size;
     if (size > COUNT_AT_MOST) return null;
-    const all = await pageAfter(redis, keys, indexes, {
-      order: 'oldest',
-      after: null,
-      count: COUNT_AT_MOST,
-    });
-    const stored = await findStored(all.map((position) => position.id));
-    return stored.filter((entry) => entry !== null && matches(entry.record, filters)).length;
+    const page = { order: 'oldest', after: walk.oldest, count: COUNT_AT_MOST } as const;
+    const all = (await pageAfter(redis, keys, indexes, page)).filter(walk.has);
+    let found = 0;
+    let bytes = 0;
+    for (let first = 0; first < all.length; first += LOOK_AT_ONCE) {
+      const stored = await findStored(all.slice(first, first + LOOK_AT_ONCE).map(({ id }) => id));
+      bytes += stored.reduce((sum, entry) => sum + (entry?.text.length ?? 0), 0);
+      if (bytes > BYTES_AT_MOST) return null;
+      found += stored.filter((entry) => entry !== null && matches(entry.record, filters)).length;
+    }
+    return found;
   };
 
-  const withSha256 = (sha256: string): Promise<MediaRecord[]> => recordsWithSha256(redis, keys, sha256);
-
-  /** Records with the same bytes are few, so all of them are looked at. */
-  const pageOfBytes = async ({ limit, order, filters, print, start }: Asked): Promise<MediaPage> => {
-    const found = (await withSha256(filters.sha256 ?? '')).filter((record) => matches(record, filters));
-    const rest = found
-      .map((record) => ({ record, createdMs: Date.parse(record.createdAt), id: record.id }))
-      .toSorted(byCreation(order))
-      .filter((entry) => start === null || byCreation(order)(start, entry) < 0);
-    const items = rest.slice(0, limit);
-    const last = items.at(-1);
-    return {
-      items: items.map((entry) => entry.record),
-      nextCursor: rest.length > limit && last !== undefined ? encodeCursor(last, print) : null,
-      total: found.length,
-    };
-  };
-
-  const pageOfIndex = async ({ limit, order, filters, print, start }: Asked): Promise<MediaPage> => {
-    const { indexes, size } = await smallestIndex(redis, keys, filters);
+  const pageOf = async (asked: Asked): Promise<MediaPage> => {
+    const { limit, order, filters, print } = asked;
+    const walk = await walkFor(asked);
     const items: MediaRecord[] = [];
-    let position = start;
+    let position = walk.from;
     let lookedAt = 0;
+    let bytes = 0;
     let more = true;
     const filtering = Object.values(filters).some((value) => value !== undefined);
-    while (items.length < limit && lookedAt < LOOK_AT_MOST && more) {
+    while (items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST && more) {
       // One more than needed tells whether there is a next page.
       const wanted = filtering
         ? Math.max(limit - items.length + 1, Math.min(LOOK_AT_ONCE, lookedAt))
         : limit - items.length + 1;
-      const positions = await pageAfter(redis, keys, indexes, { order, after: position, count: wanted });
+      const page = { order, after: position, count: wanted };
+      const positions = (await pageAfter(redis, keys, walk.indexes, page)).filter(walk.has);
       more = positions.length === wanted;
       const stored = await findStored(positions.map((entry) => entry.id));
       for (const [index, entry] of stored.entries()) {
@@ -118,28 +136,32 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
         }
         position = positions[index] ?? position;
         lookedAt += 1;
-        if (entry !== null && isAt(entry.record, position) && matches(entry.record, filters))
+        bytes += entry?.text.length ?? 0;
+        if (entry !== null && walk.isAt(entry.record, position) && matches(entry.record, filters))
           items.push(entry.record);
       }
     }
     return {
-      items,
+      // Ids are nearly in the order of creation, but not always.
+      items: items.toSorted((a, b) => byCreation(order)(positionOf(a), positionOf(b))),
       nextCursor: more && position !== null ? encodeCursor(position, print) : null,
-      total: await total(filters, indexes, size),
+      total: await total(filters, walk),
     };
   };
 
   return {
-    withSha256,
+    /** The newest 100 with these bytes. */
+    withSha256: (sha256: string): Promise<MediaRecord[]> => recordsWithSha256(redis, keys, sha256),
     /** Throws INVALID_CURSOR, CATALOG_UNAVAILABLE. */
     list: async ({ limit, order, cursor, ...filters }: ListQuery): Promise<MediaPage> => {
       const print = fingerprint(order, filters);
       const start = cursor === undefined ? null : decodeCursor(cursor, print);
-      const asked = { limit, order, filters, print, start };
-      return filters.sha256 === undefined ? pageOfIndex(asked) : pageOfBytes(asked);
+      return pageOf({ limit, order, filters, print, start });
     },
   };
 }
+
+const positionOf = ({ createdAt, id }: MediaRecord): Position => ({ createdMs: Date.parse(createdAt), id });
 
 /** An entry under another time is what a lost record has left: its own entry is elsewhere in the list. */
 function isAt(record: MediaRecord, position: Position | null): boolean {
