@@ -94,6 +94,8 @@ it('refuses by quota, each command of a transaction counted, until it is given b
   await expect(client.get('a')).rejects.toThrow(error);
   expect(redis.refused()).toBe(1);
   expect(await client.ping()).toBe('PONG');
+  await redis.configure({ quota: { left: 2, error } });
+  await expect(client.multi().set('a', 3).exec()).rejects.toThrow(error);
   await redis.configure({ quota: { left: 0, error, free: [] } });
   await expect(client.ping()).rejects.toThrow(error);
   await redis.configure({ quota: null });

@@ -69,6 +69,7 @@ const usuallyFree = ['AUTH', 'HELLO', 'SELECT', 'COMMAND', 'CONFIG', 'INFO', 'PI
 const setsUp = new Set(['AUTH', 'HELLO', 'SELECT']);
 /** Fails, and discards the transaction that it is part of, as a refusal of the real server would. */
 const failing = Buffer.from('*1\r\n$7\r\nREFUSED\r\n');
+const discard = Buffer.from('*1\r\n$7\r\nDISCARD\r\n');
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 /** A replica may be this much later than its lag, on a busy machine. */
 const LATE_MS = 250;
@@ -168,9 +169,9 @@ export async function startManagedRedis(
       awaited += request.length;
       const own = ownReply(command, subcommand, awaited);
       let from = primary;
+      if (command === 'EXEC' || command === 'DISCARD') inTransaction = false;
       if (own === undefined) {
         if (command === 'MULTI') inTransaction = true;
-        if (command === 'EXEC' || command === 'DISCARD') inTransaction = false;
         if (setsUp.has(command)) setUp.push(request);
         if (replica !== undefined && service.readsLagMs > 0 && mayLag(command)) {
           if (toReplica === undefined) {
@@ -181,7 +182,8 @@ export async function startManagedRedis(
         }
       }
       if (own?.startsWith('-') === true) refused += 1;
-      from.write(own === undefined ? request : failing);
+      // As real servers do, a refused EXEC ends the transaction.
+      from.write(own === undefined ? request : command === 'EXEC' ? discard : failing);
       const rewrite = (reply: Buffer): Buffer =>
         own === undefined ? serverReply(command, reply) : Buffer.from(`${own}\r\n`);
       expected.push({ from, writes: writes.has(command), bytes: request.length, rewrite });
