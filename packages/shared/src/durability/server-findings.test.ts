@@ -50,7 +50,7 @@ it.each([
   );
 });
 
-it('warns of a server that does not answer INFO', () => {
+it('tells of a server that does not answer INFO', () => {
   const codes = serverFindings({ ...facts, version: UNKNOWN_VERSION }, { required: undefined, replicas: 0 });
   expect(codes.map(({ code }) => code)).toEqual(['INFO_REFUSED']);
 });

@@ -86,8 +86,8 @@ const rules: readonly Rule[] = [
   },
   {
     code: 'INFO_REFUSED',
-    severity: 'warning',
-    message: 'Redis does not answer INFO, and workers do not work without it.',
+    severity: 'notice',
+    message: 'Redis does not answer INFO: its version, its memory and its restarts cannot be seen.',
     fix: 'Let the user of Redis run INFO.',
     applies: ({ version }) => version === UNKNOWN_VERSION,
   },

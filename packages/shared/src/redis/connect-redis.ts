@@ -4,6 +4,7 @@ import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
+import { answerInfo } from './answer-info.js';
 import { catchAsking } from './catch-asking.js';
 import { certificateFault } from './certificate-fault.js';
 import { nameCause } from './cluster-cause.js';
@@ -91,7 +92,7 @@ export function connectRedis(
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
     ...login(connection),
   };
-  const client = insistOnDatabase(endCompletely(open(connection, role, options)));
+  const client = answerInfo(insistOnDatabase(endCompletely(open(connection, role, options))));
   profiles.set(client, profile);
   reconnectPatiently(client, connectionLog(client, role, log));
   return profile.readsLagMs > 0 && readsDecide.has(role) ? readOnPrimary(client) : client;
