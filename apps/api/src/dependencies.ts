@@ -4,6 +4,7 @@ import { unreadSettings, type Environment, type Settings } from '@holdfast/share
 import {
   connectionFindings,
   createBarrier,
+  createServerCheck,
   ephemeralDiskFinding,
   examineServer,
   type Barrier,
@@ -89,14 +90,15 @@ export interface Dependencies {
 /** Redis that is there answers within this time; one that is not is waited for in the background. */
 const READY_WITHIN_MS = 1_000;
 
-/** Builds the real things: the one list of what this process opens. Rejects when the media host cannot be used. */
+/** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(
   given: Settings,
   log: Logger,
   env: Environment,
 ): Promise<Dependencies> {
   // Before any other connection is there.
-  const { redis, facts } = await examineServer(given.redis, log);
+  const examination = await examineServer(given.redis, log);
+  const { redis, examined } = examination;
   const settings: Settings = { ...given, redis };
   const registry = createMetricsRegistry();
   const host = countHostCalls(
@@ -110,10 +112,11 @@ export async function openDependencies(
   const background = connectRedis(connection, 'background', log, profile);
   const barrierConnection = connectRedis(connection, 'barrier', log);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
-  const serverWatch = createServerWatch({ redis: background, settings, log });
+  const check = createServerCheck({ examination, durability: settings.durability, log });
+  const serverWatch = createServerWatch({ redis: background, settings, check, log });
   const clients = [request, background, barrierConnection];
   // Where Redis was away a moment ago it has been waited for already.
-  if (facts !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
+  if (examined !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await serverWatch.current();
   const diskFinding = await ephemeralDiskFinding(settings, env);
   if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });

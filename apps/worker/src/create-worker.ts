@@ -31,6 +31,8 @@ export interface WorkerOptions {
 export interface QueueWorker extends Service {
   queue: QueueName;
   setConcurrency(concurrency: number): void;
+  /** Takes no jobs while it rests: each would fail, and use up its attempts. */
+  rest(resting: boolean): void;
   isRunning(): boolean;
   /** Moves jobs of dead workers back to wait; true names their ids. Takes two looks 14 s apart, as BullMQ does. */
   recoverStalled(): Promise<string[]>;
@@ -50,6 +52,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   const unrun = createUnrunJobs(options.noteFailure, log);
   let started = 0;
   let running = 0;
+  let resting = false;
 
   // Three parameters, spelled out: BullMQ counts them to decide whether to pass the signal.
   const work = async (
@@ -70,7 +73,14 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     }
   };
   const worker = createBullWorker(options, work);
-  const guard = createRefusalGuard(worker, log);
+  const guard = createRefusalGuard(
+    {
+      pause: (withoutActive) => worker.pause(withoutActive),
+      resume: async () => (resting ? undefined : worker.resume()),
+      isPaused: () => worker.isPaused(),
+    },
+    log,
+  );
   const logError = createErrorLog(log, 'worker.error');
   worker.on('error', (error) => {
     logError(error);
@@ -99,6 +109,12 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     queue,
     setConcurrency: (value) => {
       worker.concurrency = value;
+    },
+    rest: (value) => {
+      if (value === resting) return;
+      resting = value;
+      if (resting) void worker.pause(true);
+      else worker.resume();
     },
     isRunning: () => worker.isRunning() && !worker.isPaused(),
     jobsStarted: () => started,

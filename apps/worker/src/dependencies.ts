@@ -4,9 +4,9 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import {
   connectionFindings,
   createBarrier,
+  createServerCheck,
   examineServer,
   type Barrier,
-  type ServerFacts,
 } from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
@@ -24,7 +24,7 @@ import {
   type RedisRole,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
-import { createServerJudgement, type ServerJudgement } from './server-judgement.js';
+import { createServerJudgement, type JudgementOptions, type ServerJudgement } from './server-judgement.js';
 import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck, type DeliveryCheck } from './verify/delivery-check.js';
@@ -61,20 +61,19 @@ export interface Dependencies {
   close(): Promise<void>;
 }
 
-export interface Observers {
-  /** Told what each look at the Redis server shows. */
-  onFacts: (facts: ServerFacts) => void;
+export interface Observers extends Pick<JudgementOptions, 'onFacts'> {
   registry: Registry;
 }
 
-/** Rejects when the media host cannot be used. */
+/** Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(
   given: Settings,
   log: Logger,
   { onFacts, registry }: Observers,
 ): Promise<Dependencies> {
   // Before any other connection is there.
-  const { redis } = await examineServer(given.redis, log);
+  const examination = await examineServer(given.redis, log);
+  const { redis } = examination;
   const settings: Settings = { ...given, redis };
   const host = countHostCalls(
     await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log }),
@@ -91,7 +90,13 @@ export async function openDependencies(
   const readBackClient = connect('readback');
   const barrierClient = connect('barrier');
   const queues = connectMediaQueues(settings.redis, settings.jobs, log);
-  const server = createServerJudgement({ redis: background, settings: settings.redis, onFacts, log });
+  const server = createServerJudgement({
+    redis: background,
+    settings: redis,
+    check: createServerCheck({ examination, durability: settings.durability, log }),
+    onFacts,
+    log,
+  });
   const barrier = countConfirmations(
     createBarrier({
       redis: barrierClient,

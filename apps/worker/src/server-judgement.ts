@@ -1,5 +1,10 @@
 import type { RedisSettings } from '@holdfast/shared/config';
-import { createFsyncJudgement, readServerFacts, type ServerFacts } from '@holdfast/shared/durability';
+import {
+  createFsyncJudgement,
+  readServerFacts,
+  type ServerCheck,
+  type ServerFacts,
+} from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
 import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
 
@@ -19,12 +24,20 @@ export interface ServerJudgement {
 export interface JudgementOptions {
   redis: RedisClient;
   settings: RedisSettings;
-  onFacts: (facts: ServerFacts) => void;
+  check: ServerCheck;
+  /** Told what each look at the Redis server shows; `isSuitable` is false where it lacks what is needed. */
+  onFacts: (facts: ServerFacts, isSuitable: boolean) => void;
   log: Logger;
 }
 
 /** Keeps an opinion on the server's confirmations: taken anew after each reconnect, since another may have taken its place. */
-export function createServerJudgement({ redis, settings, onFacts, log }: JudgementOptions): ServerJudgement {
+export function createServerJudgement({
+  redis,
+  settings,
+  check,
+  onFacts,
+  log,
+}: JudgementOptions): ServerJudgement {
   const fsync = createFsyncJudgement(settings, log);
   let judgedAt = -Infinity;
   let serverRun: string | null = null;
@@ -32,8 +45,10 @@ export function createServerJudgement({ redis, settings, onFacts, log }: Judgeme
 
   const judge = async (): Promise<void> => {
     try {
-      const facts = await readServerFacts(await serverOf(redis, redisKeys(settings.prefix).barrier));
-      onFacts(facts);
+      const server = await serverOf(redis, redisKeys(settings.prefix).barrier);
+      const facts = await readServerFacts(server);
+      await check.consider(server, facts);
+      onFacts(facts, check.isSuitable());
       if (facts.runId !== '') serverRun = facts.runId;
       if (await fsync.consider(facts)) judgedAt = performance.now();
     } catch (error) {
@@ -47,7 +62,8 @@ export function createServerJudgement({ redis, settings, onFacts, log }: Judgeme
     }));
   const onReady = (): void => {
     judgedAt = -Infinity;
-    void begin();
+    // A look that is under way may have lost its connection to this one.
+    void Promise.resolve(judging).then(begin);
   };
 
   redis.on('ready', onReady);

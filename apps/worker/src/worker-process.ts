@@ -23,7 +23,8 @@ const CANCEL_AT = 0.6;
 export async function createWorkerProcess(settings: Settings, log: Logger): Promise<Service> {
   const { concurrency } = settings.jobs;
   const byQueue = new Map<QueueName, QueueWorker>();
-  const onFacts = ({ fsyncPolicy }: ServerFacts): void => {
+  const onFacts = ({ fsyncPolicy }: ServerFacts, isSuitable: boolean): void => {
+    for (const worker of byQueue.values()) worker.rest(!isSuitable);
     const factor = fsyncPolicy === 'always' ? VERIFY_FACTOR : SLOW_VERIFY_FACTOR;
     byQueue.get('verify')?.setConcurrency(concurrency * factor);
   };

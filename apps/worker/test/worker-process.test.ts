@@ -1,6 +1,15 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { readSettings } from '@holdfast/shared/config';
+import { connectMediaQueues } from '@holdfast/shared/jobs';
+import { silentLogger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { aRecord, cutClients, freePort, type RedisSandbox } from '@holdfast/shared/testing';
+import {
+  aRecord,
+  cutClients,
+  freePort,
+  startManagedRedis,
+  type RedisSandbox,
+} from '@holdfast/shared/testing';
 import { openBench, type Bench } from './support/start-worker.js';
 import { spawnWorker } from './support/worker-child.js';
 
@@ -54,7 +63,6 @@ it('exits 0 on SIGTERM and gives back what it was doing, so that another worker 
 });
 
 it.each([
-  ['INFO', ['~*', '+@all', '-info']],
   ['scripts', ['~*', '+@all', '-@scripting']],
   ['our keys', ['~other', '+@all']],
 ])('rests where its user of Redis has no right to %s, and stops when told to', async (_what, rules) => {
@@ -73,6 +81,53 @@ it.each([
   expect((await fetch(`http://127.0.0.1:${String(port)}/readyz`)).status).toBe(503);
   worker.process.kill('SIGTERM');
   expect(await worker.ended).toBe(0);
+});
+
+it('works where its user of Redis has no right to INFO', async () => {
+  await bench.sandbox.client.acl('SETUSER', 'few', 'on', 'nopass', '~*', '&*', '+@all', '-info');
+  const worker = spawnWorker({
+    ...bench.env,
+    REDIS_URL: bench.sandbox.url.replace('//', '//few:any@'),
+    LOG_LEVEL: 'info',
+  });
+  const records = await enqueue(3);
+  await vi.waitFor(
+    async () => expect(await statuses(records)).toEqual(records.map(() => 'verified')),
+    within,
+  );
+  expect(worker.output()).not.toContain('worker.resting');
+  expect(worker.output()).not.toContain('ready check');
+});
+
+/** What a server that knows no blocking commands answers. */
+const withoutBlocking = { BZPOPMIN: "-ERR unknown command 'BZPOPMIN'" };
+
+it('does not start on a Redis that lacks what it needs, and says what', async () => {
+  const redis = await startManagedRedis({ answers: withoutBlocking });
+  onTestFinished(() => redis.close());
+  const worker = spawnWorker({ ...bench.env, ...redis.env });
+  expect(await worker.ended).toBe(1);
+  expect(worker.output()).toMatch(
+    /^REDIS_UNSUITABLE: Redis \d.* lacks what Holdfast needs\n {2}Blocking commands: ERR unknown/,
+  );
+  expect(await redis.server.client.keys('*')).toEqual([]);
+});
+
+it('rests on a Redis that comes later and lacks what is needed, until another takes its place', async () => {
+  const redis = await startManagedRedis({ connections: { limit: 0, error: null } });
+  onTestFinished(() => redis.close());
+  const worker = spawnWorker({ ...bench.env, ...redis.env, LOG_LEVEL: 'info' });
+  await vi.waitFor(() => expect(worker.output()).toContain('worker.started'), within);
+  await redis.configure({ answers: withoutBlocking, connections: null });
+  await vi.waitFor(() => expect(worker.output()).toContain('REDIS_UNSUITABLE'), within);
+  const queues = connectMediaQueues(readSettings(redis.env).redis, bench.settings.jobs, silentLogger);
+  onTestFinished(() => queues.close());
+  await vi.waitFor(() => queues.enqueueUpload(aRecord()), within);
+  await redis.configure({ answers: {} });
+  const { verify } = queues.queues;
+  expect(await verify.getJobCounts('wait', 'completed')).toEqual({ wait: 1, completed: 0 });
+  await redis.server.restart();
+  await vi.waitFor(async () => expect(await verify.getJobCountByTypes('wait')).toBe(0), within);
 });
 
 it.each([

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
+import { createServerCheck } from '@holdfast/shared/durability';
 import { silentLogger, type LogFields } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
 import { startMovingSlot, startRedisSandbox } from '@holdfast/shared/testing';
@@ -53,7 +54,12 @@ it('judges the server that holds our keys now, after their slot has moved', asyn
   const client = connectRedis(redis.connection, 'request', silentLogger);
   onTestFinished(() => closeRedis(client));
   await new Promise<void>((resolve) => void client.once('ready', () => resolve()));
-  const watch = createServerWatch({ redis: client, settings: { redis, durability }, log: silentLogger });
+  const watch = createServerWatch({
+    redis: client,
+    settings: { redis, durability },
+    check: createServerCheck({ examination: { redis, examined: null }, durability, log: silentLogger }),
+    log: silentLogger,
+  });
   onTestFinished(() => watch.close());
   const codes = async (): Promise<string[]> => (await watch.current()).findings.map(({ code }) => code);
   expect(await codes()).toEqual([]);

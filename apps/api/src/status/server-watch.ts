@@ -4,6 +4,7 @@ import {
   readServerFacts,
   serverFindings,
   type Finding,
+  type ServerCheck,
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
@@ -26,27 +27,30 @@ const PATIENCE_MS = 500;
 export interface ServerWatchOptions {
   redis: RedisClient;
   settings: Pick<Settings, 'redis' | 'durability'>;
+  check: ServerCheck;
   log: Logger;
 }
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
-export function createServerWatch({ redis, settings, log }: ServerWatchOptions): ServerWatch {
+export function createServerWatch({ redis, settings, check, log }: ServerWatchOptions): ServerWatch {
   const judgement = createFsyncJudgement(settings.redis, log);
   let facts: ServerFacts | null = null;
-  let findings: readonly Finding[] = [];
+  let seen: readonly Finding[] = [];
   let readAt = -Infinity;
   let reading: Promise<void> | undefined;
 
   const look = async (): Promise<void> => {
-    facts = await readServerFacts(await serverOf(redis, redisKeys(settings.redis.prefix).barrier));
+    const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
+    facts = await readServerFacts(server);
     readAt = performance.now();
-    const known = new Set(findings.map(({ code }) => code));
-    findings = serverFindings(facts, settings.durability);
-    for (const finding of findings)
+    const known = new Set(seen.map(({ code }) => code));
+    seen = serverFindings(facts, settings.durability);
+    for (const finding of seen)
       if (!known.has(finding.code))
         log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
     // Not waited for: where it must be measured it takes seconds.
     void judgement.consider(facts);
+    await check.consider(server, facts);
   };
 
   const refresh = (): Promise<void> =>
@@ -62,7 +66,7 @@ export function createServerWatch({ redis, settings, log }: ServerWatchOptions):
     current: async () => {
       if (reading !== undefined || performance.now() - readAt > FRESH_MS)
         await withinMs(PATIENCE_MS, refresh(), undefined);
-      return { facts, findings };
+      return { facts, findings: [...seen, ...check.findings()] };
     },
     believesFsync: () => judgement.believed(),
     close: async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import {
+  onePixelPng,
+  startManagedRedis,
+  startRedisSandbox,
+  type RedisSandbox,
+} from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
 
 describe('while Redis is away', () => {
@@ -68,25 +73,30 @@ describe('while Redis is away', () => {
     await sandbox.close();
   });
 
-  it.each([
-    [
-      'a user without rights',
-      async (sandbox: RedisSandbox) => {
-        await sandbox.client.call('ACL', 'SETUSER', 'poor', 'on', '>pw', '~other*', '&*', '+@all');
-        return sandbox.url.replace('//', '//poor:pw@');
-      },
-      'The user of Redis has no right to a command, or to our keys',
-    ],
-    [
-      'a database that is not there',
-      (sandbox: RedisSandbox) => Promise.resolve(`${sandbox.url.replace(/\/0$/, '')}/777`),
-      'Redis has no database of the number in REDIS_URL',
-    ],
-  ])('says what is wrong with the settings: %s', async (_what, urlOf, message) => {
+  it('does not start on a Redis that lacks what it needs, and says so of one that comes later', async () => {
+    const redis = await startManagedRedis({ answers: { MULTI: "-ERR unknown command 'MULTI'" } });
+    onTestFinished(() => redis.close());
+    await expect(startApi(redis)).rejects.toMatchObject({ code: 'REDIS_UNSUITABLE' });
+    await redis.configure({ connections: { limit: 0, error: null } });
+    const own = await startApi(redis);
+    onTestFinished(() => own.close());
+    await redis.configure({ connections: null });
+    await vi.waitFor(
+      async () =>
+        expect((await own.call('GET', '/api/media/database/status')).body.storage.findings).toContainEqual(
+          expect.objectContaining({ code: 'REDIS_UNSUITABLE', severity: 'error' }),
+        ),
+      { interval: 100 },
+    );
+  });
+
+  it('says that the user of Redis has no right to our keys', async () => {
     const sandbox = await startRedisSandbox();
     onTestFinished(() => sandbox.close());
-    const own = await startApi({ url: await urlOf(sandbox) });
+    await sandbox.client.call('ACL', 'SETUSER', 'poor', 'on', '>pw', '~other*', '&*', '+@all');
+    const own = await startApi({ url: sandbox.url.replace('//', '//poor:pw@') });
     onTestFinished(() => own.close());
+    const message = 'The user of Redis has no right to a command, or to our keys';
     await vi.waitFor(async () =>
       expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
         status: 'unhealthy',

@@ -1,5 +1,5 @@
-import type { RedisSettings } from '../config/index.js';
-import { isHoldfastError } from '../errors/index.js';
+import type { RedisProfileName, RedisSettings } from '../config/index.js';
+import { HoldfastError, isHoldfastError } from '../errors/index.js';
 import type { Logger } from '../logging/index.js';
 import {
   closeRedis,
@@ -11,30 +11,42 @@ import {
   type RedisClient,
 } from '../redis/index.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
+import { unsuitableServer } from './server-lacks.js';
+import { probeServer, type ProbeResult } from './server-probes.js';
 
 /** What was found out of the Redis server before anything else connects to it. */
 export interface Examination {
   /** The settings, with the profile that the server itself tells. */
   redis: RedisSettings;
   /** Null where Redis did not serve. */
-  facts: ServerFacts | null;
+  examined: { facts: ServerFacts; results: readonly ProbeResult[] } | null;
 }
 
 /** One that refuses connections may come up at any moment; one that says nothing yet may be far away. */
 const PRESENT_WITHIN_MS = 1_000;
 const FAR_AWAY_MS = 2_000;
 
-/** For the start of a process. Where Redis does not serve now, nothing is known and nothing refused. */
+/**
+ * For the start of a process. Throws REDIS_UNSUITABLE for a server that lacks what Holdfast needs. Where Redis does not serve
+ * now nothing is known, and the start goes on.
+ */
 export async function examineServer(settings: RedisSettings, log: Logger): Promise<Examination> {
   const client = connectRedis(settings.connection, 'background', log);
   try {
-    if (!(await isServing(client))) return { redis: settings, facts: null };
-    const facts = await readServerFacts(await serverOf(client, redisKeys(settings.prefix).barrier));
-    return { redis: { ...settings, profile: settings.profile ?? profileNameOf(facts) }, facts };
+    if (!(await isServing(client))) return unexamined(settings, client);
+    const server = await serverOf(client, redisKeys(settings.prefix).barrier);
+    const facts = await readServerFacts(server);
+    const results = await probeServer(server, settings, facts);
+    const unsuitable = unsuitableServer(facts, results);
+    if (unsuitable !== null) throw unsuitable;
+    return {
+      redis: { ...settings, profile: settings.profile ?? profileNameOf(facts) },
+      examined: { facts, results },
+    };
   } catch (error) {
     if (!isHoldfastError(error, 'CATALOG_UNAVAILABLE')) throw error;
     log.warn('redis.not_examined', { error });
-    return { redis: settings, facts: null };
+    return { redis: settings, examined: null };
   } finally {
     await closeRedis(client);
   }
@@ -45,7 +57,22 @@ async function isServing(client: RedisClient): Promise<boolean> {
   return connectionError(client) === undefined && isReadyWithin(client, FAR_AWAY_MS);
 }
 
+/** The connection never becomes ready where the database of REDIS_URL is not there. */
+function unexamined(redis: RedisSettings, client: RedisClient): Examination {
+  const error = connectionError(client) as (Error & { command?: { name?: string } }) | undefined;
+  const said = error?.command?.name === 'select' ? error.message : '';
+  if (!/^ERR .*(?:DB index|database|SELECT)/i.test(said)) return { redis, examined: null };
+  throw new HoldfastError('REDIS_UNSUITABLE', 'Redis has no database of the number in REDIS_URL', {
+    errors: [
+      {
+        path: 'Database:',
+        message: `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`,
+      },
+    ],
+  });
+}
+
 /** The profile of a server by what it says of itself. */
-export function profileNameOf({ server }: Pick<ServerFacts, 'server'>): 'upstash' | 'standard' {
+export function profileNameOf({ server }: Pick<ServerFacts, 'server'>): RedisProfileName {
   return server === 'upstash' ? 'upstash' : 'standard';
 }

@@ -3,5 +3,7 @@ export { ephemeralDiskFinding } from './ephemeral-disk.js';
 export { examineServer, profileNameOf, type Examination } from './examine-server.js';
 export { believesFsync } from './fsync-honesty.js';
 export { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
-export { readServerFacts, type ServerFacts, type ServerKind } from './server-facts.js';
+export { createServerCheck, type ServerCheck } from './server-check.js';
+export { readServerFacts, serverName, type ServerFacts, type ServerKind } from './server-facts.js';
+export { probeServer, serverProbes, type ProbeResult, type ServerProbe } from './server-probes.js';
 export { connectionFindings, serverFindings, type Finding, type Severity } from './server-findings.js';

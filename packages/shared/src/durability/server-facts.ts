@@ -36,9 +36,22 @@ export interface ServerFacts {
 /** Of a server that does not answer INFO. */
 export const UNKNOWN_VERSION = 'unknown';
 
+const names: Record<ServerKind, string> = {
+  redis: 'Redis',
+  valkey: 'Valkey',
+  upstash: 'Upstash',
+  dragonfly: 'Dragonfly',
+  keydb: 'KeyDB',
+};
+
+/** For people: `Valkey 8.1.1`. */
+export function serverName({ server, version }: Pick<ServerFacts, 'server' | 'version'>): string {
+  return version === UNKNOWN_VERSION ? 'Redis (it hides its version)' : `${names[server]} ${version}`;
+}
+
 /** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
 export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
-  const info = parseInfo(await askOrRefused(() => redis.info()));
+  const info = parseInfo(await askOrRefused(() => redis.call('INFO')));
   const config = parseConfig(
     await askOrRefused(() =>
       redis.call('CONFIG', 'GET', 'appendfsync', 'save', 'maxmemory-policy', 'appendonly'),
@@ -61,8 +74,9 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
     fsyncPolicy: config.get('appendfsync') ?? null,
     snapshotSchedule: config.get('save') ?? null,
     evictionPolicy: info.get('maxmemory_policy') ?? config.get('maxmemory-policy') ?? null,
-    usedMemory: number('used_memory'),
-    maxMemory: number('maxmemory'),
+    // Where there are two limits memory is a cache, and that of the data is the one that refuses writes (docs/redis.md, Upstash).
+    usedMemory: number('total_data_size') ?? number('used_memory'),
+    maxMemory: number('max_data_size') ?? number('maxmemory'),
     lastAofWriteOk: ok('aof_last_write_status'),
     lastSnapshotOk: ok('rdb_last_bgsave_status'),
     connectedReplicas: number('connected_slaves'),

@@ -71,6 +71,7 @@ export const errorCatalogue = {
   DATA_DIR_INCOMPATIBLE: { status: 500, title: 'The data folder was written by another kind of server' },
   REDIS_SERVER_MISSING: { status: 500, title: 'No redis-server or valkey-server was found' },
   REDIS_START_FAILED: { status: 500, title: 'The embedded Redis did not start' },
+  REDIS_UNSUITABLE: { status: 500, title: 'The Redis server lacks what Holdfast needs' },
   RECORD_DIFFERS: { status: 500, title: 'The record read back differs from the record saved' },
   DURABILITY_TOO_LOW: { status: 500, title: 'The server confirmed less durability than is required' },
   WORKER_LOST: { status: 500, title: 'The job has lost its worker too often' },

@@ -1,0 +1,62 @@
+import type { DurabilitySettings } from '../config/index.js';
+import type { Logger } from '../logging/index.js';
+import type { RedisClient } from '../redis/index.js';
+import { profileNameOf, type Examination } from './examine-server.js';
+import type { ServerFacts } from './server-facts.js';
+import type { Finding } from './server-findings.js';
+import { lackFindings } from './server-lacks.js';
+import { probeServer } from './server-probes.js';
+
+/** What the present server lacks. */
+export interface ServerCheck {
+  /** Told of every look at the server; tries it where it is another one than the last. Rejects where it does not serve. */
+  consider(server: RedisClient, facts: ServerFacts): Promise<void>;
+  findings(): readonly Finding[];
+  /** False where the server lacks what is needed. */
+  isSuitable(): boolean;
+}
+
+export interface ServerCheckOptions {
+  /** What was found at the start; that server is not tried again. */
+  examination: Examination;
+  durability: DurabilitySettings;
+  log: Logger;
+}
+
+/** A server that refuses its trial, for want of a right or of room, is tried again after so long. */
+const AGAIN_MS = 60_000;
+
+/** Goes on where the start has ended: a server that was away then, or has taken the place of another, is tried once. */
+export function createServerCheck({ examination, durability, log }: ServerCheckOptions): ServerCheck {
+  const { redis, examined } = examination;
+  const nameOf = ({ runId, server, version }: ServerFacts): string => [runId, server, version].join();
+  let tried = '';
+  let triedAt = -Infinity;
+  let isKnown = false;
+  let findings: readonly Finding[] = [];
+
+  const take = (facts: ServerFacts, results: Parameters<typeof lackFindings>[1]): void => {
+    tried = nameOf(facts);
+    triedAt = performance.now();
+    isKnown = results.every(({ outcome }) => outcome !== 'refused');
+    const known = new Set(findings.map(({ code }) => code));
+    findings = lackFindings(facts, results, durability);
+    for (const finding of findings)
+      if (!known.has(finding.code))
+        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
+  };
+  if (examined !== null) take(examined.facts, examined.results);
+
+  return {
+    consider: async (server, facts) => {
+      if (tried === nameOf(facts) && (isKnown || performance.now() - triedAt < AGAIN_MS)) return;
+      // The profile was chosen before this server was seen, and stays until the next start.
+      const found = profileNameOf(facts);
+      if (examined === null && tried === '' && redis.profile === null && found !== 'standard')
+        log.warn('redis.profile_differs', { profile: 'standard', found });
+      take(facts, await probeServer(server, redis, facts));
+    },
+    findings: () => findings,
+    isSuitable: () => findings.every(({ code }) => code !== 'REDIS_UNSUITABLE'),
+  };
+}
