@@ -3,7 +3,7 @@ import { readSettings } from '@holdfast/shared/config';
 import { createServerCheck } from '@holdfast/shared/durability';
 import { silentLogger, type LogFields } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
-import { startMovingSlot, startRedisSandbox } from '@holdfast/shared/testing';
+import { startManagedRedis, startMovingSlot, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
 import { createServerWatch } from './server-watch.js';
 
@@ -65,4 +65,38 @@ it('judges the server that holds our keys now, after their slot has moved', asyn
   expect(await codes()).toEqual([]);
   await slots.finish();
   await vi.waitFor(async () => expect(await codes()).toEqual(['FSYNC_EVERYSEC']), { interval: 200 });
+});
+
+const hidesPolicy = (text: string): string => text.replaceAll(/^(?:aof|rdb)_.*\r\n/gm, '');
+const refuses = (command: string) => ({ [command]: `-ERR Command is not available: '${command}'` });
+/** As Upstash answers where it shows nothing. */
+const noConfig = { CONFIG: '*0' };
+
+it.each([
+  ['WAITAOF', { DURABILITY_REQUIRED: 'fsynced' }],
+  ['WAIT', { DURABILITY_REQUIRED: 'replicated', DURABILITY_REPLICAS: '1' }],
+])('says that a level which needs %s cannot be reached where the server refuses it', async (command, env) => {
+  const answers = { ...noConfig, ...refuses(command) };
+  const managed = await startManagedRedis({ answers, info: hidesPolicy });
+  onTestFinished(() => managed.close());
+  const api = await startApi(managed, env);
+  onTestFinished(() => api.close());
+  const codes = async (): Promise<string[]> => {
+    const { body } = await api.call('GET', '/api/media/database/status');
+    return body.storage.findings.map(({ code }: { code: string }) => code);
+  };
+  await vi.waitFor(async () => expect(await codes()).toContain('DURABILITY_UNREACHABLE'), { interval: 100 });
+});
+
+it('says of Upstash what it confirms', async () => {
+  const info = (text: string): string => `${hidesPolicy(text)}upstash_version:1.13.3\r\n`;
+  const managed = await startManagedRedis({ answers: noConfig, info });
+  onTestFinished(() => managed.close());
+  const api = await startApi(managed);
+  onTestFinished(() => api.close());
+  const level = async (): Promise<unknown> =>
+    (await api.call('GET', '/api/media/health')).body.persistence.level;
+  await vi.waitFor(async () => expect(await level()).toBe('fsynced'), { interval: 100 });
+  await managed.configure({ answers: { ...noConfig, ...refuses('WAITAOF') } });
+  await vi.waitFor(async () => expect(await level()).toBe('written'), { interval: 100 });
 });

@@ -33,23 +33,28 @@ export interface ServerWatchOptions {
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
 export function createServerWatch({ redis, settings, check, log }: ServerWatchOptions): ServerWatch {
-  const judgement = createFsyncJudgement(settings.redis, log);
+  const judgement = createFsyncJudgement(settings.redis, log, settings.durability);
   let facts: ServerFacts | null = null;
   let seen: readonly Finding[] = [];
   let readAt = -Infinity;
   let reading: Promise<void> | undefined;
 
+  const find = (server: ServerFacts): void => {
+    const known = new Set(seen.map(({ code }) => code));
+    seen = serverFindings(server, settings.durability, judgement.confirmable());
+    for (const finding of seen)
+      if (!known.has(finding.code))
+        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
+  };
   const look = async (): Promise<void> => {
     const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
     facts = await readServerFacts(server);
     readAt = performance.now();
-    const known = new Set(seen.map(({ code }) => code));
-    seen = serverFindings(facts, settings.durability);
-    for (const finding of seen)
-      if (!known.has(finding.code))
-        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
+    find(facts);
     // Not waited for: where it must be measured it takes seconds.
-    void judgement.consider(facts);
+    void judgement.consider(facts).then((isJudged) => {
+      if (isJudged && facts !== null) find(facts);
+    });
     await check.consider(server, facts);
   };
 

@@ -1,13 +1,21 @@
-import type { RedisSettings } from '../config/index.js';
+import type { DurabilitySettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from '../redis/index.js';
-import { believesFsync, promisedFsync } from './fsync-honesty.js';
+import { believesFsync, promisedFsync, tellsReplicas } from './fsync-honesty.js';
 import type { ServerFacts } from './server-facts.js';
+
+/** What the present server can confirm of a write. */
+export interface Confirmable {
+  fsynced: boolean;
+  replicated: boolean;
+}
 
 /** An opinion on the word of the present server that a write is on disk. */
 export interface FsyncJudgement {
   /** False until it is known. */
   believed(): boolean;
+  /** Null until it is known. */
+  confirmable(): Confirmable | null;
   /**
    * Told of every look at the server; judges anew when another server, or another policy, has taken its place. Resolves
    * once it is judged; false when it cannot be now, and the next look tries again. Never rejects.
@@ -20,28 +28,43 @@ export interface FsyncJudgement {
 
 const CONNECT_WITHIN_MS = 2_000;
 
-/** What needs measuring is measured on a connection of its own: how long the server takes when nothing else is asked of it. */
-export function createFsyncJudgement(settings: RedisSettings, log: Logger): FsyncJudgement {
+/**
+ * What needs measuring is measured on a connection of its own: how long the server takes when nothing else is asked of it. Where
+ * `replicas` are expected, also whether it tells of them.
+ */
+export function createFsyncJudgement(
+  settings: RedisSettings,
+  log: Logger,
+  { replicas }: Pick<DurabilitySettings, 'replicas'> = { replicas: 0 },
+): FsyncJudgement {
   let believed = false;
+  let confirmable: Confirmable | null = null;
   let judged = '';
   let present = '';
   let own: RedisClient | undefined;
   let measuring: { server: string; done: Promise<boolean> } | undefined;
   let closed = false;
 
-  const settle = (server: string, facts: ServerFacts, answer: boolean): void => {
+  const settle = (server: string, facts: ServerFacts, answer: Confirmable): void => {
     // Another one may have taken its place while it was measured.
     if (server !== present) return;
-    believed = answer;
+    believed = answer.fsynced;
+    confirmable = answer;
     judged = server;
-    log.info('server.judged', { server: facts.server, version: facts.version, believesFsync: answer });
+    log.info('server.judged', {
+      server: facts.server,
+      version: facts.version,
+      believesFsync: believed,
+      ...(replicas > 0 ? { tellsReplicas: answer.replicated } : {}),
+    });
   };
 
   const measure = async (server: string, facts: ServerFacts): Promise<boolean> => {
     own = connectRedis(settings.connection, 'barrier', log);
     try {
       if (!(await isReadyWithin(own, CONNECT_WITHIN_MS))) return false;
-      settle(server, facts, await believesFsync(own, settings.prefix, facts));
+      const replicated = replicas > 0 && (await tellsReplicas(own));
+      settle(server, facts, { fsynced: await believesFsync(own, settings.prefix, facts), replicated });
     } catch (error) {
       if (!closed) log.warn('server.not_judged', { error });
     } finally {
@@ -52,15 +75,17 @@ export function createFsyncJudgement(settings: RedisSettings, log: Logger): Fsyn
 
   return {
     believed: () => believed,
+    confirmable: () => confirmable,
     consider: async (facts) => {
       const server = [facts.runId, facts.aofEnabled, facts.fsyncPolicy].join();
       if (server === judged || closed) return server === judged;
       present = server;
-      believed = false;
+      confirmable = null;
       judged = '';
       const promised = promisedFsync(facts);
-      if (promised !== null) {
-        settle(server, facts, promised);
+      believed = promised === true;
+      if (promised !== null && replicas === 0) {
+        settle(server, facts, { fsynced: promised, replicated: false });
         return true;
       }
       // Measured one after another: two at once would disturb each other.
@@ -76,6 +101,7 @@ export function createFsyncJudgement(settings: RedisSettings, log: Logger): Fsyn
     },
     forget: () => {
       believed = false;
+      confirmable = null;
       judged = '';
       present = '';
     },

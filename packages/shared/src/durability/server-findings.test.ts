@@ -60,3 +60,23 @@ it('says that a server which never syncs cannot confirm the disk', () => {
   const codes = serverFindings(never, { required: 'fsynced', replicas: 0 }).map(({ code }) => code);
   expect(codes).toEqual(['FSYNC_EVERYSEC', 'DURABILITY_UNREACHABLE']);
 });
+
+it.each([
+  ['fsynced', 0, { fsynced: false, replicated: false }, true],
+  ['fsynced', 0, { fsynced: true, replicated: false }, false],
+  ['fsynced', 0, null, false],
+  ['fsynced', 1, { fsynced: false, replicated: true }, false],
+  ['fsynced', 1, { fsynced: false, replicated: false }, true],
+  ['replicated', 1, { fsynced: true, replicated: false }, true],
+  ['replicated', 1, { fsynced: true, replicated: true }, false],
+  ['replicated', 1, null, false],
+  ['written', 1, { fsynced: false, replicated: false }, false],
+  [undefined, 1, { fsynced: false, replicated: false }, false],
+] as const)(
+  'of a level of %s with %i replicas, where the server hides its policy and can confirm %o: unreachable is %s',
+  (required, replicas, confirmable, unreachable) => {
+    const hidden = { ...facts, aofEnabled: null, fsyncPolicy: null };
+    const codes = serverFindings(hidden, { required, replicas }, confirmable).map(({ code }) => code);
+    expect(codes.includes('DURABILITY_UNREACHABLE')).toBe(unreachable);
+  },
+);

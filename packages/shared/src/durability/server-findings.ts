@@ -1,5 +1,6 @@
 import type { DurabilitySettings, RedisSettings } from '../config/index.js';
 import { promisedFsync } from './fsync-honesty.js';
+import type { Confirmable } from './fsync-judgement.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
@@ -17,7 +18,7 @@ export interface Finding {
 }
 
 interface Rule extends Finding {
-  applies(facts: ServerFacts, settings: DurabilitySettings): boolean;
+  applies(facts: ServerFacts, settings: DurabilitySettings, confirmable: Confirmable | null): boolean;
 }
 
 const persists = (facts: ServerFacts): boolean =>
@@ -78,11 +79,16 @@ const rules: readonly Rule[] = [
     code: 'DURABILITY_UNREACHABLE',
     severity: 'error',
     message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
-    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more; for fsynced set "appendonly yes" and "appendfsync always" on the server.',
-    // A level that is confirmed by replicas is above that of the disk.
-    applies: (facts, { required, replicas }) =>
-      replicas === 0 &&
-      (required === 'replicated' || (required === 'fsynced' && promisedFsync(facts) === false)),
+    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Else lower DURABILITY_REQUIRED.',
+    applies: (facts, { required, replicas }, confirmable) => {
+      const isReplicated = replicas > 0 && confirmable?.replicated !== false;
+      const isFsynced = promisedFsync(facts) ?? confirmable?.fsynced !== false;
+      // A level that is confirmed by replicas is above that of the disk.
+      return (
+        (required === 'replicated' && !isReplicated) ||
+        (required === 'fsynced' && !isReplicated && !isFsynced)
+      );
+    },
   },
   {
     code: 'INFO_REFUSED',
@@ -114,10 +120,14 @@ const rules: readonly Rule[] = [
   },
 ];
 
-/** What an operator should know of this server, in the order of the rules. */
-export function serverFindings(facts: ServerFacts, settings: DurabilitySettings): Finding[] {
+/** What an operator should know of this server, in the order of the rules. `confirmable`: null while that is not known. */
+export function serverFindings(
+  facts: ServerFacts,
+  settings: DurabilitySettings,
+  confirmable: Confirmable | null = null,
+): Finding[] {
   return rules
-    .filter((rule) => rule.applies(facts, settings))
+    .filter((rule) => rule.applies(facts, settings, confirmable))
     .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
 }
 
