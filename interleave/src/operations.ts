@@ -152,7 +152,7 @@ export const operations = {
     isAtomic: true,
     run: async (_actor, { sandbox, b: { deps } }) => {
       await sandbox.client.flushall();
-      await greetEmptiedCatalog(deps.watchClient, deps.keys, deps.syncRequests, silentLogger);
+      await greetEmptiedCatalog(deps.background, deps.keys, deps.syncRequests, silentLogger);
       return { told: 'done', wipes: true };
     },
   },

@@ -109,9 +109,10 @@ export async function openDependencies(
   const { connection } = settings.redis;
   const profile = profileOf(settings.redis);
   const request = connectRedis(connection, 'request', log, profile);
-  const background = connectRedis(connection, 'background', log, profile);
+  // Jobs are added over it, which takes no longer than two seconds: clients wait for that, too.
+  const background = connectRedis(connection, 'producer', log, profile);
   const barrierConnection = connectRedis(connection, 'barrier', log);
-  const queues = connectMediaQueues(settings.redis, settings.jobs, log);
+  const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const check = createServerCheck({ examination, durability: settings.durability, log });
   const serverWatch = createServerWatch({ redis: background, settings, check, log });
   const clients = [request, background, barrierConnection];

@@ -39,9 +39,7 @@ export interface Dependencies {
   keys: RedisKeys;
   /** BullMQ's connection. */
   queueClient: RedisClient;
-  /** The watch's own, so that it notices what happens to the others. */
-  watchClient: RedisClient;
-  /** What the catalog, the intents and syncs use. */
+  /** What all that writes uses: catalog, intents, syncs, the watch and whatever adds jobs. */
   background: RedisClient;
   catalog: Catalog;
   intents: Intents;
@@ -85,11 +83,10 @@ export async function openDependencies(
   const profile = profileOf(settings.redis);
   const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log, profile);
   const queueClient = connect('queue');
-  const watchClient = connect('watch');
   const background = connect('background');
   const readBackClient = connect('readback');
   const barrierClient = connect('barrier');
-  const queues = connectMediaQueues(settings.redis, settings.jobs, log);
+  const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const server = createServerJudgement({
     redis: background,
     settings: redis,
@@ -128,7 +125,6 @@ export async function openDependencies(
     profile,
     keys,
     queueClient,
-    watchClient,
     background,
     catalog: sync.catalog,
     intents: createIntents(background, keys),
@@ -149,9 +145,7 @@ export async function openDependencies(
       await server.close();
       await queues.close();
       await Promise.all(
-        [barrierClient, readBackClient, background, watchClient, queueClient].map((client) =>
-          closeRedis(client),
-        ),
+        [barrierClient, readBackClient, background, queueClient].map((client) => closeRedis(client)),
       );
       await host.close();
     },

@@ -8,7 +8,7 @@ const PATIENCE = 3;
 
 /**
  * A connection may be dead without a sign, and a worker behind it sleep on while jobs wait, or never get rid of a job it
- * has done. The watch, on a connection of its own, sees them: then the worker's connections are made anew. A paused
+ * has done. The watch, on another connection, sees them: then the worker's connections are made anew. A paused
  * queue, or another worker that gets all the jobs, looks the same; that is harmless.
  */
 export function createIdleCheck(

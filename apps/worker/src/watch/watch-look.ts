@@ -48,7 +48,7 @@ export interface WatchLookOptions {
 
 /** One look of the watch, and all that may come of it. */
 export function createWatchLook({ deps, workers, stopping, onError }: WatchLookOptions): WatchLook {
-  const { watchClient: redis, keys, settings, queues, syncRequests, log } = deps;
+  const { background: redis, keys, settings, queues, syncRequests, log } = deps;
   const { folder } = settings.host;
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const presence = createWorkerPresence(redis, keys);

@@ -26,7 +26,7 @@ export interface WorkerWatch extends Service {
  * crash, an emptied Redis, a day without a snapshot. One command a look while there is nothing (docs/decisions/0008-our-own-watch.md).
  */
 export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): WorkerWatch {
-  const { watchClient: redis, log } = deps;
+  const { background: redis, log } = deps;
   const stopping = new AbortController();
   setMaxListeners(50, stopping.signal);
   const logError = createErrorLog(log, 'watch.error');

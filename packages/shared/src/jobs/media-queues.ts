@@ -3,7 +3,14 @@ import { createBatch } from '../batch/index.js';
 import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
 import type { MediaRecord } from '../media/index.js';
-import { closeRedis, connectRedis, fromRedisError, profileOf, redisKeys } from '../redis/index.js';
+import {
+  closeRedis,
+  connectRedis,
+  fromRedisError,
+  profileOf,
+  redisKeys,
+  type RedisClient,
+} from '../redis/index.js';
 import { insertOf, type JobInsert } from './job-insert.js';
 import { queueNames, type JobDefinition, type QueueName } from './define-job.js';
 import { jobOptions, streamOptions } from './job-options.js';
@@ -52,9 +59,14 @@ export interface MediaQueues {
   close(): Promise<void>;
 }
 
-/** Opens a connection of its own; `close` ends it. */
-export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, log: Logger): MediaQueues {
-  const client = connectRedis(redis.connection, 'producer', log, profileOf(redis));
+/** Over a connection that its owner closes; without one it opens its own, which `close` ends. */
+export function connectMediaQueues(
+  redis: RedisSettings,
+  settings: JobSettings,
+  log: Logger,
+  shared?: RedisClient,
+): MediaQueues {
+  const client = shared ?? connectRedis(redis.connection, 'producer', log, profileOf(redis));
   const { prefix } = redisKeys(redis.prefix);
   // Without the version check, too: BullMQ would ask at once, before the connection is there, and keep the failure for ever.
   const options = {
@@ -161,7 +173,7 @@ export function connectMediaQueues(redis: RedisSettings, settings: JobSettings, 
     },
     close: async () => {
       await Promise.allSettled(queueNames.map((name) => queues[name].close()));
-      await closeRedis(client);
+      if (shared === undefined) await closeRedis(client);
     },
   };
 }

@@ -49,7 +49,7 @@ it.each([
   expect(client.options).toMatchObject({ commandTimeout, enableOfflineQueue: false });
 });
 
-const roles: RedisRole[] = ['request', 'background', 'watch', 'readback', 'barrier', 'producer'];
+const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
 
 it('makes a connection anew that is dead without a sign, also where every command has a limit of its own', async () => {
   const server = await startRedisSandbox();

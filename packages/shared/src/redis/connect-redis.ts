@@ -26,13 +26,12 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
  * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat, and on a Cluster: its client
  * repeats what a lost node did not answer, and every write of ours may be repeated.
  */
-export type RedisRole = 'request' | 'background' | 'watch' | 'readback' | 'barrier' | 'producer' | 'queue';
+export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue';
 
 /** How often a Cluster client asks again, every 100 ms, while a failover is under way; `queue` outlasts any. */
 const clusterTries: Record<RedisRole, number> = {
   request: 5,
   background: 50,
-  watch: 50,
   readback: 50,
   barrier: 50,
   producer: 20,
@@ -48,8 +47,6 @@ const roleOptions: Record<RedisRole, (profile: RedisProfile) => RedisOptions> = 
   // server with fsync on every write wait for half a second now and then: that is slow, not away.
   request: ({ requestTimeoutMs }) => impatient(requestTimeoutMs),
   background: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
-  // Its reads may be behind: whatever they lack is looked at again.
-  watch: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
   // Another connection than the one that wrote, or the read-back would prove nothing.
   readback: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
   // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
@@ -67,7 +64,7 @@ const impatient = (commandTimeout: number): RedisOptions => ({
 });
 
 /** Roles whose reads decide something: they never come from a replica that is behind. */
-const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>(['request', 'background', 'readback']);
+const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>(['request', 'producer', 'background', 'readback']);
 
 const profiles = new WeakMap<RedisClient, RedisProfile>();
 
@@ -158,7 +155,7 @@ function tlsOptions(connection: Exclude<RedisConnection, { kind: 'socket' }>): C
   };
 }
 
-/** A process has ten connections, and an outage may last for hours. */
+/** A process has several connections, and an outage may last for hours. */
 const QUIET_MS = 60_000;
 
 /** Says what keeps a connection away once a minute, and that it is back. */
