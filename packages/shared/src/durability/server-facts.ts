@@ -52,11 +52,7 @@ export function serverName({ server, version }: Pick<ServerFacts, 'server' | 've
 /** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
 export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
   const info = parseInfo(await askOrRefused(() => redis.call('INFO')));
-  const config = parseConfig(
-    await askOrRefused(() =>
-      redis.call('CONFIG', 'GET', 'appendfsync', 'save', 'maxmemory-policy', 'appendonly'),
-    ),
-  );
+  const config = parseConfig(await askOrRefused(() => readConfig(redis)));
   const flag = (name: string): boolean | null => (info.has(name) ? info.get(name) === '1' : null);
   const ok = (name: string): boolean | null => (info.has(name) ? info.get(name) === 'ok' : null);
   const number = (name: string): number | null => (info.has(name) ? Number(info.get(name)) : null);
@@ -81,6 +77,19 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
     lastSnapshotOk: ok('rdb_last_bgsave_status'),
     connectedReplicas: number('connected_slaves'),
   };
+}
+
+const settingNames = ['appendfsync', 'save', 'maxmemory-policy', 'appendonly'];
+
+async function readConfig(redis: RedisClient): Promise<unknown> {
+  try {
+    return await redis.call('CONFIG', 'GET', ...settingNames);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes('wrong number of arguments')) throw error;
+    // Redis before 7 and KeyDB tell one at a time.
+    const replies = await Promise.all(settingNames.map((name) => redis.call('CONFIG', 'GET', name)));
+    return new Map(replies.flatMap((reply) => [...parseConfig(reply)]));
+  }
 }
 
 async function askOrRefused(ask: () => Promise<unknown>): Promise<unknown> {
