@@ -34,6 +34,7 @@ import {
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
+import { createShares, type Shares } from './http/shares.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
 import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
@@ -77,6 +78,8 @@ export interface Dependencies {
   refusedSignatures: RefusedSignatures;
   rebuilding: Rebuilding;
   mediaWatch: MediaWatch;
+  /** Event streams that are open. */
+  streams: Shares;
   uploads: Uploads;
   uploadSlots: UploadSlots;
   /** Uploads acknowledged while Redis was away. */
@@ -89,6 +92,8 @@ export interface Dependencies {
 
 /** Redis that is there answers within this time; one that is not is waited for in the background. */
 const READY_WITHIN_MS = 1_000;
+
+const EVENT_STREAMS = 1_000;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(
@@ -206,6 +211,7 @@ export async function openDependencies(
     refusedSignatures,
     rebuilding,
     mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred }),
+    streams: createShares(EVENT_STREAMS),
     uploads,
     uploadSlots,
     deferred: uploads.deferred,

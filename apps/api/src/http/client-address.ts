@@ -1,7 +1,15 @@
+import type { Request } from 'express';
 import ipaddr from 'ipaddr.js';
+import { contextOf } from './request-context.js';
 
 /** What a provider gives to one client of IPv6, at least; such a client may take another address for each request. */
 const IPV6_PARTS = 4;
+
+/** Who counts as one client: a key, and where there is none an address. */
+export function clientOf(req: Request): string {
+  const { client } = contextOf(req);
+  return client.via === 'anonymous' ? `address-${nameOfAddress(req.ip ?? '')}` : `key-${client.name}`;
+}
 
 /** One name for all notations and, with IPv6, all addresses of one client; what is no address is `unknown`. */
 export function nameOfAddress(address: string): string {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
+import { clientOf } from './client-address.js';
 import { parseInput } from './field-problems.js';
 import { readJson } from './json-body.js';
 import { contextOf, type RequestContext } from './request-context.js';
@@ -15,6 +16,8 @@ export interface Input<Query, Body> {
   /** Whether the client takes an answer in this encoding. */
   accepts: (encoding: string) => boolean;
   context: RequestContext;
+  /** Who shares limits with nobody else; see clientOf. */
+  client: string;
   /** Aborts when the client has gone away before its answer. */
   gone: AbortSignal;
 }
@@ -80,6 +83,7 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
       header: (name) => req.get(name),
       accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
       context: contextOf(req),
+      client: clientOf(req),
       gone: gone.signal,
     });
     await send(res, answer);

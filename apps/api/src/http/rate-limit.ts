@@ -1,9 +1,8 @@
-import type { Request, RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { nameOfAddress } from './client-address.js';
-import { contextOf } from './request-context.js';
+import { clientOf } from './client-address.js';
 
 const MINUTE_MS = 60_000;
 /** A limit is a courtesy: when Redis does not answer in this time, the request goes on. */
@@ -38,9 +37,4 @@ export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitO
     }
     next();
   };
-}
-
-function clientOf(req: Request): string {
-  const { client } = contextOf(req);
-  return client.via === 'anonymous' ? `address-${nameOfAddress(req.ip ?? '')}` : `key-${client.name}`;
 }

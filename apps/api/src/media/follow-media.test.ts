@@ -4,6 +4,7 @@ import { newMediaId, type MediaRecord } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
+import { createShares } from '../http/shares.js';
 import { followMedia, type FollowDependencies } from './follow-media.js';
 import { createMediaWatch } from './media-watch.js';
 
@@ -227,16 +228,27 @@ describe('a stream of events', () => {
   });
 
   it('is refused beyond a number of them, until one ends', async () => {
-    const mediaWatch = createMediaWatch({ ...api.deps, limit: 1 });
+    const streams = createShares(1);
     const record = await api.addMedia();
-    const first = await open(record, { mediaWatch });
+    const first = await open(record, { streams });
     await first.next();
-    await expect(open(record, { mediaWatch })).rejects.toMatchObject({
+    await expect(open(record, { streams })).rejects.toMatchObject({
       code: 'OVERLOADED',
       retryAfterSeconds: 5,
     });
     await first.return?.();
-    await (await open(record, { mediaWatch })).next();
+    await (await open(record, { streams })).next();
+  });
+
+  it('ends where its client has all of them and another one comes', async () => {
+    const streams = createShares(2);
+    const record = await api.addMedia();
+    const first = await open(record, { streams });
+    const second = await open(record, { streams });
+    await Promise.all([first.next(), second.next()]);
+    const other = await open(record, { streams }, 'other');
+    expect((await other.next()).done).toBe(false);
+    expect((await first.next()).done).toBe(true);
   });
 });
 
@@ -244,6 +256,7 @@ describe('a stream of events', () => {
 async function open(
   { id }: Pick<MediaRecord, 'id'>,
   over: Partial<FollowDependencies>,
+  client = 'one',
 ): Promise<AsyncIterator<string>> {
   const gone = new AbortController();
   const answer = await followMedia({ ...api.deps, ...over }).respond({
@@ -257,6 +270,7 @@ async function open(
       client: { name: 'anonymous', role: null, via: 'anonymous' },
       log: api.deps.log,
     },
+    client,
     gone: gone.signal,
   });
   const stream = answer.stream?.[Symbol.asyncIterator]();

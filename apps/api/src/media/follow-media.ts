@@ -2,6 +2,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { endpoint } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
+import type { Shares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { createInbox } from './inbox.js';
 import { findMedia, type FindDependencies } from './find-media.js';
@@ -11,6 +12,8 @@ import { presentMedia, type PresentedMedia } from './present-media.js';
 
 export interface FollowDependencies extends FindDependencies {
   mediaWatch: MediaWatch;
+  /** The streams that are open. */
+  streams: Shares;
   address: PublicAddress;
   shutdown: Pick<Shutdown, 'draining'>;
   heartbeatMs?: number;
@@ -23,9 +26,9 @@ const RECONNECT_AFTER_MS = 2_000;
 /** One media as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
 export const followMedia = (deps: FollowDependencies) =>
   endpoint({
-    handle: async ({ params, gone }) => {
+    handle: async ({ params, gone, client }) => {
       const record = await findMedia(deps, params['id'] ?? '');
-      if (deps.mediaWatch.isFull())
+      if (!deps.streams.admits(client))
         throw new HoldfastError('OVERLOADED', 'too many event streams are open', { retryAfterSeconds: 5 });
       return {
         status: 200,
@@ -35,17 +38,22 @@ export const followMedia = (deps: FollowDependencies) =>
           // Some proxies hold answers back until they are whole, unless told so.
           'X-Accel-Buffering': 'no',
         },
-        stream: events(deps, record, AbortSignal.any([gone, deps.shutdown.draining])),
+        stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining])),
       };
     },
   });
 
 /** A client that reads slowly misses what is out of date by the time it has read on. */
 async function* events(
-  { mediaWatch, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
+  { mediaWatch, streams, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
   record: MediaRecord,
-  ended: AbortSignal,
+  client: string,
+  left: AbortSignal,
 ): AsyncGenerator<string> {
+  const given = new AbortController();
+  const leave = streams.take(client, { giveUp: () => given.abort() });
+  if (leave === null) return;
+  const ended = AbortSignal.any([left, given.signal]);
   const inbox = createInbox<Sight>();
   const stop = mediaWatch.follow(record, (sight) => inbox.put(sight));
   try {
@@ -65,6 +73,7 @@ async function* events(
       }
     }
   } finally {
+    leave();
     stop();
   }
 }

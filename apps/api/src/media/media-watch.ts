@@ -6,18 +6,14 @@ export type Sight = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' 
 
 /** Looks at media on behalf of all who follow one; asks nothing while nobody does. */
 export interface MediaWatch {
-  /** True when no more may follow. */
-  isFull(): boolean;
   /** Calls `onSight` whenever a look shows something else than the last one, beginning with `known`. Returns what ends it. */
   follow(known: MediaRecord, onSight: (sight: Sight) => void): () => void;
 }
 
 export interface MediaWatchOptions {
-  catalog: Pick<Catalog, 'findStored' | 'isTombstoned'>;
+  catalog: Pick<Catalog, 'findStored' | 'findTombstoned'>;
   /** Uploads acknowledged while Redis was away, held in memory. */
   deferred: { find(id: string): MediaRecord | null };
-  /** How many may follow at once. */
-  limit?: number;
   /** After this long a media that is gone, though nobody deleted it, is given up. */
   lostAfterMs?: number;
 }
@@ -35,7 +31,6 @@ interface Watched {
   goneSince: number | null;
 }
 
-const LIMIT = 1_000;
 const LOST_AFTER_MS = 120_000;
 /** A media is looked at the more rarely, the longer it has been the same. */
 const SHORTEST_PAUSE_MS = 100;
@@ -49,9 +44,8 @@ const TOGETHER_MS = 50;
  * between two looks is seen once, as it is then.
  */
 export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
-  const { catalog, deferred, limit = LIMIT, lostAfterMs = LOST_AFTER_MS } = options;
+  const { catalog, deferred, lostAfterMs = LOST_AFTER_MS } = options;
   const watched = new Map<string, Watched>();
-  let following = 0;
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
 
@@ -85,13 +79,14 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
   /** Null: gone, and not deleted. */
   const sightsOf = async (ids: readonly string[]): Promise<(Sight | null)[]> => {
     const stored = await catalog.findStored(ids);
-    return Promise.all(
-      ids.map(async (id, index): Promise<Sight | null> => {
-        const record = stored[index]?.record ?? deferred.find(id);
-        if (record !== null) return { kind: 'record', record };
-        return (await catalog.isTombstoned(id)) ? { kind: 'deleted' } : null;
-      }),
-    );
+    const records = ids.map((id, index) => stored[index]?.record ?? deferred.find(id));
+    const gone = ids.filter((_, index) => records[index] === null);
+    const deleted = gone.length === 0 ? null : await catalog.findTombstoned(gone);
+    return ids.map((id, index): Sight | null => {
+      const record = records[index] ?? null;
+      if (record !== null) return { kind: 'record', record };
+      return deleted?.has(id) === true ? { kind: 'deleted' } : null;
+    });
   };
 
   const tell = (entry: Watched, followers: readonly Follower[], found: Sight | null, now: number): void => {
@@ -112,7 +107,6 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
   };
 
   return {
-    isFull: () => following >= limit,
     follow: (known, onSight) => {
       const { id } = known;
       const now = performance.now();
@@ -127,11 +121,9 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
       };
       entry.followers.add(follower);
       watched.set(id, entry);
-      following += 1;
       schedule();
       return () => {
         if (!entry.followers.delete(follower)) return;
-        following -= 1;
         if (entry.followers.size === 0 && watched.get(id) === entry) watched.delete(id);
         schedule();
       };

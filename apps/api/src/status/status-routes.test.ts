@@ -1,3 +1,5 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -244,13 +246,13 @@ describe('readyz', () => {
       const { status, body } = await own.call('GET', '/readyz');
       return status === 503 ? body.code : status;
     };
-    const leave = own.deps.uploadSlots.take();
+    const slot = own.deps.uploadSlots.take('a', new IncomingMessage(new Socket()));
     expect(await code()).toBe('OVERLOADED');
-    leave?.();
+    slot?.leave();
     expect(await code()).toBe(200);
-    const leaveAgain = own.deps.uploadSlots.take();
+    const slotAgain = own.deps.uploadSlots.take('a', new IncomingMessage(new Socket()));
     expect(await code()).toBe('OVERLOADED');
-    leaveAgain?.();
+    slotAgain?.leave();
     await redis.client.rpush(`${own.deps.keys.prefix}:save:wait`, 'a', 'b');
     await vi.waitFor(async () => expect(await code()).toBe('OVERLOADED'));
     await redis.client.del(`${own.deps.keys.prefix}:save:wait`);

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
 import type { UploadSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import { clientOf } from '../http/client-address.js';
 import type { Shutdown } from '../http/shutdown.js';
-import type { UploadSlots } from './upload-slots.js';
+import type { UploadSlot, UploadSlots } from './upload-slots.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
 const MAX_WITHOUT_LENGTH = 100_000_000;
@@ -11,21 +13,19 @@ const MAX_WITHOUT_LENGTH = 100_000_000;
 const FORM_OVERHEAD_BYTES = 1_000_000;
 const FREE_SPACE_KNOWN_MS = 5_000;
 
-export interface Admitted {
+export interface Admitted extends UploadSlot {
   /** Largest file this request may carry. */
   maxBytes: number;
   /** Upper bound of the file's size; undefined when the client does not say. */
   lengthAtMost: number | undefined;
-  /** Must be called once the upload has ended, however. */
-  leave(): void;
 }
 
 export interface Admission {
   /**
    * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
-   * one does not need the host.
+   * one does not need the host. `leave` must be called once the upload has ended, however.
    */
-  admit(req: IncomingMessage, needsHost?: boolean): Promise<Admitted>;
+  admit(req: Request, needsHost?: boolean): Promise<Admitted>;
 }
 
 export interface AdmissionDependencies {
@@ -56,19 +56,19 @@ export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDep
       if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
         throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
       }
-      const leave = slots.take();
-      if (leave === null) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
+      const slot = slots.take(clientOf(req), req);
+      if (slot === null) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
       try {
         await refuseWhenDiskIsFull(lengthAtMost ?? 0);
         // Last: while the host is being tried again, only so many uploads may ask.
         if (needsHost) host.admitUpload();
       } catch (error) {
-        leave();
+        slot.leave();
         throw error;
       }
       const maxBytes =
         lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
-      return { maxBytes, lengthAtMost, leave };
+      return { maxBytes, lengthAtMost, ...slot };
     },
   };
 }

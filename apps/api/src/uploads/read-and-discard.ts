@@ -23,7 +23,9 @@ export async function readAndDiscard(
 ): Promise<SentUpload> {
   const admitted = await admission.admit(req, false);
   const cancel = new AbortController();
-  const endWatch = watchClient(req, shutdown.cut, (reason) => cancel.abort(reason));
+  const endWatch = watchClient(req, { cut: shutdown.cut, givenUp: admitted.givenUp }, (reason) =>
+    cancel.abort(reason),
+  );
   try {
     cancel.signal.throwIfAborted();
     inviteBody(req, res);

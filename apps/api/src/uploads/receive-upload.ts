@@ -80,7 +80,8 @@ export async function receiveUpload(
     const attempt = newAttempt(request.uploadedBy, deadlineOf(admitted), request.claim, opened);
     const openedAt = opened?.at ?? (await openIntent(deps, attempt.id));
     failpoint('upload.intent-open');
-    return await whileAlive(deps, req, attempt, openedAt, async (beating) => {
+    const { givenUp } = admitted;
+    return await whileAlive(deps, req, attempt, { openedAt, givenUp }, async (beating) => {
       for (const { asset } of request.unfinished) await deps.host.remove(asset, attempt.cancel.signal);
       inviteBody(req, res);
       const form = await untilAborted(receiveForm(deps, req, res, admitted, attempt), attempt.cancel.signal);

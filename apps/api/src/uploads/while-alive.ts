@@ -24,13 +24,13 @@ export async function whileAlive<T>(
   deps: AliveDependencies,
   req: IncomingMessage,
   attempt: UploadAttempt,
-  openedAt: number,
+  { openedAt, givenUp }: { openedAt: number; givenUp: AbortSignal },
   work: (beating: Beating) => Promise<T>,
 ): Promise<T> {
   const { cancel } = attempt;
   const giveUp = (reason: HoldfastError): void => cancel.abort(reason);
   const beating = deps.heartbeat.begin(attempt, openedAt, giveUp);
-  const endWatch = watchClient(req, deps.shutdown.cut, giveUp);
+  const endWatch = watchClient(req, { cut: deps.shutdown.cut, givenUp }, giveUp);
   try {
     cancel.signal.throwIfAborted();
     return await work(beating);

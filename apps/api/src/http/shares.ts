@@ -1,0 +1,110 @@
+/** Something of which there is a limited number, in the hands of a client. */
+export interface Holding {
+  /** Ends it: somebody else gets the place. */
+  giveUp(): void;
+  /** The lowest goes first; without it the one that came first. Infinity: it is not given up. */
+  pace?(): number;
+  /** So slow that it goes for anybody, another one of the same client included. */
+  crawls?(): boolean;
+}
+
+/** Places that clients share: each may have all of them while nobody else needs one. */
+export interface Shares {
+  readonly running: number;
+  /** Whether this client would get a place now. */
+  admits(client: string): boolean;
+  /** Takes a place; null where this client gets none. The function gives it back, once however often it is called. */
+  take(client: string, holding: Holding): (() => void) | null;
+}
+
+/** After clients have met at the limit, some places stay free so long for those that hold less than their part. */
+const CONTESTED_MS = 10_000;
+const KEPT_FREE = 1 / 8;
+
+export function createShares(places: number, now = (): number => performance.now()): Shares {
+  const held = new Map<string, Set<Holding>>();
+  let running = 0;
+  let contestedUntil = -Infinity;
+  const countOf = (client: string): number => held.get(client)?.size ?? 0;
+
+  const add = (client: string, holding: Holding): void => {
+    const own = held.get(client) ?? new Set();
+    held.set(client, own.add(holding));
+    running += 1;
+  };
+  const remove = (client: string, holding: Holding): boolean => {
+    const own = held.get(client);
+    if (own?.delete(holding) !== true) return false;
+    if (own.size === 0) held.delete(client);
+    running -= 1;
+    return true;
+  };
+
+  const largest = (): string | undefined =>
+    [...held.keys()].reduce<string | undefined>(
+      (most, client) => (most === undefined || countOf(client) > countOf(most) ? client : most),
+      undefined,
+    );
+
+  const crawling = (): [string, Holding] | null => {
+    for (const [client, holdings] of held)
+      for (const holding of holdings) if (holding.crawls?.() === true) return [client, holding];
+    return null;
+  };
+
+  /** Who holds so much that this client may have some of it. */
+  const richer = (client: string): string | null => {
+    const other = largest();
+    return other !== undefined && countOf(other) > countOf(client) + 1 ? other : null;
+  };
+
+  /** Whose place this client may have, and which. */
+  const placeFor = (client: string): [string, Holding] | null => {
+    const other = richer(client);
+    const slowest = other === null ? undefined : slowestOf(held.get(other) ?? []);
+    return other !== null && slowest !== undefined ? [other, slowest] : crawling();
+  };
+
+  /** A client with its part of the places leaves the last ones to others that come. */
+  const mustLeaveSome = (client: string): boolean => {
+    if (now() >= contestedUntil) return false;
+    const clients = Math.max(2, held.size + (held.has(client) ? 0 : 1));
+    return (
+      countOf(client) >= places / clients && running >= places - Math.max(1, Math.floor(places * KEPT_FREE))
+    );
+  };
+
+  const admits = (client: string): boolean =>
+    running < places ? !mustLeaveSome(client) : placeFor(client) !== null;
+
+  return {
+    get running() {
+      return running;
+    },
+    admits,
+    take: (client, holding) => {
+      if (running < places && mustLeaveSome(client)) return null;
+      if (running >= places) {
+        if (richer(client) !== null) contestedUntil = now() + CONTESTED_MS;
+        const place = placeFor(client);
+        if (place === null) return null;
+        remove(...place);
+        place[1].giveUp();
+      }
+      add(client, holding);
+      return () => void remove(client, holding);
+    },
+  };
+}
+
+function slowestOf(holdings: Iterable<Holding>): Holding | undefined {
+  let slowest: Holding | undefined;
+  let lowest = Infinity;
+  for (const holding of holdings) {
+    const pace = holding.pace?.() ?? 0;
+    if (pace >= lowest) continue;
+    slowest = holding;
+    lowest = pace;
+  }
+  return slowest;
+}
