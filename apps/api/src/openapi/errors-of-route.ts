@@ -13,7 +13,7 @@ const rules: readonly Rule[] = [
   { applies: ({ limited }) => limited === true, codes: ['RATE_LIMITED'] },
   {
     applies: ({ serve }) => typeof serve !== 'function' && serve.body !== undefined,
-    codes: ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT'],
+    codes: ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT', 'OVERLOADED'],
   },
 ];
 

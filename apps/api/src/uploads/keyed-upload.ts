@@ -4,6 +4,7 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import type { HeldClaim } from '@holdfast/shared/idempotency';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import type { OwnAsset } from '@holdfast/shared/media-host';
+import { clientOf } from '../http/client-address.js';
 import { findMedia, type FindDependencies } from '../media/find-media.js';
 import { acceptUpload } from './accept-upload.js';
 import { lookForEarlierTry, nothingEarlier } from './earlier-try.js';
@@ -35,7 +36,11 @@ export async function keyedUpload(
   res: Response,
   { key, ...wishes }: Pick<UploadRequest, 'uploadedBy' | 'duplicates' | 'awaited'> & { key: string },
 ): Promise<KeyedOutcome> {
-  const taken = await takeClaim(deps, wishes.uploadedBy, key, stopsWaiting(deps, res));
+  const taken = await takeClaim(
+    deps,
+    { client: wishes.uploadedBy, key, waiter: clientOf(req) },
+    stopsWaiting(deps, res),
+  );
   if (taken.state === 'done') {
     const { id, print, duplicate } = taken.finished;
     await refuseOtherRequest(deps, req, res, print);

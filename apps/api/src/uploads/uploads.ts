@@ -5,6 +5,7 @@ import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { createShares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { Rebuilding } from '../media/rebuilding.js';
 import type { UploadSlots } from './upload-slots.js';
@@ -39,6 +40,8 @@ export interface UploadParts {
 
 /** Clients give up after a minute or so; the lease of a dead request runs out well before. */
 const CLAIM_WAIT_MS = 30_000;
+/** Each asks Redis twice a second. */
+const CLAIM_WAITERS = 128;
 
 export type Uploads = KeyedDependencies & { stop(): void };
 
@@ -64,6 +67,7 @@ export function createUploads(parts: UploadParts): Uploads {
     catalog,
     claims,
     claimWaitMs: parts.claimWaitMs ?? CLAIM_WAIT_MS,
+    waiters: createShares(CLAIM_WAITERS),
     rebuilding,
     idSecret,
     intents,

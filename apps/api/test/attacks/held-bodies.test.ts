@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../support/running-api.js';
+
+let redis: RedisSandbox;
+let emulator: CloudinaryEmulator;
+let api: RunningApi;
+
+beforeAll(async () => {
+  [redis, emulator] = await Promise.all([startRedisSandbox(), startCloudinaryEmulator()]);
+  api = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl, TRUST_PROXY: 'true' });
+});
+afterAll(async () => {
+  await api.close();
+  await emulator.close();
+  await redis.close();
+});
+
+const PATH = '/api/media/webhooks/cloudinary';
+const LENGTH = 900_000;
+const headers = (from: string): Record<string, string> => ({
+  'X-Forwarded-For': from,
+  'X-Cld-Timestamp': String(Math.floor(Date.now() / 1_000)),
+  'X-Cld-Signature': 'a'.repeat(40),
+});
+
+/** A notification without its last byte. */
+async function beginNotification(from: string): Promise<{ socket: Socket; answered: Promise<string> }> {
+  const socket = connect(api.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  const answered = new Promise<string>((resolve) => socket.once('data', (chunk) => resolve(chunk.toString())));
+  await once(socket, 'connect');
+  const lines = Object.entries({ ...headers(from), Host: 'localhost', 'Content-Length': String(LENGTH) });
+  socket.write(`POST ${PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  socket.write(Buffer.alloc(LENGTH - 1, ' '));
+  return { socket, answered };
+}
+
+it('holds a bounded number of bodies that never end, and reads those of others', async () => {
+  const many = await Promise.all(Array.from({ length: 100 }, () => beginNotification('192.0.2.1')));
+  // Those beyond the bound are answered; the others wait for their last byte.
+  let refused = 0;
+  for (const { answered } of many)
+    void answered.then((answer) => {
+      if (answer.includes('"OVERLOADED"')) refused += 1;
+    });
+  await expect.poll(() => refused).toBe(100 - 32);
+  const send = async (from: string, length: number): Promise<number> => {
+    const body = Buffer.alloc(length, ' ');
+    return (await api.request(PATH, { method: 'POST', body, headers: headers(from) })).status;
+  };
+  // Read to its end: only its signature is wrong.
+  expect(await send('192.0.2.2', LENGTH)).toBe(401);
+  expect(await send('192.0.2.1', 1_000)).toBe(401);
+  for (const { socket } of many) socket.destroy();
+});
