@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
+import { createBatch } from '@holdfast/shared/batch';
 import { clientOf } from './client-address.js';
 import { parseInput } from './field-problems.js';
 import { readJson } from './json-body.js';
@@ -66,6 +67,16 @@ export function endpoint<
           : parseInput(body, raw.body, 'the body is not valid')) as z.infer<Body>,
       }),
   };
+}
+
+/** Clients that ask while an answer is being made share the next one. Only where nothing in the request changes it. */
+export function oneForAll(served: Endpoint): Endpoint {
+  const respond = createBatch(async (raws: Raw[]) => {
+    const [first] = raws;
+    const answer = first === undefined ? undefined : await served.respond(first);
+    return raws.flatMap(() => answer ?? []);
+  });
+  return { ...served, respond };
 }
 
 /** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
