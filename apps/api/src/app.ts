@@ -13,6 +13,7 @@ import { requireHost } from './http/require-host.js';
 import { securityHeaders } from './http/security-headers.js';
 import { countRequests } from './metrics/count-requests.js';
 import { routes } from './routes.js';
+import { endSharing } from './status/recent-results.js';
 
 /** The API without a port and without signals: what the server runs and what tests import. */
 export function createApp(deps: Dependencies): Express {
@@ -25,6 +26,7 @@ export function createApp(deps: Dependencies): Express {
     requestId(log),
     requestLog(),
     countRequests(deps.metrics.http),
+    endSharing(deps.recentResults),
     boundEarlyAnswers(),
     requireHost(),
     closeWhileDraining(shutdown),

@@ -37,6 +37,7 @@ import { createPublicAddress, type PublicAddress } from './http/public-address.j
 import { createShares, type Shares } from './http/shares.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
+import { createRecentResults, type RecentResults } from './status/recent-results.js';
 import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
@@ -73,6 +74,7 @@ export interface Dependencies {
   serverWatch: ServerWatch;
   redisOutage: RedisOutage;
   workerCount: WorkerCount;
+  recentResults: RecentResults;
   /** What was found at the start, of the disk and of the settings. */
   startFindings: readonly Finding[];
   refusedSignatures: RefusedSignatures;
@@ -105,6 +107,7 @@ export async function openDependencies(
   const examination = await examineServer(given.redis, log);
   const { redis, examined } = examination;
   const settings: Settings = { ...given, redis };
+  const profile = profileOf(redis);
   const registry = createMetricsRegistry();
   const host = countHostCalls(
     await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log }),
@@ -112,14 +115,13 @@ export async function openDependencies(
   );
   const keys = redisKeys(settings.redis.prefix);
   const { connection } = settings.redis;
-  const profile = profileOf(settings.redis);
   const request = connectRedis(connection, 'request', log, profile);
   // Jobs are added over it, which takes no longer than two seconds: clients wait for that, too.
   const background = connectRedis(connection, 'producer', log, profile);
   const barrierConnection = connectRedis(connection, 'barrier', log);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const check = createServerCheck({ examination, durability: settings.durability, log });
-  const serverWatch = createServerWatch({ redis: background, settings, check, log });
+  const serverWatch = createServerWatch({ redis: background, settings, profile, check, log });
   const clients = [request, background, barrierConnection];
   // Where Redis was away a moment ago it has been waited for already.
   if (examined !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
@@ -206,7 +208,8 @@ export async function openDependencies(
     catalogHost,
     serverWatch,
     redisOutage: createRedisOutage(settings.redis),
-    workerCount: createWorkerCount({ settings, redis: { request }, keys, queues }),
+    workerCount: createWorkerCount({ settings, redis: { request }, queues }),
+    recentResults: createRecentResults(profile, clients),
     startFindings,
     refusedSignatures,
     rebuilding,

@@ -33,6 +33,7 @@ export async function showHealth() {
       .filter((part) => part !== '')
       .join(', '),
     Workers: queues.workers === null ? 'not known' : String(queues.workers),
+    Measured: new Date(health.measuredAt).toLocaleTimeString(),
     Jobs: queues.available ? `${waiting} waiting, ${failed} failed` : 'not known',
   });
   byId('findings', HTMLUListElement).replaceChildren(

@@ -1,16 +1,14 @@
 import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { Finding } from '@holdfast/shared/durability';
 import type { Settings } from '@holdfast/shared/config';
-import type { MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
-import { currentFindings, eachOnce, type FindingSources } from '../status/current-findings.js';
-import { redisFailure } from '../status/redis-failure.js';
+import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../status/current-findings.js';
 import type { RedisOutage } from '../status/redis-outage.js';
+import { lookOrFailure } from '../status/test-persistence.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
 
@@ -18,7 +16,6 @@ export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;
   keys: RedisKeys;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
-  queues: Pick<MediaQueues, 'counts' | 'queues'>;
   redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
   host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
@@ -48,40 +45,28 @@ export const showMetrics = (deps: MetricsDependencies) => {
 async function look(deps: MetricsDependencies) {
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [refusals, queues, media, tombstones, deletions, { findings, ...known }, freeBytes] =
-    await Promise.all([
-      asked(writeRefusals(deps)),
-      asked(deps.queues.counts()),
-      asked(deps.catalog.counts()),
-      asked(deps.catalog.countTombstones()),
-      asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
-      currentFindings(deps),
-      asked(deps.host.freeBytes()),
-    ]);
-  return {
-    queues,
-    media,
-    tombstones,
-    deletions,
-    findings: eachOnce([...(refusals ?? []), ...findings]),
-    freeBytes,
-    ...known,
-  };
+  const [redis, media, tombstones, deletions, freeBytes] = await Promise.all([
+    lookAtAll(deps),
+    asked(deps.catalog.counts()),
+    asked(deps.catalog.countTombstones()),
+    asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
+    asked(deps.host.freeBytes()),
+  ]);
+  return { ...redis, media, tombstones, deletions, freeBytes };
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
-async function writeRefusals({
-  redis,
-  connections,
-  keys,
-  redisOutage,
-}: MetricsDependencies): Promise<readonly Finding[]> {
-  try {
-    await redis.request.set(keys.probe('metrics'), '1', 'EX', PROBE_SECONDS);
-    return [];
-  } catch (error) {
-    return (await redisFailure(error, connections, redisOutage)).findings;
-  }
+async function lookAtAll(deps: MetricsDependencies) {
+  const probe = { key: deps.keys.probe('metrics'), value: '1', seconds: PROBE_SECONDS };
+  const { look, failure } = await lookOrFailure(deps, probe);
+  const facts = await redisFacts(deps, look);
+  const findings = await currentFindings(deps, facts);
+  return {
+    queues: look?.queues ?? null,
+    findings: eachOnce([...(failure?.findings ?? []), ...findings]),
+    workers: facts.workers,
+    budget: look?.sync.rateLimit ?? null,
+  };
 }
 
 type Seen = Awaited<ReturnType<typeof look>>;
@@ -106,7 +91,7 @@ function setGauges(gauges: ScrapeGauges, deps: MetricsDependencies, seen: Seen):
   set(gauges.tombstones, seen.tombstones);
   set(gauges.deletionFiles, seen.deletions?.files);
   set(gauges.deletions, seen.deletions?.deletions);
-  for (const [queue, counts] of Object.entries(seen.queues ?? {}))
+  for (const [queue, { counts }] of Object.entries(seen.queues ?? {}))
     for (const [state, count] of Object.entries(counts)) queueJobs.set({ queue, state }, Number(count));
   for (const [status, count] of Object.entries(seen.media?.byStatus ?? {})) media.set({ status }, count);
   for (const { code, severity } of seen.findings) findings.set({ code, severity }, 1);

@@ -173,6 +173,7 @@ export const schemas = {
   }),
   Health: z.object({
     status: z.enum(['healthy', 'degraded', 'unhealthy']),
+    measuredAt: time,
     persistence,
     storage,
     queues: z.object({

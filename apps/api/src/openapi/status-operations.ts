@@ -19,7 +19,7 @@ export const statusOperations: Operations = {
     tag: 'status',
     summary: 'Measured health',
     description:
-      'Writes a test record, reads it back and removes it. Makes no metered call to the media host.',
+      'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured of Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a client changes something or anything fails meanwhile.',
     answers: {
       200: { description: 'Healthy or degraded.', schema: 'Health' },
       503: { description: 'Unhealthy.', schema: 'Health' },

@@ -1,17 +1,16 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import { profileOf, type RedisClient } from '@holdfast/shared/redis';
 
 export interface WorkerSources {
   settings: Pick<Settings, 'redis'>;
   redis: { request: RedisClient };
-  keys: Pick<RedisKeys, 'workers' | 'queue'>;
   queues: Pick<MediaQueues, 'queues'>;
 }
 
 export interface WorkerCount {
-  /** How many workers are alive, null where that is not known now. Rejects when Redis does not serve. */
-  count(): Promise<number | null>;
+  /** How many workers are alive, null where that is not known now. `announcedUntil`: of each that has announced itself, in ms. */
+  count(announcedUntil: readonly number[]): Promise<number | null>;
 }
 
 /** Workers whose announcements were lost look three times in this time, and announce themselves again at the first look. */
@@ -26,24 +25,20 @@ const RECONNECTED_WITHIN_MS = 5_000;
  * (or that the last worker left): then the connections alone count, until living workers must have announced themselves again.
  */
 export function createWorkerCount(sources: WorkerSources): WorkerCount {
-  const { settings, redis, keys, queues } = sources;
+  const { settings, redis, queues } = sources;
   let emptySince: number | null = null;
   let reconnectedAt = -Infinity;
   redis.request.on('ready', () => {
     reconnectedAt = performance.now();
   });
   return {
-    count: async () => {
-      const [announced, connected] = await Promise.all([
-        redis.request.zrange(keys.workers, 0, '-1', 'WITHSCORES'),
-        // A proxy in front of the server knows its own connections only.
-        settings.redis.storageType === 'Upstash Redis' ? null : connectedWorkers(queues),
-      ]);
+    count: async (announcedUntil) => {
+      // A proxy in front of the server knows its own connections only.
+      const connected = profileOf(settings.redis).name === 'upstash' ? null : await connectedWorkers(queues);
       if (connected === 0 && performance.now() - reconnectedAt < RECONNECTED_WITHIN_MS) return null;
-      if (announced.length > 0) {
+      if (announcedUntil.length > 0) {
         emptySince = null;
-        const until = announced.filter((_, index) => index % 2 === 1).map(Number);
-        return Math.min(until.filter((ms) => ms > Date.now()).length, connected ?? Infinity);
+        return Math.min(announcedUntil.filter((ms) => ms > Date.now()).length, connected ?? Infinity);
       }
       emptySince ??= performance.now();
       return performance.now() - emptySince < ANNOUNCED_AGAIN_WITHIN_MS ? connected : 0;

@@ -19,7 +19,9 @@ interface Finding {
   message: string;
 }
 
+/** Measured anew: how long results are shared is the subject of recent-results.test.ts. */
 async function healthOf(api: RunningApi): Promise<{ status: string; findings: Finding[] }> {
+  api.deps.recentResults.forget();
   const { body } = await api.call('GET', '/api/media/health');
   const { status, storage } = body as { status: string; storage: { findings: Finding[] } };
   return { status, findings: storage.findings };
@@ -47,15 +49,7 @@ it.each([
     waitingUntil: new Date(Date.now() + 60_000).toISOString(),
     lastError: { code, message, at: new Date().toISOString() },
   };
-  const seen = vi.spyOn(api.deps.syncState, 'readStatus').mockResolvedValue({
-    running: run as never,
-    lastRun: null,
-    lastFullRun: null,
-    recentErrors: [],
-    rateLimit: null,
-    snapshot: null,
-  });
-  onTestFinished(() => seen.mockRestore());
+  await api.deps.redis.request.set(api.deps.keys.syncRun, JSON.stringify({ run }));
   const told = (await healthOf(api)).findings.find((finding) => finding.code === 'SYNC_WAITS');
   expect(told?.message.includes(message) ?? false).toBe(isTold);
 });

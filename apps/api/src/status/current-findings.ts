@@ -1,25 +1,17 @@
-import type { CatalogHost } from '@holdfast/shared/catalog-host';
 import type { Finding } from '@holdfast/shared/durability';
 import type { HostIdentity } from '@holdfast/shared/media';
-import type { SyncState, SyncStatus } from '@holdfast/shared/sync';
+import type { SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { LOCAL_RESERVE_BYTES, type HostBudget, type MediaHost } from '@holdfast/shared/media-host';
-import {
-  connectionError,
-  redisRefusal,
-  refusals,
-  type RedisClient,
-  type RedisKeys,
-} from '@holdfast/shared/redis';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import { connectionError, redisRefusal, refusals, type RedisClient } from '@holdfast/shared/redis';
 import type { WorkerCount, WorkerSources } from './count-workers.js';
 import { deliveryFindings } from './delivery-findings.js';
 import { hostFindings } from './host-status.js';
-import { limitedQueues } from './limited-queues.js';
-import { pausedQueues } from './paused-queues.js';
+import { queueFindings } from './queue-findings.js';
 import { refusalFinding } from './redis-failure.js';
+import type { LookKeys, RedisLook } from './redis-look.js';
 import type { RefusedSignatures } from '../webhooks/refused-signatures.js';
 import type { ServerWatch } from './server-watch.js';
-import { syncNotTaken } from './sync-not-taken.js';
 
 export interface FindingSources extends WorkerSources {
   /** All of this process that say why they are not there. */
@@ -28,11 +20,9 @@ export interface FindingSources extends WorkerSources {
   workerCount: WorkerCount;
   /** What was found at the start and stays so until the next one: of the disk and of the settings. */
   startFindings: readonly Finding[];
-  syncState: Pick<SyncState, 'readStatus'>;
-  keys: WorkerSources['keys'] & Pick<RedisKeys, 'blockedDelivery'>;
+  keys: LookKeys;
   refusedSignatures: Pick<RefusedSignatures, 'finding'>;
   host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
-  catalogHost: Pick<CatalogHost, 'readBoth'>;
 }
 
 const PATIENCE_MS = 600;
@@ -52,47 +42,54 @@ const storageFull: Finding = {
   fix: 'Free space below DATA_DIR, or move it to a larger disk.',
 };
 
-/**
- * Everything that an operator should know now: of the Redis server, the disk, the settings, the workers, the queues and the last sync.
- * `budget`: the calls that the host granted, as the syncs were told last.
- */
+/** What Redis shows, itself and of the deployment. Unlike what this process knows of its host and its disk, it may be shared for a while. */
+export interface RedisFacts {
+  /** Null where Redis does not serve. */
+  look: RedisLook | null;
+  workers: number | null;
+  server: readonly Finding[];
+}
+
+/** What else is asked, `look` being what was read a moment ago. */
+export async function redisFacts(
+  { serverWatch, workerCount }: Pick<FindingSources, 'serverWatch' | 'workerCount'>,
+  look: RedisLook | null,
+): Promise<RedisFacts> {
+  const [{ findings: server }, workers] = await Promise.all([
+    serverWatch.current(),
+    look === null ? null : asked(workerCount.count(look.announcedUntil)),
+  ]);
+  return { look, workers, server };
+}
+
+const asked = <T>(work: Promise<T>): Promise<T | null> => withinMs(PATIENCE_MS, work, null).catch(() => null);
+
+/** Everything that an operator should know now: of the Redis server, the disk, the settings, the workers, the queues and the last sync. */
 export async function currentFindings(
-  sources: FindingSources,
-): Promise<{ findings: Finding[]; workers: number | null; budget: HostBudget | null }> {
-  const { serverWatch, workerCount, startFindings, syncState, refusedSignatures, catalogHost, host } =
-    sources;
-  const asked = <T>(work: Promise<T>): Promise<T | null> =>
-    withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const [server, workers, paused, limited, notTaken, sync, signatures, delivery, hosts, freeBytes] =
-    await Promise.all([
-      serverWatch.current(),
-      asked(workerCount.count()),
-      asked(pausedQueues(sources.queues)),
-      asked(limitedQueues(sources.queues)),
-      asked(syncNotTaken(sources)),
-      asked(syncState.readStatus()),
-      // The local host sends no notifications.
-      host.kind === 'local' ? null : asked(refusedSignatures.finding()),
-      host.kind === 'local' ? null : asked(deliveryFindings(sources.redis.request, sources.keys)),
-      asked(catalogHost.readBoth()),
-      asked(host.freeBytes()),
-    ]);
-  const ofSync = sync === null ? [] : [...waitingFor(sync), ...syncFindings(sync)];
-  const findings = [
-    ...server.findings,
-    ...refusedConnections(sources.connections),
+  { startFindings, refusedSignatures, host, connections }: FindingSources,
+  { look, workers, server }: RedisFacts,
+): Promise<Finding[]> {
+  const freeBytes = await asked(host.freeBytes());
+  const ofProcess = [
+    ...server,
+    ...refusedConnections(connections),
     ...startFindings,
     ...hostFindings(host),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
-    ...(hosts === null ? [] : hostChanged(hosts, host.identity)),
-    ...(workers === 0 ? [noWorker] : (notTaken ?? [])),
-    ...(paused ?? []),
-    ...(limited ?? []),
-    ...ofSync,
-    ...(signatures === null ? [] : [signatures]),
-    ...(delivery ?? []),
   ];
-  return { findings, workers, budget: sync?.rateLimit ?? null };
+  if (look === null) return ofProcess;
+  // The local host sends no notifications.
+  const signatures = host.kind === 'local' ? null : refusedSignatures.finding(look.refusedSignatures);
+  return [
+    ...ofProcess,
+    ...hostChanged(look, host.identity),
+    ...(workers === 0 ? [noWorker] : []),
+    ...queueFindings(look, workers),
+    ...waitingFor(look.sync),
+    ...syncFindings(look.sync),
+    ...(signatures === null ? [] : [signatures]),
+    ...(host.kind === 'local' ? [] : deliveryFindings(look.blockedDelivery)),
+  ];
 }
 
 /** A server may take some of our connections and refuse others, also one that nobody has asked for anything yet. */
@@ -116,12 +113,12 @@ export function eachOnce(findings: readonly Finding[]): Finding[] {
 
 /** Whoever may see health sees this: no cloud is named. */
 function hostChanged(
-  { host, other }: Awaited<ReturnType<CatalogHost['readBoth']>>,
+  { catalogHost: host, otherHost: other }: Pick<RedisLook, 'catalogHost' | 'otherHost'>,
   identity: HostIdentity,
 ): Finding[] {
   const isChanged = host !== null && host !== identity;
   if (!isChanged && (other === null || other === identity)) return [];
-  const name = (named: HostIdentity): string =>
+  const name = (named: string | null): string =>
     named === 'local' ? 'the local host' : `${identity === 'local' ? 'a' : 'another'} Cloudinary account`;
   return [
     {

@@ -1,17 +1,12 @@
 import type { Finding } from '@holdfast/shared/durability';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 
 /** Kinds with a switch of their own, which is off in new accounts. */
 const switched: ReadonlySet<string> = new Set(['pdf', 'zip']);
 const SWITCH = 'Console: Settings > Security: switch on "Allow delivery of PDF and ZIP files".';
 const OTHERS = 'Console: Settings > Security: look at "Restricted media types" and at access control.';
 
-/** DELIVERY_BLOCKED, once for all kinds of files that the workers were refused (delivery-check.ts). Rejects when Redis does not serve. */
-export async function deliveryFindings(
-  redis: RedisClient,
-  keys: Pick<RedisKeys, 'blockedDelivery'>,
-): Promise<Finding[]> {
-  const blocked = await redis.hgetall(keys.blockedDelivery);
+/** DELIVERY_BLOCKED, once for all kinds of files that the workers were refused (delivery-check.ts). */
+export function deliveryFindings(blocked: Readonly<Record<string, string>>): Finding[] {
   const kinds = Object.keys(blocked).toSorted();
   if (kinds.length === 0) return [];
   const named = kinds.map((kind) => `${kind} (${String(statusOf(blocked[kind] ?? '{}'))})`);

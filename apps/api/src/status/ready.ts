@@ -4,15 +4,17 @@ import { uploadScripts } from '@holdfast/shared/intents';
 import { backlogScript } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import {
+  commandsOf,
   defineScript,
   fromRedisError,
-  missingRights,
+  missingRightsLua,
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
+import type { RecentResults } from './recent-results.js';
 
 export interface ReadyDependencies {
   settings: Pick<Settings, 'uploads'>;
@@ -21,28 +23,34 @@ export interface ReadyDependencies {
   host: Pick<MediaHost, 'freeBytes' | 'uploadRefusal'>;
   shutdown: Pick<Shutdown, 'draining'>;
   uploadSlots: Pick<UploadSlots, 'full'>;
+  recentResults: Pick<RecentResults, 'share'>;
 }
 
-/** Balancers ask often and all at once; only Redis' answer is kept, what this process knows itself is looked up each time. */
-const KNOWN_FOR_MS = 500;
+/** Whoever asks in vain waits for the refusal to be over. */
+const REFUSAL_MS = 500;
 
-/** KEYS: hash tag, probe. Counts what waits, as the opening of an upload does, and makes the same kind of write. */
-const probeScript = defineScript(`${backlogScript}
+/**
+ * KEYS: hash tag, probe. ARGV: commands. Counts what waits, as the opening of an upload does, and makes the same kind of write. Answers
+ * the count, and those of the commands that the user of this connection may not call: then nothing is written.
+ */
+const probeScript = defineScript(`${backlogScript}${missingRightsLua}
+local missing = missing_rights(KEYS[2], 1)
+if #missing > 0 then return { 0, missing } end
 redis.call('SET', KEYS[2], '1', 'EX', 60)
-return backlog(KEYS[1])
+return { backlog(KEYS[1]), missing }
 `);
+const rightsChecked = commandsOf(uploadScripts);
 
 /** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
 export const ready = (deps: ReadyDependencies) => {
-  let known: { refusal: Promise<HoldfastError | null>; at: number } | undefined;
-  const redisRefusal = async (): Promise<HoldfastError | null> => {
-    const now = performance.now();
-    if (known === undefined || now - known.at > KNOWN_FOR_MS) known = { refusal: probeRedis(deps), at: now };
-    return known.refusal;
-  };
+  // Balancers ask often and all at once; only Redis' answer is kept, what this process knows itself is looked up each time.
+  const redisRefusal = deps.recentResults.share(
+    () => probeRedis(deps),
+    (refusal) => (refusal === null ? Infinity : REFUSAL_MS),
+  );
   return endpoint({
     handle: async () => {
-      const refusal = (await ownRefusal(deps)) ?? (await redisRefusal());
+      const refusal = (await ownRefusal(deps)) ?? (await redisRefusal()).value;
       return refusal === null
         ? { status: 200, body: { status: 'ready' } }
         : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
@@ -66,10 +74,8 @@ async function ownRefusal({ shutdown, host, uploadSlots }: ReadyDependencies): P
 /** Why Redis would refuse an upload now, or null. */
 async function probeRedis({ settings, redis, keys }: ReadyDependencies): Promise<HoldfastError | null> {
   try {
-    const [backlog, missing] = await Promise.all([
-      probeScript(redis.request, [keys.prefix, keys.probe('ready')], []).then(Number),
-      missingRights(redis.request, keys.probe('ready'), uploadScripts),
-    ]);
+    const probed = await probeScript(redis.request, [keys.prefix, keys.probe('ready')], rightsChecked);
+    const [backlog, missing] = probed as [number, string[]];
     if (missing.length > 0)
       return new HoldfastError(
         'QUEUE_UNAVAILABLE',

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
 import { createServerCheck } from '@holdfast/shared/durability';
 import { silentLogger, type LogFields } from '@holdfast/shared/logging';
-import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
+import { closeRedis, connectRedis, redisKeys, redisProfiles } from '@holdfast/shared/redis';
 import { startManagedRedis, startMovingSlot, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
 import { createServerWatch } from './server-watch.js';
@@ -57,6 +57,7 @@ it('judges the server that holds our keys now, after their slot has moved', asyn
   const watch = createServerWatch({
     redis: client,
     settings: { redis, durability },
+    profile: redisProfiles.standard,
     check: createServerCheck({ examination: { redis, examined: null }, durability, log: silentLogger }),
     log: silentLogger,
   });

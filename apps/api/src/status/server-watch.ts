@@ -8,12 +8,12 @@ import {
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
+import { redisKeys, serverOf, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
 export interface ServerWatch {
-  /** At most two seconds old where Redis answers; what was last known where it does not. Never takes long. */
+  /** At most two seconds old where Redis answers, or as old as its profile allows; what was last known where it does not. Never takes long. */
   current(): Promise<{ facts: ServerFacts | null; findings: readonly Finding[] }>;
   /** Whether the server's word that a write is on disk may be believed; false until that is known. */
   believesFsync(): boolean;
@@ -27,13 +27,15 @@ const PATIENCE_MS = 500;
 export interface ServerWatchOptions {
   redis: RedisClient;
   settings: Pick<Settings, 'redis' | 'durability'>;
+  profile: Pick<RedisProfile, 'factsFreshMs'>;
   check: ServerCheck;
   log: Logger;
 }
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
-export function createServerWatch({ redis, settings, check, log }: ServerWatchOptions): ServerWatch {
+export function createServerWatch({ redis, settings, profile, check, log }: ServerWatchOptions): ServerWatch {
   const judgement = createFsyncJudgement(settings.redis, log, settings.durability);
+  const freshMs = Math.max(FRESH_MS, profile.factsFreshMs);
   let facts: ServerFacts | null = null;
   let seen: readonly Finding[] = [];
   let readAt = -Infinity;
@@ -69,7 +71,7 @@ export function createServerWatch({ redis, settings, check, log }: ServerWatchOp
   redis.on('ready', onReady);
   return {
     current: async () => {
-      if (reading !== undefined || performance.now() - readAt > FRESH_MS)
+      if (reading !== undefined || performance.now() - readAt > freshMs)
         await withinMs(PATIENCE_MS, refresh(), undefined);
       return { facts, findings: [...seen, ...check.findings()] };
     },

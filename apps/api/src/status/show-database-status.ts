@@ -1,19 +1,18 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { RedisKeys } from '@holdfast/shared/redis';
 import { endpoint } from '../http/endpoint.js';
-import { currentFindings, type FindingSources } from './current-findings.js';
+import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
 import { storageStatus } from './storage-status.js';
-import { redisFailure, type RedisFailure } from './redis-failure.js';
+import { redisFailure } from './redis-failure.js';
 import type { RedisOutage } from './redis-outage.js';
+import { lookOrFailure } from './test-persistence.js';
 
 export interface DatabaseStatusDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'host'>;
   redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts'>;
-  keys: FindingSources['keys'] & Pick<RedisKeys, 'probe'>;
   host: MediaHost;
 }
 
@@ -21,7 +20,7 @@ export interface DatabaseStatusDependencies extends FindingSources {
 export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
   endpoint({
     handle: async () => {
-      const [counted, refusal, { findings }, host] = await Promise.all([
+      const [counted, { findings, failure }, host] = await Promise.all([
         deps.catalog.counts().then(
           (counts) => ({ counts, failure: null }),
           async (error: unknown) => ({
@@ -29,14 +28,13 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
             failure: await redisFailure(error, deps.connections, deps.redisOutage),
           }),
         ),
-        testWriting(deps),
-        currentFindings(deps),
+        look(deps),
         hostStatus(deps.host),
       ]);
       return {
         status: 200,
         body: {
-          storage: storageStatus(deps.settings, findings, counted.failure ?? refusal),
+          storage: storageStatus(deps.settings, findings, counted.failure ?? failure),
           mediaCount: counted.counts?.total ?? null,
           byStatus: counted.counts?.byStatus ?? {},
           host: { ...host, place: hostPlace(deps.settings) },
@@ -45,19 +43,14 @@ export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
     },
   });
 
-/** Reads may work while writes are refused: why, or null. */
-async function testWriting({
-  redis,
-  connections,
-  keys,
-  redisOutage,
-}: DatabaseStatusDependencies): Promise<RedisFailure | null> {
-  try {
-    await redis.request.set(keys.probe('status'), '1', 'EX', 60);
-    return null;
-  } catch (error) {
-    return redisFailure(error, connections, redisOutage);
-  }
+/** Reads may work while writes are refused, so one is tried. */
+async function look(deps: DatabaseStatusDependencies) {
+  const probe = { key: deps.keys.probe('status'), value: '1', seconds: 60 };
+  const seen = await lookOrFailure(deps, probe);
+  return {
+    findings: await currentFindings(deps, await redisFacts(deps, seen.look)),
+    failure: seen.failure,
+  };
 }
 
 /** The cloud's name, or the folder of the files: for those with a key, not for everyone. */

@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
-import { uploadScripts } from '@holdfast/shared/intents';
-import {
-  missingRights,
-  profileOfClient,
-  readSettled,
-  type RedisClient,
-  type RedisKeys,
-} from '@holdfast/shared/redis';
+import type { RedisClient } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
+import { lookAtRedis, type LookKeys, type ProbeRecord, type RedisLook } from './redis-look.js';
 import type { RedisOutage } from './redis-outage.js';
 
 export interface PersistenceTest {
@@ -26,39 +20,30 @@ export interface TestedPersistence {
   persistence: PersistenceTest;
   /** Null when the test passed. */
   failure: RedisFailure | null;
+  /** What Redis showed meanwhile; null where it does not serve. */
+  look: RedisLook | null;
 }
 
 export interface TestDependencies {
-  /** Written over one connection, read back over another. */
-  redis: { request: RedisClient; background: RedisClient };
+  /** The test record is written over this connection, and read back over that of the barrier. */
+  redis: { request: RedisClient };
   connections: readonly RedisClient[];
-  keys: Pick<RedisKeys, 'probe'>;
+  keys: LookKeys;
   redisOutage: RedisOutage;
-  barrier: Pick<Barrier, 'confirm'>;
+  barrier: Pick<Barrier, 'confirmRemoving'>;
 }
 
-const READ_WITHIN_MS = 500;
 /** Under fsync every second the server takes up to two. */
 const CONFIRM_WITHIN_MS = 3_000;
 /** A test record that could not be removed removes itself. */
 const LIFE_SECONDS = 60;
 
-/** Writes a test record, reads it back, asks how safe it is, removes it. Tests that are asked for together are one. */
-export function createPersistenceTest(deps: TestDependencies): () => Promise<TestedPersistence> {
-  let running: Promise<TestedPersistence> | undefined;
-  return () =>
-    (running ??= runTest(deps).finally(() => {
-      running = undefined;
-    }));
-}
-
-async function runTest({
-  redis,
-  connections,
-  keys,
-  redisOutage,
-  barrier,
-}: TestDependencies): Promise<TestedPersistence> {
+/**
+ * Writes a test record, reads it back over another connection, removes it and asks how safe that is: three commands, with all else
+ * that status answers need. That the removal is confirmed confirms the record, which was written before it.
+ */
+export async function testPersistence(deps: TestDependencies): Promise<TestedPersistence> {
+  const { redis, keys, barrier } = deps;
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();
@@ -68,37 +53,47 @@ async function runTest({
     latencyMs: Math.round((performance.now() - start) * 10) / 10,
     message,
   });
-  const passed = (level: DurabilityLevel, message: string): TestedPersistence => ({
-    persistence: result(level, message),
-    failure: null,
+  const { look, failure } = await lookOrFailure(deps, { key, value, seconds: LIFE_SECONDS });
+  const failed = (why: RedisFailure): TestedPersistence => ({
+    persistence: result(null, why.message),
+    failure: why,
+    look,
   });
-  const failed = (failure: RedisFailure): TestedPersistence => ({
-    persistence: result(null, failure.message),
-    failure,
-  });
-  const misread = (message: string): TestedPersistence => failed({ message, connected: false, findings: [] });
+  if (failure !== null) return failed(failure);
   try {
-    const missing = await missingRights(redis.request, key, uploadScripts);
-    if (missing.length > 0) return failed(rightsMissing(missing));
-    await redis.request.set(key, value, 'EX', LIFE_SECONDS);
-    const { readsLagMs } = profileOfClient(redis.background);
-    const reading = readSettled(
-      readsLagMs,
-      () => redis.background.get(key),
-      (found) => found === value,
-    );
-    const read = await withinMs(READ_WITHIN_MS + readsLagMs, reading, undefined);
-    if (read === undefined) return misread('the test record could not be read in time');
-    if (read !== value) return misread('the test record was read back with another content');
-    const level = await withinMs(CONFIRM_WITHIN_MS, barrier.confirm(), null);
-    await redis.request.del(key);
-    return level === null
-      ? passed('written', 'written and read back; the server did not confirm more in time')
-      : passed(
-          level,
-          `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`,
-        );
+    const confirmed = await withinMs(CONFIRM_WITHIN_MS, barrier.confirmRemoving(key), null);
+    if (confirmed === null)
+      return failed({ message: 'the test record could not be read in time', connected: false, findings: [] });
+    if (confirmed.value !== value)
+      return failed({
+        message: 'the test record was read back with another content',
+        connected: false,
+        findings: [],
+      });
+    const { level } = confirmed;
+    const message = `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : level}`;
+    return { persistence: result(level, message), failure: null, look };
   } catch (error) {
-    return failed(await redisFailure(error, connections, redisOutage));
+    return failed(await redisFailure(error, deps.connections, deps.redisOutage));
+  }
+}
+
+/** Writes the record, and reads all that status answers need; where Redis only takes no writes, reads go on. */
+export async function lookOrFailure(
+  {
+    redis,
+    connections,
+    keys,
+    redisOutage,
+  }: Pick<TestDependencies, 'redis' | 'connections' | 'keys' | 'redisOutage'>,
+  probe: ProbeRecord,
+): Promise<{ look: RedisLook | null; failure: RedisFailure | null }> {
+  try {
+    const look = await lookAtRedis(redis.request, keys, probe);
+    return { look, failure: look.missingRights.length > 0 ? rightsMissing(look.missingRights) : null };
+  } catch (error) {
+    const failure = await redisFailure(error, connections, redisOutage);
+    const look = failure.connected ? await lookAtRedis(redis.request, keys).catch(() => null) : null;
+    return { look, failure };
   }
 }

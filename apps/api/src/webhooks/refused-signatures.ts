@@ -27,8 +27,8 @@ export interface RefusedSignatures {
   note(): void;
   /** A good one came: what this process has not written yet counts no more. The script that takes it empties the list. */
   forget(): void;
-  /** WEBHOOK_SIGNATURES, or null. Rejects when Redis does not serve. */
-  finding(): Promise<Finding | null>;
+  /** WEBHOOK_SIGNATURES, or null. `written`: what Redis has, in ms. */
+  finding(written: readonly number[]): Finding | null;
   /** No call may follow. */
   close(): void;
 }
@@ -60,8 +60,7 @@ export function createRefusedSignatures(
     forget: () => {
       unwritten = [];
     },
-    finding: async () => {
-      const written = (await redis.lrange(keys.refusedSignatures, 0, -1)).map(Number);
+    finding: (written) => {
       const times = [...written, ...unwritten].toSorted((a, b) => b - a);
       const [newest = 0] = times;
       const tenth = times[TOO_MANY - 1] ?? 0;

@@ -10,6 +10,8 @@ import {
 
 /** How long one barrier may take before it confirms nothing. */
 const BARRIER_TIMEOUT_MS = 5_000;
+/** Whoever removes a record waits for an answer to a person, or a probe. */
+const REMOVAL_TIMEOUT_MS = 2_500;
 /** Under fsync every second a barrier takes up to a second: then several overlap, begun this far apart. */
 const SLOW_MS = 100;
 const SLOW_SPACING_MS = 150;
@@ -22,6 +24,11 @@ export interface Barrier {
    * serves all callers that wait. Throws CATALOG_UNAVAILABLE when the connection was lost: read back again.
    */
   confirm(): Promise<DurabilityLevel>;
+  /**
+   * The same for the write of one record, which is read back over this connection and removed. Answers its value too, null where
+   * it is not there: then the level says nothing.
+   */
+  confirmRemoving(key: string): Promise<{ value: string | null; level: DurabilityLevel }>;
   /** Grows with each new connection: a level counts only when it was the same at the read-back. */
   epoch(): number;
 }
@@ -53,13 +60,16 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
 
   // A write of our own, then WAITAOF, in a pipeline: the write is what makes the answer cover earlier writes of other
   // connections, and inside MULTI or Lua the server would answer at once and not truly.
-  const cross = async (): Promise<DurabilityLevel> => {
+  const cross = async (removed?: string): Promise<{ value: unknown; level: DurabilityLevel }> => {
     count += 1;
-    const pipeline = redis.pipeline().set(keys.barrier, count);
+    const pipeline = redis.pipeline();
+    if (removed === undefined) pipeline.set(keys.barrier, count);
+    else pipeline.getdel(removed);
     // Where a confirmation would not be believed, nobody waits for it: without fsync it would only come by its timeout.
     const believed = believesFsync();
-    if (believed) pipeline.call('WAITAOF', 1, 0, BARRIER_TIMEOUT_MS);
-    if (settings.replicas > 0) pipeline.call('WAIT', settings.replicas, BARRIER_TIMEOUT_MS);
+    const timeoutMs = removed === undefined ? BARRIER_TIMEOUT_MS : REMOVAL_TIMEOUT_MS;
+    if (believed) pipeline.call('WAITAOF', 1, 0, timeoutMs);
+    if (settings.replicas > 0) pipeline.call('WAIT', settings.replicas, timeoutMs);
     const [write, ...confirmations] = (await pipeline.exec()) ?? [];
     const synced = believed ? confirmations.shift() : undefined;
     const [replicated] = confirmations;
@@ -73,11 +83,12 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
       const lost = reply?.[0];
       if (lost && redisErrorKind(lost) === 'unreachable') throw lost;
     }
+    const [, value] = write;
     if (settings.replicas > 0 && !replicated?.[0] && Number(replicated?.[1]) >= settings.replicas)
-      return 'replicated';
+      return { value, level: 'replicated' };
     // A refusal (append-only file off, unknown command) confirms nothing more than that the write was taken.
     const onDisk = synced?.[0] ? 0 : Number((synced?.[1] as unknown[] | undefined)?.[0] ?? 0);
-    return onDisk >= 1 && believesFsync() ? 'fsynced' : 'written';
+    return { value, level: onDisk >= 1 && believesFsync() ? 'fsynced' : 'written' };
   };
 
   const begin = (): void => {
@@ -94,16 +105,26 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
     waiting = undefined;
     running += 1;
     lastStart = now;
-    const crossing = cross().finally(() => {
-      running -= 1;
-      lastDurationMs = performance.now() - now;
-      begin();
-    });
+    const crossing = cross()
+      .then(({ level }) => level)
+      .finally(() => {
+        running -= 1;
+        lastDurationMs = performance.now() - now;
+        begin();
+      });
     group.settle(crossing);
   };
 
   return {
     epoch,
+    confirmRemoving: async (key) => {
+      try {
+        const { value, level } = await cross(key);
+        return { value: typeof value === 'string' ? value : null, level };
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
     confirm: async () => {
       waiting ??= newGroup();
       const { result } = waiting;

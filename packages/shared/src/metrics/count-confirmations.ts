@@ -11,17 +11,19 @@ export function countConfirmations(barrier: Barrier, registry: Registry): Barrie
     registers: [registry],
   });
   for (const level of [...durabilityLevels, 'failed']) confirmations.inc({ level }, 0);
+  const count = async <T>(confirm: Promise<T>, levelOf: (answer: T) => DurabilityLevel): Promise<T> => {
+    let outcome: DurabilityLevel | 'failed' = 'failed';
+    try {
+      const answer = await confirm;
+      outcome = levelOf(answer);
+      return answer;
+    } finally {
+      confirmations.inc({ level: outcome });
+    }
+  };
   return {
     ...barrier,
-    confirm: async () => {
-      let outcome: DurabilityLevel | 'failed' = 'failed';
-      try {
-        const level = await barrier.confirm();
-        outcome = level;
-        return level;
-      } finally {
-        confirmations.inc({ level: outcome });
-      }
-    },
+    confirm: () => count(barrier.confirm(), (level) => level),
+    confirmRemoving: (key) => count(barrier.confirmRemoving(key), ({ level }) => level),
   };
 }

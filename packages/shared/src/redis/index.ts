@@ -18,7 +18,7 @@ export {
 } from './redis-error.js';
 export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
 export { membersOf } from './members-of.js';
-export { missingRights } from './missing-rights.js';
+export { commandsOf, missingRightsLua } from './missing-rights.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
 export { readSettled } from './read-settled.js';
 export { connectionError } from './reconnect-patiently.js';

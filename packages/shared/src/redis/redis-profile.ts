@@ -21,6 +21,8 @@ export interface RedisProfile {
   recordsAtOnce: number;
   /** A health result is shared for so long while nothing happens. */
   healthFreshMs: number;
+  /** What the server says of itself (INFO, CONFIG) counts for so long at least. Each new connection asks anew. */
+  factsFreshMs: number;
   /** Between two looks of the watch while nothing is under way. */
   watchIntervalMs: number;
 }
@@ -35,6 +37,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     requestBytes: 256 * 1024 * 1024,
     recordsAtOnce: 10_000,
     healthFreshMs: 500,
+    factsFreshMs: 0,
     watchIntervalMs: 20_000,
   },
   upstash: {
@@ -45,6 +48,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     requestBytes: 8_000_000,
     recordsAtOnce: 100,
     healthFreshMs: 60_000,
+    factsFreshMs: 15 * 60_000,
     watchIntervalMs: 30_000,
   },
 };

@@ -1,5 +1,11 @@
 export { createSyncState, type SyncState } from './sync-state.js';
-export type { SnapshotFacts, SnapshotNote, SyncMarks, SyncStatus } from './sync-reads.js';
+export {
+  syncStatusOf,
+  type SnapshotFacts,
+  type SnapshotNote,
+  type SyncMarks,
+  type SyncStatus,
+} from './sync-reads.js';
 export type { RunOutcome, SyncNotes } from './sync-writes.js';
 export { SYNC_LEASE_MS } from './sync-writes.js';
 export { DRIFT_KEPT, type NoteDrift } from './drift-report.js';

@@ -71,14 +71,7 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
           redis.hmget(keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit', 'snapshot'),
         ]);
         const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = fields;
-        return {
-          running: (parse(running) as RunningRun | null)?.run ?? null,
-          lastRun: parse(last) as SyncRun | null,
-          lastFullRun: parse(lastFullRun) as SyncRun | null,
-          recentErrors: (parse(recentErrors) ?? []) as SyncStatus['recentErrors'],
-          rateLimit: parse(rateLimit) as HostBudget | null,
-          snapshot: parse(snapshot) as SnapshotNote | null,
-        };
+        return syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot });
       }),
     /** A run by its id: the one under way or one of the last 20. */
     findRun: (runId: string): Promise<SyncRun | null> =>
@@ -118,6 +111,23 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
         );
         return { watermark, lastFullAt, lookedAt };
       }),
+  };
+}
+
+/** A status from the texts that are kept of it, null where there is none. `last`: the newest of the runs. */
+export function syncStatusOf(
+  texts: Record<
+    'running' | 'last' | 'lastFullRun' | 'recentErrors' | 'rateLimit' | 'snapshot',
+    string | null
+  >,
+): SyncStatus {
+  return {
+    running: (parse(texts.running) as RunningRun | null)?.run ?? null,
+    lastRun: parse(texts.last) as SyncRun | null,
+    lastFullRun: parse(texts.lastFullRun) as SyncRun | null,
+    recentErrors: (parse(texts.recentErrors) ?? []) as SyncStatus['recentErrors'],
+    rateLimit: parse(texts.rateLimit) as HostBudget | null,
+    snapshot: parse(texts.snapshot) as SnapshotNote | null,
   };
 }
 

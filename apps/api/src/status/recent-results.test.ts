@@ -1,0 +1,107 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { startApi, type RunningApi } from '../../test/support/running-api.js';
+
+/** An API on a rented Redis that bills commands, with a worker, and so healthy. */
+async function rented(): Promise<{ api: RunningApi; redis: RedisSandbox }> {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis, { REDIS_PROFILE: 'upstash', DATA_DIR: '/var/tmp' });
+  onTestFinished(() => api.close());
+  await redis.client.zadd(api.deps.keys.workers, Date.now() + 600_000, 'a worker');
+  await redis.client.set(api.deps.keys.born, Date.now());
+  await vi.waitFor(() => expect(api.deps.rebuilding.bornSeen()).not.toBeNull(), { timeout: 20_000 });
+  return { api, redis };
+}
+
+const health = async (api: RunningApi) => (await api.call('GET', '/api/media/health')).body;
+
+/** What clients send to this server while `work` goes on, by name; scripts count once, as they are sent. */
+async function sentBy(redis: RedisSandbox, work: () => Promise<unknown>): Promise<string[]> {
+  const opener = redis.client.duplicate();
+  const watcher = await opener.monitor();
+  opener.disconnect();
+  const names: string[] = [];
+  let isOver = false;
+  watcher.on('monitor', (_at: string, [name = '', ...operands]: string[], source: string) => {
+    if (operands.includes('the end')) isOver = true;
+    else if (source !== 'lua') names.push(name.toLowerCase());
+  });
+  await work();
+  await redis.client.echo('the end');
+  await vi.waitFor(() => expect(isOver).toBe(true));
+  watcher.disconnect();
+  return names;
+}
+
+it('measures health with three commands, and answers from it for as long as nothing happens', async () => {
+  const { api, redis } = await rented();
+  // The first poll loads the scripts.
+  await Promise.all([health(api), api.call('GET', '/readyz')]);
+  api.deps.recentResults.forget();
+  const first = await sentBy(redis, async () =>
+    expect(await health(api)).toMatchObject({ status: 'healthy' }),
+  );
+  expect(first).toEqual(['evalsha', 'getdel', 'waitaof']);
+  const { measuredAt } = await health(api);
+  expect(Date.now() - Date.parse(measuredAt)).toBeLessThan(60_000);
+  const polls = await sentBy(redis, async () => {
+    for (let poll = 0; poll < 5; poll += 1) expect((await health(api)).measuredAt).toBe(measuredAt);
+    expect((await api.call('GET', '/readyz')).status).toBe(200);
+    expect((await api.call('GET', '/readyz')).status).toBe(200);
+  });
+  expect(polls).toEqual(['evalsha']);
+});
+
+it('shares no result for longer than a minute', async () => {
+  const { api } = await rented();
+  const { measuredAt } = await health(api);
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 59_000);
+  onTestFinished(() => clock.mockRestore());
+  expect((await health(api)).measuredAt).toBe(measuredAt);
+  clock.mockImplementation(() => now + 61_000);
+  expect((await health(api)).measuredAt).not.toBe(measuredAt);
+});
+
+it('never says that all is well as of before Redis was lost', async () => {
+  const { api, redis } = await rented();
+  expect(await health(api)).toMatchObject({ status: 'healthy' });
+  expect((await api.call('GET', '/readyz')).status).toBe(200);
+  await redis.kill();
+  await vi.waitFor(async () => expect((await api.call('GET', '/api/media/health')).status).toBe(503));
+  expect((await api.call('GET', '/readyz')).status).toBe(503);
+});
+
+it('measures anew after an upload, and after a failure that a client met', async () => {
+  const { api, redis } = await rented();
+  const { measuredAt } = await health(api);
+  const form = new FormData();
+  form.set('file', new Blob([onePixelPng], { type: 'image/png' }), 'a.png');
+  const uploaded = await api.request('/api/media/upload', { method: 'POST', body: form });
+  expect(uploaded.status).toBe(202);
+  const after = await health(api);
+  expect(after).toMatchObject({ queues: { verify: { waiting: 1 } } });
+  expect(after.measuredAt).not.toBe(measuredAt);
+  // Nothing tells an idle process that its server takes no writes.
+  await redis.client.config('SET', 'maxmemory', '1');
+  expect((await api.call('GET', '/api/media/health')).status).toBe(200);
+  const again = new FormData();
+  again.set('file', new Blob([onePixelPng], { type: 'image/png' }), 'b.png');
+  expect((await api.request('/api/media/upload', { method: 'POST', body: again })).status).toBe(503);
+  expect((await api.call('GET', '/api/media/health')).status).toBe(503);
+  await redis.client.config('SET', 'maxmemory', '0');
+  await vi.waitFor(async () => expect((await api.call('GET', '/api/media/health')).status).toBe(200));
+});
+
+it('shares results for half a second on a server of our own', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis);
+  onTestFinished(() => api.close());
+  const { measuredAt } = await health(api);
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 600);
+  onTestFinished(() => clock.mockRestore());
+  expect((await health(api)).measuredAt).not.toBe(measuredAt);
+});
