@@ -4,9 +4,13 @@ import { isUnnamed, type Environment, type Settings } from '@holdfast/shared/con
 import {
   connectionFindings,
   ephemeralDiskFinding,
+  probeServer,
   readServerFacts,
   serverFindings,
+  serverName,
+  serverProbes,
   type Finding,
+  type ProbeResult,
 } from '@holdfast/shared/durability';
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
@@ -27,8 +31,8 @@ export interface MachineTrial {
   env: Environment;
   runId: string;
   log: Logger;
-  /** What the Redis server tells, once it was reached. */
-  redisFindings: readonly Finding[] | null;
+  /** What the Redis server tells and offers, once it was reached. */
+  redis: { findings: readonly Finding[]; results: readonly ProbeResult[] } | null;
 }
 
 const CONNECT_MS = 5_000;
@@ -86,12 +90,15 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
           return fault === null ? verdict : { ...verdict, fix: fault.fix };
         }
         const askedAt = performance.now();
-        const facts = await readServerFacts(await serverOf(client, redisKeys(settings.redis.prefix).barrier));
+        const server = await serverOf(client, redisKeys(settings.redis.prefix).barrier);
+        const facts = await readServerFacts(server);
         const took = Math.round((performance.now() - askedAt) / 2);
-        trial.redisFindings = serverFindings(facts, settings.durability);
-        const name = facts.server === 'valkey' ? 'Valkey' : 'Redis';
+        trial.redis = {
+          findings: serverFindings(facts, settings.durability),
+          results: await probeServer(server, settings.redis, facts),
+        };
         const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;
-        const found = `${name} ${facts.version}${kind}, ${String(took)} ms an answer`;
+        const found = `${serverName(facts)}${kind}, ${String(took)} ms an answer`;
         const [unverified] = connectionFindings(settings.redis);
         return unverified === undefined ? ok(found) : fromFindings(found, [unverified]);
       } finally {
@@ -103,9 +110,9 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
     name: 'Redis keeps data',
     expected: 'each write on disk, no eviction',
     fix: 'See the findings in docs/operations.md.',
-    run: ({ redisFindings }) => {
-      if (redisFindings === null) throw new NotRun('Redis was not reached');
-      return redisFindings.length === 0 ? ok('as expected') : fromFindings('', redisFindings);
+    run: ({ redis }) => {
+      if (redis === null) throw new NotRun('Redis was not reached');
+      return redis.findings.length === 0 ? ok('as expected') : fromFindings('', redis.findings);
     },
   },
   {
@@ -129,6 +136,21 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
     },
   },
 ];
+
+/** What the server offers, tried once for all rows: the same table as at each start. */
+export const redisProbes: readonly Probe<MachineTrial>[] = serverProbes.map((probe) => ({
+  name: probe.name,
+  expected: probe.needed ? 'works' : 'works, or is not needed',
+  fix: probe.fix,
+  run: ({ redis }) => {
+    const result = redis?.results.find((one) => one.probe === probe);
+    if (result === undefined) throw new NotRun('Redis was not reached');
+    const { outcome, said } = result;
+    if (outcome === 'there') return ok('works');
+    if (probe.needed) return wrong(said, probe.means);
+    return outcome === 'refused' ? skipped(`refused for now: ${said}`) : note(said, probe.means);
+  },
+}));
 
 /** The worst of them decides; each says itself what it is and what to do. */
 function fromFindings(prefix: string, findings: readonly Finding[]): Verdict {

@@ -14,7 +14,14 @@ import { readSettings, type Environment } from '@holdfast/shared/config';
 import { silentLogger } from '@holdfast/shared/logging';
 import { doctorPrefix, idOfFoundAsset, newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import { freePort, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import {
+  freePort,
+  managedServices,
+  onePixelPng,
+  startManagedRedis,
+  startRedisSandbox,
+  type RedisSandbox,
+} from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 import type { Row } from './probe.js';
 import { reportText } from './report-text.js';
@@ -456,6 +463,28 @@ describe('the doctor names', () => {
       expect(rowNamed(transformed, name)).toMatchObject({ outcome: 'skipped' });
     const renamed = await rows({ defaultPreset: { folder: 'incoming' } });
     expect(rowNamed(renamed, 'Private file')?.fix).toContain('default preset');
+  });
+
+  it('what a Redis does not offer, with the fix, and what that means', async () => {
+    const redis = await startManagedRedis(managedServices.upstashFree);
+    onTestFinished(() => redis.close());
+    await redis.configure({
+      answers: { ...managedServices.upstashFree.answers, MULTI: "-ERR unknown command 'MULTI'" },
+    });
+    const diagnosis = await examine({ REDIS_URL: redis.url });
+    expect(rowNamed(diagnosis, 'Redis')?.found).toMatch(/^Upstash 1\.13/);
+    expect(rowNamed(diagnosis, 'Transactions')).toMatchObject({
+      severity: 'error',
+      found: "ERR unknown command 'MULTI'",
+      fix: expect.stringContaining('proxy'),
+    });
+    expect(rowNamed(diagnosis, 'ROLE')).toMatchObject({
+      severity: 'note',
+      means: expect.stringContaining('DURABILITY_REPLICAS'),
+    });
+    expect(rowNamed(diagnosis, 'ZMSCORE')).toMatchObject({ severity: 'ok' });
+    expect(tooWide(diagnosis)).toEqual([]);
+    expect(await redis.server.client.keys('*')).toEqual([]);
   });
 
   it('a host and a Redis that nobody answers for', async () => {

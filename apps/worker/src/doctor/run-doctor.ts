@@ -6,7 +6,7 @@ import { accountProbes, answerTimeProbe } from './account-probes.js';
 import { fileProbes } from './file-probes.js';
 import { listingProbes } from './listing-probes.js';
 import { localProbes, localRef, type LocalTrial } from './local-probes.js';
-import { machineProbes, type MachineTrial } from './machine-probes.js';
+import { machineProbes, redisProbes, type MachineTrial } from './machine-probes.js';
 import type { Row } from './probe.js';
 import { cleanUpProbe, deleteProbe } from './removal-probes.js';
 import { runProbes } from './run-probes.js';
@@ -45,8 +45,10 @@ export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LONGEST_MS)]);
   const progress = options.progress ?? (() => undefined);
   const runId = newMediaId();
-  const machine: MachineTrial = { settings, env, runId, log, redisFindings: null };
+  const machine: MachineTrial = { settings, env, runId, log, redis: null };
   const rows = await runProbes('This installation', machineProbes, machine, { signal, progress });
+  if (machine.redis !== null)
+    rows.push(...(await runProbes('Redis server', redisProbes, machine, { signal, progress })));
   const run: HostRun = { ...options, signal, progress, runId };
   const { host } = settings;
   const onHost = host.kind === 'cloudinary' ? await examineAccount(host, run) : await examineLocal(host, run);

@@ -9,6 +9,7 @@ import {
   startRedisSandbox,
   type ManagedRedis,
   type ManagedService,
+  upstashErrors,
 } from '../testing/index.js';
 import { examineServer, type Examination } from './examine-server.js';
 
@@ -85,6 +86,12 @@ it('goes on where nobody answers, and where the server refuses for now', async (
   expect(nobody).toMatchObject({ examined: null, redis: { profile: null } });
   const { env } = await rent({ answers: { EVAL: '-LOADING Redis is loading the dataset in memory' } });
   expect((await examine(env)).examined).not.toBeNull();
+});
+
+it('takes what is refused for want of quota for no fact about the server', async () => {
+  const { env } = await rent({ quota: { left: 0, error: upstashErrors.quota } });
+  const { examined } = await examine(env);
+  expect(examined?.results.filter(({ outcome }) => outcome === 'lacking') ?? []).toEqual([]);
 });
 
 it('leaves neither a key nor a connection', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RedisSettings } from '../config/index.js';
-import { fromRedisError, redisErrorKind, redisKeys, type RedisClient } from '../redis/index.js';
+import { fromRedisError, redisErrorKind, redisKeys, redisRefusal, type RedisClient } from '../redis/index.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
 /** One thing that a server may lack. */
@@ -181,10 +181,6 @@ export const serverProbes: readonly ServerProbe[] = [
   },
 ];
 
-/** Words for a command that a server does not have, or gives to nobody. */
-const NOT_THERE =
-  /^ERR (?:Command is not available|Unknown (?:Redis )?(?:command|subcommand)|.{0,60}\b(?:not supported|not allowed|disabled)\b)/i;
-
 /**
  * KEYS: the hash tag, then three keys of this try. Answers for each probe what the server said, empty where it did as it was told.
  */
@@ -254,7 +250,7 @@ function resultOf(probe: ServerProbe, error: Error | null, otherwise: 'there' | 
   const said = error.message;
   const kind = redisErrorKind(error);
   const isDenied = !probe.needed && kind === 'credentials';
-  if (NOT_THERE.test(said) || isDenied) return { probe, outcome: 'lacking', said };
+  if (redisRefusal(error) === 'command' || isDenied) return { probe, outcome: 'lacking', said };
   return { probe, outcome: kind === 'fatal' ? otherwise : 'refused', said };
 }
 
@@ -264,6 +260,7 @@ function ofRefusedScript(probe: ServerProbe, error: Error, isCluster: boolean): 
   const meant = serverProbes.find(
     ({ name, refusal }) => refusal?.test(said) === true && !(isCluster && name === ONE_SERVER),
   );
-  const isLacking = meant === undefined ? probe.name === SCRIPTS && NOT_THERE.test(said) : probe === meant;
+  const isLacking =
+    meant === undefined ? probe.name === SCRIPTS && redisRefusal(error) === 'command' : probe === meant;
   return { probe, outcome: isLacking ? 'lacking' : 'refused', said };
 }

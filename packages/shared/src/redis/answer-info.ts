@@ -1,9 +1,11 @@
 import type { Cluster, Redis } from 'ioredis';
+import { redisRefusal } from './redis-error.js';
 
 /** What the probes of the server have shown: without ZMSCORE there is no start (server-probes.ts). */
 const AT_LEAST = 'redis_version:6.2.0\r\n';
-const REFUSED =
-  /^(?:NOPERM|ERR (?:unknown command|Command is not available|ACL|.{0,60}\b(?:not supported|not allowed|disabled)\b))/i;
+/** Not for a moment only. A login that is not accepted is another matter. */
+const isHidden = (error: unknown): boolean =>
+  redisRefusal(error) === 'command' || (error instanceof Error && error.message.startsWith('NOPERM'));
 
 type Answer = (error: Error | null, text?: string) => void;
 
@@ -18,7 +20,7 @@ export function answerInfo<Client extends Redis | Cluster>(client: Client): Clie
     try {
       return await info(...args);
     } catch (error) {
-      if (error instanceof Error && REFUSED.test(error.message)) return AT_LEAST;
+      if (isHidden(error)) return AT_LEAST;
       throw error;
     }
   };
