@@ -1,15 +1,8 @@
 import { Cluster } from 'ioredis';
 import { catalogReads, type ContentOf, type StoredRecord } from '@holdfast/shared/catalog';
-import { HoldfastError } from '@holdfast/shared/errors';
-import {
-  connectionEpoch,
-  fromRedisError,
-  profileOfClient,
-  type RedisClient,
-  type RedisKeys,
-  reconnectRedis,
-} from '@holdfast/shared/redis';
+import { connectionEpoch, profileOfClient, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { createBatch } from '@holdfast/shared/batch';
+import { createMasterCheck } from './master-check.js';
 
 /** What the server has of one record. */
 export interface ReadBackRecord {
@@ -36,17 +29,23 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
   const reads = catalogReads(redis, keys);
   const epoch = connectionEpoch(redis, keys.barrier);
 
-  const onMaster = (): Promise<void> | undefined =>
-    replicated && !(redis instanceof Cluster) ? insistOnMaster(redis) : undefined;
+  const master =
+    replicated && !(redis instanceof Cluster) ? createMasterCheck(redis, keys.probe('master')) : undefined;
 
   const readMany = createBatch(async (ids: string[]): Promise<ReadBackRecord[]> => {
+    const insistOnMaster = await master?.();
     // Sent together on one connection: one round trip.
-    const [, stored, gaps] = await Promise.all([onMaster(), reads.findStored(ids), reads.indexGaps(ids)]);
+    const [, stored, gaps] = await Promise.all([
+      insistOnMaster?.(),
+      reads.findStored(ids),
+      reads.indexGaps(ids),
+    ]);
     return ids.map((_, index) => ({ stored: stored[index] ?? null, gaps: gaps[index] ?? 1 }));
   });
   const readPage = async (expected: readonly ContentOf[]): Promise<ReadBackRecord[]> => {
+    const insistOnMaster = await master?.();
     const [, stored, lacking] = await Promise.all([
-      onMaster(),
+      insistOnMaster?.(),
       reads.findStored(expected.map(({ id }) => id)),
       reads.lackingEntries(expected),
     ]);
@@ -56,16 +55,4 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
     });
   };
   return { read: readMany, readPage, epoch, lagMs: profileOfClient(redis).readsLagMs };
-}
-
-async function insistOnMaster(redis: Exclude<RedisClient, Cluster>): Promise<void> {
-  let role: unknown;
-  try {
-    role = ((await redis.call('ROLE')) as unknown[])[0];
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-  }
-  if (role === 'master') return;
-  reconnectRedis(redis);
-  throw new HoldfastError('CATALOG_UNAVAILABLE', 'the server that answers is not the master');
 }
