@@ -113,8 +113,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     rest: (value) => {
       if (value === resting) return;
       resting = value;
-      if (resting) void worker.pause(true);
-      else worker.resume();
+      void (resting ? worker.pause(true) : worker.resume());
     },
     isRunning: () => worker.isRunning() && !worker.isPaused(),
     jobsStarted: () => started,

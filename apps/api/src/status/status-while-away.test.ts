@@ -1,10 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import {
-  onePixelPng,
-  startManagedRedis,
-  startRedisSandbox,
-  type RedisSandbox,
-} from '@holdfast/shared/testing';
+import { onePixelPng, startManagedRedis, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi } from '../../test/support/running-api.js';
 
 describe('while Redis is away', () => {

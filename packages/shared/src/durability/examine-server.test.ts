@@ -73,13 +73,20 @@ it('names a database that is not there', async () => {
 });
 
 it.each([
-  ['standard', (text: string) => text],
-  ['upstash', (text: string) => text.replace('redis_version', 'upstash_version:1.13.3\r\nredis_version')],
-])('takes the profile %s from what the server says of itself, unless one is set', async (profile, info) => {
-  const { env } = await rent({ info });
-  expect((await examine(env)).redis.profile).toBe(profile);
-  expect((await examine({ ...env, REDIS_PROFILE: 'standard' })).redis.profile).toBe('standard');
-});
+  ['standard', 'Redis', (text: string) => text],
+  [
+    'upstash',
+    'Upstash Redis',
+    (text: string) => text.replace('redis_version', 'upstash_version:1.13.3\r\nredis_version'),
+  ],
+])(
+  'takes the profile %s from what the server says of itself, unless one is set',
+  async (profile, storageType, info) => {
+    const { env } = await rent({ info });
+    expect((await examine(env)).redis).toMatchObject({ profile, storageType });
+    expect((await examine({ ...env, REDIS_PROFILE: 'standard' })).redis.profile).toBe('standard');
+  },
+);
 
 it('goes on where nobody answers, and where the server refuses for now', async () => {
   const nobody = await examine({ REDIS_URL: `redis://127.0.0.1:${String(await freePort())}` });

@@ -16,7 +16,7 @@ import { probeServer, type ProbeResult } from './server-probes.js';
 
 /** What was found out of the Redis server before anything else connects to it. */
 export interface Examination {
-  /** The settings, with the profile that the server itself tells. */
+  /** The settings, with what the server itself tells: the profile, and whose it is. */
   redis: RedisSettings;
   /** Null where Redis did not serve. */
   examined: { facts: ServerFacts; results: readonly ProbeResult[] } | null;
@@ -40,7 +40,7 @@ export async function examineServer(settings: RedisSettings, log: Logger): Promi
     const unsuitable = unsuitableServer(facts, results);
     if (unsuitable !== null) throw unsuitable;
     return {
-      redis: { ...settings, profile: settings.profile ?? profileNameOf(facts) },
+      redis: { ...named(settings, facts), profile: settings.profile ?? profileNameOf(facts) },
       examined: { facts, results },
     };
   } catch (error) {
@@ -52,6 +52,12 @@ export async function examineServer(settings: RedisSettings, log: Logger): Promi
   }
 }
 
+/** An address of one's own does not show whose server it is. */
+function named(settings: RedisSettings, { server }: ServerFacts): RedisSettings {
+  const isUpstash = server === 'upstash' && settings.storageType === 'Redis';
+  return isUpstash ? { ...settings, storageType: 'Upstash Redis' } : settings;
+}
+
 async function isServing(client: RedisClient): Promise<boolean> {
   if (await isReadyWithin(client, PRESENT_WITHIN_MS)) return true;
   return connectionError(client) === undefined && isReadyWithin(client, FAR_AWAY_MS);
@@ -59,7 +65,7 @@ async function isServing(client: RedisClient): Promise<boolean> {
 
 /** The connection never becomes ready where the database of REDIS_URL is not there. */
 function unexamined(redis: RedisSettings, client: RedisClient): Examination {
-  const error = connectionError(client) as (Error & { command?: { name?: string } }) | undefined;
+  const error: (Error & { command?: { name?: string } }) | undefined = connectionError(client);
   const said = error?.command?.name === 'select' ? error.message : '';
   if (!/^ERR .*(?:DB index|database|SELECT)/i.test(said)) return { redis, examined: null };
   throw new HoldfastError('REDIS_UNSUITABLE', 'Redis has no database of the number in REDIS_URL', {

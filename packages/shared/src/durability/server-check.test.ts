@@ -69,9 +69,9 @@ it.each([
   const answers = Object.fromEntries(commands.map((command) => [command, unknown(command)]));
   const { check, look } = await aCheck({ answers }, { replicas });
   expect(await look()).toEqual(['REDIS_LIMITED']);
-  const [{ message = '', severity } = {}] = check.findings();
-  expect(severity).toBe('notice');
-  expect([...message.matchAll(/No ([A-Z ]+):/g)].map(([, name]) => name)).toEqual(names);
+  const [finding] = check.findings();
+  expect(finding?.severity).toBe('notice');
+  expect([...(finding?.message ?? '').matchAll(/No ([A-Z ]+):/g)].map(([, name]) => name)).toEqual(names);
 });
 
 it('warns where the server is another kind than the start could see', async () => {

@@ -21,7 +21,7 @@ it.each([
   const queue = new Queue('q', { connection });
   onTestFinished(() => queue.close());
   await queue.add('job', {});
-  const done = vi.fn(() => Promise.resolve());
+  const done = vi.fn<() => Promise<void>>(() => Promise.resolve());
   const worker = new Worker('q', done, { connection });
   onTestFinished(() => worker.close());
   await vi.waitFor(() => expect(done).toHaveBeenCalledOnce());

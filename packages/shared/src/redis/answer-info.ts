@@ -24,7 +24,7 @@ export function answerInfo<Client extends Redis | Cluster>(client: Client): Clie
       throw error;
     }
   };
-  client.info = ((...args: unknown[]) => {
+  client.info = (...args: unknown[]) => {
     const last = args.at(-1);
     if (typeof last !== 'function') return answered(...args);
     const tell = last as Answer;
@@ -34,7 +34,7 @@ export function answerInfo<Client extends Redis | Cluster>(client: Client): Clie
       (error: Error) => tell(error),
     );
     return answer;
-  }) as Client['info'];
+  };
   const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client;
   client.duplicate = ((...args: unknown[]) => answerInfo(duplicate(...args))) as Client['duplicate'];
   return client;
