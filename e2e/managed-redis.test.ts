@@ -27,7 +27,7 @@ describe.each<Rented>([
     service: { ...managedServices.elastiCache, latencyMs: 30 },
     storageType: 'Redis',
     level: 'written',
-    findings: ['UNKNOWN_PERSISTENCE'],
+    findings: ['UNKNOWN_PERSISTENCE', 'REDIS_LIMITED'],
   },
 ])('on $what', ({ service, ...expected }) => {
   coreSuite(() => startManagedRedis(service), expected);
