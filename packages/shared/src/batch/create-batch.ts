@@ -7,15 +7,18 @@ const LARGEST_BATCH = 256;
  * Turns work on many items into a function for one: what is asked for while a batch runs forms the next one, so that
  * a busy worker sends one command for many jobs, and an idle one waits for nothing.
  */
-export function createBatch<Item, Result>(work: BatchWork<Item, Result>): (item: Item) => Promise<Result> {
+export function createBatch<Item, Result>(
+  work: BatchWork<Item, Result>,
+  largest = LARGEST_BATCH,
+): (item: Item) => Promise<Result> {
   let waiting: Waiting<Item, Result>[] = [];
   let running = false;
 
   const runAll = async (): Promise<void> => {
     running = true;
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, LARGEST_BATCH);
-      waiting = waiting.slice(LARGEST_BATCH);
+      const batch = waiting.slice(0, largest);
+      waiting = waiting.slice(largest);
       await runBatch(work, batch);
     }
     running = false;

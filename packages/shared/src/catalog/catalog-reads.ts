@@ -1,5 +1,5 @@
 import { mediaStatuses, resourceTypes, type MediaRecord, type MediaStatus } from '../media/index.js';
-import { fromRedisError, membersOf, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { fromRedisError, inRequests, membersOf, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
 import type { ContentOf } from './index-entries.js';
 import { lackingEntries } from './page-writes.js';
@@ -16,10 +16,12 @@ export interface CatalogCounts {
 /** Everything that only reads single records and counts. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
 export function catalogReads(redis: RedisClient, keys: RedisKeys) {
   const findStored = async (ids: readonly string[]): Promise<(StoredRecord | null)[]> => {
-    if (ids.length === 0) return [];
     try {
-      const stored = await redis.mget(ids.map((id) => keys.record(id)));
-      return stored.map((text, index) => (text === null ? null : decodeRecord(ids[index] ?? '', text)));
+      // Sent together: one round trip.
+      const parts = await Promise.all(
+        inRequests(redis, ids).map((part) => redis.mget(part.map((id) => keys.record(id)))),
+      );
+      return parts.flat().map((text, index) => (text === null ? null : decodeRecord(ids[index] ?? '', text)));
     } catch (error) {
       throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
     }
@@ -38,7 +40,8 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     /** How many index entries each of these records lacks; a record that is not there counts as one. */
     indexGaps: async (ids: readonly string[]): Promise<number[]> => {
       try {
-        return (await indexGapsScript(redis, [keys.prefix], ids)) as number[];
+        const parts = inRequests(redis, ids).map((part) => indexGapsScript(redis, [keys.prefix], part));
+        return (await Promise.all(parts)).flat() as number[];
       } catch (error) {
         throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
       }

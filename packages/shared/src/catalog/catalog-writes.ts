@@ -2,6 +2,7 @@ import type { DurabilityLevel } from '../config/index.js';
 import { isUnpushed, type MediaRecord } from '../media/index.js';
 import {
   fenceArgument,
+  inRequests,
   scriptEdge,
   unlessFenced,
   type LeaseToken,
@@ -9,6 +10,7 @@ import {
   type RedisKeys,
   type Script,
 } from '../redis/index.js';
+import { bytesOfRecord } from './index-entries.js';
 import { reindexScript } from './index-scripts.js';
 import { createPage, markProven, type FreshRecord } from './page-writes.js';
 import { encodeContent, encodeLevel, type StoredRecord } from './record-codec.js';
@@ -80,6 +82,19 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   const words = async <T extends string>(script: Script, args: readonly (string | number)[]): Promise<T[]> =>
     unlessFenced(await run(script, args)) as T[];
 
+  /** The same for a list of records that may be longer than what one command carries; `head` goes before each part. */
+  const wordsOf = async <T extends string, Item>(
+    script: Script,
+    head: readonly (string | number)[],
+    items: readonly Item[],
+    argumentsOf: (item: Item) => readonly (string | number)[],
+  ): Promise<T[]> => {
+    const all: T[] = [];
+    for (const part of inRequests(redis, items))
+      all.push(...(await words<T>(script, [...head, ...part.flatMap((item) => argumentsOf(item))])));
+    return all;
+  };
+
   const saveAll = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> =>
     words<SaveOutcome>(saveScript, [
       fenceArgument(token),
@@ -91,13 +106,19 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       (await saveAll([{ record }], null))[0] ?? 'absent',
     saveIf: async (record: MediaRecord, expect: Expected): Promise<SaveOutcome> =>
       (await saveAll([{ record, expect }], null))[0] ?? 'absent',
-    /** Saves up to a page of records in one step; outcomes in the order of the entries. */
+    /** Saves up to a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
     saveMany: async (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> => {
-      if (entries.length === 0) return [];
-      const fresh = freshRecords(entries);
-      if (fresh !== null && (await createPage(redis, keys, fresh, { token, counts: true })))
-        return entries.map(() => 'created');
-      return saveAll(entries, token);
+      const encoded = entries.map((entry) => ({
+        ...entry,
+        content: entry.content ?? encodeContent(entry.record),
+      }));
+      const outcomes: SaveOutcome[] = [];
+      for (const part of inRequests(redis, encoded, bytesOfRecord)) {
+        const fresh = freshRecords(part);
+        const isCreated = fresh !== null && (await createPage(redis, keys, fresh, { token, counts: true }));
+        outcomes.push(...(isCreated ? part.map(() => 'created' as const) : await saveAll(part, token)));
+      }
+      return outcomes;
     },
     /** Sets verified where the revision is still the one that was verified, and ends the intent of the upload. */
     markVerified: (
@@ -105,10 +126,10 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       verifiedAt: Date,
       entries: readonly VerifiedEntry[],
     ): Promise<VerifiedOutcome[]> =>
-      words<VerifiedOutcome>(verifiedScript, [
-        encodeLevel(level),
-        verifiedAt.getTime(),
-        ...entries.flatMap((entry) => [entry.id, entry.revision, entry.attempts]),
+      wordsOf(verifiedScript, [encodeLevel(level), verifiedAt.getTime()], entries, (entry) => [
+        entry.id,
+        entry.revision,
+        entry.attempts,
       ]),
     /** Sets verified those that are still, to the letter, what was read back; false for the others. */
     markProven: (
@@ -129,10 +150,10 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       ]);
     },
     markMissing: (ids: readonly string[], token: LeaseToken): Promise<('missing' | 'kept')[]> =>
-      words<'missing' | 'kept'>(missingScript, [fenceArgument(token), ...ids]),
+      wordsOf(missingScript, [fenceArgument(token)], ids, (id) => [id]),
     /** Missing records that the host has again become saving, to be verified anew. */
     restore: (ids: readonly string[], token: LeaseToken): Promise<('restored' | 'kept')[]> =>
-      words<'restored' | 'kept'>(restoreScript, [fenceArgument(token), ...ids]),
+      wordsOf(restoreScript, [fenceArgument(token)], ids, (id) => [id]),
     /** The host now carries this revision. */
     notePushed: async (id: string, revision: number): Promise<void> => {
       await run(pushedScript, [id, revision]);
@@ -152,7 +173,7 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',
     /** Writes the index entries of these records anew. */
     reindex: async (ids: readonly string[]): Promise<void> => {
-      await run(reindexScript, ids);
+      for (const part of inRequests(redis, ids)) await run(reindexScript, part);
     },
   };
 }
@@ -171,13 +192,13 @@ function contentOf(read: MediaRecord | StoredRecord): string {
 }
 
 /** Entries that may be created as a page: different records that nobody should have yet, with nothing to push. */
-function freshRecords(entries: readonly SaveEntry[]): FreshRecord[] | null {
+function freshRecords(entries: readonly (SaveEntry & { content: string })[]): FreshRecord[] | null {
   const isFresh = ({ record, expect }: SaveEntry): boolean => expect === 'absent' && !isUnpushed(record);
   if (!entries.every(isFresh) || new Set(entries.map(({ record }) => record.id)).size < entries.length)
     return null;
   return entries.map(({ record, content }) => ({
     id: record.id,
     pushedRevision: record.pushedRevision,
-    content: content ?? encodeContent(record),
+    content,
   }));
 }

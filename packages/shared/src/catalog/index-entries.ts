@@ -9,6 +9,13 @@ export interface ContentOf {
   content: string;
 }
 
+/** The names of its indexes come to no more than its content and the prefixes of fifty tags. */
+const ENTRY_BYTES = 3_000;
+
+/** What a record with its entries takes in a command, at most. */
+export const bytesOfRecord = ({ content }: Pick<ContentOf, 'content'>): number =>
+  2 * Buffer.byteLength(content) + ENTRY_BYTES;
+
 /**
  * The index entries that these records need, as arguments for a script: ids, creation times and scores of checksums, and then
  * each index with the records that belong into it, in the order of their creation. What `each_index` of index-prelude.ts says of one

@@ -9,7 +9,7 @@ export type {
   VerifiedEntry,
   VerifiedOutcome,
 } from './catalog-writes.js';
-export type { ContentOf } from './index-entries.js';
+export { bytesOfRecord, type ContentOf } from './index-entries.js';
 export { createPage, type FreshRecord } from './page-writes.js';
 export { pageAfter } from './index-pages.js';
 export type { Position } from './list-cursor.js';

@@ -1,7 +1,7 @@
 import { resourceTypes } from '../media/index.js';
-import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { inRequests, profileOfClient, redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { countArguments, scarceEntriesScript } from './entry-counts.js';
-import type { ContentOf } from './index-entries.js';
+import { bytesOfRecord, type ContentOf } from './index-entries.js';
 import { pageAfter } from './index-pages.js';
 import {
   dropStraysScript,
@@ -25,6 +25,7 @@ const guarded = redisEdge('CATALOG_UNAVAILABLE');
  * reason of its signal once that aborts. Throws CATALOG_UNAVAILABLE.
  */
 export function indexMending(redis: RedisClient, keys: RedisKeys) {
+  const batchSize = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
   const reindex = async (ids: readonly string[]): Promise<number> => {
     if (ids.length === 0) return 0;
     return Number(await guarded(() => reindexScript(redis, [keys.prefix], ids)));
@@ -41,7 +42,7 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
 
   const walk = async (index: string, signal: AbortSignal): Promise<number> => {
     const next = (after: Position | null): Promise<Position[]> =>
-      pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
+      pageAfter(redis, keys, [index], { order: 'oldest', after, count: batchSize });
     let mended = 0;
     let batch = await next(null);
     while (batch.length > 0) {
@@ -68,7 +69,7 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
       signal.throwIfAborted();
       const at = cursor;
       const [next = '0', ...found] = (await guarded(() =>
-        someKeysScript(redis, [keys.prefix], [at, pattern, BATCH]),
+        someKeysScript(redis, [keys.prefix], [at, pattern, batchSize]),
       )) as string[];
       await visit(found);
       cursor = next;
@@ -91,7 +92,7 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
       const batch: Position[] = await pageAfter(redis, keys, [index], {
         order: 'oldest',
         after,
-        count: BATCH,
+        count: batchSize,
       });
       if (batch.length === 0) return dropped;
       const entries = batch.flatMap(({ createdMs, id }) => [createdMs, id]);
@@ -103,10 +104,13 @@ export function indexMending(redis: RedisClient, keys: RedisKeys) {
   return {
     /** The entries of these records, that of the status apart. */
     mendEntries: async (records: readonly ContentOf[]): Promise<number> => {
-      if (records.length === 0) return 0;
-      const counted = countArguments(keys, records);
-      if ((await guarded(() => scarceEntriesScript(redis, [keys.prefix], counted))) === 0) return 0;
-      return reindex([...(await lackingEntries(redis, keys, records))]);
+      let mended = 0;
+      for (const part of inRequests(redis, records, bytesOfRecord)) {
+        const counted = countArguments(keys, part);
+        if ((await guarded(() => scarceEntriesScript(redis, [keys.prefix], counted))) === 0) continue;
+        mended += await reindex([...(await lackingEntries(redis, keys, part))]);
+      }
+      return mended;
     },
     /** The entries of statuses, all entries of records that are not verified, and what lost records left in both and in the types. */
     mendStatuses: async (signal: AbortSignal): Promise<number> => {

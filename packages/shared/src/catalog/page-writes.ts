@@ -1,13 +1,14 @@
 import type { DurabilityLevel } from '../config/index.js';
 import {
   fenceArgument,
+  inRequests,
   redisEdge,
   unlessFenced,
   type LeaseToken,
   type RedisClient,
   type RedisKeys,
 } from '../redis/index.js';
-import { entryArguments, type ContentOf } from './index-entries.js';
+import { bytesOfRecord, entryArguments, type ContentOf } from './index-entries.js';
 import { absentEntriesScript } from './index-scripts.js';
 import { createPageScript, provenScript } from './page-scripts.js';
 import { encodeVerified, type StoredRecord } from './record-codec.js';
@@ -18,9 +19,11 @@ export interface FreshRecord extends ContentOf {
 }
 
 const guarded = redisEdge('CATALOG_UNAVAILABLE');
+/** An id and the measured line of a record, the message of its last error included. */
+const LINE_BYTES = 2_000;
 
 /**
- * Writes a page of records, each once in it, as `saving`, in one step and much cheaper than one by one: only where none of
+ * Writes a page of records that one command may carry, each once in it, as `saving`, in one step and much cheaper than one by one: only where none of
  * them is there and none was deleted here. False, with nothing written, where one is. `counts` says whether these are
  * changes that the next snapshot must have. Throws RUN_SUPERSEDED where the token, if any, is not the lease's, and
  * CATALOG_UNAVAILABLE.
@@ -46,9 +49,13 @@ export async function lackingEntries(
   keys: RedisKeys,
   records: readonly ContentOf[],
 ): Promise<Set<string>> {
-  const args = [records.length, ...entryArguments(keys, records)];
-  const absent = (await guarded(() => absentEntriesScript(redis, [keys.prefix], args))) as number[];
-  return new Set(absent.map((number) => records[number - 1]?.id ?? ''));
+  const lacking = new Set<string>();
+  for (const part of inRequests(redis, records, bytesOfRecord)) {
+    const args = [part.length, ...entryArguments(keys, part)];
+    const absent = (await guarded(() => absentEntriesScript(redis, [keys.prefix], args))) as number[];
+    for (const number of absent) lacking.add(part[number - 1]?.id ?? '');
+  }
+  return lacking;
 }
 
 /**
@@ -62,10 +69,13 @@ export async function markProven(
   verifiedAt: Date,
   readBack: readonly StoredRecord[],
 ): Promise<boolean[]> {
-  if (readBack.length === 0) return [];
-  const args: string[] = [];
-  for (const stored of readBack)
-    args.push(stored.id, stored.text, encodeVerified(stored, level, verifiedAt.getTime()));
-  const answers = (await guarded(() => provenScript(redis, [keys.prefix], args))) as number[];
-  return answers.map((answer) => answer === 1);
+  const proven: boolean[] = [];
+  for (const part of inRequests(redis, readBack, ({ text }) => Buffer.byteLength(text) + LINE_BYTES)) {
+    const args: string[] = [];
+    for (const stored of part)
+      args.push(stored.id, stored.text, encodeVerified(stored, level, verifiedAt.getTime()));
+    const answers = (await guarded(() => provenScript(redis, [keys.prefix], args))) as number[];
+    for (const answer of answers) proven.push(answer === 1);
+  }
+  return proven;
 }

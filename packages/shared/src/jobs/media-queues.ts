@@ -59,6 +59,9 @@ export interface MediaQueues {
   close(): Promise<void>;
 }
 
+/** So many in one transaction hold Redis up for some tens of milliseconds. */
+const UPLOADS_AT_ONCE = 256;
+
 /** Over a connection that its owner closes; without one it opens its own, which `close` ends. */
 export function connectMediaQueues(
   redis: RedisSettings,
@@ -66,7 +69,8 @@ export function connectMediaQueues(
   log: Logger,
   shared?: RedisClient,
 ): MediaQueues {
-  const client = shared ?? connectRedis(redis.connection, 'producer', log, profileOf(redis));
+  const profile = profileOf(redis);
+  const client = shared ?? connectRedis(redis.connection, 'producer', log, profile);
   const { prefix } = redisKeys(redis.prefix);
   // Without the version check, too: BullMQ would ask at once, before the connection is there, and keep the failure for ever.
   const options = {
@@ -106,18 +110,22 @@ export function connectMediaQueues(
       return failureOf(saved) ?? failureOf(verified);
     });
   };
-  const enqueue = createBatch(async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
-    try {
-      const failures = await addPairs(uploads);
-      if (!failures.some(isNoScript)) return failures;
-      log.warn('queue.scripts_lost');
-      await reloadScripts(client);
-      // What is stored already is not added again.
-      return await addPairs(uploads);
-    } catch (error) {
-      throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-    }
-  });
+  const enqueue = createBatch(
+    async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
+      try {
+        const failures = await addPairs(uploads);
+        if (!failures.some(isNoScript)) return failures;
+        log.warn('queue.scripts_lost');
+        await reloadScripts(client);
+        // What is stored already is not added again.
+        return await addPairs(uploads);
+      } catch (error) {
+        throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+      }
+      // The record goes into both jobs.
+    },
+    Math.min(UPLOADS_AT_ONCE, Math.ceil(profile.recordsAtOnce / 2)),
+  );
 
   return {
     queues,

@@ -16,6 +16,7 @@ export {
   type RedisErrorKind,
   type RedisRefusal,
 } from './redis-error.js';
+export { inRequests } from './in-requests.js';
 export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
 export { membersOf } from './members-of.js';
 export { commandsOf, missingRightsLua } from './missing-rights.js';

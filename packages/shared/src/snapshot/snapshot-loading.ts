@@ -1,7 +1,8 @@
-import { createPage, statusCode } from '../catalog/index.js';
+import { bytesOfRecord, createPage, statusCode } from '../catalog/index.js';
 import { recordPrelude, savePrelude, setDeleting } from '../catalog/lua.js';
 import {
   defineScript,
+  inRequests,
   leaseFence,
   scriptEdge,
   unlessFenced,
@@ -72,34 +73,38 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
   const loadTombstones = async (
     lines: readonly Pick<SnapshotTombstone, 'id' | 'deletedMs'>[],
   ): Promise<void> => {
-    if (lines.length > 0)
+    for (const part of inRequests(redis, lines))
       await run(
         tombstonesScript,
-        lines.flatMap(({ id, deletedMs }) => [id, deletedMs]),
+        part.flatMap(({ id, deletedMs }) => [id, deletedMs]),
       );
+  };
+  const loadPart = async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+    const isFresh =
+      lines.every(({ status }) => status === 'saving') &&
+      new Set(lines.map(({ id }) => id)).size === lines.length;
+    if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
+      return lines.map(() => 'created');
+    // What is there already, as an upload or a page brought it in, is being deleted too.
+    const deletedMs = Date.now();
+    await loadTombstones(
+      lines.filter(({ status }) => status === 'deleting').map(({ id }) => ({ id, deletedMs })),
+    );
+    const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
+      id,
+      statusCode[status],
+      pushedRevision,
+      content,
+    ]);
+    return (await run(recordsScript, args)) as LoadOutcome[];
   };
   return {
     loadTombstones,
     /** In the order of the lines. */
     loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
-      if (lines.length === 0) return [];
-      const isFresh =
-        lines.every(({ status }) => status === 'saving') &&
-        new Set(lines.map(({ id }) => id)).size === lines.length;
-      if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
-        return lines.map(() => 'created');
-      // What is there already, as an upload or a page brought it in, is being deleted too.
-      const deletedMs = Date.now();
-      await loadTombstones(
-        lines.filter(({ status }) => status === 'deleting').map(({ id }) => ({ id, deletedMs })),
-      );
-      const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
-        id,
-        statusCode[status],
-        pushedRevision,
-        content,
-      ]);
-      return (await run(recordsScript, args)) as LoadOutcome[];
+      const outcomes: LoadOutcome[] = [];
+      for (const part of inRequests(redis, lines, bytesOfRecord)) outcomes.push(...(await loadPart(part)));
+      return outcomes;
     },
   };
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../errors/index.js';
 import {
+  inRequests,
   redisEdge,
   unlessFenced,
   type RedisClient,
@@ -13,6 +14,8 @@ import { noteDriftScript, readDriftScript } from './drift-scripts.js';
 /** So many items of each kind are kept, by a full run and by a dry one. */
 export const DRIFT_KEPT = 10_000;
 const DRY_DRIFT_KEPT = 200;
+/** The id of an asset or of a record. */
+const PLACE_BYTES = 300;
 /** Of a report whose run is never finished. */
 const LIFE_SECONDS = 7 * 24 * 3_600;
 
@@ -43,19 +46,14 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
      */
     noteDrift: (token: string, { runId, dryRun, items, onlyNew = false }: NoteDrift): Promise<DriftKind[]> =>
       guarded(async () => {
-        if (items.length === 0) return [];
-        const reply = await noteDriftScript(
-          redis,
-          [keys.prefix, keys.syncDriftOf(runId)],
-          [
-            token,
-            LIFE_SECONDS,
-            dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT,
-            onlyNew ? 'new' : 'over',
-            ...items.flatMap((item) => [placeOfItem(item), JSON.stringify(item)]),
-          ],
-        );
-        const full = unlessFenced(reply) as string;
+        const lines = items.map((item) => [placeOfItem(item), JSON.stringify(item)] as const);
+        const kept = dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT;
+        let full = '';
+        for (const part of inRequests(redis, lines, ([, text]) => Buffer.byteLength(text) + PLACE_BYTES)) {
+          const args = [token, LIFE_SECONDS, kept, onlyNew ? 'new' : 'over', ...part.flat()];
+          const reply = await noteDriftScript(redis, [keys.prefix, keys.syncDriftOf(runId)], args);
+          full += unlessFenced(reply) as string;
+        }
         return driftKinds.filter((kind) => full.includes(rankOf[kind]));
       }),
     /** All that a dry run under way has noted. Throws CATALOG_UNAVAILABLE. */

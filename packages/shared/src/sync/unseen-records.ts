@@ -1,6 +1,6 @@
 import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
 import type { ResourceType } from '../media/index.js';
-import { fromRedisError, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { fromRedisError, profileOfClient, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { unseenScript } from './sync-scripts.js';
 
 const BATCH = 1_000;
@@ -37,8 +37,9 @@ async function* walk(
   run: Run,
   { index, statuses }: { index: string; statuses: string },
 ): AsyncGenerator<string[]> {
+  const count = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
   const next = (after: Position | null): Promise<Position[]> =>
-    pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
+    pageAfter(redis, keys, [index], { order: 'oldest', after, count });
   const unseenOf = async (batch: readonly Position[]): Promise<string[]> =>
     (await unseenScript(
       redis,
