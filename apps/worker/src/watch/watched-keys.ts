@@ -40,20 +40,14 @@ const QUIET: Sight = {
 };
 
 /** In a script, which the primary runs. */
-const thereScript = defineScript(`
-local there = {}
-for _, key in ipairs(KEYS) do
-  if redis.call('EXISTS', key) == 1 then there[#there + 1] = key end
-end
-return there
-`);
+const isThereScript = defineScript(`return redis.call('EXISTS', KEYS[1])`);
 
 /** That Redis was emptied is believed only after a second look, where the first may have been at a replica that is behind. */
-async function reallyThere(redis: RedisClient, lost: readonly string[]): Promise<string[]> {
+async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean> {
   const { readsLagMs } = profileOfClient(redis);
-  if (lost.length === 0 || readsLagMs === 0) return [];
+  if (readsLagMs === 0) return false;
   await pause(readsLagMs);
-  return (await thereScript(redis, lost, [])) as string[];
+  return (await isThereScript(redis, [key], [])) === 1;
 }
 
 /**
@@ -83,7 +77,8 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
 
   return async (): Promise<Sight> => {
     try {
-      if ((await redis.exists(...all)) === quietSum) return QUIET;
+      // Plain, from wherever it is answered: what seems to be lost is looked at again.
+      if (Number(await redis.call('EXISTS', ...all)) === quietSum) return QUIET;
       const each = [keys.born, keys.workers, schedule, ...occasional];
       const pipeline = redis.pipeline();
       for (const key of each) pipeline.exists(key);
@@ -95,8 +90,7 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
           return count === 1;
         }),
       );
-      const lost = [keys.born, keys.workers].filter((key) => !present.has(key));
-      for (const key of await reallyThere(redis, lost)) present.add(key);
+      if (!present.has(keys.born) && (await isThereAfterAll(redis, keys.born))) present.add(keys.born);
       const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
         ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
       ];

@@ -16,14 +16,15 @@ const readsOfOneKey = [
 ] as const;
 const readsOfKeys = ['exists', 'mget'] as const;
 
-/** Keys are declared: one that is not in memory is then fetched before the server's lock is taken. */
+// Keys are declared: one that is not in memory is then fetched before the server's lock is taken. Lua takes some 8,000 values
+// at once; no caller asks for more than a page of 1,000.
 const readOne = `return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))`;
 const readMany = `return redis.call(ARGV[1], unpack(KEYS))`;
 
 /**
  * Where reads may come from a replica that is behind, ours go to the primary as scripts, since any script may write. What a
  * command of this client reads then shows every write that was acknowledged before (docs/decisions/0024-a-rented-redis.md).
- * Pipelines and scripts of one's own are left as they are.
+ * Pipelines, scripts of one's own and `call` are left as they are.
  */
 export function readOnPrimary<Client extends Redis | Cluster>(client: Client): Client {
   const evaluate = (text: string, keys: unknown[], args: unknown[]): Promise<unknown> =>
