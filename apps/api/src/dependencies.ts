@@ -26,6 +26,7 @@ import {
   connectRedis,
   isReadyWithin,
   profileOf,
+  redisBackoff,
   redisKeys,
   type RedisClient,
   type RedisKeys,
@@ -175,6 +176,7 @@ export async function openDependencies(
     slots: uploadSlots,
     shutdown,
     log,
+    newRests: () => redisBackoff(request),
   });
   const deletionNotes = createDeletionNotes(
     { host, redis: request, keys },
@@ -213,7 +215,7 @@ export async function openDependencies(
     startFindings,
     refusedSignatures,
     rebuilding,
-    mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred }),
+    mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred, rests: redisBackoff(request) }),
     streams: createShares(EVENT_STREAMS),
     uploads,
     uploadSlots,

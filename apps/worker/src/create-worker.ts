@@ -1,15 +1,14 @@
 import type { Job, Processor } from 'bullmq';
 import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
-import { service, type Service } from '@holdfast/shared/lifecycle';
+import { service, type Backoff, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import { reconnectRedis, type RedisClient } from '@holdfast/shared/redis';
+import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
 import { BurstWorker } from './bursts/burst-worker.js';
 import { createJobBursts } from './bursts/job-bursts.js';
 import { closeWorker } from './queue-worker/close-worker.js';
 import { createErrorLog } from './queue-worker/error-log.js';
 import type { NoteFailure } from './job-run/note-failure.js';
-import { PatientWorker } from './queue-worker/patient-worker.js';
-import { createRefusalGuard } from './queue-worker/refusal-guard.js';
+import { PatientWorker, type Rests } from './queue-worker/patient-worker.js';
 import type { RunJob } from './job-run/run-job.js';
 import { LOCK_LOST, settleJob } from './job-run/settle-job.js';
 import { createUnrunJobs } from './job-run/unrun-jobs.js';
@@ -53,6 +52,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   let started = 0;
   let running = 0;
   let resting = false;
+  const rests: Backoff = redisBackoff(connection);
 
   // Three parameters, spelled out: BullMQ counts them to decide whether to pass the signal.
   const work = async (
@@ -64,7 +64,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     started += 1;
     running += 1;
     try {
-      await settleJob(await runJob(job, aborted), job, token ?? '', aborted);
+      await settleJob(await runJob(job, aborted), job, { token: token ?? '', signal: aborted, rests });
     } catch (settled) {
       unrun.hasRun(settled);
       throw settled;
@@ -72,21 +72,9 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       running -= 1;
     }
   };
-  const worker = createBullWorker(options, work);
-  const guard = createRefusalGuard(
-    {
-      pause: (withoutActive) => worker.pause(withoutActive),
-      resume: async () => (resting ? undefined : worker.resume()),
-      isPaused: () => worker.isPaused(),
-    },
-    log,
-  );
+  const worker = createBullWorker(options, work, { rests, onRest: createErrorLog(log, 'worker.resting') });
   const logError = createErrorLog(log, 'worker.error');
-  worker.on('error', (error) => {
-    logError(error);
-    guard.onError(error);
-  });
-  worker.on('completed', () => guard.onProgress());
+  worker.on('error', logError);
   worker.on('lockRenewalFailed', (ids) => {
     log.warn('worker.locks_lost', { count: ids.length });
     for (const id of ids) worker.cancelJob(id, LOCK_LOST);
@@ -98,7 +86,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       worker.run().catch(logError);
     },
     stop: async (deadline) => {
-      guard.stop();
       const cancelAfter = queue === 'sync' ? 0 : cancelAfterMs;
       await closeWorker(worker, { connection, cancelAfterMs: cancelAfter, deadline });
       await unrun.noted();
@@ -115,9 +102,9 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       resting = value;
       void (resting ? worker.pause(true) : worker.resume());
     },
-    isRunning: () => worker.isRunning() && !worker.isPaused(),
+    isRunning: () => worker.isRunning() && !worker.isPaused() && !rests.isResting(),
     jobsStarted: () => started,
-    isIdle: () => running === 0 && !worker.isPaused(),
+    isIdle: () => running === 0 && !worker.isPaused() && !rests.isResting(),
     reconnect: () => {
       reconnectRedis(connection);
       void worker.backend.blockingClient?.then(reconnectRedis).catch(() => undefined);
@@ -136,6 +123,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
 function createBullWorker(
   { queue, connection, prefix, concurrency }: WorkerOptions,
   work: Processor,
+  rests: Rests,
 ): PatientWorker {
   const options = {
     connection,
@@ -150,11 +138,12 @@ function createBullWorker(
     runRetryDelay: 1_000,
   };
   // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
-  if (queue === 'sync') return new PatientWorker(queue, work, options);
+  if (queue === 'sync') return new PatientWorker(queue, work, options, rests);
   const worker: PatientWorker = new BurstWorker(
     queue,
     work,
     options,
+    rests,
     createJobBursts(connection, () => worker.concurrency),
   );
   return worker;

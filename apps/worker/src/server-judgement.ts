@@ -6,7 +6,7 @@ import {
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import { redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
+import { redisBackoff, redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
 
 /** Settings of a running server may be changed, so a judgement lasts a minute; it is renewed only when one is needed. */
 const LASTS_MS = 60_000;
@@ -42,6 +42,7 @@ export function createServerJudgement({
   let judgedAt = -Infinity;
   let serverRun: string | null = null;
   let judging: Promise<void> | undefined;
+  const rests = redisBackoff(redis);
 
   const judge = async (): Promise<void> => {
     try {
@@ -50,8 +51,11 @@ export function createServerJudgement({
       await check.consider(server, facts);
       onFacts(facts, check.isSuitable());
       if (facts.runId !== '') serverRun = facts.runId;
-      if (await fsync.consider(facts)) judgedAt = performance.now();
+      if (!(await fsync.consider(facts))) return void rests.rest();
+      judgedAt = performance.now();
+      rests.reset();
     } catch (error) {
+      void rests.rest();
       fsync.forget();
       log.warn('server.not_judged', { error });
     }
@@ -70,7 +74,8 @@ export function createServerJudgement({
   return {
     believesFsync: () => fsync.believed(),
     judged: async () => {
-      if (judging !== undefined || performance.now() - judgedAt > LASTS_MS) await begin();
+      const isDue = performance.now() - judgedAt > LASTS_MS && !rests.isResting();
+      if (judging !== undefined || isDue) await begin();
     },
     serverRun: () => serverRun,
     close: async () => {

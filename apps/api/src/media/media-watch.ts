@@ -1,4 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
+import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 
 /** What a look at one media showed. `lost`: gone from the catalog for long without having been deleted. */
@@ -16,6 +17,8 @@ export interface MediaWatchOptions {
   deferred: { find(id: string): MediaRecord | null };
   /** After this long a media that is gone, though nobody deleted it, is given up. */
   lostAfterMs?: number;
+  /** Ends its rests when Redis may be there again. */
+  rests?: Backoff;
 }
 
 interface Follower {
@@ -44,7 +47,7 @@ const TOGETHER_MS = 50;
  * between two looks is seen once, as it is then.
  */
 export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
-  const { catalog, deferred, lostAfterMs = LOST_AFTER_MS } = options;
+  const { catalog, deferred, lostAfterMs = LOST_AFTER_MS, rests = createBackoff() } = options;
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
@@ -65,11 +68,12 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
     looking = true;
     try {
       const sights = await sightsOf(due.map(({ id }) => id));
+      rests.reset();
       for (const [index, { entry, followers }] of due.entries())
         tell(entry, followers, sights[index] ?? null, now);
     } catch {
       // Redis is away: what is known stays known, and the next look tells.
-      for (const { entry } of due) entry.dueAt = performance.now() + LONGEST_PAUSE_MS;
+      await rests.rest();
     } finally {
       looking = false;
       schedule();

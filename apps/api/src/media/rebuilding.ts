@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { NewCatalog } from './new-catalog.js';
 
@@ -52,15 +53,13 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     if (born === null && bornSeen === null) await newCatalog.isNew();
   };
   const awaitBirth = async (signal: AbortSignal): Promise<void> => {
-    for (
-      let pauseMs = FIRST_PAUSE_MS;
-      bornSeen === null;
-      pauseMs = Math.min(pauseMs * GROWTH, GET_TO_KNOW_MS)
-    ) {
+    const rests = createBackoff();
+    for (let pauseMs = FIRST_PAUSE_MS; bornSeen === null;) {
       await pause(pauseMs, undefined, { signal, ref: false });
-      const born = await catalog.bornAt().catch(() => null);
+      const born = await catalog.bornAt().catch(() => undefined);
+      pauseMs = born === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, GET_TO_KNOW_MS);
       // One that was seen meanwhile may be an earlier one.
-      bornSeen ??= born;
+      bornSeen ??= born ?? null;
     }
   };
   return {

@@ -127,3 +127,33 @@ it('says when the server takes some connections of the API and refuses others', 
     30_000,
   );
 });
+
+it('asks ever more rarely on behalf of those who follow a media and wait for an upload', async () => {
+  const redis = await startManagedRedis();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis);
+  onTestFinished(() => api.close());
+  const { id } = await api.addMedia();
+  const gone = new AbortController();
+  onTestFinished(() => gone.abort());
+  const events = await fetch(`${api.url}/api/media/${id}/events`, { signal: gone.signal });
+  expect(events.status).toBe(200);
+  const body = new FormData();
+  body.set('file', new Blob([onePixelPng]), 'a.png');
+  const headers = { Prefer: 'wait=60' };
+  const waiting = fetch(`${api.url}/api/media/upload`, {
+    method: 'POST',
+    body,
+    headers,
+    signal: gone.signal,
+  });
+  waiting.catch(() => undefined);
+  await vi.waitFor(async () => expect((await api.deps.catalog.counts()).byStatus['saving']).toBe(1));
+  await redis.configure({ quota: { left: 0, error: quota } });
+  // The third failure in a row of each is followed by a rest of four seconds.
+  await vi.waitFor(() => expect(redis.refused()).toBeGreaterThan(5), { interval: 50 });
+  redis.resetCounts();
+  const until = performance.now() + 4_000;
+  await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(until), { interval: 100 });
+  expect(redis.commands()).toBeLessThan(10);
+});

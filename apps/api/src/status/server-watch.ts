@@ -8,7 +8,13 @@ import {
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import { redisKeys, serverOf, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
+import {
+  redisBackoff,
+  redisKeys,
+  serverOf,
+  type RedisClient,
+  type RedisProfile,
+} from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
@@ -40,6 +46,7 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
   let seen: readonly Finding[] = [];
   let readAt = -Infinity;
   let reading: Promise<void> | undefined;
+  const rests = redisBackoff(redis);
 
   const find = (server: ServerFacts): void => {
     const known = new Set(seen.map(({ code }) => code));
@@ -52,6 +59,7 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
     const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
     facts = await readServerFacts(server);
     readAt = performance.now();
+    rests.reset();
     find(facts);
     // Not waited for: where it must be measured it takes seconds.
     void judgement.consider(facts).then((isJudged) => {
@@ -62,7 +70,10 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
 
   const refresh = (): Promise<void> =>
     (reading ??= look()
-      .catch((error: unknown) => log.debug('redis.facts_unknown', { error }))
+      .catch((error: unknown) => {
+        void rests.rest();
+        log.debug('redis.facts_unknown', { error });
+      })
       .finally(() => {
         reading = undefined;
       }));
@@ -71,8 +82,8 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
   redis.on('ready', onReady);
   return {
     current: async () => {
-      if (reading !== undefined || performance.now() - readAt > freshMs)
-        await withinMs(PATIENCE_MS, refresh(), undefined);
+      const isDue = performance.now() - readAt > freshMs && !rests.isResting();
+      if (reading !== undefined || isDue) await withinMs(PATIENCE_MS, refresh(), undefined);
       return { facts, findings: [...seen, ...check.findings()] };
     },
     believesFsync: () => judgement.believed(),

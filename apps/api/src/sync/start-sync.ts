@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { syncModes } from '@holdfast/shared/jobs';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
@@ -57,10 +58,11 @@ async function finishedRun(
   runId: string,
   signal: AbortSignal,
 ): Promise<SyncRun | null> {
+  const rests = createBackoff();
   for (let pauseMs = FIRST_LOOK_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
-    const run = await syncState.findRun(runId).catch(() => null);
-    if (run !== null && run.finishedAt !== null) return run;
-    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
+    const run = await syncState.findRun(runId).catch(() => undefined);
+    if (typeof run?.finishedAt === 'string') return run;
+    await pause(run === undefined ? rests.nextMs() : pauseMs, undefined, { signal }).catch(() => undefined);
   }
   return null;
 }

@@ -1,12 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { isHoldfastError } from '@holdfast/shared/errors';
 import type { AcceptOutcome, FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
+import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 
 const HOLD_AT_MOST = 10_000;
-const RETRY_MS = 1_000;
 
 /**
  * Uploads that were acknowledged while Redis was away. The host carries all of them, with the commit mark, so losing this
@@ -24,8 +23,9 @@ export function createDeferredUploads(deps: {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
   log: Logger;
+  rests?: Backoff;
 }): DeferredUploads {
-  const { intents, queues, log } = deps;
+  const { intents, queues, log, rests = createBackoff() } = deps;
   const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
   const failing = new Set<string>();
   const stopped = new AbortController();
@@ -38,10 +38,12 @@ export function createDeferredUploads(deps: {
     catchingUp = true;
     try {
       while (held.size > 0) {
-        await pause(RETRY_MS, undefined, { signal: stopped.signal, ref: false });
+        await rests.rest(stopped.signal);
+        if (stopped.signal.aborted) return;
         for (const [id, { record, claim }] of held) {
           try {
             const outcome = await settle(record, claim);
+            rests.reset();
             held.delete(id);
             failing.delete(id);
             log.info('upload.deferred_settled', { id, outcome });
@@ -53,8 +55,6 @@ export function createDeferredUploads(deps: {
           }
         }
       }
-    } catch {
-      // Stopped.
     } finally {
       catchingUp = false;
     }

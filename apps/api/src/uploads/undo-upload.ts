@@ -1,5 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { isHoldfastError } from '@holdfast/shared/errors';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
+import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
 
@@ -7,7 +8,6 @@ const REMOVE_WITHIN_MS = 3_000;
 /** An answer that was lost may belong to an upload that the host is still finishing: look again later. */
 const LOOK_AGAIN_MS = 60_000;
 const RETRY_REMOVAL_MS = 5_000;
-const RETRY_REDIS_MS = 1_000;
 const HOLD_AT_MOST = 10_000;
 
 export interface Undo {
@@ -42,10 +42,13 @@ export function createUndoing(deps: {
   intents: Intents;
   refusedAssets: RefusedAssets;
   log: Logger;
+  rests?: Backoff;
 }): Undoing {
-  const { host, intents, refusedAssets, log } = deps;
+  const { host, intents, refusedAssets, log, rests = createBackoff() } = deps;
   const stopped = new AbortController();
-  let held = 0;
+  /** What waits for Redis, and how long its removal is put off. */
+  const held = new Map<Undo, number | null>();
+  let catchingUp = false;
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
   const remember = async (
@@ -57,23 +60,23 @@ export function createUndoing(deps: {
     await (acceptanceAsked ? intents.abandon(id, claimKey) : intents.drop(id));
   };
 
-  const untilRedisIsBack = async (upload: Undo, dueInMs: number | null): Promise<void> => {
-    if (held >= HOLD_AT_MOST) return;
-    held += 1;
-    try {
-      for (;;) {
-        await pause(RETRY_REDIS_MS, undefined, { signal: stopped.signal, ref: false });
-        const done = await remember(upload, dueInMs).then(
-          () => true,
-          () => false,
-        );
-        if (done) return;
+  const catchUp = async (): Promise<void> => {
+    if (catchingUp) return;
+    catchingUp = true;
+    while (held.size > 0 && !stopped.signal.aborted) {
+      await rests.rest(stopped.signal);
+      // Once stopped the sweep finds the intent. An asset that is left says itself whether it was committed.
+      for (const [upload, dueInMs] of stopped.signal.aborted ? [] : held) {
+        try {
+          await remember(upload, dueInMs);
+          held.delete(upload);
+          rests.reset();
+        } catch (error) {
+          if (isHoldfastError(error, 'QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE')) break;
+        }
       }
-    } catch {
-      // Stopped: the sweep finds the intent. An asset that is left says itself whether it was committed.
-    } finally {
-      held -= 1;
     }
+    catchingUp = false;
   };
 
   return {
@@ -93,7 +96,9 @@ export function createUndoing(deps: {
         await remember(upload, dueInMs);
       } catch (error) {
         log.warn('upload.undo_waits_for_redis', { id: upload.id, error });
-        void untilRedisIsBack(upload, dueInMs);
+        if (held.size >= HOLD_AT_MOST) return;
+        held.set(upload, dueInMs);
+        void catchUp();
       }
     },
     stop: () => stopped.abort(),

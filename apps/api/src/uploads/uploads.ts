@@ -3,6 +3,7 @@ import type { UploadSettings } from '@holdfast/shared/config';
 import type { Claims } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { createShares } from '../http/shares.js';
@@ -36,6 +37,8 @@ export interface UploadParts {
   slots: UploadSlots;
   shutdown: Shutdown;
   log: Logger;
+  /** For a loop that waits for the connection of the intents. */
+  newRests: () => Backoff;
 }
 
 /** Clients give up after a minute or so; the lease of a dead request runs out well before. */
@@ -49,9 +52,9 @@ export type Uploads = KeyedDependencies & { stop(): void };
 export function createUploads(parts: UploadParts): Uploads {
   const { uploads, folder, host, catalog, claims, rebuilding, idSecret, intents, refusedAssets, queues } =
     parts;
-  const { slots, shutdown, isConnected, log } = parts;
-  const undoing = createUndoing({ host, intents, refusedAssets, log });
-  const deferred = createDeferredUploads({ intents, queues, log });
+  const { slots, shutdown, isConnected, log, newRests } = parts;
+  const undoing = createUndoing({ host, intents, refusedAssets, log, rests: newRests() });
+  const deferred = createDeferredUploads({ intents, queues, log, rests: newRests() });
   const openedAhead = createOpenedAhead({
     intents,
     running: () => slots.running,

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { Shutdown } from '../http/shutdown.js';
 
@@ -23,11 +24,14 @@ export async function waitUntilVerified(
   const signal = AbortSignal.any([gone, shutdown.draining]);
   const until = performance.now() + waitSeconds * 1_000;
   let latest = accepted;
+  const rests = createBackoff();
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * GROWTH, LONGEST_PAUSE_MS)) {
-    latest = (await catalog.find(id).catch(() => null)) ?? latest;
+    const found = await catalog.find(id).catch(() => undefined);
+    latest = found ?? latest;
     const settled = latest.revision >= revision && latest.status !== 'saving';
     const left = until - performance.now();
     if (settled || left <= 0 || signal.aborted) return latest;
-    await pause(Math.min(pauseMs, left), undefined, { signal }).catch(() => undefined);
+    const restMs = found === undefined ? rests.nextMs() : pauseMs;
+    await pause(Math.min(restMs, left), undefined, { signal }).catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
 import type { Finding } from '@holdfast/shared/durability';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** So many within an hour are more than a stranger's try. */
@@ -40,20 +41,24 @@ export function createRefusedSignatures(
 ): RefusedSignatures {
   let unwritten: number[] = [];
   let timer: NodeJS.Timeout | undefined;
-  const add = (times: readonly number[]): void => {
+  const rests = createBackoff({ firstMs: WRITE_EVERY_MS });
+  const add = (times: readonly number[], afterMs = WRITE_EVERY_MS): void => {
     unwritten = [...times, ...unwritten].toSorted((a, b) => a - b).slice(-TOO_MANY);
     timer ??= setTimeout(() => {
       timer = undefined;
       void write();
-    }, WRITE_EVERY_MS).unref();
+    }, afterMs).unref();
   };
   const write = async (): Promise<void> => {
     const times = unwritten;
     unwritten = [];
     if (times.length === 0) return;
-    await noteScript(redis, [keys.refusedSignatures], [WITHIN_MS, TOO_MANY, ...times]).catch(() =>
-      add(times),
-    );
+    try {
+      await noteScript(redis, [keys.refusedSignatures], [WITHIN_MS, TOO_MANY, ...times]);
+      rests.reset();
+    } catch {
+      add(times, rests.nextMs());
+    }
   };
   return {
     note: () => add([Date.now()]),

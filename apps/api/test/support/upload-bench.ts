@@ -13,7 +13,14 @@ import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
-import { closeRedis, connectRedis, isReadyWithin, profileOf, redisKeys } from '@holdfast/shared/redis';
+import {
+  closeRedis,
+  connectRedis,
+  isReadyWithin,
+  profileOf,
+  redisBackoff,
+  redisKeys,
+} from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { errorHandler } from '../../src/http/error-handler.js';
@@ -95,6 +102,7 @@ export async function openUploadBench(
     slots: createUploadSlots(uploadSettings.maxConcurrent),
     shutdown: createShutdown(),
     log: silentLogger,
+    newRests: () => redisBackoff(client),
   });
   const app = express();
   const address = { url: () => 'http://example.test' };

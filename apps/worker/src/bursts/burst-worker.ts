@@ -1,5 +1,5 @@
 import type { Job, Processor, WorkerOptions } from 'bullmq';
-import { PatientWorker } from '../queue-worker/patient-worker.js';
+import { PatientWorker, type Rests } from '../queue-worker/patient-worker.js';
 import type { JobBursts } from './job-bursts.js';
 
 /** A worker that is given jobs which were taken ahead, and gives back those that it cannot start any more. */
@@ -8,9 +8,10 @@ export class BurstWorker extends PatientWorker {
     queue: string,
     processor: Processor,
     options: WorkerOptions,
+    rests: Rests,
     private readonly bursts: JobBursts,
   ) {
-    super(queue, processor, options, bursts.backend);
+    super(queue, processor, options, rests, bursts.backend);
   }
 
   /** The loop alone takes jobs, many at once: a job that ends takes none. */
@@ -36,12 +37,8 @@ export class BurstWorker extends PatientWorker {
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     const job = await super.moveToActive(token, name);
     // Asked before the worker was stopped, answered after it.
-    if (this.paused || this.closing !== undefined) await this.giveBack();
+    if (this.closing !== undefined) await this.giveBack();
     return job;
-  }
-
-  override async pause(doNotWaitActive?: boolean): Promise<void> {
-    await Promise.all([super.pause(doNotWaitActive), this.giveBack()]);
   }
 
   override async close(force?: boolean): Promise<void> {

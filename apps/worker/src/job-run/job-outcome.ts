@@ -1,5 +1,6 @@
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
+import { redisRefusal } from '@holdfast/shared/redis';
 import { hostRestMs } from '../host-calls/host-rest.js';
 
 /** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
@@ -16,6 +17,9 @@ const handBackAfterMs: Partial<Record<ErrorCode, number>> = {
   HOST_RATE_LIMITED: 60_000,
   SHUTTING_DOWN: 0,
 };
+
+/** Clients may be asked to wait for longer. */
+const LONGEST_REDIS_MS = 30_000;
 
 /**
  * What the error of a handler means. To be asked once, when the handler ends: the signal may abort while the record and
@@ -36,6 +40,11 @@ function handBackDelay(error: unknown, signal: AbortSignal): number | undefined 
   const restMs = hostRestMs(error);
   if (restMs !== undefined) return restMs;
   const delay = handBackAfterMs[error.code];
-  if (delay === undefined) return undefined;
-  return error.retryAfterSeconds === undefined ? delay : error.retryAfterSeconds * 1_000;
+  // As large as it is, it will be refused again.
+  if (delay === undefined || redisRefusal(error) === 'request_size') return undefined;
+  if (error.retryAfterSeconds === undefined) return delay;
+  const asked = error.retryAfterSeconds * 1_000;
+  return isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')
+    ? Math.min(asked, LONGEST_REDIS_MS)
+    : asked;
 }

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
+import type { Backoff } from '@holdfast/shared/lifecycle';
 import { redisErrorKind } from '@holdfast/shared/redis';
 import type { JobOutcome } from './job-outcome.js';
 
@@ -12,24 +12,25 @@ export interface JobInHand {
   moveToWait(token?: string): Promise<unknown>;
 }
 
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 5_000;
+export interface Settling {
+  /** Locks the job. */
+  token: string;
+  /** Aborts when the process stops, or the lock is lost. */
+  signal: AbortSignal;
+  /** Of the worker: what Redis does not take from one job it takes from none. */
+  rests: Backoff;
+}
 
 /**
  * Tells BullMQ how a job ended. The only place that knows how BullMQ spells our outcomes: returns where the job is done,
  * else throws what BullMQ expects.
  */
-export async function settleJob(
-  outcome: JobOutcome,
-  job: JobInHand,
-  token: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function settleJob(outcome: JobOutcome, job: JobInHand, settling: Settling): Promise<void> {
   if (outcome.kind === 'done') return;
-  if (signal.reason === LOCK_LOST) throw new WaitingError();
+  if (settling.signal.reason === LOCK_LOST) throw new WaitingError();
   switch (outcome.kind) {
     case 'handBack':
-      await handBack(job, token, outcome.delayMs, signal);
+      await handBack(job, outcome.delayMs, settling);
       throw outcome.delayMs > 0 ? new DelayedError() : new WaitingError();
     case 'giveUp':
       throw new UnrecoverableError(outcome.error.message);
@@ -42,15 +43,15 @@ export async function settleJob(
  * Repeats until Redis takes it. Where that is hopeless (the lock is lost, the process stops) the job stays active
  * without a lock, and the stalled check of any worker brings it back, again without counting the attempt.
  */
-async function handBack(job: JobInHand, token: string, delayMs: number, signal: AbortSignal): Promise<void> {
-  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_PAUSE_MS)) {
+async function handBack(job: JobInHand, delayMs: number, { token, signal, rests }: Settling): Promise<void> {
+  for (;;) {
     try {
       if (delayMs > 0) await job.moveToDelayed(Date.now() + delayMs, token);
       else await job.moveToWait(token);
       return;
     } catch (error) {
       if (signal.aborted || redisErrorKind(error) === 'fatal') return;
-      await pause(waitMs, undefined, { signal }).catch(() => undefined);
+      await rests.rest(signal);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { cutClients, startRedisSandbox } from '@holdfast/shared/testing';
@@ -11,7 +12,12 @@ it('closes although the connection that waits for jobs is just away', async () =
   const { connection } = readSettings({ REDIS_URL: redis.url }).redis;
   const client = connectRedis(connection, 'queue', silentLogger);
   onTestFinished(() => closeRedis(client));
-  const worker = new PatientWorker('work', async () => undefined, { connection: client, autorun: false });
+  const worker = new PatientWorker(
+    'work',
+    async () => undefined,
+    { connection: client, autorun: false },
+    { rests: createBackoff(), onRest: () => undefined },
+  );
   worker.on('error', () => undefined);
   void worker.run();
   const blocking = await worker.backend.blockingClient;

@@ -1,16 +1,54 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Worker } from 'bullmq';
+import {
+  createRedisBackend,
+  RedisConnection,
+  Worker,
+  type BackendFactory,
+  type Job,
+  type Processor,
+  type RedisQueueBackend,
+  type WorkerOptions,
+} from 'bullmq';
 import { workerTimings } from '@holdfast/shared/jobs';
+import type { Backoff } from '@holdfast/shared/lifecycle';
 
-const RUN_AGAIN_MS = 1_000;
+/** BullMQ takes a server that it does not ask for this one. Such servers block for fractions of a second. */
+RedisConnection.minimumVersion = '6.2.0';
 
-/** Blocks as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. */
+export interface Rests {
+  /** Shared with all that hand jobs of this worker back. */
+  rests: Backoff;
+  /** Told why, at the beginning of each rest. */
+  onRest: (error: unknown) => void;
+}
+
+/**
+ * Blocks as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. And rests
+ * after whatever Redis answers instead of a job: BullMQ would ask again at once, ten thousand times a second.
+ */
 export class PatientWorker extends Worker {
+  constructor(
+    queue: string,
+    processor: Processor,
+    options: WorkerOptions,
+    private readonly patience: Rests,
+    backend: BackendFactory<RedisQueueBackend> = createRedisBackend,
+  ) {
+    // Asked once, when it connects, and refused then, BullMQ would keep the failure for ever.
+    super(queue, processor, { ...options, skipVersionCheck: true }, backend);
+    const wait = this.backend.waitForJob.bind(this.backend);
+    this.backend.waitForJob = (seconds) => this.orRest(() => wait(seconds));
+    // Kept for the life of the worker, across its reconnects.
+    this.backend.blockingClient?.then(
+      (client) => client.on('ready', () => this.patience.rests.reset()),
+      () => undefined,
+    );
+  }
+
   override get maximumBlockTimeout(): number {
     return workerTimings.blockSeconds;
   }
 
-  /** BullMQ's resume() starts the loop and lets go of it: a loop that failed would end the process, or never come back. */
+  /** A loop that failed would end the process, or never come back. */
   override async run(): Promise<void> {
     for (;;) {
       try {
@@ -18,13 +56,38 @@ export class PatientWorker extends Worker {
       } catch (error) {
         if (this.closing !== undefined || this.isRunning()) return;
         this.report(error);
-        await pause(RUN_AGAIN_MS);
+        await this.patience.rests.rest();
       }
     }
+  }
+
+  override async close(force?: boolean): Promise<void> {
+    const closed = super.close(force);
+    this.patience.rests.reset();
+    return closed;
+  }
+
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    const job = await this.orRest(() => super.moveToActive(token, name));
+    this.patience.rests.reset();
+    return job;
   }
 
   /** Tells those who listen for errors of the worker. */
   protected report(error: unknown): void {
     this.emit('error', error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** The loop waits for each of these, so it rests with them. It hears of the failure when it goes on. */
+  private async orRest<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (this.closing === undefined) {
+        this.patience.onRest(error);
+        await this.patience.rests.rest();
+      }
+      throw error;
+    }
   }
 }

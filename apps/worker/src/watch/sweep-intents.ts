@@ -1,4 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
+import { isHoldfastError } from '@holdfast/shared/errors';
 import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
@@ -30,6 +31,8 @@ export async function sweepIntents(deps: SweepIntentsDependencies, signal: Abort
     } catch (error) {
       // Some of the others do not need the host.
       if (isHostResting(error)) return;
+      // None of the others can do without Redis.
+      if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) throw error;
       deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
     }
   });

@@ -1,4 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
+import { isHoldfastError } from '@holdfast/shared/errors';
 import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/shared/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
@@ -33,6 +34,7 @@ export async function sweepRefused(deps: SweepRefusedDependencies, signal: Abort
       // Stays due: it was not tried, and neither would be the others.
       resting = isHostResting(error);
       if (resting) return;
+      if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) throw error;
       log.warn('sweep.refused_left', { publicId: asset.publicId, error });
     }
     await refused.add(asset, Date.now() + AGAIN_AFTER_MS + Math.random() * SPREAD_MS);

@@ -16,7 +16,7 @@ export type SweepStep = (signal: AbortSignal) => Promise<void>;
 
 /**
  * Runs all sweeps, one process at a time in the fleet. The lease only saves work: each step is safe beside another,
- * since scripts decide who may destroy what.
+ * since scripts decide who may destroy what. Rejects once all have ended, where one of them failed.
  */
 export async function sweep(
   redis: RedisClient,
@@ -34,11 +34,18 @@ export async function sweep(
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(LIMIT_MS)]);
   try {
     // Side by side: one that has much to ask of a host that is far away must not keep the others from their turn.
-    await Promise.all(
-      Object.entries(steps).map(([name, step]) =>
-        step(signal).catch((error: unknown) => log.warn('sweep.step_failed', { step: name, error })),
-      ),
+    const ended = await Promise.allSettled(
+      Object.entries(steps).map(async ([name, step]) => {
+        try {
+          await step(signal);
+        } catch (error) {
+          log.warn('sweep.step_failed', { step: name, error });
+          throw error;
+        }
+      }),
     );
+    const failed = ended.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   } finally {
     await release(redis, [keys.sweepLease], [token]).catch(() => undefined);
   }

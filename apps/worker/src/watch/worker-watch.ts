@@ -1,14 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { workerTimings } from '@holdfast/shared/jobs';
 import { service, withinMs, type Service } from '@holdfast/shared/lifecycle';
+import { redisBackoff } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../queue-worker/error-log.js';
 import { createWatchLook } from './watch-look.js';
 
 const STOP_WITHIN_MS = 2_000;
-/** What could not be done is tried again soon: the other connections come back a moment after this one. */
-const AGAIN_MS = 1_000;
 /**
  * Until the next look while uploads are under way, or media jobs at work or delayed. A job whose worker is gone is found by two
  * looks, the second after its lock has run out; the wake-up for a delayed job may have been lost; an upload that a kill cut off
@@ -31,6 +30,8 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
   setMaxListeners(50, stopping.signal);
   const logError = createErrorLog(log, 'watch.error');
   const look = createWatchLook({ deps, workers, stopping: stopping.signal, onError: logError });
+  // What could not be done is tried again soon: the other connections come back a moment after this one.
+  const rests = redisBackoff(redis);
   let served = false;
   let looking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -40,11 +41,12 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
     try {
       const { busy } = await look.once();
       served = true;
+      rests.reset();
       if (busy) tickIn(WHILE_BUSY_MS);
     } catch (error) {
       served = false;
-      logError(error as Error);
-      tickIn(AGAIN_MS);
+      logError(error);
+      tickIn(rests.nextMs());
     }
   };
   const tickIn = (ms: number): void => {

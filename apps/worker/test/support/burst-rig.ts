@@ -1,6 +1,7 @@
 import { Queue, type Job } from 'bullmq';
 import { expect, vi } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -68,6 +69,7 @@ export async function openBurstRig(): Promise<BurstRig> {
           if (job.name === 'bad') throw new Error('bad');
         },
         { connection, prefix, concurrency, autorun: false, lockDuration: 20_000, skipStalledCheck: true },
+        { rests: createBackoff(), onRest: () => undefined },
         createJobBursts(connection, () => slots, pace),
       );
       worker.on('error', (error) => errors.push(error));

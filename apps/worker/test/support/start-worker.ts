@@ -38,12 +38,14 @@ const LONG_AGO = new Date(0).toISOString();
 /** No sync of its own accord, so that a test sees only what it asked for. */
 const quiet = { AUTO_SYNC_ON_STARTUP: 'false', SAVE_BACKOFF_MS: '20', LOG_LEVEL: 'silent' };
 
+/** On a Redis of its own, unless `server` is given, which stays open. */
 export async function openBench(
   given: Environment = {},
   redisArgs: readonly string[] = [],
   binary?: string,
+  server?: RedisSandbox,
 ): Promise<Bench> {
-  const sandbox = await startRedisSandbox(redisArgs, binary);
+  const sandbox = server ?? (await startRedisSandbox(redisArgs, binary));
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-worker-'));
   const env = { ...quiet, REDIS_URL: sandbox.url, DATA_DIR: directory, ...given };
   const settings = readSettings(env);
@@ -87,7 +89,7 @@ export async function openBench(
       await queues.close();
       await closeRedis(client);
       await host.close();
-      await sandbox.close();
+      if (server === undefined) await sandbox.close();
       await rm(directory, { recursive: true, force: true });
     },
   };

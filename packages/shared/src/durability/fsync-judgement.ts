@@ -1,4 +1,5 @@
 import type { DurabilitySettings, RedisSettings } from '../config/index.js';
+import { createBackoff } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from '../redis/index.js';
 import { believesFsync, promisedFsync, tellsReplicas } from './fsync-honesty.js';
@@ -44,6 +45,7 @@ export function createFsyncJudgement(
   let own: RedisClient | undefined;
   let measuring: { server: string; done: Promise<boolean> } | undefined;
   let closed = false;
+  const rests = createBackoff();
 
   const settle = (server: string, facts: ServerFacts, answer: Confirmable): void => {
     // Another one may have taken its place while it was measured.
@@ -62,14 +64,17 @@ export function createFsyncJudgement(
   const measure = async (server: string, facts: ServerFacts): Promise<boolean> => {
     own = connectRedis(settings.connection, 'barrier', log);
     try {
-      if (!(await isReadyWithin(own, CONNECT_WITHIN_MS))) return false;
-      const replicated = replicas > 0 && (await tellsReplicas(own));
-      settle(server, facts, { fsynced: await believesFsync(own, settings.prefix, facts), replicated });
+      if (await isReadyWithin(own, CONNECT_WITHIN_MS)) {
+        const replicated = replicas > 0 && (await tellsReplicas(own));
+        settle(server, facts, { fsynced: await believesFsync(own, settings.prefix, facts), replicated });
+      }
     } catch (error) {
       if (!closed) log.warn('server.not_judged', { error });
     } finally {
       await closeRedis(own);
     }
+    if (server === judged) rests.reset();
+    else void rests.rest();
     return server === judged;
   };
 
@@ -90,7 +95,7 @@ export function createFsyncJudgement(
       }
       // Measured one after another: two at once would disturb each other.
       if (measuring !== undefined && measuring.server !== server) await measuring.done;
-      if (server !== present || closed) return false;
+      if (server !== present || closed || rests.isResting()) return false;
       measuring ??= {
         server,
         done: measure(server, facts).finally(() => {
@@ -104,6 +109,7 @@ export function createFsyncJudgement(
       confirmable = null;
       judged = '';
       present = '';
+      rests.reset();
     },
     close: async () => {
       closed = true;

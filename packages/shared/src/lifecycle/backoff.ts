@@ -13,6 +13,7 @@ export interface Backoff {
   rest(signal?: AbortSignal): Promise<void>;
   /** Something succeeded, or may succeed now: ends a rest, and the next one is short again. */
   reset(): void;
+  /** Since a rest was begun: a loop that others set off does nothing then. */
   isResting(): boolean;
 }
 
@@ -33,7 +34,7 @@ export function createBackoff({ firstMs = FIRST_MS, longestMs = LONGEST_MS } = {
   const begin = (): NonNullable<typeof resting> => {
     let end = (): void => undefined;
     const over = new Promise<void>((resolve) => {
-      const timer = setTimeout(() => end(), nextMs());
+      const timer = setTimeout(() => end(), nextMs()).unref();
       end = () => {
         clearTimeout(timer);
         resting = undefined;

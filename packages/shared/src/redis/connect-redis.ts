@@ -64,7 +64,12 @@ const impatient = (commandTimeout: number): RedisOptions => ({
 });
 
 /** Roles whose reads decide something: they never come from a replica that is behind. */
-const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>(['request', 'producer', 'background', 'readback']);
+const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>([
+  'request',
+  'producer',
+  'background',
+  'readback',
+]);
 
 const profiles = new WeakMap<RedisClient, RedisProfile>();
 

@@ -22,7 +22,7 @@ export { membersOf } from './members-of.js';
 export { commandsOf, missingRightsLua } from './missing-rights.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
 export { readSettled } from './read-settled.js';
-export { connectionError } from './reconnect-patiently.js';
+export { connectionError, redisBackoff } from './reconnect-patiently.js';
 export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { createBackoff } from '../lifecycle/index.js';
+import { createBackoff, type Backoff } from '../lifecycle/index.js';
 import { redisErrorKind, redisRefusal } from './redis-error.js';
 
 const AWAY_LONGEST_MS = 1_000;
@@ -32,6 +32,7 @@ export function reconnectPatiently<Client extends Redis | Cluster>(
 ): Client {
   const backoff = createBackoff();
   let readyAt = -Infinity;
+  let fleeting = 0;
   const note = (reported: Error): void => {
     const error = reported.cause instanceof Error ? reported.cause : reported;
     if (saysLess(error, lastErrors.get(client))) return;
@@ -40,9 +41,9 @@ export function reconnectPatiently<Client extends Redis | Cluster>(
   };
   const delay = (tries: number, error: unknown): number => {
     if (redisRefusal(error) !== null || redisErrorKind(error) === 'credentials') return backoff.nextMs();
-    // One that is lost as soon as it is there would be made anew without end.
-    const isFleeting = performance.now() - readyAt < AWAY_LONGEST_MS;
-    return isFleeting ? AWAY_LONGEST_MS : reconnectDelay(tries);
+    // One that is lost as soon as it is there, time and again, would be made anew without end.
+    if (tries === 1) fleeting = performance.now() - readyAt < AWAY_LONGEST_MS ? fleeting + 1 : 0;
+    return fleeting > 1 ? AWAY_LONGEST_MS : reconnectDelay(tries);
   };
 
   client.on('error', note);
@@ -69,6 +70,13 @@ export function reconnectPatiently<Client extends Redis | Cluster>(
   client.duplicate = ((...args: unknown[]) =>
     reconnectPatiently(duplicate(...args), onError)) as Client['duplicate'];
   return client;
+}
+
+/** For a loop that asks this connection: once it is there again the loop goes on at once. */
+export function redisBackoff(client: Redis | Cluster): Backoff {
+  const backoff = createBackoff();
+  client.on('ready', () => backoff.reset());
+  return backoff;
 }
 
 /** A server that has no room for a connection says so to the greeting and ends it. ioredis then tells of the end alone. */
