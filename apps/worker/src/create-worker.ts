@@ -4,7 +4,7 @@ import { service, type Backoff, type Service } from '@holdfast/shared/lifecycle'
 import type { Logger } from '@holdfast/shared/logging';
 import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
 import { BurstWorker } from './bursts/burst-worker.js';
-import { createJobBursts } from './bursts/job-bursts.js';
+import { createJobBursts, takeSingly } from './bursts/job-bursts.js';
 import { closeWorker } from './queue-worker/close-worker.js';
 import { createErrorLog } from './queue-worker/error-log.js';
 import type { NoteFailure } from './job-run/note-failure.js';
@@ -138,7 +138,7 @@ function createBullWorker(
     runRetryDelay: 1_000,
   };
   // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
-  if (queue === 'sync') return new PatientWorker(queue, work, options, rests);
+  if (queue === 'sync') return new PatientWorker(queue, work, options, rests, takeSingly(connection));
   const worker: PatientWorker = new BurstWorker(
     queue,
     work,

@@ -126,6 +126,23 @@ export function createJobBursts(
   };
 }
 
+/**
+ * For a queue whose jobs are taken one at a time, and only when there is a slot. BullMQ leaves its marker behind the last job that it
+ * takes: the worker would be woken once more for nothing.
+ */
+export const takeSingly =
+  (connection: RedisClient): BackendFactory<RedisQueueBackend> =>
+  (name, options, connections) => {
+    const backend = createRedisBackend(name, options, connections);
+    const send = backend.execCommand.bind(backend);
+    backend.execCommand = (client, command, sent: Sent): unknown => {
+      if (command !== 'moveToActive') return send(client, command, [...sent]);
+      const [keys, values] = split(sent, TAKE_KEYS);
+      return takeJobs(connection, keys, [...values, 1]).then((reply) => (reply as [string, ScriptReply])[1]);
+    };
+    return backend;
+  };
+
 function isJob(reply: ScriptReply): reply is [ScriptReply[], string] {
   return Array.isArray(reply) && Array.isArray(reply[0]);
 }

@@ -16,9 +16,9 @@ export async function dailySnapshot(parts: DailySnapshotParts, signal: AbortSign
   // A run is at work, and takes one when it ends.
   if (lease === null) return;
   try {
-    const { lastRun } = await state.readStatus();
+    const [{ lastRun }, facts] = await Promise.all([state.readStatus(), state.readSnapshotFacts()]);
     const beside = { mode: 'incremental', runId: lastRun?.runId ?? '' } as const;
-    await snapshotIfDue({ ...parts, token: lease.token, signal: lease.signal }, beside);
+    await snapshotIfDue({ ...parts, token: lease.token, signal: lease.signal }, beside, facts);
   } finally {
     await lease.release();
   }

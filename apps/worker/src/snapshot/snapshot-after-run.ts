@@ -1,4 +1,4 @@
-import type { SyncRun } from '@holdfast/shared/sync';
+import type { SnapshotFacts, SyncRun } from '@holdfast/shared/sync';
 import type { SyncSession } from '../sync-run/sync-session.js';
 import { endTombstones } from './end-tombstones.js';
 import { snapshotIfDue } from './snapshot-if-due.js';
@@ -7,8 +7,9 @@ import { snapshotIfDue } from './snapshot-if-due.js';
 export async function snapshotAfterRun(
   { deps, token, signal, log }: SyncSession,
   run: SyncRun,
+  facts: SnapshotFacts,
 ): Promise<void> {
   if (run.dryRun) return;
-  if (deps.settings.sync.snapshots) await snapshotIfDue({ ...deps, token, signal, log }, run);
+  if (deps.settings.sync.snapshots) await snapshotIfDue({ ...deps, token, signal, log }, run, facts);
   if (run.mode === 'full') await endTombstones({ ...deps, token, log });
 }

@@ -12,10 +12,11 @@ const AGAIN_MS = 15 * 60_000;
 export async function snapshotIfDue(
   parts: TakeSnapshotParts,
   { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,
+  facts: SnapshotFacts,
 ): Promise<void> {
   const { state, token, signal, log, now } = parts;
   try {
-    if (isSnapshotDue(await state.readSnapshotFacts(), mode, now())) await takeSnapshot(parts);
+    if (isSnapshotDue(facts, mode, now())) await takeSnapshot(parts);
   } catch (thrown) {
     if (signal.aborted) return;
     const { code, message } = toHoldfastError(thrown);

@@ -19,9 +19,10 @@ export async function holdLease(
     host,
   }: { state: Pick<SyncState, 'acquire' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
   parent: AbortSignal,
+  acquire: () => Promise<string | null> = () => state.acquire(),
 ): Promise<SyncLease | null> {
   let renewedAt = performance.now();
-  const token = await state.acquire();
+  const token = await acquire();
   if (token === null) return null;
   const lost = new AbortController();
   const renew = async (): Promise<void> => {

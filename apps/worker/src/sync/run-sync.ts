@@ -1,5 +1,5 @@
 import type { SyncPayload } from '@holdfast/shared/jobs';
-import type { RunningRun, SyncMarks, SyncRun } from '@holdfast/shared/sync';
+import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import { createDriftNotes } from '../sync-run/drift-notes.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
@@ -18,7 +18,7 @@ export interface SyncSteps {
   /** First of all. Refills an emptied catalog as far as it can, where the run is there for that. */
   refill: (session: SyncSession) => Promise<void>;
   /** The run has ended well, whatever becomes of this. */
-  afterRun: (session: SyncSession, run: SyncRun) => Promise<void>;
+  afterRun: (session: SyncSession, run: SyncRun, facts: SnapshotFacts) => Promise<void>;
 }
 
 const modes = { full: runFull, incremental: runIncremental } as const;
@@ -29,16 +29,26 @@ const modes = { full: runFull, incremental: runIncremental } as const;
  */
 export function createSyncHandler(deps: SyncDependencies, steps: SyncSteps): JobHandler<'sync'> {
   return async (payload, context) => {
-    if (await isDone(payload, deps)) return;
-    await yieldToOthers(payload, deps);
-    const lease = await holdLease(deps, context.signal);
-    if (lease === null) throw untilOtherEnds(await deps.state.readStatus(), deps.now());
+    const { lease, facts } = await takeLease(payload, deps, context.signal);
     try {
-      await takeOver(payload, lease, { deps, steps, context });
+      if (isDone(facts)) return;
+      yieldToOthers(payload, facts.status, deps);
+      if (lease === null) throw untilOtherEnds(facts.status, deps.now());
+      await takeOver(payload, lease, facts, { deps, steps, context });
     } finally {
-      await lease.release();
+      await lease?.release();
     }
   };
+}
+
+/** The lease, null while another has it, and what a run is decided by: one command. */
+async function takeLease({ runId = '' }: SyncPayload, deps: SyncDependencies, signal: AbortSignal) {
+  let begun: Awaited<ReturnType<typeof deps.state.begin>> | undefined;
+  const lease = await holdLease(deps, signal, async () => {
+    begun = await deps.state.begin(runId);
+    return begun.token;
+  });
+  return { lease, facts: begun?.facts ?? (await deps.state.readFacts(runId)) };
 }
 
 interface Given {
@@ -47,9 +57,15 @@ interface Given {
   context: JobContext;
 }
 
-async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): Promise<void> {
+async function takeOver(
+  payload: SyncPayload,
+  lease: SyncLease,
+  begun: SyncFacts,
+  given: Given,
+): Promise<void> {
   const { deps, context } = given;
-  const { rateLimit: fleetBudget } = await deps.state.readStatus();
+  const { rateLimit: fleetBudget } = begun.status;
+  let facts = begun;
   const open = (running: RunningRun): SyncSession => ({
     deps,
     running,
@@ -66,20 +82,25 @@ async function takeOver(payload: SyncPayload, lease: SyncLease, given: Given): P
       trigger: running.run.trigger,
     }),
   });
-  const left = await deps.state.readRunning();
+  const left = facts.running;
   if (left !== null) {
     insistOnTime(left.run.waitingUntil, deps.now());
     await carryOut(open(left), given);
     if (isSameWork(left, payload)) return;
+    facts = await deps.state.readFacts(payload.runId);
     // Another worker may have done ours while we looked the other way.
-    if (await isDone(payload, deps)) return;
+    if (isDone(facts)) return;
   }
-  const [marks, { lastFullRun }] = await Promise.all([deps.state.readMarks(), deps.state.readStatus()]);
+  const {
+    marks,
+    status: { lastFullRun },
+    lastSequence,
+  } = facts;
   if (await isRefilledSince(payload, lastFullRun, deps)) return;
   const running = beginRun({
     payload: inItsStead(payload, marks),
     marks,
-    lastSequence: await deps.state.lastSequence(),
+    lastSequence,
     lastListed: lastFullRun?.listed ?? null,
     fullIntervalHours: deps.settings.sync.fullIntervalHours,
     nowMs: deps.now(),
@@ -91,7 +112,7 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
   const { deps, running, token, log } = session;
   const { run } = running;
   run.waitingUntil = null;
-  let ended: SyncRun;
+  let ended: { run: SyncRun; facts: SnapshotFacts };
   try {
     await checkpoint(session);
     // The watch need not ask for one any more.
@@ -112,21 +133,19 @@ async function carryOut(session: SyncSession, { steps, context }: Given): Promis
     };
     // Before the end is written: a worker that is killed in between asks again.
     if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
-    await deps.state.finish(token, finished, outcome, deps.host.budget());
+    const facts = await deps.state.finish(token, finished, outcome, deps.host.budget());
     const { listed, created, updated, missing, restored, errors, durationMs } = finished;
     log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
-    ended = finished;
+    ended = { run: finished, facts };
   } catch (error) {
     throw await settleFailure(session, error, context);
   }
-  await steps.afterRun(session, ended);
+  await steps.afterRun(session, ended.run, ended.facts);
 }
 
 /** A job that comes again after its run ended has nothing to do; one that failed is tried again. */
-async function isDone({ runId }: SyncPayload, { state }: SyncDependencies): Promise<boolean> {
-  if (runId === undefined) return false;
-  const run = await state.findRun(runId);
-  return run !== null && run.finishedAt !== null && run.result !== 'failed';
+function isDone({ asked }: SyncFacts): boolean {
+  return asked !== null && asked.finishedAt !== null && asked.result !== 'failed';
 }
 
 /**

@@ -12,12 +12,12 @@ const UPLOAD_SYNC_SHARE = 20;
 const LONGEST_SPACING_MS = 60_000;
 
 /** Hands a sync after uploads back when it would come too soon after the last one, for the host or for us. */
-export async function yieldToOthers(
-  { trigger }: SyncPayload,
-  { state, host, now }: Pick<SyncDependencies, 'state' | 'host' | 'now'>,
-): Promise<void> {
+export function yieldToOthers(
+  { trigger }: Pick<SyncPayload, 'trigger'>,
+  { lastRun, rateLimit }: Pick<SyncStatus, 'lastRun' | 'rateLimit'>,
+  { host, now }: Pick<SyncDependencies, 'host' | 'now'>,
+): void {
   if (trigger !== 'upload' && trigger !== 'webhook') return;
-  const { lastRun, rateLimit } = await state.readStatus();
   if (lastRun === null || lastRun.finishedAt === null || lastRun.trigger !== trigger) return;
   const work = Math.min((lastRun.durationMs ?? 0) * UPLOAD_SYNC_SHARE, LONGEST_SPACING_MS);
   const calls = spacingOfUploadSyncs(knownBudget(host.budget(), rateLimit), now());

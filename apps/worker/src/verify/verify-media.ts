@@ -16,7 +16,7 @@ import type { ReadBack, ReadBackRecord } from './read-back.js';
 export interface VerifyDependencies extends LateJobDependencies {
   catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
   readBack: Pick<ReadBack, 'read' | 'epoch' | 'lagMs'>;
-  barrier: Barrier;
+  barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   markVerified: MarkVerified;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;

@@ -8,7 +8,7 @@ import type { ReadBack, ReadBackRecord } from './read-back.js';
 
 export interface VerifyRecordsParts {
   readBack: Pick<ReadBack, 'readPage' | 'epoch' | 'lagMs'>;
-  barrier: Barrier;
+  barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
   catalog: Pick<Catalog, 'reindex' | 'markProven'>;

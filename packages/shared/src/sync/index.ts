@@ -1,6 +1,7 @@
 export { createSyncState, type SyncState } from './sync-state.js';
 export {
   syncStatusOf,
+  type SyncFacts,
   type SnapshotFacts,
   type SnapshotNote,
   type SyncMarks,

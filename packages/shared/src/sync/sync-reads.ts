@@ -2,6 +2,7 @@ import type { HostBudget } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
 import type { SyncProblem, SyncRun } from './sync-run.js';
+import { factsScript, snapshotFactsScript } from './sync-scripts.js';
 
 /** Where syncs stand. Null where there was none since Redis was last emptied. */
 export interface SyncStatus {
@@ -55,6 +56,40 @@ export interface SyncMarks {
   lookedAt: string | null;
 }
 
+/** What a run is decided by. */
+export interface SyncFacts {
+  status: SyncStatus;
+  /** The run under way, with where it stands. */
+  running: RunningRun | null;
+  /** The run that was asked for, among the running one and the last 20. */
+  asked: SyncRun | null;
+  marks: SyncMarks;
+  /** The number of the newest record. */
+  lastSequence: number;
+}
+
+/** As `factsScript` and `acquireScript` give them. */
+export type FactTexts = [
+  running: string | null,
+  last: string | null,
+  asked: string | null,
+  fields: (string | null)[],
+  sequence: string | null,
+];
+
+export function syncFactsOf([running, last, asked, fields, sequence]: FactTexts, runId = ''): SyncFacts {
+  const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = fields;
+  const [watermark = null, lastFullAt = null, lookedAt = null] = fields.slice(4);
+  const current = parse(running) as RunningRun | null;
+  return {
+    status: syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot }),
+    running: current,
+    asked: current?.run.runId === runId ? current.run : (parse(asked) as SyncRun | null),
+    marks: { watermark, lastFullAt, lookedAt },
+    lastSequence: Number(sequence ?? '0'),
+  };
+}
+
 /** What is known of runs. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
 export function syncReads(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
@@ -85,22 +120,16 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
         // Ids are ours (letters and digits), so the text tells without parsing all of them.
         return parse(runs.find((text) => text.includes(`"runId":"${runId}"`)) ?? null) as SyncRun | null;
       }),
+    /** All that a run is decided by, in one command. */
+    readFacts: (runId = ''): Promise<SyncFacts> =>
+      guarded(async () =>
+        syncFactsOf((await factsScript(redis, [keys.prefix], [runId])) as FactTexts, runId),
+      ),
     /** What tells whether a snapshot is due. */
     readSnapshotFacts: (): Promise<SnapshotFacts> =>
-      guarded(async () => {
-        const [fields, changes] = await Promise.all([
-          redis.hmget(keys.syncState, 'snapshot', 'snapshotTriedAt', 'lastFullAt', 'snapshotsSince'),
-          redis.get(keys.changes),
-        ]);
-        const [snapshot = null, triedAt = null, lastFullAt = null, keptSince = null] = fields;
-        return {
-          snapshot: parse(snapshot) as SnapshotNote | null,
-          triedAt,
-          lastFullAt,
-          changes: Number(changes ?? '0'),
-          keptSince,
-        };
-      }),
+      guarded(async () =>
+        snapshotFactsOf((await snapshotFactsScript(redis, [keys.prefix], [])) as SnapshotTexts),
+      ),
     readMarks: (): Promise<SyncMarks> =>
       guarded(async () => {
         const [watermark = null, lastFullAt = null, lookedAt = null] = await redis.hmget(
@@ -111,6 +140,19 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
         );
         return { watermark, lastFullAt, lookedAt };
       }),
+  };
+}
+
+export type SnapshotTexts = [fields: (string | null)[], changes: string | null];
+
+export function snapshotFactsOf([fields, changes]: SnapshotTexts): SnapshotFacts {
+  const [snapshot = null, triedAt = null, lastFullAt = null, keptSince = null] = fields;
+  return {
+    snapshot: parse(snapshot) as SnapshotNote | null,
+    triedAt,
+    lastFullAt,
+    changes: Number(changes ?? '0'),
+    keptSince,
   };
 }
 

@@ -2,21 +2,56 @@ import { recordPrelude } from '../catalog/lua.js';
 import { defineScript, leaseFence } from '../redis/index.js';
 
 /**
- * ARGV: ms to hold it. Answers the new holder's token, or '' while another holds the lease. Tokens only grow, also over a
- * Redis that was emptied: they follow the server's clock, in microseconds, so that no old holder finds its own again.
+ * Lua for scripts with `p`: `facts(run id)` gives what a run is decided by, as texts: the run under way, the last one, the one with
+ * this id ('' = none is asked for), fields of the state, and the number of the newest record.
+ */
+const facts = /* lua */ `
+local function facts(run_id)
+  local runs = redis.call('LRANGE', p .. ':sync:runs', 0, run_id == '' and 0 or -1)
+  local asked = false
+  if run_id ~= '' then
+    for _, text in ipairs(runs) do
+      if string.find(text, '"runId":"' .. run_id .. '"', 1, true) then asked = text; break end
+    end
+  end
+  local fields = redis.call('HMGET', p .. ':sync:state', 'lastFullRun', 'recentErrors', 'rateLimit', 'snapshot', 'watermark', 'lastFullAt', 'lookedAt')
+  return { redis.call('GET', p .. ':sync:run'), runs[1] or false, asked, fields, redis.call('GET', p .. ':sequence') }
+end`;
+
+/** Lua, the end of scripts with `p`: what tells whether a snapshot is due. */
+const snapshotFacts = /* lua */ `
+return { redis.call('HMGET', p .. ':sync:state', 'snapshot', 'snapshotTriedAt', 'lastFullAt', 'snapshotsSince'), redis.call('GET', p .. ':changes') }`;
+
+export const snapshotFactsScript = defineScript(`
+local p = KEYS[1]
+${snapshotFacts}
+`);
+
+/** ARGV: id of a run, or ''. */
+export const factsScript = defineScript(`
+local p = KEYS[1]
+${facts}
+return facts(ARGV[1])
+`);
+
+/**
+ * ARGV: ms to hold it, id of a run or ''. Answers the new holder's token, or '' while another holds the lease, and the facts that then
+ * hold. Tokens only grow, also over a Redis that was emptied: they follow the server's clock, in microseconds, so that no old holder
+ * finds its own again.
  */
 export const acquireScript = defineScript(`
 local p = KEYS[1]
+${facts}
 local left = redis.call('PTTL', p .. ':sync:lease')
 -- Nobody holds it for longer than is asked for here: the server's clock was set back since, and the holder may be dead.
 if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', p .. ':sync:lease', ARGV[1]) end
-if left ~= -2 then return '' end
+if left ~= -2 then return { '', facts(ARGV[2]) } end
 local time = redis.call('TIME')
 local last = tonumber(redis.call('GET', p .. ':sync:token') or '0')
 local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
 redis.call('SET', p .. ':sync:token', token)
 redis.call('SET', p .. ':sync:lease', token, 'PX', ARGV[1])
-return token
+return { token, facts(ARGV[2]) }
 `);
 
 const fence = `
@@ -86,7 +121,7 @@ return 'ok'
 /**
  * KEYS: hash tag, bitmap, report of the run, report of the last full run. ARGV: token, finished run, how many are kept, '1' where
  * its report takes the place of the last one, budget, then field and value pairs of the state.
- * The run leaves the stage and enters the history in one step.
+ * The run leaves the stage and enters the history in one step. Answers what tells whether a snapshot is due.
  */
 export const finishScript = defineScript(`${fence}${hear}
 hear(ARGV[5])
@@ -101,7 +136,7 @@ if ARGV[4] == '1' then
   end
 else redis.call('UNLINK', KEYS[3]) end
 for i = 6, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
-return 'ok'
+${snapshotFacts}
 `);
 
 /**

@@ -8,7 +8,16 @@ import {
   type ScriptReply,
 } from '../redis/index.js';
 import type { RunningRun } from './running-run.js';
-import { syncReads, type SnapshotNote } from './sync-reads.js';
+import {
+  snapshotFactsOf,
+  syncFactsOf,
+  syncReads,
+  type FactTexts,
+  type SnapshotFacts,
+  type SnapshotNote,
+  type SnapshotTexts,
+  type SyncFacts,
+} from './sync-reads.js';
 import type { SyncProblem, SyncRun } from './sync-run.js';
 import {
   acquireScript,
@@ -66,12 +75,17 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
     args: readonly (string | number)[],
   ): Promise<void> => void unlessFenced(await run(script, scriptKeys, args));
 
+  const begin = async (runId: string): Promise<{ token: string | null; facts: SyncFacts }> => {
+    const reply = await run(acquireScript, [keys.prefix], [SYNC_LEASE_MS, runId]);
+    const [token, facts] = reply as [string, FactTexts];
+    return { token: token === '' ? null : token, facts: syncFactsOf(facts, runId) };
+  };
+
   return {
     /** The token of the lease, or null while another worker holds it. */
-    acquire: async (): Promise<string | null> => {
-      const token = (await run(acquireScript, [keys.prefix], [SYNC_LEASE_MS])) as string;
-      return token === '' ? null : token;
-    },
+    acquire: async (): Promise<string | null> => (await begin('')).token,
+    /** The same, and what a run is decided by, as it is then: one command. */
+    begin,
     renew: (token: string): Promise<void> => fenced(renewScript, [keys.prefix], [token, SYNC_LEASE_MS]),
     release: (token: string, budget: HostBudget | null = null): Promise<void> =>
       fenced(releaseScript, [keys.prefix], [token, textOf(budget)]),
@@ -90,13 +104,13 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
         [keys.prefix, keys.syncSeen(running.run.runId)],
         [token, SYNC_LEASE_MS, JSON.stringify(running), textOf(budget), SEEN_LIFE_SECONDS, ...seen],
       ),
-    /** The run is over: it enters the history, and what it learnt is kept. */
+    /** The run is over: it enters the history, and what it learnt is kept. Answers what tells whether a snapshot is due. */
     finish: async (
       token: string,
       finished: SyncRun,
       outcome: RunOutcome = {},
       budget: HostBudget | null = null,
-    ): Promise<void> => {
+    ): Promise<SnapshotFacts> => {
       const fields: Record<string, string> = { ...outcome };
       const leavesReport = outcome.lastFullAt !== undefined;
       if (leavesReport) {
@@ -108,7 +122,7 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
         const errors = [{ runId: finished.runId, ...finished.lastError }, ...recentErrors];
         fields['recentErrors'] = JSON.stringify(errors.slice(0, ERRORS_KEPT));
       }
-      await fenced(
+      const reply = await run(
         finishScript,
         [keys.prefix, keys.syncSeen(finished.runId), keys.syncDriftOf(finished.runId), keys.syncDrift],
         [
@@ -120,6 +134,7 @@ export function syncWrites(redis: RedisClient, keys: RedisKeys) {
           ...Object.entries(fields).flat(),
         ],
       );
+      return snapshotFactsOf(unlessFenced(reply) as SnapshotTexts);
     },
     note: async (token: string, { snapshot, ...texts }: SyncNotes): Promise<void> => {
       const fields = { ...texts, ...(snapshot === undefined ? {} : { snapshot: JSON.stringify(snapshot) }) };
