@@ -2,7 +2,7 @@ import { queueNames, type MediaQueues, type QueueName } from '@holdfast/shared/j
 import type { Logger } from '@holdfast/shared/logging';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { CLOCKS_DIFFER_MS } from './clock-set-back.js';
-import { SCORE_PER_MS } from './nudge-queues.js';
+import { SCORE_PER_MS } from './watched-keys.js';
 
 export interface HastenDependencies {
   redis: RedisClient;

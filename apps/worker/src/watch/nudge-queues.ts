@@ -1,8 +1,7 @@
-import type { QueueName } from '@holdfast/shared/jobs';
+import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import type { Sight } from './watched-keys.js';
 
-/** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
-export const SCORE_PER_MS = 0x1000;
 /** Shorter than this the worker's own timer may still be on its way. */
 const OVERDUE_MS = 1_000;
 
@@ -25,33 +24,8 @@ export async function nudgeQueues(
   }
 }
 
-export interface DelayedLook {
-  /** Those of the queues whose first delayed job should have started by now. */
-  overdue: QueueName[];
-  /** Those that have no delayed job. */
-  empty: QueueName[];
-}
-
-/** One command for each of these queues. */
-export async function lookAtDelayed(
-  redis: RedisClient,
-  keys: RedisKeys,
-  queues: readonly QueueName[],
-): Promise<DelayedLook> {
-  try {
-    const heads = await Promise.all(
-      queues.map((queue) => redis.zrange(keys.queue(queue, 'delayed'), 0, '0', 'WITHSCORES')),
-    );
-    const latest = Date.now() - OVERDUE_MS;
-    const startsAt = queues.map((queue, index) => {
-      const score = heads[index]?.[1];
-      return { queue, at: score === undefined ? null : Number(score) / SCORE_PER_MS };
-    });
-    return {
-      overdue: startsAt.flatMap(({ queue, at }) => (at !== null && at < latest ? [queue] : [])),
-      empty: startsAt.flatMap(({ queue, at }) => (at === null ? [queue] : [])),
-    };
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-  }
+/** Those whose first delayed job should have started by now. */
+export function overdueQueues(delayed: Sight['delayed']): QueueName[] {
+  const latest = Date.now() - OVERDUE_MS;
+  return queueNames.filter((queue) => (delayed[queue] ?? Infinity) < latest);
 }

@@ -9,7 +9,7 @@ import { greetEmptiedCatalog } from './emptied-catalog.js';
 import { hastenPutOff } from './hasten-put-off.js';
 import { createIdleCheck } from './idle-check.js';
 import { isScheduleLost } from './lost-schedule.js';
-import { lookAtDelayed, nudgeQueues } from './nudge-queues.js';
+import { nudgeQueues, overdueQueues } from './nudge-queues.js';
 import { oneAtATime } from './one-at-a-time.js';
 import { createServerChanges } from './server-changes.js';
 import { shortenEventStreams } from './shorten-event-streams.js';
@@ -18,12 +18,10 @@ import { sweepIntents } from './sweep-intents.js';
 import { sweepRefused } from './sweep-refused.js';
 import { sweepUnpushed } from './sweep-unpushed.js';
 import { sweep } from './sweep.js';
-import { createWatchedKeys } from './watched-keys.js';
+import { createWatchedKeys, type Sight } from './watched-keys.js';
 import { createWorkerPresence } from './worker-presence.js';
 
-/** The sync queue always has a delayed job (the next run), so its time is looked at on every third look only. */
-const SYNC_LOOK_EVERY = 3;
-/** A quarter of an hour. */
+/** A quarter of an hour, or somewhat more where looks are further apart. */
 const SNAPSHOT_LOOK_EVERY = 45;
 const DELIVERY_LOOK_EVERY = 45;
 
@@ -84,14 +82,21 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
     if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
   };
 
+  /** Says in the same step that this worker is alive: what follows a look may fail while other connections are not there yet. */
+  const seen = async (): Promise<Sight> => {
+    const refresh = presence.due();
+    const sight = await look(refresh);
+    if (refresh !== null) presence.refreshed();
+    if (!sight.forgotten || refresh !== null) return sight;
+    presence.forget();
+    return { ...(await seen()), forgotten: true };
+  };
+
   return {
     once: async () => {
-      const sight = await look();
-      const isWiped = sight.emptied || sight.forgotten;
-      if (isWiped) presence.forget();
-      // First: what follows may fail while other connections are not there yet, and this worker is alive all the same.
-      await presence.refresh();
+      const sight = await seen();
       // Before anything is brought in: an empty catalog takes the configured host.
+      const isWiped = sight.emptied || sight.forgotten;
       await host.look(isWiped);
       if (sight.emptied) await greetEmptiedCatalog(redis, keys, syncRequests, log);
       if (!started || isWiped) await shortenEventStreams(redis, keys);
@@ -109,18 +114,18 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       // An emptied catalog is refilled first.
       if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
       if (looks % DELIVERY_LOOK_EVERY === 0) void deps.delivery.again();
-      const syncLook: QueueName[] = looks % SYNC_LOOK_EVERY === 0 ? ['sync'] : [];
       looks += 1;
-      const { overdue, empty } = await lookAtDelayed(redis, keys, [...sight.delayed, ...syncLook]);
       // As long as any sync is to come, nothing more is asked.
-      if (empty.includes('sync') && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
+      if (sight.delayed.sync === null && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
         log.warn('watch.schedule_lost');
         await schedules.ensure();
       }
-      await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdue])]);
+      await nudgeQueues(redis, keys, [...new Set([...sight.waiting, ...overdueQueues(sight.delayed)])]);
       idleCheck(sight);
       return {
-        busy: sight.uploading || [...sight.active, ...sight.delayed].some((queue) => queue !== 'sync'),
+        busy:
+          sight.uploading ||
+          [...sight.active, ...Object.keys(sight.delayed)].some((queue) => queue !== 'sync'),
       };
     },
     reconnected: () => presence.forget(),

@@ -9,6 +9,7 @@ import {
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
+import type { DueRefresh } from './worker-presence.js';
 
 /** What one look at Redis shows. */
 export interface Sight {
@@ -20,8 +21,11 @@ export interface Sight {
   scheduleGone: boolean;
   active: QueueName[];
   waiting: QueueName[];
-  /** Queues with a delayed job, its time aside. The sync queue always has one and is asked about apart. */
-  delayed: QueueName[];
+  /**
+   * When the first delayed job of a queue is due, in ms. The sync queue always has one: it is looked at together with a refresh only, and
+   * is null where it has none.
+   */
+  delayed: Partial<Record<QueueName, number | null>>;
   /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
   unfinished: boolean;
   /** Intents among them: of uploads under way, or that a crash cut off a moment ago. */
@@ -34,10 +38,38 @@ const QUIET: Sight = {
   scheduleGone: false,
   active: [],
   waiting: [],
-  delayed: [],
+  delayed: {},
   unfinished: false,
   uploading: false,
 };
+
+/** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
+export const SCORE_PER_MS = 0x1000;
+
+/**
+ * KEYS: those of the one EXISTS, then each key once (born, workers, the schedule, what is there when something is to be done, with
+ * the delayed jobs of save and verify last), then the delayed syncs. ARGV: how many the first are, and what EXISTS answers when nothing
+ * is under way; how many delayed jobs; then of a refresh: own id, ms until it counts, ms before which others have run out ('' = leave
+ * them). Answers whether each key is there (false = as when nothing is under way), and when the first delayed jobs are due.
+ */
+const lookScript = defineScript(`
+local call, all, each = redis.call, {}, {}
+for i, key in ipairs(KEYS) do
+  local list = i <= tonumber(ARGV[1]) and all or each
+  list[#list + 1] = key
+end
+local there, heads, first = false, {}, #each
+if call('EXISTS', unpack(all)) ~= tonumber(ARGV[2]) then
+  there, first = {}, #each - tonumber(ARGV[3])
+  for i = 1, #each - 1 do there[i] = call('EXISTS', each[i]) end
+end
+for i = first, #each do heads[#heads + 1] = call('ZRANGE', each[i], 0, 0, 'WITHSCORES')[2] or false end
+if ARGV[4] then
+  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', each[2], '-inf', ARGV[6]) end
+  call('ZADD', each[2], ARGV[5], ARGV[4])
+end
+return { there, heads }
+`);
 
 /** In a script, which the primary runs. */
 const isThereScript = defineScript(`return redis.call('EXISTS', KEYS[1])`);
@@ -53,7 +85,7 @@ async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean
 /**
  * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
  * under way, that one command is all. The keys that must be there are named so often that the sum tells them from the
- * rest.
+ * rest. Where something is, or a refresh of this worker's presence is due, one script looks at each.
  */
 export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
   const queueKeys = (part: QueuePart, queues: readonly QueueName[] = queueNames) =>
@@ -64,7 +96,11 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
   const schedule = keys.queue('sync', 'repeat');
 
-  const occasional = [...active, ...waiting, ...delayed].map(({ key }) => key).concat(unfinished);
+  const occasional = [
+    ...[...active, ...waiting].map(({ key }) => key),
+    ...unfinished,
+    ...delayed.map(({ key }) => key),
+  ];
   const weight = occasional.length + 1;
   const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
   const all = [
@@ -74,22 +110,24 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
     ...(scheduleWanted ? times(schedule, 4 * weight) : []),
   ];
   const quietSum = all.length - occasional.length;
+  const each = [keys.born, keys.workers, schedule, ...occasional];
 
-  return async (): Promise<Sight> => {
+  return async (refresh: DueRefresh | null): Promise<Sight> => {
     try {
       // Plain, from wherever it is answered: what seems to be lost is looked at again.
-      if (Number(await redis.call('EXISTS', ...all)) === quietSum) return QUIET;
-      const each = [keys.born, keys.workers, schedule, ...occasional];
-      const pipeline = redis.pipeline();
-      for (const key of each) pipeline.exists(key);
-      const replies = (await pipeline.exec()) ?? [];
-      const present = new Set(
-        each.filter((_, index) => {
-          const [error, count] = replies[index] ?? [null, 0];
-          if (error) throw error;
-          return count === 1;
-        }),
+      if (refresh === null && Number(await redis.call('EXISTS', ...all)) === quietSum) return QUIET;
+      const told = refresh === null ? [] : [refresh.id, refresh.until, refresh.endBefore ?? ''];
+      const reply = await lookScript(
+        redis,
+        [...all, ...each, keys.queue('sync', 'delayed')],
+        [all.length, quietSum, delayed.length, ...told],
       );
+      const [there, heads] = reply as [number[] | null, (string | null)[]];
+      const dueAt = (score: string | null | undefined): number | null =>
+        score === null || score === undefined ? null : Number(score) / SCORE_PER_MS;
+      const sync = refresh === null ? {} : { sync: dueAt(heads.at(-1)) };
+      if (there === null) return { ...QUIET, delayed: sync };
+      const present = new Set(each.filter((_, index) => there[index] === 1));
       if (!present.has(keys.born) && (await isThereAfterAll(redis, keys.born))) present.add(keys.born);
       const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
         ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
@@ -100,7 +138,14 @@ export function createWatchedKeys(redis: RedisClient, keys: RedisKeys, scheduleW
         scheduleGone: scheduleWanted && !present.has(schedule),
         active: queuesOf(active),
         waiting: queuesOf(waiting),
-        delayed: queuesOf(delayed),
+        delayed: {
+          ...Object.fromEntries(
+            delayed.flatMap(({ queue, key }, index) =>
+              present.has(key) ? [[queue, dueAt(heads[index])] as const] : [],
+            ),
+          ),
+          ...sync,
+        },
         unfinished: unfinished.some((key) => present.has(key)),
         uploading: present.has(keys.intents),
       };

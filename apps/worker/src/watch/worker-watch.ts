@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { workerTimings } from '@holdfast/shared/jobs';
 import { service, withinMs, type Service } from '@holdfast/shared/lifecycle';
 import { redisBackoff } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
@@ -21,11 +20,11 @@ export interface WorkerWatch extends Service {
 }
 
 /**
- * Looks every 20 s for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
+ * Looks every 20 s, on a Redis that bills commands every 30 s, for what nobody would notice otherwise: jobs of dead workers, lost wake-ups, uploads cut off by a
  * crash, an emptied Redis, a day without a snapshot. One command a look while there is nothing (docs/decisions/0008-our-own-watch.md).
  */
 export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWorker[]): WorkerWatch {
-  const { background: redis, log } = deps;
+  const { background: redis, profile, log } = deps;
   const stopping = new AbortController();
   setMaxListeners(50, stopping.signal);
   const logError = createErrorLog(log, 'watch.error');
@@ -72,10 +71,10 @@ export function createWorkerWatch(deps: Dependencies, workers: readonly QueueWor
       tick();
       const repeat = (): void => {
         tick();
-        timer = setTimeout(repeat, workerTimings.watchIntervalMs);
+        timer = setTimeout(repeat, profile.watchIntervalMs);
       };
       // From a random phase, so that the processes of a fleet look one after another.
-      timer = setTimeout(repeat, Math.random() * workerTimings.watchIntervalMs);
+      timer = setTimeout(repeat, Math.random() * profile.watchIntervalMs);
     },
     stop: async () => {
       stopping.abort();

@@ -33,7 +33,6 @@ export const workerTimings = {
   maxStalledCount: MAX_WORKERS_LOST,
   /** Longest block of an idle worker. The watch makes up for wake-ups that a long block can lose. */
   blockSeconds: 900,
-  watchIntervalMs: 20_000,
 } as const;
 
 /** The event stream of a queue is only read by open browsers; the default of 10,000 entries costs megabytes. */
