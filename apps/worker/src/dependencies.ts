@@ -73,6 +73,7 @@ export async function openDependencies(
   const examination = await examineServer(given.redis, log);
   const { redis } = examination;
   const settings: Settings = { ...given, redis };
+  const profile = profileOf(redis);
   const host = countHostCalls(
     await createMediaHost(settings.host, { uploadSlots: settings.jobs.concurrency, log }),
     registry,
@@ -80,7 +81,6 @@ export async function openDependencies(
   const { connection, prefix } = settings.redis;
   for (const finding of connectionFindings(settings.redis)) log.warn('redis.finding', { finding });
   const keys = redisKeys(prefix);
-  const profile = profileOf(settings.redis);
   const connect = (role: RedisRole): RedisClient => connectRedis(connection, role, log, profile);
   const queueClient = connect('queue');
   const background = connect('background');
@@ -90,6 +90,7 @@ export async function openDependencies(
   const server = createServerJudgement({
     redis: background,
     settings: redis,
+    profile,
     check: createServerCheck({ examination, durability: settings.durability, log }),
     onFacts,
     log,
@@ -137,7 +138,7 @@ export async function openDependencies(
     readBack,
     markVerified: createMarkVerified(sync.catalog),
     delivery: createDeliveryCheck({ redis: background, keys, host: settings.host, log }),
-    syncRequests: createSyncRequests(queues, settings.sync, log),
+    syncRequests: createSyncRequests(queues, settings.sync, profile, log),
     sync,
     log,
     close: async () => {

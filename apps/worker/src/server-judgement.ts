@@ -6,9 +6,15 @@ import {
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import { redisBackoff, redisKeys, serverOf, type RedisClient } from '@holdfast/shared/redis';
+import {
+  redisBackoff,
+  redisKeys,
+  serverOf,
+  type RedisClient,
+  type RedisProfile,
+} from '@holdfast/shared/redis';
 
-/** Settings of a running server may be changed, so a judgement lasts a minute; it is renewed only when one is needed. */
+/** Settings of a running server may be changed, so a judgement lasts a minute, or as long as its profile says; it is renewed only when one is needed. */
 const LASTS_MS = 60_000;
 
 export interface ServerJudgement {
@@ -24,6 +30,7 @@ export interface ServerJudgement {
 export interface JudgementOptions {
   redis: RedisClient;
   settings: RedisSettings;
+  profile: Pick<RedisProfile, 'factsFreshMs'>;
   check: ServerCheck;
   /** Told what each look at the Redis server shows; `isSuitable` is false where it lacks what is needed. */
   onFacts: (facts: ServerFacts, isSuitable: boolean) => void;
@@ -31,13 +38,9 @@ export interface JudgementOptions {
 }
 
 /** Keeps an opinion on the server's confirmations: taken anew after each reconnect, since another may have taken its place. */
-export function createServerJudgement({
-  redis,
-  settings,
-  check,
-  onFacts,
-  log,
-}: JudgementOptions): ServerJudgement {
+export function createServerJudgement(options: JudgementOptions): ServerJudgement {
+  const { redis, settings, check, onFacts, log } = options;
+  const lastsMs = Math.max(LASTS_MS, options.profile.factsFreshMs);
   const fsync = createFsyncJudgement(settings, log);
   let judgedAt = -Infinity;
   let serverRun: string | null = null;
@@ -74,7 +77,7 @@ export function createServerJudgement({
   return {
     believesFsync: () => fsync.believed(),
     judged: async () => {
-      const isDue = performance.now() - judgedAt > LASTS_MS && !rests.isResting();
+      const isDue = performance.now() - judgedAt > lastsMs && !rests.isResting();
       if (judging !== undefined || isDue) await begin();
     },
     serverRun: () => serverRun,

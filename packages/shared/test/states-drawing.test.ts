@@ -105,6 +105,7 @@ const reads = [
   'list',
   'withSha256',
   'counts',
+  'findWithGaps',
   'indexGaps',
   'lackingEntries',
   'isTombstoned',

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { readSettings } from '@holdfast/shared/config';
 import { connectMediaQueues, syncJob, type SyncPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
-import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
+import {
+  closeRedis,
+  connectRedis,
+  redisKeys,
+  redisProfiles,
+  type RedisProfile,
+} from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { createSyncRequests } from './sync-requests.js';
 
@@ -16,7 +22,11 @@ afterAll(() => sandbox.close());
 const DELAY_MS = 200;
 
 /** Requests of several processes, and a worker that notes what it runs. */
-async function openRequests(run: (payload: SyncPayload) => Promise<void> = () => Promise.resolve()) {
+async function openRequests(
+  run: (payload: SyncPayload) => Promise<void> = () => Promise.resolve(),
+  sync: Parameters<typeof createSyncRequests>[1] = { afterUploadDelayMs: DELAY_MS, intervalMinutes: 15 },
+  profile: RedisProfile = redisProfiles.standard,
+) {
   await sandbox.client.flushall();
   const settings = readSettings({ REDIS_URL: sandbox.url });
   const ran: SyncPayload[] = [];
@@ -41,7 +51,7 @@ async function openRequests(run: (payload: SyncPayload) => Promise<void> = () =>
       const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
       onTestFinished(() => queues.close());
       await vi.waitFor(() => queues.counts(), { interval: 10 });
-      return createSyncRequests(queues, { afterUploadDelayMs: DELAY_MS }, silentLogger);
+      return createSyncRequests(queues, sync, profile, silentLogger);
     }),
   );
   return { ran, processes };
@@ -57,6 +67,20 @@ describe('a sync after uploads', () => {
     processes[0]?.afterUpload();
     await vi.waitFor(() => expect(ran).toHaveLength(2));
     expect(new Set(ran.map((payload) => payload.runId)).size).toBe(2);
+  });
+
+  it.each([
+    ['is left to a schedule that runs as often', { afterUploadDelayMs: null, intervalMinutes: 15 }, 0],
+    ['is asked for where the schedule is rarer', { afterUploadDelayMs: null, intervalMinutes: 60 }, 1],
+    ['is asked for where there is no schedule', { afterUploadDelayMs: null, intervalMinutes: 0 }, 1],
+    ['is asked for where the settings say when', { afterUploadDelayMs: 60_000, intervalMinutes: 15 }, 1],
+  ])('%s, on a Redis that bills commands', async (_what, sync, asked) => {
+    const { processes } = await openRequests(undefined, sync, redisProfiles.upstash);
+    processes[0]?.afterUpload();
+    // Whatever it asks for is there before this.
+    await processes[0]?.serverChanged();
+    const { prefix } = redisKeys(readSettings({}).redis.prefix);
+    expect(await sandbox.client.zcard(`${prefix}:sync:delayed`)).toBe(1 + asked);
   });
 
   it('runs once more for an upload during the run', async () => {

@@ -2,10 +2,11 @@ import type { SyncSettings } from '@holdfast/shared/config';
 import { syncJob, type MediaQueues, type SyncPayload } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
+import type { RedisProfile } from '@holdfast/shared/redis';
 
 /** What asks for a sync besides the schedule and people. */
 export interface SyncRequests {
-  /** A media was verified: one sync a little later serves all of them. Never throws, never waits. */
+  /** A media was verified: one sync a little later serves all of them, or the next of the schedule. Never throws, never waits. */
   afterUpload(): void;
   /** Redis was restarted, or another server serves: what it lacks of the last uploads is on the host. Throws QUEUE_UNAVAILABLE. */
   serverChanged(): Promise<void>;
@@ -15,6 +16,9 @@ export interface SyncRequests {
 
 /** Longer than a listing of the host lags behind its uploads; whoever waits for an emptied catalog waits about a minute. */
 const SECOND_LOOK_MS = 30_000;
+
+/** Where the settings say nothing of the delay. */
+const SERVER_CHANGED_MS = 2_000;
 
 /** Part of the delay in which further uploads are served by the sync that is asked for already. */
 const SERVED_SHARE = 0.75;
@@ -42,10 +46,13 @@ export function requestSecondLook(queues: Pick<MediaQueues, 'add'>): Promise<voi
 
 export function createSyncRequests(
   queues: Pick<MediaQueues, 'add'>,
-  settings: Pick<SyncSettings, 'afterUploadDelayMs'>,
+  { afterUploadDelayMs, intervalMinutes }: Pick<SyncSettings, 'afterUploadDelayMs' | 'intervalMinutes'>,
+  { uploadSyncMs }: Pick<RedisProfile, 'uploadSyncMs'>,
   log: Logger,
 ): SyncRequests {
-  const delay = settings.afterUploadDelayMs;
+  const delay = afterUploadDelayMs ?? uploadSyncMs;
+  const scheduleServes =
+    afterUploadDelayMs === null && intervalMinutes > 0 && intervalMinutes * 60_000 <= uploadSyncMs;
   let servedUntil = -Infinity;
 
   const request = (payload: Wish, delayMs: number, id: string): Promise<void> =>
@@ -54,7 +61,7 @@ export function createSyncRequests(
   return {
     afterUpload: () => {
       const now = performance.now();
-      if (now < servedUntil) return;
+      if (scheduleServes || now < servedUntil) return;
       servedUntil = now + delay * SERVED_SHARE;
       request({ trigger: 'upload', mode: 'incremental' }, delay, 'sync-after-upload').catch(
         (error: unknown) => {
@@ -63,7 +70,12 @@ export function createSyncRequests(
         },
       );
     },
-    serverChanged: () => request({ trigger: 'startup', mode: 'incremental' }, delay, 'sync-server-changed'),
+    serverChanged: () =>
+      request(
+        { trigger: 'startup', mode: 'incremental' },
+        afterUploadDelayMs ?? SERVER_CHANGED_MS,
+        'sync-server-changed',
+      ),
     recovery: () => request({ trigger: 'recovery', mode: 'full' }, 0, 'sync-recovery'),
   };
 }

@@ -35,12 +35,8 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
   const readMany = createBatch(async (ids: string[]): Promise<ReadBackRecord[]> => {
     const insistOnMaster = await master?.();
     // Sent together on one connection: one round trip.
-    const [, stored, gaps] = await Promise.all([
-      insistOnMaster?.(),
-      reads.findStored(ids),
-      reads.indexGaps(ids),
-    ]);
-    return ids.map((_, index) => ({ stored: stored[index] ?? null, gaps: gaps[index] ?? 1 }));
+    const [, found] = await Promise.all([insistOnMaster?.(), reads.findWithGaps(ids)]);
+    return found;
   });
   const readPage = async (expected: readonly ContentOf[]): Promise<ReadBackRecord[]> => {
     const insistOnMaster = await master?.();

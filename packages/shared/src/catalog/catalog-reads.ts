@@ -3,7 +3,7 @@ import { fromRedisError, inRequests, membersOf, type RedisClient, type RedisKeys
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
 import type { ContentOf } from './index-entries.js';
 import { lackingEntries } from './page-writes.js';
-import { indexGapsScript } from './index-scripts.js';
+import { indexGapsScript, readBackScript } from './index-scripts.js';
 import { indexSizes, sum } from './index-sizes.js';
 
 /** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
@@ -42,6 +42,19 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       try {
         const parts = inRequests(redis, ids).map((part) => indexGapsScript(redis, [keys.prefix], part));
         return (await Promise.all(parts)).flat() as number[];
+      } catch (error) {
+        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+      }
+    },
+    /** These records, and how many index entries each lacks, as of one moment; null with a gap where there is none. */
+    findWithGaps: async (ids: readonly string[]): Promise<{ stored: StoredRecord | null; gaps: number }[]> => {
+      try {
+        const reply = await readBackScript(redis, [keys.prefix], ids);
+        const [texts, gaps] = reply as [(string | null)[], number[]];
+        return ids.map((id, index) => {
+          const text = texts[index] ?? null;
+          return { stored: text === null ? null : decodeRecord(id, text), gaps: gaps[index] ?? 1 };
+        });
       } catch (error) {
         throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
       }

@@ -3,8 +3,8 @@ import { chunkReads } from './chunk-reads.js';
 import { entryReader } from './index-entries.js';
 import { entryPrelude, entryWritesPrelude, indexPrelude } from './index-prelude.js';
 
-/** ARGV: ids. How many index entries each record must have and does not; a record that is not there lacks one. */
-export const indexGapsScript = defineScript(`${entryPrelude}${chunkReads}
+/** Of ids in ARGV: how many index entries each record must have and does not; a record that is not there lacks one. */
+const countGaps = /* lua */ `${entryPrelude}${chunkReads}
 local gaps, wanted, owners = {}, {}, {}
 for n, id in ipairs(ARGV) do
   local measured, content = read(id)
@@ -29,7 +29,18 @@ for index, list in pairs(wanted) do
     gaps[owner] = gaps[owner] + 1
   end)
 end
+`;
+
+/** ARGV: ids. How many index entries each lacks. */
+export const indexGapsScript = defineScript(`${countGaps}
 return gaps
+`);
+
+/** ARGV: ids. The same, after the records themselves, as they are stored. */
+export const readBackScript = defineScript(`${countGaps}
+local stored = {}
+for n, id in ipairs(ARGV) do stored[n] = redis.call('GET', record_key(id)) end
+return { stored, gaps }
 `);
 
 /**

@@ -46,8 +46,8 @@ export interface SyncSettings {
   /** Whether a start of a worker asks for a sync, `startupDelayMs` later. */
   onStartup: boolean;
   startupDelayMs: number;
-  /** From a verified upload to the sync that looks at it. */
-  afterUploadDelayMs: number;
+  /** From a verified upload to the sync that looks at it; null leaves that to the kind of Redis. */
+  afterUploadDelayMs: number | null;
   /** A run of the schedule or of a start is full when the last full one began so long ago. */
   fullIntervalHours: number;
   /** Whether the catalog and the deletions since are kept on the host too, and restored from there. */
@@ -152,7 +152,10 @@ function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
       intervalMinutes: env.AUTO_SYNC_INTERVAL_MINUTES,
       onStartup: env.AUTO_SYNC_ON_STARTUP,
       startupDelayMs: env.AUTO_SYNC_STARTUP_DELAY_SECONDS * 1_000,
-      afterUploadDelayMs: env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS * 1_000,
+      afterUploadDelayMs:
+        env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS === -1
+          ? null
+          : env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS * 1_000,
       fullIntervalHours: env.AUTO_SYNC_FULL_INTERVAL_HOURS,
       snapshots: env.CATALOG_SNAPSHOT,
     },

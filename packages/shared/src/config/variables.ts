@@ -77,7 +77,7 @@ export const variables = z.object({
   AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(15, 0, 10_080),
   AUTO_SYNC_ON_STARTUP: flag(true),
   AUTO_SYNC_STARTUP_DELAY_SECONDS: wholeNumber(30, 0, 3_600),
-  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(2, 0, 3_600),
+  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(-1, 0, 3_600),
   AUTO_SYNC_FULL_INTERVAL_HOURS: wholeNumber(24, 1, 8_760),
   CATALOG_SNAPSHOT: flag(true),
 

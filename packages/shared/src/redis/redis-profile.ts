@@ -23,6 +23,11 @@ export interface RedisProfile {
   healthFreshMs: number;
   /** What the server says of itself (INFO, CONFIG) counts for so long at least. Each new connection asks anew. */
   factsFreshMs: number;
+  /**
+   * From a verified upload to its sync where AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS says nothing; others that come meanwhile share it. A
+   * schedule that runs as often serves them.
+   */
+  uploadSyncMs: number;
   /** Between two looks of the watch while nothing is under way. */
   watchIntervalMs: number;
 }
@@ -38,6 +43,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     recordsAtOnce: 10_000,
     healthFreshMs: 500,
     factsFreshMs: 0,
+    uploadSyncMs: 2_000,
     watchIntervalMs: 20_000,
   },
   upstash: {
@@ -49,6 +55,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     recordsAtOnce: 100,
     healthFreshMs: 60_000,
     factsFreshMs: 15 * 60_000,
+    uploadSyncMs: 15 * 60_000,
     watchIntervalMs: 30_000,
   },
 };
