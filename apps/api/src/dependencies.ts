@@ -61,7 +61,7 @@ export interface Dependencies {
   keys: RedisKeys;
   /** `request` fails within 0.6 s, for what a client waits for; `background` is another connection. */
   redis: { request: RedisClient; background: RedisClient };
-  /** These two, and that of the barrier. */
+  /** These two, that of requests first, and that of the barrier. */
   connections: readonly RedisClient[];
   catalog: Catalog;
   intents: Intents;

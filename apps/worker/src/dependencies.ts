@@ -41,6 +41,8 @@ export interface Dependencies {
   queueClient: RedisClient;
   /** What all that writes uses: catalog, intents, syncs, the watch and whatever adds jobs. */
   background: RedisClient;
+  /** All of this process, but those that BullMQ adds to `queueClient`. */
+  connections: readonly RedisClient[];
   catalog: Catalog;
   intents: Intents;
   refused: RefusedAssets;
@@ -86,6 +88,7 @@ export async function openDependencies(
   const background = connect('background');
   const readBackClient = connect('readback');
   const barrierClient = connect('barrier');
+  const connections = [barrierClient, readBackClient, background, queueClient];
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const server = createServerJudgement({
     redis: background,
@@ -127,6 +130,7 @@ export async function openDependencies(
     keys,
     queueClient,
     background,
+    connections,
     catalog: sync.catalog,
     intents: createIntents(background, keys),
     refused: sync.refused,
@@ -145,9 +149,7 @@ export async function openDependencies(
       await deletionNotes.close();
       await server.close();
       await queues.close();
-      await Promise.all(
-        [barrierClient, readBackClient, background, queueClient].map((client) => closeRedis(client)),
-      );
+      await Promise.all(connections.map(closeRedis));
       await host.close();
     },
   };

@@ -53,7 +53,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
   for (const worker of workers) byQueue.set(worker.queue, worker);
   const watch = createWorkerWatch(deps, workers);
   const isReady = (): boolean =>
-    deps.queueClient.status === 'ready' &&
+    deps.connections.every(({ status }) => status === 'ready') &&
     watch.redisServes() &&
     workers.every((worker) => worker.isRunning());
 

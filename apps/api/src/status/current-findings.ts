@@ -3,12 +3,12 @@ import type { HostIdentity } from '@holdfast/shared/media';
 import type { SyncStatus } from '@holdfast/shared/sync';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import { connectionError, redisRefusal, refusals, type RedisClient } from '@holdfast/shared/redis';
+import { connectionError, redisRefusal, type RedisClient } from '@holdfast/shared/redis';
 import type { WorkerCount, WorkerSources } from './count-workers.js';
 import { deliveryFindings } from './delivery-findings.js';
 import { hostFindings } from './host-status.js';
 import { queueFindings } from './queue-findings.js';
-import { refusalFinding } from './redis-failure.js';
+import { someRefused } from './redis-failure.js';
 import type { LookKeys, RedisLook } from './redis-look.js';
 import type { RefusedSignatures } from '../webhooks/refused-signatures.js';
 import type { ServerWatch } from './server-watch.js';
@@ -71,16 +71,16 @@ export async function currentFindings(
 ): Promise<Finding[]> {
   const freeBytes = await asked(host.freeBytes());
   const ofProcess = [
-    ...server,
     ...refusedConnections(connections),
+    ...server,
     ...startFindings,
     ...hostFindings(host),
     ...(freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES ? [storageFull] : []),
   ];
-  if (look === null) return ofProcess;
+  if (look === null) return eachOnce(ofProcess);
   // The local host sends no notifications.
   const signatures = host.kind === 'local' ? null : refusedSignatures.finding(look.refusedSignatures);
-  return [
+  return eachOnce([
     ...ofProcess,
     ...hostChanged(look, host.identity),
     ...(workers === 0 ? [noWorker] : []),
@@ -89,21 +89,13 @@ export async function currentFindings(
     ...syncFindings(look.sync),
     ...(signatures === null ? [] : [signatures]),
     ...(host.kind === 'local' ? [] : deliveryFindings(look.blockedDelivery)),
-  ];
+  ]);
 }
 
 /** A server may take some of our connections and refuse others, also one that nobody has asked for anything yet. */
 function refusedConnections(connections: readonly RedisClient[]): Finding[] {
   const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
-  if (!isRefused) return [];
-  const { message } = refusals.connections;
-  return [
-    {
-      ...refusalFinding('connections'),
-      severity: 'warning',
-      message: `${message}. Some connections of this API are missing.`,
-    },
-  ];
+  return isRefused ? [someRefused] : [];
 }
 
 /** Each code as it is said first. */

@@ -51,7 +51,7 @@ const findingOf: Record<RedisRefusal, Omit<Finding, 'message'>> = {
   connections: {
     code: 'REDIS_CONNECTIONS',
     severity: 'error',
-    fix: `Allow more connections ("maxclients", or a larger plan), or run fewer processes. ${BY_ITSELF} docs/redis.md says how many Holdfast needs.`,
+    fix: `Allow more connections ("maxclients", or a larger plan), or run fewer processes. ${BY_ITSELF} docs/scaling.md says how many Holdfast needs.`,
   },
   request_size: {
     code: 'WRITES_REFUSED',
@@ -101,7 +101,7 @@ export async function redisFailure(
   // Between two tries to connect, what the server said at the last one.
   const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
   const kind = redisErrorKind(said);
-  if (kind === 'refused') return refusedFor(redisRefusal(said));
+  if (kind === 'refused') return refusedFor(redisRefusal(said), connections[0]?.status === 'ready');
   if (kind === 'demoted') return demoted;
   const text = said instanceof Error ? said.message : '';
   const known = isAway && kind === 'fatal' ? 'unreachable' : kind;
@@ -117,13 +117,19 @@ export function refusalFinding(refusal: RedisRefusal): Finding {
   };
 }
 
-function refusedFor(refusal: RedisRefusal | null): RedisFailure {
+/** While some connections of this API are refused, and not the one that uploads need. */
+export const someRefused: Finding = {
+  ...findingOf.connections,
+  severity: 'warning',
+  message: `${refusals.connections.message}. Some connections of this API are missing.`,
+};
+
+function refusedFor(refusal: RedisRefusal | null, isServing: boolean): RedisFailure {
   if (refusal === null) return { message: 'Redis refuses writes', connected: true, findings: [] };
-  return {
-    message: refusals[refusal].message,
-    connected: refusal !== 'connections',
-    findings: [refusalFinding(refusal)],
-  };
+  const { message } = refusals[refusal];
+  if (refusal === 'connections')
+    return { message, connected: isServing, findings: [isServing ? someRefused : refusalFinding(refusal)] };
+  return { message, connected: true, findings: [refusalFinding(refusal)] };
 }
 
 const demoted: RedisFailure = {

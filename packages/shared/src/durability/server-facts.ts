@@ -31,6 +31,9 @@ export interface ServerFacts {
   lastAofWriteOk: boolean | null;
   lastSnapshotOk: boolean | null;
   connectedReplicas: number | null;
+  /** Connections that the server has now, of everybody, and how many it allows. */
+  connectedClients: number | null;
+  maxClients: number | null;
 }
 
 /** Of a server that does not answer INFO. */
@@ -76,6 +79,8 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
     lastAofWriteOk: ok('aof_last_write_status'),
     lastSnapshotOk: ok('rdb_last_bgsave_status'),
     connectedReplicas: number('connected_slaves'),
+    connectedClients: number('connected_clients'),
+    maxClients: number('maxclients'),
   };
 }
 

@@ -16,6 +16,8 @@ const facts: ServerFacts = {
   lastAofWriteOk: true,
   lastSnapshotOk: true,
   connectedReplicas: 0,
+  connectedClients: 10,
+  maxClients: 10_000,
 };
 
 it.each([
@@ -53,6 +55,14 @@ it.each([
 it('tells of a server that does not answer INFO', () => {
   const codes = serverFindings({ ...facts, version: UNKNOWN_VERSION }, { required: undefined, replicas: 0 });
   expect(codes.map(({ code }) => code)).toEqual(['INFO_REFUSED']);
+});
+
+it('warns of a server that takes no more connections', () => {
+  const codes = (connectedClients: number) =>
+    serverFindings({ ...facts, connectedClients, maxClients: 20 }, { required: undefined, replicas: 0 }).map(
+      ({ code }) => code,
+    );
+  expect([codes(19), codes(20)]).toEqual([[], ['REDIS_CONNECTIONS']]);
 });
 
 it('says that a server which never syncs cannot confirm the disk', () => {

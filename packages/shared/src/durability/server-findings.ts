@@ -68,6 +68,14 @@ const rules: readonly Rule[] = [
       usedMemory !== null && maxMemory !== null && maxMemory > 0 && usedMemory > 0.9 * maxMemory,
   },
   {
+    code: 'REDIS_CONNECTIONS',
+    severity: 'warning',
+    message: 'Redis has as many connections as it allows, and refuses further ones, of our workers too.',
+    fix: 'Allow more connections ("maxclients", or a larger plan), or run fewer processes: docs/scaling.md says how many Holdfast needs.',
+    applies: ({ connectedClients, maxClients }) =>
+      connectedClients !== null && maxClients !== null && connectedClients >= maxClients,
+  },
+  {
     code: 'NO_REPLICAS',
     severity: 'warning',
     message: 'Redis has fewer replicas than records are expected to reach.',

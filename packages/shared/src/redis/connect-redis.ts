@@ -12,6 +12,7 @@ import { endCompletely } from './end-completely.js';
 import { insistOnDatabase } from './insist-on-database.js';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
+import { redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
 import { redisProfiles, type RedisProfile } from './redis-profile.js';
 import { SentinelConnector } from './sentinel-connector.js';
 import { settleConnect } from './settle-connect.js';
@@ -163,19 +164,24 @@ function tlsOptions(connection: Exclude<RedisConnection, { kind: 'socket' }>): C
 /** A process has several connections, and an outage may last for hours. */
 const QUIET_MS = 60_000;
 
-/** Says what keeps a connection away once a minute, and that it is back. */
+/** Says what keeps a connection away once a minute, and at once when the server says more than before; and that it is back. */
 function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (error: Error) => void {
   let lastLoggedAt = -Infinity;
+  let lastRefusal: RedisRefusal | null = null;
   client.on('ready', () => {
     lastLoggedAt = -Infinity;
     log.debug('redis.ready', { role });
   });
   return (error) => {
     const now = performance.now();
-    if (now - lastLoggedAt < QUIET_MS) return;
+    const refusal = redisRefusal(error);
+    // Of a server that has no room sometimes only the end of the connection is seen, and its words with a later try.
+    if (now - lastLoggedAt < QUIET_MS && (refusal === null || refusal === lastRefusal)) return;
     lastLoggedAt = now;
+    lastRefusal = refusal;
     const { name, message } = error;
-    log.warn('redis.connection_error', { role, error: { name, message }, ...certificateFault(error) });
+    const reason = refusal === null ? certificateFault(error) : { refusal, why: refusals[refusal].message };
+    log.warn('redis.connection_error', { role, error: { name, message }, ...reason });
   };
 }
 
