@@ -28,7 +28,7 @@ export function createApp(deps: Dependencies): Express {
     countRequests(deps.metrics.http),
     endSharing(deps.recentResults),
     boundEarlyAnswers(),
-    requireHost(),
+    requireHost(settings),
     closeWhileDraining(shutdown),
     securityHeaders(),
     cors(settings.access.corsOrigins),

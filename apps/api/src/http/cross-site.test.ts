@@ -82,30 +82,88 @@ describe('where no key is configured, a page of another site', () => {
   });
 });
 
-describe('a browser that was led to this machine by a name of another site', () => {
-  const statusOf = async (api: RunningApi, host: string, more: string[]): Promise<number> => {
-    const head = ['POST /api/media/sync-cloudinary HTTP/1.1', `Host: ${host}`, 'Connection: close', ...more];
-    const answer = await rawRequest(
-      api === named ? namedPort : api.port,
-      [...head, 'Content-Length: 0', '', ''].join('\r\n'),
-    );
+describe('where no key is configured, a Host that another site has pointed at this machine', () => {
+  /** The answer over a raw connection, whatever port PUBLIC_URL names. */
+  const answerTo = (api: RunningApi, ...head: string[]): Promise<string> =>
+    rawRequest(api === named ? namedPort : api.port, [...head, 'Connection: close', '', ''].join('\r\n'));
+  const statusOf = async (api: RunningApi, host: string, request = 'GET /api/media'): Promise<number> => {
+    const answer = await answerTo(api, `${request} HTTP/1.1`, `Host: ${host}`, 'Content-Length: 0');
     return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
   };
-  const page = (api: RunningApi, host: string, scheme = 'http'): Promise<number> =>
-    statusOf(api, host, [`Origin: ${scheme}://${host}`]);
+  const foreign = [
+    'evil.example.com',
+    'evil.example.com:3000',
+    '127.0.0.1.evil.example.com',
+    'localhost.evil.example.com',
+    '0.0.0.0',
+    '192.168.1.2',
+    '[::2]',
+    'a b',
+    '',
+  ];
+  const ours = [
+    'localhost',
+    'LOCALHOST:5173',
+    'app.localhost',
+    '127.0.0.1:3000',
+    '127.1.2.3',
+    '[::1]',
+    '[::1]:3000',
+  ];
 
-  it('changes nothing', async () => {
-    expect(await page(open, 'evil.example.com:3000')).toBe(403);
-    expect(await page(open, '127.0.0.1.evil.example.com')).toBe(403);
-    expect(await page(named, 'evil.example.com')).toBe(403);
-    expect(await statusOf(open, 'evil.example.com', ['Sec-Fetch-Site: same-origin'])).toBe(403);
+  it('is refused on every route with the fix', async () => {
+    const paths = [
+      '/',
+      '/docs',
+      '/openapi.json',
+      '/livez',
+      '/readyz',
+      '/metrics',
+      '/api/media',
+      '/api/media/health',
+    ];
+    const requests = [
+      ...[...paths, '/api/media/database/status', '/media/a.png', '/admin/queues', '/nothing'].map(
+        (path) => `GET ${path}`,
+      ),
+      'HEAD /livez',
+      'OPTIONS /api/media',
+      'POST /api/media/sync-cloudinary',
+      'POST /api/media/webhooks/cloudinary',
+      'GET http://localhost/api/media',
+    ];
+    for (const request of requests)
+      expect(await statusOf(open, 'evil.example.com', request), request).toBe(403);
+    const answer = await answerTo(
+      open,
+      'GET /api/media HTTP/1.1',
+      'Host: evil.example.com',
+      'X-Forwarded-Host: localhost',
+    );
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
+      status: 403,
+      code: 'FOREIGN_HOST',
+      detail: expect.stringMatching(/PUBLIC_URL.*API_KEYS/) as string,
+    });
   });
 
-  it('is told from our own names, from programs, and from who listens on a network', async () => {
-    for (const host of ['localhost:5173', 'app.localhost', '127.0.0.1:3000', '127.1.2.3', '[::1]:3000'])
-      expect(await page(open, host), host).toBe(202);
-    expect(await page(named, 'media.example.com', 'https')).toBe(202);
-    expect(await statusOf(open, 'media.lan', [])).toBe(202);
-    expect(await page(network, 'media.lan')).toBe(202);
+  it('differs from our own names, whatever the port', async () => {
+    for (const host of foreign) expect(await statusOf(open, host), host).toBe(403);
+    for (const host of ours) expect(await statusOf(open, host), host).toBe(200);
+    for (const host of ['media.example.com', 'media.example.com:8443', 'localhost'])
+      expect(await statusOf(named, host), host).toBe(200);
+    expect(await statusOf(named, 'evil.example.com')).toBe(403);
+  });
+
+  it('is accepted with keys and on a network address, and a request without Host always', async () => {
+    expect(await answerTo(open, 'GET /api/media HTTP/1.0')).toMatch(/^HTTP\/1\.1 200/);
+    expect(await answerTo(open, 'GET /api/media HTTP/1.0', 'Host: evil.example.com')).toMatch(
+      /^HTTP\/1\.1 403/,
+    );
+    expect(await answerTo(open, 'GET /api/media HTTP/1.1')).toMatch(/^HTTP\/1\.1 400/);
+    expect(await statusOf(network, 'media.lan')).toBe(200);
+    const keyed = await startApi(redis, { API_KEYS: 'web:read:a-secret-of-somebody' });
+    expect(await statusOf(keyed, 'media.lan', 'GET /livez')).toBe(200);
+    await keyed.close();
   });
 });

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { isLoopback, type AccessSettings, type Settings } from '@holdfast/shared/config';
+import type { AccessSettings, Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { contextOf } from './request-context.js';
 import type { Route } from './route.js';
@@ -22,17 +22,12 @@ export function refuseCrossSite(
   rule: CrossSiteRule,
 ): RequestHandler {
   const ownHosts = http.publicUrl === undefined ? [] : [new URL(http.publicUrl).host];
-  // A page whose name was made to point at this machine would pass for one of our own.
-  const localOnly = access.keys.length === 0 && isLoopback(http.host);
   return (req, _res, next) => {
     const { via } = contextOf(req).client;
     if (!rule.changes && harmless.has(req.method)) return next();
     if (via === 'basic' && comesFromElsewhere(req, ownHosts)) throw new HoldfastError('CROSS_SITE');
-    if (via === 'anonymous' && rule.role !== 'open') {
-      if (localOnly && isBrowser(req) && !isOurName(req.headers.host, ownHosts))
-        throw new HoldfastError('CROSS_SITE', 'the name in Host is not known here: set PUBLIC_URL');
-      if (comesFromElsewhere(req, ownHosts) && !isAllowed(req, access)) throw new HoldfastError('CROSS_SITE');
-    }
+    if (via !== 'anonymous' || rule.role === 'open') return next();
+    if (comesFromElsewhere(req, ownHosts) && !isAllowed(req, access)) throw new HoldfastError('CROSS_SITE');
     next();
   };
 }
@@ -49,17 +44,4 @@ function comesFromElsewhere(req: Request, ownHosts: readonly string[]): boolean 
 
 function isAllowed(req: Request, { corsOrigins }: AccessSettings): boolean {
   return corsOrigins.includes('*') || corsOrigins.includes(req.get('origin') ?? '');
-}
-
-function isBrowser(req: Request): boolean {
-  return req.get('origin') !== undefined || req.get('sec-fetch-site') !== undefined;
-}
-
-/** Of the Host header itself: what `TRUST_PROXY` lets speak for it a page may set, too. */
-function isOurName(host: string | undefined, ownHosts: readonly string[]): boolean {
-  const url = `http://${host ?? ''}`;
-  if (!URL.canParse(url)) return false;
-  const { host: asked, hostname } = new URL(url);
-  const name = hostname.replaceAll(/[[\]]/g, '');
-  return isLoopback(name) || name.endsWith('.localhost') || ownHosts.includes(asked);
 }

@@ -22,10 +22,15 @@ describe('S17: what never becomes a request', () => {
     ['nonsense', 'hello\r\n\r\n', 400, 'INVALID_REQUEST'],
     ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
     ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'INVALID_REQUEST'],
-    ['no address', 'GET http://[ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400, 'INVALID_REQUEST'],
+    [
+      'no address',
+      'GET http://[ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      400,
+      'INVALID_REQUEST',
+    ],
     [
       'two lengths',
-      'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
       400,
       'INVALID_REQUEST',
     ],
@@ -46,7 +51,7 @@ describe.each([
 ])('a body of %s %s that cannot be read', (method, path, type, start) => {
   const head = [
     `${method} ${path} HTTP/1.1`,
-    'Host: a',
+    'Host: localhost',
     'X-API-Key: s',
     `Content-Type: ${type}`,
     'X-Request-Id: of-the-client',
@@ -70,7 +75,7 @@ it('answers a whole request although what follows on its connection cannot be re
   const form = `--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n${png}\r\n--b--\r\n`;
   const head = [
     'POST /api/media/upload HTTP/1.1',
-    'Host: a',
+    'Host: localhost',
     'X-API-Key: s',
     'Content-Type: multipart/form-data; boundary=b',
     // Nobody verifies here, so the answer waits for its whole time: what is broken comes long before it.
@@ -110,7 +115,7 @@ describe('an answer before the body', () => {
   it('spares a client that waits to be invited from sending any of it', async () => {
     const answer = await rawRequest(
       api.port,
-      'POST /api/media/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n',
+      'POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n',
       { until: /\r\n\r\n\{.*\}/s },
     );
     expect(answer).toMatch(/^HTTP\/1.1 401 /);
@@ -119,7 +124,7 @@ describe('an answer before the body', () => {
   it('is an invitation once nothing can refuse the body unread', async () => {
     const text = [
       'PATCH /api/media/01K00000000000000000000000 HTTP/1.1',
-      'Host: a',
+      'Host: localhost',
       'Authorization: Bearer s',
       'Content-Type: application/json',
       'Expect: 100-continue',

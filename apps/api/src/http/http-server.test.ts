@@ -22,7 +22,7 @@ async function aConnection(port: number) {
   return { socket, closed, received: () => received };
 }
 
-const GET = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n';
+const GET = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const EDIT = '{"title":"x"}';
 const FORM = [
   '--b',
@@ -42,7 +42,7 @@ async function anInvitedEdit(port: number) {
   const connection = await aConnection(port);
   const head = [
     'PATCH /api/media/01K00000000000000000000000 HTTP/1.1',
-    'Host: a',
+    'Host: localhost',
     'Content-Type: application/json',
     'Expect: 100-continue',
     `Content-Length: ${String(EDIT.length)}`,
@@ -109,7 +109,7 @@ describe('stopping', () => {
     const api = await startApi(redis);
     const client = await aConnection(api.port);
     // What has begun to arrive is no idle connection: it stays open until it has an answer.
-    client.socket.write(`${GET}POST /api/media/upload HTTP/1.1\r\nHost: a\r\n`);
+    client.socket.write(`${GET}POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\n`);
     await vi.waitFor(() => expect(client.received()).toContain('"ok"'));
     const stopped = [api.stop(AbortSignal.timeout(10_000)), api.stop(AbortSignal.timeout(10_000))];
     client.socket.write(REST_OF_UPLOAD);

@@ -197,7 +197,7 @@ it('leaves to its successor what it would acknowledge, or undo, after a pause', 
     answer += chunk.toString();
   });
   paused.write(
-    `POST /api/media/upload HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${String(body.length)}\r\n\r\n`,
+    `POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${String(body.length)}\r\n\r\n`,
   );
   paused.write(body.subarray(0, 1_000));
   await vi.waitFor(async () => expect(await redis.client.zcard(`{${pair.prefix}}:intents`)).toBe(1));

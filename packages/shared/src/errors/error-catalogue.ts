@@ -26,6 +26,7 @@ export const errorCatalogue = {
   },
   FORBIDDEN: { status: 403, title: 'The API key may not do this' },
   CROSS_SITE: { status: 403, title: 'Refused: the request comes from another site' },
+  FOREIGN_HOST: { status: 403, title: 'Refused: the name in Host is not one of this machine' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   MEDIA_NOT_FOUND: { status: 404, title: 'No such media' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not offered here' },
