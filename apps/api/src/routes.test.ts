@@ -128,6 +128,11 @@ describe('who may do what', () => {
     }
     const own = await locked.call(method, path, undefined, { Authorization, Origin: locked.url });
     expect(own.status).not.toBe(403);
+    // Without TLS browsers load an image of another site without a word of where it is wanted.
+    const silent = await locked.call(method, path, undefined, { Authorization });
+    expect(silent.status === 403).toBe(method === 'GET');
+    const typed = await locked.call(method, path, undefined, { Authorization, 'Sec-Fetch-Site': 'none' });
+    expect(typed.status).not.toBe(403);
     const token = { Authorization: 'Bearer admin-secret', Origin: 'https://evil.example.com' };
     expect((await locked.call(method, path, undefined, token)).status).not.toBe(403);
   });

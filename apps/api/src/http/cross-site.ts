@@ -26,10 +26,20 @@ export function refuseCrossSite(
     const { via } = contextOf(req).client;
     if (!rule.changes && harmless.has(req.method)) return next();
     if (via === 'basic' && comesFromElsewhere(req, ownHosts)) throw new HoldfastError('CROSS_SITE');
+    if (via === 'basic' && harmless.has(req.method) && !saysWhence(req))
+      throw new HoldfastError(
+        'CROSS_SITE',
+        'a browser login may not change things by GET: use POST, or a Bearer key',
+      );
     if (via !== 'anonymous' || rule.role === 'open') return next();
     if (comesFromElsewhere(req, ownHosts) && !isAllowed(req, access)) throw new HoldfastError('CROSS_SITE');
     next();
   };
+}
+
+/** Without TLS browsers send neither with a GET, such as that of an image on another site. */
+function saysWhence(req: Request): boolean {
+  return req.get('origin') !== undefined || req.get('sec-fetch-site') !== undefined;
 }
 
 function comesFromElsewhere(req: Request, ownHosts: readonly string[]): boolean {
