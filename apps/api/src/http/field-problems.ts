@@ -1,7 +1,11 @@
 import type { z } from 'zod';
 import { HoldfastError, type FieldProblem } from '@holdfast/shared/errors';
 
-/** The input as the schema gives it. Throws INVALID_REQUEST with every problem by the name of its field. */
+/** An answer must not be many times as large as the request, which may be wrong in thousands of places. */
+const MOST_PROBLEMS = 20;
+const LONGEST_PATH = 100;
+
+/** The input as the schema gives it. Throws INVALID_REQUEST with the first problems by the names of their fields. */
 export function parseInput<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
@@ -9,14 +13,20 @@ export function parseInput<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw new HoldfastError('INVALID_REQUEST', detail, { errors: parsed.error.issues.flatMap(problemsOf) });
+  const problems = parsed.error.issues.flatMap(problemsOf);
+  const more = problems.length - MOST_PROBLEMS;
+  const last = more > 0 ? [{ path: '', message: `and ${String(more)} more problems` }] : [];
+  throw new HoldfastError('INVALID_REQUEST', detail, {
+    errors: [...problems.slice(0, MOST_PROBLEMS), ...last],
+  });
 }
 
 function problemsOf(issue: z.core.$ZodIssue): FieldProblem[] {
   const path = issue.path.map(String).join('.');
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  if (issue.code !== 'unrecognized_keys')
+    return [{ path: path.slice(0, LONGEST_PATH), message: issue.message }];
   return issue.keys.map((key) => ({
-    path: path === '' ? key : `${path}.${key}`,
+    path: (path === '' ? key : `${path}.${key}`).slice(0, LONGEST_PATH),
     message: 'is not known here',
   }));
 }
