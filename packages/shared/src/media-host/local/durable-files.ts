@@ -1,6 +1,17 @@
-import { mkdir, open, stat, unlink } from 'node:fs/promises';
+import { chmod, mkdir, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, unlessMissing } from './disk-errors.js';
+
+/** For the owner only: other users of the machine have no business with media, nor with what describes them. */
+export const OWN_FILE = 0o600;
+export const OWN_FOLDER = 0o700;
+
+/** Makes a folder that was there before one for the owner only, and with it all below it. Where it is another's, it stays. */
+export async function closeFolder(folder: string): Promise<void> {
+  const found = await unlessMissing(stat(folder));
+  if (found === null || (found.mode & 0o077) === 0) return;
+  await chmod(folder, OWN_FOLDER).catch(() => undefined);
+}
 
 /** Makes names that were added to or removed from the folder survive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
@@ -31,7 +42,7 @@ async function syncAbove(folder: string): Promise<void> {
 
 /** A new file with this text, on disk when it resolves. Fails when the name is taken. */
 export async function writeDurably(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'wx');
+  const handle = await open(path, 'wx', OWN_FILE);
   try {
     await handle.writeFile(text);
     await handle.sync();
@@ -63,7 +74,7 @@ export function createFolderMaker(root: string): FolderMaker {
   const known = new Map<string, Promise<void>>();
   const make = async (folder: string): Promise<void> => {
     if (folder.length > root.length) await ensure(dirname(folder));
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
     await syncFolder(dirname(folder));
     if (folder === root) await syncAbove(dirname(root));
   };

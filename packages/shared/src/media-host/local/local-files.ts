@@ -3,7 +3,7 @@ import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { HostFile } from '../media-host.js';
 import { unlessMissing } from './disk-errors.js';
-import { removeFile, syncFolder } from './durable-files.js';
+import { OWN_FILE, OWN_FOLDER, removeFile, syncFolder } from './durable-files.js';
 
 /**
  * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
@@ -36,12 +36,12 @@ export function createLocalFiles(
       const path = pathOf(name);
       if ((await unlessMissing(stat(path))) !== null) return;
       await refuseWhenFull(body.length);
-      await mkdir(unfinishedFiles, { recursive: true });
+      await mkdir(unfinishedFiles, { recursive: true, mode: OWN_FOLDER });
       await syncFolder(dirname(directory));
       await removeStale(unfinishedFiles);
       const unfinished = join(unfinishedFiles, randomBytes(8).toString('hex'));
       try {
-        const handle = await open(unfinished, 'wx', 0o600);
+        const handle = await open(unfinished, 'wx', OWN_FILE);
         try {
           await handle.writeFile(body);
           await handle.sync();

@@ -11,7 +11,7 @@ import type { HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';
 import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';
 import { isAssetId } from './asset-id.js';
 import { toDiskError } from './disk-errors.js';
-import { createFolderMaker } from './durable-files.js';
+import { closeFolder, createFolderMaker } from './durable-files.js';
 import { createLocalEdits } from './local-edits.js';
 import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
@@ -49,6 +49,7 @@ export async function createLocalHost(
   const listing = createListing(root, options.log);
   try {
     await folders.ensure(root);
+    await Promise.all([root, settings.filesDirectory].map(closeFolder));
     await clearLeftovers(root, options.log, (identity) => removeLeftBytes(root, identity));
   } catch (error) {
     throw toDiskError(error);

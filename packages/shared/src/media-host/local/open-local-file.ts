@@ -1,10 +1,11 @@
-import { extname } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { extname, join, relative } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
 import { readHostMetadata } from '../../media/index.js';
 import { bytesPath, placeOfRef, readAssetAt, readIdentity } from './asset-files.js';
 import { refsFromUrl } from './asset-url.js';
 import { presentationOf, type Presentation } from './content-type.js';
-import { toDiskError } from './disk-errors.js';
+import { toDiskError, unlessMissing } from './disk-errors.js';
 
 /** A stored file, ready to be served. */
 export interface LocalFile extends Presentation {
@@ -17,6 +18,12 @@ export interface LocalFile extends Presentation {
   uploadedAt: string;
   /** As its uploader called it; may hold any character. */
   filename: string;
+}
+
+/** Whether no link leads there from the media folder, which may itself be behind one. */
+async function isItself(directory: string, path: string): Promise<boolean> {
+  const [root, file] = await Promise.all([directory, path].map((one) => unlessMissing(realpath(one))));
+  return typeof root === 'string' && file === join(root, relative(directory, path));
 }
 
 /**
@@ -32,9 +39,11 @@ export async function openLocalFile(
       const place = placeOfRef(settings.directory, ref);
       const [known, asset] = await Promise.all([readIdentity(place), readAssetAt(place)]);
       if (known === null || asset === null || (format !== null && format !== asset.format)) continue;
+      const path = bytesPath(place, known.token);
+      if (!(await isItself(settings.directory, path))) return null;
       const extension = asset.format ?? extname(asset.publicId).slice(1);
       return {
-        path: bytesPath(place, known.token),
+        path,
         bytes: asset.bytes,
         etag: asset.etag ?? known.etag,
         uploadedAt: known.createdAt,

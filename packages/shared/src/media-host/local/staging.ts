@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '../../logging/index.js';
 import { errnoOf, unlessMissing } from './disk-errors.js';
-import { removeFile } from './durable-files.js';
+import { OWN_FOLDER, removeFile } from './durable-files.js';
 
 /** Where files rest until they are complete, inside the media folder so that a rename is enough. */
 export const STAGING = '.staging';
@@ -25,7 +25,7 @@ export function createStaging(root: string): Staging {
   ownFolders.add(own);
   return {
     folder: async () => {
-      await mkdir(own, { recursive: true });
+      await mkdir(own, { recursive: true, mode: OWN_FOLDER });
       return own;
     },
     newToken: () => randomBytes(8).toString('hex'),

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { HoldfastError } from '../../errors/index.js';
 import type { Body } from '../body.js';
 import { bodyChunks, type ReadLimits } from '../body-chunks.js';
+import { OWN_FILE } from './durable-files.js';
 import { HEAD_BYTES } from './file-format.js';
 
 export interface StoredBody {
@@ -17,7 +18,7 @@ export interface StoredBody {
 
 /** Writes the body to a new file and to the disk below it. Memory does not grow with the size. */
 export async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<StoredBody> {
-  const handle = await open(path, 'wx');
+  const handle = await open(path, 'wx', OWN_FILE);
   try {
     const md5 = createHash('md5');
     const head: Buffer[] = [];
