@@ -100,3 +100,19 @@ it('cuts connections that ask for too much at once where too much waits', async 
   modest.write(get('/', 16));
   await expect.poll(() => answers).toBe(16);
 });
+
+it('cuts the largest answers where too much of them waits to be read', async () => {
+  const ended: string[] = [];
+  const open = await serve(
+    (req, res) => {
+      res.once('close', () => ended.push(req.url ?? ''));
+      res.end(req.url === '/' ? 'ok' : LARGE.subarray(0, Number(req.url?.slice(1))));
+    },
+    { unreadInAll: 60_000_000 },
+  );
+  const sizes = [28, 32, 24].map((millions) => `/${String(millions * 1_000_000)}`);
+  for (const path of sizes) (await open()).pause().write(get(path));
+  const other = (await open()).on('data', () => other.write(get('/')));
+  other.write(get('/'));
+  await expect.poll(() => ended.filter((path) => path !== '/')).toEqual(['/32000000']);
+});

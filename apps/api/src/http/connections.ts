@@ -9,10 +9,15 @@ const WAITING_IN_ALL = 10_000;
 const STUCK_MS = 30_000;
 const LOOK_MS = 5_000;
 
+/** So many bytes of answers may wait for their clients in this process; beyond them the largest are cut. */
+const UNREAD_IN_ALL = 256_000_000;
+const SUM_EVERY_MS = 100;
+
 export interface ConnectionLimits {
   stuckMs?: number;
   lookMs?: number;
   waitingInAll?: number;
+  unreadInAll?: number;
 }
 
 interface Line {
@@ -29,10 +34,27 @@ interface Line {
 export function oneAtATime(
   server: Server,
   handle: RequestListener,
-  { stuckMs = STUCK_MS, lookMs = LOOK_MS, waitingInAll = WAITING_IN_ALL }: ConnectionLimits = {},
+  limits: ConnectionLimits = {},
 ): RequestListener {
+  const { stuckMs = STUCK_MS, lookMs = LOOK_MS } = limits;
+  const { waitingInAll = WAITING_IN_ALL, unreadInAll = UNREAD_IN_ALL } = limits;
   const lines = new Map<Socket, Line>();
   let waiting = 0;
+  let summedAt = -Infinity;
+
+  const cutLargest = (): void => {
+    const now = performance.now();
+    if (now - summedAt < SUM_EVERY_MS) return;
+    summedAt = now;
+    const unread = [...lines.keys()].filter((socket) => socket.writableLength > 0);
+    let sum = unread.reduce((bytes, socket) => bytes + socket.writableLength, 0);
+    if (sum <= unreadInAll) return;
+    for (const socket of unread.toSorted((a, b) => b.writableLength - a.writableLength)) {
+      sum -= socket.writableLength;
+      socket.destroy();
+      if (sum <= unreadInAll) return;
+    }
+  };
 
   const lineOf = (socket: Socket): Line => {
     const known = lines.get(socket);
@@ -51,6 +73,7 @@ export function oneAtATime(
 
   const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
     line.busy = true;
+    cutLargest();
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
