@@ -108,3 +108,11 @@ it('leaves neither a key nor a connection', async () => {
   expect(await sandbox.client.keys('*')).toEqual([]);
   await expect.poll(async () => String(await sandbox.client.client('LIST'))).not.toContain('name=holdfast');
 });
+
+it.each([
+  "-ERR Command is not available: 'HELLO'.",
+  '-NOPERM User default has no permissions to run the hello command',
+])('needs no HELLO: %s', async (answer) => {
+  const { env } = await rent({ answers: { HELLO: answer } });
+  expect((await examine(env)).examined).not.toBeNull();
+});

@@ -67,14 +67,14 @@ export const serverProbes: readonly ServerProbe[] = [
     fix: 'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
   },
   {
-    name: 'cjson in scripts',
+    name: 'cjson',
     needed: true,
     attempt: { lua: 'cjson.decode(cjson.encode({ 1 }))' },
     means: 'Records are read and written with it.',
     fix: OTHER_SERVER,
   },
   {
-    name: 'cmsgpack in scripts',
+    name: 'cmsgpack',
     needed: true,
     attempt: { lua: 'cmsgpack.unpack(cmsgpack.pack({ 1 }))' },
     means: 'BullMQ hands jobs over in it.',

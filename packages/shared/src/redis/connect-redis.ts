@@ -90,6 +90,8 @@ export function connectRedis(
     ...roleOptions[role](profile),
     connectionName: `holdfast-${role}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // Nothing here needs the replies of RESP3, and not every service knows HELLO, which asks for them.
+    protocol: 2,
     // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
     // answer for that long. BullMQ blocks on its own for minutes; idle-check.ts of the worker looks after those.
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
