@@ -17,13 +17,22 @@ const context: JobContext = { signal: new AbortController().signal, attempt: 2, 
  */
 interface Server {
   behind?: number;
+  /** The media was deleted. */
+  deleted?: boolean;
   lagMs?: number;
   lost?: number;
   level?: DurabilityLevel;
   required?: DurabilityLevel;
 }
 
-function server({ behind = 0, lagMs = 0, lost = 0, level = 'fsynced', required }: Server = {}) {
+function server({
+  deleted = false,
+  behind = 0,
+  lagMs = 0,
+  lost = 0,
+  level = 'fsynced',
+  required,
+}: Server = {}) {
   const seen = { reads: 0, saves: 0, barriers: 0, marked: [] as Confirmed[], syncs: 0 };
   let epoch = 1;
   const deps: VerifyDependencies = {
@@ -35,6 +44,7 @@ function server({ behind = 0, lagMs = 0, lost = 0, level = 'fsynced', required }
       },
       saveIf: () => Promise.resolve('unchanged'),
       reindex: () => Promise.resolve(),
+      isTombstoned: () => Promise.resolve(deleted),
     },
     readBack: {
       read: () => {
@@ -115,4 +125,10 @@ it.each([
   const { seen, verify } = server({ behind: 99, lagMs });
   await expect(verify()).rejects.toMatchObject({ code: 'RECORD_DIFFERS' });
   expect(seen).toMatchObject({ reads: lagMs === 0 ? 1 : 3, saves: 1, marked: [] });
+});
+
+it('waits for no replica, and saves nothing, where the media was deleted', async () => {
+  const { seen, verify } = server({ deleted: true, behind: 99, lagMs: 60_000 });
+  await verify();
+  expect(seen).toMatchObject({ reads: 1, saves: 0, marked: [] });
 });

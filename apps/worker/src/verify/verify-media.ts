@@ -14,7 +14,7 @@ import type { MarkVerified } from './mark-verified.js';
 import type { ReadBack, ReadBackRecord } from './read-back.js';
 
 export interface VerifyDependencies extends LateJobDependencies {
-  catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex'>;
+  catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex' | 'isTombstoned'>;
   readBack: Pick<ReadBack, 'read' | 'epoch' | 'lagMs'>;
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   markVerified: MarkVerified;
@@ -65,12 +65,11 @@ async function proveSaved(
   const { readBack, barrier, serverJudged } = deps;
   for (let left = PROOF_TRIES; left > 0; left -= 1) {
     const haveLasted = watchConnections(readBack, barrier);
-    const found = await readSettled(
+    const { found, verdict } = await readSettled(
       readBack.lagMs,
-      () => untilAborted(readBack.read(record.id), signal),
-      (read) => judgeRecord(record, read) === 'same',
+      () => untilAborted(look(record, deps), signal),
+      (read) => read.isSettled,
     );
-    const verdict = judgeRecord(record, found);
     if (verdict === 'superseded') return verdict;
     if (verdict !== 'same') return mend(record, found, verdict, deps, signal);
     failpoint('verify.read-back');
@@ -82,6 +81,28 @@ async function proveSaved(
     'CATALOG_UNAVAILABLE',
     'the connection did not last from the read-back to the barrier',
   );
+}
+
+interface Look {
+  found: ReadBackRecord;
+  verdict: Verdict;
+  /** A later look cannot show anything else. */
+  isSettled: boolean;
+}
+
+/**
+ * What is newer, or deleted, no replica shows too early, and it is not waited for: Redis may be emptied meanwhile, and with the
+ * tombstone gone the record of a deleted media would be saved again.
+ */
+async function look(record: MediaRecord, { readBack, catalog }: VerifyDependencies): Promise<Look> {
+  const found = await readBack.read(record.id);
+  const verdict = judgeRecord(record, found);
+  if (verdict === 'absent' && readBack.lagMs > 0 && (await catalog.isTombstoned(record.id)))
+    return { found, verdict: 'superseded', isSettled: true };
+  const { stored } = found;
+  const isNewer =
+    stored !== null && (stored.status === 'deleting' || stored.record.revision > record.revision);
+  return { found, verdict, isSettled: verdict === 'same' || isNewer };
 }
 
 /** Saves again what was not there as it should be. The attempt fails all the same: the next one must find it. */
