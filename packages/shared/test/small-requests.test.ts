@@ -75,6 +75,8 @@ it('writes, reads and proves a page of records that no one command could carry',
   const contents = renamed.map(({ record }) => ({ id: record.id, content: encodeContent(record) }));
   expect(await catalog.lackingEntries(contents)).toEqual(new Set());
   expect(await catalog.indexGaps(records.map(({ id }) => id))).toEqual(records.map(() => 0));
+  const withGaps = await catalog.findWithGaps(records.map(({ id }) => id));
+  expect(withGaps).toEqual(stored.map((one) => ({ stored: one, gaps: 0 })));
   expect(await catalog.mendEntries(contents)).toBe(0);
   expect(await catalog.markProven('fsynced', new Date(), stored)).toEqual(records.map(() => true));
   expect((await catalog.counts()).byStatus).toMatchObject({ verified: 60, saving: 1 });

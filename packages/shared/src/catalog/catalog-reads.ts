@@ -49,12 +49,17 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     /** These records, and how many index entries each lacks, as of one moment; null with a gap where there is none. */
     findWithGaps: async (ids: readonly string[]): Promise<{ stored: StoredRecord | null; gaps: number }[]> => {
       try {
-        const reply = await readBackScript(redis, [keys.prefix], ids);
-        const [texts, gaps] = reply as [(string | null)[], number[]];
-        return ids.map((id, index) => {
-          const text = texts[index] ?? null;
-          return { stored: text === null ? null : decodeRecord(id, text), gaps: gaps[index] ?? 1 };
-        });
+        const replies = await Promise.all(
+          inRequests(redis, ids).map(async (part) => {
+            const reply = await readBackScript(redis, [keys.prefix], part);
+            const [texts, gaps] = reply as [(string | null)[], number[]];
+            return part.map((id, index) => {
+              const text = texts[index] ?? null;
+              return { stored: text === null ? null : decodeRecord(id, text), gaps: gaps[index] ?? 1 };
+            });
+          }),
+        );
+        return replies.flat();
       } catch (error) {
         throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
       }
