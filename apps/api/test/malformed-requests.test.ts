@@ -20,7 +20,7 @@ it('malformed requests of every sort get no 5xx and leave nothing behind', async
   onTestFinished(() => redis.close());
   const emulator = await startCloudinaryEmulator();
   onTestFinished(() => emulator.close());
-  const api = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl, API_KEYS: 'w:admin:s' });
+  const api = await startApi(redis, { CLOUDINARY_URL: emulator.cloudinaryUrl, API_KEYS: 'w:admin:w-secret' });
   onTestFinished(() => api.close());
   /** What stays: not what ends by itself (probes, tickets), nor the one key that health checks write. */
   const keys = async (): Promise<string[]> => {

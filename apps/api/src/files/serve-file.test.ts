@@ -137,14 +137,14 @@ it.each([
 });
 
 it('needs the read role where keys are configured, and none with PUBLIC_READ', async () => {
-  const API_KEYS = 'r:read:s';
+  const API_KEYS = 'r:read:read-secret';
   const [locked, opened] = await Promise.all([
     startApi(redis, { API_KEYS }),
     startApi(redis, { API_KEYS, PUBLIC_READ: 'true' }),
   ]);
   const { url } = await locked.addMedia();
   expect((await locked.call('GET', url)).status).toBe(401);
-  const allowed = await locked.call('GET', url, undefined, { 'X-API-Key': 's' });
+  const allowed = await locked.call('GET', url, undefined, { 'X-API-Key': 'read-secret' });
   expect({ status: allowed.status, cache: allowed.headers.get('cache-control') }).toEqual({
     status: 200,
     cache: 'private, no-cache',

@@ -9,7 +9,7 @@ let api: RunningApi;
 
 beforeAll(async () => {
   redis = await startRedisSandbox();
-  api = await startApi(redis, { API_KEYS: 'w:write:s', CORS_ORIGINS: 'https://app.example.com' });
+  api = await startApi(redis, { API_KEYS: 'w:write:w-secret', CORS_ORIGINS: 'https://app.example.com' });
 });
 
 afterAll(async () => {
@@ -52,7 +52,7 @@ describe.each([
   const head = [
     `${method} ${path} HTTP/1.1`,
     'Host: localhost',
-    'X-API-Key: s',
+    'X-API-Key: w-secret',
     `Content-Type: ${type}`,
     'X-Request-Id: of-the-client',
   ];
@@ -76,7 +76,7 @@ it('answers a whole request although what follows on its connection cannot be re
   const head = [
     'POST /api/media/upload HTTP/1.1',
     'Host: localhost',
-    'X-API-Key: s',
+    'X-API-Key: w-secret',
     'Content-Type: multipart/form-data; boundary=b',
     // Nobody verifies here, so the answer waits for its whole time: what is broken comes long before it.
     'Prefer: wait=1',
@@ -125,7 +125,7 @@ describe('an answer before the body', () => {
     const text = [
       'PATCH /api/media/01K00000000000000000000000 HTTP/1.1',
       'Host: localhost',
-      'Authorization: Bearer s',
+      'Authorization: Bearer w-secret',
       'Content-Type: application/json',
       'Expect: 100-continue',
       'Content-Length: 13',

@@ -7,7 +7,7 @@ let api: RunningApi;
 
 beforeAll(async () => {
   redis = await startRedisSandbox();
-  api = await startApi(redis, { API_KEYS: 'boss:admin:s,w:write:t' });
+  api = await startApi(redis, { API_KEYS: 'boss:admin:b-secret,w:write:w-secret' });
 });
 
 afterAll(async () => {
@@ -15,7 +15,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-const boss = { Authorization: `Basic ${Buffer.from('boss:s').toString('base64')}` };
+const boss = { Authorization: `Basic ${Buffer.from('boss:b-secret').toString('base64')}` };
 
 it('shows its page, with scripts and styles that load', async () => {
   const { status, body, headers } = await api.call('GET', '/admin/queues', undefined, boss);
@@ -54,7 +54,7 @@ it('shows the three queues and their jobs', async () => {
 });
 
 it('is for administrators only', async () => {
-  const writer = { Authorization: `Basic ${Buffer.from('w:t').toString('base64')}` };
+  const writer = { Authorization: `Basic ${Buffer.from('w:w-secret').toString('base64')}` };
   expect((await api.call('GET', '/admin/queues/api/queues', undefined, writer)).body).toMatchObject({
     code: 'FORBIDDEN',
   });

@@ -22,7 +22,7 @@ export function requestText(
 /** Headers of somebody who may do everything, and of one connection for each request. */
 export const allowed: Headers = [
   ['Host', 'a'],
-  ['X-API-Key', 's'],
+  ['X-API-Key', 'w-secret'],
   ['Connection', 'close'],
 ];
 

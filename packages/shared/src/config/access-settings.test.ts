@@ -21,3 +21,22 @@ it.each(['yes', '10.0.0.0/33', '10.0.0.256', 'proxy.example.com', '10.0.0.0/8/8'
     );
   },
 );
+
+it.each(['s', 'CHANGE-ME', 'change-me-too', 'changeme', 'some-long-secret', '<a long secret>'])(
+  'refuses the secret %s, which is too short or an example',
+  (secret) => {
+    const env = { API_KEYS: `web:write:of-its-own,ops:admin:${secret}`, CLOUDINARY_WEBHOOK_SECRETS: secret };
+    const paths = ['API_KEYS[1]', 'CLOUDINARY_WEBHOOK_SECRETS[0]'];
+    expect(() => readSettings(env)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        errors: paths.map((path) => ({ path, message: expect.not.stringContaining(`${secret} `) as string })),
+      }),
+    );
+  },
+);
+
+it('takes other secrets as they are', () => {
+  const { keys } = readSettings({ API_KEYS: 'a:read:ab,b:read:CHANGE-ME-no-more' }).access;
+  expect(keys.map(({ name }) => name)).toEqual(['a', 'b']);
+});

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
+import { EXAMPLE_SECRET, isExampleSecret } from './example-secret.js';
 import type { Variables } from './variables.js';
 
 /** From weak to strong; each role may do what the ones before it may. */
@@ -68,6 +69,8 @@ function readKey(entry: string): ApiKey | string {
   const [, name = '', role = '', secret = ''] = parts;
   const known = roles.find((candidate) => candidate === role);
   if (known === undefined) return 'must have the role read, write or admin';
+  if (secret.length === 1) return 'must have a secret of more than one character';
+  if (isExampleSecret(secret)) return `its secret ${EXAMPLE_SECRET}`;
   if (!secret.startsWith('sha256='))
     return { name, role: known, secretHash: createHash('sha256').update(secret).digest() };
   const hex = secret.slice('sha256='.length);

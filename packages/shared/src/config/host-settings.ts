@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { FieldProblem } from '../errors/index.js';
 import { parseUrl } from './environment.js';
+import { EXAMPLE_SECRET, isExampleSecret } from './example-secret.js';
 import type { Variables } from './variables.js';
 
 /** Cloudinary as the media host, with the access that the variables name. */
@@ -84,6 +85,7 @@ function readWebhookSecrets(
     const path = `CLOUDINARY_WEBHOOK_SECRETS[${String(index)}]`;
     if (secret.length < SHORTEST_SECRET)
       problem({ path, message: `must have at least ${String(SHORTEST_SECRET)} characters` });
+    else if (isExampleSecret(secret)) problem({ path, message: EXAMPLE_SECRET });
     if (secrets.indexOf(secret) < index) problem({ path, message: 'repeats another one' });
   }
   return secrets;
