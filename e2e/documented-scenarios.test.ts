@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const SCENARIOS = 20;
+const SCENARIOS = 21;
 /** The name of a test or of a group of tests that belongs to a scenario. */
 const LABELLED = /(?:\(|^\s*)'(S\d+: [^']+)'/gm;
 const ROW = /^\| (S\d+) \| `([^`]+)` \| (.+?) \|$/gm;
