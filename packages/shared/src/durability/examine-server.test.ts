@@ -43,6 +43,12 @@ it.each([
   ],
   ['EVAL', '-MOVED 1234 10.0.0.7:6379', /\nKeys on one server: MOVED .*REDIS_CLUSTER_NODES/],
   ['MULTI', "-ERR Command is not available: 'MULTI'.", /\nTransactions: .* proxy/],
+  // As ElastiCache Serverless: scripts, and transactions, but not the one in the other.
+  [
+    'EVAL RETURN 1',
+    '-ERR command not supported inside transaction',
+    /\nTransactions: .*not supported inside/,
+  ],
   ['BZPOPMIN', '-ERR BZPOPMIN is not supported', /\nBlocking commands: .* proxy/],
 ])('ends the start where %s answers %s', async (command, answer, words) => {
   const { env } = await rent({ answers: { [command]: answer } });

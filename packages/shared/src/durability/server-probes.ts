@@ -113,9 +113,9 @@ export const serverProbes: readonly ServerProbe[] = [
   {
     name: 'Transactions',
     needed: true,
-    attempt: { commands: [['MULTI'], ['EXISTS', PROBE_KEY], ['EXEC']] },
-    means: 'Jobs are added several at a time.',
-    fix: 'Connect to the server itself, without a proxy that knows no MULTI.',
+    attempt: { commands: [['MULTI'], ['EVAL', 'return 1', '1', PROBE_KEY], ['EXEC']] },
+    means: 'Jobs are added by several scripts in one transaction.',
+    fix: 'Connect to the server itself, without a proxy that knows no MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
   },
   {
     name: 'Blocking commands',
@@ -239,6 +239,9 @@ export async function probeServer(
     }
     const end = ends.get(probe) ?? 0;
     const failed = errors.slice(end - attempt.commands.length, end).find((error) => error !== null);
+    // Nor is anything known of a transaction whose script cannot run anywhere.
+    if (failed && errors[0] && attempt.commands.some(([name]) => name === 'EVAL'))
+      return { probe, outcome: 'refused', said: failed.message };
     // A server that complains of how a command is used has the command.
     return resultOf(probe, failed ?? null, 'there');
   });
