@@ -10,7 +10,7 @@ export interface Figure {
   /** What the target judges: a ratio, or an absolute number where the target is one. */
   value: number;
   /** `x` = times what it was measured against. */
-  unit: 'x' | 'ms' | 's' | 'MB' | 'bytes' | '/min';
+  unit: 'x' | 'ms' | 's' | 'MB' | 'bytes' | '/min' | 'commands';
   /** Lowest and highest of the repeats; null where there was only one. */
   spread: { low: number; high: number } | null;
   target: Target;

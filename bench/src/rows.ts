@@ -5,6 +5,7 @@ import { idleCommands } from './rows/idle-commands.js';
 import { latency } from './rows/latency.js';
 import { lists } from './rows/lists.js';
 import { memory } from './rows/memory.js';
+import { month } from './rows/month.js';
 import { pipeline } from './rows/pipeline.js';
 import { rebuild } from './rows/rebuild.js';
 import { recordMemory } from './rows/record-memory.js';
@@ -28,6 +29,7 @@ export const rows = {
   memory,
   'record-memory': recordMemory,
   'idle-commands': idleCommands,
+  month,
 } as const satisfies Record<string, MeasureRow>;
 
 export type RowName = keyof typeof rows;

@@ -31,7 +31,7 @@ export const showMetrics = (deps: MetricsDependencies) => {
   const { registry, gauges } = deps.metrics;
   return endpoint({
     handle: async () => {
-      setGauges(gauges, deps, await look(deps));
+      setGauges(gauges, deps, await readAll(deps));
       return {
         status: 200,
         text: await registry.metrics(),
@@ -42,11 +42,11 @@ export const showMetrics = (deps: MetricsDependencies) => {
 };
 
 /** Each is null where it is not known now. */
-async function look(deps: MetricsDependencies) {
+async function readAll(deps: MetricsDependencies) {
   const asked = <T>(work: Promise<T>): Promise<T | null> =>
     withinMs(PATIENCE_MS, work, null).catch(() => null);
   const [redis, media, tombstones, deletions, freeBytes] = await Promise.all([
-    lookAtAll(deps),
+    readRedis(deps),
     asked(deps.catalog.counts()),
     asked(deps.catalog.countTombstones()),
     asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
@@ -56,7 +56,7 @@ async function look(deps: MetricsDependencies) {
 }
 
 /** Reads go on where Redis takes no writes, so a write is tried, as an upload would. */
-async function lookAtAll(deps: MetricsDependencies) {
+async function readRedis(deps: MetricsDependencies) {
   const probe = { key: deps.keys.probe('metrics'), value: '1', seconds: PROBE_SECONDS };
   const { look, failure } = await lookOrFailure(deps, probe);
   const facts = await redisFacts(deps, look);
@@ -69,7 +69,7 @@ async function lookAtAll(deps: MetricsDependencies) {
   };
 }
 
-type Seen = Awaited<ReturnType<typeof look>>;
+type Seen = Awaited<ReturnType<typeof readAll>>;
 
 function setGauges(gauges: ScrapeGauges, deps: MetricsDependencies, seen: Seen): void {
   // What is not known now must not stand there as it was.

@@ -47,7 +47,9 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       }
     },
     /** These records, and how many index entries each lacks, as of one moment; null with a gap where there is none. */
-    findWithGaps: async (ids: readonly string[]): Promise<{ stored: StoredRecord | null; gaps: number }[]> => {
+    findWithGaps: async (
+      ids: readonly string[],
+    ): Promise<{ stored: StoredRecord | null; gaps: number }[]> => {
       try {
         const replies = await Promise.all(
           inRequests(redis, ids).map(async (part) => {
