@@ -16,6 +16,7 @@ import {
 
 /** Settings of a running server may be changed, so a judgement lasts a minute, or as long as its profile says; it is renewed only when one is needed. */
 const LASTS_MS = 60_000;
+const AGAIN_MS = 5_000;
 
 export interface ServerJudgement {
   /** Whether a confirmed fsync is one. False until it is known. */
@@ -46,6 +47,8 @@ export function createServerJudgement(options: JudgementOptions): ServerJudgemen
   let serverRun: string | null = null;
   let judging: Promise<void> | undefined;
   const rests = redisBackoff(redis);
+  let again: NodeJS.Timeout | undefined;
+  let closed = false;
 
   const judge = async (): Promise<void> => {
     try {
@@ -70,7 +73,12 @@ export function createServerJudgement(options: JudgementOptions): ServerJudgemen
   const onReady = (): void => {
     judgedAt = -Infinity;
     // A look that is under way may have lost its connection to this one.
-    void Promise.resolve(judging).then(begin);
+    void Promise.resolve(judging).then(begin).then(lookAgain);
+  };
+  /** Workers that rest on an unsuitable server ask for no judgement, and its successor may not have answered at once. */
+  const lookAgain = (): void => {
+    clearTimeout(again);
+    if (!closed && !check.isSuitable()) again = setTimeout(() => void begin().then(lookAgain), AGAIN_MS);
   };
 
   redis.on('ready', onReady);
@@ -83,6 +91,8 @@ export function createServerJudgement(options: JudgementOptions): ServerJudgemen
     serverRun: () => serverRun,
     close: async () => {
       redis.off('ready', onReady);
+      closed = true;
+      clearTimeout(again);
       await fsync.close();
     },
   };

@@ -202,7 +202,7 @@ return said
 const IN_SCRIPT = /^(?:@?user_script: ?\d+: )+-?/;
 
 /**
- * Tries them all in one pipeline: ten commands, and some twenty inside the script. Leaves no key behind. `redis` is the
+ * Tries them all in one pipeline: ten commands, and nine inside the script. Leaves no key behind. `redis` is the
  * connection to the server that holds our keys. Throws CATALOG_UNAVAILABLE where that does not answer.
  */
 export async function probeServer(
