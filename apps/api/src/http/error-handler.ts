@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler } from 'express';
+import { redisRefusal } from '@holdfast/shared/redis';
 import { fromForeignError } from './foreign-error.js';
 import { sendProblem } from './send-problem.js';
 import { contextOf } from './request-context.js';
@@ -12,7 +13,7 @@ export function errorHandler(): ErrorRequestHandler {
     const ours = fromForeignError(error);
     context.problem = ours.code;
     if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
-    else if (ours.status >= 500 && ours.status !== 503)
+    else if (ours.status >= 500 && (ours.status !== 503 || redisRefusal(ours) === 'unknown'))
       log.warn('http.failed', { code: ours.code, error: ours });
     else log.debug('http.refused', { code: ours.code, error: ours });
     sendProblem(res, ours, requestId);

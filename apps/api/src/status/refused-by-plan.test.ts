@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
 import { onePixelPng, startManagedRedis, type ManagedService } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
@@ -126,6 +128,28 @@ it('says when the server takes some connections of the API and refuses others', 
       ),
     30_000,
   );
+});
+
+it('logs what Redis said where that is not known here, and tells clients nothing of it', async () => {
+  const redis = await startManagedRedis();
+  onTestFinished(() => redis.close());
+  const warned: string[] = [];
+  const log: Logger = {
+    ...silentLogger,
+    child: () => log,
+    warn: (event, fields) => void warned.push(`${event} ${inspect(fields)}`),
+  };
+  const api = await startApi(redis, {}, log);
+  onTestFinished(() => api.close());
+  await redis.configure({ quota: { left: 0, error: 'ERR ask the landlord' } });
+  const answer = await api.call('GET', '/api/media');
+  expect(answer).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE' } });
+  expect(JSON.stringify(answer.body)).not.toContain('landlord');
+  expect(warned.filter((line) => line.startsWith('http.failed')).join()).toContain('ask the landlord');
+  expect((await api.call('GET', '/api/media/health')).body.storage.findings[0]).toMatchObject({
+    code: 'WRITES_REFUSED',
+    message: 'Redis refuses commands for a reason that is not known. Uploads are refused.',
+  });
 });
 
 it('asks ever more rarely on behalf of those who follow a media and wait for an upload', async () => {
