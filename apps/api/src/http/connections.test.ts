@@ -66,7 +66,7 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
       res.once('close', () => ended.push(`${req.url ?? ''} ${socket.destroyed ? 'cut' : 'whole'}`));
       res.end(LARGE);
     },
-    { stuckMs: 300, lookMs: 30 },
+    { stuckMs: 1_000, lookMs: 100 },
   );
   const [silent, slow] = await Promise.all([open(), open()]);
   slow.on('data', () => {

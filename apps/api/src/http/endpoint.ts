@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
-import { createBatch } from '@holdfast/shared/batch';
 import { clientOf } from './client-address.js';
 import { parseInput } from './field-problems.js';
 import { readJson } from './json-body.js';
@@ -69,14 +68,26 @@ export function endpoint<
   };
 }
 
-/** Clients that ask while an answer is being made share the next one. Only where nothing in the request changes it. */
+/** A measurement that began so long ago is not shared any more. */
+const SHARED_MS = 100;
+
+/** Clients that ask at the same time get one answer. Only where nothing in the request changes it. */
 export function oneForAll(served: Endpoint): Endpoint {
-  const respond = createBatch(async (raws: Raw[]) => {
-    const [first] = raws;
-    const answer = first === undefined ? undefined : await served.respond(first);
-    return raws.flatMap(() => answer ?? []);
-  });
-  return { ...served, respond };
+  let latest: { answer: Promise<Answer>; beganAt: number } | undefined;
+  return {
+    ...served,
+    respond: (raw) => {
+      const now = performance.now();
+      if (latest !== undefined && now - latest.beganAt < SHARED_MS) return latest.answer;
+      const begun = { answer: served.respond(raw), beganAt: now };
+      latest = begun;
+      const end = (): void => {
+        if (latest === begun) latest = undefined;
+      };
+      begun.answer.then(end, end);
+      return begun.answer;
+    },
+  };
 }
 
 /** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
