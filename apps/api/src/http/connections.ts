@@ -81,7 +81,7 @@ export function oneAtATime(
       if (line.waiting.length === 0) line.busy = false;
       else setImmediate(() => startNext(line));
     });
-    void handle(req, res);
+    handle(req, res);
   };
 
   const startNext = (line: Line): void => {

@@ -31,7 +31,10 @@ export async function fixedBody(bytes: Buffer): Promise<FixedBody> {
 /** The whole answer to a GET, or 304 where the client has it. */
 export function answerFixed(
   body: FixedBody,
-  { header, accepts }: { header: (name: string) => string | undefined; accepts: (encoding: string) => boolean },
+  {
+    header,
+    accepts,
+  }: { header: (name: string) => string | undefined; accepts: (encoding: string) => boolean },
   headers: Readonly<Record<string, string>>,
 ): Answer {
   const { bytes, tag, headers: ofVariant } = accepts('gzip') ? body.gzipped : body.plain;

@@ -33,17 +33,15 @@ export interface HttpServerOptions {
 /** The server: starts listening; stops by refusing new work, draining, and cutting what is left at the deadline. */
 export function httpServer(options: HttpServerOptions): Service {
   const { app, host, port, maxBodyBytes, shutdown, address, log } = options;
-  const server = createServer(
-    {
-      ...expressMessages(app),
-      headersTimeout: HEADERS_WITHIN_MS,
-      requestTimeout: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
-      // Answers to requests without a Host header too are ours.
-      requireHostHeader: false,
-    },
-  );
+  const server = createServer({
+    ...expressMessages(app),
+    headersTimeout: HEADERS_WITHIN_MS,
+    requestTimeout: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    // Answers to requests without a Host header too are ours.
+    requireHostHeader: false,
+  });
   server.on('request', oneAtATime(server, withReadableTarget(app)));
   answerWhatIsNoRequest(server);
   // Handlers invite the body themselves (expect-continue.ts), once nothing can refuse the request unread.

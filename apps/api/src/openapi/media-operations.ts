@@ -21,7 +21,9 @@ export const mediaOperations: Operations = {
       category: { description: 'Exactly this category.' },
       tag: { description: 'Has this tag.' },
       status: { description: 'Has this status.' },
-      sha256: { description: 'Has these bytes: SHA-256 in hex. Pages of many copies are in the order of ids.' },
+      sha256: {
+        description: 'Has these bytes: SHA-256 in hex. Pages of many copies are in the order of ids.',
+      },
       order: { description: 'By time of creation.' },
     },
     answers: { 200: { description: 'One page.', schema: 'MediaPage' } },

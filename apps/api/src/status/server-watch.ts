@@ -55,6 +55,9 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
       if (!known.has(finding.code))
         log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
   };
+  const judgeAnew = async (server: ServerFacts): Promise<void> => {
+    if ((await judgement.consider(server)) && facts !== null) find(facts);
+  };
   const look = async (): Promise<void> => {
     const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
     facts = await readServerFacts(server);
@@ -62,9 +65,7 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
     rests.reset();
     find(facts);
     // Not waited for: where it must be measured it takes seconds.
-    void judgement.consider(facts).then((isJudged) => {
-      if (isJudged && facts !== null) find(facts);
-    });
+    void judgeAnew(facts);
     await check.consider(server, facts);
   };
 

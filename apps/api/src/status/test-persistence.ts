@@ -43,7 +43,7 @@ const LIFE_SECONDS = 60;
  * that status answers need. That the removal is confirmed confirms the record, which was written before it.
  */
 export async function testPersistence(deps: TestDependencies): Promise<TestedPersistence> {
-  const { redis, keys, barrier } = deps;
+  const { keys, barrier } = deps;
   const start = performance.now();
   const key = keys.probe(randomUUID());
   const value = randomUUID();

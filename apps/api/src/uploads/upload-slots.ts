@@ -43,7 +43,9 @@ export function createUploadSlots(max: number): UploadSlots {
           : ((socket.bytesRead - bytesAtStart) * 1_000) / (performance.now() - startedAt);
       const leave = shares.take(client, {
         giveUp: () =>
-          given.abort(new HoldfastError('OVERLOADED', 'too many uploads at once, and this one was the slowest')),
+          given.abort(
+            new HoldfastError('OVERLOADED', 'too many uploads at once, and this one was the slowest'),
+          ),
         pace,
         crawls: () => performance.now() - startedAt > MAY_CRAWL_MS && pace() < SLOWEST_BYTES_PER_SECOND,
       });

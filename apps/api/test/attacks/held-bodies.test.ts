@@ -31,10 +31,14 @@ const headers = (from: string): Record<string, string> => ({
 async function beginNotification(from: string): Promise<{ socket: Socket; answered: Promise<string> }> {
   const socket = connect(api.port, '127.0.0.1');
   socket.on('error', () => undefined);
-  const answered = new Promise<string>((resolve) => socket.once('data', (chunk) => resolve(chunk.toString())));
+  const answered = new Promise<string>((resolve) =>
+    socket.once('data', (chunk) => resolve(chunk.toString())),
+  );
   await once(socket, 'connect');
   const lines = Object.entries({ ...headers(from), Host: 'localhost', 'Content-Length': String(LENGTH) });
-  socket.write(`POST ${PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  socket.write(
+    `POST ${PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+  );
   socket.write(Buffer.alloc(LENGTH - 1, ' '));
   return { socket, answered };
 }
@@ -44,9 +48,7 @@ it('holds a bounded number of bodies that never end, and reads those of others',
   // Those beyond the bound are answered; the others wait for their last byte.
   let refused = 0;
   for (const { answered } of many)
-    void answered.then((answer) => {
-      if (answer.includes('"OVERLOADED"')) refused += 1;
-    });
+    void answered.then((answer) => (refused += answer.includes('"OVERLOADED"') ? 1 : 0));
   await expect.poll(() => refused).toBe(100 - 32);
   const send = async (from: string, length: number): Promise<number> => {
     const body = Buffer.alloc(length, ' ');

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, afterEach, expect, it, vi } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, upload } from '../support/api-pair.js';
 import { startApi, type RunningApi } from '../support/running-api.js';
@@ -24,7 +24,7 @@ beforeEach(async () => {
   });
   answers = [];
   slow = await Promise.all(Array.from({ length: SLOTS }, beginUpload));
-  await expect.poll(() => api.deps.uploadSlots.running).toBe(SLOTS);
+  await vi.waitUntil(() => api.deps.uploadSlots.running === SLOTS);
 });
 afterEach(async () => {
   for (const socket of slow) socket.destroy();
@@ -56,7 +56,9 @@ it('takes the uploads of others while one key has all slots, and is ready for th
   expect((await api.call('GET', '/readyz')).status).toBe(200);
   const sent = await Promise.all(Array.from({ length: SLOTS / 2 }, () => upload(api, aPng(), modest)));
   expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 202));
-  const given = answers.filter((answer) => answer.startsWith('HTTP/1.1 503') && answer.includes('"OVERLOADED"'));
+  const given = answers.filter(
+    (answer) => answer.startsWith('HTTP/1.1 503') && answer.includes('"OVERLOADED"'),
+  );
   expect(given.length).toBeGreaterThan(0);
   expect(given[0]).toContain('Retry-After');
 });

@@ -77,7 +77,13 @@ it('does not count what several filters leave of many copies, and looks at a bou
 });
 
 it('stops at records of 4 MB together, and does not count them', async () => {
-  const page = await catalog.list({ tag: 'long', type: 'image', status: 'failed', limit: 1, order: 'newest' });
+  const page = await catalog.list({
+    tag: 'long',
+    type: 'image',
+    status: 'failed',
+    limit: 1,
+    order: 'newest',
+  });
   expect(page).toMatchObject({ items: [], total: 0 });
   const long = await catalog.list({ tag: 'long', type: 'image', limit: 1, order: 'newest' });
   expect(long.total).toBe(250);
@@ -85,7 +91,10 @@ it('stops at records of 4 MB together, and does not count them', async () => {
 
 it('looks for duplicates among the newest hundred', async () => {
   const found = await catalog.withSha256(sha256);
-  const newest = copies.map(({ id }) => id).toSorted().slice(-100);
+  const newest = copies
+    .map(({ id }) => id)
+    .toSorted()
+    .slice(-100);
   expect(found.map(({ id }) => id).toSorted()).toEqual(newest);
   expect(records()).toBe(100);
 });

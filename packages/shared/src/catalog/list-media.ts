@@ -36,8 +36,8 @@ interface Walk {
   oldest: Position | null;
   from: Position | null;
   /** Entries of others end the walk. */
-  has(position: Position): boolean;
-  isAt(record: MediaRecord, position: Position | null): boolean;
+  has: (position: Position) => boolean;
+  isAt: (record: MediaRecord, position: Position | null) => boolean;
 }
 
 interface Asked extends Pick<ListQuery, 'limit' | 'order'> {
@@ -104,7 +104,7 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     let bytes = 0;
     for (let first = 0; first < all.length; first += LOOK_AT_ONCE) {
       const stored = await findStored(all.slice(first, first + LOOK_AT_ONCE).map(({ id }) => id));
-      bytes += stored.reduce((sum, entry) => sum + (entry?.text.length ?? 0), 0);
+      bytes += sum(stored.map((entry) => entry?.text.length ?? 0));
       if (bytes > BYTES_AT_MOST) return null;
       found += stored.filter((entry) => entry !== null && matches(entry.record, filters)).length;
     }
