@@ -138,7 +138,7 @@ it('refuses connections above its limit, and counts them', async () => {
   await once(socket, 'close');
   await redis.configure({ connections: { limit: 2, error: null } });
   await clientOf(redis);
-  expect(redis.connections()).toEqual({ open: 2, most: 2 });
+  expect(redis.connections()).toEqual({ open: 2, most: 2, opened: 2 });
   const third = connect(redis.line.port, '127.0.0.1');
   third.on('error', () => undefined);
   await new Promise((resolve) => third.once('close', resolve));

@@ -61,8 +61,8 @@ export interface ManagedRedis extends RedisServers {
   /** How many of them the service refused. */
   refused(): number;
   resetCounts(): void;
-  /** Connections now, and the most at once since the last reset. */
-  connections(): { open: number; most: number };
+  /** Connections now, and since the last reset: the most at once, and how many were opened. */
+  connections(): { open: number; most: number; opened: number };
 }
 
 const usuallyFree = ['AUTH', 'HELLO', 'SELECT', 'COMMAND', 'CONFIG', 'INFO', 'PING', 'QUIT', 'CLIENT'];
@@ -94,6 +94,7 @@ export async function startManagedRedis(
   let replica: { server: RedisSandbox; link: FaultProxy } | undefined;
   let tally = new Map<string, Map<string, number>>();
   let most = 0;
+  let opened = 0;
   let refused = 0;
 
   const count = (name: string, command: string): void => {
@@ -202,6 +203,7 @@ export async function startManagedRedis(
       return;
     }
     open.add(client);
+    opened += 1;
     most = Math.max(most, open.size);
     client.once('close', () => open.delete(client));
     client.setTimeout(service.idleMs);
@@ -243,8 +245,9 @@ export async function startManagedRedis(
       tally = new Map();
       refused = 0;
       most = open.size;
+      opened = 0;
     },
-    connections: () => ({ open: open.size, most }),
+    connections: () => ({ open: open.size, most, opened }),
     wipe: () => server.wipe(),
     close: async () => {
       const closed = once(listener, 'close');
