@@ -95,8 +95,7 @@ it('says of Upstash what it confirms', async () => {
   onTestFinished(() => managed.close());
   const api = await startApi(managed);
   onTestFinished(() => api.close());
-  const level = async (): Promise<unknown> =>
-    (await api.call('GET', '/api/media/health')).body.persistence.level;
+  const level = (): Promise<unknown> => api.deps.barrier.confirm();
   await vi.waitFor(async () => expect(await level()).toBe('fsynced'), { interval: 100 });
   await managed.configure({ answers: { ...noConfig, ...refuses('WAITAOF') } });
   await vi.waitFor(async () => expect(await level()).toBe('written'), { interval: 100 });

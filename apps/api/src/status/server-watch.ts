@@ -55,7 +55,7 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
       if (!known.has(finding.code))
         log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
   };
-  const judgeAnew = async (server: ServerFacts): Promise<void> => {
+  const judge = async (server: ServerFacts): Promise<void> => {
     if ((await judgement.consider(server)) && facts !== null) find(facts);
   };
   const look = async (): Promise<void> => {
@@ -65,7 +65,7 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
     rests.reset();
     find(facts);
     // Not waited for: where it must be measured it takes seconds.
-    void judgeAnew(facts);
+    void judge(facts);
     await check.consider(server, facts);
   };
 
