@@ -39,6 +39,8 @@ export function coreSuite<Servers extends RedisServers>(
       deployment.startApi(),
       deployment.startWorker(),
     ]);
+    // An API waits a second for Redis, then starts without it.
+    await vi.waitFor(async () => expect((await client.call('/readyz')).status).toBe(200));
     running = { deployment, client, worker };
     // Where CONFIG is hidden, it measures for a moment before it reports a level.
     await program.waitForLog(({ message }) => message === 'server.judged');
