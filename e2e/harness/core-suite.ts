@@ -40,7 +40,7 @@ export function coreSuite<Servers extends RedisServers>(
       deployment.startWorker(),
     ]);
     // An API waits a second for Redis, then starts without it.
-    await vi.waitFor(async () => expect((await client.call('/readyz')).status).toBe(200));
+    await vi.waitUntil(async () => (await client.call('/readyz')).status === 200, { timeout: 20_000 });
     running = { deployment, client, worker };
     // Where CONFIG is hidden, it measures for a moment before it reports a level.
     await program.waitForLog(({ message }) => message === 'server.judged');
