@@ -4,18 +4,12 @@ import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
-import { answerInfo } from './answer-info.js';
-import { catchAsking } from './catch-asking.js';
 import { certificateFault } from './certificate-fault.js';
-import { nameCause } from './cluster-cause.js';
-import { endCompletely } from './end-completely.js';
-import { insistOnDatabase } from './insist-on-database.js';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
 import { redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
 import { redisProfiles, type RedisProfile } from './redis-profile.js';
-import { SentinelConnector } from './sentinel-connector.js';
-import { settleConnect } from './settle-connect.js';
+import { SentinelConnector, tame } from './tame-ioredis.js';
 
 /** What `connectRedis` gives: a Cluster where the settings name its nodes, else a client of one server. */
 export type RedisClient = Redis | Cluster;
@@ -97,9 +91,10 @@ export function connectRedis(
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
     ...login(connection),
   };
-  const client = answerInfo(insistOnDatabase(endCompletely(open(connection, role, options))));
+  const opened = open(connection, role, options);
+  const onError = connectionLog(opened, role, log);
+  const client = tame(opened, (one) => reconnectPatiently(one, onError));
   profiles.set(client, profile);
-  reconnectPatiently(client, connectionLog(client, role, log));
   return profile.readsLagMs > 0 && readsDecide.has(role) ? readOnPrimary(client) : client;
 }
 
@@ -129,7 +124,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
       });
     }
     case 'cluster': {
-      const cluster = new Cluster([...connection.nodes], {
+      return new Cluster([...connection.nodes], {
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout: 2_000,
@@ -138,7 +133,6 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
       });
-      return nameCause(catchAsking(settleConnect(cluster)));
     }
   }
 }

@@ -27,5 +27,5 @@ export { reconnectRedis } from './reconnect-redis.js';
 export { redisEdge, scriptEdge } from './redis-edge.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
 export { defineScript, type Script, type ScriptArgument, type ScriptReply } from './script.js';
-export { SentinelConnector } from './sentinel-connector.js';
+export { SentinelConnector } from './tame-ioredis.js';
 export { timePrelude } from './time-prelude.js';

@@ -1,18 +1,13 @@
 import { Cluster, type Redis } from 'ioredis';
 import { createBackoff, type Backoff } from '../lifecycle/index.js';
 import { redisErrorKind, redisRefusal } from './redis-error.js';
+import { onRefusedGreeting } from './tame-ioredis.js';
 
 const AWAY_LONGEST_MS = 1_000;
 
 /** While nothing answers: a restarted server is found within about a second. */
 export const reconnectDelay = (tries: number): number =>
   Math.min(50 * 2 ** Math.min(tries, 10), AWAY_LONGEST_MS) + Math.floor(Math.random() * 50);
-
-/** What ioredis keeps to itself. */
-interface Inside {
-  /** Told of every error that the server replies. */
-  handleReconnection?(error: Error, item: unknown): void;
-}
 
 const lastErrors = new WeakMap<Redis | Cluster, Error>();
 
@@ -23,13 +18,9 @@ export function connectionError(client: Redis | Cluster): Error | undefined {
 
 /**
  * Has a client come back soon from a server that is away, and ever more rarely to one that answers and refuses it: by its
- * plan, by the number of connections, or with this login. `onError` is told of what keeps it away. Clients made of this one
- * are given the same.
+ * plan, by the number of connections, or with this login. `onError` is told of what keeps it away.
  */
-export function reconnectPatiently<Client extends Redis | Cluster>(
-  client: Client,
-  onError: (error: Error) => void,
-): Client {
+export function reconnectPatiently(client: Redis | Cluster, onError: (error: Error) => void): void {
   const backoff = createBackoff();
   let readyAt = -Infinity;
   let fleeting = 0;
@@ -64,12 +55,8 @@ export function reconnectPatiently<Client extends Redis | Cluster>(
       lastErrors.set(client, error);
       return client.options.enableOfflineQueue === false ? 1 : 2;
     };
-    noteRefusedGreeting(client, note);
+    onRefusedGreeting(client, note);
   }
-  const duplicate = client.duplicate.bind(client) as (...args: unknown[]) => Client;
-  client.duplicate = ((...args: unknown[]) =>
-    reconnectPatiently(duplicate(...args), onError)) as Client['duplicate'];
-  return client;
 }
 
 /** For a loop that asks this connection: once it is there again the loop goes on at once. */
@@ -77,16 +64,6 @@ export function redisBackoff(client: Redis | Cluster): Backoff {
   const backoff = createBackoff();
   client.on('ready', () => backoff.reset());
   return backoff;
-}
-
-/** A server that has no room for a connection says so to the greeting and ends it. ioredis then tells of the end alone. */
-function noteRefusedGreeting(client: Redis, note: (error: Error) => void): void {
-  const inside = client as unknown as Inside;
-  const handle = inside.handleReconnection?.bind(client);
-  inside.handleReconnection = (error, item) => {
-    if (client.status !== 'ready' && redisRefusal(error) !== null) note(error);
-    handle?.(error, item);
-  };
 }
 
 /** What follows when a connection is given up says nothing of why; nor does its end, where the server has said why before. */
