@@ -94,6 +94,31 @@ it('measures anew after an upload, and after a failure that a client met', async
   await vi.waitFor(async () => expect((await api.call('GET', '/api/media/health')).status).toBe(200));
 });
 
+it('goes on sharing after requests that change nothing', async () => {
+  const { api } = await rented();
+  const { measuredAt } = await health(api);
+  const refused = [
+    await api.call('POST', '/livez'),
+    await api.call('DELETE', '/api/media/unknown'),
+    await api.call('OPTIONS', '/api/media/health'),
+  ];
+  expect(refused.map(({ status }) => status)).toEqual([405, 404, 204]);
+  expect((await health(api)).measuredAt).toBe(measuredAt);
+});
+
+it('shares a bad result, too', async () => {
+  const { api, redis } = await rented();
+  await redis.client.config('SET', 'maxmemory', '1');
+  api.deps.recentResults.forget();
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => clock.mockRestore());
+  const bad = await health(api);
+  expect(bad.status).toBe('unhealthy');
+  expect((await health(api)).measuredAt).toBe(bad.measuredAt);
+  await redis.client.config('SET', 'maxmemory', '0');
+});
+
 it('shares results for half a second on a server of our own', async () => {
   const redis = await startRedisSandbox();
   onTestFinished(() => redis.close());

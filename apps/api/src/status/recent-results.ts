@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { RedisClient, RedisProfile } from '@holdfast/shared/redis';
+import { contextOf } from '../http/request-context.js';
 
 export interface Measured<T> {
   value: T;
@@ -58,12 +59,23 @@ export function createRecentResults(
   };
 }
 
-/** Whatever a client changes, and whatever fails, ends the sharing. */
+/** Their answers come from what is shared, so their failures tell nothing new. */
+const sharing = new Set(['/api/media/health', '/readyz']);
+const reads = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * What a client changes, and failures that a client meets, end the sharing. Strangers cannot end it: measuring anew is dear, and
+ * their refused requests cost nothing.
+ */
 export function endSharing(recent: Pick<RecentResults, 'forget'>): RequestHandler {
-  return ({ method }, res, next) => {
-    const isRead = method === 'GET' || method === 'HEAD';
+  return (req, res, next) => {
     const ended = (): void => {
-      if (!isRead || res.statusCode >= 500) recent.forget();
+      const { client, route = '' } = contextOf(req);
+      const isKnown = client.role !== null;
+      const failed = res.statusCode >= 500 && isKnown && !sharing.has(route);
+      // An upload may have been accepted although its client left before the answer.
+      const changed = !reads.has(req.method) && (res.headersSent ? res.statusCode < 400 : isKnown);
+      if (failed || changed) recent.forget();
     };
     res.once('finish', ended);
     res.once('close', ended);

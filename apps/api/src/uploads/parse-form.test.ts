@@ -112,6 +112,13 @@ describe('a form is refused rather than taken with a loss:', () => {
     await bench.expectNothingLeft();
   });
 
+  it('text parts that are too large together', async () => {
+    const parts = Array.from({ length: 5 }, () => ({ disposition: 'name="x"', body: 'x'.repeat(60_000) }));
+    const refused = await post([...parts, file()]);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+    expect(await post([...parts.slice(1), file()])).toMatchObject({ status: 202 });
+  });
+
   it('a second file of another name', async () => {
     const other = { ...file(), disposition: 'name="other"; filename="b.png"' };
     const refused = await post([file(), other]);

@@ -15,10 +15,13 @@ export interface PartEvents {
 /** What the decoder puts where bytes are no text. */
 const REPLACEMENT = '\ufffd';
 
+/** multer keeps the text parts of a form in memory until it ends. */
+const MAX_TEXT_LENGTH = 256 * 1024;
+
 /**
  * What multer and its parser would lose or replace without a word: the bytes of a part that calls itself a file and has no
  * file name, text in a charset that the parser does not know, text and file names that are not in UTF-8. A nameless file that is
- * empty is no loss: browsers send one for an input that nobody filled in.
+ * empty is no loss: browsers send one for an input that nobody filled in. And more text than one request may keep in memory.
  */
 export function refuseLosses(
   req: IncomingMessage,
@@ -26,6 +29,7 @@ export function refuseLosses(
   refuse: (error: HoldfastError) => void,
 ): void {
   const lately = readLately(req);
+  let textLength = 0;
   parser.on('file', (name, stream, { filename = '' }) => {
     if (filename === '') {
       const detail = `the part ${JSON.stringify(name)} is a file without a file name`;
@@ -34,6 +38,8 @@ export function refuseLosses(
       refuse(unreadable('filename', 'must be in UTF-8'));
   });
   parser.on('field', (name, value, { valueTruncated }) => {
+    textLength += value?.length ?? 0;
+    if (textLength > MAX_TEXT_LENGTH) refuse(unreadable(name, 'makes the text parts too large together'));
     if (value === undefined) refuse(unreadable(name, 'is in a charset that is not known here'));
     else if (value.includes(REPLACEMENT) && !valueTruncated && !lately.includes(`\r\n\r\n${value}\r\n--`))
       refuse(unreadable(name, 'must be in UTF-8'));
