@@ -49,6 +49,32 @@ it.each([
   expect(client.options).toMatchObject({ commandTimeout, enableOfflineQueue: false });
 });
 
+it('outlives a second error of one socket, as TLS reports after a certificate that is refused', async () => {
+  const client = connectRedis({ kind: 'socket', path: '/no/such/socket' }, 'background', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  const { stream } = await vi.waitFor(() => {
+    const inside = client as unknown as { stream?: EventEmitter };
+    if (inside.stream === undefined) throw new Error('no socket yet');
+    return { stream: inside.stream };
+  });
+  const report = (message: string) => () => stream.emit('error', new Error(message));
+  expect(report('the certificate is refused')).not.toThrow();
+  expect(report('tlsv1 alert decode error')).not.toThrow();
+});
+
+it('sends servers nothing that those before Redis 7.2 refuse', async () => {
+  const server = await startRedisSandbox();
+  onTestFinished(() => server.close());
+  const { redis } = readSettings({ REDIS_URL: server.url });
+  await server.client.config('RESETSTAT');
+  const clients = [...roles, 'queue' as const].map((role) =>
+    connectRedis(redis.connection, role, silentLogger),
+  );
+  onTestFinished(async () => void (await Promise.all(clients.map(closeRedis))));
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(clients.map(() => 'ready')));
+  expect(await server.client.info('commandstats')).not.toContain('setinfo');
+});
+
 const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
 
 it('makes a connection anew that is dead without a sign, also where every command has a limit of its own', async () => {

@@ -5,6 +5,7 @@ import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { certificateFault } from './certificate-fault.js';
+import './outlive-errors.js';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
 import { redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
@@ -86,6 +87,8 @@ export function connectRedis(
     connectTimeout: CONNECT_TIMEOUT_MS,
     // Nothing here needs the replies of RESP3, and not every service knows HELLO, which asks for them.
     protocol: 2,
+    // CLIENT SETINFO, which Redis before 7.2 refuses, would be logged as an error of each connection.
+    disableClientInfo: true,
     // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
     // answer for that long. BullMQ blocks on its own for minutes; idle-check.ts of the worker looks after those.
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
