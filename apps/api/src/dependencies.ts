@@ -4,11 +4,13 @@ import { unreadSettings, type Environment, type Settings } from '@holdfast/share
 import {
   connectionFindings,
   createBarrier,
+  createRedisOutage,
   createServerCheck,
   ephemeralDiskFinding,
   examineServer,
   type Barrier,
   type Finding,
+  type RedisOutage,
 } from '@holdfast/shared/durability';
 import {
   createIntents,
@@ -37,7 +39,6 @@ import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
 import { createShares, type Shares } from './http/shares.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
-import { createRedisOutage, type RedisOutage } from './status/redis-outage.js';
 import { createRecentResults, type RecentResults } from './status/recent-results.js';
 import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
 import { createServerWatch, type ServerWatch } from './status/server-watch.js';

@@ -1,13 +1,13 @@
 import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
+import type { RedisOutage } from '@holdfast/shared/durability';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../status/current-findings.js';
-import type { RedisOutage } from '../status/redis-outage.js';
 import { lookOrFailure } from '../status/test-persistence.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';

@@ -1,4 +1,4 @@
-import type { Finding } from '@holdfast/shared/durability';
+import type { Finding, RedisOutage } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import {
   connectionError,
@@ -9,7 +9,6 @@ import {
   type RedisErrorKind,
   type RedisRefusal,
 } from '@holdfast/shared/redis';
-import type { RedisOutage } from './redis-outage.js';
 
 /** Why Redis does not serve. */
 export interface RedisFailure {

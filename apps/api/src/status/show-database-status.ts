@@ -1,12 +1,12 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
+import type { RedisOutage } from '@holdfast/shared/durability';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
 import { storageStatus } from './storage-status.js';
 import { redisFailure } from './redis-failure.js';
-import type { RedisOutage } from './redis-outage.js';
 import { lookOrFailure } from './test-persistence.js';
 
 export interface DatabaseStatusDependencies extends FindingSources {

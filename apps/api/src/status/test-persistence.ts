@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/shared/config';
-import type { Barrier } from '@holdfast/shared/durability';
+import type { Barrier, RedisOutage } from '@holdfast/shared/durability';
 import type { RedisClient } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
 import { lookAtRedis, type LookKeys, type ProbeRecord, type RedisLook } from './redis-look.js';
-import type { RedisOutage } from './redis-outage.js';
 
 export interface PersistenceTest {
   testPassed: boolean;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isUnnamed, type Environment, type Settings } from '@holdfast/shared/config';
 import {
   connectionFindings,
+  createRedisOutage,
   ephemeralDiskFinding,
   probeServer,
   readServerFacts,
@@ -15,13 +16,14 @@ import {
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import type { Logger } from '@holdfast/shared/logging';
 import {
-  certificateFault,
   closeRedis,
   connectionError,
   connectRedis,
   isReadyWithin,
+  redisErrorKind,
   redisKeys,
   serverOf,
+  type RedisErrorKind,
 } from '@holdfast/shared/redis';
 import { note, NotRun, ok, skipped, wrong, type Probe, type Verdict } from './probe.js';
 
@@ -75,7 +77,7 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
   {
     name: 'Redis',
     expected: 'reachable',
-    fix: 'Check REDIS_URL (rediss:// for TLS), the password, and that the server runs.',
+    fix: '',
     run: async (trial) => {
       const { settings, log } = trial;
       if (isUnnamed(settings.redis))
@@ -83,11 +85,9 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
       const client = connectRedis(settings.redis.connection, 'background', log);
       try {
         if (!(await isReadyWithin(client, CONNECT_MS))) {
-          const error = connectionError(client);
-          const fault = certificateFault(error);
-          const reason = fault?.why ?? error?.message ?? `no answer within ${String(CONNECT_MS / 1_000)} s`;
-          const verdict = { outcome: 'failed', found: `cannot be reached: ${reason}` } as const;
-          return fault === null ? verdict : { ...verdict, fix: fault.fix };
+          const outage = createRedisOutage(settings.redis);
+          const { why, fix } = await outage.reason(connectionError(client), CONNECT_MS);
+          return { outcome: 'failed', found: `cannot be reached: ${why}`, fix };
         }
         const askedAt = performance.now();
         const server = await serverOf(client, redisKeys(settings.redis.prefix).barrier);
@@ -147,16 +147,35 @@ export const redisProbes: readonly Probe<MachineTrial>[] = serverProbes.map((pro
     if (result === undefined) throw new NotRun('Redis was not reached');
     const { outcome, said } = result;
     if (outcome === 'there') return ok('works');
-    if (probe.needed) return wrong(said, probe.means);
+    if (probe.needed) return lackOf(result, redis?.results ?? []);
     return outcome === 'refused' ? skipped(`refused for now: ${said}`) : note(said, probe.means);
   },
 }));
 
+/** What a server that refuses for now has to be asked for, by the kind of its refusal. */
+const refusedFixes: Partial<Record<RedisErrorKind, string>> = {
+  credentials: 'Give the user of Redis the rights in docs/operations.md.',
+  demoted: 'This server is a replica: set the address of the primary.',
+};
+
+/** One fault of the server shows in many rows, and is explained in one of them. */
+function lackOf(result: ProbeResult, results: readonly ProbeResult[]): Verdict {
+  const { probe, outcome, said } = result;
+  const alike = results.filter((one) => one.outcome !== 'there' && one.said === said);
+  const first = alike.find((one) => one.outcome === 'lacking') ?? alike[0];
+  if (outcome === 'lacking') return wrong(said, probe.means);
+  if (first !== undefined && first !== result) throw new NotRun(`as for "${first.probe.name}"`);
+  const kind = redisErrorKind(Object.assign(new Error(said), { name: 'ReplyError' }));
+  return wrong(said, probe.means, refusedFixes[kind] ?? 'See "What a refusal looks like" in docs/redis.md.');
+}
+
 /** The worst of them decides; each says itself what it is and what to do. */
 function fromFindings(prefix: string, findings: readonly Finding[]): Verdict {
   const found = [prefix, ...findings.map(({ code }) => code)].filter((text) => text !== '').join(', ');
-  const means = findings.map(({ message, fix }) => `${message} ${fix}`).join(' ');
-  return findings.some(({ severity }) => severity === 'error') ? wrong(found, means) : note(found, means);
+  const means = findings.map(({ message }) => message).join(' ');
+  const fix = findings.map((finding) => finding.fix).join(' ');
+  const isWrong = findings.some(({ severity }) => severity === 'error');
+  return { outcome: 'differs', severity: isWrong ? 'error' : 'note', found, means, fix };
 }
 
 export function megabytes(bytes: number): string {

@@ -2,7 +2,7 @@
 export type Verdict =
   | { outcome: 'ok'; found: string }
   /** A note where Holdfast copes, an error where it cannot keep a promise. `means` says what follows from it. */
-  | { outcome: 'differs'; severity: 'note' | 'error'; found: string; means: string }
+  | { outcome: 'differs'; severity: 'note' | 'error'; found: string; means: string; fix?: string }
   /** It ended in an error, which `found` tells. */
   | { outcome: 'failed'; found: string; fix?: string }
   /** It was not run, and `found` says why. */
@@ -52,11 +52,13 @@ export const note = (found: string, means: string): Verdict => ({
   found,
   means,
 });
-export const wrong = (found: string, means: string): Verdict => ({
+/** `fix`: where what was seen tells more than the probe. */
+export const wrong = (found: string, means: string, fix?: string): Verdict => ({
   outcome: 'differs',
   severity: 'error',
   found,
   means,
+  ...(fix === undefined ? {} : { fix }),
 });
 
 /** Thrown by a probe that has no chance now. */

@@ -1,4 +1,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -487,6 +489,30 @@ describe('the doctor names', () => {
     expect(await redis.server.client.keys('*')).toEqual([]);
   });
 
+  it('a right that the user of Redis lacks, in one row and with the fix for that', async () => {
+    const redis = await startRedisSandbox();
+    onTestFinished(() => redis.close());
+    await redis.client.call('ACL', 'SETUSER', 'few', 'on', '>a-pw', '~*', '+@all', '-eval');
+    const diagnosis = await examine({ REDIS_URL: redis.url.replace('//', '//few:a-pw@') });
+    const wrong = diagnosis.rows.filter(({ severity }) => severity === 'error');
+    expect(wrong.map(({ name }) => name)).toEqual(['Scripts']);
+    expect(wrong[0]?.fix).toBe('Give the user of Redis the rights in docs/operations.md.');
+    expect(rowNamed(diagnosis, 'Keys on one server')?.found).toBe('not run: as for "Scripts"');
+  });
+
+  it('what listens where Redis should, in the words of health', async () => {
+    const server = createServer((_req, res) => void res.end());
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    expect(
+      rowNamed(await examine({ REDIS_URL: `redis://127.0.0.1:${String(port)}` }), 'Redis'),
+    ).toMatchObject({
+      severity: 'error',
+      found: 'cannot be reached: what listens there is not Redis: an HTTP server answers',
+    });
+  });
+
   it('a host and a Redis that nobody answers for', async () => {
     const [host, redis] = [await freePort(), await freePort()];
     const diagnosis = await examine({
@@ -499,7 +525,8 @@ describe('the doctor names', () => {
     });
     expect(rowNamed(diagnosis, 'Redis')).toMatchObject({
       severity: 'error',
-      found: expect.stringMatching(/ECONNREFUSED/),
+      found: 'cannot be reached: nothing listens there',
+      fix: expect.stringMatching(/host and port/),
     });
     expect(rowNamed(diagnosis, 'Upload')).toMatchObject({ outcome: 'skipped' });
   });

@@ -78,7 +78,7 @@ function rowOf<T>(
         ...row,
         found: verdict.found,
         means: verdict.means,
-        ...(verdict.severity === 'note' && fix === REPORT ? {} : { fix }),
+        ...(verdict.severity === 'note' && fix === REPORT ? {} : { fix: verdict.fix ?? fix }),
       };
     case 'failed':
       return { ...row, found: verdict.found, fix: verdict.fix ?? fix };

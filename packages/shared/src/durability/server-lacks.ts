@@ -1,5 +1,6 @@
 import type { DurabilitySettings } from '../config/index.js';
 import { HoldfastError } from '../errors/index.js';
+import { redisErrorKind } from '../redis/index.js';
 import { serverName, type ServerFacts } from './server-facts.js';
 import type { Finding } from './server-findings.js';
 import type { ProbeResult } from './server-probes.js';
@@ -33,6 +34,20 @@ export function lackFindings(
       severity: 'error',
       message: `${serverName(facts)} lacks what Holdfast needs: ${missing.map(({ name }) => name).join(', ')}. Workers rest.`,
       fix: [...new Set(missing.map(({ fix }) => fix))].join(' '),
+    });
+  const denied = results.filter(
+    ({ probe, outcome, said }, index) =>
+      probe.needed &&
+      outcome === 'refused' &&
+      redisErrorKind(new Error(said)) === 'credentials' &&
+      results.findIndex((other) => other.said === said) === index,
+  );
+  if (denied.length > 0)
+    findings.push({
+      code: 'RIGHTS_MISSING',
+      severity: 'error',
+      message: `The user of Redis has no right to what Holdfast needs: ${denied.map(({ probe }) => probe.name).join(', ')}. Uploads wait for it.`,
+      fix: 'Give the user the rights in docs/operations.md. Within two minutes everything goes on by itself.',
     });
   const limits = lacking(results, false)
     .map(({ probe }) => probe)

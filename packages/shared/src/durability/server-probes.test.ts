@@ -3,6 +3,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { startRedisSandbox } from '../testing/index.js';
 import { readServerFacts } from './server-facts.js';
+import { lackFindings } from './server-lacks.js';
 import { probeServer, serverProbes, type ProbeResult } from './server-probes.js';
 
 async function aServer(args: readonly string[] = [], binary?: string) {
@@ -40,6 +41,7 @@ it('asks little of a server', async () => {
 
 it.each([
   ['EVAL', 'Scripts'],
+  ['EVALSHA', 'EVALSHA'],
   ['ZMSCORE', 'ZMSCORE'],
   ['LPOS', 'LPOS'],
   ['BITFIELD', 'BITFIELD'],
@@ -78,6 +80,24 @@ it('misses what a user may not run only where that is not needed', async () => {
     ROLE: 'lacking',
     'CLIENT LIST': 'lacking',
   });
+});
+
+it('has a finding where a user may not run what workers need, and none where the server only has no room', async () => {
+  const { client, url } = await aServer();
+  await client.call('ACL', 'SETUSER', 'few', 'on', '>pw', '~*', '+@all', '-bzpopmin', '-evalsha');
+  const few = new Redis(url.replace('//', '//few:pw@'));
+  onTestFinished(() => few.disconnect());
+  const findings = async (redis: Redis) =>
+    lackFindings(await readServerFacts(redis), await probe(redis), { replicas: 0 });
+  expect(await findings(few)).toEqual([
+    expect.objectContaining({
+      code: 'RIGHTS_MISSING',
+      severity: 'error',
+      message: expect.stringContaining('EVALSHA, Blocking commands') as string,
+    }),
+  ]);
+  await client.config('SET', 'maxmemory', '1');
+  expect(await findings(client)).toEqual([]);
 });
 
 it('concludes nothing from a server that is full', async () => {

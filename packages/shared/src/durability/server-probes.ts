@@ -51,6 +51,14 @@ export const serverProbes: readonly ServerProbe[] = [
     fix: `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
   },
   {
+    name: 'EVALSHA',
+    needed: true,
+    // No server knows this script, and one that says so knows the command.
+    attempt: { commands: [['EVALSHA', '0'.repeat(40), '1', PROBE_KEY]] },
+    means: 'Scripts are called by their hash.',
+    fix: `Allow EVALSHA. ${OTHER_SERVER}`,
+  },
+  {
     name: 'Keys in scripts',
     needed: true,
     attempt: { lua: "redis.call('EXISTS', KEYS[1] .. ':probe:undeclared')" },
@@ -202,7 +210,7 @@ return said
 const IN_SCRIPT = /^(?:@?user_script: ?\d+: )+-?/;
 
 /**
- * Tries them all in one pipeline: ten commands, and nine inside the script. Leaves no key behind. `redis` is the
+ * Tries them all in one pipeline: eleven commands, and nine inside the script. Leaves no key behind. `redis` is the
  * connection to the server that holds our keys. Throws CATALOG_UNAVAILABLE where that does not answer.
  */
 export async function probeServer(

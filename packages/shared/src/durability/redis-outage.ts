@@ -1,20 +1,22 @@
-import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '@holdfast/shared/config';
-import type { Finding } from '@holdfast/shared/durability';
-import { withinMs } from '@holdfast/shared/lifecycle';
-import { certificateFault, redisErrorKind } from '@holdfast/shared/redis';
+import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '../config/index.js';
+import { withinMs } from '../lifecycle/index.js';
+import { certificateFault, redisErrorKind } from '../redis/index.js';
 import { examinePort, type PortAnswer } from './examine-port.js';
+import type { Finding } from './server-findings.js';
 
+/** Says why Redis does not serve: for health, and for `doctor`. */
 export interface RedisOutage {
   /** REDIS_UNREACHABLE: which server, why, and what helps. `error`: what the connection met last. Takes 0.3 s at most. */
   explain(error: unknown): Promise<Finding>;
+  /** Why, to follow on the server's name, and the fix. */
+  reason(error: unknown, patienceMs?: number): Promise<Reason>;
 }
 
 /** Those who ask share what was seen for so long. */
 const KNOWN_FOR_MS = 5_000;
 const PATIENCE_MS = 300;
 
-/** Why, to follow on the server's name, and the fix. */
-interface Words {
+interface Reason {
   why: string;
   fix: string;
 }
@@ -40,6 +42,16 @@ const byError: readonly (readonly [pattern: RegExp, why: string, fix: string])[]
     'Give the user the rights in docs/operations.md.',
   ],
   [
+    /cluster support disabled/,
+    'it is no node of a cluster',
+    'Set REDIS_URL instead of REDIS_CLUSTER_NODES.',
+  ],
+  [
+    /unknown command [`'"]?sentinel/i,
+    'a Redis answers there, and no Sentinel',
+    'Name the Sentinels (their usual port is 26379) in REDIS_SENTINELS, or set REDIS_URL to this server.',
+  ],
+  [
     /DB index is out of range/,
     'it has no database of this number',
     'Correct the number at the end of REDIS_URL.',
@@ -47,13 +59,13 @@ const byError: readonly (readonly [pattern: RegExp, why: string, fix: string])[]
 ];
 
 const OTHER_PROGRAM = 'Correct host and port.';
-const unanswering: Words = {
+const unanswering: Reason = {
   why: 'it does not answer in time',
   fix: 'Look at the Redis server and at the network.',
 };
 
 /** What listens there says more than the error where the two kinds of port are mixed up, or another program answers. */
-function byAnswer(answer: PortAnswer | null, tls: boolean): Words | null {
+function byAnswer(answer: PortAnswer | null, tls: boolean): Reason | null {
   switch (answer) {
     case 'http':
       return { why: 'what listens there is not Redis: an HTTP server answers', fix: OTHER_PROGRAM };
@@ -79,29 +91,34 @@ export function createRedisOutage(settings: RedisSettings): RedisOutage {
   const { connection } = settings;
   const place = placeOf(connection);
   let seen: { answer: Promise<PortAnswer>; at: number } | undefined;
-  const answerOfPort = async (): Promise<PortAnswer | null> => {
+  const answerOfPort = async (patienceMs: number): Promise<PortAnswer | null> => {
     if (connection.kind !== 'single') return null;
     const now = performance.now();
     if (seen === undefined || now - seen.at > KNOWN_FOR_MS)
       seen = { answer: examinePort(connection.host, connection.port), at: now };
-    return withinMs(PATIENCE_MS, seen.answer, null);
+    return withinMs(patienceMs, seen.answer, null);
+  };
+  const reason = async (error: unknown, patienceMs = PATIENCE_MS): Promise<Reason> => {
+    const answer = await answerOfPort(patienceMs);
+    const tls = connection.kind === 'single' && connection.tls;
+    const { why, fix } = byAnswer(answer, tls) ?? reasonOf(error) ?? unanswering;
+    return { why, fix: isUnnamed(settings) ? `${fix} No Redis is named: set REDIS_URL.` : fix };
   };
   return {
+    reason,
     explain: async (error) => {
-      const answer = await answerOfPort();
-      const tls = connection.kind === 'single' && connection.tls;
-      const { why, fix } = byAnswer(answer, tls) ?? wordsOf(error) ?? unanswering;
+      const { why, fix } = await reason(error);
       return {
         code: 'REDIS_UNREACHABLE',
         severity: 'error',
         message: `${place} does not serve: ${why}. Uploads are refused.`,
-        fix: isUnnamed(settings) ? `${fix} No Redis is named: set REDIS_URL.` : fix,
+        fix,
       };
     },
   };
 }
 
-function wordsOf(error: unknown): Words | null {
+function reasonOf(error: unknown): Reason | null {
   if (!(error instanceof Error)) return null;
   const fault = certificateFault(error);
   if (fault !== null) return fault;
