@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createServerCheck } from '@holdfast/shared/durability';
 import { readSettings } from '@holdfast/shared/config';
 import { silentLogger } from '@holdfast/shared/logging';
-import { closeRedis, connectRedis } from '@holdfast/shared/redis';
+import { closeRedis, connectRedis, redisProfiles } from '@holdfast/shared/redis';
 import { startManagedRedis, upstashErrors } from '@holdfast/shared/testing';
 import { createServerJudgement } from './server-judgement.js';
 
@@ -17,7 +17,14 @@ it('notices the successor of an unsuitable server, also one that refused to be l
   const log = { ...silentLogger, warn: (event: string) => void warned.push(event) };
   const check = createServerCheck({ examination: { redis: settings, examined: null }, durability, log });
   const onFacts = (_: unknown, isSuitable: boolean): void => void seen.push(isSuitable);
-  const judgement = createServerJudgement({ redis: client, settings, check, onFacts, log });
+  const judgement = createServerJudgement({
+    redis: client,
+    settings,
+    profile: redisProfiles.standard,
+    check,
+    onFacts,
+    log,
+  });
   onTestFinished(() => judgement.close());
   await expect.poll(() => seen.at(-1)).toBe(false);
   const quota = { left: 1, error: upstashErrors.quota, free: ['HELLO', 'AUTH', 'CLIENT'] };

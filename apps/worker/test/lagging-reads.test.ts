@@ -32,7 +32,7 @@ async function openLaggingBench() {
   });
   const queues = connectMediaQueues(redis, settings.jobs, silentLogger);
   onTestFinished(() => queues.close());
-  await vi.waitFor(() => queues.counts(), { interval: 10 });
+  await vi.waitFor(() => queues.queues.save.getWaitingCount(), { interval: 10 });
   return {
     client,
     keys,

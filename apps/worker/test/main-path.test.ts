@@ -30,7 +30,7 @@ it('saves from the job alone, when Redis forgot everything else', async () => {
   await queues.enqueueUpload(record);
   await bench.startWorker();
   await vi.waitFor(async () => expect((await catalog.find(record.id))?.status).toBe('verified'), within);
-  expect(await catalog.indexGaps([record.id])).toEqual([0]);
+  expect(await catalog.findWithGaps([record.id])).toMatchObject([{ gaps: 0 }]);
 });
 
 it('saves again and counts the attempt when the record is not there at the read-back', async () => {
@@ -57,7 +57,7 @@ it('mends a record whose content was damaged, and one that lacks an index entry'
   await bench.startWorker();
   await vi.waitFor(async () => expect((await catalog.counts()).byStatus.verified).toBe(2), within);
   expect((await catalog.find(damaged.id))?.filename).toBe('a.png');
-  expect(await catalog.indexGaps([damaged.id, unindexed.id])).toEqual([0, 0]);
+  expect(await catalog.findWithGaps([damaged.id, unindexed.id])).toMatchObject([{ gaps: 0 }, { gaps: 0 }]);
 });
 
 it('leaves a newer revision alone, whichever job comes last', async () => {

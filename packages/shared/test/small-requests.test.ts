@@ -74,7 +74,8 @@ it('writes, reads and proves a page of records that no one command could carry',
   expect(stored.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
   const contents = renamed.map(({ record }) => ({ id: record.id, content: encodeContent(record) }));
   expect(await catalog.lackingEntries(contents)).toEqual(new Set());
-  expect(await catalog.indexGaps(records.map(({ id }) => id))).toEqual(records.map(() => 0));
+  const found = await catalog.findWithGaps(records.map(({ id }) => id));
+  expect(found.map(({ gaps }) => gaps)).toEqual(records.map(() => 0));
   const withGaps = await catalog.findWithGaps(records.map(({ id }) => id));
   expect(withGaps).toEqual(stored.map((one) => ({ stored: one, gaps: 0 })));
   expect(await catalog.mendEntries(contents)).toBe(0);

@@ -106,7 +106,6 @@ const reads = [
   'withSha256',
   'counts',
   'findWithGaps',
-  'indexGaps',
   'lackingEntries',
   'isTombstoned',
   'findTombstoned',
@@ -118,7 +117,7 @@ const takenIn = ['noteMet', 'noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
 const birth = ['bornAt', 'noteBirth'];
 /** A tombstone ends only where no record is. */
 const tombstones = ['countTombstones', 'keepTombstones', 'endTombstones'];
-const indexes = ['mendEntries', 'mendStatuses', 'mendAll'];
+const indexes = ['mendEntries', 'mendStatuses', 'mendAll', 'rebuildIndexes'];
 const ofIntentsAlone = [
   'open',
   'describe',

@@ -50,7 +50,7 @@ async function openRequests(
     [1, 2].map(async () => {
       const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
       onTestFinished(() => queues.close());
-      await vi.waitFor(() => queues.counts(), { interval: 10 });
+      await vi.waitFor(() => queues.queues.save.getWaitingCount(), { interval: 10 });
       return createSyncRequests(queues, sync, profile, silentLogger);
     }),
   );

@@ -86,7 +86,7 @@ it('mends an index entry that is not there, and verifies then', async () => {
   const { verify, catalog, redis, foreign, other } = await openPage(() => Promise.resolve());
   await redis.zrem('{holdfast}:i:t:i', other.id);
   expect(await verify()).toBe(0);
-  expect(await catalog.indexGaps([foreign.id, other.id])).toEqual([0, 0]);
+  expect(await catalog.findWithGaps([foreign.id, other.id])).toMatchObject([{ gaps: 0 }, { gaps: 0 }]);
   expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
 });
 

@@ -17,8 +17,8 @@ it.each(['standard', 'upstash'] as const)(
       registry,
     });
     onTestFinished(() => deps.close());
-    await isReadyWithin(deps.watchClient, 5_000);
-    await vi.waitFor(() => deps.queues.counts(), { interval: 10 });
+    await isReadyWithin(deps.background, 5_000);
+    await vi.waitFor(() => deps.queues.queues.save.getWaitingCount(), { interval: 10 });
     const stopping = new AbortController();
     const onError = (error: Error): void => expect.fail(error.message);
     const look = createWatchLook({ deps, workers: [], stopping: stopping.signal, onError });

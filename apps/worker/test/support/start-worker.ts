@@ -53,7 +53,7 @@ export async function openBench(
   const client = connectRedis(settings.redis.connection, 'background', silentLogger);
   const queues = connectMediaQueues(settings.redis, settings.jobs, silentLogger);
   await isReadyWithin(client, 5_000);
-  await vi.waitFor(() => queues.counts(), { interval: 10 });
+  await vi.waitFor(() => queues.queues.save.getWaitingCount(), { interval: 10 });
   // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
   await sandbox.client.set(keys.born, Date.now());
   await sandbox.client.hset(keys.syncState, 'lastFullAt', LONG_AGO);

@@ -9,8 +9,9 @@ const LARGEST_BATCH = 256;
  */
 export function createBatch<Item, Result>(
   work: BatchWork<Item, Result>,
-  largest = LARGEST_BATCH,
+  atMost = LARGEST_BATCH,
 ): (item: Item) => Promise<Result> {
+  const largest = Math.min(atMost, LARGEST_BATCH);
   let waiting: Waiting<Item, Result>[] = [];
   let running = false;
 

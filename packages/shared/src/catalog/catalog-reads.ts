@@ -3,7 +3,7 @@ import { fromRedisError, inRequests, membersOf, type RedisClient, type RedisKeys
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record-codec.js';
 import type { ContentOf } from './index-entries.js';
 import { lackingEntries } from './page-writes.js';
-import { indexGapsScript, readBackScript } from './index-scripts.js';
+import { readBackScript } from './index-scripts.js';
 import { indexSizes, sum } from './index-sizes.js';
 
 /** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
@@ -37,15 +37,6 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     find: async (id: string): Promise<MediaRecord | null> => (await findStored([id]))[0]?.record ?? null,
     /** In the order of the ids; null where there is no record. */
     findStored,
-    /** How many index entries each of these records lacks; a record that is not there counts as one. */
-    indexGaps: async (ids: readonly string[]): Promise<number[]> => {
-      try {
-        const parts = inRequests(redis, ids).map((part) => indexGapsScript(redis, [keys.prefix], part));
-        return (await Promise.all(parts)).flat() as number[];
-      } catch (error) {
-        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-      }
-    },
     /** These records, and how many index entries each lacks, as of one moment; null with a gap where there is none. */
     findWithGaps: async (
       ids: readonly string[],

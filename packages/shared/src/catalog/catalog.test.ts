@@ -74,7 +74,7 @@ describe('save', () => {
     const byNew = await catalog.list({ limit: 10, order: 'newest', tag: 'street' });
     expect(byOld).toMatchObject({ items: [], total: 0 });
     expect(byNew.items.map((item) => item.id)).toEqual([record.id]);
-    expect(await catalog.indexGaps([record.id])).toEqual([0]);
+    expect(await catalog.findWithGaps([record.id])).toMatchObject([{ gaps: 0 }]);
   });
 
   it('refuses the write of a sync whose lease has passed on', async () => {

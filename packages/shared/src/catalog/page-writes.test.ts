@@ -59,7 +59,8 @@ describe('a page of new records', () => {
     const records = Array.from({ length: 4_500 }, () => aRecord());
     expect(new Set(await catalog.saveMany(asNew(records), null))).toEqual(new Set(['created']));
     expect((await catalog.counts()).total).toBe(records.length);
-    expect(await catalog.indexGaps(records.map(({ id }) => id))).toEqual(records.map(() => 0));
+    const found = await catalog.findWithGaps(records.map(({ id }) => id));
+    expect(found.map(({ gaps }) => gaps)).toEqual(records.map(() => 0));
     expect(await catalog.lackingEntries(expected(records))).toEqual(new Set());
     expect(await catalog.markProven('fsynced', new Date(), await storedOf(records))).toEqual(
       records.map(() => true),

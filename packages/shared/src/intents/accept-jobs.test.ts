@@ -15,13 +15,17 @@ beforeAll(async () => {
   redis = await startRedisSandbox();
   queues = connectMediaQueues(redis.settings, readSettings({}).jobs, silentLogger);
   intents = createIntents(redis.client, redisKeys('holdfast'));
-  await vi.waitFor(() => queues.counts(), { interval: 10 });
+  await vi.waitFor(() => queues.queues.save.getWaitingCount(), { interval: 10 });
 });
 afterAll(async () => {
   await queues.close();
   await redis.close();
 });
 beforeEach(() => redis.client.flushall());
+
+/** Jobs of save, and of verify. */
+const waiting = () =>
+  Promise.all([queues.queues.save, queues.queues.verify].map((queue) => queue.getWaitingCount()));
 
 /** Every key that BullMQ has of the two queues, with what is in it; times and numbers of events left out. */
 async function queuesInRedis(): Promise<Record<string, unknown>> {
@@ -62,8 +66,7 @@ it('adds none for what is refused, and none twice', async () => {
   await intents.open(record.id, record.publicId, 10);
   expect(await acceptWithJobs(record)).toBe('accepted');
   expect(await acceptWithJobs(record)).toBe('accepted');
-  const { save, verify } = await queues.counts();
-  expect([save.waiting, verify.waiting]).toEqual([1, 1]);
+  expect(await waiting()).toEqual([1, 1]);
 });
 
 it('accepts many in one step, and answers each for itself', async () => {
@@ -75,8 +78,7 @@ it('accepts many in one step, and answers each for itself', async () => {
     expect(answers).toEqual(records.map((record) => (opened.includes(record) ? 'accepted' : 'dead')));
   });
   expect(calls).toBe(7);
-  const { save, verify } = await queues.counts();
-  expect([save.waiting, verify.waiting]).toEqual([opened.length, opened.length]);
+  expect(await waiting()).toEqual([opened.length, opened.length]);
 });
 
 it('keeps what it accepted where a job cannot be added, and leaves the job to the sweep', async () => {

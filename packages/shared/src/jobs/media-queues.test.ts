@@ -11,7 +11,7 @@ it('adds jobs once Redis is there, though it was opened before the connection wa
   const queues = connectMediaQueues(sandbox.settings, jobs, silentLogger);
   try {
     await vi.waitFor(() => queues.enqueueUpload(aRecord()), { interval: 10 });
-    expect((await queues.counts()).save.waiting).toBe(1);
+    expect(await queues.queues.save.getWaitingCount()).toBe(1);
   } finally {
     await queues.close();
     await sandbox.close();
@@ -35,8 +35,8 @@ it('goes on when the server loses its scripts, also under concurrent uploads', a
     await vi.waitFor(() => queues.enqueueUpload(aRecord()), { interval: 10 });
     await sandbox.client.script('FLUSH');
     await Promise.all(Array.from({ length: 20 }, () => queues.enqueueUpload(aRecord())));
-    const { save, verify } = await queues.counts();
-    expect([save.waiting, verify.waiting]).toEqual([21, 21]);
+    const { save, verify } = queues.queues;
+    expect([await save.getWaitingCount(), await verify.getWaitingCount()]).toEqual([21, 21]);
   } finally {
     await queues.close();
     await sandbox.close();

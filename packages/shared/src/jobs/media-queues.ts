@@ -53,14 +53,10 @@ export interface MediaQueues {
     payload: Payload,
     over?: JobsOptions,
   ): Promise<void>;
-  counts(): Promise<Record<QueueName, QueueCounts>>;
   /** The BullMQ queues themselves, for Bull Board and schedules. */
   queues: Record<QueueName, Queue>;
   close(): Promise<void>;
 }
-
-/** So many in one transaction hold Redis up for some tens of milliseconds. */
-const UPLOADS_AT_ONCE = 256;
 
 /** Over a connection that its owner closes; without one it opens its own, which `close` ends. */
 export function connectMediaQueues(
@@ -122,9 +118,9 @@ export function connectMediaQueues(
       } catch (error) {
         throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
       }
-      // The record goes into both jobs.
     },
-    Math.min(UPLOADS_AT_ONCE, Math.ceil(profile.recordsAtOnce / 2)),
+    // The record goes into both jobs.
+    Math.ceil(profile.recordsAtOnce / 2),
   );
 
   return {
@@ -147,34 +143,6 @@ export function connectMediaQueues(
           payload,
           jobOptions(definition, payload, settings, over),
         );
-      } catch (error) {
-        throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-      }
-    },
-    counts: async () => {
-      try {
-        const entries = await Promise.all(
-          queueNames.map(async (name) => {
-            const counts = await queues[name].getJobCounts(
-              'wait',
-              'active',
-              'delayed',
-              'failed',
-              'prioritized',
-            );
-            const waiting = (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
-            return [
-              name,
-              {
-                waiting,
-                active: counts['active'] ?? 0,
-                delayed: counts['delayed'] ?? 0,
-                failed: counts['failed'] ?? 0,
-              },
-            ];
-          }),
-        );
-        return Object.fromEntries(entries) as Record<QueueName, QueueCounts>;
       } catch (error) {
         throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
       }

@@ -96,35 +96,16 @@ export function syncReads(redis: RedisClient, keys: RedisKeys) {
   const readRunning = (): Promise<RunningRun | null> =>
     guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null);
 
+  const readFacts = (runId = ''): Promise<SyncFacts> =>
+    guarded(async () => syncFactsOf((await factsScript(redis, [keys.prefix], [runId])) as FactTexts, runId));
+
   return {
     readRunning,
-    readStatus: (): Promise<SyncStatus> =>
-      guarded(async () => {
-        const [running, last, fields] = await Promise.all([
-          redis.get(keys.syncRun),
-          redis.lindex(keys.syncRuns, 0),
-          redis.hmget(keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit', 'snapshot'),
-        ]);
-        const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = fields;
-        return syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot });
-      }),
-    /** A run by its id: the one under way or one of the last 20. */
-    findRun: (runId: string): Promise<SyncRun | null> =>
-      guarded(async () => {
-        const [running, runs] = await Promise.all([
-          redis.get(keys.syncRun),
-          redis.lrange(keys.syncRuns, 0, -1),
-        ]);
-        const current = (parse(running) as RunningRun | null)?.run;
-        if (current?.runId === runId) return current;
-        // Ids are ours (letters and digits), so the text tells without parsing all of them.
-        return parse(runs.find((text) => text.includes(`"runId":"${runId}"`)) ?? null) as SyncRun | null;
-      }),
     /** All that a run is decided by, in one command. */
-    readFacts: (runId = ''): Promise<SyncFacts> =>
-      guarded(async () =>
-        syncFactsOf((await factsScript(redis, [keys.prefix], [runId])) as FactTexts, runId),
-      ),
+    readFacts,
+    readStatus: async (): Promise<SyncStatus> => (await readFacts()).status,
+    /** A run by its id: the one under way or one of the last 20. */
+    findRun: async (runId: string): Promise<SyncRun | null> => (await readFacts(runId)).asked,
     /** What tells whether a snapshot is due. */
     readSnapshotFacts: (): Promise<SnapshotFacts> =>
       guarded(async () =>
