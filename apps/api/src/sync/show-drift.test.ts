@@ -91,7 +91,11 @@ it('shows the report of the last full run in pages, each item once', async () =>
   expect((await api.call('GET', PATH)).body.items).toHaveLength(25);
 });
 
-it('streams all of it line by line', async () => {
+it('streams all of it line by line, without a warning of Node past the log', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
   const api = await start();
   const items = Array.from({ length: 1_201 }, (_, n) => anItem(n));
   const runId = await runFull(api, items);
@@ -109,6 +113,7 @@ it('streams all of it line by line', async () => {
   expect(lines).toHaveLength(1_201);
   const head = await api.request(`${PATH}?format=ndjson`, { method: 'HEAD' });
   expect({ status: head.status, body: await head.text() }).toEqual({ status: 200, body: '' });
+  expect(warnings).toEqual([]);
 });
 
 it('breaks a stream off rather than join two reports', async () => {
