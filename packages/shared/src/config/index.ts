@@ -3,9 +3,9 @@ export { roles, type AccessSettings, type ApiKey, type Role } from './access-set
 export { durabilityLevels, isBelow, type DurabilityLevel } from './durability-level.js';
 export type { CloudinarySettings, HostSettings, LocalHostSettings } from './host-settings.js';
 export { isLoopback } from './loopback.js';
-export { redisProfileNames, type RedisProfileName } from './redis-profile-name.js';
 export { isUnnamed } from './redis-settings.js';
 export type { RedisConnection, RedisNode, RedisSettings, StorageType } from './redis-settings.js';
+export type { RedisProfileName } from './variables.js';
 export {
   readServingSettings,
   readSettings,

@@ -1,8 +1,7 @@
 import type { FieldProblem } from '../errors/index.js';
 import { readCertificateCheck, type CertificateCheck } from './certificate-check.js';
 import { parseUrl } from './environment.js';
-import type { RedisProfileName } from './redis-profile-name.js';
-import type { Variables } from './variables.js';
+import type { RedisProfileName, Variables } from './variables.js';
 
 /** The address of one server of several, an IPv6 address without its brackets. */
 export interface RedisNode {

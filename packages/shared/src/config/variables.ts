@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { durabilityLevels } from './durability-level.js';
 import { filledList, flag, list, optionalText, text, wholeNumber } from './environment.js';
-import { redisProfileNames } from './redis-profile-name.js';
 
 const MB = 1_000_000;
+
+/** Kinds of Redis that we treat differently; what is different is in `redisProfiles` of the redis feature. */
+const redisProfileNames = ['standard', 'upstash'] as const;
+export type RedisProfileName = (typeof redisProfileNames)[number];
 
 /** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
 export const variables = z.object({
