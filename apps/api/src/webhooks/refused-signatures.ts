@@ -41,7 +41,7 @@ export function createRefusedSignatures(
 ): RefusedSignatures {
   let unwritten: number[] = [];
   let timer: NodeJS.Timeout | undefined;
-  const rests = createBackoff({ firstMs: WRITE_EVERY_MS });
+  const rests = createBackoff();
   const add = (times: readonly number[], afterMs = WRITE_EVERY_MS): void => {
     unwritten = [...times, ...unwritten].toSorted((a, b) => a - b).slice(-TOO_MANY);
     timer ??= setTimeout(() => {
@@ -57,7 +57,7 @@ export function createRefusedSignatures(
       await noteScript(redis, [keys.refusedSignatures], [WITHIN_MS, TOO_MANY, ...times]);
       rests.reset();
     } catch {
-      add(times, rests.nextMs());
+      add(times, Math.max(WRITE_EVERY_MS, rests.nextMs()));
     }
   };
   return {

@@ -22,14 +22,14 @@ const LONGEST_MS = 30_000;
 /** Of a longer rest, at random: loops that failed together try again one after another. */
 const SPREAD = 0.2;
 
-export function createBackoff({ firstMs = FIRST_MS, longestMs = LONGEST_MS } = {}): Backoff {
-  let ms = firstMs;
+export function createBackoff(): Backoff {
+  let ms = FIRST_MS;
   let resting: { over: Promise<void>; end: () => void } | undefined;
 
   const nextMs = (): number => {
     const now = ms;
-    ms = Math.min(ms * 2, longestMs);
-    return now === firstMs ? now : now * (1 - Math.random() * SPREAD);
+    ms = Math.min(ms * 2, LONGEST_MS);
+    return now === FIRST_MS ? now : now * (1 - Math.random() * SPREAD);
   };
   const begin = (): NonNullable<typeof resting> => {
     let end = (): void => undefined;
@@ -58,7 +58,7 @@ export function createBackoff({ firstMs = FIRST_MS, longestMs = LONGEST_MS } = {
       forget();
     },
     reset: () => {
-      ms = firstMs;
+      ms = FIRST_MS;
       resting?.end();
     },
     isResting: () => resting !== undefined,
