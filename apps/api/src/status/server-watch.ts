@@ -1,6 +1,7 @@
 import type { Settings } from '@holdfast/shared/config';
 import {
   createFsyncJudgement,
+  logNewFindings,
   readServerFacts,
   serverFindings,
   type Finding,
@@ -40,7 +41,7 @@ export interface ServerWatchOptions {
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
 export function createServerWatch({ redis, settings, profile, check, log }: ServerWatchOptions): ServerWatch {
-  const judgement = createFsyncJudgement(settings.redis, log, settings.durability);
+  const judgement = createFsyncJudgement(settings.redis, log);
   const freshMs = Math.max(FRESH_MS, profile.factsFreshMs);
   let facts: ServerFacts | null = null;
   let seen: readonly Finding[] = [];
@@ -49,11 +50,10 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
   const rests = redisBackoff(redis);
 
   const find = (server: ServerFacts): void => {
-    const known = new Set(seen.map(({ code }) => code));
-    seen = serverFindings(server, settings.durability, judgement.confirmable());
-    for (const finding of seen)
-      if (!known.has(finding.code))
-        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
+    const before = seen;
+    const confirmable = { fsynced: judgement.known(), replicated: !check.lacks('WAIT') };
+    seen = serverFindings(server, settings.durability, confirmable);
+    logNewFindings(log, before, seen);
   };
   const judge = async (server: ServerFacts): Promise<void> => {
     if ((await judgement.consider(server)) && facts !== null) find(facts);
@@ -63,10 +63,10 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
     facts = await readServerFacts(server);
     readAt = performance.now();
     rests.reset();
-    find(facts);
     // Not waited for: where it must be measured it takes seconds.
     void judge(facts);
     await check.consider(server, facts);
+    find(facts);
   };
 
   const refresh = (): Promise<void> =>

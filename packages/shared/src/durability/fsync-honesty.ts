@@ -70,14 +70,3 @@ async function msOf(work: Promise<unknown>): Promise<number> {
 function median(durations: readonly number[]): number {
   return durations.toSorted((a, b) => a - b)[Math.floor(PROBES / 2)] ?? 0;
 }
-
-/** Whether the server tells how many replicas have a write. Throws CATALOG_UNAVAILABLE. */
-export async function tellsReplicas(redis: RedisClient): Promise<boolean> {
-  try {
-    await redis.call('WAIT', 0, 1);
-    return true;
-  } catch (error) {
-    if (redisErrorKind(error) === 'unreachable') throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    return false;
-  }
-}

@@ -1,22 +1,16 @@
-import type { DurabilitySettings, RedisSettings } from '../config/index.js';
+import type { RedisSettings } from '../config/index.js';
 import { createBackoff } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from '../redis/index.js';
-import { believesFsync, promisedFsync, tellsReplicas } from './fsync-honesty.js';
+import { believesFsync, promisedFsync } from './fsync-honesty.js';
 import type { ServerFacts } from './server-facts.js';
-
-/** What the present server can confirm of a write. */
-export interface Confirmable {
-  fsynced: boolean;
-  replicated: boolean;
-}
 
 /** An opinion on the word of the present server that a write is on disk. */
 export interface FsyncJudgement {
   /** False until it is known. */
   believed(): boolean;
-  /** Null until it is known. */
-  confirmable(): Confirmable | null;
+  /** The same, null until it is known. */
+  known(): boolean | null;
   /**
    * Told of every look at the server; judges anew when another server, or another policy, has taken its place. Resolves
    * once it is judged; false when it cannot be now, and the next look tries again. Never rejects.
@@ -29,17 +23,9 @@ export interface FsyncJudgement {
 
 const CONNECT_WITHIN_MS = 2_000;
 
-/**
- * What needs measuring is measured on a connection of its own: how long the server takes when nothing else is asked of it. Where
- * `replicas` are expected, also whether it tells of them.
- */
-export function createFsyncJudgement(
-  settings: RedisSettings,
-  log: Logger,
-  { replicas }: Pick<DurabilitySettings, 'replicas'> = { replicas: 0 },
-): FsyncJudgement {
-  let believed = false;
-  let confirmable: Confirmable | null = null;
+/** What needs measuring is measured on a connection of its own: how long the server takes when nothing else is asked of it. */
+export function createFsyncJudgement(settings: RedisSettings, log: Logger): FsyncJudgement {
+  let believed: boolean | null = null;
   let judged = '';
   let present = '';
   let own: RedisClient | undefined;
@@ -47,27 +33,19 @@ export function createFsyncJudgement(
   let closed = false;
   const rests = createBackoff();
 
-  const settle = (server: string, facts: ServerFacts, answer: Confirmable): void => {
+  const settle = (server: string, facts: ServerFacts, believes: boolean): void => {
     // Another one may have taken its place while it was measured.
     if (server !== present) return;
-    believed = answer.fsynced;
-    confirmable = answer;
+    believed = believes;
     judged = server;
-    log.info('server.judged', {
-      server: facts.server,
-      version: facts.version,
-      believesFsync: believed,
-      ...(replicas > 0 ? { tellsReplicas: answer.replicated } : {}),
-    });
+    log.info('server.judged', { server: facts.server, version: facts.version, believesFsync: believed });
   };
 
   const measure = async (server: string, facts: ServerFacts): Promise<boolean> => {
     own = connectRedis(settings.connection, 'barrier', log);
     try {
-      if (await isReadyWithin(own, CONNECT_WITHIN_MS)) {
-        const replicated = replicas > 0 && (await tellsReplicas(own));
-        settle(server, facts, { fsynced: await believesFsync(own, settings.prefix, facts), replicated });
-      }
+      if (await isReadyWithin(own, CONNECT_WITHIN_MS))
+        settle(server, facts, await believesFsync(own, settings.prefix, facts));
     } catch (error) {
       if (!closed) log.warn('server.not_judged', { error });
     } finally {
@@ -79,18 +57,17 @@ export function createFsyncJudgement(
   };
 
   return {
-    believed: () => believed,
-    confirmable: () => confirmable,
+    believed: () => believed === true,
+    known: () => believed,
     consider: async (facts) => {
       const server = [facts.runId, facts.aofEnabled, facts.fsyncPolicy].join();
       if (server === judged || closed) return server === judged;
       present = server;
-      confirmable = null;
+      believed = null;
       judged = '';
       const promised = promisedFsync(facts);
-      believed = promised === true;
-      if (promised !== null && replicas === 0) {
-        settle(server, facts, { fsynced: promised, replicated: false });
+      if (promised !== null) {
+        settle(server, facts, promised);
         return true;
       }
       // Measured one after another: two at once would disturb each other.
@@ -105,8 +82,7 @@ export function createFsyncJudgement(
       return measuring.done;
     },
     forget: () => {
-      believed = false;
-      confirmable = null;
+      believed = null;
       judged = '';
       present = '';
       rests.reset();

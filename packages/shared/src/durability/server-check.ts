@@ -3,7 +3,7 @@ import type { Logger } from '../logging/index.js';
 import type { RedisClient } from '../redis/index.js';
 import { profileNameOf, type Examination } from './examine-server.js';
 import type { ServerFacts } from './server-facts.js';
-import type { Finding } from './server-findings.js';
+import { logNewFindings, type Finding } from './server-findings.js';
 import { lackFindings } from './server-lacks.js';
 import { probeServer } from './server-probes.js';
 
@@ -14,6 +14,8 @@ export interface ServerCheck {
   findings(): readonly Finding[];
   /** False where the server lacks what is needed. */
   isSuitable(): boolean;
+  /** Whether the probe of this name has shown that it is not there. */
+  lacks(name: string): boolean;
 }
 
 export interface ServerCheckOptions {
@@ -34,16 +36,16 @@ export function createServerCheck({ examination, durability, log }: ServerCheckO
   let triedAt = -Infinity;
   let isKnown = false;
   let findings: readonly Finding[] = [];
+  let lacking: readonly string[] = [];
 
   const take = (facts: ServerFacts, results: Parameters<typeof lackFindings>[1]): void => {
     tried = nameOf(facts);
     triedAt = performance.now();
     isKnown = results.every(({ outcome }) => outcome !== 'refused');
-    const known = new Set(findings.map(({ code }) => code));
+    lacking = results.filter(({ outcome }) => outcome === 'lacking').map(({ probe }) => probe.name);
+    const before = findings;
     findings = lackFindings(facts, results, durability);
-    for (const finding of findings)
-      if (!known.has(finding.code))
-        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
+    logNewFindings(log, before, findings);
   };
   if (examined !== null) take(examined.facts, examined.results);
 
@@ -58,5 +60,6 @@ export function createServerCheck({ examination, durability, log }: ServerCheckO
     },
     findings: () => findings,
     isSuitable: () => findings.every(({ code }) => code !== 'REDIS_UNSUITABLE'),
+    lacks: (name) => lacking.includes(name),
   };
 }

@@ -74,12 +74,12 @@ it('says that a server which never syncs cannot confirm the disk', () => {
 it.each([
   ['fsynced', 0, { fsynced: false, replicated: false }, true],
   ['fsynced', 0, { fsynced: true, replicated: false }, false],
-  ['fsynced', 0, null, false],
+  ['fsynced', 0, { fsynced: null, replicated: true }, false],
   ['fsynced', 1, { fsynced: false, replicated: true }, false],
   ['fsynced', 1, { fsynced: false, replicated: false }, true],
   ['replicated', 1, { fsynced: true, replicated: false }, true],
   ['replicated', 1, { fsynced: true, replicated: true }, false],
-  ['replicated', 1, null, false],
+  ['replicated', 1, { fsynced: null, replicated: true }, false],
   ['written', 1, { fsynced: false, replicated: false }, false],
   [undefined, 1, { fsynced: false, replicated: false }, false],
 ] as const)(

@@ -1,6 +1,6 @@
 import type { DurabilitySettings, RedisSettings } from '../config/index.js';
+import type { Logger } from '../logging/index.js';
 import { promisedFsync } from './fsync-honesty.js';
-import type { Confirmable } from './fsync-judgement.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
@@ -17,8 +17,15 @@ export interface Finding {
   fix: string;
 }
 
+/** What this server can confirm of a write. */
+interface Confirmable {
+  /** Null until it was measured. */
+  fsynced: boolean | null;
+  replicated: boolean;
+}
+
 interface Rule extends Finding {
-  applies(facts: ServerFacts, settings: DurabilitySettings, confirmable: Confirmable | null): boolean;
+  applies(facts: ServerFacts, settings: DurabilitySettings, confirmable: Confirmable): boolean;
 }
 
 const persists = (facts: ServerFacts): boolean =>
@@ -89,8 +96,8 @@ const rules: readonly Rule[] = [
     message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
     fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Else lower DURABILITY_REQUIRED.',
     applies: (facts, { required, replicas }, confirmable) => {
-      const isReplicated = replicas > 0 && confirmable?.replicated !== false;
-      const isFsynced = promisedFsync(facts) ?? confirmable?.fsynced !== false;
+      const isReplicated = replicas > 0 && confirmable.replicated;
+      const isFsynced = promisedFsync(facts) ?? confirmable.fsynced !== false;
       // A level that is confirmed by replicas is above that of the disk.
       return (
         (required === 'replicated' && !isReplicated) ||
@@ -128,15 +135,23 @@ const rules: readonly Rule[] = [
   },
 ];
 
-/** What an operator should know of this server, in the order of the rules. `confirmable`: null while that is not known. */
+/** What an operator should know of this server, in the order of the rules. */
 export function serverFindings(
   facts: ServerFacts,
   settings: DurabilitySettings,
-  confirmable: Confirmable | null = null,
+  confirmable: Confirmable = { fsynced: null, replicated: true },
 ): Finding[] {
   return rules
     .filter((rule) => rule.applies(facts, settings, confirmable))
     .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
+}
+
+/** Logs those that were not there before. */
+export function logNewFindings(log: Logger, before: readonly Finding[], now: readonly Finding[]): void {
+  const known = new Set(before.map(({ code }) => code));
+  for (const finding of now)
+    if (!known.has(finding.code))
+      log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
 }
 
 /** What the settings alone tell of the connection; it stays so until the next start. */
