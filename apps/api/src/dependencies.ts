@@ -123,8 +123,10 @@ export async function openDependencies(
   const barrierConnection = connectRedis(connection, 'barrier', log);
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const check = createServerCheck({ examination, durability: settings.durability, log });
-  const serverWatch = createServerWatch({ redis: background, settings, profile, check, log });
   const clients = [request, background, barrierConnection];
+  const recentResults = createRecentResults(profile, clients);
+  const onJudged = recentResults.forget;
+  const serverWatch = createServerWatch({ redis: background, settings, profile, check, onJudged, log });
   // Where Redis was away a moment ago it has been waited for already.
   if (examined !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await serverWatch.current();
@@ -212,7 +214,7 @@ export async function openDependencies(
     serverWatch,
     redisOutage: createRedisOutage(settings.redis),
     workerCount: createWorkerCount({ settings, redis: { request }, queues }),
-    recentResults: createRecentResults(profile, clients),
+    recentResults,
     startFindings,
     refusedSignatures,
     rebuilding,

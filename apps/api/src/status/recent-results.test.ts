@@ -1,5 +1,12 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { silentLogger } from '@holdfast/shared/logging';
+import {
+  managedServices,
+  onePixelPng,
+  startManagedRedis,
+  startRedisSandbox,
+  type RedisSandbox,
+} from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 /** An API on a rented Redis that bills commands, with a worker, and so healthy. */
@@ -117,6 +124,31 @@ it('shares a bad result, too', async () => {
   expect(bad.status).toBe('unhealthy');
   expect((await health(api)).measuredAt).toBe(bad.measuredAt);
   await redis.client.config('SET', 'maxmemory', '0');
+});
+
+it('never says that all is well as of before a command failed, whoever met that', async () => {
+  const { api, redis } = await rented();
+  expect(await health(api)).toMatchObject({ status: 'healthy' });
+  await redis.client.config('SET', 'maxmemory', '1');
+  // It answers 200, and says what it met.
+  expect((await api.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
+    connectionTest: 'failed: Redis refuses writes: its memory is full',
+  });
+  await vi.waitFor(async () => expect((await api.call('GET', '/api/media/health')).status).toBe(503));
+});
+
+it('reports the level of the server as soon as that is judged', async () => {
+  const redis = await startManagedRedis(managedServices.upstashFree);
+  onTestFinished(() => redis.close());
+  const events: string[] = [];
+  const log = { ...silentLogger, info: (event: string) => void events.push(event) };
+  const api = await startApi(redis, { DATA_DIR: '/var/tmp' }, log);
+  onTestFinished(() => api.close());
+  await health(api);
+  await vi.waitFor(() => expect(events).toContain('server.judged'), { timeout: 20_000, interval: 10 });
+  await vi.waitFor(async () => expect((await health(api)).persistence.level).toBe('fsynced'), {
+    timeout: 5_000,
+  });
 });
 
 it('shares results for half a second on a server of our own', async () => {

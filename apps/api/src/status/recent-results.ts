@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { RedisClient, RedisProfile } from '@holdfast/shared/redis';
+import { redisErrorKind, redisRefusal, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
 import { contextOf } from '../http/request-context.js';
 
 export interface Measured<T> {
@@ -19,31 +19,41 @@ export interface RecentResults {
   forget(): void;
 }
 
+/** After a command failed, whoever sent it: whoever asks in vain, a hundred times a second, sends no more. */
+const AFTER_FAILURE_MS = 500;
+
 /** A connection that comes or goes is such a change. */
 export function createRecentResults(
   { healthFreshMs }: Pick<RedisProfile, 'healthFreshMs'>,
   clients: readonly RedisClient[],
 ): RecentResults {
   let epoch = 0;
+  let failures = 0;
   const forget = (): void => {
     epoch += 1;
   };
-  for (const client of clients) for (const event of ['close', 'ready', 'error']) client.on(event, forget);
+  for (const client of clients) {
+    for (const event of ['close', 'ready', 'error']) client.on(event, forget);
+    onFailure(client, () => (failures += 1));
+  }
   return {
     forget,
     share: (measure, freshMs) => {
       type Value = Awaited<ReturnType<typeof measure>>;
-      let known: (Measured<Value> & { until: number; epoch: number }) | undefined;
+      let known:
+        (Measured<Value> & { at: number; forMs: number; epoch: number; failures: number }) | undefined;
       let running: { result: Promise<Measured<Value>>; epoch: number } | undefined;
       const run = async (began: number): Promise<Measured<Value>> => {
+        const before = failures;
         try {
           const value = await measure();
-          const forMs = Math.min(healthFreshMs, freshMs(value));
           known = {
             value,
             measuredAt: new Date().toISOString(),
-            until: performance.now() + forMs,
+            at: performance.now(),
+            forMs: Math.min(healthFreshMs, freshMs(value)),
             epoch: began,
+            failures: before,
           };
           return known;
         } finally {
@@ -51,11 +61,33 @@ export function createRecentResults(
         }
       };
       return async () => {
-        if (known?.epoch === epoch && performance.now() <= known.until) return known;
+        if (known?.epoch === epoch) {
+          const forMs = known.failures === failures ? known.forMs : Math.min(known.forMs, AFTER_FAILURE_MS);
+          if (performance.now() <= known.at + forMs) return known;
+        }
         if (running?.epoch !== epoch) running = { result: run(epoch), epoch };
         return running.result;
       };
     },
+  };
+}
+
+/** Of ioredis, for all that it sends. */
+interface Sends {
+  sendCommand(...command: unknown[]): unknown;
+}
+
+/** What the server lacks for good (CONFIG, a script it has not loaded) is no failure. */
+function onFailure(client: Sends, tell: () => void): void {
+  const send = client.sendCommand.bind(client);
+  client.sendCommand = (...command) => {
+    const reply = send(...command);
+    Promise.resolve(reply).catch((error: unknown) => {
+      const kind = redisErrorKind(error);
+      const isLack = kind === 'fatal' || kind === 'credentials' || redisRefusal(error) === 'command';
+      if (!isLack) tell();
+    });
+    return reply;
   };
 }
 

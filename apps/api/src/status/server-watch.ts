@@ -36,11 +36,14 @@ export interface ServerWatchOptions {
   settings: Pick<Settings, 'redis' | 'durability'>;
   profile: Pick<RedisProfile, 'factsFreshMs'>;
   check: ServerCheck;
+  /** Called when more is known of the server than at the last look. */
+  onJudged?: () => void;
   log: Logger;
 }
 
 /** Looks at each new connection and then only when asked: an idle process sends nothing. */
-export function createServerWatch({ redis, settings, profile, check, log }: ServerWatchOptions): ServerWatch {
+export function createServerWatch(options: ServerWatchOptions): ServerWatch {
+  const { redis, settings, profile, check, onJudged, log } = options;
   const judgement = createFsyncJudgement(settings.redis, log);
   const freshMs = Math.max(FRESH_MS, profile.factsFreshMs);
   let facts: ServerFacts | null = null;
@@ -56,7 +59,11 @@ export function createServerWatch({ redis, settings, profile, check, log }: Serv
     logNewFindings(log, before, seen);
   };
   const judge = async (server: ServerFacts): Promise<void> => {
-    if ((await judgement.consider(server)) && facts !== null) find(facts);
+    const judging = judgement.consider(server);
+    const isNew = judgement.known() === null;
+    if (!(await judging) || facts === null) return;
+    find(facts);
+    if (isNew) onJudged?.();
   };
   const look = async (): Promise<void> => {
     const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
