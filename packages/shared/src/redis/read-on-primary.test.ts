@@ -61,6 +61,7 @@ it('answers as the commands themselves do', async () => {
     (redis) => redis.lindex('list', 9),
     (redis) => redis.lrange('list', 0, -1),
     (redis) => redis.zcard('set'),
+    (redis) => redis.zcount('set', 1, '(3000000000000000'),
     (redis) => redis.zscore('set', 'b'),
     (redis) => redis.zscore('set', 'none'),
     (redis) => redis.zmscore('set', 'a', 'none', 'b'),

@@ -8,6 +8,7 @@ const readsOfOneKey = [
   'lindex',
   'lrange',
   'zcard',
+  'zcount',
   'zmscore',
   'zrandmember',
   'zrange',
