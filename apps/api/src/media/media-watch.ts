@@ -39,6 +39,8 @@ const LOST_AFTER_MS = 120_000;
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
 const PAUSE_SHARE = 0.1;
+/** Rests after a look, in times of what it took: decoding many large records keeps the process from other clients. */
+const REST_SHARE = 2;
 /** Those that are due so soon are looked at together. */
 const TOGETHER_MS = 50;
 
@@ -51,12 +53,14 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
+  let restsUntil = 0;
 
   const schedule = (): void => {
     clearTimeout(timer);
     if (looking || watched.size === 0) return;
     const due = Math.min(...Array.from(watched.values(), ({ dueAt }) => dueAt));
-    timer = setTimeout(() => void lookAround(), Math.max(0, due - performance.now()));
+    const inMs = Math.max(due, restsUntil) - performance.now();
+    timer = setTimeout(() => void lookAround(), Math.max(0, inMs));
   };
 
   const lookAround = async (): Promise<void> => {
@@ -76,6 +80,7 @@ export function createMediaWatch(options: MediaWatchOptions): MediaWatch {
       await rests.rest();
     } finally {
       looking = false;
+      restsUntil = performance.now() + REST_SHARE * (performance.now() - now);
       schedule();
     }
   };

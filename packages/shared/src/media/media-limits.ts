@@ -1,5 +1,5 @@
 /** Who sends or takes media more slowly is not waited for; deadlines of whole transfers are told from it. */
-export const SLOWEST_BYTES_PER_SECOND = 20_000;
+export const SLOWEST_BYTES_PER_SECOND = 10_000;
 
 /** Limits of the fields that clients set, in characters (Unicode code points). */
 export const mediaLimits = {
