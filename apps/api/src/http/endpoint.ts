@@ -4,6 +4,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { clientOf } from './client-address.js';
 import { parseInput } from './field-problems.js';
+import { goneWith } from './gone-with.js';
 import { readJson } from './json-body.js';
 import { contextOf, type RequestContext } from './request-context.js';
 
@@ -93,11 +94,7 @@ export function oneForAll(served: Endpoint): Endpoint {
 /** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
 export function serveEndpoint(served: Endpoint): RequestHandler {
   return async (req, res) => {
-    const gone = new AbortController();
-    const onClose = (): void => {
-      if (!res.writableEnded) gone.abort();
-    };
-    res.once('close', onClose);
+    const gone = goneWith(res);
     const answer = await served.respond({
       params: stringParams(req.params),
       query: { ...req.query },
@@ -106,7 +103,7 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
       accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
       context: contextOf(req),
       client: clientOf(req),
-      gone: gone.signal,
+      gone,
     });
     await send(res, answer);
   };
@@ -128,6 +125,8 @@ async function send(res: Response, { status, body, text, stream, headers = {} }:
 
 /** An answer that breaks off is cut, so that nobody takes it for whole. A client that leaves is no error. */
 async function sendStream(res: Response, stream: AsyncIterable<string>): Promise<void> {
+  // `pipeline` adds seven that listen for the end; with ours Node would warn of a leak at each stream.
+  res.setMaxListeners(20);
   try {
     await pipeline(Readable.from(stream), res);
   } catch (error) {

@@ -43,6 +43,16 @@ describe('the events of a media', () => {
     });
   });
 
+  it('make Node warn of no leak', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const { id } = await api.addMedia();
+    const { next } = await readEvents(api, id);
+    expect((await next()).event).toBe('status');
+    expect(warned.mock.calls.flat().map(String)).toEqual([]);
+  });
+
   it('tell each change that another process makes, from saving to verified', async () => {
     const record = await api.addMedia();
     const { next } = await readEvents(api, record.id);

@@ -109,7 +109,7 @@ export function endSharing(recent: Pick<RecentResults, 'forget'>): RequestHandle
       const changed = !reads.has(req.method) && (res.headersSent ? res.statusCode < 400 : isKnown);
       if (failed || changed) recent.forget();
     };
-    res.once('finish', ended);
+    // Follows `finish` before the client can ask again.
     res.once('close', ended);
     next();
   };

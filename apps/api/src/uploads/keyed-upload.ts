@@ -108,12 +108,16 @@ async function refuseOtherRequest(
 
 /** The client has gone, or the process is to end. */
 function stopsWaiting({ shutdown }: KeyedDependencies, res: Response): AbortSignal {
-  const gone = new AbortController();
-  res.once('close', () => gone.abort(new HoldfastError('CLIENT_ABORTED')));
   const draining = new AbortController();
   const onDrain = (): void => draining.abort(new HoldfastError('SHUTTING_DOWN'));
   if (shutdown.draining.aborted) onDrain();
   shutdown.draining.addEventListener('abort', onDrain, { once: true });
-  res.once('close', () => shutdown.draining.removeEventListener('abort', onDrain));
+  const gone = new AbortController();
+  const onClose = (): void => {
+    gone.abort(new HoldfastError('CLIENT_ABORTED'));
+    shutdown.draining.removeEventListener('abort', onDrain);
+  };
+  if (res.closed) onClose();
+  else res.once('close', onClose);
   return AbortSignal.any([gone.signal, draining.signal]);
 }

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { MediaRecord } from '@holdfast/shared/media';
+import { goneWith } from '../http/gone-with.js';
 import { isAwaited, preferenceApplied } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
 import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './keyed-upload.js';
@@ -60,11 +61,4 @@ async function upload(
   if (key !== null) return keyedUpload(deps, req, res, { ...request, key });
   const received = await receiveUpload(deps, req, res, { ...request, claim: null, unfinished: [] });
   return { ...received, replayed: false };
-}
-
-/** Aborts when the client is gone. */
-function goneWith(res: Response): AbortSignal {
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
-  return gone.signal;
 }
