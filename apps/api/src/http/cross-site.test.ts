@@ -104,6 +104,7 @@ describe('where no key is configured, a Host that another site has pointed at th
   const ours = [
     'localhost',
     'LOCALHOST:5173',
+    'localhost.:3000',
     'app.localhost',
     '127.0.0.1:3000',
     '127.1.2.3',
@@ -150,7 +151,7 @@ describe('where no key is configured, a Host that another site has pointed at th
   it('differs from our own names, whatever the port', async () => {
     for (const host of foreign) expect(await statusOf(open, host), host).toBe(403);
     for (const host of ours) expect(await statusOf(open, host), host).toBe(200);
-    for (const host of ['media.example.com', 'media.example.com:8443', 'localhost'])
+    for (const host of ['media.example.com', 'media.example.com:8443', 'MEDIA.example.com.', 'localhost'])
       expect(await statusOf(named, host), host).toBe(200);
     expect(await statusOf(named, 'evil.example.com')).toBe(403);
   });

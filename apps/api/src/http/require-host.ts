@@ -24,11 +24,11 @@ export function requireHost({ access, http }: Pick<Settings, 'access' | 'http'>)
   };
 }
 
-/** Whatever the port. */
+/** Whatever the port, and the dot that ends a whole name. */
 function isKnown(host: string, publicName: string | null): boolean {
   const url = `http://${host}`;
   if (!URL.canParse(url)) return false;
-  const { hostname } = new URL(url);
+  const hostname = new URL(url).hostname.replace(/\.$/, '');
   // No resolver asks others for names below localhost (RFC 6761).
   return (
     hostname === publicName ||
