@@ -6,7 +6,7 @@ import { cors } from './http/cors.js';
 import { boundEarlyAnswers } from './http/early-answer.js';
 import { errorHandler } from './http/error-handler.js';
 import { mountRoutes } from './http/mount-routes.js';
-import { rateLimit } from './http/rate-limit.js';
+import { limitFailedLogins, limitWrites } from './http/rate-limit.js';
 import { requestId } from './http/request-id.js';
 import { requestLog } from './http/request-log.js';
 import { requireHost } from './http/require-host.js';
@@ -36,7 +36,12 @@ export function createApp(deps: Dependencies): Express {
   app.use(
     mountRoutes(routes(deps), {
       settings,
-      limit: rateLimit({ redis: redis.request, keys, perMinute: settings.access.rateLimitPerMinute }),
+      limitWrites: limitWrites({
+        redis: redis.request,
+        keys,
+        perMinute: settings.access.rateLimitPerMinute,
+      }),
+      limitFailedLogins: limitFailedLogins(),
     }),
   );
   app.use(() => {

@@ -1,7 +1,7 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { roles, type AccessSettings, type Role } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { authenticate } from './api-key.js';
+import { authenticate, carriesKey } from './api-key.js';
 import { contextOf } from './request-context.js';
 
 export interface AccessRule {
@@ -11,6 +11,8 @@ export interface AccessRule {
   publicRead: boolean;
   /** What a 401 asks programs for. Who opens a page gets the login of the browser, which knows only Basic. */
   challenge: 'Basic' | 'Bearer';
+  /** Asked before an unknown key gets its 401. */
+  limitFailedLogins: RequestHandler;
 }
 
 /** Lets a request through when its key has the role; roles include the weaker ones. */
@@ -22,17 +24,24 @@ export function requireAccess(access: AccessSettings, rule: AccessRule): Request
     if (client !== null) contextOf(req).client = client;
     if (open) return next();
     if (client === null) {
-      const challenge = isOpenedAsPage(req) ? 'Basic' : rule.challenge;
-      res.setHeader(
-        'WWW-Authenticate',
-        `${challenge} realm="holdfast"${challenge === 'Basic' ? ', charset="UTF-8"' : ''}`,
-      );
-      throw new HoldfastError('UNAUTHENTICATED');
+      const refuse = (tooMany?: unknown): void => next(tooMany ?? askForKey(req, res, rule));
+      if (carriesKey(req.headers)) rule.limitFailedLogins(req, res, refuse);
+      else refuse();
+      return;
     }
     if (client.role === null || roles.indexOf(client.role) < roles.indexOf(needed))
       throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
     next();
   };
+}
+
+function askForKey(req: Request, res: Response, rule: AccessRule): HoldfastError {
+  const challenge = isOpenedAsPage(req) ? 'Basic' : rule.challenge;
+  res.setHeader(
+    'WWW-Authenticate',
+    `${challenge} realm="holdfast"${challenge === 'Basic' ? ', charset="UTF-8"' : ''}`,
+  );
+  return new HoldfastError('UNAUTHENTICATED');
 }
 
 /** Scripts of our own pages do not ask for HTML, so no login of the browser comes between them and the answer. */

@@ -26,6 +26,11 @@ export function authenticate(
   return null;
 }
 
+/** Whether a key was tried, be it a right one or not. */
+export function carriesKey(headers: IncomingHttpHeaders): boolean {
+  return readCredentials(headers).length > 0;
+}
+
 /** Compares with every key, each in constant time, so that the time tells nothing of the secrets. */
 function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey | undefined {
   const hash = createHash('sha256').update(secret).digest();

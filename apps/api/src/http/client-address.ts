@@ -8,8 +8,11 @@ const IPV6_PARTS = 4;
 /** Who counts as one client: a key, and where there is none an address. */
 export function clientOf(req: Request): string {
   const { client } = contextOf(req);
-  return client.via === 'anonymous' ? `address-${nameOfAddress(req.ip ?? '')}` : `key-${client.name}`;
+  return client.via === 'anonymous' ? `address-${addressOf(req)}` : `key-${client.name}`;
 }
+
+/** The address that a request comes from, as TRUST_PROXY tells it. */
+export const addressOf = (req: Request): string => nameOfAddress(req.ip ?? '');
 
 /** One name for all notations and, with IPv6, all addresses of one client; what is no address is `unknown`. */
 export function nameOfAddress(address: string): string {

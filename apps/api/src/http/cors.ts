@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express';
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Prefer, Range, Repr-Digest, X-API-Key, X-Request-Id';
 const EXPOSED_HEADERS =
-  'Accept-Ranges, Content-Range, ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Report-Cut, X-Request-Id, X-Run-Id';
+  'Accept-Ranges, Content-Range, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Report-Cut, X-Request-Id, X-Run-Id';
 const METHODS = 'GET, HEAD, POST, PATCH, DELETE';
 
 /** Lets pages of the listed origins call the API (with keys of their own: no cookies, no remembered logins). */

@@ -10,7 +10,9 @@ import type { MountedRoute, Route, VerbRoute } from './route.js';
 export interface MountOptions {
   settings: Pick<Settings, 'access' | 'http'>;
   /** The one limit that all limited routes share. */
-  limit: RequestHandler;
+  limitWrites: RequestHandler;
+  /** The one that all requests with an unknown key share. */
+  limitFailedLogins: RequestHandler;
 }
 
 /** The table as an Express router: paths in the order of the table, each with the answer to methods it does not offer. */
@@ -41,7 +43,8 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
 
 const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as const;
 
-function guards(route: Route, { settings, limit }: MountOptions): RequestHandler[] {
+function guards(route: Route, options: MountOptions): RequestHandler[] {
+  const { settings } = options;
   const verb = route.method === 'ALL' ? undefined : route;
   return [
     noteRoute(route.path),
@@ -49,9 +52,10 @@ function guards(route: Route, { settings, limit }: MountOptions): RequestHandler
       role: route.role,
       publicRead: route.publicRead === true,
       challenge: route.page === true ? 'Basic' : 'Bearer',
+      limitFailedLogins: options.limitFailedLogins,
     }),
     refuseCrossSite(settings, { role: route.role, changes: verb?.changes === true }),
-    ...(verb?.limited === true ? [limit] : []),
+    ...(verb?.limited === true ? [options.limitWrites] : []),
   ];
 }
 

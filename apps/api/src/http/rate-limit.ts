@@ -1,40 +1,90 @@
-import type { RequestHandler } from 'express';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Request, RequestHandler } from 'express';
+import { rateLimit, type AugmentedRequest, type Options } from 'express-rate-limit';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
-import { clientOf } from './client-address.js';
+import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { addressOf, clientOf } from './client-address.js';
+import { contextOf } from './request-context.js';
 
-const MINUTE_MS = 60_000;
+const WINDOW_MS = 60_000;
 /** A limit is a courtesy: when Redis does not answer in this time, the request goes on. */
 const PATIENCE_MS = 250;
 
-/** KEYS: the window. Answers how many requests it has seen, this one included. */
+/** KEYS: the window. ARGV: its length. Answers how many requests it has seen, this one included, and how long it lasts. */
 const countScript = defineScript(`
 local seen = redis.call('INCR', KEYS[1])
-if seen == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end
-return seen
+if seen == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return { seen, redis.call('PTTL', KEYS[1]) }
 `);
+
+const common = {
+  windowMs: WINDOW_MS,
+  legacyHeaders: false,
+  // It would check settings that are ours by intent, and write what it thinks of them to the console.
+  validate: false,
+  logger: { warn: () => undefined, error: () => undefined },
+} satisfies Partial<Options>;
 
 export interface RateLimitOptions {
   redis: RedisClient;
   keys: RedisKeys;
   /** Requests a minute; 0 = no limit. */
   perMinute: number;
-  now?: () => number;
 }
 
 /** Counts writes in windows of a minute shared by all replicas: per key, per address where there are none (an IPv6 one by its /64). */
-export function rateLimit({ redis, keys, perMinute, now = Date.now }: RateLimitOptions): RequestHandler {
+export function limitWrites({ redis, keys, perMinute }: RateLimitOptions): RequestHandler {
   if (perMinute === 0) return (_req, _res, next) => next();
-  return async (req, _res, next) => {
-    const time = now();
-    const count = countScript(redis, [keys.rate(clientOf(req), Math.floor(time / MINUTE_MS))], []);
-    const seen = await withinMs(PATIENCE_MS, count, null).catch(() => null);
-    if (Number(seen) > perMinute) {
-      throw new HoldfastError('RATE_LIMITED', `at most ${String(perMinute)} writes a minute`, {
-        retryAfterSeconds: (MINUTE_MS - (time % MINUTE_MS)) / 1_000,
-      });
-    }
-    next();
-  };
+  return rateLimit({
+    ...common,
+    limit: perMinute,
+    keyGenerator: clientOf,
+    standardHeaders: 'draft-8',
+    identifier: 'writes',
+    passOnStoreError: true,
+    store: {
+      increment: async (client) => {
+        const count = countScript(redis, [keys.rate(client)], [WINDOW_MS]);
+        const counted = await withinMs(PATIENCE_MS, count, null);
+        if (counted === null) throw new HoldfastError('CATALOG_UNAVAILABLE');
+        const [totalHits = 0, leftMs = 0] = counted as number[];
+        return { totalHits, resetTime: new Date(Date.now() + leftMs) };
+      },
+      // Every write counts, and no count is taken back.
+      decrement: () => undefined,
+      resetKey: () => undefined,
+    },
+    handler: (req) => {
+      throw tooMany(req, `at most ${String(perMinute)} writes a minute`);
+    },
+  });
+}
+
+const FAILED_LOGINS = 100;
+/** Addresses share so many counters, which bounds their memory. Which of them share one, nobody outside can know. */
+const COUNTERS = 16_384;
+
+/** Counts requests with an unknown key, by address, in this process. Those with a right key do not come here. */
+export function limitFailedLogins(): RequestHandler {
+  const salt = randomBytes(16);
+  const counterOf = (address: string): number =>
+    createHash('sha256').update(salt).update(address).digest().readUInt32BE(0) % COUNTERS;
+  return rateLimit({
+    ...common,
+    limit: FAILED_LOGINS,
+    keyGenerator: (req) => String(counterOf(addressOf(req))),
+    handler: (req) => {
+      if (stateOf(req).used === FAILED_LOGINS + 1)
+        contextOf(req).log.warn('http.failed_logins', { address: addressOf(req) });
+      throw tooMany(req, 'too many requests with unknown keys come from this address');
+    },
+  });
+}
+
+const stateOf = (req: Request) => (req as AugmentedRequest)['rateLimit']!;
+
+function tooMany(req: Request, detail: string): HoldfastError {
+  const resetsAt = stateOf(req).resetTime?.getTime() ?? 0;
+  return new HoldfastError('RATE_LIMITED', detail, { retryAfterSeconds: (resetsAt - Date.now()) / 1_000 });
 }

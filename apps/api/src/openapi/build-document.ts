@@ -117,16 +117,23 @@ function bodyOf({ method, serve }: VerbRoute, { body, bodyFields = {} }: Operati
 }
 
 function responsesOf(route: VerbRoute, operation: Operation): JsonSchema {
-  const answers = Object.entries(operation.answers).map(([status, answer]) => [status, answerOf(answer)]);
+  const always = route.limited === true ? limited : [];
+  const answers = Object.entries(operation.answers).map(([status, answer]) => [
+    status,
+    answerOf(answer, always),
+  ]);
   const problems = [...errorsOfRoute(route, operation.errors)].map(([status, codes]) => [
     String(status),
-    problemsOf(status, codes),
+    problemsOf(status, codes, always),
   ]);
   // Readiness and health answer 503 with a body of their own.
   return Object.fromEntries([...problems, ...answers]) as JsonSchema;
 }
 
-function answerOf({ description, schema, type, headers = [] }: AnswerDescription): JsonSchema {
+function answerOf(
+  { description, schema, type, headers = [] }: AnswerDescription,
+  always: HeaderNames,
+): JsonSchema {
   const content = {
     ...(schema === undefined
       ? {}
@@ -135,12 +142,13 @@ function answerOf({ description, schema, type, headers = [] }: AnswerDescription
   };
   return {
     description,
-    headers: headersOf(headers),
+    headers: headersOf([...always, ...headers]),
     ...(Object.keys(content).length === 0 ? {} : { content }),
   };
 }
 
 type HeaderNames = readonly (keyof typeof responseHeaders)[];
+const limited: HeaderNames = ['RateLimit', 'RateLimit-Policy'];
 const again: HeaderNames = ['Retry-After'];
 const challenge: HeaderNames = ['WWW-Authenticate'];
 
@@ -161,11 +169,11 @@ const problemHeaders: Partial<Readonly<Record<ErrorCode, HeaderNames>>> = {
   HOST_TIMEOUT: again,
 };
 
-function problemsOf(status: number, codes: readonly ErrorCode[]): JsonSchema {
+function problemsOf(status: number, codes: readonly ErrorCode[], always: HeaderNames): JsonSchema {
   const sorted = codes.toSorted();
   return {
     description: `${STATUS_CODES[status] ?? ''}. ${sorted.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' ')}`,
-    headers: headersOf(sorted.flatMap((code) => problemHeaders[code] ?? [])),
+    headers: headersOf([...always, ...sorted.flatMap((code) => problemHeaders[code] ?? [])]),
     content: {
       [PROBLEM_TYPE]: {
         schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: sorted } } },

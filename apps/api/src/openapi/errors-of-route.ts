@@ -8,7 +8,7 @@ interface Rule {
 
 const rules: readonly Rule[] = [
   { applies: () => true, codes: ['INVALID_REQUEST', 'FOREIGN_HOST', 'INTERNAL'] },
-  { applies: ({ role }) => role !== 'open', codes: ['UNAUTHENTICATED', 'FORBIDDEN'] },
+  { applies: ({ role }) => role !== 'open', codes: ['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED'] },
   { applies: ({ method, changes }) => method !== 'GET' || changes === true, codes: ['CROSS_SITE'] },
   { applies: ({ limited }) => limited === true, codes: ['RATE_LIMITED'] },
   {

@@ -64,6 +64,15 @@ export const responseHeaders = {
     description: '`true` when an earlier request with the key has this answer.',
     schema: { type: 'string' },
   },
+  RateLimit: {
+    description:
+      'How many more writes this client may send (`r`), and for how many seconds (`t`), where `RATE_LIMIT_PER_MINUTE` is set.',
+    schema: { type: 'string', examples: ['"writes"; r=59; t=60'] },
+  },
+  'RateLimit-Policy': {
+    description: 'How many writes each client may send (`q`), in how many seconds (`w`).',
+    schema: { type: 'string', examples: ['"writes"; q=60; w=60; pk=:…:'] },
+  },
   'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string' } },
   'X-Report-Cut': { description: '`cut` of the page.', schema: { type: 'string' } },
   'X-Run-Id': { description: '`runId` of the page.', schema: { type: 'string' } },

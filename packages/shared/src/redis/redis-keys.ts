@@ -84,8 +84,8 @@ export function redisKeys(prefix: string) {
     workers: `${p}:workers`,
     /** A key of BullMQ's own, as it spells them: a list, sorted set or hash of one of the queues. */
     queue: (name: string, part: QueuePart) => `${p}:${name}:${part}`,
-    /** Fixed windows of the rate limit, one key per client and minute. */
-    rate: (client: string, minute: number) => `${p}:rate:${client}:${String(minute)}`,
+    /** How many writes a client has sent since the first in this minute; expires with it. */
+    rate: (client: string) => `${p}:rate:${client}`,
   } as const;
 }
 
