@@ -14,6 +14,10 @@ export function serveEarlierFile(catalog: Pick<Catalog, 'find'>, serve: RequestH
     if (record === null || record.status === 'deleting') throw new HoldfastError('NOT_FOUND');
     if (record.url === req.path) await serve(req, res, next);
     else if (record.url.startsWith('/')) throw new HoldfastError('NOT_FOUND');
-    else res.redirect(record.url);
+    else {
+      // Browsers ask this of each step on the way to a file.
+      res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
+      res.redirect(record.url);
+    }
   };
 }

@@ -176,10 +176,11 @@ it('keeps links working where Cloudinary took the place of the local host, until
     return {
       status: response.status,
       location: response.headers.get('location'),
+      sharedWith: response.headers.get('cross-origin-resource-policy'),
       bytes: await response.arrayBuffer(),
     };
   };
-  expect(await get()).toMatchObject({ status: 302, location: moved.url });
+  expect(await get()).toMatchObject({ status: 302, location: moved.url, sharedWith: 'cross-origin' });
   await cloud.deps.catalog.saveIf({ ...moved, url: asset.url, hostVersion: 1 }, moved);
   const { status, bytes } = await get();
   expect({ status, isSame: Buffer.from(bytes).equals(onePixelPng) }).toEqual({ status: 200, isSame: true });
