@@ -227,6 +227,27 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(await page.locator('#facts').textContent()).not.toContain('connected');
   });
 
+  it('/admin/queues shows a job and its forms, with no script inline', async () => {
+    const { id } = (await client.upload(aPng(4_000))).body.media;
+    const context = await browser.newContext({ httpCredentials: { username: 'page', password: SECRET } });
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const complaints = complaintsOf(page);
+    const answer = await page.goto(`${client.url}/admin/queues/queue/save/save-${id}-1`);
+    expect(answer?.headers()['content-security-policy']).toContain("script-src 'self';");
+    await page.getByText(`"${id}"`).first().waitFor();
+    await page.locator('header button').last().click();
+    await page.getByRole('dialog').getByText('Settings').waitFor();
+    await page.goto(`${client.url}/admin/queues/queue/save`);
+    await page.locator('main [aria-haspopup=menu]').first().click();
+    await page.getByRole('menuitem', { name: 'Add job' }).click();
+    const editor = page.locator('[role=dialog] .cm-editor').first();
+    // Its styles are there.
+    await expect.poll(() => editor.evaluate((element) => getComputedStyle(element).display)).toBe('flex');
+    expect(complaints).toEqual([]);
+  });
+
   it('/docs shows the description, with nothing from elsewhere', async () => {
     const { page, complaints } = await open('/docs');
     await page.getByText('/api/media/upload', { exact: true }).first().waitFor();

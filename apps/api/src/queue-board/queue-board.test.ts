@@ -21,7 +21,8 @@ it('shows its page, with scripts and styles that load', async () => {
   const { status, body, headers } = await api.call('GET', '/admin/queues', undefined, boss);
   expect(status).toBe(200);
   expect(headers.get('content-type')).toMatch(/text\/html/);
-  expect(headers.get('content-security-policy')).toContain("script-src 'self'");
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'; ");
+  expect(headers.get('cache-control')).toBe('no-store');
   expect(headers.get('x-powered-by')).toBeNull();
   const assets = [...String(body).matchAll(/(?:src|href)="(\/?[^"]*static[^"]*)"/g)].map(
     (match) => match[1] ?? '',
@@ -29,7 +30,9 @@ it('shows its page, with scripts and styles that load', async () => {
   expect(assets.length).toBeGreaterThan(1);
   for (const asset of assets) {
     const path = new URL(asset, `${api.url}/admin/queues/`).pathname;
-    expect((await api.call('GET', path, undefined, boss)).status).toBe(200);
+    const part = await api.call('GET', path, undefined, boss);
+    expect(part.status).toBe(200);
+    expect(part.headers.get('cache-control')).toBe('public, max-age=0');
     expect((await api.call('GET', path)).status).toBe(401);
   }
 });
@@ -43,12 +46,13 @@ it('asks no other site for anything', async () => {
 it('shows the three queues and their jobs', async () => {
   const record = aRecord();
   await api.deps.queues.enqueueUpload(record);
-  const { body } = await api.call(
+  const { body, headers } = await api.call(
     'GET',
     '/admin/queues/api/queues?activeQueue=save&status=latest&page=1',
     undefined,
     boss,
   );
+  expect(headers.get('cache-control')).toBe('no-store');
   expect(body.queues.map(({ name }: { name: string }) => name)).toEqual(['save', 'verify', 'sync']);
   expect(JSON.stringify(body)).toContain(`save-${record.id}-1`);
 });
