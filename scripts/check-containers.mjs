@@ -51,19 +51,47 @@ const promises = [
     holds: ({ api, worker }) => [api, worker].every((one) => one.stop_grace_period === '30s'),
   },
   { name: 'the API has its keys', holds: ({ api }) => api.environment.API_KEYS === 'web:admin:secret' },
+  {
+    name: 'Redis asks for the password, also its health check, and both programs have it',
+    holds: ({ redis, api, worker }) =>
+      follows(redis.command, '--requirepass', 'pass') &&
+      redis.environment.REDISCLI_AUTH === 'pass' &&
+      [api, worker].every((one) => one.environment.REDIS_URL === 'redis://:pass@redis:6379'),
+  },
+  {
+    name: 'no container has a capability or gets one, and nothing but /data and /tmp is written',
+    holds: (services) =>
+      Object.values(services).every(
+        (one) =>
+          one.cap_drop?.includes('ALL') &&
+          !one.cap_add &&
+          one.security_opt?.includes('no-new-privileges:true') &&
+          one.read_only === true,
+      ),
+  },
+  // Its start file gives up root, which takes capabilities.
+  { name: 'Redis starts without root', holds: ({ redis }) => redis.user === 'redis' },
+  {
+    name: 'memory is bounded, and Redis refuses writes before it reaches its bound',
+    holds: (services) =>
+      Object.values(services).every((one) => Number(one.mem_limit) >= 512 * 1024 ** 2) &&
+      follows(services.redis.command, '--maxmemory', '1gb') &&
+      Number(services.redis.mem_limit) === 2 * 1024 ** 3,
+  },
 ];
 const follows = (list, name, value) => list[list.indexOf(name) + 1] === value;
 
 const composeProblems = () => {
-  const resolved = compose({ API_KEYS: 'web:admin:secret' });
+  const secrets = { API_KEYS: 'web:admin:secret', REDIS_PASSWORD: 'pass' };
+  const resolved = compose(secrets);
   if (resolved.error) return [`docker-compose cannot be run: ${resolved.error.message}`];
   if (resolved.status !== 0) return [resolved.stderr.trim()];
   const { services } = JSON.parse(resolved.stdout);
   const broken = promises
     .filter(({ holds }) => !holds(services))
     .map(({ name }) => `docker-compose.yml: not true: ${name}`);
-  const withoutKeys = compose({});
-  return withoutKeys.status === 0 ? [...broken, 'docker-compose.yml: starts without API_KEYS'] : broken;
+  const needless = Object.keys(secrets).filter((name) => compose({ ...secrets, [name]: '' }).status === 0);
+  return [...broken, ...needless.map((name) => `docker-compose.yml: starts without ${name}`)];
 };
 
 const problems = [...dockerfileProblems(), ...composeProblems()];
