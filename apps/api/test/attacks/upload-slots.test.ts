@@ -24,7 +24,7 @@ beforeEach(async () => {
   });
   answers = [];
   slow = await Promise.all(Array.from({ length: SLOTS }, beginUpload));
-  await vi.waitUntil(() => api.deps.uploadSlots.running === SLOTS);
+  await vi.waitUntil(() => api.deps.uploadSlots.running === SLOTS, { timeout: 10_000 });
 });
 afterEach(async () => {
   for (const socket of slow) socket.destroy();
