@@ -101,6 +101,17 @@ it('cuts connections that ask for too much at once where too much waits', async 
   await expect.poll(() => answers).toBe(16);
 });
 
+it('bounds what waits of many connections that each ask for little', async () => {
+  const open = await serve(() => undefined, { waitingInAll: 50 });
+  const ended: Socket[] = [];
+  for (let n = 0; n < 10; n += 1) {
+    const socket = (await open()).resume();
+    socket.once('close', () => ended.push(socket));
+    socket.write(get('/', 11));
+  }
+  await expect.poll(() => ended.length).toBe(5);
+});
+
 it('cuts the largest answers where too much of them waits to be read', async () => {
   const ended: string[] = [];
   const open = await serve(

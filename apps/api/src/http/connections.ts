@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 /** Requests of one connection without their whole answer; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
-/** What was read before that still waits. Beyond so much of it in this process, connections that have too many are cut. */
+/** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
 const WAITING_IN_ALL = 10_000;
 /** An answer that does not move for so long ends its connection. */
 const STUCK_MS = 30_000;
@@ -118,9 +118,8 @@ export function oneAtATime(
     }
     line.waiting.push([req, res]);
     waiting += 1;
-    if (!isFull(line)) return;
-    req.socket.pause();
     if (waiting > waitingInAll) req.socket.destroy();
+    else if (isFull(line)) req.socket.pause();
   };
 }
 
