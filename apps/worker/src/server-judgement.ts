@@ -1,18 +1,7 @@
 import type { RedisSettings } from '@holdfast/shared/config';
-import {
-  createFsyncJudgement,
-  readServerFacts,
-  type ServerCheck,
-  type ServerFacts,
-} from '@holdfast/shared/durability';
+import { createFsyncJudgement, type ServerCheck, type ServerFacts } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import {
-  redisBackoff,
-  redisKeys,
-  serverOf,
-  type RedisClient,
-  type RedisProfile,
-} from '@holdfast/shared/redis';
+import { redisBackoff, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
 
 /** Settings of a running server may be changed, so a judgement lasts a minute, or as long as its profile says; it is renewed only when one is needed. */
 const LASTS_MS = 60_000;
@@ -52,9 +41,7 @@ export function createServerJudgement(options: JudgementOptions): ServerJudgemen
 
   const judge = async (): Promise<void> => {
     try {
-      const server = await serverOf(redis, redisKeys(settings.prefix).barrier);
-      const facts = await readServerFacts(server);
-      await check.consider(server, facts);
+      const facts = await check.look(redis);
       onFacts(facts, check.isSuitable());
       if (facts.runId !== '') serverRun = facts.runId;
       if (!(await fsync.consider(facts))) return void rests.rest();

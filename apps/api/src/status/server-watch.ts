@@ -2,20 +2,13 @@ import type { Settings } from '@holdfast/shared/config';
 import {
   createFsyncJudgement,
   logNewFindings,
-  readServerFacts,
   serverFindings,
   type Finding,
   type ServerCheck,
   type ServerFacts,
 } from '@holdfast/shared/durability';
 import type { Logger } from '@holdfast/shared/logging';
-import {
-  redisBackoff,
-  redisKeys,
-  serverOf,
-  type RedisClient,
-  type RedisProfile,
-} from '@holdfast/shared/redis';
+import { redisBackoff, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
 import { withinMs } from '@holdfast/shared/lifecycle';
 
 /** What the Redis server says of itself, and what is to be thought of it. */
@@ -66,14 +59,12 @@ export function createServerWatch(options: ServerWatchOptions): ServerWatch {
     if (isNew) onJudged?.();
   };
   const look = async (): Promise<void> => {
-    const server = await serverOf(redis, redisKeys(settings.redis.prefix).barrier);
-    facts = await readServerFacts(server);
+    facts = await check.look(redis);
     readAt = performance.now();
     rests.reset();
+    find(facts);
     // Not waited for: where it must be measured it takes seconds.
     void judge(facts);
-    await check.consider(server, facts);
-    find(facts);
   };
 
   const refresh = (): Promise<void> =>

@@ -5,7 +5,6 @@ import { silentLogger, type LogFields } from '../logging/index.js';
 import { startManagedRedis, type ManagedRedis, type ManagedService } from '../testing/index.js';
 import { examineServer, type Examination } from './examine-server.js';
 import { createServerCheck } from './server-check.js';
-import { readServerFacts } from './server-facts.js';
 
 const unknown = (command: string): string => `-ERR unknown command '${command}'`;
 
@@ -23,7 +22,7 @@ async function aCheck(service: Partial<ManagedService>, { wasAway = false, repli
   const client = new Redis(redis.url, { maxRetriesPerRequest: null, connectionName: 'check' });
   onTestFinished(() => client.disconnect());
   const look = async (): Promise<string[]> => {
-    await check.consider(client, await readServerFacts(client));
+    await check.look(client);
     return check.findings().map(({ code }) => code);
   };
   return { redis, check, look, logged };

@@ -1,16 +1,16 @@
 import type { DurabilitySettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
-import type { RedisClient } from '../redis/index.js';
+import { redisKeys, serverOf, type RedisClient } from '../redis/index.js';
 import { profileNameOf, type Examination } from './examine-server.js';
-import type { ServerFacts } from './server-facts.js';
+import { readServerFacts, type ServerFacts } from './server-facts.js';
 import { logNewFindings, type Finding } from './server-findings.js';
 import { lackFindings } from './server-lacks.js';
 import { probeServer } from './server-probes.js';
 
 /** What the present server lacks. */
 export interface ServerCheck {
-  /** Told of every look at the server; tries it where it is another one than the last. Rejects where it does not serve. */
-  consider(server: RedisClient, facts: ServerFacts): Promise<void>;
+  /** Looks at the server that holds our keys, and tries it where it is another one than the last. Throws CATALOG_UNAVAILABLE. */
+  look(redis: RedisClient): Promise<ServerFacts>;
   findings(): readonly Finding[];
   /** False where the server lacks what is needed. */
   isSuitable(): boolean;
@@ -50,13 +50,16 @@ export function createServerCheck({ examination, durability, log }: ServerCheckO
   if (examined !== null) take(examined.facts, examined.results);
 
   return {
-    consider: async (server, facts) => {
-      if (tried === nameOf(facts) && (isKnown || performance.now() - triedAt < AGAIN_MS)) return;
+    look: async (client) => {
+      const server = await serverOf(client, redisKeys(redis.prefix).barrier);
+      const facts = await readServerFacts(server);
+      if (tried === nameOf(facts) && (isKnown || performance.now() - triedAt < AGAIN_MS)) return facts;
       // The profile was chosen before this server was seen, and stays until the next start.
       const found = profileNameOf(facts);
       if (examined === null && tried === '' && redis.profile === null && found !== 'standard')
         log.warn('redis.profile_differs', { profile: 'standard', found });
       take(facts, await probeServer(server, redis, facts));
+      return facts;
     },
     findings: () => findings,
     isSuitable: () => findings.every(({ code }) => code !== 'REDIS_UNSUITABLE'),
