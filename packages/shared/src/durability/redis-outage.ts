@@ -41,11 +41,7 @@ const byError: readonly (readonly [pattern: RegExp, why: string, fix: string])[]
     'its user has no right to a command, or to our keys',
     'Give the user the rights in docs/operations.md.',
   ],
-  [
-    /cluster support disabled/,
-    'it is no node of a cluster',
-    'Set REDIS_URL instead of REDIS_CLUSTER_NODES.',
-  ],
+  [/cluster support disabled/, 'it is no node of a cluster', 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.'],
   [
     /unknown command [`'"]?sentinel/i,
     'a Redis answers there, and no Sentinel',

@@ -93,7 +93,7 @@ async function readConfig(redis: RedisClient): Promise<unknown> {
     if (!(error instanceof Error) || !error.message.includes('wrong number of arguments')) throw error;
     // Redis before 7 and KeyDB tell one at a time.
     const replies = await Promise.all(settingNames.map((name) => redis.call('CONFIG', 'GET', name)));
-    return new Map(replies.flatMap((reply) => [...parseConfig(reply)]));
+    return replies.flat();
   }
 }
 
@@ -117,18 +117,8 @@ function parseInfo(reply: unknown): Map<string, string> {
   );
 }
 
-/** A flat list of names and values, or under RESP3 a map. */
+/** A flat list of names and values. */
 function parseConfig(reply: unknown): Map<string, string> {
-  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), String(value)]));
-  if (Array.isArray(reply)) {
-    const flat = reply as unknown[];
-    return new Map(
-      flat.flatMap((name, index) =>
-        index % 2 === 0 ? [[String(name), String(flat[index + 1])] as const] : [],
-      ),
-    );
-  }
-  if (typeof reply === 'object' && reply !== null)
-    return new Map(Object.entries(reply).map(([name, value]) => [name, String(value)]));
-  return new Map();
+  const flat = Array.isArray(reply) ? reply.map(String) : [];
+  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ''] as const] : [])));
 }

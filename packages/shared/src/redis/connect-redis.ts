@@ -5,7 +5,6 @@ import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
 import { certificateFault } from './certificate-fault.js';
-import './outlive-errors.js';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
 import { redisRefusal, refusals, type RedisRefusal } from './redis-error.js';

@@ -1,4 +1,6 @@
+import type { Duplex } from 'node:stream';
 import {
+  AbstractConnector,
   Cluster,
   SentinelConnector as LibrarySentinelConnector,
   type Redis,
@@ -19,8 +21,8 @@ interface Inside {
 }
 
 /**
- * Everything that we change in ioredis, so that its clients end, connect and report as the rest of the code expects. Each patch
- * says what ioredis does without it. Clients made of this one are given the same, and `also`.
+ * Everything that we change in the clients of ioredis, so that they end, connect and report as the rest of the code expects. Each
+ * patch says what ioredis does without it. Clients made of this one are given the same, and `also`.
  */
 export function tame<Client extends Redis | Cluster>(
   client: Client,
@@ -168,6 +170,23 @@ function nameCause(cluster: Cluster): void {
     met = undefined;
   });
 }
+
+const streams = new WeakMap<object, Duplex>();
+
+/**
+ * Listens to every error of every socket of ioredis, those to Sentinels and nodes of a Cluster included. ioredis listens to the
+ * first one only, and TLS may report two: that the certificate is refused, then what is wrong with bytes that came after it.
+ * The second one would end the process.
+ */
+Object.defineProperty(AbstractConnector.prototype, 'stream', {
+  get(this: object) {
+    return streams.get(this);
+  },
+  set(this: object, stream: Duplex) {
+    streams.set(this, stream);
+    stream.on('error', () => undefined);
+  },
+});
 
 /** A server that has no room for a connection says so to the greeting and ends it. ioredis then reports the end alone. */
 export function onRefusedGreeting(client: Redis, note: (error: Error) => void): void {
