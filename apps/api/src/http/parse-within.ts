@@ -5,7 +5,7 @@ import { inviteBody } from './expect-continue.js';
 import { createShares } from './shares.js';
 
 /** Smaller bodies cost no more than their connection. */
-const SMALL_BYTES = 65_536;
+const SMALL_BYTES = 16_384;
 /** The larger ones that this process holds at once until they are whole. */
 const bodies = createShares(32);
 
