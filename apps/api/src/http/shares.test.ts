@@ -67,6 +67,19 @@ describe('where one client has all places', () => {
     pass(10_000);
     expect(take('a')).not.toBeNull();
   });
+
+  it('goes on keeping some free while others use them, and so ends nothing again and again', () => {
+    const { take, given, pass } = table(8);
+    for (let count = 0; count < 8; count += 1) take('a');
+    for (let count = 0; count < 10; count += 1) {
+      take('b')?.();
+      expect(take('a')).toBeNull();
+      pass(6_000);
+    }
+    expect(given).toHaveLength(1);
+    pass(10_000);
+    expect(take('a')).not.toBeNull();
+  });
 });
 
 it('is full where every client holds one', () => {

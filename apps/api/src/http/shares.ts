@@ -23,8 +23,10 @@ const KEPT_FREE = 1 / 8;
 
 export function createShares(places: number, now = (): number => performance.now()): Shares {
   const held = new Map<string, Set<Holding>>();
+  const keptFree = Math.max(1, Math.floor(places * KEPT_FREE));
   let running = 0;
   let contestedUntil = -Infinity;
+  const isContested = (): boolean => now() < contestedUntil;
   const countOf = (client: string): number => held.get(client)?.size ?? 0;
 
   const add = (client: string, holding: Holding): void => {
@@ -67,11 +69,9 @@ export function createShares(places: number, now = (): number => performance.now
 
   /** A client with its part of the places leaves the last ones to others that come. */
   const mustLeaveSome = (client: string): boolean => {
-    if (now() >= contestedUntil) return false;
+    if (!isContested()) return false;
     const clients = Math.max(2, held.size + (held.has(client) ? 0 : 1));
-    return (
-      countOf(client) >= places / clients && running >= places - Math.max(1, Math.floor(places * KEPT_FREE))
-    );
+    return countOf(client) >= places / clients && running >= places - keptFree;
   };
 
   const admits = (client: string): boolean =>
@@ -84,8 +84,10 @@ export function createShares(places: number, now = (): number => performance.now
     admits,
     take: (client, holding) => {
       if (running < places && mustLeaveSome(client)) return null;
+      // Also where a place that was kept free serves: else the next one would have to be given up again.
+      const isNeeded = running >= places || (isContested() && running >= places - keptFree);
+      if (isNeeded && richer(client) !== null) contestedUntil = now() + CONTESTED_MS;
       if (running >= places) {
-        if (richer(client) !== null) contestedUntil = now() + CONTESTED_MS;
         const place = placeFor(client);
         if (place === null) return null;
         remove(...place);
