@@ -44,3 +44,17 @@ it('lets so many wait, the clients in turns, and refuses others at once', async 
   ]);
   expect(deps.waiters.running).toBe(0);
 });
+
+it('gives a claim back that comes after the refusal, so that the next try need not wait for its lease', async () => {
+  const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
+  const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
+  const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
+  const deps = {
+    claims: { claim: () => answer, release },
+    rebuilding: { bornSeen: () => '1' },
+    idSecret: () => Promise.resolve(Buffer.alloc(32)),
+    claimWaitMs: 0,
+  } as unknown as ClaimDependencies;
+  await expect(takeClaim(deps, request, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
+});

@@ -45,7 +45,11 @@ export async function takeClaim(
   try {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
       const newId = keyedMediaId(secret, client, key, Date.now());
-      const reply = await promptly(claims.claim(claimKey(client, key), newId, rebuilding.bornSeen()));
+      const asked = claims.claim(claimKey(client, key), newId, rebuilding.bornSeen());
+      const reply = await promptly(asked).catch((error: unknown) => {
+        void giveBack(claims, asked);
+        throw error;
+      });
       if (reply.state === 'emptied') {
         const before = rebuilding.bornSeen();
         // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
@@ -71,6 +75,16 @@ export async function takeClaim(
     }
   } finally {
     leave?.();
+  }
+}
+
+/** Refused already: the next try would wait for the lease. Where Redis does not answer at all, it runs out. */
+async function giveBack(claims: Claims, asked: Promise<ClaimReply>): Promise<void> {
+  try {
+    const reply = await asked;
+    if (reply.state === 'held') await claims.release(reply.claim, reply.claim.takenOver);
+  } catch {
+    // Redis is away.
   }
 }
 
