@@ -19,7 +19,7 @@ export interface EditDependencies extends FindDependencies {
   catalog: Catalog;
   host: MediaHost;
   queues: MediaQueues;
-  intents: Pick<Intents, 'accept'>;
+  intents: Pick<Intents, 'accept' | 'findUnderWay'>;
   address: PublicAddress;
   folder: string;
 }

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { readSettings } from '@holdfast/shared/config';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/shared/logging';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aPng, startApiPair, upload } from '../../test/support/api-pair.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 
 let redis: RedisSandbox;
@@ -52,4 +54,16 @@ it('is not held up by an upload that fails for a reason of its own', async () =>
   } finally {
     deferred.stop();
   }
+});
+
+it('is not unknown to other APIs, which may read what Redis does not let the first one write', async () => {
+  const { a, b } = await startApiPair(redis, 'local');
+  const accept = vi.spyOn(a.deps.intents, 'accept').mockRejectedValue(new HoldfastError('QUEUE_UNAVAILABLE'));
+  const { status, body } = await upload(a, aPng());
+  expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+  const path = `/api/media/${body.media.id}`;
+  for (const method of ['GET', 'DELETE'])
+    expect(await b.call(method, path)).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE' } });
+  accept.mockRestore();
+  await vi.waitFor(async () => expect((await b.call('GET', path)).body.status).toBe('saving'));
 });
