@@ -1,6 +1,7 @@
 import type { Finding, RedisOutage } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import {
+  certificateFault,
   connectionError,
   redisErrorKind,
   redisRefusal,
@@ -31,7 +32,21 @@ const messages: Record<Exclude<RedisErrorKind, 'refused'>, string> = {
 const ofSettings: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^(?:NOPERM|ERR ACL failure)/, 'The user of Redis has no right to a command, or to our keys'],
   [/DB index is out of range/, 'Redis has no database of the number in REDIS_URL'],
+  [/cluster support disabled/, 'Redis is no cluster, and REDIS_CLUSTER_NODES is set'],
 ];
+
+/** Refusals of a moment, by the first word of what the server said. */
+const ofAMoment: Readonly<Record<string, { message: string; fix: string }>> = {
+  LOADING: { message: 'Redis is loading its data', fix: 'Wait until it has. Everything goes on by itself.' },
+  BUSY: {
+    message: 'A script that does not end holds up Redis',
+    fix: 'Find out whose script it is, and end it ("SCRIPT KILL"). Everything goes on by itself then.',
+  },
+  CLUSTERDOWN: {
+    message: 'The Redis Cluster does not serve: a part of its slots has no master',
+    fix: 'Look at "CLUSTER INFO", and start the nodes that are missing. Everything goes on by itself then.',
+  },
+};
 
 const BY_ITSELF = 'Everything goes on by itself then.';
 
@@ -100,10 +115,11 @@ export async function redisFailure(
   // Between two tries to connect, what the server said at the last one.
   const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
   const kind = redisErrorKind(said);
-  if (kind === 'refused') return refusedFor(redisRefusal(said), connections[0]?.status === 'ready');
-  if (kind === 'demoted') return demoted;
   const text = said instanceof Error ? said.message : '';
-  const known = isAway && kind === 'fatal' ? 'unreachable' : kind;
+  if (kind === 'refused') return refusedFor(redisRefusal(said), text, connections[0]?.status === 'ready');
+  if (kind === 'demoted') return demoted;
+  const isUntrusted = certificateFault(said) !== null;
+  const known = isUntrusted || (isAway && kind === 'fatal') ? 'unreachable' : kind;
   const message = ofSettings.find(([pattern]) => pattern.test(text))?.[1] ?? messages[known];
   return { message, connected: false, findings: [await outage.explain(said)] };
 }
@@ -123,8 +139,16 @@ export const someRefused: Finding = {
   message: `${refusals.connections.message}. Some connections of this API are missing.`,
 };
 
-function refusedFor(refusal: RedisRefusal | null, isServing: boolean): RedisFailure {
-  if (refusal === null) return { message: 'Redis refuses writes', connected: true, findings: [] };
+function refusedFor(refusal: RedisRefusal | null, text: string, isServing: boolean): RedisFailure {
+  if (refusal === null) {
+    const [word = ''] = text.split(' ');
+    const { message, fix } = ofAMoment[word] ?? {
+      message: 'Redis refuses writes',
+      fix: 'Wait a moment. If it stays, look at the log of Redis.',
+    };
+    const finding = { code: 'WRITES_REFUSED', severity: 'error', message: `${message}. Uploads are refused.`, fix } as const;
+    return { message, connected: true, findings: [finding] };
+  }
   const { message } = refusals[refusal];
   if (refusal === 'connections')
     return { message, connected: isServing, findings: [isServing ? someRefused : refusalFinding(refusal)] };

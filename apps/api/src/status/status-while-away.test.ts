@@ -87,6 +87,34 @@ describe('while Redis is away', () => {
     );
   });
 
+  it('says what to do where a cluster has lost a part of its slots', async () => {
+    const said = '-CLUSTERDOWN Hash slot not served';
+    const redis = await startManagedRedis({ answers: { EVAL: said, EVALSHA: said } });
+    onTestFinished(() => redis.close());
+    const own = await startApi(redis);
+    onTestFinished(() => own.close());
+    const { status, body } = await own.call('GET', '/api/media/health');
+    expect([status, body.status]).toEqual([503, 'unhealthy']);
+    expect(body.storage.findings).toContainEqual(
+      expect.objectContaining({ code: 'WRITES_REFUSED', fix: expect.stringContaining('CLUSTER INFO') as string }),
+    );
+  });
+
+  it('says that a server is no cluster, where one is set', async () => {
+    const sandbox = await startRedisSandbox();
+    onTestFinished(() => sandbox.close());
+    const own = await startApi({ url: '' }, { REDIS_CLUSTER_NODES: sandbox.url.replace(/\/0$/, '') });
+    onTestFinished(() => own.close());
+    await vi.waitFor(async () =>
+      expect((await own.call('GET', '/api/media/health')).body.storage).toMatchObject({
+        connectionTest: 'failed: Redis is no cluster, and REDIS_CLUSTER_NODES is set',
+        findings: expect.arrayContaining([
+          expect.objectContaining({ fix: 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.' }),
+        ]) as unknown,
+      }),
+    );
+  });
+
   it('says that the user of Redis has no right to our keys', async () => {
     const sandbox = await startRedisSandbox();
     onTestFinished(() => sandbox.close());

@@ -10,6 +10,7 @@ import {
   serverOf,
   type RedisClient,
 } from '../redis/index.js';
+import { placeOf } from './redis-outage.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
 import { unsuitableServer } from './server-lacks.js';
 import { probeServer, type ProbeResult } from './server-probes.js';
@@ -37,7 +38,7 @@ export async function examineServer(settings: RedisSettings, log: Logger): Promi
     const server = await serverOf(client, redisKeys(settings.prefix).barrier);
     const facts = await readServerFacts(server);
     const results = await probeServer(server, settings, facts);
-    const unsuitable = unsuitableServer(facts, results);
+    const unsuitable = unsuitableServer(placeOf(settings.connection), facts, results);
     if (unsuitable !== null) throw unsuitable;
     return {
       redis: { ...named(settings, facts), profile: settings.profile ?? profileNameOf(facts) },
@@ -68,7 +69,7 @@ function unexamined(redis: RedisSettings, client: RedisClient): Examination {
   const error: (Error & { command?: { name?: string } }) | undefined = connectionError(client);
   const said = error?.command?.name === 'select' ? error.message : '';
   if (!/^ERR .*(?:DB index|database|SELECT)/i.test(said)) return { redis, examined: null };
-  throw new HoldfastError('REDIS_UNSUITABLE', 'Redis has no database of the number in REDIS_URL', {
+  throw new HoldfastError('REDIS_UNSUITABLE', `${placeOf(redis.connection)} has no database of the number in REDIS_URL`, {
     errors: [
       {
         path: 'Database:',

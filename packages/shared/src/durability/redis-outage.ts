@@ -131,7 +131,7 @@ function reasonOf(error: unknown): Reason | null {
 }
 
 /** Never with a login. */
-function placeOf(connection: RedisConnection): string {
+export function placeOf(connection: RedisConnection): string {
   switch (connection.kind) {
     case 'single':
       return `Redis at ${addressOf(connection)}`;

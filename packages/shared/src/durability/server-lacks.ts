@@ -9,10 +9,14 @@ const lacking = (results: readonly ProbeResult[], needed: boolean): ProbeResult[
   results.filter(({ probe, outcome }) => outcome === 'lacking' && probe.needed === needed);
 
 /** REDIS_UNSUITABLE with each thing that is needed and that the server lacks, or null. */
-export function unsuitableServer(facts: ServerFacts, results: readonly ProbeResult[]): HoldfastError | null {
+export function unsuitableServer(
+  place: string,
+  facts: ServerFacts,
+  results: readonly ProbeResult[],
+): HoldfastError | null {
   const lacks = lacking(results, true);
   if (lacks.length === 0) return null;
-  return new HoldfastError('REDIS_UNSUITABLE', `${serverName(facts)} lacks what Holdfast needs`, {
+  return new HoldfastError('REDIS_UNSUITABLE', `${serverName(facts)} (${place}) lacks what Holdfast needs`, {
     errors: lacks.map(({ probe: { name, means, fix }, said }) => ({
       path: `${name}:`,
       message: `${said}. ${means} ${fix}`,

@@ -52,12 +52,20 @@ it.each([
 it.each([
   ["NOPERM User app has no permissions to run the 'config|get' command", 'credentials'],
   ['ERR DB index is out of range', 'credentials'],
+  ['ERR This instance has cluster support disabled', 'credentials'],
   ["READONLY You can't write against a read only replica.", 'demoted'],
   [inScript("-READONLY You can't write against a read only replica."), 'demoted'],
   ['LOADING Dragonfly is loading the dataset in memory', 'refused'],
 ])('tells apart what is no refusal of a plan: %s', (text, kind) => {
   expect([redisErrorKind(reply(text)), redisRefusal(reply(text))]).toEqual([kind, null]);
 });
+
+it.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'])(
+  'takes a refused certificate for a matter of settings: %s',
+  (code) => {
+    expect(redisErrorKind(Object.assign(new Error('no such certificate'), { code }))).toBe('credentials');
+  },
+);
 
 it('reads in a discarded transaction why it was', () => {
   const aborted = Object.assign(reply('EXECABORT Transaction discarded because of previous errors.'), {

@@ -3,7 +3,7 @@ import { HoldfastError, type ErrorCode } from '../errors/index.js';
 /**
  * What an error of Redis or ioredis means for the caller.
  * unreachable: no answer, the command may or may not have run. refused: the server is there and did nothing; it may later.
- * demoted: we talk to a replica or a master that lost its role. credentials: login, rights or database, so the settings.
+ * demoted: we talk to a replica or a master that lost its role. credentials: login, rights, database or certificate, so the settings.
  * fatal: our bug, or data that is not ours.
  */
 export type RedisErrorKind = 'unreachable' | 'refused' | 'demoted' | 'credentials' | 'fatal';
@@ -49,6 +49,7 @@ const byReply: readonly (readonly [RegExp, Meaning])[] = [
     /^ERR (?:Command is not available|unknown (?:Redis )?command|unknown subcommand|This Redis command is not allowed)/i,
     is('refused', 'command'),
   ],
+  [/^ERR This instance has cluster support disabled/, is('credentials')],
   [/^ERR .{0,60}\b(?:not supported|not allowed|disabled)\b/, is('refused', 'command')],
   [
     /^(?:NOAUTH|WRONGPASS|NOPERM|ERR ACL failure in script|ERR Client sent AUTH|ERR AUTH |ERR (?:invalid )?DB index)/,
@@ -69,6 +70,8 @@ const byReply: readonly (readonly [RegExp, Meaning])[] = [
 ];
 
 const networkCode = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|ENET|ENOENT|NR_CLOSED)/;
+const certificateCode =
+  /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
 const networkName = /^(?:MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)$/;
 
 /** Before what a command inside a script answered, on servers before Redis 7, KeyDB and Dragonfly. */
@@ -86,6 +89,7 @@ function meaningOf(error: unknown): Meaning {
   const code = (error as { code?: unknown }).code;
   if (networkName.test(error.name) || (typeof code === 'string' && networkCode.test(code)))
     return is('unreachable');
+  if (typeof code === 'string' && certificateCode.test(code)) return is('credentials');
   // Our commands are tried on real servers, so a reply that no such server gives is a service that refuses. What fails
   // inside a script, after its own name, is a bug of the script.
   const refused = error.name === 'ReplyError' && text === error.message;
