@@ -125,7 +125,7 @@ export async function openDependencies(
   const check = createServerCheck({ examination, durability: settings.durability, log });
   const clients = [request, background, barrierConnection];
   const recentResults = createRecentResults(profile, clients);
-  const onJudged = recentResults.forget;
+  const onJudged = (): void => recentResults.forget();
   const serverWatch = createServerWatch({ redis: background, settings, profile, check, onJudged, log });
   // Where Redis was away a moment ago it has been waited for already.
   if (examined !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));

@@ -7,8 +7,6 @@ const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
 /** One event for each request, when its answer is out or its client is gone. The query is left out: it may hold anything. */
 export function requestLog(): RequestHandler {
   return (req, res, next) => {
-    // Several of our parts wait for the end of an answer, and those of a stream: Node would take that for a leak and print so.
-    res.setMaxListeners(20);
     const start = performance.now();
     const { method, path } = req;
     res.once('close', () => {

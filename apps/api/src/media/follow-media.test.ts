@@ -44,7 +44,7 @@ describe('the events of a media', () => {
   });
 
   it('make Node warn of no leak', async () => {
-    const warned = vi.fn();
+    const warned = vi.fn<(warning: Error) => void>();
     process.on('warning', warned);
     onTestFinished(() => void process.off('warning', warned));
     const { id } = await api.addMedia();

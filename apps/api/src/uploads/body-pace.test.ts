@@ -9,7 +9,7 @@ function isCut(bytesPerSecond: number): boolean {
   onTestFinished(() => void vi.useRealTimers());
   const socket = { bytesRead: 0 };
   const request = Object.assign(new EventEmitter(), { socket, complete: false, readableLength: 0 });
-  const cut = vi.fn();
+  const cut = vi.fn<() => void>();
   const end = watchPace(request as unknown as IncomingMessage, cut);
   for (let second = 0; second < 3_600; second += 1) {
     socket.bytesRead += bytesPerSecond;
