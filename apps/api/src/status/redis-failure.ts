@@ -146,7 +146,12 @@ function refusedFor(refusal: RedisRefusal | null, text: string, isServing: boole
       message: 'Redis refuses writes',
       fix: 'Wait a moment. If it stays, look at the log of Redis.',
     };
-    const finding = { code: 'WRITES_REFUSED', severity: 'error', message: `${message}. Uploads are refused.`, fix } as const;
+    const finding = {
+      code: 'WRITES_REFUSED',
+      severity: 'error',
+      message: `${message}. Uploads are refused.`,
+      fix,
+    } as const;
     return { message, connected: true, findings: [finding] };
   }
   const { message } = refusals[refusal];

@@ -96,7 +96,10 @@ describe('while Redis is away', () => {
     const { status, body } = await own.call('GET', '/api/media/health');
     expect([status, body.status]).toEqual([503, 'unhealthy']);
     expect(body.storage.findings).toContainEqual(
-      expect.objectContaining({ code: 'WRITES_REFUSED', fix: expect.stringContaining('CLUSTER INFO') as string }),
+      expect.objectContaining({
+        code: 'WRITES_REFUSED',
+        fix: expect.stringContaining('CLUSTER INFO') as string,
+      }),
     );
   });
 

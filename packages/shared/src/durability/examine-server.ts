@@ -69,14 +69,18 @@ function unexamined(redis: RedisSettings, client: RedisClient): Examination {
   const error: (Error & { command?: { name?: string } }) | undefined = connectionError(client);
   const said = error?.command?.name === 'select' ? error.message : '';
   if (!/^ERR .*(?:DB index|database|SELECT)/i.test(said)) return { redis, examined: null };
-  throw new HoldfastError('REDIS_UNSUITABLE', `${placeOf(redis.connection)} has no database of the number in REDIS_URL`, {
-    errors: [
-      {
-        path: 'Database:',
-        message: `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`,
-      },
-    ],
-  });
+  throw new HoldfastError(
+    'REDIS_UNSUITABLE',
+    `${placeOf(redis.connection)} has no database of the number in REDIS_URL`,
+    {
+      errors: [
+        {
+          path: 'Database:',
+          message: `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`,
+        },
+      ],
+    },
+  );
 }
 
 /** The profile of a server by what it says of itself. */
