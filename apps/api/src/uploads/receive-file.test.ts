@@ -39,6 +39,14 @@ it('hands a small file back whole, without a transfer', async () => {
   expect(sent).toEqual([]);
 });
 
+it('holds a small file that comes byte by byte in few pieces', async () => {
+  const data = pngOf(100_000);
+  const file = await receiveFile(inChunks(data, 1), receiver().options);
+  if (!('small' in file.body)) throw new Error('it is small');
+  expect(Buffer.concat(file.body.small).equals(data)).toBe(true);
+  expect(file.body.small.length).toBeLessThan(200);
+});
+
 it('passes every byte of a large file on, in order', async () => {
   const data = pngOf(SMALL_BODY_BYTES * 5 + 1);
   const { options, sent } = receiver();

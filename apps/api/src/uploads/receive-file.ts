@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
+import { appendChunk } from './append-chunk.js';
 import { createTally, type FileDigest, type Tally } from './digest-file.js';
 import { fileKindOf, SNIFF_BYTES, type FileKind } from './file-kind.js';
 
@@ -10,7 +11,7 @@ export const SMALL_BODY_BYTES = 256 * 1024;
 
 export interface ReceivedFile extends FileDigest {
   kind: FileKind;
-  /** A small body still waits to be sent, in the chunks it came in; a large one is on the host already, not yet committed. */
+  /** A small body still waits to be sent, in the chunks it came in, tiny ones joined; a large one is on the host already, not yet committed. */
   body: { small: readonly Buffer[] } | { stored: PutResult };
 }
 
@@ -47,7 +48,7 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
         return { kind, ...tally.result(), body: { small: head } };
       }
       tally.add(next.value);
-      head.push(next.value);
+      appendChunk(head, next.value);
       if (kind === undefined && tally.bytes() >= SNIFF_BYTES) kind = await decideKind();
     }
     kind ??= await decideKind();
