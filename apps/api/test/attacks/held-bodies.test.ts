@@ -56,8 +56,8 @@ it.each([LENGTH, 60_000])(
     for (const { answered } of many)
       void answered.then((answer) => (refused += answer.includes('"OVERLOADED"') ? 1 : 0));
     await expect.poll(() => refused).toBeGreaterThanOrEqual(100 - 32);
-    const send = async (from: string, length: number): Promise<number> => {
-      const body = Buffer.alloc(length, ' ');
+    const send = async (from: string, bytes: number): Promise<number> => {
+      const body = Buffer.alloc(bytes, ' ');
       return (await api.request(PATH, { method: 'POST', body, headers: headers(from) })).status;
     };
     // Read to its end: only its signature is wrong.
