@@ -38,7 +38,7 @@ it.each([
   [
     'EVAL',
     unknown('EVAL'),
-    /^Redis 8\.\S+ \(Redis at 127\.0\.0\.1:\d+\) lacks what Holdfast needs\nScripts: ERR unknown command 'EVAL'/,
+    /^Redis 8\.\S+ at 127\.0\.0\.1:\d+ lacks what Holdfast needs\nScripts: ERR unknown command 'EVAL'/,
   ],
   [
     'EVAL',

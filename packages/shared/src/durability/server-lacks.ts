@@ -16,12 +16,16 @@ export function unsuitableServer(
 ): HoldfastError | null {
   const lacks = lacking(results, true);
   if (lacks.length === 0) return null;
-  return new HoldfastError('REDIS_UNSUITABLE', `${serverName(facts)} (${place}) lacks what Holdfast needs`, {
-    errors: lacks.map(({ probe: { name, means, fix }, said }) => ({
-      path: `${name}:`,
-      message: `${said}. ${means} ${fix}`,
-    })),
-  });
+  return new HoldfastError(
+    'REDIS_UNSUITABLE',
+    `${serverName(facts)} ${place.replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
+    {
+      errors: lacks.map(({ probe: { name, means, fix }, said }) => ({
+        path: `${name}:`,
+        message: `${said}. ${means} ${fix}`,
+      })),
+    },
+  );
 }
 
 /** What an operator should know of what the server lacks. */
