@@ -23,7 +23,8 @@ export async function findMedia(
 ): Promise<MediaRecord> {
   if (!isMediaId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
   const held = deferred.find(id);
-  if (held !== null) return held;
+  // Another API, or a sweep, may have brought it into the catalog, and edits may have followed.
+  if (held !== null) return (await catalog.find(id).catch(() => null)) ?? held;
   const record = await catalog.find(id);
   if (record !== null) {
     rebuilding.noteFound();

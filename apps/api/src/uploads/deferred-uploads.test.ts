@@ -62,8 +62,19 @@ it('is not unknown to other APIs, which may read what Redis does not let the fir
   const { status, body } = await upload(a, aPng());
   expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
   const path = `/api/media/${body.media.id}`;
+  vi.spyOn(b.deps.rebuilding, 'isOn').mockResolvedValue(false);
   for (const method of ['GET', 'DELETE'])
     expect(await b.call(method, path)).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE' } });
   accept.mockRestore();
   await vi.waitFor(async () => expect((await b.call('GET', path)).body.status).toBe('saving'));
+});
+
+it('is as the catalog has it, once another API or a sweep has brought it there', async () => {
+  const { a, b } = await startApiPair(redis, 'local');
+  vi.spyOn(a.deps.intents, 'accept').mockRejectedValue(new HoldfastError('QUEUE_UNAVAILABLE'));
+  const { id } = (await upload(a, aPng(), { fields: { title: 'old' } })).body.media;
+  const record = { ...aRecord(), ...a.deps.deferred.find(id), status: 'saving' as const };
+  await b.deps.intents.accept({ record, committed: true, claim: null, jobs: [] });
+  expect(await b.call('PATCH', `/api/media/${id}`, { title: 'new' })).toMatchObject({ status: 200 });
+  expect((await a.call('GET', `/api/media/${id}`)).body.title).toBe('new');
 });
