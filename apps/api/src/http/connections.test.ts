@@ -127,3 +127,18 @@ it('cuts the largest answers where too much of them waits to be read', async () 
   other.write(get('/'));
   await expect.poll(() => ended.filter((path) => path !== '/')).toEqual(['/32000000']);
 });
+
+it.each([
+  [1, 'cut'],
+  [100, 'whole'],
+])('ends a body of %i bytes a chunk as %s', async (length, expected) => {
+  const ended: string[] = [];
+  const open = await serve((req, res) => {
+    req.resume().once('close', () => ended.push(req.complete ? 'whole' : 'cut'));
+    req.once('end', () => res.end());
+  });
+  const chunk = `${length.toString(16)}\r\n${'a'.repeat(length)}\r\n`;
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  (await open()).resume().write(`${head}${chunk.repeat(20_000)}0\r\n\r\n`);
+  await expect.poll(() => ended).toEqual([expected]);
+});

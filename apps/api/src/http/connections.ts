@@ -5,6 +5,13 @@ import type { Socket } from 'node:net';
 const UNANSWERED = 16;
 /** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
 const WAITING_IN_ALL = 10_000;
+/**
+ * A chunk of a body costs the same time however small it is: a body of one byte a chunk would take the whole process. After so many
+ * chunks their mean length must be higher, or the connection ends.
+ */
+const FREE_CHUNKS = 4_000;
+const LEAST_MEAN_BYTES = 64;
+
 /** An answer that does not move for so long ends its connection. */
 const STUCK_MS = 30_000;
 const LOOK_MS = 5_000;
@@ -74,6 +81,7 @@ export function oneAtATime(
   const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
     line.busy = true;
     cutLargest();
+    endTinyChunks(req);
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
@@ -124,3 +132,18 @@ export function oneAtATime(
 }
 
 const isFull = ({ waiting }: Line): boolean => waiting.length >= UNANSWERED - 1;
+
+/** Node's parser gives each chunk to `push`, whoever reads the body later. */
+function endTinyChunks(req: IncomingMessage): void {
+  const push = req.push.bind(req);
+  let chunks = 0;
+  let bytes = 0;
+  req.push = (chunk: Buffer | null, encoding) => {
+    chunks += 1;
+    bytes += chunk?.length ?? 0;
+    if (chunk === null || chunks <= FREE_CHUNKS || bytes >= chunks * LEAST_MEAN_BYTES)
+      return push(chunk, encoding);
+    req.socket.destroy();
+    return false;
+  };
+}
