@@ -65,8 +65,9 @@ if call('EXISTS', unpack(all)) ~= tonumber(ARGV[2]) then
 end
 for i = first, #each do heads[#heads + 1] = call('ZRANGE', each[i], 0, 0, 'WITHSCORES')[2] or false end
 if ARGV[4] then
-  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', each[2], '-inf', ARGV[6]) end
+  -- First, so that a full Redis refuses it: once a script has written, Redis lets it write more.
   call('ZADD', each[2], ARGV[5], ARGV[4])
+  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', each[2], '-inf', ARGV[6]) end
 end
 return { there, heads }
 `);
