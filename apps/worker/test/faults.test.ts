@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { SyncPayload } from '@holdfast/shared/jobs';
+import { createSyncState } from '@holdfast/shared/sync';
 import { aRecord, cutClients } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { HoldfastError } from '@holdfast/shared/errors';
@@ -62,6 +63,9 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await sandbox.client.del(keys.born);
   await bench.startWorker();
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  // One that takes its lease only after the wipe would be the recovery itself.
+  const state = createSyncState(sandbox.client, keys);
+  await vi.waitFor(async () => expect((await state.readStatus()).lastFullRun).not.toBeNull(), within);
   await sandbox.client.flushall();
   await cut('background');
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);

@@ -124,7 +124,9 @@ it.each([
 ])('saves what is lacking %s', async (_when, lagMs) => {
   const { seen, verify } = server({ behind: 99, lagMs });
   await expect(verify()).rejects.toMatchObject({ code: 'RECORD_DIFFERS' });
-  expect(seen).toMatchObject({ reads: lagMs === 0 ? 1 : 3, saves: 1, marked: [] });
+  expect(seen).toMatchObject({ saves: 1, marked: [] });
+  // A timer may be a moment early, and one more read then settles it.
+  expect(lagMs === 0 ? [1] : [3, 4]).toContain(seen.reads);
 });
 
 it('waits for no replica, and saves nothing, where the media was deleted', async () => {

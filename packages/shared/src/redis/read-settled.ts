@@ -16,6 +16,6 @@ export async function readSettled<Found>(
     const found = await read();
     const leftMs = until - performance.now();
     if (leftMs <= 0 || isSettled(found)) return found;
-    await pause(Math.min(pauseMs, leftMs));
+    await pause(Math.min(pauseMs, Math.ceil(leftMs)));
   }
 }
