@@ -16,14 +16,14 @@ async function startLaggingPair() {
   return pair;
 }
 
-it('finds a media through another API right after the 202', async () => {
+it('finds a file through another API right after the 202', async () => {
   const { a, b } = await startLaggingPair();
   const { body } = await upload(a, aPng());
   const found = await b.call('GET', `/api/media/${String(body.media.id)}`);
   expect(found).toMatchObject({ status: 200, body: { status: 'saving' } });
 });
 
-it('deletes a media through another API right after the 202', async () => {
+it('deletes a file through another API right after the 202', async () => {
   const { a, b } = await startLaggingPair();
   const { body } = await upload(a, aPng());
   const path = `/api/media/${String(body.media.id)}`;

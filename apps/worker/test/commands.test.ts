@@ -84,7 +84,7 @@ describe('the commands', () => {
   });
 
   it.each(['rebuildIndexes', 'restore', 'snapshot'] as const)(
-    'reach for no Redis that nobody has named (%s)',
+    'do not connect to a Redis that is not configured (%s)',
     async (name) => {
       const env = { ...bench.env, REDIS_URL: '' };
       await expect({ rebuildIndexes, restore, snapshot }[name].run(env, {}, never)).rejects.toMatchObject({

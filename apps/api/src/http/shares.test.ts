@@ -46,7 +46,7 @@ describe('where one client has all places', () => {
     expect(given).toEqual(['first']);
   });
 
-  it('gives up nothing that nobody waits for, and keeps the next places free instead', () => {
+  it('ends nothing while no client waits for a place, and keeps the next places free instead', () => {
     const { take, given } = table(4);
     const leaves = Array.from({ length: 4 }, () => take('a', 'a', { pace: () => Infinity }));
     expect(take('b')).toBeNull();

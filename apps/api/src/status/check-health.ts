@@ -15,7 +15,7 @@ export interface HealthDependencies extends FindingSources, TestDependencies {
   recentResults: Pick<RecentResults, 'share'>;
 }
 
-/** What is not well is looked at again soon: whoever asks waits for it to be over. */
+/** A bad result is measured again soon: a client that polls wants to know when the fault is over. */
 const DEGRADED_MS = 10_000;
 const UNHEALTHY_MS = 500;
 

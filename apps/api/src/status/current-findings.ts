@@ -92,7 +92,7 @@ export async function currentFindings(
   ]);
 }
 
-/** A server may take some of our connections and refuse others, also one that nobody has asked for anything yet. */
+/** A server may accept some of our connections and refuse others, including one that has not been used yet. */
 function refusedConnections(connections: readonly RedisClient[]): Finding[] {
   const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
   return isRefused ? [someRefused] : [];

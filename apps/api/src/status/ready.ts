@@ -26,7 +26,7 @@ export interface ReadyDependencies {
   recentResults: Pick<RecentResults, 'share'>;
 }
 
-/** Whoever asks in vain waits for the refusal to be over. */
+/** A refusal is checked again soon: a client that polls wants to know when it is over. */
 const REFUSAL_MS = 500;
 
 /**

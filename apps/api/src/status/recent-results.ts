@@ -19,7 +19,7 @@ export interface RecentResults {
   forget(): void;
 }
 
-/** After a command failed, whoever sent it: whoever asks in vain, a hundred times a second, sends no more. */
+/** After any command failed: a client that polls a hundred times a second sends no more than this. */
 const AFTER_FAILURE_MS = 500;
 
 /** A connection that comes or goes is such a change. */

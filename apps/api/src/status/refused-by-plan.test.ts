@@ -152,7 +152,7 @@ it('logs what Redis said where that is not known here, and tells clients nothing
   });
 });
 
-it('asks ever more rarely on behalf of those who follow a media and wait for an upload', async () => {
+it('polls ever more rarely for clients that follow a file or wait for an upload', async () => {
   const redis = await startManagedRedis();
   onTestFinished(() => redis.close());
   const api = await startApi(redis);

@@ -7,7 +7,7 @@ const late = Symbol('late');
 
 /**
  * What Redis answers to the first question of an upload. A rented server may take longer over some commands, but a client
- * whose bytes nobody has read yet is told soon. What Redis does later is undone by the sweep, or runs out. Throws QUEUE_UNAVAILABLE.
+ * whose bytes have not been read yet gets its answer soon. What Redis does later is undone by the sweep, or runs out. Throws QUEUE_UNAVAILABLE.
  */
 export async function promptly<T>(work: Promise<T>): Promise<T> {
   const answer = await withinMs<T, typeof late>(PROMPT_MS, work, late);

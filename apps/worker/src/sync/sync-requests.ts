@@ -6,7 +6,7 @@ import type { RedisProfile } from '@holdfast/shared/redis';
 
 /** What asks for a sync besides the schedule and people. */
 export interface SyncRequests {
-  /** A media was verified: one sync a little later serves all of them, or the next of the schedule. Never throws, never waits. */
+  /** Called after each verified upload: one sync a little later serves all of them, or the next scheduled one. Never throws, never waits. */
   afterUpload(): void;
   /** Redis was restarted, or another server serves: what it lacks of the last uploads is on the host. Throws QUEUE_UNAVAILABLE. */
   serverChanged(): Promise<void>;

@@ -115,7 +115,7 @@ export function createWatchLook({ deps, workers, stopping, onError }: WatchLookO
       if (looks % SNAPSHOT_LOOK_EVERY === 0 && !sight.emptied) snapshotting.begin();
       if (looks % DELIVERY_LOOK_EVERY === 0) void deps.delivery.again();
       looks += 1;
-      // As long as any sync is to come, nothing more is asked.
+      // While any sync is still to come, no further question is needed.
       if (sight.delayed.sync === null && schedules.wanted && (await isScheduleLost(redis, keys, queues))) {
         log.warn('watch.schedule_lost');
         await schedules.ensure();
