@@ -10,7 +10,7 @@ import { ensureProgram } from './system-packages.mjs';
 if (process.argv.length > 2) {
   // Ignored, they would seem to have worked.
   say(
-    'npm start takes no arguments. Settings come from the environment, or from a file named .env: see README.md',
+    'npm start takes no arguments. Settings come from the environment, or from a file named .env: see docs/settings.md',
   );
   process.exit(2);
 }

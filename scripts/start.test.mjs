@@ -10,7 +10,7 @@ it('says that it takes no arguments, and starts nothing', () => {
     timeout: 20_000,
   });
   expect(stdout).toBe(
-    'npm start takes no arguments. Settings come from the environment, or from a file named .env: see README.md\n',
+    'npm start takes no arguments. Settings come from the environment, or from a file named .env: see docs/settings.md\n',
   );
   expect(status).toBe(2);
 });

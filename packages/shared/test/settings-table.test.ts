@@ -17,9 +17,9 @@ function defaultOf(name: string): string {
   return `\`${String(value)}\``;
 }
 
-it('lists every setting with its default in the README', async () => {
-  const readme = await readRoot('README.md');
-  const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \|([^|]*)\| [^|]+ \|$/gm)].map(
+it('lists every setting with its default in docs/settings.md', async () => {
+  const settings = await readRoot('docs/settings.md');
+  const rows = [...settings.matchAll(/^\| `([A-Z_]+)` \|([^|]*)\| [^|]+ \|$/gm)].map(
     ([, name = '', value = '']) => [name, value.trim()],
   );
   expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(names.map((name) => [name, defaultOf(name)])));
