@@ -1,7 +1,7 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { FileDigest } from './digest-file.js';
+import type { FileDigest } from './receive-file.js';
 
 const CONFIRM_WITHIN_MS = 3_000;
 /** One that the host confirms is enough; this many that it does not are looked at. */

@@ -15,7 +15,7 @@ import {
   type UploadDependencies,
   type UploadRequest,
 } from './receive-upload.js';
-import { readReprDigest } from './repr-digest.js';
+import { readReprDigest } from './receive-file.js';
 import { requestPrint } from './request-print.js';
 import { takeClaim, type ClaimDependencies } from './take-claim.js';
 

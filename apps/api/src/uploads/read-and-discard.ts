@@ -5,8 +5,8 @@ import type { Shutdown } from '../http/shutdown.js';
 import { cleanFilename } from '../media/filename.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Admission } from './admission.js';
-import { digestFile } from './digest-file.js';
-import { parseForm } from './parse-form.js';
+import { digestFile } from './receive-file.js';
+import { parseForm } from './upload-form.js';
 import type { SentUpload } from './request-print.js';
 import { watchClient } from './watch-client.js';
 

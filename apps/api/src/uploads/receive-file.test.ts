@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PutResult } from '@holdfast/shared/media-host';
-import { receiveFile, SMALL_BODY_BYTES, type ReceiveOptions } from './receive-file.js';
+import { readReprDigest, receiveFile, SMALL_BODY_BYTES, type ReceiveOptions } from './receive-file.js';
 
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 const pngOf = (bytes: number): Buffer => Buffer.concat([PNG, randomBytes(bytes - PNG.length)]);
@@ -111,4 +111,25 @@ it('refuses an empty file', async () => {
   await expect(receiveFile(Readable.from([]), receiver().options)).rejects.toMatchObject({
     code: 'FILE_EMPTY',
   });
+});
+
+describe('Repr-Digest', () => {
+  const digest = createHash('sha256').update('hello').digest();
+  const field = `sha-256=:${digest.toString('base64')}:`;
+
+  it('reads the SHA-256 among other algorithms', () => {
+    expect(readReprDigest(field)).toBe(digest.toString('hex'));
+    expect(readReprDigest(`sha-512=:AAAA:, ${field}`)).toBe(digest.toString('hex'));
+    expect(readReprDigest('sha-512=:AAAA:')).toBeNull();
+    const other = `sha-256=:${Buffer.alloc(32).toString('base64')}:`;
+    expect(readReprDigest(`${other}, ${field}`)).toBe(digest.toString('hex'));
+    expect(readReprDigest(undefined)).toBeNull();
+  });
+
+  it.each(['sha-256=:AAAA:', 'sha-256=abc', `sha-256=:${digest.toString('hex')}:`, 'sha-256='])(
+    'refuses %s',
+    (header) => {
+      expect(() => readReprDigest(header)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
+    },
+  );
 });

@@ -1,10 +1,15 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
-import { appendChunk } from './append-chunk.js';
-import { createTally, type FileDigest, type Tally } from './digest-file.js';
 import { fileKindOf, SNIFF_BYTES, type FileKind } from './file-kind.js';
+
+export interface FileDigest {
+  bytes: number;
+  sha256: string;
+  md5: string;
+}
 
 /** Bodies up to this size are read whole, hashed and checked before the host sees a byte. */
 export const SMALL_BODY_BYTES = 256 * 1024;
@@ -98,4 +103,66 @@ async function transferRest(
   } catch (error) {
     throw sourceError ?? error;
   }
+}
+
+/** Counts and hashes what passes; throws FILE_TOO_LARGE on the first byte too many. */
+function createTally(maxBytes: number) {
+  const sha256 = createHash('sha256');
+  const md5 = createHash('md5');
+  let bytes = 0;
+  return {
+    bytes: () => bytes,
+    add: (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new HoldfastError('FILE_TOO_LARGE', `the file is larger than ${String(maxBytes)} bytes`);
+      sha256.update(chunk);
+      md5.update(chunk);
+    },
+    result: (): FileDigest => ({ bytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
+  };
+}
+
+type Tally = ReturnType<typeof createTally>;
+
+const JOINED_BYTES = 1_024;
+
+/** Adds to the chunks of a body that are held. Small ones are joined: a client may send single bytes, each an object of a hundred. */
+function appendChunk(chunks: Buffer[], chunk: Buffer): void {
+  const last = chunks.at(-1);
+  if (last !== undefined && last.length + chunk.length <= JOINED_BYTES)
+    chunks[chunks.length - 1] = Buffer.concat([last, chunk]);
+  else chunks.push(chunk);
+}
+
+/** Reads a file to its end and keeps nothing of it. Throws FILE_TOO_LARGE or the error of the source. */
+export async function digestFile(source: Readable, maxBytes: number): Promise<FileDigest> {
+  const tally = createTally(maxBytes);
+  for await (const chunk of source) tally.add(chunk as Buffer);
+  return tally.result();
+}
+
+const SHA256_MEMBER = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?(?=,|$)/g;
+
+/**
+ * The SHA-256 that a client declares with `Repr-Digest` (RFC 9530), in hex; null without the header or with other
+ * algorithms only. Throws INVALID_REQUEST for a value that cannot be a SHA-256.
+ */
+export function readReprDigest(header: string | undefined): string | null {
+  if (header === undefined) return null;
+  // Of a name that comes twice the last one counts (RFC 8941, 3.2).
+  const member = [...header.matchAll(SHA256_MEMBER)].at(-1)?.[1];
+  if (member === undefined) {
+    if (!/sha-256/i.test(header)) return null;
+    throw invalid();
+  }
+  const digest = Buffer.from(member, 'base64');
+  if (digest.length !== 32 || digest.toString('base64') !== member) throw invalid();
+  return digest.toString('hex');
+}
+
+function invalid(): HoldfastError {
+  return new HoldfastError('INVALID_REQUEST', 'the digest cannot be read', {
+    errors: [{ path: 'Repr-Digest', message: 'must look like sha-256=:<base64 of 32 bytes>:' }],
+  });
 }

@@ -8,7 +8,7 @@ import { cleanFilename } from '../media/filename.js';
 import { refFor } from '../media/ref-for.js';
 import type { Admitted } from './admission.js';
 import type { FileKind } from './file-kind.js';
-import { parseForm, type ParsedForm } from './parse-form.js';
+import { parseForm, type ParsedForm } from './upload-form.js';
 import { receiveFile, type ReceivedFile, type ReceiveOptions } from './receive-file.js';
 import { fieldsAtStart, type UploadAttempt } from './upload-attempt.js';
 

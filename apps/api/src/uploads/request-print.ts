@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { MediaFields } from '../media/media-fields.js';
-import type { FileDigest } from './digest-file.js';
+import type { FileDigest } from './receive-file.js';
 
 /** What a client sent in the body of an upload. */
 export interface SentUpload extends FileDigest {
