@@ -40,7 +40,7 @@ export interface QueueCounts {
 export interface MediaQueues {
   /**
    * save and verify of one record, in one atomic step. Neither waits for the other: the record must be in the catalog
-   * already (docs/decisions/0015-two-jobs-not-a-flow.md). `round` above 0 adds them under fresh ids.
+   * already (docs/decisions/0006-acceptance-is-one-step.md). `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
   /**

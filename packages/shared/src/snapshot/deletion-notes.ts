@@ -12,7 +12,7 @@ import { deletionsName } from './snapshot-names.js';
 
 /**
  * Keeps on the host, beside the snapshots, which media were deleted since: a snapshot still has their records, and the
- * tombstones live in Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0023-deletions-on-the-host.md).
+ * tombstones live in Redis, which may be wiped. A recovery reads these notes first (docs/decisions/0012-snapshots-and-deletions.md).
  */
 export interface DeletionNotes {
   /**
