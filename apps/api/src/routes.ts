@@ -3,7 +3,6 @@ import { cloudinaryRoutes } from './cloudinary-routes.js';
 import type { Dependencies } from './dependencies.js';
 import { serveEarlierFile } from './files/serve-earlier-file.js';
 import { serveFile } from './files/serve-file.js';
-import { oneForAll } from './http/endpoint.js';
 import type { Route } from './http/route.js';
 import { editMedia } from './media/edit-media.js';
 import { followMedia } from './media/follow-media.js';
@@ -41,7 +40,7 @@ export function routes(deps: Dependencies): readonly Route[] {
     { method: 'GET', path: '/openapi.json', role: 'open', serve: showDocument(() => table) },
     { method: 'GET', path: '/livez', role: 'open', serve: live() },
     { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },
-    { method: 'GET', path: '/metrics', role: 'read', serve: oneForAll(showMetrics(deps)) },
+    { method: 'GET', path: '/metrics', role: 'read', serve: showMetrics(deps) },
     {
       method: 'POST',
       path: '/api/media/upload',
@@ -50,13 +49,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       serve: countUploads(upload, deps.metrics.uploads),
     },
     { method: 'GET', path: '/api/media/health', role: 'open', serve: checkHealth(deps) },
-    {
-      method: 'GET',
-      path: '/api/media/database/status',
-      role: 'read',
-      serve: oneForAll(showDatabaseStatus(deps)),
-    },
-    { method: 'GET', path: '/api/media/sync/status', role: 'read', serve: oneForAll(showSyncStatus(deps)) },
+    { method: 'GET', path: '/api/media/database/status', role: 'read', serve: showDatabaseStatus(deps) },
+    { method: 'GET', path: '/api/media/sync/status', role: 'read', serve: showSyncStatus(deps) },
     { method: 'GET', path: '/api/media/sync/drift', role: 'read', serve: showDrift(deps) },
     { method: 'POST', path: '/api/media/sync-cloudinary', role: 'admin', limited: true, serve: sync },
     // Older clients call it so.

@@ -69,28 +69,6 @@ export function endpoint<
   };
 }
 
-/** A measurement that began so long ago is not shared any more. */
-const SHARED_MS = 100;
-
-/** Clients that ask at the same time get one answer. Only where nothing in the request changes it. */
-export function oneForAll(served: Endpoint): Endpoint {
-  let latest: { answer: Promise<Answer>; beganAt: number } | undefined;
-  return {
-    ...served,
-    respond: (raw) => {
-      const now = performance.now();
-      if (latest !== undefined && now - latest.beganAt < SHARED_MS) return latest.answer;
-      const begun = { answer: served.respond(raw), beganAt: now };
-      latest = begun;
-      const end = (): void => {
-        if (latest === begun) latest = undefined;
-      };
-      begun.answer.then(end, end);
-      return begun.answer;
-    },
-  };
-}
-
 /** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
 export function serveEndpoint(served: Endpoint): RequestHandler {
   return async (req, res) => {

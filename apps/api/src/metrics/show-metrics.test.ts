@@ -94,6 +94,7 @@ it('tells how many calls the host had left when a worker asked it last, until it
   const remaining = async (resetAt: number) => {
     const budget = { limit: 500, remaining: 321, resetAt: new Date(resetAt).toISOString() };
     await redis.client.hset(api.deps.keys.syncState, 'rateLimit', JSON.stringify(budget));
+    api.deps.recentResults.forget();
     return valueOf(await scrape(), 'holdfast_host_budget_remaining');
   };
   expect(await remaining(Date.now() + 60_000)).toBe(321);
@@ -105,6 +106,7 @@ it('tells of a Redis that takes no writes, although reads work', async () => {
   await redis.client.config('SET', 'maxmemory', '1');
   expect(valueOf(await scrape(), refused)).toBe(1);
   await redis.client.config('SET', 'maxmemory', '0');
+  api.deps.recentResults.forget();
   expect(valueOf(await scrape(), refused)).toBeUndefined();
 });
 

@@ -9,6 +9,7 @@ import { listedDeletions } from '@holdfast/shared/snapshot';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../status/current-findings.js';
 import { lookOrFailure } from '../status/test-persistence.js';
+import type { RecentResults } from '../status/recent-results.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
 
@@ -21,6 +22,7 @@ export interface MetricsDependencies extends FindingSources {
   host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
   deferred: { size(): number };
+  recentResults: Pick<RecentResults, 'share'>;
 }
 
 const PATIENCE_MS = 700;
@@ -29,9 +31,10 @@ const PROBE_SECONDS = 60;
 /** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
 export const showMetrics = (deps: MetricsDependencies) => {
   const { registry, gauges } = deps.metrics;
+  const recent = deps.recentResults.share(() => readAll(deps));
   return endpoint({
     handle: async () => {
-      setGauges(gauges, deps, await readAll(deps));
+      setGauges(gauges, deps, (await recent()).value);
       return {
         status: 200,
         text: await registry.metrics(),

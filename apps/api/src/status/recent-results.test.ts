@@ -162,3 +162,30 @@ it('shares results for half a second on a server of our own', async () => {
   onTestFinished(() => clock.mockRestore());
   expect((await health(api)).measuredAt).not.toBe(measuredAt);
 });
+
+it.each(['/api/media/database/status', '/metrics'])(
+  'measures %s once for a crowd, and for those who ask again within half a second',
+  async (path) => {
+    const redis = await startRedisSandbox();
+    onTestFinished(() => redis.close());
+    const api = await startApi(redis);
+    onTestFinished(() => api.close());
+    // The first answer loads the scripts, and looks at the server.
+    await api.call('GET', path);
+    const now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    onTestFinished(() => clock.mockRestore());
+    api.deps.recentResults.forget();
+    const many = await sentBy(redis, async () => {
+      for (let turn = 0; turn < 10; turn += 1)
+        await Promise.all(Array.from({ length: 10 }, () => api.call('GET', path)));
+    });
+    // One measurement, and what the API asks by itself meanwhile. A hundred measurements send at least 200 commands.
+    expect(many.length).toBeLessThan(20);
+    const later = await sentBy(redis, () => {
+      clock.mockImplementation(() => now + 600);
+      return api.call('GET', path);
+    });
+    expect(later.length).toBeGreaterThan(0);
+  },
+);

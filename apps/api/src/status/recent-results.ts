@@ -9,15 +9,17 @@ export interface Measured<T> {
 }
 
 /**
- * Results of measurements that several askers share: services bill every command, and probes ask every few seconds. What happens
- * meanwhile ends the sharing at once, so that no answer is from before a failure, or a change, that this process has met.
+ * Results of measurements that requests share: a status answer takes up to 50 Redis commands, rented servers bill each of them, and
+ * probes ask every few seconds. A failure or a change that this process meets ends the sharing at once.
  */
 export interface RecentResults {
-  /** `freshMs` tells how long a result may be shared, `profile.healthFreshMs` at most. */
-  share<T>(measure: () => Promise<T>, freshMs: (value: T) => number): () => Promise<Measured<T>>;
-  /** From now on everything is measured anew. */
+  /** `freshMs`: how long a result may be shared, half a second by default, `profile.healthFreshMs` at most. */
+  share<T>(measure: () => Promise<T>, freshMs?: (value: T) => number): () => Promise<Measured<T>>;
+  /** Ends the sharing: the next request measures. */
   forget(): void;
 }
+
+const FRESH_MS = 500;
 
 /** After any command failed: a client that polls a hundred times a second sends no more than this. */
 const AFTER_FAILURE_MS = 500;
@@ -38,7 +40,7 @@ export function createRecentResults(
   }
   return {
     forget,
-    share: (measure, freshMs) => {
+    share: (measure, freshMs = () => FRESH_MS) => {
       type Value = Awaited<ReturnType<typeof measure>>;
       let known:
         (Measured<Value> & { at: number; forMs: number; epoch: number; failures: number }) | undefined;
@@ -63,7 +65,7 @@ export function createRecentResults(
       return async () => {
         if (known?.epoch === epoch) {
           const forMs = known.failures === failures ? known.forMs : Math.min(known.forMs, AFTER_FAILURE_MS);
-          if (performance.now() <= known.at + forMs) return known;
+          if (performance.now() < known.at + forMs) return known;
         }
         if (running?.epoch !== epoch) running = { result: run(epoch), epoch };
         return running.result;

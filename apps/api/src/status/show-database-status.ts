@@ -5,6 +5,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { endpoint } from '../http/endpoint.js';
 import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
+import type { RecentResults } from './recent-results.js';
 import { storageStatus } from './storage-status.js';
 import { redisFailure } from './redis-failure.js';
 import { lookOrFailure } from './test-persistence.js';
@@ -14,34 +15,34 @@ export interface DatabaseStatusDependencies extends FindingSources {
   redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts'>;
   host: MediaHost;
+  recentResults: Pick<RecentResults, 'share'>;
 }
 
 /** What is stored and where. Answers also while Redis is away: then the counts are unknown, and say so. */
-export const showDatabaseStatus = (deps: DatabaseStatusDependencies) =>
-  endpoint({
-    handle: async () => {
-      const [counted, { findings, failure }, host] = await Promise.all([
-        deps.catalog.counts().then(
-          (counts) => ({ counts, failure: null }),
-          async (error: unknown) => ({
-            counts: null,
-            failure: await redisFailure(error, deps.connections, deps.redisOutage),
-          }),
-        ),
-        look(deps),
-        hostStatus(deps.host),
-      ]);
-      return {
-        status: 200,
-        body: {
-          storage: storageStatus(deps.settings, findings, counted.failure ?? failure),
-          mediaCount: counted.counts?.total ?? null,
-          byStatus: counted.counts?.byStatus ?? {},
-          host: { ...host, place: hostPlace(deps.settings) },
-        },
-      };
-    },
-  });
+export const showDatabaseStatus = (deps: DatabaseStatusDependencies) => {
+  const recent = deps.recentResults.share(() => measure(deps));
+  return endpoint({ handle: async () => ({ status: 200, body: (await recent()).value }) });
+};
+
+async function measure(deps: DatabaseStatusDependencies) {
+  const [counted, { findings, failure }, host] = await Promise.all([
+    deps.catalog.counts().then(
+      (counts) => ({ counts, failure: null }),
+      async (error: unknown) => ({
+        counts: null,
+        failure: await redisFailure(error, deps.connections, deps.redisOutage),
+      }),
+    ),
+    look(deps),
+    hostStatus(deps.host),
+  ]);
+  return {
+    storage: storageStatus(deps.settings, findings, counted.failure ?? failure),
+    mediaCount: counted.counts?.total ?? null,
+    byStatus: counted.counts?.byStatus ?? {},
+    host: { ...host, place: hostPlace(deps.settings) },
+  };
+}
 
 /** Reads may work while writes are refused, so one is tried. */
 async function look(deps: DatabaseStatusDependencies) {

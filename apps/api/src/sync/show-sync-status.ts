@@ -4,19 +4,32 @@ import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';
 import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
 import { endpoint } from '../http/endpoint.js';
+import type { RecentResults } from '../status/recent-results.js';
 
 export interface SyncStatusDependencies {
   settings: Pick<Settings, 'sync'>;
   syncState: Pick<SyncState, 'readStatus'>;
   queues: Pick<MediaQueues, 'queues'>;
   host: Pick<MediaHost, 'budget'>;
+  recentResults: Pick<RecentResults, 'share'>;
 }
 
 /** What runs, what ran, and what comes next. Throws CATALOG_UNAVAILABLE. */
-export const showSyncStatus = ({ settings, syncState, queues, host }: SyncStatusDependencies) =>
-  endpoint({
+export const showSyncStatus = ({
+  settings,
+  syncState,
+  queues,
+  host,
+  recentResults,
+}: SyncStatusDependencies) => {
+  // Two commands: only requests at the same moment share them.
+  const recent = recentResults.share(
+    () => Promise.all([syncState.readStatus(), readSchedule(queues)]),
+    () => 0,
+  );
+  return endpoint({
     handle: async () => {
-      const [status, schedule] = await Promise.all([syncState.readStatus(), readSchedule(queues)]);
+      const [status, schedule] = (await recent()).value;
       // The workers keep the schedule. Before one has set it, our own settings are all that is known.
       const intervalMinutes = schedule?.intervalMinutes ?? settings.sync.intervalMinutes;
       const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
@@ -36,6 +49,7 @@ export const showSyncStatus = ({ settings, syncState, queues, host }: SyncStatus
       };
     },
   });
+};
 
 function snapshotFields({
   at,
