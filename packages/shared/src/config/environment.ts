@@ -9,14 +9,19 @@ export const text = (fallback: string) => z.string().trim().default(fallback);
 
 export const optionalText = () => z.string().trim().optional();
 
-export const wholeNumber = (fallback: number, min: number, max: number) =>
-  z
+export const wholeNumber = (fallback: number, min: number, max: number) => {
+  const message = `must be a whole number from ${String(min)} to ${String(max)}`;
+  return z
     .string()
     .trim()
-    .regex(/^\d+$/, 'must be a whole number')
+    .regex(/^\d+$/, message)
     .transform(Number)
-    .pipe(z.number().min(min).max(max))
+    .pipe(z.number().min(min, message).max(max, message))
     .default(fallback);
+};
+
+export const oneOf = <Word extends string>(words: readonly [Word, ...Word[]]) =>
+  z.enum(words, `must be one of ${words.join(', ')}`);
 
 export const flag = (fallback: boolean) =>
   z

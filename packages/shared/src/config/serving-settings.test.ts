@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
 import { readServingSettings } from './settings.js';
+import { variables } from './variables.js';
 
 function problemsOf(env: Record<string, string>): readonly FieldProblem[] {
   try {
@@ -35,7 +36,7 @@ it('refuses an open address without a key, and nothing else', () => {
 it.each([
   [{ API_KEYS: ',' }, ['API_KEYS']],
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
-  [{ UPLOAD_ALLOWED_TYPES: '*/png' }, ['UPLOAD_ALLOWED_TYPES']],
+  [{ UPLOAD_ALLOWED_TYPES: 'png,image/*,.jpg' }, ['UPLOAD_ALLOWED_TYPES[0]', 'UPLOAD_ALLOWED_TYPES[2]']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINEL_PASSWORD: 'of-the-sentinels' }, ['REDIS_SENTINELS']],
   [
@@ -70,5 +71,25 @@ it('refuses two keys with one secret, of which the order would decide the role',
 it('names unusable keys once, and does not also ask for keys', () => {
   expect(problemsOf({ HOST: '0.0.0.0', API_KEYS: 'web:boss:secret' })).toEqual([
     { path: 'API_KEYS[0]', message: 'must have the role read, write or admin' },
+  ]);
+});
+
+it.each(Object.keys(variables.shape))('says in words what is wrong with %s', (name) => {
+  // Nothing takes this: it is no number, no address, no name, and too long.
+  const value = `=<%>"${'x'.repeat(200)}`;
+  for (const { path, message } of problemsOf({ [name]: value })) {
+    expect(path).toMatch(/^[A-Z_]+(\[\d\])?$/);
+    expect(message).toMatch(/^(must|has|is|names|cannot|entry 1) /);
+    expect(message).not.toContain('=<%>');
+  }
+});
+
+it.each([
+  [{ PORT: '99999' }, 'must be a whole number from 0 to 65535'],
+  [{ PORT: '80.5' }, 'must be a whole number from 0 to 65535'],
+  [{ LOG_LEVEL: 'loud' }, 'must be one of debug, info, warn, error, silent'],
+])('names what may be given instead of %o', (env, message) => {
+  expect(problemsOf(env as Record<string, string>)).toEqual([
+    { path: expect.any(String) as string, message },
   ]);
 });

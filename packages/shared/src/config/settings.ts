@@ -167,9 +167,12 @@ function isOpenToNetwork({ access, allowAnonymous, http }: Settings): boolean {
 }
 
 function readTypes(types: readonly string[], problem: (p: FieldProblem) => void): readonly string[] {
-  for (const type of types) {
+  for (const [index, type] of types.entries()) {
     if (!/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/.test(type))
-      problem({ path: 'UPLOAD_ALLOWED_TYPES', message: 'must be media types such as image/png or image/*' });
+      problem({
+        path: `UPLOAD_ALLOWED_TYPES[${String(index)}]`,
+        message: 'must be a media type such as image/png or image/*',
+      });
   }
   return types;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { unreadSettings } from './unread-settings.js';
 
-describe('a variable that nobody reads', () => {
+describe('a variable that Holdfast does not read', () => {
   it.each([
     ['REDIS_URI', 'REDIS_URL'],
     ['redis_url', 'REDIS_URL'],
@@ -10,15 +10,31 @@ describe('a variable that nobody reads', () => {
     ['DATADIR', 'DATA_DIR'],
     ['API_KEY', 'API_KEYS'],
     ['REDIS_TLS_URL', 'REDIS_URL'],
+    ['AUTO_SYNC_INTERVAL', 'AUTO_SYNC_INTERVAL_MINUTES'],
+    ['AUTO_SYNC_INTERVAL_SECONDS', 'AUTO_SYNC_INTERVAL_MINUTES'],
+    ['MAX_UPLOAD_BYTES', 'UPLOAD_MAX_BYTES'],
+    ['MAX_UPLOAD_SIZE', 'UPLOAD_MAX_BYTES'],
+    ['ALLOWED_UPLOAD_TYPES', 'UPLOAD_ALLOWED_TYPES'],
+    ['SHUTDOWN_TIMEOUT', 'SHUTDOWN_TIMEOUT_SECONDS'],
+    ['RATE_LIMIT', 'RATE_LIMIT_PER_MINUTE'],
     ['KV_REST_API_TOKEN', 'UPSTASH_REDIS_REST_TOKEN'],
-  ])('%s is told of as %s', (name, meant) => {
+  ])('%s is reported as %s', (name, meant) => {
     expect(unreadSettings({ [name]: 'a-value' })).toEqual([{ name, meant }]);
   });
 
-  it.each(['HOME', 'HOSTS', 'PATH', 'NODE_ENV', 'REDIS_PORT', 'REDIS_SERVICE_HOST', 'LANG', 'DYNO'])(
-    '%s is none of ours',
-    (name) => expect(unreadSettings({ [name]: 'a-value' })).toEqual([]),
-  );
+  it.each([
+    'HOME',
+    'HOSTS',
+    'PATH',
+    'NODE_ENV',
+    'REDIS_PORT',
+    'REDIS_SERVICE_HOST',
+    'LANG',
+    'DYNO',
+    'MAX_SIZE',
+    'MAX_BYTES',
+    'UPLOAD_DIR',
+  ])('%s is none of ours', (name) => expect(unreadSettings({ [name]: 'a-value' })).toEqual([]));
 
   it('is no matter where it is empty, or where what was meant is there too', () => {
     expect(unreadSettings({ REDIS_URI: ' ' })).toEqual([]);

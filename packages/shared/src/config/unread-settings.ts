@@ -64,7 +64,21 @@ const sameAs = (setting: string): readonly string[] =>
 
 /** No two settings are so alike that both could be meant. */
 function meantBy(name: string): string | undefined {
-  return known.find(
-    (setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH && distance(name, setting) <= SLIPS,
+  const candidates = known.filter((setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH);
+  const words = wordsOf(name);
+  return (
+    candidates.find((setting) => distance(name, setting) <= SLIPS) ??
+    candidates.find((setting) => wordsOf(setting) === words)
   );
 }
+
+/** What a setting is counted in; left out, or another one, is the same setting to a hurried reader. */
+const units = new Set(['BYTES', 'SIZE', 'MB', 'MS', 'SECONDS', 'MINUTES', 'HOURS', 'MINUTE', 'PER']);
+
+/** The words of a name without its unit, in any order: MAX_UPLOAD_SIZE is UPLOAD_MAX_BYTES. */
+const wordsOf = (name: string): string =>
+  name
+    .split('_')
+    .filter((word) => !units.has(word))
+    .toSorted()
+    .join(' ');

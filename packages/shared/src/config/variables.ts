@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { durabilityLevels } from './durability-level.js';
-import { filledList, flag, list, optionalText, text, wholeNumber } from './environment.js';
+import { filledList, flag, list, oneOf, optionalText, text, wholeNumber } from './environment.js';
 
 const MB = 1_000_000;
 
@@ -19,8 +19,8 @@ export const variables = z.object({
     .refine((value) => !/[@?#]/.test(value), 'must have no login, query or fragment')
     .optional(),
   DATA_DIR: text('data'),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  LOG_FORMAT: z.enum(['json', 'pretty']).default('json'),
+  LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_FORMAT: oneOf(['json', 'pretty']).default('json'),
   SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(20, 1, 600),
 
   API_KEYS: filledList([]),
@@ -45,7 +45,7 @@ export const variables = z.object({
     .default('holdfast'),
   REDIS_TLS_CA: optionalText(),
   REDIS_TLS_VERIFY: flag(true),
-  REDIS_PROFILE: z.enum(redisProfileNames).optional(),
+  REDIS_PROFILE: oneOf(redisProfileNames).optional(),
   /** Set by the launcher for its children: the address of the embedded server. */
   HOLDFAST_EMBEDDED_REDIS: optionalText(),
 
@@ -60,7 +60,7 @@ export const variables = z.object({
       /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
       'must be folder names of letters, digits, - and _, joined by /',
     )
-    .max(100)
+    .max(100, 'must have at most 100 characters')
     .default('holdfast'),
   CLOUDINARY_SYNC_PREFIX: text(''),
   CLOUDINARY_WEBHOOK_SECRETS: list([]),
@@ -74,7 +74,7 @@ export const variables = z.object({
 
   SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
   SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
-  DURABILITY_REQUIRED: z.enum(durabilityLevels).optional(),
+  DURABILITY_REQUIRED: oneOf(durabilityLevels).optional(),
   DURABILITY_REPLICAS: wholeNumber(-1, 0, 100),
 
   AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(15, 0, 10_080),
