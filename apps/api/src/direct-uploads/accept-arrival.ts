@@ -62,17 +62,20 @@ function alreadyThere(record: MediaRecord): MediaRecord {
   return record;
 }
 
-type Refusal = (asset: HostAsset, maxBytes: number) => HoldfastError;
+type Refusal = (asset: HostAsset, uploads: ArrivalDependencies['uploads']) => HoldfastError;
 
 const refusals: Record<Exclude<Arrival, 'welcome'>, Refusal> = {
   late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
-  'too large': ({ bytes }, maxBytes) =>
+  'too large': ({ bytes }, { maxBytes }) =>
     new HoldfastError(
       'FILE_TOO_LARGE',
       `the file has ${String(bytes)} bytes, files may have at most ${String(maxBytes)}`,
     ),
-  'other kind': ({ resourceType, format }) =>
-    new HoldfastError('UNSUPPORTED_TYPE', `files of type ${format ?? resourceType} are not accepted here`),
+  'other kind': ({ resourceType, format }, { allowedTypes }) =>
+    new HoldfastError(
+      'UNSUPPORTED_TYPE',
+      `files of type ${format ?? resourceType} are not accepted; accepted types are ${allowedTypes.join(', ')}`,
+    ),
 };
 
 /** Looks at what came, and writes the commit mark; what is not welcome is removed. */
@@ -86,7 +89,7 @@ async function markWelcome(
   if (arrival !== 'welcome') {
     const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
     await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
-    throw refusals[arrival](asset, uploads.maxBytes);
+    throw refusals[arrival](asset, uploads);
   }
   return writeCommitMark({ host, catalog, folder }, { asset, carried });
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import type { Environment } from '@holdfast/shared/config';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { complete, post, sign } from '../../test/support/direct-upload.js';
@@ -219,7 +220,10 @@ describe('what does not keep the rules', () => {
     await withApi({ UPLOAD_ALLOWED_TYPES: 'video/*' }, async (strict) => {
       expect(await complete(strict, ticket.id)).toMatchObject({
         status: 415,
-        body: { code: 'UNSUPPORTED_TYPE', detail: 'files of type png are not accepted here' },
+        body: {
+          code: 'UNSUPPORTED_TYPE',
+          detail: 'files of type png are not accepted; accepted types are video/*',
+        },
       });
     });
     expect(await onHost(ticket.id)).toBeNull();
@@ -312,13 +316,18 @@ it('signs nothing while Redis is away', async () => {
 });
 
 it('says that the local host cannot take direct uploads', async () => {
-  const local = await startApi(redis);
+  const warn = vi.fn<Logger['warn']>();
+  const log: Logger = { ...silentLogger, warn, child: () => log };
+  const local = await startApi(redis, {}, log);
+  warn.mockClear();
   try {
     for (const path of ['/api/media/uploads/sign', `/api/media/uploads/${newMediaId()}/complete`])
       expect(await local.call('POST', path, {})).toMatchObject({
         status: 501,
         body: { code: 'NOT_SUPPORTED' },
       });
+    // A question of the settings: no failure is logged.
+    expect(warn).not.toHaveBeenCalled();
   } finally {
     await local.close();
   }

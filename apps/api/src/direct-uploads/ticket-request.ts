@@ -45,19 +45,22 @@ export interface ExpectedKind {
 export function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): ExpectedKind {
   const named = ['auto', ...resourceTypes].find((name) => name === type) as
     ExpectedKind['resourceType'] | undefined;
-  if (named === undefined && !isAllowedType(type, allowed)) refuse(type);
+  if (named === undefined && !isAllowedType(type, allowed)) refuse(type, allowed);
   const resourceType = named ?? resourceTypeOf(type);
   if (resourceType === 'raw' || (resourceType === 'auto' && mayBeAnyKind(allowed))) {
-    if (!mayBeAnyKind(allowed)) refuse(type);
+    if (!mayBeAnyKind(allowed)) refuse(type, allowed);
     return { resourceType, formats: [] };
   }
   const formats = formatsFor(resourceType, named === undefined ? [type] : allowed);
   if (formats.length > 0) return { resourceType, formats };
   // A kind that is allowed, but has no format that the host could be told: it is judged when it is there.
   if (named === undefined) return { resourceType, formats: formatsFor(resourceType, allowed) };
-  return refuse(type);
+  return refuse(type, allowed);
 }
 
-function refuse(type: string): never {
-  throw new HoldfastError('UNSUPPORTED_TYPE', `uploads of the type ${type} are not accepted`);
+function refuse(type: string, allowed: readonly string[]): never {
+  throw new HoldfastError(
+    'UNSUPPORTED_TYPE',
+    `uploads of the type ${type} are not accepted; accepted types are ${allowed.join(', ')}`,
+  );
 }

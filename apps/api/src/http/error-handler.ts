@@ -13,6 +13,8 @@ export function errorHandler(): ErrorRequestHandler {
     const ours = fromForeignError(error);
     context.problem = ours.code;
     if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
+    // A question of the settings, not a failure.
+    else if (ours.code === 'NOT_SUPPORTED') log.debug('http.refused', { code: ours.code, error: ours });
     else if (ours.status >= 500 && (ours.status !== 503 || redisRefusal(ours) === 'unknown'))
       log.warn('http.failed', { code: ours.code, error: ours });
     else log.debug('http.refused', { code: ours.code, error: ours });

@@ -18,7 +18,7 @@ function problemsOf(input: unknown): readonly FieldProblem[] {
 it('names each problem by its field', () => {
   expect(problemsOf({ tags: ['a', 1], colour: 'red' })).toEqual([
     { path: 'tags.1', message: expect.any(String) as string },
-    { path: 'colour', message: 'is not known here' },
+    { path: 'colour', message: 'is unknown' },
   ]);
 });
 
@@ -32,6 +32,16 @@ it.each([
   const problems = problemsOf(input);
   expect(problems).toHaveLength(21);
   expect(problems.at(-1)?.message).toMatch(/^and \d+ more problems$/);
+});
+
+it.each([
+  ['tag', 'tags'],
+  ['Tags', 'tags'],
+  ['tag_list', undefined],
+  ['t', undefined],
+])('asks whether %s was meant to be %s', (name, meant) => {
+  const message = meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`;
+  expect(problemsOf({ tags: [], [name]: 'x' })).toEqual([{ path: name, message }]);
 });
 
 it('repeats no more of a name than its beginning', () => {

@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import { HoldfastError, type FieldProblem } from '@holdfast/shared/errors';
+import { z } from 'zod';
+import { HoldfastError, nearestName, type FieldProblem } from '@holdfast/shared/errors';
 
 /** An answer must not be many times as large as the request, which may be wrong in thousands of places. */
 const MOST_PROBLEMS = 20;
@@ -13,7 +13,7 @@ export function parseInput<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap(problemsOf);
+  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, namesOf(schema)));
   const more = problems.length - MOST_PROBLEMS;
   const last = more > 0 ? [{ path: '', message: `and ${String(more)} more problems` }] : [];
   throw new HoldfastError('INVALID_REQUEST', detail, {
@@ -21,12 +21,21 @@ export function parseInput<Schema extends z.ZodType>(
   });
 }
 
-function problemsOf(issue: z.core.$ZodIssue): FieldProblem[] {
+const namesOf = (schema: z.ZodType): readonly string[] =>
+  schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+
+function problemsOf(issue: z.core.$ZodIssue, names: readonly string[]): FieldProblem[] {
   const path = issue.path.map(String).join('.');
   if (issue.code !== 'unrecognized_keys')
     return [{ path: path.slice(0, LONGEST_PATH), message: issue.message }];
   return issue.keys.map((key) => ({
     path: (path === '' ? key : `${path}.${key}`).slice(0, LONGEST_PATH),
-    message: 'is not known here',
+    message: path === '' ? unknown(key, names) : 'is unknown',
   }));
+}
+
+/** With the name that was probably meant: one letter in three may differ. */
+function unknown(key: string, names: readonly string[]): string {
+  const meant = key.length > LONGEST_PATH ? undefined : nearestName(key, names, Math.floor(key.length / 3));
+  return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`;
 }

@@ -1,4 +1,5 @@
 import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
+import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType, resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
 /** What a file is, told by its first bytes alone. */
@@ -62,6 +63,15 @@ export async function fileKindOf(head: Buffer): Promise<FileKind> {
 export function neverTold(allowed: readonly string[]): string[] {
   const told = [UNKNOWN.mime, SVG_KIND.mime, ...signatures.map(({ mime }) => mime), ...supportedMimeTypes];
   return allowed.filter((pattern) => !told.some((mime) => isAllowedType(mime, [pattern])));
+}
+
+/** UNSUPPORTED_TYPE for a file of this type, with the types that are accepted. */
+export function unsupportedType(mime: string, allowed: readonly string[]): HoldfastError {
+  const found = mime === UNKNOWN.mime ? 'no media type was detected from its first bytes' : `it is ${mime}`;
+  return new HoldfastError(
+    'UNSUPPORTED_TYPE',
+    `the file is not accepted: ${found}; accepted types are ${allowed.join(', ')}`,
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
-import { fileKindOf, SNIFF_BYTES, type FileKind } from './file-kind.js';
+import { fileKindOf, SNIFF_BYTES, unsupportedType, type FileKind } from './file-kind.js';
 
 export interface FileDigest {
   bytes: number;
@@ -40,7 +40,7 @@ export async function receiveFile(source: Readable, options: ReceiveOptions): Pr
   const decideKind = async (): Promise<FileKind> => {
     const decided = await fileKindOf(firstBytes(head));
     if (!isAllowedType(decided.mime, options.allowedTypes)) {
-      throw new HoldfastError('UNSUPPORTED_TYPE', `files of type ${decided.mime} are not accepted here`);
+      throw unsupportedType(decided.mime, options.allowedTypes);
     }
     return decided;
   };

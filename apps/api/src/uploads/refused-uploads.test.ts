@@ -186,6 +186,22 @@ describe('S17: bad input leaves nothing behind', () => {
   );
 });
 
+it.each<[string, Part[], string]>([
+  ['the part', [['image', aPng()]], 'the file was sent as "image": name that part "file"'],
+  [
+    'the types',
+    [['file', Buffer.from('hello')]],
+    'the file is not accepted: no media type was detected from its first bytes; accepted types are image/*, application/zip',
+  ],
+  [
+    'the types',
+    [['file', gzipSync('hello')]],
+    'the file is not accepted: it is application/gzip; accepted types are image/*, application/zip',
+  ],
+])('names %s that would be accepted', async (_what, parts, detail) => {
+  expect((await bench.send(parts)).body).toMatchObject({ detail });
+});
+
 it('waits for a host that stores what it was told to let go, and removes it then', async () => {
   const { host, heartbeat } = bench.uploads;
   const put = host.put.bind(host);

@@ -137,7 +137,10 @@ function unreadable(req: IncomingMessage, error: unknown, begun: boolean): Holdf
   if (error instanceof MulterError) {
     const second = begun && error.code === 'LIMIT_UNEXPECTED_FILE';
     const code = second ? 'TOO_MANY_FILES' : (codeOf[error.code] ?? 'MALFORMED_BODY');
-    const where = error.field === undefined ? '' : ` (${JSON.stringify(error.field.slice(0, 100))})`;
+    const name = error.field === undefined ? '' : JSON.stringify(error.field.slice(0, 100));
+    if (code === 'FILE_MISSING')
+      return new HoldfastError(code, `the file was sent as ${name}: name that part "file"`, { cause: error });
+    const where = name === '' ? '' : ` (${name})`;
     return new HoldfastError(code, `${error.message}${where}`, { cause: error });
   }
   return new HoldfastError('MALFORMED_BODY', undefined, { cause: error });

@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { nearestName } from '../errors/index.js';
 import { withoutEmpty, type Environment } from './environment.js';
 import { variables } from './variables.js';
 
@@ -42,7 +42,6 @@ const INTERNAL = 'HOLDFAST_EMBEDDED_REDIS';
 /** Below this length many innocent names are near: HOST and HOME. */
 const LONG_ENOUGH = 8;
 
-/** Two slips at most: a letter left out, added or changed is one, two letters that changed places are two. */
 const SLIPS = 2;
 
 /**
@@ -66,10 +65,7 @@ const sameAs = (setting: string): readonly string[] =>
 function meantBy(name: string): string | undefined {
   const candidates = known.filter((setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH);
   const words = wordsOf(name);
-  return (
-    candidates.find((setting) => distance(name, setting) <= SLIPS) ??
-    candidates.find((setting) => wordsOf(setting) === words)
-  );
+  return nearestName(name, candidates, SLIPS) ?? candidates.find((setting) => wordsOf(setting) === words);
 }
 
 /** What a setting is counted in; left out, or another one, is the same setting to a hurried reader. */

@@ -8,3 +8,4 @@ export {
   type FieldProblem,
   type HoldfastErrorOptions,
 } from './holdfast-error.js';
+export { nearestName } from './nearest-name.js';
