@@ -1,105 +1,529 @@
 import { join } from 'node:path';
-import { cloudinaryRoutes } from './cloudinary-routes.js';
+import type { CloudinarySettings } from '@holdfast/shared/config';
+import { createTickets } from '@holdfast/shared/direct-uploads';
+import type { ErrorCode } from '@holdfast/shared/errors';
+import { mediaLimits } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
+import { completeUpload } from './direct-uploads/complete-upload.js';
+import { createRenamedArrivals } from './direct-uploads/renamed-arrivals.js';
+import { signTicket } from './direct-uploads/sign-ticket.js';
+import { ticketRequest } from './direct-uploads/ticket-request.js';
 import { serveEarlierFile } from './files/serve-earlier-file.js';
 import { serveFile } from './files/serve-file.js';
-import type { Route } from './http/route.js';
+import type { ResponseHeader } from './http/described-headers.js';
+import { notSupported } from './http/not-supported.js';
+import { route, type AnswerDescription, type Route } from './http/route.js';
+import { mediaChanges } from './media/change-fields.js';
 import { editMedia } from './media/edit-media.js';
 import { followMedia } from './media/follow-media.js';
 import { listMedia } from './media/list-media.js';
+import { listQuery } from './media/list-query.js';
 import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
 import { showMedia } from './media/show-media.js';
 import { countUploads } from './metrics/count-uploads.js';
 import { showMetrics } from './metrics/show-metrics.js';
-import { showDocument } from './openapi/show-document.js';
-import { servePage, servePageFile } from './pages/page-files.js';
-import { consolePage, docsPage } from './pages/pages.js';
+import { showDocument } from './openapi/document.js';
+import { schemas } from './openapi/schemas.js';
+import { consolePage, docsPage, servePage, servePageFile, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth } from './status/check-health.js';
 import { live } from './status/live.js';
 import { ready } from './status/ready.js';
 import { showDatabaseStatus } from './status/show-database-status.js';
-import { showDrift } from './sync/show-drift.js';
+import { driftQuery, showDrift } from './sync/show-drift.js';
 import { showSyncStatus } from './sync/show-sync-status.js';
-import { startSync } from './sync/start-sync.js';
+import { startSync, startSyncBody, startSyncQuery } from './sync/start-sync.js';
 import { uploadRoute } from './uploads/upload-route.js';
+import { uploadQuery } from './uploads/upload-wishes.js';
+import { receiveNotification } from './webhooks/receive-notification.js';
+import { createSeenNotifications } from './webhooks/seen-notifications.js';
 
-/** Every route there is. Paths are tried in this order: those with fixed words before those with an id. */
+/**
+ * Every route there is, one row each: the server mounts this table, and the OpenAPI document is made of it. That it holds
+ * all of them, with their descriptions, is why it is long. Paths are tried in this order: those with fixed words before
+ * those with an id.
+ */
 export function routes(deps: Dependencies): readonly Route[] {
+  const { settings } = deps;
   const upload = uploadRoute({
     ...deps.uploads,
     answerFor: (record) => acceptedMedia(record, deps.address),
   });
-  const sync = startSync(deps);
-  const table: Route[] = [
-    { method: 'GET', path: '/', role: 'open', serve: servePage(consolePage) },
-    { method: 'GET', path: '/console/:file', role: 'open', serve: servePageFile(consolePage) },
-    { method: 'GET', path: '/docs', role: 'open', serve: servePage(docsPage) },
-    { method: 'GET', path: '/docs/:file', role: 'open', serve: servePageFile(docsPage) },
-    { method: 'GET', path: '/openapi.json', role: 'open', serve: showDocument(() => table) },
-    { method: 'GET', path: '/livez', role: 'open', serve: live() },
-    { method: 'GET', path: '/readyz', role: 'open', serve: ready(deps) },
-    { method: 'GET', path: '/metrics', role: 'read', serve: showMetrics(deps) },
+  const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
+  const table: readonly Route[] = [
+    page('/', 'The console', consolePage),
+    pageFile('/console/:file', 'A part of the console', consolePage),
+    page('/docs', 'This description as a page', docsPage),
+    pageFile('/docs/:file', 'A part of the page /docs', docsPage),
+    route({
+      method: 'GET',
+      path: '/openapi.json',
+      role: 'open',
+      tag: 'pages',
+      summary: 'This description',
+      answers: {
+        200: { description: 'OpenAPI 3.1.', body: schemas.OpenApi, headers: ['ETag'] },
+        304: notModified,
+      },
+      handle: showDocument(() => table, settings.access),
+    }),
+    route({
+      method: 'GET',
+      path: '/livez',
+      role: 'open',
+      tag: 'status',
+      summary: 'Whether the process is up',
+      answers: { 200: { description: 'It is.', body: schemas.Alive } },
+      handle: live(),
+    }),
+    route({
+      method: 'GET',
+      path: '/readyz',
+      role: 'open',
+      tag: 'status',
+      summary: 'Whether an upload would be accepted now',
+      answers: {
+        200: { description: 'It would.', body: schemas.Ready },
+        503: { description: 'It would be refused, with this code.', body: schemas.NotReady },
+      },
+      handle: ready(deps),
+    }),
+    route({
+      method: 'GET',
+      path: '/metrics',
+      role: 'read',
+      tag: 'status',
+      summary: 'Metrics for Prometheus',
+      answers: { 200: { description: 'Prometheus text.', type: 'text/plain' } },
+      handle: showMetrics(deps),
+    }),
     {
       method: 'POST',
       path: '/api/media/upload',
       role: 'write',
       limited: true,
+      tag: 'uploads',
+      summary: 'Upload one file',
+      description:
+        'The file streams through to the media host. Its type is detected from its first bytes. After an error, nothing is left on the host.',
+      query: uploadQuery,
+      headers: ['Prefer', 'Idempotency-Key', 'Repr-Digest'],
+      content: {
+        type: 'multipart/form-data',
+        schema: {
+          type: 'object',
+          required: ['file'],
+          properties: {
+            title: { type: 'string', maxLength: mediaLimits.title },
+            description: { type: 'string', maxLength: mediaLimits.description },
+            category: { type: 'string', maxLength: mediaLimits.category },
+            tags: {
+              type: 'string',
+              description: `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`,
+            },
+            file: { type: 'string', contentMediaType: 'application/octet-stream' },
+          },
+        },
+      },
+      answers: {
+        200: {
+          description: 'With `duplicates=return`: this client has uploaded these bytes before.',
+          body: schemas.DuplicateAnswer,
+          headers: ['Location', 'Idempotent-Replayed'],
+        },
+        ...accepted('Idempotent-Replayed'),
+      },
+      errors: [
+        ...hostErrors,
+        ...redisErrors,
+        'MALFORMED_BODY',
+        'FILE_MISSING',
+        'FILE_EMPTY',
+        'TOO_MANY_FILES',
+        'DIGEST_MISMATCH',
+        'CLIENT_ABORTED',
+        'MEDIA_NOT_FOUND',
+        'REQUEST_TIMEOUT',
+        'IDEMPOTENCY_IN_PROGRESS',
+        'IDEMPOTENCY_MISMATCH',
+        'FILE_TOO_LARGE',
+        'BODY_TOO_LARGE',
+        'UNSUPPORTED_TYPE',
+        'UNSUPPORTED_BODY',
+        'OVERLOADED',
+        'UPLOAD_EXPIRED',
+        'SHUTTING_DOWN',
+      ],
       serve: countUploads(upload, deps.metrics.uploads),
     },
-    { method: 'GET', path: '/api/media/health', role: 'open', serve: checkHealth(deps) },
-    { method: 'GET', path: '/api/media/database/status', role: 'read', serve: showDatabaseStatus(deps) },
-    { method: 'GET', path: '/api/media/sync/status', role: 'read', serve: showSyncStatus(deps) },
-    { method: 'GET', path: '/api/media/sync/drift', role: 'read', serve: showDrift(deps) },
-    { method: 'POST', path: '/api/media/sync-cloudinary', role: 'admin', limited: true, serve: sync },
-    // Older clients call it so.
-    {
+    route({
       method: 'GET',
-      path: '/api/media/sync-cloudinary',
-      role: 'admin',
-      limited: true,
+      path: '/api/media/health',
+      role: 'open',
+      tag: 'status',
+      summary: 'Measured health',
+      description:
+        'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a client changes something or anything fails in the meantime.',
+      answers: {
+        200: { description: 'Healthy or degraded.', body: schemas.Health },
+        503: { description: 'Unhealthy.', body: schemas.Health },
+      },
+      handle: checkHealth(deps),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/media/database/status',
+      role: 'read',
+      tag: 'status',
+      summary: 'What is stored and where',
+      answers: {
+        200: { description: 'Also while Redis is unreachable: it says so.', body: schemas.DatabaseStatus },
+      },
+      handle: showDatabaseStatus(deps),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/media/sync/status',
+      role: 'read',
+      tag: 'sync',
+      summary: 'The running, last and next sync',
+      answers: { 200: { description: 'The syncs of this deployment.', body: schemas.SyncStatus } },
+      errors: ['CATALOG_UNAVAILABLE'],
+      handle: showSyncStatus(deps),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/media/sync/drift',
+      role: 'read',
+      tag: 'sync',
+      summary: 'What the last full sync found different',
+      description: 'Empty before the first full run. A dry run returns its own report in its result.',
+      query: driftQuery,
+      answers: {
+        200: {
+          description: 'One page; or, as NDJSON, the whole report and two headers about it.',
+          body: schemas.DriftPage,
+          type: 'application/x-ndjson',
+          headers: ['X-Report-Cut', 'X-Run-Id'],
+        },
+      },
+      errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
+      handle: showDrift(deps),
+    }),
+    route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
+    route({
+      ...startSyncRow,
+      ...sync,
+      method: 'GET',
       changes: true,
-      serve: sync,
-    },
-    { method: 'GET', path: '/api/media', role: 'read', publicRead: true, serve: listMedia(deps) },
-    { method: 'GET', path: '/api/media/:id', role: 'read', publicRead: true, serve: showMedia(deps) },
-    {
+      summary: 'Start a sync, for older clients',
+    }),
+    route({
+      method: 'GET',
+      path: '/api/media',
+      role: 'read',
+      publicRead: true,
+      tag: 'media',
+      summary: 'List media files',
+      description:
+        'Cursors stay valid while files are added: no item appears twice, none is skipped. `total` is exact with at most one filter, otherwise null where counting is not cheap. `rebuilding` is present while an emptied catalog is being refilled.',
+      query: listQuery,
+      answers: { 200: { description: 'One page.', body: schemas.MediaPage } },
+      errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
+      handle: listMedia(deps),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/media/:id',
+      role: 'read',
+      publicRead: true,
+      tag: 'media',
+      summary: 'Show one record',
+      params: { id: MEDIA_ID },
+      headers: ['If-None-Match'],
+      answers: {
+        200: { description: 'The record.', body: schemas.Media, headers: ['ETag'] },
+        304: notModified,
+      },
+      errors: findErrors,
+      handle: showMedia(deps),
+    }),
+    route({
       method: 'GET',
       path: '/api/media/:id/events',
       role: 'read',
       publicRead: true,
-      serve: followMedia(deps),
-    },
-    {
+      tag: 'media',
+      summary: 'Follow one record',
+      description:
+        'Server-Sent Events. `status` carries the record: one event now and one at each change. `deleted` carries `{id}` and ends the stream. A comment every 15 seconds keeps the connection open.',
+      params: { id: MEDIA_ID },
+      answers: { 200: { description: 'A stream that stays open.', type: 'text/event-stream' } },
+      errors: [...findErrors, 'OVERLOADED'],
+      handle: followMedia(deps),
+    }),
+    route({
       method: 'PATCH',
       path: '/api/media/:id',
       role: 'write',
       limited: true,
-      serve: editMedia({ ...deps, folder: deps.settings.host.folder }),
-    },
-    { method: 'DELETE', path: '/api/media/:id', role: 'write', limited: true, serve: removeMedia(deps) },
+      tag: 'media',
+      summary: 'Edit one record',
+      description:
+        'A merge: fields that are left out stay as they are, null clears. Unknown fields are refused.',
+      params: { id: MEDIA_ID },
+      body: mediaChanges,
+      headers: ['If-Match'],
+      answers: {
+        200: {
+          description: 'The record, as it is in the catalog and on the host.',
+          body: schemas.Media,
+          headers: ['ETag'],
+        },
+        202: {
+          description: 'The record, as it is in the catalog. It is still on its way to the host.',
+          body: schemas.Media,
+          headers: ['ETag'],
+        },
+      },
+      errors: [
+        ...findErrors,
+        'MEDIA_DELETING',
+        'MEDIA_UNSETTLED',
+        'REVISION_MISMATCH',
+        'HOST_REJECTED',
+        'HOST_TIMEOUT',
+        'QUEUE_UNAVAILABLE',
+      ],
+      handle: editMedia({ ...deps, folder: settings.host.folder }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/media/:id',
+      role: 'write',
+      limited: true,
+      tag: 'media',
+      summary: 'Delete one file for good',
+      params: { id: MEDIA_ID },
+      headers: ['If-Match'],
+      answers: {
+        202: {
+          description: 'The status is `deleting` until the host confirms; then the record is gone.',
+          body: schemas.MediaAnswer,
+        },
+      },
+      errors: [...findErrors, 'MEDIA_UNSETTLED', 'REVISION_MISMATCH', 'QUEUE_UNAVAILABLE'],
+      handle: removeMedia(deps),
+    }),
+    { method: 'ALL', path: QUEUE_BOARD_PATH, role: 'admin', page: true, serve: queueBoard(deps.queues) },
+    ...directRoutes(deps),
     {
-      method: 'ALL',
-      path: QUEUE_BOARD_PATH,
-      role: 'admin',
+      method: 'GET',
+      path: '/media/*path',
+      role: 'read',
+      publicRead: true,
       page: true,
-      serve: queueBoard(deps.queues),
+      tag: 'media',
+      summary: 'A file of the local host',
+      description: 'Links to these files keep working after a move to Cloudinary.',
+      params: { path: 'As in the `url` of a record.' },
+      headers: ['Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'If-Match', 'If-Unmodified-Since'],
+      answers: {
+        200: {
+          description: 'The whole file.',
+          type: '*/*',
+          headers: ['ETag', 'Last-Modified', 'Accept-Ranges'],
+        },
+        206: {
+          description: 'The requested range.',
+          type: '*/*',
+          headers: ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Range'],
+        },
+        302: { description: 'The file was moved to Cloudinary: its address there.', headers: ['Location'] },
+        304: { ...notModified, headers: ['ETag', 'Last-Modified'] },
+      },
+      errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE', 'CATALOG_UNAVAILABLE'],
+      serve: serveLocalFiles(deps),
     },
-    ...cloudinaryRoutes(deps),
-    ...localFiles(deps),
   ];
   return table;
 }
 
+/** Both methods of one path: older clients start a sync with GET. */
+const startSyncRow = {
+  path: '/api/media/sync-cloudinary',
+  role: 'admin',
+  limited: true,
+  tag: 'sync',
+  description:
+    '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one, and the same one for all who ask for the same before it starts.',
+  headers: ['Prefer'],
+  answers: {
+    200: {
+      description: 'The run, which ended within the time that `Prefer` allowed.',
+      body: schemas.SyncRun,
+      headers: ['Preference-Applied'],
+    },
+    202: { description: 'The run is requested.', body: schemas.SyncAccepted },
+  },
+  errors: ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE'],
+} as const;
+
+/** What only Cloudinary can do: take files from clients themselves, and notify us. */
+function directRoutes(deps: Dependencies): readonly Route[] {
+  const { host } = deps.settings;
+  const direct = host.kind === 'cloudinary' ? directHandlers(deps, host) : null;
+  const none = notSupported('this needs Cloudinary; here the files are in a local folder');
+  return [
+    route({
+      method: 'POST',
+      path: '/api/media/uploads/sign',
+      role: 'write',
+      limited: true,
+      tag: 'uploads',
+      summary: 'Sign an upload straight to Cloudinary',
+      description:
+        'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
+      answers: { 200: { description: 'The ticket.', body: schemas.Ticket } },
+      errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
+      ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
+    }),
+    route({
+      method: 'POST',
+      path: '/api/media/uploads/:id/complete',
+      role: 'write',
+      limited: true,
+      tag: 'uploads',
+      summary: 'Report that a direct upload is complete',
+      params: { id: '`id` of the ticket.' },
+      headers: ['Prefer'],
+      answers: accepted(),
+      errors: [
+        ...hostErrors,
+        ...redisErrors,
+        'MEDIA_NOT_FOUND',
+        'MEDIA_DELETING',
+        'UPLOAD_INCOMPLETE',
+        'UPLOAD_EXPIRED',
+        'FILE_TOO_LARGE',
+        'UNSUPPORTED_TYPE',
+        'NOT_SUPPORTED',
+      ],
+      handle: direct?.complete ?? none,
+    }),
+    {
+      method: 'POST',
+      path: '/api/media/webhooks/cloudinary',
+      role: 'open',
+      tag: 'uploads',
+      summary: 'Receive a notification from Cloudinary',
+      description:
+        'Open to everyone; the signature decides. Set this as the notification URL of the product environment.',
+      headers: ['X-Cld-Timestamp', 'X-Cld-Signature'],
+      content: { type: 'application/json', schema: { type: 'object' } },
+      answers: { 200: { description: 'Received.', body: schemas.NotificationReceived } },
+      errors: [
+        ...redisErrors,
+        'INVALID_SIGNATURE',
+        'MALFORMED_BODY',
+        'BODY_TOO_LARGE',
+        'UNSUPPORTED_BODY',
+        'REQUEST_TIMEOUT',
+        'CLIENT_ABORTED',
+        'OVERLOADED',
+        'NOT_SUPPORTED',
+      ],
+      serve: direct?.notify ?? none,
+    },
+  ];
+}
+
+function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
+  const { uploads } = deps.settings;
+  const { request } = deps.redis;
+  const tickets = createTickets(request, deps.keys);
+  return {
+    sign: signTicket({ cloudinary, uploads, tickets, host: deps.host }),
+    complete: completeUpload({
+      ...deps,
+      tickets,
+      uploads,
+      undoing: deps.uploads.undoing,
+      renamedArrivals: createRenamedArrivals({ host: deps.host, tickets }),
+      folder: cloudinary.folder,
+    }),
+    notify: receiveNotification({
+      secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
+      refusedSignatures: deps.refusedSignatures,
+      seen: createSeenNotifications(request, deps.keys),
+      queues: deps.queues,
+      host: deps.host,
+    }),
+  };
+}
+
 /** Only the local host has files of its own to serve; links to them outlive it. */
-function localFiles({ settings, catalog }: Dependencies): Route[] {
+function serveLocalFiles({ settings, catalog }: Dependencies) {
   const { host, access, dataDir } = settings;
   const isPublic = access.keys.length === 0 || access.publicRead;
   const serveLocal = (directory: string) => serveFile({ directory }, { isPublic });
-  const serve =
-    host.kind === 'local'
-      ? serveLocal(host.directory)
-      : serveEarlierFile(catalog, serveLocal(join(dataDir, 'media')));
-  return [{ method: 'GET', path: '/media/*path', role: 'read', publicRead: true, page: true, serve }];
+  return host.kind === 'local'
+    ? serveLocal(host.directory)
+    : serveEarlierFile(catalog, serveLocal(join(dataDir, 'media')));
 }
+
+function page(path: string, summary: string, shown: Page): Route {
+  return route({
+    method: 'GET',
+    path,
+    role: 'open',
+    tag: 'pages',
+    summary,
+    answers: { 200: { ...sentAsItIs, type: 'text/html' }, 304: notModified },
+    handle: servePage(shown),
+  });
+}
+
+function pageFile(path: string, summary: string, shown: Page): Route {
+  return route({
+    method: 'GET',
+    path,
+    role: 'open',
+    tag: 'pages',
+    summary,
+    params: { file: 'Name of a script or a style sheet of the page.' },
+    answers: { 200: { ...sentAsItIs, type: '*/*' }, 304: notModified },
+    errors: ['NOT_FOUND'],
+    handle: servePageFile(shown),
+  });
+}
+
+const MEDIA_ID = 'A ULID; for assets found on the host `cld-` and the asset id.';
+
+const sentAsItIs: AnswerDescription = { description: 'The file, unchanged.', headers: ['ETag'] };
+const notModified: AnswerDescription = { description: 'The client already has it.', headers: ['ETag'] };
+
+/** Of an upload, however its bytes came. */
+function accepted(...more: readonly ResponseHeader[]): Readonly<Record<201 | 202, AnswerDescription>> {
+  const headers = ['Location', 'Preference-Applied', ...more] as const;
+  return {
+    201: {
+      description: 'Verified, within the time that `Prefer` allowed.',
+      body: schemas.MediaAnswer,
+      headers,
+    },
+    202: { description: 'Permanent; the record is being verified.', body: schemas.MediaAnswer, headers },
+  };
+}
+
+const findErrors = ['CATALOG_UNAVAILABLE', 'MEDIA_NOT_FOUND', 'CATALOG_REBUILDING'] as const;
+const redisErrors = ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE', 'CATALOG_REBUILDING'] as const;
+const hostErrors = [
+  'HOST_REJECTED',
+  'HOST_CONTENT_MISMATCH',
+  'HOST_ALTERS_UPLOADS',
+  'HOST_TIMEOUT',
+  'HOST_LIMIT',
+  'STORAGE_FULL',
+] as const satisfies readonly ErrorCode[];

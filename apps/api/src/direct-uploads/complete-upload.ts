@@ -1,5 +1,5 @@
 import type { MediaRecord } from '@holdfast/shared/media';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import { isAwaited, preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { Shutdown } from '../http/shutdown.js';
@@ -13,26 +13,20 @@ export interface CompleteDependencies extends ArrivalDependencies {
 }
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
-export const completeUpload = (deps: CompleteDependencies) =>
-  endpoint({
-    handle: async ({ params, header, gone, context }) => {
-      const preferences = readPrefer(header('prefer'));
-      const { waitSeconds } = preferences;
-      let record: MediaRecord = await acceptArrival(
-        deps,
-        params['id'] ?? '',
-        isAwaited(preferences),
-        context.log,
-      );
-      if (waitSeconds !== undefined) record = await waitUntilVerified(deps, record, waitSeconds, gone);
-      const answer = acceptedMedia(record, deps.address);
-      return {
-        status: record.status === 'verified' ? 201 : 202,
-        body: answer,
-        headers: {
-          Location: answer.links.self,
-          ...(waitSeconds === undefined ? {} : preferenceApplied(waitSeconds)),
-        },
-      };
-    },
-  });
+export const completeUpload =
+  (deps: CompleteDependencies) =>
+  async ({ params, header, gone, context }: Input<'id'>): Promise<Answer> => {
+    const preferences = readPrefer(header('prefer'));
+    const { waitSeconds } = preferences;
+    let record: MediaRecord = await acceptArrival(deps, params.id, isAwaited(preferences), context.log);
+    if (waitSeconds !== undefined) record = await waitUntilVerified(deps, record, waitSeconds, gone);
+    const answer = acceptedMedia(record, deps.address);
+    return {
+      status: record.status === 'verified' ? 201 : 202,
+      body: answer,
+      headers: {
+        Location: answer.links.self,
+        ...(waitSeconds === undefined ? {} : preferenceApplied(waitSeconds)),
+      },
+    };
+  };

@@ -3,11 +3,11 @@ import type { Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import { cleanFilename } from '../media/filename.js';
 import { firstFields } from '../media/first-fields.js';
 import { refFor } from '../media/ref-for.js';
-import { expectedKind, ticketRequest } from './ticket-request.js';
+import { expectedKind, type TicketRequest } from './ticket-request.js';
 
 export interface SignTicketDependencies {
   cloudinary: CloudinarySettings;
@@ -27,43 +27,41 @@ const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
  * `POST /api/media/uploads/sign`: what a client needs to send one file straight to the host. The record's words and the
  * expiry travel with the asset, signed, so that nothing has to be remembered for the media to come in.
  */
-export const signTicket = ({ cloudinary, uploads, tickets, host }: SignTicketDependencies) =>
-  endpoint({
-    body: ticketRequest,
-    handle: async ({ body, context }) => {
-      if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
-        throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
-      const { title = '', description = '', category = '', tags = [] } = body;
-      const { resourceType, formats } = expectedKind(body.type, uploads.allowedTypes);
-      const filename = cleanFilename(body.filename ?? '');
-      const id = newMediaId();
-      const extension = extensionOf(filename);
-      const ref = refFor(cloudinary.folder, id, { resourceType, extension: extension.toLowerCase() });
-      // By the host's clock, which also tells when the file came.
-      const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
-      const metadata = writeHostMetadata({
-        mark: { state: 'ticket', expiresAtMs },
-        fields: {
-          ...firstFields({ id, filename, uploadedBy: context.client.name, source: 'direct' }, new Date()),
-          title,
-          description,
-          category,
-          tags: tags.map(asFormsSend),
-        },
-      });
-      const signed = signUpload(cloudinary, {
-        ...ref,
-        metadata,
-        isPlaced: await host.placesUploads(),
-        allowedFormats: formats,
-        timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
-      });
-      const added = resourceType === 'raw' ? '' : extension;
-      await tickets.issue(id, { publicId: ref.publicId, extension: added }, REMEMBER_MS);
-      context.log.info('direct.signed', { id, client: context.client.name });
-      return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
-    },
-  });
+export const signTicket =
+  ({ cloudinary, uploads, tickets, host }: SignTicketDependencies) =>
+  async ({ body, context }: Input<never, undefined, TicketRequest>): Promise<Answer> => {
+    if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
+      throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+    const { title = '', description = '', category = '', tags = [] } = body;
+    const { resourceType, formats } = expectedKind(body.type, uploads.allowedTypes);
+    const filename = cleanFilename(body.filename ?? '');
+    const id = newMediaId();
+    const extension = extensionOf(filename);
+    const ref = refFor(cloudinary.folder, id, { resourceType, extension: extension.toLowerCase() });
+    // By the host's clock, which also tells when the file came.
+    const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
+    const metadata = writeHostMetadata({
+      mark: { state: 'ticket', expiresAtMs },
+      fields: {
+        ...firstFields({ id, filename, uploadedBy: context.client.name, source: 'direct' }, new Date()),
+        title,
+        description,
+        category,
+        tags: tags.map(asFormsSend),
+      },
+    });
+    const signed = signUpload(cloudinary, {
+      ...ref,
+      metadata,
+      isPlaced: await host.placesUploads(),
+      allowedFormats: formats,
+      timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
+    });
+    const added = resourceType === 'raw' ? '' : extension;
+    await tickets.issue(id, { publicId: ref.publicId, extension: added }, REMEMBER_MS);
+    context.log.info('direct.signed', { id, client: context.client.name });
+    return { status: 200, body: { id, ...signed, expiresAt: new Date(expiresAtMs).toISOString() } };
+  };
 
 /** Line breaks as forms write them (browsers whatever the page says): others would break the signature. Tags alone travel as they are. */
 function asFormsSend(text: string): string {

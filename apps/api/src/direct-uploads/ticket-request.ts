@@ -16,19 +16,27 @@ const tags = z.preprocess(
  */
 export const ticketRequest = z
   .object({
-    filename: z.string('must be text').max(1_000, 'must have at most 1000 characters').optional(),
+    filename: z
+      .string('must be text')
+      .max(1_000, 'must have at most 1000 characters')
+      .optional()
+      .describe('Name of the file.'),
     title: mediaFieldRules.title.optional(),
     description: mediaFieldRules.description.optional(),
     category: mediaFieldRules.category.optional(),
-    tags: tags.optional(),
-    bytes: z.int('must be a number of bytes').min(1, 'must be at least 1').optional(),
-    /** A resource type, or a media type such as `image/png`. */
+    tags: tags.optional().describe('A list, or one comma-separated text.'),
+    bytes: z
+      .int('must be a number of bytes')
+      .min(1, 'must be at least 1')
+      .optional()
+      .describe('Size of the file, if known.'),
     type: z
       .union(
         [z.enum(['auto', ...resourceTypes]), z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/)],
         'must be image, video, raw or a media type such as image/png',
       )
-      .default('auto'),
+      .default('auto')
+      .describe('`auto`, image, video, raw, or a media type such as `image/png`.'),
   })
   .prefault({});
 

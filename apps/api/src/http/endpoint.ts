@@ -8,9 +8,9 @@ import { goneWith } from './gone-with.js';
 import { readJson } from './json-body.js';
 import { contextOf, type RequestContext } from './request-context.js';
 
-/** A request as handlers see it: plain data, checked. */
-export interface Input<Query, Body> {
-  params: Readonly<Record<string, string>>;
+/** A request as handlers see it: plain data, checked against the schemas of its row. */
+export interface Input<Param extends string = never, Query = undefined, Body = undefined> {
+  params: Readonly<Record<Param, string>>;
   query: Query;
   body: Body;
   header: (name: string) => string | undefined;
@@ -34,49 +34,24 @@ export interface Answer {
   headers?: Readonly<Record<string, string>>;
 }
 
-type Raw = Input<unknown, unknown>;
-
-/** One verb of the API, without Express. The schemas also describe it to whoever documents the API. */
+/** A handler and what it may be called with. */
 export interface Endpoint {
-  readonly query: z.ZodType | undefined;
-  readonly body: z.ZodType | undefined;
-  respond(raw: Raw): Promise<Answer>;
+  /** Without a schema the query is ignored. */
+  query?: z.ZodType;
+  /** Without a schema the body is not read. */
+  body?: z.ZodType;
+  handle(input: Input<string, unknown, unknown>): Promise<Answer>;
 }
 
-/** A handler with the schemas of its input. Without a schema for the query, the query is not looked at. */
-export function endpoint<
-  Query extends z.ZodType = z.ZodUndefined,
-  Body extends z.ZodType = z.ZodUndefined,
->(definition: {
-  query?: Query;
-  body?: Body;
-  handle: (input: Input<z.infer<Query>, z.infer<Body>>) => Promise<Answer>;
-}): Endpoint {
-  const { query, body, handle } = definition;
-  return {
-    query,
-    body,
-    respond: async (raw) =>
-      handle({
-        ...raw,
-        query: (query === undefined
-          ? undefined
-          : parseInput(query, raw.query, 'the query is not valid')) as z.infer<Query>,
-        body: (body === undefined
-          ? undefined
-          : parseInput(body, raw.body, 'the body is not valid')) as z.infer<Body>,
-      }),
-  };
-}
-
-/** Express' side of an endpoint: request -> input -> handler -> answer. Errors go to the error handler. */
+/** Express' side of a plain route: request -> input -> handler -> answer. Errors go to the error handler. */
 export function serveEndpoint(served: Endpoint): RequestHandler {
   return async (req, res) => {
     const gone = goneWith(res);
-    const answer = await served.respond({
+    const body = served.body === undefined ? undefined : await readJson(req, res);
+    const answer = await served.handle({
       params: stringParams(req.params),
-      query: { ...req.query },
-      body: served.body === undefined ? undefined : await readJson(req, res),
+      query: served.query && parseInput(served.query, { ...req.query }, 'the query is not valid'),
+      body: served.body && parseInput(served.body, body, 'the body is not valid'),
       header: (name) => req.get(name),
       accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
       context: contextOf(req),

@@ -34,7 +34,7 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
     for (const route of here)
       place[verbOf[route.method]](
         ...guards(route, options),
-        typeof route.serve === 'function' ? route.serve : serveEndpoint(route.serve),
+        'serve' in route ? route.serve : serveEndpoint(route),
       );
     place.all(noteRoute(path), otherMethods(here));
   }

@@ -6,10 +6,10 @@ import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
 import { isUnpushed, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
-import { changeFields, mediaChanges, type MediaChanges } from './change-fields.js';
+import { changeFields, type MediaChanges } from './change-fields.js';
 import { entityTag, expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';
@@ -31,18 +31,20 @@ const TRIES = 100;
 const OVERTAKEN_AT_MOST = 3;
 
 /** Changes what people write about a media: in the catalog first, then on the host, which must carry it too. */
-export const editMedia = (deps: EditDependencies) =>
-  endpoint({
-    body: mediaChanges,
-    handle: async ({ params, body, header, context }) => {
-      const expected = expectedStates(header('if-match'));
-      const id = params['id'] ?? '';
-      const { record, done } = await edit(deps, id, { changes: body, expected }, context);
-      const latest = (await deps.catalog.find(id)) ?? record;
-      const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
-      return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
-    },
-  });
+export const editMedia =
+  (deps: EditDependencies) =>
+  async ({
+    params: { id },
+    body,
+    header,
+    context,
+  }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
+    const expected = expectedStates(header('if-match'));
+    const { record, done } = await edit(deps, id, { changes: body, expected }, context);
+    const latest = (await deps.catalog.find(id)) ?? record;
+    const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
+    return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
+  };
 
 interface Edit {
   changes: MediaChanges;

@@ -269,9 +269,9 @@ async function open(
   client = 'one',
 ): Promise<AsyncIterator<string>> {
   const gone = new AbortController();
-  const answer = await followMedia({ ...api.deps, ...over }).respond({
+  const answer = await followMedia({ ...api.deps, ...over })({
     params: { id },
-    query: {},
+    query: undefined,
     body: undefined,
     header: () => undefined,
     accepts: () => false,

@@ -1,6 +1,6 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { Shares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
@@ -24,24 +24,23 @@ const HEARTBEAT_MS = 15_000;
 const RECONNECT_AFTER_MS = 2_000;
 
 /** One media as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
-export const followMedia = (deps: FollowDependencies) =>
-  endpoint({
-    handle: async ({ params, gone, client }) => {
-      const record = await findMedia(deps, params['id'] ?? '');
-      if (!deps.streams.admits(client))
-        throw new HoldfastError('OVERLOADED', 'too many event streams are open', { retryAfterSeconds: 5 });
-      return {
-        status: 200,
-        headers: {
-          'Content-Type': 'text/event-stream',
-          'Cache-Control': 'no-store, no-transform',
-          // Some proxies hold answers back until they are whole, unless told so.
-          'X-Accel-Buffering': 'no',
-        },
-        stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining])),
-      };
-    },
-  });
+export const followMedia =
+  (deps: FollowDependencies) =>
+  async ({ params, gone, client }: Input<'id'>): Promise<Answer> => {
+    const record = await findMedia(deps, params.id);
+    if (!deps.streams.admits(client))
+      throw new HoldfastError('OVERLOADED', 'too many event streams are open', { retryAfterSeconds: 5 });
+    return {
+      status: 200,
+      headers: {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-store, no-transform',
+        // Some proxies hold answers back until they are whole, unless told so.
+        'X-Accel-Buffering': 'no',
+      },
+      stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining])),
+    };
+  };
 
 /** A client that reads slowly misses what is out of date by the time it has read on. */
 async function* events(

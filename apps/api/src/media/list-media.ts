@@ -1,7 +1,7 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
-import { listQuery } from './list-query.js';
+import type { ListQuery } from './list-query.js';
 import { presentMedia } from './present-media.js';
 import type { Rebuilding } from './rebuilding.js';
 
@@ -12,22 +12,20 @@ export interface ListDependencies {
 }
 
 /** One page of the catalog. */
-export const listMedia = ({ catalog, rebuilding, address }: ListDependencies) =>
-  endpoint({
-    query: listQuery,
-    handle: async ({ query }) => {
-      const [{ items, nextCursor, total }, refilling] = await Promise.all([
-        catalog.list(query),
-        rebuilding.isOn(),
-      ]);
-      return {
-        status: 200,
-        body: {
-          items: items.map((record) => presentMedia(record, address)),
-          nextCursor,
-          total,
-          ...(refilling ? { rebuilding: true } : {}),
-        },
-      };
-    },
-  });
+export const listMedia =
+  ({ catalog, rebuilding, address }: ListDependencies) =>
+  async ({ query }: Input<never, ListQuery>): Promise<Answer> => {
+    const [{ items, nextCursor, total }, refilling] = await Promise.all([
+      catalog.list(query),
+      rebuilding.isOn(),
+    ]);
+    return {
+      status: 200,
+      body: {
+        items: items.map((record) => presentMedia(record, address)),
+        nextCursor,
+        total,
+        ...(refilling ? { rebuilding: true } : {}),
+      },
+    };
+  };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { mediaLimits, mediaStatuses, resourceTypes } from '@holdfast/shared/media';
 import { pageLimit } from '../http/page-limit.js';
 
+const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 100;
 
 const filterText = (max: number) =>
@@ -13,18 +14,31 @@ const filterText = (max: number) =>
 const word = <Word extends string>(words: readonly [Word, ...Word[]]) =>
   z.enum(words, `must be one of ${words.join(', ')}`);
 
-/** What a client may ask of the list of media. */
+/** What a client may ask of the list. */
 export const listQuery = z.strictObject({
-  limit: pageLimit(MAX_LIMIT).default(20),
-  cursor: z.string('must be given once').max(500, 'is too long').exactOptional(),
-  type: word(resourceTypes).exactOptional(),
-  category: filterText(mediaLimits.category).exactOptional(),
-  tag: filterText(mediaLimits.tag).exactOptional(),
-  status: word(mediaStatuses).exactOptional(),
+  limit: pageLimit(MAX_LIMIT).default(DEFAULT_LIMIT).meta({
+    description: 'Items per page.',
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_LIMIT,
+    default: DEFAULT_LIMIT,
+  }),
+  cursor: z
+    .string('must be given once')
+    .max(500, 'is too long')
+    .exactOptional()
+    .describe('`nextCursor` of the previous page.'),
+  type: word(resourceTypes).exactOptional().describe('Kind of file; audio counts as video.'),
+  category: filterText(mediaLimits.category).exactOptional().describe('Has exactly this category.'),
+  tag: filterText(mediaLimits.tag).exactOptional().describe('Has this tag.'),
+  status: word(mediaStatuses).exactOptional().describe('Has this status.'),
   sha256: z
     .string('must be given once')
     .regex(/^[0-9a-f]{64}$/i, 'must be 64 hex digits')
     .transform((hex) => hex.toLowerCase())
-    .exactOptional(),
-  order: word(['newest', 'oldest']).default('newest'),
+    .exactOptional()
+    .describe('Has these bytes: SHA-256 in hex. If many copies match, they are sorted by id.'),
+  order: word(['newest', 'oldest']).default('newest').describe('By time of creation.'),
 });
+
+export type ListQuery = z.infer<typeof listQuery>;

@@ -18,7 +18,10 @@ const atMost = (characters: number) => (value: string) =>
   value.length <= characters || Array.from(value.replaceAll('\r\n', '\n')).length <= characters;
 
 const line = (max: number) =>
-  text.transform((value) => value.trim()).refine(atMost(max), `must have at most ${String(max)} characters`);
+  text
+    .transform((value) => value.trim())
+    .refine(atMost(max), `must have at most ${String(max)} characters`)
+    .meta({ maxLength: max });
 
 const tag = line(mediaLimits.tag)
   .refine((value) => value !== '', 'must not be empty')
@@ -27,10 +30,12 @@ const tag = line(mediaLimits.tag)
 /** The rules of each field, the same for uploads and edits. Spaces around titles, categories and tags are cut off. */
 export const mediaFieldRules = {
   title: line(mediaLimits.title),
-  description: text.refine(
-    atMost(mediaLimits.description),
-    `must have at most ${String(mediaLimits.description)} characters`,
-  ),
+  description: text
+    .refine(
+      atMost(mediaLimits.description),
+      `must have at most ${String(mediaLimits.description)} characters`,
+    )
+    .meta({ maxLength: mediaLimits.description }),
   category: line(mediaLimits.category),
   tags: z
     .array(tag, 'must be a list of texts')

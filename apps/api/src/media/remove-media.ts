@@ -7,7 +7,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { RequestContext } from '../http/request-context.js';
 import { expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
@@ -30,14 +30,13 @@ const BARRIER_WITHIN_MS = 1_500;
 const TRIES = 5;
 
 /** Deletes for good: tombstone, then the host, then the record. */
-export const removeMedia = (deps: RemoveDependencies) =>
-  endpoint({
-    handle: async ({ params, header, context }) => {
-      const record = await bury(deps, params['id'] ?? '', expectedStates(header('if-match')));
-      await removeInTime(deps, record, context);
-      return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
-    },
-  });
+export const removeMedia =
+  (deps: RemoveDependencies) =>
+  async ({ params, header, context }: Input<'id'>): Promise<Answer> => {
+    const record = await bury(deps, params.id, expectedStates(header('if-match')));
+    await removeInTime(deps, record, context);
+    return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
+  };
 
 /** Puts the tombstone. With `If-Match` it lies on a state that the client has seen, or nowhere. */
 async function bury(deps: RemoveDependencies, id: string, expected: ExpectedStates): Promise<MediaRecord> {

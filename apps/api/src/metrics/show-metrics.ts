@@ -6,7 +6,7 @@ import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer } from '../http/endpoint.js';
 import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../status/current-findings.js';
 import { lookOrFailure } from '../status/test-persistence.js';
 import type { RecentResults } from '../status/recent-results.js';
@@ -32,16 +32,14 @@ const PROBE_SECONDS = 60;
 export const showMetrics = (deps: MetricsDependencies) => {
   const { registry, gauges } = deps.metrics;
   const recent = deps.recentResults.share(() => readAll(deps));
-  return endpoint({
-    handle: async () => {
-      setGauges(gauges, deps, (await recent()).value);
-      return {
-        status: 200,
-        text: await registry.metrics(),
-        headers: { 'Content-Type': registry.contentType },
-      };
-    },
-  });
+  return async (): Promise<Answer> => {
+    setGauges(gauges, deps, (await recent()).value);
+    return {
+      status: 200,
+      text: await registry.metrics(),
+      headers: { 'Content-Type': registry.contentType },
+    };
+  };
 };
 
 /** Each is null where it is not known now. */

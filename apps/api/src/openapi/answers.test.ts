@@ -3,7 +3,7 @@ import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, upload } from '../../test/support/api-pair.js';
 import { createAnswerCheck, type AnswerCheck } from '../../test/support/check-answer.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
-import type { OpenApiDocument } from './build-document.js';
+import type { OpenApiDocument } from './document.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;

@@ -11,26 +11,56 @@ import type { HostStatus } from '../status/host-status.js';
 import type { StorageStatus } from '../status/storage-status.js';
 import type { PersistenceTest } from '../status/test-persistence.js';
 
-// `satisfies` lets no schema allow what the code does not answer; answers.test.ts compares each with real answers.
+// `satisfies` keeps each schema from allowing what the code never answers; answers.test.ts compares it with real answers.
+// A description says what the name of its field does not.
 const time = z.iso.datetime();
 const count = z.int().min(0);
 const severity = z.enum(['error', 'warning', 'notice']);
 
-const media = mediaRecord.omit({
-  hostVersion: true,
-  pushedRevision: true,
+/** The same schema, with descriptions of some of its fields. */
+function describeFields<Shape extends z.ZodRawShape & Record<string, z.ZodType>>(
+  schema: z.ZodObject<Shape>,
+  descriptions: Readonly<Partial<Record<keyof Shape & string, string>>>,
+): z.ZodObject<Shape> {
+  const described = Object.entries(descriptions).map(([field, description]) => [
+    field,
+    schema.shape[field]?.describe(description ?? ''),
+  ]);
+  return schema.extend(Object.fromEntries(described));
+}
+
+const media = describeFields(mediaRecord.omit({ hostVersion: true, pushedRevision: true }), {
+  id: 'A time-ordered ULID; for assets found on the host `cld-` and the asset id.',
+  status:
+    '`saving` until it is verified. `deferred`: accepted while the catalog was unreachable. `failed`: all attempts failed; the file is safe on the host. `missing`: the host no longer has the file. `deleting`: until the host confirms the removal.',
+  publicId: 'Name of the asset on the host.',
+  assetId: 'Id of the asset on the host; it survives a rename.',
+  resourceType: "Cloudinary's kind of file; audio counts as video.",
+  durationSeconds: 'Of audio and video, if known.',
+  url: 'Address of the file.',
+  checksum: 'Of the uploaded bytes. `sha256` is null if they never passed through Holdfast.',
+  uploadedBy: 'Name of the API key.',
+  source: 'How the record first came into the catalog.',
+  updatedAt: 'Changes only with `revision`.',
+  revision: 'Grows by one with each edit.',
+  persistence:
+    'The durability that the Redis server confirmed when the record was verified, and how many attempts that took.',
+  lastError: 'The last failed attempt; null after a success.',
 }) satisfies z.ZodType<PresentedMedia>;
 
 const links = z.object({ self: z.string() });
 
 const problem = z.object({
-  type: z.string(),
+  type: z.string().describe('A URN that ends with the code.'),
   title: z.string(),
   status: z.int(),
-  detail: z.string(),
-  code: z.enum(Object.keys(errorCatalogue) as ErrorCode[]),
+  detail: z.string().describe('For people: what is wrong with this request.'),
+  code: z.enum(Object.keys(errorCatalogue) as ErrorCode[]).describe('Stable; programs should rely on it.'),
   requestId: z.string(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  errors: z
+    .array(z.object({ path: z.string(), message: z.string() }))
+    .optional()
+    .describe('What is wrong with single fields.'),
 }) satisfies z.ZodType<Omit<Problem, 'errors'>>;
 
 const finding = z.object({
@@ -42,21 +72,26 @@ const finding = z.object({
 
 const storage = z.object({
   type: z.enum(['Redis', 'Upstash Redis', 'Embedded Redis', 'Redis Cluster', 'Redis Sentinel']),
-  hasKV: z.boolean(),
+  hasKV: z.boolean().describe('Whether an external Redis is configured.'),
   connected: z.boolean(),
-  connectionTest: z.string(),
-  persistenceWarning: z.string(),
+  connectionTest: z.string().describe('`passed`, or `failed: ` and the reason.'),
+  persistenceWarning: z.string().describe('Empty if records survive a restart of the server.'),
   findings: z.array(finding),
 }) satisfies z.ZodType<StorageStatus>;
 
 const hostFields = {
   type: z.enum(['cloudinary', 'local']),
-  reachable: z.boolean().nullable(),
+  reachable: z.boolean().nullable().describe('As the last call showed; null before the first.'),
   lastSuccessAt: time.nullable(),
   lastFailureAt: time.nullable(),
   lastErrorCode: z.string().nullable(),
-  circuit: z.enum(['closed', 'open', 'half-open']),
-  freeBytes: z.number().nullable(),
+  circuit: z
+    .enum(['closed', 'open', 'half-open'])
+    .describe('`open`: the host does not answer, so uploads are refused at once.'),
+  freeBytes: z
+    .number()
+    .nullable()
+    .describe('Free space for the local host, 0 if it has hardly any inodes left; null on Cloudinary.'),
 };
 const host = z.object(hostFields) satisfies z.ZodType<HostStatus>;
 
@@ -108,14 +143,14 @@ const driftItem = z.object({
   id: z.string(),
   publicId: z.string(),
   assetId: z.string(),
-  detail: z.string(),
-  action: z.string(),
+  detail: z.string().describe('For people.'),
+  action: z.string().describe('What the run did about it; in a dry run, what it would have done.'),
 });
 
 const driftFields = {
   items: z.array(driftItem),
   counts: z.object({ 'host-only': count, 'catalog-only': count, different: count }),
-  cut: z.boolean(),
+  cut: z.boolean().describe('True if there may have been more items than are kept.'),
 };
 
 const syncRun = z.object({
@@ -123,25 +158,28 @@ const syncRun = z.object({
   mode: z.enum(syncModes),
   trigger: z.enum(syncTriggers),
   startedAt: time,
-  finishedAt: time.nullable(),
+  finishedAt: time.nullable().describe('Null while it runs.'),
   durationMs: z.number().nullable(),
-  result: z.enum(['ok', 'failed', 'partial']).nullable(),
+  result: z
+    .enum(['ok', 'failed', 'partial'])
+    .nullable()
+    .describe('`partial`: it completed but held a change back. Null while it runs.'),
   listed: count,
   created: count,
   updated: count,
   unchanged: count,
   missing: count,
   restored: count,
-  removed: count,
-  errors: count,
-  hostCalls: count,
+  removed: count.describe('Assets removed from the host: deleted here earlier, or never acknowledged.'),
+  errors: count.describe('Assets that could not be brought in, and failed attempts of the run itself.'),
+  hostCalls: count.describe('Metered calls to the host.'),
   findings: z.array(syncFinding),
   dryRun: z.boolean(),
   force: z.boolean(),
-  drift: z.object(driftFields).optional(),
+  drift: z.object(driftFields).optional().describe('What a finished dry run found different.'),
   lastError: syncProblem.nullable(),
-  expected: z.number().nullable(),
-  waitingUntil: time.nullable(),
+  expected: z.number().nullable().describe('Approximate number of assets that a full run will list.'),
+  waitingUntil: time.nullable().describe('While the host asks to wait.'),
 }) satisfies z.ZodType<Omit<SyncRun, 'drift'>>;
 
 const rateLimit = z.object({
@@ -150,7 +188,7 @@ const rateLimit = z.object({
   resetAt: z.string(),
 }) satisfies z.ZodType<Omit<HostBudget, 'heardAt'>>;
 
-/** Every body that is answered, by the name that the document gives it. */
+/** Every body that is answered, by its name in the document. */
 export const schemas = {
   Problem: problem,
   Media: media,
@@ -158,9 +196,12 @@ export const schemas = {
   DuplicateAnswer: z.object({ media, links, duplicate: z.literal(true) }),
   MediaPage: z.object({
     items: z.array(media),
-    nextCursor: z.string().nullable(),
-    total: count.nullable(),
-    rebuilding: z.literal(true).optional(),
+    nextCursor: z.string().nullable().describe('Null on the last page.'),
+    total: count.nullable().describe('Of all pages; null where counting is not cheap.'),
+    rebuilding: z
+      .literal(true)
+      .optional()
+      .describe('Present while an emptied catalog is being refilled: more items will follow.'),
   }),
   Finding: finding,
   Storage: storage,
@@ -201,14 +242,14 @@ export const schemas = {
   }),
   DriftItem: driftItem,
   DriftPage: z.object({
-    runId: z.string().nullable(),
+    runId: z.string().nullable().describe('Null before the first full run.'),
     ...driftFields,
     nextCursor: z.string().nullable(),
   }),
   Ticket: z.object({
     id: z.string(),
     url: z.string(),
-    fields: z.record(z.string(), z.string()),
+    fields: z.record(z.string(), z.string()).describe('To post together with the file, unchanged.'),
     expiresAt: time,
   }),
   NotificationReceived: z.object({ received: z.literal(true), assets: count }),
@@ -217,5 +258,3 @@ export const schemas = {
   Ready: z.object({ status: z.literal('ready') }),
   NotReady: z.object({ status: z.literal('not ready'), code: z.string(), detail: z.string() }),
 } as const;
-
-export type SchemaName = keyof typeof schemas;

@@ -1,6 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PageFiles } from './page-files.js';
+import { HoldfastError } from '@holdfast/shared/errors';
+import type { Answer, Input } from '../http/endpoint.js';
+import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
+
+/** A page and what belongs to it: a closed list of files, read once and sent as they are. */
+export interface Page {
+  /** Paths of files by the name in the URL. `index.html` is the page itself. */
+  files: Readonly<Record<string, string>>;
+  contentPolicy: string;
+}
 
 const own = (file: string): string => fileURLToPath(new URL(`../../pages/${file}`, import.meta.url));
 const swagger = (file: string): string => createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`);
@@ -19,15 +30,15 @@ const consoleFiles = [
   'upload.js',
 ];
 
-/** The console. Pictures may come from Cloudinary or a name of one's own for it; everything else is ours, nothing inline. */
-export const consolePage: PageFiles = {
+/** The console. Pictures may come from Cloudinary or a domain of one's own for it; everything else is ours, nothing inline. */
+export const consolePage: Page = {
   files: Object.fromEntries(consoleFiles.map((file) => [file, own(`console/${file}`)])),
   contentPolicy:
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
 /** Swagger UI over /openapi.json; its small pictures are data in its own style sheet. */
-export const docsPage: PageFiles = {
+export const docsPage: Page = {
   files: {
     'index.html': own('docs/index.html'),
     'docs.js': own('docs/docs.js'),
@@ -37,3 +48,33 @@ export const docsPage: PageFiles = {
   contentPolicy:
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
+
+/** The page itself. */
+export const servePage = (page: Page) => (input: Input) => sendFile(page, 'index.html', input);
+
+/** A script or a style sheet of the page, by the parameter `file` of its path. */
+export const servePageFile = (page: Page) => (input: Input<'file'>) =>
+  sendFile(page, input.params.file, input);
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+};
+
+const bodies = new Map<string, Promise<FixedBody>>();
+
+async function sendFile(
+  { files, contentPolicy }: Page,
+  name: string,
+  input: Pick<Input, 'header' | 'accepts'>,
+): Promise<Answer> {
+  const path = Object.hasOwn(files, name) ? files[name] : undefined;
+  if (path === undefined) throw new HoldfastError('NOT_FOUND');
+  const body = bodies.get(path) ?? readFile(path).then(fixedBody);
+  bodies.set(path, body);
+  return answerFixed(await body, input, {
+    'Content-Type': types[extname(path)] ?? 'application/octet-stream',
+    'Content-Security-Policy': contentPolicy,
+  });
+}

@@ -1,6 +1,6 @@
 import { queueNames } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer } from '../http/endpoint.js';
 import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
 import { hostStatus, type HostStatus } from './host-status.js';
 import { storageStatus, type StorageStatus } from './storage-status.js';
@@ -48,16 +48,14 @@ export const checkHealth = (deps: HealthDependencies) => {
     },
     ({ status }) => freshMs[status],
   );
-  return endpoint({
-    handle: async () => {
-      const { value, measuredAt } = await recent();
-      const { status, persistence, ...rest } = await answer(value.measured);
-      return {
-        status: status === 'unhealthy' ? 503 : 200,
-        body: { status, measuredAt, persistence, ...rest },
-      };
-    },
-  });
+  return async (): Promise<Answer> => {
+    const { value, measuredAt } = await recent();
+    const { status, persistence, ...rest } = await answer(value.measured);
+    return {
+      status: status === 'unhealthy' ? 503 : 200,
+      body: { status, measuredAt, persistence, ...rest },
+    };
+  };
 };
 
 const freshMs: Record<HealthStatus, number> = {

@@ -11,7 +11,7 @@ import {
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer } from '../http/endpoint.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { UploadSlots } from '../uploads/upload-slots.js';
 import type { RecentResults } from './recent-results.js';
@@ -48,14 +48,12 @@ export const ready = (deps: ReadyDependencies) => {
     () => probeRedis(deps),
     (refusal) => (refusal === null ? Infinity : REFUSAL_MS),
   );
-  return endpoint({
-    handle: async () => {
-      const refusal = (await ownRefusal(deps)) ?? (await redisRefusal()).value;
-      return refusal === null
-        ? { status: 200, body: { status: 'ready' } }
-        : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
-    },
-  });
+  return async (): Promise<Answer> => {
+    const refusal = (await ownRefusal(deps)) ?? (await redisRefusal()).value;
+    return refusal === null
+      ? { status: 200, body: { status: 'ready' } }
+      : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
+  };
 };
 
 /** Why this process or its host would refuse an upload now, or null. */

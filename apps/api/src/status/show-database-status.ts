@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
 import type { RedisOutage } from '@holdfast/shared/durability';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer } from '../http/endpoint.js';
 import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
 import { hostStatus } from './host-status.js';
 import type { RecentResults } from './recent-results.js';
@@ -21,7 +21,7 @@ export interface DatabaseStatusDependencies extends FindingSources {
 /** What is stored and where. Answers also while Redis is away: then the counts are unknown, and say so. */
 export const showDatabaseStatus = (deps: DatabaseStatusDependencies) => {
   const recent = deps.recentResults.share(() => measure(deps));
-  return endpoint({ handle: async () => ({ status: 200, body: (await recent()).value }) });
+  return async (): Promise<Answer> => ({ status: 200, body: (await recent()).value });
 };
 
 async function measure(deps: DatabaseStatusDependencies) {

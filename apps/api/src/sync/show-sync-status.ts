@@ -3,7 +3,7 @@ import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';
 import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer } from '../http/endpoint.js';
 import type { RecentResults } from '../status/recent-results.js';
 
 export interface SyncStatusDependencies {
@@ -27,28 +27,26 @@ export const showSyncStatus = ({
     () => Promise.all([syncState.readStatus(), readSchedule(queues)]),
     () => 0,
   );
-  return endpoint({
-    handle: async () => {
-      const [status, schedule] = (await recent()).value;
-      // The workers keep the schedule. Before one has set it, our own settings are all that is known.
-      const intervalMinutes = schedule?.intervalMinutes ?? settings.sync.intervalMinutes;
-      const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
-      return {
-        status: 200,
-        body: {
-          enabled: intervalMinutes > 0,
-          intervalMinutes,
-          running,
-          lastRun,
-          lastFullRun,
-          nextRunAt: schedule?.nextRunAt ?? null,
-          recentErrors,
-          rateLimit: lastHeard(rateLimit, host.budget()),
-          snapshot: snapshot === null ? null : snapshotFields(snapshot),
-        },
-      };
-    },
-  });
+  return async (): Promise<Answer> => {
+    const [status, schedule] = (await recent()).value;
+    // The workers keep the schedule. Before one has set it, our own settings are all that is known.
+    const intervalMinutes = schedule?.intervalMinutes ?? settings.sync.intervalMinutes;
+    const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
+    return {
+      status: 200,
+      body: {
+        enabled: intervalMinutes > 0,
+        intervalMinutes,
+        running,
+        lastRun,
+        lastFullRun,
+        nextRunAt: schedule?.nextRunAt ?? null,
+        recentErrors,
+        rateLimit: lastHeard(rateLimit, host.budget()),
+        snapshot: snapshot === null ? null : snapshotFields(snapshot),
+      },
+    };
+  };
 };
 
 function snapshotFields({

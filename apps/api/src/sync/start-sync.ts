@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createBackoff } from '@holdfast/shared/lifecycle';
 import { syncModes } from '@holdfast/shared/jobs';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
-import { endpoint } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { createAskForRun, type AskDependencies } from './ask-for-run.js';
@@ -15,9 +15,22 @@ const yesOrNo = z
   .optional();
 const flag = z.boolean('must be true or false').optional();
 
-const query = z.strictObject({ mode: modeName, dryRun: yesOrNo, force: yesOrNo });
-/** The same wishes: a dry run that is asked for in a body must not become a real one. */
-const body = z.strictObject({ mode: modeName, dryRun: flag, force: flag }).optional();
+export const startSyncQuery = z.strictObject({
+  mode: modeName.meta({
+    description: '`full` lists every asset, `incremental` only what has changed since the last run.',
+    default: 'full',
+  }),
+  dryRun: yesOrNo.describe('Only report.'),
+  force: yesOrNo.describe('Apply a change that an earlier run held back because it was so large.'),
+});
+/** The same options: a dry run that is requested in the body must not become a real one. */
+export const startSyncBody = z
+  .strictObject({
+    mode: modeName.describe('As in the query, which wins if both name it.'),
+    dryRun: flag.describe('As in the query.'),
+    force: flag.describe('As in the query.'),
+  })
+  .optional();
 
 export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
@@ -31,25 +44,23 @@ const LONGEST_PAUSE_MS = 1_000;
 /** Asks for a run, which begins once the running one has ended. Its id is known before it starts. */
 export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies) => {
   const askForRun = createAskForRun({ queues, syncState });
-  return endpoint({
-    query,
-    body,
-    handle: async (input) => {
-      const { header, gone, context } = input;
-      const { mode = 'full', dryRun = false, force = false } = { ...input.body, ...input.query };
-      const alreadyRunning = (await syncState.readStatus()).running !== null;
-      const runId = await askForRun({ mode, dryRun, force });
-      context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
-      const { waitSeconds } = readPrefer(header('prefer'));
-      if (waitSeconds !== undefined) {
-        const seconds = Math.min(waitSeconds, LONGEST_WAIT_SECONDS);
-        const signal = AbortSignal.any([gone, shutdown.draining, AbortSignal.timeout(seconds * 1_000)]);
-        const run = await finishedRun(syncState, runId, signal);
-        if (run !== null) return { status: 200, body: run, headers: preferenceApplied(seconds) };
-      }
-      return { status: 202, body: { runId, mode, alreadyRunning } };
-    },
-  });
+  return async (
+    input: Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>,
+  ): Promise<Answer> => {
+    const { header, gone, context } = input;
+    const { mode = 'full', dryRun = false, force = false } = { ...input.body, ...input.query };
+    const alreadyRunning = (await syncState.readStatus()).running !== null;
+    const runId = await askForRun({ mode, dryRun, force });
+    context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
+    const { waitSeconds } = readPrefer(header('prefer'));
+    if (waitSeconds !== undefined) {
+      const seconds = Math.min(waitSeconds, LONGEST_WAIT_SECONDS);
+      const signal = AbortSignal.any([gone, shutdown.draining, AbortSignal.timeout(seconds * 1_000)]);
+      const run = await finishedRun(syncState, runId, signal);
+      if (run !== null) return { status: 200, body: run, headers: preferenceApplied(seconds) };
+    }
+    return { status: 202, body: { runId, mode, alreadyRunning } };
+  };
 };
 
 /** The run once it has ended; null when the signal comes first. */

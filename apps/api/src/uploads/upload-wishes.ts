@@ -1,5 +1,7 @@
 import type { Request } from 'express';
+import { z } from 'zod';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { parseInput } from '../http/field-problems.js';
 import { readPrefer, type Preferences } from '../http/prefer.js';
 
 /** What a client asks for besides the upload itself. */
@@ -10,21 +12,20 @@ export interface UploadWishes extends Preferences {
   idempotencyKey: string | null;
 }
 
+export const uploadQuery = z.object({
+  duplicates: z
+    .enum(['keep', 'return'], 'must be keep or return')
+    .default('keep')
+    .describe('`return`: if this client has uploaded these bytes before, the answer is the existing record.'),
+});
+
 /** Throws INVALID_REQUEST. */
 export function readWishes(req: Request): UploadWishes {
   return {
     ...readPrefer(req.get('prefer')),
-    duplicates: readDuplicates(req.query['duplicates']),
+    ...parseInput(uploadQuery, req.query, 'the query is not valid'),
     idempotencyKey: readKey(req.get('idempotency-key')),
   };
-}
-
-function readDuplicates(value: unknown): UploadWishes['duplicates'] {
-  if (value === undefined) return 'keep';
-  if (value === 'keep' || value === 'return') return value;
-  throw new HoldfastError('INVALID_REQUEST', 'the query is not valid', {
-    errors: [{ path: 'duplicates', message: 'must be keep or return' }],
-  });
 }
 
 function readKey(header: string | undefined): string | null {

@@ -1,8 +1,8 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import type { OpenApiDocument } from '../../src/openapi/build-document.js';
-import { responseHeaders } from '../../src/openapi/headers.js';
-import type { JsonSchema } from '../../src/openapi/operation.js';
+import { responseHeaders } from '../../src/http/described-headers.js';
+import type { OpenApiDocument } from '../../src/openapi/document.js';
+import type { JsonSchema } from '../../src/openapi/json-schema.js';
 
 export interface SeenAnswer {
   method: string;

@@ -15,8 +15,7 @@ import type { RedisClient } from '@holdfast/shared/redis';
 import { onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
 import { apiServer } from '../../src/api-service.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
-import { buildDocument } from '../../src/openapi/build-document.js';
-import { operations } from '../../src/openapi/operations.js';
+import { buildDocument } from '../../src/openapi/document.js';
 import { routes } from '../../src/routes.js';
 import { createAnswerCheck, type AnswerCheck } from './check-answer.js';
 
@@ -101,7 +100,7 @@ const checks = new Map<string, AnswerCheck>();
 
 function answerCheckFor(deps: Dependencies): AnswerCheck {
   const { kind } = deps.host;
-  const check = checks.get(kind) ?? createAnswerCheck(buildDocument(routes(deps), operations));
+  const check = checks.get(kind) ?? createAnswerCheck(buildDocument(routes(deps), deps.settings.access));
   checks.set(kind, check);
   return check;
 }
@@ -125,7 +124,7 @@ async function refuseUndescribed(
     : undefined;
   // What has no JSON, or was cut off, still has a status and headers.
   const wrong = check({ method, path, status, type: body === undefined ? null : type, body, headers });
-  if (wrong !== null) throw new Error(`src/openapi does not know this answer: ${wrong}`);
+  if (wrong !== null) throw new Error(`src/routes.ts does not describe this answer: ${wrong}`);
 }
 
 /** A busy machine may take longer to connect than the API waits at its start; a Redis that is not there refuses. */
