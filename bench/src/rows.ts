@@ -2,6 +2,7 @@ import type { MeasureRow } from './row.js';
 import { deletes } from './rows/deletes.js';
 import { fullSync } from './rows/full-sync.js';
 import { idleCommands } from './rows/idle-commands.js';
+import { largeFile } from './rows/large-file.js';
 import { latency } from './rows/latency.js';
 import { lists } from './rows/lists.js';
 import { memory } from './rows/memory.js';
@@ -17,6 +18,7 @@ import { workerMemory } from './rows/worker-memory.js';
 /** Every row there is, by the name that the command takes. */
 export const rows = {
   uploads,
+  'large-file': largeFile,
   pipeline,
   latency,
   'full-sync': fullSync,

@@ -1,6 +1,7 @@
 /**
  * The upload service that one writes in an afternoon: Express, multer in memory, the SDK's upload stream. It saves and
- * checks nothing; uploads of Holdfast are measured against it. Configured by CLOUDINARY_URL and PORT.
+ * checks nothing; uploads of Holdfast are measured against it. `/stream` is for large files: the body is piped to the SDK, and
+ * both checksums are taken. Configured by CLOUDINARY_URL and PORT.
  *
  * With REDIS_URL it is the queued app, which a user of BullMQ would write: it takes both checksums of each file as well and
  * adds a flow of two jobs before it answers. Its worker (bare-worker.ts) writes the record as one Redis hash and reads it back.
@@ -11,7 +12,7 @@ import { FlowProducer } from 'bullmq';
 import { v2 as cloudinary, type UploadApiResponse } from 'cloudinary';
 import express from 'express';
 import { Redis } from 'ioredis';
-import multer from 'multer';
+import multer, { type StorageEngine } from 'multer';
 
 const { PORT, REDIS_URL, BARE_PREFIX: prefix = 'bare' } = process.env;
 const redis = REDIS_URL === undefined ? undefined : new Redis(REDIS_URL, { maxRetriesPerRequest: null });
@@ -36,6 +37,34 @@ app.post('/upload', upload.single('file'), async (req, res) => {
   if (flows !== undefined) await queue(flows, result, file);
   res.status(201).json(result);
 });
+
+app.post('/stream', multer({ storage: streaming() }).single('file'), (req, res) => {
+  res.status(201).json(req.file);
+});
+
+/** Pipes the file to the SDK as it comes, and takes both checksums on the way. */
+function streaming(): StorageEngine {
+  return {
+    _handleFile: (_req, file, callback) => {
+      const sha256 = createHash('sha256');
+      const md5 = createHash('md5');
+      const sink = cloudinary.uploader.upload_stream(
+        { resource_type: 'auto', folder: 'bare' },
+        (error, uploaded) => {
+          const hashes = { sha256: sha256.digest('hex'), md5: md5.digest('hex') };
+          if (uploaded === undefined) callback(new Error(error?.message ?? 'upload failed'));
+          else callback(null, { size: uploaded.bytes, path: uploaded.secure_url, ...hashes });
+        },
+      );
+      file.stream.on('data', (chunk: Buffer) => {
+        sha256.update(chunk);
+        md5.update(chunk);
+      });
+      file.stream.pipe(sink);
+    },
+    _removeFile: (_req, _file, callback) => callback(null),
+  };
+}
 
 async function queue(
   producer: FlowProducer,

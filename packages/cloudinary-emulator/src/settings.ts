@@ -13,6 +13,8 @@ export interface Settings {
   searchLagMs: number;
   /** The plan's limits. */
   maxBytes: Record<ResourceType, number>;
+  /** What one request may carry; larger files go up in parts. */
+  maxRequestBytes: number;
   /** Null accepts SHA-1 and SHA-256 and signs with SHA-1. */
   signatureAlgorithm: SignatureAlgorithm | null;
   /** What notifications are signed with, as with the secret of another API key; null = `apiSecret` of the account. */
@@ -93,6 +95,7 @@ export const defaultSettings: Settings = {
   rateLimitPerHour: null,
   searchLagMs: 0,
   maxBytes: { image: GENEROUS_BYTES, video: GENEROUS_BYTES, raw: GENEROUS_BYTES },
+  maxRequestBytes: 100_000_000,
   signatureAlgorithm: null,
   notificationSecret: null,
   webhookTargets: [],

@@ -129,8 +129,9 @@ async function takeFile(
       : {}),
   };
   try {
-    const keepBytes = Math.max(...Object.values(parts.settings.maxBytes));
-    return { ...(await receiveFile(file.stream, file.filename, writer, { keepBytes, pace })), writer };
+    const { maxBytes, maxRequestBytes } = parts.settings;
+    const limits = { keepBytes: Math.max(...Object.values(maxBytes)), maxBytes: maxRequestBytes, pace };
+    return { ...(await receiveFile(file.stream, file.filename, writer, limits)), writer };
   } catch (error) {
     await writer.abort();
     throw error instanceof ApiError ? error : new ApiError(400, 'The client went away');

@@ -32,19 +32,17 @@ export interface ReadingPace {
 
 const HEAD_BYTES = 256 * 1024;
 const SNIFF_BYTES = 4096;
-/** Cloudinary's limit for one request. */
-const MAX_REQUEST_BYTES = 100_000_000;
 
 /**
  * Reads a file once: counts, hashes and hands on in the same pass. Beyond `keepBytes` nothing is kept any
  * more, so that an oversized file costs no memory. Rejects when the stream breaks, and with 413 past
- * the limit for one request.
+ * `maxBytes`.
  */
 export async function receiveFile(
   stream: Readable,
   filename: string,
   writer: BlobWriter,
-  options: { keepBytes: number; pace: ReadingPace },
+  options: { keepBytes: number; maxBytes: number; pace: ReadingPace },
 ): Promise<ReceivedFile> {
   const hash = createHash('md5');
   const head: Buffer[] = [];
@@ -78,7 +76,7 @@ export async function receiveFile(
         reject(new Error('Broken on purpose'));
         pace.onBreak?.();
       }
-      if (bytes > MAX_REQUEST_BYTES) reject(new ApiError(413, 'Request Entity Too Large'));
+      if (bytes > options.maxBytes) reject(new ApiError(413, 'Request Entity Too Large'));
       if (pace.bytesPerSecond !== undefined) {
         const slow = waitMs((chunk.length / pace.bytesPerSecond) * 1000);
         pauseFor(Promise.all([ready, slow]).then(() => undefined));
