@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isHoldfastError } from '@holdfast/shared/errors';
-import { isHostResting, isTransientHostError } from '@holdfast/shared/media-host';
+import { isCircuitOpen, isTransientHostError } from '@holdfast/shared/media-host';
 
 const TRIES = 3;
 
@@ -18,7 +18,7 @@ export async function fetchPatiently<T>(
       return await fetch();
     } catch (error) {
       const hopeless =
-        !isTransientHostError(error) || isHostResting(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
+        !isTransientHostError(error) || isCircuitOpen(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
       if (hopeless || signal.aborted || tried >= TRIES) throw error;
       await pause(backoffMs * 2 ** (tried - 1), undefined, { signal });
     }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import {
-  isHostResting,
+  isCircuitOpen,
   type AssetPage,
   type AssetRef,
   type HostAsset,
@@ -150,7 +150,7 @@ async function planned(asset: HostAsset, options: MoveOptions): Promise<Passed |
 function ofThisFile(error: unknown, signal: AbortSignal): HoldfastError {
   const isOfAll =
     signal.aborted ||
-    isHostResting(error) ||
+    isCircuitOpen(error) ||
     !isHoldfastError(
       error,
       'HOST_REJECTED',

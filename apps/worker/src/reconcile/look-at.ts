@@ -1,5 +1,5 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
-import { isHostResting, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
+import { isCircuitOpen, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
 import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
 
 /** The host has no answer about this one asset: nothing may be concluded. */
@@ -16,7 +16,7 @@ export async function lookAt(
   try {
     return await deps.host.find(ref, signal);
   } catch (error) {
-    const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED', 'ASSET_UNREADABLE') && !isHostResting(error);
+    const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED', 'ASSET_UNREADABLE') && !isCircuitOpen(error);
     if (signal.aborted || running.run.mode !== 'full' || !isOfThisOne) throw error;
     log.warn('sync.asset_failed', { publicId: ref.publicId, code: error.code });
     addCounts(running.run, { errors: 1 });

@@ -1,6 +1,6 @@
 import { abortReason, isAborted } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import { isHostResting, type HostFile } from '@holdfast/shared/media-host';
+import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
   decodeDeletions,
@@ -106,7 +106,7 @@ async function readOr(
   } catch (error) {
     if (isAborted(signal)) throw abortReason(signal);
     // Of the host as a whole: the listing would not be answered either. Files may be limited where listings are not.
-    if (isHostResting(error)) throw error;
+    if (isCircuitOpen(error)) throw error;
     log.warn('snapshot.deletions_unread', { files: [name], error });
     return 'unreadable';
   }

@@ -1,6 +1,6 @@
 import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
-import { isHostResting, type HostFile, type MediaHost } from '@holdfast/shared/media-host';
+import { isCircuitOpen, type HostFile, type MediaHost } from '@holdfast/shared/media-host';
 import { groupFiles, readManifest, snapshotPrefix, type SnapshotManifest } from '@holdfast/shared/snapshot';
 import { fetchPatiently } from '../host-calls/fetch-patiently.js';
 import { loadDeletions } from './load-deletions.js';
@@ -22,7 +22,7 @@ const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIM
 
 /** True where the host was asked and did not give what it was asked for: what a recovery goes on without. */
 export function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean {
-  return isHoldfastError(error, ...ofHost, ...more) && !isHostResting(error);
+  return isHoldfastError(error, ...ofHost, ...more) && !isCircuitOpen(error);
 }
 
 type Restored = Loaded & { manifest: SnapshotManifest };

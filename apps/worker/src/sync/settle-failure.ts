@@ -1,6 +1,6 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import { HandBack } from '@holdfast/shared/jobs';
-import { isHostResting } from '@holdfast/shared/media-host';
+import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { LONGEST_WAIT_MS } from '../host-calls/call-budget.js';
 import { hostRestMs } from '../host-calls/host-rest.js';
@@ -37,7 +37,7 @@ export async function settleFailure(
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = deps.now();
   // That it was not asked says nothing of why: what it said before does.
-  if (running.run.lastError === null || !isHostResting(error))
+  if (running.run.lastError === null || !isCircuitOpen(error))
     running.run.lastError = { code, message, at: new Date(nowMs).toISOString() };
   const waitFor = async (reason: string, delayMs: number): Promise<HandBack> => {
     running.run.waitingUntil = new Date(nowMs + delayMs).toISOString();

@@ -4,7 +4,7 @@ import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/int
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
-import { findOwnAssets, isHostResting, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
+import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
 import { isVerificationUnderWay } from './under-way.js';
 
@@ -30,7 +30,7 @@ export async function sweepIntents(deps: SweepIntentsDependencies, signal: Abort
       await byState[intent.state](intent, deps, signal);
     } catch (error) {
       // Some of the others do not need the host.
-      if (isHostResting(error)) return;
+      if (isCircuitOpen(error)) return;
       // None of the others can do without Redis.
       if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) throw error;
       deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });

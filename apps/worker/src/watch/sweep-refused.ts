@@ -3,7 +3,7 @@ import { isHoldfastError } from '@holdfast/shared/errors';
 import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/shared/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
-import { isHostResting, type MediaHost } from '@holdfast/shared/media-host';
+import { isCircuitOpen, type MediaHost } from '@holdfast/shared/media-host';
 import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
 
 export interface SweepRefusedDependencies {
@@ -32,7 +32,7 @@ export async function sweepRefused(deps: SweepRefusedDependencies, signal: Abort
       if (await settleRefused(asset, deps, signal)) return await refused.done(asset);
     } catch (error) {
       // Stays due: it was not tried, and neither would be the others.
-      resting = isHostResting(error);
+      resting = isCircuitOpen(error);
       if (resting) return;
       if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) throw error;
       log.warn('sweep.refused_left', { publicId: asset.publicId, error });

@@ -120,7 +120,7 @@ async function takeFile(
   { res }: Visit,
   parts: Parts,
 ): Promise<UploadedFile> {
-  const writer = route.open(call, parts);
+  const open = route.open(call, parts);
   const pace: ReadingPace = {
     ...(fault?.kind === 'slow-body' ? { bytesPerSecond: fault.bytesPerSecond } : {}),
     ...(fault?.kind === 'corrupt' ? { corrupt: true } : {}),
@@ -131,9 +131,9 @@ async function takeFile(
   try {
     const { maxBytes, maxRequestBytes } = parts.settings;
     const limits = { keepBytes: Math.max(...Object.values(maxBytes)), maxBytes: maxRequestBytes, pace };
-    return { ...(await receiveFile(file.stream, file.filename, writer, limits)), writer };
+    return { ...(await receiveFile(file.stream, file.filename, open, limits)), ...open };
   } catch (error) {
-    await writer.abort();
+    await open.writer.abort();
     throw error instanceof ApiError ? error : new ApiError(400, 'The client went away');
   }
 }

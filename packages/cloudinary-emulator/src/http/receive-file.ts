@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { ApiError } from '../api-error.js';
 import { waitMs } from '../wait-ms.js';
@@ -18,6 +18,15 @@ export interface ReceivedFile {
 /** A file that came with a call; the handler must finish or abort its writer. */
 export interface UploadedFile extends ReceivedFile {
   writer: BlobWriter;
+  /** Of a part: of the whole file up to its end, where that is known. */
+  hash?: Hash;
+}
+
+/** Where the bytes of a file go. */
+export interface OpenFile {
+  writer: BlobWriter;
+  /** Has taken what comes before them; of a part that is next in line. */
+  hash?: Hash;
 }
 
 /** How a fault slows or breaks the reading of a file. */
@@ -41,10 +50,9 @@ const SNIFF_BYTES = 4096;
 export async function receiveFile(
   stream: Readable,
   filename: string,
-  writer: BlobWriter,
+  { writer, hash = createHash('md5') }: OpenFile,
   options: { keepBytes: number; maxBytes: number; pace: ReadingPace },
 ): Promise<ReceivedFile> {
-  const hash = createHash('md5');
   const head: Buffer[] = [];
   let headBytes = 0;
   let headWanted = SNIFF_BYTES;
@@ -87,7 +95,7 @@ export async function receiveFile(
     stream.once('close', () => reject(new Error('The file ended early')));
   });
 
-  return { bytes, md5: hash.digest('hex'), head: Buffer.concat(head), filename };
+  return { bytes, md5: hash.copy().digest('hex'), head: Buffer.concat(head), filename };
 }
 
 function flipFirstByte(chunk: Buffer): Buffer {

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { UploadedFile } from './receive-file.js';
-import type { BlobWriter } from '../blobs/blob-store.js';
+import type { OpenFile, UploadedFile } from './receive-file.js';
 import type { Parts } from '../parts.js';
 import type { Fields } from './fields.js';
 
@@ -40,7 +39,7 @@ export type Route = {
   | {
       api: 'file';
       /** Called once the caller is known and before the file is read; says where its bytes go. */
-      open(call: Call, parts: Parts): BlobWriter;
+      open(call: Call, parts: Parts): OpenFile;
       /** An answer that needs no file, given without reading it; null when there is none. */
       early(call: Call, parts: Parts): Reply | null;
       handle: FileHandler;

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { ApiError } from '../api-error.js';
 import type { BlobStore, BlobWriter } from '../blobs/blob-store.js';
-import type { ReceivedFile, UploadedFile } from '../http/receive-file.js';
+import type { OpenFile, ReceivedFile, UploadedFile } from '../http/receive-file.js';
 import { memoryBlobs } from '../blobs/memory-blobs.js';
 
 /** A part's place in its file; `total` is null while the client says -1. */
@@ -16,7 +16,7 @@ export interface ChunkedUploads {
   /** Throws the API's 400 when this part must not come now; to be asked before its bytes are read. */
   check(uploadId: string, range: ContentRange): void;
   /** Where the bytes of one part wait until `add` takes them. */
-  openPart(): BlobWriter;
+  openPart(uploadId: string, range: ContentRange): OpenFile;
   /** Takes one part, written to a writer of `openPart`. The whole file once it was the last one, else null. */
   add(uploadId: string, range: ContentRange, part: UploadedFile): Promise<UploadedFile | null>;
   /** Files begun and not finished. */
@@ -31,9 +31,14 @@ interface OpenUpload {
   /** Bytes that are hashed and written, always a prefix of the file. */
   contiguous: number;
   /** Parts that came ahead of their turn, by their start. */
-  ahead: Map<number, Buffer>;
+  ahead: Map<number, Waiting>;
   /** Ends by start of all parts that came, to recognise a repeated one. */
   received: Map<number, number>;
+}
+
+interface Waiting {
+  bytes: Buffer;
+  hash: Hash | undefined;
 }
 
 const MIN_PART_BYTES = 5 * 1024 * 1024;
@@ -92,7 +97,12 @@ export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
   return {
     check,
     open: () => uploads.size,
-    openPart: () => waiting.open(),
+    openPart: (uploadId, { start }) => {
+      const upload = uploads.get(uploadId);
+      const writer = waiting.open();
+      if (start === 0) return { writer, hash: createHash('md5') };
+      return upload?.contiguous === start ? { writer, hash: upload.hash.copy() } : { writer };
+    },
     async add(uploadId, range, part) {
       const bytes = range.end - range.start + 1;
       if (part.bytes !== bytes) {
@@ -105,7 +115,10 @@ export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
         upload.received.set(range.start, range.end);
         const key = `${uploadId}:${range.start}`;
         await part.writer.finish(key);
-        upload.ahead.set(range.start, (await waiting.read(key)) ?? Buffer.alloc(0));
+        upload.ahead.set(range.start, {
+          bytes: (await waiting.read(key)) ?? Buffer.alloc(0),
+          hash: part.hash,
+        });
         await waiting.remove(key);
         await writeContiguous(upload);
       }
@@ -136,9 +149,11 @@ async function writeContiguous(upload: OpenUpload): Promise<void> {
     const next = upload.ahead.get(upload.contiguous);
     if (next === undefined) return;
     upload.ahead.delete(upload.contiguous);
-    upload.contiguous += next.length;
-    upload.hash.update(next);
-    const ready = upload.writer.write(next);
+    upload.contiguous += next.bytes.length;
+    // Hashed already as it came, unless other parts came first.
+    if (next.hash === undefined) upload.hash.update(next.bytes);
+    else upload.hash = next.hash;
+    const ready = upload.writer.write(next.bytes);
     if (ready !== null) await ready;
   }
 }

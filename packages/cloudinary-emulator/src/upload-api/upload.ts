@@ -1,9 +1,8 @@
 import { ApiError } from '../api-error.js';
 import type { ResourceType } from '../assets/asset.js';
 import { uploadJson } from '../assets/asset-json.js';
-import type { BlobWriter } from '../blobs/blob-store.js';
 import { fieldFlag, fieldText } from '../http/fields.js';
-import type { UploadedFile } from '../http/receive-file.js';
+import type { OpenFile, UploadedFile } from '../http/receive-file.js';
 import type { Call, Reply } from '../http/route.js';
 import type { Parts } from '../parts.js';
 import { contentRange } from './chunked-uploads.js';
@@ -36,11 +35,11 @@ export async function upload(call: Call, sent: UploadedFile | null, parts: Uploa
 }
 
 /** Decides before the file is read where its bytes go; throws 400 for a part that must not come now. */
-export function openUpload(call: Call, parts: Pick<Parts, 'blobs' | 'chunks'>): BlobWriter {
+export function openUpload(call: Call, parts: Pick<Parts, 'blobs' | 'chunks'>): OpenFile {
   const range = contentRange(call.headers['content-range']);
-  if (range === null) return parts.blobs.open();
+  if (range === null) return { writer: parts.blobs.open() };
   parts.chunks.check(uploadIdOf(call), range);
-  return parts.chunks.openPart();
+  return parts.chunks.openPart(uploadIdOf(call), range);
 }
 
 /** The asset that must not be overwritten, where the host is set to answer before it reads the file. */

@@ -6,10 +6,8 @@ import { HoldfastError } from '../errors/index.js';
 import { silentLogger } from '../logging/index.js';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
-import { isTransientHostError } from './host-failure.js';
-import { guardHost } from './guarded-host.js';
-import { createHostCircuit } from './host-circuit.js';
-import { isHostResting } from './host-resting.js';
+import { isCircuitOpen, isTransientHostError } from './failures.js';
+import { createHostCircuit, guardHost } from './guarded-host.js';
 import type { MediaHost } from './media-host.js';
 import { emulatedHost } from './testing/emulated-host.js';
 import { newRef, putRequest } from './testing/put-request.js';
@@ -75,7 +73,7 @@ it.each(deaths)(
     ]);
     for (const error of refused) {
       expect(error).toMatchObject({ code, retryAfterSeconds: 5 });
-      expect([isHostResting(error), isTransientHostError(error)]).toEqual([true, true]);
+      expect([isCircuitOpen(error), isTransientHostError(error)]).toEqual([true, true]);
     }
     expect(body.destroyed).toBe(true);
     expect(host.uploadRefusal()).toMatchObject({ code });
@@ -193,7 +191,7 @@ it('stays in use for all else while it gives no files', async () => {
   await emulator.faults.add({ kind: 'html', status: 503, match: { endpoint: 'download' }, count: null });
   for (let tries = 0; tries < 10; tries += 1) {
     const error: unknown = await host.readFile('backups/a').catch((thrown: unknown) => thrown);
-    expect([isTransientHostError(error), isHostResting(error)]).toEqual([true, false]);
+    expect([isTransientHostError(error), isCircuitOpen(error)]).toEqual([true, false]);
   }
   expect(host.health()).toMatchObject({ circuit: 'closed', reachable: null });
 });
@@ -202,7 +200,7 @@ it('is not asked for files either while it rests', async () => {
   const { host, emulator } = await guardedHost();
   await emulator.faults.add({ kind: 'error', count: null });
   await putUntilOpen(host);
-  expect(isHostResting(await host.readFile('backups/a').catch((thrown: unknown) => thrown))).toBe(true);
+  expect(isCircuitOpen(await host.readFile('backups/a').catch((thrown: unknown) => thrown))).toBe(true);
 });
 
 it('stays in use while failures are far between successes', async () => {

@@ -1,7 +1,7 @@
 import type { HoldfastError } from '../errors/index.js';
 import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
 import type { Body } from './body.js';
-import type { CircuitState } from './host-circuit.js';
+import type { CircuitState } from './guarded-host.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
 export interface AssetRef {
@@ -21,7 +21,10 @@ export interface PutRequest {
   metadata: HostMetadata;
   /** A stream is destroyed by the host in every outcome. */
   body: Body;
-  /** Size of the body, where it is known. Of a stream above 100,000,000 bytes it must be. */
+  /**
+   * Size of the body where it is known, as it must be for a stream above 100,000,000 bytes. A stream may be shorter by what else a
+   * form can hold (4 MB).
+   */
   contentLength?: number;
   /** Ends the transfer at once; the promise then rejects with the signal's reason. */
   signal: AbortSignal;
@@ -94,7 +97,7 @@ export interface HostHealth {
   lastErrorCode: string | null;
   /** While it is not reachable: since when, and what the last call met. */
   failing: { since: string; message: string; refusesCredentials: boolean } | null;
-  /** `open` while nothing is sent because nothing was answered; see host-circuit.ts. */
+  /** `open` while nothing is sent because nothing was answered; see guarded-host.ts. */
   circuit: CircuitState;
 }
 
@@ -112,8 +115,8 @@ export interface HostFile {
  * HOST_ALTERS_UPLOADS (put and putFile: stored under another name, and removed again), HOST_CONTEXT_UNWRITABLE (annotate: it would
  * change what others keep there),
  * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
- * (local disk), MEDIA_NOT_FOUND (annotate only). No method hangs: silence ends in HOST_TIMEOUT. A host that was not even
- * asked, because it has not answered lately, rejects with the code of its last failure (`isHostResting`).
+ * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. A host that was not even
+ * asked, because it has not answered lately, rejects with the code of its last failure (`isCircuitOpen`).
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';
@@ -169,4 +172,9 @@ export interface MediaHost {
   freeBytes(): Promise<number | null>;
   /** Ends idle connections. No call may follow. */
   close(): Promise<void>;
+}
+
+/** Whether a metered call is to be left to syncs: they need the second half of the budget, and see the same in the end. */
+export function isHalfSpent(budget: HostBudget | null): boolean {
+  return budget !== null && budget.remaining < budget.limit / 2;
 }

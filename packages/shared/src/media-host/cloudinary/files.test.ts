@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { emulatedHost } from '../testing/emulated-host.js';
-import { redirectTarget } from './download-file.js';
+import { redirectTarget } from './files.js';
 
 const file = Buffer.alloc(100_000, 'snapshot');
 

@@ -1,17 +1,16 @@
 import { HoldfastError, isHoldfastError } from '../../errors/index.js';
-import type { Logger } from '../../logging/index.js';
-import { HostFailure } from '../host-failure.js';
+import { HostFailure } from '../failures.js';
 import type { AssetPage, MediaHost } from '../media-host.js';
-import type { HostCaller } from './host-caller.js';
-import { listedFields, readPage } from './reply-schemas.js';
-import type { CloudinarySdk, ListedOptions } from './sdk.js';
+import type { Connection } from './connection.js';
+import { listedFields, readPage } from './replies.js';
+import type { ListedOptions } from './sdk.js';
 
 /** Pages of assets, by metered calls. */
-export function createListings(
-  sdk: CloudinarySdk,
-  { admin }: HostCaller,
-  log: Logger,
-): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
+export function createListings({
+  sdk,
+  admin,
+  log,
+}: Connection): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   const refused = { list: false, confirm: false };
   let refusalNoted = false;
   let lackNoted = false;

@@ -1,9 +1,8 @@
-import type { Logger } from '../../logging/index.js';
 import type { HostMetadata } from '../../media/index.js';
 import type { AssetRef } from '../media-host.js';
-import { statusOf } from './host-call.js';
-import { readFolderMode, shownFolderMode } from './reply-schemas.js';
-import type { PlacementOptions } from './sdk.js';
+import type { Connection } from './connection.js';
+import { readFolderMode, shownFolderMode } from './replies.js';
+import { statusOf, type PlacementOptions } from './sdk.js';
 
 /** What this process knows of the account's folders, and what it sends because of that. */
 export interface Placement {
@@ -17,7 +16,7 @@ export interface Placement {
  * A stream cannot be sent twice, and no name for the console may cost an upload: the edit that commits it brings its name, and its
  * folder where it is not known yet that the account has any. Other edits leave the folder alone.
  */
-export interface Placed {
+interface Placed {
   ref: AssetRef;
   metadata: Pick<HostMetadata, 'displayName'>;
   /** Where it goes, if not into our own folder. */
@@ -25,18 +24,14 @@ export interface Placed {
   kind: 'upload' | 'stream' | 'edit' | 'look';
 }
 
-export interface PlacementParts {
-  folder: string;
-  /** The account's settings, as the Admin API has them. */
-  showConfig: () => Promise<unknown>;
-  log: Logger;
-}
+/** A client waits for the answer, and does without it. */
+const CONFIG_WITHIN_MS = 3_000;
 
 /**
  * Accounts have dynamic folders, unless they are from before 2024 and never switched. Whether those ignore the two parameters or
  * refuse them is not documented: a call that is refused with them and accepted without says so, and then they are sent no more.
  */
-export function createPlacement({ folder: ownFolder, showConfig, log }: PlacementParts): Placement {
+export function createPlacement({ sdk, admin, settings, timeouts, log }: Connection): Placement {
   let mode: 'unknown' | 'dynamic' | 'fixed' = 'unknown';
   let asked: Promise<void> | undefined;
   const unplaced = new Set<string>();
@@ -54,13 +49,17 @@ export function createPlacement({ folder: ownFolder, showConfig, log }: Placemen
       unplaced.add(ref.publicId);
       return {};
     }
-    const place = isPlacedNow ? { asset_folder: folder ?? ownFolder } : {};
+    const place = isPlacedNow ? { asset_folder: folder ?? settings.folder } : {};
     return kind === 'stream' ? place : { ...place, display_name: displayName };
   };
 
   const ask = async (): Promise<void> => {
     try {
-      mode = readFolderMode(await showConfig());
+      mode = await admin(
+        AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS)),
+        (call) => sdk.api.config({ ...call, settings: true }),
+        readFolderMode,
+      );
     } catch (error) {
       // They are sent then: most accounts take them.
       log.warn('host.folder_mode_unknown', { error });

@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { decodeTime } from 'ulid';
 import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.js';
-import { resourceTypes, type HostMetadata, type ResourceType } from '../../media/index.js';
+import { type HostMetadata, isOwnId, type ResourceType, resourceTypes } from '../../media/index.js';
 import type { AssetRef, HostAsset } from '../media-host.js';
-import { assetIdOf, foldersOf } from './asset-id.js';
-import { currentEtag } from './current-etag.js';
-import { errnoOf, unlessMissing } from './disk-errors.js';
-import { assetUrl } from './asset-url.js';
+import { errnoOf, unlessMissing } from './disk.js';
 
 /*
  * Three files make an asset, side by side:
@@ -132,4 +133,84 @@ function unreadable({ assetId }: AssetPlace, cause: unknown): HoldfastError {
   return new HoldfastError('ASSET_UNREADABLE', `a file that describes the asset ${assetId} cannot be read`, {
     cause,
   });
+}
+
+/**
+ * 32 hex digits, computed from how the asset is addressed: 12 of its time (the ULID that its last segment begins
+ * with; all `f` without one), 20 of a hash. The files are named by it, so the order of names is the order of
+ * creation, and neither public id nor asset id needs an index.
+ */
+function assetIdOf({ resourceType, publicId }: AssetRef): string {
+  const ulid = publicId.slice(publicId.lastIndexOf('/') + 1).slice(0, 26);
+  const time = isOwnId(ulid) ? decodeTime(ulid).toString(16).padStart(12, '0') : NO_TIME;
+  const hash = createHash('sha256').update(`${resourceType}/${publicId}`).digest('hex');
+  return time + hash.slice(0, 20);
+}
+
+const NO_TIME = 'f'.repeat(12);
+
+export function isAssetId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text);
+}
+
+/** The two folders of an asset: 3.1 days each, divided into 65 s each; without a time, spread by hash. */
+export function foldersOf(assetId: string): [string, string] {
+  return assetId.startsWith(NO_TIME)
+    ? [NO_TIME.slice(0, 5), assetId.slice(12, 15)]
+    : [assetId.slice(0, 5), assetId.slice(5, 8)];
+}
+
+/** Hashes of files that others wrote to, kept so that each listing does not read them again. */
+const rehashed = new Map<string, string>();
+const MAX_KEPT = 1_000;
+
+/**
+ * MD5 in hex of the bytes on disk: the one recorded while size and time of writing are the recorded ones, else of what
+ * is there now.
+ */
+export async function currentEtag(
+  path: string,
+  now: { size: number; mtimeMs: number },
+  recorded: { bytes: number; mtimeMs: number; etag: string },
+): Promise<string> {
+  if (now.size === recorded.bytes && now.mtimeMs === recorded.mtimeMs) return recorded.etag;
+  const key = `${path} ${String(now.size)} ${String(now.mtimeMs)}`;
+  const before = rehashed.get(key);
+  if (before !== undefined) return before;
+  const hash = createHash('md5');
+  await pipeline(createReadStream(path), hash);
+  const etag = hash.digest('hex');
+  if (rehashed.size >= MAX_KEPT) rehashed.clear();
+  rehashed.set(key, etag);
+  return etag;
+}
+
+const PREFIX = '/media/';
+
+/** `/media/image/holdfast/01K….png`; raw files have their extension in the public id. */
+function assetUrl({ resourceType, publicId, format }: AssetRef & { format: string | null }): string {
+  const path = publicId.split('/').map(encodeURIComponent).join('/');
+  return `${PREFIX}${resourceType}/${path}${resourceType === 'raw' || format === null ? '' : `.${format}`}`;
+}
+
+/** The assets that a path may name: with a format cut off its end, and without. Empty for a path that is none of ours. */
+export function refsFromUrl(urlPath: string): { ref: AssetRef; format: string | null }[] {
+  if (!urlPath.startsWith(PREFIX)) return [];
+  const [type = '', ...segments] = urlPath.slice(PREFIX.length).split('/');
+  const resourceType = resourceTypes.find((known) => known === type);
+  const publicId = decode(segments.join('/'));
+  if (resourceType === undefined || publicId === null || publicId === '') return [];
+  const whole = { ref: { resourceType, publicId }, format: null };
+  const dot = publicId.lastIndexOf('.');
+  if (resourceType === 'raw' || dot <= publicId.lastIndexOf('/') + 1) return [whole];
+  const cut = { ref: { resourceType, publicId: publicId.slice(0, dot) }, format: publicId.slice(dot + 1) };
+  return [cut, whole];
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }

@@ -4,7 +4,7 @@ import type { ResourceType } from '../../media/index.js';
 /** Enough for the dimensions of an image behind its embedded metadata, in nearly all files. */
 export const HEAD_BYTES = 256 * 1024;
 
-export interface FileFacts {
+interface FileFacts {
   format: string | null;
   width: number | null;
   height: number | null;

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { HostFile } from '../media-host.js';
-import { unlessMissing } from './disk-errors.js';
-import { OWN_FILE, OWN_FOLDER, removeFile, syncFolder } from './durable-files.js';
+import { OWN_FILE, OWN_FOLDER, removeFile, syncFolder, unlessMissing } from './disk.js';
 
 /**
  * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
@@ -13,7 +12,7 @@ const UNFINISHED = 'unfinished+';
 /** Whoever still writes after so long has died. */
 const STALE_MS = 10 * 60_000;
 
-export interface LocalFiles {
+interface LocalFiles {
   put(name: string, body: Buffer): Promise<void>;
   read(name: string): Promise<Buffer | null>;
   list(prefix: string): Promise<HostFile[]>;

@@ -9,7 +9,7 @@ import type { HostAsset } from '../media-host.js';
 import { describeMediaHost } from '../media-host.contract.js';
 import { newRef, putRequest } from '../testing/put-request.js';
 import { placeOfRef } from './asset-files.js';
-import { toDiskError } from './disk-errors.js';
+import { toDiskError } from './disk.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 

@@ -6,18 +6,14 @@ import type { Logger } from '../../logging/index.js';
 import { resourceTypes } from '../../media/index.js';
 import { abortReason, isAborted } from '../../lifecycle/index.js';
 import { isStream } from '../body.js';
-import { createHostOutcomes } from '../host-outcomes.js';
+import { createHostOutcomes } from '../failures.js';
 import type { HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';
-import { placeOf, placeOfRef, readAssetAt, type AssetPlace } from './asset-files.js';
-import { isAssetId } from './asset-id.js';
-import { toDiskError } from './disk-errors.js';
-import { closeFolder, createFolderMaker } from './durable-files.js';
-import { createLocalEdits } from './local-edits.js';
+import { type AssetPlace, isAssetId, placeOf, placeOfRef, readAssetAt } from './asset-files.js';
+import { closeFolder, createFolderMaker, toDiskError } from './disk.js';
+import { createLocalEdits, createLocalPut } from './local-writes.js';
 import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
-import { createLocalPut } from './local-put.js';
-import { clearLeftovers, createStaging } from './staging.js';
-import { removeLeftBytes } from './remove-left-bytes.js';
+import { clearLeftovers, createStaging, removeLeftBytes } from './staging.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {

@@ -2,10 +2,8 @@ import { realpath } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import type { LocalHostSettings } from '../../config/index.js';
 import { readHostMetadata } from '../../media/index.js';
-import { bytesPath, placeOfRef, readAssetAt, readIdentity } from './asset-files.js';
-import { refsFromUrl } from './asset-url.js';
-import { presentationOf, type Presentation } from './content-type.js';
-import { toDiskError, unlessMissing } from './disk-errors.js';
+import { bytesPath, placeOfRef, readAssetAt, readIdentity, refsFromUrl } from './asset-files.js';
+import { toDiskError, unlessMissing } from './disk.js';
 
 /** A stored file, ready to be served. */
 export interface LocalFile extends Presentation {
@@ -55,4 +53,45 @@ export async function openLocalFile(
   } catch (error) {
     throw toDiskError(error);
   }
+}
+
+/** What browsers may show in place: formats that cannot carry a script that runs. Anything else is offered as a download. */
+const shown: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  webp: 'image/webp',
+  avif: 'image/avif',
+  heic: 'image/heic',
+  heif: 'image/heif',
+  bmp: 'image/bmp',
+  ico: 'image/x-icon',
+  tiff: 'image/tiff',
+  jxl: 'image/jxl',
+  pdf: 'application/pdf',
+  mp4: 'video/mp4',
+  mov: 'video/quicktime',
+  webm: 'video/webm',
+  mkv: 'video/x-matroska',
+  avi: 'video/x-msvideo',
+  mp3: 'audio/mpeg',
+  m4a: 'audio/mp4',
+  aac: 'audio/aac',
+  wav: 'audio/wav',
+  ogg: 'audio/ogg',
+  flac: 'audio/flac',
+};
+
+interface Presentation {
+  contentType: string;
+  disposition: 'inline' | 'attachment';
+}
+
+/** `format` is an extension without its dot. */
+function presentationOf(format: string): Presentation {
+  const contentType = Object.hasOwn(shown, format.toLowerCase()) ? shown[format.toLowerCase()] : undefined;
+  return contentType === undefined
+    ? { contentType: 'application/octet-stream', disposition: 'attachment' }
+    : { contentType, disposition: 'inline' };
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, readdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '../../logging/index.js';
-import { errnoOf, unlessMissing } from './disk-errors.js';
-import { OWN_FOLDER, removeFile } from './durable-files.js';
+import { bytesPath, identitySchema, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
+import { errnoOf, OWN_FOLDER, removeFile, unlessMissing } from './disk.js';
 
 /** Where files rest until they are complete, inside the media folder so that a rename is enough. */
 export const STAGING = '.staging';
@@ -78,4 +78,27 @@ function isDeadHere(name: string): boolean {
 async function isStale(path: string): Promise<boolean> {
   const found = await unlessMissing(stat(path));
   return found !== null && Date.now() - found.mtimeMs > STALE_MS;
+}
+
+/**
+ * Finishes what a dead process left half-done, from the identity in its staging: an upload whose identity was not
+ * linked, or a removal whose bytes were not deleted. Bytes that a committed identity names are never touched.
+ */
+export async function removeLeftBytes(root: string, identityText: string): Promise<void> {
+  const known = parse(identityText);
+  if (known === null) return;
+  const place = placeOfRef(root, known);
+  const committed = await readIdentity(place);
+  if (committed?.token === known.token) return;
+  await removeFile(bytesPath(place, known.token));
+  await removeFile(metadataPath(place, known.token));
+}
+
+/** Null for a text that was cut off: then its bytes had no name yet. */
+function parse(text: string) {
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }

@@ -4,7 +4,7 @@ import { onePixelPng } from '../../testing/index.js';
 import type { AssetRef, HostAsset, MediaHost, PutRequest } from '../media-host.js';
 
 /** A host that is fresh for one test and closed after it. */
-export interface HostUnderTest {
+interface HostUnderTest {
   host: MediaHost;
   /** What the host serves under the asset's URL. */
   bytesOf: (asset: HostAsset) => Promise<Buffer>;

@@ -47,7 +47,7 @@ export function storing(setup: SetUpHost): void {
     expect(md5(await bytesOf(asset))).toBe(md5(bytes));
   });
 
-  it('neverAborted overwrites: a second upload of the same id finds the first', async () => {
+  it('never overwrites: a second upload of the same id finds the first', async () => {
     const { host, bytesOf } = await setup();
     const first = putRequest({ ref: newRef('raw', '.png') });
     const { asset } = await host.put(first);

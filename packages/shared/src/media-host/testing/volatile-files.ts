@@ -2,7 +2,7 @@ import type * as Files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-export interface VolatileFiles {
+interface VolatileFiles {
   /** For `vi.mock('node:fs/promises')`. */
   files: typeof Files;
   /** Takes away all that no fsync has brought to the disk: the names of a folder, the bytes of a file. */

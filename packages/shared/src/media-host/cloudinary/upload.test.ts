@@ -1,17 +1,17 @@
-import crypto, { randomBytes } from 'node:crypto';
+import crypto, { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
-import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Fault } from '@holdfast/cloudinary-emulator';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { isHoldfastError } from '../../errors/index.js';
 import { silentLogger } from '../../logging/index.js';
 import { onePixelPng } from '../../testing/index.js';
-import { newRef, putRequest } from '../testing/put-request.js';
+import { isTransientHostError } from '../failures.js';
 import { emulatedHost } from '../testing/emulated-host.js';
+import { newRef, putRequest } from '../testing/put-request.js';
 import { createCloudinaryHost } from './cloudinary-host.js';
-import { isTransientHostError } from '../host-failure.js';
 
 const match = { endpoint: 'upload' };
 const timeouts = { uploadIdleMs: 300, callMs: 500, pageMs: 500 };
@@ -173,7 +173,7 @@ it('never lets credentials or strings to sign into an error', async () => {
 });
 
 it('keeps one connection for uploads one after the other, and one for each of those at once', async () => {
-  // An upload whose form has a boundary that is too short is begun anew on another connection (see open-upload.ts).
+  // An upload whose form has a boundary that is too short is begun anew on another connection (see `openUpload`).
   const drawn = vi.spyOn(crypto, 'randomBytes') as unknown as ReturnType<typeof vi.fn>;
   onTestFinished(() => drawn.mockRestore());
   drawn.mockReturnValue(Buffer.from('longboundary'.padEnd(16, 'x'), 'base64'));
@@ -214,4 +214,115 @@ it('rejects, with the source destroyed, where nobody listens', async () => {
     expect(isTransientHostError(error)).toBe(true);
     expect(body instanceof Readable && !body.destroyed).toBe(false);
   }
+});
+
+const MB = 1_000_000;
+const parts = { above: 6 * MB, bytes: 6 * MB };
+
+/** A stream of `total` bytes in chunks of an odd size, and the hash of all of them. */
+function hashedBody(total: number): { body: Readable; md5: () => string } {
+  const hash = createHash('md5');
+  let left = total;
+  const body = new Readable({
+    read() {
+      if (left === 0) {
+        this.push(null);
+        return;
+      }
+      const chunk = randomBytes(Math.min(65_521, left));
+      left -= chunk.length;
+      hash.update(chunk);
+      this.push(chunk);
+    },
+  });
+  return { body, md5: () => hash.digest('hex') };
+}
+
+it.each([
+  ['a short last part', 17 * MB, 17 * MB, 3],
+  ['a last part that the form leaves no room for', 13 * MB, 13 * MB, 2],
+  ['a whole number of parts', 12 * MB, 12 * MB, 2],
+  ['less than was announced', 11 * MB, 14 * MB, 2],
+  ['all that a form may leave', 13 * MB, 17 * MB, 3],
+  ['less than one part', 2 * MB, 7 * MB, 1],
+])('joins %s', async (_case, size, contentLength, requests) => {
+  const { host, emulator } = await emulatedHost({}, { parts });
+  const { body, md5 } = hashedBody(size);
+  const { asset } = await host.put(putRequest({ ref: newRef('raw', '.bin'), body, contentLength }));
+  expect(asset).toMatchObject({ bytes: size, etag: md5(), context: { hf: '1', title: 'A' }, tags: ['sea'] });
+  expect((await emulator.requests.counters()).byEndpoint['upload']).toBe(requests);
+});
+
+it('cuts a whole buffer too', async () => {
+  const { host } = await emulatedHost({}, { parts });
+  const body = randomBytes(13 * MB);
+  const { asset } = await host.put(putRequest({ ref: newRef('raw', '.bin'), body }));
+  expect(asset.etag).toBe(createHash('md5').update(body).digest('hex'));
+});
+
+it('refuses a body that ends within a part whose range is stated already', async () => {
+  const { host, emulator } = await emulatedHost({}, { parts });
+  const { body } = hashedBody(9 * MB);
+  const ref = newRef('raw', '.bin');
+  await expect(host.put(putRequest({ ref, body, contentLength: 20 * MB }))).rejects.toMatchObject({
+    code: 'MALFORMED_BODY',
+  });
+  expect(await host.find(ref)).toBeNull();
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(0));
+});
+
+it('sends a part while the body is still coming, and holds none of it', async () => {
+  const { host, emulator } = await emulatedHost({ bytes: 'discard' }, { parts });
+  const control = new AbortController();
+  let given = 0;
+  const body = new Readable({
+    read() {
+      // Five of the six megabytes of the first part, and then nothing.
+      if ((given += 1) <= 80) this.push(randomBytes(62_500));
+    },
+  });
+  const put = host.put(putRequest({ body, contentLength: 20 * MB, signal: control.signal }));
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(1));
+  control.abort(new Error('enough'));
+  await expect(put).rejects.toThrow('enough');
+});
+
+it('fails cleanly when a part in the middle fails', async () => {
+  const { host, emulator } = await emulatedHost({}, { parts });
+  await emulator.faults.add({ kind: 'html', status: 503, skip: 1, match: { endpoint: 'upload' } });
+  const { body } = hashedBody(20 * MB);
+  const ref = newRef('raw', '.bin');
+  await expect(host.put(putRequest({ ref, body, contentLength: 20 * MB }))).rejects.toMatchObject({
+    code: 'HOST_REJECTED',
+  });
+  expect(body.destroyed).toBe(true);
+  expect(await host.find(ref)).toBeNull();
+});
+
+it('stops between parts when the upload is aborted', async () => {
+  const { host, emulator } = await emulatedHost({}, { parts });
+  const control = new AbortController();
+  let given = 0;
+  const body = new Readable({
+    read() {
+      given += 1;
+      if (given < 130) this.push(randomBytes(65_536));
+      else control.abort(new Error('gone'));
+    },
+  });
+  const ref = newRef('raw', '.bin');
+  const request = putRequest({ ref, body, contentLength: 20 * MB, signal: control.signal });
+  await expect(host.put(request)).rejects.toThrow('gone');
+  expect(body.destroyed).toBe(true);
+  expect((await emulator.requests.counters()).inFlight).toBe(0);
+  expect(await host.find(ref)).toBeNull();
+});
+
+it('carries a file above what one request may hold', async () => {
+  const { host } = await emulatedHost({ bytes: 'discard' });
+  const size = 104 * MB;
+  const { body, md5 } = hashedBody(size);
+  const request = putRequest({ ref: newRef('raw', '.bin'), body, contentLength: size });
+  const { asset } = await host.put(request);
+  expect(asset).toMatchObject({ bytes: size, etag: md5() });
 });

@@ -1,20 +1,19 @@
 import { HoldfastError } from '../../errors/index.js';
-import { isOwnKey, type HostMetadata } from '../../media/index.js';
-import { HostFailure } from '../host-failure.js';
+import type { Logger } from '../../logging/index.js';
+import { type HostMetadata, isOwnKey } from '../../media/index.js';
+import { HostFailure } from '../failures.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
-import { encodeContext } from './encode-context.js';
-import type { HostCaller } from './host-caller.js';
-import { readAsset, readDestroyed } from './reply-schemas.js';
+import { type Connection, isNotFound } from './connection.js';
+import { encodeContext } from './signing.js';
 import type { Placement } from './placement.js';
-import type { AddressOptions, CallOptions, CloudinarySdk } from './sdk.js';
-import { isNotFound } from './to-host-error.js';
+import { readAsset, readDestroyed } from './replies.js';
+import type { AddressOptions, CallOptions } from './sdk.js';
 
 const nothing: HostMetadata = { context: {}, tags: [] };
 
 /** Looking up, describing and removing one asset, by calls that are not metered. */
-export function createSingleAssets(
-  sdk: CloudinarySdk,
-  { signed }: HostCaller,
+export function createAssets(
+  { sdk, signed }: Connection,
   place: Placement['place'],
 ): Pick<MediaHost, 'annotate' | 'remove'> & {
   find: (ref: AssetRef, signal?: AbortSignal) => Promise<HostAsset | null>;
@@ -138,4 +137,31 @@ export function sameAsset(asset: HostAsset, ref: AssetRef): HostAsset {
 
 function address({ resourceType }: AssetRef, call: CallOptions): AddressOptions {
   return { ...call, resource_type: resourceType, type: 'upload' };
+}
+
+const REMOVE_WITHIN_MS = 5_000;
+const TRIES = 3;
+
+/**
+ * Removes what an upload became under another name than it was sent with, and throws HOST_ALTERS_UPLOADS: the id of a media is in
+ * its public id. Nobody else would look for it there.
+ */
+export async function refuseRenamed(
+  host: Pick<MediaHost, 'remove'>,
+  asset: HostAsset,
+  sentAs: string,
+  log: Logger,
+): Promise<never> {
+  for (let left = TRIES; left > 0; left -= 1) {
+    try {
+      await host.remove(asset, AbortSignal.timeout(REMOVE_WITHIN_MS));
+      break;
+    } catch (error) {
+      if (left === 1) log.warn('host.renamed_upload_left', { publicId: asset.publicId, error });
+    }
+  }
+  throw new HoldfastError(
+    'HOST_ALTERS_UPLOADS',
+    `the account stored ${sentAs} as ${asset.publicId}: remove the folder or prefix from its default upload preset`,
+  );
 }

@@ -1,10 +1,10 @@
 import { expect, it, vi } from 'vitest';
 import { silentLogger } from '../../logging/index.js';
 import type { MediaHost } from '../media-host.js';
-import { asListed, newRef, putRequest } from '../testing/put-request.js';
 import { emulatedHost } from '../testing/emulated-host.js';
-import { createRateBudget } from './rate-budget.js';
-import { readPage } from './reply-schemas.js';
+import { asListed, newRef, putRequest } from '../testing/put-request.js';
+import { createRateBudget } from './connection.js';
+import { readPage } from './replies.js';
 
 const signal = new AbortController().signal;
 const firstPage = (host: MediaHost) => host.list({ resourceType: 'image', cursor: null, limit: 500, signal });

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { createFolderMaker } from './durable-files.js';
+import { createFolderMaker } from './disk.js';
 
 const disk = vi.hoisted(() => ({ synced: [] as string[], locked: new Set<string>() }));
 beforeEach(() => {

@@ -1,9 +1,12 @@
+import { readings } from '@holdfast/cloudinary-emulator';
 import { describe, expect, it } from 'vitest';
-import { mediaRecord, recordFromAsset } from '../../media/index.js';
 import { createCatalog } from '../../catalog/index.js';
+import { mediaRecord, recordFromAsset } from '../../media/index.js';
 import { redisKeys } from '../../redis/index.js';
 import { startRedisSandbox } from '../../testing/index.js';
-import { readAsset, readFilePage, readPage } from './reply-schemas.js';
+import { describeMediaHost } from '../media-host.contract.js';
+import { emulatedHost } from '../testing/emulated-host.js';
+import { readAsset, readFilePage, readPage } from './replies.js';
 
 const listed = (tag: string) => ({
   asset_id: 'a'.repeat(32),
@@ -150,3 +153,17 @@ describe('a page', () => {
     expect(readPage(reply, 'before').page.nextCursor).toBe('same');
   });
 });
+
+// What is not known for sure of the real host must not matter.
+for (const [name, settings] of Object.entries(readings))
+  describeMediaHost(`Cloudinary, ${name}`, async () => {
+    const { emulator, host } = await emulatedHost(settings);
+    return {
+      host,
+      bytesOf: async (asset) => Buffer.from(await (await fetch(asset.url)).arrayBuffer()),
+      leftovers: async () => {
+        const { inFlight } = await emulator.requests.counters();
+        return inFlight === 0 ? [] : [`${String(inFlight)} requests in flight`];
+      },
+    };
+  });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { encodeContext } from './encode-context.js';
+import { encodeContext } from './signing.js';
 
 it.each([
   ['separators', { a: 'x=y|z' }, String.raw`a=x\=y\|z`],

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { link, open, readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, isHoldfastError } from '../../errors/index.js';
+import { abortReason } from '../../lifecycle/index.js';
+import type { HostMetadata } from '../../media/index.js';
+import { type Body, bodyChunks, bytesInMemory, type ReadLimits } from '../body.js';
+import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';
+import {
+  type AssetPlace,
+  bytesPath,
+  currentEtag,
+  type Identity,
+  metadataPath,
+  placeOfRef,
+  readAssetAt,
+  readIdentity,
+  toHostAsset,
+} from './asset-files.js';
+import {
+  errnoOf,
+  type FolderMaker,
+  OWN_FILE,
+  removeFile,
+  syncFolder,
+  unlessMissing,
+  writeDurably,
+} from './disk.js';
+import { HEAD_BYTES, readFileFacts } from './file-format.js';
+import type { Staging } from './staging.js';
+
+interface LocalPutParts {
+  root: string;
+  staging: Staging;
+  folders: FolderMaker;
+  refuseWhenFull: (bytes: number) => Promise<void>;
+  /** Marks the folder as changed, for `changes`. */
+  touched: (place: AssetPlace) => Promise<void>;
+  idleMs: number;
+  now: () => number;
+}
+
+/**
+ * Stores an asset so that at any moment a crash leaves either nothing or all of it: bytes and identity reach the disk
+ * in staging, then the bytes get their name, then the identity. Linking the identity is the last step; it fails when the
+ * name is taken, so nothing is ever overwritten.
+ */
+export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => Promise<PutResult> {
+  const { root, staging, folders, refuseWhenFull, touched, idleMs, now } = parts;
+
+  const putInPlace = async (
+    place: AssetPlace,
+    known: Identity,
+    stagedBytes: string,
+    stagedIdentity: string,
+  ) => {
+    const bytes = bytesPath(place, known.token);
+    await folders.ensure(place.folder);
+    try {
+      await link(stagedBytes, bytes);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // Somebody emptied the media folder under us.
+      folders.forget();
+      await folders.ensure(place.folder);
+      await link(stagedBytes, bytes);
+    }
+    try {
+      await linkIdentity(place, stagedIdentity);
+    } catch (error) {
+      await removeFile(bytes);
+      if (errnoOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+    await syncFolder(place.folder);
+    await touched(place);
+    return true;
+  };
+
+  return async ({ ref, metadata, body, contentLength, signal }) => {
+    if (signal.aborted) throw abortReason(signal);
+    const place = placeOfRef(root, ref);
+    const before = await readAssetAt(place);
+    if (before !== null) return { asset: before, existed: true };
+    await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
+    const token = staging.newToken();
+    const stagedBytes = join(await staging.folder(), token);
+    const stagedIdentity = `${stagedBytes}.json`;
+    try {
+      const { bytes, md5, mtimeMs, head } = await storeBody(stagedBytes, body, { signal, idleMs });
+      const known: Identity = {
+        token,
+        ...ref,
+        ...readFileFacts(ref.resourceType, head),
+        bytes,
+        etag: md5,
+        mtimeMs,
+        createdAt: new Date(now()).toISOString(),
+        metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
+      };
+      await writeDurably(stagedIdentity, JSON.stringify(known));
+      if (signal.aborted) throw abortReason(signal);
+      if (await putInPlace(place, known, stagedBytes, stagedIdentity))
+        return { asset: toHostAsset(place.assetId, known, known), existed: false };
+    } finally {
+      await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
+    }
+    const winner = await readAssetAt(place);
+    if (winner === null) throw new Error('the asset went away while it was uploaded again');
+    return { asset: winner, existed: true };
+  };
+}
+
+/** An identity whose bytes are gone (lost by the disk) gives way. */
+async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
+  try {
+    await link(staged, place.identity);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || (await readAssetAt(place, false)) !== null) throw error;
+    await removeFile(place.identity);
+    await link(staged, place.identity);
+  }
+}
+
+interface LocalEditsParts {
+  root: string;
+  staging: Staging;
+  touched: (place: AssetPlace) => Promise<void>;
+}
+
+/** Describing and removing an asset, each by one rename, so that a crash leaves the old state or the new. */
+export function createLocalEdits({ root, staging, touched }: LocalEditsParts) {
+  return {
+    annotate: async (ref: AssetRef, { context, tags }: HostMetadata): Promise<HostAsset> => {
+      const place = placeOfRef(root, ref);
+      const known = await readIdentity(place);
+      if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
+      const metadata = { context: { ...context }, tags: [...tags] };
+      const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
+      await writeDurably(staged, JSON.stringify(metadata));
+      const target = metadataPath(place, known.token);
+      await rename(staged, target);
+      // Looked at after the rename: a removal in between must leave no metadata behind, and never be answered with success.
+      const path = bytesPath(place, known.token);
+      const [after, bytes] = await Promise.all([readIdentity(place), unlessMissing(stat(path))]);
+      if (after?.token !== known.token || bytes === null) {
+        await removeFile(target);
+        throw new HoldfastError('MEDIA_NOT_FOUND');
+      }
+      await syncFolder(place.folder);
+      await touched(place);
+      const etag = await currentEtag(path, bytes, known);
+      return toHostAsset(place.assetId, known, { bytes: bytes.size, etag, metadata });
+    },
+
+    remove: async (ref: AssetRef): Promise<'removed' | 'absent'> => {
+      const place = placeOfRef(root, ref);
+      const known = await readIdentity(place).catch((error: unknown) => {
+        if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
+        throw error;
+      });
+      if (known === null) return 'absent';
+      if (known === 'unreadable') return removeUnread(place);
+      // Moving the identity away is the removal; what follows is finished from staging after a crash.
+      const staged = join(await staging.folder(), `${known.token}.json`);
+      const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
+      if (moved === null) return 'absent';
+      await syncFolder(place.folder);
+      await removeFile(bytesPath(place, known.token));
+      await removeFile(metadataPath(place, known.token));
+      await removeFile(staged);
+      return 'removed';
+    },
+  };
+}
+
+/** What the files of an asset are called shows only their names when its identity is damaged. That goes first, as ever. */
+async function removeUnread(place: AssetPlace): Promise<'removed'> {
+  await removeFile(place.identity);
+  await syncFolder(place.folder);
+  const names = (await unlessMissing(readdir(place.folder))) ?? [];
+  for (const name of names)
+    if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
+  return 'removed';
+}
+
+interface StoredBody {
+  bytes: number;
+  /** Hex. */
+  md5: string;
+  /** When the file was last written, as the file system keeps it. */
+  mtimeMs: number;
+  /** The first bytes, at most `HEAD_BYTES`. */
+  head: Buffer;
+}
+
+/** Writes the body to a new file and to the disk below it. Memory does not grow with the size. */
+async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<StoredBody> {
+  const handle = await open(path, 'wx', OWN_FILE);
+  try {
+    const md5 = createHash('md5');
+    const head: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of bodyChunks(body, limits)) {
+      if (bytes < HEAD_BYTES) head.push(chunk.subarray(0, HEAD_BYTES - bytes));
+      bytes += chunk.length;
+      md5.update(chunk);
+      // From the current position on, and all of it.
+      await handle.writeFile(chunk);
+    }
+    // As Cloudinary does.
+    if (bytes === 0) throw new HoldfastError('HOST_REJECTED', 'Empty file');
+    await handle.sync();
+    const { mtimeMs } = await handle.stat();
+    return { bytes, md5: md5.digest('hex'), mtimeMs, head: Buffer.concat(head) };
+  } finally {
+    await handle.close();
+  }
+}
