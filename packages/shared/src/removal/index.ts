@@ -1,2 +1,1 @@
-export { finishRemoval } from './finish-removal.js';
-export { removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';
+export { finishRemoval, removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';

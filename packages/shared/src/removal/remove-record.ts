@@ -4,7 +4,6 @@ import { abortReason, isAborted } from '../lifecycle/index.js';
 import { idOfFoundAsset, isOnAnotherHost, isOwnId, readHostMetadata } from '../media/index.js';
 import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
-import { finishRemoval } from './finish-removal.js';
 
 /** What `removeRecord` works with. */
 export interface RemovalDependencies {
@@ -63,6 +62,21 @@ export async function removeRecord(
   // Also of an asset that is gone: a sync may have seen it before, renamed or without its mark, and take it for one of others.
   await finishRemoval(catalog, id, assetId);
   return isRemoved ? 'removed' : 'elsewhere';
+}
+
+/**
+ * Takes the record of a deletion that the host has confirmed out of the catalog. Where Redis was emptied since the tombstone
+ * was put, the record may have come back meanwhile, from a snapshot or a listing that still had it: it is deleted all the
+ * same. `assetId` as in finishDelete.
+ */
+export async function finishRemoval(
+  catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>,
+  id: string,
+  assetId: string | null,
+): Promise<void> {
+  if ((await catalog.finishDelete(id, assetId)) !== 'kept') return;
+  await catalog.beginDelete(id);
+  await catalog.finishDelete(id, assetId);
 }
 
 type Settled = { done: true } | { done: false; error: unknown };

@@ -6,8 +6,14 @@ import { HostFailure, type MediaHost } from '../media-host/index.js';
 import { redisKeys } from '../redis/index.js';
 import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
-import { decodeDeletions, encodeDeletions, filesToJoin, joinDeletions } from './join-deletions.js';
-import { FULL_FILE, listedDeletions } from './listed-deletions.js';
+import {
+  decodeDeletions,
+  encodeDeletions,
+  filesToJoin,
+  FULL_FILE,
+  joinDeletions,
+  listedDeletions,
+} from './deletion-files.js';
 import { deletionFiles, deletionsName, manifestName } from './snapshot-names.js';
 
 const folder = 'a';

@@ -6,8 +6,7 @@ import type { Logger } from '../logging/index.js';
 import { newMediaId } from '../media/index.js';
 import { isTransientHostError, type MediaHost } from '../media-host/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { joinDeletions, putDeletions } from './join-deletions.js';
-import { listedDeletions } from './listed-deletions.js';
+import { joinDeletions, listedDeletions, putDeletions } from './deletion-files.js';
 import { deletionsName } from './snapshot-names.js';
 
 /**

@@ -1,7 +1,26 @@
-export { encodeManifest, readManifest, type ManifestReading, type SnapshotManifest } from './manifest.js';
+export {
+  decodeLine,
+  encodeManifest,
+  readLines,
+  readManifest,
+  sha256Of,
+  writeParts,
+  type ManifestReading,
+  type SnapshotManifest,
+  type SnapshotPart,
+  type SnapshotRecord,
+  type SnapshotTombstone,
+} from './snapshot-format.js';
+export { catalogLines, snapshotLoading, type LineCounts, type LoadOutcome } from './snapshot-catalog.js';
 export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
-export { decodeDeletions, joinDeletions, noteDeletions } from './join-deletions.js';
-export { listedDeletions, type DeletionSizes, type ListedDeletions } from './listed-deletions.js';
+export {
+  decodeDeletions,
+  joinDeletions,
+  listedDeletions,
+  noteDeletions,
+  type DeletionSizes,
+  type ListedDeletions,
+} from './deletion-files.js';
 export {
   deletionFiles,
   groupFiles,
@@ -11,7 +30,3 @@ export {
   type DeletionFile,
   type SnapshotFiles,
 } from './snapshot-names.js';
-export { readLines, sha256Of, writeParts, type SnapshotPart } from './snapshot-parts.js';
-export { decodeLine, type SnapshotRecord, type SnapshotTombstone } from './snapshot-lines.js';
-export { catalogLines, type LineCounts } from './catalog-lines.js';
-export { snapshotLoading, type LoadOutcome } from './snapshot-loading.js';

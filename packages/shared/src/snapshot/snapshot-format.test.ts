@@ -1,10 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../catalog/index.js';
-import { encodeManifest, readManifest } from './manifest.js';
-import { decodeLine, encodeRecord, encodeTombstone } from './snapshot-lines.js';
+import {
+  decodeLine,
+  encodeManifest,
+  encodeRecord,
+  encodeTombstone,
+  readLines,
+  readManifest,
+  writeParts,
+  type SnapshotPart,
+} from './snapshot-format.js';
 import { deletionsName, groupFiles, manifestName, partName, snapshotPrefix } from './snapshot-names.js';
-import { readLines, writeParts, type SnapshotPart } from './snapshot-parts.js';
 
 const id = '01K00000000000000000000000';
 

@@ -1,16 +1,18 @@
-export { createSyncState, type SyncState } from './sync-state.js';
 export {
+  createSyncState,
+  SYNC_LEASE_MS,
   syncStatusOf,
-  type SyncFacts,
+  type RunOutcome,
   type SnapshotFacts,
   type SnapshotNote,
+  type SyncFacts,
   type SyncMarks,
+  type SyncNotes,
+  type SyncState,
   type SyncStatus,
-} from './sync-reads.js';
-export type { RunOutcome, SyncNotes } from './sync-writes.js';
-export { SYNC_LEASE_MS } from './sync-writes.js';
-export { DRIFT_KEPT, type NoteDrift } from './drift-report.js';
+} from './sync-state.js';
 export {
+  DRIFT_KEPT,
   driftActions,
   driftCodes,
   driftKinds,
@@ -21,7 +23,15 @@ export {
   type DriftItem,
   type DriftKind,
   type DriftPage,
-} from './drift-item.js';
+  type NoteDrift,
+} from './drift-report.js';
 export { missingRecords, unseenRecords } from './unseen-records.js';
-export type { RunningRun, RunProgress } from './running-run.js';
-export { noCounts, type SyncCounts, type SyncFinding, type SyncProblem, type SyncRun } from './sync-run.js';
+export {
+  noCounts,
+  type RunningRun,
+  type RunProgress,
+  type SyncCounts,
+  type SyncFinding,
+  type SyncProblem,
+  type SyncRun,
+} from './sync-run.js';

@@ -1,4 +1,3 @@
-import { recordPrelude } from '../catalog/lua.js';
 import { defineScript, leaseFence } from '../redis/index.js';
 
 /**
@@ -137,21 +136,4 @@ if ARGV[4] == '1' then
 else redis.call('UNLINK', KEYS[3]) end
 for i = 6, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
 ${snapshotFacts}
-`);
-
-/**
- * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
- * of these statuses, were there when the run began, and that it has not seen.
- */
-export const unseenScript = defineScript(`${recordPrelude}
-local found = {}
-local last = tonumber(ARGV[1])
-for i = 3, #ARGV do
-  local measured = read(ARGV[i])
-  if measured then
-    local asked = string.find(ARGV[2], measured[STATUS], 1, true)
-    if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
-  end
-end
-return found
 `);

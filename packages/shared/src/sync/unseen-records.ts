@@ -1,7 +1,13 @@
 import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
+import { recordPrelude } from '../catalog/lua.js';
 import type { ResourceType } from '../media/index.js';
-import { fromRedisError, profileOfClient, type RedisClient, type RedisKeys } from '../redis/index.js';
-import { unseenScript } from './sync-scripts.js';
+import {
+  defineScript,
+  fromRedisError,
+  profileOfClient,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
 
 const BATCH = 1_000;
 
@@ -62,3 +68,20 @@ async function* walk(
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
 }
+
+/**
+ * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
+ * of these statuses, were there when the run began, and that it has not seen.
+ */
+const unseenScript = defineScript(`${recordPrelude}
+local found = {}
+local last = tonumber(ARGV[1])
+for i = 3, #ARGV do
+  local measured = read(ARGV[i])
+  if measured then
+    local asked = string.find(ARGV[2], measured[STATUS], 1, true)
+    if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
+  end
+end
+return found
+`);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createCatalog, type Catalog } from '../catalog/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
-import { finishRemoval } from './finish-removal.js';
+import { finishRemoval } from './remove-record.js';
 
 let redis: RedisSandbox;
 let catalog: Catalog;

@@ -1,0 +1,202 @@
+import {
+  bytesOfRecord,
+  catalogReads,
+  createPage,
+  pageAfter,
+  statusCode,
+  typeCode,
+  type Position,
+  type StoredRecord,
+} from '../catalog/index.js';
+import { recordPrelude, savePrelude, setDeleting } from '../catalog/lua.js';
+import { resourceTypes } from '../media/index.js';
+import {
+  defineScript,
+  fromRedisError,
+  inRequests,
+  leaseFence,
+  membersOf,
+  scriptEdge,
+  unlessFenced,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+  type ScriptReply,
+} from '../redis/index.js';
+import {
+  encodeRecord,
+  encodeTombstone,
+  type SnapshotRecord,
+  type SnapshotTombstone,
+} from './snapshot-format.js';
+
+/** What has been given so far. */
+export interface LineCounts {
+  records: number;
+  tombstones: number;
+}
+
+const BATCH = 500;
+
+/**
+ * The catalog as lines, in batches, so that memory does not grow with it: tombstones first, then the records, oldest
+ * first. Records whose upload is not acknowledged yet are left out. Counts into `counts`. Throws CATALOG_UNAVAILABLE.
+ */
+export async function* catalogLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  try {
+    yield* tombstoneLines(redis, keys, counts);
+    for (const type of resourceTypes) yield* recordLines(redis, keys, typeCode[type], counts);
+  } catch (error) {
+    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+  }
+}
+
+/** By rank: while others are added, at the end, none moves. */
+async function* tombstoneLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  for (let start = 0; ; start += BATCH) {
+    const flat = await redis.zrange(keys.tombstones, String(start), String(start + BATCH - 1), 'WITHSCORES');
+    if (flat.length === 0) return;
+    const lines: string[] = [];
+    for (let index = 0; index + 1 < flat.length; index += 2)
+      lines.push(encodeTombstone(flat[index] ?? '', flat[index + 1] ?? '0'));
+    counts.tombstones += lines.length;
+    yield lines;
+  }
+}
+
+async function* recordLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  code: string,
+  counts: LineCounts,
+): AsyncGenerator<string[]> {
+  const { findStored } = catalogReads(redis, keys);
+  const index = keys.byType(code);
+  const next = (after: Position | null): Promise<Position[]> =>
+    pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
+
+  let batch = await next(null);
+  while (batch.length > 0) {
+    // Sent together: one round trip for each batch.
+    const [stored, following]: [(StoredRecord | null)[], Position[]] = await Promise.all([
+      findStored(batch.map(({ id }) => id)),
+      next(batch.at(-1) ?? null),
+    ]);
+    const found = stored.filter((entry) => entry !== null);
+    const unsettled = await inHand(redis, keys, found);
+    const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
+    counts.records += lines.length;
+    if (lines.length > 0) yield lines;
+    batch = following;
+  }
+}
+
+/** Those whose upload may still be undone. */
+function inHand(redis: RedisClient, keys: RedisKeys, found: readonly StoredRecord[]): Promise<Set<string>> {
+  const open = found.filter(({ status }) => status === 'saving' || status === 'deferred').map(({ id }) => id);
+  return membersOf(redis, keys.intents, open);
+}
+
+/** created, updated: written. The others leave what is there. */
+export type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
+
+/**
+ * Brings lines of a snapshot into the catalog, for the worker that holds the lease of syncs. May be repeated without
+ * harm. Throws RUN_SUPERSEDED once another has the lease, and CATALOG_UNAVAILABLE.
+ */
+export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: string) {
+  const edge = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
+    unlessFenced(await edge(script, [token, ...args]));
+  const loadTombstones = async (
+    lines: readonly Pick<SnapshotTombstone, 'id' | 'deletedMs'>[],
+  ): Promise<void> => {
+    for (const part of inRequests(redis, lines))
+      await run(
+        tombstonesScript,
+        part.flatMap(({ id, deletedMs }) => [id, deletedMs]),
+      );
+  };
+  const loadPart = async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+    const isFresh =
+      lines.every(({ status }) => status === 'saving') &&
+      new Set(lines.map(({ id }) => id)).size === lines.length;
+    if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
+      return lines.map(() => 'created');
+    // What is there already, as an upload or a page brought it in, is being deleted too.
+    const deletedMs = Date.now();
+    await loadTombstones(
+      lines.filter(({ status }) => status === 'deleting').map(({ id }) => ({ id, deletedMs })),
+    );
+    const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
+      id,
+      statusCode[status],
+      pushedRevision,
+      content,
+    ]);
+    return (await run(recordsScript, args)) as LoadOutcome[];
+  };
+  return {
+    loadTombstones,
+    /** In the order of the lines. */
+    loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+      const outcomes: LoadOutcome[] = [];
+      for (const part of inRequests(redis, lines, bytesOfRecord)) outcomes.push(...(await loadPart(part)));
+      return outcomes;
+    },
+  };
+}
+
+/** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
+const tombstonesScript = defineScript(`${recordPrelude}${leaseFence}
+for i = 2, #ARGV, 2 do
+  local id = ARGV[i]
+  redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
+  local measured, content = read(id)
+  if measured and measured[STATUS] ~= 'x' then
+    local c = indexed(content)
+    ${setDeleting}
+  end
+end
+return {}
+`);
+
+/**
+ * ARGV: token, then id, status, pushed revision and content. Over a record that is there only what is newer is
+ * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
+ * that follows looks. Answers one word for each.
+ */
+const recordsScript = defineScript(`${savePrelude}${leaseFence}
+local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
+-- Entries of the same index go there together: that is most of the work.
+local entries = {}
+local function collect(index, score, member)
+  local list = entries[index]
+  if not list then list = {}; entries[index] = list end
+  list[#list + 1] = string.format('%.0f', score)
+  list[#list + 1] = member
+end
+local function load(id, status, pushed, content)
+  if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
+  local measured = { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
+  local fresh = each_index(id, content, collect)
+  collect(p .. ':i:s:' .. status, fresh[CREATED], id)
+  write(id, measured, content)
+  return 'created'
+end
+local outcomes = {}
+for i = 2, #ARGV, 4 do
+  outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+end
+for index, list in pairs(entries) do add_entries(index, list, 1, #list) end
+return outcomes
+`);

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { createGunzip, createGzip } from 'node:zlib';
+import { z } from 'zod';
+import { statusCode, type StoredRecord } from '../catalog/index.js';
+import type { MediaStatus } from '../media/index.js';
+
+/**
+ * Grows with each change that an older reader would misread: of the lines, of the parts, and of the catalog's content
+ * line (record-codec.ts), which the lines repeat.
+ */
+const SNAPSHOT_VERSION = 1;
+
+const FORMAT = 'holdfast-snapshot';
+
+const count = z.int().min(0);
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+const manifestSchema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal(SNAPSHOT_VERSION),
+  id: z.string(),
+  /** Of the deployment whose catalog it is. */
+  folder: z.string(),
+  /** When the catalog began to be read. Everything that changed on the host later may be missing. ISO 8601. */
+  at: z.iso.datetime(),
+  records: count,
+  tombstones: count,
+  /** In order. Sizes and SHA-256 are of the compressed parts. */
+  parts: z.array(z.object({ bytes: count, sha256: hash })),
+});
+
+/** Written last: a snapshot without one does not exist. */
+export type SnapshotManifest = z.infer<typeof manifestSchema>;
+
+/** newer: another version than ours wrote it; damaged: not what was written. Neither may be used. */
+export type ManifestReading =
+  { kind: 'manifest'; manifest: SnapshotManifest } | { kind: 'refused'; why: 'newer' | 'damaged' };
+
+/** The whole is checked by a hash over the manifest, which has the hashes of all parts. */
+export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'version'>): Buffer {
+  const body = { format: FORMAT, version: SNAPSHOT_VERSION, ...manifest };
+  return Buffer.from(JSON.stringify({ ...body, sha256: hashOf(body) }));
+}
+
+/** The manifest in these bytes, or why it may not be used. Never throws: what cannot be parsed is damaged. */
+export function readManifest(bytes: Buffer): ManifestReading {
+  const body = parseObject(bytes);
+  if (body === null || body['format'] !== FORMAT) return { kind: 'refused', why: 'damaged' };
+  const { version } = body;
+  // A newer format may keep its checksum elsewhere.
+  if (typeof version === 'number' && version > SNAPSHOT_VERSION) return { kind: 'refused', why: 'newer' };
+  const { sha256, ...rest } = body;
+  const { data } = manifestSchema.safeParse(rest);
+  if (data === undefined || sha256 !== hashOf(rest)) return { kind: 'refused', why: 'damaged' };
+  return { kind: 'manifest', manifest: data };
+}
+
+/** Of the text that JSON gives again after it was parsed: names keep their order. */
+function hashOf(body: object): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(bytes.toString());
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A line is either
+ *   r <id> <status> <pushed revision> <content line of the catalog>
+ *   t <id> <ms of the deletion>
+ * with tabs in between, which JSON never has. Of what is measured only `missing` and `deleting` are kept; every other
+ * record is measured anew.
+ */
+export interface SnapshotRecord {
+  kind: 'record';
+  id: string;
+  status: 'saving' | 'missing' | 'deleting';
+  pushedRevision: number;
+  content: string;
+}
+
+/** A media that was deleted, and must not come back with a snapshot or a listing. */
+export interface SnapshotTombstone {
+  kind: 'tombstone';
+  id: string;
+  /** Since the epoch. */
+  deletedMs: number;
+}
+
+const kept: ReadonlySet<MediaStatus> = new Set(['missing', 'deleting']);
+
+const statusOf: Readonly<Record<string, SnapshotRecord['status']>> = {
+  [statusCode.saving]: 'saving',
+  [statusCode.missing]: 'missing',
+  [statusCode.deleting]: 'deleting',
+};
+
+export function encodeRecord({ id, status, pushedRevision, content }: StoredRecord): string {
+  const code = statusCode[kept.has(status) ? status : 'saving'];
+  return `r\t${id}\t${code}\t${String(pushedRevision)}\t${content}`;
+}
+
+export function encodeTombstone(id: string, deletedMs: string): string {
+  return `t\t${id}\t${deletedMs}`;
+}
+
+/** Null for what is no such line. */
+export function decodeLine(line: string): SnapshotRecord | SnapshotTombstone | null {
+  const [kind, id = '', third = '', fourth = '', content = ''] = line.split('\t');
+  if (id === '') return null;
+  if (kind === 't' && /^[0-9]+$/.test(third)) return { kind: 'tombstone', id, deletedMs: Number(third) };
+  const status = statusOf[third];
+  if (kind !== 'r' || status === undefined || !/^[0-9]+$/.test(fourth) || content === '') return null;
+  return { kind: 'record', id, status, pushedRevision: Number(fourth), content };
+}
+
+/** One part as it goes to the host: whole lines, compressed with gzip. */
+export interface SnapshotPart {
+  /** Compressed. */
+  body: Buffer;
+  /** Hex, of the body. */
+  sha256: string;
+}
+
+/** A part ends within about so many bytes of its limit: what is compressed between two looks at its size. */
+const LOOK_EVERY_CHARS = 64 * 1024;
+const GZIP_LEVEL = 4;
+
+/**
+ * Compresses lines into parts, each readable on its own, that end once they reach `partBytes`. At most one part is in
+ * memory. No lines, no part.
+ */
+export async function* writeParts(
+  chunks: AsyncIterable<readonly string[]>,
+  partBytes: number,
+): AsyncGenerator<SnapshotPart> {
+  let part: OpenPart | null = null;
+  let text = '';
+  for await (const lines of chunks) {
+    for (const line of lines) {
+      text += `${line}\n`;
+      if (text.length < LOOK_EVERY_CHARS) continue;
+      part ??= openPart();
+      await part.write(text);
+      text = '';
+      if (part.bytes() < partBytes) continue;
+      yield await part.end();
+      part = null;
+    }
+  }
+  if (text !== '') {
+    part ??= openPart();
+    await part.write(text);
+  }
+  if (part !== null) yield await part.end();
+}
+
+interface OpenPart {
+  write(text: string): Promise<void>;
+  /** Compressed so far. */
+  bytes(): number;
+  end(): Promise<SnapshotPart>;
+}
+
+function openPart(): OpenPart {
+  const gzip = createGzip({ level: GZIP_LEVEL });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  gzip.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+  });
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        gzip.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+    bytes: () => bytes,
+    end: async () => {
+      const ended = once(gzip, 'end');
+      gzip.end();
+      await ended;
+      const body = Buffer.concat(chunks);
+      return { body, sha256: sha256Of(body) };
+    },
+  };
+}
+
+export function sha256Of(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+/** The lines of a part, `atMost` at once. Rejects where it is not the whole of a compressed part. */
+export async function* readLines(body: Buffer, atMost: number): AsyncGenerator<string[]> {
+  const gunzip = createGunzip();
+  const source = Readable.from([body]);
+  source.on('error', (error) => gunzip.destroy(error));
+  const decoder = new StringDecoder();
+  let rest = '';
+  let batch: string[] = [];
+  try {
+    for await (const chunk of source.pipe(gunzip)) {
+      const lines = (rest + decoder.write(chunk as Buffer)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        batch.push(line);
+        if (batch.length < atMost) continue;
+        yield batch;
+        batch = [];
+      }
+    }
+    if (rest !== '') throw new Error('the last line of the part is not complete');
+    if (batch.length > 0) yield batch;
+  } finally {
+    gunzip.destroy();
+  }
+}
