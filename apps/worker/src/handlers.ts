@@ -5,7 +5,6 @@ import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';
 import { createSaveMedia } from './save/save-media.js';
-import { snapshotSteps } from './snapshot/snapshot-steps.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import { createVerifyMedia } from './verify/verify-media.js';
 
@@ -25,6 +24,6 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     push: createPushMedia(deps),
     remove: keepBudget(deps.sync, createRemoveMedia(deps)),
     refresh: keepBudget(deps.sync, createRefreshAssets(deps.sync)),
-    sync: createSyncHandler(deps.sync, snapshotSteps),
+    sync: createSyncHandler(deps.sync),
   };
 }

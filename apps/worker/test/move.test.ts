@@ -37,7 +37,6 @@ import { withLease } from '../src/commands/with-lease.js';
 import type { LeasedWork } from '../src/sync-run/sync-dependencies.js';
 import { openDependencies } from '../src/dependencies.js';
 import { moveAll, noResult } from '../src/move/move-all.js';
-import { snapshotSteps } from '../src/snapshot/snapshot-steps.js';
 import { createSyncHandler } from '../src/sync/run-sync.js';
 import { lasting } from './support/sync-rig.js';
 
@@ -139,7 +138,7 @@ async function syncOn({ env }: Place) {
     registry,
   });
   onTestFinished(() => deps.close());
-  const handler = createSyncHandler(deps.sync, snapshotSteps);
+  const handler = createSyncHandler(deps.sync);
   return async (payload: { force?: boolean } = {}): Promise<SyncRun> => {
     const runId = newMediaId();
     const context = { signal: never, attempt: 1, log: silentLogger };

@@ -1,6 +1,6 @@
 import { syncJob } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
-import { noteRestored, restoreInto } from '../snapshot/restore-catalog.js';
+import { noteRestored, restoreSnapshot } from '../snapshot/restore-snapshot.js';
 import type { Command } from './command.js';
 import { withLease } from './with-lease.js';
 
@@ -12,7 +12,7 @@ export const restore: Command = {
   summary: 'bring the newest usable snapshot into the catalog; nothing newer is replaced',
   run: (env, _args, signal) =>
     withLease(env, signal, async (leased) => {
-      const result = await restoreInto(leased);
+      const result = await restoreSnapshot(leased);
       const { restored, refused } = result;
       if (restored === null)
         return {

@@ -6,7 +6,7 @@ import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
 import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { holdLease } from '../sync-run/sync-lease.js';
+import { holdLease } from '../sync-run/sync-session.js';
 
 const CONNECT_MS = 5_000;
 const WAIT_MS = 60_000;

@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
+import { isCircuitOpen } from '@holdfast/shared/media-host';
 import { redisRefusal } from '@holdfast/shared/redis';
-import { hostRestMs } from '../host-calls/host-rest.js';
 
 /** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
 export type JobOutcome =
@@ -47,4 +47,12 @@ function handBackDelay(error: unknown, signal: AbortSignal): number | undefined 
   return isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')
     ? Math.min(asked, LONGEST_REDIS_MS)
     : asked;
+}
+
+const UNKNOWN_SECONDS = 5;
+
+/** Where the error says that the host is not called at all for now: milliseconds until it may be called again. */
+export function hostRestMs(error: unknown): number | undefined {
+  if (!(error instanceof HoldfastError) || !isCircuitOpen(error)) return undefined;
+  return (error.retryAfterSeconds ?? UNKNOWN_SECONDS) * 1_000;
 }

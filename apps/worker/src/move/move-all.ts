@@ -10,10 +10,9 @@ import {
   type MediaHost,
 } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
-import { noteDeletions, snapshotPrefix } from '@holdfast/shared/snapshot';
-import { fetchPatiently } from '../host-calls/fetch-patiently.js';
-import { inParallel } from '../host-calls/in-parallel.js';
-import { loadDeletions } from '../snapshot/load-deletions.js';
+import { noteDeletions } from '@holdfast/shared/snapshot';
+import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
+import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { ExpectedRecord } from '../verify/judge-record.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { moveAsset, planMove, type MoveParts, type Passed } from './move-asset.js';
@@ -99,13 +98,8 @@ async function repeatDeletions(
   host: MediaHost,
   isEarlierHost: boolean,
 ): Promise<void> {
-  const { settings, signal } = deps;
-  const { folder } = settings.host;
-  const list = () => host.listFiles(snapshotPrefix(folder), signal);
-  const read = (name: string, bytes: number) =>
-    fetchPatiently(() => host.readFile(name, signal, bytes), settings.jobs.backoffMs, signal);
-  const isComplete = await loadDeletions(await list(), { ...deps, folder, isEarlierHost, list, read });
-  if (!isComplete)
+  const files = hostFiles({ ...deps, host });
+  if (!(await loadDeletions(await files.list(), files, deps, isEarlierHost)))
     throw new HoldfastError(
       'HOST_REJECTED',
       `the notes of deletions on the ${isEarlierHost ? 'earlier' : 'configured'} host cannot be read`,

@@ -10,11 +10,16 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, foreignRecord, pickStored } from '../reconcile/asset-record.js';
-import { bindingIn } from '../reconcile/bind-renamed.js';
-import { readPageFacts, type PageFacts } from '../reconcile/page-facts.js';
-import { isCovered, isOpen, typedPublicId } from '../reconcile/reconcile-step.js';
-import { sightingOf, type Sighting } from '../reconcile/sighting.js';
+import { asTheHostHasIt, bindingIn, foreignRecord, pickStored } from '../reconcile/asset-record.js';
+import { isOpen } from '../reconcile/decide.js';
+import {
+  isCovered,
+  readPageFacts,
+  seeAsset,
+  typedPublicId,
+  type PageFacts,
+  type SeenAsset,
+} from '../reconcile/page-facts.js';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
 import { copyAsset, type CopyParts } from './copy-asset.js';
@@ -46,17 +51,17 @@ const TRIES = 10;
 
 /** What would become of an asset of the source; changes nothing. */
 export async function planMove(asset: HostAsset, { deps }: MoveParts): Promise<Plan> {
-  const sighting = sightingOf(asset, deps.settings.host.folder);
-  const facts = await readPageFacts([sighting], deps);
-  const stored = pickStored(asset, sighting.ids, facts.records, sighting.fresh.id);
-  const pass = passOver(sighting, stored, facts, deps);
+  const seen = seeAsset(asset, deps.settings.host.folder);
+  const facts = await readPageFacts([seen], deps);
+  const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
+  const pass = passOver(seen, stored, facts, deps);
   return pass === null
-    ? { pass, stored, record: latest(sighting, stored, facts, deps.settings.host.folder) }
-    : { pass, stored, id: stored?.id ?? sighting.fresh.id };
+    ? { pass, stored, record: latest(seen, stored, facts, deps.settings.host.folder) }
+    : { pass, stored, id: stored?.id ?? seen.fresh.id };
 }
 
 function passOver(
-  { asset, fresh, carried }: Sighting,
+  { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
   { marks }: PageFacts,
   { settings, host }: LeasedWork,
@@ -77,7 +82,7 @@ function passOver(
 
 /** The record with what was edited on the source and not here. */
 function latest(
-  { asset, fresh, carried }: Sighting,
+  { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
   { marks }: PageFacts,
   folder: string,
@@ -89,7 +94,7 @@ function latest(
   if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
     return asTheHostHasIt(asset, carried.fields, record);
   const there = carried?.fields ?? fieldsWithoutMark(asset, record);
-  const edits = editsOnHostOnly(asset, there, record, marks.takenIn.get(record.id) ?? null);
+  const edits = editsOnHostOnly(asset, there, record, marks.mergeBases.get(record.id) ?? null);
   return Object.keys(edits).length === 0
     ? record
     : { ...record, ...edits, revision: record.revision + 1, updatedAt: new Date().toISOString() };

@@ -1,13 +1,17 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
+  bindingOf,
   fieldsWithoutMark,
+  idFromPublicId,
+  idOfFoundAsset,
+  isOwnId,
   isSameTags,
   recordFromAsset,
   type CarriedFields,
   type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
+import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 
 /** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
 export function pickStored(
@@ -114,4 +118,14 @@ export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
   const { md5 } = ours.checksum;
   if (!isChecked(ours)) return false;
   return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
+}
+
+/** What the mark of a record's asset says of the asset itself: only where its name does not tell the id. */
+export function bindingIn(record: MediaRecord, folder: string): { boundTo?: string } {
+  return isNameless(record, record.id, folder) ? { boundTo: bindingOf(folder, record.assetId) } : {};
+}
+
+/** Whether neither the name nor the id of the asset tells the id of the record: of a foreign one, since it was moved from another host. */
+export function isNameless(asset: AssetRef & { assetId: string }, id: string, folder: string): boolean {
+  return isOwnId(id) ? idFromPublicId(folder, asset) !== id : id !== idOfFoundAsset(asset.assetId);
 }

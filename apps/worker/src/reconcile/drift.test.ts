@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { carriedFields, newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { about, editHere, report, words } from '../../test/support/drift-report.js';
 import { openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
+import type { Step } from './decide.js';
+import { driftOfStep } from './drift.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -230,4 +232,24 @@ describe('the drift report', () => {
     expect(about(items, fresh)).toMatchObject({ code: 'NOT_IN_CATALOG', action: 'left' });
     expect(about(items, lost)).toMatchObject({ code: 'MISSING', action: 'left' });
   });
+});
+
+it.each([
+  ['is of another size', 90, `5074 bytes, MD5 ${'b'.repeat(32)}; was 90 bytes, MD5 ${'a'.repeat(32)}`],
+  [
+    'has its size in the record by now',
+    5_074,
+    `5074 bytes, MD5 ${'b'.repeat(32)}; was MD5 ${'a'.repeat(32)}`,
+  ],
+])('says of content that changed and %s what was uploaded, as far as it is known', (_how, bytes, detail) => {
+  const record = aRecord({ bytes, checksum: { sha256: 'c'.repeat(64), md5: 'a'.repeat(32) } });
+  const asset = { ...record, bytes: 5_074, etag: 'b'.repeat(32) };
+  const step = {
+    asset,
+    action: { kind: 'unchanged' },
+    stored: { record, status: 'verified' },
+    id: record.id,
+  };
+  const item = driftOfStep({ ...step, contentChanged: true } as unknown as Step);
+  expect(item).toMatchObject({ code: 'CONTENT_CHANGED', detail });
 });

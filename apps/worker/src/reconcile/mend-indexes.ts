@@ -1,5 +1,5 @@
 import type { SyncSession } from '../sync-run/sync-session.js';
-import type { Step } from './reconcile-step.js';
+import type { Step } from './decide.js';
 
 /**
  * A full run also looks whether Redis has lost keys of the indexes, and rebuilds them from the records. Of a page that is those

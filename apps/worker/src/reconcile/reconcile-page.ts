@@ -1,50 +1,258 @@
-import type { ShownAssets } from '@holdfast/shared/media-host';
-import { addCounts, type SyncSession } from '../sync-run/sync-session.js';
-import { applySteps } from './apply-steps.js';
-import { driftOfStep } from './drift-of-step.js';
-import { insistOnReadable } from './insist-on-readable.js';
-import { learnDurations } from './learn-durations.js';
-import { lookAgain } from './look-again.js';
+import { readDuration } from '@holdfast/shared/catalog';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
+import { bindingOf, idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
+import { isCircuitOpen, type AssetRef, type HostAsset, type ShownAssets } from '@holdfast/shared/media-host';
+import type { SyncRun } from '@holdfast/shared/sync';
+import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
+import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
+import { applySteps, recordsOf, type Applied } from './apply.js';
+import { decide, type Action, type Step } from './decide.js';
+import { driftOfStep } from './drift.js';
 import { mendEntries } from './mend-indexes.js';
-import { readPageFacts } from './page-facts.js';
-import { reconcileAsset } from './reconcile-asset.js';
-import { reconcileRules } from './reconcile-rules.js';
-import type { Step } from './reconcile-step.js';
-import { restoreClaims } from './restore-claims.js';
-import { sightingOf } from './sighting.js';
+import {
+  readPageFacts,
+  reconcileRules,
+  seeAsset,
+  type PageFacts,
+  type ReconcileRules,
+} from './page-facts.js';
 
 /**
- * Brings one page into the catalog. Answers the numbers of the records it met. A page with nothing changed costs one
- * round trip and writes nothing. Throws HOST_REJECTED for a page of which more than half cannot be read.
+ * Brings one page into the catalog: what Redis knows of its assets, what follows from that, the report of it, doing it. A page
+ * with nothing changed costs one round trip and writes nothing. Returns the numbers of the records it met. Throws HOST_REJECTED
+ * for a page of which more than half cannot be read.
  */
 export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<number[]> {
-  const { deps, running } = session;
-  const { assets } = page;
-  insistOnReadable(session, page);
-  addCounts(running.run, { listed: assets.length });
-  if (assets.length === 0) return [];
+  const { deps, drift, running } = session;
+  const { run } = running;
+  rejectUnreadable(session, page);
+  addCounts(run, { listed: page.assets.length });
+  if (page.assets.length === 0) return [];
+
   const rules = reconcileRules(deps);
-  const sightings = assets.map((asset) => sightingOf(asset, rules.folder));
-  const { records, marks } = await readPageFacts(sightings, deps);
-  const first = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
-  const timed = await learnDurations(session, first, { records, marks }, rules);
-  const steps = await lookAgain(session, timed, rules);
-  await restoreClaims(session, assets, steps);
-  const drift = steps.flatMap((step) => driftOfStep(step) ?? []);
-  await session.drift.note(drift);
-  session.undone.clear();
-  await applySteps(session, steps);
-  await session.drift.correct(
-    drift.flatMap((item) => {
-      const outcome = session.undone.get(item.id) ?? session.undone.get(item.publicId);
-      return outcome === undefined ? [] : [{ ...item, action: outcome }];
+  const seen = page.assets.map((asset) => seeAsset(asset, rules.folder));
+  const facts = await readPageFacts(seen, deps);
+  const atFirst = seen.map((one) => decide(one, facts, rules));
+  const steps = await lookAgain(session, await learnDurations(session, atFirst, facts, rules), rules);
+  await restoreClaims(session, page.assets, steps);
+
+  // Before anything is done, so that a run which is killed right after forgets none of it.
+  const items = steps.map(driftOfStep);
+  await drift.note(items.filter((item) => item !== null));
+  const applied = run.dryRun ? untouched(steps) : await applySteps(contextOf(session), steps);
+  count(session, steps, applied);
+  await drift.correct(
+    items.flatMap((item, index) => {
+      const outcome = applied.outcomes[index];
+      return item === null || outcome === undefined || outcome === 'done'
+        ? []
+        : [{ ...item, action: outcome }];
     }),
   );
   await mendEntries(session, steps);
   return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
 }
 
+function untouched(steps: readonly Step[]): Applied {
+  return { outcomes: steps.map(() => 'done'), unproven: 0 };
+}
+
+function contextOf({ deps, token, running, signal, log }: SyncSession) {
+  return { deps, token, startedAtMs: Date.parse(running.run.startedAt), signal, log };
+}
+
 /** It has the id of a record whose own asset is another one: whether that one is there, it does not show. */
 function isOfAnotherAsset({ action }: Step): boolean {
   return action.kind === 'left' && action.why === 'twice';
+}
+
+const countedAs = {
+  create: 'created',
+  adopt: 'created',
+  save: 'updated',
+  remove: 'removed',
+  verify: 'unchanged',
+  push: 'unchanged',
+  rewrite: 'unchanged',
+  left: 'unchanged',
+  unchanged: 'unchanged',
+} as const satisfies Record<Action['kind'], keyof SyncRun>;
+
+/** What was deleted here is expected to go. */
+const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', unwelcome: 'UNWELCOME_UPLOAD' } as const;
+
+function count(session: SyncSession, steps: readonly Step[], { outcomes, unproven }: Applied): void {
+  const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0, errors: unproven };
+  for (const [index, { action, restore }] of steps.entries()) {
+    const outcome = outcomes[index];
+    if (outcome === 'failed') counts.errors += 1;
+    else counts[outcome === 'left' ? 'unchanged' : countedAs[action.kind]] += 1;
+    if (restore && outcome === 'done') counts.restored += 1;
+  }
+  addCounts(session.running.run, counts);
+  const find = (code: Parameters<typeof addFinding>[1], ids: readonly string[]): void => {
+    if (ids.length > 0) addFinding(session, code, ids);
+  };
+  find(
+    'CONTENT_CHANGED',
+    steps.flatMap((step) => (step.contentChanged ? step.id : [])),
+  );
+  for (const [why, code] of Object.entries(findingOfRemoval))
+    find(
+      code,
+      steps.flatMap(({ action, asset }) =>
+        action.kind === 'remove' && action.why === why ? [asset.publicId] : [],
+      ),
+    );
+  find(
+    'MARK_LOST',
+    recordsOf(steps, 'rewrite').map(({ id }) => id),
+  );
+}
+
+/**
+ * Notes what of a page cannot be read or was left out. Throws HOST_REJECTED where more than half cannot be read: then it is not the
+ * assets, and to go on would be to take a host that we do not understand for an empty one. A single odd asset, alone on its page, does
+ * not keep the run from all others that it has read.
+ */
+function rejectUnreadable(session: SyncSession, page: ShownAssets): void {
+  if (page.lacking.length > 0) addFinding(session, 'LISTING_FIELDS_MISSING', page.lacking);
+  const { length } = page.unreadable;
+  if (length === 0) return;
+  noteUnreadable(session, page);
+  if (length <= page.assets.length) return;
+  if (length === 1 && session.running.run.listed > 0) return;
+  // The failed run goes back to its last checkpoint, and what failed it must stay.
+  const { safe, running } = session;
+  if (!safe.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE')) {
+    safe.run.errors += length;
+    safe.run.findings = running.run.findings;
+  }
+  throw new HoldfastError(
+    'HOST_REJECTED',
+    `${String(length)} of ${String(length + page.assets.length)} assets of a page cannot be read`,
+  );
+}
+
+/** Counted, and reported with the names that the host gives them. */
+export function noteUnreadable(session: SyncSession, { unreadable }: Pick<ShownAssets, 'unreadable'>): void {
+  addCounts(session.running.run, { errors: unreadable.length });
+  const names = unreadable.flatMap(({ assetId, publicId }) => assetId ?? publicId ?? []);
+  addFinding(session, 'ASSETS_UNREADABLE', names, unreadable.length);
+}
+
+/** So many of a page are asked for: about a second, at a real distance. The others wait for the next full runs. */
+const DURATIONS_A_PAGE = 50;
+
+/**
+ * Listings do not show how long videos are. Those of which neither the mark nor our record tells it are asked for, by calls that are
+ * not metered; a host that does not answer keeps no video out of the catalog.
+ */
+async function learnDurations(
+  { deps, signal }: SyncSession,
+  steps: readonly Step[],
+  facts: PageFacts,
+  rules: ReconcileRules,
+): Promise<readonly Step[]> {
+  const lacking = steps.filter(lacksDuration);
+  if (lacking.length === 0) return steps;
+  // From anywhere: those whose length the host never tells must not keep the others from their turn.
+  const start = Math.floor(Math.random() * lacking.length);
+  const open = [...lacking.slice(start), ...lacking.slice(0, start)].slice(0, DURATIONS_A_PAGE);
+  const durations = new Map<Step, number>();
+  await inParallel(open, LOOKS_AT_ONCE, async (step) => {
+    const { asset } = step;
+    const found = await deps.host.find(asset, signal).catch((error: unknown) => {
+      if (signal.aborted || !isHoldfastError(error)) throw error;
+      return null;
+    });
+    const isSame = found?.assetId === asset.assetId && found.version === asset.version;
+    if (isSame && typeof found.durationSeconds === 'number') durations.set(step, found.durationSeconds);
+  });
+  return steps.map((step) => {
+    const durationSeconds = durations.get(step);
+    if (durationSeconds === undefined) return step;
+    return decide(seeAsset({ ...step.asset, durationSeconds }, rules.folder), facts, rules);
+  });
+}
+
+function lacksDuration({ asset, action, stored, look }: Step): boolean {
+  if (asset.resourceType !== 'video' || asset.durationSeconds !== undefined || look) return false;
+  if (action.kind === 'create' || action.kind === 'save') return action.record.durationSeconds === null;
+  return action.kind === 'unchanged' && stored !== null && readDuration(stored.content) === null;
+}
+
+/**
+ * Listings and above all the search index lag. What would overwrite, restore, rewrite or remove is decided again from the
+ * asset itself and from the records as they are now; what is gone in the meantime is left to the sweep.
+ */
+async function lookAgain(
+  session: SyncSession,
+  steps: readonly Step[],
+  rules: ReconcileRules,
+): Promise<readonly Step[]> {
+  const doubtful = steps.filter((step) => step.look);
+  if (doubtful.length === 0) return steps;
+  const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => lookAt(session, asset));
+  const present = looked.flatMap((asset) =>
+    asset === null || asset === NO_ANSWER ? [] : seeAsset(asset, rules.folder),
+  );
+  const facts = await readPageFacts(present, session.deps);
+  return [...steps.filter((step) => !step.look), ...present.map((one) => decide(one, facts, rules))];
+}
+
+/** The host has no answer about this one asset: nothing may be concluded. */
+export const NO_ANSWER = 'no answer' as const;
+
+/**
+ * The asset as the host has it now. In a full run one that the host fails on does not hold up the others: the next run asks
+ * again. A shorter run fails, since what it passes over would wait for the next full one.
+ */
+export async function lookAt(
+  { deps, running, signal, log }: SyncSession,
+  ref: AssetRef,
+): Promise<HostAsset | null | typeof NO_ANSWER> {
+  try {
+    return await deps.host.find(ref, signal);
+  } catch (error) {
+    const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED', 'ASSET_UNREADABLE') && !isCircuitOpen(error);
+    if (signal.aborted || running.run.mode !== 'full' || !isOfThisOne) throw error;
+    log.warn('sync.asset_failed', { publicId: ref.publicId, code: error.code });
+    addCounts(running.run, { errors: 1 });
+    return NO_ANSWER;
+  }
+}
+
+/**
+ * Redis forgot which Idempotency-Keys are used up, and the assets know: the keys of the last day are claimed again, of media that
+ * come into the catalog and of all that a recovery meets. Before those media are created: a run that dies in between meets them
+ * as new once more.
+ */
+async function restoreClaims(
+  { deps, token, running, log }: SyncSession,
+  assets: readonly HostAsset[],
+  steps: readonly Step[],
+): Promise<void> {
+  const { trigger, dryRun } = running.run;
+  if (dryRun) return;
+  const met =
+    trigger === 'recovery'
+      ? assets
+      : steps.flatMap(({ action, asset }) => (action.kind === 'create' ? [asset] : []));
+  const nowMs = deps.now();
+  const { folder } = deps.settings.host;
+  const claims = met.flatMap((asset) => {
+    const claim = takeClaim(asset.context);
+    if (claim === undefined) return [];
+    const carried = readHostMetadata(asset);
+    if (carried?.mark.state !== 'committed') return [];
+    const { id, createdAt } = carried.fields;
+    const keepMs = Date.parse(createdAt) + CLAIM_KEPT_MS - nowMs;
+    const isOurs =
+      idFromPublicId(folder, asset) === id || carried.boundTo === bindingOf(folder, asset.assetId);
+    return isOurs && keepMs > 0 ? [{ ...claim, id, keepMs }] : [];
+  });
+  const restored = await deps.claims.restore(claims, token);
+  if (restored > 0) log.info('sync.claims_restored', { count: restored });
 }

@@ -1,29 +1,32 @@
+import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
-import { isOnAnotherHost } from '@holdfast/shared/media';
-import { isTransientHostError, isUnreadableAsset, type HostAsset } from '@holdfast/shared/media-host';
-import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
+import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
+import {
+  isHalfSpent,
+  isTransientHostError,
+  isUnreadableAsset,
+  type HostAsset,
+} from '@holdfast/shared/media-host';
+import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
+import { applySteps, type ApplyContext } from '../reconcile/apply.js';
+import { decide, saysTheSame, withKnownFields, type Action, type Step } from '../reconcile/decide.js';
+import {
+  isCovered,
+  readPageFacts,
+  reconcileRules,
+  seeAsset,
+  type SeenAsset,
+} from '../reconcile/page-facts.js';
+import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { addCounts, type StepSession } from '../sync-run/sync-session.js';
-import { applySteps } from '../reconcile/apply-steps.js';
-import { readPageFacts } from '../reconcile/page-facts.js';
-import { reconcileAsset } from '../reconcile/reconcile-asset.js';
-import { saysTheSame } from '../reconcile/reconcile-known.js';
-import { reconcileRules } from '../reconcile/reconcile-rules.js';
-import { isCovered, type Action, type Step } from '../reconcile/reconcile-step.js';
-import { completed, sightingOf, type Sighting } from '../reconcile/sighting.js';
-import { knownRecords, type NamedAsset } from './known-records.js';
-import { oneOffSession } from './one-off-session.js';
-import { AGAIN_MS, settleGone, WAIT_MS } from './settle-gone.js';
-import { whereaboutsOf } from './unfound-assets.js';
-import { untilRefilled, WAIT_FOR_HOST_MS } from './until-refilled.js';
 
-const ROUNDS = 3;
+type NamedAsset = RefreshPayload['assets'][number];
+
+/** The host may be away for longer than the tries of a job last; after this time a sync has seen it all. */
+const WAIT_FOR_HOST_MS = 20 * 60_000;
 const ASK_AGAIN_MS = 30_000;
-/** Pages are brought in within seconds of their listing. */
-const AFTER_RUN_MS = 15_000;
-const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
 
 /**
  * Brings single assets in step, after a notification. The notification only says where to look: each asset is read from
@@ -44,38 +47,58 @@ export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh
   };
 }
 
+/** Notifications are many: the longer they have waited, the more rarely they ask. */
+const REFILL_SOON_MS = 2_000;
+const REFILL_LATER_MS = 60_000;
+
+/**
+ * The tombstones, too, come back with the recovery: before it, what was deleted would come in. Where the host gives no
+ * listing for so long, its single assets are better than nothing.
+ */
+async function untilRefilled(
+  { receivedAt }: RefreshPayload,
+  { state, now }: Pick<SyncDependencies, 'state' | 'now'>,
+): Promise<void> {
+  const waitedMs = now() - receivedAt;
+  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readMarks()).lastFullAt !== null) return;
+  const delayMs = Math.min(Math.max(waitedMs, REFILL_SOON_MS), REFILL_LATER_MS);
+  throw new HandBack('the catalog is to be refilled first', delayMs);
+}
+
+/** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
+const WAIT_MS = 60_000;
+const AGAIN_MS = 2_000;
+
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
-  const session = oneOffSession(deps, context);
-  const seen: Seen = { unfound: [], busy: false };
-  await keepInStep(session, await withoutKnown(payload, deps), seen);
+  const { signal, log } = context;
+  const looks: Looks = {
+    deps,
+    token: null,
+    startedAtMs: deps.now(),
+    signal,
+    log,
+    unfound: [],
+    failed: 0,
+    busy: false,
+  };
+  await bringInStep(looks, await withoutKnown(payload, deps));
   let gone: readonly NamedAsset[] = payload.assets;
   if (payload.change !== 'deleted') {
     // Gone, though nobody said so yet, or it was said before there was a record; or renamed, and seen under the old name.
-    const whereabouts = await whereaboutsOf(seen.unfound, deps, context.signal);
-    await keepInStep(session, whereabouts.moved, seen);
+    const whereabouts = await findByAssetId(looks);
+    await bringInStep(looks, whereabouts.moved);
     ({ gone } = whereabouts);
   }
-  const { created, updated, removed, errors } = session.running.run;
-  context.log.debug('refresh.looked', { change: payload.change, created, updated, removed, errors });
-  if (errors > 0)
-    throw new HoldfastError('HOST_REJECTED', `${String(errors)} asset(s) could not be brought in step`);
-  await settleDeleted(gone, payload, deps, context);
-  if (seen.busy && deps.now() - payload.receivedAt < WAIT_MS)
+  log.debug('refresh.looked', {
+    change: payload.change,
+    unfound: looks.unfound.length,
+    errors: looks.failed,
+  });
+  if (looks.failed > 0)
+    throw new HoldfastError('HOST_REJECTED', `${String(looks.failed)} asset(s) could not be brought in step`);
+  await settleDeleted(gone, payload, context, deps);
+  if (looks.busy && deps.now() - payload.receivedAt < WAIT_MS)
     throw new HandBack('the record of an asset that changed is being verified', AGAIN_MS);
-}
-
-/** What came up while assets were looked at. */
-interface Seen {
-  /** The host does not have them under their names. */
-  unfound: NamedAsset[];
-  /** An asset is not what its record says, and the jobs of an edit or an upload have the say over that. */
-  busy: boolean;
-}
-
-async function keepInStep(session: StepSession, assets: readonly NamedAsset[], seen: Seen): Promise<void> {
-  let open = await look(assets, seen, session);
-  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1)
-    open = await look(await bringInStep(session, open, seen), seen, session);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -93,43 +116,82 @@ async function withoutKnown(
   });
 }
 
-/** One that cannot be read fails the job, once the others have been brought in step. */
-async function look(
-  assets: readonly NamedAsset[],
-  seen: Seen,
-  { deps: { host }, signal, running }: StepSession,
-): Promise<HostAsset[]> {
+/** What came up while assets were looked at. It holds no lease: it and a run at work each write only over what they have read. */
+interface Looks extends ApplyContext {
+  /** The host does not have them under their names. */
+  unfound: NamedAsset[];
+  /** How many could not be read, written or verified. They fail the job, once the others are in step. */
+  failed: number;
+  /** An asset is not what its record says, and the jobs of an edit or an upload decide about that. */
+  busy: boolean;
+}
+
+const ROUNDS = 3;
+const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
+
+async function bringInStep(looks: Looks, assets: readonly NamedAsset[]): Promise<void> {
+  let open = await look(looks, assets);
+  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1)
+    open = await look(looks, await reconcile(looks, open));
+}
+
+async function look(looks: Looks, assets: readonly NamedAsset[]): Promise<HostAsset[]> {
+  const { deps, signal } = looks;
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
-    host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
+    deps.host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
       if (!isUnreadableAsset(error)) throw error;
-      addCounts(running.run, { errors: 1 });
+      looks.failed += 1;
     }),
   );
-  seen.unfound.push(...assets.filter((_, index) => found[index] === null));
+  looks.unfound.push(...assets.filter((_, index) => found[index] === null));
   return found.filter((asset) => asset !== null && asset !== undefined);
 }
 
-/** Answers the assets about which something was written. */
-async function bringInStep(
-  session: StepSession,
-  assets: readonly HostAsset[],
-  seen: Seen,
-): Promise<HostAsset[]> {
-  const { deps } = session;
-  const rules = reconcileRules(deps);
-  const sightings = assets.map((asset) => sightingOf(asset, rules.folder, 'webhook'));
-  const { records, marks } = await readPageFacts(sightings, deps);
-  const steps = sightings.map((sighting) => reconcileAsset(sighting, records, marks, rules));
-  await applySteps(session, steps);
-  if (steps.some((step, index) => isInHand(step, sightings[index], rules.folder))) seen.busy = true;
+/** Returns the assets about which something was written. */
+async function reconcile(looks: Looks, assets: readonly HostAsset[]): Promise<HostAsset[]> {
+  const rules = reconcileRules(looks.deps);
+  const seen = assets.map((asset) => seeAsset(asset, rules.folder, 'webhook'));
+  const facts = await readPageFacts(seen, looks.deps);
+  const steps = seen.map((one) => decide(one, facts, rules));
+  const { outcomes, unproven } = await applySteps(looks, steps);
+  looks.failed += unproven + outcomes.filter((outcome) => outcome === 'failed').length;
+  looks.busy ||= steps.some((step, index) => isInHand(step, seen[index], rules.folder));
   return steps.filter(({ action, restore }) => restore || writes.has(action.kind)).map(({ asset }) => asset);
 }
 
-function isInHand({ action, stored }: Step, sighting: Sighting | undefined, folder: string): boolean {
-  if (action.kind !== 'left' || action.why !== 'in hand' || stored === null || sighting === undefined)
+function isInHand({ action, stored }: Step, seen: SeenAsset | undefined, folder: string): boolean {
+  if (action.kind !== 'left' || action.why !== 'in hand' || stored === null || seen === undefined)
     return false;
-  return !saysTheSame(completed(sighting, stored.record, folder), stored);
+  return !saysTheSame(withKnownFields(seen, stored.record, folder), stored);
 }
+
+/** What became of assets that the host does not have under their names. */
+interface Whereabouts {
+  /** There by their ids, under other names. */
+  moved: HostAsset[];
+  /** Denied by their ids too. */
+  gone: NamedAsset[];
+}
+
+/**
+ * Asks for those that our records still have under these names, a metered call where there are any. The second half of the budget is
+ * left to syncs, which see the same.
+ */
+async function findByAssetId({ unfound, deps, signal }: Looks): Promise<Whereabouts> {
+  const { catalog, host, settings } = deps;
+  const known = await knownRecords(unfound, catalog, settings.host.folder);
+  const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
+  const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
+  if (ids.length === 0 || isHalfSpent(host.budget())) return { moved: [], gone: [] };
+  const { assets: moved, unreadable } = await host.confirm(ids, signal);
+  if (unreadable.length > 0)
+    throw new HoldfastError('HOST_REJECTED', `${String(unreadable.length)} asset(s) cannot be read`);
+  const there = new Set(moved.map(({ assetId }) => assetId));
+  return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
+}
+
+/** Pages are brought in within seconds of their listing. */
+const AFTER_RUN_MS = 15_000;
 
 /**
  * What the host deleted is looked up once more right before it counts as gone. A run that is under way may have listed it
@@ -137,23 +199,57 @@ function isInHand({ action, stored }: Step, sighting: Sighting | undefined, fold
  */
 async function settleDeleted(
   assets: readonly NamedAsset[],
-  { receivedAt }: Pick<RefreshPayload, 'receivedAt'>,
+  { receivedAt }: RefreshPayload,
+  { signal, log }: JobContext,
   deps: SyncDependencies,
-  context: JobContext,
 ): Promise<void> {
-  const { signal } = context;
-  const stored = await knownRecords(assets, deps.catalog, deps.settings.host.folder);
+  const { catalog, host, state, settings } = deps;
+  const isRecent = deps.now() - receivedAt < WAIT_MS;
+  const stored = await knownRecords(assets, catalog, settings.host.folder);
   const known = stored
     .filter((entry) => entry !== null)
-    .filter(({ record }) => !isOnAnotherHost(record.url, deps.host.identity));
+    .filter(({ record }) => !isOnAnotherHost(record.url, host.identity));
   const mayComeIn = stored.some((entry) => entry === null || entry.status === 'missing');
-  const isAwaited =
-    mayComeIn && deps.now() - receivedAt < WAIT_MS && (await deps.state.readRunning()) !== null;
+  const isAwaited = mayComeIn && isRecent && (await state.readRunning()) !== null;
   const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
-    deps.host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
+    host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
   );
   // Another asset under the same name is not the one that was deleted.
   const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
-  await settleGone(gone, deps, receivedAt, context);
+  for (const { id, record } of gone.filter(({ status }) => status === 'deleting')) {
+    await deps.deletionNotes.add(id, signal);
+    await finishRemoval(catalog, id, record.assetId);
+  }
+  const ids = gone.flatMap(({ id, status }) => (status === 'verified' || status === 'failed' ? [id] : []));
+  if (ids.length > 0) {
+    await catalog.markMissing(ids, null);
+    log.warn('refresh.media_missing', { ids });
+  }
+  if (isRecent && gone.some(({ status }) => status === 'saving'))
+    throw new HandBack('the record of a deleted asset is being saved', AGAIN_MS);
   if (isAwaited) throw new HandBack('a run may have listed a deleted asset before', AFTER_RUN_MS);
+}
+
+/** The record of each asset that a notification names, or null. One of another asset that had the name before is none. */
+async function knownRecords(
+  assets: readonly NamedAsset[],
+  catalog: Pick<Catalog, 'findStored'>,
+  folder: string,
+): Promise<(StoredRecord | null)[]> {
+  const ids = assets.map((asset) => [
+    idFromPublicId(folder, asset),
+    asset.assetId === null ? null : idOfFoundAsset(asset.assetId),
+  ]);
+  const all = [...new Set(ids.flat().filter((id) => id !== null))];
+  const stored = await catalog.findStored(all);
+  const byId = new Map(all.map((id, index) => [id, stored[index] ?? null]));
+  return assets.map((asset, index) => {
+    const found = (ids[index] ?? []).map((id) => (id === null ? null : (byId.get(id) ?? null)));
+    return found.find((entry) => entry !== null && isRecordOf(entry, asset)) ?? null;
+  });
+}
+
+function isRecordOf({ record }: StoredRecord, { assetId, publicId, resourceType }: NamedAsset): boolean {
+  if (assetId !== null) return record.assetId === assetId;
+  return record.publicId === publicId && record.resourceType === resourceType;
 }

@@ -5,7 +5,7 @@ import { groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 import { syncDependencies } from '../sync-run/sync-dependencies.js';
-import { dailySnapshot } from './daily-snapshot.js';
+import { dailySnapshot } from './take-snapshot.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {

@@ -1,19 +1,14 @@
-import type { Logger } from '@holdfast/shared/logging';
 import type { SnapshotFacts } from '@holdfast/shared/sync';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { CLOCK_MARGIN_MS } from './prune-snapshots.js';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
+
+/** How far apart the clocks may be that times are compared of: the host's, Redis's and those of workers. */
+export const CLOCK_MARGIN_MS = 10 * 60_000;
 
 const HOUR_MS = 3_600_000;
 /** Whoever holds an Idempotency-Key for the media may come back for a day, late notifications of the host for two hours. */
 const SHORTEST_MS = 25 * HOUR_MS;
 /** Without snapshots nobody knows how old those are that the host may have from before. */
 const WITHOUT_SNAPSHOTS_MS = 30 * 24 * HOUR_MS;
-
-export interface EndTombstonesParts extends Pick<SyncDependencies, 'catalog' | 'state' | 'settings' | 'now'> {
-  /** Of the lease of syncs. */
-  token: string;
-  log: Logger;
-}
 
 /** Ends the tombstones that nothing needs any more. A failure is logged: the next full run ends them. */
 export async function endTombstones({
@@ -23,7 +18,7 @@ export async function endTombstones({
   now,
   token,
   log,
-}: EndTombstonesParts): Promise<void> {
+}: Pick<LeasedWork, 'catalog' | 'state' | 'settings' | 'now' | 'token' | 'log'>): Promise<void> {
   try {
     const beforeMs = tombstonesEndBefore(await state.readSnapshotFacts(), settings.sync.snapshots, now());
     const ended = beforeMs === null ? 0 : await catalog.endTombstones(beforeMs, token);

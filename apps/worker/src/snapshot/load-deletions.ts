@@ -1,51 +1,86 @@
+import { isHoldfastError } from '@holdfast/shared/errors';
 import { abortReason, isAborted } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
-import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import {
+  isCircuitOpen,
+  isTransientHostError,
+  type HostFile,
+  type MediaHost,
+} from '@holdfast/shared/media-host';
 import {
   decodeDeletions,
   deletionFiles,
   listedDeletions,
   snapshotLoading,
+  snapshotPrefix,
   type DeletionFile,
 } from '@holdfast/shared/snapshot';
-import { inParallel, LOOKS_AT_ONCE } from '../host-calls/in-parallel.js';
+import { fetchPatiently, inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
+import type { SyncSession } from '../sync-run/sync-session.js';
 
 const BATCH = 500;
 /** Listings at most: while they are read, other processes may join files. */
 const LISTINGS = 10;
 
-export interface DeletionParts {
-  redis: RedisClient;
-  keys: RedisKeys;
-  folder: string;
-  /** Of the lease of syncs. */
-  token: string;
-  signal: AbortSignal;
-  log: Logger;
-  /** They are on the host that this catalog is moved from: joining is not done there. */
-  isEarlierHost?: boolean;
-  /** The deployment's files. Metered. */
+/** The files that this deployment keeps on a host. */
+export interface HostFiles {
+  /** One metered call for each 500 of them. */
   list: () => Promise<HostFile[]>;
   /** A file of the host of about this size; null where there is none. */
   read: (name: string, bytes: number) => Promise<Buffer | null>;
 }
 
+/** Asks again when the host stumbles. */
+export function hostFiles({
+  host,
+  settings,
+  signal,
+}: Pick<LeasedWork, 'settings' | 'signal'> & { host: Pick<MediaHost, 'listFiles' | 'readFile'> }): HostFiles {
+  const { backoffMs } = settings.jobs;
+  const prefix = snapshotPrefix(settings.host.folder);
+  return {
+    list: () => fetchPatiently(() => host.listFiles(prefix, signal), backoffMs, signal),
+    read: (name, bytes) => fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal),
+  };
+}
+
+/**
+ * After a start of ours or of Redis: it may have lost its last writes, without being empty, and deletions among them. What was
+ * acknowledged and is lost comes back from the host; what was deleted must not.
+ */
+export async function repeatDeletions({ deps, running, token, signal, log }: SyncSession): Promise<void> {
+  if (running.run.trigger !== 'startup' || !deps.settings.sync.snapshots) return;
+  const work = { ...deps, token, signal, log };
+  const files = hostFiles(work);
+  try {
+    await loadDeletions(await files.list(), files, work);
+  } catch (error) {
+    // A host that will not give its files at all must not stand in the way of the sync.
+    if (!isHoldfastError(error, 'HOST_REJECTED') || isTransientHostError(error)) throw error;
+    log.warn('snapshot.unreadable', { error });
+  }
+}
+
 /**
  * Deletes here, once more, what these files of the host say was deleted. Records that are there go, their assets too. False where not
- * all of them could be read: an older snapshot may then have records of deleted media.
+ * all of them could be read: an older snapshot may then have records of deleted media. `isEarlierHost`: they are on the host that
+ * this catalog is moved from, where they are never joined.
  */
-export async function loadDeletions(files: readonly HostFile[], parts: DeletionParts): Promise<boolean> {
-  const { redis, keys, folder, token, signal, log, list } = parts;
+export async function loadDeletions(
+  files: readonly HostFile[],
+  { list, read }: HostFiles,
+  { redis, keys, settings, token, signal, log }: LeasedWork,
+  isEarlierHost = false,
+): Promise<boolean> {
+  const { folder } = settings.host;
   const loading = snapshotLoading(redis, keys, token);
   let deletions = 0;
-  const load = async (ids: readonly string[], { storedAt }: HostFile): Promise<void> => {
-    const deletedMs = Date.parse(storedAt);
-    for (let start = 0; start < ids.length; start += BATCH) {
+  const load = async (tombstones: readonly { id: string; deletedMs: number }[]): Promise<void> => {
+    for (let start = 0; start < tombstones.length; start += BATCH) {
       signal.throwIfAborted();
-      await loading.loadTombstones(ids.slice(start, start + BATCH).map((id) => ({ id, deletedMs })));
+      await loading.loadTombstones(tombstones.slice(start, start + BATCH));
     }
-    deletions += ids.length;
+    deletions += tombstones.length;
   };
 
   const seen = new Set<string>();
@@ -54,36 +89,39 @@ export async function loadDeletions(files: readonly HostFile[], parts: DeletionP
   let isGone = false;
   let isReadable = true;
   const loadFile = async ({ file, count }: DeletionFile): Promise<void> => {
-    const body = await readOr(file, parts);
+    const { name, bytes, storedAt } = file;
+    const body = await read(name, bytes).catch((error: unknown) => {
+      if (isAborted(signal)) throw abortReason(signal);
+      // Of the host as a whole: the listing would not be answered either. Files may be limited where listings are not.
+      if (isCircuitOpen(error)) throw error;
+      log.warn('snapshot.deletions_unread', { files: [name], error });
+      return 'unreadable' as const;
+    });
     if (body === null) {
       // Listed again after it was denied, it was not joined.
-      if (denied.has(file.name)) isReadable = false;
-      denied.add(file.name);
+      if (denied.has(name)) isReadable = false;
+      denied.add(name);
       isGone = true;
       return;
     }
-    seen.add(file.name);
-    if (body === 'unreadable') isReadable = false;
-    else {
-      const ids = decodeDeletions(body);
-      await load(ids, file);
-      loaded.push(file.name);
-      // Cut short, or something else in its place.
-      if (ids.length === count) return;
+    seen.add(name);
+    if (body === 'unreadable') {
       isReadable = false;
-      log.warn('snapshot.deletions_unread', { files: [file.name], noted: count, read: ids.length });
+      return;
     }
+    const ids = decodeDeletions(body);
+    await load(ids.map((id) => ({ id, deletedMs: Date.parse(storedAt) })));
+    loaded.push(name);
+    // Cut short, or something else in its place.
+    if (ids.length === count) return;
+    isReadable = false;
+    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length });
   };
 
   let listed = deletionFiles(folder, files);
-  const singles = listed.filter(({ id }) => id !== null);
-  for (let start = 0; start < singles.length; start += BATCH)
-    await loading.loadTombstones(
-      singles
-        .slice(start, start + BATCH)
-        .map(({ id, file }) => ({ id: id ?? '', deletedMs: Date.parse(file.storedAt) })),
-    );
-  deletions += singles.length;
+  await load(
+    listed.flatMap(({ id, file }) => (id === null ? [] : [{ id, deletedMs: Date.parse(file.storedAt) }])),
+  );
   for (let listings = 1; ; listings += 1) {
     isGone = false;
     const unread = listed.filter(({ id, file }) => id === null && !seen.has(file.name));
@@ -92,22 +130,7 @@ export async function loadDeletions(files: readonly HostFile[], parts: DeletionP
     // What is gone was joined. The file with its notes was there before it went.
     listed = deletionFiles(folder, await list());
   }
-  if (parts.isEarlierHost !== true) await listedDeletions(redis, keys).add(loaded);
+  if (!isEarlierHost) await listedDeletions(redis, keys).add(loaded);
   if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
   return isReadable && !isGone;
-}
-
-async function readOr(
-  { name, bytes }: HostFile,
-  { read, signal, log }: DeletionParts,
-): Promise<Buffer | null | 'unreadable'> {
-  try {
-    return await read(name, bytes);
-  } catch (error) {
-    if (isAborted(signal)) throw abortReason(signal);
-    // Of the host as a whole: the listing would not be answered either. Files may be limited where listings are not.
-    if (isCircuitOpen(error)) throw error;
-    log.warn('snapshot.deletions_unread', { files: [name], error });
-    return 'unreadable';
-  }
 }

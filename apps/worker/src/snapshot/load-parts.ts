@@ -1,5 +1,4 @@
 import { readIndexed } from '@holdfast/shared/catalog';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import {
   decodeLine,
   partName,
@@ -11,7 +10,10 @@ import {
   type SnapshotRecord,
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import type { ExpectedRecord } from '../verify/judge-record.js';
+import { verifyRecords } from '../verify/verify-records.js';
+import type { HostFiles } from './load-deletions.js';
 
 /** The parts are not what the manifest says. */
 export class DamagedSnapshot extends Error {
@@ -25,19 +27,6 @@ export interface Loaded {
   unproven: number;
 }
 
-export interface LoadingParts {
-  redis: RedisClient;
-  keys: RedisKeys;
-  folder: string;
-  /** Of the lease of syncs. */
-  token: string;
-  /** A file of the host of about this size; null where there is none. */
-  read: (name: string, bytes: number) => Promise<Buffer | null>;
-  /** Proves that these records are there; answers how many could not be verified. */
-  verify: (records: readonly ExpectedRecord[]) => Promise<number>;
-  signal: AbortSignal;
-}
-
 /** So many records at once: each batch costs three syncs of the server's disk, and holds up others for some 10 ms. */
 const BATCH = 500;
 /** So many batches at once: while Redis works on one, the next is decoded and the one before is compared. */
@@ -49,8 +38,13 @@ const isThere: ReadonlySet<LoadOutcome> = new Set(['created', 'updated', 'unchan
  * Loads all parts of a snapshot, each after its hash was checked, while the next one is on its way. Records are verified
  * batch by batch, while the next ones are loaded. Nothing is under way any more when it ends. Throws DamagedSnapshot.
  */
-export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts): Promise<Loaded> {
-  const { redis, keys, folder, token, verify, signal } = parts;
+export async function loadParts(
+  manifest: SnapshotManifest,
+  read: HostFiles['read'],
+  work: LeasedWork,
+): Promise<Loaded> {
+  const { redis, keys, settings, token, signal } = work;
+  const { folder } = settings.host;
   const loading = snapshotLoading(redis, keys, token);
   const lines = { records: 0, tombstones: 0 };
   const loaded: Loaded = { created: 0, unproven: 0 };
@@ -59,9 +53,7 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
   const fetch = (index: number): Promise<Buffer | null> => {
     const part = manifest.parts[index];
     const body =
-      part === undefined
-        ? Promise.resolve(null)
-        : parts.read(partName(folder, manifest.id, index + 1), part.bytes);
+      part === undefined ? Promise.resolve(null) : read(partName(folder, manifest.id, index + 1), part.bytes);
     // Awaited when its turn comes; until then a failure must not count as unhandled.
     body.catch(() => undefined);
     return body;
@@ -78,7 +70,10 @@ export async function loadParts(manifest: SnapshotManifest, parts: LoadingParts)
     const there = new Set(
       records.flatMap(({ id }, index) => (isThere.has(outcomes[index] ?? 'stale') ? id : [])),
     );
-    const unproven = await verify(open.filter(({ id }) => there.has(id)));
+    const unproven = await verifyRecords(
+      open.filter(({ id }) => there.has(id)),
+      work,
+    );
     loaded.unproven += unproven;
   };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isSnapshotDue } from './snapshot-if-due.js';
+import { isSnapshotDue } from './take-snapshot.js';
 
 describe('a snapshot', () => {
   const day = 24 * 3_600_000;

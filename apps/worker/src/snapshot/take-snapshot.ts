@@ -1,54 +1,187 @@
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
-import { listedDeletions } from '@holdfast/shared/snapshot';
-import type { SnapshotNote } from '@holdfast/shared/sync';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { pruneSnapshots } from './prune-snapshots.js';
-import { PART_BYTES, writeSnapshot } from './write-snapshot.js';
+import { newMediaId, timeOfId } from '@holdfast/shared/media';
+import {
+  catalogLines,
+  deletionFiles,
+  encodeManifest,
+  groupFiles,
+  listedDeletions,
+  manifestName,
+  partName,
+  snapshotPrefix,
+  writeParts,
+  type SnapshotManifest,
+} from '@holdfast/shared/snapshot';
+import type { SnapshotFacts, SnapshotNote, SyncRun } from '@holdfast/shared/sync';
+import { CALLS_AT_ONCE, fetchPatiently, inParallel } from '../sync-run/host-calls.js';
+import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { holdLease, type SyncSession } from '../sync-run/sync-session.js';
+import { CLOCK_MARGIN_MS, endTombstones } from './end-tombstones.js';
 
-export interface TakeSnapshotParts extends Pick<
-  SyncDependencies,
-  'state' | 'catalog' | 'redis' | 'keys' | 'host' | 'settings' | 'now' | 'snapshotPartBytes'
-> {
-  /** Of the lease of syncs: one snapshot at a time, and none while a sync changes the catalog. */
-  token: string;
-  signal: AbortSignal;
-  log: Logger;
+/** Takes a snapshot after a run where one is due, and ends tombstones. The run has ended well, whatever becomes of it. */
+export async function snapshotAfterRun(
+  { deps, token, signal, log }: SyncSession,
+  run: SyncRun,
+  facts: SnapshotFacts,
+): Promise<void> {
+  if (run.dryRun) return;
+  const work = { ...deps, token, signal, log };
+  if (deps.settings.sync.snapshots) await snapshotIfDue(work, run, facts);
+  if (run.mode === 'full') await endTombstones(work);
+}
+
+/**
+ * Takes the day's snapshot where no sync does: there may be no schedule, or a rare one, and still people edit and delete.
+ * Every worker may ask; the lease lets one of them do it. Rejects when Redis cannot serve.
+ */
+export async function dailySnapshot(
+  deps: SyncDependencies & { log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, settings, now } = deps;
+  if (!settings.sync.snapshots) return;
+  if (!isSnapshotDue(await state.readSnapshotFacts(), 'incremental', now())) return;
+  const lease = await holdLease(deps, signal);
+  // A run is at work, and takes one when it ends.
+  if (lease === null) return;
+  try {
+    const [{ lastRun }, facts] = await Promise.all([state.readStatus(), state.readSnapshotFacts()]);
+    const beside = { mode: 'incremental', runId: lastRun?.runId ?? '' } as const;
+    await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside, facts);
+  } finally {
+    await lease.release();
+  }
+}
+
+/** A failure is noted beside the run, and never thrown. */
+async function snapshotIfDue(
+  work: LeasedWork,
+  { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,
+  facts: SnapshotFacts,
+): Promise<void> {
+  const { state, token, signal, log, now } = work;
+  try {
+    if (isSnapshotDue(facts, mode, now())) await takeSnapshot(work);
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const { code, message } = toHoldfastError(thrown);
+    log.warn('snapshot.failed', { code, error: thrown });
+    const problem = { code, message: `snapshot: ${message}`, at: new Date(now()).toISOString() };
+    await state.noteProblem(token, runId, problem).catch(() => undefined);
+  }
+}
+
+const DAY_MS = 24 * 3_600_000;
+/** So many changes are a day's: a recovery would read as many deletions, and lack as many edits. */
+const MANY_CHANGES = 200_000;
+/** One that failed is tried again after the next full run, or after so long. */
+const AGAIN_MS = 15 * 60_000;
+
+/**
+ * After each full run, after a day and after many changes, where something changed. Never before a full run has completed: until then the
+ * catalog may lack what the last snapshot has.
+ */
+export function isSnapshotDue(
+  { snapshot, triedAt, lastFullAt, changes }: SnapshotFacts,
+  mode: SyncRun['mode'],
+  nowMs: number,
+): boolean {
+  if (lastFullAt === null || snapshot?.changes === changes) return false;
+  // A time that lies ahead was noted by a clock that was wrong, and must not hold up a snapshot until then.
+  const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
+  if (mode !== 'full' && isWaiting) return false;
+  if (snapshot === null || snapshot.at < lastFullAt) return true;
+  const isOld = Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
+  return isOld || changes - (snapshot.changes ?? 0) >= MANY_CHANGES;
 }
 
 /** Writes a snapshot of the catalog as it is now, remembers it and removes older ones. */
-export async function takeSnapshot(parts: TakeSnapshotParts): Promise<SnapshotNote> {
-  const { state, catalog, redis, keys, token, signal, log, host, now } = parts;
-  const { folder } = parts.settings.host;
+export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
+  const { state, catalog, token, log, now } = work;
   const nowMs = now();
   const born = await catalog.bornAt();
   const { changes } = await state.readSnapshotFacts();
   await state.note(token, { snapshotTriedAt: new Date(nowMs).toISOString() });
-  const written = await writeSnapshot({
-    ...parts,
-    folder,
-    partBytes: parts.snapshotPartBytes ?? PART_BYTES,
-    backoffMs: parts.settings.jobs.backoffMs,
-    nowMs,
-    insistOnCatalog: async () => {
-      await state.renew(token);
-      // Emptied meanwhile, it would be the snapshot of a part; tokens begin anew then, too.
-      if ((await catalog.bornAt()) !== born)
-        throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
-    },
+  const written = await writeSnapshot(work, nowMs, async () => {
+    await state.renew(token);
+    // Emptied meanwhile, it would be the snapshot of a part; tokens begin anew then, too.
+    if ((await catalog.bornAt()) !== born)
+      throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
   });
   const snapshot = { ...written, changes };
   await state.note(token, { snapshot });
   log.info('snapshot.written', { snapshotId: written.id, records: written.records, bytes: written.bytes });
   try {
-    const listed = listedDeletions(redis, keys);
-    const { files, keptSinceMs } = await pruneSnapshots({ host, listed, folder, signal });
-    if (files > 0) log.info('snapshot.old_removed', { files });
-    if (keptSinceMs !== null)
-      await state.note(token, { snapshotsSince: new Date(keptSinceMs).toISOString() });
+    await pruneSnapshots(work);
   } catch (error) {
     // The next one removes them.
     log.warn('snapshot.prune_failed', { error });
   }
   return snapshot;
+}
+
+/** Below the 10 MB that the smallest plan allows for a raw file, by more than a part may grow past it. */
+const PART_BYTES = 8_000_000;
+
+/**
+ * Writes the catalog to the host: parts while it is read, the manifest last. Until that is there, nothing counts as
+ * written. At most one part is in memory. `insist` rejects when this is not the catalog any more that was read.
+ */
+async function writeSnapshot(
+  { redis, keys, host, settings, signal, snapshotPartBytes = PART_BYTES }: LeasedWork,
+  nowMs: number,
+  insist: () => Promise<void>,
+): Promise<Omit<SnapshotNote, 'changes'>> {
+  const { folder } = settings.host;
+  const id = newMediaId(nowMs);
+  const at = new Date(nowMs).toISOString();
+  const put = (name: string, body: Buffer): Promise<void> =>
+    fetchPatiently(() => host.putFile(name, body, signal), settings.jobs.backoffMs, signal);
+
+  const counts = { records: 0, tombstones: 0 };
+  const written: SnapshotManifest['parts'] = [];
+  for await (const { body, sha256 } of writeParts(catalogLines(redis, keys, counts), snapshotPartBytes)) {
+    await put(partName(folder, id, written.length + 1), body);
+    written.push({ bytes: body.length, sha256 });
+    signal.throwIfAborted();
+  }
+  await insist();
+  await put(manifestName(folder, id), encodeManifest({ id, folder, at, ...counts, parts: written }));
+  const bytes = written.reduce((sum, part) => sum + part.bytes, 0);
+  return { id, at, records: counts.records, bytes };
+}
+
+const KEPT = 3;
+
+/**
+ * Removes all but the newest complete snapshots, what unfinished ones left, and the files of deletions that each kept
+ * snapshot knows of; lists the others. For the holder of the lease alone: a snapshot that is being written has no manifest yet. One
+ * metered call for each 500 files.
+ */
+async function pruneSnapshots(work: LeasedWork): Promise<void> {
+  const { host, redis, keys, settings, signal, state, token, log } = work;
+  const { folder } = settings.host;
+  const files = await host.listFiles(snapshotPrefix(folder), signal);
+  const snapshots = groupFiles(folder, files);
+  const kept = snapshots.filter(({ manifest }) => manifest !== null).slice(0, KEPT);
+  const doomed = snapshots.filter((snapshot) => !kept.includes(snapshot));
+  // Without its manifest a snapshot that is half removed counts as unfinished.
+  const spent = doomed.flatMap(({ manifest, parts }) => (manifest === null ? parts : [manifest, ...parts]));
+  for (const { name } of spent) await host.removeFile(name, signal);
+
+  const oldest = kept.at(-1);
+  const keptSinceMs = oldest === undefined ? null : timeOfId(oldest.id);
+  const knownUntilMs = (keptSinceMs ?? 0) - CLOCK_MARGIN_MS;
+  const deletions = deletionFiles(folder, files).map(({ file }) => file);
+  const isKnown = ({ storedAt }: { storedAt: string }): boolean => Date.parse(storedAt) < knownUntilMs;
+  const known = deletions.filter(isKnown).map(({ name }) => name);
+  const listed = listedDeletions(redis, keys);
+  // A crash, or an emptied Redis, may have left some that are not listed.
+  await listed.add(deletions.filter((file) => !isKnown(file)).map(({ name }) => name));
+  await inParallel(known, CALLS_AT_ONCE, (name) => host.removeFile(name, signal));
+  await listed.drop(known);
+  if (spent.length + known.length > 0)
+    log.info('snapshot.old_removed', { files: spent.length + known.length });
+  if (keptSinceMs !== null) await state.note(token, { snapshotsSince: new Date(keptSinceMs).toISOString() });
 }

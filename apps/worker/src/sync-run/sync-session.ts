@@ -1,37 +1,105 @@
-import type { HostBudget } from '@holdfast/shared/media-host';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
-import type { LeaseToken } from '@holdfast/shared/redis';
-import type { RunningRun, SyncCounts, SyncFinding, SyncRun } from '@holdfast/shared/sync';
-import type { DriftNotes } from './drift-notes.js';
+import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
+import {
+  driftKinds,
+  SYNC_LEASE_MS,
+  type DriftItem,
+  type DriftKind,
+  type RunningRun,
+  type SyncCounts,
+  type SyncFinding,
+  type SyncRun,
+  type SyncState,
+} from '@holdfast/shared/sync';
 import type { SyncDependencies } from './sync-dependencies.js';
 import { noteFinding } from './sync-findings.js';
+
+export interface SyncLease {
+  token: string;
+  /** Aborts with the parent, or when the lease is lost (RUN_SUPERSEDED). */
+  signal: AbortSignal;
+  release(): Promise<void>;
+}
+
+/**
+ * The right to run, for one worker of the fleet; null while another has it. Pages renew it, and a timer does while the host
+ * is slow. Once it cannot have been renewed in time the run ends by itself. Its end keeps what the host said of its calls.
+ */
+export async function holdLease(
+  {
+    state,
+    host,
+  }: { state: Pick<SyncState, 'acquire' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
+  parent: AbortSignal,
+  acquire: () => Promise<string | null> = () => state.acquire(),
+): Promise<SyncLease | null> {
+  let renewedAt = performance.now();
+  const token = await acquire();
+  if (token === null) return null;
+  const lost = new AbortController();
+  const renew = async (): Promise<void> => {
+    const startedAt = performance.now();
+    try {
+      await state.renew(token);
+      renewedAt = startedAt;
+    } catch (error) {
+      const expired = performance.now() - renewedAt >= SYNC_LEASE_MS;
+      if (isHoldfastError(error, 'RUN_SUPERSEDED') || expired)
+        lost.abort(new HoldfastError('RUN_SUPERSEDED', undefined, { cause: error }));
+    }
+  };
+  const timer = setInterval(() => void renew(), SYNC_LEASE_MS / 4);
+  return {
+    token,
+    signal: AbortSignal.any([parent, lost.signal]),
+    release: async () => {
+      clearInterval(timer);
+      // What cannot be released expires by itself, and may be another worker's by now.
+      await state.release(token, host.budget()).catch(() => undefined);
+    },
+  };
+}
 
 /** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
 export const OVERLAP_MS = 3 * 60_000;
 
-/** What the steps of a page work with, in a run or for single assets. `running` is changed as it goes on. */
-export interface StepSession {
+/** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */
+export interface SyncSession {
   deps: SyncDependencies;
-  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
-  token: LeaseToken;
-  running: RunningRun;
-  /** Of the page in hand, by record id or public id: what was to be done, and was not. */
-  undone: Map<string, 'left' | 'failed'>;
-  /** Aborts when the process stops, the job is taken away or the lease is lost. */
-  signal: AbortSignal;
-  log: Logger;
-}
-
-/** One run in the hands of one worker: what it may use, and where it stands. */
-export interface SyncSession extends StepSession {
+  /** Of the lease. Which writes go without it is among the invariants of docs/architecture.md. */
   token: string;
-  /** Where it stood at the last checkpoint: what a page did that failed midway is done, and counted, again. */
+  running: RunningRun;
+  /** Where it stood at the last checkpoint: a page that failed midway is repeated, and counted, from here. */
   safe: RunningRun;
   /** The host's budget as the fleet knew it when this worker took the run. */
   fleetBudget: HostBudget | null;
   /** Metered calls of this process that are counted already. */
   countedCalls: number;
   drift: DriftNotes;
+  /** Aborts when the process stops, the job is taken away or the lease is lost. */
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** Takes up a run, new or left by another worker. */
+export function openSession(
+  running: RunningRun,
+  { token, signal }: SyncLease,
+  given: Pick<SyncSession, 'deps' | 'fleetBudget' | 'log'>,
+): SyncSession {
+  const { deps, log } = given;
+  const { runId, mode, trigger } = running.run;
+  return {
+    ...given,
+    token,
+    signal,
+    running,
+    safe: structuredClone(running),
+    countedCalls: deps.host.meteredCalls(),
+    drift: createDriftNotes(deps.state, token, running.run),
+    log: log.child({ runId, mode, trigger }),
+  };
 }
 
 /** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
@@ -64,11 +132,45 @@ export function addCounts(run: SyncRun, counts: Partial<SyncCounts>): void {
 
 /** `count` where there are more than ids. */
 export function addFinding(
-  session: StepSession,
+  { running: { run } }: Pick<SyncSession, 'running'>,
   code: SyncFinding['code'],
   ids: readonly string[],
   count?: number,
 ): void {
-  const { run } = session.running;
   run.findings = noteFinding(run.findings, code, ids, count);
+}
+
+/** What a run writes into its report. */
+export interface DriftNotes {
+  /** Whether items of this kind are of interest still: this run leaves a report, and there is room in it. */
+  takes(kind: DriftKind): boolean;
+  /** Before something is done about them, so that a run which is killed right after does not forget them. */
+  note(items: readonly DriftItem[]): Promise<void>;
+  /** What was noted before, and turned out otherwise. */
+  correct(items: readonly DriftItem[]): Promise<void>;
+  /** Of media about which this run has nothing else to say. */
+  noteOthers(items: readonly DriftItem[]): Promise<void>;
+}
+
+/** Full runs leave a report, and dry runs of any sort show theirs. */
+function createDriftNotes(
+  state: Pick<SyncState, 'noteDrift'>,
+  token: string,
+  { runId, mode, dryRun }: Pick<SyncRun, 'runId' | 'mode' | 'dryRun'>,
+): DriftNotes {
+  const reports = mode === 'full' || dryRun;
+  const full = new Set<DriftKind>(reports ? [] : driftKinds);
+  const takes = (kind: DriftKind): boolean => !full.has(kind);
+  const write = async (items: readonly DriftItem[], onlyNew: boolean): Promise<void> => {
+    const kinds = await state.noteDrift(token, { runId, dryRun, items, onlyNew });
+    for (const kind of kinds) full.add(kind);
+  };
+  const wanted = (items: readonly DriftItem[]): DriftItem[] => items.filter(({ kind }) => takes(kind));
+  return {
+    takes,
+    note: (items) => write(wanted(items), false),
+    // Also where the report is full: the items may be in it.
+    correct: (items) => write(reports ? items : [], false),
+    noteOthers: (items) => write(wanted(items), true),
+  };
 }

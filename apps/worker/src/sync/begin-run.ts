@@ -1,6 +1,14 @@
-import type { SyncMode, SyncPayload } from '@holdfast/shared/jobs';
+import { HandBack, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
-import { noCounts, type RunningRun, type SyncMarks } from '@holdfast/shared/sync';
+import {
+  noCounts,
+  type RunningRun,
+  type SyncFacts,
+  type SyncMarks,
+  type SyncStatus,
+} from '@holdfast/shared/sync';
+import { knownBudget, LONGEST_WAIT_MS, spacingOfUploadSyncs } from '../sync-run/host-calls.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { noteFinding } from '../sync-run/sync-findings.js';
 import { OVERLAP_MS } from '../sync-run/sync-session.js';
 
@@ -9,25 +17,19 @@ const SHORT_OVERLAP_MS = 5_000;
 const FIRST_LOOK_BACK_MS = 10 * 60_000;
 const HOUR_MS = 3_600_000;
 
-export interface NewRun {
-  payload: SyncPayload;
-  marks: SyncMarks;
-  lastSequence: number;
-  /** What the last full run listed. */
-  lastListed: number | null;
-  fullIntervalHours: number;
-  nowMs: number;
-}
-
-/** A run that has done nothing yet. */
-export function beginRun(fresh: NewRun): RunningRun {
-  const { payload, marks, lastSequence, lastListed, fullIntervalHours, nowMs } = fresh;
-  const { trigger, dryRun, force } = payload;
-  const mode = payload.mode ?? decideMode(trigger, marks, fullIntervalHours, nowMs);
+/** A run that has done nothing yet: full or incremental, and since when. */
+export function beginRun(
+  payload: SyncPayload,
+  { marks, lastSequence, status }: Pick<SyncFacts, 'marks' | 'lastSequence' | 'status'>,
+  { settings, now }: Pick<SyncDependencies, 'settings' | 'now'>,
+): RunningRun {
+  const nowMs = now();
+  const { runId, trigger, dryRun, force } = payload;
+  const mode = payload.mode ?? decideMode(trigger, marks, settings.sync.fullIntervalHours, nowMs);
   return {
-    named: payload.runId !== undefined,
+    named: runId !== undefined,
     run: {
-      runId: payload.runId ?? newMediaId(nowMs),
+      runId: runId ?? newMediaId(nowMs),
       mode,
       trigger,
       startedAt: new Date(nowMs).toISOString(),
@@ -39,7 +41,7 @@ export function beginRun(fresh: NewRun): RunningRun {
       dryRun,
       force,
       lastError: null,
-      expected: mode === 'full' ? lastListed : null,
+      expected: mode === 'full' ? (status.lastFullRun?.listed ?? null) : null,
       waitingUntil: null,
     },
     progress: {
@@ -73,4 +75,44 @@ function sinceOf(trigger: SyncPayload['trigger'], { watermark, lookedAt }: SyncM
   if (trigger === 'upload')
     return new Date(lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS);
   return new Date(watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS);
+}
+
+/** Syncs after uploads take at most one part in so many of the time. */
+const UPLOAD_SYNC_SHARE = 20;
+const LONGEST_SPACING_MS = 60_000;
+
+/** Hands a sync after uploads back when it would come too soon after the last one, for the host or for us. */
+export function yieldToOthers(
+  { trigger }: Pick<SyncPayload, 'trigger'>,
+  { lastRun, rateLimit }: Pick<SyncStatus, 'lastRun' | 'rateLimit'>,
+  { host, now }: Pick<SyncDependencies, 'host' | 'now'>,
+): void {
+  if (trigger !== 'upload' && trigger !== 'webhook') return;
+  if (lastRun === null || lastRun.finishedAt === null || lastRun.trigger !== trigger) return;
+  const work = Math.min((lastRun.durationMs ?? 0) * UPLOAD_SYNC_SHARE, LONGEST_SPACING_MS);
+  const calls = spacingOfUploadSyncs(knownBudget(host.budget(), rateLimit), now());
+  const spacing = Math.max(work, calls);
+  // No longer than that, though the other worker's clock may be ahead of ours.
+  const delayMs = Math.min(Date.parse(lastRun.finishedAt) + spacing - now(), spacing);
+  if (delayMs > 0) throw new HandBack('a sync after uploads waits for its turn', Math.ceil(delayMs));
+}
+
+/** A waiting run tries again soon; later while the one before it has been at work for long. */
+const SOON_MS = 500;
+const LATER_MS = 5_000;
+const LONG_RUN_MS = 30_000;
+
+/** When to look again whether the other run has ended. */
+export function untilOtherEnds({ running }: Pick<SyncStatus, 'running'>, nowMs: number): HandBack {
+  const isLong = running !== null && nowMs - Date.parse(running.startedAt) > LONG_RUN_MS;
+  return new HandBack('another sync is running', isLong ? LATER_MS : SOON_MS);
+}
+
+/**
+ * Throws while the host has asked the run under way, and so every other, to wait. None waits for longer than LONGEST_WAIT_MS:
+ * what lies further ahead was noted by a clock that was wrong.
+ */
+export function insistOnTime(waitingUntil: string | null, nowMs: number): void {
+  const delayMs = waitingUntil === null ? 0 : Date.parse(waitingUntil) - nowMs;
+  if (delayMs > 0 && delayMs <= LONGEST_WAIT_MS) throw new HandBack('the media host asks to wait', delayMs);
 }

@@ -5,7 +5,6 @@ import { HandBack } from '@holdfast/shared/jobs';
 import { silentLogger, type Logger } from '@holdfast/shared/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import { snapshotSteps } from '../snapshot/snapshot-steps.js';
 import { syncDependencies } from '../sync-run/sync-dependencies.js';
 import { createSyncHandler } from './run-sync.js';
 
@@ -160,7 +159,7 @@ it.each(['before', 'after'])(
         if (event === 'sync.indexes_mended') stopping.abort();
       },
     };
-    const stopped = createSyncHandler(syncDependencies(rig.parts), snapshotSteps)(
+    const stopped = createSyncHandler(syncDependencies(rig.parts))(
       { trigger: 'manual', mode: 'full', dryRun: false, force: false },
       { signal: stopping.signal, attempt: 1, log },
     );

@@ -1,40 +1,38 @@
-import type { SyncPayload } from '@holdfast/shared/jobs';
+import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
+import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
-import { createDriftNotes } from '../sync-run/drift-notes.js';
+import { hostRestMs } from '../job-run/job-outcome.js';
+import { repeatDeletions } from '../snapshot/load-deletions.js';
+import { restoreCatalog } from '../snapshot/restore-snapshot.js';
+import { snapshotAfterRun } from '../snapshot/take-snapshot.js';
+import { LONGEST_WAIT_MS } from '../sync-run/host-calls.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { holdLease, type SyncLease } from '../sync-run/sync-lease.js';
-import { checkpoint, countCalls, type SyncSession } from '../sync-run/sync-session.js';
-import { beginRun } from './begin-run.js';
-import { catchUp } from './catch-up.js';
-import { runFull } from './run-full.js';
-import { runIncremental } from './run-incremental.js';
-import { settleFailure } from './settle-failure.js';
+import {
+  checkpoint,
+  countCalls,
+  holdLease,
+  openSession,
+  type SyncLease,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
+import { beginRun, insistOnTime, untilOtherEnds, yieldToOthers } from './begin-run.js';
 import { requestSecondLook } from './sync-requests.js';
-import { insistOnTime, untilOtherEnds, yieldToOthers } from './wait-turn.js';
-
-/** What others do within a run: its snapshots. */
-export interface SyncSteps {
-  /** First of all. Refills an emptied catalog as far as it can, where the run is there for that. */
-  refill: (session: SyncSession) => Promise<void>;
-  /** The run has ended well, whatever becomes of this. */
-  afterRun: (session: SyncSession, run: SyncRun, facts: SnapshotFacts) => Promise<void>;
-}
-
-const modes = { full: runFull, incremental: runIncremental } as const;
+import { runFull, runIncremental } from './walk-host.js';
 
 /**
- * Runs one sync: alone in the fleet, from where a killed one stopped. A run that another job left behind is finished
- * first, under its own id. Waiting, for the other run or for the host, hands the job back and costs no attempt.
+ * Runs one sync: alone in the fleet, from where a killed one stopped. Waiting, for the other run or for the host, hands the
+ * job back and costs no attempt.
  */
-export function createSyncHandler(deps: SyncDependencies, steps: SyncSteps): JobHandler<'sync'> {
+export function createSyncHandler(deps: SyncDependencies): JobHandler<'sync'> {
   return async (payload, context) => {
     const { lease, facts } = await takeLease(payload, deps, context.signal);
     try {
       if (isDone(facts)) return;
       yieldToOthers(payload, facts.status, deps);
       if (lease === null) throw untilOtherEnds(facts.status, deps.now());
-      await takeOver(payload, lease, facts, { deps, steps, context });
+      await runAlone(payload, lease, facts, deps, context);
     } finally {
       await lease?.release();
     }
@@ -51,111 +49,40 @@ async function takeLease({ runId = '' }: SyncPayload, deps: SyncDependencies, si
   return { lease, facts: begun?.facts ?? (await deps.state.readFacts(runId)) };
 }
 
-interface Given {
-  deps: SyncDependencies;
-  steps: SyncSteps;
-  context: JobContext;
-}
-
-async function takeOver(
-  payload: SyncPayload,
-  lease: SyncLease,
-  begun: SyncFacts,
-  given: Given,
-): Promise<void> {
-  const { deps, context } = given;
-  const { rateLimit: fleetBudget } = begun.status;
-  let facts = begun;
-  const open = (running: RunningRun): SyncSession => ({
-    deps,
-    running,
-    safe: structuredClone(running),
-    token: lease.token,
-    fleetBudget,
-    countedCalls: deps.host.meteredCalls(),
-    drift: createDriftNotes(deps.state, lease.token, running.run),
-    undone: new Map(),
-    signal: lease.signal,
-    log: context.log.child({
-      runId: running.run.runId,
-      mode: running.run.mode,
-      trigger: running.run.trigger,
-    }),
-  });
-  const left = facts.running;
-  if (left !== null) {
-    insistOnTime(left.run.waitingUntil, deps.now());
-    await carryOut(open(left), given);
-    if (isSameWork(left, payload)) return;
-    facts = await deps.state.readFacts(payload.runId);
-    // Another worker may have done ours while we looked the other way.
-    if (isDone(facts)) return;
-  }
-  const {
-    marks,
-    status: { lastFullRun },
-    lastSequence,
-  } = facts;
-  if (await isRefilledSince(payload, lastFullRun, deps)) return;
-  const running = beginRun({
-    payload: inItsStead(payload, marks),
-    marks,
-    lastSequence,
-    lastListed: lastFullRun?.listed ?? null,
-    fullIntervalHours: deps.settings.sync.fullIntervalHours,
-    nowMs: deps.now(),
-  });
-  await carryOut(open(running), given);
-}
-
-async function carryOut(session: SyncSession, { steps, context }: Given): Promise<void> {
-  const { deps, running, token, log } = session;
-  const { run } = running;
-  run.waitingUntil = null;
-  let ended: { run: SyncRun; facts: SnapshotFacts };
-  try {
-    await checkpoint(session);
-    // The watch need not ask for one any more.
-    if (run.trigger === 'recovery') await deps.catalog.noteBirth(deps.now());
-    log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
-    await steps.refill(session);
-    await catchUp(session);
-    const { result, outcome } = await modes[run.mode](session);
-    countCalls(session);
-    const nowMs = deps.now();
-    const finished = {
-      ...run,
-      result,
-      finishedAt: new Date(nowMs).toISOString(),
-      durationMs: nowMs - Date.parse(run.startedAt),
-      lastError: null,
-      ...(run.dryRun ? { drift: await deps.state.readDryDrift(run.runId) } : {}),
-    };
-    // Before the end is written: a worker that is killed in between asks again.
-    if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
-    const facts = await deps.state.finish(token, finished, outcome, deps.host.budget());
-    const { listed, created, updated, missing, restored, errors, durationMs } = finished;
-    log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
-    ended = { run: finished, facts };
-  } catch (error) {
-    throw await settleFailure(session, error, context);
-  }
-  await steps.afterRun(session, ended.run, ended.facts);
-}
-
 /** A job that comes again after its run ended has nothing to do; one that failed is tried again. */
 function isDone({ asked }: SyncFacts): boolean {
   return asked !== null && asked.finishedAt !== null && asked.result !== 'failed';
 }
 
-/**
- * A catalog that was emptied, or is new, is refilled before anything else is concluded from it: to any other run what only
- * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
- * first is the recovery.
- */
-function inItsStead(payload: SyncPayload, { lastFullAt }: SyncMarks): SyncPayload {
-  if (lastFullAt !== null || payload.dryRun) return payload;
-  return { ...payload, trigger: 'recovery', mode: 'full' };
+/** A run that another job left behind is finished first, under its own id. */
+async function runAlone(
+  payload: SyncPayload,
+  lease: SyncLease,
+  begun: SyncFacts,
+  deps: SyncDependencies,
+  context: JobContext,
+): Promise<void> {
+  const given = { deps, fleetBudget: begun.status.rateLimit, log: context.log };
+  let facts = begun;
+  const left = facts.running;
+  if (left !== null) {
+    insistOnTime(left.run.waitingUntil, deps.now());
+    await carryOut(openSession(left, lease, given), context);
+    if (isSameWork(left, payload)) return;
+    facts = await deps.state.readFacts(payload.runId);
+    // Another worker may have done ours while we looked the other way.
+    if (isDone(facts)) return;
+  }
+  if (await isRefilledSince(payload, facts.status.lastFullRun, deps)) return;
+  const running = beginRun(orRecovery(payload, facts.marks), facts, deps);
+  await carryOut(openSession(running, lease, given), context);
+}
+
+/** Schedules name no run: the one that their job left behind is told by its trigger, or was the recovery. */
+function isSameWork({ run, named }: RunningRun, { runId, trigger }: SyncPayload): boolean {
+  return runId === undefined
+    ? !named && (run.trigger === trigger || run.trigger === 'recovery')
+    : run.runId === runId;
 }
 
 /** Whether another run has been the recovery that this job was to be. */
@@ -169,9 +96,110 @@ async function isRefilledSince(
   return born !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(born);
 }
 
-/** Schedules name no run: the one that their job left behind is told by its trigger, or was the recovery. */
-function isSameWork({ run, named }: RunningRun, { runId, trigger }: SyncPayload): boolean {
-  return runId === undefined
-    ? !named && (run.trigger === trigger || run.trigger === 'recovery')
-    : run.runId === runId;
+/**
+ * A catalog that was emptied, or is new, is refilled before anything else is concluded from it: to any other run what only
+ * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
+ * first is the recovery.
+ */
+function orRecovery(payload: SyncPayload, { lastFullAt }: SyncMarks): SyncPayload {
+  if (lastFullAt !== null || payload.dryRun) return payload;
+  return { ...payload, trigger: 'recovery', mode: 'full' };
+}
+
+const modes = { full: runFull, incremental: runIncremental } as const;
+
+async function carryOut(session: SyncSession, context: JobContext): Promise<void> {
+  let ended: { run: SyncRun; facts: SnapshotFacts };
+  try {
+    ended = await runToItsEnd(session);
+  } catch (error) {
+    throw await settleFailure(session, error, context);
+  }
+  // The run has ended well, whatever becomes of this.
+  await snapshotAfterRun(session, ended.run, ended.facts);
+}
+
+async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts: SnapshotFacts }> {
+  const { deps, running, token, log } = session;
+  const { run } = running;
+  run.waitingUntil = null;
+  await checkpoint(session);
+  // The watch need not ask for one any more.
+  if (run.trigger === 'recovery') await deps.catalog.noteBirth(deps.now());
+  log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
+  await restoreCatalog(session);
+  await repeatDeletions(session);
+  const { result, outcome } = await modes[run.mode](session);
+  countCalls(session);
+  const finished = {
+    ...run,
+    ...endedAt(run, deps.now()),
+    result,
+    lastError: null,
+    ...(run.dryRun ? { drift: await deps.state.readDryDrift(run.runId) } : {}),
+  };
+  // Before the end is written: a worker that is killed in between asks again.
+  if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
+  const facts = await deps.state.finish(token, finished, outcome, deps.host.budget());
+  const { listed, created, updated, missing, restored, errors, durationMs } = finished;
+  log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
+  return { run: finished, facts };
+}
+
+function endedAt({ startedAt }: SyncRun, nowMs: number): Pick<SyncRun, 'finishedAt' | 'durationMs'> {
+  return { finishedAt: new Date(nowMs).toISOString(), durationMs: nowMs - Date.parse(startedAt) };
+}
+
+const AFTER_SUPERSEDED_MS = 1_000;
+const UNKNOWN_RESET_SECONDS = 60;
+/**
+ * A host that came back, or answers again sooner than it said, is asked well within a minute; an hour of asking in vain stays
+ * below its hourly limit.
+ */
+const RECOVERY_AGAIN_MS = 30_000;
+
+/**
+ * What becomes of a run that could not go on, and the error with which its job ends. The run stays where it is for the
+ * next try, and only the last attempt ends it as failed. A recovery outlasts any failure: until it has ended, what
+ * the emptied catalog does not know is not unknown.
+ */
+async function settleFailure(session: SyncSession, error: unknown, context: JobContext): Promise<unknown> {
+  const { deps, log } = session;
+  if (context.signal.aborted) return new HandBack('the worker is stopping', 0, error);
+  if (session.signal.aborted || isHoldfastError(error, 'RUN_SUPERSEDED'))
+    return new HandBack('another worker has the run', AFTER_SUPERSEDED_MS, error);
+  // Without Redis there is nothing to write the state to; it says where the last page ended.
+  if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) return error;
+
+  session.running = structuredClone(session.safe);
+  const { run } = session.running;
+  const { code, message, retryAfterSeconds } = toHoldfastError(error);
+  const nowMs = deps.now();
+  // That it was not asked says nothing of why: what it said before does.
+  if (run.lastError === null || !isCircuitOpen(error))
+    run.lastError = { code, message, at: new Date(nowMs).toISOString() };
+  const waitFor = async (reason: string, delayMs: number): Promise<HandBack> => {
+    run.waitingUntil = new Date(nowMs + delayMs).toISOString();
+    await checkpoint(session);
+    log.warn('sync.waiting', { code, until: run.waitingUntil });
+    return new HandBack(reason, delayMs, error);
+  };
+  if (code === 'HOST_RATE_LIMITED') {
+    const longestMs = run.trigger === 'recovery' ? RECOVERY_AGAIN_MS : LONGEST_WAIT_MS;
+    const delayMs = Math.min((retryAfterSeconds ?? UNKNOWN_RESET_SECONDS) * 1_000, longestMs);
+    return waitFor('the media host asks to wait', delayMs);
+  }
+  const restMs = hostRestMs(error);
+  if (restMs !== undefined) return waitFor('the media host does not answer', restMs);
+  run.errors += 1;
+  if (context.attempt < deps.settings.jobs.attempts) {
+    await checkpoint(session);
+    return error;
+  }
+  if (run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
+  countCalls(session);
+  const finished: SyncRun = { ...run, ...endedAt(run, nowMs), result: 'failed' };
+  await deps.state.finish(session.token, finished, {}, deps.host.budget());
+  log.error('sync.failed', { code });
+  return error;
 }

@@ -5,7 +5,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
-import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
+import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
 import { isVerificationUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {

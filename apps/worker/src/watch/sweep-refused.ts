@@ -4,7 +4,7 @@ import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/inte
 import type { Logger } from '@holdfast/shared/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
 import { isCircuitOpen, type MediaHost } from '@holdfast/shared/media-host';
-import { inParallel, SWEPT_AT_ONCE } from '../host-calls/in-parallel.js';
+import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
 
 export interface SweepRefusedDependencies {
   refused: RefusedAssets;

@@ -2,7 +2,7 @@ import type { QueueName } from '@holdfast/shared/jobs';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createSchedules } from '../schedules.js';
-import { dailySnapshot } from '../snapshot/daily-snapshot.js';
+import { dailySnapshot } from '../snapshot/take-snapshot.js';
 import { createChangedHost } from './changed-host.js';
 import { createClockSetBack } from './clock-set-back.js';
 import { greetEmptiedCatalog } from './emptied-catalog.js';

@@ -39,7 +39,6 @@ import {
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
-import { snapshotSteps } from '../../src/snapshot/snapshot-steps.js';
 import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
 import { createReadBack } from '../../src/verify/read-back.js';
@@ -133,7 +132,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
 
   /** One more worker of the fleet, as far as syncs go. */
   const worker = (over: Partial<SyncOptions> = {}): RunJob => {
-    const handler = createSyncHandler(syncDependencies({ ...parts, ...over }), snapshotSteps);
+    const handler = createSyncHandler(syncDependencies({ ...parts, ...over }));
     return (payload = {}, signal = never, attempt = 1) =>
       handler(syncJob.parse({ trigger: 'manual', ...payload }), { signal, attempt, log: silentLogger });
   };

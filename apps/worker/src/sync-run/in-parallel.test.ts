@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from './host-calls.js';
 
 it('keeps the order of the results, and never has more under way than it may', async () => {
   let running = 0;

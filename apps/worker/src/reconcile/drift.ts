@@ -2,11 +2,11 @@ import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { DriftItem } from '@holdfast/shared/sync';
 import { isEdited } from './asset-record.js';
-import type { Action, LeftWhy, Step } from './reconcile-step.js';
+import type { Action, LeftWhy, Step } from './decide.js';
 
 type Found = Pick<DriftItem, 'code' | 'detail' | 'action'>;
 
-/** What was different about an asset, and what is done about it; null where both sides agree, or an upload has the say. */
+/** What was different about an asset, and what is done about it; null where both sides agree, or an upload decides. */
 export function driftOfStep(step: Step): DriftItem | null {
   const { asset, stored, id } = step;
   const found = stored === null ? withoutRecord(step.action) : besideRecord(step, stored);
@@ -26,7 +26,7 @@ function withoutRecord(action: Action): Found | null {
     return {
       code: 'DIRECT_UPLOAD',
       action: 'created',
-      detail: 'uploaded straight to the host; nobody said that it was done',
+      detail: 'uploaded straight to the host, and never completed',
     };
   return removedOrLeft(action);
 }
@@ -89,7 +89,7 @@ const removals = {
   unwelcome: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
 } as const;
 
-/** Null: an upload has the say, or the sync takes no care of it. */
+/** Null: an upload decides, or the sync does not cover it. */
 const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
   'in hand': null,
   outside: null,

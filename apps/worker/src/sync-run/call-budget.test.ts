@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { knownBudget, pauseBeforePage, spacingOfUploadSyncs } from './call-budget.js';
+import { knownBudget, pauseBeforePage, spacingOfUploadSyncs } from './host-calls.js';
 
 const now = Date.parse('2026-01-01T10:00:00Z');
 const resetAt = '2026-01-01T10:30:00.000Z';

@@ -3,7 +3,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox } from '@holdfast/shared/testing';
-import { holdLease } from './sync-lease.js';
+import { holdLease } from './sync-session.js';
 
 // Only what the lease goes by: the connections to Redis need real time.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));

@@ -1,0 +1,248 @@
+import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
+import { writeCommitMark } from '@holdfast/shared/direct-uploads';
+import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { pushJob } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import {
+  carriedFields,
+  isUnpushed,
+  readHostMetadata,
+  rewriteHostMetadata,
+  type MediaRecord,
+  type TakenIn,
+} from '@holdfast/shared/media';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import type { LeaseToken } from '@holdfast/shared/redis';
+import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
+import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
+import { verifyRecords } from '../verify/verify-records.js';
+import { atItsPlace, bindingIn } from './asset-record.js';
+import { isOpen, type Action, type Step } from './decide.js';
+
+/** What steps are carried out with, in a run or for single assets. */
+export interface ApplyContext {
+  deps: SyncDependencies;
+  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
+  token: LeaseToken;
+  /** When the run, or the look at single assets, began: the same for all its tries. */
+  startedAtMs: number;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** done; left to somebody who was faster; failed, and the next run tries again. */
+export type Outcome = 'done' | 'left' | 'failed';
+
+export interface Applied {
+  /** In the order of the steps. */
+  outcomes: Outcome[];
+  /** Records that could not be verified. They stay `saving`, and a later run takes them up again. */
+  unproven: number;
+}
+
+interface Work extends ApplyContext {
+  steps: readonly Step[];
+  /** Of what was not done. */
+  undone: Map<Step, Exclude<Outcome, 'done'>>;
+}
+
+/**
+ * Does what was decided, all steps of one kind together. One asset that fails does not hold up the others. Rejects
+ * where no other would fare better: without Redis, and when the signal aborts.
+ */
+export async function applySteps(context: ApplyContext, steps: readonly Step[]): Promise<Applied> {
+  const work: Work = { ...context, steps, undone: new Map() };
+  await restoreMissing(work);
+  const adopted = await adoptArrivals(work);
+  const saved = await saveRecords(work);
+  const written = [...adopted, ...saved.map(({ record }) => record)];
+  await pushEdits(work, [...recordsOf(steps, 'push'), ...written.filter(isUnpushed)]);
+  await rewriteMarks(work);
+  await removeAssets(work);
+  const open = [
+    ...[...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedRecord(record)),
+    ...saved.map(({ record, content }) => expectedRecord(record, content)),
+    ...cutOff(steps),
+  ];
+  const unproven = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], work.deps);
+  if (unproven > 0) work.log.warn('sync.records_unproven', { count: unproven });
+  return { outcomes: steps.map((step) => work.undone.get(step) ?? 'done'), unproven };
+}
+
+/**
+ * Saved by a step that was cut off before it verified them, or on their way back: the asset is what differs by now, and the record
+ * would stay `saving`. It is as it was stored, whatever is written to the asset.
+ */
+function cutOff(steps: readonly Step[]): ExpectedRecord[] {
+  return steps.flatMap(({ action, stored, restore }) =>
+    (action.kind === 'push' || action.kind === 'rewrite') && stored !== null && (restore || isOpen(stored))
+      ? [expectedRecord(stored.record, stored.content)]
+      : [],
+  );
+}
+
+export function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
+  return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));
+}
+
+/** Without these no other asset fares better. */
+const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
+
+/** Does something about each of these assets, a few at once. */
+async function forEach(
+  { undone, signal, log }: Work,
+  steps: readonly Step[],
+  act: (step: Step) => Promise<void>,
+): Promise<void> {
+  await inParallel(steps, CALLS_AT_ONCE, async (step) => {
+    try {
+      await act(step);
+    } catch (error) {
+      if (signal.aborted || !isHoldfastError(error) || endsTheRun.has(error.code)) throw error;
+      undone.set(step, 'failed');
+      const { publicId } = step.asset;
+      log.warn('sync.asset_failed', { id: step.id, publicId, code: error.code });
+    }
+  });
+}
+
+/** Records that are on their way back become `saving`, as they were. */
+async function restoreMissing({ deps, token, steps }: Work): Promise<void> {
+  const ids = steps.flatMap(({ restore, id }) => (restore ? [id] : []));
+  if (ids.length > 0) await deps.catalog.restore(ids, token);
+}
+
+/**
+ * Takes in what clients sent straight to the host. The commit mark comes first: a record never stands for an asset that
+ * another may remove. Returns the records that are new; where the client's `complete` was faster there is nothing to do.
+ */
+async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
+  const { deps, token, signal, undone } = work;
+  const { host, catalog, settings } = deps;
+  const parts = { host, catalog, folder: settings.host.folder };
+  const marked: { step: Step; record: MediaRecord }[] = [];
+  const arrivals = work.steps.filter(({ action }) => action.kind === 'adopt');
+  await forEach(work, arrivals, async (step) => {
+    if (step.action.kind !== 'adopt') return;
+    const { asset, action } = step;
+    const record = await writeCommitMark(parts, { asset, carried: action.carried }, signal);
+    marked.push({ step, record });
+  });
+  const outcomes = await catalog.saveMany(
+    marked.map(({ record }) => ({ record, expect: 'absent' })),
+    token,
+  );
+  return marked.flatMap(({ step, record }, index) => {
+    if (outcomes[index] === 'created') return [record];
+    undone.set(step, 'left');
+    return [];
+  });
+}
+
+type Written = SaveEntry & { content: string; step: Step; mergeBase?: TakenIn };
+
+/** Those that were really written: others may have been faster, and the next run sees what they wrote. */
+async function saveRecords(work: Work): Promise<Written[]> {
+  const fresh: Written[] = [];
+  const others: Written[] = [];
+  for (const step of work.steps) {
+    const { action } = step;
+    if (action.kind !== 'create' && action.kind !== 'save') continue;
+    const entry = { step, record: action.record, content: encodeContent(action.record) };
+    if (action.kind === 'create') {
+      fresh.push({ ...entry, expect: 'absent' });
+      continue;
+    }
+    const { mergeBase, expect } = action;
+    others.push({
+      ...entry,
+      ...(expect === null ? {} : { expect }),
+      ...(mergeBase === undefined ? {} : { mergeBase }),
+    });
+  }
+  // New ones go in as a page, which is cheaper.
+  const saved = [...(await saveAll(work, fresh)), ...(await saveAll(work, others))];
+  // Before their push is asked for: it must tell the next edit on the host from the one that came in.
+  await work.deps.catalog.noteTakenIn(
+    saved.flatMap(({ record, mergeBase }) =>
+      mergeBase === undefined ? [] : [{ id: record.id, ...mergeBase }],
+    ),
+  );
+  return saved;
+}
+
+async function saveAll({ deps, token, undone }: Work, entries: readonly Written[]): Promise<Written[]> {
+  const outcomes = await deps.catalog.saveMany(entries, token);
+  return entries.filter(({ step }, index) => {
+    const outcome = outcomes[index];
+    if (outcome === 'created' || outcome === 'updated') return true;
+    undone.set(step, 'left');
+    return false;
+  });
+}
+
+/** A push that cannot be queued is found by the sweep of unpushed edits. */
+async function pushEdits({ deps, startedAtMs }: Work, records: readonly MediaRecord[]): Promise<void> {
+  // Another id than the job that failed or is kept, the same one for all tries of this run.
+  const round = Math.floor(startedAtMs / 1_000);
+  for (const { id, revision } of records) await deps.queues.add(pushJob, { id, revision, round });
+}
+
+/**
+ * Writes beside the bytes what the records say: where the host has lost it, and where an asset was renamed and its mark does not
+ * say yet that it is no copy.
+ */
+async function rewriteMarks(work: Work): Promise<void> {
+  const { steps, undone, log } = work;
+  const lost = steps.filter(({ action, bind }) => action.kind === 'rewrite' || bind);
+  await forEach(
+    work,
+    lost.filter((step) => !undone.has(step)),
+    async ({ action, stored, bind, asset }) => {
+      const record = 'record' in action ? action.record : stored?.record;
+      if (record === undefined) return;
+      await rewriteMark(work, record);
+      if (bind) log.info('sync.rename_noted', { id: record.id, publicId: asset.publicId });
+    },
+  );
+}
+
+/** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
+async function rewriteMark({ deps, signal }: Work, given: MediaRecord): Promise<void> {
+  const { host, settings, catalog } = deps;
+  let record = given;
+  for (;;) {
+    const asset = await host.find(record, signal);
+    // Gone or replaced meanwhile: the next run sees it.
+    if (asset?.assetId !== record.assetId || isNewerThere(asset, record)) return;
+    const metadata = rewriteHostMetadata(asset, {
+      mark: { state: 'committed' },
+      fields: carriedFields(record),
+      ...bindingIn(record, settings.host.folder),
+    });
+    await host.annotate(record, metadata, signal);
+    await catalog.notePushed(record.id, record.revision);
+    const latest = await catalog.find(record.id);
+    if (latest === null || latest.revision <= record.revision) return;
+    // It may be under a name that its record does not have yet.
+    record = latest.assetId === asset.assetId ? atItsPlace(asset, latest) : latest;
+  }
+}
+
+/** A push has written the mark meanwhile. */
+function isNewerThere(asset: HostAsset, { id, revision }: MediaRecord): boolean {
+  const carried = readHostMetadata(asset);
+  return carried?.fields.id === id && carried.fields.revision > revision;
+}
+
+async function removeAssets(work: Work): Promise<void> {
+  const { deps, signal, log } = work;
+  const doomed = work.steps.filter(({ action }) => action.kind === 'remove');
+  await forEach(work, doomed, async ({ asset, action }) => {
+    await deps.host.remove(asset, signal);
+    if (action.kind === 'remove' && action.ticket !== undefined)
+      await deps.tickets.noteAltered(action.ticket);
+    log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
+  });
+}

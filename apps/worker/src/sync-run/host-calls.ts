@@ -1,0 +1,102 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { isCircuitOpen, isTransientHostError, type HostBudget } from '@holdfast/shared/media-host';
+
+/** Calls to the host that change something, at once. */
+export const CALLS_AT_ONCE = 4;
+/** Calls that only look up an asset. */
+export const LOOKS_AT_ONCE = 8;
+/**
+ * Items of one sweep. Each takes up to four answers of the host, one after another: with 0.3 s for each, 128 uploads that a kill
+ * cut off are undone in 8 s, which with the 30 s until they are stale and the 20 s of the watch makes less than a minute.
+ */
+export const SWEPT_AT_ONCE = 16;
+
+/**
+ * Runs `work` over all items, at most `limit` at once; results in their order. After the first rejection none is begun any more,
+ * and it is told when those under way have ended: whoever hears of it may give up what they stand on, such as a lease.
+ */
+export async function inParallel<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  let next = 0;
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (let index = next; index < items.length && !failed; index = next) {
+      next += 1;
+      try {
+        results[index] = await work(items[index] as Item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, lane));
+  const rejected = lanes.find((ended) => ended.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
+  return results;
+}
+
+const TRIES = 3;
+
+/**
+ * Calls the host again when it stumbles, so that a run of many pages does not use up its few attempts on failures far
+ * apart. A host that asks to wait is not called again.
+ */
+export async function fetchPatiently<T>(
+  fetch: () => Promise<T>,
+  backoffMs: number,
+  signal: AbortSignal,
+): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await fetch();
+    } catch (error) {
+      const hopeless =
+        !isTransientHostError(error) || isCircuitOpen(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
+      if (hopeless || signal.aborted || tried >= TRIES) throw error;
+      await pause(backoffMs * 2 ** (tried - 1), undefined, { signal });
+    }
+  }
+}
+
+/** Shares of the hour's calls: kept unused; below which pages are spread over the rest of the hour. */
+const KEPT = 0.05;
+const SLOW_BELOW = 0.2;
+/** Below this share, syncs after uploads are spread; what they may not touch stays for the scheduled runs. */
+const UPLOADS_SPREAD_BELOW = 0.6;
+const KEPT_FROM_UPLOADS = 0.3;
+const LONGEST_PAUSE_MS = 60_000;
+/** The host counts by the hour: a reset further away than this is a mistake, ours or the host's. */
+export const LONGEST_WAIT_MS = 70 * 60_000;
+
+/** The budget that counts: what this process heard itself, or what the fleet heard when that says less is left. */
+export function knownBudget(own: HostBudget | null, fleet: HostBudget | null): HostBudget | null {
+  if (own === null || fleet === null) return own ?? fleet;
+  if (own.resetAt !== fleet.resetAt) return own.resetAt > fleet.resetAt ? own : fleet;
+  return own.remaining <= fleet.remaining ? own : fleet;
+}
+
+/** Milliseconds to wait before the next page. Throws HOST_RATE_LIMITED when the rest of the hour is not to be used. */
+export function pauseBeforePage(budget: HostBudget | null, nowMs: number): number {
+  if (budget === null) return 0;
+  const leftMs = Date.parse(budget.resetAt) - nowMs;
+  const spare = budget.remaining - Math.floor(budget.limit * KEPT);
+  if (leftMs <= 0 || leftMs > LONGEST_WAIT_MS) return 0;
+  if (spare <= 0)
+    throw new HoldfastError('HOST_RATE_LIMITED', undefined, { retryAfterSeconds: Math.ceil(leftMs / 1_000) });
+  if (budget.remaining >= budget.limit * SLOW_BELOW) return 0;
+  return Math.min(leftMs / spare, LONGEST_PAUSE_MS);
+}
+
+/** Milliseconds that a sync after uploads waits after the one before it, so that the scheduled runs keep their calls. */
+export function spacingOfUploadSyncs(budget: HostBudget | null, nowMs: number): number {
+  if (budget === null || budget.remaining >= budget.limit * UPLOADS_SPREAD_BELOW) return 0;
+  const leftMs = Math.min(Math.max(0, Date.parse(budget.resetAt) - nowMs), LONGEST_WAIT_MS);
+  const spare = budget.remaining - budget.limit * KEPT_FROM_UPLOADS;
+  return spare < 1 ? leftMs : leftMs / spare;
+}
