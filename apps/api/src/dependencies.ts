@@ -45,7 +45,7 @@ import { createServerWatch, type ServerWatch } from './status/server-watch.js';
 import { unreadSettingFindings } from './status/unread-setting-findings.js';
 import { createRefusedSignatures, type RefusedSignatures } from './webhooks/refused-signatures.js';
 import { createIdSecret } from './uploads/id-secret.js';
-import { createUploadSlots, type UploadSlots } from './uploads/upload-slots.js';
+import { createUploadSlots, type UploadSlots } from './uploads/admission.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
 import { createApiMetrics, type ApiMetrics } from './metrics/api-metrics.js';
 import { createMediaWatch, type MediaWatch } from './media/media-watch.js';
@@ -179,7 +179,7 @@ export async function openDependencies(
     slots: uploadSlots,
     shutdown,
     log,
-    newRests: () => redisBackoff(request),
+    newBackoff: () => redisBackoff(request),
   });
   const deletionNotes = createDeletionNotes(
     { host, redis: request, keys },

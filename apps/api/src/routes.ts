@@ -34,8 +34,7 @@ import { showDatabaseStatus } from './status/show-database-status.js';
 import { driftQuery, showDrift } from './sync/show-drift.js';
 import { showSyncStatus } from './sync/show-sync-status.js';
 import { startSync, startSyncBody, startSyncQuery } from './sync/start-sync.js';
-import { uploadRoute } from './uploads/upload-route.js';
-import { uploadQuery } from './uploads/upload-wishes.js';
+import { uploadQuery, uploadRoute } from './uploads/upload-route.js';
 import { receiveNotification } from './webhooks/receive-notification.js';
 import { createSeenNotifications } from './webhooks/seen-notifications.js';
 

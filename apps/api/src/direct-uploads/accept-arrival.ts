@@ -88,7 +88,7 @@ async function markWelcome(
   const arrival = judgeArrival(asset, carried.mark, uploads);
   if (arrival !== 'welcome') {
     const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
-    await undoing.undo({ id, ref, unsettled: false, acceptanceAsked: false, claimKey: null });
+    await undoing.undo({ id, ref });
     throw refusals[arrival](asset, uploads);
   }
   return writeCommitMark({ host, catalog, folder }, { asset, carried });

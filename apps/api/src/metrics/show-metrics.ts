@@ -11,7 +11,7 @@ import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../s
 import { lookOrFailure } from '../status/test-persistence.js';
 import type { RecentResults } from '../status/recent-results.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
-import type { UploadSlots } from '../uploads/upload-slots.js';
+import type { UploadSlots } from '../uploads/admission.js';
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'redis' | 'uploads'>;

@@ -13,7 +13,7 @@ import {
 } from '@holdfast/shared/redis';
 import type { Answer } from '../http/endpoint.js';
 import type { Shutdown } from '../http/shutdown.js';
-import type { UploadSlots } from '../uploads/upload-slots.js';
+import type { UploadSlots } from '../uploads/admission.js';
 import type { RecentResults } from './recent-results.js';
 
 export interface ReadyDependencies {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { IncomingMessage } from 'node:http';
+import { connect, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { claimKey } from '@holdfast/shared/idempotency';
@@ -8,6 +9,7 @@ import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import { cutClients } from '@holdfast/shared/testing';
 import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench, type UploadBench, uploadLimits } from '../../test/support/upload-bench.js';
+import { createUploadSlots } from './admission.js';
 
 let bench: UploadBench;
 beforeEach(async () => {
@@ -30,7 +32,7 @@ describe('admission', () => {
     bench.redis.resume();
     // Over the same connection, so answered after both have been admitted.
     await bench.uploads.intents.beat([]);
-    await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
+    await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(0));
     await bench.expectNothingLeft();
     expect(await bench.send([['file', aPng()]])).toMatchObject({ status: 202 });
   });
@@ -206,5 +208,35 @@ describe('admission', () => {
     });
     expect(again.body['media']).toMatchObject({ id: (first.body['media'] as { id: string }).id });
     expect((await bench.catalog.counts()).total).toBe(1);
+  });
+});
+
+describe('slots', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  /** A request of which so many bytes have come. */
+  function aRequest() {
+    const req = new IncomingMessage(new Socket());
+    let bytes = 0;
+    vi.spyOn(req.socket, 'bytesRead', 'get').mockImplementation(() => bytes);
+    return { req, send: (count: number) => (bytes += count) };
+  }
+
+  it('gives up what crawls after ten seconds, and nothing that moves or has come whole', () => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const slots = createUploadSlots(3);
+    const [crawling, moving, whole] = [aRequest(), aRequest(), aRequest()];
+    const taken = [crawling, moving, whole].map(({ req }) => slots.take('a', req));
+    whole.req.complete = true;
+    now = 9_000;
+    moving.send(1_000_000);
+    expect(slots.take('a', aRequest().req)).toBeNull();
+    now = 11_000;
+    expect(slots.take('a', aRequest().req)).not.toBeNull();
+    expect(taken.map((slot) => slot?.cancel.signal.aborted)).toEqual([true, false, false]);
+    expect(taken[0]?.cancel.signal.reason).toMatchObject({ code: 'OVERLOADED' });
   });
 });

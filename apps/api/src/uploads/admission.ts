@@ -2,10 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { UploadSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
+import { withinMs } from '@holdfast/shared/lifecycle';
+import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { clientOf } from '../http/client-address.js';
+import { createShares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
-import type { UploadSlot, UploadSlots } from './upload-slots.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
 const MAX_WITHOUT_LENGTH = 100_000_000;
@@ -92,4 +94,70 @@ function refuseOtherForms(req: IncomingMessage, length: number | undefined): voi
   if (!/;\s*boundary=(?:"[^"]{1,70}"|[^\s";]{1,70})/i.test(type ?? '')) {
     throw new HoldfastError('MALFORMED_BODY', 'the content type names no boundary');
   }
+}
+
+/** Within the second in which a client learns that Redis is away, after the patience of the rate limit. */
+const PROMPT_MS = 600;
+const late = Symbol('late');
+
+/**
+ * Redis' answer to the first question of an upload. A rented server may take longer over some commands, but a client
+ * whose bytes have not been read yet gets its answer soon. What Redis does later is undone by the sweep, or expires. Throws QUEUE_UNAVAILABLE.
+ */
+export async function promptly<T>(work: Promise<T>): Promise<T> {
+  const answer = await withinMs<T, typeof late>(PROMPT_MS, work, late);
+  if (answer === late)
+    throw new HoldfastError('QUEUE_UNAVAILABLE', 'Redis does not answer in time', { retryAfterSeconds: 2 });
+  return answer;
+}
+
+/** One upload's place among those that run. */
+export interface UploadSlot {
+  /** Gives it back, once however often it is called. */
+  leave(): void;
+  /** Ends the upload with a reason, from any side; aborted here when the place goes to another client. */
+  readonly cancel: AbortController;
+}
+
+/** How many uploads this process carries at once. */
+export interface UploadSlots {
+  readonly running: number;
+  /** Whether a client that sends nothing yet would be refused. */
+  readonly full: boolean;
+  /** Null where this client gets no slot. */
+  take(client: string, req: IncomingMessage): UploadSlot | null;
+}
+
+/** A client may begin slowly for so long, even where others wait. */
+const MAY_CRAWL_MS = 10_000;
+
+export function createUploadSlots(max: number): UploadSlots {
+  const shares = createShares(max);
+  return {
+    get running() {
+      return shares.running;
+    },
+    get full() {
+      return !shares.admits('');
+    },
+    take: (client, req) => {
+      const cancel = new AbortController();
+      const { socket } = req;
+      const [startedAt, bytesAtStart] = [performance.now(), socket.bytesRead];
+      /** Bytes a second that the client sends; what has arrived whole, or waits for the host, keeps nobody waiting. */
+      const pace = (): number =>
+        req.complete || req.readableLength > 0
+          ? Infinity
+          : ((socket.bytesRead - bytesAtStart) * 1_000) / (performance.now() - startedAt);
+      const leave = shares.take(client, {
+        giveUp: () =>
+          cancel.abort(
+            new HoldfastError('OVERLOADED', 'too many uploads at once, and this one was the slowest'),
+          ),
+        pace,
+        crawls: () => performance.now() - startedAt > MAY_CRAWL_MS && pace() < SLOWEST_BYTES_PER_SECOND,
+      });
+      return leave === null ? null : { leave, cancel };
+    },
+  };
 }

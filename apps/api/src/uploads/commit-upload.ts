@@ -21,8 +21,6 @@ export interface Commit {
   claim: UploadClaim | null;
   folder: string;
   signal: AbortSignal;
-  /** Called before a small body is sent: from then on the host may have the asset. */
-  onSending: () => void;
 }
 
 /**
@@ -46,7 +44,6 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
   if ('stored' in body) refuseOtherBytes(body.stored, commit.file);
   const write = async (): Promise<HostAsset> => {
     if ('stored' in body) return mark(body.stored.asset);
-    commit.onSending();
     const { asset, existed } = await host.put({
       ref: commit.ref,
       metadata: writeHostMetadata(carried),

@@ -4,6 +4,7 @@ import { readSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -23,7 +24,7 @@ afterAll(async () => {
 
 it('takes no more than it can remember, so that the next upload is refused', async () => {
   const intents = createIntents(redis.client, redisKeys('full'));
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger });
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, backoff: createBackoff() });
   onTestFinished(() => deferred.stop());
   const record = aRecord();
   // All at once, before the first of them is tried again.
@@ -39,7 +40,7 @@ it('is not held up by an upload that fails for a reason of its own', async () =>
   const keys = redisKeys('holdfast');
   const intents = createIntents(redis.client, keys);
   const catalog = createCatalog(redis.client, keys);
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger });
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, backoff: createBackoff() });
   await redis.client.set(keys.byTag('broken'), 'no index');
   const [bad, good] = [aRecord({ tags: ['broken'] }), aRecord()];
   try {

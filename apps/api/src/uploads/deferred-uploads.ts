@@ -1,11 +1,9 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
-import type { AcceptOutcome, FulfilledClaim, Intents } from '@holdfast/shared/intents';
+import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
+import type { Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
-
-const HOLD_AT_MOST = 10_000;
+import { createRetryQueue } from './retry-queue.js';
 
 /**
  * Uploads that were acknowledged while Redis was away. The host carries all of them, with the commit mark, so losing this
@@ -19,59 +17,34 @@ export interface DeferredUploads {
   stop(): void;
 }
 
+interface DeferredUpload {
+  record: MediaRecord;
+  claim: FulfilledClaim | null;
+}
+
 export function createDeferredUploads(deps: {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
+  backoff: Backoff;
   log: Logger;
-  rests?: Backoff;
 }): DeferredUploads {
-  const { intents, queues, log, rests = createBackoff() } = deps;
-  const held = new Map<string, { record: MediaRecord; claim: FulfilledClaim | null }>();
-  const failing = new Set<string>();
-  const stopped = new AbortController();
-  let catchingUp = false;
-
-  const settle = async (record: MediaRecord, claim: FulfilledClaim | null): Promise<AcceptOutcome> =>
-    intents.accept({ record, committed: true, claim, jobs: await queues.jobsOf(record) });
-  const catchUp = async (): Promise<void> => {
-    if (catchingUp) return;
-    catchingUp = true;
-    try {
-      while (held.size > 0) {
-        await rests.rest(stopped.signal);
-        if (stopped.signal.aborted) return;
-        for (const [id, { record, claim }] of held) {
-          try {
-            const outcome = await settle(record, claim);
-            rests.reset();
-            held.delete(id);
-            failing.delete(id);
-            log.info('upload.deferred_settled', { id, outcome });
-          } catch (error) {
-            if (isHoldfastError(error, 'QUEUE_UNAVAILABLE')) break;
-            // One that fails for a reason of its own holds up no other, and is told of once.
-            if (!failing.has(id)) log.warn('upload.deferred_not_settled', { id, error });
-            failing.add(id);
-          }
-        }
-      }
-    } finally {
-      catchingUp = false;
-    }
-  };
-
+  const { intents, queues, log } = deps;
+  const held = createRetryQueue(async ({ record, claim }: DeferredUpload) => {
+    const outcome = await intents.accept({
+      record,
+      committed: true,
+      claim,
+      jobs: await queues.jobsOf(record),
+    });
+    log.info('upload.deferred_settled', { id: record.id, outcome });
+  }, deps);
   return {
-    add: (record, claim) => {
-      if (held.size >= HOLD_AT_MOST) return false;
-      held.set(record.id, { record, claim });
-      void catchUp();
-      return true;
-    },
+    add: (record, claim) => held.add(record.id, { record, claim }),
     find: (id) => {
-      const entry = held.get(id);
-      return entry === undefined ? null : { ...entry.record, status: 'deferred' };
+      const upload = held.find(id);
+      return upload === undefined ? null : { ...upload.record, status: 'deferred' };
     },
-    size: () => held.size,
-    stop: () => stopped.abort(),
+    size: () => held.size(),
+    stop: () => held.stop(),
   };
 }

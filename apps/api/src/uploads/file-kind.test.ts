@@ -1,6 +1,6 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { expect, it } from 'vitest';
-import { fileKindOf, neverTold } from './file-kind.js';
+import { fileKindOf, undetectableTypes } from './file-kind.js';
 
 it.each([
   ['a PNG', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'image/png', 'image'],
@@ -75,5 +75,5 @@ it('takes no time for comments without an end', async () => {
 
 it('knows which types no file is ever told to be', () => {
   const told = ['*/*', 'image/*', 'image/svg+xml', 'text/vcard', 'application/octet-stream', 'video/webm'];
-  expect(neverTold([...told, 'text/plain', 'chemical/*'])).toEqual(['text/plain', 'chemical/*']);
+  expect(undetectableTypes([...told, 'text/plain', 'chemical/*'])).toEqual(['text/plain', 'chemical/*']);
 });

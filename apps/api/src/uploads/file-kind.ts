@@ -2,16 +2,16 @@ import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { isAllowedType, resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
-/** What a file is, told by its first bytes alone. */
+/** What a file is, detected from its first bytes alone. */
 export interface FileKind {
-  /** Media type such as `image/png`; `application/octet-stream` for bytes that say nothing. */
+  /** Media type such as `image/png`; `application/octet-stream` where nothing is detected. */
   mime: string;
   /** Without a dot; empty where none fits. */
   extension: string;
   resourceType: ResourceType;
 }
 
-/** So many first bytes decide. */
+/** Bytes that detection looks at. */
 export const SNIFF_BYTES = 4_100;
 
 interface Kind {
@@ -59,10 +59,15 @@ export async function fileKindOf(head: Buffer): Promise<FileKind> {
   return { mime: type, extension: ext, resourceType: resourceTypeOf(type) };
 }
 
-/** Of `allowed`, the types that no file is ever told to be, such as `text/plain`: text has no first bytes of its own. */
-export function neverTold(allowed: readonly string[]): string[] {
-  const told = [UNKNOWN.mime, SVG_KIND.mime, ...signatures.map(({ mime }) => mime), ...supportedMimeTypes];
-  return allowed.filter((pattern) => !told.some((mime) => isAllowedType(mime, [pattern])));
+/** Of `allowed`, the types that are never detected, such as `text/plain`: text has no first bytes of its own. */
+export function undetectableTypes(allowed: readonly string[]): string[] {
+  const detectable = [
+    UNKNOWN.mime,
+    SVG_KIND.mime,
+    ...signatures.map(({ mime }) => mime),
+    ...supportedMimeTypes,
+  ];
+  return allowed.filter((pattern) => !detectable.some((mime) => isAllowedType(mime, [pattern])));
 }
 
 /** UNSUPPORTED_TYPE for a file of this type, with the types that are accepted. */
@@ -75,8 +80,8 @@ export function unsupportedType(mime: string, allowed: readonly string[]): Holdf
 }
 
 /**
- * PNG and JPEG, told as the library would: it tries up to a hundred other kinds first, which was a sixth of all garbage of
- * an upload.
+ * PNG and JPEG, detected as the library would, which tries up to a hundred other kinds first: that was a sixth of all garbage
+ * of an upload.
  */
 function commonKind(head: Buffer): Kind | undefined {
   return signatures.find(

@@ -24,7 +24,7 @@ const upload = async (): Promise<Media> => {
 
 /** Uploads of which only a part has come. Ends them by cutting their connections. */
 async function openHalf(count: number): Promise<() => void> {
-  const before = bench.uploads.heartbeat.size();
+  const before = bench.uploads.leases.size();
   const requests = Array.from({ length: count }, () => {
     const half = request(bench.url, {
       method: 'POST',
@@ -35,7 +35,7 @@ async function openHalf(count: number): Promise<() => void> {
     half.write(aPng().subarray(0, 100));
     return half;
   });
-  await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(before + count));
+  await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(before + count));
   return () => {
     for (const half of requests) half.destroy();
   };
@@ -149,10 +149,10 @@ describe('an intent opened ahead', () => {
   });
 
   it('makes an upload as old as it is itself', async () => {
-    const begin = vi.spyOn(bench.uploads.heartbeat, 'begin');
+    const begin = vi.spyOn(bench.uploads.leases, 'begin');
     const at = performance.now() - 25_000;
     vi.spyOn(bench.uploads.openedAhead, 'take').mockReturnValueOnce({ id: newMediaId(), at });
     await bench.send([['file', aPng()]]);
-    expect(begin.mock.calls[0]?.[1]).toBe(at);
+    expect(begin.mock.calls[0]?.[2]).toMatchObject({ openedAt: at });
   });
 });

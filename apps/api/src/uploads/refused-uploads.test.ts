@@ -181,7 +181,7 @@ describe('S17: bad input leaves nothing behind', () => {
       await vi.waitFor(async () => expect(await bench.redis.client.zcard('{holdfast}:intents')).toBe(1));
       socket.destroy();
       await bench.expectNothingLeft();
-      await vi.waitFor(() => expect(bench.uploads.heartbeat.size()).toBe(0));
+      await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(0));
     },
   );
 });
@@ -203,7 +203,7 @@ it.each<[string, Part[], string]>([
 });
 
 it('waits for a host that stores what it was told to let go, and removes it then', async () => {
-  const { host, heartbeat } = bench.uploads;
+  const { host, leases } = bench.uploads;
   const put = host.put.bind(host);
   const stored: Promise<unknown>[] = [];
   host.put = ({ body, signal, ...request }) => {
@@ -223,7 +223,7 @@ it('waits for a host that stores what it was told to let go, and removes it then
   socket.write(aPng(LARGE));
   await vi.waitFor(() => expect(stored).toHaveLength(1));
   socket.destroy();
-  await vi.waitFor(() => expect(heartbeat.size()).toBe(0));
+  await vi.waitFor(() => expect(leases.size()).toBe(0));
   expect(await Promise.all(stored)).toMatchObject([{ existed: false }]);
   await bench.expectNothingLeft();
 });
@@ -234,10 +234,10 @@ it.each([
 ])(
   'leaves nothing of an upload %s that Redis accepted unheard, too late to defer it',
   async (_what, headers) => {
-    const { intents, heartbeat } = bench.uploads;
-    const begin = heartbeat.begin.bind(heartbeat);
+    const { intents, leases } = bench.uploads;
+    const begin = leases.begin.bind(leases);
     // As after 20 s without an answer.
-    heartbeat.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
+    leases.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
     const accept = intents.accept.bind(intents);
     const accepted: string[] = [];
     intents.accept = async (upload) => {
@@ -254,7 +254,7 @@ it.each([
     expect(await bench.filesOnHost()).toEqual([]);
     expect(await bench.catalog.counts()).toMatchObject({ total: 0 });
     intents.accept = accept;
-    heartbeat.begin = begin;
+    leases.begin = begin;
     expect((await bench.send([['file', data]], headers)).status).toBe(202);
     expect(await bench.catalog.counts()).toMatchObject({ total: 1 });
   },

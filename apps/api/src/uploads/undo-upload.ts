@@ -1,34 +1,34 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
+import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
-import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
+import type { Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
+import { createRetryQueue } from './retry-queue.js';
 
 const REMOVE_WITHIN_MS = 3_000;
 /** An answer that was lost may belong to an upload that the host is still finishing: look again later. */
 const LOOK_AGAIN_MS = 60_000;
 const RETRY_REMOVAL_MS = 5_000;
-const HOLD_AT_MOST = 10_000;
 
+/** An upload that must leave nothing behind. */
 export interface Undo {
   id: string;
-  /** What may be on the host; null when it never saw a byte. */
+  /** What may be on the host; null when it never received a byte. */
   ref: AssetRef | null;
-  /** True when the host may still store the asset after we have looked. */
-  unsettled: boolean;
-  /** True when Redis was asked to accept the upload: it may have done so unheard, or do so yet. */
-  acceptanceAsked: boolean;
-  /** Of its claim; null without one. */
-  claimKey: string | null;
-  /** Of an upload with an Idempotency-Key: other tries may have its id by now. */
-  owner?: Owner;
+  /** The host may still store the asset after it was removed. */
+  unsettled?: boolean;
+  /** Redis was asked to accept the upload: it may have done so without an answer, or do so yet. */
+  acceptanceAsked?: boolean;
+  /** Of an upload with an Idempotency-Key: another try may work under its id by now. */
+  claim?: UndoneClaim | null;
 }
 
-export interface Owner {
-  /** Whether what the host has under this id is still ours to remove, for the next seconds. Never rejects. */
-  holds(): Promise<boolean>;
-  /** Gives the id up; false when another try has it: its intent is not ours to drop. */
-  letGo(): Promise<boolean>;
+interface UndoneClaim {
+  held: HeldClaim;
+  /** Whether the claim was certainly ours a moment ago, for when Redis cannot tell. */
+  isFresh: () => boolean;
+  /** The request goes on under the key; else the key is free for another try, under another id. */
+  keep: boolean;
 }
 
 export interface Undoing {
@@ -38,69 +38,65 @@ export interface Undoing {
 }
 
 export function createUndoing(deps: {
-  host: MediaHost;
-  intents: Intents;
-  refusedAssets: RefusedAssets;
+  host: Pick<MediaHost, 'remove'>;
+  intents: Pick<Intents, 'drop' | 'abandon'>;
+  claims: Pick<Claims, 'renew' | 'release'>;
+  refusedAssets: Pick<RefusedAssets, 'add'>;
+  backoff: Backoff;
   log: Logger;
-  rests?: Backoff;
 }): Undoing {
-  const { host, intents, refusedAssets, log, rests = createBackoff() } = deps;
-  const stopped = new AbortController();
-  /** What waits for Redis, and how long its removal is put off. */
-  const held = new Map<Undo, number | null>();
-  let catchingUp = false;
+  const { host, intents, claims, refusedAssets, log } = deps;
+
+  const renew = async (claim: HeldClaim): Promise<boolean> => (await claims.renew([claim]))[0] === true;
+
+  /** Whether what the host has under this id is still ours to remove, for the next seconds. */
+  const owns = async ({ claim }: Undo): Promise<boolean> =>
+    claim === undefined || claim === null || renew(claim.held).catch(() => claim.isFresh());
+
+  /** Gives the id up; false when another try has it, whose intent it is then. */
+  const leaveId = async ({ claim }: Undo): Promise<boolean> => {
+    if (claim === undefined || claim === null) return true;
+    return claim.keep ? renew(claim.held) : (await claims.release(claim.held, false)) === 'released';
+  };
+
+  /** Answers when the removal must be tried again; null when the host has nothing any more. */
+  const removeAsset = async ({ id, ref, unsettled }: Undo): Promise<number | null> => {
+    if (ref === null) return null;
+    try {
+      await host.remove(ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
+      return unsettled === true ? Date.now() + LOOK_AGAIN_MS : null;
+    } catch (error) {
+      log.warn('upload.removal_failed', { id, error });
+      return Date.now() + RETRY_REMOVAL_MS;
+    }
+  };
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
-  const remember = async (
-    { id, ref, owner, acceptanceAsked, claimKey }: Undo,
-    dueInMs: number | null,
-  ): Promise<void> => {
-    if (owner !== undefined && !(await owner.letGo())) return;
-    if (ref !== null && dueInMs !== null) await refusedAssets.add(ref, Date.now() + dueInMs);
-    await (acceptanceAsked ? intents.abandon(id, claimKey) : intents.drop(id));
+  const remember = async (upload: Undo, removeAgainAt: number | null): Promise<void> => {
+    if (!(await leaveId(upload))) return;
+    const { id, ref, claim } = upload;
+    if (ref !== null && removeAgainAt !== null) await refusedAssets.add(ref, removeAgainAt);
+    await (upload.acceptanceAsked === true ? intents.abandon(id, claim?.held.key ?? null) : intents.drop(id));
   };
 
-  const catchUp = async (): Promise<void> => {
-    if (catchingUp) return;
-    catchingUp = true;
-    while (held.size > 0 && !stopped.signal.aborted) {
-      await rests.rest(stopped.signal);
-      // Once stopped the sweep finds the intent. An asset that is left says itself whether it was committed.
-      for (const [upload, dueInMs] of stopped.signal.aborted ? [] : held) {
-        try {
-          await remember(upload, dueInMs);
-          held.delete(upload);
-          rests.reset();
-        } catch (error) {
-          if (isHoldfastError(error, 'QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE')) break;
-        }
-      }
-    }
-    catchingUp = false;
-  };
+  // What it holds at the end of the process is left to the sweep, which finds the intent.
+  const waiting = createRetryQueue(
+    ({ upload, removeAgainAt }: { upload: Undo; removeAgainAt: number | null }) =>
+      remember(upload, removeAgainAt),
+    deps,
+  );
 
   return {
     undo: async (upload) => {
-      if (upload.owner !== undefined && !(await upload.owner.holds())) return;
-      let dueInMs: number | null = null;
-      if (upload.ref !== null) {
-        try {
-          await host.remove(upload.ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
-          if (upload.unsettled) dueInMs = LOOK_AGAIN_MS;
-        } catch (error) {
-          log.warn('upload.removal_failed', { id: upload.id, error });
-          dueInMs = RETRY_REMOVAL_MS;
-        }
-      }
+      if (!(await owns(upload))) return;
+      const removeAgainAt = await removeAsset(upload);
       try {
-        await remember(upload, dueInMs);
+        await remember(upload, removeAgainAt);
       } catch (error) {
         log.warn('upload.undo_waits_for_redis', { id: upload.id, error });
-        if (held.size >= HOLD_AT_MOST) return;
-        held.set(upload, dueInMs);
-        void catchUp();
+        waiting.add(upload.id, { upload, removeAgainAt });
       }
     },
-    stop: () => stopped.abort(),
+    stop: () => waiting.stop(),
   };
 }

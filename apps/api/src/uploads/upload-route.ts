@@ -1,12 +1,21 @@
 import type { Request, Response } from 'express';
+import { z } from 'zod';
+import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
+import { parseInput } from '../http/field-problems.js';
 import { goneWith } from '../http/gone-with.js';
-import { isAwaited, preferenceApplied } from '../http/prefer.js';
+import { isAwaited, preferenceApplied, readPrefer, type Preferences } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
-import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './keyed-upload.js';
-import { receiveUpload } from './receive-upload.js';
-import { readWishes, type UploadWishes } from './upload-wishes.js';
+import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './idempotency.js';
+import { receiveUpload, type UploadRequest } from './receive-upload.js';
 import { waitUntilVerified } from './wait-until-verified.js';
+
+export const uploadQuery = z.object({
+  duplicates: z
+    .enum(['keep', 'return'], 'must be keep or return')
+    .default('keep')
+    .describe('`return`: if this client has uploaded these bytes before, the answer is the existing record.'),
+});
 
 export interface UploadRouteDependencies extends KeyedDependencies {
   /** The answer's body for one record. */
@@ -14,23 +23,23 @@ export interface UploadRouteDependencies extends KeyedDependencies {
 }
 
 /**
- * `POST /api/media/upload`: 202 once the media is permanent, 201 when the client waited and it is verified, 200 when these
+ * `POST /api/media/upload`: 202 once the file is permanent, 201 when the client waited and it is verified, 200 when these
  * bytes were there and the client wants no duplicates.
  */
 export function uploadRoute(deps: UploadRouteDependencies) {
   return async (req: Request, res: Response): Promise<void> => {
-    let wishes: UploadWishes;
+    let options: UploadOptions;
     let outcome: KeyedOutcome;
     try {
-      wishes = readWishes(req);
-      outcome = await upload(deps, req, res, wishes);
+      options = readOptions(req);
+      outcome = await upload(deps, req, res, options);
     } catch (error) {
       // The form's parser no longer reads; what is still to come is thrown away, within the bounds of early answers.
       req.unpipe();
       req.resume();
       throw error;
     }
-    const { waitSeconds } = wishes;
+    const { waitSeconds } = options;
     let { record } = outcome;
     if (outcome.replayed) res.setHeader('Idempotent-Replayed', 'true');
     if (outcome.duplicate) {
@@ -45,7 +54,7 @@ export function uploadRoute(deps: UploadRouteDependencies) {
     }
     const answer = deps.answerFor(record);
     res.setHeader('Location', answer.links.self);
-    // A replayed answer has the status of the first one, however long ago the media was verified.
+    // A replayed answer has the status of the first one, however long ago the file was verified.
     res.status(waitSeconds !== undefined && record.status === 'verified' ? 201 : 202).json(answer);
   };
 }
@@ -54,11 +63,34 @@ async function upload(
   deps: UploadRouteDependencies,
   req: Request,
   res: Response,
-  wishes: UploadWishes,
+  options: UploadOptions,
 ): Promise<KeyedOutcome> {
-  const { duplicates, idempotencyKey: key } = wishes;
-  const request = { uploadedBy: contextOf(req).client.name, duplicates, awaited: isAwaited(wishes) };
+  const { duplicates, idempotencyKey: key } = options;
+  const request = { uploadedBy: contextOf(req).client.name, duplicates, awaited: isAwaited(options) };
   if (key !== null) return keyedUpload(deps, req, res, { ...request, key });
   const received = await receiveUpload(deps, req, res, { ...request, claim: null, unfinished: [] });
   return { ...received, replayed: false };
+}
+
+/** What a client asks for besides the upload itself. */
+interface UploadOptions extends Preferences, Pick<UploadRequest, 'duplicates'> {
+  /** Null without the header. */
+  idempotencyKey: string | null;
+}
+
+/** Throws INVALID_REQUEST. */
+function readOptions(req: Request): UploadOptions {
+  return {
+    ...readPrefer(req.get('prefer')),
+    ...parseInput(uploadQuery, req.query, 'the query is not valid'),
+    idempotencyKey: readKey(req.get('idempotency-key')),
+  };
+}
+
+function readKey(header: string | undefined): string | null {
+  if (header === undefined) return null;
+  if (/^[\x20-\x7e]{1,255}$/.test(header)) return header;
+  throw new HoldfastError('INVALID_REQUEST', 'the Idempotency-Key is not valid', {
+    errors: [{ path: 'Idempotency-Key', message: 'must have 1 to 255 printable ASCII characters' }],
+  });
 }

@@ -9,14 +9,13 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { createShares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { Rebuilding } from '../media/rebuilding.js';
-import type { UploadSlots } from './upload-slots.js';
-import { createAdmission } from './admission.js';
+import { createAdmission, type UploadSlots } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
-import { neverTold } from './file-kind.js';
-import { createHeartbeat } from './heartbeat.js';
-import type { KeyedDependencies } from './keyed-upload.js';
+import { undetectableTypes } from './file-kind.js';
+import type { KeyedDependencies } from './idempotency.js';
 import { createOpenedAhead } from './opened-ahead.js';
 import { createUndoing } from './undo-upload.js';
+import { createUploadLeases } from './upload-lease.js';
 
 export interface UploadParts {
   uploads: UploadSettings;
@@ -38,7 +37,7 @@ export interface UploadParts {
   shutdown: Shutdown;
   log: Logger;
   /** For a loop that waits for the connection of the intents. */
-  newRests: () => Backoff;
+  newBackoff: () => Backoff;
 }
 
 /** Clients give up after a minute or so; the lease of a dead request runs out well before. */
@@ -52,9 +51,9 @@ export type Uploads = KeyedDependencies & { stop(): void };
 export function createUploads(parts: UploadParts): Uploads {
   const { uploads, folder, host, catalog, claims, rebuilding, idSecret, intents, refusedAssets, queues } =
     parts;
-  const { slots, shutdown, isConnected, log, newRests } = parts;
-  const undoing = createUndoing({ host, intents, refusedAssets, log, rests: newRests() });
-  const deferred = createDeferredUploads({ intents, queues, log, rests: newRests() });
+  const { slots, shutdown, isConnected, log, newBackoff } = parts;
+  const undoing = createUndoing({ host, intents, claims, refusedAssets, log, backoff: newBackoff() });
+  const deferred = createDeferredUploads({ intents, queues, log, backoff: newBackoff() });
   const openedAhead = createOpenedAhead({
     intents,
     running: () => slots.running,
@@ -63,8 +62,8 @@ export function createUploads(parts: UploadParts): Uploads {
     maxBacklog: uploads.maxBacklog,
     log,
   });
-  const untold = neverTold(uploads.allowedTypes);
-  if (untold.length > 0) log.warn('uploads.types_never_told', { types: untold });
+  const undetectable = undetectableTypes(uploads.allowedTypes);
+  if (undetectable.length > 0) log.warn('uploads.types_undetectable', { types: undetectable });
   return {
     host,
     catalog,
@@ -80,7 +79,7 @@ export function createUploads(parts: UploadParts): Uploads {
     undoing,
     deferred,
     openedAhead,
-    heartbeat: createHeartbeat(intents, claims, log),
+    leases: createUploadLeases({ intents, claims, shutdown, log }),
     shutdown,
     admission: createAdmission({ uploads, host, slots, shutdown }),
     allowedTypes: uploads.allowedTypes,

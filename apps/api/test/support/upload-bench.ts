@@ -30,7 +30,7 @@ import { acceptedMedia } from '../../src/media/present-media.js';
 import { watchNewCatalog } from '../../src/media/new-catalog.js';
 import { watchRebuilding } from '../../src/media/rebuilding.js';
 import { createIdSecret } from '../../src/uploads/id-secret.js';
-import { createUploadSlots } from '../../src/uploads/upload-slots.js';
+import { createUploadSlots } from '../../src/uploads/admission.js';
 import { uploadRoute } from '../../src/uploads/upload-route.js';
 import { createUploads, type Uploads } from '../../src/uploads/uploads.js';
 
@@ -102,7 +102,7 @@ export async function openUploadBench(
     slots: createUploadSlots(uploadSettings.maxConcurrent),
     shutdown: createShutdown(),
     log: silentLogger,
-    newRests: () => redisBackoff(client),
+    newBackoff: () => redisBackoff(client),
   });
   const app = express();
   const address = { url: () => 'http://example.test' };

@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { claimKey, createClaims, type HeldClaim } from '@holdfast/shared/idempotency';
 import { createIntents } from '@holdfast/shared/intents';
@@ -5,7 +7,8 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { createHeartbeat, type Beating } from './heartbeat.js';
+import { createShutdown } from '../http/shutdown.js';
+import { createUploadLeases, type UploadLease } from './upload-lease.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -18,6 +21,13 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'
 afterEach(() => void vi.useRealTimers());
 const BEAT_MS = 5_000;
 
+/** A request of which nothing more comes unless `socket.bytesRead` grows. */
+function aRequest() {
+  const socket = { bytesRead: 0 };
+  const req = Object.assign(new EventEmitter(), { socket, complete: false, readableLength: 0 });
+  return { socket, req: req as unknown as IncomingMessage };
+}
+
 async function setup() {
   const client = connectRedis(redis.settings.connection, 'request', silentLogger);
   onTestFinished(() => closeRedis(client));
@@ -25,20 +35,21 @@ async function setup() {
   const keys = redisKeys('holdfast');
   const intents = createIntents(client, keys);
   const claims = createClaims(client, keys);
-  const heartbeat = createHeartbeat(intents, claims, silentLogger);
+  const leases = createUploadLeases({ intents, claims, shutdown: createShutdown(), log: silentLogger });
   const claimFor = async (id: string): Promise<HeldClaim> => {
     const reply = await claims.claim(claimKey('anonymous', id), id, null);
     if (reply.state !== 'held') throw new Error('another has the claim');
     return reply.claim;
   };
   /** An upload that Redis has last heard of so long ago. */
-  const begin = async (ms: number, keyed = false): Promise<Beating> => {
+  const begin = async (ms: number, keyed = false): Promise<UploadLease> => {
     const id = newMediaId();
     await intents.open(id, `holdfast/${id}`, 10);
     const claim = keyed ? await claimFor(id) : null;
-    const beating = heartbeat.begin({ id, claim }, performance.now() - ms, () => undefined);
-    onTestFinished(() => beating.end());
-    return beating;
+    const held = { id, claim, openedAt: performance.now() - ms };
+    const lease = leases.begin(aRequest().req, new AbortController(), held);
+    onTestFinished(() => lease.end());
+    return lease;
   };
   /** The heartbeats before it went over the same connection. */
   const answer = (): Promise<unknown> => intents.beat([]);
@@ -70,3 +81,48 @@ it.each([false, true])(
     expect(unheard.isFresh()).toBe(false);
   },
 );
+
+/** Whether a client that sends so many bytes a second is cut within an hour. */
+function isCut(bytesPerSecond: number): boolean {
+  vi.useFakeTimers();
+  const leases = createUploadLeases({
+    intents: { beat: () => Promise.resolve([]) },
+    claims: { renew: () => Promise.resolve([]) },
+    shutdown: createShutdown(),
+    log: silentLogger,
+  });
+  const { req, socket } = aRequest();
+  const cancel = new AbortController();
+  const lease = leases.begin(req, cancel, null);
+  for (let second = 0; second < 3_600; second += 1) {
+    socket.bytesRead += bytesPerSecond;
+    vi.advanceTimersByTime(1_000);
+  }
+  lease.end();
+  return cancel.signal.aborted;
+}
+
+it('lets a phone with a poor connection finish, however large its file is', () => {
+  expect(isCut(15_000)).toBe(false);
+});
+
+it('cuts a client that sends a byte now and then', () => {
+  expect(isCut(1)).toBe(true);
+});
+
+it('cuts what runs when the process ends', () => {
+  const shutdown = createShutdown();
+  const leases = createUploadLeases({
+    intents: { beat: () => Promise.resolve([]) },
+    claims: { renew: () => Promise.resolve([]) },
+    shutdown,
+    log: silentLogger,
+  });
+  const [before, after] = [new AbortController(), new AbortController()];
+  leases.begin(aRequest().req, before, null).end();
+  const lease = leases.begin(aRequest().req, after, null);
+  shutdown.cutAll();
+  lease.end();
+  expect(before.signal.aborted).toBe(false);
+  expect(after.signal.reason).toMatchObject({ code: 'SHUTTING_DOWN' });
+});

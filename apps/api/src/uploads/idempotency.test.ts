@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { claimKey, type HeldClaim } from '@holdfast/shared/idempotency';
-import { publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
-import { fieldsAtStart, newAttempt } from './upload-attempt.js';
+import { createShares } from '../http/shares.js';
+import { createShutdown } from '../http/shutdown.js';
+import { firstFields } from '../media/first-fields.js';
+import { takeClaim, type ClaimDependencies } from './idempotency.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -139,16 +142,16 @@ it.each(['local', 'cloudinary'] as const)(
   async (kind) => {
     const pair = await startApiPair(redis, kind);
     const { a, b } = pair;
-    const attempt = newAttempt('anonymous', 60, null);
-    const claim = await deadTry(pair, 'k', attempt.id);
+    const id = newMediaId();
+    const claim = await deadTry(pair, 'k', id);
     // Other bytes, of another type: the client may have changed its mind, nobody has heard of the first ones.
-    const publicId = publicIdFor('holdfast', attempt.id, 'zip');
-    await a.deps.intents.describe(attempt.id, publicId);
+    const publicId = publicIdFor('holdfast', id, 'zip');
+    await a.deps.intents.describe(id, publicId);
     await a.deps.host.put({
       ref: { publicId, resourceType: 'raw' },
       metadata: writeHostMetadata({
         mark: { state: 'started', deadlineSeconds: 60 },
-        fields: fieldsAtStart(attempt),
+        fields: firstFields({ id, filename: 'a.zip', uploadedBy: 'anonymous', source: 'upload' }, new Date()),
       }),
       body: Buffer.from('half of an archive'),
       signal: AbortSignal.timeout(5_000),
@@ -220,7 +223,7 @@ it('leaves to its successor what it would acknowledge, or undo, after a pause', 
 
 it('waits until what the sweep is just removing is gone, then goes on under the same id', async () => {
   const pair = await startApiPair(redis, 'local');
-  const { id } = newAttempt('anonymous', 60, null);
+  const id = newMediaId();
   await deadTry(pair, 'k', id);
   await redis.client.hset(`{${pair.prefix}}:intent:${id}`, 'state', 'dead');
   const early = await upload(pair.a, aPng(), { key: 'k' });
@@ -289,4 +292,64 @@ it('decides at once about a key where the catalog was refilled unseen', async ()
   expect({ status: again.status, replayed: isReplayed(again) }).toEqual({ status: 202, replayed: true });
   expect(again.body.media.id).toBe(media.id);
   expect((await upload(b, aPng(), { key: 'new' })).status).toBe(202);
+});
+
+describe('taking a claim', () => {
+  const claimRequest = { client: 'web', key: 'k', waiter: 'key-web' };
+  const never = new AbortController().signal;
+
+  it('decides nothing about a key where it cannot learn what became of the catalog', async () => {
+    // As where Redis answers the script, and not what is asked after it.
+    const claim = vi
+      .fn<() => Promise<{ state: string }>>()
+      .mockResolvedValueOnce({ state: 'emptied' })
+      .mockResolvedValue({ state: 'done' });
+    const deps = {
+      claims: { claim },
+      rebuilding: { isOn: () => Promise.resolve(false), bornSeen: () => '1' },
+      idSecret: () => Promise.resolve(Buffer.alloc(32)),
+      claimWaitMs: 0,
+    } as unknown as ClaimDependencies;
+    await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
+    expect(claim).toHaveBeenCalledTimes(1);
+  });
+
+  it('lets so many wait, the clients in turns, and refuses others at once', async () => {
+    const claim = vi.fn<() => Promise<object>>().mockResolvedValue({ state: 'running', leaseMs: 9_000 });
+    const deps = {
+      claims: { claim },
+      rebuilding: { bornSeen: () => '1' },
+      idSecret: () => Promise.resolve(Buffer.alloc(32)),
+      claimWaitMs: 60_000,
+      waiters: createShares(2),
+      shutdown: createShutdown(),
+    } as unknown as ClaimDependencies;
+    const left = new AbortController();
+    const wait = (waiter: string) => takeClaim(deps, { ...claimRequest, waiter }, left.signal);
+    const inProgress = { code: 'IDEMPOTENCY_IN_PROGRESS', retryAfterSeconds: 9 };
+    const [first, second] = [wait('a'), wait('a')];
+    await expect(wait('a')).rejects.toMatchObject(inProgress);
+    const other = wait('b');
+    await expect(first).rejects.toMatchObject(inProgress);
+    left.abort();
+    await expect(Promise.allSettled([second, other])).resolves.toEqual([
+      { status: 'rejected', reason: expect.objectContaining({ code: 'CLIENT_ABORTED' }) as unknown },
+      { status: 'rejected', reason: expect.objectContaining({ code: 'CLIENT_ABORTED' }) as unknown },
+    ]);
+    expect(deps.waiters.running).toBe(0);
+  });
+
+  it('gives a claim back that comes after the refusal, so that the next try need not wait for its lease', async () => {
+    const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
+    const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
+    const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
+    const deps = {
+      claims: { claim: () => answer, release },
+      rebuilding: { bornSeen: () => '1' },
+      idSecret: () => Promise.resolve(Buffer.alloc(32)),
+      claimWaitMs: 0,
+    } as unknown as ClaimDependencies;
+    await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
+  });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
 import type { MediaFields } from '../media/media-fields.js';
 import type { FileDigest } from './receive-file.js';
 
@@ -10,14 +10,14 @@ export interface SentUpload extends FileDigest {
 }
 
 /**
- * Fingerprint of an upload, 32 hex digits: the same for the same method, path, query, fields, file name and bytes, in
- * whatever way the form was put together.
+ * Fingerprint of an upload, 32 hex digits: the same for the same method, path, query, fields, file name and bytes, however
+ * the form was put together.
  */
-export function requestPrint(
-  { method = '', url = '' }: Pick<IncomingMessage, 'method' | 'url'>,
+export function requestFingerprint(
+  { method, originalUrl }: Pick<Request, 'method' | 'originalUrl'>,
   sent: Omit<SentUpload, 'md5'>,
 ): string {
-  const [path = '', query = ''] = url.split('?', 2);
+  const [path = '', query = ''] = originalUrl.split('?', 2);
   const { title, description, category, tags } = sent.fields;
   const parts = [
     method,

@@ -1,0 +1,50 @@
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { Claims } from '@holdfast/shared/idempotency';
+import type { Logger } from '@holdfast/shared/logging';
+import type { MediaRecord } from '@holdfast/shared/media';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import type { FileDigest } from './receive-file.js';
+import type { Undo, Undoing } from './undo-upload.js';
+
+const CONFIRM_WITHIN_MS = 3_000;
+/** One that the host confirms is enough; this many that it does not confirm are looked at. */
+const LOOK_AT_MOST = 5;
+
+/**
+ * The record of a file with these bytes from the same uploader that the host confirms at this moment, or null, also when nobody
+ * can tell: the new copy is then kept.
+ */
+export async function findDuplicate(
+  { catalog, host }: { catalog: Pick<Catalog, 'withSha256'>; host: Pick<MediaHost, 'find'> },
+  file: FileDigest,
+  uploadedBy: string,
+): Promise<MediaRecord | null> {
+  const same = await catalog.withSha256(file.sha256).catch(() => []);
+  const candidates = same.filter(
+    (record) =>
+      record.uploadedBy === uploadedBy && (record.status === 'saving' || record.status === 'verified'),
+  );
+  const signal = AbortSignal.timeout(CONFIRM_WITHIN_MS);
+  for (const record of candidates.slice(0, LOOK_AT_MOST)) {
+    const { publicId, resourceType } = record;
+    const asset = await host.find({ publicId, resourceType }, signal).catch(() => null);
+    if (asset?.bytes === file.bytes && asset.etag === file.md5) return record;
+  }
+  return null;
+}
+
+/** Answers with the record that was there before: removes the new copy, and the key remembers that answer. */
+export async function replaceByDuplicate(
+  { claims, undoing, log }: { claims: Pick<Claims, 'finish'>; undoing: Undoing; log: Logger },
+  copy: Undo,
+  existing: MediaRecord,
+  fingerprint: string,
+): Promise<void> {
+  await undoing.undo(copy);
+  const claim = copy.claim?.held;
+  if (claim === undefined) return;
+  // A key that could not remember it finds the same duplicate again.
+  await claims
+    .finish(claim, { id: existing.id, print: fingerprint, duplicate: true })
+    .catch((error: unknown) => log.warn('upload.duplicate_not_remembered', { id: existing.id, error }));
+}

@@ -1,0 +1,245 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Request, Response } from 'express';
+import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { failpoint } from '@holdfast/shared/failpoint';
+import {
+  claimKey,
+  keyedMediaId,
+  type ClaimReply,
+  type Claims,
+  type HeldClaim,
+} from '@holdfast/shared/idempotency';
+import { untilAborted } from '@holdfast/shared/lifecycle';
+import { publicIdFor, recordFromAsset } from '@holdfast/shared/media';
+import { findOwnAssets, type OwnAsset } from '@holdfast/shared/media-host';
+import { clientOf } from '../http/client-address.js';
+import { inviteBody } from '../http/expect-continue.js';
+import { goneWith } from '../http/gone-with.js';
+import type { Shares } from '../http/shares.js';
+import type { Shutdown } from '../http/shutdown.js';
+import { cleanFilename } from '../media/filename.js';
+import { findMedia, type FindDependencies } from '../media/find-media.js';
+import { parseMediaFields } from '../media/media-fields.js';
+import type { Rebuilding } from '../media/rebuilding.js';
+import { promptly } from './admission.js';
+import { digestFile, readReprDigest } from './receive-file.js';
+import {
+  acceptUpload,
+  receiveUpload,
+  type Received,
+  type UploadDependencies,
+  type UploadRequest,
+} from './receive-upload.js';
+import { requestFingerprint, type SentUpload } from './request-fingerprint.js';
+import { parseForm } from './upload-form.js';
+
+export interface ClaimDependencies {
+  claims: Pick<Claims, 'claim' | 'release'>;
+  rebuilding: Rebuilding;
+  /** See createIdSecret. */
+  idSecret: () => Promise<Buffer>;
+  /** How long a request waits for another one with the same key. */
+  claimWaitMs: number;
+  /** Bounds the requests that wait. */
+  waiters: Shares;
+  shutdown: Pick<Shutdown, 'draining'>;
+}
+
+export type KeyedDependencies = UploadDependencies & ClaimDependencies & FindDependencies;
+
+export type KeyedOutcome = Received & {
+  /** An earlier request with the key has the answer. */
+  replayed: boolean;
+};
+
+/**
+ * An upload of which all requests with the same key of the same client together make one file, whichever of them die or
+ * race, through whichever process they come: claimed -> a finished one is replayed, one that died is resumed where it got as
+ * far as the commit mark, else taken over under the same id.
+ */
+export async function keyedUpload(
+  deps: KeyedDependencies,
+  req: Request,
+  res: Response,
+  { key, ...options }: Pick<UploadRequest, 'uploadedBy' | 'duplicates' | 'awaited'> & { key: string },
+): Promise<KeyedOutcome> {
+  const request = { client: options.uploadedBy, key, waiter: clientOf(req) };
+  const taken = await takeClaim(deps, request, goneWith(res));
+  if (taken.state === 'done') {
+    const { id, print, duplicate } = taken.finished;
+    await refuseOtherRequest(deps, req, res, print);
+    return { record: await findMedia(deps, id), duplicate, replayed: true };
+  }
+  const { claim } = taken;
+  failpoint('upload.claimed');
+  try {
+    const earlier = claim.takenOver ? await findEarlierTry(deps, claim.id) : [];
+    const committed = earlier.find(({ carried }) => carried.mark.state === 'committed');
+    if (committed !== undefined) return await resume(deps, req, res, claim, committed, options.awaited);
+    const unfinished = earlier.filter(({ carried }) => carried.mark.state === 'started');
+    const received = await receiveUpload(deps, req, res, { ...options, claim, unfinished });
+    return { ...received, replayed: false };
+  } catch (error) {
+    // What an earlier try may have left is found under its id only. Where that cannot lead anywhere, the next one is new.
+    const keepId = claim.takenOver && !isHoldfastError(error, 'MEDIA_NOT_FOUND');
+    // A claim that cannot be given back expires.
+    await deps.claims.release(claim, keepId).catch(() => undefined);
+    throw error;
+  }
+}
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
+
+interface ClaimRequest {
+  client: string;
+  key: string;
+  /** Whose share of the waiting requests it counts against. */
+  waiter: string;
+}
+
+/**
+ * The right to work under a client's key, or the outcome of an earlier request. Waits for one that is under way. Throws
+ * IDEMPOTENCY_IN_PROGRESS after that, or at once where too many wait, CATALOG_REBUILDING while claims may yet come back,
+ * QUEUE_UNAVAILABLE, CLIENT_ABORTED or SHUTTING_DOWN.
+ */
+export async function takeClaim(
+  { claims, rebuilding, idSecret, claimWaitMs, waiters, shutdown }: ClaimDependencies,
+  { client, key, waiter }: ClaimRequest,
+  gone: AbortSignal,
+): Promise<Extract<ClaimReply, { state: 'held' | 'done' }>> {
+  const secret = await idSecret();
+  const until = performance.now() + claimWaitMs;
+  const outOfPlace = new AbortController();
+  let leave: (() => void) | null = null;
+  try {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+      const newId = keyedMediaId(secret, client, key, Date.now());
+      const asked = claims.claim(claimKey(client, key), newId, rebuilding.bornSeen());
+      const reply = await promptly(asked).catch((error: unknown) => {
+        void giveBack(claims, asked);
+        throw error;
+      });
+      if (reply.state === 'emptied') {
+        const before = rebuilding.bornSeen();
+        // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
+        if ((await rebuilding.isOn()) || rebuilding.bornSeen() === before) throw beingRebuilt();
+        continue;
+      }
+      if (reply.state === 'done') return reply;
+      if (reply.state === 'held') {
+        // A key that Redis does not know may be one that it has forgotten.
+        if (reply.claim.takenOver || !(await rebuilding.isOn())) return reply;
+        await claims.release(reply.claim, false);
+        throw beingRebuilt();
+      }
+      leave ??= waiters.take(waiter, { giveUp: () => outOfPlace.abort() });
+      const left = until - performance.now();
+      if (left <= 0 || leave === null || outOfPlace.signal.aborted) {
+        throw new HoldfastError('IDEMPOTENCY_IN_PROGRESS', undefined, {
+          retryAfterSeconds: reply.leaseMs / 1_000,
+        });
+      }
+      const signal = AbortSignal.any([gone, shutdown.draining, outOfPlace.signal]);
+      await pause(Math.min(pauseMs, left), undefined, { signal }).catch(() => {
+        if (gone.aborted) throw new HoldfastError('CLIENT_ABORTED');
+        if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
+      });
+    }
+  } finally {
+    leave?.();
+  }
+}
+
+/** The request was refused already, and the next try would wait for the lease. Where Redis does not answer at all, the lease expires. */
+async function giveBack(claims: ClaimDependencies['claims'], asked: Promise<ClaimReply>): Promise<void> {
+  try {
+    const reply = await asked;
+    if (reply.state === 'held') await claims.release(reply.claim, reply.claim.takenOver);
+  } catch {
+    // Redis is away.
+  }
+}
+
+function beingRebuilt(): HoldfastError {
+  return new HoldfastError('CATALOG_REBUILDING', 'whether this Idempotency-Key was used is not known yet');
+}
+
+const FIND_WITHIN_MS = 5_000;
+
+/**
+ * What a request that died, or lost its claim, has left on the host under the id that its successor now has. Rejects when the
+ * host does not answer: nothing is guessed.
+ */
+async function findEarlierTry(
+  { host, intents, catalog, folder }: KeyedDependencies,
+  id: string,
+): Promise<OwnAsset[]> {
+  // Raw files have a public id that the id alone does not tell.
+  const publicId =
+    (await catalog.find(id))?.publicId ?? (await intents.publicIdOf(id)) ?? publicIdFor(folder, id);
+  return findOwnAssets(host, folder, { id, publicId }, AbortSignal.timeout(FIND_WITHIN_MS));
+}
+
+/** The file is on the host with its commit mark; the try that put it there died before its answer. */
+async function resume(
+  deps: KeyedDependencies,
+  req: Request,
+  res: Response,
+  claim: HeldClaim,
+  { asset, carried }: OwnAsset,
+  awaited: boolean,
+): Promise<KeyedOutcome> {
+  const print = carried.claim?.print ?? '';
+  const sent = await refuseOtherRequest(deps, req, res, print);
+  if (asset.bytes !== sent.bytes || (asset.etag !== null && asset.etag !== sent.md5))
+    throw new HoldfastError('HOST_CONTENT_MISMATCH');
+  const record = recordFromAsset(asset, deps.folder, 'upload', carried);
+  // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
+  await acceptUpload(deps, record, {
+    committed: true,
+    awaited,
+    claim: { ...claim, print, exclusive: false },
+    isFresh: () => false,
+  });
+  const latest = await deps.catalog.find(record.id).catch(() => null);
+  return { record: latest ?? record, duplicate: false, replayed: false };
+}
+
+/** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only it tells. */
+async function refuseOtherRequest(
+  deps: KeyedDependencies,
+  req: Request,
+  res: Response,
+  fingerprint: string,
+): Promise<SentUpload> {
+  const digest = readReprDigest(req.get('repr-digest'));
+  const sent = await readAndDiscard(deps, req, res);
+  if (digest !== null && digest !== sent.sha256) throw new HoldfastError('DIGEST_MISMATCH');
+  if (requestFingerprint(req, sent) !== fingerprint) throw new HoldfastError('IDEMPOTENCY_MISMATCH');
+  return sent;
+}
+
+/** Reads an upload to its end and keeps only what tells it from others. Throws what any upload throws for a bad body. */
+async function readAndDiscard(
+  { admission, leases }: KeyedDependencies,
+  req: Request,
+  res: Response,
+): Promise<SentUpload> {
+  const admitted = await admission.admit(req, false);
+  const { cancel, maxBytes } = admitted;
+  const lease = leases.begin(req, cancel, null);
+  try {
+    cancel.signal.throwIfAborted();
+    inviteBody(req, res);
+    const form = parseForm(req, res, async ({ stream, filename }) => ({
+      filename: cleanFilename(filename),
+      ...(await digestFile(stream, maxBytes)),
+    }));
+    const { file, fields } = await untilAborted(form, cancel.signal);
+    return { ...file, fields: parseMediaFields(fields) };
+  } finally {
+    lease.end();
+    admitted.leave();
+  }
+}

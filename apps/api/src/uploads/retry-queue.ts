@@ -1,0 +1,64 @@
+import { isHoldfastError } from '@holdfast/shared/errors';
+import type { Backoff } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+
+const HOLD_AT_MOST = 10_000;
+
+/** Items that wait in memory until Redis serves again. */
+export interface RetryQueue<Item> {
+  /** False when the queue is full. */
+  add(id: string, item: Item): boolean;
+  find(id: string): Item | undefined;
+  size(): number;
+  /** Forgets nothing, but tries no more. */
+  stop(): void;
+}
+
+/** `work` takes one item to its end. It throws QUEUE_UNAVAILABLE or CATALOG_UNAVAILABLE while Redis is away. */
+export function createRetryQueue<Item>(
+  work: (item: Item) => Promise<void>,
+  { backoff, log }: { backoff: Backoff; log: Logger },
+): RetryQueue<Item> {
+  const held = new Map<string, Item>();
+  const failing = new Set<string>();
+  const stopped = new AbortController();
+  let running = false;
+
+  const retryOnce = async (): Promise<void> => {
+    for (const [id, item] of held) {
+      try {
+        await work(item);
+        backoff.reset();
+        failing.delete(id);
+        // Another item may have come under the same id meanwhile.
+        if (held.get(id) === item) held.delete(id);
+      } catch (error) {
+        if (isHoldfastError(error, 'QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE')) return;
+        // An item that fails for a reason of its own does not hold up the others, and is logged once.
+        if (!failing.has(id)) log.warn('upload.retry_failed', { id, error });
+        failing.add(id);
+      }
+    }
+  };
+  const run = async (): Promise<void> => {
+    if (running) return;
+    running = true;
+    while (held.size > 0 && !stopped.signal.aborted) {
+      await backoff.rest(stopped.signal);
+      if (!stopped.signal.aborted) await retryOnce();
+    }
+    running = false;
+  };
+
+  return {
+    add: (id, item) => {
+      if (held.size >= HOLD_AT_MOST) return false;
+      held.set(id, item);
+      void run();
+      return true;
+    },
+    find: (id) => held.get(id),
+    size: () => held.size,
+    stop: () => stopped.abort(),
+  };
+}
