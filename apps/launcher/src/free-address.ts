@@ -11,7 +11,7 @@ export interface FreeAddress extends Service {
 /** Throws CONFIG_INVALID where the API and the worker are to listen on one port: each of them alone could have it. */
 export function refuseSharedPort({ http, worker }: Pick<Settings, 'http' | 'worker'>): void {
   if (http.port === 0 || http.port !== worker.port) return;
-  throw new HoldfastError('CONFIG_INVALID', '1 problem(s) in the configuration', {
+  throw new HoldfastError('CONFIG_INVALID', undefined, {
     errors: [{ path: 'WORKER_PORT', message: 'must not be the same port as PORT' }],
   });
 }

@@ -68,7 +68,7 @@ it('starts nothing, not even Redis, when the API and the worker are given one po
   const launcher = sandbox.start({ PORT: '47001', WORKER_PORT: '47001' });
   expect((await launcher.ended).code).toBe(1);
   expect(launcher.output()).toBe(
-    'CONFIG_INVALID: 1 problem(s) in the configuration\n  WORKER_PORT must not be the same port as PORT\n',
+    'CONFIG_INVALID: The configuration is not valid\n  WORKER_PORT must not be the same port as PORT\n',
   );
   expect(existsSync(sandbox.redisDir)).toBe(false);
 });

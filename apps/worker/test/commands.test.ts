@@ -113,9 +113,21 @@ describe('the commands', () => {
     expect(counted).toMatchObject({ host: 'cloudinary', cloudName: 'c', webhookSecrets: 1 });
     expect(shown).toMatch(/host +cloudinary c,[^]+webhooks +1 more/);
     expect(JSON.stringify(counted) + shown).not.toContain(secret);
+    const profile = 'detected at the start';
+    expect(report).toMatchObject({
+      redis: { type: 'Redis', address: 'localhost:1/0', tls: 'no TLS', profile },
+    });
+    const upstash = { REDIS_URL: `rediss://default:${secret}@eu1-x.upstash.io:6379` };
+    const rented = await checkConfig.run({ ...env, ...upstash }, {}, never);
+    expect(rented.text).toMatch(/Redis +Upstash Redis, eu1-x\.upstash\.io:6379\/0, TLS, profile upstash\n/);
+    expect(JSON.stringify(rented)).not.toContain(secret);
+    const nodes = { REDIS_URL: '', REDIS_CLUSTER_NODES: `redis://:${secret}@a:1,[::1]:2` };
+    const cluster = await checkConfig.run({ ...env, ...nodes }, {}, never);
+    expect(cluster.text).toMatch(/Redis Cluster, a:1 \[::1\]:2, no TLS/);
+    expect(JSON.stringify(cluster)).not.toContain(secret);
     const slip = await checkConfig.run({ ...env, UPLOAD_MAX_BYTE: '5' }, {}, never);
     expect(slip.report).toMatchObject({ unread: [{ name: 'UPLOAD_MAX_BYTE', meant: 'UPLOAD_MAX_BYTES' }] });
     const wrong = { ...env, PORT: 'many', HOST: '0.0.0.0', API_KEYS: '' };
-    expect(() => checkConfig.run(wrong, {}, never)).toThrow('problem(s) in the configuration');
+    expect(() => checkConfig.run(wrong, {}, never)).toThrow('The configuration is not valid');
   });
 });

@@ -277,7 +277,7 @@ describe('an unexpected error', () => {
     await redis.client.hset(own.deps.keys.syncRun, 'a', 'b');
     const { status, body } = await own.call('GET', '/api/media/sync/status');
     expect(status).toBe(500);
-    expect(body).toMatchObject({ code: 'INTERNAL', detail: 'An unexpected error' });
+    expect(body).toMatchObject({ code: 'INTERNAL', detail: 'Unexpected error' });
     expect(JSON.stringify(body)).not.toMatch(/WRONGTYPE/);
     expect(
       lines.filter((line) => (line as { event: string }).event === 'http.unexpected_error'),

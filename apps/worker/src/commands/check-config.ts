@@ -1,21 +1,25 @@
-import { readServingSettings, unreadSettings } from '@holdfast/shared/config';
+import {
+  isUnnamed,
+  readServingSettings,
+  unreadSettings,
+  type RedisConnection,
+  type RedisSettings,
+} from '@holdfast/shared/config';
 import type { Command } from './command.js';
 
 /** Rejects with CONFIG_INVALID and all problems. */
 export const checkConfig: Command = {
   summary: 'read the settings as the processes do, report every problem, connect to nothing',
   run: (env) => {
-    const settings = readServingSettings(env);
-    const { host, redis, access, sync, dataDir } = settings;
+    const { host, redis, access, sync, dataDir } = readServingSettings(env);
     const unread = unreadSettings(env);
+    const isCloudinary = host.kind === 'cloudinary';
     const report = {
       configuration: 'valid',
       host: host.kind,
       folder: host.folder,
-      ...(host.kind === 'cloudinary'
-        ? { cloudName: host.cloudName, webhookSecrets: host.webhookSecrets.length }
-        : {}),
-      redis: redis.external ? redis.storageType : 'Embedded Redis, or one on this machine',
+      ...(isCloudinary ? { cloudName: host.cloudName, webhookSecrets: host.webhookSecrets.length } : {}),
+      redis: describeRedis(redis),
       dataDir,
       keys: access.keys.length,
       syncEveryMinutes: sync.intervalMinutes,
@@ -24,17 +28,52 @@ export const checkConfig: Command = {
     };
     const text = [
       'The configuration is valid.',
-      `  host       ${report.host}${host.kind === 'cloudinary' ? ` ${host.cloudName}` : ''}, folder ${report.folder}`,
-      ...(host.kind === 'cloudinary'
-        ? [`  webhooks   ${String(host.webhookSecrets.length)} more secret(s)`]
-        : []),
-      `  Redis      ${report.redis}`,
+      `  host       ${host.kind}${isCloudinary ? ` ${host.cloudName}` : ''}, folder ${host.folder}`,
+      ...(isCloudinary ? [`  webhooks   ${String(host.webhookSecrets.length)} more secret(s)`] : []),
+      `  Redis      ${Object.entries(report.redis)
+        .map(([name, value]) => (name === 'profile' ? `profile ${value}` : value))
+        .join(', ')}`,
       `  data       ${dataDir}`,
-      `  keys       ${String(report.keys)}`,
-      `  sync       ${report.syncEveryMinutes === 0 ? 'no schedule' : `every ${String(report.syncEveryMinutes)} minutes`}`,
-      `  snapshots  ${report.snapshots ? 'on' : 'off'}`,
+      `  keys       ${String(access.keys.length)}`,
+      `  sync       ${sync.intervalMinutes === 0 ? 'no schedule' : `every ${String(sync.intervalMinutes)} minutes`}`,
+      `  snapshots  ${sync.snapshots ? 'on' : 'off'}`,
       ...unread.map(({ name, meant }) => `  ${name} is not a setting; did you mean ${meant}?`),
     ].join('\n');
     return Promise.resolve({ exitCode: 0, report, text });
   },
 };
+
+/** Which Redis and how it is reached, without its login. */
+function describeRedis(redis: RedisSettings): Record<string, string> {
+  if (isUnnamed(redis)) return { type: 'Embedded Redis, or one on this machine' };
+  const { connection } = redis;
+  return {
+    type: redis.storageType,
+    address: addressOf(connection),
+    tls: tlsOf(connection),
+    profile: redis.profile ?? 'detected at the start',
+  };
+}
+
+function addressOf(connection: RedisConnection): string {
+  switch (connection.kind) {
+    case 'socket':
+      return connection.path;
+    case 'single':
+      return `${hostAndPort(connection)}/${String(connection.database)}`;
+    case 'sentinel':
+      return `${connection.masterName} by ${connection.sentinels.map(hostAndPort).join(' ')}`;
+    case 'cluster':
+      return connection.nodes.map(hostAndPort).join(' ');
+  }
+}
+
+function hostAndPort({ host, port }: { host: string; port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}
+
+function tlsOf(connection: RedisConnection): string {
+  if (connection.kind === 'socket' || !connection.tls) return 'no TLS';
+  if (connection.verifiesCertificate === false) return 'TLS, certificate not verified';
+  return connection.ca === undefined ? 'TLS' : 'TLS with REDIS_TLS_CA';
+}

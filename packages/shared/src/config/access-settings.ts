@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { FieldProblem } from '../errors/index.js';
-import { parseUrl } from './environment.js';
-import { EXAMPLE_SECRET, isExampleSecret } from './example-secret.js';
-import type { Variables } from './variables.js';
+import { parseUrl, type Variables } from './variables.js';
 
 /** From weak to strong; each role may do what the ones before it may. */
 export const roles = ['read', 'write', 'admin'] as const;
@@ -37,21 +35,16 @@ export function readAccessSettings(env: Variables, problem: (p: FieldProblem) =>
   const keys: ApiKey[] = [];
   for (const [index, entry] of env.API_KEYS.entries()) {
     const key = readKey(entry);
-    const path = `API_KEYS[${String(index)}]`;
-    if (typeof key === 'string') problem({ path, message: key });
-    else if (keys.some((other) => other.name === key.name))
-      problem({ path, message: 'repeats the name of another key' });
+    const unusable = (message: string): void => problem(ofEntry('API_KEYS', index, message));
+    if (typeof key === 'string') unusable(key);
+    else if (keys.some((other) => other.name === key.name)) unusable('repeats the name of another key');
     else if (keys.some((other) => other.secretHash.equals(key.secretHash)))
-      problem({ path, message: 'has the secret of another key, which would decide the role' });
+      unusable('has the secret of another key, so its role would depend on the order');
     else keys.push(key);
   }
   for (const [index, origin] of env.CORS_ORIGINS.entries()) {
-    if (origin !== '*' && parseUrl(origin)?.origin !== origin) {
-      problem({
-        path: `CORS_ORIGINS[${String(index)}]`,
-        message: 'must be an origin such as https://app.example.com, or *',
-      });
-    }
+    if (origin !== '*' && parseUrl(origin)?.origin !== origin)
+      problem(ofEntry('CORS_ORIGINS', index, 'must be an origin such as https://app.example.com, or *'));
   }
   return {
     keys,
@@ -62,6 +55,11 @@ export function readAccessSettings(env: Variables, problem: (p: FieldProblem) =>
   };
 }
 
+/** A problem of one entry of a list. Counted from 1, as people count, and without the entry, which may be a secret. */
+export function ofEntry(path: string, index: number, message: string): FieldProblem {
+  return { path, message: `entry ${String(index + 1)} ${message}` };
+}
+
 /** `name:role:secret` or `name:role:sha256=<hex>`. Problems never repeat the entry: it holds the secret. */
 function readKey(entry: string): ApiKey | string {
   const parts = /^([A-Za-z0-9_.-]{1,64}):([a-z]+):(.+)$/.exec(entry);
@@ -70,7 +68,7 @@ function readKey(entry: string): ApiKey | string {
   const known = roles.find((candidate) => candidate === role);
   if (known === undefined) return 'must have the role read, write or admin';
   if (secret.length === 1) return 'must have a secret of more than one character';
-  if (isExampleSecret(secret)) return `its secret ${EXAMPLE_SECRET}`;
+  if (isExampleSecret(secret)) return EXAMPLE_SECRET;
   if (!secret.startsWith('sha256='))
     return { name, role: known, secretHash: createHash('sha256').update(secret).digest() };
   const hex = secret.slice('sha256='.length);
@@ -102,4 +100,21 @@ function isProxyRange(entry: string): boolean {
     rest.length === 0 &&
     (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
   );
+}
+
+/** What documentation and templates have in place of a secret: everybody knows it. */
+const examples = /^(?:change[-_ ]?me(?:[-_ ]too)?|some-long-secret|a-long-secret|your[-_ ]secret|<.*>)$/i;
+
+/** Whether a secret was copied from an example. */
+export function isExampleSecret(secret: string): boolean {
+  return examples.test(secret);
+}
+
+export const EXAMPLE_SECRET =
+  'has a secret from an example, which everybody knows; make one with openssl rand -hex 24';
+
+/** Whether only this machine can reach what listens on this name or address. An IPv6 address comes without brackets. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
 }

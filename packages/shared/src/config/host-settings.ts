@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import type { FieldProblem } from '../errors/index.js';
-import { parseUrl } from './environment.js';
-import { EXAMPLE_SECRET, isExampleSecret } from './example-secret.js';
-import type { Variables } from './variables.js';
+import { EXAMPLE_SECRET, isExampleSecret, ofEntry } from './access-settings.js';
+import { parseUrl, type Variables } from './variables.js';
 
 /** Cloudinary as the media host, with the access that the variables name. */
 export interface CloudinarySettings {
@@ -61,7 +60,7 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
     return { kind: 'local', directory, filesDirectory: resolve(env.DATA_DIR, 'snapshots'), ...place };
   }
   for (const [path] of missing)
-    problem({ path, message: 'is needed: the three CLOUDINARY_ variables belong together' });
+    problem({ path, message: 'is required: the three CLOUDINARY_ variables belong together' });
   return {
     kind: 'cloudinary',
     cloudName: parts.CLOUDINARY_CLOUD_NAME ?? '',
@@ -74,7 +73,7 @@ export function readHostSettings(env: Variables, problem: (p: FieldProblem) => v
   };
 }
 
-/** Those of Cloudinary have 27 characters. Whoever guesses one can send notifications. */
+/** Cloudinary's have 27 characters. Anyone who guesses one can send notifications. */
 const SHORTEST_SECRET = 8;
 
 function readWebhookSecrets(
@@ -82,11 +81,11 @@ function readWebhookSecrets(
   problem: (p: FieldProblem) => void,
 ): readonly string[] {
   for (const [index, secret] of secrets.entries()) {
-    const path = `CLOUDINARY_WEBHOOK_SECRETS[${String(index)}]`;
-    if (secret.length < SHORTEST_SECRET)
-      problem({ path, message: `must have at least ${String(SHORTEST_SECRET)} characters` });
-    else if (isExampleSecret(secret)) problem({ path, message: EXAMPLE_SECRET });
-    if (secrets.indexOf(secret) < index) problem({ path, message: 'repeats another one' });
+    const unusable = (message: string): void =>
+      problem(ofEntry('CLOUDINARY_WEBHOOK_SECRETS', index, message));
+    if (secret.length < SHORTEST_SECRET) unusable(`must have at least ${String(SHORTEST_SECRET)} characters`);
+    else if (isExampleSecret(secret)) unusable(EXAMPLE_SECRET);
+    if (secrets.indexOf(secret) < index) unusable('repeats an earlier entry');
   }
   return secrets;
 }

@@ -1,7 +1,8 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { FieldProblem } from '../errors/index.js';
-import { readCertificateCheck, type CertificateCheck } from './certificate-check.js';
-import { parseUrl } from './environment.js';
-import type { RedisProfileName, Variables } from './variables.js';
+import { ofEntry } from './access-settings.js';
+import { parseUrl, type RedisProfileName, type Variables } from './variables.js';
 
 /** The address of one server of several, an IPv6 address without its brackets. */
 export interface RedisNode {
@@ -12,6 +13,14 @@ export interface RedisNode {
 interface Login {
   username?: string;
   password?: string;
+}
+
+/** How the certificate of a Redis that speaks TLS is checked. */
+interface CertificateCheck {
+  /** Trusted certificate authorities in PEM, instead of those that Node trusts. */
+  ca?: string;
+  /** If false, every certificate is accepted. */
+  verifiesCertificate: boolean;
 }
 
 interface RedisLogin extends Login, Partial<CertificateCheck> {
@@ -97,9 +106,9 @@ function readNamedRedis(
       problem({ path: other, message: `cannot be combined with ${first}` });
   if (env.REDIS_SENTINELS.length > 0) {
     if (env.REDIS_SENTINEL_NAME === undefined)
-      problem({ path: 'REDIS_SENTINEL_NAME', message: 'is needed with REDIS_SENTINELS' });
+      problem({ path: 'REDIS_SENTINEL_NAME', message: 'is required with REDIS_SENTINELS' });
     if (env.REDIS_SENTINEL_USERNAME !== undefined && env.REDIS_SENTINEL_PASSWORD === undefined)
-      problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is needed with REDIS_SENTINEL_USERNAME' });
+      problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is required with REDIS_SENTINEL_USERNAME' });
     const { nodes, login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
     const connection = {
       kind: 'sentinel',
@@ -127,10 +136,10 @@ function readNamedRedis(
     return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true };
   }
   if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is needed with UPSTASH_REDIS_REST_TOKEN' });
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is required with UPSTASH_REDIS_REST_TOKEN' });
   }
   const alone = sentinelVariables.find((name) => env[name] !== undefined);
-  if (alone !== undefined) problem({ path: 'REDIS_SENTINELS', message: `is needed with ${alone}` });
+  if (alone !== undefined) problem({ path: 'REDIS_SENTINELS', message: `is required with ${alone}` });
   const embedded = env.HOLDFAST_EMBEDDED_REDIS;
   const connection = readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem);
   return {
@@ -160,10 +169,10 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
     return unusable('must begin with redis:// or rediss://');
-  if (url.hostname === '') return unusable('names no host');
+  if (url.hostname === '') return unusable('must name a host');
   const database = url.pathname.replace(/^\//, '');
   if (!/^\d{0,9}$/.test(database))
-    return unusable('must end with the number of a database, or without a path');
+    return unusable('must end with the host, the port or the number of a database');
   const login = credentials(url);
   if (login === null) return unusable(BAD_ESCAPE);
   return {
@@ -180,7 +189,7 @@ function hasQuery(url: URL): boolean {
   return url.search !== '' || url.hash !== '';
 }
 
-const BAD_ESCAPE = 'has a % that begins no escape: write %25 for a percent sign';
+const BAD_ESCAPE = 'has a % that is not part of an escape; write %25 for a percent sign';
 
 /** The login of a URL, or null where it cannot be decoded. */
 function credentials(url: URL): Login | null {
@@ -210,7 +219,7 @@ function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisC
   else if (url.href !== `https://${url.hostname}/`)
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must name a host and nothing else' });
   if (env.UPSTASH_REDIS_REST_TOKEN === undefined)
-    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is needed with UPSTASH_REDIS_REST_URL' });
+    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is required with UPSTASH_REDIS_REST_URL' });
   return {
     kind: 'single',
     host: url?.hostname ?? '',
@@ -234,8 +243,7 @@ function readNodes(
   const nodes: RedisNode[] = [];
   let first: RedisLogin | undefined;
   for (const [index, entry] of entries.entries()) {
-    const unusable = (message: string): void =>
-      problem({ path, message: `entry ${String(index + 1)} ${message}` });
+    const unusable = (message: string): void => problem(ofEntry(path, index, message));
     const bare = !entry.includes('://');
     const url = parseUrl(bare ? `redis://${entry}` : entry);
     if (
@@ -244,14 +252,15 @@ function readNodes(
       url.port === '0' ||
       (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
     ) {
-      unusable('is not host:port or a redis:// URL');
+      unusable('must be host:port or a redis:// URL');
       continue;
     }
     nodes.push({
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 6379 : Number(url.port),
     });
-    if (!['', '/', '/0'].includes(url.pathname)) unusable('must end with its port: the database is 0');
+    if (!['', '/', '/0'].includes(url.pathname))
+      unusable('must end with its port, since the database is always 0');
     if (hasQuery(url)) unusable('must have no query and no fragment');
     const named = credentials(url);
     if (named === null) {
@@ -261,7 +270,7 @@ function readNodes(
     const login = { database: 0, tls: url.protocol === 'rediss:', ...named };
     if (index === 0) first = login;
     else if (first !== undefined && differs(first, login, bare))
-      unusable('has another login or scheme than entry 1, whose own count for all');
+      unusable('has another login or scheme than entry 1, which sets both for all');
   }
   return { nodes, login: first ?? { database: 0, tls: false } };
 }
@@ -271,4 +280,50 @@ function differs(first: RedisLogin, { tls, username, password }: RedisLogin, bar
   if (!bare && tls !== first.tls) return true;
   if (username === undefined && password === undefined) return false;
   return username !== first.username || password !== first.password;
+}
+
+/** Reads the file too, so that an unusable one is reported at the start. */
+function readCertificateCheck(
+  { REDIS_TLS_CA: file, REDIS_TLS_VERIFY: verifiesCertificate }: Variables,
+  tls: boolean,
+  problem: (p: FieldProblem) => void,
+): CertificateCheck {
+  const path = file === undefined ? 'REDIS_TLS_VERIFY' : 'REDIS_TLS_CA';
+  if (!tls && (file !== undefined || !verifiesCertificate))
+    problem({ path, message: 'is for TLS only: the address of Redis must begin with rediss:' });
+  if (!tls || file === undefined) return { verifiesCertificate };
+  const read = readAuthorities(file);
+  if (typeof read !== 'string') problem({ path, message: read.problem });
+  return { verifiesCertificate, ...(typeof read === 'string' ? { ca: read } : {}) };
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** Problems never repeat the value: it may hold more than a path. */
+function readAuthorities(file: string): string | { problem: string } {
+  if (file.includes('-----BEGIN')) return { problem: 'must be the path of a file, not what is in it' };
+  let pem: string;
+  try {
+    pem = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return {
+      problem:
+        code === 'ENOENT' ? 'names a file that does not exist' : `names a file that cannot be read (${code})`,
+    };
+  }
+  const certificates = pem.match(CERTIFICATE) ?? [];
+  if (certificates.length === 0)
+    return { problem: 'names a file with no certificate in PEM (-----BEGIN CERTIFICATE-----)' };
+  const broken = certificates.findIndex((certificate) => !isCertificate(certificate));
+  if (broken !== -1) return { problem: `names a file whose certificate ${String(broken + 1)} is not valid` };
+  return pem;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
+  }
 }

@@ -1,15 +1,19 @@
 import { resolve } from 'node:path';
-import { HoldfastError, type FieldProblem } from '../errors/index.js';
+import { HoldfastError, isHoldfastError, type FieldProblem } from '../errors/index.js';
 import type { LoggingSettings } from '../logging/index.js';
-import { readAccessSettings, type AccessSettings } from './access-settings.js';
-import type { DurabilityLevel } from './durability-level.js';
-import { withoutEmpty, type Environment } from './environment.js';
+import { isLoopback, ofEntry, readAccessSettings, type AccessSettings } from './access-settings.js';
 import { readHostSettings, type HostSettings } from './host-settings.js';
-import { isLoopback } from './loopback.js';
 import { readRedisSettings, type RedisSettings } from './redis-settings.js';
-import { variables, type Variables } from './variables.js';
+import { unreadSettings } from './unread-settings.js';
+import {
+  variables,
+  withoutEmpty,
+  type DurabilityLevel,
+  type Environment,
+  type Variables,
+} from './variables.js';
 
-/** What is taken in, and how much at once. */
+/** Which uploads are accepted, and how many at once. */
 export interface UploadSettings {
   /** Of one file. */
   maxBytes: number;
@@ -17,7 +21,7 @@ export interface UploadSettings {
   maxConcurrent: number;
   /** Jobs waiting or delayed in `save` and `verify` above which uploads get OVERLOADED. */
   maxBacklog: number;
-  /** Media types such as `image/png`, or `image/*`. */
+  /** Media types such as `image/png` or `image/*`. */
   allowedTypes: readonly string[];
 }
 
@@ -31,26 +35,26 @@ export interface JobSettings {
   concurrency: number;
 }
 
-/** What is asked of the Redis server before a media counts as verified. */
+/** What the Redis server must confirm before a record counts as verified. */
 export interface DurabilitySettings {
-  /** Below it a media stays unverified (DURABILITY_TOO_LOW); undefined = every level will do. */
+  /** Below it a record stays unverified (DURABILITY_TOO_LOW); undefined = every level suffices. */
   required: DurabilityLevel | undefined;
-  /** Replicas that must confirm before a record counts as replicated; 0 = none is asked. */
+  /** Replicas that must confirm before a record counts as replicated; 0 = none. */
   replicas: number;
 }
 
-/** When syncs run by themselves, and what they leave on the host. */
+/** When syncs start by themselves, and what they leave on the host. */
 export interface SyncSettings {
   /** 0 = no schedule. */
   intervalMinutes: number;
-  /** Whether a start of a worker asks for a sync, `startupDelayMs` later. */
+  /** Whether a worker requests a sync `startupDelayMs` after it starts. */
   onStartup: boolean;
   startupDelayMs: number;
-  /** From a verified upload to the sync that looks at it; null leaves that to the kind of Redis. */
+  /** Delay from a verified upload to the sync that covers it; null = by the kind of Redis. */
   afterUploadDelayMs: number | null;
-  /** A run of the schedule or of a start is full when the last full one began so long ago. */
+  /** A scheduled or start-up run is full if the last full one began this long ago. */
   fullIntervalHours: number;
-  /** Whether the catalog and the deletions since are kept on the host too, and restored from there. */
+  /** Whether snapshots of the catalog, and deletions since, are kept on the host and restored from there. */
   snapshots: boolean;
 }
 
@@ -76,16 +80,47 @@ export function readSettings(env: Environment): Settings {
   return readWith(env, () => undefined);
 }
 
-/** As `readSettings`, for whoever starts the API: an API that a network could use without any key is a problem too. */
+/** As `readSettings`, where an API is to start: one that a network could use without any key is a problem too. */
 export function readServingSettings(env: Environment): Settings {
   return readWith(env, (settings, problem, known) => {
     // Keys that cannot be used are named already.
-    if (known.some(({ path }) => path.startsWith('API_KEYS')) || !isOpenToNetwork(settings)) return;
+    if (known.some(({ path }) => path === 'API_KEYS') || !isOpenToNetwork(settings)) return;
     problem({
       path: 'API_KEYS',
-      message: 'is needed when HOST is not a loopback address (or set ALLOW_ANONYMOUS=true)',
+      message: 'is required unless HOST is a loopback address (or set ALLOW_ANONYMOUS=true)',
     });
   });
+}
+
+/**
+ * The host that the command `move` copies from: the local one as if no Cloudinary were configured, or the account that
+ * MOVE_FROM_CLOUDINARY_URL names. Throws CONFIG_INVALID.
+ */
+export function readMoveSource(env: Environment, from: 'local' | 'cloudinary'): HostSettings {
+  const path = 'MOVE_FROM_CLOUDINARY_URL';
+  const { [path]: source, ...rest } = env;
+  const others = Object.fromEntries(Object.entries(rest).filter(([name]) => !namesAccount.has(name)));
+  if (from === 'local') return readSettings(others).host;
+  if (source === undefined || source === '')
+    throw invalid([{ path, message: 'is required: the account to copy from' }]);
+  try {
+    return readSettings({ ...others, CLOUDINARY_URL: source }).host;
+  } catch (error) {
+    const errors = isHoldfastError(error, 'CONFIG_INVALID') ? (error.errors ?? []) : [];
+    const own = errors.find((problem) => problem.path === 'CLOUDINARY_URL');
+    throw own === undefined ? error : invalid([{ path, message: own.message }]);
+  }
+}
+
+const namesAccount: ReadonlySet<string> = new Set([
+  'CLOUDINARY_URL',
+  'CLOUDINARY_CLOUD_NAME',
+  'CLOUDINARY_API_KEY',
+  'CLOUDINARY_API_SECRET',
+]);
+
+function invalid(errors: readonly FieldProblem[]): HoldfastError {
+  return new HoldfastError('CONFIG_INVALID', undefined, { errors });
 }
 
 type AlsoCheck = (
@@ -102,8 +137,8 @@ function readWith(env: Environment, alsoCheck: AlsoCheck): Settings {
   const given = withoutEmpty(env);
   const parsed = variables.safeParse(given);
   for (const issue of parsed.error?.issues ?? [])
-    problem({ path: issue.path.join('.'), message: withoutValue(issue.message) });
-  // Check the rest too, with defaults in the place of what was wrong, so that everything is reported together.
+    problem({ path: issue.path.join('.'), message: issue.message });
+  // The rest is checked with defaults in place of what was wrong, so that all problems are reported together.
   const usable =
     parsed.data ??
     variables.parse(
@@ -111,12 +146,11 @@ function readWith(env: Environment, alsoCheck: AlsoCheck): Settings {
     );
   const settings = compose(usable, problem);
   alsoCheck(settings, problem, problems);
-  if (problems.length > 0) {
-    throw new HoldfastError('CONFIG_INVALID', `${String(problems.length)} problem(s) in the configuration`, {
-      errors: problems,
-    });
-  }
-  return deepFreeze(settings);
+  if (problems.length === 0) return deepFreeze(settings);
+  // What is missing may be there under a wrong name.
+  for (const { name, meant } of unreadSettings(env))
+    problem({ path: name, message: `is not a setting; did you mean ${meant}?` });
+  throw invalid(problems);
 }
 
 function compose(env: Variables, problem: (p: FieldProblem) => void): Settings {
@@ -169,17 +203,9 @@ function isOpenToNetwork({ access, allowAnonymous, http }: Settings): boolean {
 function readTypes(types: readonly string[], problem: (p: FieldProblem) => void): readonly string[] {
   for (const [index, type] of types.entries()) {
     if (!/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/.test(type))
-      problem({
-        path: `UPLOAD_ALLOWED_TYPES[${String(index)}]`,
-        message: 'must be a media type such as image/png or image/*',
-      });
+      problem(ofEntry('UPLOAD_ALLOWED_TYPES', index, 'must be a media type such as image/png or image/*'));
   }
   return types;
-}
-
-/** zod repeats a received value in some messages; a setting may be a secret. */
-function withoutValue(message: string): string {
-  return message.replace(/,? received .*$/, '');
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,14 +1,13 @@
 import { nearestName } from '../errors/index.js';
-import { withoutEmpty, type Environment } from './environment.js';
-import { variables } from './variables.js';
+import { variables, withoutEmpty, type Environment } from './variables.js';
 
-/** A variable that nobody reads, and the setting that was probably meant. It carries no value. */
+/** A variable that Holdfast does not read, and the setting that was probably meant. It carries no value. */
 export interface UnreadSetting {
   name: string;
   meant: string;
 }
 
-/** Names under which platforms and other programs keep what Holdfast reads under another one. */
+/** What platforms and other programs call settings of ours. */
 const elsewhere: Readonly<Record<string, string>> = {
   KV_REST_API_TOKEN: 'UPSTASH_REDIS_REST_TOKEN',
   KV_REST_API_URL: 'UPSTASH_REDIS_REST_URL',
@@ -22,7 +21,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   CLOUDINARY_SECRET: 'CLOUDINARY_API_SECRET',
 };
 
-/** Where one of a group is given, the others of it are not needed. */
+/** If one of a group is set, the others are not needed. */
 const groups: readonly (readonly string[])[] = [
   [
     'REDIS_URL',
@@ -34,24 +33,17 @@ const groups: readonly (readonly string[])[] = [
   ['CLOUDINARY_URL', 'CLOUDINARY_CLOUD_NAME', 'CLOUDINARY_API_KEY', 'CLOUDINARY_API_SECRET'],
 ];
 
-const known = Object.keys(variables.shape);
-
-/** The launcher sets it; no operator can mean it. */
+/** The launcher sets HOLDFAST_EMBEDDED_REDIS; no operator can mean it. */
 const INTERNAL = 'HOLDFAST_EMBEDDED_REDIS';
-
-/** Below this length many innocent names are near: HOST and HOME. */
-const LONG_ENOUGH = 8;
-
-const SLIPS = 2;
 
 /**
  * Variables that look like a setting under a wrong name. Such a setting keeps its default unnoticed: with `REDIS_URI`
- * nothing is kept in the Redis that was meant. Nothing is said where the setting itself, or another way to say the same, is there too.
+ * nothing is stored in the Redis that was meant. A variable is passed over if what was meant, or an equivalent, is set too.
  */
 export function unreadSettings(env: Environment): UnreadSetting[] {
   const given = withoutEmpty(env);
   return Object.keys(given).flatMap((name) => {
-    if (known.includes(name)) return [];
+    if (name in variables.shape) return [];
     const meant = elsewhere[name] ?? meantBy(name.toUpperCase());
     if (meant === undefined || sameAs(meant).some((setting) => given[setting] !== undefined)) return [];
     return [{ name, meant }];
@@ -61,17 +53,23 @@ export function unreadSettings(env: Environment): UnreadSetting[] {
 const sameAs = (setting: string): readonly string[] =>
   groups.find((group) => group.includes(setting)) ?? [setting];
 
+/** Below this length many innocent names are near: HOST and HOME. */
+const LONG_ENOUGH = 8;
+const SLIPS = 2;
+
 /** No two settings are so alike that both could be meant. */
 function meantBy(name: string): string | undefined {
-  const candidates = known.filter((setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH);
+  const candidates = Object.keys(variables.shape).filter(
+    (setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH,
+  );
   const words = wordsOf(name);
   return nearestName(name, candidates, SLIPS) ?? candidates.find((setting) => wordsOf(setting) === words);
 }
 
-/** What a setting is counted in; left out, or another one, is the same setting to a hurried reader. */
+/** The unit of a setting. A reader in a hurry leaves it out or writes another one. */
 const units = new Set(['BYTES', 'SIZE', 'MB', 'MS', 'SECONDS', 'MINUTES', 'HOURS', 'MINUTE', 'PER']);
 
-/** The words of a name without its unit, in any order: MAX_UPLOAD_SIZE is UPLOAD_MAX_BYTES. */
+/** The words of a name without its unit, in any order: MAX_UPLOAD_SIZE means UPLOAD_MAX_BYTES. */
 const wordsOf = (name: string): string =>
   name
     .split('_')

@@ -1,14 +1,25 @@
 import { z } from 'zod';
-import { durabilityLevels } from './durability-level.js';
-import { filledList, flag, list, oneOf, optionalText, text, wholeNumber } from './environment.js';
+
+/** The process environment, or a part of it in tests. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a server can confirm of a write, from weak to strong. */
+export const durabilityLevels = ['written', 'fsynced', 'replicated'] as const;
+/** written: the server accepted it; fsynced: it is on its disk; replicated: enough replicas have it. */
+export type DurabilityLevel = (typeof durabilityLevels)[number];
+
+/** Whether less was confirmed than is required; without a requirement every level suffices. */
+export function isBelow(level: DurabilityLevel, required: DurabilityLevel | undefined): boolean {
+  return required !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(required);
+}
 
 const MB = 1_000_000;
 
-/** Kinds of Redis that we treat differently; what is different is in `redisProfiles` of the redis feature. */
+/** Kinds of Redis server that are treated differently; `redisProfiles` of the redis feature says how. */
 const redisProfileNames = ['standard', 'upstash'] as const;
 export type RedisProfileName = (typeof redisProfileNames)[number];
 
-/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
+/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. Each message is a sentence whose subject is the variable, and never repeats a value, which may be a secret. */
 export const variables = z.object({
   // As in an address: [::1].
   HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),
@@ -46,7 +57,7 @@ export const variables = z.object({
   REDIS_TLS_CA: optionalText(),
   REDIS_TLS_VERIFY: flag(true),
   REDIS_PROFILE: oneOf(redisProfileNames).optional(),
-  /** Set by the launcher for its children: the address of the embedded server. */
+  /** The address of the embedded server, which the launcher sets for its children. */
   HOLDFAST_EMBEDDED_REDIS: optionalText(),
 
   CLOUDINARY_URL: optionalText(),
@@ -58,13 +69,13 @@ export const variables = z.object({
     .trim()
     .regex(
       /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
-      'must be folder names of letters, digits, - and _, joined by /',
+      'must be folder names of letters, digits, - and _, separated by /',
     )
     .max(100, 'must have at most 100 characters')
     .default('holdfast'),
   CLOUDINARY_SYNC_PREFIX: text(''),
   CLOUDINARY_WEBHOOK_SECRETS: list([]),
-  /** Read by the command `move` alone. */
+  /** Read only by the command `move`. */
   MOVE_FROM_CLOUDINARY_URL: optionalText(),
 
   UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
@@ -89,3 +100,73 @@ export const variables = z.object({
 });
 
 export type Variables = z.infer<typeof variables>;
+
+// Readers of single variables. An empty variable counts as unset, as in most deployment consoles.
+
+function text(fallback: string) {
+  return z.string().trim().default(fallback);
+}
+
+function optionalText() {
+  return z.string().trim().optional();
+}
+
+function oneOf<const Word extends string>(words: readonly [Word, ...Word[]]) {
+  return z.enum(words, `must be one of ${words.join(', ')}`);
+}
+
+function wholeNumber(fallback: number, min: number, max: number) {
+  return z
+    .string()
+    .trim()
+    .refine(
+      (value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
+      `must be a whole number from ${String(min)} to ${String(max)}`,
+    )
+    .transform(Number)
+    .default(fallback);
+}
+
+function flag(fallback: boolean) {
+  return z
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false'))
+    .transform((value) => value === 'true' || value === '1' || value === 'yes')
+    .default(fallback);
+}
+
+function list(fallback: readonly string[]) {
+  return entries().default([...fallback]);
+}
+
+/** For lists of which none means everything or nothing: `$A,$B` whose parts are not set must not count as empty. */
+function filledList(fallback: readonly string[]) {
+  return entries()
+    .refine((given) => given.length > 0, 'must have at least one entry')
+    .default([...fallback]);
+}
+
+function entries() {
+  return z.string().transform((value) =>
+    value
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== ''),
+  );
+}
+
+/** Drops empty variables, so that `NAME=` means the same as no NAME. */
+export function withoutEmpty(env: Environment): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && value.trim() !== '') result[name] = value;
+  }
+  return result;
+}
+
+/** The URL, or null for a text that is none. */
+export function parseUrl(value: string): URL | null {
+  return URL.canParse(value) ? new URL(value) : null;
+}

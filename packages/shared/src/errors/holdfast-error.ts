@@ -1,6 +1,6 @@
 import { errorCatalogue, type ErrorCode } from './error-catalogue.js';
 
-/** One problem with one part of the input; `path` names the field or setting. */
+/** One problem of the input; `path` names the field or the setting. */
 export interface FieldProblem {
   path: string;
   message: string;
@@ -10,9 +10,9 @@ export interface FieldProblem {
 export interface HoldfastErrorOptions {
   /** What was caught. For logs, never for clients. */
   cause?: unknown;
-  /** Seconds after which the same request has a chance; becomes `Retry-After`. */
+  /** Seconds to wait before the same request may succeed; becomes `Retry-After`. */
   retryAfterSeconds?: number;
-  /** Each problem of the input by itself; clients and operators read them. */
+  /** The single problems of the input, for clients and operators. */
   errors?: readonly FieldProblem[];
 }
 
@@ -35,12 +35,47 @@ export class HoldfastError extends Error {
   }
 }
 
-/** Whether it is one of ours and, where codes are given, has one of them. */
+/** Whether it is a HoldfastError and, if codes are given, has one of them. */
 export function isHoldfastError(error: unknown, ...codes: readonly ErrorCode[]): error is HoldfastError {
   return error instanceof HoldfastError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Any thrown value as a HoldfastError; what we did not foresee becomes INTERNAL with the value as its cause. */
+/** Any thrown value as a HoldfastError; an unforeseen one becomes INTERNAL with the value as its cause. */
 export function toHoldfastError(error: unknown): HoldfastError {
   return error instanceof HoldfastError ? error : new HoldfastError('INTERNAL', undefined, { cause: error });
+}
+
+/** Media type of every error response. */
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** The body of every error response (RFC 9457). */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  requestId: string;
+  errors?: readonly FieldProblem[];
+}
+
+/** Without causes: those are for the log. */
+export function problemOf(error: HoldfastError, requestId: string): Problem {
+  const { status, title } = errorCatalogue[error.code];
+  return {
+    type: `urn:holdfast:problem:${error.code}`,
+    title,
+    status,
+    detail: error.code === 'INTERNAL' ? title : error.message,
+    code: error.code,
+    requestId,
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+  };
+}
+
+/** Why a process did not start, for the person at the terminal: the code, the detail, and every single problem. */
+export function explainFailure(error: HoldfastError): string {
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  const problems = (error.errors ?? []).map(({ path, message }) => `  ${path} ${message}\n`);
+  return `${error.code}: ${error.message}${cause}\n${problems.join('')}`;
 }

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import winston from 'winston';
 import { redact } from './redact.js';
 
 /**
- * Fields of an event. Those with the name of a secret are masked, texts are cut after 2,000 characters. Never named like
- * what each line has anyway: one of the two would be lost.
+ * Fields of an event. Secrets are masked by name, texts are cut after 2,000 characters. The names that every line has are
+ * not allowed: one of the two values would be lost.
  */
 export type LogFields = Record<string, unknown> & {
   message?: never;
@@ -72,4 +73,11 @@ function bind(root: winston.Logger, bound: Record<string, unknown>): Logger {
     error: write('error'),
     child: (fields) => bind(root, { ...bound, ...fields }),
   };
+}
+
+const SANE = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** The client's own id if it is safe to log, else a new one. */
+export function requestIdFrom(header: string | readonly string[] | undefined): string {
+  return typeof header === 'string' && SANE.test(header) ? header : randomUUID();
 }

@@ -5,7 +5,7 @@ const MASK = '[redacted]';
 const SECRET_NAME = /secret|password|passwd|token|authorization|api[-_]?key|cookie|^auth$|request_options/i;
 /** user:password@ in any URL. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
-/** What may be the beginning of them, at the end of a text that was cut: the @ that tells may be beyond the cut. */
+/** Possibly the beginning of such credentials at the end of a text that was cut: the @ may be beyond the cut. */
 const CUT_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+$/i;
 const MAX_DEPTH = 5;
 const MAX_TEXT = 2_000;

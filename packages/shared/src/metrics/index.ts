@@ -1,3 +1,1 @@
-export { countConfirmations } from './count-confirmations.js';
-export { countHostCalls } from './count-host-calls.js';
-export { createMetricsRegistry } from './metrics-registry.js';
+export { countConfirmations, countHostCalls, createMetricsRegistry } from './metrics.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
-import { readServingSettings } from './settings.js';
+import { readServingSettings, readSettings } from './settings.js';
 import { variables } from './variables.js';
 
 function problemsOf(env: Record<string, string>): readonly FieldProblem[] {
@@ -36,7 +36,7 @@ it('refuses an open address without a key, and nothing else', () => {
 it.each([
   [{ API_KEYS: ',' }, ['API_KEYS']],
   [{ UPLOAD_ALLOWED_TYPES: ' , ' }, ['UPLOAD_ALLOWED_TYPES']],
-  [{ UPLOAD_ALLOWED_TYPES: 'png,image/*,.jpg' }, ['UPLOAD_ALLOWED_TYPES[0]', 'UPLOAD_ALLOWED_TYPES[2]']],
+  [{ UPLOAD_ALLOWED_TYPES: 'png,image/*,.jpg' }, ['UPLOAD_ALLOWED_TYPES', 'UPLOAD_ALLOWED_TYPES']],
   [{ REDIS_SENTINEL_NAME: 'media' }, ['REDIS_SENTINELS']],
   [{ REDIS_SENTINEL_PASSWORD: 'of-the-sentinels' }, ['REDIS_SENTINELS']],
   [
@@ -64,13 +64,16 @@ it.each([
 it('refuses two keys with one secret, of which the order would decide the role', () => {
   const secret = 'a-secret-of-some-length';
   expect(problemsOf({ API_KEYS: `r:read:${secret},a:admin:${secret}` })).toEqual([
-    { path: 'API_KEYS[1]', message: 'has the secret of another key, which would decide the role' },
+    {
+      path: 'API_KEYS',
+      message: 'entry 2 has the secret of another key, so its role would depend on the order',
+    },
   ]);
 });
 
 it('names unusable keys once, and does not also ask for keys', () => {
   expect(problemsOf({ HOST: '0.0.0.0', API_KEYS: 'web:boss:secret' })).toEqual([
-    { path: 'API_KEYS[0]', message: 'must have the role read, write or admin' },
+    { path: 'API_KEYS', message: 'entry 1 must have the role read, write or admin' },
   ]);
 });
 
@@ -78,7 +81,7 @@ it.each(Object.keys(variables.shape))('says in words what is wrong with %s', (na
   // Nothing takes this: it is no number, no address, no name, and too long.
   const value = `=<%>"${'x'.repeat(200)}`;
   for (const { path, message } of problemsOf({ [name]: value })) {
-    expect(path).toMatch(/^[A-Z_]+(\[\d\])?$/);
+    expect(path).toBe(path.toUpperCase());
     expect(message).toMatch(/^(must|has|is|names|cannot|entry 1) /);
     expect(message).not.toContain('=<%>');
   }
@@ -92,4 +95,42 @@ it.each([
   expect(problemsOf(env as Record<string, string>)).toEqual([
     { path: expect.any(String) as string, message },
   ]);
+});
+
+it('prints no line twice, however many entries of a list are wrong', () => {
+  const lists = {
+    API_KEYS: 'a,b',
+    CORS_ORIGINS: 'a,b',
+    UPLOAD_ALLOWED_TYPES: 'a,b',
+    CLOUDINARY_WEBHOOK_SECRETS: 'a,b',
+    REDIS_CLUSTER_NODES: 'a:0,b:0',
+  };
+  const lines = problemsOf(lists).map(({ path, message }) => `${path} ${message}`);
+  expect(lines).toHaveLength(10);
+  expect(new Set(lines).size).toBe(10);
+});
+
+it('names what was probably meant, where something is missing', () => {
+  expect(problemsOf({ HOST: '0.0.0.0', API_KEY: 'web:write:a-secret' })).toEqual([
+    { path: 'API_KEYS', message: expect.stringMatching(/^is required/) as string },
+    { path: 'API_KEY', message: 'is not a setting; did you mean API_KEYS?' },
+  ]);
+});
+
+it.each(['https://user:secret-word@media.example.com', 'https://a.example/?x=1', 'https://a.example/#x'])(
+  'refuses %s as the address under which clients see the files',
+  (PUBLIC_URL) => {
+    expect(() => readSettings({ PUBLIC_URL })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        errors: [{ path: 'PUBLIC_URL', message: 'must have no login, query or fragment' }],
+      }),
+    );
+  },
+);
+
+it('takes an address with a path', () => {
+  expect(readSettings({ PUBLIC_URL: 'https://a.example/media/' }).http.publicUrl).toBe(
+    'https://a.example/media',
+  );
 });

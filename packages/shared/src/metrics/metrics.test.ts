@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '../logging/index.js';
 import { createLocalHost } from '../media-host/index.js';
-import { countHostCalls } from './count-host-calls.js';
+import { countHostCalls } from './metrics.js';
 
 it('counts each call by its outcome, and the bytes that were stored', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-metrics-'));

@@ -1,0 +1,159 @@
+import { performance } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { durabilityLevels, type DurabilityLevel } from '../config/index.js';
+import type { Barrier } from '../durability/index.js';
+import { isHoldfastError } from '../errors/index.js';
+import type { MediaHost } from '../media-host/index.js';
+
+/** The metrics of one process for Prometheus. Between two scrapes it only counts; everything else is measured at the scrape. */
+export function createMetricsRegistry(): Registry {
+  const registry = new Registry();
+  describeProcess(registry);
+  return registry;
+}
+
+/**
+ * Under the names that dashboards know. Not prom-client's own set, which keeps a timer and an observer running for the
+ * life of the process even if nobody scrapes.
+ */
+function describeProcess(registry: Registry): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric = new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  const counter = (name: string, help: string, read: () => number): void => {
+    const metric = new Counter({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  const started = performance.timeOrigin / 1_000;
+  gauge('process_start_time_seconds', 'Start of the process, in seconds since the epoch.', () => started);
+  gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
+  gauge('nodejs_heap_size_used_bytes', 'Heap in use.', () => process.memoryUsage().heapUsed);
+  gauge(
+    'nodejs_external_memory_bytes',
+    'Memory of buffers outside the heap.',
+    () => process.memoryUsage().external,
+  );
+  counter('process_cpu_seconds_total', 'Processor time, user and system.', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000_000;
+  });
+  counter(
+    'nodejs_eventloop_active_seconds_total',
+    'Time in which the event loop was busy.',
+    () => performance.eventLoopUtilization().active / 1_000,
+  );
+  counter(
+    'nodejs_eventloop_idle_seconds_total',
+    'Time in which the event loop waited.',
+    () => performance.eventLoopUtilization().idle / 1_000,
+  );
+}
+
+/** Methods that may take time or fail. The others answer from memory. */
+const counted = [
+  'put',
+  'annotate',
+  'find',
+  'remove',
+  'list',
+  'changes',
+  'confirm',
+  'putFile',
+  'readFile',
+  'listFiles',
+  'removeFile',
+] as const satisfies readonly (keyof MediaHost)[];
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+/** The same host; each call is counted by its outcome (`ok`, or the code of the error) and timed. */
+export function countHostCalls(host: MediaHost, registry: Registry): MediaHost {
+  const registers = [registry];
+  const calls = new Counter({
+    name: 'holdfast_host_calls_total',
+    help: 'Calls to the media host, by call and outcome: ok, or the code of the error.',
+    labelNames: ['call', 'outcome'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'holdfast_host_call_duration_seconds',
+    help: 'How long calls to the media host took, failed ones included.',
+    labelNames: ['call'],
+    buckets: [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+    registers,
+  });
+  const bytes = new Counter({
+    name: 'holdfast_host_stored_bytes_total',
+    help: 'Bytes of files that the media host took from this process.',
+    registers,
+  });
+  const observe =
+    (name: (typeof counted)[number], call: Call): Call =>
+    async (...args) => {
+      const startedAt = performance.now();
+      let outcome = 'ok';
+      try {
+        return await call(...args);
+      } catch (error) {
+        outcome = isHoldfastError(error) ? error.code : 'INTERNAL';
+        throw error;
+      } finally {
+        calls.inc({ call: name, outcome });
+        seconds.observe({ call: name }, (performance.now() - startedAt) / 1_000);
+      }
+    };
+  const observed = Object.fromEntries(
+    counted.map((name) => [name, observe(name, host[name] as Call)]),
+  ) as unknown as Pick<MediaHost, (typeof counted)[number]>;
+  return {
+    ...host,
+    ...observed,
+    put: async (request) => {
+      const result = await observed.put(request);
+      if (!result.existed) bytes.inc(result.asset.bytes);
+      return result;
+    },
+  };
+}
+
+/** The same barrier; each confirmation is counted by the level that the server confirmed. */
+export function countConfirmations(barrier: Barrier, registry: Registry): Barrier {
+  const confirmations = new Counter({
+    name: 'holdfast_durability_confirmations_total',
+    help: 'Answers to "how safe is what was written", by durability level; failed where Redis gave none.',
+    labelNames: ['level'],
+    registers: [registry],
+  });
+  for (const level of [...durabilityLevels, 'failed']) confirmations.inc({ level }, 0);
+  const count = async <T>(confirm: Promise<T>, levelOf: (answer: T) => DurabilityLevel): Promise<T> => {
+    let outcome: DurabilityLevel | 'failed' = 'failed';
+    try {
+      const answer = await confirm;
+      outcome = levelOf(answer);
+      return answer;
+    } finally {
+      confirmations.inc({ level: outcome });
+    }
+  };
+  return {
+    ...barrier,
+    confirm: () => count(barrier.confirm(), (level) => level),
+    confirmRemoving: (key) => count(barrier.confirmRemoving(key), ({ level }) => level),
+  };
+}
