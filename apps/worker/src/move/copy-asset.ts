@@ -98,7 +98,7 @@ function digested(source: Readable, broken: ErrorCode): { body: Readable; digest
     }
   }
   const body = Readable.from(pass(), { objectMode: false });
-  // A body that nobody begins to read would leave the file, or the connection, open.
+  // A body that is never read would leave the file, or the connection, open.
   body.on('close', () => source.destroy());
   return {
     body,

@@ -193,7 +193,7 @@ async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResu
 }
 
 /**
- * What is left in the catalog of the earlier host: deletions that nobody needs to confirm there any more, and records of files
+ * What is left in the catalog of the earlier host: deletions that need not be confirmed there any more, and records of files
  * that were not moved. No listing shows a file that is not there.
  */
 async function settleRest(options: MoveOptions, result: MoveResult): Promise<void> {

@@ -120,12 +120,12 @@ export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
   return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
 }
 
-/** What the mark of a record's asset says of the asset itself: only where its name does not tell the id. */
+/** What the mark of a record's asset says of the asset itself: only where its name does not show the id. */
 export function bindingIn(record: MediaRecord, folder: string): { boundTo?: string } {
   return isNameless(record, record.id, folder) ? { boundTo: bindingOf(folder, record.assetId) } : {};
 }
 
-/** Whether neither the name nor the id of the asset tells the id of the record: of a foreign one, since it was moved from another host. */
+/** Whether neither the name nor the id of the asset shows the id of the record: of a foreign one, since it was moved from another host. */
 export function isNameless(asset: AssetRef & { assetId: string }, id: string, folder: string): boolean {
   return isOwnId(id) ? idFromPublicId(folder, asset) !== id : id !== idOfFoundAsset(asset.assetId);
 }

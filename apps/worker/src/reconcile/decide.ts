@@ -57,7 +57,7 @@ export type Action =
   /** The same on both sides, and not verified yet. */
   | { kind: 'verify'; record: MediaRecord }
   /** `ticket`: whose file the account renamed. */
-  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'unwelcome'; ticket?: string };
+  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'rejected'; ticket?: string };
 
 export type LeftWhy =
   'deleting' | 'in hand' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
@@ -99,7 +99,7 @@ export function decide(seen: SeenAsset, { records, marks }: PageFacts, rules: Re
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
   const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
   // Records of foreign assets follow the host without a look: the next run corrects what a lagging index said. But a name that
-  // is not the record's may be the one from before a rename, of which a notification has told since.
+  // is not the record's may be the one from before a rename that a notification has reported since.
   const follows =
     action.kind === 'save' &&
     carried === null &&
@@ -135,7 +135,7 @@ function clears(next: MediaRecord, before: MediaRecord): boolean {
   );
 }
 
-/** Nobody has verified the record, or has given up: what it failed of may be over. */
+/** The record is not verified yet, or verifying it failed: the cause may be over. */
 export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
   return status === 'saving' || status === 'deferred' || status === 'failed';
 }
@@ -206,14 +206,14 @@ function withoutCommitMark(
   if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so that no media can come of it. Else it is not ours to judge.
     return marks.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`)
-      ? { kind: 'remove', why: 'unwelcome', ticket: id }
+      ? { kind: 'remove', why: 'rejected', ticket: id }
       : { kind: 'left', why: 'unfinished' };
   }
   if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
     return judgeArrival(asset, mark, rules.uploads) === 'welcome'
       ? { kind: 'adopt', record: fresh, carried }
-      : { kind: 'remove', why: 'unwelcome' };
+      : { kind: 'remove', why: 'rejected' };
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;
   const due = Date.parse(asset.uploadedAt) + deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
   return due < rules.hostNowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
@@ -241,7 +241,7 @@ function withRecord(known: KnownAsset): Action {
   const isCopy = stored.status !== 'missing' && asset.publicId !== record.publicId;
   if (record.assetId !== asset.assetId && (record.resourceType !== asset.resourceType || isCopy))
     return carried?.mark.state === 'ticket'
-      ? { kind: 'remove', why: 'unwelcome' }
+      ? { kind: 'remove', why: 'rejected' }
       : { kind: 'left', why: 'twice' };
   if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
   if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
@@ -257,7 +257,7 @@ function whereTheSame({ fresh }: SeenAsset, stored: StoredRecord): Action {
   return verifyIfOpen(stored);
 }
 
-/** What the catalog has already: to be verified where nobody has, or where it was missing. */
+/** What the catalog has already: verified where that is not done yet, or where it was missing. */
 function verifyIfOpen(stored: StoredRecord): Action {
   return isOpen(stored) || stored.status === 'missing'
     ? { kind: 'verify', record: stored.record }
@@ -269,7 +269,7 @@ function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
   const isGone = status === 'missing' || asset.publicId === record.publicId;
   return isGone && asset.etag === record.checksum.md5
     ? rewrite(asset, record)
-    : { kind: 'remove', why: 'unwelcome' };
+    : { kind: 'remove', why: 'rejected' };
 }
 
 function withoutOurMark({ seen: { asset, carried }, stored, rules }: KnownAsset): Action {
@@ -294,7 +294,7 @@ function withoutOurMark({ seen: { asset, carried }, stored, rules }: KnownAsset)
       );
 }
 
-/** The revision that travels with the asset tells which side is newer. */
+/** The revision that travels with the asset says which side is newer. */
 function byRevision({ seen: { asset }, stored, marks, rules }: KnownAsset, carried: Carried): Action {
   const { record } = stored;
   const host = asTheHostHasIt(asset, carried.fields, record);
@@ -306,7 +306,7 @@ function byRevision({ seen: { asset }, stored, marks, rules }: KnownAsset, carri
       ? push(asset, stored)
       : nextRevision(stored, { ...atItsPlace(asset, record), ...edits }, host, rules);
   }
-  // The size alone cannot be told from a damaged file once the record has followed it.
+  // Once the record has followed it, the size alone does not show a damaged file any more.
   if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
     return { kind: 'left', why: 'damaged' };
   if (isEdited(host, record)) return nextRevision(stored, host, host, rules);
@@ -343,7 +343,7 @@ function nextRevision(
   };
 }
 
-/** The same revision with what the host tells about the asset. */
+/** The same revision with what the host says about the asset. */
 function followed(host: MediaRecord, stored: StoredRecord): Action {
   if (encodeContent(host) !== stored.content) return { kind: 'save', record: host, expect: stored };
   return verifyIfOpen(stored);
@@ -353,8 +353,8 @@ function followed(host: MediaRecord, stored: StoredRecord): Action {
 const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'unchanged']);
 
 /**
- * Whether the asset is the one of our record under a name that does not tell so: from the host alone, after Redis was wiped,
- * it could not be told from a copy, and would come back under another id.
+ * Whether the asset is the one of our record under a name that does not show it. From the host alone, after Redis was wiped,
+ * it could not be distinguished from a copy, and would come back under another id.
  */
 function isUnboundRename(
   { asset, carried }: SeenAsset,

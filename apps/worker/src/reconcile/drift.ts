@@ -84,9 +84,9 @@ function removedOrLeft(action: Action): Found | null {
 }
 
 const removals = {
-  tombstoned: { code: 'DELETED_HERE', detail: 'the media was deleted here' },
+  tombstoned: { code: 'DELETED_HERE', detail: 'the file was deleted here' },
   unfinished: { code: 'UNFINISHED_UPLOAD', detail: 'the upload was never acknowledged' },
-  unwelcome: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
+  rejected: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
 } as const;
 
 /** Null: an upload decides, or the sync does not cover it. */
@@ -96,7 +96,7 @@ const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
   deleting: { code: 'DELETING', detail: 'its removal is under way' },
   'deleted here': {
     code: 'DELETED_HERE',
-    detail: 'the media was deleted here; foreign assets are not removed',
+    detail: 'the file was deleted here; foreign assets are not removed',
   },
   refused: { code: 'REFUSED_UPLOAD', detail: 'the upload was refused; its removal is remembered' },
   unfinished: {

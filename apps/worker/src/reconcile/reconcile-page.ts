@@ -80,7 +80,7 @@ const countedAs = {
 } as const satisfies Record<Action['kind'], keyof SyncRun>;
 
 /** What was deleted here is expected to go. */
-const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', unwelcome: 'UNWELCOME_UPLOAD' } as const;
+const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', rejected: 'UNWELCOME_UPLOAD' } as const;
 
 function count(session: SyncSession, steps: readonly Step[], { outcomes, unproven }: Applied): void {
   const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0, errors: unproven };
@@ -146,8 +146,8 @@ export function noteUnreadable(session: SyncSession, { unreadable }: Pick<ShownA
 const DURATIONS_A_PAGE = 50;
 
 /**
- * Listings do not show how long videos are. Those of which neither the mark nor our record tells it are asked for, by calls that are
- * not metered; a host that does not answer keeps no video out of the catalog.
+ * Listings do not show how long videos are. Where neither the mark nor our record has it, the asset is looked up, by calls that are
+ * not metered. A host that does not answer keeps no video out of the catalog.
  */
 async function learnDurations(
   { deps, signal }: SyncSession,
@@ -157,7 +157,7 @@ async function learnDurations(
 ): Promise<readonly Step[]> {
   const lacking = steps.filter(lacksDuration);
   if (lacking.length === 0) return steps;
-  // From anywhere: those whose length the host never tells must not keep the others from their turn.
+  // From a random one: those whose length the host never gives must not keep the others from their turn.
   const start = Math.floor(Math.random() * lacking.length);
   const open = [...lacking.slice(start), ...lacking.slice(0, start)].slice(0, DURATIONS_A_PAGE);
   const durations = new Map<Step, number>();

@@ -30,7 +30,7 @@ const ASK_AGAIN_MS = 30_000;
 
 /**
  * Brings single assets in step, after a notification. The notification only says where to look: each asset is read from
- * the host and treated as a sync would. Whoever wrote looks once more, so that of two that overtake each other the last
+ * the host and treated as a sync would. After a write it is read once more, so that of two that overtake each other the last
  * one to write has seen the host after its write, also where the asset is gone by then.
  */
 export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh'> {
@@ -84,7 +84,7 @@ async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncD
   await bringInStep(looks, await withoutKnown(payload, deps));
   let gone: readonly NamedAsset[] = payload.assets;
   if (payload.change !== 'deleted') {
-    // Gone, though nobody said so yet, or it was said before there was a record; or renamed, and seen under the old name.
+    // Gone, though its notification comes later or came before there was a record; or renamed, and seen under the old name.
     const whereabouts = await findByAssetId(looks);
     await bringInStep(looks, whereabouts.moved);
     ({ gone } = whereabouts);

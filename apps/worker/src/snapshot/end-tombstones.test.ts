@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -106,6 +107,23 @@ describe('a tombstone', () => {
     await rig.sync();
     expect(await rig.catalog.isTombstoned(older?.id ?? '')).toBe(false);
     expect(await rig.catalog.isTombstoned(old?.id ?? '')).toBe(true);
+  });
+
+  it('does not end by a full sync of another host than the one of the catalog', async () => {
+    const rig = await open(false);
+    await rig.upload();
+    await rig.sync();
+    const [record] = await rig.records();
+    if (record === undefined) throw new Error('no record');
+    await removeRecord(rig, record, soon());
+    await deletedAgo(rig, record.id, 31 * 24);
+    const catalogHost = createCatalogHost(rig.redis, rig.keys);
+    await catalogHost.set('cloudinary:elsewhere');
+    expect(await rig.sync()).toMatchObject({ result: 'partial' });
+    expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
+    await catalogHost.set(rig.host.identity);
+    expect(await rig.sync()).toMatchObject({ result: 'ok' });
+    expect(await rig.catalog.isTombstoned(record.id)).toBe(false);
   });
 
   it('ends by the thousand, past those that are still being deleted', async () => {

@@ -1,13 +1,13 @@
 import type { SnapshotFacts } from '@holdfast/shared/sync';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 
-/** How far apart the clocks may be that times are compared of: the host's, Redis's and those of workers. */
+/** How far apart the clocks may be whose times are compared: the host's, those of Redis and of workers. */
 export const CLOCK_MARGIN_MS = 10 * 60_000;
 
 const HOUR_MS = 3_600_000;
-/** Whoever holds an Idempotency-Key for the media may come back for a day, late notifications of the host for two hours. */
+/** A client may repeat an upload under its Idempotency-Key for a day; late notifications of the host come within two hours. */
 const SHORTEST_MS = 25 * HOUR_MS;
-/** Without snapshots nobody knows how old those are that the host may have from before. */
+/** Without snapshots: the host may still have some from before, of unknown age. */
 const WITHOUT_SNAPSHOTS_MS = 30 * 24 * HOUR_MS;
 
 /** Ends the tombstones that nothing needs any more. A failure is logged: the next full run ends them. */
@@ -29,8 +29,8 @@ export async function endTombstones({
 }
 
 /**
- * From before the last whole listing, which met the asset of none of them (it would have begun its time anew), and before every
- * snapshot that is kept. Null: none yet.
+ * Tombstones from before this time may end: from before the last whole listing, which met none of their assets (or it would have
+ * renewed the tombstone), and before every snapshot that is kept. Null: none yet.
  */
 export function tombstonesEndBefore(
   { lastFullAt, keptSince }: Pick<SnapshotFacts, 'lastFullAt' | 'keptSince'>,

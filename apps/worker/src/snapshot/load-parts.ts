@@ -66,7 +66,7 @@ export async function loadParts(
     lines.tombstones += tombstones.length;
     await loading.loadTombstones(tombstones);
     const outcomes = await loading.loadRecords(records);
-    loaded.created += outcomes.filter((word) => word === 'created' || word === 'updated').length;
+    loaded.created += outcomes.filter((outcome) => outcome === 'created' || outcome === 'updated').length;
     const there = new Set(
       records.flatMap(({ id }, index) => (isThere.has(outcomes[index] ?? 'stale') ? id : [])),
     );
@@ -134,7 +134,7 @@ function decodeBatch(batch: readonly string[]): Batch {
   return decoded;
 }
 
-/** What the hash of the part has proven is not decoded again, but for what its index entries are told from. */
+/** The hash of the part has proven the line. Only what its index entries are made of is decoded. */
 function revisionOf({ content }: SnapshotRecord): number {
   try {
     return readIndexed(content)[0];

@@ -28,7 +28,8 @@ export async function snapshotAfterRun(
   if (run.dryRun) return;
   const work = { ...deps, token, signal, log };
   if (deps.settings.sync.snapshots) await snapshotIfDue(work, run, facts);
-  if (run.mode === 'full') await endTombstones(work);
+  // A listing of another host, or one that lacks so much, says nothing about what was deleted.
+  if (run.mode === 'full' && run.result === 'ok') await endTombstones(work);
 }
 
 /**
@@ -73,9 +74,9 @@ async function snapshotIfDue(
 }
 
 const DAY_MS = 24 * 3_600_000;
-/** So many changes are a day's: a recovery would read as many deletions, and lack as many edits. */
+/** As many as in a day: a recovery would have to read that many deletions, and would lack that many edits. */
 const MANY_CHANGES = 200_000;
-/** One that failed is tried again after the next full run, or after so long. */
+/** After a failure: until the next try, unless a full run comes first. */
 const AGAIN_MS = 15 * 60_000;
 
 /**
@@ -88,7 +89,7 @@ export function isSnapshotDue(
   nowMs: number,
 ): boolean {
   if (lastFullAt === null || snapshot?.changes === changes) return false;
-  // A time that lies ahead was noted by a clock that was wrong, and must not hold up a snapshot until then.
+  // A time in the future was noted by a clock that was wrong, and must not delay a snapshot until then.
   const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
   if (mode !== 'full' && isWaiting) return false;
   if (snapshot === null || snapshot.at < lastFullAt) return true;
@@ -105,7 +106,7 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   await state.note(token, { snapshotTriedAt: new Date(nowMs).toISOString() });
   const written = await writeSnapshot(work, nowMs, async () => {
     await state.renew(token);
-    // Emptied meanwhile, it would be the snapshot of a part; tokens begin anew then, too.
+    // Emptied meanwhile, it would be the snapshot of a part. Tokens would not tell: they were emptied, too.
     if ((await catalog.bornAt()) !== born)
       throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
   });

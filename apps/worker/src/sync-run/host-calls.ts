@@ -13,8 +13,8 @@ export const LOOKS_AT_ONCE = 8;
 export const SWEPT_AT_ONCE = 16;
 
 /**
- * Runs `work` over all items, at most `limit` at once; results in their order. After the first rejection none is begun any more,
- * and it is told when those under way have ended: whoever hears of it may give up what they stand on, such as a lease.
+ * Runs `work` over all items, at most `limit` at once; results in their order. After the first rejection no other item is
+ * started, and this rejects once those under way have ended: the caller may then give up what they rely on, such as a lease.
  */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
@@ -74,7 +74,7 @@ const LONGEST_PAUSE_MS = 60_000;
 /** The host counts by the hour: a reset further away than this is a mistake, ours or the host's. */
 export const LONGEST_WAIT_MS = 70 * 60_000;
 
-/** The budget that counts: what this process heard itself, or what the fleet heard when that says less is left. */
+/** The budget that counts: what this process was told by the host, or another of the fleet where that leaves less. */
 export function knownBudget(own: HostBudget | null, fleet: HostBudget | null): HostBudget | null {
   if (own === null || fleet === null) return own ?? fleet;
   if (own.resetAt !== fleet.resetAt) return own.resetAt > fleet.resetAt ? own : fleet;

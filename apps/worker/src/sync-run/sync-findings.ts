@@ -7,8 +7,8 @@ const IDS_SHOWN = 20;
 const texts: Record<SyncFinding['code'], Texts> = {
   MASS_MISSING: {
     severity: 'warning',
-    message: 'So many media are gone from the host at once that none of them was marked missing.',
-    fix: 'Look at the host. When they are really gone, start a full sync with force=true.',
+    message: 'So many files are gone from the host at once that none of them was marked missing.',
+    fix: 'Check the host. If they are really gone, start a full sync with force=true.',
   },
   HOST_CHANGED: {
     severity: 'warning',
@@ -19,7 +19,7 @@ const texts: Record<SyncFinding['code'], Texts> = {
   CONTENT_CHANGED: {
     severity: 'warning',
     message: 'The host has other bytes than those that were uploaded.',
-    fix: 'Restore the original on the host, or delete the media and upload it again.',
+    fix: 'Restore the original on the host, or delete the file here and upload it again.',
   },
   CATALOG_REBUILDING: {
     severity: 'notice',
@@ -29,12 +29,12 @@ const texts: Record<SyncFinding['code'], Texts> = {
   SNAPSHOT_RESTORED: {
     severity: 'notice',
     message: 'The catalog was refilled from its snapshot on the host.',
-    fix: 'Nothing to do. What changed since the snapshot comes in by the sync.',
+    fix: 'Nothing to do. The sync adds what changed since the snapshot.',
   },
   SNAPSHOT_REFUSED: {
     severity: 'notice',
     message:
-      'Snapshots of the catalog were passed over: damaged, of a newer version, or not given by the host in three rounds.',
+      'Snapshots of the catalog were skipped: damaged, of a newer version, or not served by the host in three rounds.',
     fix: 'Nothing to do: an older snapshot, or the listing of the host, refills the catalog.',
   },
   MARK_LOST: {
@@ -50,28 +50,28 @@ const texts: Record<SyncFinding['code'], Texts> = {
   UNWELCOME_UPLOAD: {
     severity: 'notice',
     message:
-      'Direct uploads that came too late, are too large or of a kind not accepted were removed from the host.',
-    fix: 'Tell those who upload of the limits: UPLOAD_MAX_BYTES, UPLOAD_ALLOWED_TYPES and the time of a ticket.',
+      'Direct uploads that came too late, were too large or of a type that is not accepted were removed from the host.',
+    fix: 'Tell your users the limits: UPLOAD_MAX_BYTES, UPLOAD_ALLOWED_TYPES and the lifetime of a ticket.',
   },
   ASSETS_UNREADABLE: {
     severity: 'warning',
     message: 'The host lists assets in a form that cannot be read. Nothing is concluded about them.',
-    fix: 'Local host: restore <asset id>.json from a backup, or delete the media. Cloudinary: update Holdfast, or report the log event host.assets_unreadable.',
+    fix: 'Local host: restore <asset id>.json from a backup, or delete the file. Cloudinary: update Holdfast, or report the log event host.assets_unreadable.',
   },
   LISTING_FIELDS_MISSING: {
     severity: 'warning',
     message:
-      'Listings of the host leave out attributes that were asked for. Without etag the bytes on the host are not checked.',
-    fix: 'Report it, with the names of the attributes. All else goes on.',
+      'Listings of the host lack fields that were requested. Without etag the bytes on the host are not checked.',
+    fix: 'Report it, with the names of the fields. Everything else works.',
   },
   LISTING_SHORT: {
     severity: 'warning',
     message: 'The host listed far fewer assets than the catalog holds, and confirmed the others one by one.',
-    fix: 'Start a full sync. If it comes again, compare the listing with what the console of the host shows.',
+    fix: 'Start a full sync. If it happens again, compare the listing with what the console of the host shows.',
   },
 };
 
-/** Adds media to the finding with this code, which there is at most once. */
+/** Adds ids to the finding with this code, which there is at most once. */
 export function noteFinding(
   findings: readonly SyncFinding[],
   code: SyncFinding['code'],

@@ -78,7 +78,7 @@ async function runAlone(
   await carryOut(openSession(running, lease, given), context);
 }
 
-/** Schedules name no run: the one that their job left behind is told by its trigger, or was the recovery. */
+/** Schedules name no run: the one that their job left behind is known by its trigger, or was the recovery. */
 function isSameWork({ run, named }: RunningRun, { runId, trigger }: SyncPayload): boolean {
   return runId === undefined
     ? !named && (run.trigger === trigger || run.trigger === 'recovery')

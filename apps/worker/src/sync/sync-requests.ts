@@ -4,7 +4,7 @@ import type { Logger } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import type { RedisProfile } from '@holdfast/shared/redis';
 
-/** What asks for a sync besides the schedule and people. */
+/** What requests a sync besides the schedule and people. */
 export interface SyncRequests {
   /** Called after each verified upload: one sync a little later serves all of them, or the next scheduled one. Never throws, never waits. */
   afterUpload(): void;
@@ -14,25 +14,25 @@ export interface SyncRequests {
   recovery(): Promise<void>;
 }
 
-/** Longer than a listing of the host lags behind its uploads; whoever waits for an emptied catalog waits about a minute. */
+/** Longer than a listing of the host lags behind its uploads. With it, an emptied catalog is complete after about a minute. */
 const SECOND_LOOK_MS = 30_000;
 
-/** Where the settings say nothing of the delay. */
+/** Where the settings do not set the delay. */
 const SERVER_CHANGED_MS = 2_000;
 
-/** Part of the delay in which further uploads are served by the sync that is asked for already. */
+/** Part of the delay in which further uploads are served by the sync that is requested already. */
 const SERVED_SHARE = 0.75;
 
-type Wish = Pick<SyncPayload, 'trigger' | 'mode'>;
+type Request = Pick<SyncPayload, 'trigger' | 'mode'>;
 
 /** Every job has an id of its own, since BullMQ ignores ids that it still keeps; what merges them is the dedup id. */
 async function requestSync(
   queues: Pick<MediaQueues, 'add'>,
-  wish: Wish,
+  request: Request,
   delay: number,
   id: string,
 ): Promise<void> {
-  const payload = { ...wish, runId: newMediaId(), dryRun: false, force: false };
+  const payload = { ...request, runId: newMediaId(), dryRun: false, force: false };
   await queues.add(syncJob, payload, { delay, deduplication: { id, keepLastIfActive: true } });
 }
 
@@ -55,15 +55,12 @@ export function createSyncRequests(
     afterUploadDelayMs === null && intervalMinutes > 0 && intervalMinutes * 60_000 <= uploadSyncMs;
   let servedUntil = -Infinity;
 
-  const request = (payload: Wish, delayMs: number, id: string): Promise<void> =>
-    requestSync(queues, payload, delayMs, id);
-
   return {
     afterUpload: () => {
       const now = performance.now();
       if (scheduleServes || now < servedUntil) return;
       servedUntil = now + delay * SERVED_SHARE;
-      request({ trigger: 'upload', mode: 'incremental' }, delay, 'sync-after-upload').catch(
+      requestSync(queues, { trigger: 'upload', mode: 'incremental' }, delay, 'sync-after-upload').catch(
         (error: unknown) => {
           servedUntil = -Infinity;
           log.warn('sync.request_failed', { error });
@@ -71,11 +68,12 @@ export function createSyncRequests(
       );
     },
     serverChanged: () =>
-      request(
+      requestSync(
+        queues,
         { trigger: 'startup', mode: 'incremental' },
         afterUploadDelayMs ?? SERVER_CHANGED_MS,
         'sync-server-changed',
       ),
-    recovery: () => request({ trigger: 'recovery', mode: 'full' }, 0, 'sync-recovery'),
+    recovery: () => requestSync(queues, { trigger: 'recovery', mode: 'full' }, 0, 'sync-recovery'),
   };
 }

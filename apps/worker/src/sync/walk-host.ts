@@ -21,7 +21,7 @@ export interface RunEnd {
 export async function runFull(session: SyncSession): Promise<RunEnd> {
   const { run } = session.running;
   await catchUp(session);
-  // Both have ended before a failure of one is told: then the lease may go.
+  // Both end before a failure of one is thrown, since the lease is released then.
   for (const ended of await Promise.allSettled([listAll(session), mendStatuses(session)]))
     if (ended.status === 'rejected') throw ended.reason;
   await mendRest(session);

@@ -87,7 +87,7 @@ export function listedDeletions(redis: RedisClient, keys: RedisKeys) {
       guarded(async () => {
         if (names.length > 0) await redis.zrem(keys.deletions, ...names);
       }),
-    /** The files that are not full, and that nobody is writing. */
+    /** The files that are not full and not being written. */
     open: async (): Promise<OpenFile[]> => {
       const { nowMs, listed } = await read();
       return listed
@@ -151,7 +151,7 @@ export async function putDeletions(
   }
 }
 
-/** Notes deletions on a host that nobody deletes from any more, such as the one that a catalog was moved from. Not joined there. */
+/** Notes deletions on a host that a catalog was moved from. They are never joined there. */
 export async function noteDeletions(
   host: Pick<MediaHost, 'putFile'>,
   folder: string,

@@ -15,7 +15,7 @@ import { deletionsName } from './snapshot-names.js';
  */
 export interface DeletionNotes {
   /**
-   * Resolves once the host has the note. Begins before the removal of the asset: after it, nothing else on the host tells
+   * Resolves once the host has the note. Begins before the removal of the asset: after it, nothing else on the host says
    * that the media was deleted. A host that refuses the note for good must not keep the media, so that is only logged.
    * Rejects where another try may help. May be repeated.
    */

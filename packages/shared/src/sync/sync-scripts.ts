@@ -17,7 +17,7 @@ local function facts(run_id)
   return { redis.call('GET', p .. ':sync:run'), runs[1] or false, asked, fields, redis.call('GET', p .. ':sequence') }
 end`;
 
-/** Lua, the end of scripts with `p`: what tells whether a snapshot is due. */
+/** Lua, the end of scripts with `p`: what decides whether a snapshot is due. */
 const snapshotFacts = /* lua */ `
 return { redis.call('HMGET', p .. ':sync:state', 'snapshot', 'snapshotTriedAt', 'lastFullAt', 'snapshotsSince'), redis.call('GET', p .. ':changes') }`;
 
@@ -120,7 +120,7 @@ return 'ok'
 /**
  * KEYS: hash tag, bitmap, report of the run, report of the last full run. ARGV: token, finished run, how many are kept, '1' where
  * its report takes the place of the last one, budget, then field and value pairs of the state.
- * The run leaves the stage and enters the history in one step. Answers what tells whether a snapshot is due.
+ * The run ends and enters the history in one step. Returns what decides whether a snapshot is due.
  */
 export const finishScript = defineScript(`${fence}${hear}
 hear(ARGV[5])

@@ -55,13 +55,13 @@ export interface SnapshotNote {
   changes: number | null;
 }
 
-/** What tells whether a snapshot is due. */
+/** What decides whether a snapshot is due. */
 export interface SnapshotFacts {
   /** The last one that was written, or that this catalog was refilled from. */
   snapshot: SnapshotNote | null;
   /** ISO 8601: when one was last begun. */
   triedAt: string | null;
-  /** ISO 8601: start of the last full run that completed; null while nobody has looked at the whole host. */
+  /** ISO 8601: start of the last full run that completed; null while there was none. */
   lastFullAt: string | null;
   /** How many changes the catalog has seen. */
   changes: number;
@@ -163,13 +163,13 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
         );
         return { watermark, lastFullAt, lookedAt };
       }),
-    /** What tells whether a snapshot is due. */
+    /** What decides whether a snapshot is due. */
     readSnapshotFacts: (): Promise<SnapshotFacts> =>
       guarded(async () => snapshotFactsOf((await snapshotFactsScript(redis, [prefix], [])) as SnapshotTexts)),
     /** The number of the newest record. */
     lastSequence: (): Promise<number> => guarded(async () => Number((await redis.get(keys.sequence)) ?? '0')),
 
-    /** What the host said outside of any run. Needs no lease: the latest word counts. */
+    /** What the host said outside of any run. Needs no lease: the latest one counts. */
     noteBudget: (budget: HostBudget | null): Promise<void> =>
       guarded(async () => void (await hearScript(redis, [prefix], [textOf(budget)]))),
     /** One page is done: where the run stands, and the numbers of the records it met, in one step. */
@@ -189,7 +189,7 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
       ];
       await fenced(checkpointScript, args, [keys.syncSeen(running.run.runId)]);
     },
-    /** The run is over: it enters the history, and what it learnt is kept. Returns what tells whether a snapshot is due. */
+    /** The run is over: it enters the history, and what it learnt is kept. Returns what decides whether a snapshot is due. */
     finish: async (
       token: string,
       finished: SyncRun,
@@ -219,7 +219,7 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
       const fields = { ...texts, ...(snapshot === undefined ? {} : { snapshot: JSON.stringify(snapshot) }) };
       await fenced(noteScript, [token, ...Object.entries(fields).flat()]);
     },
-    /** Something went wrong besides a run; it is told among the errors of runs. */
+    /** Something went wrong besides a run. It is shown among the errors of runs. */
     noteProblem: async (token: string, runId: string, problem: SyncProblem): Promise<void> =>
       void (await fenced(noteScript, [token, 'recentErrors', await withProblem(runId, problem)])),
   };
