@@ -48,7 +48,8 @@ import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/admission.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
 import { createApiMetrics, type ApiMetrics } from './metrics/api-metrics.js';
-import { createMediaWatch, type MediaWatch } from './media/media-watch.js';
+import { createRecordChanges } from './media/record-changes.js';
+import { createStatusFollowers, type StatusFollowers } from './media/status-followers.js';
 import { watchNewCatalog } from './media/new-catalog.js';
 import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
@@ -81,7 +82,7 @@ export interface Dependencies {
   startFindings: readonly Finding[];
   refusedSignatures: RefusedSignatures;
   rebuilding: Rebuilding;
-  mediaWatch: MediaWatch;
+  statusFollowers: StatusFollowers;
   /** Event streams that are open. */
   streams: Shares;
   uploads: Uploads;
@@ -181,6 +182,11 @@ export async function openDependencies(
     log,
     newBackoff: () => redisBackoff(request),
   });
+  const recordChanges = createRecordChanges(
+    () => connectRedis(connection, 'events', log, profile),
+    keys,
+    log,
+  );
   const deletionNotes = createDeletionNotes(
     { host, redis: request, keys },
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
@@ -218,7 +224,12 @@ export async function openDependencies(
     startFindings,
     refusedSignatures,
     rebuilding,
-    mediaWatch: createMediaWatch({ catalog, deferred: uploads.deferred, rests: redisBackoff(request) }),
+    statusFollowers: createStatusFollowers({
+      catalog,
+      changes: recordChanges,
+      deferred: uploads.deferred,
+      rests: redisBackoff(request),
+    }),
     streams: createShares(EVENT_STREAMS),
     uploads,
     uploadSlots,
@@ -227,6 +238,7 @@ export async function openDependencies(
     address: createPublicAddress(settings.http),
     close: async () => {
       uploads.stop();
+      await recordChanges.close();
       await deletionNotes.close();
       refusedSignatures.close();
       await serverWatch.close();

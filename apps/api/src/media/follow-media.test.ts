@@ -6,7 +6,7 @@ import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 import { createShares } from '../http/shares.js';
 import { followMedia, type FollowDependencies } from './follow-media.js';
-import { createMediaWatch } from './media-watch.js';
+import { createStatusFollowers } from './status-followers.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
@@ -23,6 +23,8 @@ afterAll(async () => {
 
 /** The catalog as another process has it. */
 const elsewhere = (of: RunningApi = api) => createCatalog(redis.client, of.deps.keys);
+/** A server that reports no changes. */
+const unreported = { listen: () => () => undefined, isLive: () => false };
 /** How often the server was asked for records. */
 const looks = async (): Promise<number> =>
   Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? '0');
@@ -200,20 +202,12 @@ describe('a stream of events', () => {
 
   it('ends without a word when a media stays away that nobody deleted', async () => {
     const record = await api.addMedia();
-    const stream = await open(record, { mediaWatch: createMediaWatch({ ...api.deps, lostAfterMs: 300 }) });
+    const stream = await open(record, {
+      statusFollowers: createStatusFollowers({ ...api.deps, changes: unreported, lostAfterMs: 300 }),
+    });
     await stream.next();
     await redis.client.del(api.deps.keys.record(record.id));
     expect(await stream.next()).toEqual({ done: true, value: undefined });
-  });
-
-  it('is woken by changes alone', async () => {
-    const record = await api.addMedia();
-    const sights: unknown[] = [];
-    const stop = createMediaWatch(api.deps).follow(record, (sight) => sights.push(sight));
-    const before = await looks();
-    await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 2));
-    expect(sights).toEqual([]);
-    stop();
   });
 
   it('says from time to time that it is still there', async () => {

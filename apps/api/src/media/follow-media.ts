@@ -4,14 +4,13 @@ import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { Shares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
-import { createInbox } from './inbox.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { entityTag } from './media-tag.js';
-import type { MediaWatch, Sight } from './media-watch.js';
 import { presentMedia, type PresentedMedia } from './present-media.js';
+import type { FollowedState, StatusFollowers } from './status-followers.js';
 
 export interface FollowDependencies extends FindDependencies {
-  mediaWatch: MediaWatch;
+  statusFollowers: StatusFollowers;
   /** The streams that are open. */
   streams: Shares;
   address: PublicAddress;
@@ -44,7 +43,7 @@ export const followMedia =
 
 /** A client that reads slowly misses what is out of date by the time it has read on. */
 async function* events(
-  { mediaWatch, streams, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
+  { statusFollowers, streams, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
   record: MediaRecord,
   client: string,
   left: AbortSignal,
@@ -53,21 +52,30 @@ async function* events(
   const leave = streams.take(client, { giveUp: () => given.abort() });
   if (leave === null) return;
   const ended = AbortSignal.any([left, given.signal]);
-  const inbox = createInbox<Sight>();
-  const stop = mediaWatch.follow(record, (sight) => inbox.put(sight));
+  const inbox: { newest: FollowedState | null } = { newest: null };
+  let wake = (): void => undefined;
+  const stop = statusFollowers.follow(record, (state) => {
+    inbox.newest = state;
+    wake();
+  });
   try {
     let sent = statusEvent(presentMedia(record, address));
     yield `retry: ${String(RECONNECT_AFTER_MS)}\n${sent}`;
-    while (!ended.aborted) {
-      const sight = await inbox.next(heartbeatMs, ended);
+    for (;;) {
+      if (inbox.newest === null && !ended.aborted)
+        await pause(heartbeatMs, ended, (end) => {
+          wake = end;
+        });
       if (ended.aborted) return;
-      if (sight === null) yield ': still here\n\n';
-      else if (sight.kind === 'lost') return;
-      else if (sight.kind === 'deleted') {
+      const state = inbox.newest;
+      inbox.newest = null;
+      if (state === null) yield ': still here\n\n';
+      else if (state.kind === 'lost') return;
+      else if (state.kind === 'deleted') {
         yield `event: deleted\ndata: ${JSON.stringify({ id: record.id })}\n\n`;
         return;
       } else {
-        const event = statusEvent(presentMedia(sight.record, address));
+        const event = statusEvent(presentMedia(state.record, address));
         if (event !== sent) yield (sent = event);
       }
     }
@@ -75,6 +83,20 @@ async function* events(
     leave();
     stop();
   }
+}
+
+/** Until the time is up, the signal aborts, or what `setEnd` is given is called. */
+function pause(ms: number, signal: AbortSignal, setEnd: (end: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+    setEnd(end);
+  });
 }
 
 /** The id of the event is the entity tag of the record: equal ids, equal states. */

@@ -21,7 +21,7 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
  * Nothing is ever sent twice except on `queue`, where BullMQ's scripts are safe to repeat, and on a Cluster: its client
  * repeats what a lost node did not answer, and every write of ours may be repeated.
  */
-export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue';
+export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue' | 'events';
 
 /** How often a Cluster client asks again, every 100 ms, while a failover is under way; `queue` outlasts any. */
 const clusterTries: Record<RedisRole, number> = {
@@ -31,6 +31,7 @@ const clusterTries: Record<RedisRole, number> = {
   barrier: 50,
   producer: 20,
   queue: 10_000,
+  events: 5,
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -49,6 +50,8 @@ const roleOptions: Record<RedisRole, (profile: RedisProfile) => RedisOptions> = 
   producer: ({ requestTimeoutMs }) => impatient(Math.max(2_000, requestTimeoutMs)),
   // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
   queue: () => ({ maxRetriesPerRequest: null }),
+  // Its owner subscribes after each connect: what must come before that is lost with the connection, too.
+  events: ({ requestTimeoutMs }) => ({ ...impatient(requestTimeoutMs), autoResubscribe: false }),
 };
 
 /** Fails at once where the connection is not there. */

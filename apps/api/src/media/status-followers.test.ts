@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createCatalog } from '@holdfast/shared/catalog';
+import { readSettings } from '@holdfast/shared/config';
+import { silentLogger } from '@holdfast/shared/logging';
+import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
+import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { createRecordChanges } from './record-changes.js';
+import { createStatusFollowers, type FollowedState } from './status-followers.js';
+
+const deferred = { find: () => null };
+
+it('rests after a read for longer than it took, so that no number of followers keeps the process busy', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let reads = 0;
+  const findStored = async (ids: readonly string[]): Promise<null[]> => {
+    reads += 1;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return ids.map(() => null);
+  };
+  const findTombstoned = (): Promise<Set<string>> => Promise.resolve(new Set());
+  const changes = { listen: () => () => undefined, isLive: () => false };
+  const followers = createStatusFollowers({ catalog: { findStored, findTombstoned }, deferred, changes });
+  const stop = followers.follow(aRecord(), () => undefined);
+  await vi.advanceTimersByTimeAsync(6_000);
+  stop();
+  expect(reads).toBeGreaterThan(5);
+  expect(reads).toBeLessThanOrEqual(10);
+});
+
+describe('with a server that reports changes', () => {
+  let redis: RedisSandbox;
+  beforeAll(async () => {
+    redis = await startRedisSandbox();
+  });
+  afterAll(() => redis.close());
+
+  const keys = redisKeys('holdfast');
+  const listeners = async (): Promise<number> =>
+    String(await redis.client.client('LIST')).split('holdfast-events').length - 1;
+  const trackers = async (): Promise<string> =>
+    /tracking_clients:(\d+)/.exec(await redis.client.info('clients'))?.[1] ?? '';
+
+  /** Followers of a process of its own, allowed what this user of Redis may do. */
+  function aProcess(user = 'default', password = 'x') {
+    const url = new URL(redis.url);
+    if (user !== 'default') [url.username, url.password] = [user, password];
+    const { connection } = readSettings({ REDIS_URL: url.href }).redis;
+    const request = connectRedis(connection, 'request', silentLogger);
+    const changes = createRecordChanges(
+      () => connectRedis(connection, 'events', silentLogger),
+      keys,
+      silentLogger,
+    );
+    onTestFinished(async () => {
+      await changes.close();
+      await closeRedis(request);
+    });
+    const followers = createStatusFollowers({ catalog: createCatalog(request, keys), deferred, changes });
+    const follow = (record: ReturnType<typeof aRecord>): FollowedState[] => {
+      const states: FollowedState[] = [];
+      onTestFinished(followers.follow(record, (state) => states.push(state)));
+      return states;
+    };
+    return { changes, followers, follow };
+  }
+  const elsewhere = () => createCatalog(redis.client, keys);
+  async function verified() {
+    const record = aRecord();
+    await elsewhere().save(record);
+    await elsewhere().markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    return (await elsewhere().find(record.id)) ?? record;
+  }
+
+  it('shows a change at once', async () => {
+    const { changes, follow } = aProcess();
+    const record = await verified();
+    const states = follow(record);
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    const since = performance.now();
+    await elsewhere().markMissing([record.id], null);
+    await vi.waitFor(() => expect(states).toMatchObject([{ record: { status: 'missing' } }]), {
+      interval: 2,
+    });
+    // Without the report it would be read five seconds after the last read.
+    expect(performance.now() - since).toBeLessThan(2_000);
+  });
+
+  it('reads nothing for changes of records that nobody follows', async () => {
+    const { changes, follow } = aProcess();
+    follow(await verified());
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    const heard = vi.fn();
+    const other = await verified();
+    changes.listen(heard);
+    await elsewhere().markMissing([other.id], null);
+    await vi.waitFor(() => expect(heard).toHaveBeenCalledWith(other.id));
+  });
+
+  it('has a connection only while somebody follows, and for a while after', async () => {
+    const { changes, followers } = aProcess();
+    const record = await verified();
+    expect([await listeners(), await trackers()]).toEqual([0, '0']);
+    const stop = followers.follow(record, () => undefined);
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    expect([await listeners(), await trackers()]).toEqual([1, '1']);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    stop();
+    await vi.advanceTimersByTimeAsync(31_000);
+    vi.useRealTimers();
+    await vi.waitFor(async () => expect([await listeners(), await trackers()]).toEqual([0, '0']));
+  });
+
+  it('goes on after its connection was lost, and misses nothing of that time', async () => {
+    const { changes, follow } = aProcess();
+    const record = await verified();
+    const states = follow(record);
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await elsewhere().markMissing([record.id], null);
+    await vi.waitFor(() => expect(states).toMatchObject([{ record: { status: 'missing' } }]));
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await elsewhere().restore([record.id], null);
+    await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'saving' } }));
+  });
+
+  it.each([
+    ['CLIENT TRACKING', ['~*', '&*', '+@all', '-client|tracking']],
+    ['the channel', ['~*', 'resetchannels', '+@all']],
+  ])('reads from time to time where the user may not use %s', async (_what, rights) => {
+    await redis.client.call('ACL', 'SETUSER', 'some', 'reset', 'on', '>secret', ...rights);
+    const { changes, follow } = aProcess('some', 'secret');
+    const record = await verified();
+    const states = follow(record);
+    await elsewhere().markMissing([record.id], null);
+    await vi.waitFor(() => expect(states).toMatchObject([{ record: { status: 'missing' } }]));
+    await vi.waitFor(async () => expect(await listeners()).toBe(0));
+    expect(changes.isLive()).toBe(false);
+  });
+});
