@@ -3,8 +3,6 @@ import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Backoff, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
-import { BurstWorker } from './bursts/burst-worker.js';
-import { createJobBursts, takeSingly } from './bursts/job-bursts.js';
 import { closeWorker } from './queue-worker/close-worker.js';
 import { createErrorLog } from './queue-worker/error-log.js';
 import type { NoteFailure } from './job-run/note-failure.js';
@@ -137,14 +135,5 @@ function createBullWorker(
     skipStalledCheck: true,
     runRetryDelay: 1_000,
   };
-  // A job of the sync queue may take minutes: none may be taken before there is a slot for it.
-  if (queue === 'sync') return new PatientWorker(queue, work, options, rests, takeSingly(connection));
-  const worker: PatientWorker = new BurstWorker(
-    queue,
-    work,
-    options,
-    rests,
-    createJobBursts(connection, () => worker.concurrency),
-  );
-  return worker;
+  return new PatientWorker(queue, work, options, rests);
 }

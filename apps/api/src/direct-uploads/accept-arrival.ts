@@ -27,13 +27,11 @@ export interface ArrivalDependencies {
 
 /**
  * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
- * the asset has been looked at and carries the commit mark. May be repeated, and may race with both. `awaited`: the client waits
- * until it is verified.
+ * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
  */
 export async function acceptArrival(
   deps: ArrivalDependencies,
   id: string,
-  awaited: boolean,
   log: Logger,
 ): Promise<MediaRecord> {
   if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
@@ -51,7 +49,7 @@ export async function acceptArrival(
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
   }
   const record = await markWelcome(deps, id, arrived);
-  await accept(deps, record, awaited, log);
+  await accept(deps, record, log);
   return record;
 }
 
@@ -97,11 +95,10 @@ async function markWelcome(
 async function accept(
   { intents, queues, tickets }: ArrivalDependencies,
   record: MediaRecord,
-  awaited: boolean,
   log: Logger,
 ): Promise<void> {
   const { id } = record;
-  const jobs = await queues.jobsOf(record, awaited);
+  const jobs = await queues.jobsOf(record);
   const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
   if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });

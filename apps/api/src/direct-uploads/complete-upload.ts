@@ -1,6 +1,6 @@
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { Answer, Input } from '../http/endpoint.js';
-import { isAwaited, preferenceApplied, readPrefer } from '../http/prefer.js';
+import { preferenceApplied, readPrefer } from '../http/prefer.js';
 import type { PublicAddress } from '../http/public-address.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
@@ -16,9 +16,8 @@ export interface CompleteDependencies extends ArrivalDependencies {
 export const completeUpload =
   (deps: CompleteDependencies) =>
   async ({ params, header, gone, context }: Input<'id'>): Promise<Answer> => {
-    const preferences = readPrefer(header('prefer'));
-    const { waitSeconds } = preferences;
-    let record: MediaRecord = await acceptArrival(deps, params.id, isAwaited(preferences), context.log);
+    const { waitSeconds } = readPrefer(header('prefer'));
+    let record: MediaRecord = await acceptArrival(deps, params.id, context.log);
     if (waitSeconds !== undefined) record = await waitUntilVerified(deps, record, waitSeconds, gone);
     const answer = acceptedMedia(record, deps.address);
     return {

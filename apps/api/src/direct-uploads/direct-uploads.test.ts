@@ -39,19 +39,6 @@ async function withApi(env: Environment, work: (other: RunningApi) => Promise<vo
 }
 
 describe('a direct upload', () => {
-  it.each([
-    [{ Prefer: 'wait=1' }, true],
-    [{}, undefined],
-  ])('tells verify whether its client waits: %j', async (headers, awaited) => {
-    const ticket = await sign(api);
-    await post(ticket);
-    expect((await complete(api, ticket.id, headers)).status).toBe(202);
-    const job = await api.deps.queues.queues.verify.getJob(`verify-${ticket.id}-1`);
-    const data = job?.data as { awaited?: boolean } | undefined;
-    expect(data).toBeDefined();
-    expect(data?.awaited).toBe(awaited);
-  });
-
   it('is answered although it is not verified yet when the process is to end', async () => {
     await withApi({}, async (other) => {
       const ticket = await sign(other);

@@ -22,11 +22,6 @@ export function readPrefer(header: string | readonly string[] | undefined): Pref
   return {};
 }
 
-/** Whether the client waits at all: with `wait=0` it does not. */
-export function isAwaited({ waitSeconds = 0 }: Preferences): boolean {
-  return waitSeconds > 0;
-}
-
 /** The header that tells the client that its wish was honoured. */
 export function preferenceApplied(waitSeconds: number): Record<string, string> {
   return { 'Preference-Applied': `wait=${String(waitSeconds)}` };

@@ -180,10 +180,8 @@ it('leaves what a dead try has committed to the next one, also when that one fai
     status: 400,
   });
   expect(await pair.assets()).toHaveLength(1);
-  const jobsOf = vi.spyOn(b.deps.queues, 'jobsOf');
   const third = await upload(b, data, { key: 'k', headers: { Prefer: 'wait=1' } });
   expect({ status: third.status, id: third.body.media?.id }).toEqual({ status: 202, id });
-  expect(jobsOf).toHaveBeenCalledWith(expect.objectContaining({ id }), true);
   expect(await a.deps.catalog.find(id)).toMatchObject({ checksum: { sha256: sha256(data) } });
   expect(await pair.assets()).toHaveLength(1);
 });

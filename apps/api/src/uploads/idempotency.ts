@@ -61,7 +61,7 @@ export async function keyedUpload(
   deps: KeyedDependencies,
   req: Request,
   res: Response,
-  { key, ...options }: Pick<UploadRequest, 'uploadedBy' | 'duplicates' | 'awaited'> & { key: string },
+  { key, ...options }: Pick<UploadRequest, 'uploadedBy' | 'duplicates'> & { key: string },
 ): Promise<KeyedOutcome> {
   const request = { client: options.uploadedBy, key, waiter: clientOf(req) };
   const taken = await takeClaim(deps, request, goneWith(res));
@@ -75,7 +75,7 @@ export async function keyedUpload(
   try {
     const earlier = claim.takenOver ? await findEarlierTry(deps, claim.id) : [];
     const committed = earlier.find(({ carried }) => carried.mark.state === 'committed');
-    if (committed !== undefined) return await resume(deps, req, res, claim, committed, options.awaited);
+    if (committed !== undefined) return await resume(deps, req, res, claim, committed);
     const unfinished = earlier.filter(({ carried }) => carried.mark.state === 'started');
     const received = await receiveUpload(deps, req, res, { ...options, claim, unfinished });
     return { ...received, replayed: false };
@@ -188,7 +188,6 @@ async function resume(
   res: Response,
   claim: HeldClaim,
   { asset, carried }: OwnAsset,
-  awaited: boolean,
 ): Promise<KeyedOutcome> {
   const print = carried.claim?.print ?? '';
   const sent = await refuseOtherRequest(deps, req, res, print);
@@ -198,7 +197,6 @@ async function resume(
   // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
   await acceptUpload(deps, record, {
     committed: true,
-    awaited,
     claim: { ...claim, print, exclusive: false },
     isFresh: () => false,
   });

@@ -58,8 +58,6 @@ export interface UploadRequest {
   uploadedBy: string;
   /** `return`: bytes that this client has uploaded before are answered with what is there. */
   duplicates: 'keep' | 'return';
-  /** The client waits until the file is verified. */
-  awaited: boolean;
   /** Of an upload with an Idempotency-Key. */
   claim: HeldClaim | null;
   /** What earlier tries of the claim left on the host without a commit mark; removed before anything is sent. */
@@ -200,7 +198,6 @@ async function receiveAndAccept(
   upload.acceptanceAsked = true;
   const accepted = await acceptUpload(deps, record, {
     committed: false,
-    awaited: upload.awaited,
     claim,
     isFresh: () => lease.isFresh(),
   });
@@ -279,7 +276,6 @@ function fieldsAtStart({ id, filename, uploadedBy, startedAt }: Upload): Carried
 interface Acceptance {
   /** The asset has carried the commit mark since before this request: it counts, whichever try put it there. */
   committed: boolean;
-  awaited: boolean;
   claim: FulfilledClaim | null;
   /** Whether nobody can have given the upload up meanwhile. */
   isFresh: () => boolean;
@@ -294,12 +290,12 @@ interface Acceptance {
 export async function acceptUpload(
   deps: Pick<UploadDependencies, 'intents' | 'queues' | 'deferred' | 'openedAhead' | 'log'>,
   record: MediaRecord,
-  { committed, awaited, claim, isFresh }: Acceptance,
+  { committed, claim, isFresh }: Acceptance,
 ): Promise<MediaRecord> {
   const { intents, queues, deferred, openedAhead, log } = deps;
   const { id } = record;
   try {
-    const jobs = await queues.jobsOf(record, awaited);
+    const jobs = await queues.jobsOf(record);
     const next = openedAhead.propose();
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.

@@ -56,17 +56,6 @@ describe('an upload', () => {
     expect(await bench.redis.client.exists(`{holdfast}:verify:verify-${id}-1`)).toBe(1);
   });
 
-  it.each([
-    ['says so', { Prefer: 'wait=1' }, true],
-    ['says so, with a key', { Prefer: 'wait=1', 'Idempotency-Key': 'one' }, true],
-    ['says nothing where it waits for no time', { Prefer: 'wait=0' }, undefined],
-  ])('for which a client waits %s to verify', async (_what, headers, awaited) => {
-    const { body } = await bench.send([['file', aPng()]], headers);
-    const { id } = body['media'] as { id: string };
-    const data = await bench.redis.client.hget(`{holdfast}:verify:verify-${id}-1`, 'data');
-    expect((JSON.parse(data ?? '') as { awaited?: boolean }).awaited).toBe(awaited);
-  });
-
   it('with a matching digest is taken', async () => {
     const data = aPng();
     const digest = createHash('sha256').update(data).digest('base64');

@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { parseInput } from '../http/field-problems.js';
 import { goneWith } from '../http/gone-with.js';
-import { isAwaited, preferenceApplied, readPrefer, type Preferences } from '../http/prefer.js';
+import { preferenceApplied, readPrefer, type Preferences } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
 import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './idempotency.js';
 import { receiveUpload, type UploadRequest } from './receive-upload.js';
@@ -66,7 +66,7 @@ async function upload(
   options: UploadOptions,
 ): Promise<KeyedOutcome> {
   const { duplicates, idempotencyKey: key } = options;
-  const request = { uploadedBy: contextOf(req).client.name, duplicates, awaited: isAwaited(options) };
+  const request = { uploadedBy: contextOf(req).client.name, duplicates };
   if (key !== null) return keyedUpload(deps, req, res, { ...request, key });
   const received = await receiveUpload(deps, req, res, { ...request, claim: null, unfinished: [] });
   return { ...received, replayed: false };

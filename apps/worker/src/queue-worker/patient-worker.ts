@@ -1,13 +1,4 @@
-import {
-  createRedisBackend,
-  RedisConnection,
-  Worker,
-  type BackendFactory,
-  type Job,
-  type Processor,
-  type RedisQueueBackend,
-  type WorkerOptions,
-} from 'bullmq';
+import { RedisConnection, Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
 import { workerTimings } from '@holdfast/shared/jobs';
 import type { Backoff } from '@holdfast/shared/lifecycle';
 
@@ -31,10 +22,9 @@ export class PatientWorker extends Worker {
     processor: Processor,
     options: WorkerOptions,
     private readonly patience: Rests,
-    backend: BackendFactory<RedisQueueBackend> = createRedisBackend,
   ) {
     // Asked once, when it connects, and refused then, BullMQ would keep the failure for ever.
-    super(queue, processor, { ...options, skipVersionCheck: true }, backend);
+    super(queue, processor, { ...options, skipVersionCheck: true });
     const wait = this.backend.waitForJob.bind(this.backend);
     this.backend.waitForJob = (seconds) => this.orRest(() => wait(seconds));
     // Kept for the life of the worker, across its reconnects.
@@ -74,7 +64,7 @@ export class PatientWorker extends Worker {
   }
 
   /** Tells those who listen for errors of the worker. */
-  protected report(error: unknown): void {
+  private report(error: unknown): void {
     this.emit('error', error instanceof Error ? error : new Error(String(error)));
   }
 

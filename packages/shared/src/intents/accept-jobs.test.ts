@@ -99,13 +99,3 @@ async function commandCalls(command: string, work: () => Promise<void>): Promise
   const info = await redis.client.info('commandstats');
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
 }
-
-it.each([true, false])('tells verify, and not save, whether a client waits: %s', async (awaited) => {
-  const record = aRecord();
-  await intents.open(record.id, record.publicId, 10);
-  await intents.accept({ record, jobs: await queues.jobsOf(record, awaited) });
-  const data = async (name: 'save' | 'verify'): Promise<unknown> =>
-    (await queues.queues[name].getJob(`${name}-${record.id}-1`))?.data;
-  expect(await data('verify')).toEqual({ record, round: 0, ...(awaited ? { awaited } : {}) });
-  expect(await data('save')).toEqual({ record, round: 0 });
-});

@@ -14,14 +14,11 @@ export const saveJob = defineJob({
   idFor: ({ record, round: n }) => `save-${record.id}-${String(record.revision)}${suffix(n)}`,
 });
 
-/**
- * Reads the record back over another connection, compares it, and obtains the durability level. `awaited`: a client waits for it
- * (`Prefer: wait`), and there is no lull after the burst that has it.
- */
+/** Reads the record back over another connection, compares it, and obtains the durability level. */
 export const verifyJob = defineJob({
   name: 'verify',
   queue: 'verify',
-  payload: z.object({ record: mediaRecord, round, awaited: z.boolean().optional() }),
+  payload: z.object({ record: mediaRecord, round }),
   idFor: ({ record, round: n }) => `verify-${record.id}-${String(record.revision)}${suffix(n)}`,
 });
 

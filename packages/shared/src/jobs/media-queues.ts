@@ -21,8 +21,6 @@ import { reloadScripts } from './reload-scripts.js';
 interface UploadJobs {
   record: MediaRecord;
   round: number;
-  /** Of verify: a client waits for its end. */
-  awaited?: boolean;
 }
 
 /** How many jobs of one queue are in each state now. */
@@ -43,11 +41,8 @@ export interface MediaQueues {
    * already (docs/decisions/0006-acceptance-is-one-step.md). `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
-  /**
-   * The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing.
-   * `awaited`: a client waits until the media is verified.
-   */
-  jobsOf(record: MediaRecord, awaited?: boolean): Promise<JobInsert[]>;
+  /** The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing. */
+  jobsOf(record: MediaRecord): Promise<JobInsert[]>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
     payload: Payload,
@@ -129,8 +124,8 @@ export function connectMediaQueues(
       const failure = await enqueue({ record, round });
       if (failure !== null) throw fromRedisError(failure, 'QUEUE_UNAVAILABLE');
     },
-    jobsOf: (record, awaited = false) => {
-      const upload: UploadJobs = { record, round: 0, ...(awaited ? { awaited } : {}) };
+    jobsOf: (record) => {
+      const upload: UploadJobs = { record, round: 0 };
       return Promise.all([
         insertOf(queues.save, saveEntry(upload)),
         insertOf(queues.verify, verifyEntry(upload)),
