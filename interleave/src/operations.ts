@@ -1,6 +1,6 @@
 import { silentLogger } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
-import { greetEmptiedCatalog } from '@holdfast/worker/watch/emptied-catalog';
+import { requestRecovery } from '@holdfast/worker/watch/recovery';
 import type { Actor, Answer, Told } from './actor.js';
 import { editOnHost, json, pathOf, type Fields, type SituationName, type Subject } from './situations.js';
 import { unfinished } from './settle.js';
@@ -152,7 +152,7 @@ export const operations = {
     isAtomic: true,
     run: async (_actor, { sandbox, b: { deps } }) => {
       await sandbox.client.flushall();
-      await greetEmptiedCatalog(deps.background, deps.keys, deps.syncRequests, silentLogger);
+      await requestRecovery(deps.background, deps.keys, deps.syncRequests, silentLogger);
       return { told: 'done', wipes: true };
     },
   },

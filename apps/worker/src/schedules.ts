@@ -7,7 +7,6 @@ import {
   type SyncPayload,
 } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
-import { CLOCKS_DIFFER_MS } from './watch/clock-set-back.js';
 
 /** Workers of one fleet do not start in the same second. */
 const FLEET_STARTS_WITHIN_MS = 10_000;
@@ -48,9 +47,9 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
         if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
         return;
       }
-      // BullMQ keeps the time of the next run, also one that was reckoned by a clock that was ahead.
+      // BullMQ keeps the time of the next run, also one that was set by a fast clock.
       const { next = 0 } = (await queues.sync.getJobScheduler(SYNC_SCHEDULE)) ?? {};
-      if (next > Date.now() + every + CLOCKS_DIFFER_MS) await queues.sync.removeJobScheduler(SYNC_SCHEDULE);
+      if (next > Date.now() + 2 * every) await queues.sync.removeJobScheduler(SYNC_SCHEDULE);
       // Without a start date the first run would be now, at each first start.
       await queues.sync.upsertJobScheduler(
         SYNC_SCHEDULE,

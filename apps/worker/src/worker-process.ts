@@ -11,7 +11,7 @@ import { createHealthServer } from './health-server.js';
 import { createJobMetrics } from './job-run/job-metrics.js';
 import { createNoteFailure } from './job-run/note-failure.js';
 import { createRunJob } from './job-run/run-job.js';
-import { createWorkerWatch } from './watch/worker-watch.js';
+import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
 const VERIFY_FACTOR = 4;
@@ -51,7 +51,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     }),
   );
   for (const worker of workers) byQueue.set(worker.queue, worker);
-  const watch = createWorkerWatch(deps, workers);
+  const watch = createWatch(deps, workers);
   const isReady = (): boolean =>
     deps.connections.every(({ status }) => status === 'ready') &&
     watch.redisServes() &&

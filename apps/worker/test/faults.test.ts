@@ -6,7 +6,7 @@ import { aRecord, cutClients } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { silentLogger } from '@holdfast/shared/logging';
-import { greetEmptiedCatalog } from '../src/watch/emptied-catalog.js';
+import { requestRecovery } from '../src/watch/recovery.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -101,7 +101,7 @@ it('asks for one recovery, however many workers find the catalog empty', async (
       return Promise.resolve();
     },
   };
-  const greet = () => greetEmptiedCatalog(sandbox.client, keys, requests, silentLogger);
+  const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
   await Promise.all([greet(), greet(), greet()]);
   expect(asked).toBe(1);
   expect(await sandbox.client.exists(keys.born)).toBe(1);
@@ -117,7 +117,7 @@ it('asks again at once for a recovery that could not be asked for', async () => 
       return tries === 1 ? Promise.reject(new HoldfastError('QUEUE_UNAVAILABLE')) : Promise.resolve();
     },
   };
-  const greet = () => greetEmptiedCatalog(sandbox.client, keys, requests, silentLogger);
+  const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
   await expect(greet()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
   expect(await sandbox.client.exists(keys.born)).toBe(0);
   await greet();

@@ -5,7 +5,6 @@ import { newMediaId } from '@holdfast/shared/media';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { aRecord } from '@holdfast/shared/testing';
 import { createSchedules, type Schedules } from '../src/schedules.js';
-import { isScheduleLost } from '../src/watch/lost-schedule.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -75,53 +74,6 @@ it('is set right by a worker that starts with other settings', async () => {
   await worker.stop(AbortSignal.timeout(5_000));
   await bench.startWorker({ AUTO_SYNC_INTERVAL_MINUTES: '0' });
   await vi.waitFor(async () => expect(await listed()).toEqual([]), within);
-});
-
-it.each([
-  ['its own hash', (next: string) => ['repeat:auto-sync', next]],
-  ['its next job', (next: string) => [next]],
-  ['the list of delayed jobs', () => ['delayed']],
-])('comes back where Redis lost %s', async (_name, lost) => {
-  const { keys, queues, sandbox } = bench;
-  const isLost = (): Promise<boolean> => isScheduleLost(sandbox.client, keys, queues);
-  const key = (part: string): string => `${keys.prefix}:sync:${part}`;
-  // As it stands when its next run has been due for two minutes, and no worker was there.
-  const due = Date.now() - 120_000;
-  await schedules().ensure();
-  await sandbox.client.zadd(key('repeat'), due, 'auto-sync');
-  await sandbox.client.rename(
-    key(`repeat:auto-sync:${await nextOf()}`),
-    key(`repeat:auto-sync:${String(due)}`),
-  );
-  await sandbox.client.del(key('delayed'));
-  await sandbox.client.zadd(key('delayed'), due * 4_096, `repeat:auto-sync:${String(due)}`);
-  expect(await isLost()).toBe(false);
-
-  const next = `repeat:auto-sync:${String(due)}`;
-  await sandbox.client.del(...lost(next).map(key));
-  if (lost(next).includes(next)) await sandbox.client.del(key('delayed'));
-  expect(await isLost()).toBe(true);
-  await schedules().ensure();
-  expect(await isLost()).toBe(false);
-  expect(await listed()).toEqual([15 * 60_000]);
-  const jobs = await delayed();
-  expect(jobs.map(({ data }) => (data as { trigger: string }).trigger)).toEqual(['schedule']);
-
-  async function nextOf(): Promise<string> {
-    const [job] = await delayed();
-    return (job?.id ?? '').slice('repeat:auto-sync:'.length);
-  }
-});
-
-it('is brought back by a worker that runs on', async () => {
-  const { keys, sandbox } = bench;
-  // The watch looks every 5 s while a media job is delayed, and at each third look at the queue of syncs.
-  await sandbox.client.zadd(keys.queue('save', 'delayed'), Number.MAX_SAFE_INTEGER, 'x');
-  await bench.startWorker();
-  await vi.waitFor(async () => expect(await delayed()).toHaveLength(1), within);
-  await sandbox.client.zadd(keys.queue('sync', 'repeat'), Date.now() - 120_000, 'auto-sync');
-  await sandbox.client.del(keys.queue('sync', 'delayed'));
-  await vi.waitFor(async () => expect(await delayed()).toHaveLength(1), { interval: 100 });
 });
 
 it('writes the snapshot of the day also where no sync is scheduled', async () => {

@@ -4,9 +4,7 @@ import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intent
 import { silentLogger } from '@holdfast/shared/logging';
 import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { aRecord, onePixelPng } from '@holdfast/shared/testing';
-import { sweepIntents } from '../src/watch/sweep-intents.js';
-import { sweepRefused } from '../src/watch/sweep-refused.js';
-import { sweep } from '../src/watch/sweep.js';
+import { sweep } from '../src/watch/sweeps.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 /** Half of what a kill cuts off at most (UPLOAD_MAX_CONCURRENT), since host and sweep share this machine with other tests. */
@@ -53,12 +51,16 @@ const intentsLeft = () => bench.sandbox.client.zcard(bench.keys.intents);
 
 /** As the watch does it. */
 function sweepAll(): Promise<void> {
-  const deps = { ...bench, refused, folder: 'holdfast', log: silentLogger };
-  const steps = {
-    refused: (signal: AbortSignal) => sweepRefused(deps, signal),
-    intents: (signal: AbortSignal) => sweepIntents(deps, signal),
+  const redis = bench.sandbox.client;
+  const deps = {
+    ...bench,
+    redis,
+    refused,
+    folder: 'holdfast',
+    isHostChanged: () => false,
+    log: silentLogger,
   };
-  return sweep(bench.sandbox.client, bench.keys, steps, new AbortController().signal, silentLogger);
+  return sweep(deps, new AbortController().signal);
 }
 
 it(`undoes ${String(UPLOADS)} uploads that a kill cut off, from a host that takes 0.3 s for each answer`, async () => {

@@ -90,7 +90,7 @@ describe('with a server that reports changes', () => {
     const { changes, follow } = aProcess();
     follow(await verified());
     await vi.waitFor(() => expect(changes.isLive()).toBe(true));
-    const heard = vi.fn();
+    const heard = vi.fn<(id: string | null) => void>();
     const other = await verified();
     changes.listen(heard);
     await elsewhere().markMissing([other.id], null);

@@ -4,7 +4,7 @@ import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin, redisProfiles } from '@holdfast/shared/redis';
 import { openBench } from '../../test/support/start-worker.js';
 import { openDependencies } from '../dependencies.js';
-import { createWatchLook } from './watch-look.js';
+import { createWatchRound } from './watch.js';
 
 it.each(['standard', 'upstash'] as const)(
   'asks one command a look while nothing is under way, whatever else is due (%s)',
@@ -21,10 +21,10 @@ it.each(['standard', 'upstash'] as const)(
     await vi.waitFor(() => deps.queues.queues.save.getWaitingCount(), { interval: 10 });
     const stopping = new AbortController();
     const onError = (error: Error): void => expect.fail(error.message);
-    const look = createWatchLook({ deps, workers: [], stopping: stopping.signal, onError });
+    const round = createWatchRound(deps, [], stopping.signal, onError);
     // The first makes the schedule.
-    await look.once();
-    await look.ended();
+    await round.once();
+    await round.ended();
     const opener = bench.sandbox.client.duplicate();
     const watcher = await opener.monitor();
     opener.disconnect();
@@ -39,7 +39,7 @@ it.each(['standard', 'upstash'] as const)(
     const { watchIntervalMs } = redisProfiles[name];
     for (let ms = watchIntervalMs; ms <= 120_000; ms += watchIntervalMs) {
       clock.mockReturnValue(start + ms);
-      await look.once();
+      await round.once();
     }
     clock.mockRestore();
     await bench.sandbox.client.echo('the end');

@@ -1,12 +1,12 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import { isHoldfastError } from '@holdfast/shared/errors';
 import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
-import type { MediaQueues } from '@holdfast/shared/jobs';
+import { verifyJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
+import { fromRedisError } from '@holdfast/shared/redis';
 import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
-import { isVerificationUnderWay } from './under-way.js';
 
 export interface SweepIntentsDependencies {
   intents: Pick<Intents, 'stale' | 'kill' | 'revive' | 'accept' | 'drop' | 'retry'>;
@@ -63,7 +63,7 @@ const byState: Record<StaleIntent['state'], Sweep> = {
       return deps.intents.drop(id);
     }
     if (record.status !== 'saving' && record.status !== 'failed') return deps.intents.drop(id);
-    if (await isVerificationUnderWay(deps.queues.queues.verify, record, tries)) return;
+    if (await isVerificationUnderWay(deps.queues, record, tries)) return;
     const round = await deps.intents.retry(id);
     if (round === 0) return;
     deps.log.warn('sweep.upload_enqueued_again', { id, round });
@@ -95,4 +95,22 @@ async function undo(left: readonly OwnAsset[], ...[intent, deps, signal]: Parame
   }
   deps.log.info('sweep.upload_undone', { id: intent.id });
   await deps.intents.drop(intent.id);
+}
+
+const willRun = new Set(['waiting', 'active', 'delayed', 'prioritized']);
+
+/**
+ * Whether the verification of an upload, as added in this round, will still run by itself. A long backlog is progress
+ * too: adding jobs again would only make it longer. A save is not asked for: acceptance has written the record.
+ */
+async function isVerificationUnderWay(
+  { queues }: Pick<MediaQueues, 'queues'>,
+  record: MediaRecord,
+  round: number,
+): Promise<boolean> {
+  try {
+    return willRun.has(await queues.verify.getJobState(verifyJob.idFor({ record, round })));
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
 }

@@ -92,7 +92,7 @@ export function connectRedis(
     // CLIENT SETINFO, which Redis before 7.2 refuses, would be logged as an error of each connection.
     disableClientInfo: true,
     // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
-    // answer for that long. BullMQ blocks on its own for minutes; idle-check.ts of the worker looks after those.
+    // answer for that long. BullMQ blocks on its own for minutes; stalled-jobs.ts of the worker looks after those.
     ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
     ...login(connection),
   };

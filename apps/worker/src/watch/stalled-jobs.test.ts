@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { redisKeys } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { nudgeQueues } from './nudge-queues.js';
-import { shortenEventStreams } from './shorten-event-streams.js';
+import { nudgeQueues, shortenEventStreams } from './stalled-jobs.js';
 
 const keys = redisKeys('holdfast');
 let redis: RedisSandbox;

@@ -4,9 +4,7 @@ import { pushJob, removeJob } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { aRecord } from '@holdfast/shared/testing';
 import { openBench } from '../../test/support/start-worker.js';
-import { RETRIED_AT_ONCE } from './retried-jobs.js';
-import { sweepDeleting } from './sweep-deleting.js';
-import { sweepUnpushed } from './sweep-unpushed.js';
+import { RETRIED_AT_ONCE, sweepDeleting, sweepUnpushed } from './sweeps.js';
 
 const LONG_AGO = Date.now() - 86_400_000;
 const MINUTE_AGO = Date.now() - 60_000;
@@ -36,24 +34,4 @@ it('comes to what waits behind more than it takes at once', async () => {
   expect(waiting.filter(({ name }) => name === removeJob.name).map(({ data }) => data.id)).toEqual([
     deleted.id,
   ]);
-});
-
-it('does not leave what a clock that was ahead has noted until that time comes', async () => {
-  const bench = await openBench();
-  onTestFinished(() => bench.close());
-  const { catalog, keys, queues } = bench;
-  const redis = bench.sandbox.client;
-  const [edited, deleted] = [aRecord(), aRecord()];
-  for (const record of [edited, deleted]) await catalog.save(record);
-  await catalog.beginDelete(deleted.id);
-  const sweepWith = async (noted: number): Promise<string[]> => {
-    await redis.zadd(keys.unpushed, noted, edited.id);
-    await redis.zadd(keys.tombstones, noted, deleted.id);
-    // Each try is made once, however many look.
-    for (const sweep of [sweepUnpushed, sweepDeleting, sweepUnpushed, sweepDeleting]) await sweep(bench);
-    return (await queues.queues.save.getJobs()).map(({ name }) => name).toSorted();
-  };
-  // As far may two clocks differ.
-  expect(await sweepWith(Date.now() + 50_000)).toEqual([]);
-  expect(await sweepWith(Date.now() + 86_400_000)).toEqual([pushJob.name, removeJob.name]);
 });

@@ -3,7 +3,7 @@ import { silentLogger } from '@holdfast/shared/logging';
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
-import { createChangedHost } from './changed-host.js';
+import { createHostChanges } from './recovery.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ it('says that a worker uses another host than the catalog, until it does not', a
   await rig.upload();
   await rig.sync();
   const catalogHost = createCatalogHost(rig.redis, rig.keys);
-  const worker = createChangedHost({
+  const worker = createHostChanges({
     catalogHost,
     catalog: rig.catalog,
     syncState: rig.state,

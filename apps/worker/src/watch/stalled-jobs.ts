@@ -1,0 +1,103 @@
+import { queueNames, streamOptions, type QueueName } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import type { QueueWorker } from '../create-worker.js';
+import type { WatchedState } from './watched-state.js';
+
+/** Looks in a row at which there is work while this worker, nudged, does nothing. */
+const PATIENCE = 3;
+/** Shorter than this the worker's own timer may still be on its way. */
+const OVERDUE_MS = 1_000;
+
+type JobsSeen = Pick<WatchedState, 'waiting' | 'active' | 'delayed'>;
+
+/**
+ * What BullMQ's own polling would notice (docs/decisions/0008-our-own-watch.md). The function moves jobs of dead workers back
+ * to wait, wakes idle workers, and reconnects one of ours that does not wake up.
+ */
+export function createStalledJobs(
+  { redis, keys, log }: { redis: RedisClient; keys: RedisKeys; log: Logger },
+  workers: readonly QueueWorker[],
+  onError: (error: Error) => void,
+): (seen: JobsSeen) => Promise<void> {
+  const last = new Map<QueueName, { started: number; looks: number }>();
+
+  /** Not waited for: it goes over another connection, and must not hold up the next look. */
+  const recover = ({ active }: JobsSeen): void => {
+    for (const worker of workers.filter(({ queue }) => active.includes(queue)))
+      worker.recoverStalled().then((ids) => logRecovered(worker.queue, ids), onError);
+  };
+  const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
+    if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
+  };
+
+  /**
+   * A connection may be dead without a sign, and a worker behind it sleep on while jobs wait, or never get rid of a job it
+   * has done. The watch sees them over another connection: then the worker's connections are made anew. A paused queue, or
+   * another worker that gets all the jobs, looks the same; that is harmless.
+   */
+  const reconnectSleepers = ({ waiting, active }: JobsSeen): void => {
+    // A sync may run for hours elsewhere.
+    const work = [...waiting, ...active.filter((queue) => queue !== 'sync')];
+    for (const worker of workers) {
+      const started = worker.jobsStarted();
+      const before = last.get(worker.queue);
+      const stuck = work.includes(worker.queue) && worker.isIdle() && before?.started === started;
+      const looks = stuck ? (before.looks ?? 0) + 1 : 0;
+      last.set(worker.queue, { started, looks: looks >= PATIENCE ? 0 : looks });
+      if (looks < PATIENCE) continue;
+      log.warn('watch.worker_asleep', { queue: worker.queue });
+      worker.reconnect();
+    }
+  };
+
+  return async (seen) => {
+    recover(seen);
+    await nudgeQueues(redis, keys, [...new Set([...seen.waiting, ...overdueQueues(seen.delayed)])]);
+    reconnectSleepers(seen);
+  };
+}
+
+/**
+ * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
+ * blocks for many minutes. A needless nudge does no harm.
+ */
+export function nudgeQueues(
+  redis: RedisClient,
+  keys: RedisKeys,
+  queues: readonly QueueName[],
+): Promise<void> {
+  return forEachQueue(redis, queues, (pipeline, queue) => pipeline.zadd(keys.queue(queue, 'marker'), 0, '0'));
+}
+
+/**
+ * Tells BullMQ how many events to keep of each queue. It would say so itself when a queue is opened, but only where Redis
+ * is there at that moment, and never again after Redis was emptied; its own default costs megabytes.
+ */
+export function shortenEventStreams(redis: RedisClient, keys: RedisKeys): Promise<void> {
+  return forEachQueue(redis, queueNames, (pipeline, queue) =>
+    pipeline.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', streamOptions.streams.events.maxLen),
+  );
+}
+
+/** One write for each queue, in one round trip. Throws QUEUE_UNAVAILABLE also where Redis refuses one of them. */
+async function forEachQueue(
+  redis: RedisClient,
+  queues: readonly QueueName[],
+  write: (pipeline: ReturnType<RedisClient['pipeline']>, queue: QueueName) => unknown,
+): Promise<void> {
+  if (queues.length === 0) return;
+  try {
+    const pipeline = redis.pipeline();
+    for (const queue of queues) write(pipeline, queue);
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}
+
+/** Those whose first delayed job should have started by now. */
+function overdueQueues(delayed: WatchedState['delayed']): QueueName[] {
+  const latest = Date.now() - OVERDUE_MS;
+  return queueNames.filter((queue) => (delayed[queue] ?? Infinity) < latest);
+}

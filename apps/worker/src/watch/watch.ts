@@ -1,0 +1,192 @@
+import { setMaxListeners } from 'node:events';
+import { createBackoff, service, withinMs, type Service } from '@holdfast/shared/lifecycle';
+import { redisBackoff } from '@holdfast/shared/redis';
+import type { QueueWorker } from '../create-worker.js';
+import type { Dependencies } from '../dependencies.js';
+import { createErrorLog } from '../queue-worker/error-log.js';
+import { createSchedules } from '../schedules.js';
+import { dailySnapshot } from '../snapshot/take-snapshot.js';
+import { createHostChanges, createServerChanges, requestRecovery } from './recovery.js';
+import { createStalledJobs, shortenEventStreams } from './stalled-jobs.js';
+import { sweep } from './sweeps.js';
+import { createLook } from './watched-state.js';
+
+const STOP_WITHIN_MS = 2_000;
+/**
+ * Until the next look while uploads are under way, or media jobs at work or delayed. A job whose worker is gone is found by two
+ * looks, the second after its lock has run out; the wake-up for a delayed job may have been lost; an upload that a kill cut off
+ * is to be settled within a minute, of which its intent takes 30 s to become stale.
+ */
+const WHILE_BUSY_MS = 5_000;
+
+export interface Watch extends Service {
+  /** True while Redis does what the watch waits for: the last look since the connection is there went to its end. */
+  redisServes(): boolean;
+}
+
+/**
+ * Looks every 20 s, on a Redis that bills commands every 30 s, for what nobody would notice otherwise: jobs of dead workers, lost
+ * wake-ups, uploads cut off by a crash, an emptied Redis, a day without a snapshot. One command a look while there is
+ * nothing (docs/decisions/0008-our-own-watch.md).
+ */
+export function createWatch(deps: Dependencies, workers: readonly QueueWorker[]): Watch {
+  const { background: redis, profile, log } = deps;
+  const stopping = new AbortController();
+  setMaxListeners(50, stopping.signal);
+  const logError = createErrorLog(log, 'watch.error');
+  const round = createWatchRound(deps, workers, stopping.signal, logError);
+  // What could not be done is tried again soon: the other connections come back a moment after this one.
+  const rests = redisBackoff(redis);
+  let served = false;
+  let looking: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let again: NodeJS.Timeout | undefined;
+
+  const lookOnce = async (): Promise<void> => {
+    try {
+      const { busy } = await round.once();
+      served = true;
+      rests.reset();
+      if (busy) tickIn(WHILE_BUSY_MS);
+    } catch (error) {
+      served = false;
+      logError(error);
+      tickIn(rests.nextMs());
+    }
+  };
+  const tickIn = (ms: number): void => {
+    clearTimeout(again);
+    if (!stopping.signal.aborted) again = setTimeout(tick, ms);
+  };
+  const tick = (): void => {
+    if (stopping.signal.aborted || redis.status !== 'ready') return;
+    looking ??= lookOnce().finally(() => {
+      looking = undefined;
+    });
+  };
+  const onReady = (): void => {
+    served = false;
+    round.reconnected();
+    tick();
+  };
+
+  const lifecycle = service('watch', {
+    start: () => {
+      redis.on('ready', onReady);
+      for (const worker of workers) worker.onReconnect(tick);
+      tick();
+      const repeat = (): void => {
+        tick();
+        timer = setTimeout(repeat, profile.watchIntervalMs);
+      };
+      // From a random phase, so that the processes of a fleet look one after another.
+      timer = setTimeout(repeat, Math.random() * profile.watchIntervalMs);
+    },
+    stop: async () => {
+      stopping.abort();
+      clearTimeout(timer);
+      clearTimeout(again);
+      redis.off('ready', onReady);
+      // What waits for a Redis that does not answer fails when its connection ends.
+      const underWay = Promise.all([looking, round.ended()]);
+      await withinMs(STOP_WITHIN_MS, underWay, undefined).catch(() => undefined);
+      await round.leave();
+    },
+  });
+  return { ...lifecycle, redisServes: () => served && redis.status === 'ready' };
+}
+
+/** A quarter of an hour, or somewhat more where looks are further apart. */
+const RARELY = 45;
+
+export interface WatchRound {
+  /**
+   * Looks, and sees to what it finds. Answers whether uploads are under way, or media jobs at work or delayed. Rejects where
+   * Redis does not serve.
+   */
+  once(): Promise<{ busy: boolean }>;
+  /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
+  reconnected(): void;
+  /** Resolves once what a round began, and did not wait for, has ended. */
+  ended(): Promise<void>;
+  /** This worker looks no more. */
+  leave(): Promise<void>;
+}
+
+/** One look of the watch, and all that may come of it. `stopping` aborts with the stop. */
+export function createWatchRound(
+  deps: Dependencies,
+  workers: readonly QueueWorker[],
+  stopping: AbortSignal,
+  onError: (error: Error) => void,
+): WatchRound {
+  const { background: redis, keys, settings, queues, syncRequests, log } = deps;
+  const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
+  const look = createLook(redis, keys, schedules.wanted);
+  const host = createHostChanges({
+    catalogHost: deps.sync.catalogHost,
+    catalog: deps.catalog,
+    syncState: deps.sync.state,
+    dataDir: settings.dataDir,
+    identity: deps.host.identity,
+    log,
+  });
+  const noticeServerChange = createServerChanges(deps.server, syncRequests, log);
+  const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
+  const sweepDeps = { ...deps, redis, folder: settings.host.folder, isHostChanged: () => host.isChanged() };
+  const sweeping = oneAtATime(() => sweep(sweepDeps, stopping), onError);
+  const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
+  let looks = 0;
+  let started = false;
+
+  return {
+    once: async () => {
+      const state = await look.once();
+      const isWiped = state.emptied || state.forgotten;
+      // Before anything is brought in: an empty catalog takes the configured host.
+      await host.look(isWiped);
+      if (state.emptied) await requestRecovery(redis, keys, syncRequests, log);
+      if (!started || isWiped) await shortenEventStreams(redis, keys);
+      if (!started || state.scheduleGone) await schedules.ensure();
+      if (!started) await schedules.requestStartup();
+      started = true;
+      await noticeServerChange();
+      // Not waited for: they ask the host, and must not hold up the next look.
+      if (state.unfinished) sweeping.begin();
+      // An emptied catalog is refilled first.
+      if (looks % RARELY === 0 && !state.emptied) snapshotting.begin();
+      if (looks % RARELY === 0) void deps.delivery.again();
+      looks += 1;
+      await attendToJobs(state);
+      const atWork = [...state.active, ...Object.keys(state.delayed)];
+      return { busy: state.uploading || atWork.some((queue) => queue !== 'sync') };
+    },
+    reconnected: () => look.forget(),
+    ended: async () => {
+      await Promise.all([sweeping.ended(), snapshotting.ended()]);
+    },
+    leave: () => look.leave(),
+  };
+}
+
+/** Work that nobody waits for, one at a time. `begin` does nothing while it is under way, or rests since it failed. */
+function oneAtATime(work: () => Promise<void>, onError: (error: Error) => void) {
+  const backoff = createBackoff();
+  let underWay: Promise<void> | undefined;
+  const failed = (error: Error): void => {
+    void backoff.rest();
+    onError(error);
+  };
+  return {
+    begin: (): void => {
+      if (backoff.isResting()) return;
+      underWay ??= work()
+        .then(() => backoff.reset(), failed)
+        .finally(() => {
+          underWay = undefined;
+        });
+    },
+    /** Resolves once the work that was begun has ended, however that was. */
+    ended: async (): Promise<void> => underWay,
+  };
+}

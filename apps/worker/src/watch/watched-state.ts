@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { statusCode } from '@holdfast/shared/catalog';
+import { queueNames, type QueueName } from '@holdfast/shared/jobs';
+import { withinMs } from '@holdfast/shared/lifecycle';
+import {
+  defineScript,
+  fromRedisError,
+  profileOfClient,
+  type QueuePart,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
+
+/** What one look at Redis shows. */
+export interface WatchedState {
+  /** The catalog has been emptied. */
+  emptied: boolean;
+  /** So has Redis, as it seems: the list of workers is gone, though a sync may have begun the catalog anew already. */
+  forgotten: boolean;
+  /** The recurring sync is gone, though it is wanted. */
+  scheduleGone: boolean;
+  active: QueueName[];
+  waiting: QueueName[];
+  /** When the first delayed job of a queue is due, in ms. That of syncs, which always has one, is read once a minute. */
+  delayed: Partial<Record<QueueName, number>>;
+  /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
+  unfinished: boolean;
+  /** Intents among them: of uploads under way, or that a crash cut off a moment ago. */
+  uploading: boolean;
+}
+
+const QUIET: WatchedState = {
+  emptied: false,
+  forgotten: false,
+  scheduleGone: false,
+  active: [],
+  waiting: [],
+  delayed: {},
+  unfinished: false,
+  uploading: false,
+};
+
+export interface Look {
+  /** Throws QUEUE_UNAVAILABLE. */
+  once(): Promise<WatchedState>;
+  /** Redis may have forgotten this worker: the next look says again that it is alive. */
+  forget(): void;
+  /** Takes this worker off the list; it looks no more. */
+  leave(): Promise<void>;
+}
+
+/** How often a worker says that it is alive, in the same step as a look. */
+const REFRESH_MS = 60_000;
+/** How long that counts: one refresh may be missed. */
+const VALID_MS = 150_000;
+/** A worker that cannot say that it leaves is forgotten in time. */
+const LEAVE_WITHIN_MS = 1_000;
+/** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
+const SCORE_PER_MS = 0x1000;
+
+/**
+ * KEYS: those of the one EXISTS, then each key once (born, workers, the schedule, what is there when something is to be done, with
+ * the delayed jobs of save and verify last), then the delayed syncs. ARGV: how many the first are, and what EXISTS answers when nothing
+ * is under way; how many delayed jobs; then of a refresh: own id, ms until it counts, ms before which others have run out ('' = leave
+ * them). Answers whether each key is there (false = as when nothing is under way), and when the first delayed jobs are due.
+ */
+const lookScript = defineScript(`
+local call, all, each = redis.call, {}, {}
+for i, key in ipairs(KEYS) do
+  local list = i <= tonumber(ARGV[1]) and all or each
+  list[#list + 1] = key
+end
+local there, heads, first = false, {}, #each
+if call('EXISTS', unpack(all)) ~= tonumber(ARGV[2]) then
+  there, first = {}, #each - tonumber(ARGV[3])
+  for i = 1, #each - 1 do there[i] = call('EXISTS', each[i]) end
+end
+for i = first, #each do heads[#heads + 1] = call('ZRANGE', each[i], 0, 0, 'WITHSCORES')[2] or false end
+if ARGV[4] then
+  -- First, so that a full Redis refuses it: once a script has written, Redis lets it write more.
+  call('ZADD', each[2], ARGV[5], ARGV[4])
+  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', each[2], '-inf', ARGV[6]) end
+end
+return { there, heads }
+`);
+
+/** In a script, which the primary runs. */
+const isThereScript = defineScript(`return redis.call('EXISTS', KEYS[1])`);
+
+/**
+ * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
+ * under way, that one command is all. The keys that must be there are named so often that the sum distinguishes them from the
+ * rest. Where something is under way, and once a minute, when this worker says that it is alive, one script looks at each.
+ */
+export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean): Look {
+  const workerId = randomUUID();
+  let refreshedAt = -Infinity;
+
+  const queueKeys = (part: QueuePart, queues: readonly QueueName[] = queueNames) =>
+    queues.map((queue) => ({ queue, key: keys.queue(queue, part) }));
+  const active = queueKeys('active');
+  const waiting = [...queueKeys('wait'), ...queueKeys('prioritized')];
+  const delayed = queueKeys('delayed', ['save', 'verify']);
+  const delayedSyncs = keys.queue('sync', 'delayed');
+  const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
+  const schedule = keys.queue('sync', 'repeat');
+
+  const occasional = [
+    ...[...active, ...waiting].map(({ key }) => key),
+    ...unfinished,
+    ...delayed.map(({ key }) => key),
+  ];
+  const weight = occasional.length + 1;
+  const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
+  const all = [
+    ...occasional,
+    ...times(keys.born, weight),
+    ...times(keys.workers, 2 * weight),
+    ...(scheduleWanted ? times(schedule, 4 * weight) : []),
+  ];
+  const quietSum = all.length - occasional.length;
+  const each = [keys.born, keys.workers, schedule, ...occasional];
+
+  const look = async (isRefresh: boolean): Promise<WatchedState> => {
+    // Plain, from wherever it is answered: what seems to be lost is looked at again.
+    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === quietSum) return QUIET;
+    const now = Date.now();
+    const endBefore = refreshedAt === -Infinity ? now : '';
+    const reply = await lookScript(
+      redis,
+      [...all, ...each, delayedSyncs],
+      [all.length, quietSum, delayed.length, ...(isRefresh ? [workerId, now + VALID_MS, endBefore] : [])],
+    );
+    if (isRefresh) refreshedAt = performance.now();
+    const [there, heads] = reply as [number[] | null, (string | null)[]];
+    const heard =
+      there === null ? ['sync' as const] : [...delayed.map(({ queue }) => queue), 'sync' as const];
+    const due = heard.flatMap((queue, index) => {
+      const score = heads[index] ?? null;
+      return score === null ? [] : [[queue, Number(score) / SCORE_PER_MS] as const];
+    });
+    const delays: WatchedState['delayed'] = Object.fromEntries(due);
+    if (there === null) return { ...QUIET, delayed: delays };
+    const present = new Set(each.filter((_, index) => there[index] === 1));
+    if (!present.has(keys.born) && (await isThereAfterAll(redis, keys.born))) present.add(keys.born);
+    const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
+      ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
+    ];
+    return {
+      emptied: !present.has(keys.born),
+      forgotten: !present.has(keys.workers),
+      scheduleGone: scheduleWanted && !present.has(schedule),
+      active: queuesOf(active),
+      waiting: queuesOf(waiting),
+      delayed: delays,
+      unfinished: unfinished.some((key) => present.has(key)),
+      uploading: present.has(keys.intents),
+    };
+  };
+
+  return {
+    once: async () => {
+      try {
+        // A refresh that is due within a few seconds is done now: the next look is a while away.
+        const isDue = performance.now() - refreshedAt > REFRESH_MS - 5_000;
+        const state = await look(isDue);
+        // Said in the same step: what follows a look may fail while other connections are not there yet.
+        return state.forgotten && !isDue ? { ...(await look(true)), forgotten: true } : state;
+      } catch (error) {
+        throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+      }
+    },
+    forget: () => {
+      refreshedAt = -Infinity;
+    },
+    leave: async () => {
+      if (redis.status !== 'ready') return;
+      const left = redis.zrem(keys.workers, workerId).catch(() => undefined);
+      await withinMs(LEAVE_WITHIN_MS, left, undefined);
+    },
+  };
+}
+
+/** That Redis was emptied is believed only after a second look, where the first may have been at a replica that is behind. */
+async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean> {
+  const { readsLagMs } = profileOfClient(redis);
+  if (readsLagMs === 0) return false;
+  await pause(readsLagMs);
+  return (await isThereScript(redis, [key], [])) === 1;
+}
