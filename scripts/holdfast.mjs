@@ -7,8 +7,7 @@ const launcher = (file) => import(new URL(`../apps/launcher/dist/${file}`, impor
 /** Resolves with the command's exit code. */
 export const holdfast = async (args) => {
   await buildWorkspace();
-  const { loadEnvFile } = await launcher('load-env-file.js');
-  const { embeddedSetting } = await launcher('embedded-setting.js');
+  const { embeddedSetting, loadEnvFile } = await launcher('environment.js');
   loadEnvFile();
   // The command runs there, and DATA_DIR may be relative.
   process.chdir(root);

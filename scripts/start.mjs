@@ -20,8 +20,7 @@ say('Building ...');
 await buildWorkspace();
 
 const launcher = (file) => import(new URL(`../apps/launcher/dist/${file}`, import.meta.url).href);
-const { loadEnvFile } = await launcher('load-env-file.js');
-const { needsEmbeddedRedis } = await launcher('needs-embedded-redis.js');
+const { loadEnvFile, needsEmbeddedRedis } = await launcher('environment.js');
 loadEnvFile();
 // Where it cannot be installed, the launcher says what to do.
 if (needsEmbeddedRedis(process.env)) await ensureProgram(['redis-server', 'valkey-server'], 'redis-server');

@@ -1,17 +1,14 @@
 import { readServingSettings, type Environment } from '@holdfast/shared/config';
 import { runUntilSignal, stack, together, type Service } from '@holdfast/shared/lifecycle';
 import { createLogger, type Logger } from '@holdfast/shared/logging';
-import { announce } from './announce.js';
+import { announce, freeAddress, refuseSharedPort } from './address.js';
 import { openDataFolder, redisFolder, type DataFolder } from './embedded-redis/data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
-import { addressSetting, chooseAddress } from './embedded-redis/server-address.js';
-import { freeAddress, refuseSharedPort } from './free-address.js';
-import { withoutEmbedded } from './needs-embedded-redis.js';
-import { launchNodePart, type NodePart } from './node-part.js';
-import { restartBackoff } from './processes/backoff.js';
+import { addressSetting, chooseAddress } from './embedded-redis/redis-server.js';
+import { withoutEmbedded } from './environment.js';
+import { launchNodePart, type NodePart, supervise } from './processes/supervise.js';
 import { createGuard } from './processes/guard.js';
-import { registerWith, type ProcessRegistry } from './processes/process-registry.js';
-import { supervise } from './processes/supervise.js';
+import { registerWith, type ProcessRegistry } from './processes/processes.js';
 
 /** A part ends itself within its own budget; this much later it is ended. */
 const PART_MARGIN_MS = 1_000;
@@ -50,7 +47,6 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
           },
         },
         log,
-        restartBackoff,
       ),
     ),
   );

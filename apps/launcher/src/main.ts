@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { runMain } from '@holdfast/shared/lifecycle';
 import { launch } from './launch.js';
-import { loadEnvFile } from './load-env-file.js';
+import { loadEnvFile } from './environment.js';
 
 const script = (app: string): string => fileURLToPath(new URL(`../../${app}/dist/main.js`, import.meta.url));
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { identify, isRunning } from '../src/processes/process-identity.js';
+import { identify, isRunning } from '../src/processes/processes.js';
 import { createSandbox, findProgram } from './support/launcher-process.js';
 
 it('refuses a second start on the same data and leaves the first one alone', async () => {

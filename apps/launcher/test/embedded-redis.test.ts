@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { embeddedSetting } from '../src/embedded-setting.js';
+import { embeddedSetting } from '../src/environment.js';
 import { createSandbox, untilGone } from './support/launcher-process.js';
 
 it('runs a real server that syncs every write and evicts nothing', async () => {

@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { endProcesses } from '../src/processes/end-processes.js';
-import { isRunning } from '../src/processes/process-identity.js';
-import { readRunningFile, type RunningEntry } from '../src/processes/running-file.js';
+import { endProcesses, isRunning, readRunningFile, type RunningEntry } from '../src/processes/processes.js';
 import { untilGone } from './support/launcher-process.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));

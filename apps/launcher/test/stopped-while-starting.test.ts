@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '@holdfast/shared/logging';
 import { embeddedRedis } from '../src/embedded-redis/embedded-redis.js';
-import { chooseAddress } from '../src/embedded-redis/server-address.js';
+import { chooseAddress } from '../src/embedded-redis/redis-server.js';
 
 it('launches no server after a stop that came while one was looked for', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { checkConfig } from '../src/commands/check-config.js';
-import { rebuildIndexes } from '../src/commands/rebuild-indexes.js';
-import { restore } from '../src/commands/restore.js';
-import { snapshot } from '../src/commands/snapshot.js';
+import { rebuildIndexes, restore, snapshot } from '../src/commands/catalog-commands.js';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
 import { newMediaId } from '@holdfast/shared/media';

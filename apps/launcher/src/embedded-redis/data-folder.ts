@@ -1,14 +1,24 @@
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
-import { lockFile, lockHolder, type FileLock } from '../processes/file-lock.js';
-import type { ProcessRegistry } from '../processes/process-registry.js';
-import { PROCESSES_FILE, runningFile } from '../processes/running-file.js';
-import { endRemains } from './end-remains.js';
-import { findRemains } from './find-remains.js';
-import { inDataFolder } from './in-data-folder.js';
+import { type FileLock, lockFile, lockHolder } from '../processes/file-lock.js';
+import {
+  allGone,
+  END_LEFT_MS,
+  endLeft,
+  identify,
+  isRunning,
+  PROCESSES_FILE,
+  readRunningFile,
+  REDIS_ROLE,
+  runningFile,
+  type ProcessRegistry,
+  type RunningEntry,
+} from '../processes/processes.js';
+import { PID_FILE } from './redis-server.js';
 
 /** The embedded server's folder, open to this launcher alone. */
 export interface DataFolder {
@@ -44,41 +54,25 @@ async function openFolder(directory: string, log: Logger): Promise<DataFolder> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be made`, { cause: error });
   });
-  const launcherFile = join(directory, 'launcher.lock');
-  const processesFile = join(directory, 'processes.lock');
   const listFile = join(directory, PROCESSES_FILE);
-
-  const launcherLock = await lockForLauncher(launcherFile, directory, log);
-  let processesLock: FileLock | undefined;
+  const launcherLock = await lockForLauncher(join(directory, 'launcher.lock'), directory, log);
   try {
-    processesLock = await endRemains({
-      left: findRemains(directory, listFile),
-      takeLock: () => lockFile(processesFile),
-      log,
-    });
+    await endRemains(findRemains(directory, listFile), log);
+    const processesLock = await lockForProcesses(join(directory, 'processes.lock'), directory);
+    return {
+      directory,
+      lockFd: processesLock.fd,
+      registry: runningFile(listFile, log),
+      announceClose: () => launcherLock.announceRelease(),
+      close: () => {
+        processesLock.release();
+        launcherLock.release();
+      },
+    };
   } catch (error) {
     launcherLock.release();
     throw error;
   }
-  if (processesLock === undefined) {
-    launcherLock.release();
-    throw new HoldfastError(
-      'DATA_DIR_IN_USE',
-      `${directory} is held open by a process that is not ours to end.`,
-    );
-  }
-  const lock = processesLock;
-  const close = (): void => {
-    lock.release();
-    launcherLock.release();
-  };
-  return {
-    directory,
-    lockFd: lock.fd,
-    registry: runningFile(listFile, log),
-    announceClose: () => launcherLock.announceRelease(),
-    close,
-  };
 }
 
 async function lockForLauncher(file: string, directory: string, log: Logger): Promise<FileLock> {
@@ -97,4 +91,70 @@ async function lockForLauncher(file: string, directory: string, log: Logger): Pr
     if (!waited) log.info('folder.waiting', { directory, stoppingPid: holder.pid });
     await delay(POLL_MS);
   }
+}
+
+/** Ends what a killed start left behind, the API and the worker before Redis. */
+async function endRemains(left: readonly RunningEntry[], log: Logger): Promise<void> {
+  if (left.length === 0) return;
+  log.warn('remains.found', { processes: left.map(({ role, pid }) => ({ role, pid })) });
+  // A guard that still lives is ending the others at this moment, in the right order.
+  if (left.some(({ role }) => role === 'guard')) await allGone(left, END_LEFT_MS);
+  await endLeft(left);
+  log.info('remains.ended', { count: left.length });
+}
+
+const SETTLE_MS = 2_000;
+
+/** The lock that those processes held. Throws DATA_DIR_IN_USE while somebody else has the folder open. */
+async function lockForProcesses(file: string, directory: string): Promise<FileLock> {
+  const until = performance.now() + SETTLE_MS;
+  for (;;) {
+    const lock = lockFile(file);
+    if (lock !== undefined) return lock;
+    if (performance.now() >= until)
+      throw new HoldfastError(
+        'DATA_DIR_IN_USE',
+        `${directory} is held open by a process that is not ours to end.`,
+      );
+    await delay(POLL_MS);
+  }
+}
+
+/**
+ * The processes that an earlier start left running: those that it wrote down and that were born when it says, and a
+ * server that works in this folder. Nobody is found by name.
+ */
+function findRemains(directory: string, listFile: string): readonly RunningEntry[] {
+  const listed = readRunningFile(listFile).filter((one) => isRunning(one));
+  const server = serverAtWork(directory);
+  return server === undefined || listed.some((one) => one.pid === server.pid) ? listed : [...listed, server];
+}
+
+/** By the number that the server wrote; believed only when that process has its working directory here. */
+function serverAtWork(directory: string): RunningEntry | undefined {
+  try {
+    const pid = Number(readFileSync(join(directory, PID_FILE), 'utf8').trim());
+    if (readlinkSync(`/proc/${String(pid)}/cwd`) !== realpathSync(directory)) return undefined;
+    const identity = identify(pid);
+    return identity === undefined ? undefined : { role: REDIS_ROLE, ...identity };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Runs the work, and names the folder where the system refuses something in it: of a write to an open file, as on a full
+ * disk, its errors name nothing. Throws REDIS_START_FAILED for those, and what the work throws of its own.
+ */
+export async function inDataFolder<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be used`, { cause: error });
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }

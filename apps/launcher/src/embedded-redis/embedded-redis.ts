@@ -1,20 +1,29 @@
+import { access, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { onceEach, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import { restartBackoff } from '../processes/backoff.js';
-import type { ProcessRegistry } from '../processes/process-registry.js';
+import type { ProcessRegistry } from '../processes/processes.js';
 import { supervise } from '../processes/supervise.js';
-import { adoptSnapshot, holdsSnapshotOnly } from './adopt-snapshot.js';
-import { chooseRedisServer, listRedisServers } from './find-redis-server.js';
-import { waitForFreeSpace } from './free-space.js';
-import { inDataFolder } from './in-data-folder.js';
-import { launchServer } from './launch-server.js';
-import { recallServer, rememberServer } from './remembered-server.js';
-import type { ServerAddress } from './server-address.js';
-import type { ServerProgram } from './server-program.js';
-import { tellAddress } from './told-address.js';
+import { inDataFolder } from './data-folder.js';
+import {
+  chooseRedisServer,
+  listRedisServers,
+  recallServer,
+  rememberServer,
+  type ServerProgram,
+} from './redis-program.js';
+import {
+  connectToServer,
+  infoField,
+  launchServer,
+  tellAddress,
+  type ServerAddress,
+  type ServerLaunch,
+} from './redis-server.js';
 
-export interface EmbeddedRedisOptions {
+interface EmbeddedRedisOptions {
   directory: string;
   address: ServerAddress;
   lockFd: number;
@@ -56,7 +65,6 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
         beforeRestart: (stopped) => waitForFreeSpace(directory, log, stopped),
       },
       log,
-      restartBackoff,
     );
     await server.start();
     log.info('redis.ready', { kind: program.kind, version: program.version, directory });
@@ -73,4 +81,77 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
       },
     }),
   };
+}
+
+const POLL_MS = 50;
+const STOP_MS = 30_000;
+
+/** Whether the folder holds a snapshot and no append-only file: a server that appends would start empty on it. */
+async function holdsSnapshotOnly(directory: string): Promise<boolean> {
+  // The manifest, not its folder: the folder is made before the first rewrite is complete.
+  const appendOnlyFiles = [join('appendonlydir', 'appendonly.aof.manifest'), 'appendonly.aof'];
+  for (const file of appendOnlyFiles) if (await exists(join(directory, file))) return false;
+  return exists(join(directory, 'dump.rdb'));
+}
+
+/** Loads the snapshot without appending, then switches appending on and waits until the first rewrite holds it all. */
+async function adoptSnapshot(launch: Omit<ServerLaunch, 'appendOnly'>): Promise<void> {
+  const { address, log, directory } = launch;
+  log.info('redis.snapshot_found', { directory });
+  const server = await launchServer({ ...launch, appendOnly: false });
+  const client = connectToServer(address);
+  try {
+    await server.ready;
+    await client.config('SET', 'appendonly', 'yes');
+    while (!isRewritten(await client.info('persistence'))) await delay(POLL_MS);
+    log.info('redis.snapshot_adopted', { keys: await client.dbsize() });
+  } catch (error) {
+    throw new HoldfastError('REDIS_START_FAILED', `The snapshot in ${directory} cannot be loaded`, {
+      cause: error,
+    });
+  } finally {
+    client.disconnect();
+    await server.stop(STOP_MS, AbortSignal.timeout(STOP_MS));
+  }
+}
+
+function isRewritten(info: string): boolean {
+  const idle = ['aof_rewrite_in_progress', 'aof_rewrite_scheduled'].every(
+    (field) => infoField(info, field) === '0',
+  );
+  if (infoField(info, 'aof_enabled') !== '1' || !idle) return false;
+  if (infoField(info, 'aof_last_bgrewrite_status') === 'ok') return true;
+  throw new HoldfastError('REDIS_START_FAILED', 'The first rewrite of the append-only file failed');
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A server that syncs every write ends itself when the disk is full; below this it would end again at once. */
+const NEEDED_BYTES = 16_000_000;
+const CHECK_MS = 2_000;
+
+/** Resolves once the disk has room for a restart, or `stopping` aborts. Says so while it waits. */
+export async function waitForFreeSpace(
+  directory: string,
+  log: Logger,
+  stopping: AbortSignal,
+  neededBytes = NEEDED_BYTES,
+): Promise<void> {
+  let told = false;
+  while (!stopping.aborted) {
+    const { bavail, bsize } = await statfs(directory);
+    const freeBytes = bavail * bsize;
+    if (freeBytes >= neededBytes) {
+      if (told) log.info('redis.disk_has_room', { directory, freeBytes });
+      return;
+    }
+    if (!told) log.error('redis.disk_full', { directory, freeBytes, neededBytes });
+    told = true;
+    await delay(CHECK_MS, undefined, { signal: stopping }).catch(() => undefined);
+  }
 }

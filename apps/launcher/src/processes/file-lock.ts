@@ -14,7 +14,7 @@ export interface FileLock {
 }
 
 /** What the holder of a lock wrote into the file. It may be out of date, so it decides nothing but messages and waiting. */
-export interface LockHolder {
+interface LockHolder {
   pid: string;
   releasing: boolean;
 }

@@ -1,12 +1,10 @@
 // The guard: a process that ends the others when the launcher dies without a word (kill -9).
 // It holds the reading end of a pipe that only the launcher writes to; the pipe's end is the launcher's end.
 import { createInterface } from 'node:readline';
-import { endProcesses } from './end-processes.js';
-import { GUARD_PARTS_MS, GUARD_REDIS_MS, type GuardMessage } from './guard-messages.js';
-import { identify, type ProcessIdentity } from './process-identity.js';
-import { REDIS_ROLE } from './process-registry.js';
+import { endLeft, identify, type RunningEntry } from './processes.js';
+import type { GuardMessage } from './guard.js';
 
-const guarded = new Map<number, ProcessIdentity & { role: string }>();
+const guarded = new Map<number, RunningEntry>();
 
 // It ends when the launcher does, not by a signal that was meant for everybody.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -20,13 +18,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
 }
 
-const left = [...guarded.values()];
-await endProcesses(
-  left.filter((one) => one.role !== REDIS_ROLE),
-  GUARD_PARTS_MS,
-);
-await endProcesses(
-  left.filter((one) => one.role === REDIS_ROLE),
-  GUARD_REDIS_MS,
-);
+await endLeft([...guarded.values()]);
 process.exit(0);

@@ -2,11 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import type { GuardMessage } from './guard-messages.js';
-import type { ProcessRegistry } from './process-registry.js';
+import type { ProcessRegistry } from './processes.js';
 
 const GUARD_SCRIPT = fileURLToPath(new URL('guard-main.js', import.meta.url));
 const RESTART_MS = 200;
+
+/** One line of JSON on the guard's standard input. */
+export type GuardMessage = { add: { role: string; pid: number } } | { remove: number };
 
 export interface GuardOptions {
   log: Logger;

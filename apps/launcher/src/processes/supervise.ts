@@ -1,10 +1,10 @@
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
-import { backoffMs, type BackoffPolicy } from './backoff.js';
-import type { ProcessEnd, RunningProcess } from './running-process.js';
+import type { ProcessRegistry } from './processes.js';
 
-export interface SupervisedPart {
+interface SupervisedPart {
   name: string;
   launch(): Promise<RunningProcess>;
   /** Time between SIGTERM and SIGKILL. */
@@ -19,7 +19,7 @@ export interface SupervisedPart {
 const REFUSAL_MS = 5_000;
 
 /** Keeps one process running: starts it again when it ends, with growing pauses, until it is told to stop. */
-export function supervise(part: SupervisedPart, log: Logger, backoff: BackoffPolicy): Service {
+export function supervise(part: SupervisedPart, log: Logger): Service {
   const stopping = new AbortController();
   let running: RunningProcess | undefined;
   let launching: Promise<unknown> = Promise.resolve();
@@ -60,8 +60,8 @@ export function supervise(part: SupervisedPart, log: Logger, backoff: BackoffPol
         part.onRefusal(end.code);
         return;
       }
-      endsInARow = end !== undefined && end.uptimeMs >= backoff.stableAfterMs ? 1 : endsInARow + 1;
-      const restartMs = backoffMs(backoff, endsInARow);
+      endsInARow = end !== undefined && end.uptimeMs >= STABLE_AFTER_MS ? 1 : endsInARow + 1;
+      const restartMs = restartDelayMs(endsInARow);
       if (end) log.error('part.ended', { part: part.name, code: end.code, signal: end.signal, restartMs });
       await delay(restartMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       current = await relaunch();
@@ -83,4 +83,110 @@ export function supervise(part: SupervisedPart, log: Logger, backoff: BackoffPol
       await watching;
     },
   };
+}
+
+const FIRST_RESTART_MS = 200;
+const LONGEST_RESTART_MS = 10_000;
+/** A process that ran for so long starts again with the first waiting time. */
+const STABLE_AFTER_MS = 30_000;
+
+/** Before the restart after the n-th end in a row (from 1), in milliseconds: doubled each time, up to the limit. */
+export function restartDelayMs(endsInARow: number): number {
+  return Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.min(30, endsInARow - 1));
+}
+
+interface ProcessEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  uptimeMs: number;
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  /** Rejects when the process ends before it is ready. */
+  readonly ready: Promise<void>;
+  readonly ended: Promise<ProcessEnd>;
+  /** SIGTERM; SIGKILL after `budgetMs` or once `deadline` aborts. Resolves when the process is gone. */
+  stop(budgetMs: number, deadline: AbortSignal): Promise<void>;
+}
+
+interface StartedChild {
+  child: ChildProcess;
+  pid: number;
+  ended: Promise<ProcessEnd>;
+  stop: RunningProcess['stop'];
+}
+
+/**
+ * Starts a child in a session of its own: a Ctrl-C at the terminal reaches the launcher alone, which stops its
+ * children in order. Rejects when the program cannot be run.
+ */
+export async function startChild(
+  role: string,
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+  registry: ProcessRegistry,
+): Promise<StartedChild> {
+  const startedAt = performance.now();
+  const child = spawn(command, args, { ...options, detached: true });
+  const { pid } = child;
+  // Registered in the same tick: from here on the guard knows of it.
+  if (pid !== undefined) registry.add(role, pid);
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once('exit', (code, signal) => {
+      if (pid !== undefined) registry.remove(pid);
+      resolve({ code, signal, uptimeMs: performance.now() - startedAt });
+    });
+  });
+  if (pid === undefined) {
+    throw await new Promise<Error>((resolve) => {
+      child.once('error', resolve);
+    });
+  }
+  child.on('error', () => undefined);
+  return { child, pid, ended, stop: (budgetMs, deadline) => stopChild(child, ended, budgetMs, deadline) };
+}
+
+async function stopChild(
+  child: ChildProcess,
+  ended: Promise<ProcessEnd>,
+  budgetMs: number,
+  deadline: AbortSignal,
+): Promise<void> {
+  const cut = AbortSignal.any([deadline, AbortSignal.timeout(budgetMs)]);
+  const kill = (): void => void child.kill('SIGKILL');
+  if (cut.aborted) kill();
+  else {
+    cut.addEventListener('abort', kill, { once: true });
+    child.kill('SIGTERM');
+  }
+  await ended;
+  cut.removeEventListener('abort', kill);
+}
+
+/** One of our own programs: the API or the worker. */
+export interface NodePart {
+  name: string;
+  /** Absolute path of its main file. */
+  script: string;
+}
+
+/** Caps how far the heap's young generation grows under load: it is not given back. 20 MB less for each process at rest. */
+const HEAP_LIMIT = '--max-semi-space-size=4';
+
+/** Runs it on the same Node.js, writing to the same terminal. */
+export async function launchNodePart(
+  part: NodePart,
+  env: NodeJS.ProcessEnv,
+  registry: ProcessRegistry,
+): Promise<RunningProcess> {
+  const { pid, ended, stop } = await startChild(
+    part.name,
+    process.execPath,
+    [HEAP_LIMIT, part.script],
+    { env, stdio: ['ignore', 'inherit', 'inherit'] },
+    registry,
+  );
+  return { pid, ended, stop, ready: Promise.resolve() };
 }

@@ -5,9 +5,13 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { onTestFinished, vi } from 'vitest';
-import { allGone, endProcesses } from '../../src/processes/end-processes.js';
-import { isRunning } from '../../src/processes/process-identity.js';
-import { readRunningFile, type RunningEntry } from '../../src/processes/running-file.js';
+import {
+  allGone,
+  endProcesses,
+  isRunning,
+  readRunningFile,
+  type RunningEntry,
+} from '../../src/processes/processes.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 const WITHIN_MS = 15_000;

@@ -5,7 +5,7 @@ import {
   type RedisConnection,
   type RedisSettings,
 } from '@holdfast/shared/config';
-import type { Command } from './command.js';
+import type { Command } from './run-command.js';
 
 /** Rejects with CONFIG_INVALID and all problems. */
 export const checkConfig: Command = {

@@ -1,8 +1,7 @@
 import { readSettings } from '@holdfast/shared/config';
 import { createLogger } from '@holdfast/shared/logging';
-import { reportText } from '../doctor/report-text.js';
-import { runDoctor } from '../doctor/run-doctor.js';
-import type { Command } from './command.js';
+import { reportText, runDoctor } from '../doctor/run-doctor.js';
+import type { Command } from './run-command.js';
 
 export const doctor: Command = {
   summary: 'try everything that Holdfast assumes of this machine, its Redis and its media host',

@@ -6,8 +6,8 @@ import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { moveAll, noResult, type MoveCounts, type MoveResult } from '../move/move-all.js';
-import { UsageError, type Command, type CommandArguments, type CommandResult } from './command.js';
-import { withLease } from './with-lease.js';
+import { UsageError, type Command, type CommandArguments, type CommandResult } from './run-command.js';
+import { withLease } from './catalog-commands.js';
 
 const BUSY_FOR_MS = 60_000;
 const PROGRESS_EVERY_MS = 2_000;

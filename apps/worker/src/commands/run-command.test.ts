@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { UsageError, type Command } from './command.js';
-import { runCommand } from './run-command.js';
+import { type Command, runCommand, UsageError } from './run-command.js';
 
 const greet: Command = {
   summary: 'greet somebody',

@@ -2,16 +2,21 @@ import { isAllowedType, resourceTypes, type HostMetadata } from '@holdfast/share
 import { HostFailure, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { note, NotRun, ok, PRESETS, REPORT, wrong, type Probe, type Verdict } from './probe.js';
-import { asRecord, contextOf, contextShape, tagsOf } from './raw-answers.js';
-import { bluePng, emptyPdf, redPng } from './test-files.js';
 import {
+  type AccountTrial,
   askUntil,
+  asRecord,
+  bluePng,
+  contextOf,
+  contextShape,
   DISPLAY_NAME,
   doctorMark,
+  emptyPdf,
   fileBody,
   md5Of,
   PART_FILE_BYTES,
-  type AccountTrial,
+  redPng,
+  tagsOf,
 } from './trial.js';
 
 const ALTERED = 'Holdfast refuses such uploads (502 HOST_ALTERS_UPLOADS).';

@@ -2,8 +2,7 @@ import type { LocalHostSettings } from '@holdfast/shared/config';
 import { doctorPrefix } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import { NotRun, ok, wrong, type Probe } from './probe.js';
-import { redPng } from './test-files.js';
-import { doctorMark, isDoctors, isLeft, md5Of } from './trial.js';
+import { doctorMark, isDoctors, isLeft, md5Of, redPng } from './trial.js';
 
 /** What the probes of the local host share. */
 export interface LocalTrial {

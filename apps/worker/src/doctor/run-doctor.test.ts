@@ -26,8 +26,7 @@ import {
 } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 import type { Row } from './probe.js';
-import { reportText } from './report-text.js';
-import { runDoctor, type Diagnosis, type DoctorOptions } from './run-doctor.js';
+import { type Diagnosis, type DoctorOptions, reportText, runDoctor } from './run-doctor.js';
 import { doctorMark, fileBody, MAX_ADMIN_CALLS } from './trial.js';
 
 const never = new AbortController().signal;

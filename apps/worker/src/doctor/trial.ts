@@ -5,16 +5,16 @@ import type { Logger } from '@holdfast/shared/logging';
 import {
   doctorPrefix,
   doctorRunOf,
+  type HostMetadata,
   readHostMetadata,
   writeHostMetadata,
-  type HostMetadata,
 } from '@holdfast/shared/media';
 import {
-  openAccount,
   type AccountOptions,
   type AssetRef,
   type CloudinaryAccount,
   type HostAsset,
+  openAccount,
 } from '@holdfast/shared/media-host';
 import { NotRun } from './probe.js';
 
@@ -223,4 +223,67 @@ export async function removeMade(trial: AccountTrial): Promise<string[]> {
   // An empty folder would stay behind; the host removes no other.
   if (left.length === 0) await account.removeFolder(`${cloud.folder}/doctor`, signal).catch(() => undefined);
   return left;
+}
+
+/** An object of an answer; an empty one where there is none. */
+export function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** The items of a page. */
+export function itemsOf(reply: unknown): Record<string, unknown>[] {
+  const { resources } = asRecord(reply);
+  return Array.isArray(resources) ? resources.map(asRecord) : [];
+}
+
+/** How an answer shows the context of an asset. */
+export function contextShape(item: Record<string, unknown>): 'nested' | 'flat pairs' | 'a list' | 'nothing' {
+  const { context } = item;
+  if (Array.isArray(context)) return 'a list';
+  if (typeof context !== 'object' || context === null) return 'nothing';
+  const { custom } = asRecord(context);
+  if (Array.isArray(custom)) return 'a list';
+  return typeof custom === 'object' && custom !== null ? 'nested' : 'flat pairs';
+}
+
+/** The pairs, whatever their shape. */
+export function contextOf(item: Record<string, unknown>): Record<string, unknown> {
+  const { context } = item;
+  const pairs = asRecord(context)['custom'] ?? context;
+  if (!Array.isArray(pairs)) return asRecord(pairs);
+  return Object.fromEntries(pairs.map(asRecord).map(({ key, value }) => [String(key), value]));
+}
+
+export function tagsOf(item: Record<string, unknown>): string[] {
+  const { tags } = item;
+  return Array.isArray(tags) ? tags.map(String) : [];
+}
+
+/** Two pictures of one pixel, and a page of nothing. */
+export const redPng = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC',
+  'base64',
+);
+export const bluePng = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQkzsBAAFiAQURG6MhAAAAAElFTkSuQmCC',
+  'base64',
+);
+export const emptyPdf = pdf([
+  '<</Type/Catalog/Pages 2 0 R>>',
+  '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+  '<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>',
+]);
+
+function pdf(objects: readonly string[]): Buffer {
+  let text = '%PDF-1.4\n';
+  const offsets = objects.map((object, index) => {
+    const offset = text.length;
+    text += `${String(index + 1)} 0 obj${object}endobj\n`;
+    return offset;
+  });
+  const entries = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
+  const size = String(objects.length + 1);
+  return Buffer.from(
+    `${text}xref\n0 ${size}\n0000000000 65535 f \n${entries}trailer<</Size ${size}/Root 1 0 R>>\nstartxref\n${String(text.length)}\n%%EOF\n`,
+  );
 }

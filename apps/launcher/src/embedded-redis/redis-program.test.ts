@@ -1,7 +1,12 @@
 import { isHoldfastError } from '@holdfast/shared/errors';
 import { expect, it } from 'vitest';
-import { chooseRedisServer, listRedisServers } from './find-redis-server.js';
-import { isOlderLine, parseVersion, type ServerProgram } from './server-program.js';
+import {
+  chooseRedisServer,
+  isOlderLine,
+  listRedisServers,
+  parseVersion,
+  type ServerProgram,
+} from './redis-program.js';
 
 const redis = (version: string): ServerProgram => ({ kind: 'redis', version, path: `/bin/redis-${version}` });
 const valkey: ServerProgram = { kind: 'valkey', version: '8.1.1', path: '/bin/valkey-server' };

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { loadEnvFile } from './load-env-file.js';
+import { loadEnvFile, needsEmbeddedRedis } from './environment.js';
 
 let folder: string;
 beforeEach(() => {
@@ -32,4 +32,15 @@ it('reads what is not set yet, and does without a file', () => {
   writeFileSync(file, 'HOLDFAST_TEST_SET=file\nHOLDFAST_TEST_UNSET=file\n');
   loadEnvFile(file);
   expect([process.env['HOLDFAST_TEST_SET'], process.env['HOLDFAST_TEST_UNSET']]).toEqual(['before', 'file']);
+});
+
+it.each([
+  { env: {}, needed: true },
+  { env: { REDIS_URL: '' }, needed: true },
+  { env: { HOLDFAST_EMBEDDED_REDIS: 'redis://127.0.0.1:1' }, needed: true },
+  { env: { REDIS_URL: 'redis://127.0.0.1:6379' }, needed: false },
+  { env: { REDIS_CLUSTER_NODES: 'a:1,b:2' }, needed: false },
+  { env: { PORT: 'not a number' }, needed: false },
+])('answers $needed for $env', ({ env, needed }) => {
+  expect(needsEmbeddedRedis(env)).toBe(needed);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { serverConfiguration } from './server-configuration.js';
+import { serverConfiguration } from './redis-server.js';
 
 it('quotes a folder whose name would end the value', () => {
   const text = serverConfiguration({

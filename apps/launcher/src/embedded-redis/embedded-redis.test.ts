@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { silentLogger, type Logger } from '@holdfast/shared/logging';
 import { expect, it } from 'vitest';
-import { waitForFreeSpace } from './free-space.js';
+import { waitForFreeSpace } from './embedded-redis.js';
 
 const recorder = (): { events: string[]; log: Logger } => {
   const events: string[] = [];

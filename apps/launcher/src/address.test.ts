@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLogger } from '@holdfast/shared/logging';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { announce, browserAddress } from './announce.js';
+import { announce, browserAddress } from './address.js';
 
 it.each([
   ['127.0.0.1', 'http://127.0.0.1:3000'],

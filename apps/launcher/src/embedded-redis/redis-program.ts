@@ -1,10 +1,34 @@
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, readFile, rename, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { RememberedServer } from './remembered-server.js';
-import { isOlderLine, MINIMUM_VERSION, parseVersion, type ServerProgram } from './server-program.js';
+
+/** A server binary: Redis and Valkey write files that the other cannot always read. */
+export interface ServerProgram {
+  kind: ServerKind;
+  version: string;
+  path: string;
+}
+
+export type ServerKind = 'redis' | 'valkey';
+
+/** Appending in several parts, which the folder checks rely on, came with 7.0. */
+const MINIMUM_VERSION = '7.0';
+
+/** Kind and version from the answer to `--version`; the file's name proves nothing (some systems link one to the other). */
+export function parseVersion(answer: string): Omit<ServerProgram, 'path'> | undefined {
+  const match = /^(Redis|Valkey) server v=(\d+\.\d+\.\d+)/.exec(answer);
+  if (match === null) return undefined;
+  return { kind: match[1] === 'Redis' ? 'redis' : 'valkey', version: match[2] ?? '' };
+}
+
+/** Whether `version` is of an older line than `other`. The third number does not count: it never changes the format. */
+export function isOlderLine(version: string, other: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
+}
 
 const PROGRAM_NAMES = ['redis-server', 'valkey-server'];
 const runProgram = promisify(execFile);
@@ -12,6 +36,12 @@ const runProgram = promisify(execFile);
 /** What a person types when there is no server; the start script does it by itself where it may. */
 const INSTALL_HINT =
   'sudo apt-get install redis-server (Debian, Ubuntu), or brew install redis (macOS), or set REDIS_URL';
+
+/** Which server wrote the folder last. */
+interface RememberedServer {
+  kind: ServerKind;
+  version: string;
+}
 
 /** Every usable server on the search path, in its order. */
 export async function listRedisServers(searchPath: string): Promise<readonly ServerProgram[]> {
@@ -66,4 +96,28 @@ async function describeProgram(path: string): Promise<ServerProgram | undefined>
   } catch {
     return undefined;
   }
+}
+
+const SERVER_FILE = 'server.json';
+
+/** Undefined for a folder that no server of ours has opened yet. */
+export async function recallServer(directory: string): Promise<RememberedServer | undefined> {
+  try {
+    const parsed = JSON.parse(
+      await readFile(join(directory, SERVER_FILE), 'utf8'),
+    ) as Partial<RememberedServer>;
+    const { kind, version } = parsed;
+    return (kind === 'redis' || kind === 'valkey') && typeof version === 'string'
+      ? { kind, version }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Written before the server opens the folder: from then on its files may be in the server's format. */
+export async function rememberServer(directory: string, { kind, version }: ServerProgram): Promise<void> {
+  const file = join(directory, SERVER_FILE);
+  await writeFile(`${file}.next`, `${JSON.stringify({ kind, version })}\n`);
+  await rename(`${file}.next`, file);
 }
