@@ -1,4 +1,5 @@
 import type { MeasureRow } from './row.js';
+import { attacks } from './rows/attacks.js';
 import { deletes } from './rows/deletes.js';
 import { fullSync } from './rows/full-sync.js';
 import { idleCommands } from './rows/idle-commands.js';
@@ -32,6 +33,7 @@ export const rows = {
   'record-memory': recordMemory,
   'idle-commands': idleCommands,
   month,
+  attacks,
 } as const satisfies Record<string, MeasureRow>;
 
 export type RowName = keyof typeof rows;

@@ -21,7 +21,11 @@ export interface UploadClient {
 }
 
 /** The body is built once, and only stamped for each upload: the client must cost as little as it can. */
-export function uploadClient(address: string, fileBytes: number): UploadClient {
+export function uploadClient(
+  address: string,
+  fileBytes: number,
+  headers: Readonly<Record<string, string>> = {},
+): UploadClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const content = randomBytes(fileBytes - onePixelPng.length);
   const body = Buffer.concat([HEAD, content, TAIL]);
@@ -31,7 +35,7 @@ export function uploadClient(address: string, fileBytes: number): UploadClient {
     upload: () => {
       count += 1;
       body.writeDoubleLE(count, stampAt);
-      return send(address, agent, body.length, (sink) => sink.end(body));
+      return send(address, agent, body.length, (sink) => sink.end(body), headers);
     },
     close: () => agent.destroy(),
   };
@@ -57,6 +61,7 @@ function send(
   agent: Agent,
   length: number,
   write: (sink: ReturnType<typeof request>) => void,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const sink = request(
@@ -65,6 +70,7 @@ function send(
         method: 'POST',
         agent,
         headers: {
+          ...headers,
           'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`,
           'Content-Length': length,
         },
