@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeDataFolder } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Logger } from '@holdfast/shared/logging';
 import { type FileLock, lockFile, lockHolder } from '../processes/file-lock.js';
@@ -51,7 +51,7 @@ export function openDataFolder(directory: string, log: Logger): Promise<DataFold
 }
 
 async function openFolder(directory: string, log: Logger): Promise<DataFolder> {
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeDataFolder(directory, 0o700).catch((error: unknown) => {
     throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be made`, { cause: error });
   });
   const listFile = join(directory, PROCESSES_FILE);

@@ -1,6 +1,6 @@
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isUnnamed, type Environment, type Settings } from '@holdfast/shared/config';
+import { isUnnamed, makeDataFolder, type Environment, type Settings } from '@holdfast/shared/config';
 import {
   connectionFindings,
   createRedisOutage,
@@ -47,7 +47,7 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
     fix: 'Set DATA_DIR to a folder on a disk that stays, and let the user of the process write there.',
     run: async ({ settings, env, runId }) => {
       const { dataDir } = settings;
-      await mkdir(dataDir, { recursive: true });
+      await makeDataFolder(dataDir);
       const file = join(dataDir, `doctor-${runId}`);
       try {
         await writeFile(file, runId, { flush: true });

@@ -1,4 +1,5 @@
 export { isLoopback, roles, type AccessSettings, type ApiKey, type Role } from './access-settings.js';
+export { makeDataFolder } from './data-folder.js';
 export type { CloudinarySettings, HostSettings, LocalHostSettings } from './host-settings.js';
 export { isUnnamed } from './redis-settings.js';
 export type { RedisConnection, RedisNode, RedisSettings, StorageType } from './redis-settings.js';
