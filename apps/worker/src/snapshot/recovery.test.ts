@@ -200,6 +200,12 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(left[0]?.id).not.toBe(id);
   });
 
+  it('finds nothing to tell of on a first start, where the host is empty too', async () => {
+    const rig = await open(kind);
+    await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'first' });
+    expect(await rig.state.findRun('first')).toMatchObject({ result: 'ok', listed: 0, findings: [] });
+  });
+
   it('looks for no snapshot where they are off', async () => {
     const rig = await open(kind);
     await rig.upload();

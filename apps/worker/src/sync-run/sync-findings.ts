@@ -23,8 +23,8 @@ const texts: Record<SyncFinding['code'], Texts> = {
   },
   CATALOG_REBUILDING: {
     severity: 'notice',
-    message: 'The catalog was found empty; this run refills it from the host.',
-    fix: 'Nothing to do. If it happens again, find out who empties Redis.',
+    message: 'The catalog was empty, so this run fills it from the host.',
+    fix: 'Nothing to do. After the first start it should stay filled: if this happens again, find out what empties Redis.',
   },
   SNAPSHOT_RESTORED: {
     severity: 'notice',

@@ -133,6 +133,7 @@ async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts:
   countCalls(session);
   const finished = {
     ...run,
+    findings: findingsAtEnd(run),
     ...endedAt(run, deps.now()),
     result,
     lastError: null,
@@ -142,9 +143,18 @@ async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts:
   if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
   const facts = await deps.state.finish(token, finished, outcome, deps.host.budget());
   const { listed, created, updated, missing, restored, errors, durationMs } = finished;
+  if (run.trigger === 'recovery' && broughtBack(run)) log.warn('sync.catalog_refilled', { listed, created });
   log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
   return { run: finished, facts };
 }
+
+/** Files, or a snapshot: the catalog was not that of a first start on an empty host. */
+const broughtBack = ({ listed, findings }: SyncRun): boolean =>
+  listed > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
+
+/** A catalog that was empty because nothing was ever uploaded is no finding. */
+const findingsAtEnd = (run: SyncRun): SyncRun['findings'] =>
+  broughtBack(run) ? run.findings : run.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING');
 
 function endedAt({ startedAt }: SyncRun, nowMs: number): Pick<SyncRun, 'finishedAt' | 'durationMs'> {
   return { finishedAt: new Date(nowMs).toISOString(), durationMs: nowMs - Date.parse(startedAt) };

@@ -21,7 +21,8 @@ export async function requestRecovery(
 ): Promise<void> {
   try {
     if ((await redis.set(keys.bornLease, 1, 'PX', LEASE_MS, 'NX')) === null) return;
-    log.warn('watch.catalog_empty');
+    // A first start is no reason for a warning; a recovery that brings something back warns.
+    log.info('watch.catalog_empty');
     try {
       await syncRequests.recovery();
     } catch (error) {
