@@ -251,6 +251,9 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   it('/docs shows the description, with nothing from elsewhere', async () => {
     const { page, complaints } = await open('/docs');
     await page.getByText('/api/media/upload', { exact: true }).first().waitFor();
+    // The shackle of a closed padlock ends in its body: this operation needs a key.
+    const padlock = page.getByLabel('authorization button unlocked').first().locator('path');
+    expect(await padlock.getAttribute('d')).toContain('V8H4c');
     await page.getByText('Upload one file').first().click();
     await page.getByText('duplicates').first().waitFor();
     await page.getByRole('button', { name: 'Try it out' }).click();

@@ -6,7 +6,7 @@ import { showCounts, showHealth } from './status.js';
 import { showRuns, startSync } from './sync.js';
 import { uploadFrom } from './upload.js';
 
-const SELDOM_MS = 30_000;
+const SELDOM_MS = 10_000;
 const OFTEN_MS = 2_000;
 /** A run that was asked for may have to wait for another one before it shows. */
 const AWAITED_MS = 60_000;
@@ -55,12 +55,14 @@ async function refresh() {
   byId('problem', HTMLElement).hidden = true;
   byId('give-key', HTMLButtonElement).hidden = true;
   const isSeen = document.visibilityState === 'visible';
-  const [running] = isSeen
-    ? await Promise.all([part(showRuns), part(showHealth), part(showCounts), part(showMedia)])
-    : [false];
+  const [running, rebuilding] = isSeen
+    ? await Promise.all([part(showRuns), part(showMedia), part(showHealth), part(showCounts)])
+    : [false, false];
+  // Redis may be healthy again while most of the catalog is not there yet.
+  if (rebuilding === true) say('health', 'refilling', 'fair');
   byId('forget-key', HTMLButtonElement).hidden = !hasKey();
   clearTimeout(timer);
-  const isOften = running === true || Date.now() < awaitedUntil;
+  const isOften = running === true || rebuilding === true || Date.now() < awaitedUntil;
   timer = setTimeout(() => void refresh(), isOften ? OFTEN_MS : SELDOM_MS);
 }
 

@@ -20,7 +20,7 @@ const REBUILDING = 'The catalog is being refilled from the media host. What is n
 
 let wanted = PAGE;
 
-/** The newest, as many as were asked for, with what has changed of them. */
+/** The newest, as many as were asked for, with what has changed of them. Resolves with whether the catalog is being refilled. */
 export async function showMedia() {
   const { items, hasMore, rebuilding } = await newest(wanted);
   const list = byId('media', HTMLOListElement);
@@ -30,6 +30,7 @@ export async function showMedia() {
     list.replaceChildren(...(rebuilding ? [] : [element('li', {}, 'Nothing here yet.')]));
   else keepSame(list, items);
   byId('more', HTMLButtonElement).hidden = !hasMore;
+  return rebuilding;
 }
 
 /** Also a page more than before. */
