@@ -11,6 +11,7 @@ import { createHealthServer } from './health-server.js';
 import { createJobMetrics } from './job-run/job-metrics.js';
 import { createNoteFailure } from './job-run/note-failure.js';
 import { createRunJob } from './job-run/run-job.js';
+import { upgradeIndexes } from './upgrade-indexes.js';
 import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
@@ -61,6 +62,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     [
       service('connections', { start: () => undefined, stop: () => deps.close() }),
       together('workers', workers),
+      upgradeIndexes(deps.catalog, log),
       watch,
       createHealthServer({
         host: settings.http.host,

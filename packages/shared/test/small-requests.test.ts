@@ -72,14 +72,13 @@ it('writes, reads and proves a page of records that no one command could carry',
   expect(await catalog.saveMany(renamed, null)).toEqual(records.map(() => 'updated'));
   const stored = (await catalog.findStored(records.map(({ id }) => id))).filter((one) => one !== null);
   expect(stored.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
-  const contents = renamed.map(({ record }) => ({ id: record.id, content: encodeContent(record) }));
-  expect(await catalog.lackingEntries(contents)).toEqual(new Set());
   const found = await catalog.findWithGaps(records.map(({ id }) => id));
   expect(found.map(({ gaps }) => gaps)).toEqual(records.map(() => 0));
   const withGaps = await catalog.findWithGaps(records.map(({ id }) => id));
   expect(withGaps).toEqual(stored.map((one) => ({ stored: one, gaps: 0 })));
-  expect(await catalog.mendEntries(contents)).toBe(0);
-  expect(await catalog.markProven('fsynced', new Date(), stored)).toEqual(records.map(() => true));
+  expect(await catalog.reindex(records.map(({ id }) => id))).toBe(0);
+  const proofs = stored.map(({ id, content }) => ({ id, revision: 2, content, attempts: 1 }));
+  expect(await catalog.markVerified('fsynced', new Date(), proofs)).toEqual(records.map(() => 'verified'));
   expect((await catalog.counts()).byStatus).toMatchObject({ verified: 60, saving: 1 });
 });
 

@@ -41,13 +41,6 @@ const fail = (final: boolean): Step => {
 };
 const verify: Step = ({ id, revision }) =>
   catalog.markVerified('fsynced', new Date(), [{ id, revision, attempts: 1 }]);
-const prove: Step = async ({ id }) =>
-  catalog.markProven(
-    'fsynced',
-    new Date(),
-    (await catalog.findStored([id])).filter((one) => one !== null),
-  );
-
 const edited = (record: MediaRecord): MediaRecord => ({
   ...record,
   revision: record.revision + 1,
@@ -78,7 +71,6 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['save', (record) => catalog.saveMany([{ record, expect: 'absent' }], null)],
   ['accept', (record) => intents.accept({ record, committed: true })],
   ['markVerified', verify],
-  ['markProven', prove],
   ['noteFailure', fail(true)],
   ['noteFailure', fail(false)],
   ['markMissing', ({ id }) => catalog.markMissing([id], null)],
@@ -106,18 +98,18 @@ const reads = [
   'withSha256',
   'counts',
   'findWithGaps',
-  'lackingEntries',
+  'hasOldIndexes',
   'isTombstoned',
   'findTombstoned',
   'drawUnpushed',
   'drawDeleting',
 ];
 /** No record is touched by these. */
-const takenIn = ['noteMet', 'noteTakenIn', 'findTakenIn', 'forgetTakenIn'];
+const mergeBases = ['keepMergeBase', 'noteMergeBases', 'findMergeBases', 'forgetMergeBase'];
 const birth = ['bornAt', 'noteBirth'];
 /** A tombstone ends only where no record is. */
 const tombstones = ['countTombstones', 'keepTombstones', 'endTombstones'];
-const indexes = ['mendEntries', 'mendStatuses', 'mendAll', 'rebuildIndexes'];
+const indexes = ['repairIndexes', 'rebuildIndexes'];
 const ofIntentsAlone = [
   'open',
   'describe',
@@ -150,7 +142,7 @@ it('tries every function that could make a move', () => {
     ...steps.map(([name]) => name),
     ...otherSaves,
     ...reads,
-    ...takenIn,
+    ...mergeBases,
     ...birth,
     ...tombstones,
     ...indexes,

@@ -91,7 +91,7 @@ async function saveChanges(
     // An intent before the edit: whatever a crash leaves of what follows, the sweep verifies what is there.
     await Promise.all([
       deps.intents.accept({ record, committed: true }),
-      isUnpushed(record) ? undefined : deps.catalog.noteMet(record),
+      isUnpushed(record) ? undefined : deps.catalog.keepMergeBase(record),
     ]);
     const outcome = await deps.catalog.saveIf(next, record);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };

@@ -6,7 +6,7 @@ import { presentMedia } from './present-media.js';
 import type { Rebuilding } from './rebuilding.js';
 
 export interface ListDependencies {
-  catalog: Pick<Catalog, 'list'>;
+  catalog: Pick<Catalog, 'list' | 'hasOldIndexes'>;
   rebuilding: Rebuilding;
   address: PublicAddress;
 }
@@ -15,9 +15,10 @@ export interface ListDependencies {
 export const listMedia =
   ({ catalog, rebuilding, address }: ListDependencies) =>
   async ({ query }: Input<never, ListQuery>): Promise<Answer> => {
-    const [{ items, nextCursor, total }, refilling] = await Promise.all([
+    const [{ items, nextCursor, total }, ...reasons] = await Promise.all([
       catalog.list(query),
       rebuilding.isOn(),
+      catalog.hasOldIndexes(),
     ]);
     return {
       status: 200,
@@ -25,7 +26,7 @@ export const listMedia =
         items: items.map((record) => presentMedia(record, address)),
         nextCursor,
         total,
-        ...(refilling ? { rebuilding: true } : {}),
+        ...(reasons.includes(true) ? { rebuilding: true } : {}),
       },
     };
   };

@@ -9,7 +9,7 @@ import {
   readHostMetadata,
   rewriteHostMetadata,
   type MediaRecord,
-  type TakenIn,
+  type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { LeaseToken } from '@holdfast/shared/redis';
@@ -140,7 +140,7 @@ async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
   });
 }
 
-type Written = SaveEntry & { content: string; step: Step; mergeBase?: TakenIn };
+type Written = SaveEntry & { content: string; step: Step; mergeBase?: MergeBase };
 
 /** Those that were really written: others may have been faster, and the next run sees what they wrote. */
 async function saveRecords(work: Work): Promise<Written[]> {
@@ -164,7 +164,7 @@ async function saveRecords(work: Work): Promise<Written[]> {
   // New ones go in as a page, which is cheaper.
   const saved = [...(await saveAll(work, fresh)), ...(await saveAll(work, others))];
   // Before their push is asked for: it must tell the next edit on the host from the one that came in.
-  await work.deps.catalog.noteTakenIn(
+  await work.deps.catalog.noteMergeBases(
     saved.flatMap(({ record, mergeBase }) =>
       mergeBase === undefined ? [] : [{ id: record.id, ...mergeBase }],
     ),

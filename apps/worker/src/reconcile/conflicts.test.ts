@@ -132,7 +132,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     // Acknowledged, and lost by Redis.
     const fields = { ...carriedFields(record), description: 'Kept', revision: 2, updatedAt: atNoon };
     await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
-    await rig.catalog.noteMet(record);
+    await rig.catalog.keepMergeBase(record);
     await editHere(rig, record, 'Ours');
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject({ title: 'Ours', description: 'Kept', revision: 3 });

@@ -40,7 +40,7 @@ async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>, emulat
     },
     editHere: async (edit: Partial<MediaRecord>): Promise<void> => {
       const record = await ours();
-      await rig.catalog.noteMet(record);
+      await rig.catalog.keepMergeBase(record);
       const next = { ...record, ...edit, revision: record.revision + 1, updatedAt: new Date().toISOString() };
       expect(await rig.catalog.saveIf(next, record)).toBe('updated');
     },

@@ -17,7 +17,7 @@ import {
   type Carried,
   type MediaRecord,
   type Side,
-  type TakenIn,
+  type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import {
@@ -49,7 +49,7 @@ export type Action =
   /** Sent straight to the host by a client, and accepted: gets the commit mark, then its record. */
   | { kind: 'adopt'; record: MediaRecord; carried: Carried }
   /** Over exactly what was read, or where `expect` is null by the revisions alone; with edits that the host has. */
-  | { kind: 'save'; record: MediaRecord; expect: StoredRecord | null; mergeBase?: TakenIn }
+  | { kind: 'save'; record: MediaRecord; expect: StoredRecord | null; mergeBase?: MergeBase }
   /** Edited here, and the host does not have it yet. */
   | { kind: 'push'; record: MediaRecord }
   /** The host lost what we wrote there. */

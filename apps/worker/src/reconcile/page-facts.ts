@@ -8,7 +8,7 @@ import {
   type Carried,
   type MediaRecord,
   type MediaSource,
-  type TakenIn,
+  type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
@@ -84,7 +84,7 @@ export interface AssetMarks {
   /** Ids of our tickets whose files have another name than was signed. */
   ticketed: ReadonlySet<string>;
   /** Of records that wait for their push: what the host had when its edits came in. */
-  mergeBases: ReadonlyMap<string, TakenIn>;
+  mergeBases: ReadonlyMap<string, MergeBase>;
 }
 
 const noMarks: AssetMarks = {
@@ -125,7 +125,7 @@ export async function readPageFacts(
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
-    catalog.findTakenIn(unpushed),
+    catalog.findMergeBases(unpushed),
     findTicketed(withoutRecord, deps),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.

@@ -9,7 +9,6 @@ import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-sessio
 import { applySteps, recordsOf, type Applied } from './apply.js';
 import { decide, type Action, type Step } from './decide.js';
 import { driftOfStep } from './drift.js';
-import { mendEntries } from './mend-indexes.js';
 import {
   readPageFacts,
   reconcileRules,
@@ -50,7 +49,6 @@ export async function reconcilePage(session: SyncSession, page: ShownAssets): Pr
         : [{ ...item, action: outcome }];
     }),
   );
-  await mendEntries(session, steps);
   return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
 }
 

@@ -261,9 +261,9 @@ describe('a notification', () => {
     const own = await rig.upload({ title: 'Before' });
     await rig.sync();
     await rig.cloud.assets.edit(own.assetId, { context: { ...own.context, title: 'After' } });
-    const noteTakenIn = (): Promise<void> => Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'));
+    const noteMergeBases = (): Promise<void> => Promise.reject(new HoldfastError('CATALOG_UNAVAILABLE'));
     await expect(
-      rig.refreshWith({ catalog: { ...rig.catalog, noteTakenIn } }, 'changed', own),
+      rig.refreshWith({ catalog: { ...rig.catalog, noteMergeBases } }, 'changed', own),
     ).rejects.toMatchObject({
       code: 'CATALOG_UNAVAILABLE',
     });

@@ -101,6 +101,8 @@ export function isSnapshotDue(
 export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   const { state, catalog, token, log, now } = work;
   const nowMs = now();
+  // The indexes tell which records there are.
+  if (await catalog.hasOldIndexes()) await catalog.repairIndexes(work.signal);
   const born = await catalog.bornAt();
   const { changes } = await state.readSnapshotFacts();
   await state.note(token, { snapshotTriedAt: new Date(nowMs).toISOString() });

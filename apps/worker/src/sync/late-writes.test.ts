@@ -51,11 +51,11 @@ it('undoes no edit made here, though it tells late what it took in before the ne
     await rig.sync();
   };
   await editThere('First');
-  const first = (await rig.catalog.findTakenIn([id])).get(id);
+  const first = (await rig.catalog.findMergeBases([id])).get(id);
   await editThere('Second');
   const record = await rig.catalog.find(id);
   if (first === undefined || record === null) throw new Error('nothing was taken in');
-  await rig.catalog.noteTakenIn([{ id, ...first }]);
+  await rig.catalog.noteMergeBases([{ id, ...first }]);
 
   const edited = { ...record, title: 'First', revision: record.revision + 1 };
   expect(await rig.catalog.saveIf(edited, record)).toBe('updated');

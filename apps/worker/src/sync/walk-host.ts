@@ -2,7 +2,6 @@ import { isHoldfastError } from '@holdfast/shared/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { AssetPage, ShownAssets } from '@holdfast/shared/media-host';
 import type { RunOutcome } from '@holdfast/shared/sync';
-import { mendRest, mendStatuses } from '../reconcile/mend-indexes.js';
 import { reconcilePage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
 import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
@@ -22,9 +21,8 @@ export async function runFull(session: SyncSession): Promise<RunEnd> {
   const { run } = session.running;
   await catchUp(session);
   // Both end before a failure of one is thrown, since the lease is released then.
-  for (const ended of await Promise.allSettled([listAll(session), mendStatuses(session)]))
+  for (const ended of await Promise.allSettled([listAll(session), repairIndexes(session)]))
     if (ended.status === 'rejected') throw ended.reason;
-  await mendRest(session);
   const result = await sweepMissing(session);
   const at = beganOnHost(session);
   const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: run.startedAt, lookedAt: at };
@@ -49,6 +47,13 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
   // Runs after uploads look back less far, so they leave the mark to the others.
   const outcome = running.run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };
   return { result: 'ok', outcome };
+}
+
+/** Beside the listing, which mostly waits for the host, and before the sweep, which walks the indexes. */
+async function repairIndexes({ deps, running, signal, log }: SyncSession): Promise<void> {
+  if (running.run.dryRun) return;
+  const entries = await deps.catalog.repairIndexes(signal);
+  if (entries > 0) log.warn('sync.indexes_repaired', { entries });
 }
 
 async function listAll(session: SyncSession): Promise<void> {

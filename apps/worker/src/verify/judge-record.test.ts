@@ -1,11 +1,11 @@
+import type { FoundRecord } from '@holdfast/shared/catalog';
 import type { Measured, MediaRecord } from '@holdfast/shared/media';
 import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
 import { expect, it } from 'vitest';
 import { judgeRecord } from './judge-record.js';
-import type { ReadBackRecord } from './read-back.js';
 
-const there = (record: MediaRecord, gaps = 0): ReadBackRecord => ({
+const there = (record: MediaRecord, gaps = 0): FoundRecord => ({
   stored: storedAs(record),
   gaps,
 });

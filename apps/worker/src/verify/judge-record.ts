@@ -1,6 +1,5 @@
-import { encodeContent, type ContentOf } from '@holdfast/shared/catalog';
+import { encodeContent, type ContentOf, type FoundRecord } from '@holdfast/shared/catalog';
 import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
-import type { ReadBackRecord } from './read-back.js';
 
 /**
  * same: every field and every index entry is there. superseded: a newer revision, a deletion, or what was verified in the
@@ -17,12 +16,12 @@ export function expectedRecord(record: MediaRecord, content = encodeContent(reco
 }
 
 /** Compares as text what both sides encode to, so that no field can be forgotten. */
-export function judgeRecord(expected: MediaRecord, found: ReadBackRecord): Verdict {
+export function judgeRecord(expected: MediaRecord, found: FoundRecord): Verdict {
   return judgeContent(expectedRecord(expected), found);
 }
 
 /** The same, where what the record encodes to is known already. */
-export function judgeContent(expected: ExpectedRecord, { stored, gaps }: ReadBackRecord): Verdict {
+export function judgeContent(expected: ExpectedRecord, { stored, gaps }: FoundRecord): Verdict {
   if (stored === null) return 'absent';
   if (stored.status === 'deleting') return 'superseded';
   if (stored.content !== expected.content) {

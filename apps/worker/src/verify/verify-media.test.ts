@@ -43,7 +43,7 @@ function server({
         return Promise.resolve('unchanged');
       },
       saveIf: () => Promise.resolve('unchanged'),
-      reindex: () => Promise.resolve(),
+      reindex: () => Promise.resolve(0),
       isTombstoned: () => Promise.resolve(deleted),
     },
     readBack: {

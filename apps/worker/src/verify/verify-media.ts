@@ -1,4 +1,4 @@
-import type { Catalog } from '@holdfast/shared/catalog';
+import type { Catalog, FoundRecord } from '@holdfast/shared/catalog';
 import { isBelow, type DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
@@ -11,7 +11,7 @@ import { isOfDeletedMedia, type LateJobDependencies } from '../save/late-job.js'
 import { judgeRecord, type Verdict } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
 import type { MarkVerified } from './mark-verified.js';
-import type { ReadBack, ReadBackRecord } from './read-back.js';
+import type { ReadBack } from './read-back.js';
 
 export interface VerifyDependencies extends LateJobDependencies {
   catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex' | 'isTombstoned'>;
@@ -84,7 +84,7 @@ async function proveSaved(
 }
 
 interface Look {
-  found: ReadBackRecord;
+  found: FoundRecord;
   verdict: Verdict;
   /** A later look cannot show anything else. */
   isSettled: boolean;
@@ -108,7 +108,7 @@ async function look(record: MediaRecord, { readBack, catalog }: VerifyDependenci
 /** Saves again what was not there as it should be. The attempt fails all the same: the next one must find it. */
 async function mend(
   record: MediaRecord,
-  { stored }: ReadBackRecord,
+  { stored }: FoundRecord,
   verdict: Exclude<Verdict, 'same' | 'superseded'>,
   deps: VerifyDependencies,
   signal: AbortSignal,

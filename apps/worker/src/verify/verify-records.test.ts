@@ -82,9 +82,9 @@ it('leaves a record missing that was found missing in between', async () => {
   expect(await catalog.find(other.id)).toMatchObject({ status: 'missing' });
 });
 
-it('mends an index entry that is not there, and verifies then', async () => {
+it('adds an index entry that is not there, and verifies then', async () => {
   const { verify, catalog, redis, foreign, other } = await openPage(() => Promise.resolve());
-  await redis.zrem('{holdfast}:i:t:i', other.id);
+  await redis.zrem('{holdfast}:index:type:i', other.id);
   expect(await verify()).toBe(0);
   expect(await catalog.findWithGaps([foreign.id, other.id])).toMatchObject([{ gaps: 0 }, { gaps: 0 }]);
   expect(await catalog.find(other.id)).toMatchObject({ status: 'verified' });
@@ -112,7 +112,7 @@ it('reads those again that a replica does not have yet, and those alone', async 
     ...parts.readBack,
     lagMs: 5_000,
     readPage: async (page) => {
-      asked.push(page.map(({ id }) => id));
+      asked.push([...page]);
       const read = await parts.readBack.readPage(page);
       // One was not saved yet, another was still missing.
       const behind = [{ stored: null, gaps: 1 }, read[1], { stored: missing, gaps: 0 }];

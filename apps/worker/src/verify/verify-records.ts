@@ -1,23 +1,23 @@
-import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
+import type { Catalog, FoundRecord } from '@holdfast/shared/catalog';
 import { isBelow, type Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { readSettled } from '@holdfast/shared/redis';
 import { judgeContent, type ExpectedRecord } from './judge-record.js';
 import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
-import type { ReadBack, ReadBackRecord } from './read-back.js';
+import type { ReadBack } from './read-back.js';
 
 export interface VerifyRecordsParts {
   readBack: Pick<ReadBack, 'readPage' | 'epoch' | 'lagMs'>;
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
-  catalog: Pick<Catalog, 'reindex' | 'markProven'>;
+  catalog: Pick<Catalog, 'reindex' | 'markVerified'>;
   settings: Pick<Settings, 'durability'>;
 }
 
 /**
  * Proves that the records of a page are there, as `verify` does for an upload: read back over another connection,
- * compared, confirmed by one barrier. Only what is still to the letter what was read back becomes verified. Answers how many
+ * compared, confirmed by one barrier. Only what still has the content that was read back becomes verified. Answers how many
  * could not be verified; they stay `saving`, and a later run takes them up again.
  */
 export async function verifyRecords(
@@ -39,7 +39,6 @@ async function verifyOnce(
   const again: ExpectedRecord[] = [];
   const unindexed: string[] = [];
   const same: ExpectedRecord[] = [];
-  const proofs: StoredRecord[] = [];
   for (const [index, record] of records.entries()) {
     const one = found[index] ?? nothing;
     const verdict = judgeContent(record, one);
@@ -50,7 +49,6 @@ async function verifyOnce(
     } else if (one.stored.status !== 'missing') {
       // A sweep or a notification that came in between has the last word on what is missing.
       same.push(record);
-      proofs.push(one.stored);
     }
   }
   if (unindexed.length > 0) await catalog.reindex(unindexed);
@@ -58,8 +56,12 @@ async function verifyOnce(
   await serverJudged();
   const level = await barrier.confirm();
   if (isBelow(level, settings.durability.required) || !haveLasted()) return [...again, ...same];
-  const marked = await catalog.markProven(level, new Date(), proofs);
-  for (const [index, record] of same.entries()) if (marked[index] !== true) again.push(record);
+  const marked = await catalog.markVerified(
+    level,
+    new Date(),
+    same.map((record) => ({ ...record, attempts: 1 })),
+  );
+  for (const [index, record] of same.entries()) if (marked[index] !== 'verified') again.push(record);
   return again;
 }
 
@@ -67,8 +69,8 @@ async function verifyOnce(
 async function readAll(
   records: readonly ExpectedRecord[],
   readBack: VerifyRecordsParts['readBack'],
-): Promise<ReadBackRecord[]> {
-  const found = new Map<string, ReadBackRecord>();
+): Promise<FoundRecord[]> {
+  const found = new Map<string, FoundRecord>();
   const open = (): ExpectedRecord[] =>
     records.filter((record) => {
       const read = found.get(record.id);
@@ -78,7 +80,7 @@ async function readAll(
     readBack.lagMs,
     async () => {
       const asked = open();
-      const read = await readBack.readPage(asked);
+      const read = await readBack.readPage(asked.map(({ id }) => id));
       for (const [index, { id }] of asked.entries()) found.set(id, read[index] ?? nothing);
     },
     () => open().length === 0,
@@ -86,4 +88,4 @@ async function readAll(
   return records.map(({ id }) => found.get(id) ?? nothing);
 }
 
-const nothing: ReadBackRecord = { stored: null, gaps: 1 };
+const nothing: FoundRecord = { stored: null, gaps: 1 };

@@ -7,7 +7,7 @@ import { folderHost, noteFolderHost } from './folder-host.js';
 
 export interface SettleHostParts {
   catalogHost: CatalogHost;
-  catalog: Pick<Catalog, 'counts' | 'list'>;
+  catalog: Pick<Catalog, 'counts' | 'list' | 'hasOldIndexes'>;
   syncState: Pick<SyncState, 'readMarks'>;
   dataDir: string;
   /** Of the host that is configured. */
@@ -43,15 +43,16 @@ async function decide({
   // A note of another host is from before: the folder is in use again.
   if (known === identity && identity === 'local') await note(dataDir, identity, log);
   if (known === identity) return known;
-  const [{ total }, { lastFullAt }, folder] = await Promise.all([
+  const [{ total }, areOld, { lastFullAt }, folder] = await Promise.all([
     catalog.counts(),
+    catalog.hasOldIndexes(),
     syncState.readMarks(),
     folderHost(dataDir),
   ]);
   // Once somebody has looked at the whole host, what lies in the folder may long have been given up.
   const claim = known === null && lastFullAt !== null ? null : folder;
   const other = claim !== null && claim !== identity ? claim : null;
-  if (total === 0 && other === null) {
+  if (total === 0 && !areOld && other === null) {
     await catalogHost.set(identity);
     await note(dataDir, identity, log);
     return identity;

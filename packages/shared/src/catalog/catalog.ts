@@ -1,12 +1,10 @@
-import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { catalogBirth } from './catalog-birth.js';
-import { catalogReads } from './catalog-reads.js';
-import { catalogWrites } from './catalog-writes.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { indexRepair } from './indexes.js';
 import { mediaListing } from './list-media.js';
-import { indexMending } from './mend-indexes.js';
-import { takenInEdits } from './taken-in.js';
+import { mergeBases } from './merge-bases.js';
+import { catalogReads } from './reads.js';
 import { tombstones } from './tombstones.js';
-import { unfinishedRecords } from './unfinished-records.js';
+import { catalogWrites } from './writes.js';
 
 /** The records of all media in Redis: an index of what the host has, which can be rebuilt from it. */
 export function createCatalog(redis: RedisClient, keys: RedisKeys) {
@@ -14,13 +12,29 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...catalogReads(redis, keys),
     ...catalogWrites(redis, keys),
     ...mediaListing(redis, keys),
-    ...indexMending(redis, keys),
-    ...takenInEdits(redis, keys),
+    ...indexRepair(redis, keys),
+    ...mergeBases(redis, keys),
     ...tombstones(redis, keys),
-    ...unfinishedRecords(redis, keys),
     ...catalogBirth(redis, keys),
   };
 }
 
-/** What `createCatalog` gives. Whoever needs some of it takes a `Pick`. */
+/** What `createCatalog` gives. Features that need a part of it take a `Pick`. */
 export type Catalog = ReturnType<typeof createCatalog>;
+
+/**
+ * When this catalog began. A different time tells that Redis was emptied since, and so does its absence. Throws
+ * CATALOG_UNAVAILABLE.
+ */
+export function catalogBirth(redis: RedisClient, keys: RedisKeys) {
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
+  return {
+    /** Milliseconds since 1970; null while no process has begun the catalog. */
+    bornAt: (): Promise<string | null> => guarded(() => redis.get(keys.born)),
+    /** The catalog begins now, unless it has begun already. */
+    noteBirth: (nowMs: number): Promise<void> =>
+      guarded(async () => {
+        await redis.set(keys.born, nowMs, 'NX');
+      }),
+  };
+}

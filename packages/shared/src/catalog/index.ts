@@ -1,20 +1,7 @@
-export { createCatalog, type Catalog } from './catalog.js';
-export { catalogBirth } from './catalog-birth.js';
-export { catalogReads, type CatalogCounts } from './catalog-reads.js';
-export type {
-  Expected,
-  FailedAttempt,
-  SaveEntry,
-  SaveOutcome,
-  VerifiedEntry,
-  VerifiedOutcome,
-} from './catalog-writes.js';
-export { bytesOfRecord, type ContentOf } from './index-entries.js';
-export { createPage, type FreshRecord } from './page-writes.js';
-export { pageAfter } from './index-pages.js';
-export type { Position } from './list-cursor.js';
-export type { ListQuery, MediaPage } from './list-media.js';
-export type { MediaFilters } from './media-filters.js';
+export { catalogBirth, createCatalog, type Catalog } from './catalog.js';
+export { pageAfter, type Position } from './indexes.js';
+export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
+export { catalogReads, type CatalogCounts, type FoundRecord, type UnfinishedRecord } from './reads.js';
 export {
   decodeRecord,
   encodeContent,
@@ -25,5 +12,14 @@ export {
   statusCode,
   typeCode,
   type StoredRecord,
-} from './record-codec.js';
-export type { UnfinishedRecord } from './unfinished-records.js';
+} from './record.js';
+export {
+  bytesOfRecord,
+  type ContentOf,
+  type Expected,
+  type FailedAttempt,
+  type SaveEntry,
+  type SaveOutcome,
+  type VerifiedEntry,
+  type VerifiedOutcome,
+} from './writes.js';

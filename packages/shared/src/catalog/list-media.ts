@@ -1,13 +1,26 @@
-import type { MediaRecord } from '../media/index.js';
-import type { RedisClient, RedisKeys } from '../redis/index.js';
-import { catalogReads } from './catalog-reads.js';
-import { pageAfter } from './index-pages.js';
-import { indexSizes, sum } from './index-sizes.js';
-import { byCreation, decodeCursor, encodeCursor, type ListOrder, type Position } from './list-cursor.js';
-import { fingerprint, matches, type MediaFilters } from './media-filters.js';
-import { statusCode } from './record-codec.js';
-import { COPIES_AT_MOST, indexOfBytes, recordsWithSha256 } from './records-of-bytes.js';
-import { smallestIndex } from './smallest-index.js';
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../errors/index.js';
+import {
+  isMediaId,
+  resourceTypes,
+  type MediaRecord,
+  type MediaStatus,
+  type ResourceType,
+} from '../media/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { byCreation, indexSizes, pageAfter, sha256Place, type ListOrder, type Position } from './indexes.js';
+import { catalogReads } from './reads.js';
+import { statusCode, typeCode } from './record.js';
+
+/** What a record must be to be listed; all of it. */
+export interface MediaFilters {
+  type?: ResourceType;
+  category?: string;
+  tag?: string;
+  status?: MediaStatus;
+  /** Lower-case hex. */
+  sha256?: string;
+}
 
 /** Which page of which records. */
 export interface ListQuery extends MediaFilters {
@@ -28,22 +41,12 @@ export interface MediaPage {
   total: number | null;
 }
 
-/** The entries that may be on a page. */
-interface Walk {
+/** The smallest index that holds all candidates for the filters; of no filter the three types together. */
+interface Candidates {
   indexes: readonly string[];
   size: number;
-  /** The place before all of them. */
-  oldest: Position | null;
-  from: Position | null;
-  /** Entries of others end the walk. */
-  has: (position: Position) => boolean;
-  isAt: (record: MediaRecord, position: Position | null) => boolean;
-}
-
-interface Asked extends Pick<ListQuery, 'limit' | 'order'> {
-  filters: MediaFilters;
-  print: string;
-  start: Position | null;
+  /** Only entries with this score, in the order of ids: copies of one file. */
+  score?: number;
 }
 
 /** What one request looks at, at most; a page that is not full by then is returned short, with a cursor. */
@@ -52,83 +55,33 @@ const BYTES_AT_MOST = 4_000_000;
 /** Several filters are counted exactly when the smallest of their sets has at most this many members. */
 const COUNT_AT_MOST = 1_000;
 const LOOK_AT_ONCE = 200;
+/** However many copies of a file there are, so many are enough to find one that a client may be given. */
+const COPIES_AT_MOST = 100;
 
 /**
- * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog:
- * the smallest index of the filters is walked from the cursor, the other filters look at the records.
+ * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog: the smallest
+ * index of the filters is walked from the cursor, and the records are compared with the other filters. Throws CATALOG_UNAVAILABLE.
  */
 export function mediaListing(redis: RedisClient, keys: RedisKeys) {
-  const { findStored } = catalogReads(redis, keys);
+  const { findStored, counts } = catalogReads(redis, keys);
 
-  /** The smallest index of the filters, or that of checksums, which is in the order of ids. */
-  const walkFor = async ({ filters, order, start }: Asked): Promise<Walk> => {
-    if (filters.sha256 === undefined) {
-      const { indexes, size } = await smallestIndex(redis, keys, filters);
-      return { indexes, size, oldest: null, from: start, has: () => true, isAt };
-    }
-    const index = indexOfBytes(keys, filters.sha256);
-    return {
-      indexes: [index.key],
-      size: await index.size(redis),
-      oldest: index.after('oldest'),
-      from: index.after(order, start?.id),
-      has: index.has,
-      isAt: () => true,
-    };
-  };
-
-  const total = async (filters: MediaFilters, walk: Walk): Promise<number | null> => {
-    const { indexes, size } = walk;
-    const count = Object.values(filters).filter((value) => value !== undefined).length;
-    if (count === 0) return size;
-    if (count === 1 && filters.status === 'verified') {
-      const others = Object.entries(statusCode).filter(([status]) => status !== 'verified');
-      return (
-        size -
-        sum(
-          await indexSizes(
-            redis,
-            keys,
-            others.map(([, code]) => keys.byStatus(code)),
-          ),
-        )
-      );
-    }
-    // Another file may have the same place in the index: few copies are compared, and many are taken for what they seem.
-    const isExact = filters.sha256 === undefined || size > COPIES_AT_MOST;
-    if (count === 1 && isExact) return size;
-    if (size > COUNT_AT_MOST) return null;
-    const page = { order: 'oldest', after: walk.oldest, count: COUNT_AT_MOST } as const;
-    const all = (await pageAfter(redis, keys, indexes, page)).filter(walk.has);
-    let found = 0;
-    let bytes = 0;
-    for (let first = 0; first < all.length; first += LOOK_AT_ONCE) {
-      const stored = await findStored(all.slice(first, first + LOOK_AT_ONCE).map(({ id }) => id));
-      bytes += sum(stored.map((entry) => entry?.text.length ?? 0));
-      if (bytes > BYTES_AT_MOST) return null;
-      found += stored.filter((entry) => entry !== null && matches(entry.record, filters)).length;
-    }
-    return found;
-  };
-
-  const pageOf = async (asked: Asked): Promise<MediaPage> => {
-    const { limit, order, filters, print } = asked;
-    const walk = await walkFor(asked);
+  async function list({ limit, order, cursor, ...filters }: ListQuery): Promise<MediaPage> {
+    const fingerprint = fingerprintOf(order, filters);
+    const start = cursor === undefined ? null : decodeCursor(cursor, fingerprint);
+    const candidates = await candidatesFor(filters);
     const items: MediaRecord[] = [];
-    let position = walk.from;
+    let position = start;
     let lookedAt = 0;
     let bytes = 0;
     let more = true;
-    const filtering = Object.values(filters).some((value) => value !== undefined);
+    const isFiltering = filterCount(filters) > 0;
     while (items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST && more) {
       // One more than needed tells whether there is a next page.
-      const wanted = filtering
-        ? Math.max(limit - items.length + 1, Math.min(LOOK_AT_ONCE, lookedAt))
-        : limit - items.length + 1;
-      const page = { order, after: position, count: wanted };
-      const positions = (await pageAfter(redis, keys, walk.indexes, page)).filter(walk.has);
+      const needed = limit - items.length + 1;
+      const wanted = isFiltering ? Math.max(needed, Math.min(LOOK_AT_ONCE, lookedAt)) : needed;
+      const positions = await walk(candidates, order, position, wanted);
       more = positions.length === wanted;
-      const stored = await findStored(positions.map((entry) => entry.id));
+      const stored = await findStored(positions.map(({ id }) => id));
       for (const [index, entry] of stored.entries()) {
         if (items.length === limit) {
           more = true;
@@ -137,33 +90,126 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
         position = positions[index] ?? position;
         lookedAt += 1;
         bytes += entry?.text.length ?? 0;
-        if (entry !== null && walk.isAt(entry.record, position) && matches(entry.record, filters))
-          items.push(entry.record);
+        if (entry !== null && matches(entry.record, filters)) items.push(entry.record);
       }
     }
     return {
       // Ids are nearly in the order of creation, but not always.
       items: items.toSorted((a, b) => byCreation(order)(positionOf(a), positionOf(b))),
-      nextCursor: more && position !== null ? encodeCursor(position, print) : null,
-      total: await total(filters, walk),
+      nextCursor: more && position !== null ? encodeCursor(position, fingerprint) : null,
+      total: await countAll(filters, candidates),
     };
-  };
+  }
+
+  async function candidatesFor({ type, category, tag, status, sha256 }: MediaFilters): Promise<Candidates> {
+    if (sha256 !== undefined) {
+      const { key, score } = sha256Place(keys, sha256);
+      const size = await redisEdge('CATALOG_UNAVAILABLE')(() => redis.zcount(key, score, score));
+      return { indexes: [key], size, score };
+    }
+    const indexes: string[] = [];
+    if (type !== undefined) indexes.push(keys.byType(typeCode[type]));
+    if (category !== undefined) indexes.push(keys.byCategory(category));
+    if (tag !== undefined) indexes.push(keys.byTag(tag));
+    if (status !== undefined && status !== 'verified') indexes.push(keys.byStatus(statusCode[status]));
+    if (indexes.length === 0)
+      return {
+        indexes: resourceTypes.map((one) => keys.byType(typeCode[one])),
+        size: (await counts()).total,
+      };
+    const sizes = await indexSizes(redis, keys, indexes);
+    const size = Math.min(...sizes);
+    return { indexes: [indexes[sizes.indexOf(size)] ?? ''], size };
+  }
+
+  async function walk(
+    { indexes, score }: Candidates,
+    order: ListOrder,
+    after: Position | null,
+    count: number,
+  ): Promise<Position[]> {
+    if (score === undefined) return pageAfter(redis, keys, indexes, { order, after, count });
+    // No id begins with a character below the first or above the second.
+    const id = after?.id ?? (order === 'oldest' ? '!' : '~');
+    const positions = await pageAfter(redis, keys, indexes, {
+      order,
+      after: { createdMs: score, id },
+      count,
+    });
+    return positions.filter(({ createdMs }) => createdMs === score);
+  }
+
+  async function countAll(filters: MediaFilters, candidates: Candidates): Promise<number | null> {
+    const { size } = candidates;
+    if (filterCount(filters) === 1 && filters.status === 'verified')
+      return (await counts()).byStatus.verified;
+    // Other bytes may have the same place in the index: few copies are compared, many are what they seem to be.
+    const isExact = filters.sha256 === undefined || size > COPIES_AT_MOST;
+    if (filterCount(filters) <= 1 && isExact) return size;
+    if (size > COUNT_AT_MOST) return null;
+    const all = await walk(candidates, 'oldest', null, COUNT_AT_MOST);
+    let found = 0;
+    let bytes = 0;
+    for (let first = 0; first < all.length; first += LOOK_AT_ONCE) {
+      const stored = await findStored(all.slice(first, first + LOOK_AT_ONCE).map(({ id }) => id));
+      for (const entry of stored) {
+        bytes += entry?.text.length ?? 0;
+        if (entry !== null && matches(entry.record, filters)) found += 1;
+      }
+      if (bytes > BYTES_AT_MOST) return null;
+    }
+    return found;
+  }
 
   return {
-    /** The newest 100 with these bytes. */
-    withSha256: (sha256: string): Promise<MediaRecord[]> => recordsWithSha256(redis, keys, sha256),
-    /** Throws INVALID_CURSOR, CATALOG_UNAVAILABLE. */
-    list: async ({ limit, order, cursor, ...filters }: ListQuery): Promise<MediaPage> => {
-      const print = fingerprint(order, filters);
-      const start = cursor === undefined ? null : decodeCursor(cursor, print);
-      return pageOf({ limit, order, filters, print, start });
+    /** Throws INVALID_CURSOR as well. */
+    list,
+    /** The newest 100 records with these bytes; `sha256` in lower-case hex. */
+    withSha256: async (sha256: string): Promise<MediaRecord[]> => {
+      const candidates = await candidatesFor({ sha256 });
+      const positions = await walk(candidates, 'newest', null, COPIES_AT_MOST);
+      const stored = await findStored(positions.map(({ id }) => id));
+      return stored.flatMap((entry) => (entry?.record.checksum.sha256 === sha256 ? [entry.record] : []));
     },
   };
 }
 
-const positionOf = ({ createdAt, id }: MediaRecord): Position => ({ createdMs: Date.parse(createdAt), id });
+function matches(record: MediaRecord, filters: MediaFilters): boolean {
+  return (
+    (filters.type === undefined || record.resourceType === filters.type) &&
+    (filters.category === undefined || record.category === filters.category) &&
+    (filters.tag === undefined || record.tags.includes(filters.tag)) &&
+    (filters.status === undefined || record.status === filters.status) &&
+    (filters.sha256 === undefined || record.checksum.sha256 === filters.sha256)
+  );
+}
 
-/** An entry under another time is what a lost record has left: its own entry is elsewhere in the list. */
-function isAt(record: MediaRecord, position: Position | null): boolean {
-  return position?.createdMs === Date.parse(record.createdAt);
+function filterCount(filters: MediaFilters): number {
+  return Object.values(filters).filter((value) => value !== undefined).length;
+}
+
+function positionOf({ createdAt, id }: MediaRecord): Position {
+  return { createdMs: Date.parse(createdAt), id };
+}
+
+/** A cursor is good for the order and the filters that it was made for, and for no others. */
+function fingerprintOf(order: ListOrder, filters: MediaFilters): string {
+  const parts = [order, filters.type, filters.category, filters.tag, filters.status, filters.sha256];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 8);
+}
+
+/** Opaque text for clients. */
+function encodeCursor({ createdMs, id }: Position, fingerprint: string): string {
+  return Buffer.from(`${String(createdMs)}.${id}.${fingerprint}`, 'utf8').toString('base64url');
+}
+
+/** Throws INVALID_CURSOR for text that is not one of ours, or was made for other filters. */
+function decodeCursor(cursor: string, fingerprint: string): Position {
+  const text = Buffer.from(cursor, 'base64url').toString('utf8');
+  const [createdMs = '', id = '', ofFilters, ...rest] = text.split('.');
+  const isValid =
+    /^-?\d{1,16}$/.test(createdMs) && isMediaId(id) && ofFilters === fingerprint && rest.length === 0;
+  if (!isValid)
+    throw new HoldfastError('INVALID_CURSOR', 'the cursor is not one of ours, or belongs to other filters');
+  return { createdMs: Number(createdMs), id };
 }

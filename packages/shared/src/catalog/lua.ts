@@ -1,4 +1,4 @@
 // The Lua of the catalog that scripts of other features are made of. Not for apps.
-export { recordPrelude } from './record-prelude.js';
-export { savePrelude } from './save-prelude.js';
-export { endIntent, eraseRecord, setDeleting } from './record-steps.js';
+export { recordLua } from './record.js';
+export { indexLua, statusLua } from './indexes.js';
+export { endIntent, eraseRecord, saveLua, setDeleting } from './writes.js';

@@ -7,19 +7,19 @@ import {
   type RedisClient,
   type RedisKeys,
 } from '../redis/index.js';
-import { recordPrelude } from './record-prelude.js';
+import { recordLua } from './record.js';
 
 const BATCH = 500;
 
 /** ARGV: ids. Those that have a tombstone begin its time anew. */
-const keepScript = defineScript(`${recordPrelude}
+const keepScript = defineScript(`${recordLua}
 local now = now_ms()
 for _, id in ipairs(ARGV) do redis.call('ZADD', p .. ':tombstones', 'XX', now, id) end
 return {}
 `);
 
 /** ARGV: token, ms, how many to pass over, how many to look at. Answers {looked at, ended}. A record that is left is still being deleted. */
-const endScript = defineScript(`${recordPrelude}${leaseFence}
+const endScript = defineScript(`${recordLua}${leaseFence}
 local ids = redis.call('ZRANGEBYSCORE', p .. ':tombstones', '-inf', '(' .. ARGV[2], 'LIMIT', ARGV[3], ARGV[4])
 local ended = 0
 for _, id in ipairs(ids) do

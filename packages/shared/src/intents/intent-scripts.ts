@@ -1,4 +1,4 @@
-import { endIntent, eraseRecord, savePrelude } from '../catalog/lua.js';
+import { endIntent, eraseRecord, saveLua } from '../catalog/lua.js';
 import { claimPrelude } from '../idempotency/lua.js';
 import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript } from '../jobs/index.js';
 import { defineScript, timePrelude } from '../redis/index.js';
@@ -59,7 +59,7 @@ const JOB_ARGUMENTS = ADD_JOB_KEYS + ADD_JOB_VALUES;
  * Redis, a record under this id says that a sync has found the asset with its commit mark. Answers two words for each: of the
  * upload, and of the intent to open.
  */
-export const acceptScript = defineScript(`${savePrelude}${claimPrelude}${openPrelude}${addJobScript}
+export const acceptScript = defineScript(`${saveLua}${claimPrelude}${openPrelude}${addJobScript}
 local function accept(${acceptLocals})
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
@@ -155,7 +155,7 @@ return 'ok'
  * acceptance has made, or is on its way to make, must not stay, since its bytes are gone. What is there goes under a tombstone, with
  * the claim that it fulfilled, and for so long a dead intent refuses what comes late.
  */
-export const abandonScript = defineScript(`${savePrelude}${claimPrelude}
+export const abandonScript = defineScript(`${saveLua}${claimPrelude}
 local id = ARGV[1]
 local key = p .. ':intent:' .. id
 redis.call('ZREM', p .. ':intents', id)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { editBase, editsOnHostOnly, type TakenIn } from './host-edits.js';
+import { editBase, editsOnHostOnly, type MergeBase } from './host-edits.js';
 import {
   readHostMetadata,
   writeHostMetadata,
@@ -24,9 +24,9 @@ const written: CarriedFields = {
 };
 const asWritten = writeHostMetadata({ mark: { state: 'committed' }, fields: written });
 
-function edits(metadata: HostMetadata, ours = written, takenIn: TakenIn | null = null) {
+function edits(metadata: HostMetadata, ours = written, mergeBase: MergeBase | null = null) {
   const host = readHostMetadata(metadata)?.fields ?? written;
-  return editsOnHostOnly(metadata, host, ours, takenIn);
+  return editsOnHostOnly(metadata, host, ours, mergeBase);
 }
 
 describe('edits on the host', () => {
@@ -42,24 +42,24 @@ describe('edits on the host', () => {
   it('are told from those that came in before, until we wrote the asset again', () => {
     const first = { ...written, title: 'B' };
     const ours = { ...first, category: 'ours', revision: 2 };
-    const takenIn = { revision: 2, base: editBase(first), over: 1 };
+    const mergeBase = { revision: 2, base: editBase(first), over: 1 };
     const now = { ...asWritten, context: { ...asWritten.context, title: 'C', category: 'theirs' } };
     expect(edits(now, ours)).toEqual({});
-    expect(edits(now, ours, takenIn)).toEqual({ title: 'C' });
+    expect(edits(now, ours, mergeBase)).toEqual({ title: 'C' });
     // What was written since tells more: here the title went back to what came in then.
     const later = { ...ours, title: 'D', revision: 3 };
     const rewritten = writeHostMetadata({ mark: { state: 'committed' }, fields: later });
-    expect(edits(rewritten, { ...later, title: 'B', revision: 4 }, takenIn)).toEqual({});
+    expect(edits(rewritten, { ...later, title: 'B', revision: 4 }, mergeBase)).toEqual({});
   });
 
   it('are none where our own older write landed after they came in', () => {
     const ours = { ...written, title: 'theirs', category: 'ours', revision: 3 };
-    const takenIn = { revision: 3, base: editBase({ ...written, title: 'theirs' }), over: 1 };
+    const mergeBase = { revision: 3, base: editBase({ ...written, title: 'theirs' }), over: 1 };
     const late = { ...written, category: 'ours', revision: 2 };
     const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: late });
-    expect(edits(metadata, ours, takenIn)).toEqual({});
+    expect(edits(metadata, ours, mergeBase)).toEqual({});
     const editedAfter = { ...metadata, context: { ...metadata.context, description: 'new' } };
-    expect(edits(editedAfter, ours, takenIn)).toEqual({ description: 'new' });
+    expect(edits(editedAfter, ours, mergeBase)).toEqual({ description: 'new' });
   });
 
   it('are none where the asset does not tell what we wrote', () => {

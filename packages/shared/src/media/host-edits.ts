@@ -24,7 +24,7 @@ export function baseOf(base: string | undefined, name: keyof EditableFields): st
 }
 
 /** What the host had when its edits were last taken in, as prints, and the revision of ours that has them. */
-export interface TakenIn {
+export interface MergeBase {
   revision: number;
   base: string;
   /** The revision that the host carried then; 0 where it had no mark of ours. */
@@ -53,9 +53,9 @@ export function editsOnHostOnly(
   { context }: { context: Readonly<Record<string, string>> },
   host: Side,
   ours: Side,
-  takenIn: TakenIn | null,
+  mergeBase: MergeBase | null,
 ): Partial<EditableFields> {
-  const base = takenIn !== null && tellsBase(takenIn, host, ours) ? takenIn.base : context[BASE_KEY];
+  const base = mergeBase !== null && tellsBase(mergeBase, host, ours) ? mergeBase.base : context[BASE_KEY];
   const edited = editableFields.filter((name) => {
     const written = baseOf(base, name);
     return printOf(ours[name]) === written && printOf(host[name]) !== written;
@@ -63,11 +63,11 @@ export function editsOnHostOnly(
   return Object.fromEntries(edited.map((name) => [name, host[name]])) as Partial<EditableFields>;
 }
 
-function tellsBase(takenIn: TakenIn, host: Side, ours: Side): boolean {
-  if (isNumberedTwice(host, ours)) return takenIn.revision === ours.revision;
+function tellsBase(mergeBase: MergeBase, host: Side, ours: Side): boolean {
+  if (isNumberedTwice(host, ours)) return mergeBase.revision === ours.revision;
   // Without a mark nothing that we wrote late can be there, and nothing else tells what the host had.
   if (host.revision === 0) return true;
-  return takenIn.over === host.revision && takenIn.revision > host.revision;
+  return mergeBase.over === host.revision && mergeBase.revision > host.revision;
 }
 
 /** Six characters that stand for a text or for a set of tags. */

@@ -43,7 +43,7 @@ export {
   isNumberedTwice,
   type EditableFields,
   type Side,
-  type TakenIn,
+  type MergeBase,
 } from './host-edits.js';
 export { hostOfUrl, isOnAnotherHost, type HostIdentity } from './host-identity.js';
 export { doctorPrefix, doctorRunOf } from './doctor-assets.js';

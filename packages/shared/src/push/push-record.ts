@@ -17,7 +17,10 @@ import type { HostAsset, MediaHost } from '../media-host/index.js';
 
 /** What `pushRecord` works with. It adds no jobs: those for what it joined are left to its caller. */
 export interface PushDependencies {
-  catalog: Pick<Catalog, 'find' | 'saveIf' | 'notePushed' | 'findTakenIn' | 'noteTakenIn' | 'forgetTakenIn'>;
+  catalog: Pick<
+    Catalog,
+    'find' | 'saveIf' | 'notePushed' | 'findMergeBases' | 'noteMergeBases' | 'forgetMergeBase'
+  >;
   host: Pick<MediaHost, 'find' | 'annotate'>;
 }
 
@@ -71,7 +74,7 @@ export async function pushRecord(
     await host.annotate(ref, metadataFor(record, asset, carried), signal);
     written = record.revision;
     await catalog.notePushed(id, record.revision);
-    await catalog.forgetTakenIn(id, written);
+    await catalog.forgetMergeBase(id, written);
     outcome = 'pushed';
   }
   return { outcome, joined };
@@ -91,18 +94,18 @@ function refusalOf(
 
 /** What people edited on the host and not here. */
 async function editsThere(
-  catalog: Pick<Catalog, 'findTakenIn'>,
+  catalog: Pick<Catalog, 'findMergeBases'>,
   asset: HostAsset,
   there: Side,
   record: MediaRecord,
 ): Promise<Partial<MediaRecord>> {
-  const takenIn = (await catalog.findTakenIn([record.id])).get(record.id) ?? null;
-  return editsOnHostOnly(asset, there, record, takenIn);
+  const mergeBase = (await catalog.findMergeBases([record.id])).get(record.id) ?? null;
+  return editsOnHostOnly(asset, there, record, mergeBase);
 }
 
 /** The record with these edits, as one more revision; null where it was changed meanwhile. */
 async function takeIn(
-  catalog: Pick<Catalog, 'saveIf' | 'noteTakenIn'>,
+  catalog: Pick<Catalog, 'saveIf' | 'noteMergeBases'>,
   record: MediaRecord,
   edits: Partial<MediaRecord>,
   there: Side,
@@ -111,7 +114,7 @@ async function takeIn(
   const revision = record.revision + 1;
   const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
   if ((await catalog.saveIf(next, record)) !== 'updated') return null;
-  await catalog.noteTakenIn([{ id, revision, base: editBase(there), over: there.revision }]);
+  await catalog.noteMergeBases([{ id, revision, base: editBase(there), over: there.revision }]);
   return next;
 }
 

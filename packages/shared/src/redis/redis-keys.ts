@@ -9,24 +9,24 @@ export function redisKeys(prefix: string) {
   return {
     /** The hash tag itself; scripts build the keys of records and indexes from it, and BullMQ prefixes its queues with it. */
     prefix: p,
-    /** String: one record, see record-codec.ts. */
+    /** String: one record, see catalog/record.ts. */
     record: (id: string) => `${p}:m:${id}`,
-    /**
-     * Indexes, which are chunked sorted sets (chunked-set.ts): ids by creation time (ms). Every record is in exactly one of
-     * the three types. The scripts build the names of their parts: sorted sets `:i:k:<boundary>:<index>` (further chunks) and
-     * `:i:d:<index>` (directories), and the hash `:i:n` (entries outside the first chunk).
-     */
-    byType: (code: string) => `${p}:i:t:${code}`,
-    byCategory: (category: string) => `${p}:i:c:${category}`,
-    byTag: (tag: string) => `${p}:i:g:${tag}`,
-    /** Plain sorted sets of ids by a part of the SHA-256, see sha256Place. */
-    bySha256: (bucket: string) => `${p}:i:h:${bucket}`,
-    /** Plain sorted sets, only for statuses other than verified: that one is the rest. */
-    byStatus: (code: string) => `${p}:i:s:${code}`,
+    /** Indexes, see catalog/indexes.ts. Sorted sets: ids by creation time (ms). Every record is in exactly one of the three types. */
+    byType: (code: string) => `${p}:index:type:${code}`,
+    byCategory: (category: string) => `${p}:index:category:${category}`,
+    byTag: (tag: string) => `${p}:index:tag:${tag}`,
+    /** Only for statuses other than verified: that one is the rest. */
+    byStatus: (code: string) => `${p}:index:status:${code}`,
+    /** Ids by a number made of the SHA-256, see sha256Place. */
+    bySha256: (bucket: string) => `${p}:index:sha256:${bucket}`,
+    /** How all of these begin. */
+    index: (name: string) => `${p}:index:${name}`,
+    /** Indexes of version 0.1.0. They are removed once those of this version have every record. */
+    oldIndex: (name: string) => `${p}:i:${name}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */
     unpushed: `${p}:unpushed`,
-    /** String that ends by itself: `<revision>:<prints>:<revision on the host>`, see taken-in.ts. */
-    takenIn: (id: string) => `${p}:taken:${id}`,
+    /** String that ends by itself: `<revision>:<prints>:<revision on the host>`, see merge-bases.ts. */
+    mergeBase: (id: string) => `${p}:taken:${id}`,
     /** Sorted set: id -> ms of the deletion, or of when its asset was last seen on the host. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
     /**

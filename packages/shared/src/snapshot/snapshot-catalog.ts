@@ -1,14 +1,13 @@
 import {
   bytesOfRecord,
   catalogReads,
-  createPage,
   pageAfter,
   statusCode,
   typeCode,
   type Position,
   type StoredRecord,
 } from '../catalog/index.js';
-import { recordPrelude, savePrelude, setDeleting } from '../catalog/lua.js';
+import { recordLua, saveLua, setDeleting, statusLua } from '../catalog/lua.js';
 import { resourceTypes } from '../media/index.js';
 import {
   defineScript,
@@ -126,11 +125,6 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
       );
   };
   const loadPart = async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
-    const isFresh =
-      lines.every(({ status }) => status === 'saving') &&
-      new Set(lines.map(({ id }) => id)).size === lines.length;
-    if (isFresh && (await createPage(redis, keys, lines, { token, counts: false })))
-      return lines.map(() => 'created');
     // What is there already, as an upload or a page brought it in, is being deleted too.
     const deletedMs = Date.now();
     await loadTombstones(
@@ -156,7 +150,7 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
 }
 
 /** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
-const tombstonesScript = defineScript(`${recordPrelude}${leaseFence}
+const tombstonesScript = defineScript(`${recordLua}${statusLua}${leaseFence}
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
@@ -174,29 +168,18 @@ return {}
  * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
  * that follows looks. Answers one word for each.
  */
-const recordsScript = defineScript(`${savePrelude}${leaseFence}
+const recordsScript = defineScript(`${saveLua}${leaseFence}
 local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
--- Entries of the same index go there together: that is most of the work.
-local entries = {}
-local function collect(index, score, member)
-  local list = entries[index]
-  if not list then list = {}; entries[index] = list end
-  list[#list + 1] = string.format('%.0f', score)
-  list[#list + 1] = member
-end
 local function load(id, status, pushed, content)
   if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
-  local measured = { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
-  local fresh = each_index(id, content, collect)
-  collect(p .. ':i:s:' .. status, fresh[CREATED], id)
-  write(id, measured, content)
+  write(id, { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }, content)
+  each_entry(id, status, content, add_entry)
   return 'created'
 end
 local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
-for index, list in pairs(entries) do add_entries(index, list, 1, #list) end
 return outcomes
 `);

@@ -107,8 +107,6 @@ export interface RunProgress {
   since: string | null;
   /** When it began, by the host's clock, once that is known. ISO 8601. */
   beganOnHost?: string;
-  /** Full runs: records were found that lacked entries in the indexes. */
-  lackedEntries?: boolean;
   /** Records numbered above this came after the run began, so their absence from its pages means nothing. */
   lastSequence: number;
 }

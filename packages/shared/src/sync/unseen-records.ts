@@ -1,5 +1,5 @@
 import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
-import { recordPrelude } from '../catalog/lua.js';
+import { recordLua } from '../catalog/lua.js';
 import type { ResourceType } from '../media/index.js';
 import {
   defineScript,
@@ -73,7 +73,7 @@ async function* walk(
  * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
  * of these statuses, were there when the run began, and that it has not seen.
  */
-const unseenScript = defineScript(`${recordPrelude}
+const unseenScript = defineScript(`${recordLua}
 local found = {}
 local last = tonumber(ARGV[1])
 for i = 3, #ARGV do

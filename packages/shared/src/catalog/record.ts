@@ -1,13 +1,12 @@
 import type { DurabilityLevel } from '../config/index.js';
 import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../media/index.js';
-import { packHex, unpackHex } from './packed-hex.js';
+import { timePrelude } from '../redis/index.js';
 
 /**
- * How a record rests in Redis: JSON arrays on two lines, `measured` and `content`, the latter in two parts with a
- * separator between that JSON never holds raw, so that the scripts read what the indexes need without the rest.
- * Positions instead of names, hashes in base64 and repeated parts left out keep a record with its indexes below 1,000 bytes
- * (docs/decisions/0005-compact-records.md). Scripts read some positions: change them together with record-prelude.ts,
- * index-prelude.ts, page-scripts.ts and index-entries.ts.
+ * How a record is stored in Redis: JSON arrays on two lines, `measured` and `content`. The content has two parts with a separator
+ * between them that JSON never holds raw, so that scripts read what the indexes need and leave the rest. Positions instead
+ * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-compact-records.md). The Lua
+ * at the end is made from what TypeScript says here.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
@@ -75,10 +74,23 @@ type RestPart = [
   hostVersion: number,
 ];
 
+/** The names of these positions in Lua. */
+type NamesOf<Part> = { [Position in keyof Part]: string };
+const measuredNames: NamesOf<MeasuredLine> = [
+  'STATUS',
+  'SEQ',
+  'LEVEL',
+  'VERIFIED',
+  'ATTEMPTS',
+  'PUSHED',
+  'ERROR',
+];
+const indexedNames: NamesOf<IndexedPart> = ['REV', 'TYPE', 'CREATED', 'CATEGORY', 'TAGS', 'SHA'];
+
 /** Stands for the id inside the public id, and for that inside the url; one byte in JSON too, and in no real name. */
 const PUBLIC_ID_MARK = '\u007f';
 
-/** Between what the indexes need and the rest. Spelled in Lua in record-prelude.ts too. */
+/** Between what the indexes need and the rest. */
 const SEPARATOR = '\u001f';
 
 /** The part of a record that saves compare: two records with equal text are the same but for what is measured. */
@@ -154,30 +166,16 @@ export function readIndexed(content: string): IndexedPart {
   return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;
 }
 
-/** The measured line of a stored record once it is verified, at the first attempt. */
-export function encodeVerified(
-  { sequence, pushedRevision }: Pick<StoredRecord, 'sequence' | 'pushedRevision'>,
-  level: DurabilityLevel,
-  verifiedMs: number,
-): string {
-  const line: MeasuredLine = [
-    statusCode.verified,
-    sequence,
-    levelCode[level],
-    verifiedMs,
-    1,
-    pushedRevision,
-    0,
-  ];
-  return JSON.stringify(line);
-}
+const lettersOf = (codes: Record<string, string>): string => `[${Object.values(codes).join('')}]`;
 
 /**
- * How the measured line and the content begin. A letter that this version does not know makes a record unreadable, since it would be
- * told as something else; more fields at the end of a part do not. record-prelude.ts asks the same as `isReadable`: what one side
- * takes for lost, the other writes anew.
+ * How the two lines begin. A letter that this version does not know makes a record unreadable, since it would be shown as
+ * something else; more fields at the end of a part do not. `read` in recordLua must decide the same: what one side takes for lost,
+ * the other writes again.
  */
-const BEGINNINGS = /^\["[svdfmx]",\d+,(?:"[wfr]"|0),\d+,\d+,\d+,[^\n]*\]\n\[\d+,"[ivr]",-?\d+,"/;
+const BEGINNINGS = new RegExp(
+  `^\\["${lettersOf(statusCode)}",\\d+,(?:"${lettersOf(levelCode)}"|0),\\d+,\\d+,\\d+,[^\\n]*\\]\\n\\[\\d+,"${lettersOf(typeCode)}",-?\\d+,"`,
+);
 
 function isReadable(stored: string): boolean {
   return (
@@ -189,8 +187,8 @@ function isReadable(stored: string): boolean {
 }
 
 /**
- * A stored record, or null where the text is none that this version can read: another program's, or in a form of a newer version. It
- * then counts as lost: one such record must not fail a page, and the next full sync writes it anew from the host.
+ * A stored record, or null where this version cannot read the text: another program's, or the form of a newer version. It then
+ * counts as lost: one such record must not fail a page, and the next full sync writes it again from the host.
  */
 export function decodeRecord(id: string, stored: string): StoredRecord | null {
   if (!isReadable(stored)) return null;
@@ -280,3 +278,63 @@ function invert<T extends string>(codes: Record<T, string>): (code: string) => T
     return name;
   };
 }
+
+const LOWER_HEX = /^[0-9a-f]+$/;
+
+/** Lower-case hex in two thirds of the space; any other text unchanged. */
+export function packHex(hex: string): string {
+  return hex.length % 2 === 0 && LOWER_HEX.test(hex)
+    ? `=${Buffer.from(hex, 'hex').toString('base64url')}`
+    : hex;
+}
+
+function unpackHex(text: string): string {
+  return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('hex') : text;
+}
+
+const positions = (names: readonly string[]): string =>
+  `local ${names.join(', ')} = ${names.map((_, index) => index + 1).join(', ')}`;
+const SEPARATOR_IN_LUA = `'\\${String(SEPARATOR.charCodeAt(0))}'`;
+
+/** Lua of the scripts that read and write records, without their indexes. */
+export const recordLua = /* lua */ `${timePrelude}
+${positions(indexedNames)}
+${positions(measuredNames)}
+
+local function note_change() redis.call('INCR', p .. ':changes') end
+
+local function record_key(id) return p .. ':m:' .. id end
+
+-- The decoded measured line, the content text and the whole text of a record. nil where there is none, and where decodeRecord could not read it.
+local function read(id)
+  local stored = redis.call('GET', record_key(id))
+  if not stored then return nil end
+  local level, line, content = string.match(stored, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,[^\\n]*%]()\\n(%[%d+,"${lettersOf(typeCode)}",%-?%d+,"[^\\n]*%])$')
+  if not level or (#level == 1) ~= (level == '0') or not string.find(content, ${SEPARATOR_IN_LUA} .. '[', 1, true) then return nil end
+  return cjson.decode(string.sub(stored, 1, line - 1)), content, stored
+end
+
+-- What the indexes need of a content text.
+local function indexed(content)
+  return cjson.decode(string.sub(content, 1, string.find(content, ${SEPARATOR_IN_LUA}, 1, true) - 1))
+end
+
+local function write(id, measured, content)
+  redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
+end
+
+-- The host carries this revision. What kept it from there is over; the error of a record that is not verified is its own.
+local function set_pushed(measured, revision, current)
+  local settled = measured[STATUS] == 'v' and measured[ERROR] ~= 0 and revision >= current
+  if revision <= measured[PUSHED] and not settled then return false end
+  measured[PUSHED] = math.max(measured[PUSHED], revision)
+  if settled then measured[ERROR] = 0 end
+  return true
+end
+
+-- Edits that the host does not carry yet are listed, so that a lost push job is found.
+local function note_pushed(id, measured, revision)
+  if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)
+  else redis.call('ZREM', p .. ':unpushed', id) end
+end
+`;

@@ -3,7 +3,7 @@ import { newMediaId, timeOfId, type MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createCatalog, type Catalog, type ListQuery, type MediaPage } from './index.js';
-import { sha256Place } from './sha256-place.js';
+import { sha256Place } from './indexes.js';
 
 const COPIES = 3_000;
 const sha256 = 'ab'.repeat(32);
@@ -35,8 +35,8 @@ beforeAll(async () => {
       null,
     );
   // Neighbours in the same bucket, before and after.
-  const { bucket, score } = sha256Place(sha256);
-  await redis.client.zadd(keys.bySha256(bucket), score - 1, '01A', score + 1, '01Z');
+  const { key, score } = sha256Place(keys, sha256);
+  await redis.client.zadd(key, score - 1, '01A', score + 1, '01Z');
   const mget = redis.client.mget.bind(redis.client) as (names: string[]) => Promise<(string | null)[]>;
   vi.spyOn(redis.client, 'mget').mockImplementation((async (names: string[]) => {
     loaded.push(names.length);

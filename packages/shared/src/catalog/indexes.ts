@@ -1,0 +1,305 @@
+import { resourceTypes } from '../media/index.js';
+import {
+  defineScript,
+  inRequests,
+  profileOfClient,
+  redisEdge,
+  scriptEdge,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
+import { packHex, recordLua, statusCode, typeCode } from './record.js';
+
+/**
+ * The indexes of the catalog: sorted sets of ids. Those of types, categories, tags and statuses are in the order of creation; every
+ * record is in exactly one type, and in the index of its status unless it is verified. Each script that changes a record changes
+ * its entries in the same step (docs/decisions/0026-plain-indexes.md).
+ */
+
+/** A place in an index. */
+export interface Position {
+  /** Creation time in milliseconds; of the checksums the score of `sha256Place`. */
+  createdMs: number;
+  id: string;
+}
+
+/** By time of creation, then by id as bytes. */
+export type ListOrder = 'newest' | 'oldest';
+
+/** Compares as the indexes do. */
+export function byCreation(order: ListOrder): (a: Position, b: Position) => number {
+  const sign = order === 'newest' ? -1 : 1;
+  return (a, b) => sign * (a.createdMs - b.createdMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+/**
+ * The key and the score of a SHA-256 (lower-case hex) in the index of checksums. It is split into 4,096 sets, which Redis keeps
+ * compact up to half a million records. The score is made of the next 48 bits, so records found there are compared once more.
+ */
+export function sha256Place(keys: RedisKeys, sha256: string): { key: string; score: number } {
+  const packed = packHex(sha256);
+  let score = 0;
+  for (let at = 3; at <= 10; at += 1) score = score * 64 + ((packed.charCodeAt(at) || 0) % 64);
+  return { key: keys.bySha256(packed.slice(1, 3)), score };
+}
+
+/** Lua of the scripts that change records and with them their indexes. */
+export const indexLua = /* lua */ `${recordLua}
+-- Calls visit(index, score, id) for each entry that a record has, and answers what is indexed of it.
+local function each_entry(id, status, content, visit)
+  local c = indexed(content)
+  local created = string.format('%.0f', c[CREATED])
+  visit(p .. ':index:type:' .. c[TYPE], created, id)
+  if c[CATEGORY] ~= '' then visit(p .. ':index:category:' .. c[CATEGORY], created, id) end
+  if c[TAGS] ~= 0 then
+    for _, tag in ipairs(c[TAGS]) do visit(p .. ':index:tag:' .. tag, created, id) end
+  end
+  if c[SHA] ~= '' then
+    -- As sha256Place has it.
+    local score = 0
+    for at = 4, 11 do score = score * 64 + (string.byte(c[SHA], at) or 0) % 64 end
+    visit(p .. ':index:sha256:' .. string.sub(c[SHA], 2, 3), string.format('%.0f', score), id)
+  end
+  if status ~= 'v' then visit(p .. ':index:status:' .. status, created, id) end
+  return c
+end
+
+local function add_entry(index, score, id) redis.call('ZADD', index, score, id) end
+local function remove_entry(index, _, id) redis.call('ZREM', index, id) end
+`;
+
+/** Lua of the scripts that change the status of records, for scripts with recordLua. */
+export const statusLua = /* lua */ `
+local function set_status(id, measured, status, created)
+  local before = measured[STATUS]
+  if before == status then return end
+  if before ~= 'v' then redis.call('ZREM', p .. ':index:status:' .. before, id) end
+  if status ~= 'v' then redis.call('ZADD', p .. ':index:status:' .. status, string.format('%.0f', created), id) end
+  measured[STATUS] = status
+end
+`;
+
+/**
+ * KEYS: hash tag, index. ARGV: '1' = newest first, score and id of the last entry seen ('' = from the start), count. Answers ids
+ * and scores after that place. By rank, so the cost does not grow with the index, nor with the number of equal scores. An entry
+ * that is gone is replaced by the place where it would be, which is sought by halves.
+ */
+const pageScript = defineScript(`
+local index, newest, score, id = KEYS[2], ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3]
+
+-- As Redis orders members: Lua's own comparison depends on the server's locale.
+local function is_before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- How many entries come before this one, and whether it is there.
+local function rank_of()
+  local rank = redis.call('ZRANK', index, id)
+  if rank and tonumber(redis.call('ZSCORE', index, id)) == score then return rank, true end
+  local low, high = redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[2]), redis.call('ZCOUNT', index, '-inf', ARGV[2])
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if is_before(redis.call('ZRANGE', index, middle, middle)[1], id) then low = middle + 1 else high = middle end
+  end
+  return low, false
+end
+
+local start = 0
+if id ~= '' then
+  local rank, is_there = rank_of()
+  if newest then start = redis.call('ZCARD', index) - rank
+  else start = is_there and rank + 1 or rank end
+end
+return redis.call(newest and 'ZREVRANGE' or 'ZRANGE', index, start, start + ARGV[4] - 1, 'WITHSCORES')
+`);
+
+/**
+ * The next `count` positions of some indexes taken together, after the given one. The cost does not depend on the size of the
+ * indexes. Throws CATALOG_UNAVAILABLE.
+ */
+export async function pageAfter(
+  redis: RedisClient,
+  keys: RedisKeys,
+  indexes: readonly string[],
+  { order, after, count }: { order: ListOrder; after: Position | null; count: number },
+): Promise<Position[]> {
+  const args = [order === 'newest' ? '1' : '0', after?.createdMs ?? 0, after?.id ?? '', count];
+  const pages = (await redisEdge('CATALOG_UNAVAILABLE')(() =>
+    Promise.all(indexes.map((index) => pageScript(redis, [keys.prefix, index], args))),
+  )) as string[][];
+  return pages.flatMap(toPositions).toSorted(byCreation(order)).slice(0, count);
+}
+
+function toPositions(flat: readonly string[]): Position[] {
+  const positions: Position[] = [];
+  for (let index = 0; index + 1 < flat.length; index += 2)
+    positions.push({ id: flat[index] ?? '', createdMs: Number(flat[index + 1]) });
+  return positions;
+}
+
+/** ARGV: indexes. How many entries each has, at one moment. */
+const sizesScript = defineScript(`
+local sizes = {}
+for n, index in ipairs(ARGV) do sizes[n] = redis.call('ZCARD', index) end
+return sizes
+`);
+
+/** How many entries these indexes have, at one moment. Throws CATALOG_UNAVAILABLE. */
+export async function indexSizes(
+  redis: RedisClient,
+  keys: RedisKeys,
+  indexes: readonly string[],
+): Promise<number[]> {
+  return (await scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE')(sizesScript, indexes)) as number[];
+}
+
+/** ARGV: ids. Adds the entries that these records lack. A snapshot lacks them too, so the next one is due. Answers how many. */
+const reindexScript = defineScript(`${indexLua}
+local lacked = 0
+local function add(index, score, id) lacked = lacked + redis.call('ZADD', index, 'CH', score, id) end
+for _, id in ipairs(ARGV) do
+  local measured, content = read(id)
+  if measured then each_entry(id, measured[STATUS], content, add) end
+end
+if lacked > 0 then note_change() end
+return lacked
+`);
+
+/**
+ * KEYS: hash tag, index. ARGV: '1' = records never leave this index while they are there, then ids of some of its entries. Drops those
+ * whose record is gone or does not belong there. Answers how many.
+ */
+const dropDanglingScript = defineScript(`${indexLua}
+local records = {}
+for i = 2, #ARGV do records[i - 1] = record_key(ARGV[i]) end
+-- The usual case.
+if ARGV[1] == '1' and redis.call('EXISTS', unpack(records)) == #records then return 0 end
+local dropped = 0
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local measured, content = read(id)
+  -- A record that only a newer version can read keeps its entries.
+  local belongs = not measured and redis.call('EXISTS', record_key(id)) == 1
+  local function match(index) belongs = belongs or index == KEYS[2] end
+  if measured then each_entry(id, measured[STATUS], content, match) end
+  if not belongs then dropped = dropped + redis.call('ZREM', KEYS[2], id) end
+end
+return dropped
+`);
+
+/** ARGV: cursor, pattern, count. Answers the next cursor, and keys. In a script, which a cluster runs on the server that has them. */
+const scanScript = defineScript(`
+local reply = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
+return { reply[1], unpack(reply[2]) }
+`);
+
+/** As many records as one script may read while others wait for Redis. */
+const BATCH = 500;
+
+/**
+ * Makes the indexes fit the records. Each step writes what is right at that moment, so all of it may run at any time, and twice.
+ * What takes long rejects with the reason of its signal once that aborts. Throws CATALOG_UNAVAILABLE.
+ */
+export function indexRepair(redis: RedisClient, keys: RedisKeys) {
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+  const batchSize = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
+  // Every catalog of 0.1.0 that has records has one of these.
+  const signsOfOldIndexes = ['n', ...resourceTypes.map((type) => `t:${typeCode[type]}`)].map(keys.oldIndex);
+
+  async function eachKey(
+    start: string,
+    signal: AbortSignal,
+    visit: (found: readonly string[]) => Promise<unknown>,
+  ): Promise<void> {
+    const pattern = start.replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
+    let cursor = '0';
+    do {
+      signal.throwIfAborted();
+      const reply = (await run(scanScript, [cursor, pattern, batchSize])) as string[];
+      const [next = '0', ...found] = reply;
+      if (found.length > 0) await visit(found);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  async function reindex(ids: readonly string[]): Promise<number> {
+    let lacked = 0;
+    for (const part of inRequests(redis, ids)) lacked += Number(await run(reindexScript, part));
+    return lacked;
+  }
+
+  async function dropDangling(index: string, signal: AbortSignal, isFixed = false): Promise<number> {
+    let dropped = 0;
+    let after: Position | null = null;
+    for (;;) {
+      signal.throwIfAborted();
+      const page = { order: 'oldest', after, count: batchSize } as const;
+      const batch: Position[] = await pageAfter(redis, keys, [index], page);
+      if (batch.length === 0) return dropped;
+      const args = [isFixed ? '1' : '0', ...batch.map(({ id }) => id)];
+      dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], args)));
+      after = batch.at(-1) ?? null;
+    }
+  }
+
+  /** Of all records. */
+  async function addLacking(signal: AbortSignal): Promise<number> {
+    const start = keys.record('');
+    let lacked = 0;
+    await eachKey(start, signal, async (found) => {
+      lacked += await reindex(found.map((key) => key.slice(start.length)));
+    });
+    return lacked;
+  }
+
+  async function dropOldIndexes(signal: AbortSignal): Promise<void> {
+    const signs = new Set(signsOfOldIndexes);
+    await eachKey(keys.oldIndex(''), signal, (found) => {
+      const others = found.filter((key) => !signs.has(key));
+      return guarded(async () => others.length > 0 && redis.unlink(...others));
+    });
+    // Last: a process that dies before leaves the signs for the next one.
+    await guarded(() => redis.unlink(...signsOfOldIndexes));
+  }
+
+  async function hasOldIndexes(): Promise<boolean> {
+    return guarded(async () => (await redis.exists(...signsOfOldIndexes)) > 0);
+  }
+
+  return {
+    /** Adds the index entries that these records lack; answers how many. */
+    reindex,
+    /**
+     * True while the catalog still has the indexes of version 0.1.0: those of this version may lack records until
+     * `repairIndexes` has ended.
+     */
+    hasOldIndexes,
+    /**
+     * Reads every record, and adds the entries that lack; drops what is left of lost records in the indexes that count them. Answers
+     * how many entries were wrong. Ends with the removal of the indexes of 0.1.0. Takes as long as this Redis is large.
+     */
+    repairIndexes: async (signal: AbortSignal): Promise<number> => {
+      let wrong = await addLacking(signal);
+      for (const code of Object.values(typeCode))
+        wrong += await dropDangling(keys.byType(code), signal, true);
+      for (const code of Object.values(statusCode)) wrong += await dropDangling(keys.byStatus(code), signal);
+      if (await hasOldIndexes()) await dropOldIndexes(signal);
+      return wrong;
+    },
+    /** The same for every index. */
+    rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => {
+      const added = await addLacking(signal);
+      let dropped = 0;
+      await eachKey(keys.index(''), signal, async (indexes) => {
+        for (const index of indexes) dropped += await dropDangling(index, signal);
+      });
+      if (await hasOldIndexes()) await dropOldIndexes(signal);
+      return { added, dropped };
+    },
+  };
+}

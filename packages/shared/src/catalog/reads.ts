@@ -1,0 +1,127 @@
+import { mediaStatuses, resourceTypes, type MediaRecord, type MediaStatus } from '../media/index.js';
+import {
+  defineScript,
+  inRequests,
+  membersOf,
+  redisEdge,
+  scriptEdge,
+  type RedisClient,
+  type RedisKeys,
+} from '../redis/index.js';
+import { indexLua, indexSizes } from './indexes.js';
+import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record.js';
+
+/** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
+export interface CatalogCounts {
+  total: number;
+  /** Adds up to `total`. */
+  byStatus: Record<MediaStatus, number>;
+}
+
+/** A record, and how many of its index entries lack. */
+export interface FoundRecord {
+  stored: StoredRecord | null;
+  /** At least 1 where there is no record. */
+  gaps: number;
+}
+
+/** A record whose edit, or deletion, the host has not confirmed. */
+export interface UnfinishedRecord {
+  id: string;
+  /** When it was edited, or deleted. */
+  sinceMs: number;
+}
+
+/** ARGV: ids. Answers the records as they are stored, and how many index entries each lacks. */
+const readBackScript = defineScript(`${indexLua}
+local stored, gaps = {}, {}
+local lacking
+local function look(index, score, id)
+  local there = redis.call('ZSCORE', index, id)
+  if there ~= score and (not there or tonumber(there) ~= tonumber(score)) then lacking = lacking + 1 end
+end
+for n, id in ipairs(ARGV) do
+  local measured, content, text = read(id)
+  lacking = 0
+  if measured then each_entry(id, measured[STATUS], content, look) else lacking = 1 end
+  stored[n], gaps[n] = text or false, lacking
+end
+return { stored, gaps }
+`);
+
+/** What reads single records and counts. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve. */
+export function catalogReads(redis: RedisClient, keys: RedisKeys) {
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+
+  /** In the order of the ids; null where there is no record. */
+  const findStored = (ids: readonly string[]): Promise<(StoredRecord | null)[]> =>
+    guarded(async () => {
+      // Sent together: one round trip.
+      const parts = await Promise.all(
+        inRequests(redis, ids).map((part) => redis.mget(part.map((id) => keys.record(id)))),
+      );
+      return parts.flat().map((text, index) => (text === null ? null : decodeRecord(ids[index] ?? '', text)));
+    });
+
+  /** Those of these ids that never come back. */
+  const findTombstoned = (ids: readonly string[]): Promise<Set<string>> =>
+    guarded(() => membersOf(redis, keys.tombstones, ids));
+
+  return {
+    find: async (id: string): Promise<MediaRecord | null> => (await findStored([id]))[0]?.record ?? null,
+    findStored,
+    /** The same, each with its gaps as of the same moment. */
+    findWithGaps: async (ids: readonly string[]): Promise<FoundRecord[]> => {
+      const replies = await Promise.all(
+        inRequests(redis, ids).map(async (part) => {
+          const [texts, gaps] = (await run(readBackScript, part)) as [(string | null)[], number[]];
+          return part.map((id, index) => {
+            const text = texts[index] ?? null;
+            return { stored: text === null ? null : decodeRecord(id, text), gaps: gaps[index] ?? 1 };
+          });
+        }),
+      );
+      return replies.flat();
+    },
+    /** Exact, from the sizes of the indexes. */
+    counts: async (): Promise<CatalogCounts> => {
+      const others = mediaStatuses.filter((status) => status !== 'verified');
+      const sizes = await indexSizes(redis, keys, [
+        ...resourceTypes.map((type) => keys.byType(typeCode[type])),
+        ...others.map((status) => keys.byStatus(statusCode[status])),
+      ]);
+      const total = sum(sizes.slice(0, resourceTypes.length));
+      const byOthers = sizes.slice(resourceTypes.length);
+      const byStatus = Object.fromEntries(
+        others.map((status, index) => [status, byOthers[index] ?? 0]),
+      ) as Record<MediaStatus, number>;
+      return { total, byStatus: { ...byStatus, verified: total - sum(byOthers) } };
+    },
+    isTombstoned: async (id: string): Promise<boolean> => (await findTombstoned([id])).has(id),
+    findTombstoned,
+    /** Edits that wait for the host, drawn at random: what cannot be done stays listed, and must not keep the rest waiting. */
+    drawUnpushed: (count: number): Promise<UnfinishedRecord[]> =>
+      guarded(async () => {
+        const listed = await redis.zrandmember(keys.unpushed, count, 'WITHSCORES');
+        return listed.flatMap((id, index) =>
+          index % 2 === 0 ? [{ id, sinceMs: Number(listed[index + 1]) }] : [],
+        );
+      }),
+    /** The same of deletions. */
+    drawDeleting: (count: number): Promise<UnfinishedRecord[]> =>
+      guarded(async () => {
+        const ids = await redis.zrandmember(keys.byStatus(statusCode.deleting), count);
+        if (ids.length === 0) return [];
+        const deletedAt = await redis.zmscore(keys.tombstones, ...ids);
+        return ids.flatMap((id, index) => {
+          const since = deletedAt[index] ?? null;
+          return since === null ? [] : [{ id, sinceMs: Number(since) }];
+        });
+      }),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, next) => total + next, 0);
+}

@@ -1,0 +1,350 @@
+import type { DurabilityLevel } from '../config/index.js';
+import type { MediaRecord } from '../media/index.js';
+import {
+  defineScript,
+  fenceArgument,
+  inRequests,
+  leaseFenceIfAny,
+  scriptEdge,
+  unlessFenced,
+  type LeaseToken,
+  type RedisClient,
+  type RedisKeys,
+  type Script,
+} from '../redis/index.js';
+import { indexLua, statusLua } from './indexes.js';
+import { encodeContent, encodeLevel, recordLua, type StoredRecord } from './record.js';
+
+/**
+ * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
+ * other content is there (nothing written); conflict: not what was expected; absent: nothing there although
+ * something was expected; tombstoned: deleted here, and stays so.
+ */
+export type SaveOutcome =
+  'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
+
+/** One record to save, and what must be there for it. */
+export interface SaveEntry {
+  record: MediaRecord;
+  /** What `encodeContent` gives for it, where the caller has that already. */
+  content?: string;
+  /** By default the revisions decide. */
+  expect?: Expected;
+}
+
+/**
+ * absent: only when nothing is there. A record that was read: only over exactly that, and not where it is missing. Its
+ * revision alone would not do: the name and the address of an asset change without a new one.
+ */
+export type Expected = 'absent' | MediaRecord | StoredRecord;
+
+/** A record that was proven; what has another revision by now is left as it is, and so is other content where one is given. */
+export interface VerifiedEntry {
+  id: string;
+  revision: number;
+  /** What was read back. */
+  content?: string;
+  /** The attempt that proved it, from 1; kept in `persistence`. */
+  attempts: number;
+}
+
+/** superseded: the record is another one by now; missing: the host has lost it. */
+export type VerifiedOutcome = 'verified' | 'superseded' | 'absent' | 'tombstoned' | 'missing';
+
+/** What `noteFailure` writes into a record, unless it is deleted, or the revision that is named is verified or no longer there. */
+export interface FailedAttempt {
+  id: string;
+  /** 0 = whatever revision is there. */
+  revision: number;
+  /** How many there were, this one included. */
+  attempts: number;
+  /** True when no attempt is left: the status becomes failed. */
+  final: boolean;
+  /** The message is cut after 300 characters. */
+  error: { code: string; message: string };
+}
+
+/** A record whose content is known. */
+export interface ContentOf {
+  id: string;
+  content: string;
+}
+
+/** What a record takes in a command, its other arguments included. */
+export const bytesOfRecord = ({ content }: Pick<ContentOf, 'content'>): number =>
+  Buffer.byteLength(content) + 200;
+
+/**
+ * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision replace
+ * a newer one. A function that takes a token writes for the run that holds the lease, and throws RUN_SUPERSEDED when another
+ * run holds it. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
+ */
+export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+
+  /** One script for each part of the items that one command may carry; `head` goes before each part. */
+  async function runOver<Word extends string, Item>(
+    script: Script,
+    head: readonly (string | number)[],
+    items: readonly Item[],
+    argumentsOf: (item: Item) => readonly (string | number)[],
+    bytesOf?: (item: Item) => number,
+  ): Promise<Word[]> {
+    const words: Word[] = [];
+    for (const part of inRequests(redis, items, bytesOf)) {
+      const reply = await run(script, [...head, ...part.flatMap((item) => argumentsOf(item))]);
+      words.push(...(unlessFenced(reply) as Word[]));
+    }
+    return words;
+  }
+
+  const saveMany = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> =>
+    runOver(
+      saveScript,
+      [fenceArgument(token)],
+      entries.map(({ record, expect, content = encodeContent(record) }) => ({ record, expect, content })),
+      ({ record, expect, content }) => [record.id, expectArgument(expect), record.pushedRevision, content],
+      ({ expect, content }) => bytesOfRecord({ content: content + expectArgument(expect) }),
+    );
+
+  return {
+    save: async (record: MediaRecord): Promise<SaveOutcome> =>
+      (await saveMany([{ record }], null))[0] ?? 'absent',
+    saveIf: async (record: MediaRecord, expect: Expected): Promise<SaveOutcome> =>
+      (await saveMany([{ record, expect }], null))[0] ?? 'absent',
+    /** Saves a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
+    saveMany,
+    /** Sets verified those that are still what was verified, and ends the intents of their uploads. */
+    markVerified: (
+      level: DurabilityLevel,
+      verifiedAt: Date,
+      entries: readonly VerifiedEntry[],
+    ): Promise<VerifiedOutcome[]> =>
+      runOver(
+        verifiedScript,
+        [encodeLevel(level), verifiedAt.getTime()],
+        entries,
+        ({ id, revision, content = '', attempts }) => [id, revision, content, attempts],
+        ({ content = '' }) => bytesOfRecord({ content }),
+      ),
+    noteFailure: async ({ id, revision, attempts, final, error }: FailedAttempt): Promise<void> => {
+      const message = error.message.slice(0, 300);
+      await run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
+    },
+    markMissing: (ids: readonly string[], token: LeaseToken): Promise<('missing' | 'kept')[]> =>
+      runOver(missingScript, [fenceArgument(token)], ids, (id) => [id]),
+    /** Missing records that the host has again become saving, to be verified again. */
+    restore: (ids: readonly string[], token: LeaseToken): Promise<('restored' | 'kept')[]> =>
+      runOver(restoreScript, [fenceArgument(token)], ids, (id) => [id]),
+    /** The host now carries this revision. */
+    notePushed: async (id: string, revision: number): Promise<void> => {
+      await run(pushedScript, [id, revision]);
+    },
+    /** gone: deleted earlier and confirmed; conflict: not exactly the record that was read, where one is given. */
+    beginDelete: async (
+      id: string,
+      read?: MediaRecord,
+    ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
+      (await run(beginDeleteScript, [id, read === undefined ? '' : encodeContent(read)])) as
+        'deleting' | 'gone' | 'absent' | 'conflict',
+    /**
+     * Removes the record; its tombstone stays, and is put again where Redis lost it. `assetId`, under which its asset could be
+     * found again, stays deleted too. kept: the record has come back since, and is not deleting.
+     */
+    finishDelete: async (id: string, assetId: string | null = null): Promise<'deleted' | 'absent' | 'kept'> =>
+      (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',
+  };
+}
+
+function expectArgument(expect: Expected | undefined): string {
+  if (expect === undefined) return '';
+  if (expect === 'absent') return '0';
+  return 'content' in expect ? expect.content : encodeContent(expect);
+}
+
+/** Lua of the scripts that save a record, as far as its revision allows it. */
+export const saveLua = /* lua */ `${indexLua}
+-- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
+-- that (the caller has read it), and not where the host has lost the asset since. Answers what happened in one word.
+local function save(id, expect, pushed, content)
+  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  local measured, old = read(id)
+  -- The usual save of a job: acceptance has written the same before.
+  if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
+  if not measured then
+    if expect ~= '' and expect ~= '0' then return 'absent' end
+    measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
+    write(id, measured, content)
+    note_pushed(id, measured, each_entry(id, 's', content, add_entry)[REV])
+    note_change()
+    return 'created'
+  end
+  if measured[STATUS] == 'x' then return 'tombstoned' end
+  -- What was decided before the host lost the asset would have it verified again.
+  if expect ~= '' and (expect ~= old or measured[STATUS] == 'm') then return 'conflict' end
+  local revision, before = indexed(content)[REV], indexed(old)[REV]
+  if revision < before then return 'stale' end
+  if old == content then
+    if set_pushed(measured, pushed, revision) then
+      write(id, measured, content)
+      note_pushed(id, measured, revision)
+    end
+    return 'unchanged'
+  end
+  if revision == before and expect == '' then return 'differs' end
+  each_entry(id, measured[STATUS], old, remove_entry)
+  each_entry(id, 's', content, add_entry)
+  measured = { 's', measured[SEQ], 0, 0, 0, pushed, 0 }
+  write(id, measured, content)
+  note_pushed(id, measured, revision)
+  note_change()
+  return 'updated'
+end
+`;
+
+// Lua statements that several scripts have in common, for scripts with recordLua. Text and no functions: Redis makes each
+// function of a script again at each call. They use the locals that their comments name.
+
+/** Of `id`: its upload is no longer under way. */
+export const endIntent = /* lua */ `
+redis.call('ZREM', p .. ':intents', id)
+redis.call('DEL', p .. ':intent:' .. id)
+`;
+
+/** Of `id` with `measured`, `content` and `c`, what is indexed of it: the record waits as deleting. Its tombstone is there. For scripts with statusLua. */
+export const setDeleting = /* lua */ `${endIntent}
+redis.call('ZREM', p .. ':unpushed', id)
+set_status(id, measured, 'x', c[CREATED])
+write(id, measured, content)
+`;
+
+/** Of `id` with `measured` and `content`: the record goes, with its index entries. For scripts with indexLua. */
+export const eraseRecord = /* lua */ `
+each_entry(id, measured[STATUS], content, remove_entry)
+redis.call('DEL', record_key(id))
+`;
+
+/** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
+const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
+local outcomes = {}
+for i = 2, #ARGV, 4 do
+  outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+end
+return outcomes
+`);
+
+/** ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each. */
+const verifiedScript = defineScript(`${recordLua}${statusLua}
+local function verify(id, revision, expected, attempts)
+  local measured, content = read(id)
+  if not measured then return 'absent' end
+  if measured[STATUS] == 'x' then return 'tombstoned' end
+  local c = indexed(content)
+  if c[REV] ~= revision or (expected ~= '' and expected ~= content) then return 'superseded' end
+  if measured[STATUS] == 'm' then return 'missing' end
+  set_status(id, measured, 'v', c[CREATED])
+  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = ARGV[1], tonumber(ARGV[2]), attempts, 0
+  write(id, measured, content)
+  ${endIntent}
+  return 'verified'
+end
+local outcomes = {}
+for i = 3, #ARGV, 4 do
+  outcomes[#outcomes + 1] = verify(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3]))
+end
+return outcomes
+`);
+
+/** ARGV: id, revision (0 = any), attempts, final ('1' = status failed and the intent leaves the sweep), code, message, ms. */
+const failedScript = defineScript(`${recordLua}${statusLua}
+local id = ARGV[1]
+local measured, content = read(id)
+if not measured then return 'absent' end
+if measured[STATUS] == 'x' then return 'tombstoned' end
+local c = indexed(content)
+local revision = tonumber(ARGV[2])
+if revision ~= 0 and c[REV] ~= revision then return 'superseded' end
+-- What was read back and confirmed stays proved, whatever became of another job for the same revision.
+if revision ~= 0 and measured[STATUS] == 'v' then return 'verified' end
+measured[ERROR] = { ARGV[5], ARGV[6], tonumber(ARGV[7]) }
+-- Those of its verification, which a push is no part of.
+if revision ~= 0 then measured[ATTEMPTS] = tonumber(ARGV[3]) end
+if ARGV[4] == '1' then
+  -- That the host has lost the asset says more than that a job failed.
+  if measured[STATUS] ~= 'm' then set_status(id, measured, 'f', c[CREATED]) end
+  redis.call('ZREM', p .. ':intents', id)
+end
+write(id, measured, content)
+return 'noted'
+`);
+
+/** ARGV: fence token ('' = outside of any run), then ids. Answers for each the word where it had one of these statuses, else 'kept'. */
+function moveScript({ from, to, word }: { from: readonly string[]; to: string; word: string }): Script {
+  return defineScript(`${recordLua}${statusLua}${leaseFenceIfAny}
+local outcomes = {}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local measured, content = read(id)
+  if measured and (${from.map((status) => `measured[STATUS] == '${status}'`).join(' or ')}) then
+    set_status(id, measured, '${to}', indexed(content)[CREATED])
+    write(id, measured, content)
+    note_change()
+    outcomes[#outcomes + 1] = '${word}'
+  else outcomes[#outcomes + 1] = 'kept' end
+end
+return outcomes
+`);
+}
+
+/** Only records that were settled become missing: never one being saved or deleted. */
+const missingScript = moveScript({ from: ['v', 'f'], to: 'm', word: 'missing' });
+
+/** For ids that the host has again: missing -> saving, so that they are verified again. */
+const restoreScript = moveScript({ from: ['m'], to: 's', word: 'restored' });
+
+/** ARGV: id, revision that the host now carries. */
+const pushedScript = defineScript(`${recordLua}
+local id = ARGV[1]
+local measured, content = read(id)
+if not measured then return 'absent' end
+local current = indexed(content)[REV]
+if set_pushed(measured, tonumber(ARGV[2]), current) then write(id, measured, content) end
+note_pushed(id, measured, current)
+return 'noted'
+`);
+
+/** ARGV: id, content text ('' = any). Only over that text, if any. The tombstone comes first and stays; the record waits as deleting. */
+const beginDeleteScript = defineScript(`${recordLua}${statusLua}
+local id = ARGV[1]
+local measured, content = read(id)
+if not measured then
+  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'gone' end
+  return 'absent'
+end
+local c = indexed(content)
+if measured[STATUS] == 'x' then return 'deleting' end
+if ARGV[2] ~= '' and content ~= ARGV[2] then return 'conflict' end
+redis.call('ZADD', p .. ':tombstones', now_ms(), id)
+${setDeleting}
+note_change()
+return 'deleting'
+`);
+
+/**
+ * ARGV: id, asset id ('' = none). The host has confirmed: the record and its index entries go, the tombstone stays. Where
+ * Redis was emptied since, both may be gone, and the tombstone is put again: a snapshot may be on its way in. The asset id,
+ * under which the asset could be found again, gets one too.
+ */
+const finishDeleteScript = defineScript(`${indexLua}
+local id = ARGV[1]
+local measured, content = read(id)
+if measured and measured[STATUS] ~= 'x' then return 'kept' end
+local function bury(member)
+  if redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), member) == 1 then note_change() end
+end
+bury(id)
+if ARGV[2] ~= '' then bury('cld-' .. ARGV[2]) end
+if not measured then return 'absent' end
+${eraseRecord}
+return 'deleted'
+`);
