@@ -90,7 +90,7 @@ export function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRe
 const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
 /** Does something about each of these assets, a few at once. */
-async function forEach(
+async function onEach(
   { undone, signal, log }: Work,
   steps: readonly Step[],
   act: (step: Step) => Promise<void>,
@@ -123,7 +123,7 @@ async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
   const parts = { host, catalog, folder: settings.host.folder };
   const marked: { step: Step; record: MediaRecord }[] = [];
   const arrivals = work.steps.filter(({ action }) => action.kind === 'adopt');
-  await forEach(work, arrivals, async (step) => {
+  await onEach(work, arrivals, async (step) => {
     if (step.action.kind !== 'adopt') return;
     const { asset, action } = step;
     const record = await writeCommitMark(parts, { asset, carried: action.carried }, signal);
@@ -196,7 +196,7 @@ async function pushEdits({ deps, startedAtMs }: Work, records: readonly MediaRec
 async function rewriteMarks(work: Work): Promise<void> {
   const { steps, undone, log } = work;
   const lost = steps.filter(({ action, bind }) => action.kind === 'rewrite' || bind);
-  await forEach(
+  await onEach(
     work,
     lost.filter((step) => !undone.has(step)),
     async ({ action, stored, bind, asset }) => {
@@ -239,7 +239,7 @@ function isNewerThere(asset: HostAsset, { id, revision }: MediaRecord): boolean 
 async function removeAssets(work: Work): Promise<void> {
   const { deps, signal, log } = work;
   const doomed = work.steps.filter(({ action }) => action.kind === 'remove');
-  await forEach(work, doomed, async ({ asset, action }) => {
+  await onEach(work, doomed, async ({ asset, action }) => {
     await deps.host.remove(asset, signal);
     if (action.kind === 'remove' && action.ticket !== undefined)
       await deps.tickets.noteAltered(action.ticket);

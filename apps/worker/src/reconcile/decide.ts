@@ -118,7 +118,7 @@ export function decide(seen: SeenAsset, { records, marks }: PageFacts, rules: Re
 }
 
 /** With what our record knows and the answer left out. */
-export function withKnownFields(
+function withKnownFields(
   { asset: shown, carried: read, ids }: SeenAsset,
   known: MediaRecord,
   folder: string,
@@ -141,7 +141,7 @@ export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
 }
 
 /** True when the record says what the host says. Most do, so this alone is done without decoding the record. */
-export function saysTheSame({ asset, fresh, carried }: SeenAsset, stored: StoredRecord): boolean {
+function saysTheSame({ asset, fresh, carried }: SeenAsset, stored: StoredRecord): boolean {
   if (stored.id !== fresh.id || (carried !== null && carried.mark.state !== 'committed')) return false;
   const timed = withKnownDuration(asset, fresh, stored);
   if (stored.content === encodeContent(timed)) return true;

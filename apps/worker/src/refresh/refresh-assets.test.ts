@@ -4,7 +4,7 @@ import { createIntents } from '@holdfast/shared/intents';
 import { HandBack } from '@holdfast/shared/jobs';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { editHere, openRefreshRig } from '../../test/support/refresh-rig.js';
+import { openRefreshRig } from '../../test/support/refresh-rig.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -117,31 +117,6 @@ describe('a notification', () => {
     expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
   });
 
-  it.each(['uploaded', 'deleted'] as const)(
-    'that was overtaken by one of a deletion does not leave the record as it was: %s first',
-    async (first) => {
-      const rig = await openRefreshRig(sandbox);
-      const asset = await rig.foreign('cats/tom');
-      if (first === 'deleted') {
-        // Known and missing: about to be restored.
-        await rig.sync();
-        await rig.catalog.markMissing([rig.recordOf(asset).id], null);
-      }
-      let looks = 0;
-      const find: typeof rig.host.find = async (...of) => {
-        const found = await rig.host.find(...of);
-        looks += 1;
-        if (looks === 1) {
-          await rig.cloud.assets.remove(asset.assetId);
-          await rig.refresh('deleted', asset);
-        }
-        return found;
-      };
-      await rig.refreshWith({ host: { ...rig.host, find } }, 'uploaded', asset);
-      expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
-    },
-  );
-
   it.each(['bring it in', 'restore it'])(
     'of a deletion comes again where a run that is under way may %s',
     async (what) => {
@@ -176,42 +151,6 @@ describe('a notification', () => {
       expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
     },
   );
-
-  it('of a rename is followed by one that saw the asset under its old name', async () => {
-    const rig = await openRefreshRig(sandbox);
-    const asset = await rig.foreign('cats/tom');
-    await rig.sync();
-    let looks = 0;
-    const find: typeof rig.host.find = async (...of) => {
-      const found = await rig.host.find(...of);
-      looks += 1;
-      if (looks === 1) {
-        await rig.cloud.assets.rename(asset.assetId, 'cats/tim');
-        await rig.refresh('changed', { ...asset, publicId: 'cats/tim' });
-      }
-      return found;
-    };
-    await rig.refreshWith({ host: { ...rig.host, find } }, 'changed', asset);
-    expect(await rig.find(asset)).toMatchObject({ publicId: 'cats/tim', status: 'verified' });
-  });
-
-  it('of a rename comes again where the record is just being verified', async () => {
-    const rig = await openRefreshRig(sandbox);
-    const asset = await rig.upload();
-    await rig.sync();
-    const record = rig.recordOf(asset);
-    const intents = createIntents(rig.redis, rig.keys);
-    await intents.accept({ record, committed: true });
-    const edited = await editHere(rig, record, 'edited');
-    // The host tells of our own edits too.
-    await rig.refresh('changed', asset);
-    await rig.cloud.assets.rename(asset.assetId, 'elsewhere/a');
-    const renamed = { ...asset, publicId: 'elsewhere/a' };
-    await expect(rig.refresh('changed', renamed)).rejects.toBeInstanceOf(HandBack);
-    await rig.catalog.markVerified('fsynced', new Date(), [{ ...edited, attempts: 1 }]);
-    await rig.refresh('changed', renamed);
-    expect(await rig.catalog.find(record.id)).toMatchObject({ publicId: 'elsewhere/a', title: 'edited' });
-  });
 
   it('of a rename keeps the record under its id', async () => {
     const rig = await openRefreshRig(sandbox);

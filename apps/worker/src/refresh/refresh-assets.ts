@@ -11,14 +11,8 @@ import {
 import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
 import { applySteps, type ApplyContext } from '../reconcile/apply.js';
-import { decide, saysTheSame, withKnownFields, type Action, type Step } from '../reconcile/decide.js';
-import {
-  isCovered,
-  readPageFacts,
-  reconcileRules,
-  seeAsset,
-  type SeenAsset,
-} from '../reconcile/page-facts.js';
+import { decide } from '../reconcile/decide.js';
+import { isCovered, readPageFacts, reconcileRules, seeAsset } from '../reconcile/page-facts.js';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 
@@ -30,8 +24,8 @@ const ASK_AGAIN_MS = 30_000;
 
 /**
  * Brings single assets in step, after a notification. The notification only says where to look: each asset is read from
- * the host and treated as a sync would. After a write it is read once more, so that of two that overtake each other the last
- * one to write has seen the host after its write, also where the asset is gone by then.
+ * the host and treated as a sync would. What changes there in the same moment, or while the jobs of an upload or an edit still work on
+ * the record, is seen by the next run.
  */
 export function createRefreshAssets(deps: SyncDependencies): JobHandler<'refresh'> {
   return async (payload, context) => {
@@ -65,22 +59,17 @@ async function untilRefilled(
   throw new HandBack('the catalog is to be refilled first', delayMs);
 }
 
-/** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
-const WAIT_MS = 60_000;
-const AGAIN_MS = 2_000;
+/** What came up while assets were looked at. */
+interface Looks extends ApplyContext {
+  /** The host does not have them under their names. */
+  unfound: NamedAsset[];
+  /** How many could not be read, written or verified. They fail the job, once the others are in step. */
+  failed: number;
+}
 
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
   const { signal, log } = context;
-  const looks: Looks = {
-    deps,
-    token: null,
-    startedAtMs: deps.now(),
-    signal,
-    log,
-    unfound: [],
-    failed: 0,
-    busy: false,
-  };
+  const looks: Looks = { deps, token: null, startedAtMs: deps.now(), signal, log, unfound: [], failed: 0 };
   await bringInStep(looks, await withoutKnown(payload, deps));
   let gone: readonly NamedAsset[] = payload.assets;
   if (payload.change !== 'deleted') {
@@ -97,8 +86,6 @@ async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncD
   if (looks.failed > 0)
     throw new HoldfastError('HOST_REJECTED', `${String(looks.failed)} asset(s) could not be brought in step`);
   await settleDeleted(gone, payload, context, deps);
-  if (looks.busy && deps.now() - payload.receivedAt < WAIT_MS)
-    throw new HandBack('the record of an asset that changed is being verified', AGAIN_MS);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -116,26 +103,8 @@ async function withoutKnown(
   });
 }
 
-/** What came up while assets were looked at. It holds no lease: it and a run at work each write only over what they have read. */
-interface Looks extends ApplyContext {
-  /** The host does not have them under their names. */
-  unfound: NamedAsset[];
-  /** How many could not be read, written or verified. They fail the job, once the others are in step. */
-  failed: number;
-  /** An asset is not what its record says, and the jobs of an edit or an upload decide about that. */
-  busy: boolean;
-}
-
-const ROUNDS = 3;
-const writes: ReadonlySet<Action['kind']> = new Set(['create', 'adopt', 'save', 'rewrite']);
-
+/** Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read. */
 async function bringInStep(looks: Looks, assets: readonly NamedAsset[]): Promise<void> {
-  let open = await look(looks, assets);
-  for (let left = ROUNDS; left > 0 && open.length > 0; left -= 1)
-    open = await look(looks, await reconcile(looks, open));
-}
-
-async function look(looks: Looks, assets: readonly NamedAsset[]): Promise<HostAsset[]> {
   const { deps, signal } = looks;
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
     deps.host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
@@ -144,25 +113,17 @@ async function look(looks: Looks, assets: readonly NamedAsset[]): Promise<HostAs
     }),
   );
   looks.unfound.push(...assets.filter((_, index) => found[index] === null));
-  return found.filter((asset) => asset !== null && asset !== undefined);
-}
-
-/** Returns the assets about which something was written. */
-async function reconcile(looks: Looks, assets: readonly HostAsset[]): Promise<HostAsset[]> {
-  const rules = reconcileRules(looks.deps);
-  const seen = assets.map((asset) => seeAsset(asset, rules.folder, 'webhook'));
-  const facts = await readPageFacts(seen, looks.deps);
-  const steps = seen.map((one) => decide(one, facts, rules));
-  const { outcomes, unproven } = await applySteps(looks, steps);
+  const rules = reconcileRules(deps);
+  const seen = found.flatMap((asset) =>
+    asset === null || asset === undefined ? [] : seeAsset(asset, rules.folder, 'webhook'),
+  );
+  if (seen.length === 0) return;
+  const facts = await readPageFacts(seen, deps);
+  const { outcomes, unproven } = await applySteps(
+    looks,
+    seen.map((one) => decide(one, facts, rules)),
+  );
   looks.failed += unproven + outcomes.filter((outcome) => outcome === 'failed').length;
-  looks.busy ||= steps.some((step, index) => isInHand(step, seen[index], rules.folder));
-  return steps.filter(({ action, restore }) => restore || writes.has(action.kind)).map(({ asset }) => asset);
-}
-
-function isInHand({ action, stored }: Step, seen: SeenAsset | undefined, folder: string): boolean {
-  if (action.kind !== 'left' || action.why !== 'in hand' || stored === null || seen === undefined)
-    return false;
-  return !saysTheSame(withKnownFields(seen, stored.record, folder), stored);
 }
 
 /** What became of assets that the host does not have under their names. */
@@ -190,6 +151,9 @@ async function findByAssetId({ unfound, deps, signal }: Looks): Promise<Whereabo
   return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
 }
 
+/** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
+const WAIT_MS = 60_000;
+const AGAIN_MS = 2_000;
 /** Pages are brought in within seconds of their listing. */
 const AFTER_RUN_MS = 15_000;
 

@@ -16,7 +16,6 @@ import {
 import { isCovered } from '../reconcile/page-facts.js';
 import { lookAt, NO_ANSWER, noteUnreadable } from '../reconcile/reconcile-page.js';
 import { inParallel, knownBudget, LOOKS_AT_ONCE, pauseBeforePage } from '../sync-run/host-calls.js';
-import { noteFinding } from '../sync-run/sync-findings.js';
 import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
 
 /** The host answers for so many asset ids at once. */
@@ -40,12 +39,13 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const { run } = running;
   const { identity } = deps.host;
   const belongsTo = await deps.catalogHost.read();
-  // Whatever is asked for: what this host lacks may be on the other one.
+  // With force, too: what this host lacks may be on the other one.
   if (belongsTo !== null && belongsTo !== identity) return hostChanged(session, []);
   const isNew = belongsTo === null || (run.trigger === 'recovery' && !run.force);
   const { total, byStatus } = await deps.catalog.counts();
   const present = total - byStatus.missing - byStatus.deleting;
-  const allowance = run.force ? Infinity : Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
+  const heldBackAbove = Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
+  const allowance = run.force ? Infinity : heldBackAbove;
   const gone: string[] = [];
   const unlisted: string[] = [];
   for await (const batch of candidates(session)) {
@@ -54,72 +54,20 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     if (elsewhere.length > 0) return hostChanged(session, elsewhere);
     gone.push(...looked.gone.map(({ id }) => id));
     unlisted.push(...looked.there);
-    noteShortListing(session, unlisted, present);
-    if (gone.length > allowance) {
-      addFinding(session, 'MASS_MISSING', gone);
-      await session.drift.note(await missingItems(session, gone, missingWords.heldBack));
-      return 'partial';
-    }
+    if (gone.length > allowance) break;
+  }
+  // All of it is there, and yet a listing that leaves out so much is not to be trusted with the next conclusion.
+  if (unlisted.length > 0 && (run.listed === 0 || unlisted.length > heldBackAbove))
+    addFinding(session, 'LISTING_SHORT', unlisted);
+  if (gone.length > allowance) {
+    addFinding(session, 'MASS_MISSING', gone);
+    await session.drift.note(await missingItems(session, gone, missingWords.heldBack));
+    return 'partial';
   }
   for (let start = 0; start < gone.length; start += BATCH)
     await markGone(session, gone.slice(start, start + BATCH));
   if (belongsTo === null && !run.dryRun) await beginHost(session);
   return 'ok';
-}
-
-/** All of it is there, and yet a listing that leaves out so much is not to be trusted with the next conclusion. */
-function noteShortListing(
-  { running: { run } }: SyncSession,
-  unlisted: readonly string[],
-  present: number,
-): void {
-  const isFarLess =
-    run.listed === 0 || unlisted.length > Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
-  if (unlisted.length === 0 || !isFarLess) return;
-  run.findings = noteFinding(
-    run.findings.filter(({ code }) => code !== 'LISTING_SHORT'),
-    'LISTING_SHORT',
-    unlisted,
-  );
-}
-
-/** The catalog turns out to belong to another host, or is known to: nothing is marked. */
-async function hostChanged(session: SyncSession, records: readonly MediaRecord[]): Promise<'partial'> {
-  const { deps, running } = session;
-  const other = hostOfUrl(records[0]?.url ?? '');
-  if (other !== null && !running.run.dryRun) {
-    await deps.catalogHost.set(other);
-    session.log.warn('host.changed', { catalog: other, configured: deps.host.identity });
-  }
-  addFinding(
-    session,
-    'HOST_CHANGED',
-    records.map(({ id }) => id),
-  );
-  return 'partial';
-}
-
-/** Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host. */
-async function beginHost({ deps, log }: SyncSession): Promise<void> {
-  const { identity } = deps.host;
-  if ((await deps.catalogHost.begin(identity)) !== identity) return;
-  await noteFolderHost(deps.settings.dataDir, identity).catch((error: unknown) => {
-    log.warn('host.not_noted', { error });
-  });
-}
-
-async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
-  const { deps, running, token, drift } = session;
-  const { run } = running;
-  await drift.note(await missingItems(session, ids, missingWords.marked));
-  if (run.dryRun) {
-    addCounts(run, { missing: ids.length });
-    return;
-  }
-  const outcomes = await deps.catalog.markMissing(ids, token);
-  addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
-  const kept = ids.filter((_, index) => outcomes[index] === 'kept');
-  await drift.correct(await missingItems(session, kept, missingWords.kept));
 }
 
 async function* candidates({ deps, running }: SyncSession): AsyncGenerator<string[]> {
@@ -178,7 +126,56 @@ async function lookFor(
   return { gone, there };
 }
 
-/** What is said about records whose asset the host has no more. */
+async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
+  const { deps, running, token, drift } = session;
+  const { run } = running;
+  await drift.note(await missingItems(session, ids, missingWords.marked));
+  if (run.dryRun) {
+    addCounts(run, { missing: ids.length });
+    return;
+  }
+  const outcomes = await deps.catalog.markMissing(ids, token);
+  addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
+  const kept = ids.filter((_, index) => outcomes[index] === 'kept');
+  await drift.correct(await missingItems(session, kept, missingWords.kept));
+}
+
+/** The catalog turns out to belong to another host, or is known to: nothing is marked. */
+async function hostChanged(session: SyncSession, records: readonly MediaRecord[]): Promise<'partial'> {
+  const { deps, running } = session;
+  const other = hostOfUrl(records[0]?.url ?? '');
+  if (other !== null && !running.run.dryRun) {
+    await deps.catalogHost.set(other);
+    session.log.warn('host.changed', { catalog: other, configured: deps.host.identity });
+  }
+  addFinding(
+    session,
+    'HOST_CHANGED',
+    records.map(({ id }) => id),
+  );
+  return 'partial';
+}
+
+/** Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host. */
+async function beginHost({ deps, log }: SyncSession): Promise<void> {
+  const { identity } = deps.host;
+  if ((await deps.catalogHost.begin(identity)) !== identity) return;
+  await noteFolderHost(deps.settings.dataDir, identity).catch((error: unknown) => {
+    log.warn('host.not_noted', { error });
+  });
+}
+
+/** Records that earlier runs have marked and that no page has shown: they still differ. */
+async function noteMissingBefore(session: SyncSession): Promise<void> {
+  const { deps, running, drift } = session;
+  const mark = { runId: running.run.runId, lastSequence: running.progress.lastSequence };
+  for await (const ids of missingRecords(deps.redis, deps.keys, mark)) {
+    await drift.noteOthers(await missingItems(session, ids, missingWords.before));
+    if (!drift.takes('catalog-only')) return;
+  }
+}
+
+/** What the report says about records whose asset the host does not have any more. */
 const missingWords = {
   marked: {
     code: 'MISSING',
@@ -195,7 +192,7 @@ const missingWords = {
   before: { code: 'MISSING', action: 'left', detail: 'missing since an earlier run' },
 } as const satisfies Record<string, { code: DriftCode; action: DriftAction; detail: string }>;
 
-/** The items of these records; none where there is no room for them in the report. */
+/** Items of the report about these records; none where it has no room for them. */
 async function missingItems(
   { deps, drift }: SyncSession,
   ids: readonly string[],
@@ -208,14 +205,4 @@ async function missingItems(
     const { id, publicId, assetId } = entry.record;
     return [{ kind: 'catalog-only' as const, id, publicId, assetId, ...words }];
   });
-}
-
-/** Those that earlier runs have marked and that no page has shown: they are different still. */
-async function noteMissingBefore(session: SyncSession): Promise<void> {
-  const { deps, running, drift } = session;
-  const mark = { runId: running.run.runId, lastSequence: running.progress.lastSequence };
-  for await (const ids of missingRecords(deps.redis, deps.keys, mark)) {
-    await drift.noteOthers(await missingItems(session, ids, missingWords.before));
-    if (!drift.takes('catalog-only')) return;
-  }
 }

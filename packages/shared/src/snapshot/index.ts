@@ -5,22 +5,13 @@ export {
   readManifest,
   sha256Of,
   writeParts,
-  type ManifestReading,
   type SnapshotManifest,
-  type SnapshotPart,
   type SnapshotRecord,
   type SnapshotTombstone,
 } from './snapshot-format.js';
-export { catalogLines, snapshotLoading, type LineCounts, type LoadOutcome } from './snapshot-catalog.js';
+export { catalogLines, snapshotLoading, type LoadOutcome } from './snapshot-catalog.js';
 export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
-export {
-  decodeDeletions,
-  joinDeletions,
-  listedDeletions,
-  noteDeletions,
-  type DeletionSizes,
-  type ListedDeletions,
-} from './deletion-files.js';
+export { decodeDeletions, joinDeletions, listedDeletions, noteDeletions } from './deletion-files.js';
 export {
   deletionFiles,
   groupFiles,
@@ -28,5 +19,4 @@ export {
   partName,
   snapshotPrefix,
   type DeletionFile,
-  type SnapshotFiles,
 } from './snapshot-names.js';
