@@ -37,6 +37,7 @@ import {
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { createPublicAddress, type PublicAddress } from './http/public-address.js';
+import { createReadTurns, type ReadTurns } from './http/read-turns.js';
 import { createShares, type Shares } from './http/shares.js';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRecentResults, type RecentResults } from './status/recent-results.js';
@@ -83,8 +84,11 @@ export interface Dependencies {
   refusedSignatures: RefusedSignatures;
   rebuilding: Rebuilding;
   statusFollowers: StatusFollowers;
+  readTurns: ReadTurns;
   /** Event streams that are open. */
   streams: Shares;
+  /** Requests that wait for a result, as `Prefer: wait` asks for. */
+  waits: Shares;
   uploads: Uploads;
   uploadSlots: UploadSlots;
   /** Uploads acknowledged while Redis was away. */
@@ -99,6 +103,8 @@ export interface Dependencies {
 const READY_WITHIN_MS = 1_000;
 
 const EVENT_STREAMS = 1_000;
+/** Each asks Redis once a second. */
+const WAITS = 512;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(
@@ -230,7 +236,9 @@ export async function openDependencies(
       deferred: uploads.deferred,
       rests: redisBackoff(request),
     }),
+    readTurns: createReadTurns(() => uploadSlots.running > 0),
     streams: createShares(EVENT_STREAMS),
+    waits: createShares(WAITS),
     uploads,
     uploadSlots,
     deferred: uploads.deferred,

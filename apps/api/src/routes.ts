@@ -12,6 +12,7 @@ import { serveEarlierFile } from './files/serve-earlier-file.js';
 import { serveFile } from './files/serve-file.js';
 import type { ResponseHeader } from './http/described-headers.js';
 import { notSupported } from './http/not-supported.js';
+import { inTurn } from './http/read-turns.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
 import { mediaChanges } from './media/change-fields.js';
 import { editMedia } from './media/edit-media.js';
@@ -44,9 +45,10 @@ import { createSeenNotifications } from './webhooks/seen-notifications.js';
  * those with an id.
  */
 export function routes(deps: Dependencies): readonly Route[] {
-  const { settings } = deps;
+  const { settings, readTurns } = deps;
   const upload = uploadRoute({
     ...deps.uploads,
+    waits: deps.waits,
     answerFor: (record) => acceptedMedia(record, deps.address),
   });
   const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
@@ -208,7 +210,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      handle: showDrift(deps),
+      handle: inTurn(readTurns, showDrift(deps)),
     }),
     route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
     route({
@@ -230,7 +232,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       query: listQuery,
       answers: { 200: { description: 'One page.', body: schemas.MediaPage } },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      handle: listMedia(deps),
+      handle: inTurn(readTurns, listMedia(deps)),
     }),
     route({
       method: 'GET',
@@ -246,7 +248,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         304: notModified,
       },
       errors: findErrors,
-      handle: showMedia(deps),
+      handle: inTurn(readTurns, showMedia(deps)),
     }),
     route({
       method: 'GET',
@@ -260,7 +262,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       params: { id: MEDIA_ID },
       answers: { 200: { description: 'A stream that stays open.', type: 'text/event-stream' } },
       errors: [...findErrors, 'OVERLOADED'],
-      handle: followMedia(deps),
+      handle: inTurn(readTurns, followMedia(deps)),
     }),
     route({
       method: 'PATCH',

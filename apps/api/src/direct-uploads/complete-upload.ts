@@ -1,7 +1,7 @@
-import type { MediaRecord } from '@holdfast/shared/media';
 import type { Answer, Input } from '../http/endpoint.js';
-import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
 import type { PublicAddress } from '../http/public-address.js';
+import type { Shares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';
@@ -9,23 +9,31 @@ import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
 
 export interface CompleteDependencies extends ArrivalDependencies {
   address: PublicAddress;
+  /** Requests that wait for their verified record. */
+  waits: Shares;
   shutdown: Pick<Shutdown, 'draining'>;
 }
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
 export const completeUpload =
   (deps: CompleteDependencies) =>
-  async ({ params, header, gone, context }: Input<'id'>): Promise<Answer> => {
+  async ({ params, header, gone, context, client }: Input<'id'>): Promise<Answer> => {
     const { waitSeconds } = readPrefer(header('prefer'));
-    let record: MediaRecord = await acceptArrival(deps, params.id, context.log);
-    if (waitSeconds !== undefined) record = await waitUntilVerified(deps, record, waitSeconds, gone);
+    const arrived = await acceptArrival(deps, params.id, context.log);
+    const waited =
+      waitSeconds === undefined
+        ? null
+        : await waitInPlace(deps.waits, client, gone, (ended) =>
+            waitUntilVerified(deps, arrived, waitSeconds, ended),
+          );
+    const record = waited ?? arrived;
     const answer = acceptedMedia(record, deps.address);
     return {
       status: record.status === 'verified' ? 201 : 202,
       body: answer,
       headers: {
         Location: answer.links.self,
-        ...(waitSeconds === undefined ? {} : preferenceApplied(waitSeconds)),
+        ...(waitSeconds === undefined || waited === null ? {} : preferenceApplied(waitSeconds)),
       },
     };
   };

@@ -1,7 +1,8 @@
 /** Request headers that some routes read. */
 export const requestHeaders = {
   Prefer: {
-    description: '`wait=N`: wait up to N seconds for the result (RFC 7240).',
+    description:
+      '`wait=N`: wait up to N seconds, 300 at most, for the result (RFC 7240). Where too many requests wait, the answer comes at once.',
     schema: { type: 'string', examples: ['wait=10'] },
   },
   'Idempotency-Key': {

@@ -1,5 +1,9 @@
-import { expect, it } from 'vitest';
-import { readPrefer } from './prefer.js';
+import { expect, it, onTestFinished } from 'vitest';
+import { startRedisSandbox } from '@holdfast/shared/testing';
+import { aPng, upload } from '../../test/support/api-pair.js';
+import { startApi } from '../../test/support/running-api.js';
+import { readPrefer, waitInPlace } from './prefer.js';
+import { createShares } from './shares.js';
 
 it.each([
   [undefined, {}],
@@ -9,8 +13,8 @@ it.each([
   ['wait=0', { waitSeconds: 0 }],
   ['wait = 7', { waitSeconds: 7 }],
   ['wait=1, wait=2', { waitSeconds: 1 }],
-  ['wait=9999999', { waitSeconds: 1_000_000 }],
-  [`wait=${'9'.repeat(400)}`, { waitSeconds: 1_000_000 }],
+  ['wait=9999999', { waitSeconds: 300 }],
+  [`wait=${'9'.repeat(400)}`, { waitSeconds: 300 }],
   ['wait=-1', {}],
   ['wait=soon', {}],
   ['wait=1.5', {}],
@@ -21,3 +25,35 @@ it.each([
   ['x="never closed, wait=3', {}],
   ['foo; x=";", wait=6; y', { waitSeconds: 6 }],
 ])('reads %j', (header, preferences) => expect(readPrefer(header)).toEqual(preferences));
+
+it('ends the first wait of a client with all places when another client wants to wait', async () => {
+  const waits = createShares(2);
+  const { signal } = new AbortController();
+  const wait = (client: string, name: string) =>
+    waitInPlace(
+      waits,
+      client,
+      signal,
+      (ended) => new Promise<string>((resolve) => ended.addEventListener('abort', () => resolve(name))),
+    );
+  const first = wait('a', 'a1');
+  void wait('a', 'a2');
+  expect(await wait('a', 'a3')).toBeNull();
+  void wait('b', 'b1');
+  expect(await first).toBe('a1');
+  expect(waits.running).toBe(2);
+});
+
+it('answers at once where a client has all places to wait', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const api = await startApi(redis);
+  onTestFinished(() => api.close());
+  const { waits } = api.deps;
+  while (waits.take('address-127.0.0.1', { giveUp: () => undefined }) !== null);
+  const headers = { Prefer: 'wait=60' };
+  const uploaded = await upload(api, aPng(), { headers });
+  expect(uploaded.status).toBe(202);
+  expect(uploaded.headers.get('preference-applied')).toBeNull();
+  expect((await api.call('POST', '/api/media/sync-cloudinary', undefined, headers)).status).toBe(202);
+});

@@ -1,14 +1,16 @@
+import type { Shares } from './shares.js';
+
 /** What a client would rather have (RFC 7240). */
 export interface Preferences {
-  /** Seconds that it is ready to wait for a finished result. */
+  /** Seconds that it is ready to wait for a finished result, 300 at most. */
   waitSeconds?: number;
 }
 
 /** With its end or without one, so that every quote is passed over once. */
 const QUOTED = /"(?:[^"\\]|\\.?)*"?/gs;
 const WAIT = /^wait\s*=\s*"?(\d+)"?$/i;
-/** Longer than anybody waits, and in milliseconds within what a timer takes. */
-const LONGEST_SECONDS = 1_000_000;
+/** Proxies in front end longer requests anyway. */
+const LONGEST_SECONDS = 300;
 
 /** Unknown and malformed preferences are ignored, as the RFC wants it; of several the first counts. */
 export function readPrefer(header: string | readonly string[] | undefined): Preferences {
@@ -25,4 +27,24 @@ export function readPrefer(header: string | readonly string[] | undefined): Pref
 /** The header that tells the client that its wish was honoured. */
 export function preferenceApplied(waitSeconds: number): Record<string, string> {
   return { 'Preference-Applied': `wait=${String(waitSeconds)}` };
+}
+
+/**
+ * Waits for a result in one of the places that clients share. `ended` aborts when the client leaves, or when the place goes to another
+ * client. Null where this client gets no place: it is answered at once, as the RFC allows.
+ */
+export async function waitInPlace<T>(
+  waits: Shares,
+  client: string,
+  gone: AbortSignal,
+  wait: (ended: AbortSignal) => Promise<T>,
+): Promise<T | null> {
+  const given = new AbortController();
+  const leave = waits.take(client, { giveUp: () => given.abort() });
+  if (leave === null) return null;
+  try {
+    return await wait(AbortSignal.any([gone, given.signal]));
+  } finally {
+    leave();
+  }
 }

@@ -4,7 +4,8 @@ import { createBackoff } from '@holdfast/shared/lifecycle';
 import { syncModes } from '@holdfast/shared/jobs';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { Answer, Input } from '../http/endpoint.js';
-import { preferenceApplied, readPrefer } from '../http/prefer.js';
+import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
+import type { Shares } from '../http/shares.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 
@@ -35,29 +36,31 @@ export const startSyncBody = z
 export interface StartSyncDependencies extends AskDependencies {
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
   shutdown: Pick<Shutdown, 'draining'>;
+  /** Requests that wait for their run. */
+  waits: Shares;
 }
 
-const LONGEST_WAIT_SECONDS = 300;
 const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
 /** Asks for a run, which begins once the running one has ended. Its id is known before it starts. */
-export const startSync = ({ queues, syncState, shutdown }: StartSyncDependencies) => {
+export const startSync = ({ queues, syncState, shutdown, waits }: StartSyncDependencies) => {
   const askForRun = createAskForRun({ queues, syncState });
   return async (
     input: Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>,
   ): Promise<Answer> => {
-    const { header, gone, context } = input;
+    const { header, gone, context, client } = input;
     const { mode = 'full', dryRun = false, force = false } = { ...input.body, ...input.query };
     const alreadyRunning = (await syncState.readStatus()).running !== null;
     const runId = await askForRun({ mode, dryRun, force });
     context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
     const { waitSeconds } = readPrefer(header('prefer'));
     if (waitSeconds !== undefined) {
-      const seconds = Math.min(waitSeconds, LONGEST_WAIT_SECONDS);
-      const signal = AbortSignal.any([gone, shutdown.draining, AbortSignal.timeout(seconds * 1_000)]);
-      const run = await finishedRun(syncState, runId, signal);
-      if (run !== null) return { status: 200, body: run, headers: preferenceApplied(seconds) };
+      const timeUp = AbortSignal.timeout(waitSeconds * 1_000);
+      const run = await waitInPlace(waits, client, gone, (ended) =>
+        finishedRun(syncState, runId, AbortSignal.any([ended, shutdown.draining, timeUp])),
+      );
+      if (run !== null) return { status: 200, body: run, headers: preferenceApplied(waitSeconds) };
     }
     return { status: 202, body: { runId, mode, alreadyRunning } };
   };

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { parseInput } from '../http/field-problems.js';
+import { clientOf } from '../http/client-address.js';
 import { goneWith } from '../http/gone-with.js';
-import { preferenceApplied, readPrefer, type Preferences } from '../http/prefer.js';
+import { preferenceApplied, readPrefer, waitInPlace, type Preferences } from '../http/prefer.js';
 import { contextOf } from '../http/request-context.js';
+import type { Shares } from '../http/shares.js';
 import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './idempotency.js';
 import { receiveUpload, type UploadRequest } from './receive-upload.js';
 import { waitUntilVerified } from './wait-until-verified.js';
@@ -18,6 +20,8 @@ export const uploadQuery = z.object({
 });
 
 export interface UploadRouteDependencies extends KeyedDependencies {
+  /** Requests that wait for their verified record. */
+  waits: Shares;
   /** The answer's body for one record. */
   answerFor(record: MediaRecord): { media: { status: string }; links: { self: string } };
 }
@@ -49,8 +53,11 @@ export function uploadRoute(deps: UploadRouteDependencies) {
       return;
     }
     if (waitSeconds !== undefined) {
-      record = await waitUntilVerified(deps, record, waitSeconds, goneWith(res));
-      res.set(preferenceApplied(waitSeconds));
+      const waited = await waitInPlace(deps.waits, clientOf(req), goneWith(res), (ended) =>
+        waitUntilVerified(deps, outcome.record, waitSeconds, ended),
+      );
+      if (waited !== null) res.set(preferenceApplied(waitSeconds));
+      record = waited ?? record;
     }
     const answer = deps.answerFor(record);
     res.setHeader('Location', answer.links.self);

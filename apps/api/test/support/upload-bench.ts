@@ -25,6 +25,7 @@ import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { errorHandler } from '../../src/http/error-handler.js';
 import { requestId } from '../../src/http/request-id.js';
+import { createShares } from '../../src/http/shares.js';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { acceptedMedia } from '../../src/media/present-media.js';
 import { watchNewCatalog } from '../../src/media/new-catalog.js';
@@ -107,7 +108,14 @@ export async function openUploadBench(
   const app = express();
   const address = { url: () => 'http://example.test' };
   app.use(requestId(silentLogger));
-  app.post('/upload', uploadRoute({ ...uploads, answerFor: (record) => acceptedMedia(record, address) }));
+  app.post(
+    '/upload',
+    uploadRoute({
+      ...uploads,
+      waits: createShares(8),
+      answerFor: (record) => acceptedMedia(record, address),
+    }),
+  );
   app.use(errorHandler());
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
