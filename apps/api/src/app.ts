@@ -1,16 +1,14 @@
 import express, { type Express } from 'express';
+import helmet from 'helmet';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Dependencies } from './dependencies.js';
-import { closeWhileDraining } from './http/close-while-draining.js';
-import { cors } from './http/cors.js';
-import { boundEarlyAnswers } from './http/early-answer.js';
-import { errorHandler } from './http/error-handler.js';
+import { closeWhileDraining } from './http/shutdown.js';
+import { cors, requireHost } from './http/foreign-pages.js';
+import { boundEarlyAnswers } from './http/request-bodies.js';
+import { errorHandler } from './http/problems.js';
 import { mountRoutes } from './http/mount-routes.js';
 import { limitFailedLogins, limitWrites } from './http/rate-limit.js';
-import { requestId } from './http/request-id.js';
-import { requestLog } from './http/request-log.js';
-import { requireHost } from './http/require-host.js';
-import { securityHeaders } from './http/security-headers.js';
+import { requestContext, requestLog } from './http/request-context.js';
 import { countRequests } from './metrics/count-requests.js';
 import { routes } from './routes.js';
 import { endSharing } from './status/recent-results.js';
@@ -23,14 +21,23 @@ export function createApp(deps: Dependencies): Express {
   app.set('etag', false);
   app.set('trust proxy', settings.access.trustProxy);
   app.use(
-    requestId(log),
+    requestContext(log),
     requestLog(),
     countRequests(deps.metrics.http),
     endSharing(deps.recentResults),
     boundEarlyAnswers(),
     requireHost(settings),
     closeWhileDraining(shutdown),
-    securityHeaders(),
+    // For answers that are data. Pages and files set their own policy over it.
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+      },
+      xFrameOptions: { action: 'deny' },
+      // TLS ends in front of us: its operator decides whether a name has only TLS.
+      strictTransportSecurity: false,
+    }),
     cors(settings.access.corsOrigins),
   );
   app.use(

@@ -36,9 +36,9 @@ import {
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
-import { createPublicAddress, type PublicAddress } from './http/public-address.js';
+import { createPublicAddress, type PublicAddress } from './http/http-server.js';
 import { createReadTurns, type ReadTurns } from './http/read-turns.js';
-import { createShares, type Shares } from './http/shares.js';
+import { createShares, type Shares } from '@holdfast/shared/http';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRecentResults, type RecentResults } from './status/recent-results.js';
 import { createWorkerCount, type WorkerCount } from './status/count-workers.js';

@@ -1,6 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/shared/errors';
+import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 
@@ -13,6 +14,9 @@ export interface HealthServerOptions {
   metrics: () => Promise<string>;
   log: Logger;
 }
+
+/** Its requests have no bodies. */
+const REQUEST_WITHIN_MS = 30_000;
 
 interface Answer {
   status: number;
@@ -53,12 +57,15 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
   return service('health server', {
     start: async () => {
       if (port === undefined) return;
-      server = createServer((request, response) => {
-        const requestId = requestIdFrom(request.headers['x-request-id']);
-        response.setHeader('X-Request-Id', requestId);
-        const path = (request.url ?? '').split('?', 1)[0] ?? '';
-        const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
-        void answerWith(response, known ?? (() => notFound(requestId)));
+      server = createBoundedServer({
+        requestWithinMs: REQUEST_WITHIN_MS,
+        handle: (request, response) => {
+          const requestId = requestIdFrom(request.headers['x-request-id']);
+          response.setHeader('X-Request-Id', requestId);
+          const path = (request.url ?? '').split('?', 1)[0] ?? '';
+          const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
+          void answerWith(response, known ?? (() => notFound(requestId)));
+        },
       });
       await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });
       log.info('health.listening', { host, port });

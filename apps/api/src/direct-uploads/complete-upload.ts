@@ -1,7 +1,7 @@
 import type { Answer, Input } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
-import type { PublicAddress } from '../http/public-address.js';
-import type { Shares } from '../http/shares.js';
+import type { PublicAddress } from '../http/http-server.js';
+import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';

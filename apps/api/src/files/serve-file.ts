@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { LocalHostSettings } from '@holdfast/shared/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
-import { hasTag } from '../http/entity-tag.js';
+import { hasTag } from '../http/request-input.js';
 
 /** Nothing in a file may run or load anything, whatever it turns out to be. */
 const CONTENT_POLICY =

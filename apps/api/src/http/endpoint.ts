@@ -2,11 +2,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
-import { clientOf } from './client-address.js';
-import { parseInput } from './field-problems.js';
-import { goneWith } from './gone-with.js';
-import { readJson } from './json-body.js';
-import { contextOf, type RequestContext } from './request-context.js';
+import { clientOf, goneWith, contextOf, type RequestContext } from './request-context.js';
+import { parseInput } from './request-input.js';
+import { readJson } from './request-bodies.js';
 
 /** A request as handlers see it: plain data, checked against the schemas of its row. */
 export interface Input<Param extends string = never, Query = undefined, Body = undefined> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { hasTag } from './entity-tag.js';
+import { hasTag } from './request-input.js';
 import type { Answer } from './endpoint.js';
 
 interface Variant {

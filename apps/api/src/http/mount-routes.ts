@@ -2,7 +2,7 @@ import { Router, type RequestHandler } from 'express';
 import type { Settings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { requireAccess } from './access.js';
-import { refuseCrossSite } from './cross-site.js';
+import { refuseCrossSite } from './foreign-pages.js';
 import { serveEndpoint } from './endpoint.js';
 import { contextOf } from './request-context.js';
 import type { MountedRoute, Route, VerbRoute } from './route.js';

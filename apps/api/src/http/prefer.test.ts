@@ -3,7 +3,7 @@ import { startRedisSandbox } from '@holdfast/shared/testing';
 import { aPng, upload } from '../../test/support/api-pair.js';
 import { startApi } from '../../test/support/running-api.js';
 import { readPrefer, waitInPlace } from './prefer.js';
-import { createShares } from './shares.js';
+import { createShares } from '@holdfast/shared/http';
 
 it.each([
   [undefined, {}],

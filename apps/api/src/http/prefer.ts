@@ -1,4 +1,4 @@
-import type { Shares } from './shares.js';
+import type { Shares } from '@holdfast/shared/http';
 
 /** What a client would rather have (RFC 7240). */
 export interface Preferences {

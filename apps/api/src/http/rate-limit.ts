@@ -4,8 +4,7 @@ import { rateLimit, type AugmentedRequest, type Options } from 'express-rate-lim
 import { HoldfastError } from '@holdfast/shared/errors';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { addressOf, clientOf } from './client-address.js';
-import { contextOf } from './request-context.js';
+import { addressOf, clientOf, contextOf } from './request-context.js';
 
 const WINDOW_MS = 60_000;
 /** A limit is a courtesy: when Redis does not answer in this time, the request goes on. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import type { Request, RequestHandler, Response } from 'express';
+import ipaddr from 'ipaddr.js';
 import type { Role } from '@holdfast/shared/config';
-import type { Logger } from '@holdfast/shared/logging';
+import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 
-/** Who sent a request. `anonymous` has all roles where no key is configured, and none of its own elsewhere. */
+/** Who sent a request. `anonymous` has all roles where no key is configured, and none elsewhere. */
 export interface Client {
   name: string;
   role: Role | null;
@@ -23,18 +25,89 @@ export interface RequestContext {
 
 export const anonymous: Client = { name: 'anonymous', role: null, via: 'anonymous' };
 
-/** On the request itself: what a WeakMap holds survives until the whole heap is collected (docs/performance.md). */
+/** On the request itself: values of a WeakMap survive until a collection of the whole heap (docs/performance.md). */
 const key = Symbol('context');
 
 type Carrier = IncomingMessage & { [key]?: RequestContext };
 
-export function setContext(req: IncomingMessage, context: RequestContext): void {
-  (req as Carrier)[key] = context;
+/** Runs first: gives each request its id and its context. */
+export function requestContext(log: Logger): RequestHandler {
+  return (req, res, next) => {
+    const requestId = requestIdFrom(req.get('x-request-id'));
+    res.setHeader('X-Request-Id', requestId);
+    (req as Carrier)[key] = { requestId, client: anonymous, log: log.child({ requestId }) };
+    next();
+  };
 }
 
-/** The context that the first middleware made. */
+/** The context of a request. Throws where requestContext has not run. */
 export function contextOf(req: IncomingMessage): RequestContext {
   const context = (req as Carrier)[key];
-  if (context === undefined) throw new Error('a request without a context: request-id.ts must run first');
+  if (context === undefined) throw new Error('a request without a context: requestContext must run first');
   return context;
+}
+
+/** Asked every few seconds by machines, so logged at `debug`. */
+const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
+
+/** Logs each request once its answer is out or its client is gone. The query is left out: it may hold anything. */
+export function requestLog(): RequestHandler {
+  return (req, res, next) => {
+    const start = performance.now();
+    const { method, path } = req;
+    res.once('close', () => {
+      const { client, log, problem } = contextOf(req);
+      log[quiet.has(path) ? 'debug' : 'info']('http.request', {
+        method,
+        path,
+        // Nothing was sent to a client that left before.
+        status: res.headersSent ? res.statusCode : null,
+        durationMs: Math.round(performance.now() - start),
+        client: client.name,
+        ...(problem === undefined ? {} : { code: problem }),
+        ...(res.writableFinished ? {} : { aborted: true }),
+      });
+    });
+    next();
+  };
+}
+
+/** Aborts when the client goes before its answer, also when it has gone already. */
+export function goneWith(res: Response): AbortSignal {
+  const gone = new AbortController();
+  const onClose = (): void => {
+    if (!res.writableEnded) gone.abort();
+  };
+  if (res.closed) onClose();
+  else res.once('close', onClose);
+  return gone.signal;
+}
+
+/** Who counts as one client: a key, or an address where there is none. */
+export function clientOf(req: Request): string {
+  const { client } = contextOf(req);
+  return client.via === 'anonymous' ? `address-${addressOf(req)}` : `key-${client.name}`;
+}
+
+/** The address that a request comes from, by TRUST_PROXY. */
+export const addressOf = (req: Request): string => nameOfAddress(req.ip ?? '');
+
+/** Providers give one client of IPv6 at least a /64, and it may use another address of it for each request. */
+const IPV6_PARTS = 4;
+
+/** One name for all notations and, with IPv6, all addresses of one client; `unknown` for what is no address. */
+export function nameOfAddress(address: string): string {
+  const bare = withoutPort(address);
+  if (!ipaddr.isValid(bare)) return 'unknown';
+  // An IPv4 address inside an IPv6 one comes out as IPv4.
+  const parsed = ipaddr.process(bare);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  const network = parsed.parts.slice(0, IPV6_PARTS).map((part) => part.toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+/** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(address: string): string {
+  const inBrackets = /^\[(.+)\](?::\d+)?$/.exec(address)?.[1];
+  return inBrackets ?? address.replace(/^([\d.]+):\d+$/, '$1');
 }

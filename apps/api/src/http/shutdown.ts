@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
+import type { RequestHandler } from 'express';
 
 /** How far the stop of this process has come. Handlers that wait or move bytes listen to it. */
 export interface Shutdown {
   /** Aborts when the process is asked to stop: no new uploads, no more waiting for results. */
   readonly draining: AbortSignal;
-  /** Aborts at the end of the budget: whatever still runs is cut now. */
+  /** Aborts at the end of the budget: whatever still runs is cut. */
   readonly cut: AbortSignal;
   drain(): void;
   cutAll(): void;
@@ -24,5 +25,13 @@ export function createShutdown(): Shutdown {
       draining.abort();
       cut.abort();
     },
+  };
+}
+
+/** While the process stops, kept-alive connections end with their next answer. */
+export function closeWhileDraining(shutdown: Pick<Shutdown, 'draining'>): RequestHandler {
+  return (_req, res, next) => {
+    if (shutdown.draining.aborted) res.setHeader('Connection', 'close');
+    next();
   };
 }

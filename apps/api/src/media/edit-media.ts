@@ -7,7 +7,7 @@ import { isUnpushed, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/public-address.js';
+import type { PublicAddress } from '../http/http-server.js';
 import type { RequestContext } from '../http/request-context.js';
 import { changeFields, type MediaChanges } from './change-fields.js';
 import { entityTag, expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';

@@ -4,7 +4,7 @@ import { newMediaId, type MediaRecord } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
-import { createShares } from '../http/shares.js';
+import { createShares } from '@holdfast/shared/http';
 import { followMedia, type FollowDependencies } from './follow-media.js';
 import { createStatusFollowers } from './status-followers.js';
 

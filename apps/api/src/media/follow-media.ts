@@ -1,8 +1,8 @@
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/public-address.js';
-import type { Shares } from '../http/shares.js';
+import type { PublicAddress } from '../http/http-server.js';
+import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { entityTag } from './media-tag.js';

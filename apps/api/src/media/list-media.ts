@@ -1,6 +1,6 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/public-address.js';
+import type { PublicAddress } from '../http/http-server.js';
 import type { ListQuery } from './list-query.js';
 import { presentMedia } from './present-media.js';
 import type { Rebuilding } from './rebuilding.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mediaLimits, mediaStatuses, resourceTypes } from '@holdfast/shared/media';
-import { pageLimit } from '../http/page-limit.js';
+import { pageLimit } from '../http/request-input.js';
 
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 100;

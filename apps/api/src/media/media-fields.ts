@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mediaLimits, type MediaRecord } from '@holdfast/shared/media';
-import { parseInput } from '../http/field-problems.js';
+import { parseInput } from '../http/request-input.js';
 
 /** The fields of a record that clients set. */
 export type MediaFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;

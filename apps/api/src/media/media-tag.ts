@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { splitTags } from '../http/entity-tag.js';
+import { splitTags } from '../http/request-input.js';
 import type { PresentedMedia } from './present-media.js';
 
 /** A state that a client has seen. */

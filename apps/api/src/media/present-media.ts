@@ -1,5 +1,5 @@
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { PublicAddress } from '../http/public-address.js';
+import type { PublicAddress } from '../http/http-server.js';
 
 /** A record as clients see it: these fields in this order, nothing internal. */
 export type PresentedMedia = Omit<MediaRecord, 'hostVersion' | 'pushedRevision'>;

@@ -8,7 +8,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/public-address.js';
+import type { PublicAddress } from '../http/http-server.js';
 import type { RequestContext } from '../http/request-context.js';
 import { expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';

@@ -1,6 +1,6 @@
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/public-address.js';
-import { hasTag } from '../http/entity-tag.js';
+import type { PublicAddress } from '../http/http-server.js';
+import { hasTag } from '../http/request-input.js';
 import { entityTag } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { presentMedia } from './present-media.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DriftPage, SyncState } from '@holdfast/shared/sync';
 import type { Answer, Input } from '../http/endpoint.js';
-import { pageLimit } from '../http/page-limit.js';
+import { pageLimit } from '../http/request-input.js';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;

@@ -5,7 +5,7 @@ import { syncModes } from '@holdfast/shared/jobs';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { Answer, Input } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
-import type { Shares } from '../http/shares.js';
+import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 

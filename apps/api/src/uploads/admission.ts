@@ -5,8 +5,8 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import { clientOf } from '../http/client-address.js';
-import { createShares } from '../http/shares.js';
+import { clientOf } from '../http/request-context.js';
+import { createShares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */

@@ -5,7 +5,7 @@ import { claimKey, type HeldClaim } from '@holdfast/shared/idempotency';
 import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
-import { createShares } from '../http/shares.js';
+import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../http/shutdown.js';
 import { firstFields } from '../media/first-fields.js';
 import { takeClaim, type ClaimDependencies } from './idempotency.js';

@@ -12,10 +12,9 @@ import {
 import { untilAborted } from '@holdfast/shared/lifecycle';
 import { publicIdFor, recordFromAsset } from '@holdfast/shared/media';
 import { findOwnAssets, type OwnAsset } from '@holdfast/shared/media-host';
-import { clientOf } from '../http/client-address.js';
-import { inviteBody } from '../http/expect-continue.js';
-import { goneWith } from '../http/gone-with.js';
-import type { Shares } from '../http/shares.js';
+import { clientOf, goneWith } from '../http/request-context.js';
+import { inviteBody } from '../http/request-bodies.js';
+import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { cleanFilename } from '../media/filename.js';
 import { findMedia, type FindDependencies } from '../media/find-media.js';

@@ -18,7 +18,7 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, MediaHost, PutResult } from '@holdfast/shared/media-host';
-import { inviteBody } from '../http/expect-continue.js';
+import { inviteBody } from '../http/request-bodies.js';
 import { cleanFilename } from '../media/filename.js';
 import { firstFields } from '../media/first-fields.js';
 import { parseMediaFields, type MediaFields } from '../media/media-fields.js';

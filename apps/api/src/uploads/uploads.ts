@@ -6,7 +6,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Backoff } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { createShares } from '../http/shares.js';
+import { createShares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import type { Rebuilding } from '../media/rebuilding.js';
 import { createAdmission, type UploadSlots } from './admission.js';

@@ -23,9 +23,9 @@ import {
 } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { errorHandler } from '../../src/http/error-handler.js';
-import { requestId } from '../../src/http/request-id.js';
-import { createShares } from '../../src/http/shares.js';
+import { errorHandler } from '../../src/http/problems.js';
+import { requestContext } from '../../src/http/request-context.js';
+import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { acceptedMedia } from '../../src/media/present-media.js';
 import { watchNewCatalog } from '../../src/media/new-catalog.js';
@@ -107,7 +107,7 @@ export async function openUploadBench(
   });
   const app = express();
   const address = { url: () => 'http://example.test' };
-  app.use(requestId(silentLogger));
+  app.use(requestContext(silentLogger));
   app.post(
     '/upload',
     uploadRoute({

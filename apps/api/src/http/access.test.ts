@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
-import { authenticate } from './api-key.js';
+import { authenticate } from './access.js';
 
 const { access } = readSettings({ REDIS_URL: 'redis://127.0.0.1', API_KEYS: 'web:write:one two' });
 

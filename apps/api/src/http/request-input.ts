@@ -39,3 +39,28 @@ function unknown(key: string, names: readonly string[]): string {
   const meant = key.length > LONGEST_PATH ? undefined : nearestName(key, names, Math.floor(key.length / 3));
   return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`;
 }
+
+/** The query parameter `limit`: how many items of a list a client wants, as a whole number from 1 to `most`. */
+export const pageLimit = (most: number) =>
+  z
+    .string('must be given once')
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(
+      z
+        .number()
+        .min(1, 'must be at least 1')
+        .max(most, `must be at most ${String(most)}`),
+    );
+
+/** The tags of `If-Match` or `If-None-Match`, as they are written. */
+export function splitTags(header: string): string[] {
+  return header.match(/(?:W\/)?"[^"]*"/g) ?? [];
+}
+
+/** `If-None-Match`: whether the client has this already. Compared weakly, as the RFC wants it. */
+export function hasTag(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false;
+  if (header.trim() === '*') return true;
+  return splitTags(header).some((candidate) => candidate.replace(/^W\//, '') === tag);
+}

@@ -3,14 +3,14 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { oneAtATime, type ConnectionLimits } from './connections.js';
+import { boundConnections, type ConnectionLimits } from './connections.js';
 
 /** More than the buffers of both ends take. */
 const LARGE = Buffer.alloc(32_000_000);
 
 async function serve(handle: RequestListener, limits: ConnectionLimits = {}) {
   const server = createServer();
-  server.on('request', oneAtATime(server, handle, limits));
+  server.on('request', boundConnections(server, handle, limits));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -141,4 +141,24 @@ it.each([
   const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
   (await open()).resume().write(`${head}${chunk.repeat(20_000)}0\r\n\r\n`);
   await expect.poll(() => ended).toEqual([expected]);
+});
+
+it('shares connections among addresses: the longest idle one of the client with the most makes room', async () => {
+  const clients = ['a', 'a', 'a', 'b', 'a'];
+  const open = await serve((req, res) => void (req.url === '/' && res.end('ok')), {
+    connections: 3,
+    clientOfAddress: () => clients.shift() ?? '',
+  });
+  const ended: string[] = [];
+  const connectAs = async (name: string): Promise<Socket> =>
+    (await open()).resume().once('close', () => ended.push(name));
+  (await connectAs('busy')).write(get('/never-answered'));
+  for (const name of ['first', 'second', 'of another client']) {
+    const socket = await connectAs(name);
+    socket.write(get('/'));
+    await once(socket, 'data');
+  }
+  expect(ended).toEqual(['first']);
+  await connectAs('one more');
+  await expect.poll(() => ended).toEqual(['first', 'one more']);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nameOfAddress } from './client-address.js';
+import { nameOfAddress } from './request-context.js';
 
 it.each([
   ['192.0.2.1', ['192.0.2.1', '192.0.2.1:4711', '::ffff:192.0.2.1', '[::ffff:c000:201]:80', '0xc0.0.2.1']],

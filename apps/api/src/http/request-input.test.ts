@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { isHoldfastError, type FieldProblem } from '@holdfast/shared/errors';
-import { parseInput } from './field-problems.js';
+import { parseInput } from './request-input.js';
 
 const schema = z.strictObject({ tags: z.array(z.string()) });
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import express from 'express';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { boundEarlyAnswers } from './early-answer.js';
+import { boundEarlyAnswers } from './request-bodies.js';
 
 const DISCARD_FOR_MS = 5_000;
 const MAX_DISCARDING = 256;

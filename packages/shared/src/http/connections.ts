@@ -1,7 +1,11 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { createShares } from './shares.js';
 
-/** Requests of one connection without their whole answer; beyond them nothing more is read from it. */
+/** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
+const CONNECTIONS = 10_000;
+
+/** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
 /** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
 const WAITING_IN_ALL = 10_000;
@@ -21,6 +25,9 @@ const UNREAD_IN_ALL = 256_000_000;
 const SUM_EVERY_MS = 100;
 
 export interface ConnectionLimits {
+  /** One name for all addresses of a client. */
+  clientOfAddress?: ((address: string) => string) | undefined;
+  connections?: number;
   stuckMs?: number;
   lookMs?: number;
   waitingInAll?: number;
@@ -32,19 +39,23 @@ interface Line {
   waiting: [IncomingMessage, ServerResponse][];
   stuckSince: number;
   lookedAt: number;
+  /** Since when no request is under way. */
+  idleSince: number;
 }
 
 /**
- * A connection has one answer at a time, so that what it does not read is one answer at most. Between two of its answers other
- * connections have their turn. Gives the listener of the server.
+ * Bounds the connections of a client, and what each of them holds: one answer at a time, so that what it does not read is one answer at
+ * most. Between two of its answers other connections have their turn. Returns the listener of the server.
  */
-export function oneAtATime(
+export function boundConnections(
   server: Server,
   handle: RequestListener,
   limits: ConnectionLimits = {},
 ): RequestListener {
   const { stuckMs = STUCK_MS, lookMs = LOOK_MS } = limits;
   const { waitingInAll = WAITING_IN_ALL, unreadInAll = UNREAD_IN_ALL } = limits;
+  const { clientOfAddress = (address: string) => address } = limits;
+  const places = createShares(limits.connections ?? CONNECTIONS);
   const lines = new Map<Socket, Line>();
   let waiting = 0;
   let summedAt = -Infinity;
@@ -63,20 +74,26 @@ export function oneAtATime(
     }
   };
 
-  const lineOf = (socket: Socket): Line => {
-    const known = lines.get(socket);
-    if (known !== undefined) return known;
-    const line: Line = { busy: false, waiting: [], stuckSince: 0, lookedAt: 0 };
+  server.on('connection', (socket) => {
+    const line: Line = { busy: false, waiting: [], stuckSince: 0, lookedAt: 0, idleSince: performance.now() };
+    const leave = places.take(clientOfAddress(socket.remoteAddress ?? ''), {
+      giveUp: () => socket.destroy(),
+      pace: () => (line.busy ? Infinity : line.idleSince),
+    });
+    if (leave === null) {
+      socket.destroy();
+      return;
+    }
     lines.set(socket, line);
     // Node resumes the socket for reasons of its own.
     socket.on('resume', () => isFull(line) && socket.pause());
     socket.once('close', () => {
+      leave();
       waiting -= line.waiting.length;
       line.waiting = [];
       lines.delete(socket);
     });
-    return line;
-  };
+  });
 
   const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
     line.busy = true;
@@ -86,8 +103,12 @@ export function oneAtATime(
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
     res.once('finish', () => {
-      if (line.waiting.length === 0) line.busy = false;
-      else setImmediate(() => startNext(line));
+      if (line.waiting.length > 0) {
+        setImmediate(() => startNext(line));
+        return;
+      }
+      line.busy = false;
+      line.idleSince = performance.now();
     });
     handle(req, res);
   };
@@ -108,7 +129,7 @@ export function oneAtATime(
       socket.destroy();
       return;
     }
-    // Nothing waits to be read: the handler is at work, and the next write starts the time anew.
+    // Nothing waits to be read: the handler is at work, and the next write restarts the timer.
     if (socket.writableLength === 0) return;
     const now = performance.now();
     // Where bytes have moved Node says nothing, so the last look was longer ago.
@@ -119,7 +140,8 @@ export function oneAtATime(
   });
 
   return (req, res) => {
-    const line = lineOf(req.socket);
+    const line = lines.get(req.socket);
+    if (line === undefined) return;
     if (!line.busy) {
       start(line, req, res);
       return;

@@ -1,0 +1,91 @@
+import type { ServerResponse } from 'node:http';
+import type { ErrorRequestHandler } from 'express';
+import {
+  errorCatalogue,
+  HoldfastError,
+  isHoldfastError,
+  PROBLEM_TYPE,
+  problemOf,
+  toHoldfastError,
+  type ErrorCode,
+  type ErrorEntry,
+} from '@holdfast/shared/errors';
+import { redisRefusal } from '@holdfast/shared/redis';
+import { contextOf } from './request-context.js';
+
+/** The one place where errors become answers. Logs once what we did not foresee and what host or Redis did to us. */
+export function errorHandler(): ErrorRequestHandler {
+  // Express recognises an error handler by its four parameters.
+  return (error: unknown, req, res, _next) => {
+    const context = contextOf(req);
+    const { requestId, log } = context;
+    const ours = asHoldfastError(error);
+    context.problem = ours.code;
+    if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
+    // A question of the settings, not a failure.
+    else if (ours.code === 'NOT_SUPPORTED') log.debug('http.refused', { code: ours.code, error: ours });
+    else if (ours.status >= 500 && (ours.status !== 503 || redisRefusal(ours) === 'unknown'))
+      log.warn('http.failed', { code: ours.code, error: ours });
+    else log.debug('http.refused', { code: ours.code, error: ours });
+    sendProblem(res, ours, requestId);
+  };
+}
+
+/** Answers with the problem. An answer that is already under way is cut, so that nobody mistakes it for a whole one. */
+export function sendProblem(res: ServerResponse, error: HoldfastError, requestId: string): void {
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const problem = problemOf(error, requestId);
+  const body = JSON.stringify(problem);
+  for (const name of ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition', 'Content-Encoding'])
+    res.removeHeader(name);
+  res.setHeader('Cache-Control', 'no-store');
+  const entry: ErrorEntry = errorCatalogue[error.code];
+  const retryAfterSeconds = error.retryAfterSeconds ?? entry.retryAfterSeconds;
+  if (retryAfterSeconds !== undefined)
+    res.setHeader('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
+  res.writeHead(problem.status, {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+  });
+  res.end(res.req.method === 'HEAD' ? undefined : body);
+}
+
+/** Errors of Express' body parser by their `type`. */
+const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  'entity.parse.failed': ['MALFORMED_BODY', 'the body is no JSON object'],
+  'entity.verify.failed': ['MALFORMED_BODY', 'the body is not in UTF-8'],
+  'entity.too.large': ['BODY_TOO_LARGE', 'the body is larger than a request of this kind may be'],
+  'encoding.unsupported': ['UNSUPPORTED_BODY', 'the content encoding is not supported'],
+  'charset.unsupported': ['UNSUPPORTED_BODY', 'the body must be JSON in UTF-8'],
+  'request.aborted': ['CLIENT_ABORTED', 'the body ended before it was complete'],
+  'request.size.invalid': ['MALFORMED_BODY', 'the body does not have the announced length'],
+};
+
+/**
+ * The error as clients get it. Those of Express and its parsers become 4xx. A host that asks to wait, or whose files are damaged, counts
+ * as one that refused. All others become INTERNAL.
+ */
+function asHoldfastError(error: unknown): HoldfastError {
+  if (isHoldfastError(error, 'HOST_RATE_LIMITED', 'ASSET_UNREADABLE')) {
+    const { message, retryAfterSeconds } = error;
+    return new HoldfastError('HOST_REJECTED', message, {
+      cause: error,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
+  if (error instanceof HoldfastError || typeof error !== 'object' || error === null)
+    return toHoldfastError(error);
+  const { type, status, expose } = error as { type?: unknown; status?: unknown; expose?: unknown };
+  const known = typeof type === 'string' ? bodyErrors[type] : undefined;
+  if (known !== undefined) return new HoldfastError(known[0], known[1], { cause: error });
+  if (error instanceof URIError)
+    return new HoldfastError('INVALID_REQUEST', 'the path is not a valid URI', { cause: error });
+  if (status === 404) return new HoldfastError('NOT_FOUND', undefined, { cause: error });
+  // Without a type: what the decompression of the body throws.
+  if ((typeof type === 'string' || expose === true) && status === 400)
+    return new HoldfastError('MALFORMED_BODY', 'the body cannot be read', { cause: error });
+  return toHoldfastError(error);
+}

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { Duplex } from 'node:stream';
+import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '../errors/index.js';
+import { boundConnections } from './connections.js';
+
+const HEADERS_WITHIN_MS = 30_000;
+/** Longer than the idle time of a proxy in front, which would otherwise send into a connection that just closed. */
+const KEEP_ALIVE_MS = 65_000;
+const CHECK_CONNECTIONS_MS = 5_000;
+
+export interface BoundedServerOptions {
+  handle: RequestListener;
+  /** How long a request may take to arrive, its body included. */
+  requestWithinMs: number;
+  /** One name for all addresses of a client; each address is a client of its own by default. */
+  clientOfAddress?: (address: string) => string;
+}
+
+/**
+ * An HTTP server that no single client can take for itself: connections, requests sent ahead, answers that are not read, and time are
+ * bounded. What is no request is answered with a problem document.
+ */
+export function createBoundedServer({
+  handle,
+  requestWithinMs,
+  clientOfAddress,
+}: BoundedServerOptions): Server {
+  const server = createServer({
+    headersTimeout: HEADERS_WITHIN_MS,
+    requestTimeout: requestWithinMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+    // A request without a Host header, too, gets a problem document.
+    requireHostHeader: false,
+  });
+  server.on('request', boundConnections(server, handle, { clientOfAddress }));
+  answerBrokenRequests(server);
+  return server;
+}
+
+function answerBrokenRequests(server: Server): void {
+  // The last request of each connection: the answer to what follows it must not take its place.
+  const latest = new WeakMap<Duplex, { req: IncomingMessage; res: ServerResponse }>();
+  const ending = new WeakSet<Duplex>();
+  server.prependListener('request', (req, res) => latest.set(req.socket, { req, res }));
+  server.on('clientError', (error: Error & { code?: string }, socket) => {
+    if (ending.has(socket)) return;
+    const last = latest.get(socket);
+    if (last?.req.complete === true && !last.res.writableFinished) {
+      // A whole request came before: it gets its answer, then the connection ends.
+      ending.add(socket);
+      if (!last.res.headersSent) last.res.setHeader('Connection', 'close');
+      last.res.once('finish', () => socket.end());
+      return;
+    }
+    const unanswered = last !== undefined && !last.res.writableFinished ? last.res : null;
+    // An answer that is under way cannot be replaced.
+    const isReplaceable = socket.writable && unanswered?.headersSent !== true;
+    const answer = isReplaceable ? brokenRequestAnswer(error.code, unanswered) : null;
+    if (answer === null) socket.destroy();
+    else socket.end(answer);
+  });
+}
+
+/** What Node could not read as a request, by its error code; anything else from the parser is a malformed request. */
+const codes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'the headers are larger than 16 kB'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ['BODY_TOO_LARGE', 'the chunk extensions are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'the request took too long to arrive'],
+};
+
+/** The whole answer as text, since a response object is not there or must not be used any more. `unanswered`: whose body broke off. */
+function brokenRequestAnswer(
+  errorCode: string | undefined,
+  unanswered: ServerResponse | null,
+): string | null {
+  const known = codes[errorCode ?? ''];
+  if (known === undefined && errorCode?.startsWith('HPE_') !== true) return null;
+  const [code, detail] = known ?? malformed(errorCode, unanswered !== null);
+  const requestId = String(unanswered?.getHeader('x-request-id') ?? randomUUID());
+  const problem = problemOf(new HoldfastError(code, detail), requestId);
+  const body = JSON.stringify(problem);
+  return [
+    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}
+
+function malformed(errorCode: string | undefined, isBody: boolean): readonly [ErrorCode, string] {
+  if (!isBody) return ['INVALID_REQUEST', 'this is not an HTTP/1.1 request'];
+  const ended = errorCode === 'HPE_INVALID_EOF_STATE';
+  return ['MALFORMED_BODY', ended ? 'the body ended before it was complete' : 'the body cannot be read'];
+}
