@@ -9,7 +9,7 @@ import { errorHandler } from './http/problems.js';
 import { mountRoutes } from './http/mount-routes.js';
 import { limitFailedLogins, limitWrites } from './http/rate-limit.js';
 import { requestContext, requestLog } from './http/request-context.js';
-import { countRequests } from './metrics/count-requests.js';
+import { countRequests } from './metrics/api-metrics.js';
 import { routes } from './routes.js';
 import { endSharing } from './status/recent-results.js';
 

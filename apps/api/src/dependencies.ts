@@ -11,6 +11,8 @@ import {
   type Barrier,
   type Finding,
   type RedisOutage,
+  createServerJudgement,
+  type ServerJudgement,
 } from '@holdfast/shared/durability';
 import {
   createIntents,
@@ -41,9 +43,8 @@ import { createReadTurns, type ReadTurns } from './http/read-turns.js';
 import { createShares, type Shares } from '@holdfast/shared/http';
 import { createShutdown, type Shutdown } from './http/shutdown.js';
 import { createRecentResults, type RecentResults } from './status/recent-results.js';
-import { createWorkerCount, type WorkerCount } from './status/count-workers.js';
-import { createServerWatch, type ServerWatch } from './status/server-watch.js';
-import { unreadSettingFindings } from './status/unread-setting-findings.js';
+import { createWorkerCount, type WorkerCount } from './status/redis-look.js';
+import { unreadSettingFindings } from './status/current-findings.js';
 import { createRefusedSignatures, type RefusedSignatures } from './webhooks/refused-signatures.js';
 import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots, type UploadSlots } from './uploads/admission.js';
@@ -75,7 +76,7 @@ export interface Dependencies {
   barrier: Barrier;
   syncState: SyncState;
   catalogHost: CatalogHost;
-  serverWatch: ServerWatch;
+  server: ServerJudgement;
   redisOutage: RedisOutage;
   workerCount: WorkerCount;
   recentResults: RecentResults;
@@ -101,6 +102,9 @@ export interface Dependencies {
 
 /** Redis that is there answers within this time; one that is not is waited for in the background. */
 const READY_WITHIN_MS = 1_000;
+
+/** Short, since status answers claim to be measured. */
+const SERVER_FRESH_MS = 2_000;
 
 const EVENT_STREAMS = 1_000;
 /** Each asks Redis once a second. */
@@ -133,10 +137,18 @@ export async function openDependencies(
   const clients = [request, background, barrierConnection];
   const recentResults = createRecentResults(profile, clients);
   const onJudged = (): void => recentResults.forget();
-  const serverWatch = createServerWatch({ redis: background, settings, profile, check, onJudged, log });
+  const server = createServerJudgement({
+    redis: background,
+    settings,
+    freshMs: SERVER_FRESH_MS,
+    profile,
+    check,
+    onJudged,
+    log,
+  });
   // Where Redis was away a moment ago it has been waited for already.
   if (examined !== null) await Promise.all(clients.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
-  await serverWatch.current();
+  await server.findings();
   const diskFinding = await ephemeralDiskFinding(settings, env);
   if (diskFinding !== null) log.warn('disk.finding', { finding: diskFinding });
   const unread = unreadSettings(env);
@@ -217,13 +229,13 @@ export async function openDependencies(
         redis: barrierConnection,
         keys,
         settings: settings.durability,
-        believesFsync: () => serverWatch.believesFsync(),
+        believesFsync: () => server.believesFsync(),
       }),
       registry,
     ),
     syncState,
     catalogHost,
-    serverWatch,
+    server,
     redisOutage: createRedisOutage(settings.redis),
     workerCount: createWorkerCount({ settings, redis: { request }, queues }),
     recentResults,
@@ -249,7 +261,7 @@ export async function openDependencies(
       await recordChanges.close();
       await deletionNotes.close();
       refusedSignatures.close();
-      await serverWatch.close();
+      await server.close();
       await queues.close();
       await Promise.all(clients.map(closeRedis));
       await host.close();

@@ -7,6 +7,9 @@ import {
   createServerCheck,
   examineServer,
   type Barrier,
+  createServerJudgement,
+  type JudgementOptions,
+  type ServerJudgement,
 } from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
@@ -24,7 +27,6 @@ import {
   type RedisRole,
 } from '@holdfast/shared/redis';
 import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
-import { createServerJudgement, type JudgementOptions, type ServerJudgement } from './server-judgement.js';
 import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck, type DeliveryCheck } from './verify/delivery-check.js';
@@ -61,7 +63,11 @@ export interface Dependencies {
   close(): Promise<void>;
 }
 
-export interface Observers extends Pick<JudgementOptions, 'onFacts'> {
+/** A judgement is renewed only when one is needed. */
+const JUDGEMENT_FRESH_MS = 60_000;
+
+export interface Observers {
+  onFacts: NonNullable<JudgementOptions['onFacts']>;
   registry: Registry;
 }
 
@@ -92,7 +98,8 @@ export async function openDependencies(
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const server = createServerJudgement({
     redis: background,
-    settings: redis,
+    settings,
+    freshMs: JUDGEMENT_FRESH_MS,
     profile,
     check: createServerCheck({ examination, durability: settings.durability, log }),
     onFacts,

@@ -1,8 +1,10 @@
+import type { Request, RequestHandler, Response } from 'express';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { contextOf } from '../http/request-context.js';
 
 /** How an upload ended for its client. */
 const outcomes = ['accepted', 'verified', 'duplicate', 'replayed', 'refused', 'failed', 'aborted'] as const;
-export type UploadOutcome = (typeof outcomes)[number];
+type UploadOutcome = (typeof outcomes)[number];
 
 /** What the API counts as it happens, and what it reads at each scrape. docs/operations.md lists the names. */
 export interface ApiMetrics {
@@ -81,4 +83,46 @@ function createGauges(registry: Registry) {
     deletions: gauge('deletions_noted', 'Deletions that these files note; of the whole deployment.'),
     free: gauge('host_free_bytes', 'Bytes that the disk of the local host still takes.'),
   };
+}
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']);
+
+/**
+ * Counts and times every request. Labels come from closed lists only: the path of the route's row, never the one that was
+ * asked for; the status, or `none` where the client left before its answer.
+ */
+export function countRequests({ requests, seconds, problems }: ApiMetrics['http']): RequestHandler {
+  return (req, res, next) => {
+    const start = performance.now();
+    res.once('close', () => {
+      const { route = 'none', problem } = contextOf(req);
+      const method = methods.has(req.method) ? req.method : 'other';
+      requests.inc({ method, route, status: res.headersSent ? String(res.statusCode) : 'none' });
+      if (problem !== undefined) problems.inc({ route, code: problem });
+      if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
+      seconds.observe({ method, route }, (performance.now() - start) / 1_000);
+    });
+    next();
+  };
+}
+
+/** The upload route, with each request counted by its outcome once its answer is out or its client is gone. */
+export function countUploads(
+  serve: (req: Request, res: Response) => Promise<void>,
+  uploads: ApiMetrics['uploads'],
+): RequestHandler {
+  return (req, res) => {
+    res.once('close', () => uploads.inc({ outcome: outcomeOf(req, res) }));
+    return serve(req, res);
+  };
+}
+
+function outcomeOf(req: Request, res: Response): UploadOutcome {
+  if (!res.headersSent || contextOf(req).problem === 'CLIENT_ABORTED') return 'aborted';
+  const { statusCode } = res;
+  if (statusCode >= 500) return 'failed';
+  if (statusCode >= 400) return 'refused';
+  if (res.hasHeader('Idempotent-Replayed')) return 'replayed';
+  if (statusCode === 200) return 'duplicate';
+  return statusCode === 201 ? 'verified' : 'accepted';
 }

@@ -1,23 +1,22 @@
 import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
-import type { RedisOutage } from '@holdfast/shared/durability';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
 import type { Answer } from '../http/endpoint.js';
-import { currentFindings, eachOnce, redisFacts, type FindingSources } from '../status/current-findings.js';
-import { lookOrFailure } from '../status/test-persistence.js';
+import { currentFindings, type FindingSources } from '../status/current-findings.js';
+import { eachOnce } from '../status/deployment-findings.js';
+import { lookOrFailure, redisFacts, type LookDependencies } from '../status/redis-look.js';
 import type { RecentResults } from '../status/recent-results.js';
 import type { ApiMetrics, ScrapeGauges } from './api-metrics.js';
 import type { UploadSlots } from '../uploads/admission.js';
 
-export interface MetricsDependencies extends FindingSources {
+export interface MetricsDependencies extends FindingSources, LookDependencies {
   settings: Pick<Settings, 'redis' | 'uploads'>;
   keys: RedisKeys;
   metrics: Pick<ApiMetrics, 'registry' | 'gauges'>;
-  redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
   host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
   uploadSlots: Pick<UploadSlots, 'running'>;

@@ -7,9 +7,8 @@ import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';
 import type { SyncFinding, SyncProblem, SyncRun } from '@holdfast/shared/sync';
 import type { PresentedMedia } from '../media/present-media.js';
-import type { HostStatus } from '../status/host-status.js';
-import type { StorageStatus } from '../status/storage-status.js';
-import type { PersistenceTest } from '../status/test-persistence.js';
+import type { HostStatus, StorageStatus } from '../status/storage-status.js';
+import type { PersistenceTest } from '../status/check-health.js';
 
 // `satisfies` keeps each schema from allowing what the code never answers; answers.test.ts compares it with real answers.
 // A description says what the name of its field does not.

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { silentLogger, type LogFields } from '@holdfast/shared/logging';
 import { newMediaId } from '@holdfast/shared/media';
-import { startRedisSandbox } from '@holdfast/shared/testing';
+import { startManagedRedis, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 async function anApi(): Promise<RunningApi> {
@@ -199,4 +200,76 @@ it('does not take a worker for dead that reconnects a moment after this process'
   const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 6_000);
   onTestFinished(() => later.mockRestore());
   expect(await codes()).toContain('NO_WORKER');
+});
+
+it('tells of a server that was changed while it runs within seconds, and when it is mended', async () => {
+  const redis = await startRedisSandbox();
+  const api = await startApi(redis);
+  const codes = async (): Promise<string[]> => {
+    const { body } = await api.call('GET', '/api/media/database/status');
+    return body.storage.findings.map(({ code }: { code: string }) => code);
+  };
+  const soon = { interval: 100 };
+  expect(await codes()).not.toContain('EVICTION_POLICY');
+  await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  await vi.waitFor(async () => expect(await codes()).toContain('EVICTION_POLICY'), soon);
+  await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+  await vi.waitFor(async () => expect(await codes()).not.toContain('EVICTION_POLICY'), soon);
+  await api.close();
+  await redis.close();
+});
+
+it('logs what is wrong with the server, not only that something is', async () => {
+  const redis = await startRedisSandbox(['--maxmemory-policy', 'allkeys-lru']);
+  const logged: [string, LogFields | undefined][] = [];
+  const api = await startApi(
+    redis,
+    {},
+    { ...silentLogger, warn: (event, fields) => void logged.push([event, fields]) },
+  );
+  expect(logged).toContainEqual([
+    'redis.finding',
+    {
+      finding: expect.objectContaining({
+        code: 'EVICTION_POLICY',
+        message: expect.stringContaining('throw away'),
+        fix: expect.stringContaining('noeviction'),
+      }),
+    },
+  ]);
+  await api.close();
+  await redis.close();
+});
+
+const hidesPolicy = (text: string): string => text.replaceAll(/^(?:aof|rdb)_.*\r\n/gm, '');
+const refuses = (command: string) => ({ [command]: `-ERR Command is not available: '${command}'` });
+/** As Upstash answers where it shows nothing. */
+const noConfig = { CONFIG: '*0' };
+
+it.each([
+  ['WAITAOF', { DURABILITY_REQUIRED: 'fsynced' }],
+  ['WAIT', { DURABILITY_REQUIRED: 'replicated', DURABILITY_REPLICAS: '1' }],
+])('says that a level which needs %s cannot be reached where the server refuses it', async (command, env) => {
+  const answers = { ...noConfig, ...refuses(command) };
+  const managed = await startManagedRedis({ answers, info: hidesPolicy });
+  onTestFinished(() => managed.close());
+  const api = await startApi(managed, env);
+  onTestFinished(() => api.close());
+  const codes = async (): Promise<string[]> => {
+    const { body } = await api.call('GET', '/api/media/database/status');
+    return body.storage.findings.map(({ code }: { code: string }) => code);
+  };
+  await vi.waitFor(async () => expect(await codes()).toContain('DURABILITY_UNREACHABLE'), { interval: 100 });
+});
+
+it('says of Upstash what it confirms', async () => {
+  const info = (text: string): string => `${hidesPolicy(text)}upstash_version:1.13.3\r\n`;
+  const managed = await startManagedRedis({ answers: noConfig, info });
+  onTestFinished(() => managed.close());
+  const api = await startApi(managed);
+  onTestFinished(() => api.close());
+  const level = (): Promise<unknown> => api.deps.barrier.confirm();
+  await vi.waitFor(async () => expect(await level()).toBe('fsynced'), { interval: 100 });
+  await managed.configure({ answers: { ...noConfig, ...refuses('WAITAOF') } });
+  await vi.waitFor(async () => expect(await level()).toBe('written'), { interval: 100 });
 });

@@ -29,17 +29,8 @@ export interface ReadyDependencies {
 /** A refusal is checked again soon: a client that polls wants to know when it is over. */
 const REFUSAL_MS = 500;
 
-/**
- * KEYS: hash tag, probe. ARGV: commands. Counts what waits, as the opening of an upload does, and makes the same kind of write. Answers
- * the count, and those of the commands that the user of this connection may not call: then nothing is written.
- */
-const probeScript = defineScript(`${backlogScript}${missingRightsLua}
-local missing = missing_rights(KEYS[2], 1)
-if #missing > 0 then return { 0, missing } end
-redis.call('SET', KEYS[2], '1', 'EX', 60)
-return { backlog(KEYS[1]), missing }
-`);
-const rightsChecked = commandsOf(uploadScripts);
+/** The process is up and its event loop turns; nothing else is asked. */
+export const live = () => async (): Promise<Answer> => ({ status: 200, body: { status: 'ok' } });
 
 /** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
 export const ready = (deps: ReadyDependencies) => {
@@ -68,6 +59,18 @@ async function ownRefusal({ shutdown, host, uploadSlots }: ReadyDependencies): P
   }
   return host.uploadRefusal();
 }
+
+/**
+ * KEYS: hash tag, probe. ARGV: commands. Counts what waits, as the opening of an upload does, and makes the same kind of write. Answers
+ * the count, and those of the commands that the user of this connection may not call: then nothing is written.
+ */
+const probeScript = defineScript(`${backlogScript}${missingRightsLua}
+local missing = missing_rights(KEYS[2], 1)
+if #missing > 0 then return { 0, missing } end
+redis.call('SET', KEYS[2], '1', 'EX', 60)
+return { backlog(KEYS[1]), missing }
+`);
+const rightsChecked = commandsOf(uploadScripts);
 
 /** Why Redis would refuse an upload now, or null. */
 async function probeRedis({ settings, redis, keys }: ReadyDependencies): Promise<HoldfastError | null> {

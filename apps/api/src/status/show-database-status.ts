@@ -1,18 +1,15 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/shared/config';
-import type { RedisOutage } from '@holdfast/shared/durability';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer } from '../http/endpoint.js';
-import { currentFindings, redisFacts, type FindingSources } from './current-findings.js';
-import { hostStatus } from './host-status.js';
+import { currentFindings, type FindingSources } from './current-findings.js';
 import type { RecentResults } from './recent-results.js';
-import { storageStatus } from './storage-status.js';
+import { hostStatus, storageStatus } from './storage-status.js';
 import { redisFailure } from './redis-failure.js';
-import { lookOrFailure } from './test-persistence.js';
+import { lookOrFailure, redisFacts, type LookDependencies } from './redis-look.js';
 
-export interface DatabaseStatusDependencies extends FindingSources {
+export interface DatabaseStatusDependencies extends FindingSources, LookDependencies {
   settings: Pick<Settings, 'redis' | 'host'>;
-  redisOutage: RedisOutage;
   catalog: Pick<Catalog, 'counts'>;
   host: MediaHost;
   recentResults: Pick<RecentResults, 'share'>;

@@ -1,6 +1,9 @@
 import type { Settings } from '@holdfast/shared/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { eachOnce, persistenceWarning } from './current-findings.js';
+import { withinMs } from '@holdfast/shared/lifecycle';
+import type { HostHealth, MediaHost } from '@holdfast/shared/media-host';
+import { persistenceWarning } from './current-findings.js';
+import { eachOnce } from './deployment-findings.js';
 import type { RedisFailure } from './redis-failure.js';
 
 export interface StorageStatus {
@@ -32,4 +35,21 @@ export function storageStatus(
         : `${failure.message}: what it keeps cannot be tested now.`,
     findings: failure === null ? findings : eachOnce([...failure.findings, ...findings]),
   };
+}
+
+export interface HostStatus extends Omit<HostHealth, 'failing'> {
+  type: MediaHost['kind'];
+  /** Local disk only, null elsewhere. */
+  freeBytes: number | null;
+}
+
+const PATIENCE_MS = 600;
+
+/** What recent calls to the host showed. Makes no call. */
+export async function hostStatus(
+  host: Pick<MediaHost, 'kind' | 'health' | 'freeBytes'>,
+): Promise<HostStatus> {
+  const freeBytes = await withinMs(PATIENCE_MS, host.freeBytes(), null).catch(() => null);
+  const { failing: _failing, ...health } = host.health();
+  return { type: host.kind, ...health, freeBytes };
 }

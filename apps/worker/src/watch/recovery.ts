@@ -3,7 +3,7 @@ import { settleHost, type SettleHostParts } from '@holdfast/shared/catalog-host'
 import type { Logger } from '@holdfast/shared/logging';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import type { ServerJudgement } from '../server-judgement.js';
+import type { ServerJudgement } from '@holdfast/shared/durability';
 import type { SyncRequests } from '../sync/sync-requests.js';
 
 /** Longer than asking takes; whoever looks next after a crash asks again. */

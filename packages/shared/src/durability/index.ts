@@ -2,10 +2,10 @@ export { createBarrier, type Barrier, type BarrierOptions } from './durability-b
 export { ephemeralDiskFinding } from './ephemeral-disk.js';
 export { examineServer, profileNameOf, type Examination } from './examine-server.js';
 export { believesFsync } from './fsync-honesty.js';
-export { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
 export { createRedisOutage, type RedisOutage } from './redis-outage.js';
 export { createServerCheck, type ServerCheck } from './server-check.js';
 export { readServerFacts, serverName, type ServerFacts, type ServerKind } from './server-facts.js';
+export { createServerJudgement, type JudgementOptions, type ServerJudgement } from './server-judgement.js';
 export { probeServer, serverProbes, type ProbeResult, type ServerProbe } from './server-probes.js';
 export {
   connectionFindings,
