@@ -10,7 +10,7 @@ afterEach(() => {
 
 /** Reads by name, as they begin and until they are ended. */
 function turns({ isSaturated = false, hasOtherWork = true } = {}) {
-  const { take } = createReadTurns(
+  const readTurns = createReadTurns(
     () => hasOtherWork,
     () => isSaturated,
   );
@@ -18,7 +18,7 @@ function turns({ isSaturated = false, hasOtherWork = true } = {}) {
   const refused: string[] = [];
   const read = async (client = 'a', gone = new AbortController().signal): Promise<void> => {
     try {
-      ends.push(await take(client, gone));
+      ends.push(await readTurns.take(client, gone));
     } catch (error) {
       refused.push((error as { code: string }).code);
     }
