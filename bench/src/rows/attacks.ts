@@ -37,6 +37,8 @@ interface Turn {
   refused: number;
   /** Slowest answer of `/livez` to one more client. */
   livezMs: number;
+  /** Of one processor, what the API used. */
+  apiShare: number;
 }
 
 /**
@@ -105,7 +107,8 @@ async function startTarget(host: Attack['host'], records: number, cleanUp: Clean
 }
 
 /** Eight clients upload without a pause, and another one asks for `/livez`. */
-async function takeTurn({ url }: Holdfast, ms: number): Promise<Turn> {
+async function takeTurn({ url, api }: Holdfast, ms: number): Promise<Turn> {
+  const usedBefore = await processorMs([api.pid]);
   const start = performance.now();
   const isOn = (): boolean => performance.now() - start < ms;
   let [uploads, refused, livezMs] = [0, 0, 0];
@@ -131,7 +134,9 @@ async function takeTurn({ url }: Holdfast, ms: number): Promise<Turn> {
     }
   };
   await Promise.all([look(), ...Array.from({ length: CLIENTS }, upload)]);
-  return { uploadsPerSecond: uploads / ((performance.now() - start) / 1_000), refused, livezMs };
+  const tookMs = performance.now() - start;
+  const apiShare = ((await processorMs([api.pid])) - usedBefore) / tookMs;
+  return { uploadsPerSecond: (uploads / tookMs) * 1_000, refused, livezMs, apiShare };
 }
 
 interface Played extends Turn {
@@ -191,15 +196,16 @@ async function countForASecond({ client }: Holdfast['redis']): Promise<number> {
 function figuresOf({ name, role }: Attack, played: Played, before: Turn, after: Turn): Figure[] {
   const calm = (before.uploadsPerSecond + after.uploadsPerSecond) / 2;
   const what = `${name}, ${role === null ? 'no key' : `${role} key`}`;
-  const { uploadsPerSecond, refused, livezMs, commandsPerSecond, ownShare, answers } = played;
+  const { uploadsPerSecond, refused, livezMs, apiShare, commandsPerSecond, ownShare, answers } = played;
+  const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
   const { beforeMb, peakMb, afterMb, afterSeconds } = played;
   process.stderr.write(`${what}: attacker's answers ${JSON.stringify(answers)}\n`);
   const refusals = refused === 0 ? '' : `, ${String(refused)} refused`;
   return [
     {
       what,
-      ours: `${round(uploadsPerSecond)} uploads/s${refusals}, /livez ${round(livezMs)} ms, ${String(commandsPerSecond)} commands/s, attacker ${round(ownShare * 100)} % of a processor`,
-      against: `${round(calm)} uploads/s, /livez ${round(Math.max(before.livezMs, after.livezMs))} ms`,
+      ours: `${round(uploadsPerSecond)} uploads/s${refusals}, /livez ${round(livezMs)} ms, ${String(commandsPerSecond)} commands/s, processor: API ${percent(apiShare)}, attacker ${percent(ownShare)}`,
+      against: `${round(calm)} uploads/s, /livez ${round(Math.max(before.livezMs, after.livezMs))} ms, API ${percent((before.apiShare + after.apiShare) / 2)}`,
       value: uploadsPerSecond / calm,
       unit: 'x',
       spread: null,
@@ -207,7 +213,7 @@ function figuresOf({ name, role }: Attack, played: Played, before: Turn, after: 
     },
     {
       what: '  memory of the API, and above what it was when it is back or a minute later',
-      ours: `${round(peakMb)} MB, ${round(afterMb)} MB after ${round(afterSeconds)} s`,
+      ours: `${round(peakMb)} MB, ${round(afterMb)} MB after ${afterSeconds.toFixed(0)} s`,
       against: `${round(beforeMb)} MB`,
       value: afterMb - beforeMb,
       unit: 'MB',

@@ -57,6 +57,17 @@ it('shows the three queues and their jobs', async () => {
   expect(JSON.stringify(body)).toContain(`save-${record.id}-1`);
 });
 
+it.each(['100000', '1e5'])('shows at most 100 jobs a page, though %s are asked for', async (count) => {
+  const records = Array.from({ length: 120 }, () => aRecord());
+  await Promise.all(records.map((record) => api.deps.queues.enqueueUpload(record)));
+  const pages = '/admin/queues/api/queues?activeQueue=save&status=waiting&page=1&jobsPerPage=';
+  const { status, body } = await api.call('GET', `${pages}${count}`, undefined, boss);
+  expect(status).toBe(200);
+  const [save] = body.queues as { jobs: unknown[]; pagination: { pageCount: number } }[];
+  expect(save?.jobs).toHaveLength(100);
+  expect(save?.pagination.pageCount).toBeGreaterThan(1);
+});
+
 it('is for administrators only', async () => {
   const writer = { Authorization: `Basic ${Buffer.from('w:w-secret').toString('base64')}` };
   expect((await api.call('GET', '/admin/queues/api/queues', undefined, writer)).body).toMatchObject({

@@ -26,6 +26,7 @@ export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>): RequestHand
   });
   const router = Router();
   router.use((req, res, next) => {
+    req.url = withBoundedPage(req.url);
     res.setHeader('Content-Security-Policy', CONTENT_POLICY);
     if (!req.path.startsWith('/static/')) res.setHeader('Cache-Control', 'no-store');
     next();
@@ -35,6 +36,17 @@ export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>): RequestHand
   withoutForeignLinks(board);
   router.use(board);
   return router;
+}
+
+/** Its page offers up to 50, its API has no limit: one request for 100,000 jobs would hold the whole process. */
+const MOST_JOBS_A_PAGE = 100;
+
+function withBoundedPage(url: string): string {
+  const at = url.indexOf('?');
+  const query = new URLSearchParams(at < 0 ? '' : url.slice(at));
+  if (!query.getAll('jobsPerPage').some((count) => Number(count) > MOST_JOBS_A_PAGE)) return url;
+  query.set('jobsPerPage', String(MOST_JOBS_A_PAGE));
+  return `${url.slice(0, at)}?${query.toString()}`;
 }
 
 /** Its page asks Google for fonts. Our policy forbids that, and browsers would report it at each load. */
