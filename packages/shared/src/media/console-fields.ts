@@ -1,4 +1,4 @@
-import { BASE_KEY, baseOf, printOf } from './host-edits.js';
+import { BASE_KEY, baseOf, fingerprintOf } from './host-edits.js';
 import { isOwnId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, MAX_VALUE } from './text-encoding.js';
@@ -9,13 +9,13 @@ export type ConsoleField = keyof typeof consoleKeys;
 const consoleFields = ['title', 'description'] as const;
 
 /**
- * Prints of what we wrote under these keys, and as the display name, so that an edit in the console can be told from ours. Version 0.1.0 takes this key for one
- * of others, and keeps it when it writes an edit: what the console still shows then is no edit.
+ * Fingerprints of what we wrote under these keys, and as the display name, so that an edit in the console can be told from ours.
+ * Version 0.1.0 takes this key for a foreign one and keeps it when it writes an edit: what the console still shows then is no edit.
  */
 export const SHOWN_KEY = 'hf-shown';
-const PRINT_LENGTH = 6;
-/** After the prints of both texts that of the display name, where we have written one. */
-const NAME_START = 2 * PRINT_LENGTH;
+const FINGERPRINT_LENGTH = 6;
+/** After the fingerprints of both texts comes that of the display name, where we have written one. */
+const NAME_START = 2 * FINGERPRINT_LENGTH;
 
 export type Pairs = Readonly<Record<string, string>>;
 type Shown = Pick<MediaRecord, 'id' | 'filename' | ConsoleField>;
@@ -37,8 +37,8 @@ export interface AssetThere {
 }
 
 /**
- * Adds to `context` what the console is to show on an asset that has `there` now; null where it is new. Answers the display name to be
- * written; undefined where it must stay as it is.
+ * Adds to `context` what the console is to show on an asset that has `there` now (null for a new one). Returns the display name to
+ * write, or undefined to leave it.
  */
 export function putShown(
   context: Record<string, string>,
@@ -50,17 +50,17 @@ export function putShown(
     const text = texts[index] ?? '';
     if (text !== '') context[consoleKeys[name]] = text;
   }
-  const known = there?.context[SHOWN_KEY]?.slice(NAME_START, NAME_START + PRINT_LENGTH) ?? '';
+  const known = there?.context[SHOWN_KEY]?.slice(NAME_START, NAME_START + FINGERPRINT_LENGTH) ?? '';
   const isOurs = isOwnId(fields.id) && (there === null || !isRenamed(there, known));
   const name = isOurs ? displayNameOf(fields) : '';
-  context[SHOWN_KEY] = texts.map(printOf).join('') + (name === '' ? known : printOf(name));
+  context[SHOWN_KEY] = texts.map(fingerprintOf).join('') + (name === '' ? known : fingerprintOf(name));
   const isShown = there === null || there.displayName !== undefined;
   return isShown && name !== '' && name !== there?.displayName ? name : undefined;
 }
 
-/** Somebody has given the asset another name since we named it, or since the host named it after its public id. */
+/** The asset was renamed since we named it, or since the host named it after its public id. */
 function isRenamed({ displayName, publicId = '' }: AssetThere, known: string): boolean {
-  if (displayName === undefined || printOf(displayName) === known) return false;
+  if (displayName === undefined || fingerprintOf(displayName) === known) return false;
   return displayName !== publicId.slice(publicId.lastIndexOf('/') + 1);
 }
 
@@ -79,8 +79,8 @@ function textToShow(name: ConsoleField, text: string, there: Pairs): string {
 }
 
 /**
- * What a field of an asset with our mark says: our own keys have `own` in full, unless the console has been given another text since we
- * wrote there. A key that was removed in the console clears the field.
+ * The value of a field of an asset with our mark: `own`, which our own keys hold in full, unless the text in the console was edited
+ * since we wrote it. A key that was removed in the console clears the field.
  */
 export function editedInConsole(name: ConsoleField, own: string, context: Pairs, id: string): string {
   const shown = context[consoleKeys[name]] ?? '';
@@ -89,13 +89,15 @@ export function editedInConsole(name: ConsoleField, own: string, context: Pairs,
   if (isOurs !== null) return isOurs ? own : shown;
   // Written by version 0.1.0, which left these keys alone. A foreign asset may have had them before it was edited here.
   if (shown === '' || shown === shownText(own)) return own;
-  const isAdded = isOwnId(id) && printOf(own) === baseOf(context[BASE_KEY], name);
+  const isAdded = isOwnId(id) && fingerprintOf(own) === baseOf(context[BASE_KEY], name);
   return own === '' || isAdded ? shown : own;
 }
 
 /** Whether the console still shows what we wrote there; null where that is not known. */
 export function isAsWritten(name: ConsoleField, context: Pairs): boolean | null {
-  const start = consoleFields.indexOf(name) * PRINT_LENGTH;
-  const written = context[SHOWN_KEY]?.slice(start, start + PRINT_LENGTH);
-  return written?.length === PRINT_LENGTH ? printOf(context[consoleKeys[name]] ?? '') === written : null;
+  const start = consoleFields.indexOf(name) * FINGERPRINT_LENGTH;
+  const written = context[SHOWN_KEY]?.slice(start, start + FINGERPRINT_LENGTH);
+  return written?.length === FINGERPRINT_LENGTH
+    ? fingerprintOf(context[consoleKeys[name]] ?? '') === written
+    : null;
 }

@@ -4,26 +4,26 @@ import type { MediaRecord } from './media-record.js';
 /** What people may edit, here and on the host. */
 export type EditableFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
 
-/** Their order is that of the prints in `editBase`. */
+/** In the order of the fingerprints in `editBase`. */
 const editableFields = ['title', 'description', 'category', 'tags'] as const;
 
-/** Beside the fields travels a short print of each as we wrote it, so that an edit on the host can be told from ours. */
+/** A short fingerprint of each field as we wrote it travels beside the fields, so that an edit on the host can be told from ours. */
 export const BASE_KEY = 'hf_base';
-const PRINT_LENGTH = 6;
+const FINGERPRINT_LENGTH = 6;
 
-/** The prints of the editable fields, in one plain value. */
+/** The fingerprints of the editable fields, in one plain value. */
 export function editBase(fields: EditableFields): string {
-  return editableFields.map((name) => printOf(fields[name])).join('');
+  return editableFields.map((name) => fingerprintOf(fields[name])).join('');
 }
 
-/** The print of one field in such a value; undefined where it is not one. */
+/** The fingerprint of one field in such a value; undefined where the value is something else. */
 export function baseOf(base: string | undefined, name: keyof EditableFields): string | undefined {
-  if (base?.length !== PRINT_LENGTH * editableFields.length) return undefined;
-  const start = editableFields.indexOf(name) * PRINT_LENGTH;
-  return base.slice(start, start + PRINT_LENGTH);
+  if (base?.length !== FINGERPRINT_LENGTH * editableFields.length) return undefined;
+  const start = editableFields.indexOf(name) * FINGERPRINT_LENGTH;
+  return base.slice(start, start + FINGERPRINT_LENGTH);
 }
 
-/** What the host had when its edits were last taken in, as prints, and the revision of ours that has them. */
+/** What the host had when its edits were last merged, as fingerprints, and the revision of ours that has them. */
 export interface MergeBase {
   revision: number;
   base: string;
@@ -31,7 +31,7 @@ export interface MergeBase {
   over: number;
 }
 
-/** One side of a media: the record, or what the asset carries. */
+/** One side of a media item: the record, or what the asset carries. */
 export type Side = EditableFields & Pick<MediaRecord, 'id' | 'revision' | 'updatedAt'>;
 
 /**
@@ -43,11 +43,11 @@ export function isNumberedTwice(host: Omit<Side, keyof EditableFields>, ours: ty
 }
 
 /**
- * The fields that were edited on the host and not here since both sides last met: they come in. Where both sides edited
- * one field, the edit here stands. They met when we wrote the asset, at the revision that it carries, or later when its
- * edits were taken in; where it has no mark, or one that is numbered twice, when the edit here was made over what the catalog
- * had. A write of ours may have landed after that, from before it: then the asset has what we wrote, which is no edit. Empty
- * where neither tells.
+ * The fields that were edited on the host and not here since both sides were last equal: the record takes them. Where both sides
+ * edited one field, the edit here stands. They were equal when we wrote the asset, at the revision that it carries, or later when
+ * its edits were merged; where it has no mark, or one that is numbered twice, when the edit here was made over what the catalog
+ * had. An older write of ours may have landed after that: then the asset has what we wrote, which is no edit. Empty where none of
+ * these is known.
  */
 export function editsOnHostOnly(
   { context }: { context: Readonly<Record<string, string>> },
@@ -58,7 +58,7 @@ export function editsOnHostOnly(
   const base = mergeBase !== null && tellsBase(mergeBase, host, ours) ? mergeBase.base : context[BASE_KEY];
   const edited = editableFields.filter((name) => {
     const written = baseOf(base, name);
-    return printOf(ours[name]) === written && printOf(host[name]) !== written;
+    return fingerprintOf(ours[name]) === written && fingerprintOf(host[name]) !== written;
   });
   return Object.fromEntries(edited.map((name) => [name, host[name]])) as Partial<EditableFields>;
 }
@@ -70,9 +70,9 @@ function tellsBase(mergeBase: MergeBase, host: Side, ours: Side): boolean {
   return mergeBase.over === host.revision && mergeBase.revision > host.revision;
 }
 
-/** Six characters that stand for a text or for a set of tags. */
-export function printOf(value: string | readonly string[]): string {
+/** Six characters of a hash of a text or of a set of tags. */
+export function fingerprintOf(value: string | readonly string[]): string {
   // The host may keep tags in an order of its own.
   const text = typeof value === 'string' ? value : JSON.stringify(value.toSorted());
-  return createHash('sha256').update(text).digest('base64url').slice(0, PRINT_LENGTH);
+  return createHash('sha256').update(text).digest('base64url').slice(0, FINGERPRINT_LENGTH);
 }

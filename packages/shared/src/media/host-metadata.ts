@@ -3,15 +3,14 @@ import { BASE_KEY, editBase } from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
-import { putClaim, takeClaim, type UploadClaim } from './upload-claim.js';
 
 /** What the host keeps beside the bytes: free key-value pairs and tags. */
 export interface HostMetadata {
   context: Readonly<Record<string, string>>;
   tags: readonly string[];
   /**
-   * Under which name the Media Library shows the asset, in accounts with dynamic folders. Written where it is given; an asset has
-   * it where the host told it.
+   * The name under which the Media Library shows the asset, in accounts with dynamic folders. Written where it is given; read where
+   * the host includes it.
    */
   displayName?: string;
 }
@@ -40,6 +39,27 @@ export type CarriedFields = Pick<
   durationSeconds?: number | null;
 };
 
+/** What of a record travels with its asset. */
+export function carriedFields(record: MediaRecord): CarriedFields {
+  const { id, revision, filename, title, description, category, tags, uploadedBy, source } = record;
+  return {
+    id,
+    revision,
+    filename,
+    title,
+    description,
+    category,
+    tags,
+    uploadedBy,
+    source,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    sha256: record.checksum.sha256,
+    md5: record.checksum.md5,
+    ...(record.durationSeconds === null ? {} : { durationSeconds: record.durationSeconds }),
+  };
+}
+
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
  * their upload have passed (docs/architecture.md, crash windows). `ticket` assets were sent straight to the host
@@ -49,6 +69,17 @@ export type CommitMark =
   | { state: 'committed' }
   | { state: 'started'; deadlineSeconds: number }
   | { state: 'ticket'; expiresAtMs: number };
+
+/**
+ * What ties an asset to the Idempotency-Key of its upload, so that an emptied Redis learns again which keys are used up.
+ * It travels with the asset and is no part of the record. Both are 32 hex digits.
+ */
+export interface UploadClaim {
+  /** Hash of the client and its key. */
+  key: string;
+  /** Fingerprint of the request. */
+  print: string;
+}
 
 /** What Holdfast keeps on an asset besides its bytes, see `writeHostMetadata` and `readHostMetadata`. */
 export type Carried = {
@@ -61,8 +92,8 @@ export type Carried = {
 };
 
 /**
- * Tells a renamed asset of ours from a copy of it, which carries the same mark under another name: the asset id stays with the
- * one and is new of the other. With the folder, since another deployment on the same cloud reads it as well.
+ * Distinguishes a renamed asset of ours from a copy of it, which carries the same mark under another name: a rename keeps the asset
+ * id. With the folder, since another deployment on the same cloud reads it as well.
  */
 export function bindingOf(folder: string, assetId: string): string {
   return `${folder}/${assetId}`;
@@ -71,6 +102,9 @@ export function bindingOf(folder: string, assetId: string): string {
 const LOWER_HEX = /^[0-9a-f]+$/;
 const MARK = 'hf';
 const BINDING_KEY = 'hf_asset';
+const CLAIM_KEY = 'hf_idem';
+const CLAIM_FINGERPRINT = 'hf_print';
+const CLAIM_HASH = /^[0-9a-f]{32}$/;
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
 const readable = ['title', 'description', 'category'] as const;
@@ -188,10 +222,10 @@ function hashOf(text: string | undefined, length: number): string | null {
   return text?.length === length && LOWER_HEX.test(text) ? text : null;
 }
 
-/** More edits than any media will see: a higher number was put there by hand. */
+/** More edits than any record will see: a higher number was put there by hand. */
 const HIGHEST_REVISION = 1e9;
 
-/** People can edit this too: a record whose revision is no count could be read and edited by nobody. */
+/** People can edit this too: a record with a revision that is no count could be neither read nor edited. */
 function revisionOf(text: string | undefined): number | null {
   const revision = Number(text);
   return Number.isInteger(revision) && revision >= 1 && revision <= HIGHEST_REVISION ? revision : null;
@@ -207,4 +241,16 @@ function isoDate(milliseconds: string | undefined): string | null {
   return milliseconds === undefined || !Number.isSafeInteger(time) || time < 0 || time > 8e15
     ? null
     : new Date(time).toISOString();
+}
+
+function putClaim(context: Record<string, string>, { key, print }: UploadClaim): void {
+  context[CLAIM_KEY] = key;
+  context[CLAIM_FINGERPRINT] = print;
+}
+
+/** Undefined for assets of uploads without a key. */
+export function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
+  const key = context[CLAIM_KEY] ?? '';
+  const print = context[CLAIM_FINGERPRINT] ?? '';
+  return CLAIM_HASH.test(key) && CLAIM_HASH.test(print) ? { key, print } : undefined;
 }

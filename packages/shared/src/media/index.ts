@@ -1,8 +1,12 @@
-export { isOfAnotherDeployment } from './foreign-mark.js';
 export {
+  isAllowedType,
+  isUnpushed,
+  mediaLimits,
   mediaRecord,
   mediaStatuses,
+  resourceTypeOf,
   resourceTypes,
+  SLOWEST_BYTES_PER_SECOND,
   unmeasured,
   type Measured,
   type MediaRecord,
@@ -10,10 +14,9 @@ export {
   type MediaStatus,
   type ResourceType,
 } from './media-record.js';
-export { isAllowedType } from './allowed-types.js';
-export { resourceTypeOf } from './resource-type-of.js';
-export { mediaLimits, SLOWEST_BYTES_PER_SECOND } from './media-limits.js';
 export {
+  doctorPrefix,
+  doctorRunOf,
   idFromPublicId,
   idOfFoundAsset,
   isMediaId,
@@ -25,27 +28,32 @@ export {
 } from './media-id.js';
 export {
   bindingOf,
+  carriedFields,
   isOwnKey,
   readHostMetadata,
   rewriteHostMetadata,
+  takeClaim,
   writeHostMetadata,
   type Carried,
   type CarriedFields,
   type CommitMark,
   type HostMetadata,
+  type UploadClaim,
 } from './host-metadata.js';
-export { isSameTags, recordFromAsset, withKnown, type AssetFacts } from './record-from-asset.js';
-export { carriedFields } from './carried-fields.js';
-export { fieldsWithoutMark } from './fields-without-mark.js';
+export {
+  fieldsWithoutMark,
+  isOfAnotherDeployment,
+  isSameTags,
+  recordFromAsset,
+  withKnown,
+  type AssetFacts,
+} from './record-from-asset.js';
 export {
   editBase,
   editsOnHostOnly,
   isNumberedTwice,
   type EditableFields,
-  type Side,
   type MergeBase,
+  type Side,
 } from './host-edits.js';
 export { hostOfUrl, isOnAnotherHost, type HostIdentity } from './host-identity.js';
-export { doctorPrefix, doctorRunOf } from './doctor-assets.js';
-export { isUnpushed } from './is-unpushed.js';
-export { takeClaim, type UploadClaim } from './upload-claim.js';

@@ -71,3 +71,41 @@ export const unmeasured: Measured = {
   persistence: { level: null, verifiedAt: null, attempts: 0 },
   lastError: null,
 };
+
+/** True for an edit that the host does not carry yet: a wiped Redis may lose it. */
+export function isUnpushed({
+  pushedRevision,
+  revision,
+}: Pick<MediaRecord, 'pushedRevision' | 'revision'>): boolean {
+  return pushedRevision < revision;
+}
+
+/** Limits of the fields that clients set, in characters (Unicode code points). */
+export const mediaLimits = {
+  title: 500,
+  description: 5_000,
+  category: 100,
+  tag: 100,
+  tags: 50,
+  filename: 255,
+} as const;
+
+/** Slower transfers are not waited for; deadlines of whole transfers follow from it. */
+export const SLOWEST_BYTES_PER_SECOND = 10_000;
+
+/** Where the host keeps files of a media type. As Cloudinary sorts them: audio counts as video, PDF as image. */
+export function resourceTypeOf(mime: string): ResourceType {
+  if (mime.startsWith('image/') || mime === 'application/pdf') return 'image';
+  if (mime.startsWith('video/') || mime.startsWith('audio/')) return 'video';
+  return 'raw';
+}
+
+/** `allowed` holds media types such as `image/png`, `image/*`, or `*\/*`. */
+export function isAllowedType(mime: string, allowed: readonly string[]): boolean {
+  return allowed.some(
+    (pattern) =>
+      pattern === '*/*' ||
+      pattern === mime ||
+      (pattern.endsWith('/*') && mime.startsWith(pattern.slice(0, -1))),
+  );
+}

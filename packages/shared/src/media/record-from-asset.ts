@@ -1,11 +1,12 @@
-import type { Carried, HostMetadata } from './host-metadata.js';
-import { bindingOf, readHostMetadata } from './host-metadata.js';
-import { idFromPublicId, idOfFoundAsset } from './media-id.js';
+import { consoleKeys, isAsWritten, shownText, type ConsoleField, type Pairs } from './console-fields.js';
+import type { Side } from './host-edits.js';
+import { bindingOf, readHostMetadata, type Carried, type HostMetadata } from './host-metadata.js';
+import { idFromPublicId, idOfFoundAsset, isOwnId } from './media-id.js';
 import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } from './media-record.js';
 
 /**
- * What of an asset the record is built from; every MediaHost's asset fits. Null says that there is none. Undefined says nothing: the
- * answer left it out, and what is known stays, see `withKnown`.
+ * The part of an asset that a record is built from; every MediaHost's asset fits. Null means that there is none. Undefined means
+ * that the answer left it out, and what is known stays, see `withKnown`.
  */
 export interface AssetFacts extends HostMetadata {
   publicId: string;
@@ -82,7 +83,7 @@ function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
   };
 }
 
-/** The mark of a video has it, since listings do not. Of other bytes than those that were marked it says nothing. */
+/** Listings leave it out, so the mark of a video carries it. It says nothing about other bytes than those that were marked. */
 function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: Carried['fields']): number | null {
   if (durationSeconds === null || (etag !== null && etag !== fields.md5)) return null;
   return fields.durationSeconds ?? null;
@@ -128,8 +129,8 @@ function withExtension(baseName: string, format: string): string {
 }
 
 /**
- * The asset, with what the answer left out as our record of it knows it, as long as the bytes are the same. Tags are a set, which
- * some answers sort: the order of the record stays.
+ * The asset with what the answer left out filled in from our record, as long as the bytes are the same. Tags are a set, which some
+ * answers sort: the order of the record stays.
  */
 export function withKnown<Asset extends AssetFacts>(asset: Asset, known: MediaRecord): Asset {
   const tags = isSameTags(asset.tags, known.tags) ? known.tags : asset.tags;
@@ -152,4 +153,50 @@ export function withKnown<Asset extends AssetFacts>(asset: Asset, known: MediaRe
 export function isSameTags(some: readonly string[], others: readonly string[]): boolean {
   const set = new Set(some);
   return set.size === new Set(others).size && others.every((tag) => set.has(tag));
+}
+
+/** The fields of an asset without our mark. Where it had a mark, what is missing went with the mark and is no edit. */
+export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
+  const { id, updatedAt } = ours;
+  const there = recordFromAsset(asset, '', 'sync', null);
+  if (!isOwnId(ours.id) && ours.pushedRevision === 1) {
+    const { title, description, category, tags } = there;
+    return { id, updatedAt, revision: 0, title, description, category, tags };
+  }
+  const { context, tags } = asset;
+  return {
+    id,
+    updatedAt,
+    revision: 0,
+    title: textThere('title', context, ours.title),
+    description: textThere('description', context, ours.description),
+    category: context['category'] || ours.category,
+    tags: tags.length > 0 ? [...tags] : ours.tags,
+  };
+}
+
+/**
+ * The value of a field's two keys. Where they differ the asset alone decides which of them counts, never our record: that may have
+ * merged the one, and would then merge the other, again and again. The console's key counts, unless it still is as we wrote it.
+ */
+function textThere(name: ConsoleField, context: Pairs, ours: string): string {
+  const own = context[name] ?? '';
+  const shown = context[consoleKeys[name]] ?? '';
+  const isEdited = shown !== '' && !isAsWritten(name, context);
+  if (own === '') return isEdited && shown !== shownText(ours) ? shown : ours;
+  return isEdited && shown !== shownText(own) ? shown : own;
+}
+
+/**
+ * True for an asset, whose record here is `id`, that another deployment on the same cloud uploaded: its mark and its public id say
+ * so. The other deployment rebuilds its record from that mark.
+ */
+export function isOfAnotherDeployment(
+  { publicId }: { publicId: string },
+  carried: Pick<Carried, 'fields'> | null,
+  id: string,
+): carried is Pick<Carried, 'fields'> {
+  if (carried === null || carried.fields.id === id || !isOwnId(carried.fields.id)) return false;
+  const [name = ''] = publicId.slice(publicId.lastIndexOf('/') + 1).split('.', 1);
+  return name === carried.fields.id;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isAllowedType } from './allowed-types.js';
+import { isAllowedType } from './media-record.js';
 
 it('matches types exactly, by family, or all', () => {
   expect(isAllowedType('image/png', ['image/*'])).toBe(true);
