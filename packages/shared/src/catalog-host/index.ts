@@ -1,3 +1,8 @@
-export { createCatalogHost, type CatalogHost } from './catalog-host.js';
-export { folderHost, noteFolderHost } from './folder-host.js';
-export { settleHost, type SettleHostParts } from './settle-host.js';
+export {
+  createCatalogHost,
+  folderHost,
+  noteFolderHost,
+  settleHost,
+  type CatalogHost,
+  type SettleHostParts,
+} from './catalog-host.js';
