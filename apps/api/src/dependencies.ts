@@ -51,9 +51,8 @@ import { createUploadSlots, type UploadSlots } from './uploads/admission.js';
 import { createUploads, type Uploads } from './uploads/uploads.js';
 import { createApiMetrics, type ApiMetrics } from './metrics/api-metrics.js';
 import { createRecordChanges } from './media/record-changes.js';
+import { watchNewCatalog, watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 import { createStatusFollowers, type StatusFollowers } from './media/status-followers.js';
-import { watchNewCatalog } from './media/new-catalog.js';
-import { watchRebuilding, type Rebuilding } from './media/rebuilding.js';
 
 /** Everything that handlers stand on. Each takes only what it needs of it. */
 export interface Dependencies {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { CloudinarySettings } from '@holdfast/shared/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import type { ErrorCode } from '@holdfast/shared/errors';
@@ -8,20 +7,16 @@ import { completeUpload } from './direct-uploads/complete-upload.js';
 import { createRenamedArrivals } from './direct-uploads/renamed-arrivals.js';
 import { signTicket } from './direct-uploads/sign-ticket.js';
 import { ticketRequest } from './direct-uploads/ticket-request.js';
-import { serveEarlierFile } from './files/serve-earlier-file.js';
-import { serveFile } from './files/serve-file.js';
+import { serveLocalFiles } from './files/serve-file.js';
 import type { ResponseHeader } from './http/described-headers.js';
 import { notSupported } from './http/not-supported.js';
 import { inTurn } from './http/read-turns.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
-import { mediaChanges } from './media/change-fields.js';
-import { editMedia } from './media/edit-media.js';
+import { mediaChanges, editMedia } from './media/edit-media.js';
 import { followMedia } from './media/follow-media.js';
-import { listMedia } from './media/list-media.js';
-import { listQuery } from './media/list-query.js';
+import { listMedia, listQuery, showMedia } from './media/read-media.js';
 import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
-import { showMedia } from './media/show-media.js';
 import { countUploads } from './metrics/api-metrics.js';
 import { showMetrics } from './metrics/show-metrics.js';
 import { showDocument } from './openapi/document.js';
@@ -461,16 +456,6 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
       host: deps.host,
     }),
   };
-}
-
-/** Only the local host has files of its own to serve; links to them outlive it. */
-function serveLocalFiles({ settings, catalog }: Dependencies) {
-  const { host, access, dataDir } = settings;
-  const isPublic = access.keys.length === 0 || access.publicRead;
-  const serveLocal = (directory: string) => serveFile({ directory }, { isPublic });
-  return host.kind === 'local'
-    ? serveLocal(host.directory)
-    : serveEarlierFile(catalog, serveLocal(join(dataDir, 'media')));
 }
 
 function page(path: string, summary: string, shown: Page): Route {

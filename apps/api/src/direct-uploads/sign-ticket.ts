@@ -4,9 +4,7 @@ import { HoldfastError } from '@holdfast/shared/errors';
 import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/endpoint.js';
-import { cleanFilename } from '../media/filename.js';
-import { firstFields } from '../media/first-fields.js';
-import { refFor } from '../media/ref-for.js';
+import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { expectedKind, type TicketRequest } from './ticket-request.js';
 
 export interface SignTicketDependencies {

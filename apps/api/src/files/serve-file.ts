@@ -1,17 +1,28 @@
+import { join } from 'node:path';
 import type { Request, RequestHandler, Response } from 'express';
-import type { LocalHostSettings } from '@holdfast/shared/config';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { LocalHostSettings, Settings } from '@holdfast/shared/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { isOwnId } from '@holdfast/shared/media';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
 import { hasTag } from '../http/request-input.js';
 
-/** Nothing in a file may run or load anything, whatever it turns out to be. */
-const CONTENT_POLICY =
-  "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-/** Browsers show PDF files in a viewer of their own, which a sandbox would keep from starting. */
-const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+/** `GET /media/*`: only the local host has files of its own to serve; links to them outlive it. */
+export function serveLocalFiles({
+  settings: { host, access, dataDir },
+  catalog,
+}: {
+  settings: Pick<Settings, 'host' | 'access' | 'dataDir'>;
+  catalog: Pick<Catalog, 'find'>;
+}): RequestHandler {
+  const isPublic = access.keys.length === 0 || access.publicRead;
+  return host.kind === 'local'
+    ? serveFile(host, { isPublic })
+    : serveEarlierFile(catalog, serveFile({ directory: join(dataDir, 'media') }, { isPublic }));
+}
 
-/** Files of the local host, in whole or in ranges. */
-export function serveFile(
+/** Whole files or ranges of them. */
+function serveFile(
   settings: Pick<LocalHostSettings, 'directory'>,
   options: { isPublic: boolean },
 ): RequestHandler {
@@ -19,7 +30,7 @@ export function serveFile(
     const file = await openLocalFile(settings, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');
     describe(res, file, options.isPublic);
-    // Here rather than by `send`, which ignores the tag when fetch() adds `Cache-Control: no-cache` to it.
+    // Not left to `send`, which ignores the tag if fetch() adds `Cache-Control: no-cache` to it.
     if (hasTag(req.get('if-none-match'), tagOf(file))) {
       res.status(304).end();
       return;
@@ -44,8 +55,33 @@ export function serveFile(
 }
 
 /**
- * `send` refuses the last n bytes of a file that has fewer, takes a weak tag and any later date for a match, and gives a part
- * to HEAD, too, for which ranges mean nothing (RFC 9110, 14.1.2, 13.1.5 and 14.2).
+ * Links to files of an earlier local host, now that Cloudinary is configured: the file while its record has the old address,
+ * then a redirect to the new one. The record decides, since a deleted file may still be in the folder.
+ */
+function serveEarlierFile(catalog: Pick<Catalog, 'find'>, serve: RequestHandler): RequestHandler {
+  return async (req, res, next) => {
+    const [id = ''] = req.path.slice(req.path.lastIndexOf('/') + 1).split('.', 1);
+    const record = isOwnId(id) ? await catalog.find(id) : null;
+    if (record === null || record.status === 'deleting') throw new HoldfastError('NOT_FOUND');
+    if (record.url === req.path) await serve(req, res, next);
+    else if (record.url.startsWith('/')) throw new HoldfastError('NOT_FOUND');
+    else {
+      // Browsers require this of each step on the way to a file.
+      res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
+      res.redirect(record.url);
+    }
+  };
+}
+
+/** Whatever a file turns out to be, nothing in it may run or load anything. */
+const CONTENT_POLICY =
+  "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+/** Browsers show PDF files in a viewer of their own, which cannot start in a sandbox. */
+const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/**
+ * `send` refuses the last n bytes of a shorter file, accepts a weak tag and any later date as a match, and sends a part for
+ * HEAD, which has no ranges (RFC 9110, 14.1.2, 13.1.5 and 14.2).
  */
 function correctRange({ method, headers }: Request, file: LocalFile): void {
   const last = /^\s*bytes\s*=\s*-(\d+)\s*$/i.exec(headers.range ?? '')?.[1];
@@ -82,7 +118,7 @@ function disposition({ disposition: kind, filename }: LocalFile): string {
   return `${kind}; filename="${plain}"; filename*=UTF-8''${full}`;
 }
 
-/** `send` speaks in HTTP errors: a file that was deleted a moment ago, a range that is not there. */
+/** `send` reports HTTP errors: a file that has just been deleted, a range outside the file. */
 const codes: Readonly<Record<number, ErrorCode>> = {
   404: 'NOT_FOUND',
   412: 'REVISION_MISMATCH',

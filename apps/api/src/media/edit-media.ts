@@ -1,19 +1,50 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/shared/errors';
 import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
-import { isUnpushed, type MediaRecord } from '@holdfast/shared/media';
+import type { Logger } from '@holdfast/shared/logging';
+import {
+  isUnpushed,
+  readHostMetadata,
+  recordFromAsset,
+  withKnown,
+  type MediaRecord,
+} from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
-import type { RequestContext } from '../http/request-context.js';
-import { changeFields, type MediaChanges } from './change-fields.js';
-import { entityTag, expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
-import { presentMedia } from './present-media.js';
-import { takeInNewer } from './take-in-newer.js';
+import { mediaFieldRules, type MediaFields } from './media-fields.js';
+import {
+  entityTag,
+  expectedStates,
+  presentMedia,
+  refuseOtherState,
+  type ExpectedStates,
+} from './present-media.js';
+
+/** A merge (RFC 7396) of the fields that clients may change: null clears, any other field is refused. */
+export const mediaChanges = z
+  .strictObject(
+    {
+      title: mediaFieldRules.title.nullable().optional(),
+      description: mediaFieldRules.description.nullable().optional(),
+      category: mediaFieldRules.category.nullable().optional(),
+      tags: mediaFieldRules.tags.nullable().optional(),
+    },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
+  )
+  .refine((changes) => Object.keys(changes).length > 0, {
+    error: 'must name at least one of title, description, category, tags',
+    // One problem at a time: an unknown field is not also a missing one.
+    when: ({ issues }) => issues.length === 0,
+  });
+
+type MediaChanges = z.infer<typeof mediaChanges>;
 
 export interface EditDependencies extends FindDependencies {
   catalog: Catalog;
@@ -24,63 +55,57 @@ export interface EditDependencies extends FindDependencies {
   folder: string;
 }
 
+/** The host must have an edit within 3 s for a 200 (contract, section 3). */
 const PUSH_WITHIN_MS = 3_000;
-/** Edits of others that may come between reading and writing before we say so: only one of a crowd gets through at a time. */
+/** Edits of others that may come between reading and writing. Of a crowd, only one gets through at a time. */
 const TRIES = 100;
-/** How often the host may turn out to have a newer revision than the catalog: once, unless Redis goes on losing them. */
+/** How often the host may have a newer revision than the catalog. Once is enough unless Redis keeps losing them. */
 const OVERTAKEN_AT_MOST = 3;
 
-/** Changes what people write about a media: in the catalog first, then on the host, which must carry it too. */
+/** Changes what people write about a file: first in the catalog, then on the host, which must carry it too. */
 export const editMedia =
   (deps: EditDependencies) =>
-  async ({
-    params: { id },
-    body,
-    header,
-    context,
-  }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
-    const expected = expectedStates(header('if-match'));
-    const { record, done } = await edit(deps, id, { changes: body, expected }, context);
-    const latest = (await deps.catalog.find(id)) ?? record;
+  async ({ params, body, header, context }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
+    const edit = { id: params.id, changes: body, expected: expectedStates(header('if-match')) };
+    const { record, done } = await applyEdit(deps, edit, context.log);
+    const latest = (await deps.catalog.find(edit.id)) ?? record;
     const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
     return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
   };
 
 interface Edit {
+  id: string;
   changes: MediaChanges;
   expected: ExpectedStates;
 }
 
-/** Once more over the host's revision where that was the newer one: on the older one, the edit would be lost. */
-async function edit(
+/** If the host turns out to have a newer revision, the edit is repeated on that one; on the older one it would be lost. */
+async function applyEdit(
   deps: EditDependencies,
-  id: string,
-  { changes, expected }: Edit,
-  context: RequestContext,
+  edit: Edit,
+  log: Logger,
 ): Promise<{ record: MediaRecord; done: boolean }> {
   for (let left = OVERTAKEN_AT_MOST; left > 0; left -= 1) {
-    const { record, changed } = await saveChanges(deps, id, changes, expected);
+    const { record, changed } = await saveChanges(deps, edit);
     let end: End = 'done';
-    if (changed) end = await carryOn(deps, record, context);
-    // Repeated before the host had it.
-    else if (isUnpushed(record)) end = await pushInTime(deps, record, context);
+    if (changed) end = await verifyAndPush(deps, record, log);
+    // The same edit again, before the host had the first one.
+    else if (isUnpushed(record)) end = await pushInTime(deps, record, log);
     if (end !== 'overtaken') return { record, done: end === 'done' };
-    context.log.warn('media.edit_overtaken', { id, revision: record.revision });
-    if (!(await takeInNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
-    const latest = await findMedia(deps, id);
-    // Another edit, made over this one at the same time, has it with its own.
-    if (changeFields(latest, changes, new Date()) === null)
+    log.warn('media.edit_overtaken', { id: record.id, revision: record.revision });
+    if (!(await adoptNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
+    const latest = await findMedia(deps, edit.id);
+    // Another edit, made on top of this one at the same time, has brought it along.
+    if (changeFields(latest, edit.changes, new Date()) === null)
       return { record: latest, done: !isUnpushed(latest) };
   }
   throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
 
-/** Over the record that was read, again when another change came between, unless the client insists on a state that is gone. */
+/** Writes over exactly the record that was read; after a concurrent change, tries again unless the client insists on a state. */
 async function saveChanges(
   deps: EditDependencies,
-  id: string,
-  changes: MediaChanges,
-  expected: ExpectedStates,
+  { id, changes, expected }: Edit,
 ): Promise<{ record: MediaRecord; changed: boolean }> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const record = await findMedia(deps, id);
@@ -88,7 +113,7 @@ async function saveChanges(
     refuseOtherState(expected, record);
     const next = changeFields(record, changes, new Date());
     if (next === null) return { record, changed: false };
-    // An intent before the edit: whatever a crash leaves of what follows, the sweep verifies what is there.
+    // The intent comes before the edit, so that the sweep verifies whatever a crash leaves of what follows.
     await Promise.all([
       deps.intents.accept({ record, committed: true }),
       isUnpushed(record) ? undefined : deps.catalog.keepMergeBase(record),
@@ -96,64 +121,91 @@ async function saveChanges(
     const outcome = await deps.catalog.saveIf(next, record);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
-    // At random, so that a crowd spreads out.
+    // A random pause, so that a crowd spreads out.
     await pause(Math.random() * tries);
   }
-  throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
+  throw new HoldfastError('REVISION_MISMATCH', 'other clients keep changing this record; try again');
+}
+
+/** The record with the changes, one revision later; null if nothing is different. */
+function changeFields(record: MediaRecord, changes: MediaChanges, at: Date): MediaRecord | null {
+  const before: MediaFields = {
+    title: record.title,
+    description: record.description,
+    category: record.category,
+    tags: record.tags,
+  };
+  const after: MediaFields = {
+    title: changes.title === undefined ? before.title : (changes.title ?? ''),
+    description: changes.description === undefined ? before.description : (changes.description ?? ''),
+    category: changes.category === undefined ? before.category : (changes.category ?? ''),
+    tags: changes.tags === undefined ? before.tags : (changes.tags ?? []),
+  };
+  if (isDeepStrictEqual(before, after)) return null;
+  // Clocks of two replicas may differ; an edit never makes a record older.
+  const updatedAt = new Date(Math.max(at.getTime(), Date.parse(record.updatedAt)));
+  return { ...record, ...after, updatedAt: updatedAt.toISOString(), revision: record.revision + 1 };
 }
 
 function refuseUnsettled({ status }: MediaRecord): void {
   if (status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
   if (status === 'missing' || status === 'deferred')
-    throw new HoldfastError('MEDIA_UNSETTLED', `the media is ${status}`);
+    throw new HoldfastError('MEDIA_UNSETTLED', `the status is ${status}`);
 }
 
-/** overtaken: the host has a newer revision, over which the edit is not. later: not all of it is done, and jobs go on. */
+/** overtaken: the host has a newer revision without the edit. later: not all of it is done, and jobs carry on. */
 type End = 'done' | 'later' | 'overtaken';
 
-/** What follows an edit that is in the catalog: it is verified like an upload, and the host gets it. */
-async function carryOn(deps: EditDependencies, record: MediaRecord, context: RequestContext): Promise<End> {
+/** An edit in the catalog is verified like an upload, and goes to the host. */
+async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<End> {
+  const { id, revision } = record;
   const [queued, pushed] = await Promise.all([
-    queueVerification(deps, record, context),
-    pushInTime(deps, record, context),
+    deps.queues.enqueueUpload(record).then(
+      () => true,
+      (error: unknown) => {
+        log.warn('media.edit_not_queued', { id, revision, error });
+        return false;
+      },
+    ),
+    pushInTime(deps, record, log),
   ]);
   return queued || pushed === 'overtaken' ? pushed : 'later';
 }
 
-async function queueVerification(
-  { queues }: EditDependencies,
-  record: MediaRecord,
-  { log }: RequestContext,
-): Promise<boolean> {
+/** `later` if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. */
+async function pushInTime(deps: EditDependencies, { id, revision }: MediaRecord, log: Logger): Promise<End> {
   try {
-    await queues.enqueueUpload(record);
-    return true;
+    const { outcome, joined } = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
+    if (joined !== null) await deps.queues.enqueueUpload(joined);
+    // Redis was emptied since the edit, which may be lost with it.
+    if (outcome === 'gone') throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog lost the record');
+    if (outcome === 'missing') throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have the file');
+    return outcome === 'overtaken' ? 'overtaken' : 'done';
   } catch (error) {
-    log.warn('media.edit_not_queued', { id: record.id, revision: record.revision, error });
-    return false;
+    log.warn('media.push_deferred', { id, revision, error });
+    await deps.queues
+      .add(pushJob, { id, revision, round: 0 })
+      .catch((reason: unknown) => log.warn('media.push_not_queued', { id, error: reason }));
+    return 'later';
   }
 }
 
-/** `later` when the host did not have it in time: a job goes on, and the sweep where even that cannot be added. */
-async function pushInTime(
-  deps: EditDependencies,
-  record: MediaRecord,
-  { log }: RequestContext,
-): Promise<End> {
-  try {
-    const { outcome, joined } = await pushRecord(deps, record.id, AbortSignal.timeout(PUSH_WITHIN_MS));
-    if (joined !== null) await deps.queues.enqueueUpload(joined);
-    // Redis was emptied since the edit, which may be lost with it.
-    if (outcome === 'gone')
-      throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog does not have this media any more');
-    if (outcome === 'missing')
-      throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
-    return outcome === 'overtaken' ? 'overtaken' : 'done';
-  } catch (error) {
-    log.warn('media.push_deferred', { id: record.id, revision: record.revision, error });
-    await deps.queues
-      .add(pushJob, { id: record.id, revision: record.revision, round: 0 })
-      .catch((reason: unknown) => log.warn('media.push_not_queued', { id: record.id, error: reason }));
-    return 'later';
-  }
+/**
+ * Brings a newer revision from the host into the catalog: Redis has lost an acknowledged edit, and the sync that brings it
+ * back has not reached this record yet. False if the asset of that name does not show it. Rejects if the host or the
+ * catalog is unreachable.
+ */
+async function adoptNewer(
+  { catalog, host, folder }: Pick<EditDependencies, 'catalog' | 'host' | 'folder'>,
+  known: MediaRecord,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { id, publicId, resourceType, source, revision } = known;
+  const asset = await host.find({ publicId, resourceType }, signal);
+  const carried = asset === null ? null : readHostMetadata(asset);
+  if (asset === null || carried?.mark.state !== 'committed') return false;
+  const newer = recordFromAsset(withKnown(asset, known), folder, source, carried);
+  if (newer.id !== id || newer.revision <= revision) return false;
+  await catalog.save(newer);
+  return true;
 }

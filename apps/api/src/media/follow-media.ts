@@ -5,8 +5,7 @@ import type { PublicAddress } from '../http/http-server.js';
 import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { findMedia, type FindDependencies } from './find-media.js';
-import { entityTag } from './media-tag.js';
-import { presentMedia, type PresentedMedia } from './present-media.js';
+import { entityTag, presentMedia, type PresentedMedia } from './present-media.js';
 import type { FollowedState, StatusFollowers } from './status-followers.js';
 
 export interface FollowDependencies extends FindDependencies {

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '@holdfast/shared/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { PublicAddress } from '../http/http-server.js';
+import { splitTags } from '../http/request-input.js';
 
 /** A record as clients see it: these fields in this order, nothing internal. */
 export type PresentedMedia = Omit<MediaRecord, 'hostVersion' | 'pushedRevision'>;
@@ -22,7 +25,7 @@ export function presentMedia(record: MediaRecord, address: Pick<PublicAddress, '
     width: record.width,
     height: record.height,
     durationSeconds: record.durationSeconds,
-    // The local host knows its files by path only: the address may change, the records stay.
+    // The local host knows its files by path only, so a change of the address leaves the records as they are.
     url: record.url.startsWith('/') ? `${address.url()}${record.url}` : record.url,
     checksum: { sha256: record.checksum.sha256, md5: record.checksum.md5 },
     filename: record.filename,
@@ -54,4 +57,62 @@ export function acceptedMedia(
   address: Pick<PublicAddress, 'url'>,
 ): { media: PresentedMedia; links: MediaLinks } {
   return { media: presentMedia(record, address), links: mediaLinks(record) };
+}
+
+/** A state that a client has seen. */
+interface SeenMedia {
+  revision: number;
+  /** The editable fields and the bytes; undefined if the tag names only the revision. */
+  content: string | undefined;
+}
+
+/** What the client insists on: one of these states, `any` existing record, or null for nothing. */
+export type ExpectedStates = readonly SeenMedia[] | 'any' | null;
+
+const HASH_CHARACTERS = 8;
+
+/**
+ * Strong: it differs for all that a client can see. Revision and content come first, since edits depend on these alone. The
+ * content is there because records of assets found on the host change without a new revision.
+ */
+export function entityTag(media: PresentedMedia): string {
+  return `"${String(media.revision)}-${contentOf(media)}.${hashOf(media)}"`;
+}
+
+/**
+ * `If-Match`: the states that the client has seen, `any` for `*`, null without the header. What changes by itself, such as
+ * the status, never prevents an edit. Weak tags match nothing.
+ */
+export function expectedStates(header: string | undefined): ExpectedStates {
+  if (header === undefined) return null;
+  if (header.trim() === '*') return 'any';
+  return splitTags(header).flatMap((tag) => {
+    const [, revision, content] = /^"(\d{1,15})(?:-(?:([\w-]+)\.)?[\w-]*)?"$/.exec(tag) ?? [];
+    return revision === undefined ? [] : [{ revision: Number(revision), content }];
+  });
+}
+
+/** Throws REVISION_MISMATCH where the client has seen another state than this one. */
+export function refuseOtherState(expected: ExpectedStates, record: MediaRecord): void {
+  if (expected === null || expected === 'any') return;
+  const { revision } = record;
+  const seen = expected.filter((state) => state.revision === revision);
+  if (seen.some(({ content }) => content === undefined || content === contentOf(record))) return;
+  throw new HoldfastError(
+    'REVISION_MISMATCH',
+    seen.length > 0 ? 'the record was changed on the host' : `the current revision is ${String(revision)}`,
+  );
+}
+
+type Content = Pick<
+  MediaRecord,
+  'title' | 'description' | 'category' | 'tags' | 'filename' | 'bytes' | 'checksum'
+>;
+
+function contentOf({ title, description, category, tags, filename, bytes, checksum }: Content): string {
+  return hashOf([title, description, category, tags, filename, bytes, checksum.md5]);
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, HASH_CHARACTERS);
 }

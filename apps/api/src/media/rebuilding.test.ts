@@ -3,8 +3,7 @@ import { createCatalog } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import type { NewCatalog } from './new-catalog.js';
-import { watchRebuilding, type Rebuilding, type RebuildingOptions } from './rebuilding.js';
+import { type NewCatalog, watchRebuilding, type Rebuilding, type RebuildingOptions } from './rebuilding.js';
 
 let redis: RedisSandbox;
 const keys = redisKeys('rebuilding');
@@ -133,7 +132,7 @@ it('notices the loss of a catalog that a worker began after this process, and th
   onTestFinished(() => stopped.abort());
   await rebuilding.begin(stopped.signal);
   await client.set(keys.born, '1');
-  await vi.waitFor(() => expect(rebuilding.bornSeen()).toBe('1'));
+  await vi.waitFor(() => expect(rebuilding.knownEpoch()).toBe('1'));
   await client.flushall();
   expect(await rebuilding.isOn()).toBe(true);
 });
@@ -153,7 +152,7 @@ it('looks on for the beginning where Redis does not answer, and takes no later o
   await rebuilding.isOn();
   answer('1');
   await new Promise(setImmediate);
-  expect(rebuilding.bornSeen()).toBe('2');
+  expect(rebuilding.knownEpoch()).toBe('2');
 });
 
 it('does not forget the loss where one look gets no answer', async () => {
@@ -187,7 +186,7 @@ it('does not take a catalog for known of which it could not read whether it was 
   await client.set(keys.born, '2');
   readMarks.mockRejectedValueOnce(new Error('no answer'));
   await rebuilding.isOn();
-  expect(rebuilding.bornSeen()).toBe('1');
+  expect(rebuilding.knownEpoch()).toBe('1');
   expect(await rebuilding.isOn()).toBe(true);
-  expect(rebuilding.bornSeen()).toBe('2');
+  expect(rebuilding.knownEpoch()).toBe('2');
 });

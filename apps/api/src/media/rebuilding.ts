@@ -1,21 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { createBackoff } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
-import type { NewCatalog } from './new-catalog.js';
 
 /** Whether an emptied catalog is being refilled at this moment. */
 export interface Rebuilding {
   isOn(): Promise<boolean>;
   /**
-   * Gets to know the catalog as it is at the start of the process, so that uploads do not make a new one look emptied. Where no
-   * worker has begun it yet, its beginning is looked for until the signal aborts: it may be emptied before anybody asks.
+   * Reads the epoch of the catalog at the start of the process, so that uploads do not make a new catalog look emptied. If no
+   * worker has set it yet, it is looked for until the signal aborts: the catalog may be emptied before anybody asks.
    */
   begin(signal: AbortSignal): Promise<void>;
-  /** To be called when a record was found: gets to know the catalog, so that its loss will be noticed. */
+  /** To be called when a record was found: reads the epoch if it is still unknown, so that a loss will be noticed. */
   noteFound(): void;
-  /** When the catalog began, as this process last saw it; null before it has looked. */
-  bornSeen(): string | null;
+  /** The epoch of the catalog as this process last read it; null before the first time. */
+  knownEpoch(): string | null;
 }
 
 export interface RebuildingOptions {
@@ -27,78 +28,113 @@ export interface RebuildingOptions {
 }
 
 const KNOWN_FOR_MS = 1_000;
-/** So often a catalog that no worker has begun yet is asked for its beginning. */
-const GET_TO_KNOW_MS = 10_000;
+/** Between two reads of an epoch that no worker has set yet. */
+const EPOCH_READ_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
-/** So each pause is at most a quarter of the time waited so far, and a deployment without workers asks rarely. */
+/** Each pause is at most a quarter of the time waited so far, so a deployment without workers rarely asks. */
 const GROWTH = 1.25;
 
 /**
- * On while nobody has looked at the whole host since the catalog began, where it is not the one that this process knew, not a
- * new one (new-catalog.ts), or a run brings media back into it: what it lacks is not unknown then. On as well while a catalog
- * that was filled before is recovered.
- * That it is on is asked at most once a second, that it is off each time: the catalog may be gone since. When Redis does not
- * answer, no.
+ * On from the loss of the catalog until a full run has listed the whole host. A loss shows by another epoch than the one this
+ * process knew, by a host that has files although no full run has ended, or by a run that brings records back. On as well
+ * while a catalog that had been filled is recovered.
+ * "On" is remembered for a second. "Off" is checked each time, since the catalog may be gone by now. Off when Redis does not
+ * answer.
  */
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const { syncState, catalog, newCatalog, now = () => performance.now() } = options;
   let knownOnAt = -Infinity;
   let askedAt = -Infinity;
-  let bornSeen: string | null = null;
-  // Stays so: what had something to lose once is not a new catalog.
+  let epoch: string | null = null;
+  // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
-  const getToKnow = async (): Promise<void> => {
-    const born = await catalog.bornAt();
-    bornSeen ??= born;
-    if (born === null && bornSeen === null) await newCatalog.isNew();
+  const readEpoch = async (): Promise<void> => {
+    const read = await catalog.bornAt();
+    epoch ??= read;
+    if (read === null && epoch === null) await newCatalog.isNew();
   };
-  const awaitBirth = async (signal: AbortSignal): Promise<void> => {
+  const awaitEpoch = async (signal: AbortSignal): Promise<void> => {
     const rests = createBackoff();
-    for (let pauseMs = FIRST_PAUSE_MS; bornSeen === null;) {
+    for (let pauseMs = FIRST_PAUSE_MS; epoch === null;) {
       await pause(pauseMs, undefined, { signal, ref: false });
-      const born = await catalog.bornAt().catch(() => undefined);
-      pauseMs = born === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, GET_TO_KNOW_MS);
-      // One that was seen meanwhile may be an earlier one.
-      bornSeen ??= born ?? null;
+      const read = await catalog.bornAt().catch(() => undefined);
+      pauseMs = read === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, EPOCH_READ_MS);
+      // One that was read in the meantime may be an earlier one.
+      epoch ??= read ?? null;
     }
   };
   return {
-    bornSeen: () => bornSeen,
+    knownEpoch: () => epoch,
     isOn: async () => {
       const time = now();
       if (time - knownOnAt < KNOWN_FOR_MS) return true;
-      const [running, born, marks] = await Promise.all([
+      const [running, read, marks] = await Promise.all([
         syncState.readRunning().catch(() => null),
         catalog.bornAt().catch(() => undefined),
         syncState.readMarks().catch(() => null),
       ]);
-      if (born !== undefined && bornSeen !== null && born !== bornSeen) lost = true;
-      // Without the marks nobody knows whether it was refilled: it is still to be got to know.
-      if (typeof born === 'string' && marks !== null) bornSeen = born;
-      // What tells of completed runs went with the catalog.
+      if (read !== undefined && epoch !== null && read !== epoch) lost = true;
+      // Without the marks it is unknown whether the catalog was refilled, so its epoch stays unknown too.
+      if (typeof read === 'string' && marks !== null) epoch = read;
+      // The marks of completed runs are lost together with the catalog.
       const isFilled = marks?.lastFullAt !== null;
       const recovery = running?.run.trigger === 'recovery' ? running.run : null;
-      // The first run of a new deployment is a recovery by name, and brings nothing back.
+      // The first run of a new deployment is called a recovery, too, but brings nothing back.
       if (recovery !== null && bringsBack(recovery)) lost = true;
       const on = isFilled ? recovery !== null : lost || !(await newCatalog.isNew());
       if (on) knownOnAt = time;
       return on;
     },
     begin: async (signal) => {
-      await getToKnow().catch(() => undefined);
+      await readEpoch().catch(() => undefined);
       // It ends with the process.
-      void awaitBirth(signal).catch(() => undefined);
+      void awaitEpoch(signal).catch(() => undefined);
     },
     noteFound: () => {
       const time = now();
-      if (bornSeen !== null || time - askedAt < GET_TO_KNOW_MS) return;
+      if (epoch !== null || time - askedAt < EPOCH_READ_MS) return;
       askedAt = time;
-      void getToKnow().catch(() => undefined);
+      void readEpoch().catch(() => undefined);
     },
   };
 }
 
-/** Media that nobody uploads at this moment. */
+/** Whether the run adds records that nobody is uploading at this moment. */
 function bringsBack({ created, findings }: SyncRun): boolean {
   return created > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
+}
+
+/** Tells a new catalog from an emptied one as long as no full run has ended. */
+export interface NewCatalog {
+  /** Whether the host was empty when it was first asked. False as well while the host does not answer. */
+  isNew(): Promise<boolean>;
+}
+
+const ANSWER_WITHIN_MS = 1_500;
+const ASK_AGAIN_MS = 10_000;
+
+/** Asks the host once, by one metered call, and again only if it did not answer. Later uploads change nothing. */
+export function watchNewCatalog(
+  host: Pick<MediaHost, 'changes'>,
+  log: Logger,
+  now: () => number = () => performance.now(),
+): NewCatalog {
+  let known: { answer: Promise<boolean | null>; askedAt: number } | undefined;
+  const ask = async (): Promise<boolean | null> => {
+    try {
+      const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+      const page = await host.changes({ since: new Date(0), cursor: null, limit: 1, signal });
+      return page.assets.length === 0 && page.unreadable.length === 0 && page.nextCursor === null;
+    } catch (error) {
+      log.warn('catalog.beginning_unknown', { error });
+      return null;
+    }
+  };
+  return {
+    isNew: async () => {
+      if (known === undefined || ((await known.answer) === null && now() - known.askedAt > ASK_AGAIN_MS))
+        known = { answer: ask(), askedAt: now() };
+      return (await known.answer) ?? false;
+    },
+  };
 }

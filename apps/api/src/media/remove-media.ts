@@ -3,16 +3,15 @@ import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
+import type { Logger } from '@holdfast/shared/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
-import type { RequestContext } from '../http/request-context.js';
-import { expectedStates, refuseOtherState, type ExpectedStates } from './media-tag.js';
 import { findMedia, type FindDependencies } from './find-media.js';
-import { acceptedMedia } from './present-media.js';
+import { acceptedMedia, expectedStates, refuseOtherState, type ExpectedStates } from './present-media.js';
 
 export interface RemoveDependencies extends FindDependencies {
   catalog: Catalog;
@@ -24,42 +23,46 @@ export interface RemoveDependencies extends FindDependencies {
 }
 
 const REMOVE_WITHIN_MS = 3_000;
-/** How long the tombstone may take to reach the disk before the host is asked all the same. */
+/** How long the tombstone may take to reach the disk before the host is asked anyway. */
 const BARRIER_WITHIN_MS = 1_500;
-/** Changes that may come between the look at what the client has seen and the tombstone. */
+/** Changes of others that may come between reading the record and writing the tombstone. */
 const TRIES = 5;
 
 /** Deletes for good: tombstone, then the host, then the record. */
 export const removeMedia =
   (deps: RemoveDependencies) =>
   async ({ params, header, context }: Input<'id'>): Promise<Answer> => {
-    const record = await bury(deps, params.id, expectedStates(header('if-match')));
-    await removeInTime(deps, record, context);
+    const record = await beginDelete(deps, params.id, expectedStates(header('if-match')));
+    await removeInTime(deps, record, context.log);
     return { status: 202, body: acceptedMedia({ ...record, status: 'deleting' }, deps.address) };
   };
 
-/** Puts the tombstone. With `If-Match` it lies on a state that the client has seen, or nowhere. */
-async function bury(deps: RemoveDependencies, id: string, expected: ExpectedStates): Promise<MediaRecord> {
+/** Writes the tombstone. With `If-Match` only over a state that the client has seen. */
+async function beginDelete(
+  deps: RemoveDependencies,
+  id: string,
+  expected: ExpectedStates,
+): Promise<MediaRecord> {
   const bound = expected !== null && expected !== 'any';
   for (let left = TRIES; left > 0; left -= 1) {
     const record = await findMedia(deps, id);
-    if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the media is deferred');
+    if (record.status === 'deferred') throw new HoldfastError('MEDIA_UNSETTLED', 'the status is deferred');
     if (record.status !== 'deleting') refuseOtherState(expected, record);
     const outcome = await deps.catalog.beginDelete(id, bound ? record : undefined);
-    // What changed meanwhile may be what the client does not insist on.
+    // The change may be one that the client does not care about.
     if (outcome === 'conflict') continue;
     if (outcome !== 'deleting') throw new HoldfastError('MEDIA_NOT_FOUND');
     await withinMs(BARRIER_WITHIN_MS, deps.barrier.confirm(), null).catch(() => null);
     return record;
   }
-  throw new HoldfastError('REVISION_MISMATCH', 'others keep changing this media; try again');
+  throw new HoldfastError('REVISION_MISMATCH', 'other clients keep changing this record; try again');
 }
 
-/** What the host does not confirm now, a job retries, and the sweep where even that cannot be added. */
+/** If the host does not confirm in time, a job carries on, or the sweep if even the job cannot be added. */
 async function removeInTime(
   { host, deletionNotes, catalog, queues }: RemoveDependencies,
   record: MediaRecord,
-  { log }: RequestContext,
+  log: Logger,
 ): Promise<void> {
   const { id, publicId, resourceType } = record;
   try {

@@ -1,13 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Job } from 'bullmq';
 import { z } from 'zod';
+import type { Shares } from '@holdfast/shared/http';
+import { syncJob, syncModes, type MediaQueues, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
 import { createBackoff } from '@holdfast/shared/lifecycle';
-import { syncModes } from '@holdfast/shared/jobs';
+import { newMediaId } from '@holdfast/shared/media';
+import { fromRedisError } from '@holdfast/shared/redis';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { Answer, Input } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
-import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
-import { createAskForRun, type AskDependencies } from './ask-for-run.js';
 
 const modeName = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
 const yesOrNo = z
@@ -33,7 +35,8 @@ export const startSyncBody = z
   })
   .optional();
 
-export interface StartSyncDependencies extends AskDependencies {
+export interface StartSyncDependencies {
+  queues: Pick<MediaQueues, 'add' | 'queues'>;
   syncState: Pick<SyncState, 'readStatus' | 'findRun'>;
   shutdown: Pick<Shutdown, 'draining'>;
   /** Requests that wait for their run. */
@@ -43,16 +46,26 @@ export interface StartSyncDependencies extends AskDependencies {
 const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
-/** Asks for a run, which begins once the running one has ended. Its id is known before it starts. */
+/** Requests a run, which starts once the current one has ended. Its id is known before. Throws QUEUE_UNAVAILABLE. */
 export const startSync = ({ queues, syncState, shutdown, waits }: StartSyncDependencies) => {
-  const askForRun = createAskForRun({ queues, syncState });
-  return async (
-    input: Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>,
-  ): Promise<Answer> => {
-    const { header, gone, context, client } = input;
-    const { mode = 'full', dryRun = false, force = false } = { ...input.body, ...input.query };
+  // One request after the other, so that the second of two finds the job of the first.
+  let before: Promise<unknown> = Promise.resolve();
+  const request = (wanted: WantedRun): Promise<string> => {
+    const requested = before.then(() => requestRun({ queues, syncState }, wanted));
+    before = requested.catch(() => undefined);
+    return requested;
+  };
+  return async ({
+    query,
+    body,
+    header,
+    gone,
+    context,
+    client,
+  }: Input<never, z.output<typeof startSyncQuery>, z.output<typeof startSyncBody>>): Promise<Answer> => {
+    const { mode = 'full', dryRun = false, force = false } = { ...body, ...query };
     const alreadyRunning = (await syncState.readStatus()).running !== null;
-    const runId = await askForRun({ mode, dryRun, force });
+    const runId = await request({ mode, dryRun, force });
     context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
     const { waitSeconds } = readPrefer(header('prefer'));
     if (waitSeconds !== undefined) {
@@ -65,6 +78,56 @@ export const startSync = ({ queues, syncState, shutdown, waits }: StartSyncDepen
     return { status: 202, body: { runId, mode, alreadyRunning } };
   };
 };
+
+interface WantedRun {
+  mode: SyncMode;
+  dryRun: boolean;
+  force: boolean;
+}
+
+type RequestDependencies = Pick<StartSyncDependencies, 'queues' | 'syncState'>;
+
+/** The id of the run: of one that is still waiting to do the same, or a new one. A ULID, so ids are ordered by time. */
+async function requestRun(deps: RequestDependencies, wanted: WantedRun): Promise<string> {
+  const waiting = await findWaiting(deps, wanted);
+  if (waiting !== null) return waiting;
+  const runId = newMediaId();
+  await deps.queues.add(syncJob, { trigger: 'manual', runId, ...wanted });
+  return runId;
+}
+
+/** A job that waits for another run counts as active or delayed; only its run shows whether it has started. */
+async function findWaiting(
+  { queues, syncState }: RequestDependencies,
+  { mode, dryRun, force }: WantedRun,
+): Promise<string | null> {
+  for (const { runId, ...payload } of await readPayloads(queues.queues.sync)) {
+    const isSame =
+      payload.trigger === 'manual' &&
+      payload.mode === mode &&
+      payload.dryRun === dryRun &&
+      payload.force === force;
+    if (isSame && runId !== undefined && (await syncState.findRun(runId)) === null) return runId;
+  }
+  return null;
+}
+
+/** More never wait: one of each kind, and the schedule's. */
+const LOOKED_AT = 100;
+
+async function readPayloads(
+  queue: StartSyncDependencies['queues']['queues']['sync'],
+): Promise<SyncPayload[]> {
+  try {
+    const jobs = await queue.getJobs(['wait', 'prioritized', 'delayed', 'active'], 0, LOOKED_AT - 1);
+    // BullMQ's types hide it: a job may be gone between the reading of the lists and of the job.
+    return (jobs as (Job | undefined)[]).flatMap((job) =>
+      job === undefined ? [] : (job.data as SyncPayload),
+    );
+  } catch (error) {
+    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+  }
+}
 
 /** The run once it has ended; null when the signal comes first. */
 async function finishedRun(

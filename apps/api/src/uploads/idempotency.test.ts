@@ -7,7 +7,7 @@ import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../http/shutdown.js';
-import { firstFields } from '../media/first-fields.js';
+import { firstFields } from '../media/new-media.js';
 import { takeClaim, type ClaimDependencies } from './idempotency.js';
 
 let redis: RedisSandbox;
@@ -304,7 +304,7 @@ describe('taking a claim', () => {
       .mockResolvedValue({ state: 'done' });
     const deps = {
       claims: { claim },
-      rebuilding: { isOn: () => Promise.resolve(false), bornSeen: () => '1' },
+      rebuilding: { isOn: () => Promise.resolve(false), knownEpoch: () => '1' },
       idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 0,
     } as unknown as ClaimDependencies;
@@ -316,7 +316,7 @@ describe('taking a claim', () => {
     const claim = vi.fn<() => Promise<object>>().mockResolvedValue({ state: 'running', leaseMs: 9_000 });
     const deps = {
       claims: { claim },
-      rebuilding: { bornSeen: () => '1' },
+      rebuilding: { knownEpoch: () => '1' },
       idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 60_000,
       waiters: createShares(2),
@@ -343,7 +343,7 @@ describe('taking a claim', () => {
     const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
     const deps = {
       claims: { claim: () => answer, release },
-      rebuilding: { bornSeen: () => '1' },
+      rebuilding: { knownEpoch: () => '1' },
       idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 0,
     } as unknown as ClaimDependencies;

@@ -16,7 +16,7 @@ import { clientOf, goneWith } from '../http/request-context.js';
 import { inviteBody } from '../http/request-bodies.js';
 import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
-import { cleanFilename } from '../media/filename.js';
+import { cleanFilename } from '../media/new-media.js';
 import { findMedia, type FindDependencies } from '../media/find-media.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Rebuilding } from '../media/rebuilding.js';
@@ -114,15 +114,15 @@ export async function takeClaim(
   try {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
       const newId = keyedMediaId(secret, client, key, Date.now());
-      const asked = claims.claim(claimKey(client, key), newId, rebuilding.bornSeen());
+      const asked = claims.claim(claimKey(client, key), newId, rebuilding.knownEpoch());
       const reply = await promptly(asked).catch((error: unknown) => {
         void giveBack(claims, asked);
         throw error;
       });
       if (reply.state === 'emptied') {
-        const before = rebuilding.bornSeen();
+        const before = rebuilding.knownEpoch();
         // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
-        if ((await rebuilding.isOn()) || rebuilding.bornSeen() === before) throw beingRebuilt();
+        if ((await rebuilding.isOn()) || rebuilding.knownEpoch() === before) throw beingRebuilt();
         continue;
       }
       if (reply.state === 'done') return reply;

@@ -19,10 +19,8 @@ import {
 } from '@holdfast/shared/media';
 import type { AssetRef, MediaHost, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
-import { cleanFilename } from '../media/filename.js';
-import { firstFields } from '../media/first-fields.js';
+import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { parseMediaFields, type MediaFields } from '../media/media-fields.js';
-import { refFor } from '../media/ref-for.js';
 import { promptly, type Admission, type Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import type { DeferredUploads } from './deferred-uploads.js';

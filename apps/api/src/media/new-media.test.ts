@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { cleanFilename } from './filename.js';
+import { cleanFilename } from './new-media.js';
 
 it.each([
   ['a.png', 'a.png'],

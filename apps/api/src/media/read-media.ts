@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { Catalog } from '@holdfast/shared/catalog';
+import { mediaLimits, mediaStatuses, resourceTypes } from '@holdfast/shared/media';
+import type { Answer, Input } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/http-server.js';
+import { hasTag, pageLimit } from '../http/request-input.js';
+import { findMedia, type FindDependencies } from './find-media.js';
+import { entityTag, presentMedia } from './present-media.js';
+import type { Rebuilding } from './rebuilding.js';
+
+const DEFAULT_LIMIT = 20;
+const MAX_LIMIT = 100;
+
+const filterText = (max: number) =>
+  z
+    .string('must be given once')
+    .min(1, 'must not be empty')
+    .max(max * 2, 'is too long');
+
+const word = <Word extends string>(words: readonly [Word, ...Word[]]) =>
+  z.enum(words, `must be one of ${words.join(', ')}`);
+
+/** What a client may ask of the list. */
+export const listQuery = z.strictObject({
+  limit: pageLimit(MAX_LIMIT).default(DEFAULT_LIMIT).meta({
+    description: 'Items per page.',
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_LIMIT,
+    default: DEFAULT_LIMIT,
+  }),
+  cursor: z
+    .string('must be given once')
+    .max(500, 'is too long')
+    .exactOptional()
+    .describe('`nextCursor` of the previous page.'),
+  type: word(resourceTypes).exactOptional().describe('Kind of file; audio counts as video.'),
+  category: filterText(mediaLimits.category).exactOptional().describe('Has exactly this category.'),
+  tag: filterText(mediaLimits.tag).exactOptional().describe('Has this tag.'),
+  status: word(mediaStatuses).exactOptional().describe('Has this status.'),
+  sha256: z
+    .string('must be given once')
+    .regex(/^[0-9a-f]{64}$/i, 'must be 64 hex digits')
+    .transform((hex) => hex.toLowerCase())
+    .exactOptional()
+    .describe('Has these bytes: SHA-256 in hex. If many copies match, they are sorted by id.'),
+  order: word(['newest', 'oldest']).default('newest').describe('By time of creation.'),
+});
+
+export interface ListDependencies {
+  catalog: Pick<Catalog, 'list' | 'hasOldIndexes'>;
+  rebuilding: Rebuilding;
+  address: PublicAddress;
+}
+
+/** One page of the catalog. */
+export const listMedia =
+  ({ catalog, rebuilding, address }: ListDependencies) =>
+  async ({ query }: Input<never, z.infer<typeof listQuery>>): Promise<Answer> => {
+    const [{ items, nextCursor, total }, ...reasons] = await Promise.all([
+      catalog.list(query),
+      rebuilding.isOn(),
+      catalog.hasOldIndexes(),
+    ]);
+    return {
+      status: 200,
+      body: {
+        items: items.map((record) => presentMedia(record, address)),
+        nextCursor,
+        total,
+        ...(reasons.includes(true) ? { rebuilding: true } : {}),
+      },
+    };
+  };
+
+/** One record, or 304 where the client has it already. */
+export const showMedia =
+  (deps: FindDependencies & { address: PublicAddress }) =>
+  async ({ params, header }: Input<'id'>): Promise<Answer> => {
+    const media = presentMedia(await findMedia(deps, params.id), deps.address);
+    const tag = entityTag(media);
+    const headers = { ETag: tag, 'Cache-Control': 'private, no-cache' };
+    return hasTag(header('if-none-match'), tag)
+      ? { status: 304, headers }
+      : { status: 200, body: media, headers };
+  };
