@@ -1,1 +1,55 @@
-export { failpoint, failpoints, type Failpoint } from './failpoint.js';
+/**
+ * Every step of the main path at which a crash is tried. `HOLDFAST_FAILPOINT=<step>:<action>[:<nth>]` makes a process fail
+ * there; without that variable a failpoint costs one comparison. Tests walk this list, so a step that is not listed does
+ * not compile and a listed one that is never reached fails a test.
+ */
+export const failpoints = [
+  // Only of uploads with an Idempotency-Key.
+  'upload.claimed',
+  'upload.intent-open',
+  'upload.bytes-begun',
+  'upload.bytes-stored',
+  'upload.before-commit',
+  'upload.committed',
+  'upload.accepted',
+  'save.begun',
+  'save.written',
+  'verify.begun',
+  'verify.read-back',
+  'verify.confirmed',
+  'verify.marked',
+] as const;
+
+/** The name of one step, as `HOLDFAST_FAILPOINT` takes it. */
+export type Failpoint = (typeof failpoints)[number];
+
+type Action = 'kill' | 'stop' | 'error';
+
+interface Armed {
+  step: string;
+  action: Action;
+  /** The how-manieth time the step is reached, from 1. */
+  nth: number;
+}
+
+const armed = parse(process.env['HOLDFAST_FAILPOINT']);
+let reached = 0;
+
+/** Fails here when a test asked for it: ends the process as a crash would, stops it (SIGSTOP), or throws. */
+export function failpoint(step: Failpoint): void {
+  if (armed === undefined || armed.step !== step) return;
+  reached += 1;
+  if (reached !== armed.nth) return;
+  // Synchronous, or the line would die with the process.
+  process.stderr.write(`FP ${step}\n`);
+  if (armed.action === 'error') throw new Error(`failpoint ${step}`);
+  process.kill(process.pid, armed.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+}
+
+function parse(value: string | undefined): Armed | undefined {
+  if (value === undefined || value === '' || process.env['NODE_ENV'] === 'production') return undefined;
+  const [step = '', action, nth = '1'] = value.split(':');
+  if (action !== 'kill' && action !== 'stop' && action !== 'error')
+    throw new Error(`HOLDFAST_FAILPOINT has no action ${String(action)}`);
+  return { step, action, nth: Number(nth) };
+}

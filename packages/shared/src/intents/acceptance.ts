@@ -59,7 +59,7 @@ export const ACCEPT_VALUES = Object.keys(told).length;
 /** Their names, as Lua lists them. */
 export const acceptLocals = Object.keys(told).join(', ');
 
-/** Of each job its keys and values follow, see job-insert.ts. */
+/** Of each job its keys and values follow, see jobs-in-scripts.ts. */
 export function acceptArguments(upload: Acceptance): ScriptArgument[] {
   return [
     ...Object.values(told).map((valueOf) => valueOf(upload)),

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors/index.js';
-import { createTurnBatch } from '../batch/index.js';
+import { createBatch } from '../batch/index.js';
 import {
   fromRedisError,
   membersOf,
@@ -56,6 +56,9 @@ const LATE_ACCEPTANCE_MS = 60_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
 export const ACKNOWLEDGE_WITHIN_MS = 20_000;
 
+/** Others wait for Redis meanwhile: 4 ms, and 20 to 80 with as many tags as a media may have. */
+const forClients = { atMost: 16, overlapping: true };
+
 /**
  * What is under way: written before the first byte goes to the host, kept until the media is verified, so that a sweep
  * can finish or undo whatever a crash left between. Every function throws `unavailable` when Redis cannot serve.
@@ -66,12 +69,14 @@ export function createIntents(
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
   const run = scriptEdge(redis, keys, unavailable);
-  const openMany = createTurnBatch(
+  const openMany = createBatch(
     async (uploads: ScriptArgument[][]) => (await run(openScript, uploads.flat())) as OpenOutcome[],
+    forClients,
   );
-  const acceptMany = createTurnBatch(
+  const acceptMany = createBatch(
     async (uploads: ScriptArgument[][]) =>
       (await run(acceptScript, uploads.flat())) as [AcceptOutcome, OpenOutcome | ''][],
+    forClients,
   );
   return {
     /**

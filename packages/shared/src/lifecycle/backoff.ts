@@ -1,4 +1,4 @@
-import { onAbort } from './abort-signal.js';
+import { onAbort } from './abort.js';
 
 /**
  * The rests of one loop between tries that fail: 1 s, then twice as long each time, up to 30 s. Every loop that repeats what

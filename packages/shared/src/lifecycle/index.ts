@@ -1,12 +1,5 @@
-export { abortReason, isAborted, onAbort } from './abort-signal.js';
-export { argumentsOrExit } from './arguments-or-exit.js';
+export { abortReason, isAborted, onAbort, untilAborted, withinMs } from './abort.js';
 export { createBackoff, type Backoff } from './backoff.js';
 export { listenOn, type Address } from './listen-on.js';
-export { onceEach } from './once-each.js';
-export { runMain } from './run-main.js';
-export { service, type Service } from './service.js';
-export { stack, type StackEvents } from './stack.js';
-export { together } from './together.js';
-export { runUntilSignal, type RunOptions } from './run-until-signal.js';
-export { untilAborted } from './until-aborted.js';
-export { withinMs } from './within-ms.js';
+export { argumentsOrExit, runMain, runUntilSignal, type RunOptions } from './process.js';
+export { onceEach, service, stack, together, type Service, type StackEvents } from './service.js';

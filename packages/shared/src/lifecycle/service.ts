@@ -1,3 +1,5 @@
+import { HoldfastError } from '../errors/index.js';
+
 /** Anything long-lived: a server, a worker, a timer, a connection. */
 export interface Service {
   readonly name: string;
@@ -23,4 +25,99 @@ export function service(
         await parts.stop?.(deadline);
       })()),
   };
+}
+
+/** Whom a stack tells of what it does not throw. */
+export interface StackEvents {
+  /** Called when one service fails to stop; the others are stopped all the same. */
+  stopFailed(name: string, error: unknown): void;
+}
+
+/**
+ * Starts services in order and stops them in reverse, so that what others stand on goes last.
+ * A start that fails stops what had already started, then throws. A stop during the start makes it give up.
+ */
+export function stack(services: readonly Service[], events: StackEvents): Service {
+  const started: Service[] = [];
+  let stopping = false;
+  const lifecycle = onceEach({
+    start: async () => {
+      for (const one of services) {
+        started.push(one);
+        try {
+          await one.start();
+        } catch (error) {
+          // The same stop for all who ask: two of them would stop at the same time what stands on each other.
+          await lifecycle.stop(AbortSignal.timeout(5_000));
+          throw error;
+        }
+        if (stopping) throw new HoldfastError('SHUTTING_DOWN');
+      }
+    },
+    stop: async (deadline) => {
+      stopping = true;
+      for (let next = started.pop(); next !== undefined; next = started.pop()) {
+        const { name } = next;
+        await withDeadline(next.stop(deadline), deadline).catch((error: unknown) =>
+          events.stopFailed(name, error),
+        );
+      }
+    },
+  });
+  return { name: 'stack', ...lifecycle };
+}
+
+/** Extra time after the deadline in which a service may cut itself short before we go on without it. */
+const GRACE_MS = 1_000;
+
+async function withDeadline(work: Promise<void>, deadline: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    onAbort = () => {
+      timer = setTimeout(() => reject(new Error('not stopped within its deadline')), GRACE_MS);
+    };
+    if (deadline.aborted) onAbort();
+    else deadline.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) deadline.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Services that do not need each other, as one: started and stopped at the same time. */
+export function together(name: string, services: readonly Service[]): Service {
+  return {
+    name,
+    ...onceEach({
+      start: async () => void (await Promise.all(services.map((one) => one.start()))),
+      stop: async (deadline) => {
+        // All of them, also when one fails: what they stand on is stopped next.
+        const ends = await Promise.allSettled(services.map((one) => one.stop(deadline)));
+        for (const end of ends) if (end.status === 'rejected') throw end.reason;
+      },
+    }),
+  };
+}
+
+/**
+ * Start and stop as a service promises them, for one whose stop cuts a start short: each runs once, a stop before the
+ * start has nothing to do, and nothing starts after a stop.
+ */
+export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+  return {
+    // Not within this call: a start that fails at once may ask for the stop.
+    start: () =>
+      (starting ??= stopping === undefined ? Promise.resolve().then(() => parts.start()) : refuse()),
+    stop: (deadline) => (stopping ??= starting === undefined ? Promise.resolve() : parts.stop(deadline)),
+  };
+}
+
+async function refuse(): Promise<never> {
+  throw new HoldfastError('SHUTTING_DOWN');
 }

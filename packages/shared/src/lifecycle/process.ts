@@ -1,5 +1,18 @@
+import { explainFailure, toHoldfastError } from '../errors/index.js';
 import type { Logger } from '../logging/index.js';
 import type { Service } from './service.js';
+
+/** Runs the main function of a process. One that rejects is explained at the terminal, and ends the process with code 1. */
+export async function runMain(main: () => Promise<void>): Promise<void> {
+  // The terminal or the pipe may go away; that must not take the service down with it.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+  try {
+    await main();
+  } catch (error) {
+    process.stderr.write(explainFailure(toHoldfastError(error)));
+    process.exit(1);
+  }
+}
 
 /** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a demand. */
 const SAME_SIGNAL_MS = 500;
@@ -67,4 +80,20 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
     log.debug('process.start_given_up', { error });
     await stopping;
   }
+}
+
+/**
+ * What the command line of this process asks for. `read` answers undefined where it asks for help, and throws with what is
+ * wrong with it: both print the usage and end the process, with code 0 for help and 2 for what makes no sense.
+ */
+export function argumentsOrExit<T>(read: (args: readonly string[]) => T | undefined, usage: string): T {
+  try {
+    const given = read(process.argv.slice(2));
+    if (given !== undefined) return given;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    process.exit(2);
+  }
+  process.stdout.write(usage);
+  process.exit(0);
 }

@@ -1,4 +1,5 @@
 import { Job, Queue, type JobsOptions } from 'bullmq';
+import { Cluster } from 'ioredis';
 import { createBatch } from '../batch/index.js';
 import type { JobSettings, RedisSettings } from '../config/index.js';
 import type { Logger } from '../logging/index.js';
@@ -11,17 +12,17 @@ import {
   redisKeys,
   type RedisClient,
 } from '../redis/index.js';
-import { insertOf, type JobInsert } from './job-insert.js';
-import { queueNames, type JobDefinition, type QueueName } from './define-job.js';
-import { jobOptions, streamOptions } from './job-options.js';
-import { saveJob, verifyJob } from './media-jobs.js';
-import { reloadScripts } from './reload-scripts.js';
-
-/** What the jobs of one upload carry. */
-interface UploadJobs {
-  record: MediaRecord;
-  round: number;
-}
+import { insertOf, type JobInsert } from './jobs-in-scripts.js';
+import {
+  jobOptions,
+  queueNames,
+  saveJob,
+  streamOptions,
+  verifyJob,
+  type JobDefinition,
+  type JobPayload,
+  type QueueName,
+} from './jobs.js';
 
 /** How many jobs of one queue are in each state now. */
 export interface QueueCounts {
@@ -88,12 +89,12 @@ export function connectMediaQueues(
       definition.idFor(payload),
     ).toFlowEntry();
 
-  const saveEntry = ({ record, round }: UploadJobs) => entryOf(saveJob, { record, round });
-  const verifyEntry = (upload: UploadJobs) => entryOf(verifyJob, upload);
+  const entriesOf = (upload: JobPayload<'save'>) =>
+    [entryOf(saveJob, upload), entryOf(verifyJob, upload)] as const;
 
   /** Each upload's failure, null where both of its jobs are stored. One transaction for all that wait together. */
-  const addPairs = async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
-    const entries = uploads.flatMap((upload) => [saveEntry(upload), verifyEntry(upload)]);
+  const addPairs = async (uploads: JobPayload<'save'>[]): Promise<(Error | null)[]> => {
+    const entries = uploads.flatMap(entriesOf);
     // All childless roots. Each answers for itself, where FlowProducer.add tells of its first job only.
     const results = await queues.save.backend.addFlow(entries);
     return uploads.map((_, index) => {
@@ -102,7 +103,7 @@ export function connectMediaQueues(
     });
   };
   const enqueue = createBatch(
-    async (uploads: UploadJobs[]): Promise<(Error | null)[]> => {
+    async (uploads: JobPayload<'save'>[]): Promise<(Error | null)[]> => {
       try {
         const failures = await addPairs(uploads);
         if (!failures.some(isNoScript)) return failures;
@@ -115,7 +116,7 @@ export function connectMediaQueues(
       }
     },
     // The record goes into both jobs.
-    Math.ceil(profile.recordsAtOnce / 2),
+    { atMost: Math.ceil(profile.recordsAtOnce / 2) },
   );
 
   return {
@@ -125,11 +126,8 @@ export function connectMediaQueues(
       if (failure !== null) throw fromRedisError(failure, 'QUEUE_UNAVAILABLE');
     },
     jobsOf: (record) => {
-      const upload: UploadJobs = { record, round: 0 };
-      return Promise.all([
-        insertOf(queues.save, saveEntry(upload)),
-        insertOf(queues.verify, verifyEntry(upload)),
-      ]);
+      const [save, verify] = entriesOf({ record, round: 0 });
+      return Promise.all([insertOf(queues.save, save), insertOf(queues.verify, verify)]);
     },
     add: async (definition, payload, over = {}) => {
       try {
@@ -159,4 +157,14 @@ function failureOf(result: [Error | null, string | number] | undefined): Error |
 
 function isNoScript(error: Error | null): boolean {
   return error !== null && error.message.includes('NOSCRIPT');
+}
+
+/**
+ * Gives the server the scripts again that BullMQ has defined on this connection. ioredis believes per socket that they
+ * are loaded and cannot repair that inside a transaction; a new socket would cost the commands in flight their answers.
+ */
+async function reloadScripts(client: RedisClient): Promise<void> {
+  const texts = Object.values(client.scriptsSet as Record<string, { lua: string }>).map(({ lua }) => lua);
+  const nodes = client instanceof Cluster ? client.nodes('master') : [client];
+  await Promise.all(nodes.flatMap((node) => texts.map((text) => node.script('LOAD', text))));
 }

@@ -1,6 +1,22 @@
+/** Everything that knows BullMQ's own scripts: adding jobs in the same step as something else. */
 import type { Job, Queue } from 'bullmq';
+import { addStandardJob } from 'bullmq/dist/cjs/scripts/addStandardJob-9.js';
 import { HoldfastError } from '../errors/index.js';
-import { ADD_JOB_KEYS, ADD_JOB_VALUES } from './add-job-script.js';
+
+/** How many keys that script has, and how many values follow them. */
+export const ADD_JOB_KEYS = addStandardJob.keys;
+export const ADD_JOB_VALUES = 3;
+
+/**
+ * Lua for scripts that add jobs in the same step as something else: `add_job(keys, arguments)` is the script with which
+ * BullMQ itself adds a job that may start at once, unchanged, as a function. Its parameters stand for KEYS and ARGV of that
+ * script; what they must be, `JobInsert` says.
+ */
+export const addJobScript = /* lua */ `
+local function add_job(KEYS, ARGV)
+${addStandardJob.content}
+end
+`;
 
 /** One job as BullMQ's script adds it: the keys that it touches and its arguments, in BullMQ's own order and encoding. */
 export interface JobInsert {
@@ -19,7 +35,7 @@ type AddToTransaction = (
 
 /**
  * What BullMQ would send to add this job, without sending it: for scripts that add the job themselves, in the same step as
- * something else (add-job-script.ts). BullMQ encodes it, so that a worker finds what it expects. For jobs that may start at
+ * something else (`addJobScript`). BullMQ encodes it, so that a worker finds what it expects. For jobs that may start at
  * once and have no parent; throws INTERNAL for others, which BullMQ adds with other scripts.
  */
 export async function insertOf(
@@ -41,3 +57,17 @@ export async function insertOf(
     throw new HoldfastError('INTERNAL', `BullMQ adds this job with ${command}`);
   return { keys: sent.slice(0, ADD_JOB_KEYS) as string[], values: sent.slice(ADD_JOB_KEYS) };
 }
+
+/**
+ * Lua for scripts that decide on new uploads: `backlog(p)` counts the jobs that wait or are delayed, `p` being the hash
+ * tag before all keys. An upload has two.
+ */
+export const backlogScript = /* lua */ `
+local function backlog(p)
+  local jobs = 0
+  for _, queue in ipairs({ 'save', 'verify' }) do
+    jobs = jobs + redis.call('LLEN', p .. ':' .. queue .. ':wait') + redis.call('ZCARD', p .. ':' .. queue .. ':delayed')
+  end
+  return jobs
+end
+`;

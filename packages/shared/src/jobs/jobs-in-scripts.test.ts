@@ -4,7 +4,7 @@ import { readSettings } from '../config/index.js';
 import { silentLogger } from '../logging/index.js';
 import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { connectMediaQueues, type MediaQueues } from './index.js';
-import { insertOf, type JobInsert } from './job-insert.js';
+import { insertOf, type JobInsert } from './jobs-in-scripts.js';
 
 let redis: RedisSandbox;
 let queues: MediaQueues;
