@@ -1,15 +1,13 @@
-import type { Job, Processor } from 'bullmq';
-import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
+import { UnrecoverableError, type Job } from 'bullmq';
+import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { isJobName, workerTimings, type JobName, type QueueName } from '@holdfast/shared/jobs';
 import { service, type Backoff, type Service } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
-import { closeWorker } from './queue-worker/close-worker.js';
 import { createErrorLog } from './queue-worker/error-log.js';
-import type { NoteFailure } from './job-run/note-failure.js';
-import { PatientWorker, type Rests } from './queue-worker/patient-worker.js';
-import type { RunJob } from './job-run/run-job.js';
+import { closeWorker, PatientWorker } from './queue-worker/patient-worker.js';
+import { parsePayload, type NoteFailure, type RunJob } from './job-run/run-job.js';
 import { LOCK_LOST, settleJob } from './job-run/settle-job.js';
-import { createUnrunJobs } from './job-run/unrun-jobs.js';
 
 export interface WorkerOptions {
   queue: QueueName;
@@ -46,7 +44,7 @@ export interface QueueWorker extends Service {
 export function createWorker(options: WorkerOptions): QueueWorker {
   const { queue, connection, cancelAfterMs, runJob } = options;
   const log = options.log.child({ queue });
-  const unrun = createUnrunJobs(options.noteFailure, log);
+  const neverRun = createFailedBeforeRunning(options.noteFailure, log);
   let started = 0;
   let running = 0;
   let resting = false;
@@ -64,20 +62,37 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     try {
       await settleJob(await runJob(job, aborted), job, { token: token ?? '', signal: aborted, rests });
     } catch (settled) {
-      unrun.hasRun(settled);
+      neverRun.hasRun(settled);
       throw settled;
     } finally {
       running -= 1;
     }
   };
-  const worker = createBullWorker(options, work, { rests, onRest: createErrorLog(log, 'worker.resting') });
+  const worker = new PatientWorker(
+    queue,
+    work,
+    {
+      connection,
+      prefix: options.prefix,
+      concurrency: options.concurrency,
+      autorun: false,
+      drainDelay: workerTimings.blockSeconds,
+      lockDuration: workerTimings.lockDurationMs,
+      stalledInterval: workerTimings.stalledIntervalMs,
+      maxStalledCount: workerTimings.maxStalledCount,
+      // The watch does that, at less cost (docs/decisions/0008-our-own-watch.md).
+      skipStalledCheck: true,
+      runRetryDelay: 1_000,
+    },
+    { rests, onRest: createErrorLog(log, 'worker.resting') },
+  );
   const logError = createErrorLog(log, 'worker.error');
   worker.on('error', logError);
   worker.on('lockRenewalFailed', (ids) => {
     log.warn('worker.locks_lost', { count: ids.length });
     for (const id of ids) worker.cancelJob(id, LOCK_LOST);
   });
-  worker.on('failed', (job, error) => unrun.onFailed(job, error));
+  worker.on('failed', (job, error) => neverRun.onFailed(job, error));
 
   const lifecycle = service(`worker ${queue}`, {
     start: () => {
@@ -86,7 +101,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     stop: async (deadline) => {
       const cancelAfter = queue === 'sync' ? 0 : cancelAfterMs;
       await closeWorker(worker, { connection, cancelAfterMs: cancelAfter, deadline });
-      await unrun.noted();
+      await neverRun.noted();
     },
   });
   return {
@@ -118,22 +133,55 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   };
 }
 
-function createBullWorker(
-  { queue, connection, prefix, concurrency }: WorkerOptions,
-  work: Processor,
-  rests: Rests,
-): PatientWorker {
-  const options = {
-    connection,
-    prefix,
-    concurrency,
-    autorun: false,
-    drainDelay: workerTimings.blockSeconds,
-    lockDuration: workerTimings.lockDurationMs,
-    stalledInterval: workerTimings.stalledIntervalMs,
-    maxStalledCount: workerTimings.maxStalledCount,
-    skipStalledCheck: true,
-    runRetryDelay: 1_000,
+interface FailedBeforeRunning {
+  /** What a job that ran here ends with: runJob has logged and noted it. */
+  hasRun(error: unknown): void;
+  /** Called for every job that fails. */
+  onFailed(job: Job | undefined, error: Error): void;
+  /** Resolves once nothing is being noted any more. */
+  noted(): Promise<void>;
+}
+
+/** Logs and notes jobs that failed without being run: BullMQ does that to those that killed too many workers. */
+function createFailedBeforeRunning(noteFailure: NoteFailure, log: Logger): FailedBeforeRunning {
+  const seen = new WeakSet<Error>();
+  const notes = new Set<Promise<void>>();
+
+  const note = async (name: JobName, job: Job, error: Error): Promise<void> => {
+    log.error('job.failed', {
+      job: name,
+      jobId: job.id,
+      error: { name: error.name, message: error.message },
+    });
+    try {
+      const payload = parsePayload(name, job.data);
+      // Else it ran, its end could not be stored, and it is tried again.
+      const isLost = error instanceof UnrecoverableError;
+      await noteFailure({
+        name,
+        payload,
+        attempt: job.attemptsMade,
+        final: isLost,
+        error: isLost
+          ? new HoldfastError('WORKER_LOST', error.message, { cause: error })
+          : toHoldfastError(error),
+      });
+    } catch (cause) {
+      log.warn('job.failure_not_noted', { jobId: job.id, error: cause });
+    }
   };
-  return new PatientWorker(queue, work, options, rests);
+
+  return {
+    hasRun: (error) => {
+      if (error instanceof Error) seen.add(error);
+    },
+    onFailed: (job, error) => {
+      if (job === undefined || seen.has(error) || !isJobName(job.name)) return;
+      const noting = note(job.name, job, error).finally(() => notes.delete(noting));
+      notes.add(noting);
+    },
+    noted: async () => {
+      await Promise.allSettled(notes);
+    },
+  };
 }

@@ -30,7 +30,6 @@ import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapsh
 import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck, type DeliveryCheck } from './verify/delivery-check.js';
-import { createMarkVerified, type MarkVerified } from './verify/mark-verified.js';
 import { createReadBack, type ReadBack } from './verify/read-back.js';
 
 /** Everything that the worker's parts are made of. The one list of what is opened, and of what is closed. */
@@ -54,7 +53,6 @@ export interface Dependencies {
   server: ServerJudgement;
   barrier: Barrier;
   readBack: ReadBack;
-  markVerified: MarkVerified;
   delivery: DeliveryCheck;
   syncRequests: SyncRequests;
   /** What syncs stand on, and all that goes by their rules. */
@@ -147,7 +145,6 @@ export async function openDependencies(
     server,
     barrier,
     readBack,
-    markVerified: createMarkVerified(sync.catalog),
     delivery: createDeliveryCheck({ redis: background, keys, host: settings.host, log }),
     syncRequests: createSyncRequests(queues, settings.sync, profile, log),
     sync,

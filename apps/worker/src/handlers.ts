@@ -1,6 +1,8 @@
+import type { JobName } from '@holdfast/shared/jobs';
+import type { MediaHost } from '@holdfast/shared/media-host';
+import type { SyncState } from '@holdfast/shared/sync';
 import type { Dependencies } from './dependencies.js';
-import type { JobHandlers } from './job-run/job-handler.js';
-import { keepBudget } from './job-run/keep-budget.js';
+import type { JobHandler, JobHandlers } from './job-run/job-handler.js';
 import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';
@@ -25,5 +27,20 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     remove: keepBudget(deps.sync, createRemoveMedia(deps)),
     refresh: keepBudget(deps.sync, createRefreshAssets(deps.sync)),
     sync: createSyncHandler(deps.sync),
+  };
+}
+
+/** Runs the job, and keeps for status what the host said of its calls where the job made metered ones. */
+export function keepBudget<Name extends JobName>(
+  { host, state }: { host: Pick<MediaHost, 'budget' | 'meteredCalls'>; state: Pick<SyncState, 'noteBudget'> },
+  handler: JobHandler<Name>,
+): JobHandler<Name> {
+  return async (payload, context) => {
+    const calls = host.meteredCalls();
+    try {
+      await handler(payload, context);
+    } finally {
+      if (host.meteredCalls() > calls) await state.noteBudget(host.budget()).catch(() => undefined);
+    }
   };
 }

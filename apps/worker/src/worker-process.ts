@@ -8,9 +8,7 @@ import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
-import { createJobMetrics } from './job-run/job-metrics.js';
-import { createNoteFailure } from './job-run/note-failure.js';
-import { createRunJob } from './job-run/run-job.js';
+import { createJobMetrics, createNoteFailure, createRunJob } from './job-run/run-job.js';
 import { upgradeIndexes } from './upgrade-indexes.js';
 import { createWatch } from './watch/watch.js';
 

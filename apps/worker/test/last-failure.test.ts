@@ -6,8 +6,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
-import { createNoteFailure, type NoteFailure } from '../src/job-run/note-failure.js';
-import { createRunJob } from '../src/job-run/run-job.js';
+import { createNoteFailure, createRunJob, type NoteFailure } from '../src/job-run/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;

@@ -8,8 +8,7 @@ import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
 import type { JobContext, JobHandlers } from '../src/job-run/job-handler.js';
-import type { NoteFailure } from '../src/job-run/note-failure.js';
-import { createRunJob } from '../src/job-run/run-job.js';
+import { createRunJob, type NoteFailure } from '../src/job-run/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;

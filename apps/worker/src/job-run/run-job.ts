@@ -1,11 +1,11 @@
 import type { Job } from 'bullmq';
+import { Counter, type Registry } from 'prom-client';
+import type { Catalog } from '@holdfast/shared/catalog';
 import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
 import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/shared/logging';
 import type { JobHandler, JobHandlers } from './job-handler.js';
-import type { JobMetrics, JobOutcomeWord } from './job-metrics.js';
-import { decideOutcome, type JobOutcome } from './job-outcome.js';
-import type { NoteFailure } from './note-failure.js';
+import { decideOutcome, type JobOutcome } from './settle-job.js';
 
 export interface RunJobDependencies {
   handlers: JobHandlers;
@@ -120,4 +120,79 @@ function failureOf(error: unknown): HoldfastError {
 
 function reasonOf(error: unknown): string {
   return error instanceof HandBack ? error.message : toHoldfastError(error).code;
+}
+
+interface Subject {
+  id: string;
+  revision: number;
+  /** True where the last failure of the job makes the media failed. An edit that waits for the host does not. */
+  decides: boolean;
+}
+
+type SubjectOf = { [Name in JobName]: (payload: JobPayload<Name>) => Subject | null };
+
+/** The record in which the failure of a job is noted. A deletion shows in its status; a sync keeps its own account. */
+const subjectOf: SubjectOf = {
+  save: ({ record }) => ({ id: record.id, revision: record.revision, decides: true }),
+  verify: ({ record }) => ({ id: record.id, revision: record.revision, decides: true }),
+  push: ({ id }) => ({ id, revision: 0, decides: false }),
+  remove: () => null,
+  refresh: () => null,
+  sync: () => null,
+};
+
+export interface Failure<Name extends JobName> {
+  name: Name;
+  payload: JobPayload<Name>;
+  attempt: number;
+  /** No attempt is left. */
+  final: boolean;
+  error: HoldfastError;
+}
+
+export type NoteFailure = <Name extends JobName>(failure: Failure<Name>) => Promise<void>;
+
+/** Writes the failure of an attempt into the record: `lastError`, and after the last attempt status failed. */
+export function createNoteFailure(catalog: Pick<Catalog, 'noteFailure'>): NoteFailure {
+  return async ({ name, payload, attempt, final, error }) => {
+    const subject = subjectOf[name](payload);
+    if (subject === null) return;
+    await catalog.noteFailure({
+      id: subject.id,
+      revision: subject.revision,
+      attempts: attempt,
+      final: final && subject.decides,
+      error: { code: error.code, message: error.message },
+    });
+  };
+}
+
+/** How one run of a job ended, as metrics name it. */
+export type JobOutcomeWord = 'done' | 'attempt_failed' | 'failed' | 'handed_back';
+
+export interface JobMetrics {
+  count(name: JobName, outcome: JobOutcomeWord, seconds: number): void;
+}
+
+/** Counts in process: BullMQ's own metrics cost Redis commands for each job. */
+export function createJobMetrics(registry: Registry): JobMetrics {
+  const registers = [registry];
+  const ends = new Counter({
+    name: 'holdfast_worker_jobs_total',
+    help: 'Ends of job runs since the start of this worker.',
+    labelNames: ['job', 'outcome'],
+    registers,
+  });
+  const seconds = new Counter({
+    name: 'holdfast_worker_job_seconds_total',
+    help: 'Time spent in job runs since the start of this worker.',
+    labelNames: ['job'],
+    registers,
+  });
+  return {
+    count: (job, outcome, took) => {
+      ends.inc({ job, outcome });
+      seconds.inc({ job }, took);
+    },
+  };
 }

@@ -1,7 +1,63 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { GiveUp, HandBack } from '@holdfast/shared/jobs';
 import type { Backoff } from '@holdfast/shared/lifecycle';
-import { redisErrorKind } from '@holdfast/shared/redis';
-import type { JobOutcome } from './job-outcome.js';
+import { isCircuitOpen } from '@holdfast/shared/media-host';
+import { redisErrorKind, redisRefusal } from '@holdfast/shared/redis';
+
+/** How one run of a job ended. `again` counts the attempt; where none is left, that was the end. */
+export type JobOutcome =
+  | { kind: 'done' }
+  | { kind: 'again'; error: unknown }
+  | { kind: 'giveUp'; error: GiveUp }
+  | { kind: 'handBack'; delayMs: number };
+
+/** Failures that are not the job's own: it goes back and its attempt is not counted. Milliseconds until the next start. */
+const handBackAfterMs: Partial<Record<ErrorCode, number>> = {
+  CATALOG_UNAVAILABLE: 1_000,
+  QUEUE_UNAVAILABLE: 1_000,
+  HOST_RATE_LIMITED: 60_000,
+  SHUTTING_DOWN: 0,
+};
+
+/** Clients may be asked to wait for longer. */
+const LONGEST_REDIS_MS = 30_000;
+
+/**
+ * What the error of a handler means. Decided once, when the handler ends: the signal may abort while the record and the
+ * metrics are written, and then they would say something else than BullMQ.
+ */
+export function decideOutcome(error: unknown, signal: AbortSignal): Exclude<JobOutcome, { kind: 'done' }> {
+  const delayMs = handBackDelay(error, signal);
+  if (delayMs !== undefined) return { kind: 'handBack', delayMs };
+  return error instanceof GiveUp ? { kind: 'giveUp', error } : { kind: 'again', error };
+}
+
+/** How long until a job that ended with this error starts again without losing an attempt; undefined = the attempt counts. */
+function handBackDelay(error: unknown, signal: AbortSignal): number | undefined {
+  if (signal.aborted) return 0;
+  if (error instanceof HandBack) return error.delayMs;
+  if (!(error instanceof HoldfastError)) return undefined;
+  // Nothing was tried, so nothing failed.
+  const restMs = hostRestMs(error);
+  if (restMs !== undefined) return restMs;
+  const delay = handBackAfterMs[error.code];
+  // As large as it is, it will be refused again.
+  if (delay === undefined || redisRefusal(error) === 'request_size') return undefined;
+  if (error.retryAfterSeconds === undefined) return delay;
+  const asked = error.retryAfterSeconds * 1_000;
+  return isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')
+    ? Math.min(asked, LONGEST_REDIS_MS)
+    : asked;
+}
+
+const UNKNOWN_SECONDS = 5;
+
+/** Where the error says that the host is not called at all for now: milliseconds until it may be called again. */
+export function hostRestMs(error: unknown): number | undefined {
+  if (!(error instanceof HoldfastError) || !isCircuitOpen(error)) return undefined;
+  return (error.retryAfterSeconds ?? UNKNOWN_SECONDS) * 1_000;
+}
 
 /** Why a signal was aborted: the job belongs to another worker by now, so nothing of it may be touched. */
 export const LOCK_LOST = 'lock lost';

@@ -13,7 +13,7 @@ import { finishRemoval } from '@holdfast/shared/removal';
 import { noteDeletions } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
-import type { ExpectedRecord } from '../verify/judge-record.js';
+import type { ExpectedRecord } from '../verify/read-back.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { moveAsset, planMove, type MoveParts, type Passed } from './move-asset.js';
 

@@ -21,7 +21,7 @@ import {
   type SeenAsset,
 } from '../reconcile/page-facts.js';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
 import { copyAsset, type CopyParts } from './copy-asset.js';
 
 export interface MoveParts {

@@ -1,10 +1,10 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '@holdfast/shared/config';
-import { createBackoff } from '@holdfast/shared/lifecycle';
+import { createBackoff, withinMs } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
-import { closeRedis, connectRedis } from '@holdfast/shared/redis';
+import { closeRedis, connectRedis, isReadyWithin } from '@holdfast/shared/redis';
 import { cutClients, startRedisSandbox } from '@holdfast/shared/testing';
-import { PatientWorker } from './patient-worker.js';
+import { PatientWorker, redisGone } from './patient-worker.js';
 
 it('closes although the connection that waits for jobs is just away', async () => {
   const redis = await startRedisSandbox();
@@ -28,4 +28,27 @@ it('closes although the connection that waits for jobs is just away', async () =
   });
   await cutClients(redis.client, ' cmd=bzpopmin ');
   await closed;
+});
+
+it('tells of a server that stays away, not of a connection that is back in a moment', async () => {
+  const redis = await startRedisSandbox();
+  onTestFinished(() => redis.close());
+  const client = connectRedis(readSettings({ REDIS_URL: redis.url }).redis.connection, 'queue', silentLogger);
+  onTestFinished(() => closeRedis(client));
+  expect(await isReadyWithin(client, 10_000)).toBe(true);
+  const gone = redisGone(client);
+  onTestFinished(() => gone.forget());
+  const back = new Promise<void>((resolve) => void client.once('ready', () => resolve()));
+  expect(await cutClients(redis.client, 'name=holdfast-queue ')).toBe(1);
+  await back;
+  // Longer than a server may be away.
+  expect(
+    await withinMs(
+      1_500,
+      gone.promise.then(() => 'gone'),
+      'there',
+    ),
+  ).toBe('there');
+  await redis.kill();
+  await gone.promise;
 });

@@ -15,7 +15,7 @@ import type { HostAsset } from '@holdfast/shared/media-host';
 import type { LeaseToken } from '@holdfast/shared/redis';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/judge-record.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { atItsPlace, bindingIn } from './asset-record.js';
 import { isOpen, type Action, type Step } from './decide.js';

@@ -11,7 +11,7 @@ import {
   type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import type { ExpectedRecord } from '../verify/judge-record.js';
+import type { ExpectedRecord } from '../verify/read-back.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import type { HostFiles } from './load-deletions.js';
 

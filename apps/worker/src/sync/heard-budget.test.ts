@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '@holdfast/shared/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { keepBudget } from '../job-run/keep-budget.js';
+import { keepBudget } from '../handlers.js';
 import { openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;

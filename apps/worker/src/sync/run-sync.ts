@@ -3,7 +3,7 @@ import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/job-handler.js';
-import { hostRestMs } from '../job-run/job-outcome.js';
+import { hostRestMs } from '../job-run/settle-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
 import { restoreCatalog } from '../snapshot/restore-snapshot.js';
 import { snapshotAfterRun } from '../snapshot/take-snapshot.js';

@@ -5,7 +5,6 @@ import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
 import { expect, it } from 'vitest';
 import type { JobContext } from '../job-run/job-handler.js';
-import type { Confirmed } from './mark-verified.js';
 import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
 
 const record = aRecord();
@@ -33,11 +32,15 @@ function server({
   level = 'fsynced',
   required,
 }: Server = {}) {
-  const seen = { reads: 0, saves: 0, barriers: 0, marked: [] as Confirmed[], syncs: 0 };
+  const seen = { reads: 0, saves: 0, barriers: 0, marked: [] as unknown[], syncs: 0 };
   let epoch = 1;
   const deps: VerifyDependencies = {
     catalog: {
       find: () => Promise.resolve(record),
+      markVerified: (of, _at, entries) => {
+        seen.marked.push(...entries.map((entry) => ({ level: of, entry })));
+        return Promise.resolve(entries.map(() => 'verified'));
+      },
       save: () => {
         seen.saves += 1;
         return Promise.resolve('unchanged');
@@ -62,10 +65,6 @@ function server({
         return Promise.resolve(level);
       },
       epoch: () => 1,
-    },
-    markVerified: (confirmed) => {
-      seen.marked.push(confirmed);
-      return Promise.resolve('verified');
     },
     serverJudged: () => Promise.resolve(),
     required,

@@ -1,4 +1,5 @@
-import type { Catalog, FoundRecord } from '@holdfast/shared/catalog';
+import { createBatch } from '@holdfast/shared/batch';
+import type { Catalog, FoundRecord, VerifiedEntry, VerifiedOutcome } from '@holdfast/shared/catalog';
 import { isBelow, type DurabilityLevel } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/shared/errors';
@@ -7,17 +8,14 @@ import { untilAborted } from '@holdfast/shared/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { readSettled } from '@holdfast/shared/redis';
 import type { JobHandler } from '../job-run/job-handler.js';
-import { isOfDeletedMedia, type LateJobDependencies } from '../save/late-job.js';
-import { judgeRecord, type Verdict } from './judge-record.js';
-import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
-import type { MarkVerified } from './mark-verified.js';
-import type { ReadBack } from './read-back.js';
+import { isOfDeletedMedia, type LateJobDependencies } from '../save/save-media.js';
+import { judgeRecord, PROOF_TRIES, trackConnections, type ReadBack, type Verdict } from './read-back.js';
 
 export interface VerifyDependencies extends LateJobDependencies {
-  catalog: LateJobDependencies['catalog'] & Pick<Catalog, 'saveIf' | 'save' | 'reindex' | 'isTombstoned'>;
+  catalog: LateJobDependencies['catalog'] &
+    Pick<Catalog, 'markVerified' | 'saveIf' | 'save' | 'reindex' | 'isTombstoned'>;
   readBack: Pick<ReadBack, 'read' | 'epoch' | 'lagMs'>;
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
-  markVerified: MarkVerified;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
   /** Below this level a media does not count as verified. */
@@ -27,9 +25,10 @@ export interface VerifyDependencies extends LateJobDependencies {
 
 /**
  * Proves that the record is there: reads it back over another connection, compares every field and index entry, has
- * the server confirm that it is on disk, and only then calls it verified. What differs is mended, and the attempt fails.
+ * the server confirm that it is on disk, and only then calls it verified. What differs is repaired, and the attempt fails.
  */
 export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
+  const markVerified = createMarkVerified(deps.catalog);
   return async ({ record }, { attempt, log, signal }) => {
     failpoint('verify.begun');
     const level = await proveSaved(record, deps, signal);
@@ -41,7 +40,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
         `the server confirmed ${level}, required is ${String(deps.required)}`,
       );
     }
-    const outcome = await deps.markVerified({
+    const outcome = await markVerified({
       level,
       entry: { id: record.id, revision: record.revision, attempts: attempt },
     });
@@ -64,14 +63,14 @@ async function proveSaved(
 ): Promise<DurabilityLevel | 'superseded'> {
   const { readBack, barrier, serverJudged } = deps;
   for (let left = PROOF_TRIES; left > 0; left -= 1) {
-    const haveLasted = watchConnections(readBack, barrier);
+    const haveLasted = trackConnections(readBack, barrier);
     const { found, verdict } = await readSettled(
       readBack.lagMs,
       () => untilAborted(look(record, deps), signal),
       (read) => read.isSettled,
     );
     if (verdict === 'superseded') return verdict;
-    if (verdict !== 'same') return mend(record, found, verdict, deps, signal);
+    if (verdict !== 'same') return repair(record, found, verdict, deps, signal);
     failpoint('verify.read-back');
     await untilAborted(serverJudged(), signal);
     const level = await untilAborted(barrier.confirm(), signal);
@@ -106,7 +105,7 @@ async function look(record: MediaRecord, { readBack, catalog }: VerifyDependenci
 }
 
 /** Saves again what was not there as it should be. The attempt fails all the same: the next one must find it. */
-async function mend(
+async function repair(
   record: MediaRecord,
   { stored }: FoundRecord,
   verdict: Exclude<Verdict, 'same' | 'superseded'>,
@@ -123,4 +122,27 @@ async function mend(
     if (outcome === 'differs' && stored !== null) await catalog.saveIf(record, stored);
   }
   throw new HoldfastError('RECORD_DIFFERS', `the record read back was ${verdict}; it was saved again`);
+}
+
+interface Confirmed {
+  level: DurabilityLevel;
+  entry: VerifiedEntry;
+}
+
+type MarkVerified = (confirmed: Confirmed) => Promise<VerifiedOutcome>;
+
+/** Sets records verified, many in one step, each level on its own. */
+function createMarkVerified(catalog: Pick<Catalog, 'markVerified'>): MarkVerified {
+  const mark = async (all: Confirmed[]): Promise<VerifiedOutcome[]> => {
+    const outcomes: VerifiedOutcome[] = [];
+    const now = new Date();
+    for (const level of new Set(all.map((one) => one.level))) {
+      const places = [...all.keys()].filter((place) => all[place]?.level === level);
+      const entries = places.flatMap((place) => all[place]?.entry ?? []);
+      const answered = await catalog.markVerified(level, now, entries);
+      for (const [index, place] of places.entries()) outcomes[place] = answered[index] ?? 'absent';
+    }
+    return outcomes;
+  };
+  return createBatch(mark);
 }

@@ -2,9 +2,13 @@ import type { Catalog, FoundRecord } from '@holdfast/shared/catalog';
 import { isBelow, type Settings } from '@holdfast/shared/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { readSettled } from '@holdfast/shared/redis';
-import { judgeContent, type ExpectedRecord } from './judge-record.js';
-import { PROOF_TRIES, watchConnections } from './lasting-connections.js';
-import type { ReadBack } from './read-back.js';
+import {
+  judgeContent,
+  PROOF_TRIES,
+  trackConnections,
+  type ExpectedRecord,
+  type ReadBack,
+} from './read-back.js';
 
 export interface VerifyRecordsParts {
   readBack: Pick<ReadBack, 'readPage' | 'epoch' | 'lagMs'>;
@@ -34,7 +38,7 @@ async function verifyOnce(
   records: readonly ExpectedRecord[],
   { readBack, barrier, serverJudged, catalog, settings }: VerifyRecordsParts,
 ): Promise<ExpectedRecord[]> {
-  const haveLasted = watchConnections(readBack, barrier);
+  const haveLasted = trackConnections(readBack, barrier);
   const found = await readAll(records, readBack);
   const again: ExpectedRecord[] = [];
   const unindexed: string[] = [];

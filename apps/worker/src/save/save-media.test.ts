@@ -5,7 +5,6 @@ import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 import type { JobContext } from '../job-run/job-handler.js';
-import { createMarkVerified } from '../verify/mark-verified.js';
 import { createVerifyMedia } from '../verify/verify-media.js';
 import { createSaveMedia } from './save-media.js';
 
@@ -24,7 +23,6 @@ async function tryAgain({ parts, catalog, host }: SyncRig, record: MediaRecord):
     ...parts,
     catalog,
     host,
-    markVerified: createMarkVerified(catalog),
     required: undefined,
     afterUpload: () => undefined,
   });
