@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { statusCode } from '@holdfast/shared/catalog';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
@@ -7,6 +6,7 @@ import {
   defineScript,
   fromRedisError,
   profileOfClient,
+  readSettled,
   type QueuePart,
   type RedisClient,
   type RedisKeys,
@@ -186,6 +186,6 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
 async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean> {
   const { readsLagMs } = profileOfClient(redis);
   if (readsLagMs === 0) return false;
-  await pause(readsLagMs);
-  return (await isThereScript(redis, [key], [])) === 1;
+  const isThere = async (): Promise<boolean> => (await isThereScript(redis, [key], [])) === 1;
+  return readSettled(readsLagMs, isThere, (there) => there);
 }
