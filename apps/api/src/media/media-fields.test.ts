@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseMediaFields } from './media-fields.js';
+import { mediaFieldRules, parseMediaFields } from './media-fields.js';
 
 it('gives every field a value, and ignores parts that are not ours', () => {
   expect(parseMediaFields({ csrf: 'x' })).toEqual({ title: '', description: '', category: '', tags: [] });
@@ -32,4 +32,11 @@ it.each([
 it('counts a line break as one character, and keeps it as it came', () => {
   const description = 'x\r\n'.repeat(2_500);
   expect(parseMediaFields({ description })).toMatchObject({ description });
+});
+
+it('names one problem of a hundred thousand wrong tags', () => {
+  const { tags } = mediaFieldRules;
+  const { error } = tags.safeParse(Array.from({ length: 100_000 }, () => 1));
+  expect(error?.issues.map(({ message }) => message)).toEqual(['must be at most 50']);
+  expect(tags.parse(Array.from({ length: 1_000 }, () => 'a'))).toEqual(['a']);
 });

@@ -20,7 +20,7 @@ export function deploymentFindings(
   ];
 }
 
-/** Whoever may see health sees this: no cloud is named. */
+/** Health is open to everyone, so no cloud is named. */
 function hostChanged(
   { catalogHost: host, otherHost: other }: Pick<RedisLook, 'catalogHost' | 'otherHost'>,
   identity: HostIdentity,
@@ -85,7 +85,7 @@ const noWorker: Finding = {
 
 type Queues = Pick<RedisLook, 'queues'>;
 
-/** Which queues an operator has paused: nothing else pauses them, and nothing resumes them by itself. */
+/** Queues that an operator has paused. They do not resume by themselves. */
 function pausedQueues({ queues }: Queues): Finding[] {
   const names = queueNames.filter((name) => queues[name].paused);
   if (names.length === 0) return [];
@@ -99,7 +99,7 @@ function pausedQueues({ queues }: Queues): Finding[] {
   ];
 }
 
-/** Which queues an operator lets run so many jobs in a time only: nothing else limits them, and nothing lifts it by itself. */
+/** Queues that an operator has given a rate limit. It does not end by itself. */
 function limitedQueues({ queues }: Queues): Finding[] {
   const limited = queueNames.flatMap((name) => {
     const { limit } = queues[name];
@@ -116,7 +116,7 @@ function limitedQueues({ queues }: Queues): Finding[] {
   ];
 }
 
-/** A worker's watch needs a minute to notice a lost wake-up, and as long to make dead connections anew. */
+/** A worker needs a minute to notice a lost wake-up, and as long to replace dead connections. */
 const TAKEN_WITHIN_MS = 150_000;
 
 const notTaken: Finding = {
@@ -136,7 +136,7 @@ function syncNotTaken({ queues, syncDueAt }: Pick<RedisLook, 'queues' | 'syncDue
   return isLate && queues.sync.counts.active === 0 ? [notTaken] : [];
 }
 
-/** `workers`: how many are alive; without any, nobody wonders that a sync is not taken. */
+/** Without a worker alive, that a sync is not taken is no news. */
 function queueFindings(look: RedisLook, workers: number | null): Finding[] {
   return [...(workers === 0 ? [] : syncNotTaken(look)), ...pausedQueues(look), ...limitedQueues(look)];
 }
@@ -171,7 +171,7 @@ function statusOf(text: string): number {
   return (JSON.parse(text) as { status: number }).status;
 }
 
-/** Each code as it is said first. */
+/** The first finding of each code. */
 export function eachOnce(findings: readonly Finding[]): Finding[] {
   return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
 }

@@ -79,7 +79,7 @@ interface Sends {
   sendCommand(...command: unknown[]): unknown;
 }
 
-/** What the server lacks for good (CONFIG, a script it has not loaded) is no failure. */
+/** A command that the server does not offer at all (CONFIG, a script it has not loaded) is no failure. */
 function onFailure(client: Sends, tell: () => void): void {
   const send = client.sendCommand.bind(client);
   client.sendCommand = (...command) => {
@@ -93,13 +93,13 @@ function onFailure(client: Sends, tell: () => void): void {
   };
 }
 
-/** Their answers come from what is shared, so their failures tell nothing new. */
+/** Their answers come from shared results, so their failures are not new. */
 const sharing = new Set(['/api/media/health', '/readyz']);
 const reads = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * What a client changes, and failures that a client meets, end the sharing. Strangers cannot end it: measuring anew is dear, and
- * their refused requests cost nothing.
+ * Changes by clients, and failures that clients meet, end the sharing. Requests without a role cannot: measuring is expensive, and refused
+ * requests cost their sender nothing.
  */
 export function endSharing(recent: Pick<RecentResults, 'forget'>): RequestHandler {
   return (req, res, next) => {

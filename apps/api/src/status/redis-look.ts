@@ -24,7 +24,7 @@ export interface QueueLook {
 
 /** Everything that status answers are made of and that Redis keeps, as it was at one moment. */
 export interface RedisLook {
-  /** Until when each worker has announced itself, in ms. */
+  /** When the registration of each worker expires, in ms. */
   announcedUntil: number[];
   queues: Record<QueueName, QueueLook>;
   /** When the next delayed sync is due, in ms; null where there is none. */
@@ -208,20 +208,20 @@ export interface WorkerSources {
 }
 
 export interface WorkerCount {
-  /** How many workers are alive, null where that is not known now. `announcedUntil`: of each that has announced itself, in ms. */
+  /** How many workers are alive; null where that is unknown. `announcedUntil`: when each registration expires, in ms. */
   count(announcedUntil: readonly number[]): Promise<number | null>;
 }
 
-/** Workers whose announcements were lost look three times in this time, and announce themselves again at the first look. */
+/** Running workers check three times in this time, and register again at the first check. */
 const ANNOUNCED_AGAIN_WITHIN_MS = 60_000;
 
 /** After an outage of Redis workers may come back a moment after this process. */
 const RECONNECTED_WITHIN_MS = 5_000;
 
 /**
- * Workers announce themselves every minute, which a killed one cannot take back: so as many count as also have a connection now,
- * where the server lets us see that. An announcement that ran out stays in the list, so an empty list means that Redis was emptied
- * (or that the last worker left): then the connections alone count, until living workers must have announced themselves again.
+ * Workers register every minute, and a killed one stays registered for a while: so only as many count as also have a connection,
+ * where the server shows that. An expired registration stays in the list, so an empty list means that Redis was emptied
+ * (or that the last worker left): then the connections alone count, until running workers must have registered again.
  */
 export function createWorkerCount(sources: WorkerSources): WorkerCount {
   const { settings, redis, queues } = sources;
@@ -245,7 +245,7 @@ export function createWorkerCount(sources: WorkerSources): WorkerCount {
   };
 }
 
-/** Null where the server does not tell: BullMQ then gives one entry without an address, or passes the refusal on. */
+/** Null where the server does not show it: BullMQ then gives one entry without an address, or passes the refusal on. */
 async function connectedWorkers({ queues }: WorkerSources['queues']): Promise<number | null> {
   const found = await queues.verify.getWorkers().catch(() => null);
   if (found === null || found.some((worker) => worker['addr'] === undefined)) return null;

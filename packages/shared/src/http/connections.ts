@@ -10,17 +10,17 @@ const UNANSWERED = 16;
 /** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
 const WAITING_IN_ALL = 10_000;
 /**
- * A chunk of a body costs the same time however small it is: a body of one byte a chunk would take the whole process. After so many
- * chunks their mean length must be higher, or the connection ends.
+ * Each chunk of a body costs the same time however small it is: a body of one-byte chunks would take the whole process. After so many
+ * free chunks their mean length must be at least this, or the connection ends.
  */
 const FREE_CHUNKS = 4_000;
 const LEAST_MEAN_BYTES = 64;
 
-/** An answer that does not move for so long ends its connection. */
+/** An answer that makes no progress for so long ends its connection. */
 const STUCK_MS = 30_000;
 const LOOK_MS = 5_000;
 
-/** So many bytes of answers may wait for their clients in this process; beyond them the largest are cut. */
+/** Bytes of answers that may wait for their clients in this process; beyond them the largest answers are cut. */
 const UNREAD_IN_ALL = 256_000_000;
 const SUM_EVERY_MS = 100;
 
@@ -85,7 +85,7 @@ export function boundConnections(
       return;
     }
     lines.set(socket, line);
-    // Node resumes the socket for reasons of its own.
+    // Node also resumes the socket by itself.
     socket.on('resume', () => isFull(line) && socket.pause());
     socket.once('close', () => {
       leave();
@@ -132,7 +132,7 @@ export function boundConnections(
     // Nothing waits to be read: the handler is at work, and the next write restarts the timer.
     if (socket.writableLength === 0) return;
     const now = performance.now();
-    // Where bytes have moved Node says nothing, so the last look was longer ago.
+    // Node reports nothing while bytes move, so then the last look was longer ago.
     if (now - line.lookedAt > 1.5 * lookMs) line.stuckSince = now - lookMs;
     line.lookedAt = now;
     if (now - line.stuckSince >= stuckMs) socket.destroy();
@@ -155,7 +155,7 @@ export function boundConnections(
 
 const isFull = ({ waiting }: Line): boolean => waiting.length >= UNANSWERED - 1;
 
-/** Node's parser gives each chunk to `push`, whoever reads the body later. */
+/** Node's parser passes each chunk to `push`, before any reader of the body. */
 function endTinyChunks(req: IncomingMessage): void {
   const push = req.push.bind(req);
   let chunks = 0;

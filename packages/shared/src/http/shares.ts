@@ -1,14 +1,14 @@
-/** Something of which there is a limited number, in the hands of a client. */
+/** A place that a client holds, of which there is a limited number. */
 export interface Holding {
-  /** Ends it: somebody else gets the place. */
+  /** Ends it: another client gets the place. */
   giveUp(): void;
-  /** The lowest goes first; without it the one that came first. Infinity: it is not given up. */
+  /** The lowest is given up first, or the oldest where there is no pace. Infinity: it is never given up. */
   pace?(): number;
-  /** So slow that it goes for anybody, another one of the same client included. */
+  /** So slow that any client may have its place, the same one included. */
   crawls?(): boolean;
 }
 
-/** Places that clients share: each may have all of them while nobody else needs one. */
+/** Places that clients share: each may have all of them while no other client needs one. */
 export interface Shares {
   readonly running: number;
   /** Whether this client would get a place now. */
@@ -17,7 +17,7 @@ export interface Shares {
   take(client: string, holding: Holding): (() => void) | null;
 }
 
-/** After clients have met at the limit, some places stay free so long for those that hold less than their part. */
+/** After a contest at the limit, some places stay free for so long, for clients that hold less than their part. */
 const CONTESTED_MS = 10_000;
 const KEPT_FREE = 1 / 8;
 
@@ -54,20 +54,20 @@ export function createShares(places: number, now = (): number => performance.now
     return null;
   };
 
-  /** Who holds so much that this client may have some of it. */
+  /** The client that holds so much that this one may have some of it. */
   const richer = (client: string): string | null => {
     const other = largest();
     return other !== undefined && countOf(other) > countOf(client) + 1 ? other : null;
   };
 
-  /** Whose place this client may have, and which. */
+  /** The place that this client may have, and its holder. */
   const placeFor = (client: string): [string, Holding] | null => {
     const other = richer(client);
     const slowest = other === null ? undefined : slowestOf(held.get(other) ?? []);
     return other !== null && slowest !== undefined ? [other, slowest] : crawling();
   };
 
-  /** A client with its part of the places leaves the last ones to others that come. */
+  /** A client that has its part leaves the last places to others. */
   const mustLeaveSome = (client: string): boolean => {
     if (!isContested()) return false;
     const clients = Math.max(2, held.size + (held.has(client) ? 0 : 1));
@@ -84,7 +84,7 @@ export function createShares(places: number, now = (): number => performance.now
     admits,
     take: (client, holding) => {
       if (running < places && mustLeaveSome(client)) return null;
-      // Also where a place that was kept free serves: else the next one would have to be given up again.
+      // Also where a place that was kept free serves: otherwise the next one would have to be given up again.
       const isNeeded = running >= places || (isContested() && running >= places - keptFree);
       if (isNeeded && richer(client) !== null) contestedUntil = now() + CONTESTED_MS;
       if (running >= places) {
