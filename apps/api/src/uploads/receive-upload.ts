@@ -9,10 +9,7 @@ import type { MediaQueues } from '@holdfast/shared/jobs';
 import { untilAborted, withinMs } from '@holdfast/shared/lifecycle';
 import type { Logger } from '@holdfast/shared/logging';
 import {
-  newMediaId,
-  publicIdFor,
   SLOWEST_BYTES_PER_SECOND,
-  timeOfId,
   writeHostMetadata,
   type CarriedFields,
   type MediaRecord,
@@ -21,12 +18,12 @@ import type { AssetRef, MediaHost, PutResult } from '@holdfast/shared/media-host
 import { inviteBody } from '../http/request-bodies.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { parseMediaFields, type MediaFields } from '../media/media-fields.js';
-import { promptly, type Admission, type Admitted } from './admission.js';
+import type { Admission, Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import type { DeferredUploads } from './deferred-uploads.js';
 import { findDuplicate, replaceByDuplicate } from './duplicates.js';
 import type { FileKind } from './file-kind.js';
-import type { OpenedAhead } from './opened-ahead.js';
+import type { IntentOpener } from './open-intent.js';
 import { readReprDigest, receiveFile, type ReceivedFile } from './receive-file.js';
 import { requestFingerprint } from './request-fingerprint.js';
 import type { Undoing } from './undo-upload.js';
@@ -40,14 +37,13 @@ export interface UploadDependencies {
   catalog: Pick<Catalog, 'find' | 'withSha256'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
   admission: Admission;
-  openedAhead: OpenedAhead;
+  intentOpener: IntentOpener;
   leases: UploadLeases;
   undoing: Undoing;
   deferred: DeferredUploads;
   /** Folder of our own assets on the host. */
   folder: string;
   allowedTypes: readonly string[];
-  maxBacklog: number;
   log: Logger;
 }
 
@@ -97,11 +93,13 @@ export async function receiveUpload(
   const admitted = await deps.admission.admit(req);
   try {
     const digest = readReprDigest(req.get('repr-digest'));
-    const { openedAt, ...opened } = await openIntent(deps, request.claim);
+    // Redis takes a write before anything is read from the client or sent to the host.
+    const intent = await deps.intentOpener.open(request.claim?.id ?? null);
     failpoint('upload.intent-open');
     const upload: Upload = {
       ...request,
-      ...opened,
+      id: intent.id,
+      startedAt: intent.startedAt,
       ...admitted,
       filename: '',
       ref: null,
@@ -109,7 +107,7 @@ export async function receiveUpload(
       transfer: null,
       acceptanceAsked: false,
     };
-    const lease = deps.leases.begin(req, upload.cancel, { ...opened, claim: request.claim, openedAt });
+    const lease = deps.leases.begin(req, upload.cancel, { ...intent, claim: request.claim });
     try {
       return await receiveAndAccept(deps, req, res, upload, lease, digest);
     } catch (error) {
@@ -122,31 +120,6 @@ export async function receiveUpload(
   } finally {
     admitted.leave();
   }
-}
-
-interface OpenedIntent {
-  id: string;
-  startedAt: Date;
-  /** By `performance.now()`. */
-  openedAt: number;
-}
-
-/**
- * Redis must take a write before anything is read from the client or sent to the host. All tries of one claim have the same
- * id, and with it the same time.
- */
-async function openIntent(
-  { intents, openedAhead, folder, maxBacklog }: UploadDependencies,
-  claim: HeldClaim | null,
-): Promise<OpenedIntent> {
-  const ahead = claim === null ? openedAhead.take() : null;
-  if (ahead !== null) return { id: ahead.id, startedAt: new Date(), openedAt: ahead.at };
-  const openedAt = performance.now();
-  const id = claim?.id ?? newMediaId();
-  const opened = await promptly(intents.open(id, publicIdFor(folder, id), maxBacklog));
-  if (opened === 'overloaded')
-    throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
-  return { id, startedAt: new Date(timeOfId(id)), openedAt };
 }
 
 async function receiveAndAccept(
@@ -286,18 +259,17 @@ interface Acceptance {
  * the file was deleted before.
  */
 export async function acceptUpload(
-  deps: Pick<UploadDependencies, 'intents' | 'queues' | 'deferred' | 'openedAhead' | 'log'>,
+  deps: Pick<UploadDependencies, 'intents' | 'queues' | 'deferred' | 'log'>,
   record: MediaRecord,
   { committed, claim, isFresh }: Acceptance,
 ): Promise<MediaRecord> {
-  const { intents, queues, deferred, openedAhead, log } = deps;
+  const { intents, queues, deferred, log } = deps;
   const { id } = record;
   try {
     const jobs = await queues.jobsOf(record);
-    const next = openedAhead.propose();
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs, next });
+    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });

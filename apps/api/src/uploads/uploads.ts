@@ -13,7 +13,7 @@ import { createAdmission, type UploadSlots } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { undetectableTypes } from './file-kind.js';
 import type { KeyedDependencies } from './idempotency.js';
-import { createOpenedAhead } from './opened-ahead.js';
+import { createIntentOpener } from './open-intent.js';
 import { createUndoing } from './undo-upload.js';
 import { createUploadLeases } from './upload-lease.js';
 
@@ -54,7 +54,7 @@ export function createUploads(parts: UploadParts): Uploads {
   const { slots, shutdown, isConnected, log, newBackoff } = parts;
   const undoing = createUndoing({ host, intents, claims, refusedAssets, log, backoff: newBackoff() });
   const deferred = createDeferredUploads({ intents, queues, log, backoff: newBackoff() });
-  const openedAhead = createOpenedAhead({
+  const intentOpener = createIntentOpener({
     intents,
     running: () => slots.running,
     isConnected,
@@ -78,14 +78,13 @@ export function createUploads(parts: UploadParts): Uploads {
     folder,
     undoing,
     deferred,
-    openedAhead,
+    intentOpener,
     leases: createUploadLeases({ intents, claims, shutdown, log }),
     shutdown,
     admission: createAdmission({ uploads, host, slots, shutdown }),
     allowedTypes: uploads.allowedTypes,
-    maxBacklog: uploads.maxBacklog,
     stop: () => {
-      openedAhead.stop();
+      intentOpener.stop();
       undoing.stop();
       deferred.stop();
     },

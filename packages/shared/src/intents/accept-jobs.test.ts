@@ -85,10 +85,7 @@ it('keeps what it accepted where a job cannot be added, and leaves the job to th
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);
   await redis.client.set('{holdfast}:save:wait', 'no list');
-  // Nor can the backlog be counted, so that no intent is opened for the next upload.
-  const next = { id: aRecord().id, publicId: 'x', maxBacklog: 10, onOpened: vi.fn<() => void>() };
-  expect(await intents.accept({ record, jobs: await queues.jobsOf(record), next })).toBe('unqueued');
-  expect(next.onOpened).not.toHaveBeenCalled();
+  expect(await intents.accept({ record, jobs: await queues.jobsOf(record) })).toBe('unqueued');
   expect(await intents.beat([record.id])).toEqual(['settled']);
   expect((await createCatalog(redis.client, redisKeys('holdfast')).find(record.id))?.status).toBe('saving');
 });

@@ -1,4 +1,3 @@
-export type { FulfilledClaim, NextUpload } from './acceptance.js';
 export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
@@ -8,5 +7,5 @@ export {
   type Intents,
   type StaleIntent,
 } from './intents.js';
-export { uploadScripts } from './intent-scripts.js';
+export { uploadScripts, type FulfilledClaim } from './intent-scripts.js';
 export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

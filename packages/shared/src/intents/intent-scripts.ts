@@ -1,14 +1,16 @@
+import { encodeContent } from '../catalog/index.js';
 import { endIntent, eraseRecord, saveLua } from '../catalog/lua.js';
+import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
 import { claimPrelude } from '../idempotency/lua.js';
-import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript } from '../jobs/index.js';
-import { defineScript, timePrelude } from '../redis/index.js';
-import { ACCEPT_VALUES, acceptLocals } from './acceptance.js';
+import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript, type JobInsert } from '../jobs/index.js';
+import type { MediaRecord } from '../media/index.js';
+import { defineScript, timePrelude, type ScriptArgument } from '../redis/index.js';
 
 /**
- * `open(id, publicId, largest backlog)` opens a live intent unless too many jobs wait, or what an earlier try under this id left
- * on the host is just being removed: the removal could take the new asset.
+ * ARGV: id, publicId and largest backlog of each upload. Opens a live intent unless too many jobs wait, or what an earlier try
+ * under this id left on the host is just being removed: the removal could take the new asset.
  */
-const openPrelude = /* lua */ `${backlogScript}
+export const openScript = defineScript(`${timePrelude}${backlogScript}
 local waiting
 local function open(id, public_id, largest)
   local key = p .. ':intent:' .. id
@@ -23,10 +25,6 @@ local function open(id, public_id, largest)
   redis.call('ZADD', p .. ':intents', now_ms(), id)
   return 'opened'
 end
-`;
-
-/** ARGV: id, publicId and largest backlog of each upload. */
-export const openScript = defineScript(`${timePrelude}${openPrelude}
 local answers = {}
 for i = 1, #ARGV, 3 do answers[#answers + 1] = open(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return answers
@@ -51,15 +49,59 @@ redis.call('HSET', key, 'publicId', ARGV[2])
 return 'noted'
 `);
 
+/** The claim that an accepted upload fulfils. `print`: the request's fingerprint. */
+export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
+  print: string;
+  /** For an upload under way: it is refused when another try has the claim. What is committed counts in any case. */
+  exclusive: boolean;
+}
+
+/** An upload that has arrived in full. */
+export interface Acceptance {
+  record: MediaRecord;
+  /** Also when intent or claim are not there any more: the asset carries the commit mark. */
+  committed?: boolean;
+  claim?: FulfilledClaim | null;
+  /** Added in the same step. */
+  jobs?: readonly JobInsert[];
+}
+
+/** What the script gets of each upload, in this order; the names are those of its Lua locals. Its jobs follow. */
+const acceptValues = {
+  id: ({ record }) => record.id,
+  pushed: ({ record }) => record.pushedRevision,
+  content: ({ record }) => encodeContent(record),
+  /** '1' = also when the intent is gone: its asset is committed, nobody may destroy it. */
+  committed: ({ committed }) => (committed === true ? '1' : '0'),
+  /** '' = none. */
+  claim: ({ claim }) => claim?.key ?? '',
+  token: ({ claim }) => claim?.token ?? '',
+  print: ({ claim }) => claim?.print ?? '',
+  keep_ms: () => CLAIM_KEPT_MS,
+  /** '1' = only while no other try has the claim. */
+  exclusive: ({ claim }) => (claim?.exclusive === true ? '1' : '0'),
+  jobs: ({ jobs }) => jobs?.length ?? 0,
+} as const satisfies Record<string, (upload: Acceptance) => ScriptArgument>;
+
+const ACCEPT_VALUES = Object.keys(acceptValues).length;
+const acceptLocals = Object.keys(acceptValues).join(', ');
+
+/** The arguments of acceptScript for one upload. Of each job its keys and values follow, see jobs-in-scripts.ts. */
+export function acceptArguments(upload: Acceptance): ScriptArgument[] {
+  return [
+    ...Object.values(acceptValues).map((valueOf) => valueOf(upload)),
+    ...(upload.jobs ?? []).flatMap(({ keys, values }) => [...keys, ...values]),
+  ];
+}
+
 const JOB_ARGUMENTS = ADD_JOB_KEYS + ADD_JOB_VALUES;
 
 /**
  * ARGV: of each upload what acceptArguments gives. live -> settled, the record in the catalog as saving, the claim done and the
  * jobs added, in one step. A swept intent refuses, and so does a claim that another try has. Where the intent was wiped with
- * Redis, a record under this id says that a sync has found the asset with its commit mark. Answers two words for each: of the
- * upload, and of the intent to open.
+ * Redis, a record under this id says that a sync has found the asset with its commit mark.
  */
-export const acceptScript = defineScript(`${saveLua}${claimPrelude}${openPrelude}${addJobScript}
+export const acceptScript = defineScript(`${saveLua}${claimPrelude}${addJobScript}
 local function accept(${acceptLocals})
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
@@ -83,7 +125,6 @@ while at < #ARGV do
   local first = at + ${String(ACCEPT_VALUES)}
   at = first + ${String(JOB_ARGUMENTS)} * jobs
   local answer = accept(${acceptLocals})
-  local opened = ''
   if answer == 'accepted' then
     local unqueued = false
     for job = first, at - 1, ${String(JOB_ARGUMENTS)} do
@@ -92,12 +133,8 @@ while at < #ARGV do
       if not pcall(add_job, { unpack(ARGV, job, values - 1) }, { unpack(ARGV, values, values + ${String(ADD_JOB_VALUES - 1)}) }) then unqueued = true end
     end
     if unqueued then answer = 'unqueued' end
-    if next_id ~= '' then
-      local ok, word = pcall(open, next_id, next_public_id, next_backlog)
-      if ok then opened = word end
-    end
   end
-  answers[#answers + 1] = { answer, opened }
+  answers[#answers + 1] = answer
 end
 return answers
 `);

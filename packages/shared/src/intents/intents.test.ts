@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createCatalog, type Catalog } from '../catalog/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
@@ -102,49 +102,6 @@ it('refuses to open when too many jobs wait', async () => {
   await redis.client.rpush('{holdfast}:save:wait', 'a', 'b', 'c');
   expect(await intents.open(aRecord().id, 'x', 2)).toBe('overloaded');
   expect(await redis.client.exists('{holdfast}:intents')).toBe(0);
-});
-
-describe('an intent opened with an acceptance', () => {
-  const nextOf = (maxBacklog = 10) => {
-    const { id, publicId } = aRecord();
-    return { id, publicId, maxBacklog, onOpened: vi.fn<() => void>() };
-  };
-
-  it('is live, like one that was opened by itself', async () => {
-    const [record, next] = [aRecord(), nextOf()];
-    await intents.open(record.id, record.publicId, 10);
-    expect(await intents.accept({ record, next })).toBe('accepted');
-    expect(next.onOpened).toHaveBeenCalledOnce();
-    const alone = aRecord();
-    await intents.open(alone.id, next.publicId, 10);
-    const hash = (id: string) => redis.client.hgetall(`{holdfast}:intent:${id}`);
-    expect(await hash(next.id)).toEqual(await hash(alone.id));
-    expect(await intents.beat([next.id])).toEqual(['live']);
-    expect(await intents.accept({ record: { ...aRecord(), id: next.id } })).toBe('accepted');
-  });
-
-  it('is not there when the upload is refused, or too many jobs wait', async () => {
-    const [refused, crowded] = [nextOf(), nextOf(2)];
-    expect(await intents.accept({ record: aRecord(), next: refused })).toBe('dead');
-    await redis.client.rpush('{holdfast}:save:wait', 'a', 'b', 'c');
-    expect(await intents.accept({ record: aRecord(), committed: true, next: crowded })).toBe('accepted');
-    expect(await intents.beat([refused.id, crowded.id])).toEqual(['absent', 'absent']);
-    expect([refused, crowded].map(({ onOpened }) => onOpened.mock.calls.length)).toEqual([0, 0]);
-  });
-
-  it('belongs to its own upload of many that share the script', async () => {
-    const uploads = Array.from({ length: 20 }, (_, index) => ({
-      record: aRecord(),
-      next: index % 2 === 0 ? nextOf() : null,
-    }));
-    await Promise.all(uploads.map((upload) => intents.accept({ ...upload, committed: true })));
-    const nexts = uploads.flatMap(({ next }) => next ?? []);
-    for (const { onOpened } of nexts) expect(onOpened).toHaveBeenCalledOnce();
-    const ids = nexts.map(({ id }) => id);
-    expect(await intents.beat(ids)).toEqual(Array(10).fill('live'));
-    await intents.drop(...ids);
-    expect(await intents.beat(ids)).toEqual(Array(10).fill('absent'));
-  });
 });
 
 it('says QUEUE_UNAVAILABLE while Redis is away, and works again when it is back', async () => {

@@ -8,9 +8,9 @@ import {
   type RedisKeys,
   type ScriptArgument,
 } from '../redis/index.js';
-import { acceptArguments, type Acceptance } from './acceptance.js';
 import {
   abandonScript,
+  acceptArguments,
   acceptScript,
   beatScript,
   buryScript,
@@ -21,6 +21,7 @@ import {
   retryScript,
   reviveScript,
   staleScript,
+  type Acceptance,
 } from './intent-scripts.js';
 
 /** live: its upload runs; settled: accepted, not yet verified; dead: given up, its asset may be destroyed; absent. */
@@ -74,8 +75,7 @@ export function createIntents(
     forClients,
   );
   const acceptMany = createBatch(
-    async (uploads: ScriptArgument[][]) =>
-      (await run(acceptScript, uploads.flat())) as [AcceptOutcome, OpenOutcome | ''][],
+    async (uploads: ScriptArgument[][]) => (await run(acceptScript, uploads.flat())) as AcceptOutcome[],
     forClients,
   );
   return {
@@ -107,11 +107,7 @@ export function createIntents(
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
-    accept: async (upload: Acceptance): Promise<AcceptOutcome> => {
-      const [outcome, next] = await acceptMany(acceptArguments(upload));
-      if (next === 'opened') upload.next?.onOpened();
-      return outcome;
-    },
+    accept: (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
     drop: async (...ids: string[]): Promise<void> => {
       await run(dropScript, ids);
     },
