@@ -4,9 +4,7 @@ import type { ErrorCode } from '@holdfast/shared/errors';
 import { mediaLimits } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
-import { createRenamedArrivals } from './direct-uploads/renamed-arrivals.js';
-import { signTicket } from './direct-uploads/sign-ticket.js';
-import { ticketRequest } from './direct-uploads/ticket-request.js';
+import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
 import { serveLocalFiles } from './files/serve-file.js';
 import type { ResponseHeader } from './http/described-headers.js';
 import { notSupported } from './http/not-supported.js';
@@ -445,7 +443,6 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
       tickets,
       uploads,
       undoing: deps.uploads.undoing,
-      renamedArrivals: createRenamedArrivals({ host: deps.host, tickets }),
       folder: cloudinary.folder,
     }),
     notify: receiveNotification({

@@ -1,13 +1,47 @@
-import type { Answer, Input } from '../http/endpoint.js';
-import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
-import type { PublicAddress } from '../http/http-server.js';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { UploadSettings } from '@holdfast/shared/config';
+import {
+  judgeArrival,
+  writeCommitMark,
+  type Arrival,
+  type Ticket,
+  type Tickets,
+} from '@holdfast/shared/direct-uploads';
+import { HoldfastError } from '@holdfast/shared/errors';
 import type { Shares } from '@holdfast/shared/http';
+import { isAccepted, type Intents } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
+import type { Logger } from '@holdfast/shared/logging';
+import {
+  isOwnId,
+  publicIdFor,
+  readHostMetadata,
+  recordFromAsset,
+  resourceTypes,
+  type Carried,
+  type CommitMark,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import type { Answer, Input } from '../http/endpoint.js';
+import type { PublicAddress } from '../http/http-server.js';
+import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
+import type { Rebuilding } from '../media/rebuilding.js';
+import type { Undoing } from '../uploads/undo-upload.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';
-import { acceptArrival, type ArrivalDependencies } from './accept-arrival.js';
 
-export interface CompleteDependencies extends ArrivalDependencies {
+export interface CompleteDependencies {
+  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
+  tickets: Pick<Tickets, 'find' | 'used'>;
+  host: Pick<MediaHost, 'find' | 'annotate'>;
+  intents: Pick<Intents, 'accept'>;
+  queues: Pick<MediaQueues, 'jobsOf'>;
+  undoing: Pick<Undoing, 'undo'>;
+  rebuilding: Pick<Rebuilding, 'isOn'>;
+  uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
+  folder: string;
   address: PublicAddress;
   /** Requests that wait for their verified record. */
   waits: Shares;
@@ -37,3 +71,126 @@ export const completeUpload =
       },
     };
   };
+
+/**
+ * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
+ * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
+ */
+async function acceptArrival(deps: CompleteDependencies, id: string, log: Logger): Promise<MediaRecord> {
+  if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const known = await deps.catalog.find(id);
+  if (known !== null) return alreadyThere(known);
+  if (await deps.catalog.isTombstoned(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const ticket = await deps.tickets.find(id);
+  const arrived = await findArrival(deps, id, ticket);
+  if (arrived === null) {
+    if (ticket !== null) {
+      if (ticket.altered !== true) throw new HoldfastError('UPLOAD_INCOMPLETE');
+      throw new HoldfastError(
+        'HOST_ALTERS_UPLOADS',
+        'the account stored the file under another name: remove the folder or prefix from its default upload preset',
+      );
+    }
+    if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
+  }
+  const record = await markAccepted(deps, id, arrived);
+  await accept(deps, record, log);
+  return record;
+}
+
+function alreadyThere(record: MediaRecord): MediaRecord {
+  if (record.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
+  if (record.source !== 'direct')
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'this media was not uploaded directly');
+  return record;
+}
+
+type Refusal = (asset: HostAsset, uploads: CompleteDependencies['uploads']) => HoldfastError;
+
+const refusals: Record<Exclude<Arrival, 'accepted'>, Refusal> = {
+  late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
+  'too large': ({ bytes }, { maxBytes }) =>
+    new HoldfastError(
+      'FILE_TOO_LARGE',
+      `the file has ${String(bytes)} bytes, files may have at most ${String(maxBytes)}`,
+    ),
+  'other kind': ({ resourceType, format }, { allowedTypes }) =>
+    new HoldfastError(
+      'UNSUPPORTED_TYPE',
+      `files of type ${format ?? resourceType} are not accepted; accepted types are ${allowedTypes.join(', ')}`,
+    ),
+};
+
+/** Looks at what came, and writes the commit mark; what is refused is removed. */
+async function markAccepted(
+  { host, catalog, uploads, undoing, folder }: CompleteDependencies,
+  id: string,
+  { asset, carried }: Arrived,
+): Promise<MediaRecord> {
+  if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
+  const arrival = judgeArrival(asset, carried.mark, uploads);
+  if (arrival !== 'accepted') {
+    const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
+    await undoing.undo({ id, ref });
+    throw refusals[arrival](asset, uploads);
+  }
+  return writeCommitMark({ host, catalog, folder }, { asset, carried });
+}
+
+async function accept(
+  { intents, queues, tickets }: CompleteDependencies,
+  record: MediaRecord,
+  log: Logger,
+): Promise<void> {
+  const { id } = record;
+  const jobs = await queues.jobsOf(record);
+  const outcome = await intents.accept({ record, committed: true, jobs });
+  if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
+  if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
+  if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
+  await tickets.used(id).catch(() => undefined);
+  log.info('direct.accepted', { id, bytes: record.bytes });
+}
+
+/** An asset that a client sent straight to the host. */
+interface Arrived {
+  asset: HostAsset;
+  carried: Omit<Carried, 'mark'> & { mark: Exclude<CommitMark, { state: 'started' }> };
+}
+
+/**
+ * What the host has under the ticket's public id, whatever type it took it for; null when nothing is there. Without a
+ * ticket (Redis may have lost it) the usual name is tried: the asset itself proves that we allowed it.
+ */
+async function findArrival(
+  { host, folder }: { host: Pick<MediaHost, 'find'>; folder: string },
+  id: string,
+  ticket: Ticket | null,
+): Promise<Arrived | null> {
+  const publicId = ticket?.publicId ?? publicIdFor(folder, id);
+  const usual = resourceTypes.map((resourceType): AssetRef => ({ publicId, resourceType }));
+  for (const refs of [usual, withExtension(publicId, ticket?.extension ?? '')]) {
+    const found = await Promise.all(refs.map((ref) => host.find(ref)));
+    for (const asset of found) {
+      const arrived = asset === null ? null : readArrival(asset, id);
+      if (arrived !== null) return arrived;
+    }
+  }
+  return null;
+}
+
+/** A host that was asked to tell the type by itself adds the extension of what it takes for raw, in whichever case. */
+function withExtension(publicId: string, extension: string): AssetRef[] {
+  if (extension === '') return [];
+  return [...new Set([extension, extension.toLowerCase()])].map((ending) => {
+    return { publicId: `${publicId}.${ending}`, resourceType: 'raw' };
+  });
+}
+
+function readArrival(asset: HostAsset, id: string): Arrived | null {
+  const carried = readHostMetadata(asset);
+  if (carried?.fields.id !== id || carried.fields.source !== 'direct') return null;
+  const { mark, fields } = carried;
+  return mark.state === 'started' ? null : { asset, carried: { mark, fields } };
+}

@@ -1,11 +1,57 @@
+import { z } from 'zod';
 import type { CloudinarySettings, UploadSettings } from '@holdfast/shared/config';
-import type { Tickets } from '@holdfast/shared/direct-uploads';
+import { formatsFor, mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/shared/errors';
-import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
+import {
+  isAllowedType,
+  newMediaId,
+  resourceTypeOf,
+  resourceTypes,
+  writeHostMetadata,
+  type ResourceType,
+} from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/endpoint.js';
+import { mediaFieldRules } from '../media/media-fields.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
-import { expectedKind, type TicketRequest } from './ticket-request.js';
+
+/** A list, or one text with commas as in the form of an upload. */
+const ticketTags = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').filter((piece) => piece.trim() !== '') : value),
+  mediaFieldRules.tags,
+);
+
+/**
+ * What a client says of the file that it is going to send. All of it is optional, none of it is believed, and other fields
+ * are not looked at.
+ */
+export const ticketRequest = z
+  .object({
+    filename: z
+      .string('must be text')
+      .max(1_000, 'must have at most 1000 characters')
+      .optional()
+      .describe('Name of the file.'),
+    title: mediaFieldRules.title.optional(),
+    description: mediaFieldRules.description.optional(),
+    category: mediaFieldRules.category.optional(),
+    tags: ticketTags.optional().describe('A list, or one comma-separated text.'),
+    bytes: z
+      .int('must be a number of bytes')
+      .min(1, 'must be at least 1')
+      .optional()
+      .describe('Size of the file, if known.'),
+    type: z
+      .union(
+        [z.enum(['auto', ...resourceTypes]), z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/)],
+        'must be image, video, raw or a media type such as image/png',
+      )
+      .default('auto')
+      .describe('`auto`, image, video, raw, or a media type such as `image/png`.'),
+  })
+  .prefault({});
+
+type TicketRequest = z.infer<typeof ticketRequest>;
 
 export interface SignTicketDependencies {
   cloudinary: CloudinarySettings;
@@ -69,4 +115,35 @@ function asFormsSend(text: string): string {
 /** What a public id takes; empty where the name has none. */
 function extensionOf(filename: string): string {
   return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1] ?? '';
+}
+
+/** What the host is asked to take. */
+interface ExpectedKind {
+  resourceType: ResourceType | 'auto';
+  /** Empty where files are accepted whose kind the host does not detect. */
+  formats: readonly string[];
+}
+
+/** Throws UNSUPPORTED_TYPE when nothing of that type could ever be accepted. */
+function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): ExpectedKind {
+  const named = ['auto', ...resourceTypes].find((name) => name === type) as
+    ExpectedKind['resourceType'] | undefined;
+  if (named === undefined && !isAllowedType(type, allowed)) refuse(type, allowed);
+  const resourceType = named ?? resourceTypeOf(type);
+  if (resourceType === 'raw' || (resourceType === 'auto' && mayBeAnyKind(allowed))) {
+    if (!mayBeAnyKind(allowed)) refuse(type, allowed);
+    return { resourceType, formats: [] };
+  }
+  const formats = formatsFor(resourceType, named === undefined ? [type] : allowed);
+  if (formats.length > 0) return { resourceType, formats };
+  // A kind that is allowed, but has no format that the host could be told: it is judged when it is there.
+  if (named === undefined) return { resourceType, formats: formatsFor(resourceType, allowed) };
+  return refuse(type, allowed);
+}
+
+function refuse(type: string, allowed: readonly string[]): never {
+  throw new HoldfastError(
+    'UNSUPPORTED_TYPE',
+    `uploads of the type ${type} are not accepted; accepted types are ${allowed.join(', ')}`,
+  );
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { RequestHandler, Response } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { REFRESH_AT_ONCE, refreshJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { parseWithin } from '../http/request-bodies.js';
 import { contextOf } from '../http/request-context.js';
 import { changedAssets, type ChangedAssets } from './changed-assets.js';
-import { readRawBody } from './raw-body.js';
 import type { RefusedSignatures } from './refused-signatures.js';
 import type { SeenNotifications } from './seen-notifications.js';
 import { isRecent, isSignature, isSignedByOne } from './verify-notification.js';
@@ -54,6 +54,18 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     res.setHeader('Cache-Control', 'no-store');
     res.status(200).json({ received: true, assets });
   };
+}
+
+const LIMIT_BYTES = 1_000_000;
+const ARRIVES_WITHIN_MS = 15_000;
+
+const parse = express.raw({ limit: LIMIT_BYTES, type: () => true });
+
+/** The very bytes of the body: a signature covers them. Rejects with REQUEST_TIMEOUT, or as the parser does (problems.ts). */
+async function readRawBody(req: Request, res: Response): Promise<Buffer> {
+  await parseWithin(ARRIVES_WITHIN_MS, parse, req, res);
+  const body = req.body as unknown;
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
 }
 
 /** A 401 must say what would be accepted (RFC 9110, 15.5.2). No browser knows the scheme, so none asks for a login. */

@@ -211,7 +211,7 @@ function withoutCommitMark(
   }
   if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
-    return judgeArrival(asset, mark, rules.uploads) === 'welcome'
+    return judgeArrival(asset, mark, rules.uploads) === 'accepted'
       ? { kind: 'adopt', record: fresh, carried }
       : { kind: 'remove', why: 'rejected' };
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;

@@ -1,20 +1,33 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import type { ErrorCode } from '../errors/index.js';
-import type { UploadClaim } from '../media/index.js';
+import { mediaIdFrom, type UploadClaim } from '../media/index.js';
 import {
+  defineScript,
   fenceArgument,
+  leaseFenceIfAny,
   scriptEdge,
+  timePrelude,
   unlessFenced,
   type LeaseToken,
   type RedisClient,
   type RedisKeys,
 } from '../redis/index.js';
-import { claimScript, finishScript, releaseScript, renewScript, restoreScript } from './claim-scripts.js';
+import { claimPrelude } from './lua.js';
 
 /** How long a try may go without a renewal before another one takes it over. */
 export const CLAIM_LEASE_MS = 15_000;
 /** How long a key stands for its request. */
 export const CLAIM_KEPT_MS = 24 * 60 * 60 * 1_000;
+
+/** Under which name a client's key is claimed, here and on the asset: 32 hex digits. */
+export function claimKey(client: string, key: string): string {
+  return createHash('sha256').update(`${client}\0${key}`).digest('hex').slice(0, 32);
+}
+
+/** The id of a first try at `now`. Nobody without the secret can tell the id from the key. */
+export function keyedMediaId(secret: Uint8Array, client: string, key: string, now: number): string {
+  return mediaIdFrom(now, createHmac('sha256', secret).update(`${client}\0${key}`).digest());
+}
 
 /** The right to work under a key. */
 export interface HeldClaim {
@@ -118,3 +131,75 @@ export function createClaims(
 
 /** What `createClaims` gives. The API claims, renews and ends; syncs restore. */
 export type Claims = ReturnType<typeof createClaims>;
+
+const prelude = `${timePrelude}${claimPrelude}`;
+
+/**
+ * ARGV: key, id for a first try, token, lease ms, keep ms, when the catalog began as the caller knows it ('' = unknown).
+ * Answers {'emptied'}, {'done', id, print, duplicate}, {'running', ms}, or {'held', id, 'first' | 'again'}: a try whose
+ * lease ran out is taken over with its id.
+ */
+const claimScript = defineScript(`${prelude}
+local k = claim_key(ARGV[1])
+if ARGV[6] ~= '' and redis.call('GET', p .. ':born') ~= ARGV[6] then return { 'emptied' } end
+local c = redis.call('HMGET', k, 'state', 'id', 'print', 'duplicate', 'lease')
+if c[1] == 'done' then return { 'done', c[2], c[3], c[4] } end
+local now = now_ms()
+if c[1] and tonumber(c[5]) > now then return { 'running', tonumber(c[5]) - now } end
+local id = c[2] or ARGV[2]
+redis.call('HSET', k, 'state', 'running', 'id', id, 'token', ARGV[3], 'lease', string.format('%.0f', now + tonumber(ARGV[4])))
+redis.call('PEXPIRE', k, ARGV[5])
+return { 'held', id, c[1] and 'again' or 'first' }
+`);
+
+/**
+ * ARGV: lease ms, then key, id and token of each. Moves the leases; answers for each 0 when another try works under its id,
+ * else 1.
+ */
+const renewScript = defineScript(`${prelude}
+local until_ms = string.format('%.0f', now_ms() + tonumber(ARGV[1]))
+local held = {}
+for i = 2, #ARGV, 3 do
+  local k = claim_key(ARGV[i])
+  local c = redis.call('HMGET', k, 'state', 'id', 'token')
+  if c[1] == 'running' and c[3] == ARGV[i + 2] then redis.call('HSET', k, 'lease', until_ms) end
+  held[#held + 1] = (c[2] == ARGV[i + 1] and c[3] ~= ARGV[i + 2]) and 0 or 1
+end
+return held
+`);
+
+/**
+ * ARGV: key, id, token, '1' = the next try goes on under the same id. Answers 'taken' when another try works under this
+ * id, else 'released': nobody does.
+ */
+const releaseScript = defineScript(`${prelude}
+local k = claim_key(ARGV[1])
+local c = redis.call('HMGET', k, 'state', 'id', 'token')
+if c[2] == ARGV[2] and c[3] ~= ARGV[3] then return 'taken' end
+if c[1] == 'running' and c[3] == ARGV[3] then
+  if ARGV[4] == '1' then redis.call('HSET', k, 'lease', '0') else redis.call('DEL', k) end
+end
+return 'released'
+`);
+
+/** ARGV: key, id, token, then of the answer id, fingerprint and '1' = a duplicate; keep ms. */
+const finishScript = defineScript(`${prelude}
+if is_taken(ARGV[1], ARGV[2], ARGV[3]) then return 'taken' end
+finish_claim(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+return 'finished'
+`);
+
+/**
+ * ARGV: fence token ('' = outside of any run), then key, id, print and ms to keep of each. Finished claims that Redis no longer
+ * knows; those it knows stay as they are. Answers how many, or 'fenced'.
+ */
+const restoreScript = defineScript(`${prelude}${leaseFenceIfAny}
+local restored = 0
+for i = 2, #ARGV, 4 do
+  if redis.call('EXISTS', claim_key(ARGV[i])) == 0 then
+    finish_claim(ARGV[i], ARGV[i + 1], ARGV[i + 2], '', ARGV[i + 3])
+    restored = restored + 1
+  end
+end
+return restored
+`);

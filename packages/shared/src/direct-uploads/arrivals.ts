@@ -1,0 +1,165 @@
+import type { Catalog } from '../catalog/index.js';
+import {
+  carriedFields,
+  editBase,
+  isAllowedType,
+  recordFromAsset,
+  rewriteHostMetadata,
+  SLOWEST_BYTES_PER_SECOND,
+  type Carried,
+  type CommitMark,
+  type MediaRecord,
+  type ResourceType,
+} from '../media/index.js';
+import type { HostAsset, MediaHost } from '../media-host/index.js';
+
+/** The rules for uploads that the host cannot be told, or not reliably. */
+export interface ArrivalRules {
+  maxBytes: number;
+  allowedTypes: readonly string[];
+}
+
+/** `accepted`: enters the catalog. The others must be removed from the host. */
+export type Arrival = 'accepted' | 'late' | 'too large' | 'other kind';
+
+/** For an upload that began in time, besides the time that the slowest takes. */
+const GRACE_MS = 60_000;
+
+/** What becomes of an asset that a client sent straight to the host, by what the host tells of it. All times are the host's. */
+export function judgeArrival(
+  asset: Pick<HostAsset, 'publicId' | 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
+  { expiresAtMs }: Extract<CommitMark, { state: 'ticket' }>,
+  { maxBytes, allowedTypes }: ArrivalRules,
+): Arrival {
+  const transferMs = (asset.bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+  if (Date.parse(asset.uploadedAt) > expiresAtMs + GRACE_MS + transferMs) return 'late';
+  if (asset.bytes > maxBytes) return 'too large';
+  // The ticket was for a raw file, whose public id has an extension; the type is not signed.
+  if (asset.resourceType !== 'raw' && /\.[^/]*$/.test(asset.publicId)) return 'other kind';
+  return isAllowedKind(asset, allowedTypes) ? 'accepted' : 'other kind';
+}
+
+/** What `writeCommitMark` works with. */
+export interface MarkDependencies {
+  host: Pick<MediaHost, 'annotate'>;
+  catalog: Pick<Catalog, 'find'>;
+  folder: string;
+}
+
+/**
+ * Makes an asset count that came with a ticket, was looked at and is accepted: its mark says so, with the ticket's own words
+ * and the checksum that the host tells. Answers the record that this makes. Where another was faster, the media may have been
+ * edited since, and the mark may have landed on that edit: then what the catalog has now is written. Rejects as the host and
+ * the catalog do.
+ */
+export async function writeCommitMark(
+  { host, catalog, folder }: MarkDependencies,
+  { asset, carried }: { asset: HostAsset; carried: Pick<Carried, 'fields'> },
+  signal?: AbortSignal,
+): Promise<MediaRecord> {
+  const { publicId, resourceType } = asset;
+  const write = (fields: Carried['fields']): Promise<HostAsset> =>
+    host.annotate(
+      { publicId, resourceType },
+      rewriteHostMetadata(asset, { mark: { state: 'committed' }, fields }),
+      signal,
+    );
+  const { fields } = carried;
+  const told = {
+    md5: fields.md5 ?? asset.etag,
+    ...(typeof asset.durationSeconds === 'number' ? { durationSeconds: asset.durationSeconds } : {}),
+  };
+  const record = recordFromAsset(await write({ ...fields, ...told }), folder, 'direct');
+  for (let written = record; ;) {
+    const latest = await catalog.find(record.id);
+    if (latest === null || latest.status === 'deleting' || !isEdited(latest, written)) return record;
+    await write(carriedFields(latest));
+    written = latest;
+  }
+}
+
+/** In the same revision as well: what was edited on the host before another took it in came with that. */
+function isEdited(latest: MediaRecord, { revision, ...fields }: MediaRecord): boolean {
+  return (
+    latest.revision > revision || (latest.revision === revision && editBase(latest) !== editBase(fields))
+  );
+}
+
+/** Raw files are stored as they come; the host has not looked what they are. */
+const UNKNOWN = 'application/octet-stream';
+
+/** The host's formats, and what media types files of each may be. Containers may hold sound alone. */
+const kinds: Readonly<Record<Exclude<ResourceType, 'raw'>, Readonly<Record<string, readonly string[]>>>> = {
+  image: {
+    png: ['image/png', 'image/apng'],
+    jpg: ['image/jpeg'],
+    jpeg: ['image/jpeg'],
+    jxl: ['image/jxl'],
+    jp2: ['image/jp2'],
+    gif: ['image/gif'],
+    webp: ['image/webp'],
+    avif: ['image/avif'],
+    heic: ['image/heic', 'image/heif'],
+    heif: ['image/heif', 'image/heic'],
+    bmp: ['image/bmp'],
+    tif: ['image/tiff'],
+    tiff: ['image/tiff'],
+    ico: ['image/x-icon', 'image/vnd.microsoft.icon'],
+    psd: ['image/vnd.adobe.photoshop'],
+    svg: ['image/svg+xml'],
+    pdf: ['application/pdf'],
+    eps: ['application/postscript'],
+    ai: ['application/postscript', 'application/pdf'],
+    arw: ['image/x-sony-arw'],
+    cr2: ['image/x-canon-cr2'],
+    dng: ['image/x-adobe-dng'],
+  },
+  video: {
+    mp4: ['video/mp4', 'audio/mp4'],
+    m4v: ['video/x-m4v', 'video/mp4'],
+    mov: ['video/quicktime'],
+    webm: ['video/webm', 'audio/webm'],
+    mkv: ['video/matroska', 'video/x-matroska', 'audio/x-matroska'],
+    avi: ['video/vnd.avi', 'video/x-msvideo'],
+    flv: ['video/x-flv'],
+    mpg: ['video/mpeg'],
+    mpeg: ['video/mpeg'],
+    ogv: ['video/ogg'],
+    ts: ['video/mp2t'],
+    wmv: ['video/x-ms-asf', 'video/x-ms-wmv'],
+    '3gp': ['video/3gpp', 'audio/3gpp'],
+    ogg: ['audio/ogg', 'video/ogg'],
+    opus: ['audio/opus', 'audio/ogg'],
+    mp3: ['audio/mpeg'],
+    m4a: ['audio/x-m4a', 'audio/mp4'],
+    aac: ['audio/aac'],
+    wav: ['audio/wav', 'audio/x-wav'],
+    flac: ['audio/flac', 'audio/x-flac'],
+    aiff: ['audio/aiff', 'audio/x-aiff'],
+    amr: ['audio/amr'],
+  },
+};
+
+/** Whether a file of this kind, as the host has told it from the bytes, is one of the allowed media types. */
+export function isAllowedKind(
+  { resourceType, format }: Pick<HostAsset, 'resourceType' | 'format'>,
+  allowed: readonly string[],
+): boolean {
+  if (resourceType === 'raw' || format === null || format === undefined) return mayBeAnyKind(allowed);
+  const types = kinds[resourceType][format] ?? [`${resourceType}/${format}`];
+  return types.some((type) => isAllowedType(type, allowed));
+}
+
+/** Whether files may come in of which the host cannot tell the kind. */
+export function mayBeAnyKind(allowed: readonly string[]): boolean {
+  return isAllowedType(UNKNOWN, allowed);
+}
+
+/** The formats that the host is told to accept; `auto` = of every resource type. */
+export function formatsFor(resourceType: ResourceType | 'auto', allowed: readonly string[]): string[] {
+  return (['image', 'video'] as const)
+    .filter((type) => resourceType === 'auto' || resourceType === type)
+    .flatMap((type) =>
+      Object.keys(kinds[type]).filter((format) => isAllowedKind({ resourceType: type, format }, allowed)),
+    );
+}
