@@ -1,10 +1,12 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import { readSettings } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { newMediaId } from '@holdfast/shared/media';
 import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -134,6 +136,22 @@ it.each([
 ])('finds nothing at %s', async (path) => {
   const { status, body } = await api.call('GET', path);
   expect({ status, code: body.code }).toEqual({ status: 404, code: 'NOT_FOUND' });
+});
+
+it('logs no error for clients that leave before the file comes', async () => {
+  const error = vi.fn<Logger['error']>();
+  const log: Logger = { ...silentLogger, error, child: () => log };
+  const own = await startApi(redis, {}, log);
+  const { url } = await own.addMedia({});
+  for (let n = 0; n < 50; n += 1) {
+    const socket = connect(own.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(`GET ${url} HTTP/1.1\r\nHost: localhost\r\n\r\n`, () => socket.destroy());
+    await once(socket, 'close');
+  }
+  // It ends once every request has.
+  await own.close();
+  expect(error.mock.calls).toEqual([]);
 });
 
 it('needs the read role where keys are configured, and none with PUBLIC_READ', async () => {

@@ -39,9 +39,10 @@ function serveFile(
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
-      (error?: Error) => {
+      (error?: Error & { code?: string }) => {
         if (error === undefined) return;
-        if (res.headersSent) {
+        // Express reports a client that has left as an error, before the first byte too.
+        if (res.headersSent || error.code === 'ECONNABORTED') {
           res.destroy();
           return;
         }
