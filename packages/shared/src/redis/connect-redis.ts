@@ -4,10 +4,9 @@ import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import type { Logger } from '../logging/index.js';
-import { certificateFault } from './certificate-fault.js';
 import { readOnPrimary } from './read-on-primary.js';
-import { reconnectDelay, reconnectPatiently } from './reconnect-patiently.js';
-import { redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
+import { reconnectDelay, reconnectPatiently } from './reconnect.js';
+import { certificateFault, redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
 import { redisProfiles, type RedisProfile } from './redis-profile.js';
 import { SentinelConnector, tame } from './tame-ioredis.js';
 

@@ -1,4 +1,3 @@
-export { certificateFault, type CertificateFault } from './certificate-fault.js';
 export {
   closeRedis,
   connectRedis,
@@ -9,23 +8,33 @@ export {
 } from './connect-redis.js';
 export { connectionEpoch, serverOf } from './connection-epoch.js';
 export {
+  certificateFault,
   fromRedisError,
   redisErrorKind,
   redisRefusal,
   refusals,
+  type CertificateFault,
   type RedisErrorKind,
   type RedisRefusal,
 } from './redis-error.js';
-export { inRequests } from './in-requests.js';
-export { fenceArgument, leaseFence, leaseFenceIfAny, unlessFenced, type LeaseToken } from './lease-fence.js';
-export { membersOf } from './members-of.js';
-export { commandsOf, missingRightsLua } from './missing-rights.js';
+export { inRequests, membersOf, readSettled } from './requests.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
-export { readSettled } from './read-settled.js';
-export { connectionError, redisBackoff } from './reconnect-patiently.js';
-export { reconnectRedis } from './reconnect-redis.js';
-export { redisEdge, scriptEdge } from './redis-edge.js';
+export { connectionError, reconnectRedis, redisBackoff } from './reconnect.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
-export { defineScript, type Script, type ScriptArgument, type ScriptReply } from './script.js';
+export {
+  commandsOf,
+  defineScript,
+  fenceArgument,
+  leaseFence,
+  leaseFenceIfAny,
+  missingRightsLua,
+  redisEdge,
+  scriptEdge,
+  timePrelude,
+  unlessFenced,
+  type LeaseToken,
+  type Script,
+  type ScriptArgument,
+  type ScriptReply,
+} from './scripts.js';
 export { SentinelConnector } from './tame-ioredis.js';
-export { timePrelude } from './time-prelude.js';

@@ -17,8 +17,8 @@ export function connectionError(client: Redis | Cluster): Error | undefined {
 }
 
 /**
- * Has a client come back soon from a server that is away, and ever more rarely to one that answers and refuses it: by its
- * plan, by the number of connections, or with this login. `onError` is told of what keeps it away.
+ * Makes a client reconnect soon to a server that is away, and ever more rarely to one that answers and refuses it: by its plan, by
+ * the number of connections, or with this login. `onError` receives each new reason.
  */
 export function reconnectPatiently(client: Redis | Cluster, onError: (error: Error) => void): void {
   const backoff = createBackoff();
@@ -32,7 +32,7 @@ export function reconnectPatiently(client: Redis | Cluster, onError: (error: Err
   };
   const delay = (tries: number, error: unknown): number => {
     if (redisRefusal(error) !== null || redisErrorKind(error) === 'credentials') return backoff.nextMs();
-    // One that is lost as soon as it is there, time and again, would be made anew without end.
+    // A connection that is lost as soon as it is there would be opened again without end.
     if (tries === 1) fleeting = performance.now() - readyAt < AWAY_LONGEST_MS ? fleeting + 1 : 0;
     return fleeting > 1 ? AWAY_LONGEST_MS : reconnectDelay(tries);
   };
@@ -66,11 +66,24 @@ export function redisBackoff(client: Redis | Cluster): Backoff {
   return backoff;
 }
 
-/** What follows when a connection is given up says nothing of why; nor does its end, where the server has said why before. */
+/** Errors after a connection was given up do not say why; nor does its end, where the server has said why before. */
 function saysLess(error: Error, last: Error | undefined): boolean {
   if (last === undefined) return false;
   if (error.message.startsWith("Stream isn't writeable")) return true;
   return (
     redisErrorKind(last) !== 'unreachable' && /^(?:read E|write E|Connection is closed)/.test(error.message)
   );
+}
+
+interface Reconnectable {
+  status: string;
+  disconnect(reconnect: boolean): void;
+}
+
+/**
+ * Opens the connection again; commands in flight fail or are sent again, as its role says. A client that is already connecting is
+ * left alone: interrupting a search for the master would end an ioredis client for good.
+ */
+export function reconnectRedis(client: Reconnectable): void {
+  if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
 }
