@@ -6,7 +6,7 @@ import { carriedFields, readHostMetadata, writeHostMetadata, type MediaRecord } 
 import { openAssetBytes, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
 import { isContentChanged } from '../reconcile/asset-record.js';
 
-/** By then an interrupted move has been repeated, or a sync may remove what it left of a media that the catalog does not have. */
+/** By then an interrupted move has been repeated, or a sync may remove the copies whose record the catalog does not have. */
 const COMMIT_WITHIN_SECONDS = 3_600;
 
 export interface CopyParts {

@@ -9,7 +9,7 @@ export interface PushMediaDependencies extends PushDependencies {
   queues: Pick<MediaQueues, 'enqueueUpload'>;
 }
 
-/** Brings the host up to the current revision of a media, and has verified what came in from there. */
+/** Writes the current revision of a record to its asset, and has edits that came in from there verified. */
 export function createPushMedia({ catalog, host, queues }: PushMediaDependencies): JobHandler<'push'> {
   return async ({ id }, { signal, log, attempt }) => {
     // An earlier try may have taken an edit in from the host and been cut off before its jobs were added.

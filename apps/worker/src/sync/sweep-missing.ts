@@ -111,7 +111,7 @@ async function lookFor(
   for (const { assetId } of unreadable) known.add(assetId ?? '');
   const unknown = records.filter((record) => !known.has(record.assetId));
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => lookAt(session, record));
-  // Another asset under the name of one that is gone is not that one, unless it carries the media.
+  // Another asset under the name of one that is gone counts only if it carries the same record.
   const { folder } = deps.settings.host;
   const gone: MediaRecord[] = [];
   for (const [index, record] of unknown.entries()) {

@@ -24,12 +24,12 @@ export interface PushDependencies {
   host: Pick<MediaHost, 'find' | 'annotate'>;
 }
 
-/**
- * pushed: the host carries the record as it is now; nothing: it did already, or the media is being deleted; gone: the
- * catalog does not have it; missing: the host has no such asset under its name; overtaken: the host carries a newer
- * revision, which a sync brings in.
- */
 export interface Push {
+  /**
+   * pushed: the host carries the record as it is now. nothing: it did already, or the file is being deleted. gone: the catalog does
+   * not have it. missing: the host has no such asset under its name. overtaken: the host carries a newer revision, which a sync
+   * brings in.
+   */
   outcome: 'pushed' | 'nothing' | 'gone' | 'missing' | 'overtaken';
   /** A newer revision that joins edits made here and on the host; it needs to be saved and verified like any other. */
   joined: MediaRecord | null;

@@ -1,1 +1,7 @@
-export { finishRemoval, removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';
+export {
+  finishRemoval,
+  removeRecord,
+  type Deleted,
+  type Removal,
+  type RemovalDependencies,
+} from './remove-record.js';

@@ -16,7 +16,7 @@ export interface RemovalDependencies {
 /** An asset may be renamed between the look at where it is and the removal. */
 const TRIES = 3;
 
-/** A media that has its tombstone. */
+/** A file that has its tombstone. */
 export interface Deleted extends AssetRef {
   id: string;
   /** Null where its record is gone already. */
@@ -26,18 +26,22 @@ export interface Deleted extends AssetRef {
 }
 
 /**
- * Notes the deletion on the host, takes the media off it, and then its record out of the catalog. Only the asset that was
- * deleted goes: by now its name may belong to another one, which nobody has deleted. `elsewhere`: the host could not say
- * where it is. It may have been renamed, so its asset id is noted and gets a tombstone too, and a sync that meets it removes
- * it where it carries our mark. `on another host`: only that host can confirm the removal, so the deletion was noted on this one,
- * for a Redis that is emptied meanwhile, and the record waits as deleting. Rejects when the host or the catalog cannot be reached, and when the host contradicts itself; may
- * be repeated.
+ * removed: from the host and from the catalog. elsewhere: the host could not say where the asset is. It may have been renamed, so
+ * its asset id is noted and gets a tombstone too, and a sync that meets it removes it where it carries our mark. on another host:
+ * only that host can confirm the removal. The deletion is noted on this one, and the record waits as `deleting`.
+ */
+export type Removal = 'removed' | 'elsewhere' | 'on another host';
+
+/**
+ * Notes the deletion on the host, removes the asset there, and then its record from the catalog. Only the asset that was deleted
+ * goes: its name may belong to another one by now. May be repeated. Rejects when the host or the catalog cannot be reached, and
+ * when the host contradicts itself.
  */
 export async function removeRecord(
   { catalog, host, deletionNotes }: RemovalDependencies,
   deleted: Deleted,
   signal: AbortSignal,
-): Promise<'removed' | 'elsewhere' | 'on another host'> {
+): Promise<Removal> {
   const { id, assetId, url } = deleted;
   if (url !== null && isOnAnotherHost(url, host.identity)) {
     await deletionNotes.add(id, signal);
