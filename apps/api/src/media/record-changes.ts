@@ -41,7 +41,7 @@ export function createRecordChanges(
     client = opened;
     opened.on('ready', () => void subscribe(opened));
     opened.on('close', () => {
-      live = false;
+      if (client === opened) live = false;
     });
     opened.on('message', (_channel: string, changed: string) => {
       // A list of keys, joined by commas; empty where the server was emptied.
@@ -57,11 +57,12 @@ export function createRecordChanges(
       // Before the subscription, after which this connection takes no other command.
       await opened.call('CLIENT', 'TRACKING', 'ON', 'BCAST', 'PREFIX', prefix, 'REDIRECT', ownId);
       await opened.subscribe(CHANNEL);
+      if (client !== opened) return;
       live = true;
       // Nothing was reported until now.
       onChange?.(null);
     } catch (error) {
-      if (opened.status !== 'ready') return;
+      if (client !== opened || opened.status !== 'ready') return;
       refused = true;
       log.info('events.polling', { error });
       void end();
