@@ -37,14 +37,14 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   }
 
   async function giveKey(page: Page, secret = SECRET): Promise<void> {
-    await page.getByLabel('Secret of the key').fill(secret);
-    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByLabel('Secret').fill(secret);
+    await page.getByRole('button', { name: 'Save' }).click();
   }
 
   it('the console asks for a key, uploads a file and shows it verified, with its words as text', async () => {
     const { page, complaints } = await open('/');
     await giveKey(page, 'not-the-secret');
-    await page.getByText('This key is not known').waitFor();
+    await page.getByText('This key is unknown').waitFor();
     await giveKey(page);
     await page.getByLabel('File').setInputFiles({
       name: 'a.png',
@@ -75,14 +75,14 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   it('the console keeps the key in this tab only', async () => {
     const { page } = await open('/');
     await giveKey(page);
-    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
     const kept = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie, location.href]);
     expect(kept).toEqual(['{}', '', `${client.url}/`]);
     const other = await page.context().newPage();
     await other.goto(client.url);
-    await other.getByLabel('Secret of the key').waitFor();
-    await page.getByRole('button', { name: 'Forget the API key' }).click();
-    await page.getByLabel('Secret of the key').waitFor();
+    await other.getByLabel('Secret').waitFor();
+    await page.getByRole('button', { name: 'Forget API key' }).click();
+    await page.getByLabel('Secret').waitFor();
   });
 
   it('the console starts a sync and shows its run', async () => {
@@ -112,7 +112,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await page.locator('#runs').getByText('full (manual, dry run)').waitFor();
     await page
       .locator('#runs')
-      .getByText(/^It waits until .*2030/)
+      .getByText(/^Waiting until .*2030/)
       .waitFor();
     expect(complaints).toEqual([]);
   });
@@ -146,7 +146,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
       .getByLabel('File')
       .setInputFiles({ name: 'c.png', mimeType: 'image/png', buffer: aPng(3_000) });
     await page.getByRole('button', { name: 'Upload' }).click();
-    await page.getByText(/^Accepted as .* It is permanent; waiting/).waitFor();
+    await page.getByText(/^Accepted as .*: it is permanent/).waitFor();
     await page.clock.fastForward(12_000);
     await page.getByText(/ is saving\. Nothing is lost\.$/).waitFor();
     await expect.poll(() => page.getByRole('button', { name: 'Upload' }).isEnabled()).toBe(true);
@@ -168,22 +168,22 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     const api = await deployment.startApi({ PUBLIC_READ: 'true' });
     const { page } = await open('/', api.client.url);
     await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByText('What is not shown needs an API key.').waitFor();
+    await page.getByText('Some sections need an API key.').waitFor();
     await page.locator('#media li').first().waitFor();
     await page.reload();
-    await page.getByText('What is not shown needs an API key.').waitFor();
-    expect(await page.getByLabel('Secret of the key').isVisible()).toBe(false);
-    await page.getByRole('button', { name: 'Give an API key' }).click();
+    await page.getByText('Some sections need an API key.').waitFor();
+    expect(await page.getByLabel('Secret').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Enter API key' }).click();
     await giveKey(page);
-    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
   });
 
   it('the console takes a key in any letters', async () => {
     const { page, complaints } = await open('/');
     await giveKey(page, 'Schlüssel 鍵');
-    await page.getByText('This key is not known').waitFor();
+    await page.getByText('This key is unknown').waitFor();
     await giveKey(page);
-    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -205,7 +205,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   it('the console sends a form again under the same key when the answer got lost, and says when there is none', async () => {
     const { page } = await open('/');
     await giveKey(page);
-    await page.locator('#facts').getByText('Media', { exact: true }).waitFor();
+    await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
     const before = (await client.list()).body.total ?? 0;
     await page
       .getByLabel('File')
@@ -215,7 +215,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
       await route.abort();
     });
     await page.getByRole('button', { name: 'Upload' }).click();
-    await page.getByText('The connection broke off. Try again.').waitFor();
+    await page.getByText('The connection was lost. Try again.').waitFor();
     await page.unroute('**/api/media/upload');
     await page.getByRole('button', { name: 'Upload' }).click();
     await page.getByText(/^Verified: /).waitFor();
@@ -223,7 +223,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
 
     await page.route('**/api/**', (route) => route.abort());
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-    await page.locator('#health').getByText('no answer').waitFor();
+    await page.locator('#health').getByText('Not responding').waitFor();
     expect(await page.locator('#facts').textContent()).not.toContain('connected');
   });
 

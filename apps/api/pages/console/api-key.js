@@ -1,13 +1,13 @@
 import { byId } from './elements.js';
 
 const STORED_AS = 'holdfast-api-key';
-/** There once nobody wanted to give a key: then the page shows what is open without one. */
+/** Set once the dialog was cancelled: the page then shows what is open without a key. */
 const DECLINED = 'holdfast-no-api-key';
 
 /** @type {Promise<boolean> | undefined} */
 let asking;
 
-/** Headers that carry the key, where one was given. It is kept for this tab only. @returns {{ Authorization?: string }} */
+/** Headers that carry the key, if there is one. It is kept for this tab only. @returns {{ Authorization?: string }} */
 export function keyHeaders() {
   const key = sessionStorage.getItem(STORED_AS);
   return key === null ? {} : { Authorization: `Bearer ${utf8(key)}` };
@@ -19,10 +19,10 @@ const utf8 = (text) => String.fromCharCode(...new TextEncoder().encode(text));
 export const hasKey = () => sessionStorage.getItem(STORED_AS) !== null;
 export const forgetKey = () => sessionStorage.removeItem(STORED_AS);
 
-/** Somebody does what may need a key: who did not want to give one may do so now. */
+/** After an action that may need a key, the dialog may be shown again. */
 export const mayAskAgain = () => sessionStorage.removeItem(DECLINED);
 
-/** Asks for a key, once however many calls were refused; false when nobody gives one, or did not want to before. */
+/** Asks for a key, once however many calls were refused; false if the dialog is cancelled, or was before. */
 export async function askForKey() {
   if (sessionStorage.getItem(DECLINED) !== null) return false;
   return (asking ??= showDialog().finally(() => {
@@ -36,8 +36,8 @@ function showDialog() {
   const form = byId('key-form', HTMLFormElement);
   const input = byId('key', HTMLInputElement);
   byId('key-hint', HTMLElement).textContent = hasKey()
-    ? 'This key is not known, or may not do this. Give another one.'
-    : 'This API asks for a key. It is kept until this tab is closed.';
+    ? 'This key is unknown or lacks the required role. Enter another key.'
+    : 'This API requires a key. It is kept until this tab is closed.';
   input.value = '';
   dialog.showModal();
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import { askForKey, keyHeaders } from './api-key.js';
 
-/** An answer that is no success, in words. */
+/** A refusal in words. */
 export class Refusal extends Error {
   /** @param {number} status @param {{ code?: string, detail?: string, errors?: { path: string, message: string }[] }} problem */
   constructor(status, { code = '', detail = '', errors = [] }) {
@@ -11,7 +11,7 @@ export class Refusal extends Error {
 }
 
 /**
- * Calls the API with the key of this tab, and asks for one where it is refused.
+ * Calls the API with the key of this tab, and asks for one if it is refused.
  * @param {string} path
  * @param {{ method?: string }} [init]
  * @returns {Promise<Response>}
@@ -19,7 +19,7 @@ export class Refusal extends Error {
 export async function request(path, init = {}) {
   const sent = keyHeaders();
   const response = await fetch(path, { ...init, headers: sent }).catch((cause) => {
-    throw new Error('The API does not answer.', { cause });
+    throw new Error('The API is not responding.', { cause });
   });
   if (response.status !== 401) return response;
   const isNew = keyHeaders().Authorization !== sent.Authorization;
@@ -28,7 +28,7 @@ export async function request(path, init = {}) {
 }
 
 /**
- * The JSON of an answer; `accepts` are further statuses that carry one. Rejects with a Refusal.
+ * The JSON of an answer; `accepts` lists further statuses that carry one. Rejects with a Refusal.
  * @param {string} path
  * @param {{ method?: string }} [init]
  * @param {readonly number[]} [accepts]

@@ -8,10 +8,10 @@ import { uploadFrom } from './upload.js';
 
 const SELDOM_MS = 10_000;
 const OFTEN_MS = 2_000;
-/** A run that was asked for may have to wait for another one before it shows. */
+/** A requested run may have to wait for another one before it shows. */
 const AWAITED_MS = 60_000;
 
-/** Does one part; what goes wrong is said at the top, and the other parts go on. @param {() => Promise<unknown>} work */
+/** Runs one part; an error is shown at the top, and the other parts carry on. @param {() => Promise<unknown>} work */
 async function part(work) {
   try {
     return await work();
@@ -26,7 +26,7 @@ async function part(work) {
 
 /** @param {unknown} error */
 function inWords(error) {
-  if (error instanceof Refusal && error.status === 401) return 'What is not shown needs an API key.';
+  if (error instanceof Refusal && error.status === 401) return 'Some sections need an API key.';
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -58,7 +58,7 @@ async function refresh() {
   const [running, rebuilding] = isSeen
     ? await Promise.all([part(showRuns), part(showMedia), part(showHealth), part(showCounts)])
     : [false, false];
-  // Redis may be healthy again while most of the catalog is not there yet.
+  // Redis may be healthy again while most of the catalog is still missing.
   if (rebuilding === true) say('health', 'refilling', 'fair');
   byId('forget-key', HTMLButtonElement).hidden = !hasKey();
   clearTimeout(timer);
@@ -83,5 +83,5 @@ byId('forget-key', HTMLButtonElement).addEventListener('click', () => {
   location.reload();
 });
 document.addEventListener('visibilitychange', () => void refresh());
-say('health', 'asking …');
+say('health', 'Checking …');
 void refresh();

@@ -13,27 +13,27 @@ const looks = {
   deleting: 'fair',
 };
 
-/** The API gives at most so many at once. */
+/** The most that the API returns at once. */
 const LARGEST_PAGE = 100;
 
-const REBUILDING = 'The catalog is being refilled from the media host. What is not here yet comes by itself.';
+const REBUILDING =
+  'The catalog is being refilled from the media host. Missing files will appear by themselves.';
 
 let wanted = PAGE;
 
-/** The newest, as many as were asked for, with what has changed of them. Resolves with whether the catalog is being refilled. */
+/** Shows the newest files, as many as were requested. Resolves with whether the catalog is being refilled. */
 export async function showMedia() {
   const { items, hasMore, rebuilding } = await newest(wanted);
   const list = byId('media', HTMLOListElement);
-  // An emptied catalog must not look like media that are gone.
+  // An emptied catalog must not look like lost files.
   say('media-state', rebuilding ? REBUILDING : '', 'fair');
-  if (items.length === 0)
-    list.replaceChildren(...(rebuilding ? [] : [element('li', {}, 'Nothing here yet.')]));
+  if (items.length === 0) list.replaceChildren(...(rebuilding ? [] : [element('li', {}, 'No files yet.')]));
   else keepSame(list, items);
   byId('more', HTMLButtonElement).hidden = !hasMore;
   return rebuilding;
 }
 
-/** Also a page more than before. */
+/** One more page. */
 export function showMore() {
   wanted += PAGE;
   return showMedia();
@@ -54,7 +54,7 @@ async function newest(count) {
 }
 
 /**
- * Rows that have not changed stay, with their pictures and the keyboard's focus.
+ * Unchanged rows stay, with their pictures and the keyboard focus.
  * @param {HTMLElement} list
  * @param {any[]} items
  */
@@ -95,7 +95,7 @@ function rowOf(media) {
   );
 }
 
-/** Addresses come from records: nothing else may become a link. @param {string} url */
+/** Addresses come from records: only web addresses may become links. @param {string} url */
 function isWebAddress(url) {
   return URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
 }

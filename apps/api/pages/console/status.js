@@ -32,9 +32,9 @@ export async function showHealth() {
     ]
       .filter((part) => part !== '')
       .join(', '),
-    Workers: queues.workers === null ? 'not known' : String(queues.workers),
+    Workers: queues.workers === null ? 'Unknown' : String(queues.workers),
     Measured: new Date(health.measuredAt).toLocaleTimeString(),
-    Jobs: queues.available ? `${waiting} waiting, ${failed} failed` : 'not known',
+    Jobs: queues.available ? `${waiting} waiting, ${failed} failed` : 'Unknown',
   });
   byId('findings', HTMLUListElement).replaceChildren(
     ...storage.findings.map((/** @type {Finding} */ { code, severity, message, fix }) =>
@@ -49,23 +49,23 @@ export async function showHealth() {
   );
 }
 
-/** What was measured before says nothing of now. */
+/** Earlier measurements say nothing about the present. */
 function showNothing() {
-  say('health', 'no answer', 'bad');
+  say('health', 'Not responding', 'bad');
   byId('facts', HTMLDListElement).replaceChildren();
   byId('findings', HTMLUListElement).replaceChildren();
 }
 
 export async function showCounts() {
   const { mediaCount, byStatus } = await call('/api/media/database/status').catch((error) => {
-    setFacts({ Media: 'not known' });
+    setFacts({ Files: 'Unknown' });
     throw error;
   });
   const parts = Object.entries(byStatus)
     .filter(([, count]) => Number(count) > 0)
     .map(([status, count]) => `${String(count)} ${status}`);
   const detail = parts.length === 0 ? '' : `: ${parts.join(', ')}`;
-  setFacts({ Media: mediaCount === null ? 'not known' : `${mediaCount}${detail}` });
+  setFacts({ Files: mediaCount === null ? 'Unknown' : `${mediaCount}${detail}` });
 }
 
 /** @param {Readonly<Record<string, string>>} facts */

@@ -4,7 +4,7 @@ import { byId, element, say, timeOf } from './elements.js';
 /** @type {Readonly<Record<string, string>>} */
 const looks = { ok: 'good', partial: 'fair', failed: 'bad' };
 
-/** Running and last runs. Resolves with whether one runs. */
+/** Shows the running and the last runs. Resolves with whether one is running. */
 export async function showRuns() {
   const { running, lastRun, lastFullRun, nextRunAt } = await call('/api/media/sync/status');
   const others = [lastRun, lastFullRun].filter(
@@ -22,7 +22,7 @@ export async function showRuns() {
 /** @param {any} run */
 function describeRun(run) {
   const { mode, trigger, result, startedAt, findings, lastError, dryRun, waitingUntil } = run;
-  // Its counts tell what would be done: without the word they would tell of changes that nobody made.
+  // Its counts show what would be done; without the word they would look like real changes.
   const kind = dryRun ? `${trigger}, dry run` : trigger;
   const counts = ['listed', 'created', 'updated', 'missing', 'restored', 'errors']
     .map((name) => `${String(run[name])} ${name}`)
@@ -44,7 +44,7 @@ function describeRun(run) {
     ),
     ...(waitingUntil === null
       ? []
-      : [element('p', { class: 'fair' }, 'It waits until ', timeOf(waitingUntil))]),
+      : [element('p', { class: 'fair' }, 'Waiting until ', timeOf(waitingUntil))]),
     element('p', {}, counts),
     ...notes,
     ...why,
@@ -53,12 +53,12 @@ function describeRun(run) {
 
 /** @param {string} mode */
 export async function startSync(mode) {
-  say('sync-state', 'Asking …');
+  say('sync-state', 'Requesting …');
   try {
     const { alreadyRunning } = await call(`/api/media/sync-cloudinary?mode=${encodeURIComponent(mode)}`, {
       method: 'POST',
     });
-    say('sync-state', alreadyRunning ? 'It begins when the running one has ended.' : 'Started.');
+    say('sync-state', alreadyRunning ? 'Starts after the current sync.' : 'Started.');
   } catch (error) {
     say('sync-state', error instanceof Error ? error.message : String(error), 'bad');
   }

@@ -4,8 +4,8 @@ import { element } from './elements.js';
 const LARGEST_WHOLE_BYTES = 3_000_000;
 
 /**
- * A small picture where there is one, else the format in words. The bytes may be behind the API's own key (local host), or
- * at Cloudinary, which makes them small itself.
+ * A small picture if there is one, else the format in words. The bytes may need the API key (local host), or come from
+ * Cloudinary, which scales them down itself.
  * @param {{ resourceType: string, format: string | null, bytes: number, url: string, status: string }} media
  * @returns {HTMLElement}
  */

@@ -3,11 +3,11 @@ import { call, Refusal } from './call.js';
 import { byId, say } from './elements.js';
 
 const LOOK_EVERY_MS = 500;
-/** Longer than a verification takes where all is well. Where no worker is alive, the next file need not wait for one. */
+/** If no worker verifies a file within 10 seconds, the form is free for the next one. */
 const GIVE_UP_MS = 10_000;
 
 /**
- * The key of a form whose media is not known yet, however often it was sent: an answer that got lost may have been a yes.
+ * The key of a form that has no answer yet, however often it was sent: a lost answer may have been a success.
  * @type {{ form: string, key: string } | null}
  */
 let unanswered = null;
@@ -23,7 +23,7 @@ function keyFor(body) {
 const describe = (value) =>
   typeof value === 'string' ? value : [value.name, value.size, value.lastModified];
 
-/** Sends the form, shows how far it is, and waits until the media is verified. @param {HTMLFormElement} form */
+/** Sends the form, shows its progress, and waits until the file is verified. @param {HTMLFormElement} form */
 export async function uploadFrom(form) {
   const progress = byId('upload-progress', HTMLProgressElement);
   const body = new FormData(form);
@@ -34,7 +34,7 @@ export async function uploadFrom(form) {
     const { media } = await send(body, idempotencyKey, (share) => {
       progress.value = share;
     });
-    say('upload-state', `Accepted as ${media.id}. It is permanent; waiting until it is verified …`);
+    say('upload-state', `Accepted as ${media.id}: it is permanent. Verifying …`);
     const { status, lastError } = await settled(media);
     const why = lastError === null ? '' : ` (${lastError.code})`;
     say(
@@ -52,7 +52,7 @@ export async function uploadFrom(form) {
 }
 
 /**
- * With XMLHttpRequest: fetch tells nothing of how much was sent.
+ * With XMLHttpRequest, since fetch does not report how much was sent.
  * @param {FormData} body
  * @param {string} idempotencyKey
  * @param {(share: number) => void} onProgress
@@ -69,23 +69,23 @@ async function send(body, idempotencyKey, onProgress) {
   );
   await new Promise((resolve, reject) => {
     request.addEventListener('load', resolve);
-    request.addEventListener('error', () => reject(new Error('The connection broke off. Try again.')));
+    request.addEventListener('error', () => reject(new Error('The connection was lost. Try again.')));
     request.send(body);
   });
   if (request.status === 401 && (await askForKey())) return send(body, idempotencyKey, onProgress);
-  // Refused for good: nothing of it is left. With 409 another try is under way.
+  // Refused for good: nothing of it is left. On 409 another attempt is in progress.
   if (request.status < 500 && request.status !== 409) unanswered = null;
   if (request.status < 200 || request.status > 299) throw new Refusal(request.status, request.response ?? {});
   return request.response;
 }
 
-/** The record once nothing more is to come for a while. @param {any} media */
+/** The record once it is settled, or after the time limit. @param {any} media */
 async function settled(media) {
   const until = performance.now() + GIVE_UP_MS;
   let latest = media;
   while (['saving', 'deferred'].includes(latest.status) && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    // A look that fails shows nothing: the media is as permanent as before.
+    // A failed request changes nothing: the file stays permanent.
     latest = await call(`/api/media/${encodeURIComponent(media.id)}`).catch(() => latest);
   }
   return latest;

@@ -11,11 +11,11 @@ export interface MountOptions {
   settings: Pick<Settings, 'access' | 'http'>;
   /** The one limit that all limited routes share. */
   limitWrites: RequestHandler;
-  /** The one that all requests with an unknown key share. */
+  /** The one limit that all requests with an unknown key share. */
   limitFailedLogins: RequestHandler;
 }
 
-/** The table as an Express router: paths in the order of the table, each with the answer to methods it does not offer. */
+/** The table as an Express router: paths in the order of the table, each with an answer for methods it does not allow. */
 export function mountRoutes(routes: readonly Route[], options: MountOptions): Router {
   const router = Router();
   const verbs = routes.filter((route): route is VerbRoute => route.method !== 'ALL');
@@ -29,7 +29,7 @@ export function mountRoutes(routes: readonly Route[], options: MountOptions): Ro
     }
     const here = verbs.filter((route) => route.path === path);
     const place = router.route(path);
-    // Express serves HEAD as GET; nobody expects it to change anything.
+    // Express serves HEAD as GET, but HEAD must not change anything.
     if (here.some(({ changes }) => changes === true)) place.head(noteRoute(path), otherMethods(here));
     for (const route of here)
       place[verbOf[route.method]](
@@ -80,7 +80,7 @@ function otherMethods(here: readonly VerbRoute[]): RequestHandler {
     }
     throw new HoldfastError(
       'METHOD_NOT_ALLOWED',
-      `${req.method} is not offered here; use ${methods.join(', ')}`,
+      `${req.method} is not allowed here; use ${methods.join(', ')}`,
     );
   };
 }
