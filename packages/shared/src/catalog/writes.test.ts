@@ -35,6 +35,98 @@ async function wholeOf({ client }: RedisSandbox): Promise<Record<string, unknown
 
 const asNew = (records: readonly MediaRecord[]) =>
   records.map((record) => ({ record, expect: 'absent' as const }));
+describe('save', () => {
+  it('gives back every field of what was saved', async () => {
+    const record = aRecord({
+      title: 'a\n"b"\u0001 🌊',
+      tags: ['x', 'ÿ'],
+      checksum: { sha256: null, md5: null },
+      format: null,
+      width: null,
+      durationSeconds: 1.25,
+      publicId: 'others/$1.zip',
+      url: 'https://example.com/others/$1.zip',
+    });
+    expect(await catalog.save(record)).toBe('created');
+    expect(await catalog.find(record.id)).toEqual(record);
+  });
+
+  it('writes nothing the second time', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const before = await redis.client.info('replication');
+    expect(await catalog.save(record)).toBe('unchanged');
+    expect(offset(await redis.client.info('replication'))).toBe(offset(before));
+  });
+
+  it('never lets an older revision replace a newer one', async () => {
+    const record = aRecord();
+    const newer = { ...record, revision: 2, title: 'newer', pushedRevision: 2 };
+    expect(await catalog.save(newer)).toBe('created');
+    expect(await catalog.save(record)).toBe('stale');
+    expect((await catalog.find(record.id))?.title).toBe('newer');
+  });
+
+  it('refuses other content under the same revision unless the caller has read what is there', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const edited = { ...record, title: 'edited on the host' };
+    expect(await catalog.save(edited)).toBe('differs');
+    expect(await catalog.saveIf(edited, record)).toBe('updated');
+    expect(await catalog.saveIf({ ...record, revision: 2 }, record)).toBe('conflict');
+    expect(await catalog.saveIf({ ...edited, revision: 3 }, { ...edited, revision: 2 })).toBe('conflict');
+  });
+
+  it('refuses what was decided before the host lost the asset', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.markMissing([record.id], null);
+    expect(await catalog.saveIf({ ...record, title: 'edited', revision: 2 }, record)).toBe('conflict');
+    expect((await catalog.find(record.id))?.status).toBe('missing');
+  });
+
+  it('moves a record between its indexes when it changes', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await catalog.save({ ...record, revision: 2, category: 'city', tags: ['street'] });
+    const byOld = await catalog.list({ limit: 10, order: 'newest', category: 'nature' });
+    const byNew = await catalog.list({ limit: 10, order: 'newest', tag: 'street' });
+    expect(byOld).toMatchObject({ items: [], total: 0 });
+    expect(byNew.items.map((item) => item.id)).toEqual([record.id]);
+    expect(await catalog.findWithGaps([record.id])).toMatchObject([{ gaps: 0 }]);
+  });
+
+  it('refuses the write of a sync whose lease has passed on', async () => {
+    await redis.client.set('{holdfast}:sync:lease', 'another-run');
+    await expect(catalog.saveMany([{ record: aRecord() }], 'my-run')).rejects.toMatchObject({
+      code: 'RUN_SUPERSEDED',
+    });
+    expect((await catalog.counts()).total).toBe(0);
+  });
+});
+
+describe('delete', () => {
+  it('keeps the id from ever coming back', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    expect(await catalog.beginDelete(record.id)).toBe('deleting');
+    expect((await catalog.find(record.id))?.status).toBe('deleting');
+    expect(await catalog.save({ ...record, revision: 9 })).toBe('tombstoned');
+    expect(await catalog.finishDelete(record.id)).toBe('deleted');
+    expect(await catalog.save({ ...record, revision: 10 })).toBe('tombstoned');
+    expect(await catalog.find(record.id)).toBeNull();
+    expect(await redis.client.keys('{holdfast}:index:*')).toEqual([]);
+  });
+
+  it('refuses when the record is not the one that was read', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    expect(await catalog.beginDelete(record.id, { ...record, title: 'before' })).toBe('conflict');
+    expect((await catalog.find(record.id))?.status).toBe('saving');
+  });
+});
+
 describe('a page of new records', () => {
   it('leaves exactly what saving one after the other leaves', async () => {
     const records = variety();
@@ -137,3 +229,63 @@ it('verifies no record that changed since it was read back', async () => {
   for (const { id } of all.slice(0, 4))
     expect(after[`{holdfast}:m:${id}`]).toEqual(before[`{holdfast}:m:${id}`]);
 });
+
+describe('a verified record', () => {
+  it('keeps its level, time and attempts, and loses its intent', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await redis.client.zadd('{holdfast}:intents', 1, record.id);
+    const when = new Date('2026-01-01T00:00:00.000Z');
+    expect(
+      await catalog.markVerified('fsynced', when, [{ id: record.id, revision: 1, attempts: 2 }]),
+    ).toEqual(['verified']);
+    expect(await catalog.find(record.id)).toEqual({
+      ...record,
+      status: 'verified',
+      persistence: { level: 'fsynced', verifiedAt: '2026-01-01T00:00:00.000Z', attempts: 2 },
+    });
+    expect(await redis.client.exists('{holdfast}:intents')).toBe(0);
+    expect((await catalog.counts()).byStatus).toMatchObject({ verified: 1, saving: 0 });
+  });
+
+  it('is not marked when the record has moved on to another revision', async () => {
+    const record = aRecord();
+    await catalog.save({ ...record, revision: 2 });
+    expect(
+      await catalog.markVerified('written', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]),
+    ).toEqual(['superseded']);
+    expect((await catalog.find(record.id))?.status).toBe('saving');
+  });
+});
+
+describe('a failure', () => {
+  const failure = { attempts: 3, final: false, error: { code: 'HOST_REJECTED', message: 'no' } };
+
+  it('to push an edit is over once the host has it', async () => {
+    const record = { ...aRecord(), pushedRevision: 0 };
+    await catalog.save(record);
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.noteFailure({ id: record.id, revision: 0, ...failure });
+    expect(await catalog.find(record.id)).toMatchObject({
+      status: 'verified',
+      lastError: { code: 'HOST_REJECTED' },
+      persistence: { attempts: 1 },
+    });
+    await catalog.notePushed(record.id, 1);
+    expect(await catalog.find(record.id)).toMatchObject({ status: 'verified', lastError: null });
+  });
+
+  it('to save or verify stays until that succeeds', async () => {
+    const record = { ...aRecord(), pushedRevision: 0 };
+    await catalog.save(record);
+    await catalog.noteFailure({ id: record.id, revision: 1, ...failure });
+    await catalog.notePushed(record.id, 1);
+    expect((await catalog.find(record.id))?.lastError).toMatchObject({ code: 'HOST_REJECTED' });
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 2 }]);
+    expect((await catalog.find(record.id))?.lastError).toBeNull();
+  });
+});
+
+function offset(info: string): string | undefined {
+  return /master_repl_offset:(\d+)/.exec(info)?.[1];
+}
