@@ -10,6 +10,8 @@ export interface BlobWriter {
 
 /** Where stored bytes rest. */
 export interface BlobStore {
+  /** False where only size and hash of a file stay. */
+  readonly keeps: boolean;
   open(): BlobWriter;
   read(key: string): Promise<Buffer | null>;
   /** Replaces the bytes of a key. */

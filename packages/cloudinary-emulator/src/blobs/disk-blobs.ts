@@ -11,6 +11,7 @@ export function diskBlobs(directory: string): BlobStore {
   for (const name of readdirSync(folder)) if (name.endsWith('.part')) rmSync(join(folder, name));
   let opened = 0;
   return {
+    keeps: true,
     open() {
       opened += 1;
       const path = join(folder, `${process.pid}-${opened}.part`);

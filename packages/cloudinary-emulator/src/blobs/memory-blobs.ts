@@ -4,6 +4,7 @@ import type { BlobStore } from './blob-store.js';
 export function memoryBlobs(): BlobStore {
   const blobs = new Map<string, Buffer>();
   return {
+    keeps: true,
     open() {
       let chunks: Buffer[] = [];
       return {

@@ -37,7 +37,10 @@ interface OpenUpload {
 }
 
 interface Waiting {
-  bytes: Buffer;
+  length: number;
+  /** Null where none are kept and `hash` is there. */
+  bytes: Buffer | null;
+  /** Of the whole file up to its end, of a part that came in its turn. */
   hash: Hash | undefined;
 }
 
@@ -59,7 +62,7 @@ function isLastPart(range: ContentRange): boolean {
   return range.total !== null && range.end + 1 >= range.total;
 }
 
-export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
+export function chunkedUploads(blobs: Pick<BlobStore, 'keeps' | 'open'>): ChunkedUploads {
   const waiting = memoryBlobs();
   const uploads = new Map<string, OpenUpload>();
   const finished = new Set<string>();
@@ -99,9 +102,9 @@ export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
     open: () => uploads.size,
     openPart: (uploadId, { start }) => {
       const upload = uploads.get(uploadId);
-      const writer = waiting.open();
-      if (start === 0) return { writer, hash: createHash('md5') };
-      return upload?.contiguous === start ? { writer, hash: upload.hash.copy() } : { writer };
+      if (start !== (upload?.contiguous ?? 0)) return { writer: waiting.open() };
+      const writer = (blobs.keeps ? waiting : blobs).open();
+      return { writer, hash: upload?.hash.copy() ?? createHash('md5') };
     },
     async add(uploadId, range, part) {
       const bytes = range.end - range.start + 1;
@@ -116,7 +119,8 @@ export function chunkedUploads(blobs: Pick<BlobStore, 'open'>): ChunkedUploads {
         const key = `${uploadId}:${range.start}`;
         await part.writer.finish(key);
         upload.ahead.set(range.start, {
-          bytes: (await waiting.read(key)) ?? Buffer.alloc(0),
+          length: bytes,
+          bytes: await waiting.read(key),
           hash: part.hash,
         });
         await waiting.remove(key);
@@ -149,11 +153,11 @@ async function writeContiguous(upload: OpenUpload): Promise<void> {
     const next = upload.ahead.get(upload.contiguous);
     if (next === undefined) return;
     upload.ahead.delete(upload.contiguous);
-    upload.contiguous += next.bytes.length;
+    upload.contiguous += next.length;
     // Hashed already as it came, unless other parts came first.
-    if (next.hash === undefined) upload.hash.update(next.bytes);
-    else upload.hash = next.hash;
-    const ready = upload.writer.write(next.bytes);
+    if (next.hash !== undefined) upload.hash = next.hash;
+    else if (next.bytes !== null) upload.hash.update(next.bytes);
+    const ready = next.bytes === null ? null : upload.writer.write(next.bytes);
     if (ready !== null) await ready;
   }
 }

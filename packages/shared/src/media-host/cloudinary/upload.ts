@@ -113,11 +113,11 @@ async function uploadInParts(body: Body, limits: PartLimits, send: SendPart): Pr
       const left = size - start;
       const bytes = isStream(body) ? Math.min(partBytes, left - FORM_BYTES) : partBytes;
       if (bytes < LEAST_PART_BYTES || bytes >= left) break;
-      await sendRange(filled(read(bytes), bytes), start, bytes, false);
+      await sendRange(read(bytes, true), start, bytes, false);
       start += bytes;
     }
     const rest: Buffer[] = [];
-    for await (const piece of read(size - start)) rest.push(piece);
+    for await (const piece of read(size - start, false)) rest.push(piece);
     const bytes = rest.reduce((sum, { length }) => sum + length, 0);
     return await sendRange(rest, start, bytes, true);
   } finally {
@@ -125,16 +125,22 @@ async function uploadInParts(body: Body, limits: PartLimits, send: SendPart): Pr
   }
 }
 
-/** Reads a body in pieces that end where they are asked to, whatever its chunks are. */
+/**
+ * Reads a body in pieces that end where they are asked to, whatever its chunks are. A `whole` piece throws MALFORMED_BODY when the
+ * body ends within it; another one ends with the body.
+ */
 function readPieces(
   chunks: AsyncGenerator<Buffer, void, undefined>,
-): (bytes: number) => AsyncGenerator<Buffer, void, undefined> {
+): (bytes: number, whole: boolean) => AsyncGenerator<Buffer, void, undefined> {
   let rest: Buffer = Buffer.alloc(0);
-  return async function* (bytes) {
+  return async function* (bytes, whole) {
     for (let left = bytes; left > 0;) {
-      while (rest.length === 0) {
+      if (rest.length === 0) {
         const next = await chunks.next();
-        if (next.done === true) return;
+        if (next.done === true) {
+          if (!whole) return;
+          throw new HoldfastError('MALFORMED_BODY', 'the body ended long before its announced length');
+        }
         rest = next.value;
       }
       const piece = rest.subarray(0, left);
@@ -143,18 +149,6 @@ function readPieces(
       yield piece;
     }
   };
-}
-
-async function* filled(
-  pieces: AsyncIterable<Buffer>,
-  bytes: number,
-): AsyncGenerator<Buffer, void, undefined> {
-  let left = bytes;
-  for await (const piece of pieces) {
-    left -= piece.length;
-    yield piece;
-  }
-  if (left > 0) throw new HoldfastError('MALFORMED_BODY', 'the file is much shorter than its body was to be');
 }
 
 interface UploadTask {
