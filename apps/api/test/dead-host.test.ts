@@ -68,7 +68,7 @@ it('refuses uploads at once and unread while the host is down, says so everywher
   expect(status).toBe(502);
   expect(body).toMatchObject({
     code: 'HOST_REJECTED',
-    detail: 'the media host has been failing, so it was not asked now',
+    detail: 'the media host has been failing; not attempted',
   });
   expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
   // A client that asks first is never told to send its body.

@@ -22,7 +22,7 @@ export function refuseSharedPort({ http, worker }: Pick<Settings, 'http' | 'work
 /**
  * Fails to start with CONFIG_INVALID where another program has the API's address or the worker's. The parts find that out too, but by
  * then the API may have answered, or the other program for it, and the start would have been announced. Where any port will do
- * for the API one is chosen here: it can be told, and an API that died comes back on it.
+ * for the API one is chosen here: it can be announced, and an API that died comes back on it.
  */
 export function freeAddress({ http, worker }: Pick<Settings, 'http' | 'worker'>): FreeAddress {
   const { host } = http;
@@ -87,7 +87,7 @@ interface Health {
   storage: { findings: { code: string; message: string; fix: string }[] };
 }
 
-/** What health says of a catalog that belongs to another host: files are not served before somebody decides. */
+/** What health says of a catalog that belongs to another host: files are not served until someone decides. */
 async function hostChanged(url: string, stopping: AbortSignal): Promise<string[]> {
   try {
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(2_000)]);

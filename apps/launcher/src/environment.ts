@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Environment, readSettings } from '@holdfast/shared/config';
 import { explainFailure, HoldfastError } from '@holdfast/shared/errors';
 import { redisFolder } from './embedded-redis/data-folder.js';
-import { toldAddress } from './embedded-redis/redis-server.js';
+import { knownAddress } from './embedded-redis/redis-server.js';
 
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 
@@ -29,7 +29,7 @@ export function loadEnvFile(file = ENV_FILE): void {
 /** What a command needs beside its settings: where the embedded server is, if none is configured and it runs. */
 export function embeddedSetting(env: Environment): Environment {
   const address = needsEmbeddedRedis(env)
-    ? toldAddress(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
+    ? knownAddress(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
     : undefined;
   return { HOLDFAST_EMBEDDED_REDIS: address };
 }

@@ -43,8 +43,8 @@ const CLOSING_MS = 60_000;
  * Throws DATA_DIR_IN_USE while another launcher lives, or when something else has the folder open, and REDIS_START_FAILED
  * where the folder cannot be used.
  *
- * There are two locks. `launcher.lock` is held by the launcher alone and tells a living one from a dead one;
- * `processes.lock` is inherited by the server and the guard and tells whether any process is left.
+ * There are two locks. `launcher.lock` is held by the launcher alone and distinguishes a living one from a dead one;
+ * `processes.lock` is inherited by the server and the guard and shows whether any process is left.
  */
 export function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
   return inDataFolder(directory, () => openFolder(directory, log));
@@ -105,7 +105,7 @@ async function endRemains(left: readonly RunningEntry[], log: Logger): Promise<v
 
 const SETTLE_MS = 2_000;
 
-/** The lock that those processes held. Throws DATA_DIR_IN_USE while somebody else has the folder open. */
+/** The lock that those processes held. Throws DATA_DIR_IN_USE while another process has the folder open. */
 async function lockForProcesses(file: string, directory: string): Promise<FileLock> {
   const until = performance.now() + SETTLE_MS;
   for (;;) {
@@ -122,7 +122,7 @@ async function lockForProcesses(file: string, directory: string): Promise<FileLo
 
 /**
  * The processes that an earlier start left running: those that it wrote down and that were born when it says, and a
- * server that works in this folder. Nobody is found by name.
+ * server that works in this folder. No process is found by name.
  */
 function findRemains(directory: string, listFile: string): readonly RunningEntry[] {
   const listed = readRunningFile(listFile).filter((one) => isRunning(one));

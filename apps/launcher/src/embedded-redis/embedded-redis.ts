@@ -18,7 +18,7 @@ import {
   connectToServer,
   infoField,
   launchServer,
-  tellAddress,
+  recordAddress,
   type ServerAddress,
   type ServerLaunch,
 } from './redis-server.js';
@@ -49,7 +49,7 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
       directory,
     );
     await rememberServer(directory, program);
-    await tellAddress(directory, address);
+    await recordAddress(directory, address);
     if (!stopping && (await holdsSnapshotOnly(directory))) await adoptSnapshot({ ...options, program });
     return program;
   };
@@ -75,7 +75,7 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
       start: () => inDataFolder(directory, start),
       stop: async (deadline) => {
         stopping = true;
-        // Else a start that has no server yet would launch one after the stop, which nobody ends.
+        // Otherwise a start that has no server yet would launch one after the stop, and it would never end.
         await preparing?.catch(() => undefined);
         await server?.stop(deadline);
       },
@@ -142,16 +142,16 @@ export async function waitForFreeSpace(
   stopping: AbortSignal,
   neededBytes = NEEDED_BYTES,
 ): Promise<void> {
-  let told = false;
+  let logged = false;
   while (!stopping.aborted) {
     const { bavail, bsize } = await statfs(directory);
     const freeBytes = bavail * bsize;
     if (freeBytes >= neededBytes) {
-      if (told) log.info('redis.disk_has_room', { directory, freeBytes });
+      if (logged) log.info('redis.disk_has_room', { directory, freeBytes });
       return;
     }
-    if (!told) log.error('redis.disk_full', { directory, freeBytes, neededBytes });
-    told = true;
+    if (!logged) log.error('redis.disk_full', { directory, freeBytes, neededBytes });
+    logged = true;
     await delay(CHECK_MS, undefined, { signal: stopping }).catch(() => undefined);
   }
 }

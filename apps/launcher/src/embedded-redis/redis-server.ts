@@ -26,7 +26,7 @@ export type ServerAddress =
 /** The longest path that fits into a socket address on every system we run on. */
 const LONGEST_SOCKET_PATH = 103;
 
-/** A socket where the folder can hold one, else a free port. Whoever calls this must own the folder. */
+/** A socket where the folder can hold one, else a free port. The caller must own the folder. */
 export async function chooseAddress(directory: string): Promise<ServerAddress> {
   const path = join(directory, 'redis.sock');
   if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH && (await canHoldSocket(path)))
@@ -73,7 +73,7 @@ const ADDRESS_FILE = 'redis.address';
  * Writes down where the server will listen, for the commands of the same user. Call it before the launch: the address of a
  * running server is then never an older one.
  */
-export async function tellAddress(directory: string, address: ServerAddress): Promise<void> {
+export async function recordAddress(directory: string, address: ServerAddress): Promise<void> {
   const file = join(directory, ADDRESS_FILE);
   // It may hold a password.
   await writeFile(`${file}.next`, `${addressSetting(address)}\n`, { mode: 0o600 });
@@ -81,7 +81,7 @@ export async function tellAddress(directory: string, address: ServerAddress): Pr
 }
 
 /** Where the server of this folder listens. Undefined while it does not run: another program may have its port by then. */
-export function toldAddress(directory: string): string | undefined {
+export function knownAddress(directory: string): string | undefined {
   const listed = readRunningFile(join(directory, PROCESSES_FILE));
   if (!listed.some((one) => one.role === REDIS_ROLE && isRunning(one))) return undefined;
   try {
@@ -126,7 +126,7 @@ export function serverConfiguration({ directory, address, appendOnly }: ServerCo
     // What was acknowledged is on disk: every write is synced before its answer is sent.
     ['appendfsync', 'always'],
     ['no-appendfsync-on-rewrite', 'no'],
-    // A kill in the middle of a write leaves half a command at the end, which nobody was told to be safe.
+    // A kill in the middle of a write leaves half a command at the end, which was never acknowledged.
     ['aof-load-truncated', 'yes'],
     ['save', '""'],
     ['maxmemory-policy', 'noeviction'],

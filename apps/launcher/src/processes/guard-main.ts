@@ -6,7 +6,7 @@ import type { GuardMessage } from './guard.js';
 
 const guarded = new Map<number, RunningEntry>();
 
-// It ends when the launcher does, not by a signal that was meant for everybody.
+// It ends when the launcher does, not by a signal to the whole group.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 for await (const line of createInterface({ input: process.stdin })) {

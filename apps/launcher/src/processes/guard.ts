@@ -49,7 +49,7 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
     for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
     const { pid } = child;
     if (pid !== undefined) ownRegistry?.add('guard', pid);
-    // An error of a guard that runs is not its end, and one that could not be run may be told as an exit too: each guard
+    // An error of a guard that runs is not its end, and one that could not be run may also be reported as an exit: each guard
     // ends once, or it would be replaced by two.
     child.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => {

@@ -11,7 +11,7 @@ interface ProcessIdentity {
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/** Who has this number now; undefined when nobody does, or only a zombie. */
+/** The process that has this number now; undefined for none, or a zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
   try {
     const birth = existsSync(BOOT_ID) ? birthFromProc(pid) : birthFromPs(pid);
@@ -90,7 +90,7 @@ export async function allGone(processes: readonly ProcessIdentity[], withinMs: n
   return true;
 }
 
-/** Who must know of every child that runs, so that none outlives the launcher. */
+/** Keeps track of every running child, so that none outlives the launcher. */
 export interface ProcessRegistry {
   add(role: string, pid: number): void;
   remove(pid: number): void;
@@ -99,7 +99,7 @@ export interface ProcessRegistry {
 /** The role of the process that everything else stands on; it is ended last. */
 export const REDIS_ROLE = 'redis';
 
-/** Tells every one of them. */
+/** Updates all of them. */
 export function registerWith(...registries: readonly ProcessRegistry[]): ProcessRegistry {
   return {
     add: (role, pid) => {
@@ -120,7 +120,7 @@ export interface RunningEntry extends ProcessIdentity {
 
 /**
  * Keeps the list of this start's processes in a file, so that the next start can end what a kill -9 left. A disk that is
- * full must not end what runs: the list is then old, and Redis' own pid file still tells of the process that matters.
+ * full must not end what runs: the list is then old, and Redis' own pid file still names the process that matters.
  */
 export function runningFile(file: string, log: Pick<Logger, 'warn'>): ProcessRegistry {
   const entries = new Map<number, RunningEntry>();

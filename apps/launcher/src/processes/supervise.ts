@@ -11,7 +11,7 @@ interface SupervisedPart {
   stopBudgetMs: number;
   /** Called before each restart; it may wait for what the restart needs. */
   beforeRestart?(stopping: AbortSignal): Promise<void>;
-  /** When given, exit code 1 soon after the first start is final: it is the part's word that its settings are wrong. */
+  /** When given, exit code 1 soon after the first start is final: the part says that its settings are wrong. */
   onRefusal?(code: number): void;
 }
 
@@ -28,7 +28,7 @@ export function supervise(part: SupervisedPart, log: Logger): Service {
   const launch = (): Promise<RunningProcess> => {
     const attempt = (async () => {
       running = await part.launch();
-      // Whoever waits for it sees the rejection; without this, one that nobody waits for would end the launcher.
+      // Callers that wait for it see the rejection; without this, an unawaited one would end the launcher.
       running.ready.catch(() => undefined);
       return running;
     })();

@@ -33,7 +33,7 @@ export interface MachineTrial {
   env: Environment;
   runId: string;
   log: Logger;
-  /** What the Redis server tells and offers, once it was reached. */
+  /** What the Redis server reports and offers, once it was reached. */
   redis: { findings: readonly Finding[]; results: readonly ProbeResult[] } | null;
 }
 

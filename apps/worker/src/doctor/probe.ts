@@ -72,7 +72,7 @@ export class NotRun extends Error {
 /** After so many probes in a row without an answer the rest of a group is not run. */
 const SILENCES = 2;
 
-/** Runs the probes of one group, one after the other. Never rejects. `progress` hears each one's name. */
+/** Runs the probes of one group, one after the other. Never rejects. `progress` receives the name of each. */
 export async function runProbes<T>(
   group: string,
   probes: readonly Probe<T>[],
@@ -124,7 +124,7 @@ function afterError(error: unknown): Ended {
 }
 
 const CREDENTIALS =
-  'Copy the API environment variable anew from the console (Settings, API Keys) into CLOUDINARY_URL.';
+  'Copy the API environment variable again from the console (Settings, API Keys) into CLOUDINARY_URL.';
 const UNREACHABLE =
   'Check that this machine reaches the API: its network, its firewall, and upload_prefix in CLOUDINARY_URL.';
 const fixes: Readonly<Record<string, string>> = {

@@ -29,7 +29,7 @@ export interface DoctorOptions extends Pick<TrialOptions, 'timeouts'> {
   env: Environment;
   log: Logger;
   signal: AbortSignal;
-  /** Hears the name of each probe as it begins. */
+  /** Receives the name of each probe as it begins. */
   progress?: (name: string) => void;
   /** How long the search is asked again; half a minute unless given. */
   patienceMs?: number;
@@ -39,7 +39,7 @@ export interface DoctorOptions extends Pick<TrialOptions, 'timeouts'> {
 
 const PATIENCE_MS = 30_000;
 const SLOW_MS = 1_000;
-/** Slow lines get through with the file in parts, and no run takes for ever. */
+/** Enough for the file in parts over a slow line. */
 const LONGEST_MS = 10 * 60_000;
 
 /** Runs all probes for the configured host, one after the other. Removes what they put there, also after an interruption. */

@@ -119,7 +119,7 @@ export const fileBody = Buffer.from(FILE_TEXT);
 
 /**
  * An upload that was never acknowledged: syncs of this deployment and of others on the same cloud do not adopt it. The mark
- * also tells the next doctor whose it is.
+ * also shows the next doctor whose it is.
  */
 export function doctorMark(
   runId: string,

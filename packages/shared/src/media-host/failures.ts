@@ -16,7 +16,7 @@ export class HostFailure extends Error {
     this.code = code;
   }
 
-  /** True when every other call will be refused like this one, until the settings are mended. */
+  /** True when every other call will be refused like this one, until the settings are corrected. */
   get refusesCredentials(): boolean {
     return this.status === 401;
   }
@@ -46,20 +46,20 @@ export function isTransientHostError(error: unknown): boolean {
   );
 }
 
-/** The cause of such an error: the host was not asked. */
+/** The cause of an error of `circuitOpen`. */
 class CircuitOpen extends Error {
   override readonly name = 'CircuitOpen';
 }
 
-/** Tells a caller that the host was not asked, because it has not answered lately; `code` is that of its last failure. */
+/** The host has been failing, so the call was not attempted; `code` is that of its last failure. */
 export function circuitOpen(code: ErrorCode, retryAfterSeconds: number): HoldfastError {
-  return new HoldfastError(code, 'the media host has been failing, so it was not asked now', {
-    cause: new CircuitOpen('the media host was not asked'),
+  return new HoldfastError(code, 'the media host has been failing; not attempted', {
+    cause: new CircuitOpen('the circuit is open'),
     retryAfterSeconds,
   });
 }
 
-/** True for such an error: nothing was tried, so nothing is left behind, and nothing is known of the request itself. */
+/** True for such an error: nothing was attempted, so nothing is left behind, and nothing is known about the request itself. */
 export function isCircuitOpen(error: unknown): boolean {
   return isHoldfastError(error) && error.cause instanceof CircuitOpen;
 }

@@ -23,7 +23,7 @@ async function guardedHost() {
     { ...settings, apiUrl: `http://127.0.0.1:${String(link.port)}` },
     { uploadSlots: 8, log: silentLogger, timeouts },
   );
-  const host = guardHost(plain, { folder: 'holdfast', log: silentLogger, restMs: REST_MS });
+  const host = guardHost(plain, { folder: 'holdfast', log: silentLogger, probeAfterMs: REST_MS });
   onTestFinished(async () => {
     await host.close();
     await link.close();
@@ -164,7 +164,7 @@ it('is looked at only after a failure, until it answers', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const look = vi.fn<() => Promise<unknown>>().mockResolvedValue(null);
-  const circuit = createHostCircuit({ look, log: silentLogger, restMs: REST_MS });
+  const circuit = createHostCircuit({ probe: look, log: silentLogger, probeAfterMs: REST_MS });
   const call = (outcome: Promise<unknown>) =>
     circuit.guard('call', undefined, () => outcome).catch(() => undefined);
   const fail = () => call(Promise.reject(new HoldfastError('HOST_TIMEOUT')));

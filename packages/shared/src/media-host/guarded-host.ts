@@ -5,19 +5,19 @@ import { isStream } from './body.js';
 import { HostFailure, circuitOpen } from './failures.js';
 import type { AssetRef, MediaHost } from './media-host.js';
 
-export interface GuardOptions extends Pick<HostCircuitOptions, 'restMs' | 'now'> {
+export interface GuardOptions extends Pick<HostCircuitOptions, 'probeAfterMs' | 'now'> {
   /** Of our own assets; nothing is ever stored under the name that is looked for. */
   folder: string;
   log: Logger;
 }
 
-const LOOK_WITHIN_MS = 5_000;
+const PROBE_WITHIN_MS = 5_000;
 
-/** A host in the network behind the circuit of this process: while it does not answer, callers are told so at once. */
+/** A host in the network behind the circuit of this process: while the host does not answer, calls fail at once. */
 export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions): MediaHost {
-  const nobody: AssetRef = { publicId: `${folder}/host-check`, resourceType: 'image' };
-  const look = (): Promise<unknown> => host.find(nobody, AbortSignal.timeout(LOOK_WITHIN_MS));
-  const circuit = createHostCircuit({ ...options, look });
+  const noAsset: AssetRef = { publicId: `${folder}/host-check`, resourceType: 'image' };
+  const probe = (): Promise<unknown> => host.find(noAsset, AbortSignal.timeout(PROBE_WITHIN_MS));
+  const circuit = createHostCircuit({ ...options, probe });
   const call = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> =>
     circuit.guard('call', signal, work);
   return {
@@ -36,7 +36,7 @@ export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions)
     changes: (request) => call(request.signal, () => host.changes(request)),
     confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
     putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
-    // Downloads come by another path than all else: that they fail must not keep anybody from listing the host.
+    // Downloads take another path than all other calls: their failures must not keep anyone from listing the host.
     readFile: async (...of) => {
       circuit.throwIfOpen();
       return host.readFile(...of);
@@ -54,19 +54,19 @@ export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions)
 }
 
 /**
- * closed: calls go to the host. open: it does not answer, nothing is sent to it but a look now and then. half-open: it
- * answers again, and single uploads show whether it takes them.
+ * closed: calls go to the host. open: it does not answer, and only an occasional probe is sent. half-open: it answers
+ * again, and single uploads show whether it accepts them.
  */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
-/** `transfer` sends the bytes of an upload, `call` is everything else: hosts that answer calls may still take no bytes. */
+/** `transfer` sends the bytes of an upload, `call` is everything else: a host that answers calls may still accept no bytes. */
 type HostWork = 'transfer' | 'call';
 
 interface HostCircuit {
   readonly state: () => CircuitState;
-  /** Runs the work and learns from its outcome; rejects at once, without running it, while the host is not to be asked. */
+  /** Runs the work and learns from its outcome; rejects at once, without running it, while the circuit is open. */
   readonly guard: <T>(kind: HostWork, signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
-  /** For calls whose outcome tells nothing of the host as a whole: throws while the host is not to be asked. */
+  /** For calls whose outcome says nothing about the host as a whole: throws while the circuit is open. */
   readonly throwIfOpen: () => void;
   /** Why an upload would be refused now, or null. */
   readonly uploadRefusal: () => HoldfastError | null;
@@ -76,19 +76,19 @@ interface HostCircuit {
 }
 
 interface HostCircuitOptions {
-  /** A cheap call that any answering host answers; rejects when it does not within its own limit. What it met is in health. */
-  look: () => Promise<unknown>;
+  /** A cheap call that any answering host answers; rejects when it does not within its own limit. Its outcome shows in health. */
+  probe: () => Promise<unknown>;
   log: Logger;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
-  /** So long after a failure the next look comes, and between single uploads. */
-  restMs?: number;
+  /** Between a failure and the next probe, and between single uploads. */
+  probeAfterMs?: number;
 }
 
-/** So many failures of one kind in a row, each within a minute of the one before. */
+/** The circuit opens after this many failures of one kind in a row, each within a minute of the one before. */
 const FAILURES = 5;
 const WINDOW_MS = 60_000;
-const REST_MS = 5_000;
+const PROBE_AFTER_MS = 5_000;
 /** Clients and jobs are sent away for half as long as the host has been away, within these bounds. */
 const FIRST_RETRY_SECONDS = 5;
 const LAST_RETRY_SECONDS = 30;
@@ -101,7 +101,7 @@ const events: Record<CircuitState, string> = {
 
 /** The circuit of one process, closed at first (docs/decisions/0013-a-circuit-for-the-host.md). */
 export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
-  const { look, log, now = () => performance.now(), restMs = REST_MS } = options;
+  const { probe, log, now = () => performance.now(), probeAfterMs = PROBE_AFTER_MS } = options;
   const streak: Record<HostWork, number> = { transfer: 0, call: 0 };
   let state: CircuitState = 'closed';
   let changedAt = -Infinity;
@@ -117,23 +117,23 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     changedAt = now();
     streak.transfer = 0;
     streak.call = 0;
-    lookNoMore();
+    cancelProbe();
     log[next === 'open' ? 'warn' : 'info'](events[next], { code });
-    if (next === 'open') lookLater();
+    if (next === 'open') scheduleProbe();
   };
-  const onSight = (): void => {
+  const onAnswer = (): void => {
     if (state !== 'open') return;
     admittedAt = -Infinity;
     enter(openedFor === 'transfer' ? 'half-open' : 'closed');
   };
-  const lookLater = (): void => {
+  const scheduleProbe = (): void => {
     if (stopped || timer !== undefined) return;
     timer = setTimeout(() => {
       timer = undefined;
-      look().then(onSight, lookLater);
-    }, restMs).unref();
+      probe().then(onAnswer, scheduleProbe);
+    }, probeAfterMs).unref();
   };
-  const lookNoMore = (): void => {
+  const cancelProbe = (): void => {
     clearTimeout(timer);
     timer = undefined;
   };
@@ -143,21 +143,21 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
   };
   const answered = (kind: HostWork): void => {
     streak[kind] = 0;
-    if (state === 'closed') lookNoMore();
+    if (state === 'closed') cancelProbe();
     if (kind === 'call') return;
     streak.call = 0;
     if (state !== 'closed') enter('closed');
   };
-  const failed = (kind: HostWork, startedAt: number, with_: ErrorCode): void => {
-    // Nobody else may ask: what was last heard of the host must not stand for ever.
-    lookLater();
-    // What began before the last change tells of the time before it.
+  const failed = (kind: HostWork, startedAt: number, errorCode: ErrorCode): void => {
+    // There may be no other call: the last known state of the host must not stand for ever.
+    scheduleProbe();
+    // A call that began before the last change says nothing about the time after it.
     if (state === 'open' || startedAt < changedAt) return;
     if (now() - failedAt > WINDOW_MS) streak.transfer = streak.call = 0;
     failedAt = now();
     streak[kind] += 1;
     if (streak[kind] < FAILURES && !(state === 'half-open' && kind === 'transfer')) return;
-    code = with_;
+    code = errorCode;
     openedFor = state === 'half-open' ? 'transfer' : kind;
     enter('open');
   };
@@ -165,7 +165,7 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     if (state === 'open') throw refusal();
   };
   const uploadRefusal = (): HoldfastError | null =>
-    state === 'open' || (state === 'half-open' && now() - admittedAt < restMs) ? refusal() : null;
+    state === 'open' || (state === 'half-open' && now() - admittedAt < probeAfterMs) ? refusal() : null;
 
   return {
     state: () => state,
@@ -192,17 +192,17 @@ export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
     },
     stop: () => {
       stopped = true;
-      lookNoMore();
+      cancelProbe();
     },
   };
 }
 
-/** A caller that left after so long without an answer has seen silence; one that left sooner has seen nothing. */
+/** A caller that gave up after this long without an answer has seen silence; one that left sooner has seen nothing. */
 const SILENCE_MS = 2_000;
 
 /**
- * What a rejected call tells of the host as a whole: the code of its failure; `answered` where it refused this one
- * request; null where it tells nothing, as when the caller went away or the host asks to wait.
+ * What a rejected call says about the host as a whole: the code of its failure; `answered` if it refused only this
+ * request; null for nothing, as when the caller went away or the host asks to wait.
  */
 function hostVerdict(
   error: unknown,

@@ -79,12 +79,12 @@ export interface ChangesRequest {
   signal: AbortSignal;
 }
 
-/** The host's hourly budget of listing calls, as its last answer told it. */
+/** The host's hourly budget of listing calls, as its last answer stated it. */
 export interface HostBudget {
   limit: number;
   remaining: number;
   resetAt: string;
-  /** Milliseconds since the epoch, by the clock of the process that heard it. */
+  /** Milliseconds since the epoch, by the clock of the process that received it. */
   heardAt: number;
 }
 
@@ -115,8 +115,8 @@ export interface HostFile {
  * HOST_ALTERS_UPLOADS (put and putFile: stored under another name, and removed again), HOST_CONTEXT_UNWRITABLE (annotate: it would
  * change what others keep there),
  * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
- * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. A host that was not even
- * asked, because it has not answered lately, rejects with the code of its last failure (`isCircuitOpen`).
+ * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of
+ * this process is open, calls are not attempted and reject with the code of the last failure (`isCircuitOpen`).
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';
@@ -145,7 +145,7 @@ export interface MediaHost {
   putFile(name: string, body: Buffer, signal?: AbortSignal): Promise<void>;
   /**
    * The content of such a file, or null. `bytes` is its size where that is known: a slow line gets time for so much, and no
-   * more. Not metered. That it fails tells nothing of other calls.
+   * more. Not metered. Its failure says nothing about other calls.
    */
   readFile(name: string, signal?: AbortSignal, bytes?: number): Promise<Buffer | null>;
   /** All such files whose name begins with `prefix`, in the order of their names. Metered: one call for each 500. */
@@ -162,7 +162,7 @@ export interface MediaHost {
   /** Throws that refusal. A host that has just come back gets one upload every few seconds until one succeeds. */
   admitUpload(): void;
   /**
-   * Milliseconds since the epoch by the host's own clock, as its last answer told it and never ahead of it; our clock
+   * Milliseconds since the epoch by the host's own clock, as its last answer stated it and never ahead of it; our clock
    * before the first answer. What the host's dates are compared with.
    */
   hostNow(): number;

@@ -122,7 +122,7 @@ function staleKeys(asset: HostAsset, context: HostMetadata['context']): string[]
   return Object.keys(asset.context).filter((key) => isOwnKey(key) && !Object.hasOwn(context, key));
 }
 
-/** Listings leave out what exists only as a backup, so it is not there for a single look either. */
+/** Listings leave out what exists only as a backup, so a single look-up does not show it either. */
 function insistOnBytes({ asset, isBackup }: ReturnType<typeof readAsset>): HostAsset {
   if (!isBackup) return asset;
   const cause = new HostFailure('the asset exists only as a backup', 404, null);
@@ -144,7 +144,7 @@ const TRIES = 3;
 
 /**
  * Removes what an upload became under another name than it was sent with, and throws HOST_ALTERS_UPLOADS: the id of a media is in
- * its public id. Nobody else would look for it there.
+ * its public id, so no other code would find it there.
  */
 export async function refuseRenamed(
   host: Pick<MediaHost, 'remove'>,

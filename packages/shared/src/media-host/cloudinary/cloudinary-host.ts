@@ -89,7 +89,7 @@ export interface CloudinaryAccount {
   deliver: (url: string, signal: AbortSignal) => Promise<Buffer | null>;
   /** How long each answer took that is not metered, in milliseconds. */
   answerMs: readonly number[];
-  /** By how much the host's clock is ahead of ours, in milliseconds; up to a second less, since it tells whole seconds. */
+  /** By how much the host's clock is ahead of ours, in milliseconds; up to a second less, since it states whole seconds. */
   aheadMs: () => number;
   budget: () => HostBudget | null;
   /** What metered calls were refused with, oldest first. */

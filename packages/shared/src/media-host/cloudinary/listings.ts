@@ -35,7 +35,7 @@ export function createListings({
 
   /**
    * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: one that refuses the
-   * first page is asked without, and where that is answered the fields were refused. It then tells no hashes. Each listing asks anew,
+   * first page is asked without, and where that is answered the fields were refused. It then shows no hashes. Each listing tries them again,
    * since any other passing refusal looks the same.
    */
   const listed = async (

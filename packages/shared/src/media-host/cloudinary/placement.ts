@@ -29,7 +29,7 @@ const CONFIG_WITHIN_MS = 3_000;
 
 /**
  * Accounts have dynamic folders, unless they are from before 2024 and never switched. Whether those ignore the two parameters or
- * refuse them is not documented: a call that is refused with them and accepted without says so, and then they are sent no more.
+ * refuse them is not documented: a call that is refused with them and accepted without them says so; from then on they are not sent.
  */
 export function createPlacement({ sdk, admin, settings, timeouts, log }: Connection): Placement {
   let mode: 'unknown' | 'dynamic' | 'fixed' = 'unknown';

@@ -35,7 +35,7 @@ const assetReply = z.object({
 });
 type AssetReply = z.infer<typeof assetReply>;
 
-/** What is left of a deleted asset whose backup is kept. No file is empty, so the size tells where the word is not shown. */
+/** What is left of a deleted asset whose backup is kept. No file is empty, so a size of 0 also tells. */
 const backupReply = z.union([
   z.object({ placeholder: z.literal(true) }),
   z.object({ bytes: z.literal(0), placeholder: z.null().optional() }),
@@ -91,7 +91,7 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean;
   const parsed = parse(assetReply, reply);
   const { display_name: displayName } = parsed;
   return {
-    // Listings are not asked for it, so only an answer about a single asset tells it.
+    // Listings are not asked for it, so only an answer about a single asset has it.
     asset: { ...toHostAsset(parsed), ...(typeof displayName === 'string' ? { displayName } : {}) },
     existed: parsed.existing === true,
     isBackup: isBackup(parsed),

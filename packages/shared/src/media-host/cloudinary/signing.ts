@@ -11,7 +11,7 @@ export interface UploadToSign {
   metadata: HostMetadata;
   /** Whether the account has folders that assets can be put into, and names to show them by. */
   isPlaced: boolean;
-  /** The host refuses other formats; empty = all are welcome. */
+  /** The host refuses other formats; empty accepts all. */
   allowedFormats: readonly string[];
   /** Unix seconds. The host takes the signature for one hour from then on. */
   timestamp: number;
@@ -24,7 +24,7 @@ export interface SignedUpload {
 }
 
 /**
- * Parameters for one upload by somebody who does not know our secret. Every field but the file is signed in the very text
+ * Parameters for one upload by a client that does not know our secret. Every field but the file is signed in the very text
  * that is posted, so nothing of it can be changed; what is there already is never replaced.
  */
 export function signUpload(settings: CloudinarySettings, upload: UploadToSign): SignedUpload {
@@ -57,7 +57,7 @@ export function encodeContext(context: Readonly<Record<string, string>>): string
   const pairs: string[] = [];
   let last: string | undefined;
   for (const [key, value] of Object.entries(context)) {
-    // No client library escapes keys, so nobody knows whether the host would undo that.
+    // No client library escapes keys; whether the host would undo it is not known.
     if (/[=|\\]/.test(key)) unwritable(key);
     const pair = `${key}=${value.replaceAll(/[=|]/g, String.raw`\$&`)}`;
     if (!value.endsWith('\\')) pairs.push(pair);

@@ -10,7 +10,7 @@ export function toDiskError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const errno = errnoOf(error);
   if (NO_SPACE.has(errno)) return new HoldfastError('STORAGE_FULL', undefined, { cause: error });
-  // Nothing is wrong with the folder: whoever looks there would look in vain.
+  // Nothing is wrong with the folder itself.
   const why = NO_DESCRIPTOR.has(errno)
     ? 'too many open files: raise the limit of the process (ulimit -n)'
     : 'the media folder cannot be used';
@@ -88,7 +88,7 @@ export async function removeFile(path: string): Promise<boolean> {
   return (await unlessMissing(unlink(path).then(() => true))) ?? false;
 }
 
-/** Folders remembered as durable; a bound, since new ones come for ever. */
+/** Folders remembered as durable; bounded, since there are always new ones. */
 const MAX_REMEMBERED = 1_000;
 
 export interface FolderMaker {

@@ -9,7 +9,7 @@ import { OWN_FILE, OWN_FOLDER, removeFile, syncFolder, unlessMissing } from './d
  * version 0.1.0, which may run beside us, would unlink the folder as a stale file, and fail.
  */
 const UNFINISHED = 'unfinished+';
-/** Whoever still writes after so long has died. */
+/** A process that has not finished a file after this long has died. */
 const STALE_MS = 10 * 60_000;
 
 interface LocalFiles {

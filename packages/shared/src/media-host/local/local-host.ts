@@ -10,10 +10,10 @@ import { createHostOutcomes } from '../failures.js';
 import type { HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';
 import { type AssetPlace, isAssetId, placeOf, placeOfRef, readAssetAt } from './asset-files.js';
 import { closeFolder, createFolderMaker, toDiskError } from './disk.js';
-import { createLocalEdits, createLocalPut } from './local-writes.js';
+import { annotateAsset, putAsset, removeAsset, type MediaFolder } from './local-writes.js';
 import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
-import { clearLeftovers, createStaging, removeLeftBytes } from './staging.js';
+import { clearLeftovers, createStaging } from './staging.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
@@ -46,7 +46,7 @@ export async function createLocalHost(
   try {
     await folders.ensure(root);
     await Promise.all([root, settings.filesDirectory].map(closeFolder));
-    await clearLeftovers(root, options.log, (identity) => removeLeftBytes(root, identity));
+    await clearLeftovers(root, options.log);
   } catch (error) {
     throw toDiskError(error);
   }
@@ -93,7 +93,7 @@ export async function createLocalHost(
     await utimes(dirname(place.folder), time, time);
   };
 
-  const put = createLocalPut({
+  const media: MediaFolder = {
     root,
     staging,
     folders,
@@ -101,10 +101,8 @@ export async function createLocalHost(
     touched,
     idleMs: options.idleMs ?? IDLE_MS,
     now,
-  });
-
+  };
   const files = createLocalFiles(settings.filesDirectory, refuseWhenFull);
-  const edits = createLocalEdits({ root, staging, touched });
 
   const findById = async (assetId: string): Promise<HostAsset | null> => {
     if (!isAssetId(assetId)) return null;
@@ -120,14 +118,14 @@ export async function createLocalHost(
     identity: 'local',
     put: async (request) => {
       try {
-        return await observed(request.signal, () => put(request));
+        return await observed(request.signal, () => putAsset(media, request));
       } finally {
         if (isStream(request.body)) request.body.destroy();
       }
     },
-    annotate: (ref, metadata, signal) => observed(signal, () => edits.annotate(ref, metadata)),
+    annotate: (ref, metadata, signal) => observed(signal, () => annotateAsset(media, ref, metadata)),
     find: (ref, signal) => observedOnDisk(signal, () => readAssetAt(placeOfRef(root, ref))),
-    remove: (ref, signal) => observedOnDisk(signal, () => edits.remove(ref)),
+    remove: (ref, signal) => observedOnDisk(signal, () => removeAsset(media, ref)),
     list: (request) => observedOnDisk(request.signal, () => listing.list(request)),
     changes: (request) => observedOnDisk(request.signal, () => listing.changes(request)),
     confirm: (assetIds, signal) =>

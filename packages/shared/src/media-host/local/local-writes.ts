@@ -29,13 +29,16 @@ import {
 import { HEAD_BYTES, readFileFacts } from './file-format.js';
 import type { Staging } from './staging.js';
 
-interface LocalPutParts {
+/** A media folder, and what writing to it takes. */
+export interface MediaFolder {
   root: string;
   staging: Staging;
   folders: FolderMaker;
+  /** Throws STORAGE_FULL. */
   refuseWhenFull: (bytes: number) => Promise<void>;
   /** Marks the folder as changed, for `changes`. */
   touched: (place: AssetPlace) => Promise<void>;
+  /** A body that is silent for so long is given up. */
   idleMs: number;
   now: () => number;
 }
@@ -45,143 +48,41 @@ interface LocalPutParts {
  * in staging, then the bytes get their name, then the identity. Linking the identity is the last step; it fails when the
  * name is taken, so nothing is ever overwritten.
  */
-export function createLocalPut(parts: LocalPutParts): (request: PutRequest) => Promise<PutResult> {
-  const { root, staging, folders, refuseWhenFull, touched, idleMs, now } = parts;
-
-  const putInPlace = async (
-    place: AssetPlace,
-    known: Identity,
-    stagedBytes: string,
-    stagedIdentity: string,
-  ) => {
-    const bytes = bytesPath(place, known.token);
-    await folders.ensure(place.folder);
-    try {
-      await link(stagedBytes, bytes);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      // Somebody emptied the media folder under us.
-      folders.forget();
-      await folders.ensure(place.folder);
-      await link(stagedBytes, bytes);
-    }
-    try {
-      await linkIdentity(place, stagedIdentity);
-    } catch (error) {
-      await removeFile(bytes);
-      if (errnoOf(error) === 'EEXIST') return false;
-      throw error;
-    }
-    await syncFolder(place.folder);
-    await touched(place);
-    return true;
-  };
-
-  return async ({ ref, metadata, body, contentLength, signal }) => {
-    if (signal.aborted) throw abortReason(signal);
-    const place = placeOfRef(root, ref);
-    const before = await readAssetAt(place);
-    if (before !== null) return { asset: before, existed: true };
-    await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
-    const token = staging.newToken();
-    const stagedBytes = join(await staging.folder(), token);
-    const stagedIdentity = `${stagedBytes}.json`;
-    try {
-      const { bytes, md5, mtimeMs, head } = await storeBody(stagedBytes, body, { signal, idleMs });
-      const known: Identity = {
-        token,
-        ...ref,
-        ...readFileFacts(ref.resourceType, head),
-        bytes,
-        etag: md5,
-        mtimeMs,
-        createdAt: new Date(now()).toISOString(),
-        metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
-      };
-      await writeDurably(stagedIdentity, JSON.stringify(known));
-      if (signal.aborted) throw abortReason(signal);
-      if (await putInPlace(place, known, stagedBytes, stagedIdentity))
-        return { asset: toHostAsset(place.assetId, known, known), existed: false };
-    } finally {
-      await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
-    }
-    const winner = await readAssetAt(place);
-    if (winner === null) throw new Error('the asset went away while it was uploaded again');
-    return { asset: winner, existed: true };
-  };
-}
-
-/** An identity whose bytes are gone (lost by the disk) gives way. */
-async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
+export async function putAsset(
+  media: MediaFolder,
+  { ref, metadata, body, contentLength, signal }: PutRequest,
+): Promise<PutResult> {
+  const { root, staging, refuseWhenFull, idleMs, now } = media;
+  if (signal.aborted) throw abortReason(signal);
+  const place = placeOfRef(root, ref);
+  const before = await readAssetAt(place);
+  if (before !== null) return { asset: before, existed: true };
+  await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
+  const token = staging.newToken();
+  const stagedBytes = join(await staging.folder(), token);
+  const stagedIdentity = `${stagedBytes}.json`;
   try {
-    await link(staged, place.identity);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST' || (await readAssetAt(place, false)) !== null) throw error;
-    await removeFile(place.identity);
-    await link(staged, place.identity);
+    const { bytes, md5, mtimeMs, head } = await storeBody(stagedBytes, body, { signal, idleMs });
+    const known: Identity = {
+      token,
+      ...ref,
+      ...readFileFacts(ref.resourceType, head),
+      bytes,
+      etag: md5,
+      mtimeMs,
+      createdAt: new Date(now()).toISOString(),
+      metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
+    };
+    await writeDurably(stagedIdentity, JSON.stringify(known));
+    if (signal.aborted) throw abortReason(signal);
+    if (await putInPlace(media, place, token, stagedBytes))
+      return { asset: toHostAsset(place.assetId, known, known), existed: false };
+  } finally {
+    await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
   }
-}
-
-interface LocalEditsParts {
-  root: string;
-  staging: Staging;
-  touched: (place: AssetPlace) => Promise<void>;
-}
-
-/** Describing and removing an asset, each by one rename, so that a crash leaves the old state or the new. */
-export function createLocalEdits({ root, staging, touched }: LocalEditsParts) {
-  return {
-    annotate: async (ref: AssetRef, { context, tags }: HostMetadata): Promise<HostAsset> => {
-      const place = placeOfRef(root, ref);
-      const known = await readIdentity(place);
-      if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
-      const metadata = { context: { ...context }, tags: [...tags] };
-      const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
-      await writeDurably(staged, JSON.stringify(metadata));
-      const target = metadataPath(place, known.token);
-      await rename(staged, target);
-      // Looked at after the rename: a removal in between must leave no metadata behind, and never be answered with success.
-      const path = bytesPath(place, known.token);
-      const [after, bytes] = await Promise.all([readIdentity(place), unlessMissing(stat(path))]);
-      if (after?.token !== known.token || bytes === null) {
-        await removeFile(target);
-        throw new HoldfastError('MEDIA_NOT_FOUND');
-      }
-      await syncFolder(place.folder);
-      await touched(place);
-      const etag = await currentEtag(path, bytes, known);
-      return toHostAsset(place.assetId, known, { bytes: bytes.size, etag, metadata });
-    },
-
-    remove: async (ref: AssetRef): Promise<'removed' | 'absent'> => {
-      const place = placeOfRef(root, ref);
-      const known = await readIdentity(place).catch((error: unknown) => {
-        if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
-        throw error;
-      });
-      if (known === null) return 'absent';
-      if (known === 'unreadable') return removeUnread(place);
-      // Moving the identity away is the removal; what follows is finished from staging after a crash.
-      const staged = join(await staging.folder(), `${known.token}.json`);
-      const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
-      if (moved === null) return 'absent';
-      await syncFolder(place.folder);
-      await removeFile(bytesPath(place, known.token));
-      await removeFile(metadataPath(place, known.token));
-      await removeFile(staged);
-      return 'removed';
-    },
-  };
-}
-
-/** What the files of an asset are called shows only their names when its identity is damaged. That goes first, as ever. */
-async function removeUnread(place: AssetPlace): Promise<'removed'> {
-  await removeFile(place.identity);
-  await syncFolder(place.folder);
-  const names = (await unlessMissing(readdir(place.folder))) ?? [];
-  for (const name of names)
-    if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
-  return 'removed';
+  const winner = await readAssetAt(place);
+  if (winner === null) throw new Error('the asset went away while it was uploaded again');
+  return { asset: winner, existed: true };
 }
 
 interface StoredBody {
@@ -216,4 +117,104 @@ async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<
   } finally {
     await handle.close();
   }
+}
+
+/** Links both staged files to their names; false when another upload was quicker. */
+async function putInPlace(
+  { folders, touched }: MediaFolder,
+  place: AssetPlace,
+  token: string,
+  stagedBytes: string,
+): Promise<boolean> {
+  const bytes = bytesPath(place, token);
+  await folders.ensure(place.folder);
+  try {
+    await link(stagedBytes, bytes);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    // The media folder was emptied while this process runs.
+    folders.forget();
+    await folders.ensure(place.folder);
+    await link(stagedBytes, bytes);
+  }
+  try {
+    await linkIdentity(place, `${stagedBytes}.json`);
+  } catch (error) {
+    await removeFile(bytes);
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await syncFolder(place.folder);
+  await touched(place);
+  return true;
+}
+
+/** An identity whose bytes are gone (lost by the disk) gives way. */
+async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
+  try {
+    await link(staged, place.identity);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || (await readAssetAt(place, false)) !== null) throw error;
+    await removeFile(place.identity);
+    await link(staged, place.identity);
+  }
+}
+
+/** Replaces the metadata of an asset by one rename: a crash leaves the old or the new. */
+export async function annotateAsset(
+  { root, staging, touched }: MediaFolder,
+  ref: AssetRef,
+  { context, tags }: HostMetadata,
+): Promise<HostAsset> {
+  const place = placeOfRef(root, ref);
+  const known = await readIdentity(place);
+  if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
+  const metadata = { context: { ...context }, tags: [...tags] };
+  const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
+  await writeDurably(staged, JSON.stringify(metadata));
+  const target = metadataPath(place, known.token);
+  await rename(staged, target);
+  // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
+  const path = bytesPath(place, known.token);
+  const [after, bytes] = await Promise.all([readIdentity(place), unlessMissing(stat(path))]);
+  if (after?.token !== known.token || bytes === null) {
+    await removeFile(target);
+    throw new HoldfastError('MEDIA_NOT_FOUND');
+  }
+  await syncFolder(place.folder);
+  await touched(place);
+  const etag = await currentEtag(path, bytes, known);
+  return toHostAsset(place.assetId, known, { bytes: bytes.size, etag, metadata });
+}
+
+/** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
+export async function removeAsset(
+  { root, staging }: MediaFolder,
+  ref: AssetRef,
+): Promise<'removed' | 'absent'> {
+  const place = placeOfRef(root, ref);
+  const known = await readIdentity(place).catch((error: unknown) => {
+    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
+    throw error;
+  });
+  if (known === null) return 'absent';
+  if (known === 'unreadable') return removeUnreadable(place);
+  const staged = join(await staging.folder(), `${known.token}.json`);
+  const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
+  if (moved === null) return 'absent';
+  await syncFolder(place.folder);
+  await removeFile(bytesPath(place, known.token));
+  await removeFile(metadataPath(place, known.token));
+  await removeFile(staged);
+  return 'removed';
+}
+
+/** The names of its files tell what belongs to an asset whose identity is damaged. The identity goes first, as always. */
+async function removeUnreadable(place: AssetPlace): Promise<'removed'> {
+  await removeFile(place.identity);
+  await syncFolder(place.folder);
+  const names = (await unlessMissing(readdir(place.folder))) ?? [];
+  for (const name of names)
+    if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
+  return 'removed';
 }

@@ -35,12 +35,8 @@ export function createStaging(root: string): Staging {
 /** Several hosts may run in one process, in tests. */
 const ownFolders = new Set<string>();
 
-/** Removes what dead processes left in staging. `undo` takes away what an unfinished upload had already linked. */
-export async function clearLeftovers(
-  root: string,
-  log: Logger,
-  undo: (identityText: string) => Promise<void>,
-): Promise<void> {
+/** Removes what dead processes left in staging, and what their unfinished uploads had already linked. */
+export async function clearLeftovers(root: string, log: Logger): Promise<void> {
   const folders = (await unlessMissing(readdir(join(root, STAGING)))) ?? [];
   for (const name of folders) {
     const folder = join(root, STAGING, name);
@@ -52,7 +48,7 @@ export async function clearLeftovers(
       if (!dead && !(await isStale(path))) continue;
       if (file.endsWith('.json')) {
         const text = await unlessMissing(readFile(path, 'utf8'));
-        if (text !== null) await undo(text);
+        if (text !== null) await removeLeftBytes(root, text);
       }
       if (await removeFile(path)) removed += 1;
     }
@@ -81,10 +77,10 @@ async function isStale(path: string): Promise<boolean> {
 }
 
 /**
- * Finishes what a dead process left half-done, from the identity in its staging: an upload whose identity was not
+ * Finishes what a dead process left half-done, by the identity in its staging: an upload whose identity was not
  * linked, or a removal whose bytes were not deleted. Bytes that a committed identity names are never touched.
  */
-export async function removeLeftBytes(root: string, identityText: string): Promise<void> {
+async function removeLeftBytes(root: string, identityText: string): Promise<void> {
   const known = parse(identityText);
   if (known === null) return;
   const place = placeOfRef(root, known);
