@@ -97,9 +97,8 @@ async function transferRest(
     for (let next = await readNext(); next.done !== true; next = await readNext()) yield next.value;
   }
   try {
-    return await transfer(
-      Readable.from(everything(), { objectMode: false, highWaterMark: SMALL_BODY_BYTES }),
-    );
+    // One chunk of a socket: a stream that buffers several copies them into one when it is iterated.
+    return await transfer(Readable.from(everything(), { objectMode: false, highWaterMark: 64 * 1024 }));
   } catch (error) {
     throw sourceError ?? error;
   }
