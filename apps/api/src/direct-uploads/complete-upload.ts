@@ -102,7 +102,7 @@ async function acceptArrival(deps: CompleteDependencies, id: string, log: Logger
 function alreadyThere(record: MediaRecord): MediaRecord {
   if (record.status === 'deleting') throw new HoldfastError('MEDIA_DELETING');
   if (record.source !== 'direct')
-    throw new HoldfastError('MEDIA_NOT_FOUND', 'this media was not uploaded directly');
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'this file was not uploaded directly');
   return record;
 }
 

@@ -270,7 +270,7 @@ export async function acceptUpload(
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
-    if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the media was deleted');
+    if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the file was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   } catch (error) {
@@ -284,7 +284,7 @@ export async function acceptUpload(
   return record;
 }
 
-/** How long a cancelled transfer may take to let go before its asset is removed: later it could store it after that. */
+/** Time for a cancelled transfer to stop: one that still runs could store the asset after its removal. */
 const LET_GO_MS = 2_000;
 
 async function undoUpload(

@@ -49,40 +49,26 @@ export type Uploads = KeyedDependencies & { stop(): void };
 
 /** Everything that uploads share within one process. `stop` ends what it retries in the background. */
 export function createUploads(parts: UploadParts): Uploads {
-  const { uploads, folder, host, catalog, claims, rebuilding, idSecret, intents, refusedAssets, queues } =
-    parts;
-  const { slots, shutdown, isConnected, log, newBackoff } = parts;
-  const undoing = createUndoing({ host, intents, claims, refusedAssets, log, backoff: newBackoff() });
-  const deferred = createDeferredUploads({ intents, queues, log, backoff: newBackoff() });
-  const intentOpener = createIntentOpener({
-    intents,
-    running: () => slots.running,
-    isConnected,
-    folder,
-    maxBacklog: uploads.maxBacklog,
-    log,
-  });
+  const { uploads, slots, log, newBackoff } = parts;
   const undetectable = undetectableTypes(uploads.allowedTypes);
   if (undetectable.length > 0) log.warn('uploads.types_undetectable', { types: undetectable });
+  const undoing = createUndoing({ ...parts, backoff: newBackoff() });
+  const deferred = createDeferredUploads({ ...parts, backoff: newBackoff() });
+  const intentOpener = createIntentOpener({
+    ...parts,
+    running: () => slots.running,
+    maxBacklog: uploads.maxBacklog,
+  });
   return {
-    host,
-    catalog,
-    claims,
+    ...parts,
     claimWaitMs: parts.claimWaitMs ?? CLAIM_WAIT_MS,
     waiters: createShares(CLAIM_WAITERS),
-    rebuilding,
-    idSecret,
-    intents,
-    queues,
-    log,
-    folder,
+    allowedTypes: uploads.allowedTypes,
+    admission: createAdmission(parts),
+    intentOpener,
+    leases: createUploadLeases(parts),
     undoing,
     deferred,
-    intentOpener,
-    leases: createUploadLeases({ intents, claims, shutdown, log }),
-    shutdown,
-    admission: createAdmission({ uploads, host, slots, shutdown }),
-    allowedTypes: uploads.allowedTypes,
     stop: () => {
       intentOpener.stop();
       undoing.stop();
