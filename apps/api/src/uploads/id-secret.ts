@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { link, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HostSettings } from '@holdfast/shared/config';
+import { makeDataFolder, type HostSettings } from '@holdfast/shared/config';
 import { HoldfastError } from '@holdfast/shared/errors';
 
 const FILE = 'upload-ids.secret';
@@ -31,7 +31,7 @@ async function readOrMake(folder: string): Promise<Buffer> {
   const path = join(folder, FILE);
   const there = await readFile(path).catch(() => null);
   if (there?.length === BYTES) return there;
-  await mkdir(folder, { recursive: true });
+  await makeDataFolder(folder);
   const draft = join(folder, `.${FILE}.${randomUUID()}`);
   const handle = await open(draft, 'wx', 0o600);
   try {

@@ -1,5 +1,6 @@
-import { chmod, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { chmod, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDataFolder } from '../../config/index.js';
 import { HoldfastError } from '../../errors/index.js';
 
 const NO_SPACE = new Set(['ENOSPC', 'EDQUOT']);
@@ -106,7 +107,7 @@ export function createFolderMaker(root: string): FolderMaker {
   const known = new Map<string, Promise<void>>();
   const make = async (folder: string): Promise<void> => {
     if (folder.length > root.length) await ensure(dirname(folder));
-    await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
+    await makeDataFolder(folder, OWN_FOLDER);
     await syncFolder(dirname(folder));
     if (folder === root) await syncAbove(dirname(root));
   };
