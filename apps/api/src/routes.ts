@@ -1,13 +1,12 @@
 import type { CloudinarySettings } from '@holdfast/shared/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
-import type { ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
 import { mediaLimits } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
 import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
 import { serveLocalFiles } from './files/serve-file.js';
 import type { ResponseHeader } from './http/described-headers.js';
-import { notSupported } from './http/not-supported.js';
 import { inTurn } from './http/read-turns.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
 import { mediaChanges, editMedia } from './media/edit-media.js';
@@ -367,7 +366,10 @@ const startSyncRow = {
 function directRoutes(deps: Dependencies): readonly Route[] {
   const { host } = deps.settings;
   const direct = host.kind === 'cloudinary' ? directHandlers(deps, host) : null;
-  const none = notSupported('this needs Cloudinary; here the files are in a local folder');
+  const none = (): Promise<never> =>
+    Promise.reject(
+      new HoldfastError('NOT_SUPPORTED', 'this needs Cloudinary; here the files are in a local folder'),
+    );
   return [
     route({
       method: 'POST',

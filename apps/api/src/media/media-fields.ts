@@ -7,13 +7,13 @@ export type MediaFields = Pick<MediaRecord, 'title' | 'description' | 'category'
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Text that every part of the way keeps as it is: well-formed Unicode without NUL. */
+/** Text that Redis and every host keep unchanged: well-formed Unicode without NUL. */
 const text = z
   .string('must be text')
   .refine((value) => !LONE_SURROGATE.test(value), 'must be well-formed Unicode')
   .refine((value) => !value.includes('\0'), 'must not contain NUL characters');
 
-/** Characters as people count them: an emoji is one, and so is a line break, of which browsers send two. */
+/** Characters as people count them: an emoji is one, and so is a line break, which browsers send as two. */
 const atMost = (characters: number) => (value: string) =>
   value.length <= characters || Array.from(value.replaceAll('\r\n', '\n')).length <= characters;
 
@@ -31,7 +31,7 @@ const TOO_MANY_TAGS = `must be at most ${String(mediaLimits.tags)}`;
 /** Repeated ones included, which count once. */
 const MOST_ENTRIES = 1_000;
 
-/** The rules of each field, the same for uploads and edits. Spaces around titles, categories and tags are cut off. */
+/** The rules of each field, the same for uploads and edits. Titles, categories and tags are trimmed. */
 export const mediaFieldRules = {
   title: line(mediaLimits.title),
   description: text
@@ -54,7 +54,7 @@ export const mediaFieldRules = {
     .meta({ items: { type: 'string', maxLength: mediaLimits.tag }, maxItems: MOST_ENTRIES }),
 };
 
-/** Tags of a form: one part with commas, or several parts, or both; empty pieces do not count. */
+/** Tags of a form: one comma-separated part, several parts, or both; empty pieces are ignored. */
 const formTags = z.preprocess((value) => {
   const parts = Array.isArray(value) ? (value as unknown[]) : [value];
   return parts.flatMap((part) =>
@@ -62,7 +62,7 @@ const formTags = z.preprocess((value) => {
   );
 }, mediaFieldRules.tags);
 
-// Parts with other names are not ours to judge: forms carry buttons and tokens.
+// Other parts are ignored: forms carry buttons and tokens.
 const form = z.object({
   title: mediaFieldRules.title.default(''),
   description: mediaFieldRules.description.default(''),
