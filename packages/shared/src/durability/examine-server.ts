@@ -12,7 +12,7 @@ import {
 } from '../redis/index.js';
 import { placeOf } from './redis-outage.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
-import { unsuitableServer } from './server-lacks.js';
+import { unsuitableServer } from './server-findings.js';
 import { probeServer, type ProbeResult } from './server-probes.js';
 
 /** What was found out of the Redis server before anything else connects to it. */

@@ -1,7 +1,7 @@
 export { createBarrier, type Barrier, type BarrierOptions } from './durability-barrier.js';
 export { ephemeralDiskFinding } from './ephemeral-disk.js';
 export { examineServer, profileNameOf, type Examination } from './examine-server.js';
-export { believesFsync } from './fsync-honesty.js';
+export { believesFsync } from './fsync-judgement.js';
 export { createRedisOutage, type RedisOutage } from './redis-outage.js';
 export { createServerCheck, type ServerCheck } from './server-check.js';
 export { readServerFacts, serverName, type ServerFacts, type ServerKind } from './server-facts.js';

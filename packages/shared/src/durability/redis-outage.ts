@@ -1,8 +1,12 @@
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '../config/index.js';
 import { withinMs } from '../lifecycle/index.js';
 import { certificateFault, redisErrorKind } from '../redis/index.js';
-import { examinePort, type PortAnswer } from './examine-port.js';
 import type { Finding } from './server-findings.js';
+
+const PORT_WITHIN_MS = 1_000;
+const FIRST_BYTES = 32;
 
 /** Says why Redis does not serve: for health, and for `doctor`. */
 export interface RedisOutage {
@@ -146,4 +150,56 @@ export function placeOf(connection: RedisConnection): string {
 
 function addressOf({ host, port }: RedisNode): string {
   return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}
+
+/**
+ * What listens at a port. plain, encrypted: a Redis, without or with TLS. silent: takes connections and does not answer. ends: closes
+ * them without an answer. none: no connection.
+ */
+type PortAnswer = 'plain' | 'encrypted' | 'http' | 'other' | 'silent' | 'ends' | 'none';
+
+/** Asks in the clear first: the answer shows a port that was mistaken for the other kind. Never rejects. */
+async function examinePort(host: string, port: number): Promise<PortAnswer> {
+  const plain = await firstAnswer(host, port, false);
+  if (plain === 'plain' || plain === 'http' || plain === 'none') return plain;
+  const encrypted = await firstAnswer(host, port, true);
+  return encrypted === 'plain' ? 'encrypted' : plain;
+}
+
+/** What comes first after a PING. Of a Redis `plain`, whichever way it was asked. */
+function firstAnswer(host: string, port: number, encrypted: boolean): Promise<PortAnswer> {
+  return new Promise((resolve) => {
+    let connected = false;
+    let received = '';
+    const onConnect = (): void => {
+      connected = true;
+      socket.write('PING\r\n');
+    };
+    // The certificate is not judged here: nothing but a PING is sent.
+    const socket = encrypted
+      ? connectTls({ host, port, rejectUnauthorized: false }, onConnect)
+      : connect({ host, port }, onConnect);
+    const finish = (answer: PortAnswer): void => {
+      clearTimeout(timer);
+      resolve(answer);
+      socket.destroy();
+    };
+    const ended = (): void => finish(received === '' ? (connected ? 'ends' : 'none') : judge(received));
+    const timer = setTimeout(
+      () => finish(received === '' ? (connected ? 'silent' : 'none') : judge(received)),
+      PORT_WITHIN_MS,
+    );
+    socket.on('data', (data: Buffer) => {
+      received += data.toString('latin1');
+      if (received.includes('\n') || received.length >= FIRST_BYTES) finish(judge(received));
+    });
+    socket.on('error', ended);
+    socket.on('close', ended);
+  });
+}
+
+function judge(received: string): PortAnswer {
+  // A Redis that wants a login, or has no room, refuses the PING in its own form.
+  if (/^(?:\+PONG|-[A-Z]+ )/.test(received)) return 'plain';
+  return /^(?:HTTP\/|<!doctype|<html)/i.test(received) ? 'http' : 'other';
 }

@@ -3,8 +3,7 @@ import type { Logger } from '../logging/index.js';
 import { redisKeys, serverOf, type RedisClient } from '../redis/index.js';
 import { profileNameOf, type Examination } from './examine-server.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
-import { logNewFindings, type Finding } from './server-findings.js';
-import { lackFindings } from './server-lacks.js';
+import { lackFindings, logNewFindings, type Finding } from './server-findings.js';
 import { probeServer } from './server-probes.js';
 
 /** What the present server lacks. */

@@ -1,7 +1,10 @@
 import type { DurabilitySettings, RedisSettings } from '../config/index.js';
+import { HoldfastError } from '../errors/index.js';
 import type { Logger } from '../logging/index.js';
-import { promisedFsync } from './fsync-honesty.js';
-import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
+import { redisErrorKind } from '../redis/index.js';
+import { promisedFsync } from './fsync-judgement.js';
+import { serverName, UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
+import type { ProbeResult } from './server-probes.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
 export type Severity = 'error' | 'warning' | 'notice';
@@ -166,4 +169,70 @@ export function connectionFindings({ connection }: Pick<RedisSettings, 'connecti
       fix: 'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. Where the provider has none, as Heroku, keep the connection within its network.',
     },
   ];
+}
+
+/** REDIS_UNSUITABLE with each thing that is needed and that the server lacks, or null. */
+export function unsuitableServer(
+  place: string,
+  facts: ServerFacts,
+  results: readonly ProbeResult[],
+): HoldfastError | null {
+  const lacks = lacking(results, true);
+  if (lacks.length === 0) return null;
+  return new HoldfastError(
+    'REDIS_UNSUITABLE',
+    `${serverName(facts)} ${place.replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
+    {
+      errors: lacks.map(({ probe: { name, means, fix }, said }) => ({
+        path: `${name}:`,
+        message: `${said}. ${means} ${fix}`,
+      })),
+    },
+  );
+}
+
+/** What an operator should know of what the server lacks. */
+export function lackFindings(
+  facts: ServerFacts,
+  results: readonly ProbeResult[],
+  { replicas }: Pick<DurabilitySettings, 'replicas'>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const missing = lacking(results, true).map(({ probe }) => probe);
+  if (missing.length > 0)
+    findings.push({
+      code: 'REDIS_UNSUITABLE',
+      severity: 'error',
+      message: `${serverName(facts)} lacks what Holdfast needs: ${missing.map(({ name }) => name).join(', ')}. Workers rest.`,
+      fix: [...new Set(missing.map(({ fix }) => fix))].join(' '),
+    });
+  const denied = results.filter(
+    ({ probe, outcome, said }, index) =>
+      probe.needed &&
+      outcome === 'refused' &&
+      redisErrorKind(new Error(said)) === 'credentials' &&
+      results.findIndex((other) => other.said === said) === index,
+  );
+  if (denied.length > 0)
+    findings.push({
+      code: 'RIGHTS_MISSING',
+      severity: 'error',
+      message: `The user of Redis has no right to what Holdfast needs: ${denied.map(({ probe }) => probe.name).join(', ')}. Uploads wait for it.`,
+      fix: 'Give the user the rights in docs/operations.md. Within two minutes everything goes on by itself.',
+    });
+  const limits = lacking(results, false)
+    .map(({ probe }) => probe)
+    .filter(({ told }) => told === 'always' || (told === 'with replicas' && replicas > 0));
+  if (limits.length > 0)
+    findings.push({
+      code: 'REDIS_LIMITED',
+      severity: 'notice',
+      message: limits.map(({ name, means }) => `No ${name}: ${means}`).join(' '),
+      fix: [...new Set(limits.map(({ fix }) => fix))].join(' '),
+    });
+  return findings;
+}
+
+function lacking(results: readonly ProbeResult[], needed: boolean): ProbeResult[] {
+  return results.filter(({ probe, outcome }) => outcome === 'lacking' && probe.needed === needed);
 }

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { readSettings } from '../config/index.js';
 import { startRedisSandbox } from '../testing/index.js';
 import { readServerFacts } from './server-facts.js';
-import { lackFindings } from './server-lacks.js';
+import { lackFindings } from './server-findings.js';
 import { probeServer, serverProbes, type ProbeResult } from './server-probes.js';
 
 async function aServer(args: readonly string[] = [], binary?: string) {

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Redis } from 'ioredis';
 import { startFaultProxy, startRedisSandbox } from '../testing/index.js';
-import { believesFsync } from './fsync-honesty.js';
+import { believesFsync } from './fsync-judgement.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
 
 /** A server that hides its policy, over a line that takes so long each way. */
