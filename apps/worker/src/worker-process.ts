@@ -9,7 +9,6 @@ import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
 import { createJobMetrics, createNoteFailure, createRunJob } from './job-run/run-job.js';
-import { upgradeIndexes } from './upgrade-indexes.js';
 import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
@@ -60,7 +59,6 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
     [
       service('connections', { start: () => undefined, stop: () => deps.close() }),
       together('workers', workers),
-      upgradeIndexes(deps.catalog, log),
       watch,
       createHealthServer({
         host: settings.http.host,

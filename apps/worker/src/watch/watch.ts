@@ -137,6 +137,12 @@ export function createWatchRound(
   const sweeping = oneAtATime(() => sweep(sweepDeps, stopping), onError);
   const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
   let looks = 0;
+  let upgradeFrom = 0;
+  const upgrading = oneAtATime(async () => {
+    log.info('indexes.upgrading');
+    log.info('indexes.upgraded', { entries: await deps.catalog.repairIndexes(stopping) });
+    upgradeFrom = looks + RARELY;
+  }, onError);
   let started = false;
 
   return {
@@ -153,6 +159,8 @@ export function createWatchRound(
       await noticeServerChange();
       // Not waited for: they ask the host, and must not hold up the next look.
       if (state.unfinished) sweeping.begin();
+      // Lists say `rebuilding` until then. Not each time: a process of 0.1.0 that runs beside this one writes its indexes again.
+      if (state.oldIndexes && looks >= upgradeFrom) upgrading.begin();
       // An emptied catalog is refilled first.
       if (looks % RARELY === 0 && !state.emptied) snapshotting.begin();
       if (looks % RARELY === 0) void deps.delivery.again();
@@ -163,7 +171,7 @@ export function createWatchRound(
     },
     reconnected: () => look.forget(),
     ended: async () => {
-      await Promise.all([sweeping.ended(), snapshotting.ended()]);
+      await Promise.all([sweeping.ended(), snapshotting.ended(), upgrading.ended()]);
     },
     leave: () => look.leave(),
   };

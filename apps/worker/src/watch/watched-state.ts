@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { statusCode } from '@holdfast/shared/catalog';
+import { signsOfOldIndexes, statusCode } from '@holdfast/shared/catalog';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/shared/lifecycle';
 import {
@@ -28,6 +28,8 @@ export interface WatchedState {
   unfinished: boolean;
   /** Intents among them: of uploads under way, or that a crash cut off a moment ago. */
   uploading: boolean;
+  /** The catalog has indexes of 0.1.0, so those of this version lack records. */
+  oldIndexes: boolean;
 }
 
 const QUIET: WatchedState = {
@@ -39,6 +41,7 @@ const QUIET: WatchedState = {
   delayed: {},
   unfinished: false,
   uploading: false,
+  oldIndexes: false,
 };
 
 export interface Look {
@@ -104,11 +107,13 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const delayed = queueKeys('delayed', ['save', 'verify']);
   const delayedSyncs = keys.queue('sync', 'delayed');
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
+  const oldIndexes = signsOfOldIndexes(keys);
   const schedule = keys.queue('sync', 'repeat');
 
   const occasional = [
     ...[...active, ...waiting].map(({ key }) => key),
     ...unfinished,
+    ...oldIndexes,
     ...delayed.map(({ key }) => key),
   ];
   const weight = occasional.length + 1;
@@ -156,6 +161,7 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
       delayed: delays,
       unfinished: unfinished.some((key) => present.has(key)),
       uploading: present.has(keys.intents),
+      oldIndexes: oldIndexes.some((key) => present.has(key)),
     };
   };
 

@@ -1,5 +1,5 @@
 export { catalogBirth, createCatalog, type Catalog } from './catalog.js';
-export { pageAfter, type Position } from './indexes.js';
+export { pageAfter, signsOfOldIndexes, type Position } from './indexes.js';
 export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
 export { catalogReads, type CatalogCounts, type FoundRecord, type UnfinishedRecord } from './reads.js';
 export {

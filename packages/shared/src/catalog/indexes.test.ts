@@ -90,6 +90,25 @@ it('makes its indexes from the records of 0.1.0, and then removes the old ones',
   expect(await catalog.hasOldIndexes()).toBe(false);
 });
 
+it.each([true, false])(
+  'drops what an edit by a process of 0.1.0 left in the indexes (its own are there: %s)',
+  async (areThere) => {
+    const [edited = aRecord()] = await filled(3, { tags: ['sea'] });
+    const tagged = { ...edited, category: 'sports', tags: ['sun'], revision: 2 };
+    const stale = [keys.byCategory('nature'), keys.byTag('sea')];
+    await catalog.save(tagged);
+    for (const index of stale) await redis.client.zadd(index, start, edited.id);
+    await redis.client.zrem(keys.byTag('sun'), edited.id);
+    await redis.client.zadd(keys.oldIndex('g:sun'), start, edited.id);
+    if (areThere) await redis.client.zadd(keys.oldIndex('t:i'), start, edited.id);
+    await catalog.repairIndexes(never);
+    expect((await catalog.list({ limit: 1, order: 'newest', tag: 'sea' })).total).toBe(2);
+    expect((await catalog.list({ limit: 1, order: 'newest', category: 'nature' })).total).toBe(2);
+    expect((await catalog.list({ limit: 1, order: 'newest', tag: 'sun' })).total).toBe(1);
+    expect(await keysOf(keys.oldIndex('*'))).toEqual([]);
+  },
+);
+
 it('rebuilds every index, whatever was lost of it or is left in it', async () => {
   const records = await filled(150);
   const tagged = aRecord({ tags: ['sea', 'sun'], category: 'a[b]*', createdAt: '2026-02-01T00:00:00.000Z' });

@@ -197,6 +197,11 @@ local reply = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 return { reply[1], unpack(reply[2]) }
 `);
 
+/** Every catalog that 0.1.0 left, or writes to, has one of these keys until its indexes have been rebuilt. */
+export function signsOfOldIndexes(keys: RedisKeys): string[] {
+  return ['n', ...resourceTypes.map((type) => `t:${typeCode[type]}`)].map(keys.oldIndex);
+}
+
 /** As many records as one script may read while others wait for Redis. */
 const BATCH = 500;
 
@@ -208,8 +213,7 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const batchSize = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
-  // Every catalog of 0.1.0 that has records has one of these.
-  const signsOfOldIndexes = ['n', ...resourceTypes.map((type) => `t:${typeCode[type]}`)].map(keys.oldIndex);
+  const signs = signsOfOldIndexes(keys);
 
   async function eachKey(
     start: string,
@@ -243,6 +247,7 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
       if (batch.length === 0) return dropped;
       const args = [isFixed ? '1' : '0', ...batch.map(({ id }) => id)];
       dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], args)));
+      if (batch.length < batchSize) return dropped;
       after = batch.at(-1) ?? null;
     }
   }
@@ -257,18 +262,23 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     return lacked;
   }
 
-  async function dropOldIndexes(signal: AbortSignal): Promise<void> {
-    const signs = new Set(signsOfOldIndexes);
+  /** From every index; with it go the indexes of 0.1.0. */
+  async function dropLeftOver(signal: AbortSignal): Promise<number> {
+    let dropped = 0;
+    await eachKey(keys.index(''), signal, async (indexes) => {
+      for (const index of indexes) dropped += await dropDangling(index, signal);
+    });
     await eachKey(keys.oldIndex(''), signal, (found) => {
-      const others = found.filter((key) => !signs.has(key));
+      const others = found.filter((key) => !signs.includes(key));
       return guarded(async () => others.length > 0 && redis.unlink(...others));
     });
     // Last: a process that dies before leaves the signs for the next one.
-    await guarded(() => redis.unlink(...signsOfOldIndexes));
+    await guarded(() => redis.unlink(...signs));
+    return dropped;
   }
 
   async function hasOldIndexes(): Promise<boolean> {
-    return guarded(async () => (await redis.exists(...signsOfOldIndexes)) > 0);
+    return guarded(async () => (await redis.exists(...signs)) > 0);
   }
 
   return {
@@ -280,26 +290,22 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
      */
     hasOldIndexes,
     /**
-     * Reads every record, and adds the entries that lack; drops what is left of lost records in the indexes that count them. Answers
-     * how many entries were wrong. Ends with the removal of the indexes of 0.1.0. Takes as long as this Redis is large.
+     * Reads every record, and adds the entries that lack; drops what is left of lost records in the indexes that count them. Where
+     * entries lack, or a process of 0.1.0 has changed records, it drops what is left over from every index. Answers how many entries
+     * were wrong. Ends with the removal of the indexes of 0.1.0. Takes as long as this Redis is large.
      */
     repairIndexes: async (signal: AbortSignal): Promise<number> => {
       let wrong = await addLacking(signal);
+      if (wrong > 0 || (await hasOldIndexes())) return wrong + (await dropLeftOver(signal));
       for (const code of Object.values(typeCode))
         wrong += await dropDangling(keys.byType(code), signal, true);
       for (const code of Object.values(statusCode)) wrong += await dropDangling(keys.byStatus(code), signal);
-      if (await hasOldIndexes()) await dropOldIndexes(signal);
       return wrong;
     },
     /** The same for every index. */
     rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => {
       const added = await addLacking(signal);
-      let dropped = 0;
-      await eachKey(keys.index(''), signal, async (indexes) => {
-        for (const index of indexes) dropped += await dropDangling(index, signal);
-      });
-      if (await hasOldIndexes()) await dropOldIndexes(signal);
-      return { added, dropped };
+      return { added, dropped: await dropLeftOver(signal) };
     },
   };
 }
