@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { silentLogger, type LogFields } from '@holdfast/shared/logging';
@@ -191,7 +190,8 @@ it('does not take a worker for dead that reconnects a moment after this process'
   await clients.request.zadd(keys.workers, Date.now() + 600_000, 'a worker');
   const codes = async () => (await healthOf(api)).findings.map(({ code }) => code);
   expect(await codes()).not.toContain('NO_WORKER');
-  const again = once(clients.request, 'ready');
+  // Not `once`, which rejects when the lost connection reports its error.
+  const again = new Promise<void>((resolve) => void clients.request.once('ready', resolve));
   await redis.restart();
   await again;
   counted.mockResolvedValue([]);

@@ -99,7 +99,7 @@ it.each([false, true])(
     await pause(5);
     const stopping = all.stop(soon());
     go();
-    await expect(starting).rejects.toThrow(fail ? 'api' : 'stopping');
+    await expect(starting).rejects.toThrow(fail ? 'api' : 'shutting down');
     await Promise.all([stopping, all.stop(soon())]);
     expect(events).toEqual([
       'started redis',
