@@ -4,11 +4,12 @@ import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createCatalog, encodeContent, type Catalog } from './index.js';
 
+const keys = redisKeys('holdfast');
 let redis: RedisSandbox;
 let catalog: Catalog;
 beforeAll(async () => {
   redis = await startRedisSandbox();
-  catalog = createCatalog(redis.client, redisKeys('holdfast'));
+  catalog = createCatalog(redis.client, keys);
 });
 afterAll(() => redis.close());
 beforeEach(() => redis.client.flushall());
@@ -28,9 +29,9 @@ async function wholeOf({ client }: RedisSandbox): Promise<Record<string, unknown
     hash: (key) => client.hgetall(key),
     string: (key) => client.get(key),
   };
-  const keys = (await client.keys('*')).toSorted();
-  const values = await Promise.all(keys.map(async (key) => read[await client.type(key)]?.(key)));
-  return Object.fromEntries(keys.map((key, index) => [key, values[index]]));
+  const names = (await client.keys('*')).toSorted();
+  const values = await Promise.all(names.map(async (key) => read[await client.type(key)]?.(key)));
+  return Object.fromEntries(names.map((key, index) => [key, values[index]]));
 }
 
 const asNew = (records: readonly MediaRecord[]) =>
@@ -65,6 +66,15 @@ describe('save', () => {
     expect(await catalog.save(newer)).toBe('created');
     expect(await catalog.save(record)).toBe('stale');
     expect((await catalog.find(record.id))?.title).toBe('newer');
+  });
+
+  it('leaves the entries of the newest alone where a page holds a record twice', async () => {
+    const record = aRecord({ category: 'old', tags: ['a', 'b'] });
+    const newer = { ...record, revision: 2, pushedRevision: 2, category: 'new', tags: ['b', 'c'] };
+    const page = [{ record }, { record: newer }];
+    expect(await catalog.saveMany(page, null)).toEqual(['created', 'updated']);
+    expect(await catalog.findWithGaps([record.id])).toMatchObject([{ gaps: 0 }]);
+    expect(await redis.client.exists(keys.byTag('a'), keys.byCategory('old'))).toBe(0);
   });
 
   it('refuses other content under the same revision unless the caller has read what is there', async () => {

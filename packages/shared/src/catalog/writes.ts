@@ -162,8 +162,24 @@ function expectArgument(expect: Expected | undefined): string {
   return 'content' in expect ? expect.content : encodeContent(expect);
 }
 
-/** Lua of the scripts that save a record, as far as its revision allows it. */
+/** Lua of the scripts that save records, as far as their revisions allow it. They end with `add_waiting()`. */
 export const saveLua = /* lua */ `${indexLua}
+-- The entries of new records wait for add_waiting, which the script calls at its end: a page then costs one command an index.
+local waiting = {}
+local function add_later(index, score, id)
+  waiting[index] = waiting[index] or {}
+  local operands = waiting[index]
+  operands[#operands + 1] = score
+  operands[#operands + 1] = id
+end
+local function add_waiting()
+  for index, operands in pairs(waiting) do
+    -- Lua passes at most some thousand operands to one command.
+    for from = 1, #operands, 1000 do redis.call('ZADD', index, unpack(operands, from, math.min(from + 999, #operands))) end
+  end
+  waiting = {}
+end
+
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
 -- that (the caller has read it), and not where the host has lost the asset since. Answers what happened in one word.
 local function save(id, expect, pushed, content)
@@ -175,7 +191,7 @@ local function save(id, expect, pushed, content)
     if expect ~= '' and expect ~= '0' then return 'absent' end
     measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
     write(id, measured, content)
-    note_pushed(id, measured, each_entry(id, 's', content, add_entry)[REV])
+    note_pushed(id, measured, each_entry(id, 's', content, add_later)[REV])
     note_change()
     return 'created'
   end
@@ -192,6 +208,8 @@ local function save(id, expect, pushed, content)
     return 'unchanged'
   end
   if revision == before and expect == '' then return 'differs' end
+  -- A page may hold a record twice.
+  add_waiting()
   each_entry(id, measured[STATUS], old, remove_entry)
   each_entry(id, 's', content, add_entry)
   measured = { 's', measured[SEQ], 0, 0, 0, pushed, 0 }
@@ -230,6 +248,7 @@ local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
+add_waiting()
 return outcomes
 `);
 

@@ -174,12 +174,13 @@ local function load(id, status, pushed, content)
   if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   write(id, { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }, content)
-  each_entry(id, status, content, add_entry)
+  each_entry(id, status, content, add_later)
   return 'created'
 end
 local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
+add_waiting()
 return outcomes
 `);
