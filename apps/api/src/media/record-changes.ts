@@ -41,7 +41,10 @@ export function createRecordChanges(
     client = opened;
     opened.on('ready', () => void subscribe(opened));
     opened.on('close', () => {
-      if (client === opened) live = false;
+      if (client !== opened || !live) return;
+      live = false;
+      // From now on nothing is reported.
+      onChange?.(null);
     });
     opened.on('message', (_channel: string, changed: string) => {
       // A list of keys, joined by commas; empty where the server was emptied.

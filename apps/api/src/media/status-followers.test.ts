@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createCatalog } from '@holdfast/shared/catalog';
+import { createCatalog, type StoredRecord } from '@holdfast/shared/catalog';
 import { readSettings } from '@holdfast/shared/config';
+import { createBackoff } from '@holdfast/shared/lifecycle';
 import { silentLogger } from '@holdfast/shared/logging';
 import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -26,6 +27,30 @@ it('rests after a read for longer than it took, so that no number of followers k
   stop();
   expect(reads).toBeGreaterThan(5);
   expect(reads).toBeLessThanOrEqual(10);
+});
+
+it('reads soon after Redis is back, however long it was away', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const record = aRecord();
+  const now = { ...record, title: 'changed while Redis was away' };
+  const { id, status } = record;
+  const stored = { id, status, record: now, pushedRevision: 1, sequence: 1, content: '', text: '' };
+  let isAway = true;
+  const findStored = (ids: readonly string[]): Promise<StoredRecord[]> =>
+    isAway ? Promise.reject(new Error('away')) : Promise.resolve(ids.map(() => stored));
+  const findTombstoned = (): Promise<Set<string>> => Promise.resolve(new Set());
+  const changes = { listen: () => () => undefined, isLive: () => false };
+  const rests = createBackoff();
+  const catalog = { findStored, findTombstoned };
+  const followers = createStatusFollowers({ catalog, deferred, changes, rests });
+  const states: FollowedState[] = [];
+  onTestFinished(followers.follow(record, (state) => states.push(state)));
+  await vi.advanceTimersByTimeAsync(25_000);
+  isAway = false;
+  rests.reset();
+  await vi.advanceTimersByTimeAsync(50);
+  expect(states).toEqual([{ kind: 'record', record: now }]);
 });
 
 describe('with a server that reports changes', () => {
@@ -123,6 +148,16 @@ describe('with a server that reports changes', () => {
     await vi.waitFor(() => expect(changes.isLive()).toBe(true));
     await elsewhere().restore([record.id], null);
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'saving' } }));
+  });
+
+  it('says at once that changes are no longer reported', async () => {
+    const { changes, follow } = aProcess();
+    follow(await verified());
+    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    const heard: [string | null, boolean][] = [];
+    changes.listen((id) => heard.push([id, changes.isLive()]));
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await vi.waitFor(() => expect(heard).toContainEqual([null, false]));
   });
 
   it.each([

@@ -40,7 +40,7 @@ interface Followed {
 const LOST_AFTER_MS = 120_000;
 /** Where changes are reported, a record is read again all the same, since a dead connection shows no error. */
 const PAUSE_WHILE_LIVE_MS = 5_000;
-/** Where they are not, the more rarely the longer a record has stayed the same. */
+/** Where they are not, the more rarely the longer a record has stayed the same and Redis has been there. */
 const SHORTEST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1_000;
 const PAUSE_SHARE = 0.1;
@@ -84,18 +84,21 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
     // A change that is reported during the read may be missing from it.
     for (const { entry } of due) entry.dueAt = Infinity;
     reading = true;
+    let readMs = 0;
     try {
       const states = await statesOf(due.map(({ id }) => id));
       rests.reset();
       for (const [index, { entry, followers }] of due.entries())
         pass(states[index] ?? null, entry, followers, now);
+      readMs = performance.now() - now;
     } catch {
       // Redis is away: what is known stays known, and the next read shows more.
       await rests.rest();
+      for (const { entry } of due) entry.changedAt = performance.now();
     } finally {
       for (const { entry } of due) entry.dueAt = Math.min(entry.dueAt, now + pauseOf(entry, now));
       reading = false;
-      restsUntil = performance.now() + REST_SHARE * (performance.now() - now);
+      restsUntil = performance.now() + REST_SHARE * readMs;
       schedule();
     }
   };
