@@ -47,6 +47,8 @@ export function badClients(history: History, apis: readonly string[]): BadClient
       fields: { title: '', description: '', category: '', tags: [], filename: 'bad.png' },
     });
     const answer = await send(random.pick(apis), requestOf(data, misdeed), misdeed);
+    if (answer.startsWith('HTTP/1.1 403'))
+      throw new Error(`${misdeed.name} was turned away at the door: ${answer}`);
     // Whatever the answer was, an incomplete or lying request is no upload.
     const accepted = /^HTTP\/1.1 20[0-2] /.test(answer);
     history.end(operation, accepted ? 'info' : 'fail', accepted ? `${misdeed.name} was accepted` : answer);
@@ -85,7 +87,8 @@ function requestOf(data: Buffer, { headers = [], second = false, lengthOff = 0 }
   const body = Buffer.concat([...parts, Buffer.from(`--${BOUNDARY}--\r\n`)]);
   const head = [
     'POST /api/media/upload HTTP/1.1',
-    'Host: chaos',
+    // A name that a keyless API on a loopback address answers.
+    'Host: localhost',
     `Content-Type: multipart/form-data; boundary=${BOUNDARY}`,
     `Content-Length: ${String(body.length + lengthOff)}`,
     'Connection: close',

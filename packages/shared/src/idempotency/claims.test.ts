@@ -55,6 +55,16 @@ it('keeps a lease alive that is renewed', async () => {
   expect(reply.state === 'running' && reply.leaseMs > 10_000 && reply.leaseMs <= CLAIM_LEASE_MS).toBe(true);
 });
 
+it('makes a claim again that was wiped under way, so that the next try goes on under the same id', async () => {
+  const claim = await held();
+  await redis.client.flushall();
+  expect(await claims.renew([claim])).toEqual([true]);
+  expect((await claims.claim(key, newMediaId(), null)).state).toBe('running');
+  await endLease();
+  expect(await held()).toMatchObject({ id: claim.id, takenOver: true });
+  expect(await redis.client.pttl(keys.claim(key))).toBeGreaterThan(CLAIM_KEPT_MS - 10_000);
+});
+
 it('begins anew after a release, unless the id is to be kept', async () => {
   const first = await held();
   await claims.release(first, true);

@@ -100,7 +100,9 @@ export function createClaims(
     renew: async (claims: readonly HeldClaim[]): Promise<boolean[]> => {
       if (claims.length === 0) return [];
       const triples = claims.flatMap(({ key, id, token }) => [key, id, token]);
-      return ((await run(renewScript, [CLAIM_LEASE_MS, ...triples])) as number[]).map((held) => held === 1);
+      return ((await run(renewScript, [CLAIM_LEASE_MS, CLAIM_KEPT_MS, ...triples])) as number[]).map(
+        (held) => held === 1,
+      );
     },
     /**
      * The request under the key came to nothing. `keepId`: what it may have left is found by the next try under the same
@@ -153,16 +155,20 @@ return { 'held', id, c[1] and 'again' or 'first' }
 `);
 
 /**
- * ARGV: lease ms, then key, id and token of each. Moves the leases; answers for each 0 when another try works under its id,
- * else 1.
+ * ARGV: lease ms, keep ms, then key, id and token of each. Moves the leases, and makes claims again that were wiped with Redis: else
+ * a try that is killed between its commit mark and its acceptance leaves a media under the key that the next try does not know of.
+ * Answers for each 0 when another try works under its id, else 1.
  */
 const renewScript = defineScript(`${prelude}
 local until_ms = string.format('%.0f', now_ms() + tonumber(ARGV[1]))
 local held = {}
-for i = 2, #ARGV, 3 do
+for i = 3, #ARGV, 3 do
   local k = claim_key(ARGV[i])
   local c = redis.call('HMGET', k, 'state', 'id', 'token')
-  if c[1] == 'running' and c[3] == ARGV[i + 2] then redis.call('HSET', k, 'lease', until_ms) end
+  if not c[1] then
+    redis.call('HSET', k, 'state', 'running', 'id', ARGV[i + 1], 'token', ARGV[i + 2], 'lease', until_ms)
+    redis.call('PEXPIRE', k, ARGV[2])
+  elseif c[1] == 'running' and c[3] == ARGV[i + 2] then redis.call('HSET', k, 'lease', until_ms) end
   held[#held + 1] = (c[2] == ARGV[i + 1] and c[3] ~= ARGV[i + 2]) and 0 or 1
 end
 return held
