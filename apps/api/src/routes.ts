@@ -7,7 +7,6 @@ import { completeUpload } from './direct-uploads/complete-upload.js';
 import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
 import { serveLocalFiles } from './files/serve-file.js';
 import type { ResponseHeader } from './http/described-headers.js';
-import { inTurn } from './http/read-turns.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
 import { mediaChanges, editMedia } from './media/edit-media.js';
 import { followMedia } from './media/follow-media.js';
@@ -88,6 +87,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'status',
       summary: 'Metrics for Prometheus',
       answers: { 200: { description: 'Prometheus text.', type: 'text/plain' } },
+      turns: readTurns,
       handle: showMetrics(deps),
     }),
     {
@@ -172,6 +172,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       answers: {
         200: { description: 'Also while Redis is unreachable: it says so.', body: schemas.DatabaseStatus },
       },
+      turns: readTurns,
       handle: showDatabaseStatus(deps),
     }),
     route({
@@ -182,6 +183,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       summary: 'The running, last and next sync',
       answers: { 200: { description: 'The syncs of this deployment.', body: schemas.SyncStatus } },
       errors: ['CATALOG_UNAVAILABLE'],
+      turns: readTurns,
       handle: showSyncStatus(deps),
     }),
     route({
@@ -201,7 +203,8 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      handle: inTurn(readTurns, showDrift(deps)),
+      turns: readTurns,
+      handle: showDrift(deps),
     }),
     route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
     route({
@@ -223,7 +226,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       query: listQuery,
       answers: { 200: { description: 'One page.', body: schemas.MediaPage } },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      handle: inTurn(readTurns, listMedia(deps)),
+      turns: readTurns,
+      handle: listMedia(deps),
     }),
     route({
       method: 'GET',
@@ -239,7 +243,8 @@ export function routes(deps: Dependencies): readonly Route[] {
         304: notModified,
       },
       errors: findErrors,
-      handle: inTurn(readTurns, showMedia(deps)),
+      turns: readTurns,
+      handle: showMedia(deps),
     }),
     route({
       method: 'GET',
@@ -253,7 +258,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       params: { id: MEDIA_ID },
       answers: { 200: { description: 'A stream that stays open.', type: 'text/event-stream' } },
       errors: [...findErrors, 'OVERLOADED'],
-      handle: inTurn(readTurns, followMedia(deps)),
+      turns: readTurns,
+      handle: followMedia(deps),
     }),
     route({
       method: 'PATCH',

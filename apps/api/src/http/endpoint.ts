@@ -4,6 +4,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { clientOf, goneWith, contextOf, type RequestContext } from './request-context.js';
 import { parseInput } from './request-input.js';
+import type { ReadTurns } from './read-turns.js';
 import { readJson } from './request-bodies.js';
 
 /** A request as handlers see it: plain data, checked against the schemas of its row. */
@@ -38,6 +39,8 @@ export interface Endpoint {
   query?: z.ZodType;
   /** Without a schema the body is not read. */
   body?: z.ZodType;
+  /** Whose turn the request waits for, before its query is looked at. What its answer streams is not counted. */
+  turns?: ReadTurns;
   handle(input: Input<string, unknown, unknown>): Promise<Answer>;
 }
 
@@ -46,16 +49,23 @@ export function serveEndpoint(served: Endpoint): RequestHandler {
   return async (req, res) => {
     const gone = goneWith(res);
     const body = served.body === undefined ? undefined : await readJson(req, res);
-    const answer = await served.handle({
-      params: stringParams(req.params),
-      query: served.query && parseInput(served.query, { ...req.query }, 'the query is not valid'),
-      body: served.body && parseInput(served.body, body, 'the body is not valid'),
-      header: (name) => req.get(name),
-      accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
-      context: contextOf(req),
-      client: clientOf(req),
-      gone,
-    });
+    const client = clientOf(req);
+    const endTurn = await served.turns?.take(client, gone);
+    let answer: Answer;
+    try {
+      answer = await served.handle({
+        params: stringParams(req.params),
+        query: served.query && parseInput(served.query, { ...req.query }, 'the query is not valid'),
+        body: served.body && parseInput(served.body, body, 'the body is not valid'),
+        header: (name) => req.get(name),
+        accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
+        context: contextOf(req),
+        client,
+        gone,
+      });
+    } finally {
+      endTurn?.();
+    }
     await send(res, answer);
   };
 }

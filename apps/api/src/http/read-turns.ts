@@ -1,6 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { HoldfastError } from '@holdfast/shared/errors';
-import type { Answer, Input } from './endpoint.js';
 
 /** Reads of one client at the same time. */
 const AT_ONCE = 8;
@@ -102,20 +101,5 @@ function watchSaturation(): () => boolean {
     before = after;
     lookedAt = now;
     return saturated;
-  };
-}
-
-/** The same handler, run in the turn of its client. What it streams afterwards is not counted. */
-export function inTurn<In extends Pick<Input, 'client' | 'gone'>>(
-  turns: ReadTurns,
-  handle: (input: In) => Promise<Answer>,
-): (input: In) => Promise<Answer> {
-  return async (input) => {
-    const end = await turns.take(input.client, input.gone);
-    try {
-      return await handle(input);
-    } finally {
-      end();
-    }
   };
 }
