@@ -109,7 +109,6 @@ local function accept(${acceptLocals})
   if not state and committed ~= '1' and redis.call('EXISTS', record_key(id)) == 0 then return 'dead' end
   if claim ~= '' and exclusive == '1' and is_taken(claim, id, token) then return 'dead' end
   local outcome = save(id, '', tonumber(pushed), content)
-  add_waiting()
   if outcome == 'tombstoned' then return outcome end
   redis.call('HSET', key, 'state', 'settled')
   redis.call('ZADD', p .. ':intents', now_ms(), id)
@@ -137,6 +136,7 @@ while at < #ARGV do
   end
   answers[#answers + 1] = answer
 end
+add_waiting()
 return answers
 `);
 
