@@ -6,6 +6,7 @@ import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
+import { expressMessages } from './express-messages.js';
 import { sendProblem } from './problems.js';
 import { awaitsInvitation } from './request-bodies.js';
 import { nameOfAddress } from './request-context.js';
@@ -26,6 +27,7 @@ export interface HttpServerOptions {
 export function httpServer(options: HttpServerOptions): Service {
   const { app, host, port, maxBodyBytes, shutdown, address, log } = options;
   const server = createBoundedServer({
+    messages: expressMessages(app),
     handle: withReadableTarget(app),
     requestWithinMs: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
     clientOfAddress: nameOfAddress,

@@ -4,6 +4,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerOptions,
   type ServerResponse,
 } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -21,6 +22,8 @@ export interface BoundedServerOptions {
   requestWithinMs: number;
   /** One name for all addresses of a client; each address is a client of its own by default. */
   clientOfAddress?: (address: string) => string;
+  /** The classes of requests and answers; Node's own by default. */
+  messages?: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
 }
 
 /**
@@ -31,8 +34,10 @@ export function createBoundedServer({
   handle,
   requestWithinMs,
   clientOfAddress,
+  messages,
 }: BoundedServerOptions): Server {
   const server = createServer({
+    ...messages,
     headersTimeout: HEADERS_WITHIN_MS,
     requestTimeout: requestWithinMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
