@@ -58,6 +58,23 @@ it('gives other connections their turn between two answers', async () => {
   expect(order.indexOf('/other')).toBeLessThan(100);
 });
 
+it('begins requests of each address in turn, however many connections one has', async () => {
+  const order: string[] = [];
+  let opened = 0;
+  const open = await serve(
+    (req, res) => {
+      order.push(req.url ?? '');
+      res.end();
+    },
+    { clientOfAddress: () => ((opened += 1) > 50 ? 'other' : 'burst') },
+  );
+  const sockets: Socket[] = [];
+  while (sockets.length < 51) sockets.push((await open()).resume());
+  for (const [n, socket] of sockets.entries()) socket.write(get(n < 50 ? '/burst' : '/other'));
+  await expect.poll(() => order.length).toBe(51);
+  expect(order.indexOf('/other')).toBeLessThan(20);
+});
+
 it('ends a connection whose answer does not move, and none that reads slowly', async () => {
   const ended: string[] = [];
   const open = await serve(

@@ -5,6 +5,9 @@ import { createShares } from './shares.js';
 /** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
 const CONNECTIONS = 10_000;
 
+/** Requests that begin in one round of the event loop. */
+const BEGIN_AT_ONCE = 8;
+
 /** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
 /** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
@@ -34,9 +37,12 @@ export interface ConnectionLimits {
   unreadInAll?: number;
 }
 
+type Exchange = [IncomingMessage, ServerResponse];
+
 interface Line {
+  client: string;
   busy: boolean;
-  waiting: [IncomingMessage, ServerResponse][];
+  waiting: Exchange[];
   stuckSince: number;
   lookedAt: number;
   /** Since when no request is under way. */
@@ -45,7 +51,8 @@ interface Line {
 
 /**
  * Bounds the connections of a client, and what each of them holds: one answer at a time, so that what it does not read is one answer at
- * most. Between two of its answers other connections have their turn. Returns the listener of the server.
+ * most. In each round of the event loop a few requests begin, of each client in turn: work under way goes on between them, however many
+ * connections a client has. Returns the listener of the server.
  */
 export function boundConnections(
   server: Server,
@@ -57,6 +64,9 @@ export function boundConnections(
   const { clientOfAddress = (address: string) => address } = limits;
   const places = createShares(limits.connections ?? CONNECTIONS);
   const lines = new Map<Socket, Line>();
+  /** The next request of each connection that has one, by client; the first client is next. */
+  const ready = new Map<string, [Line, ...Exchange][]>();
+  let begun = 0;
   let waiting = 0;
   let summedAt = -Infinity;
 
@@ -75,8 +85,10 @@ export function boundConnections(
   };
 
   server.on('connection', (socket) => {
-    const line: Line = { busy: false, waiting: [], stuckSince: 0, lookedAt: 0, idleSince: performance.now() };
-    const leave = places.take(clientOfAddress(socket.remoteAddress ?? ''), {
+    const client = clientOfAddress(socket.remoteAddress ?? '');
+    const idleSince = performance.now();
+    const line: Line = { client, busy: false, waiting: [], stuckSince: 0, lookedAt: 0, idleSince };
+    const leave = places.take(client, {
       giveUp: () => socket.destroy(),
       pace: () => (line.busy ? Infinity : line.idleSince),
     });
@@ -97,6 +109,18 @@ export function boundConnections(
 
   const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
     line.busy = true;
+    if (begun < BEGIN_AT_ONCE) {
+      begin(line, req, res);
+      return;
+    }
+    const queue = ready.get(line.client) ?? [];
+    queue.push([line, req, res]);
+    ready.set(line.client, queue);
+  };
+
+  const begin = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
+    begun += 1;
+    if (begun === 1) setImmediate(beginNext);
     cutLargest();
     endTinyChunks(req);
     // Node sets its own time after the answer, of an idle connection.
@@ -104,13 +128,25 @@ export function boundConnections(
     // An answer that is not finished ends its connection.
     res.once('finish', () => {
       if (line.waiting.length > 0) {
-        setImmediate(() => startNext(line));
+        startNext(line);
         return;
       }
       line.busy = false;
       line.idleSince = performance.now();
     });
     handle(req, res);
+  };
+
+  const beginNext = (): void => {
+    begun = 0;
+    for (const [client, queue] of ready) {
+      const next = queue.shift();
+      ready.delete(client);
+      if (queue.length > 0) ready.set(client, queue);
+      if (next === undefined || next[1].socket.destroyed) continue;
+      begin(...next);
+      if (begun >= BEGIN_AT_ONCE) return;
+    }
   };
 
   const startNext = (line: Line): void => {
