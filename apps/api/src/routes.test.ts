@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { newMediaId } from '@holdfast/shared/media';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../test/support/running-api.js';
 import type { Route } from './http/route.js';
@@ -72,6 +73,17 @@ it('has each read of data wait for the turn of its client, also one that is refu
     '/api/media/:id/events 404': 1,
     'nonsense 400': 1,
   });
+});
+
+it('has a large body of an edit wait for the turn of its client, and no small one', async () => {
+  const take = vi.spyOn(locked.deps.readTurns, 'take');
+  onTestFinished(() => take.mockRestore());
+  const key = { 'X-API-Key': 'write-secret' };
+  const edit = (body: object) => locked.call('PATCH', `/api/media/${newMediaId()}`, body, key);
+  expect((await edit({ title: 'small' })).status).toBe(404);
+  expect(take).not.toHaveBeenCalled();
+  expect((await edit({ nonsense: 'x'.repeat(100_000) })).status).toBe(400);
+  expect(take).toHaveBeenCalledTimes(1);
 });
 
 describe('who may do what', () => {

@@ -272,6 +272,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         'A merge: fields that are left out stay as they are, null clears. Unknown fields are refused.',
       params: { id: MEDIA_ID },
       body: mediaChanges,
+      turns: readTurns,
       headers: ['If-Match'],
       answers: {
         200: {
@@ -388,7 +389,9 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
       answers: { 200: { description: 'The ticket.', body: schemas.Ticket } },
       errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
-      ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
+      ...(direct === null
+        ? { handle: none }
+        : { body: ticketRequest, turns: deps.readTurns, handle: direct.sign }),
     }),
     route({
       method: 'POST',

@@ -39,7 +39,10 @@ export interface Endpoint {
   query?: z.ZodType;
   /** Without a schema the body is not read. */
   body?: z.ZodType;
-  /** Whose turn the request waits for, before its query is looked at. What its answer streams is not counted. */
+  /**
+   * The turns of clients in which the request is served, from the look at its query on; with a body, in which a large one is read. What
+   * its answer streams is not counted.
+   */
   turns?: ReadTurns;
   handle(input: Input<string, unknown, unknown>): Promise<Answer>;
 }
@@ -48,9 +51,10 @@ export interface Endpoint {
 export function serveEndpoint(served: Endpoint): RequestHandler {
   return async (req, res) => {
     const gone = goneWith(res);
-    const body = served.body === undefined ? undefined : await readJson(req, res);
     const client = clientOf(req);
-    const endTurn = await served.turns?.take(client, gone);
+    const hasBody = served.body !== undefined;
+    const body = hasBody ? await readJson(req, res, served.turns) : undefined;
+    const endTurn = hasBody ? undefined : await served.turns?.take(client, gone);
     let answer: Answer;
     try {
       answer = await served.handle({

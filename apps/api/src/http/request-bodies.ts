@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { HoldfastError } from '@holdfast/shared/errors';
 import { createShares } from '@holdfast/shared/http';
-import { clientOf } from './request-context.js';
+import type { ReadTurns } from './read-turns.js';
+import { clientOf, goneWith } from './request-context.js';
 
 /** Far above the largest valid edit: 50 tags, a description and a title in any alphabet. */
 const LIMIT = '256kb';
@@ -19,15 +20,20 @@ const parseJson = express.json({
 });
 
 /**
- * The body as JSON, undefined without one. Rejects with UNSUPPORTED_BODY, MALFORMED_BODY, BODY_TOO_LARGE,
- * REQUEST_TIMEOUT, OVERLOADED, or an error of the parser (problems.ts knows them).
+ * The body as JSON, undefined without one. A large one is read in the turn of its client: it takes milliseconds to parse. Rejects with
+ * UNSUPPORTED_BODY, MALFORMED_BODY, BODY_TOO_LARGE, REQUEST_TIMEOUT, OVERLOADED, or an error of the parser (problems.ts knows them).
  */
-export async function readJson(req: Request, res: Response): Promise<unknown> {
+export async function readJson(req: Request, res: Response, turns?: ReadTurns): Promise<unknown> {
   const empty = req.get('content-length') === '0' || !hasBody(req);
   if (empty) return undefined;
   if (req.is(['application/json', 'application/merge-patch+json']) === false)
     throw new HoldfastError('UNSUPPORTED_BODY', 'the body must be application/json');
-  await parseWithin(ARRIVES_WITHIN_MS, parseJson, req, res);
+  const endTurn = isLarge(req) ? await turns?.take(clientOf(req), goneWith(res)) : undefined;
+  try {
+    await parseWithin(ARRIVES_WITHIN_MS, parseJson, req, res);
+  } finally {
+    endTurn?.();
+  }
   return req.body as unknown;
 }
 
@@ -37,6 +43,7 @@ function hasBody(req: Request): boolean {
 
 /** Smaller bodies cost no more than their connection. */
 const SMALL_BYTES = 16_384;
+const isLarge = (req: Request): boolean => Number(req.get('content-length') ?? Infinity) > SMALL_BYTES;
 /** The larger ones that this process holds at once until they are whole. */
 const bodies = createShares(32);
 
@@ -50,9 +57,8 @@ export async function parseWithin(
   req: Request,
   res: Response,
 ): Promise<void> {
-  const isLarge = Number(req.get('content-length') ?? Infinity) > SMALL_BYTES;
   const given = new AbortController();
-  const leave = isLarge ? bodies.take(clientOf(req), { giveUp: () => given.abort() }) : () => undefined;
+  const leave = isLarge(req) ? bodies.take(clientOf(req), { giveUp: () => given.abort() }) : () => undefined;
   if (leave === null) throw tooMany();
   inviteBody(req, res);
   let timer: NodeJS.Timeout | undefined;
