@@ -17,12 +17,12 @@ interface Cost {
 }
 
 /** What a day is made of, and how often each comes in it. The schedule is that of the default settings. */
-const day = { 'idle minute': 1_440, 'scheduled run': 96, 'lone upload': 400, 'health poll': 1_440 } as const;
+const day = { 'idle minute': 1_440, 'scheduled run': 96, 'lone upload': 500, 'health poll': 1_440 } as const;
 type Part = keyof typeof day;
 
 const DAYS = 30;
 const FREE_PLAN = 500_000;
-const LONE_UPLOAD = 20;
+const LONE_UPLOAD = 15;
 /** Longer than a sync 2 s after the upload takes. */
 const UPLOAD_MS = 6_000;
 const ROUNDS = 3;
@@ -30,7 +30,7 @@ const MINUTE_MS = 60_000;
 const FILE_BYTES = 100_000;
 
 /**
- * What a month costs on a Redis that bills commands: one API, one worker, the schedule, a health poll a minute and 400 uploads a day
+ * What a month costs on a Redis that bills commands: one API, one worker, the schedule, a health poll a minute and 500 uploads a day
  * that come alone. Each part is counted with real processes, and the month is their sum, with every health poll measured
  * anew. With --large an hour goes by in real time as well.
  */
