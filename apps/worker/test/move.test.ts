@@ -377,7 +377,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     expect(await host.find(gone)).toBeNull();
   });
 
-  it('waits for a record that a job has in hand: the job would bring the earlier place back', async () => {
+  it('waits for a record with an unfinished job: the job would bring the earlier place back', async () => {
     const at = await open();
     const free = await upload(at, at.source);
     const inHand = await upload(at, at.source);

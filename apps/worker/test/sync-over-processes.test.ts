@@ -60,7 +60,7 @@ it('S2: finishes a full sync that kill -9 stopped, in another process, without l
   spawnWorker(bench.env);
   expect(await end()).toMatchObject(whole);
   expect((await bench.catalog.counts()).byStatus).toMatchObject({ verified: ASSETS, saving: 0 });
-  // At most the page in hand and the one that was fetched ahead are asked for twice.
+  // At most the current page and the one that was fetched ahead are asked for twice.
   expect(await pages()).toBeLessThanOrEqual(PAGES + 2);
 });
 

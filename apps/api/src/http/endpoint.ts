@@ -16,7 +16,7 @@ export interface Input<Param extends string = never, Query = undefined, Body = u
   /** Whether the client takes an answer in this encoding. */
   accepts: (encoding: string) => boolean;
   context: RequestContext;
-  /** Who shares limits with nobody else; see clientOf. */
+  /** The client that limits are counted for; see clientOf. */
   client: string;
   /** Aborts when the client has gone away before its answer. */
   gone: AbortSignal;
@@ -88,7 +88,7 @@ async function send(res: Response, { status, body, text, stream, headers = {} }:
   else res.json(body);
 }
 
-/** An answer that breaks off is cut, so that nobody takes it for whole. A client that leaves is no error. */
+/** A stream that fails cuts the connection, so that the answer is not mistaken for a complete one. A client that leaves is no error. */
 async function sendStream(res: Response, stream: AsyncIterable<string>): Promise<void> {
   // `pipeline` adds seven that listen for the end; with ours Node would warn of a leak at each stream.
   res.setMaxListeners(20);

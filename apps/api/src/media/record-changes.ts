@@ -2,7 +2,7 @@ import { Cluster } from 'ioredis';
 import type { Logger } from '@holdfast/shared/logging';
 import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
-/** Reports which records changed, whoever changed them, while somebody listens. */
+/** Reports which records changed, in any process, while there are listeners. */
 export interface RecordChanges {
   /**
    * Calls `onChange` with the id of each record that changed, or with null where any may have. One listener at a time. Returns

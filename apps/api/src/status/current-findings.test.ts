@@ -202,7 +202,7 @@ it('does not take a worker for dead that reconnects a moment after this process'
   expect(await codes()).toContain('NO_WORKER');
 });
 
-it('tells of a server that was changed while it runs within seconds, and when it is mended', async () => {
+it('reports a changed setting of a running server within seconds, and its repair too', async () => {
   const redis = await startRedisSandbox();
   const api = await startApi(redis);
   const codes = async (): Promise<string[]> => {

@@ -70,14 +70,14 @@ function passOver(
     if (marks.tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
     if (marks.refused.has(typedPublicId(asset))) return 'uncommitted';
-    if (marks.inHand.has(fresh.id)) return 'busy';
+    if (marks.withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? null : 'outside';
   }
   const { record, status } = stored;
   if (status === 'deleting') return 'deleted';
   if (record.assetId !== asset.assetId && !isOnAnotherHost(record.url, host.identity)) return 'already';
   // Its jobs carry the record as it is, and would bring that back.
-  return isOpen(stored) && marks.inHand.has(stored.id) ? 'busy' : null;
+  return isOpen(stored) && marks.withIntent.has(stored.id) ? 'busy' : null;
 }
 
 /** The record with what was edited on the source and not here. */

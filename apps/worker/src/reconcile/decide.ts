@@ -60,7 +60,7 @@ export type Action =
   | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'rejected'; ticket?: string };
 
 export type LeftWhy =
-  'deleting' | 'in hand' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
+  'deleting' | 'unsettled' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
 
 export interface Step {
   asset: HostAsset;
@@ -184,8 +184,8 @@ function withoutRecord(
       : { kind: 'left', why: 'deleted here' };
   }
   // Or under another name, which the account gave it: the upload is about to be refused.
-  if (marks.inHand.has(fresh.id) || (carried !== null && marks.inHand.has(carried.fields.id)))
-    return { kind: 'left', why: 'in hand' };
+  if (marks.withIntent.has(fresh.id) || (carried !== null && marks.withIntent.has(carried.fields.id)))
+    return { kind: 'left', why: 'unsettled' };
   return isCovered(asset.publicId, rules)
     ? { kind: 'create', record: fresh }
     : { kind: 'left', why: 'outside' };
@@ -201,10 +201,10 @@ function withoutCommitMark(
 ): Action {
   const { id } = carried.fields;
   const { mark } = carried;
-  if (marks.inHand.has(id)) return { kind: 'left', why: 'unfinished' };
+  if (marks.withIntent.has(id)) return { kind: 'left', why: 'unfinished' };
   // Whatever type the host took it for: that of a ticket is not signed.
   if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
-    // The account puts a folder before the name of every upload, so that no media can come of it. Else it is not ours to judge.
+    // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
     return marks.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`)
       ? { kind: 'remove', why: 'rejected', ticket: id }
       : { kind: 'left', why: 'unfinished' };
@@ -234,7 +234,7 @@ function withRecord(known: KnownAsset): Action {
   const { seen, stored, isSame, marks, rules } = known;
   const { asset, carried } = seen;
   if (stored.status === 'deleting') return { kind: 'left', why: 'deleting' };
-  if (isOpen(stored) && marks.inHand.has(stored.id)) return { kind: 'left', why: 'in hand' };
+  if (isOpen(stored) && marks.withIntent.has(stored.id)) return { kind: 'left', why: 'unsettled' };
   if (isSame) return whereTheSame(seen, stored);
   const { record } = stored;
   // Under another name than the asset of the record, it may take its place once that one is gone.

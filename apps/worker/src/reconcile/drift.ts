@@ -91,7 +91,7 @@ const removals = {
 
 /** Null: an upload decides, or the sync does not cover it. */
 const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
-  'in hand': null,
+  unsettled: null,
   outside: null,
   deleting: { code: 'DELETING', detail: 'its removal is under way' },
   'deleted here': {

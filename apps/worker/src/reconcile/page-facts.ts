@@ -78,7 +78,7 @@ export interface AssetMarks {
   /** Deleted here. */
   tombstoned: ReadonlySet<string>;
   /** Being uploaded or verified: the jobs of the upload decide. */
-  inHand: ReadonlySet<string>;
+  withIntent: ReadonlySet<string>;
   /** Public ids, with their type, of refused uploads that wait for their removal. */
   refused: ReadonlySet<string>;
   /** Ids of our tickets whose files have another name than was signed. */
@@ -89,7 +89,7 @@ export interface AssetMarks {
 
 const noMarks: AssetMarks = {
   tombstoned: new Set(),
-  inHand: new Set(),
+  withIntent: new Set(),
   refused: new Set(),
   ticketed: new Set(),
   mergeBases: new Map(),
@@ -121,7 +121,7 @@ export async function readPageFacts(
   if (unsettled.length === 0 && unpushed.length === 0) return { records, marks: noMarks };
   const withoutRecord = seen.filter((one) => !one.ids.some((id) => records.has(id)));
   const unknown = withoutRecord.map(({ asset }) => asset);
-  const [tombstoned, inHand, areRefused, mergeBases, ticketed] = await Promise.all([
+  const [tombstoned, withIntent, areRefused, mergeBases, ticketed] = await Promise.all([
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
@@ -131,7 +131,7 @@ export async function readPageFacts(
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, marks: { tombstoned, inHand, refused: new Set(refusedIds), ticketed, mergeBases } };
+  return { records, marks: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed, mergeBases } };
 }
 
 /** Of what clients sent straight to the host and that has another id by its name: whose ticket is ours. */

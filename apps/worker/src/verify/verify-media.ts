@@ -18,7 +18,7 @@ export interface VerifyDependencies extends LateJobDependencies {
   barrier: Pick<Barrier, 'confirm' | 'epoch'>;
   /** Resolves once it is known whether this server's confirmations may be believed. */
   serverJudged: () => Promise<void>;
-  /** Below this level a media does not count as verified. */
+  /** A record is verified only at this level or above. */
   required: DurabilityLevel | undefined;
   afterUpload: (record: MediaRecord) => void;
 }

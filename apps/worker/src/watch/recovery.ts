@@ -6,7 +6,7 @@ import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shar
 import type { ServerJudgement } from '@holdfast/shared/durability';
 import type { SyncRequests } from '../sync/sync-requests.js';
 
-/** Longer than asking takes; whoever looks next after a crash asks again. */
+/** Longer than a request takes. After a crash the next look requests it again. */
 const LEASE_MS = 10_000;
 
 /**
@@ -37,7 +37,7 @@ export async function requestRecovery(
 }
 
 /**
- * Requests a sync where another server serves, or the same one was started anew: without fsync on every write, or after a
+ * Requests a sync where another server serves, or the same one was restarted: without fsync on every write, or after a
  * failover, it may lack what the one before had acknowledged. Throws QUEUE_UNAVAILABLE.
  */
 export function createServerChanges(

@@ -33,7 +33,7 @@ export function createStalledJobs(
 
   /**
    * A connection may be dead without a sign, and a worker behind it sleep on while jobs wait, or never get rid of a job it
-   * has done. The watch sees them over another connection: then the worker's connections are made anew. A paused queue, or
+   * has done. The watch sees them over another connection: then the worker reconnects. A paused queue, or
    * another worker that gets all the jobs, looks the same; that is harmless.
    */
   const reconnectSleepers = ({ waiting, active }: JobsSeen): void => {

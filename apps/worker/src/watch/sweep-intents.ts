@@ -79,7 +79,7 @@ const isCommitted = ({ carried }: OwnAsset): boolean => carried.mark.state === '
 const ownAssets: (...of: Parameters<Sweep>) => Promise<OwnAsset[]> = (intent, { host, folder }, signal) =>
   findOwnAssets(host, folder, intent, signal);
 
-/** The asset carries the commit mark, so its upload may have been acknowledged: it becomes a media. */
+/** The asset carries the commit mark, so its upload may have been acknowledged: it is accepted. */
 async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependencies): Promise<void> {
   const record: MediaRecord = recordFromAsset(asset, deps.folder, 'upload');
   const jobs = await deps.queues.jobsOf(record);

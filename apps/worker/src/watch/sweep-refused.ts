@@ -61,7 +61,7 @@ async function settleRefused(
   return true;
 }
 
-/** Nothing is there, or it belongs to others, or to a media. */
+/** Nothing is there, or it belongs to others, or to a record. */
 async function mayStay(
   ref: RefusedAsset,
   id: string,

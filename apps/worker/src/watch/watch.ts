@@ -177,7 +177,7 @@ export function createWatchRound(
   };
 }
 
-/** Work that nobody waits for, one at a time. `begin` does nothing while it is under way, or rests since it failed. */
+/** Background work, one at a time. `begin` does nothing while it is running or backing off after a failure. */
 function oneAtATime(work: () => Promise<void>, onError: (error: Error) => void) {
   const backoff = createBackoff();
   let underWay: Promise<void> | undefined;

@@ -16,7 +16,7 @@ import {
 export interface WatchedState {
   /** The catalog has been emptied. */
   emptied: boolean;
-  /** So has Redis, as it seems: the list of workers is gone, though a sync may have begun the catalog anew already. */
+  /** So has Redis, as it seems: the list of workers is gone, though a sync may already have started a new catalog. */
   forgotten: boolean;
   /** The recurring sync is gone, though it is wanted. */
   scheduleGone: boolean;

@@ -13,7 +13,7 @@ export interface ViewSpec {
 export interface AssetViews {
   view(spec: ViewSpec): SortedList<Asset>;
   changed(previous: Asset | null, next: Asset | null): void;
-  /** Forgets the views; they are built anew on demand (after a bulk load). */
+  /** Forgets the views; they are rebuilt on demand (after a bulk load). */
   clear(): void;
 }
 

@@ -36,7 +36,7 @@ export function receiveForm(req: IncomingMessage): Promise<OpenForm> {
     }
     const finished = new Promise<void>((done, broken) => {
       parser.once('close', done);
-      // Not once: a parser may fail again while it is torn down, and nobody else listens.
+      // Not once: a parser may fail again while it is torn down, and there is no other listener.
       parser.on('error', () => broken(new ApiError(400, 'Malformed multipart body')));
       req.once('close', () => {
         if (req.complete) return;

@@ -11,7 +11,7 @@ import { recordLua } from './record.js';
 
 const BATCH = 500;
 
-/** ARGV: ids. Those that have a tombstone begin its time anew. */
+/** ARGV: ids. Restarts the time of their tombstones. */
 const keepScript = defineScript(`${recordLua}
 local now = now_ms()
 for _, id in ipairs(ARGV) do redis.call('ZADD', p .. ':tombstones', 'XX', now, id) end

@@ -26,7 +26,7 @@ export interface LocalHostSettings {
   kind: 'local';
   /** Absolute path of the folder that holds the files. */
   directory: string;
-  /** Absolute path of the folder for files that are no media and that nobody is served, such as snapshots. */
+  /** Absolute path of the folder for files that are not media and are never served, such as snapshots. */
   filesDirectory: string;
   /** Both as in CloudinarySettings. */
   folder: string;

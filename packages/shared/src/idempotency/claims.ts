@@ -106,7 +106,7 @@ export function createClaims(
     },
     /**
      * The request under the key came to nothing. `keepId`: what it may have left is found by the next try under the same
-     * id; else the next one begins anew. 'taken': another try works under this id, so nothing of it may be touched.
+     * id; else the next one starts over. 'taken': another try works under this id, so nothing of it may be touched.
      */
     release: async ({ key, id, token }: HeldClaim, keepId: boolean): Promise<'released' | 'taken'> =>
       (await run(releaseScript, [key, id, token, keepId ? '1' : '0'])) as 'released' | 'taken',
@@ -156,7 +156,7 @@ return { 'held', id, c[1] and 'again' or 'first' }
 
 /**
  * ARGV: lease ms, keep ms, then key, id and token of each. Moves the leases, and makes claims again that were wiped with Redis: else
- * a try that is killed between its commit mark and its acceptance leaves a media under the key that the next try does not know of.
+ * a try that is killed between its commit mark and its acceptance leaves a file under the key that the next try does not know of.
  * Answers for each 0 when another try works under its id, else 1.
  */
 const renewScript = defineScript(`${prelude}

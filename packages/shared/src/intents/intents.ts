@@ -57,7 +57,7 @@ const LATE_ACCEPTANCE_MS = 60_000;
 /** A 202 may be sent only this long after the last heartbeat that Redis acknowledged. */
 export const ACKNOWLEDGE_WITHIN_MS = 20_000;
 
-/** Others wait for Redis meanwhile: 4 ms, and 20 to 80 with as many tags as a media may have. */
+/** Others wait for Redis meanwhile: 4 ms, and 20 to 80 with as many tags as a record may have. */
 const forClients = { atMost: 16, overlapping: true };
 
 /**

@@ -62,7 +62,7 @@ export const mediaRecord = z.object({
 /** What `mediaRecord` accepts. It is checked where a job brings it, not where it is read from the catalog. */
 export type MediaRecord = z.infer<typeof mediaRecord>;
 
-/** What is measured anew after a rebuild, and so never compared nor carried by the host. */
+/** What is measured again after a rebuild, and so never compared nor carried by the host. */
 export type Measured = Pick<MediaRecord, 'status' | 'persistence' | 'lastError'>;
 
 /** How every record begins: nothing is proven. Shared by all of them, so it is copied and never changed. */

@@ -21,7 +21,7 @@ export interface RedisProfile {
   recordsAtOnce: number;
   /** A health result is shared for so long while nothing happens. */
   healthFreshMs: number;
-  /** What the server says of itself (INFO, CONFIG) counts for so long at least. Each new connection asks anew. */
+  /** What the server says of itself (INFO, CONFIG) counts for so long at least. Each new connection asks again. */
   factsFreshMs: number;
   /**
    * From a verified upload to its sync where AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS says nothing; others that come meanwhile share it. A

@@ -90,7 +90,7 @@ async function* recordLines(
       next(batch.at(-1) ?? null),
     ]);
     const found = stored.filter((entry) => entry !== null);
-    const unsettled = await inHand(redis, keys, found);
+    const unsettled = await withIntent(redis, keys, found);
     const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
     counts.records += lines.length;
     if (lines.length > 0) yield lines;
@@ -99,7 +99,11 @@ async function* recordLines(
 }
 
 /** Those whose upload may still be undone. */
-function inHand(redis: RedisClient, keys: RedisKeys, found: readonly StoredRecord[]): Promise<Set<string>> {
+function withIntent(
+  redis: RedisClient,
+  keys: RedisKeys,
+  found: readonly StoredRecord[],
+): Promise<Set<string>> {
   const open = found.filter(({ status }) => status === 'saving' || status === 'deferred').map(({ id }) => id);
   return membersOf(redis, keys.intents, open);
 }

@@ -77,7 +77,7 @@ function parseObject(bytes: Buffer): Record<string, unknown> | null {
  *   r <id> <status> <pushed revision> <content line of the catalog>
  *   t <id> <ms of the deletion>
  * with tabs in between, which JSON never has. Of what is measured only `missing` and `deleting` are kept; every other
- * record is measured anew.
+ * record is measured again.
  */
 export interface SnapshotRecord {
   kind: 'record';

@@ -50,7 +50,7 @@ export async function startSentinelSandbox({
     sentinels: addresses,
     name: MASTER,
     failoverDetector: true,
-    // As in the product: without it a failover that is told of during a search would end this client for good.
+    // As in the product: without it a failover reported during a search would end this client for good.
     Connector: SentinelConnector,
     maxRetriesPerRequest: null,
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
