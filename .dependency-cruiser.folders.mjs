@@ -10,7 +10,7 @@ export default {
       comment: 'The folders in src form layers: move what both need below them, or hand it in from above.',
       scope: 'folder',
       // Files right in src, which put the folders together, are not counted. The emulator is one thing in a few folders.
-      from: { path: '^(apps/[^/]+|packages/shared)/src/[^/]+$' },
+      from: { path: '^(apps/[^/]+|packages/(foundation|shared))/src/[^/]+$' },
       to: { circular: true },
     },
   ],

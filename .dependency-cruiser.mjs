@@ -1,6 +1,5 @@
-// Which file may import which. Imports flow one way: apps -> shared features -> shared foundations. What folders may is
-// in .dependency-cruiser.folders.mjs.
-const foundations = '^packages/shared/src/(errors|config|lifecycle|logging|redis)/';
+// Which file may import which. Imports flow one way: apps -> shared features -> foundation. What folders may is in
+// .dependency-cruiser.folders.mjs.
 export const tests =
   '[.](test|contract)[.]ts$|^packages/[^/]+/(test|src/testing|src/[^/]+/testing)/|^apps/[^/]+/test/|^(bench|chaos|e2e|interleave)/';
 
@@ -30,10 +29,16 @@ const rules = [
     to: { path: '^apps/' },
   },
   {
-    name: 'foundations-know-no-feature',
-    comment: 'errors, config, lifecycle, logging and redis are what the features stand on.',
-    from: { path: foundations, pathNot: tests },
-    to: { path: '^packages/shared/src/', pathNot: foundations },
+    name: 'foundation-knows-no-feature',
+    comment: 'errors, config, lifecycle and logging are what the features stand on.',
+    from: { path: '^packages/foundation/' },
+    to: { path: '^packages/', pathNot: '^packages/foundation/' },
+  },
+  {
+    name: 'redis-knows-no-feature',
+    comment: 'The features of packages/shared stand on redis.',
+    from: { path: '^packages/shared/src/redis/', pathNot: tests },
+    to: { path: '^packages/shared/src/', pathNot: '^packages/shared/src/redis/' },
   },
   {
     name: 'public-exports-only',
@@ -45,11 +50,11 @@ const rules = [
   {
     name: 'features-meet-at-their-index',
     comment:
-      'A feature of packages/shared imports another one by its index.ts, and the Lua of its scripts by its lua.ts.',
-    from: { path: '^packages/shared/src/([^/]+)/' },
+      'A feature of a package imports another one by its index.ts, and the Lua of its scripts by its lua.ts.',
+    from: { path: '^packages/(foundation|shared)/src/([^/]+)/' },
     to: {
-      path: '^packages/shared/src/[^/]+/',
-      pathNot: ['^packages/shared/src/$1/', '^packages/shared/src/[^/]+/(index|lua)[.]ts$'],
+      path: '^packages/$1/src/[^/]+/',
+      pathNot: ['^packages/$1/src/$2/', '^packages/$1/src/[^/]+/(index|lua)[.]ts$'],
     },
   },
   {

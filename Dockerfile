@@ -5,6 +5,7 @@ ENV CI=true
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY apps/api/package.json apps/api/
 COPY apps/worker/package.json apps/worker/
+COPY packages/foundation/package.json packages/foundation/
 COPY packages/shared/package.json packages/shared/
 # The pnpm of packageManager, as everywhere else.
 RUN npm install --global "$(node -p "require('./package.json').packageManager")"
@@ -15,6 +16,7 @@ RUN pnpm install --frozen-lockfile --prod --filter "@holdfast/api..." --filter "
 FROM manifests AS build
 RUN pnpm install --frozen-lockfile --filter . --filter "@holdfast/api..." --filter "@holdfast/worker..."
 COPY tsconfig.base.json ./
+COPY packages/foundation packages/foundation
 COPY packages/shared packages/shared
 COPY apps/api apps/api
 COPY apps/worker apps/worker
@@ -24,6 +26,7 @@ FROM node:20-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data
 WORKDIR /app
 COPY --from=production /app ./
+COPY --from=build /app/packages/foundation/dist packages/foundation/dist
 COPY --from=build /app/packages/shared/dist packages/shared/dist
 COPY --from=build /app/apps/api/dist apps/api/dist
 COPY --from=build /app/apps/api/pages apps/api/pages

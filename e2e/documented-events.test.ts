@@ -7,7 +7,13 @@ const ALARM = /\.(?:warn|error)\(\s*'([a-z_]+\.[a-z_]+)'/g;
 const ROW = /^\| ((?:`[a-z_]+\.[a-z_]+`(?:, )?)+) \|/gm;
 
 const productSources = (): Promise<string[]> =>
-  sourcesIn('packages/shared/src', 'apps/api/src', 'apps/worker/src', 'apps/launcher/src');
+  sourcesIn(
+    'packages/foundation/src',
+    'packages/shared/src',
+    'apps/api/src',
+    'apps/worker/src',
+    'apps/launcher/src',
+  );
 
 async function explainedEvents(): Promise<string[]> {
   const rows = [...(await operations()).matchAll(ROW)].map(([, cell = '']) => cell);

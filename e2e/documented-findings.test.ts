@@ -5,7 +5,12 @@ import { operations, sourcesIn } from './harness/product-sources.js';
 const FINDING = /code: '([A-Z_]+)',\s+severity\b|^ {2}([A-Z_]+): \{\s+severity: /gm;
 
 it('explains every finding in docs/operations.md, and none that there is not', async () => {
-  const sources = await sourcesIn('packages/shared/src', 'apps/api/src', 'apps/worker/src');
+  const sources = await sourcesIn(
+    'packages/foundation/src',
+    'packages/shared/src',
+    'apps/api/src',
+    'apps/worker/src',
+  );
   const codes = sources.flatMap((text) =>
     [...text.matchAll(FINDING)].map(([, inline, entry]) => inline ?? entry ?? ''),
   );

@@ -17,7 +17,7 @@ const steps = [
   {
     name: 'folders',
     command: 'depcruise',
-    args: ['--config', '.dependency-cruiser.folders.mjs', 'apps', 'packages/shared'],
+    args: ['--config', '.dependency-cruiser.folders.mjs', 'apps', 'packages/shared', 'packages/foundation'],
   },
 ];
 

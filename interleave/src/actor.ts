@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { apiService } from '@holdfast/api/api-service';
-import { readSettings, type Environment } from '@holdfast/shared/config';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { freePort } from '@holdfast/shared/testing';
 import { openDependencies, type Dependencies } from '@holdfast/worker/dependencies';

@@ -1,4 +1,4 @@
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { requestRecovery } from '@holdfast/worker/watch/recovery';
 import type { Actor, Answer, Told } from './actor.js';

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { readSettings, type Environment } from '@holdfast/shared/config';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { apiService } from './api-service.js';
 

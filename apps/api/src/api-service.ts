@@ -1,6 +1,6 @@
-import { isLoopback, type Environment, type Settings } from '@holdfast/shared/config';
-import { service, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { isLoopback, type Environment, type Settings } from '@holdfast/foundation/config';
+import { service, type Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { createApp } from './app.js';
 import { openDependencies, type Dependencies } from './dependencies.js';
 import { httpServer } from './http/http-server.js';

@@ -1,6 +1,6 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Dependencies } from './dependencies.js';
 import { closeWhileDraining } from './http/shutdown.js';
 import { cors, requireHost } from './http/foreign-pages.js';

@@ -1,6 +1,6 @@
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost, type CatalogHost } from '@holdfast/shared/catalog-host';
-import { unreadSettings, type Environment, type Settings } from '@holdfast/shared/config';
+import { unreadSettings, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
   createBarrier,
@@ -22,7 +22,7 @@ import {
 } from '@holdfast/shared/intents';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { countConfirmations, countHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
 import {

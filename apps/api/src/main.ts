@@ -1,6 +1,6 @@
-import { readServingSettings } from '@holdfast/shared/config';
-import { runMain, runUntilSignal } from '@holdfast/shared/lifecycle';
-import { createLogger } from '@holdfast/shared/logging';
+import { readServingSettings } from '@holdfast/foundation/config';
+import { runMain, runUntilSignal } from '@holdfast/foundation/lifecycle';
+import { createLogger } from '@holdfast/foundation/logging';
 import { apiService } from './api-service.js';
 
 await runMain(async () => {

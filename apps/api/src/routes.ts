@@ -1,6 +1,6 @@
-import type { CloudinarySettings } from '@holdfast/shared/config';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { mediaLimits } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createLogger } from '@holdfast/shared/logging';
+import { createLogger } from '@holdfast/foundation/logging';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { announce, browserAddress } from './address.js';
 

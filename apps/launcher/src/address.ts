@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Settings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Settings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { redisFolder } from './embedded-redis/data-folder.js';
 
 interface FreeAddress extends Service {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { loadEnvFile as loadInto } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { type Environment, readSettings } from '@holdfast/shared/config';
-import { explainFailure, HoldfastError } from '@holdfast/shared/errors';
+import { type Environment, readSettings } from '@holdfast/foundation/config';
+import { explainFailure, HoldfastError } from '@holdfast/foundation/errors';
 import { redisFolder } from './embedded-redis/data-folder.js';
 import { knownAddress } from './embedded-redis/redis-server.js';
 

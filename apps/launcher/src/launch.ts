@@ -1,6 +1,6 @@
-import { readServingSettings, type Environment } from '@holdfast/shared/config';
-import { runUntilSignal, stack, together, type Service } from '@holdfast/shared/lifecycle';
-import { createLogger, type Logger } from '@holdfast/shared/logging';
+import { readServingSettings, type Environment } from '@holdfast/foundation/config';
+import { runUntilSignal, stack, together, type Service } from '@holdfast/foundation/lifecycle';
+import { createLogger, type Logger } from '@holdfast/foundation/logging';
 import { announce, freeAddress, refuseSharedPort } from './address.js';
 import { openDataFolder, redisFolder, type DataFolder } from './embedded-redis/data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { runMain } from '@holdfast/shared/lifecycle';
+import { runMain } from '@holdfast/foundation/lifecycle';
 import { launch } from './launch.js';
 import { loadEnvFile } from './environment.js';
 

@@ -1,8 +1,8 @@
 import { UnrecoverableError, type Job } from 'bullmq';
-import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { isJobName, workerTimings, type JobName, type QueueName } from '@holdfast/shared/jobs';
-import { service, type Backoff, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { service, type Backoff, type Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
 import { createErrorLog } from './queue-worker/error-log.js';
 import { closeWorker, PatientWorker } from './queue-worker/patient-worker.js';

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import type { Catalog } from '@holdfast/shared/catalog';
 import {
   connectionFindings,
@@ -13,7 +13,7 @@ import {
 } from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { countConfirmations, countHostCalls } from '@holdfast/shared/metrics';
 import {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { freePort } from '@holdfast/shared/testing';
 import { createHealthServer } from './health-server.js';
 

@@ -1,9 +1,9 @@
 import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/shared/errors';
+import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/foundation/errors';
 import { createBoundedServer } from '@holdfast/shared/http';
-import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
-import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
+import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
+import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 
 export interface HealthServerOptions {
   host: string;

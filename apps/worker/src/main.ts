@@ -1,6 +1,6 @@
-import { readSettings, unreadSettings } from '@holdfast/shared/config';
-import { runMain, runUntilSignal } from '@holdfast/shared/lifecycle';
-import { createLogger } from '@holdfast/shared/logging';
+import { readSettings, unreadSettings } from '@holdfast/foundation/config';
+import { runMain, runUntilSignal } from '@holdfast/foundation/lifecycle';
+import { createLogger } from '@holdfast/foundation/logging';
 import { createWorkerProcess } from './worker-process.js';
 
 await runMain(async () => {

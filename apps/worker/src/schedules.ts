@@ -1,4 +1,4 @@
-import type { JobSettings, SyncSettings } from '@holdfast/shared/config';
+import type { JobSettings, SyncSettings } from '@holdfast/foundation/config';
 import {
   jobOptions,
   syncJob,
@@ -6,7 +6,7 @@ import {
   type MediaQueues,
   type SyncPayload,
 } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 
 /** Workers of one fleet do not start in the same second. */
 const FLEET_STARTS_WITHIN_MS = 10_000;

@@ -1,8 +1,8 @@
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import type { ServerFacts } from '@holdfast/shared/durability';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { service, stack, together, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { service, stack, together, type Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';

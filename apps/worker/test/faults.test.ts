@@ -4,8 +4,8 @@ import type { SyncPayload } from '@holdfast/shared/jobs';
 import { createSyncState } from '@holdfast/shared/sync';
 import { aRecord, cutClients } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { silentLogger } from '@holdfast/shared/logging';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { requestRecovery } from '../src/watch/recovery.js';
 import { openBench, type Bench } from './support/start-worker.js';
 

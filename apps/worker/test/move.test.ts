@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
-import { readSettings, type Environment } from '@holdfast/shared/config';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { createIntents } from '@holdfast/shared/intents';
 import { syncJob } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   carriedFields,
   newMediaId,

@@ -1,7 +1,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { removeJob } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import { createSyncState } from '@holdfast/shared/sync';
 import { openBench, type Bench } from './support/start-worker.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { readSettings, type Environment } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { aRecord } from '@holdfast/shared/testing';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intents';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { aRecord, onePixelPng } from '@holdfast/shared/testing';
 import { sweep } from '../src/watch/sweeps.js';

@@ -2,7 +2,7 @@ import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/clou
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRefusedAssets } from '@holdfast/shared/intents';
 import { isReadyWithin, connectRedis, closeRedis, type RedisClient } from '@holdfast/shared/redis';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   newMediaId,
   publicIdFor,
@@ -11,7 +11,7 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { saveJob, verifyJob } from '@holdfast/shared/jobs';
 import { aRecord, onePixelPng } from '@holdfast/shared/testing';
 import { metadataOf } from './support/metadata-of.js';

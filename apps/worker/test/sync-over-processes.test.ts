@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { syncJob } from '@holdfast/shared/jobs';
 import { connectRedis, closeRedis } from '@holdfast/shared/redis';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createSyncState } from '@holdfast/shared/sync';
 import { openBench } from './support/start-worker.js';
 import { spawnWorker } from './support/worker-child.js';

@@ -1,5 +1,5 @@
-import { readSettings } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { deletionFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import type { Figure } from '../figure.js';

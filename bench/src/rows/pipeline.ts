@@ -1,7 +1,7 @@
-import { readSettings } from '@holdfast/shared/config';
+import { readSettings } from '@holdfast/foundation/config';
 import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { interleave } from '../interleave.js';
 import { round } from '../report.js';
 import type { MeasureRow } from '../row.js';

@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const folders = ['packages/shared/src', 'apps/api/src', 'apps/worker/src', 'apps/launcher/src'];
+const folders = [
+  'packages/foundation/src',
+  'packages/shared/src',
+  'apps/api/src',
+  'apps/worker/src',
+  'apps/launcher/src',
+];
 
 /** As scripts spell them, after the hash tag. */
 async function namesInScripts(): Promise<Set<string>> {

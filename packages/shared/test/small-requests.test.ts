@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createCatalog, encodeContent } from '../src/catalog/index.js';
-import { readSettings } from '../src/config/index.js';
-import { silentLogger } from '../src/logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
   connectRedis,

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { UploadSettings } from '@holdfast/shared/config';
+import type { UploadSettings } from '@holdfast/foundation/config';
 import {
   judgeArrival,
   writeCommitMark,
@@ -7,11 +7,11 @@ import {
   type Ticket,
   type Tickets,
 } from '@holdfast/shared/direct-uploads';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Shares } from '@holdfast/shared/http';
 import { isAccepted, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   isOwnId,
   publicIdFor,

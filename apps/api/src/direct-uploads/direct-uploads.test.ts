@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
-import type { Environment } from '@holdfast/shared/config';
+import type { Environment } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { complete, post, sign } from '../../test/support/direct-upload.js';

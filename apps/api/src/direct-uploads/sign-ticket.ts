@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { CloudinarySettings, UploadSettings } from '@holdfast/shared/config';
+import type { CloudinarySettings, UploadSettings } from '@holdfast/foundation/config';
 import { formatsFor, mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   isAllowedType,
   newMediaId,

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { LocalHostSettings, Settings } from '@holdfast/shared/config';
-import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import type { LocalHostSettings, Settings } from '@holdfast/foundation/config';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isOwnId } from '@holdfast/shared/media';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
 import type { ReadTurns } from '../http/read-turns.js';

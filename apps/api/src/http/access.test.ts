@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readSettings } from '@holdfast/shared/config';
+import { readSettings } from '@holdfast/foundation/config';
 import { authenticate } from './access.js';
 
 const { access } = readSettings({ REDIS_URL: 'redis://127.0.0.1', API_KEYS: 'web:write:one two' });

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
-import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { anonymous, contextOf, type Client } from './request-context.js';
 
 export interface AccessRule {

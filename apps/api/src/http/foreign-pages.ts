@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
-import { isLoopback, type AccessSettings, type Settings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { isLoopback, type AccessSettings, type Settings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { contextOf } from './request-context.js';
 import type { Route } from './route.js';
 

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { rawRequest } from '../../test/support/raw-request.js';
 import { startApi, type Called, type RunningApi } from '../../test/support/running-api.js';

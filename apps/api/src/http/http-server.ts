@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { createBoundedServer } from '@holdfast/shared/http';
-import { listenOn, service, type Service } from '@holdfast/shared/lifecycle';
-import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
+import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
+import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { expressMessages } from './express-messages.js';
 import { sendProblem } from './problems.js';

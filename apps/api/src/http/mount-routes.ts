@@ -1,6 +1,6 @@
 import { Router, type RequestHandler } from 'express';
-import type { Settings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import type { Settings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { requireAccess } from './access.js';
 import { refuseCrossSite } from './foreign-pages.js';
 import { serveEndpoint } from './endpoint.js';

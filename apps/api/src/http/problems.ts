@@ -9,7 +9,7 @@ import {
   toHoldfastError,
   type ErrorCode,
   type ErrorEntry,
-} from '@holdfast/shared/errors';
+} from '@holdfast/foundation/errors';
 import { redisRefusal } from '@holdfast/shared/redis';
 import { contextOf } from './request-context.js';
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { rateLimit, type AugmentedRequest, type Options } from 'express-rate-limit';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { addressOf, clientOf, contextOf } from './request-context.js';
 

@@ -1,5 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 
 /** Reads of one client at the same time. */
 const AT_ONCE = 8;

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import ipaddr from 'ipaddr.js';
-import type { Role } from '@holdfast/shared/config';
-import { requestIdFrom, type Logger } from '@holdfast/shared/logging';
+import type { Role } from '@holdfast/foundation/config';
+import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 
 /** Who sent a request. `anonymous` has all roles where no key is configured, and none elsewhere. */
 export interface Client {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { isHoldfastError, type FieldProblem } from '@holdfast/shared/errors';
+import { isHoldfastError, type FieldProblem } from '@holdfast/foundation/errors';
 import { parseInput } from './request-input.js';
 
 const schema = z.strictObject({ tags: z.array(z.string()) });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HoldfastError, nearestName, type FieldProblem } from '@holdfast/shared/errors';
+import { HoldfastError, nearestName, type FieldProblem } from '@holdfast/foundation/errors';
 
 /** An answer must not be many times as large as the request, which may be wrong in thousands of places. */
 const MOST_PROBLEMS = 20;

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
-import type { Role } from '@holdfast/shared/config';
-import type { ErrorCode } from '@holdfast/shared/errors';
+import type { Role } from '@holdfast/foundation/config';
+import type { ErrorCode } from '@holdfast/foundation/errors';
 import type { RequestHeader, ResponseHeader } from './described-headers.js';
 import type { Answer, Endpoint, Input } from './endpoint.js';
 

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import type { Intents } from '@holdfast/shared/intents';
 import { isMediaId, type MediaRecord } from '@holdfast/shared/media';
 import type { Rebuilding } from './rebuilding.js';

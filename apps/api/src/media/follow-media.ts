@@ -1,4 +1,4 @@
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { PublicAddress } from '../http/http-server.js';
 import { splitTags } from '../http/request-input.js';

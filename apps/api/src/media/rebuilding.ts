@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBackoff } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** Reports which records changed, in any process, while there are listeners. */

@@ -1,9 +1,9 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Barrier } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { removeJob, type MediaQueues } from '@holdfast/shared/jobs';
-import { withinMs } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog, type StoredRecord } from '@holdfast/shared/catalog';
-import { readSettings } from '@holdfast/shared/config';
-import { createBackoff } from '@holdfast/shared/lifecycle';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings } from '@holdfast/foundation/config';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { createRecordChanges } from './record-changes.js';

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBackoff, type Backoff } from '@holdfast/shared/lifecycle';
+import { createBackoff, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RecordChanges } from './record-changes.js';
 

@@ -1,7 +1,7 @@
 import type { Gauge } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { Settings } from '@holdfast/shared/config';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import type { Settings } from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';

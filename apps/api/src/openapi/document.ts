@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import type { AccessSettings } from '@holdfast/shared/config';
-import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/shared/errors';
+import type { AccessSettings } from '@holdfast/foundation/config';
+import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/foundation/errors';
 import { requestHeaders, responseHeaders, type ResponseHeader } from '../http/described-headers.js';
 import type { Answer, Input } from '../http/endpoint.js';
 import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';

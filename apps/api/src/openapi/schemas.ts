@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { durabilityLevels } from '@holdfast/shared/config';
+import { durabilityLevels } from '@holdfast/foundation/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { errorCatalogue, type ErrorCode, type Problem } from '@holdfast/shared/errors';
+import { errorCatalogue, type ErrorCode, type Problem } from '@holdfast/foundation/errors';
 import { queueNames, syncModes, syncTriggers, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
 import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';

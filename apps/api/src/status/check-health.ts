@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { DurabilityLevel, Settings } from '@holdfast/shared/config';
+import type { DurabilityLevel, Settings } from '@holdfast/foundation/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { queueNames } from '@holdfast/shared/jobs';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from './current-findings.js';

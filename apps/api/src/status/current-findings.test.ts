@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
-import { silentLogger, type LogFields } from '@holdfast/shared/logging';
+import { silentLogger, type LogFields } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { startManagedRedis, startRedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';

@@ -1,6 +1,6 @@
-import type { UnreadSetting } from '@holdfast/shared/config';
+import type { UnreadSetting } from '@holdfast/foundation/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { connectionError, redisRefusal, type RedisClient } from '@holdfast/shared/redis';
 import type { RefusedSignatures } from '../webhooks/refused-signatures.js';

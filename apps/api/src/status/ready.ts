@@ -1,5 +1,5 @@
-import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
-import type { Settings } from '@holdfast/shared/config';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
+import type { Settings } from '@holdfast/foundation/config';
 import { uploadScripts } from '@holdfast/shared/intents';
 import { backlogScript } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';

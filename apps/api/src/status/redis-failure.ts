@@ -1,5 +1,5 @@
 import type { Finding, RedisOutage } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   certificateFault,
   connectionError,

@@ -1,8 +1,8 @@
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import type { Finding, RedisOutage, ServerJudgement } from '@holdfast/shared/durability';
 import { uploadScripts } from '@holdfast/shared/intents';
 import { queueNames, type MediaQueues, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import {
   commandsOf,
   defineScript,

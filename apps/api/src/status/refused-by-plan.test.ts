@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { onePixelPng, startManagedRedis, type ManagedService } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer } from '../http/endpoint.js';
 import { currentFindings, type FindingSources } from './current-findings.js';

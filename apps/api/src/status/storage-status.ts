@@ -1,6 +1,6 @@
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import type { Finding } from '@holdfast/shared/durability';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { HostHealth, MediaHost } from '@holdfast/shared/media-host';
 import { persistenceWarning } from './current-findings.js';
 import { eachOnce } from './deployment-findings.js';

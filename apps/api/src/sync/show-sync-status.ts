@@ -1,4 +1,4 @@
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';

@@ -3,7 +3,7 @@ import type { Job } from 'bullmq';
 import { z } from 'zod';
 import type { Shares } from '@holdfast/shared/http';
 import { syncJob, syncModes, type MediaQueues, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
-import { createBackoff } from '@holdfast/shared/lifecycle';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { newMediaId } from '@holdfast/shared/media';
 import { fromRedisError } from '@holdfast/shared/redis';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';

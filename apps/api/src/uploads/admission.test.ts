@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';

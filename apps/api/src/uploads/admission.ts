@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
-import type { UploadSettings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import type { UploadSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { clientOf } from '../http/request-context.js';

@@ -1,4 +1,4 @@
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import {
   isSameTags,
   recordFromAsset,

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
-import { readSettings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { readSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
-import { createBackoff } from '@holdfast/shared/lifecycle';
-import { silentLogger } from '@holdfast/shared/logging';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, startApiPair, upload } from '../../test/support/api-pair.js';

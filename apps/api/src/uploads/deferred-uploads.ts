@@ -1,7 +1,7 @@
 import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { createRetryQueue } from './retry-queue.js';
 

@@ -1,6 +1,6 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Claims } from '@holdfast/shared/idempotency';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { FileDigest } from './receive-file.js';

@@ -1,5 +1,5 @@
 import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { isAllowedType, resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
 /** What a file is, detected from its first bytes alone. */

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { link, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDataFolder, type HostSettings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { makeDataFolder, type HostSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 
 const FILE = 'upload-ids.secret';
 const BYTES = 32;

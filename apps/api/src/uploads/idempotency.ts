@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import {
   claimKey,
@@ -9,7 +9,7 @@ import {
   type Claims,
   type HeldClaim,
 } from '@holdfast/shared/idempotency';
-import { untilAborted } from '@holdfast/shared/lifecycle';
+import { untilAborted } from '@holdfast/foundation/lifecycle';
 import { publicIdFor, recordFromAsset } from '@holdfast/shared/media';
 import { findOwnAssets, type OwnAsset } from '@holdfast/shared/media-host';
 import { clientOf, goneWith } from '../http/request-context.js';

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Intents } from '@holdfast/shared/intents';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId, timeOfId } from '@holdfast/shared/media';
 import { aPng } from '../../test/support/api-pair.js';
 import { openUploadBench, type UploadBench } from '../../test/support/upload-bench.js';

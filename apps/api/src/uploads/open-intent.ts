@@ -1,6 +1,6 @@
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Intents } from '@holdfast/shared/intents';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId, publicIdFor, timeOfId } from '@holdfast/shared/media';
 import { promptly } from './admission.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { isAllowedType } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
 import { fileKindOf, SNIFF_BYTES, unsupportedType, type FileKind } from './file-kind.js';

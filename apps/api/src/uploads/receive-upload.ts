@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Request, Response } from 'express';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
 import { isAccepted, type FulfilledClaim, type Intents } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import { untilAborted, withinMs } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { untilAborted, withinMs } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   SLOWEST_BYTES_PER_SECOND,
   writeHostMetadata,

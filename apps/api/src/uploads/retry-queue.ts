@@ -1,6 +1,6 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
-import type { Backoff } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { isHoldfastError } from '@holdfast/foundation/errors';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 
 const HOLD_AT_MOST = 10_000;
 

@@ -1,7 +1,7 @@
 import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
-import type { Backoff } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
 import { createRetryQueue } from './retry-queue.js';
 

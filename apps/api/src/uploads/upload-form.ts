@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 
 /** One file of a form as it comes in: its bytes and the name the client gave it. */
 export interface IncomingFile {

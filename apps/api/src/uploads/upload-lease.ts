@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { CLAIM_LEASE_MS, type Claims, type HeldClaim } from '@holdfast/shared/idempotency';
 import { ACKNOWLEDGE_WITHIN_MS, type Intents } from '@holdfast/shared/intents';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import type { Shutdown } from '../http/shutdown.js';
 

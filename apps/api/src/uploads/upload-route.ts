@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { parseInput } from '../http/request-input.js';
 import { clientOf, goneWith, contextOf } from '../http/request-context.js';

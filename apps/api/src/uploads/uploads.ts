@@ -1,10 +1,10 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { UploadSettings } from '@holdfast/shared/config';
+import type { UploadSettings } from '@holdfast/foundation/config';
 import type { Claims } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { createShares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';

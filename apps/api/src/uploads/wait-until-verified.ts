@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBackoff } from '@holdfast/shared/lifecycle';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { Shutdown } from '../http/shutdown.js';
 

@@ -1,5 +1,5 @@
 import type { Finding } from '@holdfast/shared/durability';
-import { createBackoff } from '@holdfast/shared/lifecycle';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** So many within an hour are more than a stranger's try. */

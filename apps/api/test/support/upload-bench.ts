@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import express from 'express';
 import { expect, vi } from 'vitest';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
-import { readSettings, type Environment, type UploadSettings } from '@holdfast/shared/config';
+import { readSettings, type Environment, type UploadSettings } from '@holdfast/foundation/config';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
 import {
   closeRedis,

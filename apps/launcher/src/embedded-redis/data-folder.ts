@@ -1,9 +1,9 @@
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { makeDataFolder } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
-import type { Logger } from '@holdfast/shared/logging';
+import { makeDataFolder } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { type FileLock, lockFile, lockHolder } from '../processes/file-lock.js';
 import {
   allGone,

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { expect, it } from 'vitest';
 import { waitForFreeSpace } from './embedded-redis.js';
 

@@ -1,9 +1,9 @@
 import { access, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { onceEach, type Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { onceEach, type Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { ProcessRegistry } from '../processes/processes.js';
 import { supervise } from '../processes/supervise.js';
 import { inDataFolder } from './data-folder.js';

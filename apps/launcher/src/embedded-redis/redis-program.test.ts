@@ -1,4 +1,4 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { expect, it } from 'vitest';
 import {
   chooseRedisServer,

@@ -6,8 +6,8 @@ import { type AddressInfo, createServer, type ListenOptions } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { HoldfastError } from '@holdfast/shared/errors';
-import type { Logger } from '@holdfast/shared/logging';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { Redis } from 'ioredis';
 import {
   isRunning,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createGuard } from './guard.js';
 
 vi.mock('node:child_process');

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Service } from '@holdfast/shared/lifecycle';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { ProcessRegistry } from './processes.js';
 
 const GUARD_SCRIPT = fileURLToPath(new URL('guard-main.js', import.meta.url));

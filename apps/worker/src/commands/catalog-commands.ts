@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Environment, isUnnamed, readSettings, type Settings } from '@holdfast/shared/config';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { type Environment, isUnnamed, readSettings, type Settings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { syncJob } from '@holdfast/shared/jobs';
-import { createLogger } from '@holdfast/shared/logging';
+import { createLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';

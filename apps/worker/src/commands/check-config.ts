@@ -4,7 +4,7 @@ import {
   unreadSettings,
   type RedisConnection,
   type RedisSettings,
-} from '@holdfast/shared/config';
+} from '@holdfast/foundation/config';
 import type { Command } from './run-command.js';
 
 /** Rejects with CONFIG_INVALID and all problems. */

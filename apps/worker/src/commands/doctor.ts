@@ -1,5 +1,5 @@
-import { readSettings } from '@holdfast/shared/config';
-import { createLogger } from '@holdfast/shared/logging';
+import { readSettings } from '@holdfast/foundation/config';
+import { createLogger } from '@holdfast/foundation/logging';
 import { reportText, runDoctor } from '../doctor/run-doctor.js';
 import type { Command } from './run-command.js';
 

@@ -1,6 +1,6 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
-import { readMoveSource, readSettings, type HostSettings } from '@holdfast/shared/config';
-import { toHoldfastError } from '@holdfast/shared/errors';
+import { readMoveSource, readSettings, type HostSettings } from '@holdfast/foundation/config';
+import { toHoldfastError } from '@holdfast/foundation/errors';
 import { syncJob } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { Environment } from '@holdfast/shared/config';
-import { explainFailure, HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import type { Environment } from '@holdfast/foundation/config';
+import { explainFailure, HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 
 /** What a command did. */
 export interface CommandResult {

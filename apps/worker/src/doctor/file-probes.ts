@@ -1,6 +1,6 @@
 import { isAllowedType, resourceTypes, type HostMetadata } from '@holdfast/shared/media';
 import { HostFailure, type AssetRef, type HostAsset } from '@holdfast/shared/media-host';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { note, NotRun, ok, PRESETS, REPORT, wrong, type Probe, type Verdict } from './probe.js';
 import {
   type AccountTrial,

@@ -1,4 +1,4 @@
-import type { LocalHostSettings } from '@holdfast/shared/config';
+import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { doctorPrefix } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import { NotRun, ok, wrong, type Probe } from './probe.js';

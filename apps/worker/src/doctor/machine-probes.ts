@@ -1,6 +1,6 @@
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isUnnamed, makeDataFolder, type Environment, type Settings } from '@holdfast/shared/config';
+import { isUnnamed, makeDataFolder, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
   createRedisOutage,
@@ -14,7 +14,7 @@ import {
   type ProbeResult,
 } from '@holdfast/shared/durability';
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
   connectionError,

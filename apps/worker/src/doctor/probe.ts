@@ -1,4 +1,4 @@
-import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HostFailure } from '@holdfast/shared/media-host';
 
 /** What a probe saw. */

@@ -12,8 +12,8 @@ import {
   freePlanLimits,
   readings,
 } from '@holdfast/cloudinary-emulator';
-import { readSettings, type Environment } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { doctorPrefix, idOfFoundAsset, newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import {

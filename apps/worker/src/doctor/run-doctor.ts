@@ -1,5 +1,10 @@
-import type { CloudinarySettings, Environment, LocalHostSettings, Settings } from '@holdfast/shared/config';
-import type { Logger } from '@holdfast/shared/logging';
+import type {
+  CloudinarySettings,
+  Environment,
+  LocalHostSettings,
+  Settings,
+} from '@holdfast/foundation/config';
+import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { CloudinarySettings, Settings } from '@holdfast/shared/config';
-import type { Logger } from '@holdfast/shared/logging';
+import type { CloudinarySettings, Settings } from '@holdfast/foundation/config';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   doctorPrefix,
   doctorRunOf,

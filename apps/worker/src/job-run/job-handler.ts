@@ -1,5 +1,5 @@
 import type { JobName, JobPayload } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 
 /** What a handler may know of the job it runs for. */
 export interface JobContext {

@@ -1,9 +1,9 @@
 import type { Job } from 'bullmq';
 import { Counter, type Registry } from 'prom-client';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { toHoldfastError, type HoldfastError } from '@holdfast/shared/errors';
+import { toHoldfastError, type HoldfastError } from '@holdfast/foundation/errors';
 import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { JobHandler, JobHandlers } from './job-handler.js';
 import { decideOutcome, type JobOutcome } from './settle-job.js';
 

@@ -1,7 +1,7 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
-import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/shared/lifecycle';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
 import { redisErrorKind, redisRefusal } from '@holdfast/shared/redis';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { HostSettings } from '@holdfast/shared/config';
-import { HoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import type { HostSettings } from '@holdfast/foundation/config';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { carriedFields, readHostMetadata, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import { openAssetBytes, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
 import { isContentChanged } from '../reconcile/asset-record.js';

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import {
   isCircuitOpen,

@@ -1,5 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
 import type { JobHandler } from '../job-run/job-handler.js';

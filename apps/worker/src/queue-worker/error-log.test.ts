@@ -1,6 +1,6 @@
 import { ErrorCode } from 'bullmq';
 import { expect, it } from 'vitest';
-import { silentLogger, type Logger } from '@holdfast/shared/logging';
+import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { createErrorLog } from './error-log.js';
 
 function logged(errors: readonly Error[]): unknown[] {

@@ -1,6 +1,6 @@
 import { ErrorCode } from 'bullmq';
-import { HoldfastError } from '@holdfast/shared/errors';
-import type { Logger } from '@holdfast/shared/logging';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { redisErrorKind, redisRefusal } from '@holdfast/shared/redis';
 
 const QUIET_MS = 30_000;

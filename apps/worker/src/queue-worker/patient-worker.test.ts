@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '@holdfast/shared/config';
-import { createBackoff, withinMs } from '@holdfast/shared/lifecycle';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings } from '@holdfast/foundation/config';
+import { createBackoff, withinMs } from '@holdfast/foundation/lifecycle';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis, isReadyWithin } from '@holdfast/shared/redis';
 import { cutClients, startRedisSandbox } from '@holdfast/shared/testing';
 import { PatientWorker, redisGone } from './patient-worker.js';

@@ -1,6 +1,6 @@
 import { RedisConnection, Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
 import { workerTimings } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/shared/lifecycle';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
 import type { RedisClient } from '@holdfast/shared/redis';
 
 /** BullMQ takes a server that it does not ask for this one. Such servers block for fractions of a second. */

@@ -1,8 +1,8 @@
 import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { writeCommitMark } from '@holdfast/shared/direct-uploads';
-import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { pushJob } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   carriedFields,
   isUnpushed,

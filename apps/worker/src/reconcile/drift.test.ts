@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { carriedFields, newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';

@@ -1,5 +1,5 @@
 import { readDuration } from '@holdfast/shared/catalog';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
 import { bindingOf, idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetRef, type HostAsset, type ShownAssets } from '@holdfast/shared/media-host';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { createIntents } from '@holdfast/shared/intents';
 import { HandBack } from '@holdfast/shared/jobs';
 import type { HostAsset } from '@holdfast/shared/media-host';

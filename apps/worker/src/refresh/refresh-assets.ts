@@ -1,5 +1,5 @@
 import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
 import {

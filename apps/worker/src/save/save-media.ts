@@ -1,6 +1,6 @@
 import { createBatch } from '@holdfast/shared/batch';
 import type { Catalog, SaveOutcome } from '@holdfast/shared/catalog';
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';

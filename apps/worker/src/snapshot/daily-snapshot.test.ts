@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { HoldfastError } from '@holdfast/shared/errors';
-import { silentLogger } from '@holdfast/shared/logging';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';

@@ -1,5 +1,5 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
-import { abortReason, isAborted } from '@holdfast/shared/lifecycle';
+import { isHoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import {
   isCircuitOpen,
   isTransientHostError,

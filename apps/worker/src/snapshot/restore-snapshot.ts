@@ -1,4 +1,4 @@
-import { isHoldfastError, type ErrorCode } from '@holdfast/shared/errors';
+import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
 import { groupFiles, readManifest, type SnapshotManifest } from '@holdfast/shared/snapshot';
 import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';

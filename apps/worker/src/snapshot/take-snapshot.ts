@@ -1,5 +1,5 @@
-import { HoldfastError, toHoldfastError } from '@holdfast/shared/errors';
-import type { Logger } from '@holdfast/shared/logging';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId, timeOfId } from '@holdfast/shared/media';
 import {
   catalogLines,

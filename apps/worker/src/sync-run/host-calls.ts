@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { isCircuitOpen, isTransientHostError, type HostBudget } from '@holdfast/shared/media-host';
 
 /** Calls to the host that change something, at once. */

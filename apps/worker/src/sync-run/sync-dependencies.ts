@@ -1,7 +1,7 @@
 import { setTimeout as passTime } from 'node:timers/promises';
 import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, type CatalogHost } from '@holdfast/shared/catalog-host';
-import type { Settings } from '@holdfast/shared/config';
+import type { Settings } from '@holdfast/foundation/config';
 import { createTickets, type Tickets } from '@holdfast/shared/direct-uploads';
 import type { Barrier } from '@holdfast/shared/durability';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
@@ -12,7 +12,7 @@ import {
   type RefusedAssets,
 } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';

@@ -1,5 +1,5 @@
-import { HoldfastError, isHoldfastError } from '@holdfast/shared/errors';
-import type { Logger } from '@holdfast/shared/logging';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import {
   driftKinds,

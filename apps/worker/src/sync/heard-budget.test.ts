@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { keepBudget } from '../handlers.js';
 import { openSyncRig, type SyncRig, type SyncRigOptions } from '../../test/support/sync-rig.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { folderHost, settleHost } from '@holdfast/shared/catalog-host';
-import { readSettings, type Environment } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { removeRecord } from '@holdfast/shared/removal';

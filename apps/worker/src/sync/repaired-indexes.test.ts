@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MediaFilters } from '@holdfast/shared/catalog';
 import { HandBack } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 import { syncDependencies } from '../sync-run/sync-dependencies.js';

@@ -1,4 +1,4 @@
-import { isHoldfastError, toHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';

@@ -1,8 +1,8 @@
 import { Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '@holdfast/shared/config';
+import { readSettings } from '@holdfast/foundation/config';
 import { connectMediaQueues, syncJob, type SyncPayload } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
   connectRedis,

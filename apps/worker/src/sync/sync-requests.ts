@@ -1,6 +1,6 @@
-import type { SyncSettings } from '@holdfast/shared/config';
+import type { SyncSettings } from '@holdfast/foundation/config';
 import { syncJob, type MediaQueues, type SyncPayload } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import type { RedisProfile } from '@holdfast/shared/redis';
 

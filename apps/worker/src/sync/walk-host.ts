@@ -1,4 +1,4 @@
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { AssetPage, ShownAssets } from '@holdfast/shared/media-host';
 import type { RunOutcome } from '@holdfast/shared/sync';

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { HostSettings } from '@holdfast/shared/config';
-import type { Logger } from '@holdfast/shared/logging';
+import type { HostSettings } from '@holdfast/foundation/config';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 

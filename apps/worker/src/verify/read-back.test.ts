@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createCatalog, type FoundRecord } from '@holdfast/shared/catalog';
-import { readSettings } from '@holdfast/shared/config';
-import { silentLogger } from '@holdfast/shared/logging';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import type { Measured, MediaRecord } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys, type RedisRole } from '@holdfast/shared/redis';
 import { aRecord, startManagedRedis } from '@holdfast/shared/testing';

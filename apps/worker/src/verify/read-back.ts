@@ -2,7 +2,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { createBatch } from '@holdfast/shared/batch';
 import { catalogReads, encodeContent, type ContentOf, type FoundRecord } from '@holdfast/shared/catalog';
 import type { Barrier } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
 import {
   connectionEpoch,

@@ -1,6 +1,6 @@
-import type { DurabilityLevel } from '@holdfast/shared/config';
-import { toHoldfastError } from '@holdfast/shared/errors';
-import { silentLogger } from '@holdfast/shared/logging';
+import type { DurabilityLevel } from '@holdfast/foundation/config';
+import { toHoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
 import { expect, it } from 'vitest';

@@ -1,10 +1,10 @@
 import { createBatch } from '@holdfast/shared/batch';
 import type { Catalog, FoundRecord, VerifiedEntry, VerifiedOutcome } from '@holdfast/shared/catalog';
-import { isBelow, type DurabilityLevel } from '@holdfast/shared/config';
+import { isBelow, type DurabilityLevel } from '@holdfast/foundation/config';
 import type { Barrier } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/shared/errors';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
-import { untilAborted } from '@holdfast/shared/lifecycle';
+import { untilAborted } from '@holdfast/foundation/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { readSettled } from '@holdfast/shared/redis';
 import type { JobHandler } from '../job-run/job-handler.js';

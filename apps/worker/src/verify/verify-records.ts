@@ -1,5 +1,5 @@
 import type { Catalog, FoundRecord } from '@holdfast/shared/catalog';
-import { isBelow, type Settings } from '@holdfast/shared/config';
+import { isBelow, type Settings } from '@holdfast/foundation/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { readSettled } from '@holdfast/shared/redis';
 import {

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin, redisProfiles } from '@holdfast/shared/redis';
 import { openBench } from '../../test/support/start-worker.js';

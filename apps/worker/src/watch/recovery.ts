@@ -1,6 +1,6 @@
 import { catalogBirth } from '@holdfast/shared/catalog';
 import { settleHost, type SettleHostParts } from '@holdfast/shared/catalog-host';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { ServerJudgement } from '@holdfast/shared/durability';

@@ -1,5 +1,5 @@
 import { queueNames, streamOptions, type QueueName } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { WatchedState } from './watched-state.js';

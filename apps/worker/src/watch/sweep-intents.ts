@@ -1,8 +1,8 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { isAccepted, type Intents, type StaleIntent } from '@holdfast/shared/intents';
 import { verifyJob, type MediaQueues } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';

@@ -1,7 +1,7 @@
 import type { Catalog } from '@holdfast/shared/catalog';
-import { isHoldfastError } from '@holdfast/shared/errors';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/intents';
-import type { Logger } from '@holdfast/shared/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { idFromPublicId, readHostMetadata } from '@holdfast/shared/media';
 import { isCircuitOpen, type MediaHost } from '@holdfast/shared/media-host';
 import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';

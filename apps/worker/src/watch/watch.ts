@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { createBackoff, service, withinMs, type Service } from '@holdfast/shared/lifecycle';
+import { createBackoff, service, withinMs, type Service } from '@holdfast/foundation/lifecycle';
 import { redisBackoff } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { signsOfOldIndexes, statusCode } from '@holdfast/shared/catalog';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { withinMs } from '@holdfast/shared/lifecycle';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import {
   defineScript,
   fromRedisError,

@@ -1,7 +1,7 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { RedisSandbox } from '@holdfast/shared/testing';

@@ -9,10 +9,10 @@ import {
   type EmulatorOptions,
 } from '@holdfast/cloudinary-emulator';
 import { createCatalog } from '@holdfast/shared/catalog';
-import { readSettings, type Environment } from '@holdfast/shared/config';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { createBarrier } from '@holdfast/shared/durability';
 import { connectMediaQueues, syncJob, type SyncPayload } from '@holdfast/shared/jobs';
-import { silentLogger } from '@holdfast/shared/logging';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   carriedFields,
   newMediaId,

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { describe, expect, it } from 'vitest';
 import { createBatch, type BatchWork } from './index.js';
 

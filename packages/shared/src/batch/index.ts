@@ -1,4 +1,4 @@
-import { HoldfastError, isHoldfastError } from '../errors/index.js';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 
 /** So many items in one script hold Redis up for some tens of milliseconds. */
 const LARGEST_BATCH = 256;

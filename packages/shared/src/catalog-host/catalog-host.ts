@@ -1,7 +1,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/index.js';
-import type { Logger } from '../logging/index.js';
+import type { Logger } from '@holdfast/foundation/logging';
 import { hostOfUrl, type HostIdentity } from '../media/index.js';
 import { holdsMedia } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';

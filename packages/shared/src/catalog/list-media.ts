@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HoldfastError } from '../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   isMediaId,
   resourceTypes,

@@ -1,4 +1,4 @@
-import type { DurabilityLevel } from '../config/index.js';
+import type { DurabilityLevel } from '@holdfast/foundation/config';
 import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../media/index.js';
 import { timePrelude } from '../redis/index.js';
 

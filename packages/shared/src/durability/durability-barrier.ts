@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import type { DurabilityLevel, DurabilitySettings } from '../config/index.js';
+import type { DurabilityLevel, DurabilitySettings } from '@holdfast/foundation/config';
 import {
   connectionEpoch,
   fromRedisError,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Environment, Settings } from '../config/index.js';
+import type { Environment, Settings } from '@holdfast/foundation/config';
 import type { Finding } from './server-findings.js';
 
 interface Platform {

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { readSettings, type Environment } from '../config/index.js';
-import { HoldfastError } from '../errors/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings, type Environment } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   freePort,
   startClusterSandbox,

@@ -1,6 +1,6 @@
-import type { RedisProfileName, RedisSettings } from '../config/index.js';
-import { HoldfastError, isHoldfastError } from '../errors/index.js';
-import type { Logger } from '../logging/index.js';
+import type { RedisProfileName, RedisSettings } from '@holdfast/foundation/config';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
   connectionError,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { silentLogger } from '../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createFsyncJudgement, type FsyncJudgement } from './fsync-judgement.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RedisSettings } from '../config/index.js';
-import { createBackoff } from '../lifecycle/index.js';
-import type { Logger } from '../logging/index.js';
+import type { RedisSettings } from '@holdfast/foundation/config';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
   connectRedis,

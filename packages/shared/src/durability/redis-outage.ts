@@ -1,7 +1,12 @@
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { isUnnamed, type RedisConnection, type RedisNode, type RedisSettings } from '../config/index.js';
-import { withinMs } from '../lifecycle/index.js';
+import {
+  isUnnamed,
+  type RedisConnection,
+  type RedisNode,
+  type RedisSettings,
+} from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
 import { certificateFault, redisErrorKind } from '../redis/index.js';
 import type { Finding } from './server-findings.js';
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger, type LogFields } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger, type LogFields } from '@holdfast/foundation/logging';
 import { startManagedRedis, type ManagedRedis, type ManagedService } from '../testing/index.js';
 import { examineServer, type Examination } from './examine-server.js';
 import { createServerCheck } from './server-check.js';

@@ -1,5 +1,5 @@
-import type { DurabilitySettings } from '../config/index.js';
-import type { Logger } from '../logging/index.js';
+import type { DurabilitySettings } from '@holdfast/foundation/config';
+import type { Logger } from '@holdfast/foundation/logging';
 import { redisKeys, serverOf, type RedisClient } from '../redis/index.js';
 import { profileNameOf, type Examination } from './examine-server.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';

@@ -1,6 +1,6 @@
-import type { DurabilitySettings, RedisSettings } from '../config/index.js';
-import { HoldfastError } from '../errors/index.js';
-import type { Logger } from '../logging/index.js';
+import type { DurabilitySettings, RedisSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { redisErrorKind } from '../redis/index.js';
 import { promisedFsync } from './fsync-judgement.js';
 import { serverName, UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';

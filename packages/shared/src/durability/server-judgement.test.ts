@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis, redisKeys, redisProfiles } from '../redis/index.js';
 import { startManagedRedis, startMovingSlot, upstashErrors } from '../testing/index.js';
 import { createServerCheck } from './server-check.js';

@@ -1,6 +1,6 @@
-import type { DurabilitySettings, RedisSettings } from '../config/index.js';
-import { withinMs } from '../lifecycle/index.js';
-import type { Logger } from '../logging/index.js';
+import type { DurabilitySettings, RedisSettings } from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { redisBackoff, type RedisClient, type RedisProfile } from '../redis/index.js';
 import { createFsyncJudgement } from './fsync-judgement.js';
 import type { ServerCheck } from './server-check.js';

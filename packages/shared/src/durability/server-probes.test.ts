@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { readSettings } from '../config/index.js';
+import { readSettings } from '@holdfast/foundation/config';
 import { startRedisSandbox } from '../testing/index.js';
 import { readServerFacts } from './server-facts.js';
 import { lackFindings } from './server-findings.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RedisSettings } from '../config/index.js';
+import type { RedisSettings } from '@holdfast/foundation/config';
 import { fromRedisError, redisErrorKind, redisKeys, redisRefusal, type RedisClient } from '../redis/index.js';
 import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
 

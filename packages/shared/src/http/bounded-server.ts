@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '../errors/index.js';
+import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '@holdfast/foundation/errors';
 import { boundConnections } from './connections.js';
 
 const HEADERS_WITHIN_MS = 30_000;

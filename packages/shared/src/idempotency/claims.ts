@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomUUID } from 'node:crypto';
-import type { ErrorCode } from '../errors/index.js';
+import type { ErrorCode } from '@holdfast/foundation/errors';
 import { mediaIdFrom, type UploadClaim } from '../media/index.js';
 import {
   defineScript,

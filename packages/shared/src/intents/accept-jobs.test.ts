@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createCatalog } from '../catalog/index.js';
-import { readSettings } from '../config/index.js';
+import { readSettings } from '@holdfast/foundation/config';
 import { connectMediaQueues, type MediaQueues } from '../jobs/index.js';
-import { silentLogger } from '../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors/index.js';
+import type { ErrorCode } from '@holdfast/foundation/errors';
 import { createBatch } from '../batch/index.js';
 import {
   fromRedisError,

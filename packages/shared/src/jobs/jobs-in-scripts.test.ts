@@ -1,7 +1,7 @@
 import { Job } from 'bullmq';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { connectMediaQueues, type MediaQueues } from './index.js';
 import { insertOf, type JobInsert } from './jobs-in-scripts.js';

@@ -1,7 +1,7 @@
 /** Everything that knows BullMQ's own scripts: adding jobs in the same step as something else. */
 import type { Job, Queue } from 'bullmq';
 import { addStandardJob } from 'bullmq/dist/cjs/scripts/addStandardJob-9.js';
-import { HoldfastError } from '../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 
 /** How many keys that script has, and how many values follow them. */
 export const ADD_JOB_KEYS = addStandardJob.keys;

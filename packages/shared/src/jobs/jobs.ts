@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
-import type { JobSettings } from '../config/index.js';
-import { HoldfastError } from '../errors/index.js';
+import type { JobSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { mediaRecord, resourceTypes } from '../media/index.js';
 
 /** One BullMQ worker of each process serves each of these. */

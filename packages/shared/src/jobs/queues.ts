@@ -1,8 +1,8 @@
 import { Job, Queue, type JobsOptions } from 'bullmq';
 import { Cluster } from 'ioredis';
 import { createBatch } from '../batch/index.js';
-import type { JobSettings, RedisSettings } from '../config/index.js';
-import type { Logger } from '../logging/index.js';
+import type { JobSettings, RedisSettings } from '@holdfast/foundation/config';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '../media/index.js';
 import {
   closeRedis,

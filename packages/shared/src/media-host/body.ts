@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { HoldfastError } from '../errors/index.js';
-import { abortReason, onAbort } from '../lifecycle/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
 
 /** What is stored: a small body, in one piece or as the chunks it came in, or a stream, which is read once. */
 export type Body = Buffer | readonly Buffer[] | Readable;

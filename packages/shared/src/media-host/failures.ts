@@ -1,5 +1,5 @@
-import { type ErrorCode, HoldfastError, isHoldfastError } from '../errors/index.js';
-import type { Logger } from '../logging/index.js';
+import { type ErrorCode, HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { HostHealth } from './media-host.js';
 
 /** What the host answered, or that it did not, stripped of the request and its credentials; the cause of our errors. */

@@ -1,6 +1,6 @@
-import { type ErrorCode, type HoldfastError, isHoldfastError } from '../errors/index.js';
-import { isAborted } from '../lifecycle/index.js';
-import type { Logger } from '../logging/index.js';
+import { type ErrorCode, type HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { isAborted } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { isStream } from './body.js';
 import { HostFailure, circuitOpen } from './failures.js';
 import type { AssetRef, MediaHost } from './media-host.js';

@@ -1,4 +1,4 @@
-import type { HoldfastError } from '../errors/index.js';
+import type { HoldfastError } from '@holdfast/foundation/errors';
 import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
 import type { Body } from './body.js';
 import type { CircuitState } from './guarded-host.js';

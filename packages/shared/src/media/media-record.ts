@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durabilityLevels } from '../config/index.js';
+import { durabilityLevels } from '@holdfast/foundation/config';
 
 /** Cloudinary's three kinds of resource; audio counts as video. */
 export const resourceTypes = ['image', 'video', 'raw'] as const;

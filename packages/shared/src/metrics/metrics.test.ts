@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
-import { silentLogger } from '../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createLocalHost } from '../media-host/index.js';
 import { countHostCalls } from './metrics.js';
 

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { durabilityLevels, type DurabilityLevel } from '../config/index.js';
+import { durabilityLevels, type DurabilityLevel } from '@holdfast/foundation/config';
 import type { Barrier } from '../durability/index.js';
-import { isHoldfastError } from '../errors/index.js';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import type { MediaHost } from '../media-host/index.js';
 
 /** The metrics of one process for Prometheus. Between two scrapes it only counts; everything else is measured at the scrape. */

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createCatalog, type Catalog } from '../catalog/index.js';
-import { readSettings } from '../config/index.js';
-import { HoldfastError } from '../errors/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   carriedFields,
   newMediaId,

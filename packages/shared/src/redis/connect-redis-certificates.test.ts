@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger, type LogFields } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger, type LogFields } from '@holdfast/foundation/logging';
 import {
   startClusterSandbox,
   startSentinelSandbox,

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startFaultProxy, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { closeRedis, connectionError, connectRedis, redisProfiles, type RedisRole } from './index.js';
 

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
-import type { RedisConnection } from '../config/index.js';
-import { withinMs } from '../lifecycle/index.js';
-import type { Logger } from '../logging/index.js';
+import type { RedisConnection } from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect.js';
 import { certificateFault, redisRefusal, refusals, type RedisRefusal } from './redis-error.js';

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { startManagedRedis } from '../testing/index.js';
 import {
   closeRedis,

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { createBackoff, type Backoff } from '../lifecycle/index.js';
+import { createBackoff, type Backoff } from '@holdfast/foundation/lifecycle';
 import { redisErrorKind, redisRefusal } from './redis-error.js';
 import { onRefusedGreeting } from './tame-ioredis.js';
 

@@ -1,4 +1,4 @@
-import { HoldfastError, type ErrorCode } from '../errors/index.js';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 
 /**
  * What an error of Redis or ioredis means for the caller.

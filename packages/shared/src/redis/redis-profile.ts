@@ -1,4 +1,4 @@
-import type { RedisProfileName } from '../config/index.js';
+import type { RedisProfileName } from '@holdfast/foundation/config';
 
 /** What we do differently for one kind of Redis. */
 export interface RedisProfile {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HoldfastError, type ErrorCode } from '../errors/index.js';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import type { RedisClient } from './connect-redis.js';
 import { fromRedisError } from './redis-error.js';
 import type { RedisKeys } from './redis-keys.js';

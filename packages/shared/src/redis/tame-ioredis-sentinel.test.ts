@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { cutClients, startFaultProxy, startSentinelSandbox } from '../testing/index.js';
 import { closeRedis, connectionError, connectRedis } from './index.js';
 

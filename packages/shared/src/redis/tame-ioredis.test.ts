@@ -1,8 +1,8 @@
 import { Queue, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { readSettings } from '../config/index.js';
-import { silentLogger } from '../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import {
   freePort,
   startFaultProxy,

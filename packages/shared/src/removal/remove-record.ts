@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/index.js';
-import { HoldfastError, isHoldfastError } from '../errors/index.js';
-import { abortReason, isAborted } from '../lifecycle/index.js';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import { idOfFoundAsset, isOnAnotherHost, isOwnId, readHostMetadata } from '../media/index.js';
 import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { isHoldfastError } from '../errors/index.js';
+import { isHoldfastError } from '@holdfast/foundation/errors';
 import { isMediaId, mediaIdFrom, newMediaId } from '../media/index.js';
 import type { MediaHost } from '../media-host/index.js';
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { HoldfastError } from '../errors/index.js';
-import { silentLogger } from '../logging/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { idOfFoundAsset, newMediaId } from '../media/index.js';
 import { HostFailure, type MediaHost } from '../media-host/index.js';
 import { redisKeys } from '../redis/index.js';

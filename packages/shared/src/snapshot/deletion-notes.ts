@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createBatch } from '../batch/index.js';
-import { HoldfastError, isHoldfastError } from '../errors/index.js';
-import { untilAborted } from '../lifecycle/index.js';
-import type { Logger } from '../logging/index.js';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { untilAborted } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '../media/index.js';
 import { isTransientHostError, type MediaHost } from '../media-host/index.js';
 import type { RedisClient, RedisKeys } from '../redis/index.js';

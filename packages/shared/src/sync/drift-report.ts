@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   defineScript,
   inRequests,

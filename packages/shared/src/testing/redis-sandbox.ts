@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { readSettings, type RedisSettings } from '../config/index.js';
+import { readSettings, type RedisSettings } from '@holdfast/foundation/config';
 import { freePort } from './free-port.js';
 import { durableArgs, placeArgs, startRedisServer, type RedisServerProcess } from './redis-server-process.js';
 import type { RedisServers } from './redis-servers.js';

@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../errors/index.js';
-import type { Logger } from '../../logging/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { type HostMetadata, isOwnKey } from '../../media/index.js';
 import { HostFailure } from '../failures.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';

@@ -1,5 +1,5 @@
-import type { CloudinarySettings } from '../../config/index.js';
-import { isHoldfastError, type HoldfastError } from '../../errors/index.js';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
+import { isHoldfastError, type HoldfastError } from '@holdfast/foundation/errors';
 import type { AssetRef, HostBudget, MediaHost, PutRequest } from '../media-host.js';
 import { createAssets, refuseRenamed, sameAsset } from './assets.js';
 import { connect, type Connection, type ConnectionOptions } from './connection.js';

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { silentLogger } from '../../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '../media-host.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { asListed, newRef, putRequest } from '../testing/put-request.js';

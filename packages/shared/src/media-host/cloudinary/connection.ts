@@ -1,8 +1,8 @@
 import type { Agent } from 'node:http';
-import type { CloudinarySettings } from '../../config/index.js';
-import { HoldfastError } from '../../errors/index.js';
-import { abortReason, isAborted } from '../../lifecycle/index.js';
-import { redactText, type Logger } from '../../logging/index.js';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
+import { redactText, type Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
 import { createHostOutcomes, HostFailure } from '../failures.js';
 import type { HostBudget, HostHealth } from '../media-host.js';

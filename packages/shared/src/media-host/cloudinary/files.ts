@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
-import { HoldfastError } from '../../errors/index.js';
-import { abortReason, isAborted, onAbort } from '../../lifecycle/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, isAborted, onAbort } from '@holdfast/foundation/lifecycle';
 import type { AssetRef, HostFile, MediaHost } from '../media-host.js';
 import { refuseRenamed } from './assets.js';
 import { downloadDeadlineMs, uploadDeadlineMs, uploadIdleMs, type Connection } from './connection.js';

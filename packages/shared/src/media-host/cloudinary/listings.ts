@@ -1,4 +1,4 @@
-import { HoldfastError, isHoldfastError } from '../../errors/index.js';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { HostFailure } from '../failures.js';
 import type { AssetPage, MediaHost } from '../media-host.js';
 import type { Connection } from './connection.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HoldfastError } from '../../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { isOwnKey, resourceTypes } from '../../media/index.js';
 import { HostFailure } from '../failures.js';
 import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';

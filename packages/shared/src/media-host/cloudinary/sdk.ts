@@ -3,8 +3,8 @@ import http, { type Agent, type IncomingHttpHeaders, type IncomingMessage } from
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
-import { HoldfastError } from '../../errors/index.js';
-import { abortReason, onAbort } from '../../lifecycle/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
 
 // Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one call ends, what it hides.
 

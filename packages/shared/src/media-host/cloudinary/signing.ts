@@ -1,5 +1,5 @@
-import type { CloudinarySettings } from '../../config/index.js';
-import { HoldfastError } from '../../errors/index.js';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { HostMetadata, ResourceType } from '../../media/index.js';
 import { loadSdk } from './sdk.js';
 

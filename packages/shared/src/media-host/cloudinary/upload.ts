@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Agent } from 'node:http';
 import { pipeline, type Readable, type Writable } from 'node:stream';
-import { HoldfastError } from '../../errors/index.js';
-import { abortReason, onAbort } from '../../lifecycle/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
 import { bodyChunks, bytesInMemory, isStream, toSourceError, type Body } from '../body.js';
 import type { PutRequest } from '../media-host.js';
 import { uploadDeadlineMs, uploadIdleMs, type Connection } from './connection.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { decodeTime } from 'ulid';
 import { z } from 'zod';
-import { HoldfastError } from '../../errors/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { type HostMetadata, isOwnId, type ResourceType, resourceTypes } from '../../media/index.js';
 import type { AssetRef, HostAsset } from '../media-host.js';
 import { errnoOf, unlessMissing } from './disk.js';

@@ -1,7 +1,7 @@
 import { chmod, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeDataFolder } from '../../config/index.js';
-import { HoldfastError } from '../../errors/index.js';
+import { makeDataFolder } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
 
 const NO_SPACE = new Set(['ENOSPC', 'EDQUOT']);
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);

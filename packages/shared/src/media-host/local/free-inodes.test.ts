@@ -3,7 +3,7 @@ import type * as FileSystem from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger } from '../../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { putRequest } from '../testing/put-request.js';
 import { createLocalHost } from './local-host.js';
 

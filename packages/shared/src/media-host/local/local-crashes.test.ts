@@ -2,7 +2,7 @@ import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { silentLogger } from '../../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import type { HostAsset, MediaHost } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';
 import { bytesPath, metadataPath, placeOfRef, readIdentity } from './asset-files.js';

@@ -1,10 +1,10 @@
 import { access, constants, rmdir, statfs, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { LocalHostSettings } from '../../config/index.js';
-import { HoldfastError, isHoldfastError } from '../../errors/index.js';
-import type { Logger } from '../../logging/index.js';
+import type { LocalHostSettings } from '@holdfast/foundation/config';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import { resourceTypes } from '../../media/index.js';
-import { abortReason, isAborted } from '../../lifecycle/index.js';
+import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import { isStream } from '../body.js';
 import { createHostOutcomes } from '../failures.js';
 import type { HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../errors/index.js';
-import { abortReason } from '../../lifecycle/index.js';
-import type { Logger } from '../../logging/index.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { abortReason } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import { type ResourceType, resourceTypes } from '../../media/index.js';
 import type { AssetPage, ChangesRequest, HostAsset, ListRequest, UnreadableAsset } from '../media-host.js';
 import { foldersOf, isAssetId, placeOf, readAssetAt } from './asset-files.js';

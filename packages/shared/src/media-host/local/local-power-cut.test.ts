@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger } from '../../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { onePixelPng } from '../../testing/index.js';
 import type { MediaHost } from '../media-host.js';
 import { putRequest } from '../testing/put-request.js';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { link, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError, isHoldfastError } from '../../errors/index.js';
-import { abortReason } from '../../lifecycle/index.js';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { abortReason } from '@holdfast/foundation/lifecycle';
 import type { HostMetadata } from '../../media/index.js';
 import { type Body, bodyChunks, bytesInMemory, type ReadLimits } from '../body.js';
 import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';

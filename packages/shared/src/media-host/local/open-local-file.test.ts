@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { silentLogger } from '../../logging/index.js';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { onePixelPng } from '../../testing/index.js';
 import type { AssetRef } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
-import type { LocalHostSettings } from '../../config/index.js';
+import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { readHostMetadata } from '../../media/index.js';
 import { bytesPath, placeOfRef, readAssetAt, readIdentity, refsFromUrl } from './asset-files.js';
 import { toDiskError, unlessMissing } from './disk.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Logger } from '../../logging/index.js';
+import type { Logger } from '@holdfast/foundation/logging';
 import { bytesPath, identitySchema, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
 import { errnoOf, OWN_FOLDER, removeFile, unlessMissing } from './disk.js';
 

@@ -1,7 +1,7 @@
 import { startCloudinaryEmulator, type EmulatorOptions } from '@holdfast/cloudinary-emulator';
 import { onTestFinished } from 'vitest';
-import { readSettings } from '../../config/index.js';
-import { silentLogger } from '../../logging/index.js';
+import { readSettings } from '@holdfast/foundation/config';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createCloudinaryHost, type CloudinaryHostOptions } from '../cloudinary/cloudinary-host.js';
 
 /** A host on an emulator of its own, both closed when the test ends. */
