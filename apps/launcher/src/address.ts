@@ -11,7 +11,7 @@ interface FreeAddress extends Service {
   port(): number;
 }
 
-/** Throws CONFIG_INVALID where the API and the worker are to listen on one port: each of them alone could have it. */
+/** Throws CONFIG_INVALID if the API and the worker have the same port: each alone could listen on it. */
 export function refuseSharedPort({ http, worker }: Pick<Settings, 'http' | 'worker'>): void {
   if (http.port === 0 || http.port !== worker.port) return;
   throw new HoldfastError('CONFIG_INVALID', undefined, {
@@ -20,9 +20,9 @@ export function refuseSharedPort({ http, worker }: Pick<Settings, 'http' | 'work
 }
 
 /**
- * Fails to start with CONFIG_INVALID where another program has the API's address or the worker's. The parts find that out too, but by
- * then the API may have answered, or the other program for it, and the start would have been announced. Where any port will do
- * for the API one is chosen here: it can be announced, and an API that died comes back on it.
+ * Fails to start with CONFIG_INVALID if another program has the address of the API or the worker. The processes would find
+ * out too, but by then the start might have been announced because the other program answered. With port 0 a port is chosen
+ * here, so that it can be announced and a restarted API comes back on it.
  */
 export function freeAddress({ http, worker }: Pick<Settings, 'http' | 'worker'>): FreeAddress {
   const { host } = http;
@@ -37,7 +37,7 @@ export function freeAddress({ http, worker }: Pick<Settings, 'http' | 'worker'>)
         return (server.address() as AddressInfo).port;
       };
       try {
-        // First, and held meanwhile: a port chosen for the API must not be the worker's.
+        // Held first, so that a port chosen for the API cannot be the worker's.
         if (worker.port !== undefined) await hold(worker.port, 'WORKER_PORT');
         chosen = await hold(chosen, 'PORT');
       } finally {
@@ -87,7 +87,7 @@ interface Health {
   storage: { findings: { code: string; message: string; fix: string }[] };
 }
 
-/** What health says of a catalog that belongs to another host: files are not served until someone decides. */
+/** What health reports when the catalog belongs to another host: files are not served until an operator decides. */
 async function hostChanged(url: string, stopping: AbortSignal): Promise<string[]> {
   try {
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(2_000)]);
@@ -100,7 +100,7 @@ async function hostChanged(url: string, stopping: AbortSignal): Promise<string[]
   }
 }
 
-/** The address that a browser on this machine can open: every-interface addresses are not one. */
+/** An address that a browser on this machine can open: 0.0.0.0 and :: are none. */
 export function browserAddress({ host, port }: Settings['http']): string {
   const anywhere = host === '0.0.0.0' || host === '::' || host === '';
   const name = anywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
@@ -113,7 +113,7 @@ async function answers(url: string, stopping: AbortSignal): Promise<boolean> {
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(2_000)]);
     const response = await fetch(url, { signal }).catch(() => undefined);
     await response?.body?.cancel().catch(() => undefined);
-    // The API may answer while another part has refused to start.
+    // The API may answer although another process has refused to start.
     if (response?.ok === true && !stopping.aborted) return true;
     await delay(POLL_MS, undefined, { signal: stopping }).catch(() => undefined);
   }

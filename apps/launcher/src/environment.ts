@@ -9,13 +9,13 @@ import { knownAddress } from './embedded-redis/redis-server.js';
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 
 /**
- * Reads `.env` of the repository into the environment, unless NODE_ENV is production. What is set already wins. Ends the
- * process where there is one that cannot be read: settings that are not taken would seem to be.
+ * Reads `.env` of the repository into the environment, unless NODE_ENV is production. Variables that are set already win.
+ * Ends the process if the file cannot be read: its settings would seem to be in force.
  */
 export function loadEnvFile(file = ENV_FILE): void {
   if (process.env['NODE_ENV'] === 'production' || !existsSync(file)) return;
   try {
-    // Of a folder Node's own function says only that its argument has the wrong type.
+    // For a folder, Node's own function reports only that its argument has the wrong type.
     readFileSync(file);
     loadInto(file);
   } catch (cause) {
@@ -26,7 +26,7 @@ export function loadEnvFile(file = ENV_FILE): void {
   }
 }
 
-/** What a command needs beside its settings: where the embedded server is, if none is configured and it runs. */
+/** The address of the embedded server for a command, if no Redis is configured and the server runs. */
 export function embeddedSetting(env: Environment): Environment {
   const address = needsEmbeddedRedis(env)
     ? knownAddress(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
@@ -34,7 +34,7 @@ export function embeddedSetting(env: Environment): Environment {
   return { HOLDFAST_EMBEDDED_REDIS: address };
 }
 
-/** Whether `npm start` has to bring a Redis of its own; false also where the settings are wrong and it will not start. */
+/** Whether `npm start` needs an embedded Redis. False for invalid settings too: then nothing starts. */
 export function needsEmbeddedRedis(env: Environment): boolean {
   try {
     return !readSettings(withoutEmbedded(env)).redis.external;
@@ -43,7 +43,7 @@ export function needsEmbeddedRedis(env: Environment): boolean {
   }
 }
 
-/** The launcher alone decides where the embedded server is; a value from outside would point to a stranger's. */
+/** Only the launcher decides where the embedded server is. A value from outside could point to another server. */
 export function withoutEmbedded(env: Environment): Environment {
   return { ...env, HOLDFAST_EMBEDDED_REDIS: undefined };
 }

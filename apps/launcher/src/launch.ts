@@ -10,12 +10,12 @@ import { launchNodePart, type NodePart, supervise } from './processes/supervise.
 import { createGuard } from './processes/guard.js';
 import { registerWith, type ProcessRegistry } from './processes/processes.js';
 
-/** A part ends itself within its own budget; this much later it is ended. */
+/** A process ends itself within its own budget; this much later it is killed. */
 const PART_MARGIN_MS = 1_000;
 
 /**
- * Runs the parts, and a Redis of their own where none is configured, until a signal comes. Ends the process.
- * Throws before anything runs: CONFIG_INVALID, DATA_DIR_IN_USE, and what the embedded server may throw.
+ * Runs the processes, and an embedded Redis if none is configured, until a signal comes. Ends the process.
+ * Throws CONFIG_INVALID, DATA_DIR_IN_USE and the errors of the embedded server before anything runs.
  */
 export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
   const env = withoutEmbedded(given);

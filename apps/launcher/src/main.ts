@@ -6,7 +6,7 @@ import { loadEnvFile } from './environment.js';
 const script = (app: string): string => fileURLToPath(new URL(`../../${app}/dist/main.js`, import.meta.url));
 
 loadEnvFile();
-// At a terminal people read along; elsewhere the lines are for machines.
+// Text for people at a terminal, JSON for everything else.
 if (process.stdout.isTTY) process.env['LOG_FORMAT'] ??= 'pretty';
 
 await runMain(() =>

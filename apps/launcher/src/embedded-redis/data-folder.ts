@@ -31,7 +31,7 @@ export interface DataFolder {
   close(): void;
 }
 
-/** Where it lies below DATA_DIR. */
+/** Its place below DATA_DIR. */
 export const redisFolder = (dataDir: string): string => join(dataDir, 'redis');
 
 const POLL_MS = 50;
@@ -39,12 +39,12 @@ const POLL_MS = 50;
 const CLOSING_MS = 60_000;
 
 /**
- * Opens the folder for this start alone. What an earlier start left running on it is ended first.
- * Throws DATA_DIR_IN_USE while another launcher lives, or when something else has the folder open, and REDIS_START_FAILED
- * where the folder cannot be used.
+ * Opens the folder for this start alone. Ends first what an earlier start left running on it.
+ * Throws DATA_DIR_IN_USE while another launcher runs or another process has the folder open, and REDIS_START_FAILED if the
+ * folder cannot be used.
  *
- * There are two locks. `launcher.lock` is held by the launcher alone and distinguishes a living one from a dead one;
- * `processes.lock` is inherited by the server and the guard and shows whether any process is left.
+ * There are two locks. `launcher.lock` is held by the launcher alone and shows whether one runs; `processes.lock` is
+ * inherited by the server and the guard and shows whether any process is left.
  */
 export function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
   return inDataFolder(directory, () => openFolder(directory, log));
@@ -57,7 +57,7 @@ async function openFolder(directory: string, log: Logger): Promise<DataFolder> {
   const listFile = join(directory, PROCESSES_FILE);
   const launcherLock = await lockForLauncher(join(directory, 'launcher.lock'), directory, log);
   try {
-    await endRemains(findRemains(directory, listFile), log);
+    await endOrphans(findOrphans(directory, listFile), log);
     const processesLock = await lockForProcesses(join(directory, 'processes.lock'), directory);
     return {
       directory,
@@ -93,11 +93,11 @@ async function lockForLauncher(file: string, directory: string, log: Logger): Pr
   }
 }
 
-/** Ends what a killed start left behind, the API and the worker before Redis. */
-async function endRemains(left: readonly RunningEntry[], log: Logger): Promise<void> {
+/** Ends what a killed start left running, the API and the worker before Redis. */
+async function endOrphans(left: readonly RunningEntry[], log: Logger): Promise<void> {
   if (left.length === 0) return;
   log.warn('remains.found', { processes: left.map(({ role, pid }) => ({ role, pid })) });
-  // A guard that still lives is ending the others at this moment, in the right order.
+  // A guard that still runs is already ending the others, in the right order.
   if (left.some(({ role }) => role === 'guard')) await allGone(left, END_LEFT_MS);
   await endLeft(left);
   log.info('remains.ended', { count: left.length });
@@ -121,16 +121,16 @@ async function lockForProcesses(file: string, directory: string): Promise<FileLo
 }
 
 /**
- * The processes that an earlier start left running: those that it wrote down and that were born when it says, and a
- * server that works in this folder. No process is found by name.
+ * The processes that an earlier start left running: those in its list whose start time matches, and a server that runs in
+ * this folder. Stale pids may belong to other programs, and no process is found by name.
  */
-function findRemains(directory: string, listFile: string): readonly RunningEntry[] {
+function findOrphans(directory: string, listFile: string): readonly RunningEntry[] {
   const listed = readRunningFile(listFile).filter((one) => isRunning(one));
   const server = serverAtWork(directory);
   return server === undefined || listed.some((one) => one.pid === server.pid) ? listed : [...listed, server];
 }
 
-/** By the number that the server wrote; believed only when that process has its working directory here. */
+/** From the pid file of the server, if that process has its working directory here. */
 function serverAtWork(directory: string): RunningEntry | undefined {
   try {
     const pid = Number(readFileSync(join(directory, PID_FILE), 'utf8').trim());
@@ -143,8 +143,8 @@ function serverAtWork(directory: string): RunningEntry | undefined {
 }
 
 /**
- * Runs the work, and names the folder where the system refuses something in it: of a write to an open file, as on a full
- * disk, its errors name nothing. Throws REDIS_START_FAILED for those, and what the work throws of its own.
+ * Runs the work and adds the folder to errors of the system, which name no file for a write to an open one (a full disk).
+ * Throws REDIS_START_FAILED for those, and passes other errors on.
  */
 export async function inDataFolder<T>(directory: string, work: () => Promise<T>): Promise<T> {
   try {

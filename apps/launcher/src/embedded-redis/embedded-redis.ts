@@ -32,10 +32,10 @@ interface EmbeddedRedisOptions {
   searchPath: string;
 }
 
-/** Time between SIGTERM and SIGKILL: it only has to close its file, every write of which is synced already. */
+/** Time between SIGTERM and SIGKILL: the server only closes its file, whose writes are all synced. */
 export const REDIS_STOP_MS = 10_000;
 
-/** A real server as a child process, on an address of its own. Its data outlives any kind of end. */
+/** A real server as a child process, on its own address. Its data survives any kind of end. */
 export function embeddedRedis(options: EmbeddedRedisOptions): Service {
   const { directory, address, log, searchPath } = options;
   let server: Service | undefined;
@@ -75,7 +75,7 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
       start: () => inDataFolder(directory, start),
       stop: async (deadline) => {
         stopping = true;
-        // Otherwise a start that has no server yet would launch one after the stop, and it would never end.
+        // Otherwise a start without a server yet would launch one after the stop, and nothing would end it.
         await preparing?.catch(() => undefined);
         await server?.stop(deadline);
       },
@@ -86,7 +86,7 @@ export function embeddedRedis(options: EmbeddedRedisOptions): Service {
 const POLL_MS = 50;
 const STOP_MS = 30_000;
 
-/** Whether the folder holds a snapshot and no append-only file: a server that appends would start empty on it. */
+/** Whether the folder has a snapshot and no append-only file: an appending server would start empty on it. */
 async function holdsSnapshotOnly(directory: string): Promise<boolean> {
   // The manifest, not its folder: the folder is made before the first rewrite is complete.
   const appendOnlyFiles = [join('appendonlydir', 'appendonly.aof.manifest'), 'appendonly.aof'];
@@ -94,7 +94,7 @@ async function holdsSnapshotOnly(directory: string): Promise<boolean> {
   return exists(join(directory, 'dump.rdb'));
 }
 
-/** Loads the snapshot without appending, then switches appending on and waits until the first rewrite holds it all. */
+/** Loads the snapshot without appending, then switches appending on and waits for the first rewrite. */
 async function adoptSnapshot(launch: Omit<ServerLaunch, 'appendOnly'>): Promise<void> {
   const { address, log, directory } = launch;
   log.info('redis.snapshot_found', { directory });
@@ -131,11 +131,11 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-/** A server that syncs every write ends itself when the disk is full; below this it would end again at once. */
+/** With fsync on every write the server exits when the disk is full. With less room than this it would exit again at once. */
 const NEEDED_BYTES = 16_000_000;
 const CHECK_MS = 2_000;
 
-/** Resolves once the disk has room for a restart, or `stopping` aborts. Says so while it waits. */
+/** Resolves once the disk has room for a restart, or `stopping` aborts. Logs the wait. */
 export async function waitForFreeSpace(
   directory: string,
   log: Logger,

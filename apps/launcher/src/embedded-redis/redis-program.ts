@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError } from '@holdfast/foundation/errors';
 
-/** A server binary: Redis and Valkey write files that the other cannot always read. */
+/** A server binary. Redis and Valkey cannot always read the files of the other. */
 export interface ServerProgram {
   kind: ServerKind;
   version: string;
@@ -13,17 +13,17 @@ export interface ServerProgram {
 
 export type ServerKind = 'redis' | 'valkey';
 
-/** Appending in several parts, which the folder checks rely on, came with 7.0. */
+/** The multi-part append-only file, which the folder checks rely on, came with 7.0. */
 const MINIMUM_VERSION = '7.0';
 
-/** Kind and version from the answer to `--version`; the file's name proves nothing (some systems link one to the other). */
+/** Kind and version from the output of `--version`. The file name proves nothing: some systems link one to the other. */
 export function parseVersion(answer: string): Omit<ServerProgram, 'path'> | undefined {
   const match = /^(Redis|Valkey) server v=(\d+\.\d+\.\d+)/.exec(answer);
   if (match === null) return undefined;
   return { kind: match[1] === 'Redis' ? 'redis' : 'valkey', version: match[2] ?? '' };
 }
 
-/** Whether `version` is of an older line than `other`. The third number does not count: it never changes the format. */
+/** Whether `version` is an older minor version than `other`. Patch versions never change the format. */
 export function isOlderLine(version: string, other: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
@@ -33,7 +33,7 @@ export function isOlderLine(version: string, other: string): boolean {
 const PROGRAM_NAMES = ['redis-server', 'valkey-server'];
 const runProgram = promisify(execFile);
 
-/** What a person types when there is no server; the start script does it by itself where it may. */
+/** How to install a server by hand. The start script does it itself where it can. */
 const INSTALL_HINT =
   'sudo apt-get install redis-server (Debian, Ubuntu), or brew install redis (macOS), or set REDIS_URL';
 
@@ -56,8 +56,8 @@ export async function listRedisServers(searchPath: string): Promise<readonly Ser
 }
 
 /**
- * The server for a folder that `remembered` wrote (undefined: a new folder). Throws REDIS_SERVER_MISSING where there
- * is none, and DATA_DIR_INCOMPATIBLE where there are only others that might not read the folder.
+ * The server for a folder that `remembered` wrote (undefined for a new folder). Throws REDIS_SERVER_MISSING if there is none,
+ * and DATA_DIR_INCOMPATIBLE if there are only servers that might not be able to read the folder.
  */
 export function chooseRedisServer(
   available: readonly ServerProgram[],
@@ -100,7 +100,7 @@ async function describeProgram(path: string): Promise<ServerProgram | undefined>
 
 const SERVER_FILE = 'server.json';
 
-/** Undefined for a folder that no server of ours has opened yet. */
+/** Undefined for a folder that none of our servers has opened yet. */
 export async function recallServer(directory: string): Promise<RememberedServer | undefined> {
   try {
     const parsed = JSON.parse(
@@ -115,7 +115,7 @@ export async function recallServer(directory: string): Promise<RememberedServer 
   }
 }
 
-/** Written before the server opens the folder: from then on its files may be in the server's format. */
+/** Written before the server opens the folder: from then on the files may be in its format. */
 export async function rememberServer(directory: string, { kind, version }: ServerProgram): Promise<void> {
   const file = join(directory, SERVER_FILE);
   await writeFile(`${file}.next`, `${JSON.stringify({ kind, version })}\n`);

@@ -23,7 +23,7 @@ import type { ServerProgram } from './redis-program.js';
 export type ServerAddress =
   { kind: 'socket'; path: string } | { kind: 'port'; port: number; password: string };
 
-/** The longest path that fits into a socket address on every system we run on. */
+/** The longest path that fits into a socket address on every supported system. */
 const LONGEST_SOCKET_PATH = 103;
 
 /** A socket where the folder can hold one, else a free port. The caller must own the folder. */
@@ -41,7 +41,7 @@ export function addressSetting(address: ServerAddress): string {
     : `redis://:${address.password}@127.0.0.1:${String(address.port)}`;
 }
 
-/** Some mounted folders refuse sockets. */
+/** Some mounted file systems do not support sockets. */
 async function canHoldSocket(path: string): Promise<boolean> {
   await rm(path, { force: true });
   try {
@@ -70,8 +70,8 @@ async function listenOnce(options: ListenOptions): Promise<unknown> {
 const ADDRESS_FILE = 'redis.address';
 
 /**
- * Writes down where the server will listen, for the commands of the same user. Call it before the launch: the address of a
- * running server is then never an older one.
+ * Records where the server will listen, for commands of the same user. Call it before the launch, so that the recorded
+ * address of a running server is never an old one.
  */
 export async function recordAddress(directory: string, address: ServerAddress): Promise<void> {
   const file = join(directory, ADDRESS_FILE);
@@ -80,7 +80,7 @@ export async function recordAddress(directory: string, address: ServerAddress): 
   await rename(`${file}.next`, file);
 }
 
-/** Where the server of this folder listens. Undefined while it does not run: another program may have its port by then. */
+/** Where the server of this folder listens. Undefined while it does not run: another program may have its port. */
 export function knownAddress(directory: string): string | undefined {
   const listed = readRunningFile(join(directory, PROCESSES_FILE));
   if (!listed.some((one) => one.role === REDIS_ROLE && isRunning(one))) return undefined;
@@ -94,7 +94,7 @@ export function knownAddress(directory: string): string | undefined {
 interface ServerConfiguration {
   directory: string;
   address: ServerAddress;
-  /** False only while an old snapshot is loaded, which the server ignores when it appends from the start. */
+  /** False only while an old snapshot is loaded: a server that appends from the start ignores it. */
   appendOnly: boolean;
 }
 
@@ -106,7 +106,7 @@ export const PID_FILE = 'redis.pid';
 export function serverConfiguration({ directory, address, appendOnly }: ServerConfiguration): string {
   const lines = [
     ['dir', quote(directory)],
-    // Written by the server itself: it names an orphan even when the launcher died before it could write anything.
+    // Written by the server itself, so it names an orphan even if the launcher died before writing anything.
     ['pidfile', quote(join(directory, PID_FILE))],
     ...(address.kind === 'socket'
       ? [
@@ -123,10 +123,10 @@ export function serverConfiguration({ directory, address, appendOnly }: ServerCo
     ['daemonize', 'no'],
     ['logfile', '""'],
     ['appendonly', appendOnly ? 'yes' : 'no'],
-    // What was acknowledged is on disk: every write is synced before its answer is sent.
+    // Acknowledged means on disk: every write is synced before its reply is sent.
     ['appendfsync', 'always'],
     ['no-appendfsync-on-rewrite', 'no'],
-    // A kill in the middle of a write leaves half a command at the end, which was never acknowledged.
+    // A kill during a write leaves half a command at the end, which was never acknowledged.
     ['aof-load-truncated', 'yes'],
     ['save', '""'],
     ['maxmemory-policy', 'noeviction'],
@@ -148,11 +148,11 @@ export interface ServerLaunch extends ServerConfiguration {
 
 const KEPT_LINES = 8;
 
-/** Starts the server; `ready` resolves once it has loaded its data and has shown that it is the one we started. */
+/** Starts the server; `ready` resolves once it has loaded its data and has proven to be the process we started. */
 export async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
   const { program, directory, lockFd, registry, log } = launch;
-  // A file, not an argument: the password appears in no list of processes. And not its standard input: a launcher
-  // that dies at this moment would leave a server with half of its configuration.
+  // Not an argument: the password would appear in lists of processes. Not standard input: a launcher that dies here
+  // would leave a server with half of its configuration.
   const configurationFile = join(directory, CONFIGURATION_FILE);
   await writeFile(configurationFile, serverConfiguration(launch), { mode: 0o600 });
   const { child, pid, ended, stop } = await startChild(
@@ -188,7 +188,7 @@ export async function launchServer(launch: ServerLaunch): Promise<RunningProcess
   return { pid, ended, stop, ready: proveItself() };
 }
 
-/** The number of the process that answers at the address, once it has loaded its data. */
+/** The pid of the process that answers at the address, once it has loaded its data. */
 async function askProcessId({ address }: ServerLaunch, ended: Promise<unknown>): Promise<number | undefined> {
   const client = connectToServer(address);
   void ended.then(() => client.disconnect());
@@ -208,7 +208,7 @@ function readLines(output: Readable, keep: (line: string) => void): void {
 
 const RETRY_MS = 50;
 
-/** A connection for the launcher's own checks. It goes on trying; commands wait until the server has loaded its data. */
+/** A connection for the launcher's own checks. It keeps trying; commands wait until the server has loaded its data. */
 export function connectToServer(address: ServerAddress): Redis {
   const client = new Redis({
     ...(address.kind === 'socket'
@@ -223,7 +223,7 @@ export function connectToServer(address: ServerAddress): Redis {
   return client;
 }
 
-/** One field of an INFO answer; undefined where the server does not tell. */
+/** One field of an INFO reply; undefined if the server omits it. */
 export function infoField(info: string, field: string): string | undefined {
   return new RegExp(`^${field}:(.*)$`, 'm').exec(info)?.[1]?.trim();
 }

@@ -3,17 +3,17 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 import { HoldfastError } from '@holdfast/foundation/errors';
 
 /**
- * A lock of the kernel (flock) on an open file. It ends with the last process that holds the descriptor, however
- * that process ended, so there are no stale locks. A child that inherits `fd` keeps the lock alive.
+ * A kernel lock (flock) on an open file. It ends with the last process that holds the descriptor, however that process
+ * ends, so locks never go stale. A child that inherits `fd` keeps the lock.
  */
 export interface FileLock {
   readonly fd: number;
-  /** Tells those who wait for the lock that its holder is about to let go. */
+  /** Tells waiting processes that the lock is about to be released. */
   announceRelease(): void;
   release(): void;
 }
 
-/** What the holder of a lock wrote into the file. It may be out of date, so it decides nothing but messages and waiting. */
+/** What the holder of a lock wrote into the file. It may be stale, so it is used only for messages and for waiting. */
 interface LockHolder {
   pid: string;
   releasing: boolean;
@@ -21,7 +21,7 @@ interface LockHolder {
 
 const RELEASING = ' releasing';
 
-/** Programs that put the lock on descriptor 3, which they share with us; it stays when they end. */
+/** Programs that lock descriptor 3, which they share with us, so the lock outlives them. */
 const lockers: readonly { command: string; args: readonly string[] }[] = [
   { command: 'flock', args: ['-x', '-n', '3'] },
   {
@@ -35,8 +35,8 @@ const lockers: readonly { command: string; args: readonly string[] }[] = [
 ];
 
 /**
- * The lock on `file`, or undefined while another process holds it. Throws REDIS_START_FAILED where the machine or the
- * file system knows no such locks.
+ * The lock on `file`, or undefined while another process holds it. Throws REDIS_START_FAILED if the machine or the file
+ * system does not support such locks.
  */
 export function lockFile(file: string): FileLock | undefined {
   const fd = openSync(file, 'a+', 0o600);
@@ -53,7 +53,7 @@ export function lockFile(file: string): FileLock | undefined {
   return { fd, announceRelease: () => note(fd, RELEASING), release: () => closeSync(fd) };
 }
 
-/** Who holds the lock on `file`, by its own word. */
+/** The holder of the lock on `file`, as written in the file. */
 export function lockHolder(file: string): LockHolder {
   const text = readFileSync(file, 'utf8').trimEnd();
   return { pid: text.split(' ')[0] || 'unknown', releasing: text.endsWith(RELEASING) };

@@ -1,12 +1,12 @@
-// The guard: a process that ends the others when the launcher dies without a word (kill -9).
-// It holds the reading end of a pipe that only the launcher writes to; the pipe's end is the launcher's end.
+// The guard: a process that ends the others when the launcher is killed (kill -9).
+// It reads from a pipe that only the launcher writes to, so the pipe closes when the launcher ends.
 import { createInterface } from 'node:readline';
 import { endLeft, identify, type RunningEntry } from './processes.js';
 import type { GuardMessage } from './guard.js';
 
 const guarded = new Map<number, RunningEntry>();
 
-// It ends when the launcher does, not by a signal to the whole group.
+// It ends when the launcher does, not on a signal to the process group.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -14,7 +14,7 @@ export interface GuardOptions {
   log: Logger;
   /** Inherited by the guard, so that the data folder stays locked until it has ended everything. */
   lockFd: number | undefined;
-  /** Where the guard itself is written down. */
+  /** Where the guard registers itself. */
   ownRegistry: ProcessRegistry | undefined;
 }
 
@@ -45,12 +45,12 @@ export function createGuard({ log, lockFd, ownRegistry }: GuardOptions): Service
     });
     guard = child;
     child.stdin?.on('error', () => undefined);
-    // Told before it is written down: a guard that others can see knows everybody.
+    // Before it registers itself: a guard that others can see must know every process.
     for (const [knownPid, role] of known) send({ add: { role, pid: knownPid } });
     const { pid } = child;
     if (pid !== undefined) ownRegistry?.add('guard', pid);
-    // An error of a guard that runs is not its end, and one that could not be run may also be reported as an exit: each guard
-    // ends once, or it would be replaced by two.
+    // An error of a running guard is not its end, and a failed spawn may also be reported as an exit. Each guard must end
+    // once, or two would replace it.
     child.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => {
       child.once(pid === undefined ? 'error' : 'exit', () => resolve());

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@holdfast/foundation/logging';
 
-/** A process and the moment of its birth: a number alone may by now belong to another process. */
+/** A process and its start time: the pid alone may by now belong to another process. */
 interface ProcessIdentity {
   pid: number;
   birth: string;
@@ -11,10 +11,10 @@ interface ProcessIdentity {
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/** The process that has this number now; undefined for none, or a zombie. */
+/** The process with this pid now; undefined if there is none, or a zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
   try {
-    const birth = existsSync(BOOT_ID) ? birthFromProc(pid) : birthFromPs(pid);
+    const birth = existsSync(BOOT_ID) ? startFromProc(pid) : startFromPs(pid);
     return birth === undefined ? undefined : { pid, birth };
   } catch {
     return undefined;
@@ -36,16 +36,16 @@ function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boole
   }
 }
 
-function birthFromProc(pid: number): string | undefined {
+function startFromProc(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
-  // The name in parentheses may hold anything, so count from its end: state is the 1st field, start time the 20th.
+  // The name in parentheses may contain anything, so count from its end: state is field 1, start time field 20.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, startTime] = [fields[0], fields[19]];
   if (state === undefined || startTime === undefined || state === 'Z' || state === 'X') return undefined;
   return `${readFileSync(BOOT_ID, 'utf8').trim()} ${startTime}`;
 }
 
-function birthFromPs(pid: number): string | undefined {
+function startFromPs(pid: number): string | undefined {
   const line = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -64,7 +64,7 @@ export async function endProcesses(processes: readonly ProcessIdentity[], softMs
   await allGone(processes, Number.POSITIVE_INFINITY);
 }
 
-/** What a launcher that died has left: the API and the worker get this long to end, then Redis its own time. */
+/** After a launcher died, the API and the worker get this long to end, then Redis its own time. */
 const PARTS_MS = 3_000;
 const REDIS_MS = 5_000;
 /** `endLeft` takes no longer, unless a process resists SIGKILL. */
@@ -96,7 +96,7 @@ export interface ProcessRegistry {
   remove(pid: number): void;
 }
 
-/** The role of the process that everything else stands on; it is ended last. */
+/** The role of the process that all others depend on; it is ended last. */
 export const REDIS_ROLE = 'redis';
 
 /** Updates all of them. */
@@ -119,8 +119,8 @@ export interface RunningEntry extends ProcessIdentity {
 }
 
 /**
- * Keeps the list of this start's processes in a file, so that the next start can end what a kill -9 left. A disk that is
- * full must not end what runs: the list is then old, and Redis' own pid file still names the process that matters.
+ * Keeps the list of this start's processes in a file, so that the next start can end what a kill -9 left. A full disk must
+ * not stop the service: the list is stale then, and Redis' own pid file still names the process that matters.
  */
 export function runningFile(file: string, log: Pick<Logger, 'warn'>): ProcessRegistry {
   const entries = new Map<number, RunningEntry>();
@@ -146,7 +146,7 @@ export function runningFile(file: string, log: Pick<Logger, 'warn'>): ProcessReg
   };
 }
 
-/** What an earlier start wrote there; empty where there is no such file, or no readable one. */
+/** What an earlier start wrote there; empty if there is no readable file. */
 export function readRunningFile(file: string): readonly RunningEntry[] {
   try {
     const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));

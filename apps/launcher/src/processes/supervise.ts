@@ -11,14 +11,14 @@ interface SupervisedPart {
   stopBudgetMs: number;
   /** Called before each restart; it may wait for what the restart needs. */
   beforeRestart?(stopping: AbortSignal): Promise<void>;
-  /** When given, exit code 1 soon after the first start is final: the part says that its settings are wrong. */
+  /** If given, exit code 1 soon after the first start is final: the settings are wrong. */
   onRefusal?(code: number): void;
 }
 
-/** Exit code 1 within this time of the first start means that the part refuses its configuration. */
+/** Exit code 1 within this time of the first start means that the process rejects its configuration. */
 const REFUSAL_MS = 5_000;
 
-/** Keeps one process running: starts it again when it ends, with growing pauses, until it is told to stop. */
+/** Keeps one process running: restarts it when it ends, with growing pauses, until it is stopped. */
 export function supervise(part: SupervisedPart, log: Logger): Service {
   const stopping = new AbortController();
   let running: RunningProcess | undefined;
@@ -28,7 +28,7 @@ export function supervise(part: SupervisedPart, log: Logger): Service {
   const launch = (): Promise<RunningProcess> => {
     const attempt = (async () => {
       running = await part.launch();
-      // Callers that wait for it see the rejection; without this, an unawaited one would end the launcher.
+      // Callers that await it see the rejection. An unawaited one must not end the launcher.
       running.ready.catch(() => undefined);
       return running;
     })();
@@ -87,10 +87,10 @@ export function supervise(part: SupervisedPart, log: Logger): Service {
 
 const FIRST_RESTART_MS = 200;
 const LONGEST_RESTART_MS = 10_000;
-/** A process that ran for so long starts again with the first waiting time. */
+/** After a run this long the restart delay begins at its first value again. */
 const STABLE_AFTER_MS = 30_000;
 
-/** Before the restart after the n-th end in a row (from 1), in milliseconds: doubled each time, up to the limit. */
+/** The delay before the restart after the n-th end in a row (from 1), in milliseconds: doubled each time, up to the limit. */
 export function restartDelayMs(endsInARow: number): number {
   return Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.min(30, endsInARow - 1));
 }
@@ -118,8 +118,8 @@ interface StartedChild {
 }
 
 /**
- * Starts a child in a session of its own: a Ctrl-C at the terminal reaches the launcher alone, which stops its
- * children in order. Rejects when the program cannot be run.
+ * Starts a child in its own session: Ctrl-C at the terminal then reaches only the launcher, which stops its children in
+ * order. Rejects if the program cannot be run.
  */
 export async function startChild(
   role: string,
@@ -131,7 +131,7 @@ export async function startChild(
   const startedAt = performance.now();
   const child = spawn(command, args, { ...options, detached: true });
   const { pid } = child;
-  // Registered in the same tick: from here on the guard knows of it.
+  // Registered in the same tick, so that the guard knows it from the start.
   if (pid !== undefined) registry.add(role, pid);
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -172,7 +172,7 @@ export interface NodePart {
   script: string;
 }
 
-/** Caps how far the heap's young generation grows under load: it is not given back. 20 MB less for each process at rest. */
+/** Limits the growth of the heap's young generation under load, which V8 never shrinks. Saves 20 MB a process at rest. */
 const HEAP_LIMIT = '--max-semi-space-size=4';
 
 /** Runs it on the same Node.js, writing to the same terminal. */

@@ -3,17 +3,17 @@ import { isIP } from 'node:net';
 import type { FieldProblem } from '../errors/index.js';
 import { parseUrl, type Variables } from './variables.js';
 
-/** From weak to strong; each role may do what the ones before it may. */
+/** From weak to strong; each role includes the ones before it. */
 export const roles = ['read', 'write', 'admin'] as const;
 /** What a key may do; roles are compared by their place in `roles`. */
 export type Role = (typeof roles)[number];
 
 /** One client of `API_KEYS`. */
 export interface ApiKey {
-  /** Unlike that of any other key; the media that come in with it carry it as `uploadedBy`. */
+  /** Unique among the keys. Files uploaded with the key carry it as `uploadedBy`. */
   name: string;
   role: Role;
-  /** Unlike that of any other key, too: SHA-256 of the secret; the secret itself is not kept. */
+  /** SHA-256 of the secret, unique among the keys. The secret itself is not kept. */
   secretHash: Buffer;
 }
 
@@ -55,7 +55,7 @@ export function readAccessSettings(env: Variables, problem: (p: FieldProblem) =>
   };
 }
 
-/** A problem of one entry of a list. Counted from 1, as people count, and without the entry, which may be a secret. */
+/** A problem with one entry of a list, counted from 1. Without the entry itself, which may be a secret. */
 export function ofEntry(path: string, index: number, message: string): FieldProblem {
   return { path, message: `entry ${String(index + 1)} ${message}` };
 }
@@ -102,7 +102,7 @@ function isProxyRange(entry: string): boolean {
   );
 }
 
-/** What documentation and templates have in place of a secret: everybody knows it. */
+/** Placeholders for secrets in documentation and templates. */
 const examples = /^(?:change[-_ ]?me(?:[-_ ]too)?|some-long-secret|a-long-secret|your[-_ ]secret|<.*>)$/i;
 
 /** Whether a secret was copied from an example. */

@@ -2,8 +2,8 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes DATA_DIR, or a folder in it, with what is missing above it. Rejects with the reason: on a read-only disk Node's own
- * recursive mkdir says ENOENT, for the folder that it has just failed to make (nodejs/node, MKDirpAsync).
+ * Creates DATA_DIR or a folder in it, with missing parents. Rejects with the real reason: on a read-only disk Node's
+ * recursive mkdir reports ENOENT for the folder that it failed to create (nodejs/node, MKDirpAsync).
  */
 export async function makeDataFolder(folder: string, mode = 0o777): Promise<void> {
   try {

@@ -3,7 +3,7 @@ import type { FieldProblem } from '../errors/index.js';
 import { EXAMPLE_SECRET, isExampleSecret, ofEntry } from './access-settings.js';
 import { parseUrl, type Variables } from './variables.js';
 
-/** Cloudinary as the media host, with the access that the variables name. */
+/** Cloudinary as the media host, with the credentials from the settings. */
 export interface CloudinarySettings {
   kind: 'cloudinary';
   cloudName: string;
@@ -11,7 +11,7 @@ export interface CloudinarySettings {
   apiSecret: string;
   /** Where the API is, `https://api.cloudinary.com` unless `upload_prefix` says otherwise. */
   apiUrl: string;
-  /** What the account takes; `sha1` unless CLOUDINARY_URL says otherwise. */
+  /** What the account accepts; `sha1` unless CLOUDINARY_URL says otherwise. */
   signatureAlgorithm: 'sha1' | 'sha256';
   /** Further secrets that notifications may be signed with. */
   webhookSecrets: readonly string[];

@@ -50,20 +50,20 @@ export interface RedisSettings {
   storageType: StorageType;
   /** True when an external Redis is configured. */
   external: boolean;
-  /** As set, or as the address tells; null = the server is asked at the start. */
+  /** As set, or derived from the address; null = detected at the start. */
   profile: RedisProfileName | null;
   /** The hash tag that keeps every key of this deployment in one slot, e.g. `holdfast`. */
   prefix: string;
 }
 
-/** They mean nothing without `REDIS_SENTINELS`. */
+/** Without `REDIS_SENTINELS` these have no effect. */
 const sentinelVariables = [
   'REDIS_SENTINEL_NAME',
   'REDIS_SENTINEL_USERNAME',
   'REDIS_SENTINEL_PASSWORD',
 ] as const;
 
-/** Whether nothing names a Redis: the connection is then to whatever listens at the usual place of this machine. */
+/** Whether no setting names a Redis: the connection then goes to the default port of this machine. */
 export function isUnnamed({ external, storageType }: RedisSettings): boolean {
   return !external && storageType !== 'Embedded Redis';
 }
@@ -78,7 +78,7 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
     problem(p);
   });
   const { connection } = redis;
-  // Of an address that cannot be read it is not known whether it means TLS.
+  // An unreadable address may have meant TLS.
   const tls = isReadable ? 'tls' in connection && connection.tls : true;
   const check = readCertificateCheck(env, tls, problem);
   return {
@@ -158,12 +158,12 @@ function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) =>
   if (value.startsWith('/')) return { kind: 'socket', path: value };
   const url = parseUrl(value);
   if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
-  // What is not read would seem to count: `?db=3` is a database to some programs.
+  // Unsupported URL parts are rejected, not ignored: some programs read `?db=3` as a database.
   if (hasQuery(url)) return unusable('must have no query and no fragment');
   if (url.protocol === 'unix:') {
     const socket = unescaped(url.pathname);
     if (socket === null) return unusable(BAD_ESCAPE);
-    // Of `unix://name` the name is a host; and without a path ioredis would connect to its own default.
+    // In `unix://name` the name is a host, and without a path ioredis would connect to its default.
     if (url.hostname !== '' || socket.length < 2) return unusable('must be unix:///path/of/a/socket');
     return { kind: 'socket', path: socket };
   }
@@ -232,8 +232,8 @@ function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisC
 }
 
 /**
- * `host:port` entries, or URLs that carry the login and the wish for TLS. Those of the first entry count for all, so
- * another entry may only repeat them.
+ * `host:port` entries, or URLs with login and TLS. The first entry sets both for all, so later entries may only repeat
+ * them.
  */
 function readNodes(
   path: string,

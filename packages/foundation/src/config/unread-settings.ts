@@ -1,13 +1,13 @@
 import { nearestName } from '../errors/index.js';
 import { variables, withoutEmpty, type Environment } from './variables.js';
 
-/** A variable that Holdfast does not read, and the setting that was probably meant. It carries no value. */
+/** A variable that Holdfast does not read, and the setting that was probably meant. Without its value. */
 export interface UnreadSetting {
   name: string;
   meant: string;
 }
 
-/** What platforms and other programs call settings of ours. */
+/** Names that platforms and other programs use for our settings. */
 const elsewhere: Readonly<Record<string, string>> = {
   KV_REST_API_TOKEN: 'UPSTASH_REDIS_REST_TOKEN',
   KV_REST_API_URL: 'UPSTASH_REDIS_REST_URL',
@@ -37,8 +37,8 @@ const groups: readonly (readonly string[])[] = [
 const INTERNAL = 'HOLDFAST_EMBEDDED_REDIS';
 
 /**
- * Variables that look like a setting under a wrong name. Such a setting keeps its default unnoticed: with `REDIS_URI`
- * nothing is stored in the Redis that was meant. A variable is passed over if what was meant, or an equivalent, is set too.
+ * Variables that look like a misspelled setting. Without a warning such a setting silently keeps its default: with
+ * `REDIS_URI`, nothing is stored in the intended Redis. A variable is ignored if the intended setting or an equivalent is set.
  */
 export function unreadSettings(env: Environment): UnreadSetting[] {
   const given = withoutEmpty(env);
@@ -53,11 +53,11 @@ export function unreadSettings(env: Environment): UnreadSetting[] {
 const sameAs = (setting: string): readonly string[] =>
   groups.find((group) => group.includes(setting)) ?? [setting];
 
-/** Below this length many innocent names are near: HOST and HOME. */
+/** Shorter names are too close to unrelated variables, such as HOST and HOME. */
 const LONG_ENOUGH = 8;
 const SLIPS = 2;
 
-/** No two settings are so alike that both could be meant. */
+/** Settings differ enough from each other that at most one can be meant. */
 function meantBy(name: string): string | undefined {
   const candidates = Object.keys(variables.shape).filter(
     (setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH,
@@ -66,7 +66,7 @@ function meantBy(name: string): string | undefined {
   return nearestName(name, candidates, SLIPS) ?? candidates.find((setting) => wordsOf(setting) === words);
 }
 
-/** The unit of a setting. A reader in a hurry leaves it out or writes another one. */
+/** The unit of a setting. It is often left out or confused. */
 const units = new Set(['BYTES', 'SIZE', 'MB', 'MS', 'SECONDS', 'MINUTES', 'HOURS', 'MINUTE', 'PER']);
 
 /** The words of a name without its unit, in any order: MAX_UPLOAD_SIZE means UPLOAD_MAX_BYTES. */

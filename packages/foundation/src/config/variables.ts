@@ -19,7 +19,10 @@ const MB = 1_000_000;
 const redisProfileNames = ['standard', 'upstash'] as const;
 export type RedisProfileName = (typeof redisProfileNames)[number];
 
-/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. Each message is a sentence whose subject is the variable, and never repeats a value, which may be a secret. */
+/**
+ * Every variable that Holdfast reads, with its default and its bounds: the one table of settings. Each message is a sentence
+ * whose subject is the variable. It never repeats a value, which may be a secret.
+ */
 export const variables = z.object({
   // As in an address: [::1].
   HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),

@@ -40,7 +40,7 @@ export function isHoldfastError(error: unknown, ...codes: readonly ErrorCode[]):
   return error instanceof HoldfastError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Any thrown value as a HoldfastError; an unforeseen one becomes INTERNAL with the value as its cause. */
+/** Any thrown value as a HoldfastError; an unexpected one becomes INTERNAL with the value as its cause. */
 export function toHoldfastError(error: unknown): HoldfastError {
   return error instanceof HoldfastError ? error : new HoldfastError('INTERNAL', undefined, { cause: error });
 }

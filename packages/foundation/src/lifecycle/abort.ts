@@ -2,33 +2,33 @@ import { setMaxListeners } from 'node:events';
 
 const nothing = (): void => undefined;
 
-/** A function, since the compiler takes `aborted` for constant once it was looked at. */
+/** A function, because the compiler treats `aborted` as constant once it has been read. */
 export function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-/** What an aborted signal asks callers to reject with, always an Error. */
+/** The reason of an aborted signal, always an Error. */
 export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
 
-/** Calls `listener` once, with the reason, when the signal aborts later; gives a function that forgets it. */
+/** Calls `listener` once with the reason when the signal aborts later. Returns a function that removes it. */
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: Error) => void): () => void {
   if (signal === undefined) return nothing;
   const onEvent = (): void => listener(abortReason(signal));
-  // One signal may end many calls at once; that is no leak, since each of them forgets it.
+  // One signal may end many calls at once. That is no leak: each call removes its listener.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', onEvent, { once: true });
   return () => signal.removeEventListener('abort', onEvent);
 }
 
 /**
- * The outcome of the work, or a rejection with the signal's reason, whichever is first. The work goes on, and what becomes
- * of it then is of no interest: only for work that changes nothing by itself, or that ends itself on the signal.
+ * The outcome of the work, or a rejection with the signal's reason, whichever comes first. The work itself goes on and its
+ * outcome is ignored: only for work that changes nothing, or that watches the signal itself.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Whichever loses the race must not end the process.
+  // The loser of the race must not become an unhandled rejection.
   work.catch(() => undefined);
   if (isAborted(signal)) throw abortReason(signal);
   let forget = (): void => undefined;
@@ -42,7 +42,7 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Pr
   }
 }
 
-/** The result, or `late` when it takes longer. A rejection before that passes through; one after it is of no interest. */
+/** The result, or `late` if it takes longer. A rejection before that passes through; a later one is ignored. */
 export async function withinMs<T, L>(milliseconds: number, work: Promise<T>, late: L): Promise<T | L> {
   let timer: NodeJS.Timeout | undefined;
   work.catch(() => undefined);

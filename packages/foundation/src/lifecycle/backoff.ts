@@ -1,25 +1,25 @@
 import { onAbort } from './abort.js';
 
 /**
- * The rests of one loop between tries that fail: 1 s, then twice as long each time, up to 30 s. Every loop that repeats what
- * may fail for long has one, whatever the reason: so a fault costs little, and its end is noticed within half a minute.
+ * The pauses of one loop between failed attempts: 1 s, then twice as long each time, up to 30 s. Every loop that repeats
+ * something that may fail for long has one. A fault then costs little, and its end is noticed within half a minute.
  */
 export interface Backoff {
-  /** How long to rest now, after one more failure. */
+  /** How long to rest after one more failure. */
   nextMs(): number;
   /**
-   * Rests so long, or until a reset or the signal. Those who fail while others rest share that rest. Never rejects.
+   * Rests that long, or until a reset or the signal. Callers that fail during a rest share it. Never rejects.
    */
   rest(signal?: AbortSignal): Promise<void>;
-  /** Something succeeded, or may succeed now: ends a rest, and the next one is short again. */
+  /** Something succeeded, or may succeed now: ends the rest, and the next one is short again. */
   reset(): void;
-  /** Since a rest was begun: a loop that others set off does nothing then. */
+  /** Whether a rest is under way. A loop that events start does nothing then. */
   isResting(): boolean;
 }
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
-/** Of a longer rest, at random: loops that failed together try again one after another. */
+/** Random share of a longer rest, so that loops which failed together do not retry together. */
 const SPREAD = 0.2;
 
 export function createBackoff(): Backoff {

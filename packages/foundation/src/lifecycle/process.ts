@@ -2,9 +2,9 @@ import { explainFailure, toHoldfastError } from '../errors/index.js';
 import type { Logger } from '../logging/index.js';
 import type { Service } from './service.js';
 
-/** Runs the main function of a process. One that rejects is explained at the terminal, and ends the process with code 1. */
+/** Runs the main function of a process. A rejection is explained on stderr and ends the process with code 1. */
 export async function runMain(main: () => Promise<void>): Promise<void> {
-  // The terminal or the pipe may go away; that must not take the service down with it.
+  // The terminal or the pipe may close; that must not end the service.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
   try {
     await main();
@@ -14,13 +14,13 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   }
 }
 
-/** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a demand. */
+/** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a second request. */
 const SAME_SIGNAL_MS = 500;
 
 /** How a process is stopped. */
 export interface RunOptions {
   log: Logger;
-  /** So long after the first signal the process ends with code 1, whatever has not stopped yet. */
+  /** This long after the first signal the process ends with code 1, even if something has not stopped. */
   shutdownTimeoutMs: number;
   /** Ends the process; a parameter so that tests can watch it. */
   exit?: (code: number) => void;
@@ -75,7 +75,7 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
   try {
     await root.start();
   } catch (error) {
-    // A stop that overtakes the start makes it fail; the stop ends the process.
+    // A stop during the start makes the start fail. The stop ends the process.
     if (stopping === undefined) throw error;
     log.debug('process.start_given_up', { error });
     await stopping;
@@ -83,8 +83,8 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
 }
 
 /**
- * What the command line of this process asks for. `read` answers undefined where it asks for help, and throws with what is
- * wrong with it: both print the usage and end the process, with code 0 for help and 2 for what makes no sense.
+ * The parsed command line of this process. `read` returns undefined for a request for help and throws for wrong usage. Both
+ * print the usage and end the process, with code 0 for help and 2 for wrong usage.
  */
 export function argumentsOrExit<T>(read: (args: readonly string[]) => T | undefined, usage: string): T {
   try {

@@ -27,7 +27,7 @@ export function service(
   };
 }
 
-/** Whom a stack tells of what it does not throw. */
+/** What a stack reports instead of throwing it. */
 export interface StackEvents {
   /** Called when one service fails to stop; the others are stopped all the same. */
   stopFailed(name: string, error: unknown): void;
@@ -47,7 +47,7 @@ export function stack(services: readonly Service[], events: StackEvents): Servic
         try {
           await one.start();
         } catch (error) {
-          // The same stop for all who ask: two of them would stop at the same time what stands on each other.
+          // All callers share one stop. Two at once would stop services that depend on each other at the same time.
           await lifecycle.stop(AbortSignal.timeout(5_000));
           throw error;
         }
@@ -67,7 +67,7 @@ export function stack(services: readonly Service[], events: StackEvents): Servic
   return { name: 'stack', ...lifecycle };
 }
 
-/** Extra time after the deadline in which a service may cut itself short before we go on without it. */
+/** After the deadline a service gets this long to end, then the stop goes on without it. */
 const GRACE_MS = 1_000;
 
 async function withDeadline(work: Promise<void>, deadline: AbortSignal): Promise<void> {
@@ -104,14 +104,14 @@ export function together(name: string, services: readonly Service[]): Service {
 }
 
 /**
- * Start and stop as a service promises them, for one whose stop cuts a start short: each runs once, a stop before the
- * start has nothing to do, and nothing starts after a stop.
+ * Start and stop for a service whose stop cuts its start short: each runs once, a stop before the start does nothing, and
+ * nothing starts after a stop.
  */
 export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
   return {
-    // Not within this call: a start that fails at once may ask for the stop.
+    // In a later tick: a start that fails at once may call stop.
     start: () =>
       (starting ??= stopping === undefined ? Promise.resolve().then(() => parts.start()) : refuse()),
     stop: (deadline) => (stopping ??= starting === undefined ? Promise.resolve() : parts.stop(deadline)),

@@ -3,8 +3,8 @@ import winston from 'winston';
 import { redact } from './redact.js';
 
 /**
- * Fields of an event. Secrets are masked by name, texts are cut after 2,000 characters. The names that every line has are
- * not allowed: one of the two values would be lost.
+ * Fields of an event. Secrets are masked by name, texts are cut after 2,000 characters. The names that every line already
+ * has are not allowed: one of the two values would be lost.
  */
 export type LogFields = Record<string, unknown> & {
   message?: never;
@@ -23,9 +23,9 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-/** What is written, and how. */
+/** Which events are written, and in which format. */
 export interface LoggingSettings {
-  /** Events below it are left out; `silent` = all are. */
+  /** Events below it are dropped; `silent` drops all. */
   level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** One JSON object a line, or text for people at a terminal. */
   format: 'json' | 'pretty';

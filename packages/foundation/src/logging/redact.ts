@@ -5,7 +5,7 @@ const MASK = '[redacted]';
 const SECRET_NAME = /secret|password|passwd|token|authorization|api[-_]?key|cookie|^auth$|request_options/i;
 /** user:password@ in any URL. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
-/** Possibly the beginning of such credentials at the end of a text that was cut: the @ may be beyond the cut. */
+/** At the end of a truncated text, what may be the start of such credentials: the @ may have been cut off. */
 const CUT_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+$/i;
 const MAX_DEPTH = 5;
 const MAX_TEXT = 2_000;
@@ -18,7 +18,7 @@ export function redact(fields: Fields): Fields {
 /** Credentials inside URLs masked; used for any text that came from outside. */
 export function redactText(text: string): string {
   const isLong = text.length > MAX_TEXT;
-  // Cut before it is searched, since it may be huge.
+  // Truncated before the search, because it may be huge.
   const masked = (isLong ? text.slice(0, MAX_TEXT) : text).replace(URL_CREDENTIALS, `$1${MASK}@`);
   return isLong ? `${masked.replace(CUT_CREDENTIALS, `$1${MASK}`)}…` : masked;
 }
