@@ -98,8 +98,8 @@ async function repeatDeletions(
   host: MediaHost,
   isEarlierHost: boolean,
 ): Promise<void> {
-  const files = hostFiles({ ...deps, host });
-  if (!(await loadDeletions(await files.list(), files, deps, isEarlierHost)))
+  const files = hostFiles(host, deps);
+  if (!(await loadDeletions(await files.list(), files, deps)))
     throw new HoldfastError(
       'HOST_REJECTED',
       `the notes of deletions on the ${isEarlierHost ? 'earlier' : 'configured'} host cannot be read`,

@@ -20,10 +20,11 @@ import type { SyncSession } from '../sync-run/sync-session.js';
 
 const BATCH = 500;
 /** Listings at most: while they are read, other processes may join files. */
-const LISTINGS = 10;
+const LISTINGS = 3;
 
 /** The files that this deployment keeps on a host. */
 export interface HostFiles {
+  host: Pick<MediaHost, 'identity'>;
   /** One metered call for each 500 of them. */
   list: () => Promise<HostFile[]>;
   /** A file of the host of about this size; null where there is none. */
@@ -31,14 +32,11 @@ export interface HostFiles {
 }
 
 /** Asks again when the host stumbles. */
-export function hostFiles({
-  host,
-  settings,
-  signal,
-}: Pick<LeasedWork, 'settings' | 'signal'> & { host: Pick<MediaHost, 'listFiles' | 'readFile'> }): HostFiles {
+export function hostFiles(host: MediaHost, { settings, signal }: LeasedWork): HostFiles {
   const { backoffMs } = settings.jobs;
   const prefix = snapshotPrefix(settings.host.folder);
   return {
+    host,
     list: () => fetchPatiently(() => host.listFiles(prefix, signal), backoffMs, signal),
     read: (name, bytes) => fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal),
   };
@@ -51,7 +49,7 @@ export function hostFiles({
 export async function repeatDeletions({ deps, running, token, signal, log }: SyncSession): Promise<void> {
   if (running.run.trigger !== 'startup' || !deps.settings.sync.snapshots) return;
   const work = { ...deps, token, signal, log };
-  const files = hostFiles(work);
+  const files = hostFiles(deps.host, work);
   try {
     await loadDeletions(await files.list(), files, work);
   } catch (error) {
@@ -62,75 +60,68 @@ export async function repeatDeletions({ deps, running, token, signal, log }: Syn
 }
 
 /**
- * Deletes here, once more, what these files of the host say was deleted. Records that are there go, their assets too. False where not
- * all of them could be read: an older snapshot may then have records of deleted media. `isEarlierHost`: they are on the host that
- * this catalog is moved from, where they are never joined.
+ * Deletes here, once more, what these files of a host say was deleted. Records that are there go, their assets too. False where not
+ * all of them could be read: an older snapshot may then have records of deleted files.
  */
 export async function loadDeletions(
   files: readonly HostFile[],
-  { list, read }: HostFiles,
-  { redis, keys, settings, token, signal, log }: LeasedWork,
-  isEarlierHost = false,
+  { host, list, read }: HostFiles,
+  work: LeasedWork,
 ): Promise<boolean> {
+  const { redis, keys, settings, token, signal, log } = work;
   const { folder } = settings.host;
   const loading = snapshotLoading(redis, keys, token);
   let deletions = 0;
-  const load = async (tombstones: readonly { id: string; deletedMs: number }[]): Promise<void> => {
-    for (let start = 0; start < tombstones.length; start += BATCH) {
+  const load = async (ids: readonly string[], { storedAt }: HostFile): Promise<void> => {
+    const deletedMs = Date.parse(storedAt);
+    for (let start = 0; start < ids.length; start += BATCH) {
       signal.throwIfAborted();
-      await loading.loadTombstones(tombstones.slice(start, start + BATCH));
+      await loading.loadTombstones(ids.slice(start, start + BATCH).map((id) => ({ id, deletedMs })));
     }
-    deletions += tombstones.length;
+    deletions += ids.length;
   };
 
-  const seen = new Set<string>();
-  const denied = new Set<string>();
-  const loaded: string[] = [];
-  let isGone = false;
+  const loaded = new Set<string>();
+  const gone = new Set<string>();
   let isReadable = true;
-  const loadFile = async ({ file, count }: DeletionFile): Promise<void> => {
-    const { name, bytes, storedAt } = file;
-    const body = await read(name, bytes).catch((error: unknown) => {
-      if (isAborted(signal)) throw abortReason(signal);
-      // Of the host as a whole: the listing would not be answered either. Files may be limited where listings are not.
-      if (isCircuitOpen(error)) throw error;
-      log.warn('snapshot.deletions_unread', { files: [name], error });
-      return 'unreadable' as const;
-    });
-    if (body === null) {
-      // Listed again after it was denied, it was not joined.
-      if (denied.has(name)) isReadable = false;
-      denied.add(name);
-      isGone = true;
-      return;
-    }
-    seen.add(name);
-    if (body === 'unreadable') {
-      isReadable = false;
-      return;
-    }
-    const ids = decodeDeletions(body);
-    await load(ids.map((id) => ({ id, deletedMs: Date.parse(storedAt) })));
-    loaded.push(name);
-    // Cut short, or something else in its place.
+  const loadFile = async ({ id, file, count }: DeletionFile): Promise<void> => {
+    const { name, bytes } = file;
+    const body = id === null ? await readOrError(read(name, bytes), signal) : null;
+    if (id === null && body === null) return void gone.add(name);
+    const ids = id !== null ? [id] : Buffer.isBuffer(body) ? decodeDeletions(body) : [];
+    await load(ids, file);
+    loaded.add(name);
     if (ids.length === count) return;
+    // Not given, cut short, or something else in its place.
     isReadable = false;
-    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length });
+    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length, error: body });
   };
 
   let listed = deletionFiles(folder, files);
-  await load(
-    listed.flatMap(({ id, file }) => (id === null ? [] : [{ id, deletedMs: Date.parse(file.storedAt) }])),
-  );
-  for (let listings = 1; ; listings += 1) {
-    isGone = false;
-    const unread = listed.filter(({ id, file }) => id === null && !seen.has(file.name));
-    await inParallel(unread, LOOKS_AT_ONCE, loadFile);
-    if (!isGone || !isReadable || listings >= LISTINGS) break;
+  for (let left = LISTINGS; ; left -= 1) {
+    gone.clear();
+    await inParallel(
+      listed.filter(({ file }) => !loaded.has(file.name)),
+      LOOKS_AT_ONCE,
+      loadFile,
+    );
+    if (gone.size === 0 || !isReadable || left === 1) break;
     // What is gone was joined. The file with its notes was there before it went.
     listed = deletionFiles(folder, await list());
   }
-  if (!isEarlierHost) await listedDeletions(redis, keys).add(loaded);
+  // Of a host that the catalog is moved from, files are never joined.
+  if (host.identity === work.host.identity) await listedDeletions(redis, keys).add([...loaded]);
   if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
-  return isReadable && !isGone;
+  return isReadable && gone.size === 0;
+}
+
+/** Files may be refused where listings are not, so that an error says nothing of the host as a whole. */
+async function readOrError(reading: Promise<Buffer | null>, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isAborted(signal)) throw abortReason(signal);
+    if (isCircuitOpen(error)) throw error;
+    return error;
+  }
 }

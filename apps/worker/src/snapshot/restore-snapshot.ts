@@ -1,10 +1,23 @@
 import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import { readIndexed } from '@holdfast/shared/catalog';
 import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
-import { groupFiles, readManifest, type SnapshotManifest } from '@holdfast/shared/snapshot';
+import {
+  decodeLine,
+  groupFiles,
+  partName,
+  readLines,
+  readManifest,
+  sha256Of,
+  snapshotLoading,
+  type ManifestFlaw,
+  type SnapshotManifest,
+  type SnapshotRecord,
+  type SnapshotTombstone,
+} from '@holdfast/shared/snapshot';
 import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from '../sync-run/sync-session.js';
-import { hostFiles, loadDeletions } from './load-deletions.js';
-import { DamagedSnapshot, loadParts, type Loaded } from './load-parts.js';
+import { verifyRecords } from '../verify/verify-records.js';
+import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
 
 /** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
@@ -13,36 +26,28 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   if (progress.restoring !== true) return;
   progress.restoring = false;
   if (!deps.settings.sync.snapshots) return;
-  const { restored, refused } = await restoreWhereReadable({ ...deps, token, signal, log });
-  if (refused.length > 0)
-    addFinding(
-      session,
-      'SNAPSHOT_REFUSED',
-      refused.map(({ id, why }) => `${id} (${why})`),
-    );
+  const result = await restoreSnapshot({ ...deps, token, signal, log }).catch(
+    (error: unknown): RestoreResult => {
+      // A host that does not list its files must not stand in the way of the listing of its assets.
+      if (signal.aborted || !isRefusedByHost(error)) throw error;
+      log.warn('snapshot.unreadable', { error });
+      return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
+    },
+  );
+  const refused = result.refused.map(({ id, why }) => `${id} (${why})`);
+  if (refused.length > 0) addFinding(session, 'SNAPSHOT_REFUSED', refused);
   // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
   progress.lastSequence = await deps.state.lastSequence();
   // No checkpoint: where the listing fails too, the next try begins with the snapshots again.
-  if (restored === null) return;
-  const { manifest, created, unproven } = restored;
+  if (result.restored === null) return;
+  const { manifest, created, unproven } = result.restored;
   addFinding(session, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
   addCounts(run, { created, errors: unproven });
   run.expected = manifest.records;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
   await checkpoint(session);
-  await noteRestored(deps, token, { restored, refused });
+  await noteRestored(deps, token, result);
   log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
-}
-
-/** A host that does not list its files must not stand in the way of the listing of its assets. */
-async function restoreWhereReadable(work: LeasedWork): Promise<RestoreResult> {
-  try {
-    return await restoreSnapshot(work);
-  } catch (error) {
-    if (work.signal.aborted || !isRefusedByHost(error)) throw error;
-    work.log.warn('snapshot.unreadable', { error });
-    return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
-  }
 }
 
 /** The next snapshot is due once something changes; at once where the newest one could not be used. */
@@ -63,10 +68,16 @@ export async function noteRestored(
 interface Refusal {
   id: string;
   /** `unreachable`: the host did not give it, in three rounds. `deletions unread`: a file of later deletions was not given, or not whole. */
-  why: 'newer' | 'damaged' | 'unreachable' | 'deletions unread';
+  why: ManifestFlaw | 'unreachable' | 'deletions unread';
 }
 
-type Restored = Loaded & { manifest: SnapshotManifest };
+interface Restored {
+  manifest: SnapshotManifest;
+  /** Records written. The others of the snapshot were there already, as they are or newer. */
+  created: number;
+  /** Records that could not be verified; they stay `saving`. */
+  unproven: number;
+}
 
 export interface RestoreResult {
   /** Null where there is no snapshot that may be used. */
@@ -80,46 +91,45 @@ export interface RestoreResult {
  * one had given before is right, and stays. Rejects when Redis fails, or the host does not list its files.
  */
 export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> {
-  const { settings, signal, log } = work;
-  const { folder } = settings.host;
-  const { list, read } = hostFiles(work);
-  const files = await list();
-  const complete = groupFiles(folder, files).flatMap(({ id, manifest }) =>
+  const { host, settings, log } = work;
+  const files = hostFiles(host, work);
+  const listed = await files.list();
+  const complete = groupFiles(settings.host.folder, listed).flatMap(({ id, manifest }) =>
     manifest === null ? [] : [{ id, manifest }],
   );
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
-  if (!(await loadDeletions(files, { list, read }, work)))
+  if (!(await loadDeletions(listed, files, work)))
     return { restored: null, refused: complete.map(({ id }) => ({ id, why: 'deletions unread' })) };
   const refused: Refusal[] = [];
-
-  const restore = async (id: string, file: HostFile): Promise<Restored | Refusal['why']> => {
-    const bytes = await read(file.name, file.bytes);
-    if (bytes === null) return 'damaged';
-    const reading = readManifest(bytes);
-    if (reading.kind === 'refused') return reading.why;
-    const { manifest } = reading;
-    // Names tell deployments apart; a file that was moved does not.
-    if (manifest.folder !== folder || manifest.id !== id) return 'damaged';
-    return { ...(await loadParts(manifest, read, work)), manifest };
-  };
-  const whyRefused = (error: unknown): Refusal['why'] => {
-    if (error instanceof DamagedSnapshot) return 'damaged';
-    // Files may be limited where listings are not.
-    if (!signal.aborted && isRefusedByHost(error, 'HOST_RATE_LIMITED')) return 'unreachable';
-    throw error;
-  };
-
   for (const { id, manifest } of complete) {
-    let cause: unknown;
-    const outcome = await restore(id, manifest).catch((error: unknown) => {
-      cause = error;
-      return whyRefused(error);
-    });
-    if (typeof outcome === 'object') return { restored: outcome, refused };
-    refused.push({ id, why: outcome });
-    log.warn('snapshot.refused', { snapshotId: id, why: outcome, error: cause });
+    try {
+      return { restored: await restoreOne(id, manifest, files.read, work), refused };
+    } catch (error) {
+      const why = whyRefused(error, work.signal);
+      refused.push({ id, why });
+      log.warn('snapshot.refused', { snapshotId: id, why, error });
+    }
   }
   return { restored: null, refused };
+}
+
+/** The snapshot is not what was written, or not of a version that we read. */
+class UnusableSnapshot extends Error {
+  constructor(
+    readonly why: ManifestFlaw,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Rethrows what is not the fault of this snapshot. */
+function whyRefused(error: unknown, signal: AbortSignal): Refusal['why'] {
+  if (error instanceof UnusableSnapshot) return error.why;
+  // Files may be limited where listings are not.
+  if (!signal.aborted && isRefusedByHost(error, 'HOST_RATE_LIMITED')) return 'unreachable';
+  throw error;
 }
 
 const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIMIT', 'HOST_CURSOR_SPENT'];
@@ -127,4 +137,111 @@ const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIM
 /** True where the host was asked and did not give what it was asked for: what a recovery goes on without. */
 function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean {
   return isHoldfastError(error, ...ofHost, ...more) && !isCircuitOpen(error);
+}
+
+async function restoreOne(
+  id: string,
+  file: HostFile,
+  read: HostFiles['read'],
+  work: LeasedWork,
+): Promise<Restored> {
+  const body = await read(file.name, file.bytes);
+  const manifest = body === null ? 'damaged' : readManifest(body);
+  if (typeof manifest === 'string') throw new UnusableSnapshot(manifest, 'manifest');
+  // Names tell deployments apart; a file that was moved does not.
+  if (manifest.folder !== work.settings.host.folder || manifest.id !== id)
+    throw new UnusableSnapshot('damaged', 'the manifest of another snapshot');
+  return { manifest, ...(await loadParts(manifest, read, work)) };
+}
+
+/** So many records at once: each batch costs three syncs of the server's disk, and holds up others for some 10 ms. */
+const BATCH = 500;
+/** So many batches at once: while Redis works on one, the next is decoded and the one before is compared. */
+const BATCHES_AT_ONCE = 3;
+
+/**
+ * Loads all parts of a snapshot, each after its hash was checked. Records are verified batch by batch, while the next ones are
+ * loaded. Nothing is under way any more when it ends.
+ */
+async function loadParts(
+  manifest: SnapshotManifest,
+  read: HostFiles['read'],
+  work: LeasedWork,
+): Promise<Pick<Restored, 'created' | 'unproven'>> {
+  const loaded = { records: 0, tombstones: 0, created: 0, unproven: 0 };
+  const underWay: Promise<void>[] = [];
+  try {
+    for await (const batch of batchesOf(manifest, read, work)) {
+      if (underWay.length >= BATCHES_AT_ONCE) await underWay.shift();
+      const loading = loadBatch(batch, loaded, work);
+      // Awaited when its turn comes.
+      loading.catch(() => undefined);
+      underWay.push(loading);
+    }
+    await Promise.all(underWay);
+  } finally {
+    await Promise.allSettled(underWay);
+  }
+  if (loaded.records !== manifest.records || loaded.tombstones !== manifest.tombstones)
+    throw new UnusableSnapshot('damaged', 'other counts than in the manifest');
+  return { created: loaded.created, unproven: loaded.unproven };
+}
+
+type Line = SnapshotRecord | SnapshotTombstone;
+
+async function* batchesOf(
+  { id, parts }: SnapshotManifest,
+  read: HostFiles['read'],
+  { settings }: LeasedWork,
+): AsyncGenerator<Line[]> {
+  for (const [index, { bytes, sha256 }] of parts.entries()) {
+    const name = partName(settings.host.folder, id, index + 1);
+    const body = await read(name, bytes);
+    if (body?.length !== bytes || sha256Of(body) !== sha256) throw new UnusableSnapshot('damaged', name);
+    try {
+      for await (const lines of readLines(body, BATCH)) yield lines.map(decodeOrThrow);
+    } catch (cause) {
+      throw new UnusableSnapshot('damaged', name, { cause });
+    }
+  }
+}
+
+function decodeOrThrow(text: string): Line {
+  const line = decodeLine(text);
+  if (line === null) throw new Error('a line cannot be read');
+  return line;
+}
+
+async function loadBatch(
+  batch: readonly Line[],
+  loaded: { records: number; tombstones: number; created: number; unproven: number },
+  work: LeasedWork,
+): Promise<void> {
+  const { redis, keys, token, signal } = work;
+  signal.throwIfAborted();
+  const loading = snapshotLoading(redis, keys, token);
+  const tombstones = batch.filter((line) => line.kind === 'tombstone');
+  const records = batch.filter((line) => line.kind === 'record');
+  await loading.loadTombstones(tombstones);
+  const outcomes = await loading.loadRecords(records);
+  // What was noted as missing or deleted is not verified, nor what the catalog has otherwise.
+  const open = records.filter(
+    ({ status }, index) => status === 'saving' && isThere.has(outcomes[index] ?? 'stale'),
+  );
+  const expected = open.map(({ id, content }) => ({ id, content, revision: revisionOf(content) }));
+  loaded.unproven += await verifyRecords(expected, work);
+  loaded.created += outcomes.filter((outcome) => outcome === 'created' || outcome === 'updated').length;
+  loaded.records += records.length;
+  loaded.tombstones += tombstones.length;
+}
+
+const isThere: ReadonlySet<string> = new Set(['created', 'updated', 'unchanged']);
+
+/** The hash of the part has proven the line. Only what its index entries are made of is decoded. */
+function revisionOf(content: string): number {
+  try {
+    return readIndexed(content)[0];
+  } catch (cause) {
+    throw new UnusableSnapshot('damaged', 'a record cannot be read', { cause });
+  }
 }

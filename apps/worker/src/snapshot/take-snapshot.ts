@@ -97,62 +97,48 @@ export function isSnapshotDue(
   return isOld || changes - (snapshot.changes ?? 0) >= MANY_CHANGES;
 }
 
-/** Writes a snapshot of the catalog as it is now, remembers it and removes older ones. */
-export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
-  const { state, catalog, token, log, now } = work;
-  const nowMs = now();
-  // The indexes tell which records there are.
-  if (await catalog.hasOldIndexes()) await catalog.repairIndexes(work.signal);
-  const born = await catalog.bornAt();
-  const { changes } = await state.readSnapshotFacts();
-  await state.note(token, { snapshotTriedAt: new Date(nowMs).toISOString() });
-  const written = await writeSnapshot(work, nowMs, async () => {
-    await state.renew(token);
-    // Emptied meanwhile, it would be the snapshot of a part. Tokens would not tell: they were emptied, too.
-    if ((await catalog.bornAt()) !== born)
-      throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
-  });
-  const snapshot = { ...written, changes };
-  await state.note(token, { snapshot });
-  log.info('snapshot.written', { snapshotId: written.id, records: written.records, bytes: written.bytes });
-  try {
-    await pruneSnapshots(work);
-  } catch (error) {
-    // The next one removes them.
-    log.warn('snapshot.prune_failed', { error });
-  }
-  return snapshot;
-}
-
 /** Below the 10 MB that the smallest plan allows for a raw file, by more than a part may grow past it. */
 const PART_BYTES = 8_000_000;
 
 /**
- * Writes the catalog to the host: parts while it is read, the manifest last. Until that is there, nothing counts as
- * written. At most one part is in memory. `insist` rejects when this is not the catalog any more that was read.
+ * Writes a snapshot of the catalog as it is now, remembers it and removes older ones. Parts go to the host while the catalog is
+ * read, so that one at most is in memory. The manifest comes last: until it is there, nothing counts as written.
  */
-async function writeSnapshot(
-  { redis, keys, host, settings, signal, snapshotPartBytes = PART_BYTES }: LeasedWork,
-  nowMs: number,
-  insist: () => Promise<void>,
-): Promise<Omit<SnapshotNote, 'changes'>> {
+export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
+  const { state, catalog, redis, keys, host, settings, token, signal, log, now } = work;
   const { folder } = settings.host;
+  const nowMs = now();
   const id = newMediaId(nowMs);
   const at = new Date(nowMs).toISOString();
+  // The indexes tell which records there are.
+  if (await catalog.hasOldIndexes()) await catalog.repairIndexes(signal);
+  const born = await catalog.bornAt();
+  const { changes } = await state.readSnapshotFacts();
+  await state.note(token, { snapshotTriedAt: at });
+
   const put = (name: string, body: Buffer): Promise<void> =>
     fetchPatiently(() => host.putFile(name, body, signal), settings.jobs.backoffMs, signal);
-
   const counts = { records: 0, tombstones: 0 };
-  const written: SnapshotManifest['parts'] = [];
-  for await (const { body, sha256 } of writeParts(catalogLines(redis, keys, counts), snapshotPartBytes)) {
-    await put(partName(folder, id, written.length + 1), body);
-    written.push({ bytes: body.length, sha256 });
+  const parts: SnapshotManifest['parts'] = [];
+  const lines = catalogLines(redis, keys, counts);
+  for await (const { body, sha256 } of writeParts(lines, work.snapshotPartBytes ?? PART_BYTES)) {
+    await put(partName(folder, id, parts.length + 1), body);
+    parts.push({ bytes: body.length, sha256 });
     signal.throwIfAborted();
   }
-  await insist();
-  await put(manifestName(folder, id), encodeManifest({ id, folder, at, ...counts, parts: written }));
-  const bytes = written.reduce((sum, part) => sum + part.bytes, 0);
-  return { id, at, records: counts.records, bytes };
+  await state.renew(token);
+  // Emptied meanwhile, it would be the snapshot of a part. Tokens would not tell: they were emptied, too.
+  if ((await catalog.bornAt()) !== born)
+    throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
+  await put(manifestName(folder, id), encodeManifest({ id, folder, at, ...counts, parts }));
+
+  const { records } = counts;
+  const snapshot = { id, at, records, bytes: parts.reduce((sum, part) => sum + part.bytes, 0), changes };
+  await state.note(token, { snapshot });
+  log.info('snapshot.written', { snapshotId: id, records, bytes: snapshot.bytes });
+  // The next one removes what this one could not.
+  await pruneSnapshots(work).catch((error: unknown) => log.warn('snapshot.prune_failed', { error }));
+  return snapshot;
 }
 
 const KEPT = 3;
@@ -168,20 +154,23 @@ async function pruneSnapshots(work: LeasedWork): Promise<void> {
   const files = await host.listFiles(snapshotPrefix(folder), signal);
   const snapshots = groupFiles(folder, files);
   const kept = snapshots.filter(({ manifest }) => manifest !== null).slice(0, KEPT);
-  const doomed = snapshots.filter((snapshot) => !kept.includes(snapshot));
   // Without its manifest a snapshot that is half removed counts as unfinished.
-  const spent = doomed.flatMap(({ manifest, parts }) => (manifest === null ? parts : [manifest, ...parts]));
+  const spent = snapshots
+    .filter((snapshot) => !kept.includes(snapshot))
+    .flatMap(({ manifest, parts }) => (manifest === null ? parts : [manifest, ...parts]));
   for (const { name } of spent) await host.removeFile(name, signal);
 
   const oldest = kept.at(-1);
   const keptSinceMs = oldest === undefined ? null : timeOfId(oldest.id);
-  const knownUntilMs = (keptSinceMs ?? 0) - CLOCK_MARGIN_MS;
-  const deletions = deletionFiles(folder, files).map(({ file }) => file);
-  const isKnown = ({ storedAt }: { storedAt: string }): boolean => Date.parse(storedAt) < knownUntilMs;
-  const known = deletions.filter(isKnown).map(({ name }) => name);
+  const known: string[] = [];
+  const needed: string[] = [];
+  for (const { file } of deletionFiles(folder, files)) {
+    const isKnown = Date.parse(file.storedAt) < (keptSinceMs ?? 0) - CLOCK_MARGIN_MS;
+    (isKnown ? known : needed).push(file.name);
+  }
   const listed = listedDeletions(redis, keys);
   // A crash, or an emptied Redis, may have left some that are not listed.
-  await listed.add(deletions.filter((file) => !isKnown(file)).map(({ name }) => name));
+  await listed.add(needed);
   await inParallel(known, CALLS_AT_ONCE, (name) => host.removeFile(name, signal));
   await listed.drop(known);
   if (spent.length + known.length > 0)

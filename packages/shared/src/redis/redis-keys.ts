@@ -30,11 +30,11 @@ export function redisKeys(prefix: string) {
     /** Sorted set: id -> ms of the deletion, or of when its asset was last seen on the host. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
     /**
-     * Sorted set: name of a file of deletions on the host -> how many deletions it notes; -ms while it is being written. Every
-     * such file that was written since Redis was emptied is listed; it may list more.
+     * Sorted set: name of a file of deletions on the host -> how many deletions it notes. Lists nearly every such file that was
+     * written since Redis was emptied, and names whose file is not written; each snapshot puts it right.
      */
     deletions: `${p}:deletions`,
-    /** String: who joins files of deletions now. */
+    /** String that ends by itself: a process joins files of deletions now. */
     deletionsLease: `${p}:deletions:lease`,
     /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */
     sequence: `${p}:sequence`,

@@ -5,13 +5,20 @@ export {
   readManifest,
   sha256Of,
   writeParts,
+  type ManifestFlaw,
   type SnapshotManifest,
   type SnapshotRecord,
   type SnapshotTombstone,
 } from './snapshot-format.js';
-export { catalogLines, snapshotLoading, type LoadOutcome } from './snapshot-catalog.js';
-export { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
-export { decodeDeletions, joinDeletions, listedDeletions, noteDeletions } from './deletion-files.js';
+export { catalogLines, snapshotLoading } from './snapshot-catalog.js';
+export {
+  createDeletionNotes,
+  decodeDeletions,
+  joinDeletions,
+  listedDeletions,
+  noteDeletions,
+  type DeletionNotes,
+} from './deletion-notes.js';
 export {
   deletionFiles,
   groupFiles,

@@ -22,12 +22,7 @@ import {
   type Script,
   type ScriptReply,
 } from '../redis/index.js';
-import {
-  encodeRecord,
-  encodeTombstone,
-  type SnapshotRecord,
-  type SnapshotTombstone,
-} from './snapshot-format.js';
+import { encodeRecord, encodeTombstone, type SnapshotRecord } from './snapshot-format.js';
 
 /** What has been given so far. */
 export interface LineCounts {
@@ -90,7 +85,13 @@ async function* recordLines(
       next(batch.at(-1) ?? null),
     ]);
     const found = stored.filter((entry) => entry !== null);
-    const unsettled = await withIntent(redis, keys, found);
+    // The upload of these may still be undone.
+    const open = found.filter(({ status }) => status === 'saving' || status === 'deferred');
+    const unsettled = await membersOf(
+      redis,
+      keys.intents,
+      open.map(({ id }) => id),
+    );
     const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
     counts.records += lines.length;
     if (lines.length > 0) yield lines;
@@ -98,18 +99,8 @@ async function* recordLines(
   }
 }
 
-/** Those whose upload may still be undone. */
-function withIntent(
-  redis: RedisClient,
-  keys: RedisKeys,
-  found: readonly StoredRecord[],
-): Promise<Set<string>> {
-  const open = found.filter(({ status }) => status === 'saving' || status === 'deferred').map(({ id }) => id);
-  return membersOf(redis, keys.intents, open);
-}
-
 /** created, updated: written. The others leave what is there. */
-export type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
+type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
 
 /**
  * Brings lines of a snapshot into the catalog, for the worker that holds the lease of syncs. May be repeated without
@@ -119,14 +110,11 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
   const edge = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
     unlessFenced(await edge(script, [token, ...args]));
-  const loadTombstones = async (
-    lines: readonly Pick<SnapshotTombstone, 'id' | 'deletedMs'>[],
-  ): Promise<void> => {
-    for (const part of inRequests(redis, lines))
-      await run(
-        tombstonesScript,
-        part.flatMap(({ id, deletedMs }) => [id, deletedMs]),
-      );
+  const loadTombstones = async (lines: readonly { id: string; deletedMs: number }[]): Promise<void> => {
+    for (const part of inRequests(redis, lines)) {
+      const args = part.flatMap(({ id, deletedMs }) => [id, deletedMs]);
+      await run(tombstonesScript, args);
+    }
   };
   const loadPart = async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
     // What is there already, as an upload or a page brought it in, is being deleted too.

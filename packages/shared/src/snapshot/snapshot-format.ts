@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
-import { createGunzip, createGzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { createGunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
 import { statusCode, type StoredRecord } from '../catalog/index.js';
 import type { MediaStatus } from '../media/index.js';
@@ -35,9 +33,8 @@ const manifestSchema = z.object({
 /** Written last: a snapshot without one does not exist. */
 export type SnapshotManifest = z.infer<typeof manifestSchema>;
 
-/** newer: another version than ours wrote it; damaged: not what was written. Neither may be used. */
-export type ManifestReading =
-  { kind: 'manifest'; manifest: SnapshotManifest } | { kind: 'refused'; why: 'newer' | 'damaged' };
+/** Why a manifest may not be used. newer: a newer version wrote it; damaged: it is not what was written. */
+export type ManifestFlaw = 'newer' | 'damaged';
 
 /** The whole is checked by a hash over the manifest, which has the hashes of all parts. */
 export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'version'>): Buffer {
@@ -45,17 +42,15 @@ export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'vers
   return Buffer.from(JSON.stringify({ ...body, sha256: hashOf(body) }));
 }
 
-/** The manifest in these bytes, or why it may not be used. Never throws: what cannot be parsed is damaged. */
-export function readManifest(bytes: Buffer): ManifestReading {
-  const body = parseObject(bytes);
-  if (body === null || body['format'] !== FORMAT) return { kind: 'refused', why: 'damaged' };
-  const { version } = body;
+/** The manifest in these bytes. Never throws: what cannot be parsed is damaged. */
+export function readManifest(bytes: Buffer): SnapshotManifest | ManifestFlaw {
+  const { format, version, ...body } = parseObject(bytes);
+  if (format !== FORMAT) return 'damaged';
   // A newer format may keep its checksum elsewhere.
-  if (typeof version === 'number' && version > SNAPSHOT_VERSION) return { kind: 'refused', why: 'newer' };
-  const { sha256, ...rest } = body;
-  const { data } = manifestSchema.safeParse(rest);
-  if (data === undefined || sha256 !== hashOf(rest)) return { kind: 'refused', why: 'damaged' };
-  return { kind: 'manifest', manifest: data };
+  if (typeof version === 'number' && version > SNAPSHOT_VERSION) return 'newer';
+  const { sha256, ...fields } = body;
+  const written = { format, version, ...fields };
+  return sha256 === hashOf(written) ? (manifestSchema.safeParse(written).data ?? 'damaged') : 'damaged';
 }
 
 /** Of the text that JSON gives again after it was parsed: names keep their order. */
@@ -63,12 +58,11 @@ function hashOf(body: object): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> | null {
+function parseObject(bytes: Buffer): Record<string, unknown> {
   try {
-    const parsed: unknown = JSON.parse(bytes.toString());
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : null;
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(bytes.toString()));
   } catch {
-    return null;
+    return {};
   }
 }
 
@@ -130,68 +124,41 @@ export interface SnapshotPart {
   sha256: string;
 }
 
-/** A part ends within about so many bytes of its limit: what is compressed between two looks at its size. */
-const LOOK_EVERY_CHARS = 64 * 1024;
+/** Text that is compressed at once: a part may grow past its limit by what this gives. */
+const CHUNK_CHARS = 128 * 1024;
 const GZIP_LEVEL = 4;
+const compress = promisify(gzip);
 
 /**
  * Compresses lines into parts, each readable on its own, that end once they reach `partBytes`. At most one part is in
  * memory. No lines, no part.
  */
 export async function* writeParts(
-  chunks: AsyncIterable<readonly string[]>,
+  batches: AsyncIterable<readonly string[]>,
   partBytes: number,
 ): AsyncGenerator<SnapshotPart> {
-  let part: OpenPart | null = null;
+  let body = Buffer.alloc(0);
+  for await (const text of chunksOf(batches)) {
+    // Members of gzip in a row are read as one.
+    body = Buffer.concat([body, await compress(text, { level: GZIP_LEVEL })]);
+    if (body.length < partBytes) continue;
+    yield { body, sha256: sha256Of(body) };
+    body = Buffer.alloc(0);
+  }
+  if (body.length > 0) yield { body, sha256: sha256Of(body) };
+}
+
+async function* chunksOf(batches: AsyncIterable<readonly string[]>): AsyncGenerator<string> {
   let text = '';
-  for await (const lines of chunks) {
+  for await (const lines of batches) {
     for (const line of lines) {
       text += `${line}\n`;
-      if (text.length < LOOK_EVERY_CHARS) continue;
-      part ??= openPart();
-      await part.write(text);
+      if (text.length < CHUNK_CHARS) continue;
+      yield text;
       text = '';
-      if (part.bytes() < partBytes) continue;
-      yield await part.end();
-      part = null;
     }
   }
-  if (text !== '') {
-    part ??= openPart();
-    await part.write(text);
-  }
-  if (part !== null) yield await part.end();
-}
-
-interface OpenPart {
-  write(text: string): Promise<void>;
-  /** Compressed so far. */
-  bytes(): number;
-  end(): Promise<SnapshotPart>;
-}
-
-function openPart(): OpenPart {
-  const gzip = createGzip({ level: GZIP_LEVEL });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  gzip.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-  });
-  return {
-    write: (text) =>
-      new Promise((resolve, reject) => {
-        gzip.write(text, (error) => (error ? reject(error) : resolve()));
-      }),
-    bytes: () => bytes,
-    end: async () => {
-      const ended = once(gzip, 'end');
-      gzip.end();
-      await ended;
-      const body = Buffer.concat(chunks);
-      return { body, sha256: sha256Of(body) };
-    },
-  };
+  if (text !== '') yield text;
 }
 
 export function sha256Of(body: Buffer): string {
@@ -200,26 +167,20 @@ export function sha256Of(body: Buffer): string {
 
 /** The lines of a part, `atMost` at once. Rejects where it is not the whole of a compressed part. */
 export async function* readLines(body: Buffer, atMost: number): AsyncGenerator<string[]> {
-  const gunzip = createGunzip();
-  const source = Readable.from([body]);
-  source.on('error', (error) => gunzip.destroy(error));
-  const decoder = new StringDecoder();
+  const text = createGunzip().setEncoding('utf8');
+  text.end(body);
   let rest = '';
   let batch: string[] = [];
-  try {
-    for await (const chunk of source.pipe(gunzip)) {
-      const lines = (rest + decoder.write(chunk as Buffer)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        batch.push(line);
-        if (batch.length < atMost) continue;
-        yield batch;
-        batch = [];
-      }
+  for await (const chunk of text) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      batch.push(line);
+      if (batch.length < atMost) continue;
+      yield batch;
+      batch = [];
     }
-    if (rest !== '') throw new Error('the last line of the part is not complete');
-    if (batch.length > 0) yield batch;
-  } finally {
-    gunzip.destroy();
   }
+  if (rest !== '') throw new Error('the last line of the part is not complete');
+  if (batch.length > 0) yield batch;
 }

@@ -21,7 +21,7 @@ export interface DeletionFile {
 
 /** Ends the name of a file of version 0.1.0, which notes one deletion. */
 const SINGLE = '.deleted';
-const DELETIONS = /^[0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
+const DELETIONS = /[/][0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
 const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
 
 /** The files of a deployment, which its folder names: others on the same cloud have another one. */
@@ -39,12 +39,21 @@ export function partName(folder: string, id: string, number: number): string {
   return `${snapshotPrefix(folder)}${id}.part-${String(number).padStart(4, '0')}`;
 }
 
+/** The name of a file that notes so many deletions. `id` is a ULID of its own. */
+export function deletionsName(folder: string, count: number, id: string): string {
+  return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
+}
+
+/** How many deletions a file of this name notes; 0 where it is no such file. */
+export function deletionsIn(name: string): number {
+  return Number(DELETIONS.exec(name)?.[1] ?? 0);
+}
+
 /** Newest first. Files below the prefix that are of a deployment further down, or none of ours, are left out. */
 export function groupFiles(folder: string, files: readonly HostFile[]): SnapshotFiles[] {
-  const prefix = snapshotPrefix(folder);
   const byId = new Map<string, SnapshotFiles>();
-  for (const file of files) {
-    const [, id, kind] = FILE.exec(file.name.startsWith(prefix) ? file.name.slice(prefix.length) : '') ?? [];
+  for (const { file, name } of filesIn(folder, files)) {
+    const [, id, kind] = FILE.exec(name) ?? [];
     if (id === undefined) continue;
     const snapshot = byId.get(id) ?? { id, manifest: null, parts: [] };
     byId.set(id, snapshot);
@@ -54,25 +63,20 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
-/** The name of a file that notes so many deletions. `id` is a ULID of its own. */
-export function deletionsName(folder: string, count: number, id: string): string {
-  return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
-}
-
-/** How many deletions a file of this name notes; 0 where it is no such file. */
-export function deletionsIn(name: string): number {
-  return Number(DELETIONS.exec(name.slice(name.lastIndexOf('/') + 1))?.[1] ?? 0);
-}
-
 /** Those of a deployment's files that note deletions. */
 export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
-  const prefix = snapshotPrefix(folder);
-  return files.flatMap((file): DeletionFile[] => {
-    const rest = file.name.startsWith(prefix) ? file.name.slice(prefix.length) : '/';
-    if (rest.includes('/')) return [];
-    const count = deletionsIn(rest);
+  return filesIn(folder, files).flatMap(({ file, name }): DeletionFile[] => {
+    const count = deletionsIn(file.name);
     if (count > 0) return [{ file, count, id: null }];
-    const id = rest.endsWith(SINGLE) ? rest.slice(0, -SINGLE.length) : '';
+    const id = name.endsWith(SINGLE) ? name.slice(0, -SINGLE.length) : '';
     return isMediaId(id) ? [{ file, count: 1, id }] : [];
   });
+}
+
+/** Those right below the prefix, with the rest of their names. */
+function filesIn(folder: string, files: readonly HostFile[]): { file: HostFile; name: string }[] {
+  const prefix = snapshotPrefix(folder);
+  return files
+    .filter(({ name }) => name.startsWith(prefix) && !name.includes('/', prefix.length))
+    .map((file) => ({ file, name: file.name.slice(prefix.length) }));
 }
