@@ -11,7 +11,6 @@ import { limitFailedLogins, limitWrites } from './http/rate-limit.js';
 import { requestContext, requestLog } from './http/request-context.js';
 import { countRequests } from './metrics/api-metrics.js';
 import { routes } from './routes.js';
-import { endSharing } from './status/recent-results.js';
 
 /** The API without a port and without signals: what the server runs and what tests import. */
 export function createApp(deps: Dependencies): Express {
@@ -24,7 +23,6 @@ export function createApp(deps: Dependencies): Express {
     requestContext(log),
     requestLog(),
     countRequests(deps.metrics.http),
-    endSharing(deps.recentResults),
     boundEarlyAnswers(),
     requireHost(settings),
     closeWhileDraining(shutdown),

@@ -13,15 +13,12 @@ import { followMedia } from './media/follow-media.js';
 import { listMedia, listQuery, showMedia } from './media/read-media.js';
 import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
-import { countUploads } from './metrics/api-metrics.js';
-import { showMetrics } from './metrics/show-metrics.js';
+import { countUploads, showMetrics } from './metrics/api-metrics.js';
 import { showDocument } from './openapi/document.js';
 import { schemas } from './openapi/schemas.js';
 import { consolePage, docsPage, servePage, servePageFile, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
-import { checkHealth } from './status/check-health.js';
-import { live, ready } from './status/ready.js';
-import { showDatabaseStatus } from './status/show-database-status.js';
+import { checkHealth, live, ready, showDatabaseStatus } from './status/show-status.js';
 import { driftQuery, showDrift } from './sync/show-drift.js';
 import { showSyncStatus } from './sync/show-sync-status.js';
 import { startSync, startSyncBody, startSyncQuery } from './sync/start-sync.js';
@@ -66,7 +63,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'status',
       summary: 'Whether the process is up',
       answers: { 200: { description: 'It is.', body: schemas.Alive } },
-      handle: live(),
+      handle: live,
     }),
     route({
       method: 'GET',
@@ -156,7 +153,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'status',
       summary: 'Measured health',
       description:
-        'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a client changes something or anything fails in the meantime.',
+        'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a command fails in the meantime.',
       answers: {
         200: { description: 'Healthy or degraded.', body: schemas.Health },
         503: { description: 'Unhealthy.', body: schemas.Health },
@@ -458,7 +455,6 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
     }),
     notify: receiveNotification({
       secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
-      refusedSignatures: deps.refusedSignatures,
       seen: createSeenNotifications(request, deps.keys),
       queues: deps.queues,
       host: deps.host,

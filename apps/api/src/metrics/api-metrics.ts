@@ -1,33 +1,34 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Settings } from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
+import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import { listedDeletions } from '@holdfast/shared/snapshot';
+import type { Answer } from '../http/endpoint.js';
 import { contextOf } from '../http/request-context.js';
+import { currentFindings, freeBytesOf, type FindingSources } from '../status/findings.js';
+import type { RecentResults } from '../status/recent-results.js';
+import type { RedisState } from '../status/redis-state.js';
+import type { UploadSlots } from '../uploads/admission.js';
 
 /** How an upload ended for its client. */
 const outcomes = ['accepted', 'verified', 'duplicate', 'replayed', 'refused', 'failed', 'aborted'] as const;
 type UploadOutcome = (typeof outcomes)[number];
 
 /** What the API counts as it happens, and what it reads at each scrape. docs/operations.md lists the names. */
-export interface ApiMetrics {
-  registry: Registry;
-  http: ReturnType<typeof createHttpMetrics>;
-  uploads: Counter<'outcome'>;
-  gauges: ScrapeGauges;
-}
+export type ApiMetrics = ReturnType<typeof createApiMetrics>;
 
-export function createApiMetrics(registry: Registry): ApiMetrics {
-  const http = createHttpMetrics(registry);
+export function createApiMetrics(registry: Registry) {
+  const registers = [registry];
   const uploads = new Counter({
     name: 'holdfast_uploads_total',
     help: 'Uploads by outcome: accepted (202), verified (201), duplicate, replayed, refused (4xx), failed (5xx), aborted.',
     labelNames: ['outcome'],
-    registers: [registry],
+    registers,
   });
   for (const outcome of outcomes) uploads.inc({ outcome }, 0);
-  return { registry, http, uploads, gauges: createGauges(registry) };
-}
-
-function createHttpMetrics(registry: Registry) {
-  const registers = [registry];
   const requests = new Counter({
     name: 'holdfast_http_requests_total',
     help: 'Requests, by method, route and status; status none: the client left before its answer.',
@@ -47,42 +48,7 @@ function createHttpMetrics(registry: Registry) {
     labelNames: ['route', 'code'],
     registers,
   });
-  return { requests, seconds, problems };
-}
-
-export type ScrapeGauges = ReturnType<typeof createGauges>;
-
-function createGauges(registry: Registry) {
-  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
-    new Gauge({ name: `holdfast_${name}`, help, labelNames, registers: [registry] });
-  return {
-    redisUp: gauge('redis_up', '1 when Redis answered this scrape, else 0.'),
-    hostUp: gauge(
-      'host_up',
-      '1 when the last call to the media host was answered, 0 when not; absent before the first.',
-    ),
-    inFlight: gauge('uploads_in_flight', 'Uploads that this process carries now.'),
-    slots: gauge(
-      'uploads_in_flight_limit',
-      'Uploads that this process carries at most (UPLOAD_MAX_CONCURRENT).',
-    ),
-    deferred: gauge('uploads_deferred', 'Uploads acknowledged while Redis was away, held until it is back.'),
-    queueJobs: gauge('queue_jobs', 'Jobs by queue and state; of the whole deployment.', ['queue', 'state']),
-    media: gauge('media', 'Media in the catalog by status; of the whole deployment.', ['status']),
-    workers: gauge('workers', 'Workers that are alive; of the whole deployment.'),
-    findings: gauge('findings', '1 for each finding that health shows now.', ['code', 'severity']),
-    budget: gauge(
-      'host_budget_remaining',
-      'Metered calls that the media host still takes, by its last answer.',
-    ),
-    tombstones: gauge('tombstones', 'Ids that are kept from coming back; of the whole deployment.'),
-    deletionFiles: gauge(
-      'deletion_files',
-      'Files of deletions on the media host, as far as Redis knows; of the whole deployment.',
-    ),
-    deletions: gauge('deletions_noted', 'Deletions that these files note; of the whole deployment.'),
-    free: gauge('host_free_bytes', 'Bytes that the disk of the local host still takes.'),
-  };
+  return { registry, uploads, http: { requests, seconds, problems } };
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']);
@@ -125,4 +91,117 @@ function outcomeOf(req: Request, res: Response): UploadOutcome {
   if (res.hasHeader('Idempotent-Replayed')) return 'replayed';
   if (statusCode === 200) return 'duplicate';
   return statusCode === 201 ? 'verified' : 'accepted';
+}
+
+export interface MetricsDependencies extends FindingSources {
+  settings: Pick<Settings, 'uploads'>;
+  redis: { request: RedisClient };
+  keys: RedisKeys;
+  metrics: Pick<ApiMetrics, 'registry'>;
+  catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
+  host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
+  uploadSlots: Pick<UploadSlots, 'running'>;
+  deferred: { size(): number };
+  redisState: () => Promise<RedisState>;
+  recentResults: Pick<RecentResults, 'share'>;
+}
+
+const PATIENCE_MS = 700;
+
+/** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
+export const showMetrics = (deps: MetricsDependencies) => {
+  const { registry: counted } = deps.metrics;
+  const asked = <T>(work: Promise<T>): Promise<T | null> =>
+    withinMs(PATIENCE_MS, work, null).catch(() => null);
+  const readKept = deps.recentResults.share(() =>
+    Promise.all([
+      asked(deps.catalog.counts()),
+      asked(deps.catalog.countTombstones()),
+      asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
+    ]),
+  );
+  return async (): Promise<Answer> => {
+    const [state, kept] = await Promise.all([deps.redisState(), readKept()]);
+    const text = `${await counted.metrics()}\n${await readGauges(deps, state, kept)}`;
+    return { status: 200, text, headers: { 'Content-Type': counted.contentType } };
+  };
+};
+
+type Kept = readonly [
+  Awaited<ReturnType<Catalog['counts']>> | null,
+  tombstones: number | null,
+  deletions: { files: number; deletions: number } | null,
+];
+
+/** What is true now. What is not known is left out. */
+async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Kept): Promise<string> {
+  const registry = new Registry();
+  const show = (name: string, help: string, values: number | null | undefined | Series): void => {
+    if (values === null || values === undefined) return;
+    const series: Series = typeof values === 'number' ? [[{}, values]] : values;
+    const labelNames = Object.keys(series[0]?.[0] ?? {});
+    const gauge = new Gauge({ name: `holdfast_${name}`, help, labelNames, registers: [registry] });
+    for (const [labels, value] of series) gauge.set(labels, value);
+  };
+  const { look } = state;
+  const [media, tombstones, deletions] = kept;
+  const { workers } = await state.facts();
+  const { reachable } = deps.host.health();
+
+  show('redis_up', '1 when Redis answered this scrape, else 0.', look === null ? 0 : 1);
+  show(
+    'host_up',
+    '1 when the last call to the media host was answered, 0 when not; absent before the first.',
+    reachable === null ? null : Number(reachable),
+  );
+  show('uploads_in_flight', 'Uploads that this process carries now.', deps.uploadSlots.running);
+  show(
+    'uploads_in_flight_limit',
+    'Uploads that this process carries at most (UPLOAD_MAX_CONCURRENT).',
+    deps.settings.uploads.maxConcurrent,
+  );
+  show(
+    'uploads_deferred',
+    'Uploads acknowledged while Redis was away, held until it is back.',
+    deps.deferred.size(),
+  );
+  show(
+    'queue_jobs',
+    'Jobs by queue and state; of the whole deployment.',
+    Object.entries(look?.queues ?? {}).flatMap(([queue, { counts }]) =>
+      Object.entries(counts).map(([name, count]) => [{ queue, state: name }, count] as const),
+    ),
+  );
+  show(
+    'media',
+    'Media in the catalog by status; of the whole deployment.',
+    Object.entries(media?.byStatus ?? {}).map(([status, count]) => [{ status }, count]),
+  );
+  show('workers', 'Workers that are alive; of the whole deployment.', workers);
+  show(
+    'findings',
+    '1 for each finding that health shows now.',
+    (await currentFindings(deps, state)).map(({ code, severity }) => [{ code, severity }, 1]),
+  );
+  show(
+    'host_budget_remaining',
+    'Metered calls that the media host still takes, by its last answer.',
+    remainingCalls(look?.sync.rateLimit ?? deps.host.budget()),
+  );
+  show('tombstones', 'Ids that are kept from coming back; of the whole deployment.', tombstones);
+  show(
+    'deletion_files',
+    'Files of deletions on the media host, as far as Redis knows; of the whole deployment.',
+    deletions?.files,
+  );
+  show('deletions_noted', 'Deletions that these files note; of the whole deployment.', deletions?.deletions);
+  show('host_free_bytes', 'Bytes that the disk of the local host still takes.', await freeBytesOf(deps.host));
+  return registry.metrics();
+}
+
+type Series = readonly (readonly [labels: Record<string, string>, value: number])[];
+
+/** What was left before the host granted new calls says nothing of now. */
+function remainingCalls(budget: HostBudget | null): number | null {
+  return budget === null || Date.parse(budget.resetAt) <= Date.now() ? null : budget.remaining;
 }

@@ -7,8 +7,6 @@ import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';
 import type { SyncFinding, SyncProblem, SyncRun } from '@holdfast/shared/sync';
 import type { PresentedMedia } from '../media/present-media.js';
-import type { HostStatus, StorageStatus } from '../status/storage-status.js';
-import type { PersistenceTest } from '../status/check-health.js';
 
 // `satisfies` keeps each schema from allowing what the code never answers; answers.test.ts compares it with real answers.
 // A description says what the name of its field does not.
@@ -76,7 +74,7 @@ const storage = z.object({
   connectionTest: z.string().describe('`passed`, or `failed: ` and the reason.'),
   persistenceWarning: z.string().describe('Empty if records survive a restart of the server.'),
   findings: z.array(finding),
-}) satisfies z.ZodType<StorageStatus>;
+});
 
 const hostFields = {
   type: z.enum(['cloudinary', 'local']),
@@ -92,7 +90,7 @@ const hostFields = {
     .nullable()
     .describe('Free space for the local host, 0 if it has hardly any inodes left; null on Cloudinary.'),
 };
-const host = z.object(hostFields) satisfies z.ZodType<HostStatus>;
+const host = z.object(hostFields);
 
 const queueCounts = z.object({
   waiting: count,
@@ -106,7 +104,7 @@ const persistence = z.object({
   level: z.enum(durabilityLevels).nullable(),
   latencyMs: z.number(),
   message: z.string(),
-}) satisfies z.ZodType<PersistenceTest>;
+});
 
 const syncProblem = z.object({
   code: z.string(),

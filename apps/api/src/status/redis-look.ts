@@ -1,19 +1,14 @@
-import type { Settings } from '@holdfast/foundation/config';
-import type { Finding, RedisOutage, ServerJudgement } from '@holdfast/shared/durability';
 import { uploadScripts } from '@holdfast/shared/intents';
-import { queueNames, type MediaQueues, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
-import { withinMs } from '@holdfast/foundation/lifecycle';
+import { queueNames, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
 import {
   commandsOf,
   defineScript,
   missingRightsLua,
-  profileOf,
   redisEdge,
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
 import { syncStatusOf, type SyncStatus } from '@holdfast/shared/sync';
-import { redisFailure, rightsMissing, type RedisFailure } from './redis-failure.js';
 
 export interface QueueLook {
   counts: QueueCounts;
@@ -39,8 +34,6 @@ export interface RedisLook {
   /** Commands of uploads that the user of Redis may not call. */
   missingRights: string[];
 }
-
-export type LookKeys = Pick<RedisKeys, 'prefix' | 'probe' | 'queue'>;
 
 /** A record to write, together with how long it lasts if nobody removes it. */
 export interface ProbeRecord {
@@ -106,7 +99,7 @@ const guarded = redisEdge('CATALOG_UNAVAILABLE');
 /** Writes the probe, where one is given, and reads. Throws CATALOG_UNAVAILABLE. */
 export async function lookAtRedis(
   redis: RedisClient,
-  keys: LookKeys,
+  keys: Pick<RedisKeys, 'prefix' | 'probe' | 'queue'>,
   probe: ProbeRecord | null = null,
 ): Promise<RedisLook> {
   const names = [queueNames.length, ...queueNames];
@@ -147,107 +140,4 @@ function queueLook(reply: Reply[0][number] | undefined): QueueLook {
     paused: paused !== null,
     limit: max === null || duration === null ? null : { max: Number(max), durationMs: Number(duration) },
   };
-}
-
-export interface LookDependencies {
-  redis: { request: RedisClient };
-  /** All connections of this process: each may know why Redis does not serve. */
-  connections: readonly RedisClient[];
-  keys: LookKeys;
-  redisOutage: RedisOutage;
-}
-
-/** Writes the record, and reads all that status answers need; where Redis only takes no writes, reads go on. */
-export async function lookOrFailure(
-  { redis, connections, keys, redisOutage }: LookDependencies,
-  probe: ProbeRecord,
-): Promise<{ look: RedisLook | null; failure: RedisFailure | null }> {
-  try {
-    const look = await lookAtRedis(redis.request, keys, probe);
-    return { look, failure: look.missingRights.length > 0 ? rightsMissing(look.missingRights) : null };
-  } catch (error) {
-    const failure = await redisFailure(error, connections, redisOutage);
-    const look = failure.connected ? await lookAtRedis(redis.request, keys).catch(() => null) : null;
-    return { look, failure };
-  }
-}
-
-/** What Redis shows, itself and of the deployment. Unlike what this process knows of its host and its disk, it may be shared for a while. */
-export interface RedisFacts {
-  /** Null where Redis does not serve. */
-  look: RedisLook | null;
-  workers: number | null;
-  server: readonly Finding[];
-}
-
-export interface FactSources {
-  server: Pick<ServerJudgement, 'findings'>;
-  workerCount: WorkerCount;
-}
-
-const PATIENCE_MS = 600;
-
-/** What else is asked, `look` being what was read a moment ago. */
-export async function redisFacts(
-  { server, workerCount }: FactSources,
-  look: RedisLook | null,
-): Promise<RedisFacts> {
-  const [ofServer, workers] = await Promise.all([
-    server.findings(),
-    look === null
-      ? null
-      : withinMs(PATIENCE_MS, workerCount.count(look.announcedUntil), null).catch(() => null),
-  ]);
-  return { look, workers, server: ofServer };
-}
-
-export interface WorkerSources {
-  settings: Pick<Settings, 'redis'>;
-  redis: { request: RedisClient };
-  queues: Pick<MediaQueues, 'queues'>;
-}
-
-export interface WorkerCount {
-  /** How many workers are alive; null where that is unknown. `announcedUntil`: when each registration expires, in ms. */
-  count(announcedUntil: readonly number[]): Promise<number | null>;
-}
-
-/** Running workers check three times in this time, and register again at the first check. */
-const ANNOUNCED_AGAIN_WITHIN_MS = 60_000;
-
-/** After an outage of Redis workers may come back a moment after this process. */
-const RECONNECTED_WITHIN_MS = 5_000;
-
-/**
- * Workers register every minute, and a killed one stays registered for a while: so only as many count as also have a connection,
- * where the server shows that. An expired registration stays in the list, so an empty list means that Redis was emptied
- * (or that the last worker left): then the connections alone count, until running workers must have registered again.
- */
-export function createWorkerCount(sources: WorkerSources): WorkerCount {
-  const { settings, redis, queues } = sources;
-  let emptySince: number | null = null;
-  let reconnectedAt = -Infinity;
-  redis.request.on('ready', () => {
-    reconnectedAt = performance.now();
-  });
-  return {
-    count: async (announcedUntil) => {
-      // A proxy in front of the server knows its own connections only.
-      const connected = profileOf(settings.redis).name === 'upstash' ? null : await connectedWorkers(queues);
-      if (connected === 0 && performance.now() - reconnectedAt < RECONNECTED_WITHIN_MS) return null;
-      if (announcedUntil.length > 0) {
-        emptySince = null;
-        return Math.min(announcedUntil.filter((ms) => ms > Date.now()).length, connected ?? Infinity);
-      }
-      emptySince ??= performance.now();
-      return performance.now() - emptySince < ANNOUNCED_AGAIN_WITHIN_MS ? connected : 0;
-    },
-  };
-}
-
-/** Null where the server does not show it: BullMQ then gives one entry without an address, or passes the refusal on. */
-async function connectedWorkers({ queues }: WorkerSources['queues']): Promise<number | null> {
-  const found = await queues.verify.getWorkers().catch(() => null);
-  if (found === null || found.some((worker) => worker['addr'] === undefined)) return null;
-  return found.length;
 }

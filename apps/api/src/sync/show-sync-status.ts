@@ -2,36 +2,24 @@ import type { Settings } from '@holdfast/foundation/config';
 import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { fromRedisError } from '@holdfast/shared/redis';
-import type { SnapshotNote, SyncState } from '@holdfast/shared/sync';
+import type { SyncState } from '@holdfast/shared/sync';
 import type { Answer } from '../http/endpoint.js';
-import type { RecentResults } from '../status/recent-results.js';
 
 export interface SyncStatusDependencies {
   settings: Pick<Settings, 'sync'>;
   syncState: Pick<SyncState, 'readStatus'>;
   queues: Pick<MediaQueues, 'queues'>;
   host: Pick<MediaHost, 'budget'>;
-  recentResults: Pick<RecentResults, 'share'>;
 }
 
 /** What runs, what ran, and what comes next. Throws CATALOG_UNAVAILABLE. */
-export const showSyncStatus = ({
-  settings,
-  syncState,
-  queues,
-  host,
-  recentResults,
-}: SyncStatusDependencies) => {
-  // Two commands: only requests at the same moment share them.
-  const recent = recentResults.share(
-    () => Promise.all([syncState.readStatus(), readSchedule(queues)]),
-    () => 0,
-  );
-  return async (): Promise<Answer> => {
-    const [status, schedule] = (await recent()).value;
+export const showSyncStatus =
+  ({ settings, syncState, queues, host }: SyncStatusDependencies) =>
+  async (): Promise<Answer> => {
+    const [status, schedule] = await Promise.all([syncState.readStatus(), readSchedule(queues)]);
+    const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
     // The workers keep the schedule. Before one has set it, our own settings are all that is known.
     const intervalMinutes = schedule?.intervalMinutes ?? settings.sync.intervalMinutes;
-    const { running, lastRun, lastFullRun, recentErrors, rateLimit, snapshot } = status;
     return {
       status: 200,
       body: {
@@ -43,19 +31,10 @@ export const showSyncStatus = ({
         nextRunAt: schedule?.nextRunAt ?? null,
         recentErrors,
         rateLimit: lastHeard(rateLimit, host.budget()),
-        snapshot: snapshot === null ? null : snapshotFields(snapshot),
+        snapshot: snapshot && { at: snapshot.at, records: snapshot.records, bytes: snapshot.bytes },
       },
     };
   };
-};
-
-function snapshotFields({
-  at,
-  records,
-  bytes,
-}: SnapshotNote): Pick<SnapshotNote, 'at' | 'records' | 'bytes'> {
-  return { at, records, bytes };
-}
 
 /** What the fleet has kept, or what this process heard since: deletions may ask the host by asset id. */
 function lastHeard(fleet: HostBudget | null, own: HostBudget | null): Omit<HostBudget, 'heardAt'> | null {
@@ -66,15 +45,10 @@ function lastHeard(fleet: HostBudget | null, own: HostBudget | null): Omit<HostB
   return { limit, remaining, resetAt };
 }
 
-interface Schedule {
-  intervalMinutes: number;
-  nextRunAt: string;
-}
-
 const MINUTE_MS = 60_000;
 
 /** Null where no worker has set it. */
-async function readSchedule({ queues }: Pick<MediaQueues, 'queues'>): Promise<Schedule | null> {
+async function readSchedule({ queues }: Pick<MediaQueues, 'queues'>) {
   try {
     const { every, next } = (await queues.sync.getJobScheduler(SYNC_SCHEDULE)) ?? {};
     if (every === undefined || next === undefined) return null;

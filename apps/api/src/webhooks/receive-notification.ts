@@ -1,19 +1,17 @@
-import { createHash } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Request, type RequestHandler, type Response } from 'express';
+import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { REFRESH_AT_ONCE, refreshJob, type MediaQueues } from '@holdfast/shared/jobs';
+import { REFRESH_AT_ONCE, refreshJob, type MediaQueues, type RefreshPayload } from '@holdfast/shared/jobs';
+import { resourceTypes } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { parseWithin } from '../http/request-bodies.js';
 import { contextOf } from '../http/request-context.js';
-import { changedAssets, type ChangedAssets } from './changed-assets.js';
-import type { RefusedSignatures } from './refused-signatures.js';
-import type { SeenNotifications } from './seen-notifications.js';
-import { isRecent, isSignature, isSignedByOne } from './verify-notification.js';
+import { AHEAD_MS, GOOD_FOR_MS, type SeenNotifications } from './seen-notifications.js';
 
 export interface NotificationDependencies {
   /** The host signs with the secret of one of its keys, which need not be ours. */
   secrets: readonly string[];
-  refusedSignatures: Pick<RefusedSignatures, 'note' | 'forget'>;
   seen: SeenNotifications;
   queues: Pick<MediaQueues, 'add'>;
   host: Pick<MediaHost, 'hostNow'>;
@@ -33,7 +31,7 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
       throw refusal(res, 'the timestamp is too old, or in the future');
     const raw = await readRawBody(req, res);
     if (!isSignedByOne(deps.secrets, raw, timestamp, signature)) {
-      if (isSignature(signature)) deps.refusedSignatures.note();
+      if (isSignature(signature)) deps.seen.noteRefused();
       throw refusal(res);
     }
 
@@ -42,7 +40,6 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
     const assets = changed?.assets.length ?? 0;
     const taken = await deps.seen.take(hash, timestamp);
     if (taken === 'replayed') throw refusal(res, 'this signature was used before');
-    deps.refusedSignatures.forget();
     if (taken === 'busy')
       throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
     if (taken === 'fresh') {
@@ -101,4 +98,89 @@ function parseBody(raw: Buffer): Record<string, unknown> {
     throw new HoldfastError('MALFORMED_BODY', 'the body is not JSON', { cause: error });
   }
   return typeof body === 'object' && body !== null ? { ...body } : {};
+}
+
+const algorithms: Readonly<Record<number, string>> = { 40: 'sha1', 64: 'sha256' };
+
+/** Whether the notification says that it was signed not long ago. Whether that is true is for `isSignedByOne` to tell. */
+export function isRecent(timestamp: string, nowMs: number): boolean {
+  if (!/^\d{1,12}$/.test(timestamp)) return false;
+  const ageMs = nowMs - Number(timestamp) * 1_000;
+  return ageMs <= GOOD_FOR_MS && ageMs >= -AHEAD_MS;
+}
+
+/** Whether it can be a signature at all. */
+export function isSignature(text: string): boolean {
+  return algorithms[text.length] !== undefined && /^[0-9a-f]+$/i.test(text);
+}
+
+/**
+ * Cloudinary's signature is a plain hash of body, timestamp and secret; the algorithm shows in its length. Every secret is tried,
+ * so that the time it takes does not tell which one fits.
+ */
+export function isSignedByOne(
+  secrets: readonly string[],
+  body: Buffer,
+  timestamp: string,
+  signature: string,
+): boolean {
+  const algorithm = algorithms[signature.length];
+  if (algorithm === undefined || !isSignature(signature)) return false;
+  const given = Buffer.from(signature, 'hex');
+  const begun = createHash(algorithm).update(body).update(timestamp);
+  const fitting = secrets.filter((secret) => timingSafeEqual(begun.copy().update(secret).digest(), given));
+  return fitting.length > 0;
+}
+
+/** What a notification is about, as far as it concerns media. */
+export type ChangedAssets = Pick<RefreshPayload, 'change' | 'assets'>;
+
+const asset = z.object({
+  public_id: z.string().min(1),
+  resource_type: z.enum(resourceTypes),
+  // Other types of delivery than this one are not synced.
+  type: z.literal('upload').default('upload'),
+  asset_id: z.string().nullish(),
+  version: z.coerce.number().nullish().catch(null),
+});
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Events that may concern a record; all others are none of our business. */
+const events: Readonly<
+  Record<string, { change: ChangedAssets['change']; named: (body: Body) => readonly unknown[] }>
+> = {
+  upload: { change: 'uploaded', named: (body) => [body] },
+  delete: { change: 'deleted', named: resourcesOf },
+  // The asset keeps its asset id, so its new name leads to its record.
+  rename: { change: 'changed', named: (body) => [{ ...body, public_id: body['to_public_id'] }] },
+  resource_tags_changed: { change: 'changed', named: resourcesOf },
+  resource_context_changed: { change: 'changed', named: resourcesOf },
+};
+
+/** Null for events that do not concern records. Entries that cannot be read are left out: a sync finds what they meant. */
+export function changedAssets(body: Body): ChangedAssets | null {
+  const name = body['notification_type'];
+  const event = typeof name === 'string' && Object.hasOwn(events, name) ? events[name] : undefined;
+  if (event === undefined) return null;
+  const assets = event.named(body).flatMap((entry) => {
+    const { data } = asset.safeParse(entry);
+    if (data === undefined) return [];
+    return {
+      publicId: data.public_id,
+      resourceType: data.resource_type,
+      assetId: data.asset_id ?? null,
+      version: data.version ?? null,
+    };
+  });
+  return { change: event.change, assets };
+}
+
+/** A list, or an object keyed by public id: the host uses both. */
+function resourcesOf({ resources }: Body): readonly unknown[] {
+  if (Array.isArray(resources)) return resources;
+  if (typeof resources !== 'object' || resources === null) return [];
+  return Object.entries(resources).map(([publicId, entry]) =>
+    typeof entry === 'object' && entry !== null ? { public_id: publicId, ...(entry as object) } : null,
+  );
 }

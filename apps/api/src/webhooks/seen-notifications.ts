@@ -1,5 +1,11 @@
 import { defineScript, redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { REMEMBER_MS } from './verify-notification.js';
+import { BAD_SIGNATURES } from '../status/findings.js';
+
+/** A signature is good for so long, and may lead our clock by so much. */
+export const GOOD_FOR_MS = 2 * 3_600_000;
+export const AHEAD_MS = 5 * 60_000;
+/** While a signature is good, the same one is recognized when it comes again. */
+const REMEMBER_MS = GOOD_FOR_MS + AHEAD_MS;
 
 /** After a crash in the middle, the host's next try is taken for new. */
 const PENDING_MS = 30_000;
@@ -30,12 +36,25 @@ return 'again'
  */
 export type Taken = 'fresh' | 'replayed' | 'again' | 'busy';
 
+/** KEYS: the list of refused signatures. ARGV: a time, how many it keeps, ms that it lives. Newest first. */
+const noteRefusedScript = defineScript(`
+redis.call('LPUSH', KEYS[1], ARGV[1])
+redis.call('LTRIM', KEYS[1], 0, ARGV[2] - 1)
+return redis.call('PEXPIRE', KEYS[1], ARGV[3])
+`);
+const REFUSED_KEPT_MS = 3_600_000;
+/** Anybody can send bad signatures: in this time Redis gets no more of them than make the finding WEBHOOK_SIGNATURES. */
+const REFUSED_WINDOW_MS = 1_800_000;
+
+export type SeenNotifications = ReturnType<typeof createSeenNotifications>;
+
 /** Which notifications were received while their signatures are good. Throws QUEUE_UNAVAILABLE when Redis cannot serve. */
 export function createSeenNotifications(
   redis: RedisClient,
   keys: Pick<RedisKeys, 'notification' | 'refusedSignatures'>,
 ) {
   const run = redisEdge('QUEUE_UNAVAILABLE');
+  let refused: number[] = [];
   return {
     take: (hash: string, timestamp: string): Promise<Taken> =>
       run(
@@ -55,7 +74,16 @@ export function createSeenNotifications(
       run(async () => {
         await redis.del(keys.notification(hash));
       }),
+    /** One more signature that no secret fits, for the whole fleet to see. */
+    noteRefused: (): void => {
+      const now = Date.now();
+      refused = refused.filter((at) => at > now - REFUSED_WINDOW_MS);
+      if (refused.length >= BAD_SIGNATURES) return;
+      refused.push(now);
+      // It is a notice: one that is lost with Redis does no harm.
+      noteRefusedScript(redis, [keys.refusedSignatures], [now, BAD_SIGNATURES, REFUSED_KEPT_MS]).catch(
+        () => undefined,
+      );
+    },
   };
 }
-
-export type SeenNotifications = ReturnType<typeof createSeenNotifications>;

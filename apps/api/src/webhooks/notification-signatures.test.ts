@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { isRecent, isSignature, isSignedByOne } from './verify-notification.js';
+import { isRecent, isSignature, isSignedByOne } from './receive-notification.js';
 
 const body = Buffer.from('{"notification_type":"upload"}');
 const timestamp = '1700000000';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { changedAssets } from './changed-assets.js';
+import { changedAssets } from './receive-notification.js';
 
 const named = { public_id: 'cats/tom', resource_type: 'image', type: 'upload', asset_id: 'a1', version: 7 };
 const tom = { publicId: 'cats/tom', resourceType: 'image', assetId: 'a1', version: 7 };

@@ -1,0 +1,249 @@
+import type { UnreadSetting } from '@holdfast/foundation/config';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Finding, Severity } from '@holdfast/shared/durability';
+import { queueNames } from '@holdfast/shared/jobs';
+import type { HostIdentity } from '@holdfast/shared/media';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import { connectionError, redisRefusal, type RedisClient } from '@holdfast/shared/redis';
+import { someRefused } from './redis-failure.js';
+import type { RedisLook } from './redis-look.js';
+import type { RedisState } from './redis-state.js';
+
+export interface FindingSources {
+  /** All of this process that say why they are not there. */
+  connections: readonly RedisClient[];
+  /** What was found at the start and stays so until the next one: of the disk and of the settings. */
+  startFindings: readonly Finding[];
+  host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
+}
+
+/** Everything that an operator should know now, each code once: what health, database/status and metrics show. */
+export async function currentFindings(sources: FindingSources, state: RedisState): Promise<Finding[]> {
+  const { connections, startFindings, host } = sources;
+  const { look, failure } = state;
+  const [facts, freeBytes] = await Promise.all([state.facts(), freeBytesOf(host)]);
+  // A server may accept some of our connections and refuse others, including one that has not been used yet.
+  const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
+  return eachOnce([
+    ...(failure === null ? [] : [failure.finding]),
+    ...(isRefused ? [someRefused] : []),
+    ...facts.findings,
+    ...startFindings,
+    ...tell(hostFailing(host), storageFull(freeBytes)),
+    ...(look === null ? [] : deploymentFindings(look, facts.workers, host)),
+  ]);
+}
+
+const PATIENCE_MS = 600;
+
+/** Null where it is not known. */
+export function freeBytesOf(host: Pick<MediaHost, 'freeBytes'>): Promise<number | null> {
+  return withinMs(PATIENCE_MS, host.freeBytes(), null).catch(() => null);
+}
+
+/** The first finding of each code. */
+function eachOnce(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
+}
+
+/** One finding and whether it applies. docs/operations.md explains each. */
+type Row = readonly [applies: boolean, code: string, severity: Severity, message: string, fix: string];
+
+function tell(...rows: readonly Row[]): Finding[] {
+  return rows
+    .filter(([applies]) => applies)
+    .map(([, code, severity, message, fix]) => ({ code, severity, message, fix }));
+}
+
+const storageFull = (freeBytes: number | null): Row => [
+  freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
+  'STORAGE_FULL',
+  'error',
+  'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
+  'Free space below DATA_DIR, or move it to a larger disk.',
+];
+
+function hostFailing(host: Pick<MediaHost, 'health'>): Row {
+  const { failing, lastErrorCode } = host.health();
+  const refusesCredentials = failing?.refusesCredentials === true;
+  const what = refusesCredentials ? 'has refused our credentials' : 'has not answered as it should';
+  return [
+    failing !== null,
+    'HOST_FAILING',
+    'warning',
+    `The media host ${what} since ${failing?.since ?? ''} (${lastErrorCode ?? ''}: ${failing?.message ?? ''}).`,
+    refusesCredentials
+      ? 'Compare CLOUDINARY_URL with the API keys in the console of Cloudinary, and restart with the right ones. A key that is enabled again is noticed within 15 seconds.'
+      : 'Look at the network, the status page of the host, or the disk of DATA_DIR. Holdfast notices within 15 seconds that Cloudinary is back, and goes on by itself.',
+  ];
+}
+
+/** Once for all variables that look like a setting under a wrong name. */
+export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding[] {
+  const names = unread.map(({ name, meant }) => `${name} (${meant}?)`).join(', ');
+  return tell([
+    unread.length > 0,
+    'UNREAD_SETTING',
+    'notice',
+    `These variables are not read, and the settings that were probably meant are not set: ${names}.`,
+    'Rename them, or remove them. Then start again.',
+  ]);
+}
+
+/** A worker needs a minute to notice a lost wake-up, and as long to replace dead connections. */
+const TAKEN_WITHIN_MS = 150_000;
+/** So many bad signatures within an hour are more than a stranger's try. */
+export const BAD_SIGNATURES = 10;
+const HOUR_MS = 3_600_000;
+
+/** What Redis shows of the whole deployment. */
+function deploymentFindings(
+  look: RedisLook,
+  workers: number | null,
+  host: Pick<MediaHost, 'kind' | 'identity'>,
+): Finding[] {
+  const { queues, syncDueAt } = look;
+  const paused = queueNames.filter((name) => queues[name].paused);
+  const limited = queueNames.flatMap((name) => {
+    const { limit } = queues[name];
+    return limit === null ? [] : [`${name} (${String(limit.max)} jobs in ${String(limit.durationMs)} ms)`];
+  });
+  const { waitingUntil = null, lastError = null } = look.sync.running ?? {};
+  const badSignatures = look.refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
+  return [
+    ...tell(
+      ...hostChanged(look, host.identity),
+      [
+        workers === 0,
+        'NO_WORKER',
+        'warning',
+        'No worker is alive: uploads are accepted and kept, but not verified until one is.',
+        'Start a worker (node apps/worker/dist/main.js) with the same settings.',
+      ],
+      [
+        // Syncs run one at a time. Only workers end a delay, so where none takes the queue the next one stays delayed past its time.
+        syncDueAt !== null &&
+          syncDueAt < Date.now() - TAKEN_WITHIN_MS &&
+          workers !== 0 &&
+          queues.sync.counts.active === 0,
+        'SYNC_NOT_TAKEN',
+        'warning',
+        'A sync should have begun minutes ago, and no worker takes it.',
+        'Resume the queue "sync" in Bull Board where it is paused; else restart the workers, and report what they log.',
+      ],
+      [
+        paused.length > 0,
+        'QUEUE_PAUSED',
+        'warning',
+        `Paused: ${paused.join(', ')}. Jobs wait there until they are resumed.`,
+        'Resume in Bull Board (/admin/queues), for each of these queues.',
+      ],
+      [
+        limited.length > 0,
+        'QUEUE_LIMITED',
+        'warning',
+        `Limited: ${limited.join(', ')}. Jobs beyond that wait.`,
+        'Remove the rate limit in Bull Board (/admin/queues), for each of these queues, and release what it holds.',
+      ],
+      [
+        // A run that the host asked to wait goes on by itself.
+        waitingUntil !== null && ['HOST_REJECTED', 'HOST_TIMEOUT'].includes(lastError?.code ?? ''),
+        'SYNC_WAITS',
+        'warning',
+        `A sync waits for the media host: ${lastError?.message ?? ''}`,
+        'Look at the host and at its credentials. The sync goes on by itself.',
+      ],
+    ),
+    ...syncFindings(look.sync),
+    // The local host delivers by itself, and sends no notifications.
+    ...(host.kind === 'local'
+      ? []
+      : tell(deliveryBlocked(look.blockedDelivery), [
+          badSignatures.length >= BAD_SIGNATURES,
+          'WEBHOOK_SIGNATURES',
+          'notice',
+          `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with a secret that is not known here. Changes in Cloudinary arrive with the next sync only.`,
+          'Cloudinary signs with the notification key of the account, else with its oldest active API key (console: Settings > API Keys). Put the secret of that key into CLOUDINARY_WEBHOOK_SECRETS and restart the API.',
+        ])),
+  ];
+}
+
+/** Health is open to everyone, so no cloud is named. */
+function hostChanged({ catalogHost: host, otherHost: other }: RedisLook, identity: HostIdentity): Row[] {
+  const isLocal = host === 'local';
+  const name = isLocal ? 'the local host' : `${identity === 'local' ? 'a' : 'another'} Cloudinary account`;
+  return [
+    [
+      host !== null && host !== identity,
+      'HOST_CHANGED',
+      'warning',
+      `The catalog belongs to ${name}, which is not the configured media host: earlier files are only there.`,
+      isLocal
+        ? 'Go back (unset CLOUDINARY_URL), or copy the files: npm run -s holdfast -- move --from local'
+        : 'Go back (configure that account), or copy the files: npm run -s holdfast -- move --from cloudinary',
+    ],
+    [
+      (host === null || host === identity) && other !== null && other !== identity,
+      'HOST_CHANGED',
+      'warning',
+      'A worker uses another media host than this API and the catalog.',
+      'Give all processes the same settings of the media host, and restart them.',
+    ],
+  ];
+}
+
+const SWITCH = 'Console: Settings > Security: switch on "Allow delivery of PDF and ZIP files".';
+const OTHERS = 'Console: Settings > Security: look at "Restricted media types" and at access control.';
+const isSwitched = (kind: string): boolean => kind === 'pdf' || kind === 'zip';
+
+/** Once for all kinds of files that the workers were refused (delivery-check.ts). PDF and ZIP have a switch, off in new accounts. */
+function deliveryBlocked(blocked: RedisLook['blockedDelivery']): Row {
+  const kinds = Object.keys(blocked).toSorted();
+  const names = kinds.map((kind) => {
+    const { status } = JSON.parse(blocked[kind] ?? '{}') as { status: number };
+    return `${kind} (${String(status)})`;
+  });
+  // A raw file may be a ZIP whose name does not say so.
+  const fixes = [
+    ...(kinds.some((kind) => isSwitched(kind) || kind === 'raw') ? [SWITCH] : []),
+    ...(kinds.every(isSwitched) ? [] : [OTHERS]),
+  ];
+  return [
+    kinds.length > 0,
+    'DELIVERY_BLOCKED',
+    'warning',
+    `The host refuses to deliver files that it stores for us: ${names.join(', ')}. Nobody can open their addresses; nothing is lost.`,
+    fixes.join(' '),
+  ];
+}
+
+/**
+ * What the newest run says. What a full run found stands until the next full one (the shorter ones in between do not look at
+ * everything), except the notes that it refills the catalog, which is true while it runs, and that the host is another one, which
+ * is looked up.
+ */
+function syncFindings({ running, lastRun, lastFullRun }: RedisLook['sync']): Finding[] {
+  const ended = [...(lastRun?.findings ?? []), ...(lastFullRun?.findings ?? [])];
+  const lasting = ended.filter(({ code }) => code !== 'CATALOG_REBUILDING' && code !== 'HOST_CHANGED');
+  const all = [...(running?.findings ?? []), ...lasting];
+  return all.map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
+}
+
+/** Codes that say something about what survives, the most urgent first. */
+const aboutPersistence = [
+  'AOF_WRITE_FAILED',
+  'PERSISTENCE_OFF',
+  'SNAPSHOTS_ONLY',
+  'EPHEMERAL_DISK',
+  'EVICTION_POLICY',
+  'RDB_SAVE_FAILED',
+  'FSYNC_EVERYSEC',
+  'UNKNOWN_PERSISTENCE',
+];
+
+/** One sentence, empty when records survive what they should. A container's own disk is a notice, not a warning. */
+export function persistenceWarning(findings: readonly Finding[]): string {
+  const serious = findings.filter(({ code, severity }) => code !== 'EPHEMERAL_DISK' || severity !== 'notice');
+  const found = aboutPersistence.flatMap((code) => serious.find((finding) => finding.code === code) ?? []);
+  return found[0]?.message ?? '';
+}

@@ -1,0 +1,133 @@
+import type { z } from 'zod';
+import type { Settings } from '@holdfast/foundation/config';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
+import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Catalog } from '@holdfast/shared/catalog';
+import { queueNames } from '@holdfast/shared/jobs';
+import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import type { Answer } from '../http/endpoint.js';
+import type { Shutdown } from '../http/shutdown.js';
+import type { schemas } from '../openapi/schemas.js';
+import type { UploadSlots } from '../uploads/admission.js';
+import { currentFindings, freeBytesOf, persistenceWarning, type FindingSources } from './findings.js';
+import type { RecentResults } from './recent-results.js';
+import type { RedisState } from './redis-state.js';
+
+type Bodies = { [Name in 'Health' | 'DatabaseStatus']: z.infer<(typeof schemas)[Name]> };
+
+export interface StatusDependencies extends FindingSources {
+  settings: Settings;
+  redisState: () => Promise<RedisState>;
+  recentResults: Pick<RecentResults, 'share'>;
+  catalog: Pick<Catalog, 'counts'>;
+  host: MediaHost;
+  uploadSlots: Pick<UploadSlots, 'full'>;
+  shutdown: Pick<Shutdown, 'draining'>;
+}
+
+/** A record is written, read back and removed. 503 when that fails. What this process knows of its host and its disk is of this moment. */
+export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answer> => {
+  const state = await deps.redisState();
+  const [{ failure, ...persistence }, { workers }] = await Promise.all([state.test(), state.facts()]);
+  const [storage, host] = await Promise.all([
+    storageStatus(deps, { ...state, failure }),
+    hostStatus(deps.host),
+  ]);
+  const isDegraded =
+    host.reachable === false ||
+    host.circuit === 'open' ||
+    storage.findings.some(({ severity }) => severity !== 'notice');
+  const counts = queueNames.map((name) => [name, state.look?.queues[name].counts]);
+  const body: Bodies['Health'] = {
+    status: failure !== null ? 'unhealthy' : isDegraded ? 'degraded' : 'healthy',
+    measuredAt: state.measuredAt,
+    persistence: { testPassed: failure === null, ...persistence },
+    storage,
+    queues: { available: state.look !== null, workers, ...Object.fromEntries(counts) },
+    host,
+  };
+  return { status: failure === null ? 200 : 503, body };
+};
+
+const COUNT_WITHIN_MS = 700;
+
+/** What is stored and where. Answers also while Redis is away: then the counts are unknown. */
+export const showDatabaseStatus = (deps: StatusDependencies) => {
+  const counts = deps.recentResults.share(() =>
+    withinMs(COUNT_WITHIN_MS, deps.catalog.counts(), null).catch(() => null),
+  );
+  return async (): Promise<Answer> => {
+    const [state, counted, host] = await Promise.all([deps.redisState(), counts(), hostStatus(deps.host)]);
+    const { host: place } = deps.settings;
+    const body: Bodies['DatabaseStatus'] = {
+      storage: await storageStatus(deps, state),
+      mediaCount: counted?.total ?? null,
+      byStatus: counted?.byStatus ?? {},
+      // The cloud's name, or the folder of the files: for those with a key, not for everyone.
+      host: { ...host, place: place.kind === 'local' ? place.directory : place.cloudName },
+    };
+    return { status: 200, body };
+  };
+};
+
+async function storageStatus(
+  deps: StatusDependencies,
+  state: RedisState,
+): Promise<Bodies['Health']['storage']> {
+  const { failure } = state;
+  const findings = await currentFindings(deps, state);
+  return {
+    type: deps.settings.redis.storageType,
+    hasKV: deps.settings.redis.external,
+    connected: failure === null || failure.connected,
+    connectionTest: failure === null ? 'passed' : `failed: ${failure.message}`,
+    persistenceWarning:
+      failure === null
+        ? persistenceWarning(findings)
+        : `${failure.message}: what it keeps cannot be tested now.`,
+    findings,
+  };
+}
+
+/** What recent calls to the host showed. Makes no call. */
+async function hostStatus(host: MediaHost): Promise<Bodies['Health']['host']> {
+  const freeBytes = await freeBytesOf(host);
+  const { failing: _failing, ...health } = host.health();
+  return { type: host.kind, ...health, freeBytes };
+}
+
+/** The process is up and its event loop turns; nothing else is asked. */
+export const live = async (): Promise<Answer> => ({ status: 200, body: { status: 'ok' } });
+
+/** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
+export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => {
+  const refusal = (await ownRefusal(deps)) ?? redisRefusal(deps.settings, await deps.redisState());
+  return refusal === null
+    ? { status: 200, body: { status: 'ready' } }
+    : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
+};
+
+/** Why this process or its host would refuse an upload now, or null. */
+async function ownRefusal({
+  shutdown,
+  host,
+  uploadSlots,
+}: StatusDependencies): Promise<HoldfastError | null> {
+  if (shutdown.draining.aborted) return new HoldfastError('SHUTTING_DOWN');
+  if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
+  try {
+    const free = await host.freeBytes();
+    if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
+  } catch (error) {
+    return toHoldfastError(error);
+  }
+  return host.uploadRefusal();
+}
+
+/** Why Redis would, or null. */
+function redisRefusal({ uploads }: Settings, { look, failure }: RedisState): HoldfastError | null {
+  if (failure !== null) return new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
+  const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];
+  const backlog = counts.reduce((sum, { waiting, delayed }) => sum + waiting + delayed, 0);
+  return backlog > uploads.maxBacklog ? new HoldfastError('OVERLOADED', 'too many jobs wait') : null;
+}
