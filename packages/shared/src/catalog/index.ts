@@ -5,10 +5,8 @@ export { catalogReads, type CatalogCounts, type FoundRecord, type UnfinishedReco
 export {
   decodeRecord,
   encodeContent,
-  readDuration,
   readIndexed,
   readRevision,
-  readTags,
   statusCode,
   typeCode,
   type StoredRecord,

@@ -215,25 +215,29 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
   const batchSize = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
   const signs = signsOfOldIndexes(keys);
 
-  async function eachKey(
-    start: string,
-    signal: AbortSignal,
-    visit: (found: readonly string[]) => Promise<unknown>,
-  ): Promise<void> {
+  async function* keysFrom(start: string, signal: AbortSignal): AsyncGenerator<string[]> {
     const pattern = start.replaceAll(/[\\?*[\]^-]/g, '\\$&') + '*';
     let cursor = '0';
     do {
       signal.throwIfAborted();
       const reply = (await run(scanScript, [cursor, pattern, batchSize])) as string[];
-      const [next = '0', ...found] = reply;
-      if (found.length > 0) await visit(found);
-      cursor = next;
+      cursor = reply.shift() ?? '0';
+      if (reply.length > 0) yield reply;
     } while (cursor !== '0');
   }
 
   async function reindex(ids: readonly string[]): Promise<number> {
     let lacked = 0;
     for (const part of inRequests(redis, ids)) lacked += Number(await run(reindexScript, part));
+    return lacked;
+  }
+
+  /** Of all records. */
+  async function addLacking(signal: AbortSignal): Promise<number> {
+    const start = keys.record('');
+    let lacked = 0;
+    for await (const found of keysFrom(start, signal))
+      lacked += await reindex(found.map((key) => key.slice(start.length)));
     return lacked;
   }
 
@@ -244,55 +248,45 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
       signal.throwIfAborted();
       const page = { order: 'oldest', after, count: batchSize } as const;
       const batch: Position[] = await pageAfter(redis, keys, [index], page);
-      if (batch.length === 0) return dropped;
+      after = batch.at(-1) ?? null;
+      if (after === null) return dropped;
       const args = [isFixed ? '1' : '0', ...batch.map(({ id }) => id)];
       dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], args)));
-      if (batch.length < batchSize) return dropped;
-      after = batch.at(-1) ?? null;
     }
-  }
-
-  /** Of all records. */
-  async function addLacking(signal: AbortSignal): Promise<number> {
-    const start = keys.record('');
-    let lacked = 0;
-    await eachKey(start, signal, async (found) => {
-      lacked += await reindex(found.map((key) => key.slice(start.length)));
-    });
-    return lacked;
   }
 
   /** From every index; with it go the indexes of 0.1.0. */
   async function dropLeftOver(signal: AbortSignal): Promise<number> {
     let dropped = 0;
-    await eachKey(keys.index(''), signal, async (indexes) => {
+    for await (const indexes of keysFrom(keys.index(''), signal))
       for (const index of indexes) dropped += await dropDangling(index, signal);
-    });
-    await eachKey(keys.oldIndex(''), signal, (found) => {
+    for await (const found of keysFrom(keys.oldIndex(''), signal)) {
       const others = found.filter((key) => !signs.includes(key));
-      return guarded(async () => others.length > 0 && redis.unlink(...others));
-    });
+      if (others.length > 0) await guarded(() => redis.unlink(...others));
+    }
     // Last: a process that dies before leaves the signs for the next one.
     await guarded(() => redis.unlink(...signs));
     return dropped;
   }
 
-  async function hasOldIndexes(): Promise<boolean> {
-    return guarded(async () => (await redis.exists(...signs)) > 0);
-  }
+  /**
+   * True while the catalog still has the indexes of version 0.1.0: those of this version may lack records until
+   * `repairIndexes` has ended.
+   */
+  const hasOldIndexes = (): Promise<boolean> => guarded(async () => (await redis.exists(...signs)) > 0);
 
   return {
     /** Adds the index entries that these records lack; answers how many. */
     reindex,
-    /**
-     * True while the catalog still has the indexes of version 0.1.0: those of this version may lack records until
-     * `repairIndexes` has ended.
-     */
     hasOldIndexes,
+    /** Reads every record and every index: adds the entries that lack, and drops those of lost records. */
+    rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => ({
+      added: await addLacking(signal),
+      dropped: await dropLeftOver(signal),
+    }),
     /**
-     * Reads every record, and adds the entries that lack; drops what is left of lost records in the indexes that count them. Where
-     * entries lack, or a process of 0.1.0 has changed records, it drops what is left over from every index. Answers how many entries
-     * were wrong. Ends with the removal of the indexes of 0.1.0. Takes as long as this Redis is large.
+     * The same, but where no entry lacks, and no process of 0.1.0 has changed records, it looks through those indexes alone that
+     * count records. Answers how many entries were wrong. Takes as long as this Redis is large.
      */
     repairIndexes: async (signal: AbortSignal): Promise<number> => {
       let wrong = await addLacking(signal);
@@ -301,11 +295,6 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
         wrong += await dropDangling(keys.byType(code), signal, true);
       for (const code of Object.values(statusCode)) wrong += await dropDangling(keys.byStatus(code), signal);
       return wrong;
-    },
-    /** The same for every index. */
-    rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => {
-      const added = await addLacking(signal);
-      return { added, dropped: await dropLeftOver(signal) };
     },
   };
 }

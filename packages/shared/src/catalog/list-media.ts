@@ -141,11 +141,10 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
 
   async function countAll(filters: MediaFilters, candidates: Candidates): Promise<number | null> {
     const { size } = candidates;
-    if (filterCount(filters) === 1 && filters.status === 'verified')
-      return (await counts()).byStatus.verified;
     // Other bytes may have the same place in the index: few copies are compared, many are what they seem to be.
     const isExact = filters.sha256 === undefined || size > COPIES_AT_MOST;
-    if (filterCount(filters) <= 1 && isExact) return size;
+    if (filterCount(filters) <= 1 && isExact)
+      return filters.status === 'verified' ? (await counts()).byStatus.verified : size;
     if (size > COUNT_AT_MOST) return null;
     const all = await walk(candidates, 'oldest', null, COUNT_AT_MOST);
     let found = 0;

@@ -131,11 +131,12 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       const message = error.message.slice(0, 300);
       await run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
     },
-    markMissing: (ids: readonly string[], token: LeaseToken): Promise<('missing' | 'kept')[]> =>
-      runOver(missingScript, [fenceArgument(token)], ids, (id) => [id]),
+    /** Only records that were settled become missing: never one being saved or deleted. */
+    markMissing: (ids: readonly string[], token: LeaseToken): Promise<('moved' | 'kept')[]> =>
+      runOver(moveScript, [fenceArgument(token), 'vf', 'm'], ids, (id) => [id]),
     /** Missing records that the host has again become saving, to be verified again. */
-    restore: (ids: readonly string[], token: LeaseToken): Promise<('restored' | 'kept')[]> =>
-      runOver(restoreScript, [fenceArgument(token)], ids, (id) => [id]),
+    restore: (ids: readonly string[], token: LeaseToken): Promise<('moved' | 'kept')[]> =>
+      runOver(moveScript, [fenceArgument(token), 'm', 's'], ids, (id) => [id]),
     /** The host now carries this revision. */
     notePushed: async (id: string, revision: number): Promise<void> => {
       await run(pushedScript, [id, revision]);
@@ -165,7 +166,7 @@ function expectArgument(expect: Expected | undefined): string {
 /** Lua of the scripts that save records, as far as their revisions allow it. They end with `add_waiting()`. */
 export const saveLua = /* lua */ `${indexLua}
 -- The entries of new records wait for add_waiting, which the script calls at its end: a page then costs one command an index.
-local waiting = {}
+local waiting, changes = {}, 0
 local function add_later(index, score, id)
   waiting[index] = waiting[index] or {}
   local operands = waiting[index]
@@ -173,11 +174,20 @@ local function add_later(index, score, id)
   operands[#operands + 1] = id
 end
 local function add_waiting()
-  for index, operands in pairs(waiting) do
-    -- Lua passes at most some thousand operands to one command.
-    for from = 1, #operands, 1000 do redis.call('ZADD', index, unpack(operands, from, math.min(from + 999, #operands))) end
+  for index, operands in pairs(waiting) do call_with('ZADD', index, operands) end
+  if changes > 0 then redis.call('INCRBY', p .. ':changes', changes) end
+  waiting, changes = {}, 0
+end
+
+-- A script that may create many says so in to_number: they are numbered by one command. Unused numbers do no harm.
+local to_number, number, last_number = 1, 0, 0
+local function next_number()
+  if number == last_number then
+    last_number = redis.call('INCRBY', p .. ':sequence', to_number)
+    number = last_number - to_number
   end
-  waiting = {}
+  number = number + 1
+  return number
 end
 
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
@@ -189,10 +199,11 @@ local function save(id, expect, pushed, content)
   if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
   if not measured then
     if expect ~= '' and expect ~= '0' then return 'absent' end
-    measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
+    measured = { 's', next_number(), 0, 0, 0, pushed, 0 }
     write(id, measured, content)
-    note_pushed(id, measured, each_entry(id, 's', content, add_later)[REV])
-    note_change()
+    local revision = each_entry(id, 's', content, add_later)[REV]
+    if pushed < revision then note_pushed(id, measured, revision) end
+    changes = changes + 1
     return 'created'
   end
   if measured[STATUS] == 'x' then return 'tombstoned' end
@@ -215,7 +226,7 @@ local function save(id, expect, pushed, content)
   measured = { 's', measured[SEQ], 0, 0, 0, pushed, 0 }
   write(id, measured, content)
   note_pushed(id, measured, revision)
-  note_change()
+  changes = changes + 1
   return 'updated'
 end
 `;
@@ -245,6 +256,7 @@ redis.call('DEL', record_key(id))
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
 const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
 local outcomes = {}
+to_number = (#ARGV - 1) / 4
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
@@ -252,25 +264,36 @@ add_waiting()
 return outcomes
 `);
 
-/** ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each. */
-const verifiedScript = defineScript(`${recordLua}${statusLua}
+/**
+ * ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each.
+ * A page costs one command for each index that its records leave.
+ */
+const verifiedScript = defineScript(`${recordLua}
+local leavers, verified = {}, {}
 local function verify(id, revision, expected, attempts)
   local measured, content = read(id)
   if not measured then return 'absent' end
-  if measured[STATUS] == 'x' then return 'tombstoned' end
-  local c = indexed(content)
-  if c[REV] ~= revision or (expected ~= '' and expected ~= content) then return 'superseded' end
-  if measured[STATUS] == 'm' then return 'missing' end
-  set_status(id, measured, 'v', c[CREATED])
-  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = ARGV[1], tonumber(ARGV[2]), attempts, 0
+  local status = measured[STATUS]
+  if status == 'x' then return 'tombstoned' end
+  if expected ~= content and (expected ~= '' or indexed(content)[REV] ~= revision) then return 'superseded' end
+  if status == 'm' then return 'missing' end
+  if status ~= 'v' then
+    leavers[status] = leavers[status] or {}
+    table.insert(leavers[status], id)
+  end
+  table.insert(verified, id)
+  redis.call('DEL', p .. ':intent:' .. id)
+  measured[STATUS], measured[ERROR] = 'v', 0
+  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS] = ARGV[1], tonumber(ARGV[2]), attempts
   write(id, measured, content)
-  ${endIntent}
   return 'verified'
 end
 local outcomes = {}
 for i = 3, #ARGV, 4 do
   outcomes[#outcomes + 1] = verify(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3]))
 end
+for status, ids in pairs(leavers) do call_with('ZREM', p .. ':index:status:' .. status, ids) end
+call_with('ZREM', p .. ':intents', verified)
 return outcomes
 `);
 
@@ -297,29 +320,22 @@ write(id, measured, content)
 return 'noted'
 `);
 
-/** ARGV: fence token ('' = outside of any run), then ids. Answers for each the word where it had one of these statuses, else 'kept'. */
-function moveScript({ from, to, word }: { from: readonly string[]; to: string; word: string }): Script {
-  return defineScript(`${recordLua}${statusLua}${leaseFenceIfAny}
+/** ARGV: fence token ('' = outside of any run), codes of the statuses that move, the status that they get, then ids. Answers a word for each. */
+const moveScript = defineScript(`${recordLua}${statusLua}${leaseFenceIfAny}
 local outcomes = {}
-for i = 2, #ARGV do
+for i = 4, #ARGV do
   local id = ARGV[i]
   local measured, content = read(id)
-  if measured and (${from.map((status) => `measured[STATUS] == '${status}'`).join(' or ')}) then
-    set_status(id, measured, '${to}', indexed(content)[CREATED])
+  local moves = measured and string.find(ARGV[2], measured[STATUS], 1, true)
+  if moves then
+    set_status(id, measured, ARGV[3], indexed(content)[CREATED])
     write(id, measured, content)
     note_change()
-    outcomes[#outcomes + 1] = '${word}'
-  else outcomes[#outcomes + 1] = 'kept' end
+  end
+  outcomes[#outcomes + 1] = moves and 'moved' or 'kept'
 end
 return outcomes
 `);
-}
-
-/** Only records that were settled become missing: never one being saved or deleted. */
-const missingScript = moveScript({ from: ['v', 'f'], to: 'm', word: 'missing' });
-
-/** For ids that the host has again: missing -> saving, so that they are verified again. */
-const restoreScript = moveScript({ from: ['m'], to: 's', word: 'restored' });
 
 /** ARGV: id, revision that the host now carries. */
 const pushedScript = defineScript(`${recordLua}

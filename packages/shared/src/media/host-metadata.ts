@@ -1,5 +1,5 @@
 import { consoleKeys, editedInConsole, putShown, SHOWN_KEY, type AssetThere } from './console-fields.js';
-import { BASE_KEY, editBase } from './host-edits.js';
+import { BASE_KEY, editBase, type EditableFields } from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
@@ -19,29 +19,17 @@ export interface HostMetadata {
  * Everything of a record that cannot be read off the bytes. It travels with the asset, so that an empty catalog
  * gives the same record again.
  */
-export type CarriedFields = Pick<
-  MediaRecord,
-  | 'id'
-  | 'revision'
-  | 'filename'
-  | 'title'
-  | 'description'
-  | 'category'
-  | 'tags'
-  | 'uploadedBy'
-  | 'createdAt'
-  | 'updatedAt'
-> & {
-  source: 'upload' | 'direct' | 'sync' | 'webhook';
-  sha256: string | null;
-  md5: string | null;
-  /** Of videos, once it is known: listings do not show it. */
-  durationSeconds?: number | null;
-};
+export type CarriedFields = EditableFields &
+  Pick<MediaRecord, 'id' | 'revision' | 'filename' | 'uploadedBy' | 'source' | 'createdAt' | 'updatedAt'> &
+  MediaRecord['checksum'] & {
+    /** Of videos, once it is known: listings do not show it. */
+    durationSeconds?: number | null;
+  };
 
 /** What of a record travels with its asset. */
 export function carriedFields(record: MediaRecord): CarriedFields {
   const { id, revision, filename, title, description, category, tags, uploadedBy, source } = record;
+  const { createdAt, updatedAt, checksum, durationSeconds } = record;
   return {
     id,
     revision,
@@ -52,11 +40,10 @@ export function carriedFields(record: MediaRecord): CarriedFields {
     tags,
     uploadedBy,
     source,
-    createdAt: record.createdAt,
-    updatedAt: record.updatedAt,
-    sha256: record.checksum.sha256,
-    md5: record.checksum.md5,
-    ...(record.durationSeconds === null ? {} : { durationSeconds: record.durationSeconds }),
+    createdAt,
+    updatedAt,
+    ...checksum,
+    ...(durationSeconds === null ? {} : { durationSeconds }),
   };
 }
 
@@ -129,7 +116,10 @@ function metadataOn(there: AssetThere | null, { mark, fields, claim, boundTo }: 
   if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
   if (fields.md5 !== null) context['hf_md5'] = fields.md5;
   if (typeof fields.durationSeconds === 'number') context['hf_dur'] = String(fields.durationSeconds);
-  if (claim !== undefined) putClaim(context, claim);
+  if (claim !== undefined) {
+    context[CLAIM_KEY] = claim.key;
+    context[CLAIM_FINGERPRINT] = claim.print;
+  }
   if (boundTo !== undefined) context[BINDING_KEY] = boundTo;
   putText(context, 'hf_name', fields.filename);
   putText(context, 'hf_by', fields.uploadedBy);
@@ -241,11 +231,6 @@ function isoDate(milliseconds: string | undefined): string | null {
   return milliseconds === undefined || !Number.isSafeInteger(time) || time < 0 || time > 8e15
     ? null
     : new Date(time).toISOString();
-}
-
-function putClaim(context: Record<string, string>, { key, print }: UploadClaim): void {
-  context[CLAIM_KEY] = key;
-  context[CLAIM_FINGERPRINT] = print;
 }
 
 /** Undefined for assets of uploads without a key. */

@@ -45,6 +45,7 @@ export {
   isOfAnotherDeployment,
   isSameTags,
   recordFromAsset,
+  recordOf,
   withKnown,
   type AssetFacts,
 } from './record-from-asset.js';

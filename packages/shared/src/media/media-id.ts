@@ -1,37 +1,18 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { decodeTime, ulid } from 'ulid';
 
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const FOUND_ON_HOST = /^cld-[0-9A-Za-z]{1,64}$/;
 
-/** Random bytes in stock: the library asks for each of its 16 characters, and each question to the system costs as much as many. */
-const stock = Buffer.alloc(4_096);
-let used = stock.length;
-
-/** From 0 up to but not including 1, in steps of 1/256: a character of an id needs five bits. */
-function random(): number {
-  if (used === stock.length) {
-    randomFillSync(stock);
-    used = 0;
-  }
-  const byte = stock[used] ?? 0;
-  used += 1;
-  return byte / 256;
-}
-
 /** A fresh time-ordered id. */
 export function newMediaId(now: number = Date.now()): string {
-  return ulid(now, random);
+  return mediaIdFrom(now, randomBytes(16));
 }
 
 /** The id of that moment whose random part is decided by the first 16 bytes of `seed`. */
 export function mediaIdFrom(now: number, seed: Uint8Array): string {
   let next = 0;
-  return ulid(now, () => {
-    const byte = seed[next] ?? 0;
-    next += 1;
-    return byte / 256;
-  });
+  return ulid(now, () => (seed[next++] ?? 0) / 256);
 }
 
 /** The moment, in milliseconds since the epoch, that one of our own ids carries. */

@@ -1,6 +1,12 @@
 import { consoleKeys, isAsWritten, shownText, type ConsoleField, type Pairs } from './console-fields.js';
 import type { Side } from './host-edits.js';
-import { bindingOf, readHostMetadata, type Carried, type HostMetadata } from './host-metadata.js';
+import {
+  bindingOf,
+  readHostMetadata,
+  type Carried,
+  type CarriedFields,
+  type HostMetadata,
+} from './host-metadata.js';
 import { idFromPublicId, idOfFoundAsset, isOwnId } from './media-id.js';
 import { unmeasured, type MediaRecord, type MediaSource, type ResourceType } from './media-record.js';
 
@@ -41,18 +47,16 @@ export function recordFromAsset(
   carried: Carried | null = readHostMetadata(asset),
 ): MediaRecord {
   // Marked with an id that is not the one in its public id: a copy made by others, or a rename; the asset id decides.
-  const own =
+  const isOwn =
     carried !== null &&
     (idFromPublicId(folder, asset) === carried.fields.id ||
       carried.fields.id === idOfFoundAsset(asset.assetId) ||
       carried.boundTo === bindingOf(folder, asset.assetId));
-  return own ? ownRecord(asset, carried) : foreignRecord(asset, source);
+  return recordOf(asset, isOwn ? carried.fields : foreignFields(asset, source));
 }
 
-// Both list every field, in one order and without spreads: a sync builds one record for each asset of the host, and this
-// way they share one compact shape.
-
-function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
+/** The record of an asset that carries these fields. Without spreads: a sync builds one for each asset, all of one compact shape. */
+export function recordOf(asset: AssetFacts, fields: CarriedFields): MediaRecord {
   return {
     id: fields.id,
     status: unmeasured.status,
@@ -84,29 +88,21 @@ function ownRecord(asset: AssetFacts, { fields }: Carried): MediaRecord {
 }
 
 /** Listings leave it out, so the mark of a video carries it. It says nothing about other bytes than those that were marked. */
-function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: Carried['fields']): number | null {
+function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: CarriedFields): number | null {
   if (durationSeconds === null || (etag !== null && etag !== fields.md5)) return null;
   return fields.durationSeconds ?? null;
 }
 
-function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
+/** What stands for the fields of an asset that others put on the host. */
+function foreignFields(asset: AssetFacts, source: MediaSource): CarriedFields {
   const { context } = asset;
   const createdAt = new Date(asset.createdAt).toISOString();
   const baseName = asset.publicId.slice(asset.publicId.lastIndexOf('/') + 1);
+  const ending = asset.format ? `.${asset.format}` : '';
   return {
     id: idOfFoundAsset(asset.assetId),
-    status: unmeasured.status,
-    publicId: asset.publicId,
-    assetId: asset.assetId,
-    resourceType: asset.resourceType,
-    format: asset.format ?? null,
-    bytes: asset.bytes,
-    width: asset.width ?? null,
-    height: asset.height ?? null,
-    durationSeconds: asset.durationSeconds ?? null,
-    url: asset.url,
-    checksum: { sha256: null, md5: asset.etag },
-    filename: withExtension(baseName, asset.format ?? ''),
+    revision: 1,
+    filename: baseName.endsWith(ending) ? baseName : baseName + ending,
     // The two names that Cloudinary's own Media Library offers, besides ours.
     title: context['title'] ?? context['caption'] ?? '',
     description: context['description'] ?? context['alt'] ?? '',
@@ -116,16 +112,9 @@ function foreignRecord(asset: AssetFacts, source: MediaSource): MediaRecord {
     source,
     createdAt,
     updatedAt: createdAt,
-    revision: 1,
-    persistence: unmeasured.persistence,
-    lastError: unmeasured.lastError,
-    hostVersion: asset.version,
-    pushedRevision: 1,
+    sha256: null,
+    md5: null,
   };
-}
-
-function withExtension(baseName: string, format: string): string {
-  return format === '' || baseName.endsWith(`.${format}`) ? baseName : `${baseName}.${format}`;
 }
 
 /**
@@ -137,16 +126,10 @@ export function withKnown<Asset extends AssetFacts>(asset: Asset, known: MediaRe
   const isSame =
     asset.assetId === known.assetId && asset.version === known.hostVersion && asset.bytes === known.bytes;
   if (!isSame) return { ...asset, tags };
-  const { format, width, height, durationSeconds } = asset;
-  return {
-    ...asset,
-    tags,
-    etag: asset.etag ?? known.checksum.md5,
-    format: format === undefined ? (known.format ?? undefined) : format,
-    width: width === undefined ? (known.width ?? undefined) : width,
-    height: height === undefined ? (known.height ?? undefined) : height,
-    durationSeconds: durationSeconds === undefined ? (known.durationSeconds ?? undefined) : durationSeconds,
-  };
+  const kept = (['format', 'width', 'height', 'durationSeconds'] as const)
+    .filter((name) => asset[name] === undefined)
+    .map((name) => [name, known[name] ?? undefined]);
+  return { ...asset, tags, etag: asset.etag ?? known.checksum.md5, ...Object.fromEntries(kept) };
 }
 
 /** Whatever their order. */
@@ -158,12 +141,9 @@ export function isSameTags(some: readonly string[], others: readonly string[]): 
 /** The fields of an asset without our mark. Where it had a mark, what is missing went with the mark and is no edit. */
 export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
   const { id, updatedAt } = ours;
-  const there = recordFromAsset(asset, '', 'sync', null);
-  if (!isOwnId(ours.id) && ours.pushedRevision === 1) {
-    const { title, description, category, tags } = there;
-    return { id, updatedAt, revision: 0, title, description, category, tags };
-  }
   const { context, tags } = asset;
+  if (!isOwnId(id) && ours.pushedRevision === 1)
+    return { ...foreignFields(asset, 'sync'), id, updatedAt, revision: 0 };
   return {
     id,
     updatedAt,
