@@ -6,11 +6,12 @@ import {
   isOnAnotherHost,
   isOwnId,
   readHostMetadata,
+  recordFromAsset,
   rewriteHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, bindingIn, foreignRecord, pickStored } from '../reconcile/asset-record.js';
+import { asTheHostHasIt, bindingIn, pickStored } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
 import {
   isCovered,
@@ -90,7 +91,7 @@ function latest(
   if (stored === null) return fresh;
   const { record } = stored;
   if (carried === null && !isOwnId(record.id) && record.revision === 1)
-    return foreignRecord(asset, folder, record);
+    return recordFromAsset(asset, folder, record.source);
   if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
     return asTheHostHasIt(asset, carried.fields, record);
   const there = carried?.fields ?? fieldsWithoutMark(asset, record);

@@ -52,7 +52,10 @@ interface Work extends ApplyContext {
  * where no other would fare better: without Redis, and when the signal aborts.
  */
 export async function applySteps(context: ApplyContext, steps: readonly Step[]): Promise<Applied> {
-  const work: Work = { ...context, steps, undone: new Map() };
+  const acting = steps.filter(
+    ({ action, bind }) => bind || (action.kind !== 'unchanged' && action.kind !== 'left'),
+  );
+  const work: Work = { ...context, steps: acting, undone: new Map() };
   await restoreMissing(work);
   const adopted = await adoptArrivals(work);
   const saved = await saveRecords(work);
@@ -82,7 +85,7 @@ function cutOff(steps: readonly Step[]): ExpectedRecord[] {
   );
 }
 
-export function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
+function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
   return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));
 }
 
@@ -91,8 +94,7 @@ const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEU
 
 /** Does something about each of these assets, a few at once. */
 async function onEach(
-  { undone, signal, log }: Work,
-  steps: readonly Step[],
+  { steps, undone, signal, log }: Work,
   act: (step: Step) => Promise<void>,
 ): Promise<void> {
   await inParallel(steps, CALLS_AT_ONCE, async (step) => {
@@ -118,61 +120,42 @@ async function restoreMissing({ deps, token, steps }: Work): Promise<void> {
  * another may remove. Returns the records that are new; where the client's `complete` was faster there is nothing to do.
  */
 async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
-  const { deps, token, signal, undone } = work;
-  const { host, catalog, settings } = deps;
+  const { host, catalog, settings } = work.deps;
   const parts = { host, catalog, folder: settings.host.folder };
-  const marked: { step: Step; record: MediaRecord }[] = [];
-  const arrivals = work.steps.filter(({ action }) => action.kind === 'adopt');
-  await onEach(work, arrivals, async (step) => {
-    if (step.action.kind !== 'adopt') return;
+  const marked: (SaveEntry & { step: Step })[] = [];
+  await onEach(work, async (step) => {
     const { asset, action } = step;
-    const record = await writeCommitMark(parts, { asset, carried: action.carried }, signal);
-    marked.push({ step, record });
+    if (action.kind !== 'adopt') return;
+    const record = await writeCommitMark(parts, { asset, carried: action.carried }, work.signal);
+    marked.push({ step, record, expect: 'absent' });
   });
-  const outcomes = await catalog.saveMany(
-    marked.map(({ record }) => ({ record, expect: 'absent' })),
-    token,
-  );
-  return marked.flatMap(({ step, record }, index) => {
-    if (outcomes[index] === 'created') return [record];
-    undone.set(step, 'left');
-    return [];
-  });
+  return (await saveAll(work, marked)).map(({ record }) => record);
 }
 
 type Written = SaveEntry & { content: string; step: Step; mergeBase?: MergeBase };
 
 /** Those that were really written: others may have been faster, and the next run sees what they wrote. */
 async function saveRecords(work: Work): Promise<Written[]> {
-  const fresh: Written[] = [];
-  const others: Written[] = [];
-  for (const step of work.steps) {
+  const entries = work.steps.flatMap((step): Written[] => {
     const { action } = step;
-    if (action.kind !== 'create' && action.kind !== 'save') continue;
+    if (action.kind !== 'create' && action.kind !== 'save') return [];
     const entry = { step, record: action.record, content: encodeContent(action.record) };
-    if (action.kind === 'create') {
-      fresh.push({ ...entry, expect: 'absent' });
-      continue;
-    }
-    const { mergeBase, expect } = action;
-    others.push({
-      ...entry,
-      ...(expect === null ? {} : { expect }),
-      ...(mergeBase === undefined ? {} : { mergeBase }),
-    });
-  }
-  // New ones go in as a page, which is cheaper.
-  const saved = [...(await saveAll(work, fresh)), ...(await saveAll(work, others))];
+    if (action.kind === 'create') return [{ ...entry, expect: 'absent' }];
+    const { expect, mergeBase } = action;
+    return [{ ...entry, ...(expect && { expect }), ...(mergeBase && { mergeBase }) }];
+  });
+  const saved = await saveAll(work, entries);
   // Before their push is asked for: it must tell the next edit on the host from the one that came in.
   await work.deps.catalog.noteMergeBases(
-    saved.flatMap(({ record, mergeBase }) =>
-      mergeBase === undefined ? [] : [{ id: record.id, ...mergeBase }],
-    ),
+    saved.flatMap(({ record, mergeBase }) => (mergeBase ? [{ id: record.id, ...mergeBase }] : [])),
   );
   return saved;
 }
 
-async function saveAll({ deps, token, undone }: Work, entries: readonly Written[]): Promise<Written[]> {
+async function saveAll<Entry extends SaveEntry & { step: Step }>(
+  { deps, token, undone }: Work,
+  entries: readonly Entry[],
+): Promise<Entry[]> {
   const outcomes = await deps.catalog.saveMany(entries, token);
   return entries.filter(({ step }, index) => {
     const outcome = outcomes[index];
@@ -194,18 +177,14 @@ async function pushEdits({ deps, startedAtMs }: Work, records: readonly MediaRec
  * say yet that it is no copy.
  */
 async function rewriteMarks(work: Work): Promise<void> {
-  const { steps, undone, log } = work;
-  const lost = steps.filter(({ action, bind }) => action.kind === 'rewrite' || bind);
-  await onEach(
-    work,
-    lost.filter((step) => !undone.has(step)),
-    async ({ action, stored, bind, asset }) => {
-      const record = 'record' in action ? action.record : stored?.record;
-      if (record === undefined) return;
-      await rewriteMark(work, record);
-      if (bind) log.info('sync.rename_noted', { id: record.id, publicId: asset.publicId });
-    },
-  );
+  await onEach(work, async (step) => {
+    const { action, stored, bind, asset } = step;
+    if ((action.kind !== 'rewrite' && !bind) || work.undone.has(step)) return;
+    const record = 'record' in action ? action.record : stored?.record;
+    if (record === undefined) return;
+    await rewriteMark(work, record);
+    if (bind) work.log.info('sync.rename_noted', { id: record.id, publicId: asset.publicId });
+  });
 }
 
 /** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
@@ -238,11 +217,10 @@ function isNewerThere(asset: HostAsset, { id, revision }: MediaRecord): boolean 
 
 async function removeAssets(work: Work): Promise<void> {
   const { deps, signal, log } = work;
-  const doomed = work.steps.filter(({ action }) => action.kind === 'remove');
-  await onEach(work, doomed, async ({ asset, action }) => {
+  await onEach(work, async ({ asset, action }) => {
+    if (action.kind !== 'remove') return;
     await deps.host.remove(asset, signal);
-    if (action.kind === 'remove' && action.ticket !== undefined)
-      await deps.tickets.noteAltered(action.ticket);
+    if (action.ticket !== undefined) await deps.tickets.noteAltered(action.ticket);
     log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
   });
 }

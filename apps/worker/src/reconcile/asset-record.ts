@@ -1,12 +1,11 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   bindingOf,
-  fieldsWithoutMark,
   idFromPublicId,
   idOfFoundAsset,
   isOwnId,
   isSameTags,
-  recordFromAsset,
+  recordOf,
   type CarriedFields,
   type EditableFields,
   type MediaRecord,
@@ -32,29 +31,12 @@ export function pickStored(
  * as it was noted then: a mark that says something else was altered, see `isMarkAltered`.
  */
 export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: MediaRecord): MediaRecord {
-  const { title, description, category, tags, revision, sha256, md5 } = fields;
-  const { publicId, resourceType, assetId, format, bytes, width, height, durationSeconds, url, version } =
-    asset;
+  const { id, status, persistence, lastError, filename, uploadedBy, source, createdAt } = stored;
+  const host = recordOf(asset, fields);
+  const checksum = isChecked(stored) ? stored.checksum : host.checksum;
   return {
-    ...stored,
-    title,
-    description,
-    category,
-    tags,
-    revision,
-    updatedAt: fields.updatedAt,
-    publicId,
-    resourceType,
-    assetId,
-    format: format ?? null,
-    bytes,
-    width: width ?? null,
-    height: height ?? null,
-    durationSeconds: durationSeconds ?? null,
-    url,
-    hostVersion: version,
-    checksum: isChecked(stored) ? stored.checksum : { sha256, md5: md5 ?? asset.etag },
-    pushedRevision: revision,
+    ...host,
+    ...{ id, status, persistence, lastError, filename, uploadedBy, source, createdAt, checksum },
   };
 }
 
@@ -62,11 +44,9 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
 export function isMarkAltered(fields: CarriedFields, ours: MediaRecord): boolean {
   const { sha256, md5 } = ours.checksum;
   return (
-    fields.filename !== ours.filename ||
-    fields.uploadedBy !== ours.uploadedBy ||
-    fields.source !== ours.source ||
-    fields.createdAt !== ours.createdAt ||
-    fields.updatedAt !== ours.updatedAt ||
+    (['filename', 'uploadedBy', 'source', 'createdAt', 'updatedAt'] as const).some(
+      (name) => fields[name] !== ours[name],
+    ) ||
     (isChecked(ours) && (fields.sha256 !== sha256 || fields.md5 !== md5))
   );
 }
@@ -76,31 +56,12 @@ function isChecked({ checksum, source }: MediaRecord): boolean {
   return checksum.sha256 !== null || source === 'direct';
 }
 
-/** Our record, at the place where its asset is now: it may have been renamed. */
+/** Our record, at the place where its asset is now: it may have been renamed. The same object where it is there. */
 export function atItsPlace(asset: HostAsset, record: MediaRecord): MediaRecord {
   const { publicId, resourceType, assetId, url, version } = asset;
-  return isAtItsPlace(asset, record)
-    ? record
-    : { ...record, publicId, resourceType, assetId, url, hostVersion: version };
-}
-
-export function isAtItsPlace(asset: HostAsset, record: MediaRecord): boolean {
-  return (
-    asset.publicId === record.publicId &&
-    asset.resourceType === record.resourceType &&
-    asset.assetId === record.assetId
-  );
-}
-
-/** The record of a foreign asset, which keeps how it first came in. */
-export function foreignRecord(asset: HostAsset, folder: string, stored: MediaRecord): MediaRecord {
-  return recordFromAsset(asset, folder, stored.source);
-}
-
-/** What people wrote on an asset that has lost our mark. */
-export function editsWithoutMark(asset: HostAsset, ours: MediaRecord): Partial<EditableFields> {
-  const { title, description, category, tags } = fieldsWithoutMark(asset, ours);
-  return isEdited({ title, description, category, tags }, ours) ? { title, description, category, tags } : {};
+  const isThere =
+    publicId === record.publicId && resourceType === record.resourceType && assetId === record.assetId;
+  return isThere ? record : { ...record, publicId, resourceType, assetId, url, hostVersion: version };
 }
 
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
@@ -117,7 +78,7 @@ export function isEdited(host: EditableFields, ours: EditableFields): boolean {
 export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
   const { md5 } = ours.checksum;
   if (!isChecked(ours)) return false;
-  return asset.etag !== null && md5 !== null && asset.etag !== md5 ? true : asset.bytes !== ours.bytes;
+  return (asset.etag !== null && md5 !== null && asset.etag !== md5) || asset.bytes !== ours.bytes;
 }
 
 /** What the mark of a record's asset says of the asset itself: only where its name does not show the id. */

@@ -1,4 +1,4 @@
-import { encodeContent, readDuration, readTags, type StoredRecord } from '@holdfast/shared/catalog';
+import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import { judgeArrival } from '@holdfast/shared/direct-uploads';
 import {
   bindingOf,
@@ -10,7 +10,6 @@ import {
   isNumberedTwice,
   isOfAnotherDeployment,
   isOwnId,
-  isSameTags,
   isUnpushed,
   recordFromAsset,
   withKnown,
@@ -23,9 +22,6 @@ import type { HostAsset } from '@holdfast/shared/media-host';
 import {
   asTheHostHasIt,
   atItsPlace,
-  editsWithoutMark,
-  foreignRecord,
-  isAtItsPlace,
   isContentChanged,
   isEdited,
   isMarkAltered,
@@ -62,6 +58,9 @@ export type Action =
 export type LeftWhy =
   'deleting' | 'unsettled' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
 
+const left = (why: LeftWhy): Action => ({ kind: 'left', why });
+const rejected = { kind: 'remove', why: 'rejected' } as const;
+
 export interface Step {
   asset: HostAsset;
   action: Action;
@@ -78,24 +77,37 @@ export interface Step {
   look: boolean;
 }
 
+/** An asset with the record that we have of it, and what the decision about it goes by. */
+interface KnownAsset extends SeenAsset {
+  stored: StoredRecord;
+  isSame: boolean;
+  marks: AssetMarks;
+  rules: ReconcileRules;
+}
+
 /** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. */
 export function decide(seen: SeenAsset, { records, marks }: PageFacts, rules: ReconcileRules): Step {
-  const expected = records.get(seen.fresh.id);
-  const isSameAtOnce = expected !== undefined && saysTheSame(seen, expected);
-  const stored = isSameAtOnce ? expected : pickStored(seen.asset, seen.ids, records, seen.fresh.id);
-  if (stored === null) {
-    const { asset, fresh, carried } = seen;
-    const action = withoutRecord(seen, marks, rules);
-    // Under a name of ours and without our mark: a listing that left it out would make a foreign media of our own.
-    const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
-    const look =
-      action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
-    return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
+  const { asset, fresh, carried } = seen;
+  // Most assets are as their records say, and those are not decoded.
+  const expected = records.get(fresh.id);
+  if (expected !== undefined && saysTheSame(seen, expected))
+    return stepFor({ ...seen, stored: expected, isSame: true, marks, rules });
+  const stored = pickStored(asset, seen.ids, records, fresh.id);
+  if (stored !== null) {
+    const whole = withKnownFields(seen, stored.record, rules.folder);
+    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), marks, rules });
   }
-  const whole = isSameAtOnce ? seen : withKnownFields(seen, stored.record, rules.folder);
-  const { asset, fresh, carried } = whole;
-  const isSame = isSameAtOnce || saysTheSame(whole, stored);
-  const action = withRecord({ seen: whole, stored, isSame, marks, rules });
+  const action = withoutRecord(seen, marks, rules);
+  // Under a name of ours and without our mark: a listing that left it out would make a foreign media of our own.
+  const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
+  const look =
+    action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
+  return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
+}
+
+function stepFor(known: KnownAsset): Step {
+  const { asset, carried, fresh, stored, isSame } = known;
+  const action = withRecord(known);
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
   const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
   // Records of foreign assets follow the host without a look: the next run corrects what a lagging index said. But a name that
@@ -111,10 +123,19 @@ export function decide(seen: SeenAsset, { records, marks }: PageFacts, rules: Re
     id: stored.id,
     stored,
     restore,
-    bind: isUnboundRename(whole, stored, action, rules),
+    bind: isUnboundRename(known, action),
     contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
     look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
   };
+}
+
+/** True when the record says what the host says. */
+function saysTheSame({ fresh, carried }: SeenAsset, stored: StoredRecord): boolean {
+  return (
+    stored.id === fresh.id &&
+    (carried === null || carried.mark.state === 'committed') &&
+    stored.content === encodeContent(fresh)
+  );
 }
 
 /** With what our record knows and the answer left out. */
@@ -140,31 +161,6 @@ export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
   return status === 'saving' || status === 'deferred' || status === 'failed';
 }
 
-/** True when the record says what the host says. Most do, so this alone is done without decoding the record. */
-function saysTheSame({ asset, fresh, carried }: SeenAsset, stored: StoredRecord): boolean {
-  if (stored.id !== fresh.id || (carried !== null && carried.mark.state !== 'committed')) return false;
-  const timed = withKnownDuration(asset, fresh, stored);
-  if (stored.content === encodeContent(timed)) return true;
-  const sorted = withKnownOrder(timed, stored);
-  return sorted !== null && stored.content === encodeContent(sorted);
-}
-
-/** Listings never show how long a video is, so that alone must not cost the decoding of a record. */
-function withKnownDuration(asset: HostAsset, fresh: MediaRecord, { content }: StoredRecord): MediaRecord {
-  if (asset.resourceType !== 'video' || asset.durationSeconds !== undefined) return fresh;
-  return { ...fresh, durationSeconds: readDuration(content) ?? fresh.durationSeconds };
-}
-
-/** Nor must an order of the host's own; null where it is not what differs. */
-function withKnownOrder(fresh: MediaRecord, { content }: StoredRecord): MediaRecord | null {
-  if (fresh.tags.length < 2) return null;
-  const tags = readTags(content);
-  return isSameTags(fresh.tags, tags) ? { ...fresh, tags } : null;
-}
-
-/** After an upload's own deadline, for a commit mark that was sent before it. Both times are the host's. */
-const DEADLINE_GRACE_MS = 15_000;
-
 /** An asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
 function withoutRecord(
   { asset, fresh, carried }: SeenAsset,
@@ -172,89 +168,157 @@ function withoutRecord(
   rules: ReconcileRules,
 ): Action {
   // Also where the account shows no context, and so no mark, in its listings.
-  if (doctorRunOf(rules.folder, asset.publicId) !== null) return { kind: 'left', why: 'unfinished' };
-  if (marks.refused.has(typedPublicId(asset))) return { kind: 'left', why: 'refused' };
+  if (doctorRunOf(rules.folder, asset.publicId) !== null) return left('unfinished');
+  if (marks.refused.has(typedPublicId(asset))) return left('refused');
   if (carried !== null && carried.mark.state !== 'committed')
     return withoutCommitMark(asset, fresh, carried, marks, rules);
+  const markedId = carried?.fields.id ?? fresh.id;
   if (marks.tombstoned.has(fresh.id)) {
     // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
-    const renamed = carried !== null && isOwnId(carried.fields.id) && marks.tombstoned.has(carried.fields.id);
-    return isOwnId(fresh.id) || renamed
-      ? { kind: 'remove', why: 'tombstoned' }
-      : { kind: 'left', why: 'deleted here' };
+    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && marks.tombstoned.has(markedId));
+    return isOurs ? { kind: 'remove', why: 'tombstoned' } : left('deleted here');
   }
   // Or under another name, which the account gave it: the upload is about to be refused.
-  if (marks.withIntent.has(fresh.id) || (carried !== null && marks.withIntent.has(carried.fields.id)))
-    return { kind: 'left', why: 'unsettled' };
-  return isCovered(asset.publicId, rules)
-    ? { kind: 'create', record: fresh }
-    : { kind: 'left', why: 'outside' };
+  if (marks.withIntent.has(fresh.id) || marks.withIntent.has(markedId)) return left('unsettled');
+  return isCovered(asset.publicId, rules) ? { kind: 'create', record: fresh } : left('outside');
 }
+
+/** After an upload's own deadline, for a commit mark that was sent before it. Both times are the host's. */
+const DEADLINE_GRACE_MS = 15_000;
 
 /** An upload through us that was never acknowledged, or one straight to the host. */
 function withoutCommitMark(
   asset: HostAsset,
-  fresh: MediaRecord,
+  record: MediaRecord,
   carried: Carried,
   marks: AssetMarks,
   rules: ReconcileRules,
 ): Action {
-  const { id } = carried.fields;
   const { mark } = carried;
-  if (marks.withIntent.has(id)) return { kind: 'left', why: 'unfinished' };
+  const { id } = carried.fields;
+  if (marks.withIntent.has(id)) return left('unfinished');
   // Whatever type the host took it for: that of a ticket is not signed.
   if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
-    return marks.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`)
-      ? { kind: 'remove', why: 'rejected', ticket: id }
-      : { kind: 'left', why: 'unfinished' };
+    const isRenamed = marks.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
+    return isRenamed ? { ...rejected, ticket: id } : left('unfinished');
   }
   if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
     return judgeArrival(asset, mark, rules.uploads) === 'accepted'
-      ? { kind: 'adopt', record: fresh, carried }
-      : { kind: 'remove', why: 'rejected' };
+      ? { kind: 'adopt', record, carried }
+      : rejected;
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;
   const due = Date.parse(asset.uploadedAt) + deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
-  return due < rules.hostNowMs ? { kind: 'remove', why: 'unfinished' } : { kind: 'left', why: 'unfinished' };
-}
-
-/** An asset with the record that we have of it, and what the decision about it goes by. */
-interface KnownAsset {
-  seen: SeenAsset;
-  stored: StoredRecord;
-  /** As `saysTheSame` has it. */
-  isSame: boolean;
-  marks: AssetMarks;
-  rules: ReconcileRules;
+  return due < rules.hostNowMs ? { kind: 'remove', why: 'unfinished' } : left('unfinished');
 }
 
 /** An asset whose record we have; the newer side wins. */
 function withRecord(known: KnownAsset): Action {
-  const { seen, stored, isSame, marks, rules } = known;
-  const { asset, carried } = seen;
-  if (stored.status === 'deleting') return { kind: 'left', why: 'deleting' };
-  if (isOpen(stored) && marks.withIntent.has(stored.id)) return { kind: 'left', why: 'unsettled' };
-  if (isSame) return whereTheSame(seen, stored);
+  const { asset, fresh, carried, stored, marks, rules } = known;
+  if (stored.status === 'deleting') return left('deleting');
+  if (isOpen(stored) && marks.withIntent.has(stored.id)) return left('unsettled');
+  if (known.isSame) {
+    const { pushedRevision } = fresh;
+    return pushedRevision > stored.pushedRevision
+      ? { kind: 'save', record: { ...stored.record, pushedRevision }, expect: stored }
+      : verifyIfOpen(stored);
+  }
   const { record } = stored;
+  const isTicket = carried?.mark.state === 'ticket';
+  const hasItsName = asset.publicId === record.publicId;
   // Under another name than the asset of the record, it may take its place once that one is gone.
-  const isCopy = stored.status !== 'missing' && asset.publicId !== record.publicId;
+  const isCopy = stored.status !== 'missing' && !hasItsName;
   if (record.assetId !== asset.assetId && (record.resourceType !== asset.resourceType || isCopy))
-    return carried?.mark.state === 'ticket'
-      ? { kind: 'remove', why: 'rejected' }
-      : { kind: 'left', why: 'twice' };
-  if (!isCovered(asset.publicId, rules)) return { kind: 'left', why: 'outside' };
-  if (carried?.mark.state === 'started') return { kind: 'left', why: 'unfinished' };
-  if (carried?.mark.state === 'ticket') return sentAgain(asset, stored);
-  if (carried === null || carried.fields.id !== record.id) return withoutOurMark(known);
-  return byRevision(known, carried);
+    return isTicket ? rejected : left('twice');
+  if (!isCovered(asset.publicId, rules)) return left('outside');
+  if (carried?.mark.state === 'started') return left('unfinished');
+  if (isTicket) {
+    // It was used already: only the same bytes take the place of those that are gone.
+    const takesItsPlace = (stored.status === 'missing' || hasItsName) && asset.etag === record.checksum.md5;
+    return takesItsPlace ? rewrite(known) : rejected;
+  }
+  return carried === null || carried.fields.id !== record.id
+    ? withoutOurMark(known)
+    : byRevision(known, carried);
 }
 
-function whereTheSame({ fresh }: SeenAsset, stored: StoredRecord): Action {
-  const { pushedRevision } = fresh;
-  if (pushedRevision > stored.pushedRevision)
-    return { kind: 'save', record: { ...stored.record, pushedRevision }, expect: stored };
-  return verifyIfOpen(stored);
+function withoutOurMark(known: KnownAsset): Action {
+  const { asset, carried, stored, rules } = known;
+  const { record } = stored;
+  if (isUnpushed(record)) return push(known);
+  const host = recordFromAsset(asset, rules.folder, record.source);
+  if (isOfAnotherDeployment(asset, carried, record.id)) {
+    // Its mark counts the revisions of that deployment.
+    const { revision, updatedAt } = record;
+    return followed({ ...host, revision, updatedAt, pushedRevision: revision }, stored);
+  }
+  if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
+  // Without our mark the record could not be rebuilt.
+  const there = fieldsWithoutMark(asset, record);
+  if (!isEdited(there, record)) return rewrite(known);
+  const { title, description, category, tags } = there;
+  return nextRevision(known, { title, description, category, tags }, there);
+}
+
+/**
+ * The revision that travels with the asset says which side is newer:
+ *
+ * | the host's        | ours                  | what follows                                                                |
+ * | ----------------- | --------------------- | --------------------------------------------------------------------------- |
+ * | newer             |                       | the record follows                                                          |
+ * | older             | the host had it once  | the mark is written again                                                   |
+ * | older, or another | the host lacks it     | fields edited there alone make one more revision; where none was, ours goes |
+ * | the same          | fewer or more bytes   | left: the file is damaged                                                   |
+ * | the same          | other fields          | edited there: one more revision                                             |
+ * | the same          | other facts           | the mark was altered: written again                                         |
+ * | the same          | the same              | the record follows what the host says of the asset                          |
+ */
+function byRevision(known: KnownAsset, { fields }: Carried): Action {
+  const { asset, stored, marks } = known;
+  const { record } = stored;
+  const host = asTheHostHasIt(asset, fields, record);
+  const isOlder = host.revision < record.revision;
+  if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
+  if (isOlder && !isUnpushed(record)) return rewrite(known);
+  if (isOlder || (isUnpushed(record) && isNumberedTwice(host, record))) {
+    const edits = editsOnHostOnly(asset, host, record, marks.mergeBases.get(record.id) ?? null);
+    return Object.keys(edits).length === 0 ? push(known) : nextRevision(known, edits, host);
+  }
+  // Once the record has followed it, the size alone does not show a damaged file any more.
+  if (isContentChanged(asset, record) && asset.etag === record.checksum.md5) return left('damaged');
+  if (isEdited(host, record)) return nextRevision(known, host, host);
+  return isMarkAltered(fields, record) ? rewrite(known) : followed(host, stored);
+}
+
+/** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
+function push({ asset, stored }: KnownAsset): Action {
+  const record = atItsPlace(asset, stored.record);
+  return record === stored.record ? { kind: 'push', record } : { kind: 'save', record, expect: stored };
+}
+
+/** The mark first: with it the asset is known again, and its new place comes into the record when it is next seen. */
+function rewrite({ asset, stored }: KnownAsset): Action {
+  return { kind: 'rewrite', record: atItsPlace(asset, stored.record) };
+}
+
+/** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
+function nextRevision({ asset, stored, rules }: KnownAsset, edits: Partial<MediaRecord>, host: Side): Action {
+  const revision = stored.record.revision + 1;
+  const updatedAt = new Date(rules.nowMs).toISOString();
+  return {
+    kind: 'save',
+    expect: stored,
+    mergeBase: { revision, base: editBase(host), over: host.revision },
+    record: { ...atItsPlace(asset, stored.record), ...edits, revision, updatedAt },
+  };
+}
+
+/** The same revision with what the host says about the asset. */
+function followed(record: MediaRecord, stored: StoredRecord): Action {
+  return encodeContent(record) === stored.content
+    ? verifyIfOpen(stored)
+    : { kind: 'save', record, expect: stored };
 }
 
 /** What the catalog has already: verified where that is not done yet, or where it was missing. */
@@ -264,91 +328,6 @@ function verifyIfOpen(stored: StoredRecord): Action {
     : { kind: 'unchanged' };
 }
 
-/** Under a ticket that was used already: only the same bytes take the place of those that are gone. */
-function sentAgain(asset: HostAsset, { status, record }: StoredRecord): Action {
-  const isGone = status === 'missing' || asset.publicId === record.publicId;
-  return isGone && asset.etag === record.checksum.md5
-    ? rewrite(asset, record)
-    : { kind: 'remove', why: 'rejected' };
-}
-
-function withoutOurMark({ seen: { asset, carried }, stored, rules }: KnownAsset): Action {
-  const { record } = stored;
-  if (isUnpushed(record)) return push(asset, stored);
-  const host = foreignRecord(asset, rules.folder, record);
-  if (isOfAnotherDeployment(asset, carried, record.id)) {
-    // Its mark counts the revisions of that deployment.
-    const { revision, updatedAt } = record;
-    return followed({ ...host, revision, updatedAt, pushedRevision: revision }, stored);
-  }
-  if (!isOwnId(record.id) && record.revision === 1) return followed(host, stored);
-  // Without our mark the record could not be rebuilt.
-  const edits = editsWithoutMark(asset, record);
-  return Object.keys(edits).length === 0
-    ? rewrite(asset, record)
-    : nextRevision(
-        stored,
-        { ...atItsPlace(asset, record), ...edits },
-        fieldsWithoutMark(asset, record),
-        rules,
-      );
-}
-
-/** The revision that travels with the asset says which side is newer. */
-function byRevision({ seen: { asset }, stored, marks, rules }: KnownAsset, carried: Carried): Action {
-  const { record } = stored;
-  const host = asTheHostHasIt(asset, carried.fields, record);
-  if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
-  if (host.revision < record.revision && !isUnpushed(record)) return rewrite(asset, record);
-  if (host.revision < record.revision || (isUnpushed(record) && isNumberedTwice(host, record))) {
-    const edits = editsOnHostOnly(asset, host, record, marks.mergeBases.get(record.id) ?? null);
-    return Object.keys(edits).length === 0
-      ? push(asset, stored)
-      : nextRevision(stored, { ...atItsPlace(asset, record), ...edits }, host, rules);
-  }
-  // Once the record has followed it, the size alone does not show a damaged file any more.
-  if (isContentChanged(asset, record) && asset.etag === record.checksum.md5)
-    return { kind: 'left', why: 'damaged' };
-  if (isEdited(host, record)) return nextRevision(stored, host, host, rules);
-  return isMarkAltered(carried.fields, record) ? rewrite(asset, record) : followed(host, stored);
-}
-
-/** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
-function push(asset: HostAsset, stored: StoredRecord): Action {
-  const { record } = stored;
-  return isAtItsPlace(asset, record)
-    ? { kind: 'push', record }
-    : { kind: 'save', record: atItsPlace(asset, record), expect: stored };
-}
-
-/** The mark first: with it the asset is known again, and its new place comes into the record when it is next seen. */
-function rewrite(asset: HostAsset, record: MediaRecord): Action {
-  return { kind: 'rewrite', record: atItsPlace(asset, record) };
-}
-
-/** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
-function nextRevision(
-  stored: StoredRecord,
-  edits: Partial<MediaRecord>,
-  host: Side,
-  { nowMs }: ReconcileRules,
-): Action {
-  const { record } = stored;
-  const revision = record.revision + 1;
-  return {
-    kind: 'save',
-    expect: stored,
-    mergeBase: { revision, base: editBase(host), over: host.revision },
-    record: { ...record, ...edits, revision, updatedAt: new Date(nowMs).toISOString() },
-  };
-}
-
-/** The same revision with what the host says about the asset. */
-function followed(host: MediaRecord, stored: StoredRecord): Action {
-  if (encodeContent(host) !== stored.content) return { kind: 'save', record: host, expect: stored };
-  return verifyIfOpen(stored);
-}
-
 /** After these steps, unless an edit is on its way, the host has all that the record says. */
 const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'unchanged']);
 
@@ -356,15 +335,9 @@ const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'u
  * Whether the asset is the one of our record under a name that does not show it. From the host alone, after Redis was wiped,
  * it could not be distinguished from a copy, and would come back under another id.
  */
-function isUnboundRename(
-  { asset, carried }: SeenAsset,
-  stored: StoredRecord,
-  action: Action,
-  { folder }: ReconcileRules,
-): boolean {
+function isUnboundRename({ asset, carried, stored, rules: { folder } }: KnownAsset, action: Action): boolean {
   return (
-    carried !== null &&
-    carried.mark.state === 'committed' &&
+    carried?.mark.state === 'committed' &&
     carried.fields.id === stored.id &&
     isNameless(asset, stored.id, folder) &&
     carried.boundTo !== bindingOf(folder, asset.assetId) &&

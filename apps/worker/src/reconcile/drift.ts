@@ -18,8 +18,8 @@ export function driftOfStep(step: Step): DriftItem | null {
 function withoutRecord(action: Action): Found | null {
   if (action.kind === 'create') {
     const { source } = action.record;
-    const foreign = source === 'sync' || source === 'webhook';
-    const detail = foreign ? 'put on the host by others' : 'uploaded through Holdfast; its record was gone';
+    const isForeign = source === 'sync' || source === 'webhook';
+    const detail = isForeign ? 'put on the host by others' : 'uploaded through Holdfast; its record was gone';
     return { code: 'NOT_IN_CATALOG', action: 'created', detail };
   }
   if (action.kind === 'adopt')
@@ -31,9 +31,8 @@ function withoutRecord(action: Action): Found | null {
   return removedOrLeft(action);
 }
 
-function besideRecord(step: Step, stored: StoredRecord): Found | null {
-  const { action, asset, restore, contentChanged } = step;
-  const usual = byAction(step, stored);
+function besideRecord({ action, asset, restore, contentChanged }: Step, stored: StoredRecord): Found | null {
+  const usual = byAction(action, stored);
   if (contentChanged) {
     const { bytes, checksum } = stored.record;
     const is = `${String(asset.bytes)} bytes, MD5 ${asset.etag ?? 'unknown'}`;
@@ -45,35 +44,36 @@ function besideRecord(step: Step, stored: StoredRecord): Found | null {
       detail: `${is}; was ${was}`,
     };
   }
-  if (restore && action.kind !== 'remove')
-    return {
-      code: 'CAME_BACK',
-      action: 'restored',
-      detail: 'the record was missing, and the host has the asset again',
-    };
-  return usual;
+  return restore && action.kind !== 'remove'
+    ? {
+        code: 'CAME_BACK',
+        action: 'restored',
+        detail: 'the record was missing, and the host has the asset again',
+      }
+    : usual;
 }
 
 /** Most records are as they should be, and those are not decoded. */
-function byAction({ action }: Step, stored: StoredRecord): Found | null {
-  if (action.kind === 'save') {
-    if (encodeContent(action.record) === stored.content) return null;
-    const code = isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
-    return { code, action: 'updated', detail: changes(stored.record, action.record) };
+function byAction(action: Action, stored: StoredRecord): Found | null {
+  switch (action.kind) {
+    case 'save':
+      if (encodeContent(action.record) === stored.content) return null;
+      return {
+        code: isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST',
+        action: 'updated',
+        detail: changes(stored.record, action.record),
+      };
+    case 'push': {
+      const detail = `the host does not have revision ${String(stored.record.revision)} yet`;
+      return { code: 'EDITED_HERE', action: 'push-queued', detail };
+    }
+    case 'rewrite': {
+      const detail = 'the host had lost what we keep beside the bytes';
+      return { code: 'MARK_LOST', action: 'rewritten', detail };
+    }
+    default:
+      return removedOrLeft(action);
   }
-  if (action.kind === 'push')
-    return {
-      code: 'EDITED_HERE',
-      action: 'push-queued',
-      detail: `the host does not have revision ${String(stored.record.revision)} yet`,
-    };
-  if (action.kind === 'rewrite')
-    return {
-      code: 'MARK_LOST',
-      action: 'rewritten',
-      detail: 'the host had lost what we keep beside the bytes',
-    };
-  return removedOrLeft(action);
 }
 
 function removedOrLeft(action: Action): Found | null {
@@ -107,30 +107,12 @@ const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
   damaged: { code: 'CONTENT_CHANGED', detail: 'the host has another number of bytes than were uploaded' },
 };
 
-/** Those that both sides tell of the same media. */
-const compared = [
-  'title',
-  'description',
-  'category',
-  'tags',
-  'filename',
-  'publicId',
-  'resourceType',
-  'format',
-  'bytes',
-  'width',
-  'height',
-  'durationSeconds',
-  'checksum',
-  'url',
-  'hostVersion',
-  'assetId',
-  'uploadedBy',
-  'createdAt',
-  'revision',
-] as const satisfies readonly (keyof MediaRecord)[];
+/** Measured here, or different with every change. */
+const untold = new Set(['status', 'persistence', 'lastError', 'source', 'updatedAt', 'pushedRevision']);
 
 function changes(before: MediaRecord, after: MediaRecord): string {
-  const names = compared.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  const names = (Object.keys(after) as (keyof MediaRecord)[]).filter(
+    (name) => !untold.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
   return `changed: ${names.join(', ')}`;
 }

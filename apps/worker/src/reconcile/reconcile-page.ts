@@ -1,21 +1,20 @@
-import { readDuration } from '@holdfast/shared/catalog';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
 import { bindingOf, idFromPublicId, readHostMetadata, takeClaim } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetRef, type HostAsset, type ShownAssets } from '@holdfast/shared/media-host';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
-import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
-import { applySteps, recordsOf, type Applied } from './apply.js';
+import {
+  addCounts,
+  addFinding,
+  correctDrift,
+  noteDrift,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
+import { applySteps, type Applied, type ApplyContext } from './apply.js';
 import { decide, type Action, type Step } from './decide.js';
 import { driftOfStep } from './drift.js';
-import {
-  readPageFacts,
-  reconcileRules,
-  seeAsset,
-  type PageFacts,
-  type ReconcileRules,
-} from './page-facts.js';
+import { readPageFacts, reconcileRules, seeAsset } from './page-facts.js';
 
 /**
  * Brings one page into the catalog: what Redis knows of its assets, what follows from that, the report of it, doing it. A page
@@ -23,40 +22,50 @@ import {
  * for a page of which more than half cannot be read.
  */
 export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<number[]> {
-  const { deps, drift, running } = session;
-  const { run } = running;
+  const { run } = session.running;
   rejectUnreadable(session, page);
   addCounts(run, { listed: page.assets.length });
   if (page.assets.length === 0) return [];
 
-  const rules = reconcileRules(deps);
-  const seen = page.assets.map((asset) => seeAsset(asset, rules.folder));
-  const facts = await readPageFacts(seen, deps);
-  const atFirst = seen.map((one) => decide(one, facts, rules));
-  const steps = await lookAgain(session, await learnDurations(session, atFirst, facts, rules), rules);
+  const steps = await decideAll(session, page.assets);
   await restoreClaims(session, page.assets, steps);
-
-  // Before anything is done, so that a run which is killed right after forgets none of it.
   const items = steps.map(driftOfStep);
-  await drift.note(items.filter((item) => item !== null));
-  const applied = run.dryRun ? untouched(steps) : await applySteps(contextOf(session), steps);
-  count(session, steps, applied);
-  await drift.correct(
-    items.flatMap((item, index) => {
-      const outcome = applied.outcomes[index];
-      return item === null || outcome === undefined || outcome === 'done'
-        ? []
-        : [{ ...item, action: outcome }];
-    }),
+  await noteDrift(
+    session,
+    items.filter((item) => item !== null),
   );
+  const applied = run.dryRun ? dryRun(steps) : await applySteps(contextOf(session), steps);
+  count(session, steps, applied);
+  const corrected = items.flatMap((item, index) => {
+    const outcome = applied.outcomes[index] ?? 'done';
+    return item === null || outcome === 'done' ? [] : [{ ...item, action: outcome }];
+  });
+  await correctDrift(session, corrected);
   return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
 }
 
-function untouched(steps: readonly Step[]): Applied {
-  return { outcomes: steps.map(() => 'done'), unproven: 0 };
+/** Decides, and then once more where a listing alone is not enough to go by. */
+async function decideAll(session: SyncSession, assets: readonly HostAsset[]): Promise<readonly Step[]> {
+  const rules = reconcileRules(session.deps);
+  const decideOn = async (shown: readonly HostAsset[]): Promise<Step[]> => {
+    const seen = shown.map((asset) => seeAsset(asset, rules.folder));
+    const facts = await readPageFacts(seen, session.deps);
+    return seen.map((one) => decide(one, facts, rules));
+  };
+  const steps = await decideOn(assets);
+  const silent = drawSilent(steps);
+  const again = steps.filter((step) => step.look || silent.has(step));
+  if (again.length === 0) return steps;
+  const looked = await inParallel(again, LOOKS_AT_ONCE, (step) =>
+    step.look ? lookAt(session, step.asset) : learnDuration(session, step.asset),
+  );
+  const present = looked.filter((asset) => asset !== null && asset !== NO_ANSWER);
+  return [...steps.filter((step) => !step.look && !silent.has(step)), ...(await decideOn(present))];
 }
 
-function contextOf({ deps, token, running, signal, log }: SyncSession) {
+const dryRun = (steps: readonly Step[]): Applied => ({ outcomes: steps.map(() => 'done'), unproven: 0 });
+
+function contextOf({ deps, token, running, signal, log }: SyncSession): ApplyContext {
   return { deps, token, startedAtMs: Date.parse(running.run.startedAt), signal, log };
 }
 
@@ -77,7 +86,6 @@ const countedAs = {
   unchanged: 'unchanged',
 } as const satisfies Record<Action['kind'], keyof SyncRun>;
 
-/** What was deleted here is expected to go. */
 const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', rejected: 'UNWELCOME_UPLOAD' } as const;
 
 function count(session: SyncSession, steps: readonly Step[], { outcomes, unproven }: Applied): void {
@@ -89,24 +97,13 @@ function count(session: SyncSession, steps: readonly Step[], { outcomes, unprove
     if (restore && outcome === 'done') counts.restored += 1;
   }
   addCounts(session.running.run, counts);
-  const find = (code: Parameters<typeof addFinding>[1], ids: readonly string[]): void => {
-    if (ids.length > 0) addFinding(session, code, ids);
-  };
-  find(
-    'CONTENT_CHANGED',
-    steps.flatMap((step) => (step.contentChanged ? step.id : [])),
-  );
-  for (const [why, code] of Object.entries(findingOfRemoval))
-    find(
-      code,
-      steps.flatMap(({ action, asset }) =>
-        action.kind === 'remove' && action.why === why ? [asset.publicId] : [],
-      ),
-    );
-  find(
-    'MARK_LOST',
-    recordsOf(steps, 'rewrite').map(({ id }) => id),
-  );
+  for (const { action, asset, id, contentChanged } of steps) {
+    if (contentChanged) addFinding(session, 'CONTENT_CHANGED', [id]);
+    if (action.kind === 'rewrite') addFinding(session, 'MARK_LOST', [id]);
+    // What was deleted here is expected to go.
+    if (action.kind === 'remove' && action.why !== 'tombstoned')
+      addFinding(session, findingOfRemoval[action.why], [asset.publicId]);
+  }
 }
 
 /**
@@ -143,68 +140,36 @@ export function noteUnreadable(session: SyncSession, { unreadable }: Pick<ShownA
 /** So many of a page are asked for: about a second, at a real distance. The others wait for the next full runs. */
 const DURATIONS_A_PAGE = 50;
 
-/**
- * Listings do not show how long videos are. Where neither the mark nor our record has it, the asset is looked up, by calls that are
- * not metered. A host that does not answer keeps no video out of the catalog.
- */
-async function learnDurations(
-  { deps, signal }: SyncSession,
-  steps: readonly Step[],
-  facts: PageFacts,
-  rules: ReconcileRules,
-): Promise<readonly Step[]> {
-  const lacking = steps.filter(lacksDuration);
-  if (lacking.length === 0) return steps;
+/** Some of the videos whose length neither their listing nor the mark nor our record shows. */
+function drawSilent(steps: readonly Step[]): ReadonlySet<Step> {
+  const silent = steps.filter(lacksDuration);
   // From a random one: those whose length the host never gives must not keep the others from their turn.
-  const start = Math.floor(Math.random() * lacking.length);
-  const open = [...lacking.slice(start), ...lacking.slice(0, start)].slice(0, DURATIONS_A_PAGE);
-  const durations = new Map<Step, number>();
-  await inParallel(open, LOOKS_AT_ONCE, async (step) => {
-    const { asset } = step;
-    const found = await deps.host.find(asset, signal).catch((error: unknown) => {
-      if (signal.aborted || !isHoldfastError(error)) throw error;
-      return null;
-    });
-    const isSame = found?.assetId === asset.assetId && found.version === asset.version;
-    if (isSame && typeof found.durationSeconds === 'number') durations.set(step, found.durationSeconds);
-  });
-  return steps.map((step) => {
-    const durationSeconds = durations.get(step);
-    if (durationSeconds === undefined) return step;
-    return decide(seeAsset({ ...step.asset, durationSeconds }, rules.folder), facts, rules);
-  });
+  const start = Math.floor(Math.random() * silent.length);
+  return new Set([...silent.slice(start), ...silent.slice(0, start)].slice(0, DURATIONS_A_PAGE));
 }
 
 function lacksDuration({ asset, action, stored, look }: Step): boolean {
   if (asset.resourceType !== 'video' || asset.durationSeconds !== undefined || look) return false;
   if (action.kind === 'create' || action.kind === 'save') return action.record.durationSeconds === null;
-  return action.kind === 'unchanged' && stored !== null && readDuration(stored.content) === null;
+  return action.kind === 'unchanged' && stored?.record.durationSeconds === null;
 }
 
-/**
- * Listings and above all the search index lag. What would overwrite, restore, rewrite or remove is decided again from the
- * asset itself and from the records as they are now; what is gone in the meantime is left to the sweep.
- */
-async function lookAgain(
-  session: SyncSession,
-  steps: readonly Step[],
-  rules: ReconcileRules,
-): Promise<readonly Step[]> {
-  const doubtful = steps.filter((step) => step.look);
-  if (doubtful.length === 0) return steps;
-  const looked = await inParallel(doubtful, LOOKS_AT_ONCE, ({ asset }) => lookAt(session, asset));
-  const present = looked.flatMap((asset) =>
-    asset === null || asset === NO_ANSWER ? [] : seeAsset(asset, rules.folder),
-  );
-  const facts = await readPageFacts(present, session.deps);
-  return [...steps.filter((step) => !step.look), ...present.map((one) => decide(one, facts, rules))];
+/** The asset with its length, by a call that is not metered. A host that does not answer keeps no video out of the catalog. */
+async function learnDuration({ deps, signal }: SyncSession, asset: HostAsset): Promise<HostAsset> {
+  const found = await deps.host.find(asset, signal).catch((error: unknown) => {
+    if (signal.aborted || !isHoldfastError(error)) throw error;
+    return null;
+  });
+  const isSame = found?.assetId === asset.assetId && found.version === asset.version;
+  return isSame ? { ...asset, durationSeconds: found.durationSeconds } : asset;
 }
 
 /** The host has no answer about this one asset: nothing may be concluded. */
 export const NO_ANSWER = 'no answer' as const;
 
 /**
- * The asset as the host has it now. In a full run one that the host fails on does not hold up the others: the next run asks
+ * The asset as the host has it now: listings and above all the search index lag, and what would overwrite, restore, rewrite or remove
+ * is decided by the asset itself. In a full run one that the host fails on does not hold up the others: the next run asks
  * again. A shorter run fails, since what it passes over would wait for the next full one.
  */
 export async function lookAt(

@@ -2,7 +2,6 @@ import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import {
-  driftKinds,
   SYNC_LEASE_MS,
   type DriftItem,
   type DriftKind,
@@ -76,7 +75,8 @@ export interface SyncSession {
   fleetBudget: HostBudget | null;
   /** Metered calls of this process that are counted already. */
   countedCalls: number;
-  drift: DriftNotes;
+  /** Of these kinds the report of drift has as many items as it keeps. */
+  fullKinds: Set<DriftKind>;
   /** Aborts when the process stops, the job is taken away or the lease is lost. */
   signal: AbortSignal;
   log: Logger;
@@ -97,7 +97,7 @@ export function openSession(
     running,
     safe: structuredClone(running),
     countedCalls: deps.host.meteredCalls(),
-    drift: createDriftNotes(deps.state, token, running.run),
+    fullKinds: new Set(),
     log: log.child({ runId, mode, trigger }),
   };
 }
@@ -140,37 +140,41 @@ export function addFinding(
   run.findings = noteFinding(run.findings, code, ids, count);
 }
 
-/** What a run writes into its report. */
-export interface DriftNotes {
-  /** Whether items of this kind are of interest still: this run leaves a report, and there is room in it. */
-  takes(kind: DriftKind): boolean;
-  /** Before something is done about them, so that a run which is killed right after does not forget them. */
-  note(items: readonly DriftItem[]): Promise<void>;
-  /** What was noted before, and turned out otherwise. */
-  correct(items: readonly DriftItem[]): Promise<void>;
-  /** Of media about which this run has nothing else to say. */
-  noteOthers(items: readonly DriftItem[]): Promise<void>;
+/** Full runs leave a report, and dry runs of any sort show theirs. */
+const reports = ({ mode, dryRun }: SyncRun): boolean => mode === 'full' || dryRun;
+
+/** Whether items of this kind are of interest still: this run leaves a report, and there is room in it. */
+export function takesDrift({ running, fullKinds }: SyncSession, kind: DriftKind): boolean {
+  return reports(running.run) && !fullKinds.has(kind);
 }
 
-/** Full runs leave a report, and dry runs of any sort show theirs. */
-function createDriftNotes(
-  state: Pick<SyncState, 'noteDrift'>,
-  token: string,
-  { runId, mode, dryRun }: Pick<SyncRun, 'runId' | 'mode' | 'dryRun'>,
-): DriftNotes {
-  const reports = mode === 'full' || dryRun;
-  const full = new Set<DriftKind>(reports ? [] : driftKinds);
-  const takes = (kind: DriftKind): boolean => !full.has(kind);
-  const write = async (items: readonly DriftItem[], onlyNew: boolean): Promise<void> => {
-    const kinds = await state.noteDrift(token, { runId, dryRun, items, onlyNew });
-    for (const kind of kinds) full.add(kind);
-  };
-  const wanted = (items: readonly DriftItem[]): DriftItem[] => items.filter(({ kind }) => takes(kind));
-  return {
-    takes,
-    note: (items) => write(wanted(items), false),
-    // Also where the report is full: the items may be in it.
-    correct: (items) => write(reports ? items : [], false),
-    noteOthers: (items) => write(wanted(items), true),
-  };
+/**
+ * Writes into the report of the run, before something is done about the items, so that a run which is killed right after forgets none.
+ * `new`: only of media about which this run has nothing else to say.
+ */
+export async function noteDrift(
+  session: SyncSession,
+  items: readonly DriftItem[],
+  which: 'all' | 'new' = 'all',
+): Promise<void> {
+  await writeDrift(
+    session,
+    items.filter(({ kind }) => takesDrift(session, kind)),
+    which === 'new',
+  );
+}
+
+/** What was noted before, and turned out otherwise. Also where the report is full: the items may be in it. */
+export async function correctDrift(session: SyncSession, items: readonly DriftItem[]): Promise<void> {
+  if (reports(session.running.run)) await writeDrift(session, items, false);
+}
+
+async function writeDrift(
+  { deps, token, running, fullKinds }: SyncSession,
+  items: readonly DriftItem[],
+  onlyNew: boolean,
+): Promise<void> {
+  const { runId, dryRun } = running.run;
+  for (const kind of await deps.state.noteDrift(token, { runId, dryRun, items, onlyNew }))
+    fullKinds.add(kind);
 }

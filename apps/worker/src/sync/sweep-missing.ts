@@ -1,22 +1,10 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
-import {
-  hostOfUrl,
-  isOnAnotherHost,
-  recordFromAsset,
-  resourceTypes,
-  type MediaRecord,
-} from '@holdfast/shared/media';
-import {
-  missingRecords,
-  unseenRecords,
-  type DriftAction,
-  type DriftCode,
-  type DriftItem,
-} from '@holdfast/shared/sync';
+import { hostOfUrl, isOnAnotherHost, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import { unseenRecords, type DriftItem } from '@holdfast/shared/sync';
 import { isCovered } from '../reconcile/page-facts.js';
 import { lookAt, NO_ANSWER, noteUnreadable } from '../reconcile/reconcile-page.js';
 import { inParallel, knownBudget, LOOKS_AT_ONCE, pauseBeforePage } from '../sync-run/host-calls.js';
-import { addCounts, addFinding, type SyncSession } from '../sync-run/sync-session.js';
+import { addCounts, addFinding, noteDrift, takesDrift, type SyncSession } from '../sync-run/sync-session.js';
 
 /** The host answers for so many asset ids at once. */
 const BATCH = 100;
@@ -30,7 +18,11 @@ const HELD_BACK_ABOVE = 20;
  */
 export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
   const result = await settleUnseen(session);
-  await noteMissingBefore(session);
+  // Those that earlier runs have marked still differ.
+  for await (const ids of unseen(session, 'missing')) {
+    await report(session, ids, 'before');
+    if (!takesDrift(session, 'catalog-only')) break;
+  }
   return result;
 }
 
@@ -48,7 +40,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const allowance = run.force ? Infinity : heldBackAbove;
   const gone: string[] = [];
   const unlisted: string[] = [];
-  for await (const batch of candidates(session)) {
+  for await (const batch of inBatches(unseen(session, 'settled'))) {
     const looked = await lookFor(session, batch);
     const elsewhere = isNew ? looked.gone.filter(({ url }) => isOnAnotherHost(url, identity)) : [];
     if (elsewhere.length > 0) return hostChanged(session, elsewhere);
@@ -61,7 +53,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     addFinding(session, 'LISTING_SHORT', unlisted);
   if (gone.length > allowance) {
     addFinding(session, 'MASS_MISSING', gone);
-    await session.drift.note(await missingItems(session, gone, missingWords.heldBack));
+    await report(session, gone, 'heldBack');
     return 'partial';
   }
   for (let start = 0; start < gone.length; start += BATCH)
@@ -70,18 +62,20 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   return 'ok';
 }
 
-async function* candidates({ deps, running }: SyncSession): AsyncGenerator<string[]> {
-  const mark = { runId: running.run.runId, lastSequence: running.progress.lastSequence };
+function unseen({ deps, running }: SyncSession, which: 'settled' | 'missing'): AsyncGenerator<string[]> {
+  const { run, progress } = running;
+  return unseenRecords(deps.redis, deps.keys, which, run.runId, progress.lastSequence);
+}
+
+async function* inBatches(found: AsyncIterable<string[]>): AsyncGenerator<string[]> {
   let batch: string[] = [];
-  for (const type of resourceTypes) {
-    for await (const ids of unseenRecords(deps.redis, deps.keys, mark, type)) {
-      batch.push(...ids);
-      while (batch.length >= BATCH) {
-        yield batch.slice(0, BATCH);
-        batch = batch.slice(BATCH);
-      }
+  for await (const ids of found)
+    for (const id of ids) {
+      batch.push(id);
+      if (batch.length < BATCH) continue;
+      yield batch;
+      batch = [];
     }
-  }
   if (batch.length > 0) yield batch;
 }
 
@@ -127,17 +121,13 @@ async function lookFor(
 }
 
 async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
-  const { deps, running, token, drift } = session;
+  const { deps, running, token } = session;
   const { run } = running;
-  await drift.note(await missingItems(session, ids, missingWords.marked));
-  if (run.dryRun) {
-    addCounts(run, { missing: ids.length });
-    return;
-  }
-  const outcomes = await deps.catalog.markMissing(ids, token);
-  addCounts(run, { missing: outcomes.filter((outcome) => outcome === 'missing').length });
+  await report(session, ids, 'marked');
+  const outcomes = run.dryRun ? ids.map(() => 'moved') : await deps.catalog.markMissing(ids, token);
   const kept = ids.filter((_, index) => outcomes[index] === 'kept');
-  await drift.correct(await missingItems(session, kept, missingWords.kept));
+  addCounts(run, { missing: ids.length - kept.length });
+  await report(session, kept, 'kept');
 }
 
 /** The catalog turns out to belong to another host, or is known to: nothing is marked. */
@@ -165,16 +155,6 @@ async function beginHost({ deps, log }: SyncSession): Promise<void> {
   });
 }
 
-/** Records that earlier runs have marked and that no page has shown: they still differ. */
-async function noteMissingBefore(session: SyncSession): Promise<void> {
-  const { deps, running, drift } = session;
-  const mark = { runId: running.run.runId, lastSequence: running.progress.lastSequence };
-  for await (const ids of missingRecords(deps.redis, deps.keys, mark)) {
-    await drift.noteOthers(await missingItems(session, ids, missingWords.before));
-    if (!drift.takes('catalog-only')) return;
-  }
-}
-
 /** What the report says about records whose asset the host does not have any more. */
 const missingWords = {
   marked: {
@@ -190,19 +170,20 @@ const missingWords = {
     detail: 'gone from the host together with many others; the run stopped looking there',
   },
   before: { code: 'MISSING', action: 'left', detail: 'missing since an earlier run' },
-} as const satisfies Record<string, { code: DriftCode; action: DriftAction; detail: string }>;
+} as const satisfies Record<string, Pick<DriftItem, 'code' | 'action' | 'detail'>>;
 
-/** Items of the report about these records; none where it has no room for them. */
-async function missingItems(
-  { deps, drift }: SyncSession,
+/** Notes these records in the report, where it has room for them. */
+async function report(
+  session: SyncSession,
   ids: readonly string[],
-  words: Pick<DriftItem, 'code' | 'action' | 'detail'>,
-): Promise<DriftItem[]> {
-  if (!drift.takes('catalog-only')) return [];
-  const stored = await deps.catalog.findStored(ids);
-  return stored.flatMap((entry) => {
-    if (entry === null || !isCovered(entry.record.publicId, deps.settings.host)) return [];
+  as: keyof typeof missingWords,
+): Promise<void> {
+  if (ids.length === 0 || !takesDrift(session, 'catalog-only')) return;
+  const { catalog, settings } = session.deps;
+  const items = (await catalog.findStored(ids)).flatMap((entry): DriftItem[] => {
+    if (entry === null || !isCovered(entry.record.publicId, settings.host)) return [];
     const { id, publicId, assetId } = entry.record;
-    return [{ kind: 'catalog-only' as const, id, publicId, assetId, ...words }];
+    return [{ kind: 'catalog-only', id, publicId, assetId, ...missingWords[as] }];
   });
+  await noteDrift(session, items, as === 'before' ? 'new' : 'all');
 }

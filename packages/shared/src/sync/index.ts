@@ -25,7 +25,7 @@ export {
   type DriftPage,
   type NoteDrift,
 } from './drift-report.js';
-export { missingRecords, unseenRecords } from './unseen-records.js';
+export { unseenRecords } from './unseen-records.js';
 export {
   noCounts,
   type RunningRun,

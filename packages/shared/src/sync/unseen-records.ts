@@ -1,6 +1,5 @@
 import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
 import { recordLua } from '../catalog/lua.js';
-import type { ResourceType } from '../media/index.js';
 import {
   defineScript,
   fromRedisError,
@@ -11,58 +10,39 @@ import {
 
 const BATCH = 1_000;
 
-interface Run {
-  runId: string;
-  lastSequence: number;
-}
-
 /**
- * The ids of settled records of one type that were there when the run began and that it has not met, oldest first.
- * Throws CATALOG_UNAVAILABLE.
+ * The ids of records that were there when a run began and that it has not met, oldest first: of settled ones, or of those that are
+ * missing already. In batches, so memory does not grow with the catalog. Throws CATALOG_UNAVAILABLE.
  */
-export function unseenRecords(
+export async function* unseenRecords(
   redis: RedisClient,
   keys: RedisKeys,
-  run: Run,
-  resourceType: ResourceType,
+  which: 'settled' | 'missing',
+  runId: string,
+  lastSequence: number,
 ): AsyncGenerator<string[]> {
-  const index = keys.byType(typeCode[resourceType]);
-  return walk(redis, keys, run, { index, statuses: statusCode.verified + statusCode.failed });
-}
-
-/** The same of records that are missing already. */
-export function missingRecords(redis: RedisClient, keys: RedisKeys, run: Run): AsyncGenerator<string[]> {
-  const index = keys.byStatus(statusCode.missing);
-  return walk(redis, keys, run, { index, statuses: statusCode.missing });
-}
-
-/** Walks an index in batches, so memory does not grow with the catalog. */
-async function* walk(
-  redis: RedisClient,
-  keys: RedisKeys,
-  run: Run,
-  { index, statuses }: { index: string; statuses: string },
-): AsyncGenerator<string[]> {
+  const indexes =
+    which === 'missing' ? [keys.byStatus(statusCode.missing)] : Object.values(typeCode).map(keys.byType);
+  const statuses = which === 'missing' ? statusCode.missing : statusCode.verified + statusCode.failed;
   const count = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
-  const next = (after: Position | null): Promise<Position[]> =>
-    pageAfter(redis, keys, [index], { order: 'oldest', after, count });
-  const unseenOf = async (batch: readonly Position[]): Promise<string[]> =>
-    (await unseenScript(
-      redis,
-      [keys.prefix, keys.syncSeen(run.runId)],
-      [run.lastSequence, statuses, ...batch.map(({ id }) => id)],
-    )) as string[];
-
+  const unseenOf = async (batch: readonly Position[]): Promise<string[]> => {
+    const args = [lastSequence, statuses, ...batch.map(({ id }) => id)];
+    return (await unseenScript(redis, [keys.prefix, keys.syncSeen(runId)], args)) as string[];
+  };
   try {
-    let batch = await next(null);
-    while (batch.length > 0) {
-      // Sent together: one round trip for each batch.
-      const [unseen, following]: [string[], Position[]] = await Promise.all([
-        unseenOf(batch),
-        next(batch.at(-1) ?? null),
-      ]);
-      if (unseen.length > 0) yield unseen;
-      batch = following;
+    for (const index of indexes) {
+      const next = (after: Position | null): Promise<Position[]> =>
+        pageAfter(redis, keys, [index], { order: 'oldest', after, count });
+      let batch = await next(null);
+      while (batch.length > 0) {
+        // Sent together: one round trip for each batch.
+        const [unseen, following]: [string[], Position[]] = await Promise.all([
+          unseenOf(batch),
+          next(batch.at(-1) ?? null),
+        ]);
+        if (unseen.length > 0) yield unseen;
+        batch = following;
+      }
     }
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
