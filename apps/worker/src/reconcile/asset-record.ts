@@ -34,10 +34,8 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
   const { id, status, persistence, lastError, filename, uploadedBy, source, createdAt } = stored;
   const host = recordOf(asset, fields);
   const checksum = isChecked(stored) ? stored.checksum : host.checksum;
-  return {
-    ...host,
-    ...{ id, status, persistence, lastError, filename, uploadedBy, source, createdAt, checksum },
-  };
+  const ours = { id, status, persistence, lastError, filename, uploadedBy, source, createdAt, checksum };
+  return { ...host, ...ours };
 }
 
 /** True when people changed on the host what only we write: one revision has one mark. */

@@ -55,25 +55,20 @@ function besideRecord({ action, asset, restore, contentChanged }: Step, stored: 
 
 /** Most records are as they should be, and those are not decoded. */
 function byAction(action: Action, stored: StoredRecord): Found | null {
-  switch (action.kind) {
-    case 'save':
-      if (encodeContent(action.record) === stored.content) return null;
-      return {
-        code: isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST',
-        action: 'updated',
-        detail: changes(stored.record, action.record),
-      };
-    case 'push': {
-      const detail = `the host does not have revision ${String(stored.record.revision)} yet`;
-      return { code: 'EDITED_HERE', action: 'push-queued', detail };
-    }
-    case 'rewrite': {
-      const detail = 'the host had lost what we keep beside the bytes';
-      return { code: 'MARK_LOST', action: 'rewritten', detail };
-    }
-    default:
-      return removedOrLeft(action);
+  if (action.kind === 'save') {
+    if (encodeContent(action.record) === stored.content) return null;
+    const code = isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
+    return { code, action: 'updated', detail: changes(stored.record, action.record) };
   }
+  if (action.kind === 'push') {
+    const detail = `the host does not have revision ${String(stored.record.revision)} yet`;
+    return { code: 'EDITED_HERE', action: 'push-queued', detail };
+  }
+  if (action.kind === 'rewrite') {
+    const detail = 'the host had lost what we keep beside the bytes';
+    return { code: 'MARK_LOST', action: 'rewritten', detail };
+  }
+  return removedOrLeft(action);
 }
 
 function removedOrLeft(action: Action): Found | null {

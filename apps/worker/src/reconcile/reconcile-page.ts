@@ -34,7 +34,7 @@ export async function reconcilePage(session: SyncSession, page: ShownAssets): Pr
     session,
     items.filter((item) => item !== null),
   );
-  const applied = run.dryRun ? dryRun(steps) : await applySteps(contextOf(session), steps);
+  const applied = run.dryRun ? applyNothing(steps) : await applySteps(contextOf(session), steps);
   count(session, steps, applied);
   const corrected = items.flatMap((item, index) => {
     const outcome = applied.outcomes[index] ?? 'done';
@@ -63,7 +63,10 @@ async function decideAll(session: SyncSession, assets: readonly HostAsset[]): Pr
   return [...steps.filter((step) => !step.look && !silent.has(step)), ...(await decideOn(present))];
 }
 
-const dryRun = (steps: readonly Step[]): Applied => ({ outcomes: steps.map(() => 'done'), unproven: 0 });
+const applyNothing = (steps: readonly Step[]): Applied => ({
+  outcomes: steps.map(() => 'done'),
+  unproven: 0,
+});
 
 function contextOf({ deps, token, running, signal, log }: SyncSession): ApplyContext {
   return { deps, token, startedAtMs: Date.parse(running.run.startedAt), signal, log };
