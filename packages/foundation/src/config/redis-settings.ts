@@ -68,10 +68,12 @@ export function isUnnamed({ external, storageType }: RedisSettings): boolean {
   return !external && storageType !== 'Embedded Redis';
 }
 
+type Report = (problem: FieldProblem) => void;
+
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
-export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => void): RedisSettings {
+export function readRedisSettings(env: Variables, problem: Report): RedisSettings {
   let isReadable = true;
   const redis = readNamedRedis(env, (p) => {
     isReadable = false;
@@ -89,115 +91,161 @@ export function readRedisSettings(env: Variables, problem: (p: FieldProblem) => 
   };
 }
 
-function readNamedRedis(
-  env: Variables,
-  problem: (p: FieldProblem) => void,
-): Omit<RedisSettings, 'profile' | 'prefix'> {
-  const ways = [
-    env.REDIS_URL !== undefined && 'REDIS_URL',
-    env.UPSTASH_REDIS_REST_URL !== undefined && 'UPSTASH_REDIS_REST_URL',
-    env.REDIS_SENTINELS.length > 0 && 'REDIS_SENTINELS',
-    env.REDIS_CLUSTER_NODES.length > 0 && 'REDIS_CLUSTER_NODES',
-  ].filter((way) => way !== false);
-  // With REDIS_URL beside the REST variables (as Upstash's console offers both), the TCP address wins.
-  const [first = '', ...others] = ways;
+/** The ways to name an external Redis. Upstash's console offers the first two together; the TCP address wins. */
+const ways = ['REDIS_URL', 'UPSTASH_REDIS_REST_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES'] as const;
+
+function readNamedRedis(env: Variables, problem: Report): Omit<RedisSettings, 'profile' | 'prefix'> {
+  const [way, ...others] = ways.filter((name) => env[name] !== undefined && env[name].length > 0);
   for (const other of others)
-    if (first !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')
-      problem({ path: other, message: `cannot be combined with ${first}` });
-  if (env.REDIS_SENTINELS.length > 0) {
-    if (env.REDIS_SENTINEL_NAME === undefined)
-      problem({ path: 'REDIS_SENTINEL_NAME', message: 'is required with REDIS_SENTINELS' });
-    if (env.REDIS_SENTINEL_USERNAME !== undefined && env.REDIS_SENTINEL_PASSWORD === undefined)
-      problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is required with REDIS_SENTINEL_USERNAME' });
-    const { nodes, login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
-    const connection = {
-      kind: 'sentinel',
-      sentinels: nodes,
-      masterName: env.REDIS_SENTINEL_NAME ?? '',
-      sentinelLogin: loginOf(env.REDIS_SENTINEL_USERNAME, env.REDIS_SENTINEL_PASSWORD),
-      ...login,
-    } as const;
-    return { connection, storageType: 'Redis Sentinel', external: true };
+    if (way !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')
+      problem({ path: other, message: `cannot be combined with ${String(way)}` });
+  switch (way) {
+    case 'REDIS_URL': {
+      const connection = readRedisUrl(way, env[way] ?? '', problem);
+      const upstash = 'host' in connection && connection.host.endsWith('.upstash.io');
+      return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true };
+    }
+    case 'UPSTASH_REDIS_REST_URL':
+      return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true };
+    case 'REDIS_SENTINELS':
+      return { connection: readSentinels(env, problem), storageType: 'Redis Sentinel', external: true };
+    case 'REDIS_CLUSTER_NODES':
+      return {
+        connection: { kind: 'cluster', ...readNodes(way, env[way], problem) },
+        storageType: 'Redis Cluster',
+        external: true,
+      };
+    case undefined:
+      break;
   }
-  if (env.REDIS_CLUSTER_NODES.length > 0) {
-    const { nodes, login } = readNodes('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problem);
-    return {
-      connection: { kind: 'cluster', nodes, ...login },
-      storageType: 'Redis Cluster',
-      external: true,
-    };
-  }
-  if (env.REDIS_URL !== undefined) {
-    const connection = readRedisUrl('REDIS_URL', env.REDIS_URL, problem);
-    const upstash = 'host' in connection && connection.host.endsWith('.upstash.io');
-    return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true };
-  }
-  if (env.UPSTASH_REDIS_REST_URL !== undefined) {
-    return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true };
-  }
-  if (env.UPSTASH_REDIS_REST_TOKEN !== undefined) {
+  return { ...readUnnamedRedis(env, problem), external: false };
+}
+
+function readUnnamedRedis(
+  env: Variables,
+  problem: Report,
+): Pick<RedisSettings, 'connection' | 'storageType'> {
+  if (env.UPSTASH_REDIS_REST_TOKEN !== undefined)
     problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is required with UPSTASH_REDIS_REST_TOKEN' });
-  }
   const alone = sentinelVariables.find((name) => env[name] !== undefined);
   if (alone !== undefined) problem({ path: 'REDIS_SENTINELS', message: `is required with ${alone}` });
   const embedded = env.HOLDFAST_EMBEDDED_REDIS;
-  const connection = readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem);
   return {
-    connection,
+    connection: readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem),
     storageType: embedded === undefined ? 'Redis' : 'Embedded Redis',
-    external: false,
   };
 }
 
-/** `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix:///path` or a bare path. Escapes are decoded. */
-function readRedisUrl(path: string, value: string, problem: (p: FieldProblem) => void): RedisConnection {
-  const unusable = (message: string): RedisConnection => {
-    problem({ path, message });
-    return { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false };
-  };
-  if (value.startsWith('/')) return { kind: 'socket', path: value };
+function readSentinels(env: Variables, problem: Report): RedisConnection {
+  const {
+    REDIS_SENTINEL_NAME: name,
+    REDIS_SENTINEL_USERNAME: username,
+    REDIS_SENTINEL_PASSWORD: password,
+  } = env;
+  if (name === undefined)
+    problem({ path: 'REDIS_SENTINEL_NAME', message: 'is required with REDIS_SENTINELS' });
+  if (username !== undefined && password === undefined)
+    problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is required with REDIS_SENTINEL_USERNAME' });
+  const { nodes, ...login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
+  const sentinelLogin = loginOf(username, password);
+  return { kind: 'sentinel', sentinels: nodes, masterName: name ?? '', sentinelLogin, ...login };
+}
+
+/** Upstash names its HTTP address; the TCP one has the same host, port 6379, TLS and the token as password. */
+function readUpstash(env: Variables, problem: Report): RedisConnection {
+  const url = parseUrl(env.UPSTASH_REDIS_REST_URL ?? '');
+  if (url === null || url.protocol !== 'https:')
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must be an https URL' });
+  else if (url.href !== `https://${url.hostname}/`)
+    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must name a host and nothing else' });
+  const password = env.UPSTASH_REDIS_REST_TOKEN ?? '';
+  if (password === '')
+    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is required with UPSTASH_REDIS_REST_URL' });
+  const host = url?.hostname ?? '';
+  return { kind: 'single', host, port: 6379, username: 'default', password, database: 0, tls: true };
+}
+
+/** `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix:///path` or a bare path. */
+function readRedisUrl(path: string, value: string, problem: Report): RedisConnection {
+  const read = /^(?:unix:|\/)/.test(value) ? readSocket(value) : readAddress(value);
+  if (typeof read !== 'string')
+    return 'path' in read ? { kind: 'socket', ...read } : { kind: 'single', ...read };
+  problem({ path, message: read });
+  return { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false };
+}
+
+/** The path of a socket, or what is wrong with it. */
+function readSocket(value: string): { path: string } | string {
+  if (value.startsWith('/')) return { path: value };
   const url = parseUrl(value);
-  if (url === null) return unusable('must be a URL that begins with redis:// or rediss://');
-  // Unsupported URL parts are rejected, not ignored: some programs read `?db=3` as a database.
-  if (hasQuery(url)) return unusable('must have no query and no fragment');
-  if (url.protocol === 'unix:') {
-    const socket = unescaped(url.pathname);
-    if (socket === null) return unusable(BAD_ESCAPE);
-    // In `unix://name` the name is a host, and without a path ioredis would connect to its default.
-    if (url.hostname !== '' || socket.length < 2) return unusable('must be unix:///path/of/a/socket');
-    return { kind: 'socket', path: socket };
+  if (url === null || hasQuery(url)) return NO_QUERY;
+  const path = unescaped(url.pathname);
+  if (path === null) return BAD_ESCAPE;
+  // In `unix://name` the name is a host, and without a path ioredis would connect to its default.
+  return url.hostname !== '' || path.length < 2 ? 'must be unix:///path/of/a/socket' : { path };
+}
+
+/**
+ * `host:port` entries, or URLs with login and TLS. The first entry sets both for all, so later entries may only repeat
+ * them.
+ */
+function readNodes(
+  path: string,
+  entries: readonly string[],
+  problem: Report,
+): { nodes: RedisNode[] } & RedisLogin {
+  const nodes: RedisNode[] = [];
+  let first: RedisLogin | undefined;
+  for (const [index, entry] of entries.entries()) {
+    const unusable = (message: string): void => problem(ofEntry(path, index, message));
+    const bare = !entry.includes('://');
+    const read = readAddress(bare ? `redis://${entry}` : entry);
+    if (typeof read === 'string') {
+      unusable(read);
+      continue;
+    }
+    const { host, port, ...login } = read;
+    nodes.push({ host, port });
+    if (index === 0) first = login;
+    if (login.database !== 0) unusable('must end with its port, since the database is always 0');
+    else if (first !== undefined && differs(first, login, bare))
+      unusable('has another login or scheme than entry 1, which sets both for all');
   }
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    return unusable('must begin with redis:// or rediss://');
-  if (url.hostname === '') return unusable('must name a host');
-  const database = url.pathname.replace(/^\//, '');
-  if (!/^\d{0,9}$/.test(database))
-    return unusable('must end with the host, the port or the number of a database');
-  const login = credentials(url);
-  if (login === null) return unusable(BAD_ESCAPE);
+  return { nodes, ...(first ?? { tls: false }), database: 0 };
+}
+
+/** An entry without a scheme or without a login takes those of the first. */
+function differs(first: RedisLogin, { tls, username, password }: RedisLogin, bare: boolean): boolean {
+  if (!bare && tls !== first.tls) return true;
+  if (username === undefined && password === undefined) return false;
+  return username !== first.username || password !== first.password;
+}
+
+/** What the URL of a server says, its escapes decoded, or what is wrong with it. */
+function readAddress(value: string): (RedisNode & RedisLogin) | string {
+  const url = parseUrl(value);
+  if (url === null || !/^rediss?:$/.test(url.protocol)) return 'must begin with redis:// or rediss://';
+  if (url.hostname === '' || url.port === '0') return 'must name a host, and a port other than 0';
+  if (hasQuery(url)) return NO_QUERY;
+  const database = url.pathname.slice(1);
+  if (!/^\d{0,9}$/.test(database)) return 'must end with the host, the port or the number of a database';
+  const username = unescaped(url.username);
+  const password = unescaped(url.password);
+  if (username === null || password === null) return BAD_ESCAPE;
   return {
-    kind: 'single',
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 6379 : Number(url.port),
     database: Number(database),
     tls: url.protocol === 'rediss:',
-    ...login,
+    ...loginOf(username || undefined, password || undefined),
   };
 }
 
-function hasQuery(url: URL): boolean {
-  return url.search !== '' || url.hash !== '';
-}
+/** Unsupported URL parts are rejected, not ignored: some programs read `?db=3` as a database. */
+const hasQuery = (url: URL): boolean => url.search !== '' || url.hash !== '';
 
+const NO_QUERY = 'must have no query and no fragment';
 const BAD_ESCAPE = 'has a % that is not part of an escape; write %25 for a percent sign';
-
-/** The login of a URL, or null where it cannot be decoded. */
-function credentials(url: URL): Login | null {
-  const username = unescaped(url.username);
-  const password = unescaped(url.password);
-  if (username === null || password === null) return null;
-  return loginOf(username || undefined, password || undefined);
-}
 
 function loginOf(username: string | undefined, password: string | undefined): Login {
   return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
@@ -211,82 +259,11 @@ function unescaped(value: string): string | null {
   }
 }
 
-/** Upstash names its HTTP address; the TCP one has the same host, port 6379, TLS and the token as password. */
-function readUpstash(env: Variables, problem: (p: FieldProblem) => void): RedisConnection {
-  const url = parseUrl(env.UPSTASH_REDIS_REST_URL ?? '');
-  if (url === null || url.protocol !== 'https:')
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must be an https URL' });
-  else if (url.href !== `https://${url.hostname}/`)
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must name a host and nothing else' });
-  if (env.UPSTASH_REDIS_REST_TOKEN === undefined)
-    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is required with UPSTASH_REDIS_REST_URL' });
-  return {
-    kind: 'single',
-    host: url?.hostname ?? '',
-    port: 6379,
-    username: 'default',
-    password: env.UPSTASH_REDIS_REST_TOKEN ?? '',
-    database: 0,
-    tls: true,
-  };
-}
-
-/**
- * `host:port` entries, or URLs with login and TLS. The first entry sets both for all, so later entries may only repeat
- * them.
- */
-function readNodes(
-  path: string,
-  entries: readonly string[],
-  problem: (p: FieldProblem) => void,
-): { nodes: RedisNode[]; login: RedisLogin } {
-  const nodes: RedisNode[] = [];
-  let first: RedisLogin | undefined;
-  for (const [index, entry] of entries.entries()) {
-    const unusable = (message: string): void => problem(ofEntry(path, index, message));
-    const bare = !entry.includes('://');
-    const url = parseUrl(bare ? `redis://${entry}` : entry);
-    if (
-      url === null ||
-      url.hostname === '' ||
-      url.port === '0' ||
-      (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    ) {
-      unusable('must be host:port or a redis:// URL');
-      continue;
-    }
-    nodes.push({
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port === '' ? 6379 : Number(url.port),
-    });
-    if (!['', '/', '/0'].includes(url.pathname))
-      unusable('must end with its port, since the database is always 0');
-    if (hasQuery(url)) unusable('must have no query and no fragment');
-    const named = credentials(url);
-    if (named === null) {
-      unusable(BAD_ESCAPE);
-      continue;
-    }
-    const login = { database: 0, tls: url.protocol === 'rediss:', ...named };
-    if (index === 0) first = login;
-    else if (first !== undefined && differs(first, login, bare))
-      unusable('has another login or scheme than entry 1, which sets both for all');
-  }
-  return { nodes, login: first ?? { database: 0, tls: false } };
-}
-
-/** An entry without a scheme or without a login takes those of the first. */
-function differs(first: RedisLogin, { tls, username, password }: RedisLogin, bare: boolean): boolean {
-  if (!bare && tls !== first.tls) return true;
-  if (username === undefined && password === undefined) return false;
-  return username !== first.username || password !== first.password;
-}
-
 /** Reads the file too, so that an unusable one is reported at the start. */
 function readCertificateCheck(
   { REDIS_TLS_CA: file, REDIS_TLS_VERIFY: verifiesCertificate }: Variables,
   tls: boolean,
-  problem: (p: FieldProblem) => void,
+  problem: Report,
 ): CertificateCheck {
   const path = file === undefined ? 'REDIS_TLS_VERIFY' : 'REDIS_TLS_CA';
   if (!tls && (file !== undefined || !verifiesCertificate))
