@@ -5,7 +5,7 @@ import {
   type RedisConnection,
   type RedisSettings,
 } from '@holdfast/foundation/config';
-import type { Command } from './run-command.js';
+import { table, type Command } from './run-command.js';
 
 /** Rejects with CONFIG_INVALID and all problems. */
 export const checkConfig: Command = {
@@ -13,33 +13,28 @@ export const checkConfig: Command = {
   run: (env) => {
     const { host, redis, access, sync, dataDir } = readServingSettings(env);
     const unread = unreadSettings(env);
-    const isCloudinary = host.kind === 'cloudinary';
     const report = {
-      configuration: 'valid',
       host: host.kind,
+      ...(host.kind === 'cloudinary'
+        ? { cloudName: host.cloudName, webhookSecrets: host.webhookSecrets.length }
+        : {}),
       folder: host.folder,
-      ...(isCloudinary ? { cloudName: host.cloudName, webhookSecrets: host.webhookSecrets.length } : {}),
       redis: describeRedis(redis),
       dataDir,
       keys: access.keys.length,
       syncEveryMinutes: sync.intervalMinutes,
       snapshots: sync.snapshots,
-      unread,
     };
-    const text = [
-      'The configuration is valid.',
-      `  host       ${host.kind}${isCloudinary ? ` ${host.cloudName}` : ''}, folder ${host.folder}`,
-      ...(isCloudinary ? [`  webhooks   ${String(host.webhookSecrets.length)} more secret(s)`] : []),
-      `  Redis      ${Object.entries(report.redis)
-        .map(([name, value]) => (name === 'profile' ? `profile ${value}` : value))
-        .join(', ')}`,
-      `  data       ${dataDir}`,
-      `  keys       ${String(access.keys.length)}`,
-      `  sync       ${sync.intervalMinutes === 0 ? 'no schedule' : `every ${String(sync.intervalMinutes)} minutes`}`,
-      `  snapshots  ${sync.snapshots ? 'on' : 'off'}`,
-      ...unread.map(({ name, meant }) => `  ${name} is not a setting; did you mean ${meant}?`),
-    ].join('\n');
-    return Promise.resolve({ exitCode: 0, report, text });
+    const rows = Object.entries(report).map(
+      ([name, value]) =>
+        [name, typeof value === 'object' ? Object.values(value).join(', ') : String(value)] as const,
+    );
+    const slips = unread.map(({ name, meant }) => `  ${name} is not a setting; did you mean ${meant}?\n`);
+    return Promise.resolve({
+      exitCode: 0,
+      report: { configuration: 'valid', ...report, unread },
+      text: `The configuration is valid.\n${table(rows)}${slips.join('')}`,
+    });
   },
 };
 

@@ -96,5 +96,8 @@ describe('a command', () => {
     const { code, stdout, stderr } = await run(...argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('Usage: npm run -s holdfast');
+    const asJson = await run(...argv, '--json');
+    expect(asJson).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: npm run -s holdfast') });
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ error: { code: 'INVALID_REQUEST' } });
   });
 });

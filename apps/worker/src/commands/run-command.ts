@@ -14,8 +14,6 @@ export interface CommandResult {
 
 interface CommandOption {
   type: 'boolean' | 'string';
-  /** One letter that means the same. */
-  short?: string;
   /** One line of the help. */
   description: string;
   /** What the help shows in place of the value of a `string`, such as `local|cloudinary`. */
@@ -40,8 +38,10 @@ export interface Command {
 }
 
 /** The command was used wrongly: its help is printed, and the exit code is 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
+export class UsageError extends HoldfastError {
+  constructor(message: string) {
+    super('INVALID_REQUEST', message);
+  }
 }
 
 export type Commands = Readonly<Record<string, Command>>;
@@ -51,71 +51,57 @@ interface Terminal {
   stderr: (text: string) => void;
 }
 
-const common: Readonly<Record<string, CommandOption>> = {
+const common = {
   json: { type: 'boolean', description: 'print the report as one JSON document' },
   help: { type: 'boolean', short: 'h', description: 'print this help' },
-};
+} as const;
 
-/** Runs what the command line names, prints what came of it, and resolves with the exit code. Never rejects. */
+/**
+ * Runs what the command line names, prints what came of it, and resolves with the exit code. Never rejects. With `--json` stdout
+ * gets one document in any case: the report, or what went wrong.
+ */
 export async function runCommand(
   commands: Commands,
   argv: readonly string[],
   { env, signal, terminal }: { env: Environment; signal: AbortSignal; terminal: Terminal },
 ): Promise<0 | 1 | 2> {
   const [name = '', ...rest] = argv;
-  if (name === '--help' || name === '-h' || name === 'help') {
-    terminal.stdout(overview(commands));
-    return 0;
-  }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined) {
-    const reason = name === '' ? 'No command was given' : `Unknown command "${name}"`;
-    terminal.stderr(`${reason}\n\n${overview(commands)}`);
-    return 2;
-  }
-  const misused = (error: UsageError): 2 => {
-    terminal.stderr(`${error.message}\n\n${help(name, command)}`);
-    return 2;
-  };
-  let args: CommandArguments;
-  try {
-    args = readArguments(command, rest);
-  } catch (error) {
-    if (error instanceof UsageError) return misused(error);
-    throw error;
-  }
-  if (args['help'] === true) {
-    terminal.stdout(help(name, command));
-    return 0;
-  }
   const print = (report: Record<string, unknown>): void => terminal.stdout(`${JSON.stringify(report)}\n`);
+  let usage = overview(commands);
   try {
+    if (['--help', '-h', 'help'].includes(name)) {
+      terminal.stdout(usage);
+      return 0;
+    }
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined)
+      throw new UsageError(name === '' ? 'No command was given' : `Unknown command "${name}"`);
+    usage = help(name, command);
+    const args = readArguments(command, rest);
+    if (args['help'] === true) {
+      terminal.stdout(usage);
+      return 0;
+    }
     const { exitCode, report, text } = await command.run(env, args, signal);
     if (args['json'] === true) print(report);
     else terminal.stdout(text.endsWith('\n') ? text : `${text}\n`);
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof UsageError) return misused(thrown);
+    const isMisuse = thrown instanceof UsageError;
     const error = signal.aborted
       ? new HoldfastError('SHUTTING_DOWN', 'interrupted; run the command again')
       : toHoldfastError(thrown);
-    terminal.stderr(explainFailure(error));
     const { code, message, errors } = error;
-    if (args['json'] === true)
+    terminal.stderr(isMisuse ? `${message}\n\n${usage}` : explainFailure(error));
+    if (argv.includes('--json'))
       print({ error: { code, message, ...(errors === undefined ? {} : { errors }) } });
-    return 1;
+    return isMisuse ? 2 : 1;
   }
 }
 
 function readArguments(command: Command, argv: string[]): CommandArguments {
-  const options = Object.fromEntries(
-    Object.entries({ ...command.options, ...common }).map(([name, { type, short }]) => [
-      name,
-      { type, ...(short === undefined ? {} : { short }) },
-    ]),
-  );
   try {
-    return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: argv, options: { ...command.options, ...common } }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -126,16 +112,17 @@ function overview(commands: Commands): string {
   return `Usage: npm run -s holdfast -- <command> [options]\n\n${table(rows)}\n<command> --help lists its options.\n`;
 }
 
-function help(name: string, { summary, details, options = {} }: Command): string {
-  const all = Object.entries({ ...options, ...common });
-  const rows = all.map(([option, { description, value }]) => {
+function help(name: string, { summary, details, options }: Command): string {
+  const all: Readonly<Record<string, CommandOption>> = { ...options, ...common };
+  const rows = Object.entries(all).map(([option, { description, value }]) => {
     return [`--${option}${value === undefined ? '' : ` ${value}`}`, description] as const;
   });
   const more = details === undefined ? '' : `${details.trimEnd()}\n\n`;
   return `Usage: npm run -s holdfast -- ${name} [options]\n\n${summary}\n\n${more}${table(rows)}`;
 }
 
-function table(rows: readonly (readonly [string, string])[]): string {
+/** Two columns; also for the reports of commands. */
+export function table(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}\n`).join('');
 }

@@ -1,129 +1,75 @@
-import type {
-  CloudinarySettings,
-  Environment,
-  LocalHostSettings,
-  Settings,
-} from '@holdfast/foundation/config';
-import type { Logger } from '@holdfast/foundation/logging';
-import { newMediaId } from '@holdfast/shared/media';
+import type { CloudinarySettings, Environment, LocalHostSettings } from '@holdfast/foundation/config';
+import { doctorPrefix, newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import {
-  accountProbes,
-  answerTimeProbe,
-  cleanUpProbe,
-  deleteProbe,
-  listingProbes,
-} from './account-probes.js';
-import { fileProbes } from './file-probes.js';
-import { localProbes, localRef, type LocalTrial } from './local-probes.js';
-import { machineProbes, type MachineTrial, redisProbes } from './machine-probes.js';
-import { type Row, runProbes, type Severity } from './probe.js';
+import { accountChecks, lastChecks, listingChecks } from './account-checks.js';
+import { runChecks, type Row } from './check.js';
+import { fileChecks } from './file-checks.js';
+import { localChecks, type LocalTrial } from './local-checks.js';
+import { machineChecks, redisChecks, type MachineTrial } from './machine-checks.js';
 import { MAX_ADMIN_CALLS, openTrial, type TrialOptions } from './trial.js';
 
 /** What the doctor found. */
 export interface Diagnosis {
   rows: Row[];
-  /** Metered calls that it made. */
+  /** Metered calls that were made. */
   adminCalls: number;
-  /** It was ended before it had tried everything. */
+  /** Not everything was tried. */
   interrupted: boolean;
 }
 
-export interface DoctorOptions extends Pick<TrialOptions, 'timeouts'> {
-  settings: Settings;
+export interface DoctorOptions
+  extends
+    Pick<TrialOptions, 'settings' | 'log' | 'signal' | 'timeouts'>,
+    Partial<Pick<TrialOptions, 'patienceMs' | 'slowMs'>> {
   env: Environment;
-  log: Logger;
-  signal: AbortSignal;
-  /** Receives the name of each probe as it begins. */
+  /** Receives the name of each check as it begins. */
   progress?: (name: string) => void;
-  /** How long the search is asked again; half a minute unless given. */
-  patienceMs?: number;
-  /** A second unless given. */
-  slowMs?: number;
 }
 
-const PATIENCE_MS = 30_000;
-const SLOW_MS = 1_000;
 /** Enough for the file in parts over a slow line. */
 const LONGEST_MS = 10 * 60_000;
 
-/** Runs all probes for the configured host, one after the other. Removes what they put there, also after an interruption. */
+/** Runs all checks for the configured host, one after the other. Removes what they put there, also after an interruption. */
 export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
-  const { settings, env, log } = options;
+  const { settings, env, log, progress = () => undefined } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LONGEST_MS)]);
-  const progress = options.progress ?? (() => undefined);
-  const runId = newMediaId();
-  const machine: MachineTrial = { settings, env, runId, log, redis: null };
-  const rows = await runProbes('This installation', machineProbes, machine, { signal, progress });
-  if (machine.redis !== null)
-    rows.push(...(await runProbes('Redis server', redisProbes, machine, { signal, progress })));
-  const run: HostRun = { ...options, signal, progress, runId };
+  const run = { patienceMs: 30_000, slowMs: 1_000, ...options, signal, progress, runId: newMediaId() };
+  const machine: MachineTrial = { settings, env, runId: run.runId, log, redis: null };
+  const rows = await runChecks('This installation', machineChecks, machine, run);
+  if (machine.redis !== null) rows.push(...(await runChecks('Redis server', redisChecks, machine, run)));
   const { host } = settings;
   const onHost = host.kind === 'cloudinary' ? await examineAccount(host, run) : await examineLocal(host, run);
   return { ...onHost, rows: [...rows, ...onHost.rows], interrupted: signal.aborted };
 }
 
-interface HostRun extends DoctorOptions {
-  runId: string;
-  progress: (name: string) => void;
-}
+type Run = Omit<TrialOptions, 'cloud'> & { progress: (name: string) => void };
+type OnHost = Omit<Diagnosis, 'interrupted'>;
 
-async function examineAccount(
-  cloud: CloudinarySettings,
-  { settings, runId, log, signal, progress, timeouts, patienceMs = PATIENCE_MS, slowMs = SLOW_MS }: HostRun,
-): Promise<Omit<Diagnosis, 'interrupted'>> {
-  const trial = openTrial({
-    settings,
-    cloud,
-    runId,
-    log,
-    signal,
-    patienceMs,
-    slowMs,
-    ...(timeouts === undefined ? {} : { timeouts }),
-  });
+async function examineAccount(cloud: CloudinarySettings, run: Run): Promise<OnHost> {
+  const trial = openTrial({ ...run, cloud });
   const group = `Cloudinary account ${cloud.cloudName}`;
   try {
-    const rows = await runProbes(
-      group,
-      [...accountProbes, ...fileProbes, ...listingProbes, deleteProbe],
-      trial,
-      {
-        signal,
-        progress,
-      },
-    );
-    const always = { signal: new AbortController().signal, progress };
-    rows.push(...(await runProbes(group, [cleanUpProbe, answerTimeProbe], trial, always)));
-    return { rows, adminCalls: trial.adminCalls() };
+    const rows = await runChecks(group, [...accountChecks, ...fileChecks, ...listingChecks], trial, run);
+    const always = { ...run, signal: new AbortController().signal };
+    return {
+      rows: [...rows, ...(await runChecks(group, lastChecks, trial, always))],
+      adminCalls: trial.adminCalls(),
+    };
   } finally {
     trial.account.close();
   }
 }
 
-async function examineLocal(
-  local: LocalHostSettings,
-  { settings, runId, log, signal, progress }: HostRun,
-): Promise<Omit<Diagnosis, 'interrupted'>> {
+async function examineLocal({ folder }: LocalHostSettings, run: Run): Promise<OnHost> {
+  const { settings, log, runId, signal } = run;
   const host = await createMediaHost(settings.host, { uploadSlots: 1, log });
-  const ref = localRef(local, runId);
-  const trial: LocalTrial = { host, local, runId, signal, ref, stored: null };
+  const ref = { publicId: `${doctorPrefix(folder)}${runId}-image`, resourceType: 'image' } as const;
+  const trial: LocalTrial = { host, folder, runId, signal, ref, stored: null };
   try {
-    const rows = await runProbes('Local host', localProbes, trial, { signal, progress });
-    return {
-      rows: [
-        ...rows,
-        {
-          group: 'Cloudinary',
-          name: 'Account',
-          outcome: 'skipped',
-          severity: 'skipped',
-          expected: 'configured',
-          found: 'not run: no Cloudinary account is configured',
-        },
-      ],
-      adminCalls: 0,
-    };
+    const rows = await runChecks('Local host', localChecks, trial, run);
+    const found = 'not run: no Cloudinary account is configured';
+    rows.push({ group: 'Cloudinary', name: 'Account', severity: 'skipped', expected: 'configured', found });
+    return { rows, adminCalls: 0 };
   } finally {
     if (trial.stored !== null) await host.remove(ref).catch(() => undefined);
     await host.close();
@@ -133,69 +79,46 @@ async function examineLocal(
 const WIDTH = 100;
 const columns = { mark: 9, name: 19, expected: 33 } as const;
 const FOUND = WIDTH - columns.mark - columns.name - columns.expected;
-const marks: Record<Severity, string> = { ok: 'ok', note: 'note', error: 'ERROR', skipped: '-' };
+const marks: Readonly<Record<Row['severity'], string>> = {
+  ok: 'ok',
+  note: 'note',
+  error: 'ERROR',
+  skipped: '-',
+};
 
-/** The table for people, and one line that sums it up. */
+/** The report for people: a table for each group, what follows from each difference, and the counts. */
 export function reportText({ rows, adminCalls, interrupted }: Diagnosis): string {
   const groups = [...new Set(rows.map(({ group }) => group))];
   const tables = groups.map((group) => {
+    const before = columns.mark + columns.name;
+    const title = group.length < before ? group.padEnd(before) : `${group}\n${''.padEnd(before)}`;
     const lines = rows.filter((row) => row.group === group).flatMap(rowLines);
-    return `${heading(group)}\n${lines.join('\n')}\n`;
+    return `${title}${'expected'.padEnd(columns.expected)}found\n${lines.join('\n')}\n`;
   });
+  const count = (severity: Row['severity']): string =>
+    String(rows.filter((row) => row.severity === severity).length);
+  const counts = `${count('ok')} ok, ${count('note')} noted, ${count('error')} wrong, ${count('skipped')} not run.`;
+  const calls =
+    adminCalls === 0 ? '' : ` ${String(adminCalls)} of at most ${String(MAX_ADMIN_CALLS)} Admin calls made.`;
   const end = interrupted ? ' Interrupted: not everything was tried.' : '';
-  return `${tables.join('\n')}\n${summary(rows, adminCalls)}${end}\n`;
+  return `${tables.join('\n')}\n${counts}${calls}${end}\n`;
 }
 
-function heading(group: string): string {
-  const before = columns.mark + columns.name;
-  const title = group.length < before ? group.padEnd(before) : `${group}\n${''.padEnd(before)}`;
-  return `${title}${'expected'.padEnd(columns.expected)}found`;
-}
-
-function rowLines(row: Row): string[] {
-  const expected = wrap(row.expected, columns.expected - 2);
-  const found = wrap(row.found, FOUND);
-  const lines = Array.from({ length: Math.max(expected.length, found.length) }, (_, index) =>
-    cells(
-      index === 0 ? marks[row.severity] : '',
-      index === 0 ? row.name : '',
-      expected[index] ?? '',
-      found[index] ?? '',
-    ),
-  );
-  const more = [row.means, row.fix].filter((text) => text !== undefined && text !== '').join(' ');
-  if (more === '') return lines;
-  const indent = ' '.repeat(columns.mark);
-  return [...lines, ...wrap(more, WIDTH - columns.mark - 2).map((line) => `${indent}| ${line}`)];
-}
-
-function cells(mark: string, name: string, expected: string, found: string): string {
-  return `  ${mark.padEnd(columns.mark - 2)}${name.padEnd(columns.name)}${expected.padEnd(columns.expected)}${found}`.trimEnd();
+function rowLines({ severity, name, expected, found, means, fix }: Row): string[] {
+  const cells = [[marks[severity]], [name], wrap(expected, columns.expected - 2), wrap(found, FOUND)];
+  const widths = [columns.mark - 2, columns.name, columns.expected, 0];
+  const height = Math.max(...cells.map((lines) => lines.length));
+  const lines = Array.from({ length: height }, (_, line) => {
+    const texts = cells.map((cell, column) => (cell[line] ?? '').padEnd(widths[column] ?? 0));
+    return `  ${texts.join('')}`.trimEnd();
+  });
+  const more = [means, fix].filter((text) => text !== undefined).join(' ');
+  const explained = wrap(more, WIDTH - columns.mark - 2).filter((line) => line !== '');
+  return [...lines, ...explained.map((line) => `${' '.repeat(columns.mark)}| ${line}`)];
 }
 
 /** Lines of whole words; a longer word is cut. */
 function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = '';
-    }
-    line = line === '' ? word : `${line} ${word}`;
-    while (line.length > width) {
-      lines.push(line.slice(0, width));
-      line = line.slice(width);
-    }
-  }
-  return [...lines, line];
-}
-
-function summary(rows: readonly Row[], adminCalls: number): string {
-  const count = (severity: Severity): string =>
-    String(rows.filter((row) => row.severity === severity).length);
-  const counts = `${count('ok')} ok, ${count('note')} noted, ${count('error')} wrong, ${count('skipped')} not run.`;
-  return adminCalls === 0
-    ? counts
-    : `${counts} ${String(adminCalls)} of at most ${String(MAX_ADMIN_CALLS)} Admin calls made.`;
+  const line = new RegExp(`.{1,${String(width)}}(?= |$)|.{1,${String(width)}}`, 'g');
+  return (text.match(line) ?? []).map((part) => part.trim());
 }

@@ -14,9 +14,10 @@ import {
   type AssetRef,
   type CloudinaryAccount,
   type HostAsset,
+  type MediaHost,
   openAccount,
 } from '@holdfast/shared/media-host';
-import { NotRun } from './probe.js';
+import { NotRun } from './check.js';
 
 /** Cloudinary grants 500 an hour on its free plan, and the running deployment needs them. */
 export const MAX_ADMIN_CALLS = 20;
@@ -28,22 +29,26 @@ const PART_BYTES = 5 * 1024 * 1024 + 1_024;
 const UPLOADED_BY = 'holdfast doctor';
 /** Under which the Media Library shows the test files. */
 export const DISPLAY_NAME = UPLOADED_BY;
-const FILE_TEXT = 'A test file of holdfast doctor.';
+export const fileBody = Buffer.from('A test file of holdfast doctor.');
+export const partsBody = Buffer.alloc(PART_BYTES + 1_000, 'holdfast doctor ');
 
-/** What the probes of a Cloudinary account share. */
-export interface AccountTrial {
-  readonly runId: string;
-  readonly settings: Settings;
-  readonly cloud: CloudinarySettings;
-  readonly account: CloudinaryAccount;
-  readonly signal: AbortSignal;
-  readonly adminCalls: () => number;
+export interface TrialOptions {
+  settings: Settings;
+  cloud: CloudinarySettings;
+  runId: string;
+  log: Logger;
+  signal: AbortSignal;
   /** How long the search is asked again for what it does not show yet. */
-  readonly patienceMs: number;
+  patienceMs: number;
   /** Answers that take longer are slow. */
-  readonly slowMs: number;
-  /** Whether the search shows the image. */
-  isFound: boolean;
+  slowMs: number;
+  timeouts?: AccountOptions['timeouts'];
+}
+
+/** What the checks of a Cloudinary account share. */
+export interface AccountTrial extends Readonly<TrialOptions> {
+  readonly account: CloudinaryAccount;
+  readonly adminCalls: () => number;
   readonly names: Record<'image' | 'pdf' | 'parts' | 'renamed', AssetRef> & { file: string };
   /** Everything that this run may have put on the host. */
   readonly made: AssetRef[];
@@ -54,27 +59,16 @@ export interface AccountTrial {
   image: HostAsset | null;
   imageStoredAt: number;
   /** The answer to its upload. */
-  uploadReply: Record<string, unknown> | null;
-  /** Kinds of answers that show its tags in another order than they were sent in. */
-  readonly tagsReordered: Set<string>;
-}
-
-export interface TrialOptions {
-  settings: Settings;
-  cloud: CloudinarySettings;
-  runId: string;
-  log: Logger;
-  signal: AbortSignal;
-  patienceMs: number;
-  slowMs: number;
-  timeouts?: AccountOptions['timeouts'];
+  uploadReply: Record<string, unknown>;
+  /** Whether the search shows the image. */
+  isFound: boolean;
 }
 
 /** Opens the account under the cap of metered calls. */
 export function openTrial(options: TrialOptions): AccountTrial {
-  const { settings, cloud, runId, log, signal, patienceMs, slowMs, timeouts } = options;
-  let adminCalls = 0;
+  const { cloud, runId, log, timeouts } = options;
   const prefix = doctorPrefix(cloud.folder);
+  let adminCalls = 0;
   const account = openAccount(cloud, {
     log,
     prefix,
@@ -86,36 +80,36 @@ export function openTrial(options: TrialOptions): AccountTrial {
     },
     ...(timeouts === undefined ? {} : { timeouts }),
   });
-  const name = (what: string): string => `${prefix}${runId}-${what}`;
+  const named = (what: string, resourceType: AssetRef['resourceType']): AssetRef => ({
+    publicId: `${prefix}${runId}-${what}`,
+    resourceType,
+  });
   return {
-    runId,
-    settings,
-    cloud,
+    ...options,
     account,
-    signal,
-    patienceMs,
-    slowMs,
-    isFound: false,
     adminCalls: () => adminCalls,
     names: {
-      image: { publicId: name('image'), resourceType: 'image' },
-      pdf: { publicId: name('pdf'), resourceType: 'image' },
-      parts: { publicId: name('parts.bin'), resourceType: 'raw' },
-      renamed: { publicId: name('renamed'), resourceType: 'image' },
-      file: name('file.txt'),
+      image: named('image', 'image'),
+      pdf: named('pdf', 'image'),
+      parts: named('parts.bin', 'raw'),
+      renamed: named('renamed', 'image'),
+      file: `${prefix}${runId}-file.txt`,
     },
     made: [],
     madeFile: false,
     folderMode: null,
     image: null,
     imageStoredAt: 0,
-    uploadReply: null,
-    tagsReordered: new Set(),
+    uploadReply: {},
+    isFound: false,
   };
 }
 
-export const PART_FILE_BYTES = PART_BYTES + 1_000;
-export const fileBody = Buffer.from(FILE_TEXT);
+/** The image, or the check has no chance. */
+export function theImage({ image }: AccountTrial): HostAsset {
+  if (image === null) throw new NotRun('the test file is not in place');
+  return image;
+}
 
 /**
  * An upload that was never acknowledged: syncs of this deployment and of others on the same cloud do not adopt it. The mark
@@ -152,23 +146,6 @@ export function md5Of(body: Buffer): string {
   return createHash('md5').update(body).digest('hex');
 }
 
-/** Whether a doctor put it there: its name and its mark must say the same. */
-export function isDoctors(folder: string, asset: HostAsset): boolean {
-  const runId = doctorRunOf(folder, asset.publicId);
-  const carried = readHostMetadata(asset);
-  return (
-    runId !== null &&
-    carried?.mark.state === 'started' &&
-    carried.fields.id === runId &&
-    carried.fields.uploadedBy === UPLOADED_BY
-  );
-}
-
-/** Whether a doctor that put it there at this time must have ended since. */
-export function isLeft(storedAt: string, hostNowMs: number): boolean {
-  return Date.parse(storedAt) + LEFT_AFTER_MS < hostNowMs;
-}
-
 const TRIES = 3;
 const TRY_EVERY_MS = 2_000;
 
@@ -185,30 +162,52 @@ export async function askUntil<T>(
   }
 }
 
-/** Removes what earlier doctors left; resolves with how many files. Three metered calls. */
-export async function removeLeftovers(trial: AccountTrial): Promise<number> {
-  const { account, cloud, signal } = trial;
+/** Whether a doctor that put something there at this time must have ended since. */
+function isLeft(storedAt: string, hostNowMs: number): boolean {
+  return Date.parse(storedAt) + LEFT_AFTER_MS < hostNowMs;
+}
+
+/** Removes what an ended doctor put there: its name and its mark must say the same. Resolves with how many that were. */
+export async function removeLeft(
+  assets: readonly HostAsset[],
+  host: Pick<MediaHost, 'remove'>,
+  { folder, hostNowMs, signal }: { folder: string; hostNowMs: number; signal: AbortSignal },
+): Promise<number> {
+  let removed = 0;
+  for (const asset of assets) {
+    const runId = doctorRunOf(folder, asset.publicId);
+    const carried = readHostMetadata(asset);
+    const isDoctors =
+      runId !== null &&
+      carried?.mark.state === 'started' &&
+      carried.fields.id === runId &&
+      carried.fields.uploadedBy === UPLOADED_BY;
+    if (!isDoctors || !isLeft(asset.uploadedAt, hostNowMs)) continue;
+    removed += Number((await host.remove(asset, signal)) === 'removed');
+  }
+  return removed;
+}
+
+/** Removes what earlier doctors left on the account; resolves with how many files. Three metered calls. */
+export async function removeLeftovers({ account, cloud, signal }: AccountTrial): Promise<number> {
+  const { folder } = cloud;
   const hostNowMs = Date.now() + account.aheadMs();
   let removed = 0;
   for (const resourceType of ['image', 'raw'] as const) {
     const { assets } = await account.own.list({ resourceType, cursor: null, limit: 500, signal });
-    for (const asset of assets) {
-      if (!isDoctors(cloud.folder, asset) || !isLeft(asset.uploadedAt, hostNowMs)) continue;
-      if ((await account.host.remove(asset, signal)) === 'removed') removed += 1;
-    }
+    removed += await removeLeft(assets, account.host, { folder, hostNowMs, signal });
   }
-  for (const { name, storedAt } of await account.host.listFiles(doctorPrefix(cloud.folder), signal)) {
-    if (doctorRunOf(cloud.folder, name) === null || !isLeft(storedAt, hostNowMs)) continue;
+  for (const { name, storedAt } of await account.host.listFiles(doctorPrefix(folder), signal)) {
+    if (doctorRunOf(folder, name) === null || !isLeft(storedAt, hostNowMs)) continue;
     // Private files carry no context.
     if ((await account.host.readFile(name, signal))?.equals(fileBody) !== true) continue;
-    if ((await account.host.removeFile(name, signal)) === 'removed') removed += 1;
+    removed += Number((await account.host.removeFile(name, signal)) === 'removed');
   }
   return removed;
 }
 
 /** Removes all that this run has made; resolves with the names that could not be removed. Never rejects, also after an interruption. */
-export async function removeMade(trial: AccountTrial): Promise<string[]> {
-  const { account, cloud, made, madeFile, names } = trial;
+export async function removeMade({ account, cloud, made, madeFile, names }: AccountTrial): Promise<string[]> {
   const left: string[] = [];
   const signal = AbortSignal.timeout(60_000);
   for (const ref of made) {
@@ -236,29 +235,6 @@ export function itemsOf(reply: unknown): Record<string, unknown>[] {
   return Array.isArray(resources) ? resources.map(asRecord) : [];
 }
 
-/** How an answer shows the context of an asset. */
-export function contextShape(item: Record<string, unknown>): 'nested' | 'flat pairs' | 'a list' | 'nothing' {
-  const { context } = item;
-  if (Array.isArray(context)) return 'a list';
-  if (typeof context !== 'object' || context === null) return 'nothing';
-  const { custom } = asRecord(context);
-  if (Array.isArray(custom)) return 'a list';
-  return typeof custom === 'object' && custom !== null ? 'nested' : 'flat pairs';
-}
-
-/** The pairs, whatever their shape. */
-export function contextOf(item: Record<string, unknown>): Record<string, unknown> {
-  const { context } = item;
-  const pairs = asRecord(context)['custom'] ?? context;
-  if (!Array.isArray(pairs)) return asRecord(pairs);
-  return Object.fromEntries(pairs.map(asRecord).map(({ key, value }) => [String(key), value]));
-}
-
-export function tagsOf(item: Record<string, unknown>): string[] {
-  const { tags } = item;
-  return Array.isArray(tags) ? tags.map(String) : [];
-}
-
 /** Two pictures of one pixel, and a page of nothing. */
 export const redPng = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC',
@@ -268,22 +244,19 @@ export const bluePng = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQkzsBAAFiAQURG6MhAAAAAElFTkSuQmCC',
   'base64',
 );
-export const emptyPdf = pdf([
-  '<</Type/Catalog/Pages 2 0 R>>',
-  '<</Type/Pages/Kids[3 0 R]/Count 1>>',
-  '<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>',
-]);
-
-function pdf(objects: readonly string[]): Buffer {
-  let text = '%PDF-1.4\n';
-  const offsets = objects.map((object, index) => {
-    const offset = text.length;
-    text += `${String(index + 1)} 0 obj${object}endobj\n`;
-    return offset;
-  });
-  const entries = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
-  const size = String(objects.length + 1);
-  return Buffer.from(
-    `${text}xref\n0 ${size}\n0000000000 65535 f \n${entries}trailer<</Size ${size}/Root 1 0 R>>\nstartxref\n${String(text.length)}\n%%EOF\n`,
-  );
-}
+/** The numbers at its end are places in it. */
+export const emptyPdf = Buffer.from(`%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
+xref
+0 4
+0000000000 65535 f${' '}
+0000000009 00000 n${' '}
+0000000052 00000 n${' '}
+0000000101 00000 n${' '}
+trailer<</Size 4/Root 1 0 R>>
+startxref
+162
+%%EOF
+`);

@@ -25,9 +25,9 @@ import {
   serverOf,
   type RedisErrorKind,
 } from '@holdfast/shared/redis';
-import { note, NotRun, ok, skipped, wrong, type Probe, type Verdict } from './probe.js';
+import { note, NotRun, wrong, type Check, type Verdict } from './check.js';
 
-/** What the probes of this machine and its Redis share. */
+/** What the checks of this machine and its Redis share. */
 export interface MachineTrial {
   settings: Settings;
   env: Environment;
@@ -40,12 +40,12 @@ export interface MachineTrial {
 const CONNECT_MS = 5_000;
 
 /** The assumptions about the place where Holdfast runs. */
-export const machineProbes: readonly Probe<MachineTrial>[] = [
+export const machineChecks: readonly Check<MachineTrial>[] = [
   {
     name: 'Data folder',
     expected: 'writable, survives a restart',
     fix: 'Set DATA_DIR to a folder on a disk that stays, and let the user of the process write there.',
-    run: async ({ settings, env, runId }) => {
+    try: async ({ settings, env, runId }) => {
       const { dataDir } = settings;
       await makeDataFolder(dataDir);
       const file = join(dataDir, `doctor-${runId}`);
@@ -59,35 +59,33 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
       const found = `${megabytes(free)} free in ${dataDir}`;
       const needsSpace = settings.host.kind === 'local' || !settings.redis.external;
       if (needsSpace && free < LOCAL_RESERVE_BYTES)
-        return wrong(found, 'Below 200 MB uploads to the local host are refused (507).');
+        return wrong(found, { means: 'Below 200 MB uploads to the local host are refused (507).' });
       const finding = await ephemeralDiskFinding(settings, env);
-      return finding === null ? ok(found) : fromFindings(found, [finding]);
+      return finding === null ? found : fromFindings(found, [finding]);
     },
   },
   {
     name: 'API keys',
     expected: 'at least one',
     fix: 'Set API_KEYS, for example web:write:<a long random secret>.',
-    run: ({ settings }) => {
+    try: ({ settings }) => {
       const { keys } = settings.access;
-      if (keys.length > 0) return ok(keys.map(({ name, role }) => `${name} (${role})`).join(', '));
+      if (keys.length > 0) return keys.map(({ name, role }) => `${name} (${role})`).join(', ');
       return note('none', `Everyone who reaches ${settings.http.host} may upload, edit and delete.`);
     },
   },
   {
     name: 'Redis',
     expected: 'reachable',
-    fix: '',
-    run: async (trial) => {
+    try: async (trial) => {
       const { settings, log } = trial;
-      if (isUnnamed(settings.redis))
-        return skipped('not run: none is configured, and npm start is not running');
+      if (isUnnamed(settings.redis)) throw new NotRun('none is configured, and npm start is not running');
       const client = connectRedis(settings.redis.connection, 'background', log);
       try {
         if (!(await isReadyWithin(client, CONNECT_MS))) {
           const outage = createRedisOutage(settings.redis);
           const { why, fix } = await outage.reason(connectionError(client), CONNECT_MS);
-          return { outcome: 'failed', found: `cannot be reached: ${why}`, fix };
+          return wrong(`cannot be reached: ${why}`, { fix });
         }
         const askedAt = performance.now();
         const server = await serverOf(client, redisKeys(settings.redis.prefix).barrier);
@@ -100,7 +98,7 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
         const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;
         const found = `${serverName(facts)}${kind}, ${String(took)} ms an answer`;
         const [unverified] = connectionFindings(settings.redis);
-        return unverified === undefined ? ok(found) : fromFindings(found, [unverified]);
+        return unverified === undefined ? found : fromFindings(found, [unverified]);
       } finally {
         await closeRedis(client);
       }
@@ -109,46 +107,53 @@ export const machineProbes: readonly Probe<MachineTrial>[] = [
   {
     name: 'Redis keeps data',
     expected: 'each write on disk, no eviction',
-    fix: 'See the findings in docs/operations.md.',
-    run: ({ redis }) => {
+    try: ({ redis }) => {
       if (redis === null) throw new NotRun('Redis was not reached');
-      return redis.findings.length === 0 ? ok('as expected') : fromFindings('', redis.findings);
+      return redis.findings.length === 0 ? 'as expected' : fromFindings('', redis.findings);
     },
   },
   {
     name: 'Notifications',
     expected: 'signed with a secret we know',
-    fix: '',
-    run: ({ settings }) => {
-      if (settings.host.kind === 'local') return skipped('not run: the local host sends none');
-      const { publicUrl } = settings.http;
-      const more = settings.host.webhookSecrets.length;
-      const secrets = `the API secret${more === 0 ? '' : ` and ${String(more)} more`}`;
-      return publicUrl === undefined
-        ? skipped(
-            'not tried: PUBLIC_URL is not set',
-            'Without notifications the next sync brings changes in.',
-          )
-        : skipped(
-            `not tried; known: ${secrets}`,
-            `To try them, add ${publicUrl}/api/media/webhooks/cloudinary in the console (docs/webhooks.md), edit a tag there, and see whether it shows here within seconds.`,
-          );
+    try: ({ settings: { host, http } }) => {
+      if (host.kind === 'local') throw new NotRun('the local host sends none');
+      const more = host.webhookSecrets.length;
+      const known = `known: the API secret${more === 0 ? '' : ` and ${String(more)} more`}`;
+      return http.publicUrl === undefined
+        ? {
+            severity: 'skipped',
+            found: 'not tried: PUBLIC_URL is not set',
+            means: 'Without notifications the next sync brings changes in.',
+          }
+        : {
+            severity: 'skipped',
+            found: `not tried; ${known}`,
+            means: `To try them, add ${http.publicUrl}/api/media/webhooks/cloudinary in the console (docs/webhooks.md), edit a tag there, and see whether it shows here within seconds.`,
+          };
     },
   },
 ];
 
 /** What the server offers, tried once for all rows: the same table as at each start. */
-export const redisProbes: readonly Probe<MachineTrial>[] = serverProbes.map((probe) => ({
+export const redisChecks: readonly Check<MachineTrial>[] = serverProbes.map((probe) => ({
   name: probe.name,
   expected: probe.needed ? 'works' : 'works, or is not needed',
+  means: probe.means,
   fix: probe.fix,
-  run: ({ redis }) => {
+  try: ({ redis }) => {
     const result = redis?.results.find((one) => one.probe === probe);
-    if (result === undefined) throw new NotRun('Redis was not reached');
+    if (redis === null || result === undefined) throw new NotRun('Redis was not reached');
     const { outcome, said } = result;
-    if (outcome === 'there') return ok('works');
-    if (probe.needed) return lackOf(result, redis?.results ?? []);
-    return outcome === 'refused' ? skipped(`refused for now: ${said}`) : note(said, probe.means);
+    if (outcome === 'there') return 'works';
+    if (!probe.needed && outcome === 'refused') throw new NotRun(`refused for now: ${said}`);
+    if (!probe.needed) return note(said, probe.means);
+    if (outcome === 'lacking') return wrong(said);
+    // One fault of the server shows in many rows, and is explained in one of them.
+    const alike = redis.results.filter((one) => one.outcome !== 'there' && one.said === said);
+    const first = alike.find((one) => one.outcome === 'lacking') ?? alike[0];
+    if (first !== undefined && first !== result) throw new NotRun(`as for "${first.probe.name}"`);
+    const kind = redisErrorKind(Object.assign(new Error(said), { name: 'ReplyError' }));
+    return wrong(said, { fix: refusedFixes[kind] ?? 'See "What a refusal looks like" in docs/redis.md.' });
   },
 }));
 
@@ -158,24 +163,13 @@ const refusedFixes: Partial<Record<RedisErrorKind, string>> = {
   demoted: 'This server is a replica: set the address of the primary.',
 };
 
-/** One fault of the server shows in many rows, and is explained in one of them. */
-function lackOf(result: ProbeResult, results: readonly ProbeResult[]): Verdict {
-  const { probe, outcome, said } = result;
-  const alike = results.filter((one) => one.outcome !== 'there' && one.said === said);
-  const first = alike.find((one) => one.outcome === 'lacking') ?? alike[0];
-  if (outcome === 'lacking') return wrong(said, probe.means);
-  if (first !== undefined && first !== result) throw new NotRun(`as for "${first.probe.name}"`);
-  const kind = redisErrorKind(Object.assign(new Error(said), { name: 'ReplyError' }));
-  return wrong(said, probe.means, refusedFixes[kind] ?? 'See "What a refusal looks like" in docs/redis.md.');
-}
-
 /** The worst of them decides; each says itself what it is and what to do. */
 function fromFindings(prefix: string, findings: readonly Finding[]): Verdict {
   const found = [prefix, ...findings.map(({ code }) => code)].filter((text) => text !== '').join(', ');
   const means = findings.map(({ message }) => message).join(' ');
   const fix = findings.map((finding) => finding.fix).join(' ');
   const isWrong = findings.some(({ severity }) => severity === 'error');
-  return { outcome: 'differs', severity: isWrong ? 'error' : 'note', found, means, fix };
+  return { severity: isWrong ? 'error' : 'note', found, means, fix };
 }
 
 export function megabytes(bytes: number): string {
