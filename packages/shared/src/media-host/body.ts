@@ -22,7 +22,7 @@ export interface ReadLimits {
 }
 
 /**
- * The chunks of a body, which is destroyed in every outcome. Throws the reason of the signal, HOST_TIMEOUT for a
+ * The chunks of a body, which is destroyed in every outcome. Throws the reason of the signal, UPLOAD_EXPIRED for a
  * silent body, CLIENT_ABORTED for one that breaks.
  */
 export async function* bodyChunks(
@@ -36,7 +36,7 @@ export async function* bodyChunks(
   }
   let reading = true;
   const timer = setTimeout(() => {
-    if (reading) body.destroy(new HoldfastError('HOST_TIMEOUT', 'the body of the upload stalled'));
+    if (reading) body.destroy(new HoldfastError('UPLOAD_EXPIRED'));
   }, idleMs);
   const forgetAbort = onAbort(signal, (reason) => body.destroy(reason));
   try {

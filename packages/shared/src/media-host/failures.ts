@@ -1,6 +1,4 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import type { Logger } from '@holdfast/foundation/logging';
-import type { HostHealth } from './media-host.js';
 
 /** What the host answered, or that it did not, stripped of the request and its credentials; the cause of our errors. */
 export class HostFailure extends Error {
@@ -9,7 +7,7 @@ export class HostFailure extends Error {
   /** Of a network error, such as ECONNRESET. */
   readonly code: string | null;
 
-  constructor(message: string, status: number | null, code: string | null) {
+  constructor(message: string, status: number | null, code: string | null = null) {
     super(message);
     this.name = 'HostFailure';
     this.status = status;
@@ -28,21 +26,30 @@ export class HostFailure extends Error {
   }
 }
 
+/** The HTTP status behind one of our errors; null where the host gave none. */
+export function statusOf(error: unknown): number | null {
+  return isHoldfastError(error) && error.cause instanceof HostFailure ? error.cause.status : null;
+}
+
+/** HOST_REJECTED for an answer that came, and cannot be what was asked for. */
+export function unreadableAnswer(message: string, detail = message): HoldfastError {
+  return new HoldfastError('HOST_REJECTED', message, { cause: new HostFailure(detail, 200) });
+}
+
 /** True where the host has the asset, and what it shows of it cannot be read. */
 export function isUnreadableAsset(error: unknown): boolean {
-  if (!(error instanceof HoldfastError)) return false;
-  if (error.code === 'ASSET_UNREADABLE') return true;
-  return error.code === 'HOST_REJECTED' && error.cause instanceof HostFailure && error.cause.status === 200;
+  return (
+    isHoldfastError(error, 'ASSET_UNREADABLE') ||
+    (isHoldfastError(error, 'HOST_REJECTED') && statusOf(error) === 200)
+  );
 }
 
 /** True for a host error that says nothing about the request itself. */
 export function isTransientHostError(error: unknown): boolean {
-  if (!(error instanceof HoldfastError)) return false;
   return (
-    error.code === 'HOST_TIMEOUT' ||
-    error.code === 'HOST_RATE_LIMITED' ||
+    isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_RATE_LIMITED') ||
     isCircuitOpen(error) ||
-    (error.code === 'HOST_REJECTED' && error.cause instanceof HostFailure && error.cause.transient)
+    (isHoldfastError(error, 'HOST_REJECTED') && error.cause instanceof HostFailure && error.cause.transient)
   );
 }
 
@@ -62,51 +69,4 @@ export function circuitOpen(code: ErrorCode, retryAfterSeconds: number): Holdfas
 /** True for such an error: nothing was attempted, so nothing is left behind, and nothing is known about the request itself. */
 export function isCircuitOpen(error: unknown): boolean {
   return isHoldfastError(error) && error.cause instanceof CircuitOpen;
-}
-
-/** Remembers what recent calls showed, so that health is answered without a call. */
-interface HostOutcomes {
-  readonly answered: () => void;
-  readonly failed: (error: HoldfastError) => void;
-  readonly health: () => HostHealth;
-}
-
-/** `now` gives milliseconds since the epoch. Logs only when the host goes away or comes back. */
-export function createHostOutcomes(now: () => number, log: Logger): HostOutcomes {
-  let reachable: boolean | null = null;
-  let successAt: number | null = null;
-  let failureAt: number | null = null;
-  let failing: HostHealth['failing'] = null;
-  let lastErrorCode: string | null = null;
-  return {
-    answered: () => {
-      if (reachable === false) log.info('host.recovered');
-      reachable = true;
-      failing = null;
-      successAt = now();
-    },
-    failed: ({ code, message, cause }) => {
-      if (reachable !== false) log.warn('host.failing', { code });
-      reachable = false;
-      failureAt = now();
-      lastErrorCode = code;
-      failing = {
-        since: failing?.since ?? new Date(failureAt).toISOString(),
-        message,
-        refusesCredentials: cause instanceof HostFailure && cause.refusesCredentials,
-      };
-    },
-    health: () => ({
-      reachable,
-      lastSuccessAt: iso(successAt),
-      lastFailureAt: iso(failureAt),
-      lastErrorCode,
-      failing,
-      circuit: 'closed',
-    }),
-  };
-}
-
-function iso(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
 }

@@ -7,7 +7,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
 import { isCircuitOpen, isTransientHostError } from './failures.js';
-import { createHostCircuit, guardHost } from './guarded-host.js';
+import { guardHost, type HostCalls } from './guarded-host.js';
 import type { MediaHost } from './media-host.js';
 import { emulatedHost } from './testing/emulated-host.js';
 import { newRef, putRequest } from './testing/put-request.js';
@@ -23,7 +23,10 @@ async function guardedHost() {
     { ...settings, apiUrl: `http://127.0.0.1:${String(link.port)}` },
     { uploadSlots: 8, log: silentLogger, timeouts },
   );
-  const host = guardHost(plain, { folder: 'holdfast', log: silentLogger, probeAfterMs: REST_MS });
+  const host = guardHost(plain, {
+    log: silentLogger,
+    circuit: { folder: 'holdfast', probeAfterMs: REST_MS },
+  });
   onTestFinished(async () => {
     await host.close();
     await link.close();
@@ -163,26 +166,33 @@ it.each([
 it('is looked at only after a failure, until it answers', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const look = vi.fn<() => Promise<unknown>>().mockResolvedValue(null);
-  const circuit = createHostCircuit({ probe: look, log: silentLogger, probeAfterMs: REST_MS });
-  const call = (outcome: Promise<unknown>) =>
-    circuit.guard('call', undefined, () => outcome).catch(() => undefined);
+  const look = vi.fn<HostCalls['find']>().mockResolvedValue(null);
+  const remove = vi.fn<HostCalls['remove']>();
+  const host = guardHost({ find: look, remove, close: () => Promise.resolve() } as unknown as HostCalls, {
+    log: silentLogger,
+    circuit: { folder: 'holdfast', probeAfterMs: REST_MS },
+  });
+  const call = (outcome: Promise<'removed'>) => {
+    remove.mockReturnValueOnce(outcome);
+    return host.remove(newRef()).catch(() => undefined);
+  };
+  const succeed = () => call(Promise.resolve('removed'));
   const fail = () => call(Promise.reject(new HoldfastError('HOST_TIMEOUT')));
   const looksAfter = async (rests: number) => {
     look.mockClear();
     await vi.advanceTimersByTimeAsync(rests * REST_MS);
     return look.mock.calls.length;
   };
-  await call(Promise.resolve());
+  await succeed();
   expect(await looksAfter(10)).toBe(0);
   await fail();
-  await call(Promise.resolve());
+  await succeed();
   expect(await looksAfter(10)).toBe(0);
   look.mockRejectedValueOnce(new Error('away')).mockRejectedValueOnce(new Error('away'));
   await fail();
   expect(await looksAfter(10)).toBe(3);
   await fail();
-  circuit.stop();
+  await host.close();
   expect(await looksAfter(10)).toBe(0);
 });
 

@@ -1,30 +1,192 @@
 import { type ErrorCode, type HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { isAborted } from '@holdfast/foundation/lifecycle';
+import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { isStream } from './body.js';
-import { HostFailure, circuitOpen } from './failures.js';
-import type { AssetRef, MediaHost } from './media-host.js';
+import { circuitOpen, HostFailure } from './failures.js';
+import type { AssetRef, HostHealth, MediaHost } from './media-host.js';
 
-export interface GuardOptions extends Pick<HostCircuitOptions, 'probeAfterMs' | 'now'> {
-  /** Of our own assets; nothing is ever stored under the name that is looked for. */
-  folder: string;
+/** What an implementation does. `guardHost` adds what its calls show of the host. */
+export type HostCalls = Omit<MediaHost, 'health' | 'uploadRefusal' | 'admitUpload'>;
+
+/**
+ * closed: calls go to the host. open: it does not answer, and only an occasional probe is sent. half-open: it answers
+ * again, and single uploads show whether it accepts them.
+ */
+export type CircuitState = HostHealth['circuit'];
+
+/** `transfer` sends the bytes of an upload, `call` is everything else: a host that answers calls may still accept no bytes. */
+type HostWork = 'transfer' | 'call';
+
+export interface GuardOptions {
   log: Logger;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Of a host in the network; a disk that fails, fails at once, and needs none. */
+  circuit?: {
+    /** Of our own assets; nothing is ever stored under the name that is looked for. */
+    folder: string;
+    /** Between a failure and the next probe, and between single uploads. */
+    probeAfterMs?: number;
+  };
 }
 
+/** The circuit opens after this many failures of one kind in a row, each within a minute of the one before. */
+const FAILURES = 5;
+const WINDOW_MS = 60_000;
+const PROBE_AFTER_MS = 5_000;
 const PROBE_WITHIN_MS = 5_000;
+/** A refusal asks callers to wait half as long as the host has been away, within these bounds. */
+const FIRST_RETRY_SECONDS = 5;
+const LAST_RETRY_SECONDS = 30;
 
-/** A host in the network behind the circuit of this process: while the host does not answer, calls fail at once. */
-export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions): MediaHost {
-  const noAsset: AssetRef = { publicId: `${folder}/host-check`, resourceType: 'image' };
-  const probe = (): Promise<unknown> => host.find(noAsset, AbortSignal.timeout(PROBE_WITHIN_MS));
-  const circuit = createHostCircuit({ ...options, probe });
+const events: Record<CircuitState, string> = {
+  closed: 'host.circuit_closed',
+  open: 'host.circuit_opened',
+  'half-open': 'host.circuit_half_open',
+};
+
+/**
+ * The host with its health, and behind the circuit of this process: while a host in the network does not answer, calls fail at once
+ * (docs/decisions/0013-a-circuit-for-the-host.md).
+ */
+export function guardHost(host: HostCalls, options: GuardOptions): MediaHost {
+  const { log, now = Date.now, circuit } = options;
+  const probeAfterMs = circuit?.probeAfterMs ?? PROBE_AFTER_MS;
+  const noAsset: AssetRef = { publicId: `${circuit?.folder ?? ''}/host-check`, resourceType: 'image' };
+  const streak: Record<HostWork, number> = { transfer: 0, call: 0 };
+  let state: CircuitState = 'closed';
+  let changedAt = -Infinity;
+  let failedAt = -Infinity;
+  let admittedAt = -Infinity;
+  let openedFor: HostWork = 'call';
+  let code: ErrorCode = 'HOST_TIMEOUT';
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  let health: Omit<HostHealth, 'circuit'> = {
+    reachable: null,
+    lastSuccessAt: null,
+    lastFailureAt: null,
+    lastErrorCode: null,
+    failing: null,
+  };
+
+  const guard = async <T>(
+    kind: HostWork,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    admitCall(signal);
+    const startedAt = performance.now();
+    try {
+      const result = await work();
+      noteAnswer();
+      onAnswer(kind);
+      return result;
+    } catch (error) {
+      const verdict = hostVerdict(error, signal, performance.now() - startedAt);
+      if (verdict === 'answered') {
+        noteAnswer();
+        onAnswer(kind);
+      } else if (verdict !== null) {
+        if (isHoldfastError(error)) noteFailure(error);
+        onFailure(kind, startedAt, verdict);
+      }
+      throw error;
+    }
+  };
   const call = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> =>
-    circuit.guard('call', signal, work);
+    guard('call', signal, work);
+
+  const noteAnswer = (): void => {
+    if (health.reachable === false) log.info('host.recovered');
+    health = { ...health, reachable: true, failing: null, lastSuccessAt: new Date(now()).toISOString() };
+  };
+  const noteFailure = (error: HoldfastError): void => {
+    if (health.reachable !== false) log.warn('host.failing', { code: error.code });
+    const at = new Date(now()).toISOString();
+    health = {
+      ...health,
+      reachable: false,
+      lastFailureAt: at,
+      lastErrorCode: error.code,
+      failing: {
+        since: health.failing?.since ?? at,
+        message: error.message,
+        refusesCredentials: error.cause instanceof HostFailure && error.cause.refusesCredentials,
+      },
+    };
+  };
+
+  const onAnswer = (kind: HostWork): void => {
+    streak[kind] = 0;
+    if (state === 'closed') cancelProbe();
+    if (kind === 'call') return;
+    streak.call = 0;
+    if (state !== 'closed') enter('closed');
+  };
+  const onFailure = (kind: HostWork, startedAt: number, errorCode: ErrorCode): void => {
+    // There may be no other call: the last known state of the host must not stand for ever.
+    scheduleProbe();
+    // A call that began before the last change says nothing about the time after it.
+    if (circuit === undefined || state === 'open' || startedAt < changedAt) return;
+    const time = performance.now();
+    if (time - failedAt > WINDOW_MS) streak.transfer = streak.call = 0;
+    failedAt = time;
+    streak[kind] += 1;
+    if (streak[kind] < FAILURES && !(state === 'half-open' && kind === 'transfer')) return;
+    code = errorCode;
+    openedFor = state === 'half-open' ? 'transfer' : kind;
+    enter('open');
+  };
+  const enter = (next: CircuitState): void => {
+    state = next;
+    changedAt = performance.now();
+    streak.transfer = streak.call = 0;
+    cancelProbe();
+    log[next === 'open' ? 'warn' : 'info'](events[next], { code });
+    if (next === 'open') scheduleProbe();
+  };
+
+  const scheduleProbe = (): void => {
+    if (closed || circuit === undefined || timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      host.find(noAsset, AbortSignal.timeout(PROBE_WITHIN_MS)).then(onProbeAnswer, onProbeFailure);
+    }, probeAfterMs).unref();
+  };
+  const onProbeAnswer = (): void => {
+    noteAnswer();
+    if (state !== 'open') return;
+    admittedAt = -Infinity;
+    enter(openedFor === 'transfer' ? 'half-open' : 'closed');
+  };
+  const onProbeFailure = (error: unknown): void => {
+    if (hostVerdict(error, undefined, 0) !== null && isHoldfastError(error)) noteFailure(error);
+    scheduleProbe();
+  };
+  const cancelProbe = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
+
+  const refusal = (): HoldfastError => {
+    const seconds = Math.ceil((performance.now() - changedAt) / 2_000);
+    return circuitOpen(code, Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS));
+  };
+  const admitCall = (signal: AbortSignal | undefined): void => {
+    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+    if (state === 'open') throw refusal();
+  };
+  const uploadRefusal = (): HoldfastError | null =>
+    state === 'open' || (state === 'half-open' && performance.now() - admittedAt < probeAfterMs)
+      ? refusal()
+      : null;
+
   return {
     ...host,
     put: async (request) => {
       try {
-        return await circuit.guard('transfer', request.signal, () => host.put(request));
+        return await guard('transfer', request.signal, () => host.put(request));
       } finally {
         if (isStream(request.body)) request.body.destroy();
       }
@@ -37,162 +199,25 @@ export function guardHost(host: MediaHost, { folder, ...options }: GuardOptions)
     confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
     putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
     // Downloads take another path than all other calls: their failures must not keep anyone from listing the host.
-    readFile: async (...of) => {
-      circuit.throwIfOpen();
-      return host.readFile(...of);
+    readFile: async (name, signal, bytes) => {
+      admitCall(signal);
+      return host.readFile(name, signal, bytes);
     },
     listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
-    health: () => ({ ...host.health(), circuit: circuit.state() }),
-    uploadRefusal: circuit.uploadRefusal,
-    admitUpload: circuit.admitUpload,
-    close: () => {
-      circuit.stop();
-      return host.close();
-    },
-  };
-}
-
-/**
- * closed: calls go to the host. open: it does not answer, and only an occasional probe is sent. half-open: it answers
- * again, and single uploads show whether it accepts them.
- */
-export type CircuitState = 'closed' | 'open' | 'half-open';
-
-/** `transfer` sends the bytes of an upload, `call` is everything else: a host that answers calls may still accept no bytes. */
-type HostWork = 'transfer' | 'call';
-
-interface HostCircuit {
-  readonly state: () => CircuitState;
-  /** Runs the work and learns from its outcome; rejects at once, without running it, while the circuit is open. */
-  readonly guard: <T>(kind: HostWork, signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
-  /** For calls whose outcome says nothing about the host as a whole: throws while the circuit is open. */
-  readonly throwIfOpen: () => void;
-  /** Why an upload would be refused now, or null. */
-  readonly uploadRefusal: () => HoldfastError | null;
-  /** Throws that; while half-open, each call that does not throw is the one upload of the next seconds. */
-  readonly admitUpload: () => void;
-  readonly stop: () => void;
-}
-
-interface HostCircuitOptions {
-  /** A cheap call that any answering host answers; rejects when it does not within its own limit. Its outcome shows in health. */
-  probe: () => Promise<unknown>;
-  log: Logger;
-  /** Milliseconds of a clock that only goes forward. */
-  now?: () => number;
-  /** Between a failure and the next probe, and between single uploads. */
-  probeAfterMs?: number;
-}
-
-/** The circuit opens after this many failures of one kind in a row, each within a minute of the one before. */
-const FAILURES = 5;
-const WINDOW_MS = 60_000;
-const PROBE_AFTER_MS = 5_000;
-/** Clients and jobs are sent away for half as long as the host has been away, within these bounds. */
-const FIRST_RETRY_SECONDS = 5;
-const LAST_RETRY_SECONDS = 30;
-
-const events: Record<CircuitState, string> = {
-  closed: 'host.circuit_closed',
-  open: 'host.circuit_opened',
-  'half-open': 'host.circuit_half_open',
-};
-
-/** The circuit of one process, closed at first (docs/decisions/0013-a-circuit-for-the-host.md). */
-export function createHostCircuit(options: HostCircuitOptions): HostCircuit {
-  const { probe, log, now = () => performance.now(), probeAfterMs = PROBE_AFTER_MS } = options;
-  const streak: Record<HostWork, number> = { transfer: 0, call: 0 };
-  let state: CircuitState = 'closed';
-  let changedAt = -Infinity;
-  let failedAt = -Infinity;
-  let admittedAt = -Infinity;
-  let openedFor: HostWork = 'call';
-  let code: ErrorCode = 'HOST_TIMEOUT';
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
-
-  const enter = (next: CircuitState): void => {
-    state = next;
-    changedAt = now();
-    streak.transfer = 0;
-    streak.call = 0;
-    cancelProbe();
-    log[next === 'open' ? 'warn' : 'info'](events[next], { code });
-    if (next === 'open') scheduleProbe();
-  };
-  const onAnswer = (): void => {
-    if (state !== 'open') return;
-    admittedAt = -Infinity;
-    enter(openedFor === 'transfer' ? 'half-open' : 'closed');
-  };
-  const scheduleProbe = (): void => {
-    if (stopped || timer !== undefined) return;
-    timer = setTimeout(() => {
-      timer = undefined;
-      probe().then(onAnswer, scheduleProbe);
-    }, probeAfterMs).unref();
-  };
-  const cancelProbe = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-  };
-  const refusal = (): HoldfastError => {
-    const seconds = Math.ceil((now() - changedAt) / 2_000);
-    return circuitOpen(code, Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS));
-  };
-  const answered = (kind: HostWork): void => {
-    streak[kind] = 0;
-    if (state === 'closed') cancelProbe();
-    if (kind === 'call') return;
-    streak.call = 0;
-    if (state !== 'closed') enter('closed');
-  };
-  const failed = (kind: HostWork, startedAt: number, errorCode: ErrorCode): void => {
-    // There may be no other call: the last known state of the host must not stand for ever.
-    scheduleProbe();
-    // A call that began before the last change says nothing about the time after it.
-    if (state === 'open' || startedAt < changedAt) return;
-    if (now() - failedAt > WINDOW_MS) streak.transfer = streak.call = 0;
-    failedAt = now();
-    streak[kind] += 1;
-    if (streak[kind] < FAILURES && !(state === 'half-open' && kind === 'transfer')) return;
-    code = errorCode;
-    openedFor = state === 'half-open' ? 'transfer' : kind;
-    enter('open');
-  };
-  const throwIfOpen = (): void => {
-    if (state === 'open') throw refusal();
-  };
-  const uploadRefusal = (): HoldfastError | null =>
-    state === 'open' || (state === 'half-open' && now() - admittedAt < probeAfterMs) ? refusal() : null;
-
-  return {
-    state: () => state,
-    guard: async (kind, signal, work) => {
-      throwIfOpen();
-      const startedAt = now();
-      try {
-        const result = await work();
-        answered(kind);
-        return result;
-      } catch (error) {
-        const verdict = hostVerdict(error, signal, now() - startedAt);
-        if (verdict === 'answered') answered(kind);
-        else if (verdict !== null) failed(kind, startedAt, verdict);
-        throw error;
-      }
-    },
-    throwIfOpen,
+    // A disk is asked for nothing but this as long as nobody uploads.
+    freeBytes: host.kind === 'local' ? () => call(undefined, host.freeBytes) : host.freeBytes,
+    health: () => ({ ...health, circuit: state }),
     uploadRefusal,
     admitUpload: () => {
       const refused = uploadRefusal();
       if (refused !== null) throw refused;
-      admittedAt = now();
+      admittedAt = performance.now();
     },
-    stop: () => {
-      stopped = true;
+    close: () => {
+      closed = true;
       cancelProbe();
+      return host.close();
     },
   };
 }
@@ -209,21 +234,19 @@ function hostVerdict(
   signal: AbortSignal | undefined,
   elapsedMs: number,
 ): ErrorCode | 'answered' | null {
-  if (isAborted(signal)) return isTimeLimit(signal) && elapsedMs >= SILENCE_MS ? 'HOST_TIMEOUT' : null;
+  if (isAborted(signal)) {
+    const reason: unknown = signal?.reason;
+    const isTimeLimit = reason instanceof Error && reason.name === 'TimeoutError';
+    return isTimeLimit && elapsedMs >= SILENCE_MS ? 'HOST_TIMEOUT' : null;
+  }
   if (!isHoldfastError(error)) return null;
   const { code, cause } = error;
   if (code === 'HOST_TIMEOUT') return code;
-  if (code === 'HOST_REJECTED')
-    return cause instanceof HostFailure && refusesThisAlone(cause) ? 'answered' : code;
-  return isHoldfastError(error, 'HOST_LIMIT', 'HOST_CURSOR_SPENT', 'MEDIA_NOT_FOUND') ? 'answered' : null;
-}
-
-/** A refusal of our credentials will meet every other request as well. */
-function refusesThisAlone({ transient, refusesCredentials }: HostFailure): boolean {
-  return !transient && !refusesCredentials;
-}
-
-function isTimeLimit(signal: AbortSignal | undefined): boolean {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error && reason.name === 'TimeoutError';
+  if (isHoldfastError(error, 'HOST_LIMIT', 'HOST_CURSOR_SPENT', 'MEDIA_NOT_FOUND')) return 'answered';
+  if (code === 'STORAGE_FULL') return cause === undefined ? null : code;
+  if (code !== 'HOST_REJECTED') return null;
+  // Without a cause it is about this one request. A refusal of our credentials meets every other request as well.
+  const isOfThisRequest =
+    cause instanceof HostFailure ? !cause.transient && !cause.refusesCredentials : cause === undefined;
+  return isOfThisRequest ? 'answered' : code;
 }

@@ -1,7 +1,6 @@
 import type { HoldfastError } from '@holdfast/foundation/errors';
 import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
 import type { Body } from './body.js';
-import type { CircuitState } from './guarded-host.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
 export interface AssetRef {
@@ -98,7 +97,7 @@ export interface HostHealth {
   /** While it is not reachable: since when, and what the last call met. */
   failing: { since: string; message: string; refusesCredentials: boolean } | null;
   /** `open` while nothing is sent because nothing was answered; see guarded-host.ts. */
-  circuit: CircuitState;
+  circuit: 'closed' | 'open' | 'half-open';
 }
 
 /** A file that is no media, see `putFile`. */
@@ -115,7 +114,7 @@ export interface HostFile {
  * HOST_ALTERS_UPLOADS (put and putFile: stored under another name, and removed again), HOST_CONTEXT_UNWRITABLE (annotate: it would
  * change what others keep there),
  * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
- * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of
+ * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`), UPLOAD_EXPIRED (put: a body that stalls). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of
  * this process is open, calls are not attempted and reject with the code of the last failure (`isCircuitOpen`).
  */
 export interface MediaHost {

@@ -1,21 +1,19 @@
-import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { HostFailure } from '../failures.js';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import { statusOf } from '../failures.js';
 import type { AssetPage, MediaHost } from '../media-host.js';
-import type { Connection } from './connection.js';
 import { listedFields, readPage } from './replies.js';
-import type { ListedOptions } from './sdk.js';
+import type { Connection } from './sdk.js';
 
-/** Pages of assets, by metered calls. */
-export function createListings({
-  sdk,
-  admin,
-  log,
-}: Connection): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
+/** Pages of assets, by metered calls; with a prefix only of those whose public id begins with it. */
+export function createListings(
+  { sdk, admin, log }: Connection,
+  prefix?: string,
+): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   const refused = { list: false, confirm: false };
   let refusalNoted = false;
   let lackNoted = false;
 
-  const read = (reply: unknown, cursor: string | null = null): AssetPage => {
+  const read = (reply: unknown, cursor: string | null): AssetPage => {
     const { page, badDates } = readPage(reply, cursor);
     // One line a page, however many there are.
     const note = (event: string, assetIds: readonly (string | null)[]): void => {
@@ -41,17 +39,16 @@ export function createListings({
   const listed = async (
     kind: keyof typeof refused,
     cursor: string | null,
-    call: (options: ListedOptions) => Promise<AssetPage>,
+    call: (options: Readonly<Record<string, unknown>>) => Promise<unknown>,
   ): Promise<AssetPage> => {
-    const plain = { tags: true, context: true } as const;
+    const plain = { tags: true, context: true };
+    // Joined by commas: the SDK would repeat the parameter for a list, and of a repeated one the host keeps the last.
     const withFields = { ...plain, fields: listedFields.join(',') };
-    if (refused[kind]) return call(plain);
-    if (cursor !== null) return call(withFields);
     try {
-      return await call(withFields);
+      return read(await call(refused[kind] ? plain : withFields), cursor);
     } catch (error) {
-      if (!isBadRequest(error)) throw error;
-      const page = await call(plain);
+      if (statusOf(error) !== 400 || cursor !== null || refused[kind]) throw error;
+      const page = read(await call(plain), cursor);
       refused[kind] = true;
       if (!refusalNoted) log.warn('host.fields_refused', { error });
       refusalNoted = true;
@@ -65,70 +62,55 @@ export function createListings({
       return orSpent(
         cursor,
         listed('list', cursor, (wanted) =>
-          admin(
-            signal,
-            (call) =>
-              sdk.api.resources({
-                ...call,
-                ...wanted,
-                resource_type: resourceType,
-                type: 'upload',
-                max_results: limit,
-                ...(cursor === null ? {} : { next_cursor: cursor }),
-                direction: 'asc',
-              }),
-            (reply) => read(reply, cursor),
+          admin(signal, (call) =>
+            sdk.api.resources({
+              ...call,
+              ...wanted,
+              resource_type: resourceType,
+              type: 'upload',
+              max_results: limit,
+              direction: 'asc',
+              ...(cursor === null ? {} : { next_cursor: cursor }),
+              ...(prefix === undefined ? {} : { prefix }),
+            }),
           ),
         ),
       );
     },
-    changes: ({ since, cursor, limit, signal }) =>
-      orSpent(
-        cursor,
-        admin(
-          signal,
-          (call) => {
-            // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
-            const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
-            const search = sdk.search
-              .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
-              .sort_by('uploaded_at', 'asc')
-              .sort_by('public_id', 'asc')
-              .with_field('context')
-              .with_field('tags')
-              .max_results(limit);
-            return (cursor === null ? search : search.next_cursor(cursor)).execute(call);
-          },
-          (reply) => read(reply, cursor),
+    changes: async ({ since, cursor, limit, signal }) => {
+      // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
+      const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();
+      const search = sdk.search
+        .expression(`type:upload AND (uploaded_at>="${time}" OR last_updated>="${time}")`)
+        .sort_by('uploaded_at', 'asc')
+        .sort_by('public_id', 'asc')
+        .with_field('context')
+        .with_field('tags')
+        .max_results(limit);
+      if (cursor !== null) search.next_cursor(cursor);
+      return read(
+        await orSpent(
+          cursor,
+          admin(signal, (call) => search.execute(call)),
         ),
-      ),
+        cursor,
+      );
+    },
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return { assets: [], unreadable: [], lacking: [] };
       return listed('confirm', null, (wanted) =>
-        admin(
-          signal,
-          (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted }),
-          (reply) => read(reply),
-        ),
+        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted })),
       );
     },
   };
 }
 
 /** How a host refuses a cursor is not documented: a bad request with one says that it is spent, since the first page was taken. */
-async function orSpent(cursor: string | null, page: Promise<AssetPage>): Promise<AssetPage> {
+async function orSpent<T>(cursor: string | null, page: Promise<T>): Promise<T> {
   try {
     return await page;
   } catch (error) {
-    if (cursor === null || !isBadRequest(error)) throw error;
+    if (cursor === null || statusOf(error) !== 400) throw error;
     throw new HoldfastError('HOST_CURSOR_SPENT', undefined, { cause: error });
   }
-}
-
-function isBadRequest(error: unknown): boolean {
-  return (
-    isHoldfastError(error, 'HOST_REJECTED') &&
-    error.cause instanceof HostFailure &&
-    error.cause.status === 400
-  );
 }

@@ -1,8 +1,14 @@
 import type { HostMetadata } from '../../media/index.js';
+import { statusOf } from '../failures.js';
 import type { AssetRef } from '../media-host.js';
-import type { Connection } from './connection.js';
 import { readFolderMode, shownFolderMode } from './replies.js';
-import { statusOf, type PlacementOptions } from './sdk.js';
+import type { Connection } from './sdk.js';
+
+/** Where the Media Library shows an asset, and under which name. Accounts with fixed folders have neither. */
+interface PlacementOptions {
+  asset_folder?: string;
+  display_name?: string;
+}
 
 /** What this process knows of the account's folders, and what it sends because of that. */
 export interface Placement {
@@ -36,30 +42,22 @@ export function createPlacement({ sdk, admin, settings, timeouts, log }: Connect
   let asked: Promise<void> | undefined;
   const unplaced = new Set<string>();
 
-  const seen = (reply: unknown, { ref, kind }: Placed): unknown => {
-    if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
-    if (kind === 'edit') unplaced.delete(ref.publicId);
-    return reply;
-  };
-
-  const optionsFor = ({ ref, metadata: { displayName }, folder, kind }: Placed): PlacementOptions => {
-    const isPlacedNow = kind === 'edit' ? unplaced.has(ref.publicId) : kind !== 'look';
+  const optionsFor = ({ ref, metadata, folder = settings.folder, kind }: Placed): PlacementOptions => {
+    const { displayName } = metadata;
     if (displayName === undefined || mode === 'fixed' || kind === 'look') return {};
-    if (kind === 'stream' && mode === 'unknown') {
+    if (kind === 'stream') {
+      if (mode === 'dynamic') return { asset_folder: folder };
       unplaced.add(ref.publicId);
       return {};
     }
-    const place = isPlacedNow ? { asset_folder: folder ?? settings.folder } : {};
-    return kind === 'stream' ? place : { ...place, display_name: displayName };
+    const isPlaced = kind === 'edit' && !unplaced.has(ref.publicId);
+    return { display_name: displayName, ...(isPlaced ? {} : { asset_folder: folder }) };
   };
 
   const ask = async (): Promise<void> => {
     try {
-      mode = await admin(
-        AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS)),
-        (call) => sdk.api.config({ ...call, settings: true }),
-        readFolderMode,
-      );
+      const signal = AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS));
+      mode = readFolderMode(await admin(signal, (call) => sdk.api.config({ ...call, settings: true })));
     } catch (error) {
       // They are sent then: most accounts take them.
       log.warn('host.folder_mode_unknown', { error });
@@ -68,21 +66,23 @@ export function createPlacement({ sdk, admin, settings, timeouts, log }: Connect
 
   return {
     place: async (placed, call) => {
-      const placement = optionsFor(placed);
-      if (Object.keys(placement).length === 0) return seen(await call({}), placed);
-      try {
-        return seen(await call(placement), placed);
-      } catch (error) {
+      const options = optionsFor(placed);
+      let refusal: unknown;
+      const reply = await call(options).catch((error: unknown) => {
+        const isSentTwice = Object.keys(options).length > 0 && placed.kind !== 'stream';
         // In which words they are refused is not documented.
-        if (placed.kind === 'stream' || statusOf(error) !== 400) throw error;
-        // An account that shows a folder all the same has refused only this name.
-        const reply = seen(await call({}), placed);
-        if (mode !== 'dynamic') {
-          mode = 'fixed';
-          log.warn('host.placement_refused', { error });
-        }
-        return reply;
+        if (!isSentTwice || statusOf(error) !== 400) throw error;
+        refusal = error;
+        return call({});
+      });
+      if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
+      if (placed.kind === 'edit') unplaced.delete(placed.ref.publicId);
+      // An account that shows a folder all the same has refused only this name.
+      if (refusal !== undefined && mode !== 'dynamic') {
+        mode = 'fixed';
+        log.warn('host.placement_refused', { error: refusal });
       }
+      return reply;
     },
     isTaken: async () => {
       if (mode === 'unknown') await (asked ??= ask());

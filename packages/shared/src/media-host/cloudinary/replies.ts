@@ -1,16 +1,10 @@
-import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { z } from 'zod';
 import { isOwnKey, resourceTypes } from '../../media/index.js';
-import { HostFailure } from '../failures.js';
+import { unreadableAnswer } from '../failures.js';
 import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';
 
-/** Under `custom` or by itself: names and values, or a list of pairs. */
-const contextReply = z.union([
-  z.record(z.string(), z.unknown()),
-  z.array(z.object({ key: z.string(), value: z.unknown() })),
-]);
-
-/** What of an asset every answer has, under Cloudinary's names. */
+/** What of an asset every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
 const assetReply = z.object({
   asset_id: z.string(),
   public_id: z.string(),
@@ -27,31 +21,27 @@ const assetReply = z.object({
   secure_url: z.string(),
   etag: z.string().nullish(),
   tags: z.array(z.string()).nullish(),
-  context: contextReply.nullish(),
-  placeholder: z.boolean().nullish(),
+  // Under `custom` or by itself: names and values, or a list of pairs.
+  context: z
+    .union([z.record(z.string(), z.unknown()), z.array(z.object({ key: z.string(), value: z.unknown() }))])
+    .nullish(),
   existing: z.boolean().nullish(),
   // Of accounts with dynamic folders.
   display_name: z.string().nullish(),
 });
 type AssetReply = z.infer<typeof assetReply>;
 
-/** What is left of a deleted asset whose backup is kept. No file is empty, so a size of 0 also tells. */
-const backupReply = z.union([
-  z.object({ placeholder: z.literal(true) }),
-  z.object({ bytes: z.literal(0), placeholder: z.null().optional() }),
-]);
-
-const pageReply = z.object({
-  resources: z.array(z.unknown()),
-  next_cursor: z.string().nullish(),
-});
-
-const filePageReply = z.object({
-  resources: z.array(
-    assetReply.pick({ public_id: true, bytes: true, version: true, created_at: true, placeholder: true }),
-  ),
-  next_cursor: z.string().nullish(),
-});
+const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ resources: z.array(item), next_cursor: z.string().nullish() });
+const pageReply = pageOf(z.unknown());
+const filePageReply = pageOf(
+  z.looseObject({
+    public_id: z.string(),
+    bytes: z.number(),
+    version: z.number(),
+    created_at: z.unknown().optional(),
+  }),
+);
 
 /**
  * The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. Only documented ones: what becomes of
@@ -72,19 +62,10 @@ export const listedFields = [
   'etag',
   'tags',
   'context',
-] as const;
-
-/** Those that every asset has, and those that every image has besides. */
-const inAll = [
-  'resource_type',
-  'version',
-  'created_at',
-  'uploaded_at',
-  'bytes',
-  'secure_url',
-  'etag',
-] as const;
-const inImages = ['format', 'width', 'height'] as const;
+];
+/** Of those, what every asset has, and what every image has besides. */
+const inAll = ['resource_type', 'version', 'created_at', 'uploaded_at', 'bytes', 'secure_url', 'etag'];
+const inImages = ['format', 'width', 'height'];
 
 /** Throws HOST_REJECTED for an answer that is not an asset. */
 export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean; isBackup: boolean } {
@@ -94,7 +75,7 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean;
     // Listings are not asked for it, so only an answer about a single asset has it.
     asset: { ...toHostAsset(parsed), ...(typeof displayName === 'string' ? { displayName } : {}) },
     existed: parsed.existing === true,
-    isBackup: isBackup(parsed),
+    isBackup: isBackup(reply),
   };
 }
 
@@ -109,27 +90,27 @@ export function readPage(
 ): { page: AssetPage; badDates: string[] } {
   const { resources, next_cursor: next } = parse(pageReply, reply);
   const nextCursor = advancing(next ?? null, cursor);
+  const present = resources.filter((item) => !isBackup(item));
   const assets: HostAsset[] = [];
   const unreadable: UnreadableAsset[] = [];
   const badDates: string[] = [];
-  const present: unknown[] = [];
-  for (const item of resources) {
+  for (const item of present) {
     const { data: asset } = assetReply.safeParse(item);
-    // Last, since a schema that does not fit costs ten times one that does.
-    if (asset === undefined ? backupReply.safeParse(item).success : isBackup(asset)) continue;
-    present.push(item);
     if (asset === undefined) {
       unreadable.push({ assetId: textIn(item, 'asset_id'), publicId: textIn(item, 'public_id') });
       continue;
     }
-    if (!datesOf(asset).every(isReadableDate)) badDates.push(asset.asset_id);
+    // Listings that were not asked for it do not tell the time of the last upload.
+    const dates = [asset.created_at, asset.uploaded_at ?? asset.created_at];
+    if (!dates.every(isReadableDate)) badDates.push(asset.asset_id);
     assets.push(toHostAsset(asset));
   }
   return { page: { assets, unreadable, lacking: lackingIn(present), nextCursor }, badDates };
 }
 
-function isBackup({ placeholder, bytes }: Pick<AssetReply, 'placeholder' | 'bytes'>): boolean {
-  return placeholder ?? bytes === 0;
+/** What is left of a deleted asset whose backup is kept. No file is empty, so a size of 0 also tells. */
+function isBackup(item: unknown): boolean {
+  return (valueIn(item, 'placeholder') ?? valueIn(item, 'bytes') === 0) === true;
 }
 
 function textIn(item: unknown, name: string): string | null {
@@ -149,7 +130,7 @@ function lackingIn(items: readonly unknown[]): string[] {
   const lackedBy = (some: readonly unknown[], names: readonly string[]): string[] =>
     some.length < 2
       ? []
-      : names.filter((name) => !some.some((item) => (valueIn(item, name) ?? null) !== null));
+      : names.filter((name) => some.every((item) => (valueIn(item, name) ?? null) === null));
   const images = items.filter((item) => valueIn(item, 'resource_type') === 'image');
   return [...lackedBy(items, inAll), ...lackedBy(images, inImages)];
 }
@@ -159,47 +140,43 @@ function advancing(next: string | null, cursor: string | null): string | null {
   throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host gave the cursor again that it was asked with');
 }
 
-export interface FilePage {
-  files: HostFile[];
-  nextCursor: string | null;
-}
-
 /** Names, sizes and times. Throws as `readPage` does. */
-export function readFilePage(reply: unknown, cursor: string | null = null): FilePage {
-  const { resources, next_cursor: nextCursor } = parse(filePageReply, reply);
+export function readFilePage(
+  reply: unknown,
+  cursor: string | null = null,
+): { files: HostFile[]; nextCursor: string | null } {
+  const { resources, next_cursor: next } = parse(filePageReply, reply);
   return {
     files: resources
       .filter((file) => !isBackup(file))
-      .map(({ public_id: name, bytes, version, created_at: at }) => {
-        return { name, bytes, storedAt: soundDate(at, version) };
-      }),
-    nextCursor: advancing(nextCursor ?? null, cursor),
+      .map(({ public_id: name, bytes, version, created_at: at }) => ({
+        name,
+        bytes,
+        storedAt: soundDate(at, version),
+      })),
+    nextCursor: advancing(next ?? null, cursor),
   };
 }
 
-const dynamicReply = z.object({ asset_folder: z.string() });
-const fixedReply = z.object({ folder: z.string() });
-
 /** The folder mode that an answer about one asset tells: each has an attribute of its own for the folder. */
 export function shownFolderMode(reply: unknown): 'dynamic' | 'fixed' | null {
-  if (dynamicReply.safeParse(reply).success) return 'dynamic';
-  return fixedReply.safeParse(reply).success ? 'fixed' : null;
+  if (textIn(reply, 'asset_folder') !== null) return 'dynamic';
+  return textIn(reply, 'folder') === null ? null : 'fixed';
 }
+
+const accountReply = z.object({ settings: z.object({ folder_mode: z.enum(['dynamic', 'fixed']) }) });
 
 /** The folder mode in the account's settings. Throws HOST_REJECTED for an answer without it. */
 export function readFolderMode(reply: unknown): 'dynamic' | 'fixed' {
-  return parse(z.object({ settings: z.object({ folder_mode: z.enum(['dynamic', 'fixed']) }) }), reply)
-    .settings.folder_mode;
+  return parse(accountReply, reply).settings.folder_mode;
 }
 
-/** `ok` or `not found`. */
-export function readDestroyed(reply: unknown): string {
-  return parse(z.object({ result: z.string() }), reply).result;
-}
-
-/** Listings that were not asked for it do not tell the time of the last upload. */
-function datesOf({ created_at: created, uploaded_at: uploaded }: AssetReply): unknown[] {
-  return uploaded === null || uploaded === undefined ? [created] : [created, uploaded];
+/** Throws HOST_REJECTED for any other answer to a removal. */
+export function readDestroyed(reply: unknown): 'removed' | 'absent' {
+  const result = textIn(reply, 'result');
+  if (result === 'ok') return 'removed';
+  if (result === 'not found') return 'absent';
+  throw unreadableAnswer(`the media host answered a removal with: ${result ?? 'no result'}`);
 }
 
 function toHostAsset(reply: AssetReply): HostAsset {
@@ -224,12 +201,15 @@ function toHostAsset(reply: AssetReply): HostAsset {
   };
 }
 
-function readContext(context: z.infer<typeof contextReply>): Record<string, string> {
+function readContext(context: NonNullable<AssetReply['context']>): Record<string, string> {
   const custom = valueIn(context, 'custom');
   const source = typeof custom === 'object' && custom !== null ? custom : context;
+  const pairs: readonly (readonly [string | null, unknown])[] = Array.isArray(source)
+    ? source.map((pair) => [textIn(pair, 'key'), valueIn(pair, 'value')])
+    : Object.entries(source);
   const result: Record<string, string> = {};
-  for (const [name, value] of Array.isArray(source) ? pairsIn(source) : Object.entries(source)) {
-    if (value === null || value === undefined) continue;
+  for (const [name, value] of pairs) {
+    if (name === null || value === null || value === undefined) continue;
     // An empty key of ours says what a missing one says, see `annotate`. Those of others are kept.
     if (value === '' && isOwnKey(name)) continue;
     // A write replaces the whole context, so what is no text must survive as the text that stands for it.
@@ -238,20 +218,11 @@ function readContext(context: z.infer<typeof contextReply>): Record<string, stri
   return result;
 }
 
-function pairsIn(list: readonly unknown[]): [string, unknown][] {
-  return list.flatMap((pair) => {
-    const key = textIn(pair, 'key');
-    return key === null ? [] : [[key, valueIn(pair, 'value')] as [string, unknown]];
-  });
-}
-
 function parse<T>(schema: z.ZodType<T>, reply: unknown): T {
   const parsed = schema.safeParse(reply);
   if (parsed.success) return parsed.data;
   const paths = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
-  throw new HoldfastError('HOST_REJECTED', 'the media host gave an answer that cannot be read', {
-    cause: new HostFailure(`unreadable: ${paths}`, 200, null),
-  });
+  throw unreadableAnswer('the media host gave an answer that cannot be read', `unreadable: ${paths}`);
 }
 
 /** Of the year 9999: later times have no date that a record can carry. In unix seconds, as the host counts versions. */
@@ -270,11 +241,8 @@ function isReadableDate(text: unknown): text is string {
  * counts as the nearest one.
  */
 function soundDate(text: unknown, version: number): string {
-  return isReadableDate(text) ? text : isoSeconds(version);
-}
-
-/** As the host writes times: without milliseconds. */
-function isoSeconds(seconds: number): string {
-  const sound = Math.min(Math.max(seconds, 0), LAST_SECOND);
-  return `${new Date(sound * 1_000).toISOString().slice(0, 19)}Z`;
+  if (isReadableDate(text)) return text;
+  const seconds = Math.min(Math.max(version, 0), LAST_SECOND);
+  // As the host writes times: without milliseconds.
+  return `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
 }

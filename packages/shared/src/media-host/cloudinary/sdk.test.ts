@@ -2,8 +2,12 @@ import crypto from 'node:crypto';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { onePixelPng } from '../../testing/index.js';
 import { emulatedHost } from '../testing/emulated-host.js';
-import { md5, putRequest } from '../testing/put-request.js';
+import type { MediaHost } from '../media-host.js';
+import { md5, newRef, putRequest } from '../testing/put-request.js';
 import { createAgentPool, loadSdk } from './sdk.js';
+
+const signal = new AbortController().signal;
+const firstPage = (host: MediaHost) => host.list({ resourceType: 'image', cursor: null, limit: 500, signal });
 
 it('works whatever the environment says, leaves it alone, and keeps to one protocol', () => {
   vi.stubEnv('CLOUDINARY_URL', '"https://not-cloudinary"');
@@ -18,82 +22,54 @@ it('works whatever the environment says, leaves it alone, and keeps to one proto
   expect(process.env['CLOUDINARY_API_PROXY']).toBeUndefined();
 });
 
-it('gives the agent that was used last to the next call', () => {
+it('gives the agent that was used last to the next request', () => {
   const pool = createAgentPool('https://api.example.com', 2);
-  const [first, second] = [pool.lease(), pool.lease()];
-  first.release();
-  second.release();
-  expect(pool.lease().agent).toBe(second.agent);
-  expect(pool.lease().agent).toBe(first.agent);
+  const [first, second] = [pool.take(), pool.take()];
+  pool.keep(first);
+  pool.keep(second);
+  expect(pool.take()).toBe(second);
+  expect(pool.take()).toBe(first);
   pool.destroy();
 });
 
 it('replaces agents whose socket idled for over four seconds', () => {
-  let time = 0;
-  const pool = createAgentPool('http://127.0.0.1:1', 2, () => time);
-  const old = pool.lease();
-  old.release();
-  time = 4_000;
-  const same = pool.lease();
-  expect(same.agent).toBe(old.agent);
-  same.release();
-  time = 8_001;
-  expect(pool.lease().agent).not.toBe(old.agent);
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const pool = createAgentPool('http://127.0.0.1:1', 2);
+  const old = pool.take();
+  pool.keep(old);
+  vi.advanceTimersByTime(4_000);
+  expect(pool.take()).toBe(old);
+  pool.keep(old);
+  vi.advanceTimersByTime(4_001);
+  expect(pool.take()).not.toBe(old);
   pool.destroy();
 });
 
 it('never gives out an agent that was destroyed, nor one twice', () => {
   const pool = createAgentPool('http://127.0.0.1:1', 2);
-  const killed = pool.lease();
-  killed.destroy();
-  killed.release();
-  const lease = pool.lease();
-  expect(lease.agent).not.toBe(killed.agent);
-  lease.release();
-  lease.release();
-  expect(pool.lease().agent).not.toBe(pool.lease().agent);
+  const killed = pool.take();
+  pool.kill(killed);
+  pool.keep(killed);
+  const agent = pool.take();
+  expect(agent).not.toBe(killed);
+  pool.keep(agent);
+  pool.keep(agent);
+  expect(pool.take()).not.toBe(pool.take());
   pool.destroy();
 });
 
-/** Of these bytes the SDK makes a boundary: their base64 without what is no lower-case letter or digit. */
-const bytesFor = (boundary: string): Buffer => Buffer.from(boundary.padEnd(16, 'A'), 'base64');
-
-/** The SDK draws these next, and then by chance again. */
-function draw(boundaries: readonly string[]): ReturnType<typeof vi.fn> {
+it('gives every form a boundary, though the SDK would draw none', async () => {
+  const { host, emulator } = await emulatedHost();
   const randomBytes = vi.spyOn(crypto, 'randomBytes') as unknown as ReturnType<typeof vi.fn>;
   onTestFinished(() => randomBytes.mockRestore());
-  for (const boundary of boundaries) randomBytes.mockReturnValueOnce(bytesFor(boundary));
-  return randomBytes;
-}
-
-it.each([
-  ['empty', ['']],
-  ['of one character', ['a']],
-  ['of three, twice', ['abc', 'xyz']],
-])('an upload whose form has a boundary that is %s is begun anew', async (_case, boundaries) => {
-  const { host, emulator } = await emulatedHost();
-  const randomBytes = draw(boundaries);
-  const request = putRequest();
-  const { asset, existed } = await host.put(request);
-  expect(randomBytes.mock.results.length).toBeGreaterThan(boundaries.length);
-  expect(existed).toBe(false);
-  expect(asset).toMatchObject({ bytes: onePixelPng.length, etag: md5(onePixelPng) });
-  expect(await emulator.assets.list({ limit: 10 })).toHaveLength(1);
-});
-
-it('what is asked or told about an asset in a form without a boundary is sent once more', async () => {
-  const { host, emulator } = await emulatedHost();
+  // The SDK keeps only the lower-case letters and digits of what it draws.
+  randomBytes.mockReturnValue(Buffer.from('A'.repeat(16), 'base64'));
   const { asset } = await host.put(putRequest());
-  draw(['']);
+  expect(asset).toMatchObject({ bytes: onePixelPng.length, etag: md5(onePixelPng) });
   expect(await host.find(asset)).toEqual(asset);
-  draw(['']);
-  expect((await host.annotate(asset, { context: { title: 'New' }, tags: [] })).context).toEqual({
-    title: 'New',
-  });
-  draw(['']);
   expect(await host.remove(asset)).toBe('removed');
-  expect(await emulator.assets.list({ limit: 10 })).toEqual([]);
-  expect((await emulator.requests.counters()).byStatus['400']).toBe(3);
+  expect((await emulator.requests.counters()).byStatus).toEqual({ 200: 3 });
 });
 
 it('reads texts of several bytes a character unharmed out of long answers', async () => {
@@ -101,8 +77,77 @@ it('reads texts of several bytes a character unharmed out of long answers', asyn
   const tags = Array.from({ length: 50 }, (_, index) => `${'漢'.repeat(98)}${String(index + 10)}`);
   const metadata = { context: { hf: '1' }, tags };
   for (let count = 0; count < 40; count += 1) await host.put(putRequest({ metadata }));
-  const { signal } = new AbortController();
   const { assets } = await host.list({ resourceType: 'image', cursor: null, limit: 500, signal });
   expect(assets).toHaveLength(40);
   expect(assets.flatMap((asset) => asset.tags).filter((tag) => !tags.includes(tag))).toEqual([]);
+});
+
+it('tells the budget of the last answer, and counts only metered calls', async () => {
+  const { host } = await emulatedHost({ rateLimitPerHour: 500 });
+  expect(host.budget()).toBeNull();
+  await host.put(putRequest());
+  await host.find(newRef());
+  expect(host.meteredCalls()).toBe(0);
+  await firstPage(host);
+  await host.changes({ since: new Date(0), cursor: null, limit: 500, signal });
+  await host.confirm(['a'.repeat(32)]);
+  expect(host.meteredCalls()).toBe(3);
+  expect(host.budget()).toMatchObject({ limit: 500, remaining: 497 });
+  expect(Date.parse(host.budget()?.resetAt ?? '')).toBeGreaterThan(Date.now());
+});
+
+it('says how long to wait once the budget is spent', async () => {
+  const { host } = await emulatedHost({ rateLimitPerHour: 1 });
+  await firstPage(host);
+  const error: unknown = await firstPage(host).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'HOST_RATE_LIMITED' });
+  const { retryAfterSeconds } = error as { retryAfterSeconds: number };
+  expect(retryAfterSeconds).toBeGreaterThan(0);
+  expect(retryAfterSeconds).toBeLessThanOrEqual(3_600);
+  expect(host.budget()).toMatchObject({ limit: 1, remaining: 0 });
+  expect(host.health().reachable).toBe(true);
+});
+
+it('does not hang on a silent host, and leaves no socket', async () => {
+  const { host, emulator } = await emulatedHost({}, { timeouts: { callMs: 200, pageMs: 200 } });
+  await emulator.faults.add({ kind: 'silence', ms: 30_000, count: null });
+  const calls = [firstPage(host), host.find(newRef()), host.remove(newRef()), host.confirm(['a'])];
+  for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('recycles the sockets of error answers that the SDK does not read', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'html', status: 503, count: null });
+  for (let index = 0; index < 10; index += 1) {
+    await expect(firstPage(host)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+    await expect(host.find(newRef())).rejects.toMatchObject({ code: 'HOST_REJECTED' });
+  }
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('keeps the connection of a look-up that finds nothing', async () => {
+  const { host, emulator } = await emulatedHost();
+  for (let index = 0; index < 5; index += 1) expect(await host.find(newRef())).toBeNull();
+  expect((await emulator.requests.counters()).connections).toBe(1);
+});
+
+it('ends a call at once when it is aborted', async () => {
+  const { host, emulator } = await emulatedHost();
+  await emulator.faults.add({ kind: 'silence', ms: 30_000, count: null });
+  const control = new AbortController();
+  const call = host.find(newRef(), control.signal);
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).inFlight).toBe(1));
+  control.abort(new Error('enough'));
+  await expect(call).rejects.toThrow('enough');
+  await vi.waitFor(async () => expect((await emulator.requests.counters()).openSockets).toBe(0));
+});
+
+it('follows the clock of the host, not its own', async () => {
+  const hourAgo = () => Date.now() - 3_600_000;
+  const { host } = await emulatedHost({}, { now: hourAgo });
+  expect(host.hostNow()).toBeLessThan(Date.now() - 3_000_000);
+  await host.find(newRef());
+  expect(host.hostNow()).toBeGreaterThan(Date.now() - 3_000);
+  expect(host.hostNow()).toBeLessThanOrEqual(Date.now());
 });

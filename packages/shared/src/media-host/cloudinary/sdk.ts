@@ -1,72 +1,36 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { randomBytes } from 'node:crypto';
 import http, { type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
+import { abortReason, isAborted, onAbort, untilAborted } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
+import { statusOf } from '../failures.js';
+import type { HostBudget } from '../media-host.js';
+import { createRateBudget, type RateLimit, toHostError } from './errors.js';
 
-// Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one call ends, what it hides.
+// Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one request ends, what it hides.
 
 /** Given with each call, so that the SDK's process-wide configuration is never read. */
-export interface CallOptions {
+export interface Credentials {
   cloud_name: string;
   api_key: string;
   api_secret: string;
   upload_prefix: string;
   signature_algorithm: 'sha1' | 'sha256';
+}
+
+export interface CallOptions extends Credentials {
   agent: Agent;
   /** Idle time of the socket in ms; for Admin calls the SDK arms it without effect. */
   timeout: number;
 }
 
-export interface AddressOptions extends CallOptions {
-  resource_type: string;
-  /** How it is delivered: media are public, files that are none need a signed address. */
-  type: 'upload' | 'authenticated';
-}
-
-/** Where the Media Library shows an asset, and under which name. Accounts with fixed folders have neither. */
-export interface PlacementOptions {
-  asset_folder?: string;
-  display_name?: string;
-}
-
-interface MetadataOptions extends AddressOptions, PlacementOptions {
-  /** Encoded already, see signing.ts. */
-  context?: string;
-  tags?: string;
-}
-
-/** The only options an upload may carry: other names would be read as transformations. */
-export interface UploadOptions extends MetadataOptions {
-  public_id: string;
-  overwrite: false;
-  filename: 'file';
-  disable_promises: true;
-  content_range?: string;
-  x_unique_upload_id?: string;
-}
-
-/** What a listing shows of its assets. */
-export interface ListedOptions {
-  tags: true;
-  context: true;
-  /** Joined by commas: the SDK would repeat the parameter for a list, and of a repeated one the host keeps the last. */
-  fields?: string;
-}
-
-interface PageOptions extends AddressOptions, ListedOptions {
-  max_results: number;
-  next_cursor?: string;
-  direction: 'asc';
-}
-
-interface FilesOptions extends AddressOptions {
-  prefix: string;
-  max_results: number;
-  next_cursor?: string;
-}
+/** What a call says. Names that the SDK does not know would become transformations of an upload. */
+type Options = CallOptions & Readonly<Record<string, unknown>>;
 
 interface SearchBuilder {
   expression(value: string): SearchBuilder;
@@ -78,42 +42,40 @@ interface SearchBuilder {
 }
 
 /**
- * What we use of the SDK (2.11), as it really behaves; its own typings are wrong in places. Results are unknown:
- * they are parsed in replies.ts. The upload callback may be called twice, and with an error in several shapes.
+ * What we use of the SDK, as it really behaves; its own typings are wrong in places. Results are unknown: they are parsed in
+ * replies.ts. The upload callback may be called twice, and with an error in several shapes.
  */
 export interface CloudinarySdk {
   config(settings: { hide_sensitive: true }): { upload_prefix?: string };
   uploader: {
-    upload_stream(
-      options: UploadOptions,
-      callback: (reply: unknown, result?: unknown) => void,
-    ): Writable & { readonly boundary?: string };
-    explicit(publicId: string, options: MetadataOptions): Promise<unknown>;
-    destroy(publicId: string, options: AddressOptions & { invalidate: true }): Promise<unknown>;
-    rename(publicId: string, to: string, options: AddressOptions): Promise<unknown>;
-    replace_tag(tags: string, publicIds: string[], options: AddressOptions): Promise<unknown>;
-    remove_all_tags(publicIds: string[], options: AddressOptions): Promise<unknown>;
-    remove_all_context(publicIds: string[], options: AddressOptions): Promise<unknown>;
+    upload_stream(options: Options, callback: (error: unknown, reply?: unknown) => void): Writable;
+    explicit(publicId: string, options: Options): Promise<unknown>;
+    destroy(publicId: string, options: Options): Promise<unknown>;
+    rename(publicId: string, to: string, options: Options): Promise<unknown>;
+    replace_tag(tags: string, publicIds: string[], options: Options): Promise<unknown>;
+    remove_all_tags(publicIds: string[], options: Options): Promise<unknown>;
   };
   api: {
-    resources(options: PageOptions | FilesOptions): Promise<unknown>;
-    resources_by_asset_ids(
-      assetIds: readonly string[],
-      options: CallOptions & ListedOptions,
-    ): Promise<unknown>;
-    config(options: CallOptions & { settings: true }): Promise<unknown>;
+    resources(options: Options): Promise<unknown>;
+    resources_by_asset_ids(assetIds: readonly string[], options: Options): Promise<unknown>;
+    config(options: Options): Promise<unknown>;
     usage(options: CallOptions): Promise<unknown>;
     delete_folder(path: string, options: CallOptions): Promise<unknown>;
   };
-  search: { expression(value: string): SearchBuilder };
+  search: SearchBuilder;
   utils: {
-    private_download_url(publicId: string, format: string, options: AddressOptions): string;
+    private_download_url(
+      publicId: string,
+      format: string,
+      options: Credentials & { resource_type: string; type: string },
+    ): string;
     api_sign_request(
       params: Readonly<Record<string, string>>,
       secret: string,
       algorithm: 'sha1' | 'sha256',
       version: 2,
     ): string;
+    random_public_id(): string;
   };
 }
 
@@ -139,6 +101,9 @@ export function loadSdk(apiUrl: string): CloudinarySdk {
         'one process can reach Cloudinary by http or by https, not both: its SDK decides once',
       );
     }
+    // It makes the boundaries of forms. Its own keeps only the lower-case letters and digits of 16 characters: of one form in 550,000
+    // none, which the host refuses.
+    v2.utils.random_public_id = () => randomBytes(16).toString('hex');
     return v2;
   } finally {
     for (const [name, value] of saved) {
@@ -148,186 +113,214 @@ export function loadSdk(apiUrl: string): CloudinarySdk {
   }
 }
 
+export function credentialsOf(settings: CloudinarySettings): Credentials {
+  return {
+    cloud_name: settings.cloudName,
+    api_key: settings.apiKey,
+    api_secret: settings.apiSecret,
+    upload_prefix: settings.apiUrl,
+    signature_algorithm: settings.signatureAlgorithm,
+  };
+}
+
 function isHttp(url: string): boolean {
   return url.startsWith('http:');
+}
+
+/** How long a host may take, in milliseconds. */
+export interface HostTimeouts {
+  /** One small signed call. */
+  callMs: number;
+  /** One page of a listing; a download without a byte. */
+  pageMs: number;
+  /** Without a byte in either direction during an upload; grows with the size, since hosts work on large files silently. */
+  uploadIdleMs: number;
+}
+
+const usualTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdleMs: 30_000 };
+/** Sockets kept besides those of uploads: sweeps make so many calls at once, and new TLS connections are slow. */
+const IDLE_CALLS = 48;
+
+export interface ConnectionOptions {
+  /** Uploads that usually run at once; so many sockets are kept for the next ones. */
+  uploadSlots: number;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  timeouts?: Partial<HostTimeouts>;
+  /** Runs around each request, for those who watch the account. */
+  tap?: (kind: RequestKind, request: () => Promise<unknown>) => Promise<unknown>;
+}
+
+/** Only calls of the Admin and search API are metered. */
+export type RequestKind = 'call' | 'metered' | 'upload';
+
+export interface RequestLimits {
+  deadlineMs: number;
+  /** Idle time of the socket; the deadline unless given. */
+  idleMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+type Call = (
+  signal: AbortSignal | undefined,
+  call: (options: CallOptions) => Promise<unknown>,
+) => Promise<unknown>;
+
+/** One account, and the only way to call it: credentials added, deadlines kept, errors converted. */
+export interface Connection {
+  readonly sdk: CloudinarySdk;
+  readonly settings: CloudinarySettings;
+  readonly timeouts: HostTimeouts;
+  readonly log: Logger;
+  /** A call of the upload API: not metered. */
+  readonly signed: Call;
+  /** A call of the Admin or search API: metered. */
+  readonly admin: Call;
+  /** A request that carries a file. `isSent` says whether all of it is on its way. */
+  readonly upload: (
+    limits: RequestLimits,
+    start: (options: CallOptions) => Promise<unknown>,
+    isSent: () => boolean,
+  ) => Promise<unknown>;
+  readonly metered: () => number;
+  readonly budget: () => HostBudget | null;
+  /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */
+  readonly hostNow: () => number;
+  /** Ends all requests. */
+  readonly close: () => void;
+}
+
+/** Error answers whose body the SDK reads to its end; after any other error the socket is lost. */
+const DRAINED = new Set([400, 401, 404, 420, 429]);
+
+/** Throws CONFIG_INVALID when this process already uses the SDK with the other protocol. */
+export function connect(settings: CloudinarySettings, options: ConnectionOptions): Connection {
+  const { log, now = Date.now, tap = (_kind, request) => request() } = options;
+  const timeouts = { ...usualTimeouts, ...options.timeouts };
+  const sdk = loadSdk(settings.apiUrl);
+  const credentials = credentialsOf(settings);
+  const agents = createAgentPool(settings.apiUrl, options.uploadSlots + IDLE_CALLS);
+  const budget = createRateBudget(now);
+  const answers = watchAnswers(agents, now, budget.seen);
+  let metered = 0;
+
+  /**
+   * One request of the SDK on an agent of its own. `isClean` says of an outcome whether nothing of the request can be left on its
+   * socket, which then serves the next one.
+   */
+  const send = async (
+    limits: RequestLimits,
+    start: (options: CallOptions) => Promise<unknown>,
+    isClean: (error: HoldfastError | null) => boolean,
+  ): Promise<unknown> => {
+    const { deadlineMs, idleMs = deadlineMs, signal } = limits;
+    const agent = agents.take();
+    let isKept = false;
+    try {
+      // The SDK throws at once on some bad options.
+      const reply = await withinLimits(limits, async () => start({ ...credentials, agent, timeout: idleMs }));
+      isKept = isClean(null);
+      return reply;
+    } catch (thrown) {
+      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      const error = toHostError(thrown, budget.retryAfter);
+      isKept = isClean(error);
+      throw error;
+    } finally {
+      if (isKept) agents.keep(agent);
+      else agents.kill(agent);
+    }
+  };
+  const isDrained = (error: HoldfastError | null): boolean =>
+    error === null || DRAINED.has(statusOf(error) ?? 0);
+
+  return {
+    sdk,
+    settings,
+    timeouts,
+    log,
+    signed: (signal, call) =>
+      tap('call', () => send({ deadlineMs: timeouts.callMs, signal }, call, isDrained)),
+    admin: (signal, call) =>
+      tap('metered', () => {
+        metered += 1;
+        return send({ deadlineMs: timeouts.pageMs, signal }, call, isDrained);
+      }),
+    upload: (limits, start, isSent) =>
+      tap('upload', () => send(limits, start, (error) => error === null && isSent())),
+    metered: () => metered,
+    budget: budget.current,
+    hostNow: answers.hostNow,
+    close: () => {
+      answers.stop();
+      agents.destroy();
+    },
+  };
+}
+
+/** The outcome of the work, or a rejection when the time is up (HOST_TIMEOUT) or the signal aborts (its reason). */
+export async function withinLimits<T>(
+  { deadlineMs, signal }: RequestLimits,
+  work: (ending: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
+  const forgetAbort = onAbort(signal, (reason) => ending.abort(reason));
+  try {
+    return await untilAborted(work(ending.signal), ending.signal);
+  } finally {
+    clearTimeout(timer);
+    forgetAbort();
+  }
 }
 
 /** The host may just have closed a socket that idled for longer; the SDK never retries a stale one. */
 const MAX_IDLE_MS = 4_000;
 
-/** One agent with one kept-alive socket: destroying it is the only way to kill a request of the SDK. */
-export interface Lease {
-  readonly agent: http.Agent;
-  /** Keeps the socket for the next call. */
-  release(): void;
-  /** Kills whatever runs on it. */
-  destroy(): void;
+/** Agents with one kept-alive socket each: destroying its agent is the only way to end a request of the SDK. */
+interface AgentPool {
+  take: () => Agent;
+  /** Keeps it for the next request, the last one first. */
+  keep: (agent: Agent) => void;
+  kill: (agent: Agent) => void;
+  isInUse: (agent: unknown) => boolean;
+  destroy: () => void;
 }
 
-/** What is answered on a lease: text that the SDK reads, or the bytes of a file. */
-type Content = 'text' | 'file';
-
-export interface AgentPool {
-  lease(content?: Content): Lease;
-  /** True for an agent of this pool that is in use for text. */
-  carriesText(agent: unknown): boolean;
-  destroy(): void;
-}
-
-/**
- * Keeps at most `maxIdle` agents for reuse, the last used first; more calls at once get agents of their own.
- * `now` is a monotonic clock in milliseconds.
- */
-export function createAgentPool(
-  apiUrl: string,
-  maxIdle: number,
-  now: () => number = () => performance.now(),
-): AgentPool {
+/** Keeps at most `maxIdle` agents; more requests at once get agents of their own. */
+export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
   const { Agent: AgentClass } = isHttp(apiUrl) ? http : https;
-  const create = (): http.Agent => new AgentClass({ keepAlive: true, maxSockets: 1 });
-  const idle: { agent: http.Agent; since: number }[] = [];
-  const inUse = new Map<http.Agent, Content>();
-
-  const take = (): http.Agent => {
-    const last = idle.pop();
-    if (last === undefined) return create();
-    if (now() - last.since <= MAX_IDLE_MS) return last.agent;
-    // The ones below idled even longer.
-    for (const { agent } of [last, ...idle.splice(0)]) agent.destroy();
-    return create();
+  let idle: { agent: Agent; since: number }[] = [];
+  const inUse = new Set<unknown>();
+  const killIdle = (): void => {
+    for (const { agent } of idle) agent.destroy();
+    idle = [];
   };
-
+  const kill = (agent: Agent): void => {
+    inUse.delete(agent);
+    agent.destroy();
+  };
   return {
-    lease: (content = 'text') => {
-      const agent = take();
-      inUse.set(agent, content);
-      return {
-        agent,
-        release: () => {
-          if (!inUse.delete(agent)) return;
-          if (idle.length < maxIdle) idle.push({ agent, since: now() });
-          else agent.destroy();
-        },
-        destroy: () => {
-          inUse.delete(agent);
-          agent.destroy();
-        },
-      };
+    take: () => {
+      // Those below the last one idled even longer.
+      if (performance.now() - (idle.at(-1)?.since ?? 0) > MAX_IDLE_MS) killIdle();
+      const agent = idle.pop()?.agent ?? new AgentClass({ keepAlive: true, maxSockets: 1 });
+      inUse.add(agent);
+      return agent;
     },
-    carriesText: (agent) => inUse.get(agent as http.Agent) === 'text',
+    keep: (agent) => {
+      if (!inUse.delete(agent) || idle.length >= maxIdle) agent.destroy();
+      else idle.push({ agent, since: performance.now() });
+    },
+    kill,
+    isInUse: (agent) => inUse.has(agent),
     destroy: () => {
-      for (const { agent } of idle.splice(0)) agent.destroy();
-      for (const agent of inUse.keys()) agent.destroy();
-      inUse.clear();
+      killIdle();
+      for (const agent of inUse as Set<Agent>) kill(agent);
     },
   };
-}
-
-export interface CallLimits {
-  deadlineMs: number;
-  signal?: AbortSignal | undefined;
-}
-
-/** Error answers whose body the SDK reads to its end; after any other error the socket is lost. */
-const DRAINED = new Set<unknown>([400, 401, 404, 420, 429]);
-
-/**
- * One small call of the SDK on a socket of its own. Settles once, by the deadline at the latest (HOST_TIMEOUT) or when
- * the signal aborts (its reason); else rejects with what the SDK gave.
- */
-export function callHost(
-  pool: AgentPool,
-  { deadlineMs, signal }: CallLimits,
-  call: (agent: Agent) => Promise<unknown>,
-): Promise<unknown> {
-  if (signal?.aborted === true) return Promise.reject(abortReason(signal));
-  const lease = pool.lease();
-  return new Promise((resolve, reject) => {
-    const settle = (): void => {
-      clearTimeout(timer);
-      forgetAbort();
-    };
-    const fail = (error: unknown): void => {
-      settle();
-      if (DRAINED.has(statusOf(error))) lease.release();
-      else lease.destroy();
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
-      reject(error);
-    };
-    const timer = setTimeout(() => fail(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    const forgetAbort = onAbort(signal, fail);
-    const succeed = (reply: unknown): void => {
-      settle();
-      lease.release();
-      resolve(reply);
-    };
-    attempt(call, lease.agent).then(succeed, fail);
-  });
-}
-
-/** The SDK throws synchronously on some bad options; here that is a rejection too. */
-async function attempt(call: (agent: Agent) => Promise<unknown>, agent: Agent): Promise<unknown> {
-  return call(agent);
-}
-
-/** The HTTP status in what the SDK rejects with. */
-export function statusOf(error: unknown): unknown {
-  if (typeof error !== 'object' || error === null) return undefined;
-  if ('http_code' in error) return error.http_code;
-  return 'error' in error ? statusOf(error.error) : undefined;
-}
-
-/**
- * Sends a form of the SDK, and once more when it is refused as a bad request: the SDK draws the boundary between the fields at
- * random (see `openUpload`), and with an empty one the host cannot read the form. A refused form has changed nothing.
- */
-export async function sendForm(send: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await send();
-  } catch (error) {
-    if (statusOf(error) !== 400) throw error;
-    return send();
-  }
-}
-
-/** An upload request of the SDK that has begun: what is written goes to the host. */
-export interface OpenUpload {
-  sink: Writable;
-  lease: Lease;
-}
-
-/** No file contains the delimiter of a boundary this long by chance. */
-const SHORTEST_BOUNDARY = 4;
-
-/**
- * Begins an upload. The SDK makes the boundary of the form from random bytes and keeps only lower-case letters and digits:
- * once in a million uploads nothing is left, and the host refuses the form; once in two thousand so little that a large file
- * might contain it. Such a request is killed before anything of the file is sent, and another one begins. `settle` hears only
- * of the one that is returned. Throws what the SDK throws.
- */
-export function openUpload(
-  sdk: CloudinarySdk,
-  pool: AgentPool,
-  optionsFor: (agent: Agent) => UploadOptions,
-  settle: (reply: unknown, result?: unknown) => void,
-): OpenUpload {
-  for (;;) {
-    const lease = pool.lease();
-    let isKilled = false;
-    let sink: ReturnType<CloudinarySdk['uploader']['upload_stream']>;
-    try {
-      sink = sdk.uploader.upload_stream(optionsFor(lease.agent), (reply, result) => {
-        if (!isKilled) settle(reply, result);
-      });
-    } catch (error) {
-      lease.destroy();
-      throw error;
-    }
-    if ((sink.boundary?.length ?? SHORTEST_BOUNDARY) >= SHORTEST_BOUNDARY) return { sink, lease };
-    isKilled = true;
-    sink.destroy();
-    lease.destroy();
-  }
 }
 
 /** Node announces each answer to a request of this process here, before its body is read. */
@@ -338,28 +331,15 @@ interface Announcement {
   response: IncomingMessage;
 }
 
-/** The hourly limit of metered calls, as one answer states it. */
-export interface RateLimit {
-  limit: number;
-  remaining: number;
-  resetAt: Date;
-}
-
-interface AnswerWatch {
-  /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */
-  readonly hostNow: () => number;
-  readonly stop: () => void;
-}
-
 /**
  * Reads what the SDK hides of answers on our sockets: the host's clock, and the hourly limit, which it drops from errors. It also
  * turns each chunk into text by itself and so breaks characters that span two; JSON answers are therefore decoded here.
  */
-export function watchAnswers(
-  { uploads, calls }: { uploads: AgentPool; calls: AgentPool },
+function watchAnswers(
+  agents: AgentPool,
   now: () => number,
   onRateLimit: (limit: RateLimit) => void,
-): AnswerWatch {
+): { hostNow: () => number; stop: () => void } {
   let ahead = 0;
   let readAt = -Infinity;
   const readClock = (date: string | undefined): void => {
@@ -373,12 +353,11 @@ export function watchAnswers(
   };
   const onAnswer = (message: unknown): void => {
     const { request, response } = message as Announcement;
-    const isCall = calls.carriesText(request.agent);
-    if (!isCall && !uploads.carriesText(request.agent)) return;
+    if (!agents.isInUse(request.agent)) return;
     const { headers } = response;
     if (/\bjson\b/i.test(headers['content-type'] ?? '')) response.setEncoding('utf8');
     readClock(headers.date);
-    const limit = isCall ? rateLimitIn(headers) : null;
+    const limit = rateLimitIn(headers);
     if (limit !== null) onRateLimit(limit);
   };
   subscribe(ANSWERS, onAnswer);

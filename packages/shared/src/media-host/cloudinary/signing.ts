@@ -1,7 +1,8 @@
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { HostMetadata, ResourceType } from '../../media/index.js';
-import { loadSdk } from './sdk.js';
+import type { AssetRef } from '../media-host.js';
+import { credentialsOf, loadSdk } from './sdk.js';
 
 /** One upload that a client may make in our name, see `signUpload`. */
 export interface UploadToSign {
@@ -46,6 +47,20 @@ export function signUpload(settings: CloudinarySettings, upload: UploadToSign): 
     url: `${settings.apiUrl}/v1_1/${settings.cloudName}/${resourceType}/upload`,
     fields: { ...params, api_key: settings.apiKey, signature },
   };
+}
+
+/** An address of the API that gives the bytes for an hour, whatever the account delivers publicly. */
+export function signedAddress(
+  settings: CloudinarySettings,
+  { publicId, resourceType }: AssetRef,
+  type: 'upload' | 'authenticated',
+  format = '',
+): string {
+  return loadSdk(settings.apiUrl).utils.private_download_url(publicId, format, {
+    ...credentialsOf(settings),
+    resource_type: resourceType,
+    type,
+  });
 }
 
 /**

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Agent } from 'node:http';
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
+import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
 import { bodyChunks, bytesInMemory, isStream, toSourceError, type Body } from '../body.js';
 import type { PutRequest } from '../media-host.js';
-import { uploadDeadlineMs, uploadIdleMs, type Connection } from './connection.js';
 import type { Placement } from './placement.js';
-import { openUpload, type OpenUpload, type PlacementOptions, type UploadOptions } from './sdk.js';
+import type { Connection, HostTimeouts } from './sdk.js';
 import { encodeContext } from './signing.js';
 
 /** How bodies are cut that are too large for one request. */
@@ -28,62 +26,43 @@ const LEAST_PART_BYTES = 5 * 1024 * 1024;
 /** The length of a form is known, that of the file in it is not: all that comes with a file takes less than this. */
 const FORM_BYTES = 4_000_000;
 
-/** Sends a body in one request, or in parts when it is too large for one; gives the SDK's last reply or its raw error. */
+/** Sends a body in one request, or in parts when it is too large for one; gives the SDK's last reply. */
 export function createUpload(
   connection: Connection,
   place: Placement['place'],
   parts = usualParts,
 ): (request: PutRequest) => Promise<unknown> {
-  const { access, timeouts } = connection;
-  return (request) => {
-    const { ref, body, metadata, signal } = request;
-    const size = bytesInMemory(body) ?? request.contentLength ?? MAX_REQUEST_BYTES;
+  const { timeouts } = connection;
+  return ({ ref, body, metadata, contentLength, signal }) => {
+    const size = bytesInMemory(body) ?? contentLength ?? MAX_REQUEST_BYTES;
     const isLarge = size > parts.above;
-    const kind = isLarge || isStream(body) ? 'stream' : 'upload';
-    return place({ ref, metadata, kind }, (placement) => {
-      const send: SendPart = (content, part) =>
-        uploadOnce(connection, {
-          optionsFor: (agent) => ({
-            // The last part is answered once the host has worked on the whole file.
-            ...access(agent, uploadIdleMs(timeouts, size)),
-            ...describe(request, placement),
-            ...part,
-          }),
-          body: content,
-          signal,
-          deadlineMs: uploadDeadlineMs(timeouts, size),
-        });
-      if (!isLarge) return send(Buffer.isBuffer(body) ? [body] : body, {});
+    return place({ ref, metadata, kind: isLarge || isStream(body) ? 'stream' : 'upload' }, (placement) => {
+      const send: SendContent = (content, range = {}) =>
+        uploadOnce(
+          connection,
+          {
+            resource_type: ref.resourceType,
+            type: 'upload',
+            public_id: ref.publicId,
+            context: encodeContext(metadata.context),
+            ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
+            ...placement,
+            ...range,
+          },
+          content,
+          // The last part is answered once the host has worked on the whole file.
+          { bytes: size, signal },
+        );
+      if (!isLarge) return send(Buffer.isBuffer(body) ? [body] : body);
       const idleMs = uploadIdleMs(timeouts, parts.bytes);
       return uploadInParts(body, { size, partBytes: parts.bytes, signal, idleMs }, send);
     });
   };
 }
 
-function describe(
-  { ref, metadata }: PutRequest,
-  placement: PlacementOptions,
-): Omit<UploadOptions, keyof ReturnType<Connection['access']>> {
-  return {
-    resource_type: ref.resourceType,
-    type: 'upload',
-    public_id: ref.publicId,
-    // With a fixed public id, a repeated upload finds the first one instead of replacing it.
-    overwrite: false,
-    // The name is written unescaped into a header; the real one travels in the context.
-    filename: 'file',
-    disable_promises: true,
-    context: encodeContext(metadata.context),
-    ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
-    ...placement,
-  };
-}
-
-/** Which part of which file a request carries; empty for a whole file. */
-type PartOptions = Pick<UploadOptions, 'content_range' | 'x_unique_upload_id'>;
-
+/** Chunks in memory; a stream, which is destroyed in every outcome; or chunks as they come. */
 type Content = readonly Buffer[] | Readable | AsyncIterable<Buffer>;
-type SendPart = (content: Content, part: PartOptions) => Promise<unknown>;
+type SendContent = (content: Content, range?: Readonly<Record<string, string>>) => Promise<unknown>;
 
 interface PartLimits {
   /** Of the body, which may be up to FORM_BYTES shorter when it is a stream. */
@@ -98,7 +77,7 @@ interface PartLimits {
  * parts are streamed as long as they are sure to be filled. What may be the last part is collected first: at most FORM_BYTES and
  * LEAST_PART_BYTES are held. Throws MALFORMED_BODY for a body that ends before.
  */
-async function uploadInParts(body: Body, limits: PartLimits, send: SendPart): Promise<unknown> {
+async function uploadInParts(body: Body, limits: PartLimits, send: SendContent): Promise<unknown> {
   const { size, partBytes } = limits;
   const uploadId = `holdfast-${randomBytes(16).toString('hex')}`;
   const read = readPieces(bodyChunks(body, limits));
@@ -118,8 +97,7 @@ async function uploadInParts(body: Body, limits: PartLimits, send: SendPart): Pr
     }
     const rest: Buffer[] = [];
     for await (const piece of read(size - start, false)) rest.push(piece);
-    const bytes = rest.reduce((sum, { length }) => sum + length, 0);
-    return await sendRange(rest, start, bytes, true);
+    return await sendRange(rest, start, bytesInMemory(rest) ?? 0, true);
   } finally {
     if (isStream(body)) body.destroy();
   }
@@ -151,67 +129,56 @@ function readPieces(
   };
 }
 
-interface UploadTask {
-  optionsFor: (agent: Agent) => UploadOptions;
-  /** Chunks in memory; a stream, which is destroyed in every outcome; or chunks as they come. */
-  body: Content;
-  signal: AbortSignal;
-  /** For the whole request; the idle time is in the options. */
-  deadlineMs: number;
-}
-
 /**
- * One upload request. The SDK alone may call back twice, never, or throw; here it settles exactly once: with the
- * reply, or with what went wrong. Only the SDK's callback means success. The agent is kept for the next upload
- * unless something of this one may still be on its socket.
+ * One upload request, of a file of so many bytes or of a part of it. With a fixed public id, a repeated upload finds the first one instead
+ * of replacing it. The SDK alone may call back twice, never, or throw; here it settles exactly once, and only the SDK's callback means success.
  */
-export function uploadOnce(
-  { sdk, uploads }: Pick<Connection, 'sdk' | 'uploads'>,
-  { optionsFor, body, signal, deadlineMs }: UploadTask,
+export async function uploadOnce(
+  { sdk, timeouts, upload }: Connection,
+  options: Readonly<Record<string, unknown>>,
+  content: Content,
+  { bytes, signal }: { bytes: number; signal: AbortSignal | undefined },
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    let settled = false;
-    let upload: OpenUpload | undefined;
-    const finish = (error: unknown, reply?: unknown): void => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      forgetAbort();
-      const sent = upload?.sink.writableFinished === true;
-      if ('destroy' in body) body.destroy();
-      if (error === undefined && sent) {
-        upload?.lease.release();
-      } else {
-        // An early reply leaves sink, source and socket open.
-        upload?.sink.destroy();
-        upload?.lease.destroy();
-      }
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the caller
-      if (error !== undefined) reject(error);
-      else resolve(reply);
-    };
-    const timer = setTimeout(() => finish(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-    const forgetAbort = onAbort(signal, finish);
-    if (signal.aborted) {
-      finish(abortReason(signal));
-      return;
-    }
-    try {
-      upload = openUpload(sdk, uploads, optionsFor, (error, reply) => finish(error ?? undefined, reply));
-      write(body, upload.sink, finish);
-    } catch (error) {
-      finish(error);
-    }
-  });
+  const idleMs = uploadIdleMs(timeouts, bytes);
+  const deadlineMs = 2 * idleMs + Math.round((bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
+  let sink: Writable | undefined;
+  try {
+    return await upload(
+      { deadlineMs, idleMs, signal },
+      (call) =>
+        new Promise((resolve, reject) => {
+          const settled = (error: unknown, reply?: unknown): void =>
+            // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by the connection
+            error === undefined || error === null ? resolve(reply) : reject(error);
+          // The file name is written unescaped into a header; the real one travels in the context.
+          const fixed = { overwrite: false, filename: 'file', disable_promises: true };
+          sink = sdk.uploader.upload_stream({ ...call, ...options, ...fixed }, settled);
+          write(content, sink, reject);
+        }),
+      // An early reply leaves sink, source and socket open.
+      () => sink?.writableFinished === true,
+    );
+  } catch (error) {
+    sink?.destroy();
+    throw error;
+  } finally {
+    if ('destroy' in content) content.destroy();
+  }
 }
 
-function write(body: Content, sink: Writable, fail: (error: unknown) => void): void {
-  if (Array.isArray(body)) {
-    for (const chunk of body.slice(0, -1)) sink.write(chunk);
-    sink.end(body.at(-1));
+function write(content: Content, sink: Writable, fail: (error: Error) => void): void {
+  if (Array.isArray(content)) {
+    for (const chunk of content.slice(0, -1)) sink.write(chunk);
+    sink.end(content.at(-1));
     return;
   }
-  pipeline(body as Readable | AsyncIterable<Buffer>, sink, (error) => {
+  pipeline(content as Readable | AsyncIterable<Buffer>, sink, (error) => {
     if (error) fail(toSourceError(error));
   });
+}
+
+const MAX_EXTRA_IDLE_MS = 150_000;
+
+function uploadIdleMs(timeouts: HostTimeouts, bytes: number): number {
+  return timeouts.uploadIdleMs + Math.min(Math.round(bytes / 1_000), MAX_EXTRA_IDLE_MS);
 }

@@ -69,20 +69,27 @@ export async function readIdentity(place: AssetPlace): Promise<Identity | null> 
   return text === null ? null : parseFile(place, identitySchema, text);
 }
 
-/** The whole asset, or null unless identity and bytes are there. `edited: false` spares looking for replaced metadata. */
-export async function readAssetAt(place: AssetPlace, edited = true): Promise<HostAsset | null> {
+/** The whole asset, or null unless identity and bytes are there. Throws as `readIdentity` does. */
+export async function readAssetAt(place: AssetPlace): Promise<HostAsset | null> {
+  return (await readStored(place))?.asset ?? null;
+}
+
+/** The same, with the identity behind it. */
+export async function readStored(place: AssetPlace): Promise<{ known: Identity; asset: HostAsset } | null> {
   const known = await readIdentity(place);
   if (known === null) return null;
+  const path = bytesPath(place, known.token);
   const [bytes, newer] = await Promise.all([
-    unlessMissing(stat(bytesPath(place, known.token))),
-    edited ? readDescription(place, metadataPath(place, known.token)) : null,
+    ofThis(place, unlessMissing(stat(path))),
+    readDescription(place, metadataPath(place, known.token)),
   ]);
   if (bytes === null) return null;
-  return toHostAsset(place.assetId, known, {
+  const measured = {
     bytes: bytes.size,
-    etag: await currentEtag(bytesPath(place, known.token), bytes, known),
+    etag: await ofThis(place, currentEtag(path, bytes, known)),
     metadata: newer === null ? known.metadata : parseFile(place, metadata, newer),
-  });
+  };
+  return { known, asset: toHostAsset(place.assetId, known, measured) };
 }
 
 /** `bytes` and `etag` are of what the disk holds now, so that a damaged file shows. */
@@ -113,9 +120,13 @@ export function toHostAsset(
 /** What the system says of one file that it does not give out, be the rest of the folder well. */
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'EIO', 'EISDIR', 'ELOOP']);
 
-async function readDescription(place: AssetPlace, path: string): Promise<string | null> {
+function readDescription(place: AssetPlace, path: string): Promise<string | null> {
+  return ofThis(place, unlessMissing(readFile(path, 'utf8')));
+}
+
+async function ofThis<T>(place: AssetPlace, work: Promise<T>): Promise<T> {
   try {
-    return await unlessMissing(readFile(path, 'utf8'));
+    return await work;
   } catch (error) {
     throw UNREADABLE.has(errnoOf(error)) ? unreadable(place, error) : error;
   }
@@ -130,7 +141,7 @@ function parseFile<T>(place: AssetPlace, schema: z.ZodType<T>, text: string): T 
 }
 
 function unreadable({ assetId }: AssetPlace, cause: unknown): HoldfastError {
-  return new HoldfastError('ASSET_UNREADABLE', `a file that describes the asset ${assetId} cannot be read`, {
+  return new HoldfastError('ASSET_UNREADABLE', `a file of the asset ${assetId} cannot be read`, {
     cause,
   });
 }

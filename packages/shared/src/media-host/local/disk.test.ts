@@ -58,5 +58,5 @@ it('syncs below the media folder what is new, and nothing above again', async ()
   await folders.ensure(root);
   disk.synced.length = 0;
   await folders.ensure(join(root, 'image', 'ab'));
-  expect(disk.synced).toEqual([root, join(root, 'image')]);
+  expect(disk.synced).toEqual([join(root, 'image'), root]);
 });

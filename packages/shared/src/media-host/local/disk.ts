@@ -1,4 +1,4 @@
-import { chmod, open, stat, unlink } from 'node:fs/promises';
+import { chmod, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -20,9 +20,7 @@ export function toDiskError(error: unknown): HoldfastError {
 
 /** `ENOENT` and the like, or '' for other errors. */
 export function errnoOf(error: unknown): string {
-  const code: unknown =
-    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : '';
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 /** The result, or null when the file is not there. */
@@ -56,32 +54,20 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/**
- * Makes the folder itself, and those that it lies in, survive a power cut: the first start makes several at once, and
- * another process may have made them a moment ago. What is above a mount was there before.
- */
-async function syncAbove(folder: string): Promise<void> {
-  const above = dirname(folder);
-  const [here, there] = await Promise.all([stat(folder), stat(above)]);
-  if (above === folder || here.dev !== there.dev) return;
-  try {
-    await syncFolder(above);
-  } catch (error) {
-    // Nor did we make anything there.
-    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM') throw error;
-  }
-  await syncAbove(above);
-}
-
-/** A new file with this text, on disk when it resolves. Fails when the name is taken. */
-export async function writeDurably(path: string, text: string): Promise<void> {
+/** A new file with this content, on disk when it resolves. Fails when the name is taken. */
+export async function writeDurably(path: string, content: string | Buffer): Promise<void> {
   const handle = await open(path, 'wx', OWN_FILE);
   try {
-    await handle.writeFile(text);
+    await handle.writeFile(content);
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+/** The names in a folder, in order; none where it is not there. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return ((await unlessMissing(readdir(folder))) ?? []).toSorted();
 }
 
 /** True when there was such a file. */
@@ -92,33 +78,30 @@ export async function removeFile(path: string): Promise<boolean> {
 /** Folders remembered as durable; bounded, since there are always new ones. */
 const MAX_REMEMBERED = 1_000;
 
-export interface FolderMaker {
-  /** Resolves when the folder exists and would survive a power cut. */
-  ensure: (folder: string) => Promise<void>;
-  /** Looks at every folder again. */
-  forget: () => void;
+/**
+ * Makes folders at and below `root`, which then would survive a power cut, once each in a process: one that is there may have been made by
+ * another process a moment ago.
+ */
+export function createFolderMaker(root: string) {
+  const known = new Set<string>();
+  return {
+    ensure: async (folder: string): Promise<void> => {
+      if (known.has(folder)) return;
+      await makeDataFolder(folder, OWN_FOLDER);
+      if (folder === root) await syncAbove(root);
+      for (let at = folder; at.length > root.length; at = dirname(at)) await syncFolder(dirname(at));
+      if (known.size >= MAX_REMEMBERED) known.clear();
+      known.add(folder);
+    },
+    /** Looks at every folder again. */
+    forget: (): void => known.clear(),
+  };
 }
 
-/**
- * Makes folders at and below `root`, once per folder and process: one that another process made a moment ago may not
- * be on disk yet.
- */
-export function createFolderMaker(root: string): FolderMaker {
-  const known = new Map<string, Promise<void>>();
-  const make = async (folder: string): Promise<void> => {
-    if (folder.length > root.length) await ensure(dirname(folder));
-    await makeDataFolder(folder, OWN_FOLDER);
-    await syncFolder(dirname(folder));
-    if (folder === root) await syncAbove(dirname(root));
-  };
-  const ensure = (folder: string): Promise<void> => {
-    const before = known.get(folder);
-    if (before !== undefined) return before;
-    if (known.size >= MAX_REMEMBERED) known.clear();
-    const made = make(folder);
-    known.set(folder, made);
-    made.catch(() => known.delete(folder));
-    return made;
-  };
-  return { ensure, forget: () => known.clear() };
+/** The first start makes several folders at once. We made nothing in one that we may not open. */
+async function syncAbove(folder: string): Promise<void> {
+  const above = dirname(folder);
+  if (above === folder) return;
+  await syncFolder(above).catch(() => undefined);
+  await syncAbove(above);
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { HostFile } from '../media-host.js';
-import { OWN_FILE, OWN_FOLDER, removeFile, syncFolder, unlessMissing } from './disk.js';
+import type { HostFile, MediaHost } from '../media-host.js';
+import { namesIn, OWN_FOLDER, removeFile, syncFolder, unlessMissing, writeDurably } from './disk.js';
 
 /**
  * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
@@ -12,13 +12,6 @@ const UNFINISHED = 'unfinished+';
 /** A process that has not finished a file after this long has died. */
 const STALE_MS = 10 * 60_000;
 
-interface LocalFiles {
-  put(name: string, body: Buffer): Promise<void>;
-  read(name: string): Promise<Buffer | null>;
-  list(prefix: string): Promise<HostFile[]>;
-  remove(name: string): Promise<'removed' | 'absent'>;
-}
-
 /**
  * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
  * file costs to put or remove does not grow with how many there are.
@@ -26,12 +19,12 @@ interface LocalFiles {
 export function createLocalFiles(
   directory: string,
   refuseWhenFull: (bytes: number) => Promise<void>,
-): LocalFiles {
+): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
   const unfinishedFiles = join(directory, UNFINISHED);
   const pathOf = (name: string): string => join(directory, fileNameOf(name));
 
   return {
-    put: async (name, body) => {
+    putFile: async (name, body) => {
       const path = pathOf(name);
       if ((await unlessMissing(stat(path))) !== null) return;
       await refuseWhenFull(body.length);
@@ -40,13 +33,7 @@ export function createLocalFiles(
       await removeStale(unfinishedFiles);
       const unfinished = join(unfinishedFiles, randomBytes(8).toString('hex'));
       try {
-        const handle = await open(unfinished, 'wx', OWN_FILE);
-        try {
-          await handle.writeFile(body);
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
+        await writeDurably(unfinished, body);
         await rename(unfinished, path);
       } catch (error) {
         await removeFile(unfinished);
@@ -54,10 +41,10 @@ export function createLocalFiles(
       }
       await syncFolder(directory);
     },
-    read: (name) => unlessMissing(readFile(pathOf(name))),
-    list: async (prefix) => {
+    readFile: (name) => unlessMissing(readFile(pathOf(name))),
+    listFiles: async (prefix) => {
       const files: HostFile[] = [];
-      for (const entry of await names(directory)) {
+      for (const entry of await namesIn(directory)) {
         const name = nameOf(entry);
         if (name?.startsWith(prefix) !== true) continue;
         const found = await unlessMissing(stat(join(directory, entry)));
@@ -66,7 +53,7 @@ export function createLocalFiles(
       }
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
-    remove: async (name) => ((await removeFile(pathOf(name))) ? 'removed' : 'absent'),
+    removeFile: async (name) => ((await removeFile(pathOf(name))) ? 'removed' : 'absent'),
   };
 }
 
@@ -86,13 +73,9 @@ function nameOf(entry: string): string | null {
 
 /** Reads one folder that has only what is being written now, and what processes that died have left. */
 async function removeStale(unfinishedFiles: string): Promise<void> {
-  for (const entry of await names(unfinishedFiles)) {
+  for (const entry of await namesIn(unfinishedFiles)) {
     const path = join(unfinishedFiles, entry);
     const found = await unlessMissing(stat(path));
     if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await removeFile(path);
   }
-}
-
-async function names(directory: string): Promise<string[]> {
-  return (await unlessMissing(readdir(directory))) ?? [];
 }

@@ -88,7 +88,7 @@ it('gives up a body that stalls', async () => {
   });
   const body = new Readable({ read: () => undefined });
   body.push('some');
-  await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+  await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'UPLOAD_EXPIRED' });
   expect(body.destroyed).toBe(true);
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { link, open, readdir, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, open, rename, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { abortReason } from '@holdfast/foundation/lifecycle';
 import type { HostMetadata } from '../../media/index.js';
@@ -9,17 +9,18 @@ import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.j
 import {
   type AssetPlace,
   bytesPath,
-  currentEtag,
   type Identity,
   metadataPath,
   placeOfRef,
   readAssetAt,
   readIdentity,
+  readStored,
   toHostAsset,
 } from './asset-files.js';
 import {
+  type createFolderMaker,
   errnoOf,
-  type FolderMaker,
+  namesIn,
   OWN_FILE,
   removeFile,
   syncFolder,
@@ -30,14 +31,12 @@ import { HEAD_BYTES, readFileFacts } from './file-format.js';
 import type { Staging } from './staging.js';
 
 /** A media folder, and what writing to it takes. */
-export interface MediaFolder {
+interface MediaFolder {
   root: string;
   staging: Staging;
-  folders: FolderMaker;
+  folders: ReturnType<typeof createFolderMaker>;
   /** Throws STORAGE_FULL. */
   refuseWhenFull: (bytes: number) => Promise<void>;
-  /** Marks the folder as changed, for `changes`. */
-  touched: (place: AssetPlace) => Promise<void>;
   /** A body that is silent for so long is given up. */
   idleMs: number;
   now: () => number;
@@ -53,7 +52,6 @@ export async function putAsset(
   { ref, metadata, body, contentLength, signal }: PutRequest,
 ): Promise<PutResult> {
   const { root, staging, refuseWhenFull, idleMs, now } = media;
-  if (signal.aborted) throw abortReason(signal);
   const place = placeOfRef(root, ref);
   const before = await readAssetAt(place);
   if (before !== null) return { asset: before, existed: true };
@@ -121,7 +119,7 @@ async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<
 
 /** Links both staged files to their names; false when another upload was quicker. */
 async function putInPlace(
-  { folders, touched }: MediaFolder,
+  { folders, now }: MediaFolder,
   place: AssetPlace,
   token: string,
   stagedBytes: string,
@@ -145,8 +143,13 @@ async function putInPlace(
     throw error;
   }
   await syncFolder(place.folder);
-  await touched(place);
+  await touch(dirname(place.folder), now());
   return true;
+}
+
+/** Shows `changes` where to look: it enters only folders that were touched. */
+async function touch(path: string, now: number): Promise<void> {
+  await utimes(path, now / 1_000, now / 1_000);
 }
 
 /** An identity whose bytes are gone (lost by the disk) gives way. */
@@ -154,7 +157,7 @@ async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
   try {
     await link(staged, place.identity);
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST' || (await readAssetAt(place, false)) !== null) throw error;
+    if (errnoOf(error) !== 'EEXIST' || (await readAssetAt(place)) !== null) throw error;
     await removeFile(place.identity);
     await link(staged, place.identity);
   }
@@ -162,29 +165,26 @@ async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
 
 /** Replaces the metadata of an asset by one rename: a crash leaves the old or the new. */
 export async function annotateAsset(
-  { root, staging, touched }: MediaFolder,
+  { root, staging, now }: MediaFolder,
   ref: AssetRef,
   { context, tags }: HostMetadata,
 ): Promise<HostAsset> {
   const place = placeOfRef(root, ref);
   const known = await readIdentity(place);
   if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
-  const metadata = { context: { ...context }, tags: [...tags] };
   const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
-  await writeDurably(staged, JSON.stringify(metadata));
+  await writeDurably(staged, JSON.stringify({ context, tags }));
   const target = metadataPath(place, known.token);
   await rename(staged, target);
   // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
-  const path = bytesPath(place, known.token);
-  const [after, bytes] = await Promise.all([readIdentity(place), unlessMissing(stat(path))]);
-  if (after?.token !== known.token || bytes === null) {
+  const stored = await readStored(place);
+  if (stored?.known.token !== known.token) {
     await removeFile(target);
     throw new HoldfastError('MEDIA_NOT_FOUND');
   }
   await syncFolder(place.folder);
-  await touched(place);
-  const etag = await currentEtag(path, bytes, known);
-  return toHostAsset(place.assetId, known, { bytes: bytes.size, etag, metadata });
+  for (const path of [place.identity, dirname(place.folder)]) await unlessMissing(touch(path, now()));
+  return stored.asset;
 }
 
 /** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
@@ -203,9 +203,8 @@ export async function removeAsset(
   const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
   if (moved === null) return 'absent';
   await syncFolder(place.folder);
-  await removeFile(bytesPath(place, known.token));
-  await removeFile(metadataPath(place, known.token));
-  await removeFile(staged);
+  for (const path of [bytesPath(place, known.token), metadataPath(place, known.token), staged])
+    await removeFile(path);
   return 'removed';
 }
 
@@ -213,8 +212,7 @@ export async function removeAsset(
 async function removeUnreadable(place: AssetPlace): Promise<'removed'> {
   await removeFile(place.identity);
   await syncFolder(place.folder);
-  const names = (await unlessMissing(readdir(place.folder))) ?? [];
-  for (const name of names)
+  for (const name of await namesIn(place.folder))
     if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
   return 'removed';
 }

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { readHostMetadata } from '../../media/index.js';
-import { bytesPath, placeOfRef, readAssetAt, readIdentity, refsFromUrl } from './asset-files.js';
+import { bytesPath, placeOfRef, readStored, refsFromUrl } from './asset-files.js';
 import { toDiskError, unlessMissing } from './disk.js';
 
 /** A stored file, ready to be served. */
@@ -35,8 +35,9 @@ export async function openLocalFile(
   try {
     for (const { ref, format } of refsFromUrl(urlPath)) {
       const place = placeOfRef(settings.directory, ref);
-      const [known, asset] = await Promise.all([readIdentity(place), readAssetAt(place)]);
-      if (known === null || asset === null || (format !== null && format !== asset.format)) continue;
+      const stored = await readStored(place);
+      if (stored === null || (format !== null && format !== stored.asset.format)) continue;
+      const { known, asset } = stored;
       const path = bytesPath(place, known.token);
       if (!(await isItself(settings.directory, path))) return null;
       const extension = asset.format ?? extname(asset.publicId).slice(1);
@@ -90,7 +91,7 @@ interface Presentation {
 
 /** `format` is an extension without its dot. */
 function presentationOf(format: string): Presentation {
-  const contentType = Object.hasOwn(shown, format.toLowerCase()) ? shown[format.toLowerCase()] : undefined;
+  const contentType = new Map(Object.entries(shown)).get(format.toLowerCase());
   return contentType === undefined
     ? { contentType: 'application/octet-stream', disposition: 'attachment' }
     : { contentType, disposition: 'inline' };

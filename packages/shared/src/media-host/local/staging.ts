@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '@holdfast/foundation/logging';
 import { bytesPath, identitySchema, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
-import { errnoOf, OWN_FOLDER, removeFile, unlessMissing } from './disk.js';
+import { errnoOf, namesIn, OWN_FOLDER, removeFile, unlessMissing } from './disk.js';
 
 /** Where files rest until they are complete, inside the media folder so that a rename is enough. */
 export const STAGING = '.staging';
@@ -37,13 +37,12 @@ const ownFolders = new Set<string>();
 
 /** Removes what dead processes left in staging, and what their unfinished uploads had already linked. */
 export async function clearLeftovers(root: string, log: Logger): Promise<void> {
-  const folders = (await unlessMissing(readdir(join(root, STAGING)))) ?? [];
-  for (const name of folders) {
+  for (const name of await namesIn(join(root, STAGING))) {
     const folder = join(root, STAGING, name);
     if (ownFolders.has(folder)) continue;
     const dead = isDeadHere(name);
     let removed = 0;
-    for (const file of (await unlessMissing(readdir(folder))) ?? []) {
+    for (const file of await namesIn(folder)) {
       const path = join(folder, file);
       if (!dead && !(await isStale(path))) continue;
       if (file.endsWith('.json')) {

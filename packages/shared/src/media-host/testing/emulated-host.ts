@@ -1,8 +1,10 @@
 import { startCloudinaryEmulator, type EmulatorOptions } from '@holdfast/cloudinary-emulator';
 import { onTestFinished } from 'vitest';
-import { readSettings } from '@holdfast/foundation/config';
+import { readSettings, type CloudinarySettings } from '@holdfast/foundation/config';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { createCloudinaryHost, type CloudinaryHostOptions } from '../cloudinary/cloudinary-host.js';
+import { guardHost } from '../guarded-host.js';
+import type { MediaHost } from '../media-host.js';
 
 /** A host on an emulator of its own, both closed when the test ends. */
 export async function emulatedHost(
@@ -13,7 +15,16 @@ export async function emulatedHost(
   onTestFinished(() => emulator.close());
   const settings = readSettings({ CLOUDINARY_URL: emulator.cloudinaryUrl }).host;
   if (settings.kind !== 'cloudinary') throw new Error('CLOUDINARY_URL names Cloudinary');
-  const host = createCloudinaryHost(settings, { uploadSlots: 8, log: silentLogger, ...options });
+  const host = cloudinaryHost(settings, options);
   onTestFinished(() => host.close());
   return { emulator, host, settings };
+}
+
+/** A Cloudinary host with its health, and without a circuit. */
+export function cloudinaryHost(
+  settings: CloudinarySettings,
+  options: Partial<CloudinaryHostOptions> = {},
+): MediaHost {
+  const given = { uploadSlots: 8, log: silentLogger, ...options };
+  return guardHost(createCloudinaryHost(settings, given), { log: given.log });
 }
