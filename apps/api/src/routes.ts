@@ -33,6 +33,7 @@ import { createSeenNotifications } from './webhooks/seen-notifications.js';
  */
 export function routes(deps: Dependencies): readonly Route[] {
   const { settings, readTurns } = deps;
+  const read = { method: 'GET', role: 'read', turns: readTurns } as const;
   const upload = uploadRoute({
     ...deps.uploads,
     waits: deps.waits,
@@ -45,9 +46,8 @@ export function routes(deps: Dependencies): readonly Route[] {
     page('/docs', 'This description as a page', docsPage),
     pageFile('/docs/:file', 'A part of the page /docs', docsPage),
     route({
-      method: 'GET',
+      ...open,
       path: '/openapi.json',
-      role: 'open',
       tag: 'pages',
       summary: 'This description',
       answers: {
@@ -57,18 +57,16 @@ export function routes(deps: Dependencies): readonly Route[] {
       handle: showDocument(() => table, settings.access),
     }),
     route({
-      method: 'GET',
+      ...open,
       path: '/livez',
-      role: 'open',
       tag: 'status',
       summary: 'Whether the process is up',
       answers: { 200: { description: 'It is.', body: schemas.Alive } },
       handle: live,
     }),
     route({
-      method: 'GET',
+      ...open,
       path: '/readyz',
-      role: 'open',
       tag: 'status',
       summary: 'Whether an upload would be accepted now',
       answers: {
@@ -78,20 +76,17 @@ export function routes(deps: Dependencies): readonly Route[] {
       handle: ready(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/metrics',
-      role: 'read',
       tag: 'status',
       summary: 'Metrics for Prometheus',
       answers: { 200: { description: 'Prometheus text.', type: 'text/plain' } },
-      turns: readTurns,
       handle: showMetrics(deps),
     }),
     {
+      ...write,
       method: 'POST',
       path: '/api/media/upload',
-      role: 'write',
-      limited: true,
       tag: 'uploads',
       summary: 'Upload one file',
       description:
@@ -126,30 +121,24 @@ export function routes(deps: Dependencies): readonly Route[] {
       errors: [
         ...hostErrors,
         ...redisErrors,
-        'MALFORMED_BODY',
         'FILE_MISSING',
         'FILE_EMPTY',
         'TOO_MANY_FILES',
         'DIGEST_MISMATCH',
         'CLIENT_ABORTED',
         'MEDIA_NOT_FOUND',
-        'REQUEST_TIMEOUT',
         'IDEMPOTENCY_IN_PROGRESS',
         'IDEMPOTENCY_MISMATCH',
         'FILE_TOO_LARGE',
-        'BODY_TOO_LARGE',
         'UNSUPPORTED_TYPE',
-        'UNSUPPORTED_BODY',
-        'OVERLOADED',
         'UPLOAD_EXPIRED',
         'SHUTTING_DOWN',
       ],
       serve: countUploads(upload, deps.metrics.uploads),
     },
     route({
-      method: 'GET',
+      ...open,
       path: '/api/media/health',
-      role: 'open',
       tag: 'status',
       summary: 'Measured health',
       description:
@@ -161,32 +150,27 @@ export function routes(deps: Dependencies): readonly Route[] {
       handle: checkHealth(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media/database/status',
-      role: 'read',
       tag: 'status',
       summary: 'What is stored and where',
       answers: {
         200: { description: 'Also while Redis is unreachable: it says so.', body: schemas.DatabaseStatus },
       },
-      turns: readTurns,
       handle: showDatabaseStatus(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media/sync/status',
-      role: 'read',
       tag: 'sync',
       summary: 'The running, last and next sync',
       answers: { 200: { description: 'The syncs of this deployment.', body: schemas.SyncStatus } },
       errors: ['CATALOG_UNAVAILABLE'],
-      turns: readTurns,
       handle: showSyncStatus(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media/sync/drift',
-      role: 'read',
       tag: 'sync',
       summary: 'What the last full sync found different',
       description: 'Empty before the first full run. A dry run returns its own report in its result.',
@@ -200,7 +184,6 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      turns: readTurns,
       handle: showDrift(deps),
     }),
     route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
@@ -212,9 +195,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       summary: 'Start a sync, for older clients',
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media',
-      role: 'read',
       publicRead: true,
       tag: 'media',
       summary: 'List media files',
@@ -223,13 +205,11 @@ export function routes(deps: Dependencies): readonly Route[] {
       query: listQuery,
       answers: { 200: { description: 'One page.', body: schemas.MediaPage } },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
-      turns: readTurns,
       handle: listMedia(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media/:id',
-      role: 'read',
       publicRead: true,
       tag: 'media',
       summary: 'Show one record',
@@ -240,13 +220,11 @@ export function routes(deps: Dependencies): readonly Route[] {
         304: notModified,
       },
       errors: findErrors,
-      turns: readTurns,
       handle: showMedia(deps),
     }),
     route({
-      method: 'GET',
+      ...read,
       path: '/api/media/:id/events',
-      role: 'read',
       publicRead: true,
       tag: 'media',
       summary: 'Follow one record',
@@ -255,14 +233,12 @@ export function routes(deps: Dependencies): readonly Route[] {
       params: { id: MEDIA_ID },
       answers: { 200: { description: 'A stream that stays open.', type: 'text/event-stream' } },
       errors: [...findErrors, 'OVERLOADED'],
-      turns: readTurns,
       handle: followMedia(deps),
     }),
     route({
+      ...write,
       method: 'PATCH',
       path: '/api/media/:id',
-      role: 'write',
-      limited: true,
       tag: 'media',
       summary: 'Edit one record',
       description:
@@ -295,10 +271,9 @@ export function routes(deps: Dependencies): readonly Route[] {
       handle: editMedia({ ...deps, folder: settings.host.folder }),
     }),
     route({
+      ...write,
       method: 'DELETE',
       path: '/api/media/:id',
-      role: 'write',
-      limited: true,
       tag: 'media',
       summary: 'Delete one file for good',
       params: { id: MEDIA_ID },
@@ -376,10 +351,9 @@ function directRoutes(deps: Dependencies): readonly Route[] {
     );
   return [
     route({
+      ...write,
       method: 'POST',
       path: '/api/media/uploads/sign',
-      role: 'write',
-      limited: true,
       tag: 'uploads',
       summary: 'Sign an upload straight to Cloudinary',
       description:
@@ -391,10 +365,9 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         : { body: ticketRequest, turns: deps.readTurns, handle: direct.sign }),
     }),
     route({
+      ...write,
       method: 'POST',
       path: '/api/media/uploads/:id/complete',
-      role: 'write',
-      limited: true,
       tag: 'uploads',
       summary: 'Report that a direct upload is complete',
       params: { id: '`id` of the ticket.' },
@@ -424,17 +397,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
       headers: ['X-Cld-Timestamp', 'X-Cld-Signature'],
       content: { type: 'application/json', schema: { type: 'object' } },
       answers: { 200: { description: 'Received.', body: schemas.NotificationReceived } },
-      errors: [
-        ...redisErrors,
-        'INVALID_SIGNATURE',
-        'MALFORMED_BODY',
-        'BODY_TOO_LARGE',
-        'UNSUPPORTED_BODY',
-        'REQUEST_TIMEOUT',
-        'CLIENT_ABORTED',
-        'OVERLOADED',
-        'NOT_SUPPORTED',
-      ],
+      errors: [...redisErrors, 'INVALID_SIGNATURE', 'CLIENT_ABORTED', 'NOT_SUPPORTED'],
       serve: direct?.notify ?? none,
     },
   ];
@@ -463,22 +426,14 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
 }
 
 function page(path: string, summary: string, shown: Page): Route {
-  return route({
-    method: 'GET',
-    path,
-    role: 'open',
-    tag: 'pages',
-    summary,
-    answers: { 200: { ...sentAsItIs, type: 'text/html' }, 304: notModified },
-    handle: servePage(shown),
-  });
+  const answers = { 200: { ...sentAsItIs, type: 'text/html' }, 304: notModified };
+  return route({ ...open, path, tag: 'pages', summary, answers, handle: servePage(shown) });
 }
 
 function pageFile(path: string, summary: string, shown: Page): Route {
   return route({
-    method: 'GET',
+    ...open,
     path,
-    role: 'open',
     tag: 'pages',
     summary,
     params: { file: 'Name of a script or a style sheet of the page.' },
@@ -487,6 +442,9 @@ function pageFile(path: string, summary: string, shown: Page): Route {
     handle: servePageFile(shown),
   });
 }
+
+const open = { method: 'GET', role: 'open' } as const;
+const write = { role: 'write', limited: true } as const;
 
 const MEDIA_ID = 'A ULID; for assets found on the host `cld-` and the asset id.';
 

@@ -26,10 +26,7 @@ export async function findMedia(
   // Another API or a sweep may have added it to the catalog, and edits may have followed.
   if (held !== null) return (await catalog.find(id).catch(() => null)) ?? held;
   const record = await catalog.find(id);
-  if (record !== null) {
-    rebuilding.noteFound();
-    return record;
-  }
+  if (record !== null) return record;
   let code: ErrorCode | null = null;
   if (await rebuilding.isOn()) code = 'CATALOG_REBUILDING';
   else if ((await intents.findUnderWay([id]).catch(() => new Set([id]))).has(id))

@@ -6,7 +6,7 @@ import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { findMedia, type FindDependencies } from './find-media.js';
 import { entityTag, presentMedia, type PresentedMedia } from './present-media.js';
-import type { FollowedState, StatusFollowers } from './status-followers.js';
+import { createBell, type FollowedState, type StatusFollowers } from './status-followers.js';
 
 export interface FollowDependencies extends FindDependencies {
   statusFollowers: StatusFollowers;
@@ -51,20 +51,18 @@ async function* events(
   const leave = streams.take(client, { giveUp: () => given.abort() });
   if (leave === null) return;
   const ended = AbortSignal.any([left, given.signal]);
+  const bell = createBell();
+  ended.addEventListener('abort', () => bell.ring(), { once: true });
   const inbox: { newest: FollowedState | null } = { newest: null };
-  let wake = (): void => undefined;
   const stop = statusFollowers.follow(record, (state) => {
     inbox.newest = state;
-    wake();
+    bell.ring();
   });
   try {
     let sent = statusEvent(presentMedia(record, address));
     yield `retry: ${String(RECONNECT_AFTER_MS)}\n${sent}`;
     for (;;) {
-      if (inbox.newest === null && !ended.aborted)
-        await pause(heartbeatMs, ended, (end) => {
-          wake = end;
-        });
+      if (!ended.aborted) await bell.heard(heartbeatMs);
       if (ended.aborted) return;
       const state = inbox.newest;
       inbox.newest = null;
@@ -82,20 +80,6 @@ async function* events(
     leave();
     stop();
   }
-}
-
-/** Until the time is up, the signal aborts, or what `setEnd` is given is called. */
-function pause(ms: number, signal: AbortSignal, setEnd: (end: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-    setEnd(end);
-  });
 }
 
 /** The id of the event is the entity tag of the record: equal ids, equal states. */

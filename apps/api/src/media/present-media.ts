@@ -4,7 +4,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import type { PublicAddress } from '../http/http-server.js';
 import { splitTags } from '../http/request-input.js';
 
-/** A record as clients see it: these fields in this order, nothing internal. */
+/** A record as clients see it: nothing internal. */
 export type PresentedMedia = Omit<MediaRecord, 'hostVersion' | 'pushedRevision'>;
 
 export interface MediaLinks {
@@ -13,42 +13,12 @@ export interface MediaLinks {
 }
 
 /** `address` is where clients reach this API. */
-export function presentMedia(record: MediaRecord, address: Pick<PublicAddress, 'url'>): PresentedMedia {
-  return {
-    id: record.id,
-    status: record.status,
-    publicId: record.publicId,
-    assetId: record.assetId,
-    resourceType: record.resourceType,
-    format: record.format,
-    bytes: record.bytes,
-    width: record.width,
-    height: record.height,
-    durationSeconds: record.durationSeconds,
-    // The local host knows its files by path only, so a change of the address leaves the records as they are.
-    url: record.url.startsWith('/') ? `${address.url()}${record.url}` : record.url,
-    checksum: { sha256: record.checksum.sha256, md5: record.checksum.md5 },
-    filename: record.filename,
-    title: record.title,
-    description: record.description,
-    category: record.category,
-    tags: record.tags,
-    uploadedBy: record.uploadedBy,
-    source: record.source,
-    createdAt: record.createdAt,
-    updatedAt: record.updatedAt,
-    revision: record.revision,
-    persistence: {
-      level: record.persistence.level,
-      verifiedAt: record.persistence.verifiedAt,
-      attempts: record.persistence.attempts,
-    },
-    lastError: record.lastError,
-  };
-}
-
-function mediaLinks({ id }: Pick<MediaRecord, 'id'>): MediaLinks {
-  return { self: `/api/media/${id}` };
+export function presentMedia(
+  { hostVersion: _version, pushedRevision: _pushed, ...media }: MediaRecord,
+  address: Pick<PublicAddress, 'url'>,
+): PresentedMedia {
+  // The local host knows its files by path only, so a change of the address leaves the records as they are.
+  return { ...media, url: media.url.startsWith('/') ? `${address.url()}${media.url}` : media.url };
 }
 
 /** The body of answers that accept something for later. */
@@ -56,7 +26,7 @@ export function acceptedMedia(
   record: MediaRecord,
   address: Pick<PublicAddress, 'url'>,
 ): { media: PresentedMedia; links: MediaLinks } {
-  return { media: presentMedia(record, address), links: mediaLinks(record) };
+  return { media: presentMedia(record, address), links: { self: `/api/media/${record.id}` } };
 }
 
 /** A state that a client has seen. */

@@ -115,15 +115,6 @@ it('notices at once that the catalog is gone', async () => {
   expect(await rebuilding.isOn()).toBe(true);
 });
 
-it('notices the loss of a catalog of which only records were read', async () => {
-  const { client } = redis;
-  const rebuilding = watching();
-  await client.set(keys.born, '1');
-  rebuilding.noteFound();
-  await client.flushall();
-  expect(await rebuilding.isOn()).toBe(true);
-});
-
 it('notices the loss of a catalog that a worker began after this process, and that nobody asked for', async () => {
   const { client } = redis;
   await client.flushall();

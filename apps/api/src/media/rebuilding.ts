@@ -13,8 +13,6 @@ export interface Rebuilding {
    * worker has set it yet, it is looked for until the signal aborts: the catalog may be emptied before anybody asks.
    */
   begin(signal: AbortSignal): Promise<void>;
-  /** To be called when a record was found: reads the epoch if it is still unknown, so that a loss will be noticed. */
-  noteFound(): void;
   /** The epoch of the catalog as this process last read it; null before the first time. */
   knownEpoch(): string | null;
 }
@@ -44,7 +42,6 @@ const GROWTH = 1.25;
 export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   const { syncState, catalog, newCatalog, now = () => performance.now() } = options;
   let knownOnAt = -Infinity;
-  let askedAt = -Infinity;
   let epoch: string | null = null;
   // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
@@ -89,12 +86,6 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       await readEpoch().catch(() => undefined);
       // It ends with the process.
       void awaitEpoch(signal).catch(() => undefined);
-    },
-    noteFound: () => {
-      const time = now();
-      if (epoch !== null || time - askedAt < EPOCH_READ_MS) return;
-      askedAt = time;
-      void readEpoch().catch(() => undefined);
     },
   };
 }

@@ -23,149 +23,125 @@ export interface StatusFollowersOptions {
   rests?: Backoff;
 }
 
-interface Follower {
-  seen: string;
-  onState: (state: FollowedState) => void;
-}
-
 interface Followed {
-  followers: Set<Follower>;
-  seen: string;
-  changedAt: number;
-  /** When the record is read next. */
-  dueAt: number;
+  followers: Set<{ seen: string; onState: (state: FollowedState) => void }>;
   goneSince: number | null;
 }
 
 const LOST_AFTER_MS = 120_000;
-/** Where changes are reported, a record is read again all the same, since a dead connection shows no error. */
-const PAUSE_WHILE_LIVE_MS = 5_000;
-/** Where they are not, the more rarely the longer a record has stayed the same and Redis has been there. */
-const SHORTEST_PAUSE_MS = 25;
-const LONGEST_PAUSE_MS = 1_000;
-const PAUSE_SHARE = 0.1;
+/** Where changes are reported, all are read again all the same, since a dead connection shows no error. */
+const READ_WHILE_LIVE_MS = 5_000;
+const READ_UNREPORTED_MS = 250;
 /** Rests after a read, in times of what it took: decoding many large records keeps the process from other clients. */
 const REST_SHARE = 2;
-/** Those that are due so soon are read together. */
-const TOGETHER_MS = 20;
+/** What changes so soon after a read is read together. */
+const LEAST_REST_MS = 5;
 
 /**
- * Reads a followed record when it is reported as changed, and from time to time: one command for all that are due. What
- * changes twice between two reads is seen once, as it is then.
+ * Reads followed records when they are reported as changed, and all from time to time, in one command. What changes twice between
+ * two reads is seen once, as it is then.
  */
 export function createStatusFollowers(options: StatusFollowersOptions): StatusFollowers {
   const { catalog, changes, deferred, lostAfterMs = LOST_AFTER_MS, rests = createBackoff() } = options;
   const followed = new Map<string, Followed>();
-  let stopListening = (): void => undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let reading = false;
-  let restsUntil = 0;
-
-  const schedule = (): void => {
-    clearTimeout(timer);
-    if (reading || followed.size === 0) return;
-    const due = Math.min(...Array.from(followed.values(), ({ dueAt }) => dueAt));
-    const inMs = Math.max(due, restsUntil) - performance.now();
-    timer = setTimeout(() => void readDue(), Math.max(0, inMs));
-  };
+  const due = new Set<string>();
+  const bell = createBell();
+  let running = false;
 
   const onChange = (id: string | null): void => {
-    const changed = id === null ? [...followed.values()] : [followed.get(id) ?? []].flat();
-    for (const entry of changed) entry.dueAt = performance.now();
-    if (changed.length > 0) schedule();
+    for (const each of id === null ? followed.keys() : [id]) if (followed.has(each)) due.add(each);
+    if (due.size > 0) bell.ring();
   };
 
-  const readDue = async (): Promise<void> => {
-    const now = performance.now();
-    const due = [...followed]
-      .filter(([, { dueAt }]) => dueAt <= now + TOGETHER_MS)
-      // Who begins to follow during the read knows the record as it was later.
-      .map(([id, entry]) => ({ id, entry, followers: [...entry.followers] }));
-    // A change that is reported during the read may be missing from it.
-    for (const { entry } of due) entry.dueAt = Infinity;
-    reading = true;
-    let readMs = 0;
-    try {
-      const states = await statesOf(due.map(({ id }) => id));
-      rests.reset();
-      for (const [index, { entry, followers }] of due.entries())
-        pass(states[index] ?? null, entry, followers, now);
-      readMs = performance.now() - now;
-    } catch {
-      // Redis is away: what is known stays known, and the next read shows more.
-      await rests.rest();
-      for (const { entry } of due) entry.changedAt = performance.now();
-    } finally {
-      for (const { entry } of due) entry.dueAt = Math.min(entry.dueAt, now + pauseOf(entry, now));
-      reading = false;
-      restsUntil = performance.now() + REST_SHARE * readMs;
-      schedule();
+  /** Runs while anything is followed. */
+  const run = async (): Promise<void> => {
+    running = true;
+    const stopListening = changes.listen(onChange);
+    while (followed.size > 0) {
+      await bell.heard(changes.isLive() ? READ_WHILE_LIVE_MS : READ_UNREPORTED_MS);
+      const start = performance.now();
+      const ids = due.size > 0 ? [...due] : [...followed.keys()];
+      due.clear();
+      try {
+        await readAll(ids, start);
+        rests.reset();
+        const restMs = Math.max(LEAST_REST_MS, REST_SHARE * (performance.now() - start));
+        await new Promise((resolve) => setTimeout(resolve, restMs));
+      } catch {
+        // Redis is away: what is known stays known, and the next read shows more.
+        await rests.rest();
+        onChange(null);
+      }
     }
+    running = false;
+    stopListening();
   };
 
-  const pauseOf = ({ changedAt, goneSince }: Followed, now: number): number =>
-    changes.isLive() && goneSince === null
-      ? PAUSE_WHILE_LIVE_MS
-      : Math.min(Math.max((now - changedAt) * PAUSE_SHARE, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
-
-  /** Null: gone, and not deleted. */
-  const statesOf = async (ids: readonly string[]): Promise<(FollowedState | null)[]> => {
-    const stored = await catalog.findStored(ids);
-    const records = ids.map((id, index) => stored[index]?.record ?? deferred.find(id));
-    const gone = ids.filter((_, index) => records[index] === null);
-    const deleted = gone.length === 0 ? null : await catalog.findTombstoned(gone);
-    return ids.map((id, index): FollowedState | null => {
-      const record = records[index] ?? null;
-      if (record !== null) return { kind: 'record', record };
-      return deleted?.has(id) === true ? { kind: 'deleted' } : null;
+  const readAll = async (ids: readonly string[], now: number): Promise<void> => {
+    // Who begins to follow during the read knows the record as it was later.
+    const asked = ids.flatMap((id) => {
+      const entry = followed.get(id);
+      return entry === undefined ? [] : [{ id, entry, followers: [...entry.followers] }];
     });
-  };
-
-  const pass = (
-    found: FollowedState | null,
-    entry: Followed,
-    followers: readonly Follower[],
-    now: number,
-  ): void => {
-    entry.goneSince = found === null ? (entry.goneSince ?? now) : null;
-    const isLost = entry.goneSince !== null && now - entry.goneSince >= lostAfterMs;
-    const state = found ?? (isLost ? { kind: 'lost' as const } : null);
-    if (state === null) return;
-    const seen = JSON.stringify(state);
-    if (seen !== entry.seen) entry.changedAt = now;
-    entry.seen = seen;
-    for (const follower of followers) {
-      if (follower.seen === seen || !entry.followers.has(follower)) continue;
-      follower.seen = seen;
-      follower.onState(state);
+    const stored = await catalog.findStored(asked.map(({ id }) => id));
+    const records = asked.map(({ id }, index) => stored[index]?.record ?? deferred.find(id));
+    const gone = asked.filter((_, index) => records[index] === null).map(({ id }) => id);
+    const deleted = gone.length === 0 ? null : await catalog.findTombstoned(gone);
+    for (const [index, { id, entry, followers }] of asked.entries()) {
+      const record = records[index] ?? null;
+      entry.goneSince = record === null ? (entry.goneSince ?? now) : null;
+      let state: FollowedState | null = record && { kind: 'record', record };
+      if (deleted?.has(id) === true) state = { kind: 'deleted' };
+      else if (entry.goneSince !== null && now - entry.goneSince >= lostAfterMs) state = { kind: 'lost' };
+      if (state === null) continue;
+      const seen = JSON.stringify(state);
+      for (const follower of followers) {
+        if (follower.seen === seen || !entry.followers.has(follower)) continue;
+        follower.seen = seen;
+        follower.onState(state);
+      }
     }
   };
 
   return {
     follow: (known, onState) => {
       const { id } = known;
-      const now = performance.now();
       const seen = JSON.stringify({ kind: 'record', record: known } satisfies FollowedState);
       const follower = { seen, onState };
-      const entry: Followed = followed.get(id) ?? {
-        followers: new Set(),
-        seen,
-        changedAt: now,
-        dueAt: Infinity,
-        goneSince: null,
-      };
-      // What has changed since `known` was read was reported to nobody.
-      entry.dueAt = Math.min(entry.dueAt, now + SHORTEST_PAUSE_MS);
+      const entry = followed.get(id) ?? { followers: new Set(), goneSince: null };
       entry.followers.add(follower);
-      if (followed.size === 0) stopListening = changes.listen(onChange);
       followed.set(id, entry);
-      schedule();
+      if (!running) void run();
+      // What has changed since `known` was read was reported to nobody.
+      onChange(id);
       return () => {
-        if (!entry.followers.delete(follower)) return;
+        entry.followers.delete(follower);
         if (entry.followers.size === 0 && followed.get(id) === entry) followed.delete(id);
-        if (followed.size === 0) stopListening();
-        schedule();
+        if (followed.size === 0) bell.ring();
       };
+    },
+  };
+}
+
+/** Wakes the one that waits. What rings while nobody waits is heard at once by the next who does. */
+export function createBell(): { ring(): void; heard(withinMs: number): Promise<void> } {
+  let rung = false;
+  let wake = (): void => undefined;
+  return {
+    ring: () => {
+      rung = true;
+      wake();
+    },
+    heard: async (withinMs) => {
+      if (!rung)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, withinMs);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      rung = false;
     },
   };
 }

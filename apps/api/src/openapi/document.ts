@@ -172,7 +172,7 @@ const errorRules: readonly ErrorRule[] = [
   { applies: ({ method, changes }) => method !== 'GET' || changes === true, codes: ['CROSS_SITE'] },
   { applies: ({ limited: isLimited }) => isLimited === true, codes: ['RATE_LIMITED'] },
   {
-    applies: (route) => 'handle' in route && route.body !== undefined,
+    applies: (route) => ('handle' in route ? route.body : route.content) !== undefined,
     codes: ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT', 'OVERLOADED'],
   },
 ];
