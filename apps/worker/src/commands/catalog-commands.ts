@@ -147,7 +147,7 @@ function refuseUnnamed({ redis, dataDir }: Settings): void {
 async function waitForLease(deps: SyncDependencies, signal: AbortSignal) {
   const until = performance.now() + WAIT_MS;
   for (;;) {
-    const lease = await holdLease(deps, signal);
+    const { lease } = await holdLease(deps, signal);
     if (lease !== null) return lease;
     if (performance.now() >= until)
       throw new HoldfastError('RUN_SUPERSEDED', 'a sync is running; try again when it has ended');

@@ -37,7 +37,7 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   const refused = result.refused.map(({ id, why }) => `${id} (${why})`);
   if (refused.length > 0) addFinding(session, 'SNAPSHOT_REFUSED', refused);
   // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
-  progress.lastSequence = await deps.state.lastSequence();
+  progress.lastSequence = (await deps.state.readFacts()).lastSequence;
   // No checkpoint: where the listing fails too, the next try begins with the snapshots again.
   if (result.restored === null) return;
   const { manifest, created, unproven } = result.restored;

@@ -43,13 +43,12 @@ export async function dailySnapshot(
   const { state, settings, now } = deps;
   if (!settings.sync.snapshots) return;
   if (!isSnapshotDue(await state.readSnapshotFacts(), 'incremental', now())) return;
-  const lease = await holdLease(deps, signal);
+  const { lease, facts } = await holdLease(deps, signal);
   // A run is at work, and takes one when it ends.
   if (lease === null) return;
   try {
-    const [{ lastRun }, facts] = await Promise.all([state.readStatus(), state.readSnapshotFacts()]);
-    const beside = { mode: 'incremental', runId: lastRun?.runId ?? '' } as const;
-    await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside, facts);
+    const beside = { mode: 'incremental', runId: facts.status.lastRun?.runId ?? '' } as const;
+    await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside, facts.snapshots);
   } finally {
     await lease.release();
   }

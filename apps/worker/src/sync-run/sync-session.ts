@@ -7,6 +7,7 @@ import {
   type DriftKind,
   type RunningRun,
   type SyncCounts,
+  type SyncFacts,
   type SyncFinding,
   type SyncRun,
   type SyncState,
@@ -22,20 +23,18 @@ export interface SyncLease {
 }
 
 /**
- * The right to run, for one worker of the fleet; null while another has it. Pages renew it, and a timer does while the host
- * is slow. Once it cannot have been renewed in time the run ends by itself. Its end keeps what the host said of its calls.
+ * The right to run, for one worker of the fleet, null while another has it; and what a run is decided by, of the run with this id too
+ * where one is given. Pages renew the lease, and a timer does while the host is slow. Once it cannot have been renewed in time the run
+ * ends by itself. Its end keeps what the host said of its calls.
  */
 export async function holdLease(
-  {
-    state,
-    host,
-  }: { state: Pick<SyncState, 'acquire' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
+  { state, host }: { state: Pick<SyncState, 'begin' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
   parent: AbortSignal,
-  acquire: () => Promise<string | null> = () => state.acquire(),
-): Promise<SyncLease | null> {
+  runId = '',
+): Promise<{ lease: SyncLease | null; facts: SyncFacts }> {
   let renewedAt = performance.now();
-  const token = await acquire();
-  if (token === null) return null;
+  const { token, facts } = await state.begin(runId);
+  if (token === null) return { lease: null, facts };
   const lost = new AbortController();
   const renew = async (): Promise<void> => {
     const startedAt = performance.now();
@@ -49,15 +48,12 @@ export async function holdLease(
     }
   };
   const timer = setInterval(() => void renew(), SYNC_LEASE_MS / 4);
-  return {
-    token,
-    signal: AbortSignal.any([parent, lost.signal]),
-    release: async () => {
-      clearInterval(timer);
-      // What cannot be released expires by itself, and may be another worker's by now.
-      await state.release(token, host.budget()).catch(() => undefined);
-    },
+  const release = async (): Promise<void> => {
+    clearInterval(timer);
+    // What cannot be released expires by itself, and may be another worker's by now.
+    await state.release(token, host.budget()).catch(() => undefined);
   };
+  return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), release }, facts };
 }
 
 /** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */

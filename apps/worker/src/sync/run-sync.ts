@@ -27,7 +27,7 @@ import { runFull, runIncremental } from './walk-host.js';
  */
 export function createSyncHandler(deps: SyncDependencies): JobHandler<'sync'> {
   return async (payload, context) => {
-    const { lease, facts } = await takeLease(payload, deps, context.signal);
+    const { lease, facts } = await holdLease(deps, context.signal, payload.runId);
     try {
       if (isDone(facts)) return;
       yieldToOthers(payload, facts.status, deps);
@@ -37,16 +37,6 @@ export function createSyncHandler(deps: SyncDependencies): JobHandler<'sync'> {
       await lease?.release();
     }
   };
-}
-
-/** The lease, null while another has it, and what a run is decided by: one command. */
-async function takeLease({ runId = '' }: SyncPayload, deps: SyncDependencies, signal: AbortSignal) {
-  let begun: Awaited<ReturnType<typeof deps.state.begin>> | undefined;
-  const lease = await holdLease(deps, signal, async () => {
-    begun = await deps.state.begin(runId);
-    return begun.token;
-  });
-  return { lease, facts: begun?.facts ?? (await deps.state.readFacts(runId)) };
 }
 
 /** A job that comes again after its run ended has nothing to do; one that failed is tried again. */

@@ -1,5 +1,7 @@
 import type { HostBudget } from '../media-host/index.js';
 import {
+  defineScript,
+  leaseFence,
   redisEdge,
   unlessFenced,
   type RedisClient,
@@ -9,17 +11,6 @@ import {
 } from '../redis/index.js';
 import { driftReport } from './drift-report.js';
 import type { RunningRun, SyncProblem, SyncRun } from './sync-run.js';
-import {
-  acquireScript,
-  checkpointScript,
-  factsScript,
-  finishScript,
-  hearScript,
-  noteScript,
-  releaseScript,
-  renewScript,
-  snapshotFactsScript,
-} from './sync-scripts.js';
 
 /** A holder that died gives way after this long; shorter than the recovery of its job takes. */
 export const SYNC_LEASE_MS = 20_000;
@@ -87,6 +78,7 @@ export interface SyncFacts {
   /** The run that was asked for, among the running one and the last 20. */
   asked: SyncRun | null;
   marks: SyncMarks;
+  snapshots: SnapshotFacts;
   /** The number of the newest record. */
   lastSequence: number;
 }
@@ -132,9 +124,8 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
     });
   const readFacts = (runId = ''): Promise<SyncFacts> =>
     guarded(async () => syncFactsOf((await factsScript(redis, [prefix], [runId])) as FactTexts, runId));
-  const readStatus = async (): Promise<SyncStatus> => (await readFacts()).status;
   const withProblem = async (runId: string, problem: SyncProblem): Promise<string> => {
-    const { recentErrors } = await readStatus();
+    const { recentErrors } = (await readFacts()).status;
     return JSON.stringify([{ runId, ...problem }, ...recentErrors].slice(0, ERRORS_KEPT));
   };
 
@@ -149,25 +140,19 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
 
     /** All that a run is decided by, in one command. */
     readFacts,
-    readStatus,
+    readStatus: async (): Promise<SyncStatus> => (await readFacts()).status,
+    /** What decides whether a snapshot is due. */
+    readSnapshotFacts: async (): Promise<SnapshotFacts> => (await readFacts()).snapshots,
     /** A run by its id: the one under way or one of the last 20. */
     findRun: async (runId: string): Promise<SyncRun | null> => (await readFacts(runId)).asked,
     readRunning: (): Promise<RunningRun | null> =>
-      guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null),
+      guarded(async () => parse<RunningRun>(await redis.get(keys.syncRun))),
     readMarks: (): Promise<SyncMarks> =>
       guarded(async () => {
-        const fields = ['watermark', 'lastFullAt', 'lookedAt'] as const;
-        const [watermark = null, lastFullAt = null, lookedAt = null] = await redis.hmget(
-          keys.syncState,
-          ...fields,
-        );
+        const fields = await redis.hmget(keys.syncState, 'watermark', 'lastFullAt', 'lookedAt');
+        const [watermark = null, lastFullAt = null, lookedAt = null] = fields;
         return { watermark, lastFullAt, lookedAt };
       }),
-    /** What decides whether a snapshot is due. */
-    readSnapshotFacts: (): Promise<SnapshotFacts> =>
-      guarded(async () => snapshotFactsOf((await snapshotFactsScript(redis, [prefix], [])) as SnapshotTexts)),
-    /** The number of the newest record. */
-    lastSequence: (): Promise<number> => guarded(async () => Number((await redis.get(keys.sequence)) ?? '0')),
 
     /** What the host said outside of any run. Needs no lease: the latest one counts. */
     noteBudget: (budget: HostBudget | null): Promise<void> =>
@@ -179,15 +164,8 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
       seen: readonly number[] = [],
       budget: HostBudget | null = null,
     ): Promise<void> => {
-      const args = [
-        token,
-        SYNC_LEASE_MS,
-        JSON.stringify(running),
-        textOf(budget),
-        SEEN_LIFE_SECONDS,
-        ...seen,
-      ];
-      await fenced(checkpointScript, args, [keys.syncSeen(running.run.runId)]);
+      const head = [token, SYNC_LEASE_MS, JSON.stringify(running), textOf(budget), SEEN_LIFE_SECONDS];
+      await fenced(checkpointScript, [...head, ...seen], [keys.syncSeen(running.run.runId)]);
     },
     /** The run is over: it enters the history, and what it learnt is kept. Returns what decides whether a snapshot is due. */
     finish: async (
@@ -204,16 +182,10 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
         ...(leavesReport ? { lastFullRun: text, driftRun: runId } : {}),
         ...(lastError === null ? {} : { recentErrors: await withProblem(runId, lastError) }),
       };
-      const args = [
-        token,
-        text,
-        RUNS_KEPT,
-        leavesReport ? '1' : '',
-        textOf(budget),
-        ...Object.entries(fields).flat(),
-      ];
+      const head = [token, text, RUNS_KEPT, leavesReport ? '1' : '', textOf(budget)];
       const more = [keys.syncSeen(runId), keys.syncDriftOf(runId), keys.syncDrift];
-      return snapshotFactsOf((await fenced(finishScript, args, more)) as SnapshotTexts);
+      const facts = await fenced(finishScript, [...head, ...Object.entries(fields).flat()], more);
+      return syncFactsOf(facts as FactTexts, '').snapshots;
     },
     note: async (token: string, { snapshot, ...texts }: SyncNotes): Promise<void> => {
       const fields = { ...texts, ...(snapshot === undefined ? {} : { snapshot: JSON.stringify(snapshot) }) };
@@ -225,24 +197,42 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
-/** As `factsScript` and `acquireScript` give them. */
+/** Fields of the hash `sync:state`, in the order in which `facts` gives them. */
+const factFields = [
+  'lastFullRun',
+  'recentErrors',
+  'rateLimit',
+  'snapshot',
+  'watermark',
+  'lastFullAt',
+  'lookedAt',
+  'snapshotTriedAt',
+  'snapshotsSince',
+] as const;
+
+/** As `facts` in Lua gives them. */
 type FactTexts = [
   running: string | null,
   last: string | null,
   asked: string | null,
-  fields: (string | null)[],
   sequence: string | null,
+  changes: string | null,
+  ...fields: (string | null)[],
 ];
 
-function syncFactsOf([running, last, asked, fields, sequence]: FactTexts, runId: string): SyncFacts {
-  const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = fields;
-  const [watermark = null, lastFullAt = null, lookedAt = null] = fields.slice(4);
-  const current = parse(running) as RunningRun | null;
+function syncFactsOf(
+  [running, last, asked, sequence, changes, ...texts]: FactTexts,
+  runId: string,
+): SyncFacts {
+  const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null, ...times] = texts;
+  const [watermark = null, lastFullAt = null, lookedAt = null, triedAt = null, keptSince = null] = times;
+  const status = syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot });
   return {
-    status: syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot }),
-    running: current,
-    asked: current?.run.runId === runId ? current.run : (parse(asked) as SyncRun | null),
+    status,
+    running: parse<RunningRun>(running),
+    asked: status.running?.runId === runId ? status.running : parse<SyncRun>(asked),
     marks: { watermark, lastFullAt, lookedAt },
+    snapshots: { snapshot: status.snapshot, triedAt, lastFullAt, changes: Number(changes ?? '0'), keptSince },
     lastSequence: Number(sequence ?? '0'),
   };
 }
@@ -255,33 +245,147 @@ export function syncStatusOf(
   >,
 ): SyncStatus {
   return {
-    running: (parse(texts.running) as RunningRun | null)?.run ?? null,
-    lastRun: parse(texts.last) as SyncRun | null,
-    lastFullRun: parse(texts.lastFullRun) as SyncRun | null,
-    recentErrors: (parse(texts.recentErrors) ?? []) as SyncStatus['recentErrors'],
-    rateLimit: parse(texts.rateLimit) as HostBudget | null,
-    snapshot: parse(texts.snapshot) as SnapshotNote | null,
-  };
-}
-
-type SnapshotTexts = [fields: (string | null)[], changes: string | null];
-
-function snapshotFactsOf([fields, changes]: SnapshotTexts): SnapshotFacts {
-  const [snapshot = null, triedAt = null, lastFullAt = null, keptSince = null] = fields;
-  return {
-    snapshot: parse(snapshot) as SnapshotNote | null,
-    triedAt,
-    lastFullAt,
-    changes: Number(changes ?? '0'),
-    keptSince,
+    running: parse<RunningRun>(texts.running)?.run ?? null,
+    lastRun: parse<SyncRun>(texts.last),
+    lastFullRun: parse<SyncRun>(texts.lastFullRun),
+    recentErrors: parse<SyncStatus['recentErrors']>(texts.recentErrors) ?? [],
+    rateLimit: parse<HostBudget>(texts.rateLimit),
+    snapshot: parse<SnapshotNote>(texts.snapshot),
   };
 }
 
 /** Only our own scripts write these values. */
-function parse(text: string | null): unknown {
-  return text === null ? null : JSON.parse(text);
+function parse<Kept>(text: string | null): Kept | null {
+  return text === null ? null : (JSON.parse(text) as Kept);
 }
 
 function textOf(budget: HostBudget | null): string {
   return budget === null ? '' : JSON.stringify(budget);
 }
+
+/**
+ * Lua for scripts with `p`: `facts(run id)` gives what a run is decided by, as texts: the run under way, the last one, the one with
+ * this id ('' = none is asked for), the number of the newest record and of changes, and fields of the state.
+ */
+const factsLua = /* lua */ `
+local function facts(run_id)
+  local runs = redis.call('LRANGE', p .. ':sync:runs', 0, run_id == '' and 0 or -1)
+  local asked = false
+  if run_id ~= '' then
+    for _, text in ipairs(runs) do
+      if string.find(text, '"runId":"' .. run_id .. '"', 1, true) then asked = text; break end
+    end
+  end
+  local numbers = redis.call('MGET', p .. ':sync:run', p .. ':sequence', p .. ':changes')
+  local fields = redis.call('HMGET', p .. ':sync:state', ${factFields.map((name) => `'${name}'`).join(', ')})
+  return { numbers[1], runs[1] or false, asked, numbers[2], numbers[3], unpack(fields) }
+end`;
+
+/** ARGV: id of a run, or ''. */
+const factsScript = defineScript(`
+local p = KEYS[1]
+${factsLua}
+return facts(ARGV[1])
+`);
+
+/**
+ * ARGV: ms to hold it, id of a run or ''. Answers the new holder's token, or '' while another holds the lease, and the facts that then
+ * hold. Tokens only grow, also over a Redis that was emptied: they follow the server's clock, in microseconds, so that no old holder
+ * finds its own again.
+ */
+const acquireScript = defineScript(`
+local p = KEYS[1]
+${factsLua}
+if redis.call('EXISTS', p .. ':sync:lease') == 1 then return { '', facts(ARGV[2]) } end
+local time = redis.call('TIME')
+local last = tonumber(redis.call('GET', p .. ':sync:token') or '0')
+local token = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+redis.call('SET', p .. ':sync:token', token)
+redis.call('SET', p .. ':sync:lease', token, 'PX', ARGV[1])
+return { token, facts(ARGV[2]) }
+`);
+
+const fence = `
+local p = KEYS[1]
+${leaseFence}`;
+
+/**
+ * Keeps a budget of host calls ('' = none), unless a later one is known. One that seems to be from over an hour later was noted
+ * by a clock that was wrong; one without a time is of 0.1.0.
+ */
+const hear = `
+local function hear(budget)
+  if budget == '' then return end
+  local known = redis.call('HGET', p .. ':sync:state', 'rateLimit')
+  local ahead = known and (cjson.decode(known).heardAt or 0) - cjson.decode(budget).heardAt or 0
+  if ahead <= 0 or ahead > 3600000 then redis.call('HSET', p .. ':sync:state', 'rateLimit', budget) end
+end`;
+
+/** ARGV: budget. */
+const hearScript = defineScript(`
+local p = KEYS[1]
+${hear}
+hear(ARGV[1])
+return 'ok'
+`);
+
+/** ARGV: token, then field and value pairs of the state. */
+const noteScript = defineScript(`${fence}
+for i = 2, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+return 'ok'
+`);
+
+/** ARGV: token, ms. */
+const renewScript = defineScript(`${fence}
+redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
+return 'ok'
+`);
+
+/** ARGV: token, budget. */
+const releaseScript = defineScript(`${fence}${hear}
+hear(ARGV[2])
+redis.call('DEL', p .. ':sync:lease')
+return 'ok'
+`);
+
+/**
+ * KEYS: hash tag, bitmap of what was seen. ARGV: token, lease ms, state of the run, budget, bitmap's life in
+ * seconds, then sequence numbers of the page. The page counts as done and its records as seen in one step.
+ */
+const checkpointScript = defineScript(`${fence}${hear}
+redis.call('PEXPIRE', p .. ':sync:lease', ARGV[2])
+redis.call('SET', p .. ':sync:run', ARGV[3])
+hear(ARGV[4])
+local batch = {}
+for i = 6, #ARGV do
+  local n = #batch
+  batch[n + 1], batch[n + 2], batch[n + 3], batch[n + 4] = 'SET', 'u1', ARGV[i], '1'
+  if n >= 2000 or i == #ARGV then
+    redis.call('BITFIELD', KEYS[2], unpack(batch))
+    batch = {}
+  end
+end
+if #ARGV >= 6 then redis.call('EXPIRE', KEYS[2], ARGV[5]) end
+return 'ok'
+`);
+
+/**
+ * KEYS: hash tag, bitmap, report of the run, report of the last full run. ARGV: token, finished run, how many are kept, '1' where
+ * its report takes the place of the last one, budget, then field and value pairs of the state.
+ * The run ends and enters the history in one step. Answers the facts that then hold.
+ */
+const finishScript = defineScript(`${fence}${factsLua}${hear}
+hear(ARGV[5])
+redis.call('DEL', p .. ':sync:run', KEYS[2])
+redis.call('LPUSH', p .. ':sync:runs', ARGV[2])
+redis.call('LTRIM', p .. ':sync:runs', 0, tonumber(ARGV[3]) - 1)
+if ARGV[4] == '1' then
+  redis.call('UNLINK', KEYS[4])
+  if redis.call('EXISTS', KEYS[3]) == 1 then
+    redis.call('RENAME', KEYS[3], KEYS[4])
+    redis.call('PERSIST', KEYS[4])
+  end
+else redis.call('UNLINK', KEYS[3]) end
+for i = 6, #ARGV, 2 do redis.call('HSET', p .. ':sync:state', ARGV[i], ARGV[i + 1]) end
+return facts('')
+`);
