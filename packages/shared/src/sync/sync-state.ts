@@ -146,7 +146,7 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
     /** A run by its id: the one under way or one of the last 20. */
     findRun: async (runId: string): Promise<SyncRun | null> => (await readFacts(runId)).asked,
     readRunning: (): Promise<RunningRun | null> =>
-      guarded(async () => parse<RunningRun>(await redis.get(keys.syncRun))),
+      guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null),
     readMarks: (): Promise<SyncMarks> =>
       guarded(async () => {
         const fields = await redis.hmget(keys.syncState, 'watermark', 'lastFullAt', 'lookedAt');
@@ -229,8 +229,8 @@ function syncFactsOf(
   const status = syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot });
   return {
     status,
-    running: parse<RunningRun>(running),
-    asked: status.running?.runId === runId ? status.running : parse<SyncRun>(asked),
+    running: parse(running) as RunningRun | null,
+    asked: status.running?.runId === runId ? status.running : (parse(asked) as SyncRun | null),
     marks: { watermark, lastFullAt, lookedAt },
     snapshots: { snapshot: status.snapshot, triedAt, lastFullAt, changes: Number(changes ?? '0'), keptSince },
     lastSequence: Number(sequence ?? '0'),
@@ -245,18 +245,18 @@ export function syncStatusOf(
   >,
 ): SyncStatus {
   return {
-    running: parse<RunningRun>(texts.running)?.run ?? null,
-    lastRun: parse<SyncRun>(texts.last),
-    lastFullRun: parse<SyncRun>(texts.lastFullRun),
-    recentErrors: parse<SyncStatus['recentErrors']>(texts.recentErrors) ?? [],
-    rateLimit: parse<HostBudget>(texts.rateLimit),
-    snapshot: parse<SnapshotNote>(texts.snapshot),
+    running: (parse(texts.running) as RunningRun | null)?.run ?? null,
+    lastRun: parse(texts.last) as SyncRun | null,
+    lastFullRun: parse(texts.lastFullRun) as SyncRun | null,
+    recentErrors: (parse(texts.recentErrors) as SyncStatus['recentErrors'] | null) ?? [],
+    rateLimit: parse(texts.rateLimit) as HostBudget | null,
+    snapshot: parse(texts.snapshot) as SnapshotNote | null,
   };
 }
 
 /** Only our own scripts write these values. */
-function parse<Kept>(text: string | null): Kept | null {
-  return text === null ? null : (JSON.parse(text) as Kept);
+function parse(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
 }
 
 function textOf(budget: HostBudget | null): string {
