@@ -5,8 +5,8 @@ import { syncJob } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import { moveAll, noResult, type MoveCounts, type MoveResult } from '../move/move-all.js';
-import { UsageError, type Command, type CommandArguments, type CommandResult } from './run-command.js';
+import { moveAll, noResult, type MoveCounts, type MoveProblem } from '../move/move-all.js';
+import { UsageError, type Command, type CommandResult } from './run-command.js';
 import { withLease } from './catalog-commands.js';
 
 const BUSY_FOR_MS = 60_000;
@@ -29,23 +29,18 @@ export const move: Command = {
         'copy nothing: give up the files of the earlier host (the next full sync marks them missing)',
     },
   },
-  run: async (env, args, interrupted) => {
-    const from = sourceOf(args);
+  run: async (env, { from, forget: givesUp, 'dry-run': dryRun }, interrupted) => {
+    if (from !== 'local' && from !== 'cloudinary') throw new UsageError('--from must be local or cloudinary');
+    if (givesUp === true && dryRun === true)
+      throw new UsageError('--forget and --dry-run exclude each other');
     const source = readMoveSource(env, from);
-    const target = readSettings(env).host;
-    if (identityOf(source) === identityOf(target))
+    if (identityOf(source) === identityOf(readSettings(env).host))
       throw new UsageError(`--from ${from} is the configured media host: configure the one to copy to`);
     return withLease(env, interrupted, (leased) =>
-      args['forget'] === true ? forget(leased) : copy(leased, source, args['dry-run'] === true, interrupted),
+      givesUp === true ? forget(leased) : copy(leased, source, dryRun === true, interrupted),
     );
   },
 };
-
-function sourceOf({ from, forget: giveUp, 'dry-run': dryRun }: CommandArguments): 'local' | 'cloudinary' {
-  if (from !== 'local' && from !== 'cloudinary') throw new UsageError('--from must be local or cloudinary');
-  if (giveUp === true && dryRun === true) throw new UsageError('--forget and --dry-run exclude each other');
-  return from;
-}
 
 function identityOf(settings: HostSettings): string {
   return settings.kind === 'local' ? settings.kind : settings.cloudName;
@@ -80,36 +75,27 @@ async function copy(
 ): Promise<CommandResult> {
   const host = await createMediaHost(settings, { uploadSlots: 1, log: leased.log });
   const result = noResult();
-  let failure: { code: string; message: string } | null = null;
+  const { counts, problems } = result;
+  let error: { code: string; message: string } | null = null;
   try {
-    const progress = progressLine();
-    await moveAll(
-      { deps: leased, source: { settings, host }, dryRun, busyForMs: BUSY_FOR_MS, onProgress: progress },
-      result,
-    );
-  } catch (error) {
-    const { code, message } = toHoldfastError(error);
-    failure = interrupted.aborted ? { code: 'SHUTTING_DOWN', message: 'interrupted' } : { code, message };
+    const source = { settings, host };
+    const options = { deps: leased, source, dryRun, busyForMs: BUSY_FOR_MS, onProgress: progressLine() };
+    await moveAll(options, result);
+  } catch (thrown) {
+    const { code, message } = toHoldfastError(thrown);
+    error = interrupted.aborted ? { code: 'SHUTTING_DOWN', message: 'interrupted' } : { code, message };
   } finally {
     await host.close();
   }
-  const complete = failure === null && result.counts.failed === 0;
+  const complete = error === null && counts.failed === 0;
   const syncRunId = complete && !dryRun ? await finish(leased) : null;
   // Of a catalog that did not say it: some of it is there, and some is here.
   if (!complete && !dryRun) await leased.catalogHost.begin(host.identity);
+  const ends = { dryRun, complete, ...counts, problems, error, syncRunId };
   return {
     exitCode: complete ? 0 : 1,
-    report: {
-      from: host.identity,
-      to: leased.host.identity,
-      dryRun,
-      complete,
-      ...result.counts,
-      problems: result.problems,
-      error: failure,
-      syncRunId,
-    },
-    text: textOf(result, { dryRun, complete, failure, syncRunId }),
+    report: { from: host.identity, to: leased.host.identity, ...ends },
+    text: [...textOf(ends)].join('\n'),
   };
 }
 
@@ -121,46 +107,42 @@ async function finish(leased: LeasedWork): Promise<string> {
   return runId;
 }
 
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
 function progressLine(): (counts: Readonly<MoveCounts>) => void {
   let shownAt = performance.now();
   return ({ listed, moved, bytes, failed }) => {
     if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
     shownAt = performance.now();
-    const megabytes = (bytes / 1e6).toFixed(1);
-    process.stderr.write(
-      `${String(moved)} moved (${megabytes} MB), ${String(failed)} failed, ${String(listed)} listed so far\n`,
-    );
+    const moving = `${String(moved)} moved (${megabytes(bytes)}), ${String(failed)} failed`;
+    process.stderr.write(`${moving}, ${String(listed)} listed so far\n`);
   };
 }
 
-interface Ended {
+interface Ends extends MoveCounts {
   dryRun: boolean;
   complete: boolean;
-  failure: { code: string; message: string } | null;
+  problems: readonly MoveProblem[];
+  error: { code: string; message: string } | null;
   syncRunId: string | null;
 }
 
-function textOf({ counts, problems }: MoveResult, { dryRun, complete, failure, syncRunId }: Ended): string {
-  const megabytes = (counts.bytes / 1e6).toFixed(1);
-  const passed = (['already', 'deleted', 'uncommitted', 'outside'] as const)
-    .filter((name) => counts[name] > 0)
-    .map((name) => `${String(counts[name])} ${passedWords[name]}`);
-  return [
-    `${String(counts.moved)} file(s), ${megabytes} MB, ${dryRun ? 'would be moved' : 'were moved'}.`,
-    ...(passed.length === 0 ? [] : [`Not copied: ${passed.join(', ')}.`]),
-    ...problems.map(({ publicId, code, message }) => `  ${publicId}: ${code}: ${message}`),
-    ...(counts.failed > problems.length ? [`  and ${String(counts.failed - problems.length)} more`] : []),
-    ...(failure === null ? [] : [`Stopped: ${failure.code}: ${failure.message}`]),
-    ...(complete || dryRun ? [] : ['Not everything was moved. Run the command again to go on.']),
-    ...(syncRunId === null
-      ? []
-      : [`The catalog belongs to the configured host now. Sync ${syncRunId} looks at all of it.`]),
-  ].join('\n');
-}
-
-const passedWords = {
+const passedOver = {
   already: 'there already',
   deleted: 'deleted here',
   uncommitted: 'never acknowledged',
   outside: 'outside of CLOUDINARY_SYNC_PREFIX',
 } as const;
+
+function* textOf(ends: Ends): Generator<string> {
+  const { dryRun, complete, problems, error, syncRunId, moved, bytes, failed } = ends;
+  yield `${String(moved)} file(s), ${megabytes(bytes)}, ${dryRun ? 'would be moved' : 'were moved'}.`;
+  for (const name of ['already', 'deleted', 'uncommitted', 'outside'] as const)
+    if (ends[name] > 0) yield `Not copied: ${String(ends[name])} ${passedOver[name]}.`;
+  for (const { publicId, code, message } of problems) yield `  ${publicId}: ${code}: ${message}`;
+  if (failed > problems.length) yield `  and ${String(failed - problems.length)} more`;
+  if (error !== null) yield `Stopped: ${error.code}: ${error.message}`;
+  if (!complete && !dryRun) yield 'Not everything was moved. Run the command again to go on.';
+  if (syncRunId !== null)
+    yield `The catalog belongs to the configured host now. Sync ${syncRunId} looks at all of it.`;
+}

@@ -1,26 +1,18 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
-import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
-import {
-  isCircuitOpen,
-  type AssetPage,
-  type AssetRef,
-  type HostAsset,
-  type MediaHost,
-} from '@holdfast/shared/media-host';
+import { isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
 import { noteDeletions } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { ExpectedRecord } from '../verify/read-back.js';
 import { verifyRecords } from '../verify/verify-records.js';
-import { moveAsset, planMove, type MoveParts, type Passed } from './move-asset.js';
+import { moveFile, planMove, type MoveParts, type Outcome } from './move-file.js';
 
 const PAGE_SIZE = 500;
 /** Each holds one file that is on its way, or one part of a large one. */
 const FILES_AT_ONCE = 8;
-const BUSY_AGAIN_MS = 1_000;
 const PROBLEMS_SHOWN = 100;
 
 export interface MoveProblem {
@@ -30,10 +22,9 @@ export interface MoveProblem {
   message: string;
 }
 
-export interface MoveCounts extends Record<Passed, number> {
+/** `moved`: in a dry run, what would be. */
+export interface MoveCounts extends Record<Outcome, number> {
   listed: number;
-  /** In a dry run: would be. */
-  moved: number;
   /** Of the moved. */
   bytes: number;
   failed: number;
@@ -49,14 +40,12 @@ export interface MoveResult {
 
 /** Of a move that has done nothing yet. */
 export function noResult(): MoveResult {
-  const passed = { already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
-  return { counts: { listed: 0, moved: 0, bytes: 0, failed: 0, ...passed }, problems: [], failed: new Set() };
+  const outcomes = { moved: 0, already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
+  return { counts: { listed: 0, bytes: 0, failed: 0, ...outcomes }, problems: [], failed: new Set() };
 }
 
-export interface MoveOptions extends MoveParts {
+export interface MoveOptions extends Omit<MoveParts, 'busy'> {
   dryRun: boolean;
-  /** How long to wait for jobs that are working on a record. */
-  busyForMs: number;
   onProgress: (counts: Readonly<MoveCounts>) => void;
 }
 
@@ -65,15 +54,11 @@ export interface MoveOptions extends MoveParts {
  * goes, so that an interrupted move can say how far it came. Rejects where going on makes no sense.
  */
 export async function moveAll(options: MoveOptions, result: MoveResult): Promise<void> {
-  const { deps, source, dryRun, onProgress } = options;
+  const { deps, source, dryRun } = options;
   const { settings, signal } = deps;
   setMaxListeners(0, signal);
-  // Redis may have been emptied since: what was deleted must not come along.
-  if (!dryRun) {
-    await repeatDeletions(options, source.host, true);
-    await repeatDeletions(options, deps.host, false);
-  }
-  const busy: AssetRef[] = [];
+  if (!dryRun) await repeatDeletions(options);
+  const parts = { ...options, busy: { sinceMs: null } };
   for (const resourceType of resourceTypes) {
     let cursor: string | null = null;
     do {
@@ -84,79 +69,66 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
         signal,
       );
       result.counts.listed += page.assets.length;
-      await movePage(page.assets, busy, options, result);
-      onProgress(result.counts);
+      await movePage(page.assets, parts, result);
       cursor = page.nextCursor;
     } while (cursor !== null);
   }
-  await moveBusy(busy, options, result);
   if (!dryRun) await settleRest(options, result);
 }
 
-async function repeatDeletions(
-  { deps }: MoveOptions,
-  host: MediaHost,
-  isEarlierHost: boolean,
-): Promise<void> {
-  const files = hostFiles(host, deps);
-  if (!(await loadDeletions(await files.list(), files, deps)))
-    throw new HoldfastError(
-      'HOST_REJECTED',
-      `the notes of deletions on the ${isEarlierHost ? 'earlier' : 'configured'} host cannot be read`,
-    );
+/** Redis may have been emptied since: what was deleted must not come along. */
+async function repeatDeletions({ deps, source }: MoveOptions): Promise<void> {
+  for (const host of [source.host, deps.host]) {
+    const files = hostFiles(host, deps);
+    if (!(await loadDeletions(await files.list(), files, deps)))
+      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
+  }
 }
 
 async function movePage(
   assets: readonly HostAsset[],
-  busy: AssetRef[],
-  options: MoveOptions,
+  options: MoveOptions & MoveParts,
   result: MoveResult,
 ): Promise<void> {
   const { counts } = result;
   const { deps, dryRun } = options;
   const unproven: ExpectedRecord[] = [];
   await inParallel(assets, FILES_AT_ONCE, async (asset) => {
-    const { publicId, resourceType, bytes } = asset;
+    const { publicId, bytes } = asset;
     try {
       const { outcome, open } = dryRun
         ? { outcome: await planned(asset, options), open: null }
-        : await fetchPatiently(() => moveAsset(asset, options), deps.settings.jobs.backoffMs, deps.signal);
-      if (outcome === 'busy') busy.push({ publicId, resourceType });
-      else counts[outcome] += 1;
+        : await fetchPatiently(() => moveFile(asset, options), deps.settings.jobs.backoffMs, deps.signal);
+      counts[outcome] += 1;
       if (outcome === 'moved') counts.bytes += bytes;
       if (open !== null) unproven.push(open);
-      options.onProgress(counts);
+      const message = 'a job is still changing this file: let a worker run, and move again';
+      if (outcome === 'busy') addProblem(result, { id: null, publicId, code: 'MEDIA_UNSETTLED', message });
     } catch (error) {
-      const { code, message } = ofThisFile(error, deps.signal);
+      // What would stop every other file as well ends the move.
+      if (deps.signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
+      const { code, message } = error;
       addProblem(result, { id: null, publicId, code, message });
     }
+    options.onProgress(counts);
   });
   await verifyRecords(unproven, deps);
 }
 
-/** A job works on a record for a moment only. */
-async function planned(asset: HostAsset, options: MoveOptions): Promise<Passed | 'moved'> {
-  const { pass } = await planMove(asset, options);
-  return pass === null || pass === 'busy' ? 'moved' : pass;
-}
+const ofOneFile: readonly ErrorCode[] = [
+  'HOST_REJECTED',
+  'HOST_TIMEOUT',
+  'HOST_LIMIT',
+  'HOST_CONTENT_MISMATCH',
+  'HOST_CONTEXT_UNWRITABLE',
+  'MEDIA_NOT_FOUND',
+  'ASSET_UNREADABLE',
+];
 
-/** Rethrows what would stop every other file as well. */
-function ofThisFile(error: unknown, signal: AbortSignal): HoldfastError {
-  const isOfAll =
-    signal.aborted ||
-    isCircuitOpen(error) ||
-    !isHoldfastError(
-      error,
-      'HOST_REJECTED',
-      'HOST_TIMEOUT',
-      'HOST_LIMIT',
-      'HOST_CONTENT_MISMATCH',
-      'HOST_CONTEXT_UNWRITABLE',
-      'MEDIA_NOT_FOUND',
-      'ASSET_UNREADABLE',
-    );
-  if (isOfAll) throw error;
-  return error;
+/** A job works on a record for a moment only. */
+async function planned(asset: HostAsset, { deps }: MoveOptions): Promise<Outcome> {
+  const { outcome } = await planMove(asset, deps);
+  return outcome === 'busy' ? 'moved' : outcome;
 }
 
 function addProblem({ counts, problems, failed }: MoveResult, problem: MoveProblem): void {
@@ -165,65 +137,35 @@ function addProblem({ counts, problems, failed }: MoveResult, problem: MoveProbl
   if (problems.length < PROBLEMS_SHOWN) problems.push(problem);
 }
 
-/** A job works on a record while it is verified; without a worker it waits. */
-async function moveBusy(open: AssetRef[], options: MoveOptions, result: MoveResult): Promise<void> {
-  const { deps, source, busyForMs } = options;
-  const until = performance.now() + busyForMs;
-  let busy = open;
-  while (busy.length > 0 && performance.now() < until) {
-    await pause(BUSY_AGAIN_MS, undefined, { signal: deps.signal });
-    const again: AssetRef[] = [];
-    for (let start = 0; start < busy.length; start += PAGE_SIZE) {
-      const found = await inParallel(busy.slice(start, start + PAGE_SIZE), FILES_AT_ONCE, (ref) =>
-        source.host.find(ref, deps.signal),
-      );
-      const assets = found.filter((asset) => asset !== null);
-      await movePage(assets, again, options, result);
-    }
-    busy = again;
-  }
-  result.counts.busy = busy.length;
-  for (const { publicId } of busy)
-    addProblem(result, {
-      id: null,
-      publicId,
-      code: 'MEDIA_UNSETTLED',
-      message: 'a job is still changing this file: let a worker run, and move again',
-    });
-}
-
 /**
  * What is left in the catalog of the earlier host: deletions that need not be confirmed there any more, and records of files
  * that were not moved. No listing shows a file that is not there.
  */
-async function settleRest(options: MoveOptions, result: MoveResult): Promise<void> {
-  const { deps, source } = options;
+async function settleRest({ deps, source }: MoveOptions, result: MoveResult): Promise<void> {
   const { catalog, host, deletionNotes, settings, signal } = deps;
-  const { folder } = settings.host;
   let cursor: string | null = null;
   do {
-    const page = await catalog.list({
-      limit: 100,
-      order: 'oldest',
-      ...(cursor === null ? {} : { cursor }),
-    });
-    const left = page.items.filter(({ url, status }) => {
-      return isOnAnotherHost(url, host.identity) && status !== 'missing';
-    });
-    const isDeleted = ({ url, status }: MediaRecord): boolean =>
-      status === 'deleting' && hostOfUrl(url) === source.host.identity;
-    const deleted = left.filter(isDeleted);
+    const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor === null ? {} : { cursor }) });
+    const left = page.items.filter(
+      ({ url, status }) => isOnAnotherHost(url, host.identity) && status !== 'missing',
+    );
+    const deleted: MediaRecord[] = [];
+    for (const record of left) {
+      const { id, publicId, url, status } = record;
+      if (status === 'deleting' && hostOfUrl(url) === source.host.identity) deleted.push(record);
+      else if (!result.failed.has(publicId))
+        addProblem(result, {
+          id,
+          publicId,
+          code: 'MEDIA_NOT_FOUND',
+          message: 'the earlier host does not list this file',
+        });
+    }
     // Their files stay on the earlier host, which must not give them again from a snapshot.
     const ids = deleted.map(({ id }) => id);
-    if (settings.sync.snapshots) await noteDeletions(source.host, folder, ids, signal);
+    if (settings.sync.snapshots) await noteDeletions(source.host, settings.host.folder, ids, signal);
     await Promise.all(ids.map((id) => deletionNotes.add(id, signal)));
     for (const { id, assetId } of deleted) await finishRemoval(catalog, id, assetId);
-    for (const record of left) {
-      const { id, publicId } = record;
-      if (isDeleted(record) || result.failed.has(publicId)) continue;
-      const message = 'the earlier host does not list this file';
-      addProblem(result, { id, publicId, code: 'MEDIA_NOT_FOUND', message });
-    }
     cursor = page.nextCursor;
   } while (cursor !== null);
 }

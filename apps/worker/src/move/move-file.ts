@@ -1,0 +1,276 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { HostSettings } from '@holdfast/foundation/config';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import {
+  carriedFields,
+  editsOnHostOnly,
+  fieldsWithoutMark,
+  isOnAnotherHost,
+  isOwnId,
+  readHostMetadata,
+  recordFromAsset,
+  rewriteHostMetadata,
+  writeHostMetadata,
+  type MediaRecord,
+} from '@holdfast/shared/media';
+import { openAssetBytes, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
+import { asTheHostHasIt, bindingIn, isContentChanged, pickStored } from '../reconcile/asset-record.js';
+import { isOpen } from '../reconcile/decide.js';
+import {
+  isCovered,
+  readPageFacts,
+  seeAsset,
+  typedPublicId,
+  type PageFacts,
+  type SeenAsset,
+} from '../reconcile/page-facts.js';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
+
+export interface MoveParts {
+  deps: LeasedWork;
+  source: { settings: HostSettings; host: MediaHost };
+  /** Without a worker no job ends: after so long in which none did, files that wait for one are passed over. */
+  busyForMs: number;
+  /** Since when files wait for jobs, and none was settled. Shared by all of them. */
+  busy: { sinceMs: number | null };
+}
+
+/**
+ * already: its record is on the target. deleted: here, or there is a note of it. uncommitted: its upload was never
+ * acknowledged. outside: the target does not sync its name. busy: a job works on the record, and might bring it back as it was.
+ */
+export type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside' | 'busy';
+
+/** Edits and deletions may come between; each is met by the next try. */
+const TRIES = 10;
+const BUSY_AGAIN_MS = 1_000;
+
+/**
+ * Copies one file to the target and points its record there, as it is by then: over exactly what was read, so that an edit
+ * or a deletion that comes between is met again. May be repeated after a kill at any moment. `open`: its record, where that is to be
+ * verified. Rejects with why the file could not be copied.
+ */
+export async function moveFile(
+  listed: HostAsset,
+  parts: MoveParts,
+): Promise<{ outcome: Outcome; open: ExpectedRecord | null }> {
+  const { deps, source } = parts;
+  const { catalog, token, signal } = deps;
+  let asset = listed;
+  for (let left = TRIES; left > 0; left -= 1) {
+    signal.throwIfAborted();
+    const { outcome, id, stored, record: planned } = await planMove(asset, deps);
+    if (outcome === 'busy' && (await waitForJob(parts))) {
+      asset = await stillThere(asset, source.host, signal);
+      left += 1;
+      continue;
+    }
+    if (outcome === 'deleted') await removeCopy(asset, id, deps);
+    if (outcome !== 'busy') parts.busy.sinceMs = null;
+    if (planned === null) {
+      // An earlier try was killed before the record was verified.
+      const isUnproven = outcome === 'already' && stored?.status === 'saving';
+      return { outcome, open: isUnproven ? expectedRecord(stored.record, stored.content) : null };
+    }
+    if (stored?.status === 'missing') {
+      await catalog.restore([stored.id], token);
+      continue;
+    }
+    const copy = await copyBytes(asset, planned, parts);
+    const record = await commitCopy(copy, planned, asset, deps);
+    const content = encodeContent(record);
+    const [saved] = await catalog.saveMany([{ record, content, expect: stored ?? 'absent' }], token);
+    if (saved === 'created' || saved === 'updated' || saved === 'unchanged')
+      return { outcome: 'moved', open: expectedRecord(record, content) };
+  }
+  return { outcome: 'busy', open: null };
+}
+
+async function waitForJob({ busy, busyForMs, deps }: MoveParts): Promise<boolean> {
+  busy.sinceMs ??= performance.now();
+  if (performance.now() - busy.sinceMs >= busyForMs) return false;
+  await pause(BUSY_AGAIN_MS, undefined, { signal: deps.signal });
+  return true;
+}
+
+async function stillThere(asset: HostAsset, host: MediaHost, signal: AbortSignal): Promise<HostAsset> {
+  const found = await host.find(asset, signal);
+  if (found === null) throw new HoldfastError('MEDIA_NOT_FOUND', 'the earlier host no longer has this file');
+  return found;
+}
+
+interface Plan {
+  outcome: Outcome;
+  id: string;
+  /** Null where Redis has no record. */
+  stored: StoredRecord | null;
+  /** What the record is to be; null where the file is passed over. */
+  record: MediaRecord | null;
+}
+
+/** What would become of a file of the source; changes nothing. */
+export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan> {
+  const { folder } = deps.settings.host;
+  const seen = seeAsset(asset, folder);
+  const facts = await readPageFacts([seen], deps);
+  const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
+  const outcome = outcomeOf(seen, stored, facts, deps);
+  const record = outcome === 'moved' ? latest(seen, stored, facts, folder) : null;
+  return { outcome, id: stored?.id ?? seen.fresh.id, stored, record };
+}
+
+function outcomeOf(
+  { asset, fresh, carried }: SeenAsset,
+  stored: StoredRecord | null,
+  { marks }: PageFacts,
+  { settings, host }: LeasedWork,
+): Outcome {
+  if (stored === null) {
+    if (marks.tombstoned.has(fresh.id)) return 'deleted';
+    if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
+    if (marks.refused.has(typedPublicId(asset))) return 'uncommitted';
+    if (marks.withIntent.has(fresh.id)) return 'busy';
+    return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
+  }
+  const { record, status } = stored;
+  if (status === 'deleting') return 'deleted';
+  if (record.assetId !== asset.assetId && !isOnAnotherHost(record.url, host.identity)) return 'already';
+  return isOpen(stored) && marks.withIntent.has(stored.id) ? 'busy' : 'moved';
+}
+
+/** The record with what was edited on the source and not here. */
+function latest(
+  { asset, fresh, carried }: SeenAsset,
+  stored: StoredRecord | null,
+  { marks }: PageFacts,
+  folder: string,
+): MediaRecord {
+  if (stored === null) return fresh;
+  const { record } = stored;
+  if (carried === null && !isOwnId(record.id) && record.revision === 1)
+    return recordFromAsset(asset, folder, record.source);
+  if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
+    return asTheHostHasIt(asset, carried.fields, record);
+  const there = carried?.fields ?? fieldsWithoutMark(asset, record);
+  const edits = editsOnHostOnly(asset, there, record, marks.mergeBases.get(record.id) ?? null);
+  return Object.keys(edits).length === 0
+    ? record
+    : { ...record, ...edits, revision: record.revision + 1, updatedAt: new Date().toISOString() };
+}
+
+/** By then an interrupted move has been repeated, or a sync may remove the copies whose record the catalog does not have. */
+const COMMIT_WITHIN_SECONDS = 3_600;
+
+/**
+ * The file on the target, under the same name and with the same bytes: one that is there already, or a new copy, which has no
+ * commit mark yet. Size and hashes are compared on the way and with what the target says. Throws HOST_CONTENT_MISMATCH where
+ * they differ, HOST_REJECTED where another file has the name.
+ */
+async function copyBytes(
+  asset: HostAsset,
+  record: MediaRecord,
+  { source, deps: { host: target, signal } }: MoveParts,
+): Promise<HostAsset> {
+  const { publicId, resourceType } = asset;
+  const ref = { publicId, resourceType };
+  if (isContentChanged(asset, record)) throw otherBytes('earlier');
+  const there = await target.find(ref, signal);
+  if (there !== null) return usable(there, asset, record);
+  const broken = source.settings.kind === 'local' ? 'ASSET_UNREADABLE' : 'HOST_TIMEOUT';
+  const { body, read } = hashed(await openAssetBytes(source.settings, asset, signal), broken);
+  const { asset: copy, existed } = await target.put({
+    ref,
+    metadata: writeHostMetadata({
+      mark: { state: 'started', deadlineSeconds: COMMIT_WITHIN_SECONDS },
+      fields: carriedFields(record),
+    }),
+    body,
+    contentLength: asset.bytes,
+    signal,
+  });
+  if (existed) return usable(copy, asset, record);
+  const { bytes, md5, sha256 } = read();
+  const isRead =
+    bytes === asset.bytes && md5 === (asset.etag ?? md5) && sha256 === (record.checksum.sha256 ?? sha256);
+  if (isRead && copy.bytes === bytes && (copy.etag ?? md5) === md5) return copy;
+  await target.remove(ref, signal);
+  throw otherBytes(isRead ? 'configured' : 'earlier');
+}
+
+/** From an earlier try, or put there by a push that met it. */
+function usable(there: HostAsset, asset: HostAsset, { id }: MediaRecord): HostAsset {
+  if (readHostMetadata(there)?.fields.id !== id)
+    throw new HoldfastError('HOST_REJECTED', 'another file has this name on the configured host');
+  if (there.bytes !== asset.bytes || (there.etag ?? asset.etag) !== (asset.etag ?? there.etag))
+    throw otherBytes('configured');
+  return there;
+}
+
+function otherBytes(where: 'earlier' | 'configured'): HoldfastError {
+  const what = { earlier: 'than it lists, or than were uploaded', configured: 'under this name' }[where];
+  return new HoldfastError('HOST_CONTENT_MISMATCH', `the ${where} host has other bytes ${what}`);
+}
+
+/** The same bytes, counted and hashed as they pass. The stream fails with `broken` where the source does. */
+function hashed(source: Readable, broken: ErrorCode) {
+  const [md5, sha256] = [createHash('md5'), createHash('sha256')];
+  let bytes = 0;
+  async function* pass(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      for await (const chunk of source as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        md5.update(chunk);
+        sha256.update(chunk);
+        yield chunk;
+      }
+    } catch (cause) {
+      throw new HoldfastError(broken, 'the earlier host broke off a file', { cause });
+    }
+  }
+  const body = Readable.from(pass(), { objectMode: false });
+  // A body that is never read would leave the file, or the connection, open.
+  body.on('close', () => source.destroy());
+  return { body, read: () => ({ bytes, md5: md5.digest('hex'), sha256: sha256.digest('hex') }) };
+}
+
+/** Writes the commit mark, and all that the record needs to be rebuilt from this asset alone. */
+async function commitCopy(
+  copy: HostAsset,
+  given: MediaRecord,
+  original: HostAsset,
+  { host, settings, signal }: LeasedWork,
+): Promise<MediaRecord> {
+  const carried = readHostMetadata(copy);
+  // Redis was emptied after an earlier try, and the copy was edited since.
+  if (carried?.mark.state === 'committed' && carried.fields.revision > given.revision)
+    return asTheHostHasIt(copy, carried.fields, given);
+  const { assetId, publicId, displayName } = copy;
+  const fields = carriedFields(given);
+  // What others keep on the original comes along; the copy is shown as an upload would be.
+  const there = {
+    context: original.context,
+    publicId,
+    ...(displayName === undefined ? {} : { displayName }),
+  };
+  const metadata = rewriteHostMetadata(there, {
+    mark: { state: 'committed' },
+    fields,
+    ...bindingIn({ ...given, assetId, publicId }, settings.host.folder),
+  });
+  return asTheHostHasIt(await host.annotate(copy, metadata, signal), fields, given);
+}
+
+/** Deleted while it was copied, or after. Only a copy of this file goes. */
+async function removeCopy(
+  { publicId, resourceType }: HostAsset,
+  id: string,
+  { host, signal }: LeasedWork,
+): Promise<void> {
+  const ref = { publicId, resourceType };
+  const there = await host.find(ref, signal);
+  if (there !== null && readHostMetadata(there)?.fields.id === id) await host.remove(ref, signal);
+}
