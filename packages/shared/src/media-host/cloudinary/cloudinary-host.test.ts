@@ -1,6 +1,6 @@
 import type { EmulatorOptions } from '@holdfast/cloudinary-emulator';
 import { describe } from 'vitest';
-import { describeMediaHost } from '../media-host.contract.js';
+import { describeMediaHost } from '../testing/media-host-contract.js';
 import { describing } from '../testing/describing-contract.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import type { SetUpHost } from '../testing/put-request.js';

@@ -4,7 +4,7 @@ import { createCatalog } from '../../catalog/index.js';
 import { mediaRecord, recordFromAsset } from '../../media/index.js';
 import { redisKeys } from '../../redis/index.js';
 import { startRedisSandbox } from '../../testing/index.js';
-import { describeMediaHost } from '../media-host.contract.js';
+import { describeMediaHost } from '../testing/media-host-contract.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { readAsset, readFilePage, readPage } from './replies.js';
 

@@ -9,7 +9,6 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted, onAbort, untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { statusOf } from '../failures.js';
-import type { HostBudget } from '../media-host.js';
 import { createRateBudget, type RateLimit, toHostError } from './errors.js';
 
 // Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one request ends, what it hides.
@@ -162,40 +161,16 @@ export interface RequestLimits {
   signal?: AbortSignal | undefined;
 }
 
-type Call = (
-  signal: AbortSignal | undefined,
-  call: (options: CallOptions) => Promise<unknown>,
-) => Promise<unknown>;
-
-/** One account, and the only way to call it: credentials added, deadlines kept, errors converted. */
-export interface Connection {
-  readonly sdk: CloudinarySdk;
-  readonly settings: CloudinarySettings;
-  readonly timeouts: HostTimeouts;
-  readonly log: Logger;
-  /** A call of the upload API: not metered. */
-  readonly signed: Call;
-  /** A call of the Admin or search API: metered. */
-  readonly admin: Call;
-  /** A request that carries a file. `isSent` says whether all of it is on its way. */
-  readonly upload: (
-    limits: RequestLimits,
-    start: (options: CallOptions) => Promise<unknown>,
-    isSent: () => boolean,
-  ) => Promise<unknown>;
-  readonly metered: () => number;
-  readonly budget: () => HostBudget | null;
-  /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */
-  readonly hostNow: () => number;
-  /** Ends all requests. */
-  readonly close: () => void;
-}
+export type Connection = ReturnType<typeof connect>;
 
 /** Error answers whose body the SDK reads to its end; after any other error the socket is lost. */
 const DRAINED = new Set([400, 401, 404, 420, 429]);
 
-/** Throws CONFIG_INVALID when this process already uses the SDK with the other protocol. */
-export function connect(settings: CloudinarySettings, options: ConnectionOptions): Connection {
+/**
+ * One account, and the only way to call it: credentials added, deadlines kept, errors converted. Throws CONFIG_INVALID when this process
+ * already uses the SDK with the other protocol.
+ */
+export function connect(settings: CloudinarySettings, options: ConnectionOptions) {
   const { log, now = Date.now, tap = (_kind, request) => request() } = options;
   const timeouts = { ...usualTimeouts, ...options.timeouts };
   const sdk = loadSdk(settings.apiUrl);
@@ -211,7 +186,7 @@ export function connect(settings: CloudinarySettings, options: ConnectionOptions
    */
   const send = async (
     limits: RequestLimits,
-    start: (options: CallOptions) => Promise<unknown>,
+    start: SdkRequest,
     isClean: (error: HoldfastError | null) => boolean,
   ): Promise<unknown> => {
     const { deadlineMs, idleMs = deadlineMs, signal } = limits;
@@ -240,24 +215,31 @@ export function connect(settings: CloudinarySettings, options: ConnectionOptions
     settings,
     timeouts,
     log,
-    signed: (signal, call) =>
+    /** A call of the upload API: not metered. */
+    signed: (signal: AbortSignal | undefined, call: SdkRequest) =>
       tap('call', () => send({ deadlineMs: timeouts.callMs, signal }, call, isDrained)),
-    admin: (signal, call) =>
+    /** A call of the Admin or search API: metered. */
+    admin: (signal: AbortSignal | undefined, call: SdkRequest) =>
       tap('metered', () => {
         metered += 1;
         return send({ deadlineMs: timeouts.pageMs, signal }, call, isDrained);
       }),
-    upload: (limits, start, isSent) =>
+    /** A request that carries a file. `isSent` says whether all of it is on its way. */
+    upload: (limits: RequestLimits, start: SdkRequest, isSent: () => boolean) =>
       tap('upload', () => send(limits, start, (error) => error === null && isSent())),
     metered: () => metered,
     budget: budget.current,
+    /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */
     hostNow: answers.hostNow,
+    /** Ends all requests. */
     close: () => {
       answers.stop();
       agents.destroy();
     },
   };
 }
+
+type SdkRequest = (options: CallOptions) => Promise<unknown>;
 
 /** The outcome of the work, or a rejection when the time is up (HOST_TIMEOUT) or the signal aborts (its reason). */
 export async function withinLimits<T>(
@@ -280,17 +262,10 @@ export async function withinLimits<T>(
 const MAX_IDLE_MS = 4_000;
 
 /** Agents with one kept-alive socket each: destroying its agent is the only way to end a request of the SDK. */
-interface AgentPool {
-  take: () => Agent;
-  /** Keeps it for the next request, the last one first. */
-  keep: (agent: Agent) => void;
-  kill: (agent: Agent) => void;
-  isInUse: (agent: unknown) => boolean;
-  destroy: () => void;
-}
+type AgentPool = ReturnType<typeof createAgentPool>;
 
-/** Keeps at most `maxIdle` agents; more requests at once get agents of their own. */
-export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
+/** Keeps at most `maxIdle` agents, the last used first; more requests at once get agents of their own. */
+export function createAgentPool(apiUrl: string, maxIdle: number) {
   const { Agent: AgentClass } = isHttp(apiUrl) ? http : https;
   let idle: { agent: Agent; since: number }[] = [];
   const inUse = new Set<unknown>();
@@ -303,20 +278,20 @@ export function createAgentPool(apiUrl: string, maxIdle: number): AgentPool {
     agent.destroy();
   };
   return {
-    take: () => {
+    take: (): Agent => {
       // Those below the last one idled even longer.
       if (performance.now() - (idle.at(-1)?.since ?? 0) > MAX_IDLE_MS) killIdle();
       const agent = idle.pop()?.agent ?? new AgentClass({ keepAlive: true, maxSockets: 1 });
       inUse.add(agent);
       return agent;
     },
-    keep: (agent) => {
+    keep: (agent: Agent): void => {
       if (!inUse.delete(agent) || idle.length >= maxIdle) agent.destroy();
       else idle.push({ agent, since: performance.now() });
     },
     kill,
-    isInUse: (agent) => inUse.has(agent),
-    destroy: () => {
+    isInUse: (agent: unknown): boolean => inUse.has(agent),
+    destroy: (): void => {
       killIdle();
       for (const agent of inUse as Set<Agent>) kill(agent);
     },

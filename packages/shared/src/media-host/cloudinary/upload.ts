@@ -18,8 +18,8 @@ export interface PartSizes {
 
 /** Cloudinary's limit for one request. */
 const MAX_REQUEST_BYTES = 100_000_000;
-/** As the SDK cuts files, unless told otherwise. */
-const PART_BYTES = 20_000_000;
+/** Nothing flows while the host answers a part, so there are as few as the limit allows, with room for the form around them. */
+const PART_BYTES = 90_000_000;
 const usualParts: PartSizes = { above: MAX_REQUEST_BYTES, bytes: PART_BYTES };
 /** Cloudinary refuses smaller parts, unless they are the last. */
 const LEAST_PART_BYTES = 5 * 1024 * 1024;
@@ -54,7 +54,7 @@ export function createUpload(
           { bytes: size, signal },
         );
       if (!isLarge) return send(Buffer.isBuffer(body) ? [body] : body);
-      const idleMs = uploadIdleMs(timeouts, parts.bytes);
+      const idleMs = uploadIdleMs(timeouts, size);
       return uploadInParts(body, { size, partBytes: parts.bytes, signal, idleMs }, send);
     });
   };

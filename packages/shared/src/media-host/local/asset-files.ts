@@ -20,7 +20,7 @@ import { errnoOf, unlessMissing } from './disk.js';
 const metadata = z.object({ context: z.record(z.string(), z.string()), tags: z.array(z.string()) });
 
 /** The shape of `<asset id>.json`. */
-export const identitySchema = z.object({
+const identitySchema = z.object({
   token: z.string().regex(/^[0-9a-f]{16}$/),
   publicId: z.string(),
   resourceType: z.enum(resourceTypes),
@@ -129,6 +129,15 @@ async function ofThis<T>(place: AssetPlace, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     throw UNREADABLE.has(errnoOf(error)) ? unreadable(place, error) : error;
+  }
+}
+
+/** Null for a text that is none. */
+export function parseIdentity(text: string): Identity | null {
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch {
+    return null;
   }
 }
 

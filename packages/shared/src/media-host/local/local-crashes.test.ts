@@ -8,7 +8,7 @@ import { newRef, putRequest } from '../testing/put-request.js';
 import { bytesPath, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
-import { STAGING } from './staging.js';
+import { STAGING } from './local-writes.js';
 
 /** Process ids end far below; so no process has it. */
 const DEAD_PID = 2 ** 30;

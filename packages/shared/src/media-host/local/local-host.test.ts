@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { silentLogger } from '@holdfast/foundation/logging';
 import type { HostAsset } from '../media-host.js';
-import { describeMediaHost } from '../media-host.contract.js';
+import { describeMediaHost } from '../testing/media-host-contract.js';
 import { newRef, putRequest } from '../testing/put-request.js';
 import { placeOfRef } from './asset-files.js';
 import { toDiskError } from './disk.js';

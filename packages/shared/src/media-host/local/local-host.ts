@@ -1,4 +1,4 @@
-import { access, constants, rmdir, statfs } from 'node:fs/promises';
+import { access, constants, statfs } from 'node:fs/promises';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
@@ -6,11 +6,10 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { guardHost, type HostCalls } from '../guarded-host.js';
 import type { MediaHost } from '../media-host.js';
 import { placeOfRef, readAssetAt } from './asset-files.js';
-import { closeFolder, createFolderMaker, toDiskError } from './disk.js';
+import { closeFolder, toDiskError } from './disk.js';
 import { createLocalFiles } from './local-files.js';
 import { createListing } from './local-listing.js';
-import { annotateAsset, putAsset, removeAsset } from './local-writes.js';
-import { clearLeftovers, createStaging } from './staging.js';
+import { LocalWrites } from './local-writes.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
@@ -35,14 +34,6 @@ export async function createLocalHost(
   { log, now = Date.now, idleMs = IDLE_MS, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
 ): Promise<MediaHost> {
   const root = settings.directory;
-  const staging = createStaging(root);
-  const folders = createFolderMaker(root);
-  await onDisk(async () => {
-    await folders.ensure(root);
-    await Promise.all([root, settings.filesDirectory].map(closeFolder));
-    await clearLeftovers(root, log);
-  });
-
   const freeBytes = async (): Promise<number> => {
     // A disk that may only be read has room, and none for us.
     await access(root, constants.W_OK);
@@ -61,16 +52,20 @@ export async function createLocalHost(
       return work();
     });
 
-  const media = { root, staging, folders, refuseWhenFull, idleMs, now };
+  const writes = new LocalWrites(root, { log, now, idleMs, refuseWhenFull });
   const listing = createListing(root, log);
   const files = createLocalFiles(settings.filesDirectory, refuseWhenFull);
+  await onDisk(async () => {
+    await writes.open();
+    await Promise.all([root, settings.filesDirectory].map(closeFolder));
+  });
   const host: HostCalls = {
     kind: 'local',
     identity: 'local',
-    put: (request) => onDisk(() => putAsset(media, request), request.signal),
-    annotate: (ref, metadata) => inRoot(() => annotateAsset(media, ref, metadata)),
+    put: (request) => onDisk(() => writes.put(request), request.signal),
+    annotate: (ref, metadata) => inRoot(() => writes.annotate(ref, metadata)),
     find: (ref) => inRoot(() => readAssetAt(placeOfRef(root, ref))),
-    remove: (ref) => inRoot(() => removeAsset(media, ref)),
+    remove: (ref) => inRoot(() => writes.remove(ref)),
     list: (request) => inRoot(() => listing.list(request)),
     changes: (request) => inRoot(() => listing.changes(request)),
     confirm: (assetIds) => inRoot(() => listing.confirm(assetIds)),
@@ -83,9 +78,7 @@ export async function createLocalHost(
     hostNow: now,
     meteredCalls: () => 0,
     freeBytes: () => onDisk(freeBytes),
-    close: async () => {
-      await rmdir(await staging.folder()).catch(() => undefined);
-    },
+    close: () => writes.close(),
   };
   return guardHost(host, { log, now });
 }

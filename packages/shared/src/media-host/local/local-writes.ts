@@ -1,8 +1,10 @@
-import { createHash } from 'node:crypto';
-import { link, open, rename, utimes } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, rmdir, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { abortReason } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { HostMetadata } from '../../media/index.js';
 import { type Body, bodyChunks, bytesInMemory, type ReadLimits } from '../body.js';
 import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';
@@ -11,6 +13,7 @@ import {
   bytesPath,
   type Identity,
   metadataPath,
+  parseIdentity,
   placeOfRef,
   readAssetAt,
   readIdentity,
@@ -18,77 +21,174 @@ import {
   toHostAsset,
 } from './asset-files.js';
 import {
-  type createFolderMaker,
+  createFolderMaker,
   errnoOf,
   namesIn,
   OWN_FILE,
+  OWN_FOLDER,
   removeFile,
   syncFolder,
   unlessMissing,
   writeDurably,
 } from './disk.js';
 import { HEAD_BYTES, readFileFacts } from './file-format.js';
-import type { Staging } from './staging.js';
 
-/** A media folder, and what writing to it takes. */
-interface MediaFolder {
-  root: string;
-  staging: Staging;
-  folders: ReturnType<typeof createFolderMaker>;
-  /** Throws STORAGE_FULL. */
-  refuseWhenFull: (bytes: number) => Promise<void>;
+/** Where files rest until they are complete, inside the media folder so that a rename is enough: a folder for each process. */
+export const STAGING = '.staging';
+const MACHINE = hostname().replaceAll('.', '-');
+/** Several hosts may run in one process, in tests. */
+const ownFolders = new Set<string>();
+
+export interface WriteOptions {
+  log: Logger;
+  now: () => number;
   /** A body that is silent for so long is given up. */
   idleMs: number;
-  now: () => number;
+  /** Throws STORAGE_FULL. */
+  refuseWhenFull: (bytes: number) => Promise<void>;
 }
 
-/**
- * Stores an asset so that at any moment a crash leaves either nothing or all of it: bytes and identity reach the disk
- * in staging, then the bytes get their name, then the identity. Linking the identity is the last step; it fails when the
- * name is taken, so nothing is ever overwritten.
- */
-export async function putAsset(
-  media: MediaFolder,
-  { ref, metadata, body, contentLength, signal }: PutRequest,
-): Promise<PutResult> {
-  const { root, staging, refuseWhenFull, idleMs, now } = media;
-  const place = placeOfRef(root, ref);
-  const before = await readAssetAt(place);
-  if (before !== null) return { asset: before, existed: true };
-  await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
-  const token = staging.newToken();
-  const stagedBytes = join(await staging.folder(), token);
-  const stagedIdentity = `${stagedBytes}.json`;
-  try {
-    const { bytes, md5, mtimeMs, head } = await storeBody(stagedBytes, body, { signal, idleMs });
-    const known: Identity = {
-      token,
-      ...ref,
-      ...readFileFacts(ref.resourceType, head),
-      bytes,
-      etag: md5,
-      mtimeMs,
-      createdAt: new Date(now()).toISOString(),
-      metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
-    };
-    await writeDurably(stagedIdentity, JSON.stringify(known));
-    if (signal.aborted) throw abortReason(signal);
-    if (await putInPlace(media, place, token, stagedBytes))
-      return { asset: toHostAsset(place.assetId, known, known), existed: false };
-  } finally {
-    await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
+/** What changes a media folder that several processes may share. A crash at any moment leaves a change done or not done. */
+export class LocalWrites {
+  readonly #root: string;
+  readonly #options: WriteOptions;
+  readonly #staging: string;
+  readonly #folders: ReturnType<typeof createFolderMaker>;
+
+  constructor(root: string, options: WriteOptions) {
+    this.#root = root;
+    this.#options = options;
+    this.#staging = join(
+      root,
+      STAGING,
+      `${MACHINE}.${String(process.pid)}.${randomBytes(4).toString('hex')}`,
+    );
+    this.#folders = createFolderMaker(root);
+    ownFolders.add(this.#staging);
   }
-  const winner = await readAssetAt(place);
-  if (winner === null) throw new Error('the asset went away while it was uploaded again');
-  return { asset: winner, existed: true };
+
+  /** Makes the folder, and finishes what dead processes left half-done. */
+  async open(): Promise<void> {
+    await this.#folders.ensure(this.#root);
+    await clearLeftovers(this.#root, this.#options.log);
+  }
+
+  async close(): Promise<void> {
+    await rmdir(this.#staging).catch(() => undefined);
+  }
+
+  /**
+   * Bytes and identity reach the disk in staging, then the bytes get their name, then the identity. Linking the identity is the last step;
+   * it fails when the name is taken, so nothing is ever overwritten.
+   */
+  async put({ ref, metadata, body, contentLength, signal }: PutRequest): Promise<PutResult> {
+    const { refuseWhenFull, idleMs, now } = this.#options;
+    const place = placeOfRef(this.#root, ref);
+    const before = await readAssetAt(place);
+    if (before !== null) return { asset: before, existed: true };
+    await refuseWhenFull(bytesInMemory(body) ?? contentLength ?? 0);
+    const token = randomBytes(8).toString('hex');
+    const stagedBytes = await this.#stage(token);
+    const stagedIdentity = `${stagedBytes}.json`;
+    try {
+      const { head, ...stored } = await storeBody(stagedBytes, body, { signal, idleMs });
+      const known: Identity = {
+        token,
+        ...ref,
+        ...readFileFacts(ref.resourceType, head),
+        ...stored,
+        createdAt: new Date(now()).toISOString(),
+        metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
+      };
+      await writeDurably(stagedIdentity, JSON.stringify(known));
+      if (signal.aborted) throw abortReason(signal);
+      if (await this.#putInPlace(place, token, stagedBytes))
+        return { asset: toHostAsset(place.assetId, known, known), existed: false };
+    } finally {
+      await Promise.all([removeFile(stagedBytes), removeFile(stagedIdentity)]);
+    }
+    const winner = await readAssetAt(place);
+    if (winner === null) throw new Error('the asset went away while it was uploaded again');
+    return { asset: winner, existed: true };
+  }
+
+  /** Replaces the metadata by one rename. */
+  async annotate(ref: AssetRef, { context, tags }: HostMetadata): Promise<HostAsset> {
+    const place = placeOfRef(this.#root, ref);
+    const known = await readIdentity(place);
+    if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
+    const staged = await this.#stage(`${randomBytes(8).toString('hex')}.meta`);
+    await writeDurably(staged, JSON.stringify({ context, tags }));
+    const target = metadataPath(place, known.token);
+    await rename(staged, target);
+    // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
+    const stored = await readStored(place);
+    if (stored?.known.token !== known.token) {
+      await removeFile(target);
+      throw new HoldfastError('MEDIA_NOT_FOUND');
+    }
+    await syncFolder(place.folder);
+    await unlessMissing(this.#touch(place.identity));
+    await this.#touch(dirname(place.folder));
+    return stored.asset;
+  }
+
+  /** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
+  async remove(ref: AssetRef): Promise<'removed' | 'absent'> {
+    const place = placeOfRef(this.#root, ref);
+    const known = await readIdentity(place).catch((error: unknown) => {
+      if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
+      throw error;
+    });
+    if (known === null) return 'absent';
+    if (known === 'unreadable') return removeUnreadable(place);
+    const staged = await this.#stage(`${known.token}.json`);
+    const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
+    if (moved === null) return 'absent';
+    await syncFolder(place.folder);
+    await removeFilesOf(place, known.token);
+    await removeFile(staged);
+    return 'removed';
+  }
+
+  async #stage(name: string): Promise<string> {
+    await mkdir(this.#staging, { recursive: true, mode: OWN_FOLDER });
+    return join(this.#staging, name);
+  }
+
+  /** Links both staged files to their names; false when another upload was quicker. */
+  async #putInPlace(place: AssetPlace, token: string, stagedBytes: string): Promise<boolean> {
+    const bytes = bytesPath(place, token);
+    await this.#folders.ensure(place.folder);
+    try {
+      await link(stagedBytes, bytes);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // The media folder was emptied while this process runs.
+      this.#folders.forget();
+      await this.#folders.ensure(place.folder);
+      await link(stagedBytes, bytes);
+    }
+    try {
+      await linkIdentity(place, `${stagedBytes}.json`);
+    } catch (error) {
+      await removeFile(bytes);
+      if (errnoOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+    await syncFolder(place.folder);
+    await this.#touch(dirname(place.folder));
+    return true;
+  }
+
+  /** Shows `changes` where to look: it enters only folders that were touched, and reads only descriptions that were. */
+  async #touch(path: string): Promise<void> {
+    const time = this.#options.now() / 1_000;
+    await utimes(path, time, time);
+  }
 }
 
-interface StoredBody {
-  bytes: number;
-  /** Hex. */
-  md5: string;
-  /** When the file was last written, as the file system keeps it. */
-  mtimeMs: number;
+interface StoredBody extends Pick<Identity, 'bytes' | 'etag' | 'mtimeMs'> {
   /** The first bytes, at most `HEAD_BYTES`. */
   head: Buffer;
 }
@@ -111,45 +211,10 @@ async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<
     if (bytes === 0) throw new HoldfastError('HOST_REJECTED', 'Empty file');
     await handle.sync();
     const { mtimeMs } = await handle.stat();
-    return { bytes, md5: md5.digest('hex'), mtimeMs, head: Buffer.concat(head) };
+    return { bytes, etag: md5.digest('hex'), mtimeMs, head: Buffer.concat(head) };
   } finally {
     await handle.close();
   }
-}
-
-/** Links both staged files to their names; false when another upload was quicker. */
-async function putInPlace(
-  { folders, now }: MediaFolder,
-  place: AssetPlace,
-  token: string,
-  stagedBytes: string,
-): Promise<boolean> {
-  const bytes = bytesPath(place, token);
-  await folders.ensure(place.folder);
-  try {
-    await link(stagedBytes, bytes);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    // The media folder was emptied while this process runs.
-    folders.forget();
-    await folders.ensure(place.folder);
-    await link(stagedBytes, bytes);
-  }
-  try {
-    await linkIdentity(place, `${stagedBytes}.json`);
-  } catch (error) {
-    await removeFile(bytes);
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
-  }
-  await syncFolder(place.folder);
-  await touch(dirname(place.folder), now());
-  return true;
-}
-
-/** Shows `changes` where to look: it enters only folders that were touched. */
-async function touch(path: string, now: number): Promise<void> {
-  await utimes(path, now / 1_000, now / 1_000);
 }
 
 /** An identity whose bytes are gone (lost by the disk) gives way. */
@@ -163,49 +228,9 @@ async function linkIdentity(place: AssetPlace, staged: string): Promise<void> {
   }
 }
 
-/** Replaces the metadata of an asset by one rename: a crash leaves the old or the new. */
-export async function annotateAsset(
-  { root, staging, now }: MediaFolder,
-  ref: AssetRef,
-  { context, tags }: HostMetadata,
-): Promise<HostAsset> {
-  const place = placeOfRef(root, ref);
-  const known = await readIdentity(place);
-  if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
-  const staged = join(await staging.folder(), `${staging.newToken()}.meta`);
-  await writeDurably(staged, JSON.stringify({ context, tags }));
-  const target = metadataPath(place, known.token);
-  await rename(staged, target);
-  // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
-  const stored = await readStored(place);
-  if (stored?.known.token !== known.token) {
-    await removeFile(target);
-    throw new HoldfastError('MEDIA_NOT_FOUND');
-  }
-  await syncFolder(place.folder);
-  for (const path of [place.identity, dirname(place.folder)]) await unlessMissing(touch(path, now()));
-  return stored.asset;
-}
-
-/** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
-export async function removeAsset(
-  { root, staging }: MediaFolder,
-  ref: AssetRef,
-): Promise<'removed' | 'absent'> {
-  const place = placeOfRef(root, ref);
-  const known = await readIdentity(place).catch((error: unknown) => {
-    if (isHoldfastError(error, 'ASSET_UNREADABLE')) return 'unreadable' as const;
-    throw error;
-  });
-  if (known === null) return 'absent';
-  if (known === 'unreadable') return removeUnreadable(place);
-  const staged = join(await staging.folder(), `${known.token}.json`);
-  const moved = await unlessMissing(rename(place.identity, staged).then(() => true));
-  if (moved === null) return 'absent';
-  await syncFolder(place.folder);
-  for (const path of [bytesPath(place, known.token), metadataPath(place, known.token), staged])
-    await removeFile(path);
-  return 'removed';
+async function removeFilesOf(place: AssetPlace, token: string): Promise<void> {
+  await removeFile(bytesPath(place, token));
+  await removeFile(metadataPath(place, token));
 }
 
 /** The names of its files tell what belongs to an asset whose identity is damaged. The identity goes first, as always. */
@@ -215,4 +240,56 @@ async function removeUnreadable(place: AssetPlace): Promise<'removed'> {
   for (const name of await namesIn(place.folder))
     if (name.startsWith(`${place.assetId}.`)) await removeFile(join(place.folder, name));
   return 'removed';
+}
+
+/** Staging of a process that we cannot see (another machine or container) counts as left behind after so long. */
+const STALE_MS = 10 * 60_000;
+
+/** Removes what dead processes left in staging, and finishes by it what they had begun. */
+async function clearLeftovers(root: string, log: Logger): Promise<void> {
+  for (const name of await namesIn(join(root, STAGING))) {
+    const folder = join(root, STAGING, name);
+    if (ownFolders.has(folder)) continue;
+    const dead = isDeadHere(name);
+    let removed = 0;
+    for (const file of await namesIn(folder)) {
+      const path = join(folder, file);
+      if (!dead && !(await isStale(path))) continue;
+      if (file.endsWith('.json')) await finishLeft(root, path);
+      if (await removeFile(path)) removed += 1;
+    }
+    if (removed > 0) log.info('host.leftovers_removed', { files: removed });
+    if (dead || (await isStale(folder))) await rmdir(folder).catch(() => undefined);
+  }
+}
+
+/** True when the name tells of a process of this machine that no longer runs. */
+function isDeadHere(name: string): boolean {
+  const [machine, pid = ''] = name.split('.');
+  if (machine !== MACHINE) return false;
+  // The folder is not one of ours, so one with our pid is of an earlier life.
+  if (Number(pid) === process.pid) return true;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return errnoOf(error) === 'ESRCH';
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  const found = await unlessMissing(stat(path));
+  return found !== null && Date.now() - found.mtimeMs > STALE_MS;
+}
+
+/**
+ * A staged identity names an upload whose identity was not linked, or a removal whose bytes were not deleted. Bytes that a linked
+ * identity names are never touched.
+ */
+async function finishLeft(root: string, staged: string): Promise<void> {
+  const known = parseIdentity((await unlessMissing(readFile(staged, 'utf8'))) ?? '');
+  // One that was cut off: then its bytes had no name yet.
+  if (known === null) return;
+  const place = placeOfRef(root, known);
+  if ((await readIdentity(place))?.token !== known.token) await removeFilesOf(place, known.token);
 }
