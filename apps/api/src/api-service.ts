@@ -36,6 +36,7 @@ export function apiServer(deps: Dependencies): Service {
     host: settings.http.host,
     port: settings.http.port,
     maxBodyBytes: settings.uploads.maxBytes,
+    access: settings.access,
     shutdown,
     address,
     log,

@@ -28,7 +28,6 @@ import {
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
 import { createPublicAddress } from './http/http-server.js';
-import { createReadTurns } from './http/read-turns.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from './http/shutdown.js';
 import { createRecentResults } from './status/recent-results.js';
@@ -179,7 +178,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
       deferred,
       rests: redisBackoff(request),
     }),
-    readTurns: createReadTurns(() => uploadSlots.running > 0),
     /** Event streams that are open. */
     streams: createShares(EVENT_STREAMS),
     /** Requests that wait for a result, as `Prefer: wait` asks for. */

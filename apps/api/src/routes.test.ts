@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { newMediaId } from '@holdfast/shared/media';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../test/support/running-api.js';
 import type { Route } from './http/route.js';
@@ -47,44 +46,6 @@ async function statusFor(api: RunningApi, route: Route, caller: Caller): Promise
   await response.text();
   return response.status;
 }
-
-it('has each read of data wait for the turn of its client, also one that is refused for its query', async () => {
-  const take = vi.spyOn(locked.deps.readTurns, 'take');
-  onTestFinished(() => take.mockRestore());
-  const turns: Record<string, number> = {};
-  for (const route of routes(locked.deps)) {
-    if (route.role !== 'read' || 'serve' in route) continue;
-    take.mockClear();
-    const status = await statusFor(locked, route, 'read');
-    turns[`${route.path} ${String(status)}`] = take.mock.calls.length;
-  }
-  take.mockClear();
-  const { status } = await locked.call('GET', '/api/media?nonsense=1', undefined, {
-    'X-API-Key': 'read-secret',
-  });
-  turns[`nonsense ${String(status)}`] = take.mock.calls.length;
-  expect(turns).toEqual({
-    '/metrics 200': 1,
-    '/api/media/database/status 200': 1,
-    '/api/media/sync/status 200': 1,
-    '/api/media/sync/drift 200': 1,
-    '/api/media 200': 1,
-    '/api/media/:id 404': 1,
-    '/api/media/:id/events 404': 1,
-    'nonsense 400': 1,
-  });
-});
-
-it('has a large body of an edit wait for the turn of its client, and no small one', async () => {
-  const take = vi.spyOn(locked.deps.readTurns, 'take');
-  onTestFinished(() => take.mockRestore());
-  const key = { 'X-API-Key': 'write-secret' };
-  const edit = (body: object) => locked.call('PATCH', `/api/media/${newMediaId()}`, body, key);
-  expect((await edit({ title: 'small' })).status).toBe(404);
-  expect(take).not.toHaveBeenCalled();
-  expect((await edit({ nonsense: 'x'.repeat(100_000) })).status).toBe(400);
-  expect(take).toHaveBeenCalledTimes(1);
-});
 
 describe('who may do what', () => {
   it.each(Object.keys(secrets) as Caller[])('holds for every route and %s', async (caller) => {

@@ -32,8 +32,8 @@ import { createSeenNotifications } from './webhooks/seen-notifications.js';
  * those with an id.
  */
 export function routes(deps: Dependencies): readonly Route[] {
-  const { settings, readTurns } = deps;
-  const read = { method: 'GET', role: 'read', turns: readTurns } as const;
+  const { settings } = deps;
+  const read = { method: 'GET', role: 'read' } as const;
   const upload = uploadRoute({
     ...deps.uploads,
     waits: deps.waits,
@@ -245,7 +245,6 @@ export function routes(deps: Dependencies): readonly Route[] {
         'A merge: fields that are left out stay as they are, null clears. Unknown fields are refused.',
       params: { id: MEDIA_ID },
       body: mediaChanges,
-      turns: readTurns,
       headers: ['If-Match'],
       answers: {
         200: {
@@ -360,9 +359,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
       answers: { 200: { description: 'The ticket.', body: schemas.Ticket } },
       errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
-      ...(direct === null
-        ? { handle: none }
-        : { body: ticketRequest, turns: deps.readTurns, handle: direct.sign }),
+      ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
     }),
     route({
       ...write,

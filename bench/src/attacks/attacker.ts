@@ -30,6 +30,8 @@ export interface Attacker {
   uploadHead(bytes: number | null, headers?: Record<string, string>): string;
   /** Sends so many requests at once, reads their answers, and does so again and again. */
   pipelineForever(requests: string, count: number): Promise<void>;
+  /** Sends one request after the other on so many connections, each as the answer before it comes. */
+  askWithoutPause(request: string, connections: number): Promise<void>;
   /** Asks for one path after the other on so many connections, without a pause. */
   askForever(paths: readonly string[], connections: number): Promise<void>;
   json(path: string): Promise<unknown>;
@@ -79,6 +81,19 @@ export function createAttacker(port: number, secret: string | null): Attacker {
         while (!socket.destroyed && total() - before < count) await pause(10);
         socket.destroy();
       }
+    },
+    askWithoutPause: async (request, connections) => {
+      const lane = async (): Promise<void> => {
+        for (;;) {
+          const socket = await open();
+          socket.on('data', (chunk: Buffer) => {
+            for (const _ of chunk.toString('latin1').matchAll(/HTTP\/1\.1 \d{3}/g)) socket.write(request);
+          });
+          socket.write(request);
+          await new Promise((resolve) => void socket.once('close', resolve));
+        }
+      };
+      await Promise.all(Array.from({ length: connections }, lane));
     },
     askForever: async (paths, connections) => {
       const ask = async (first: number): Promise<void> => {

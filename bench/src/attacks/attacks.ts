@@ -48,6 +48,20 @@ export const attacks: readonly Attack[] = [
   attack(null, '1,000 requests with an unknown key at once, again and again', (a) =>
     a.pipelineForever(a.get('/api/media', { 'X-API-Key': 'no-key-of-ours' }).repeat(1_000), 1_000),
   ),
+  ...['/livez', '/readyz', '/openapi.json', '/nothing', '/docs/swagger-ui-bundle.js'].map((path) =>
+    attack(null, `64 connections that ask for ${path} without a pause`, (a) =>
+      a.askWithoutPause(a.get(path, { 'Accept-Encoding': 'gzip' }), 64),
+    ),
+  ),
+  attack(null, '64 connections with an unknown key without a pause', (a) =>
+    a.askWithoutPause(a.get('/api/media', { 'X-API-Key': 'no-key-of-ours' }), 64),
+  ),
+  attack(null, '64 connections with malformed requests without a pause', (a) =>
+    a.askWithoutPause('hello\r\n\r\n', 64),
+  ),
+  attack(null, '64 lanes that open a connection for each request', (a) =>
+    a.askWithoutPause(a.get('/livez', { Connection: 'close' }), 64),
+  ),
   attack(null, '1,000 requests with 15 kB of headers each at once, again and again', (a) =>
     a.pipelineForever(a.get('/livez', { 'X-Long': 'x'.repeat(15_000) }).repeat(1_000), 1_000),
   ),

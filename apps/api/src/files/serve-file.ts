@@ -5,43 +5,20 @@ import type { LocalHostSettings, Settings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isOwnId } from '@holdfast/shared/media';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
-import type { ReadTurns } from '../http/read-turns.js';
-import { clientOf, goneWith } from '../http/request-context.js';
 import { hasTag } from '../http/request-input.js';
 
 /** `GET /media/*`: only the local host has files of its own to serve; links to them outlive it. */
 export function serveLocalFiles({
   settings: { host, access, dataDir },
   catalog,
-  readTurns,
 }: {
   settings: Pick<Settings, 'host' | 'access' | 'dataDir'>;
   catalog: Pick<Catalog, 'find'>;
-  readTurns: ReadTurns;
 }): RequestHandler {
   const isPublic = access.keys.length === 0 || access.publicRead;
-  const serve =
-    host.kind === 'local'
-      ? serveFile(host, { isPublic })
-      : serveEarlierFile(catalog, serveFile({ directory: join(dataDir, 'media') }, { isPublic }));
-  return inTurn(readTurns, serve);
-}
-
-/** Opens the file in the turn of its client. How fast the client then reads it is not counted. */
-function inTurn(turns: ReadTurns, serve: RequestHandler): RequestHandler {
-  return async (req, res, next) => {
-    const end = await turns.take(clientOf(req), goneWith(res));
-    if (res.closed) {
-      end();
-      return;
-    }
-    res.once('close', end);
-    res.once('pipe', () => {
-      res.off('close', end);
-      end();
-    });
-    await serve(req, res, next);
-  };
+  return host.kind === 'local'
+    ? serveFile(host, { isPublic })
+    : serveEarlierFile(catalog, serveFile({ directory: join(dataDir, 'media') }, { isPublic }));
 }
 
 /** Whole files or ranges of them. */

@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSettings } from '@holdfast/foundation/config';
-import { authenticate } from './access.js';
+import type { Request } from 'express';
+import { authenticate, lineOf } from './access.js';
 
 const { access } = readSettings({ REDIS_URL: 'redis://127.0.0.1', API_KEYS: 'web:write:one two' });
 
@@ -26,4 +27,42 @@ it('takes no time for a header full of spaces', () => {
   const started = performance.now();
   expect(authenticate(access, { authorization })).toBeNull();
   expect(performance.now() - started).toBeLessThan(500);
+});
+
+describe('the line of a request', () => {
+  const { access: keys } = readSettings({
+    REDIS_URL: 'redis://127.0.0.1',
+    API_KEYS: 'web:write:web-secret,look:read:look-secret',
+  });
+  const { access: none } = readSettings({ REDIS_URL: 'redis://127.0.0.1' });
+  const line = (where: typeof keys, method: string, url: string, secret?: string) => {
+    const headers = secret === undefined ? {} : { 'x-api-key': secret };
+    const { name, isLimited } = lineOf(where, {
+      method,
+      url,
+      headers,
+      ip: '192.0.2.1',
+    } as unknown as Request);
+    return `${name}${isLimited ? '' : ', not held back'}`;
+  };
+
+  it.each([
+    ['GET', '/api/media', 'web-secret', 'key-web'],
+    ['GET', '/nothing', 'look-secret', 'key-look'],
+    ['GET', '/api/media', 'unknown', 'address-192.0.2.1'],
+    ['GET', '/openapi.json', undefined, 'address-192.0.2.1'],
+    ['GET', '/livez', undefined, 'probes-192.0.2.1'],
+    ['GET', '/readyz', 'web-secret', 'probes-192.0.2.1'],
+    ['POST', '/api/media/upload?duplicates=return', 'web-secret', 'uploads-key-web, not held back'],
+    ['POST', '/api/media/upload', 'look-secret', 'key-look'],
+    ['POST', '/api/media/upload', 'unknown', 'address-192.0.2.1'],
+    ['POST', '/api/media/uploads/sign', 'web-secret', 'key-web'],
+  ])('for %s %s with the key %s is %s', (method, url, secret, expected) => {
+    expect(line(keys, method, url, secret)).toBe(expected);
+  });
+
+  it('is that of the address where no key is configured', () => {
+    expect(line(none, 'POST', '/api/media/upload')).toBe('uploads-address-192.0.2.1, not held back');
+    expect(line(none, 'DELETE', '/api/media/x')).toBe('address-192.0.2.1');
+  });
 });

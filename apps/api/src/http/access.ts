@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { anonymous, contextOf, type Client } from './request-context.js';
+import type { Line } from '@holdfast/shared/http';
+import { addressOf, anonymous, contextOf, nameOf, type Client } from './request-context.js';
 
 export interface AccessRule {
   /** `open`: for everyone, keys are not looked at. */
@@ -21,7 +22,7 @@ export function requireAccess(access: AccessSettings, rule: AccessRule): Request
   const { role: needed } = rule;
   const open = needed === 'open' || (rule.publicRead && access.publicRead);
   return (req, res, next) => {
-    const client = authenticate(access, req.headers);
+    const client = whoSends(access, req);
     if (client !== null) contextOf(req).client = client;
     if (open) return next();
     if (client === null) {
@@ -30,11 +31,13 @@ export function requireAccess(access: AccessSettings, rule: AccessRule): Request
       else refuse();
       return;
     }
-    if (client.role === null || roles.indexOf(client.role) < roles.indexOf(needed))
-      throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
+    if (!hasRole(client, needed)) throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
     next();
   };
 }
+
+const hasRole = (client: Client | null, needed: Role): boolean =>
+  client !== null && client.role !== null && roles.indexOf(client.role) >= roles.indexOf(needed);
 
 function askForKey(req: Request, res: Response, rule: AccessRule): HoldfastError {
   const challenge = isOpenedAsPage(req) ? 'Basic' : rule.challenge;
@@ -48,6 +51,34 @@ function askForKey(req: Request, res: Response, rule: AccessRule): HoldfastError
 /** Scripts of our own pages do not ask for HTML, so the browser's login does not get in their way. */
 function isOpenedAsPage(req: Request): boolean {
   return req.get('accept')?.includes('text/html') ?? false;
+}
+
+const sender = Symbol('sender');
+
+/** As `authenticate`, once for each request. */
+function whoSends(access: Pick<AccessSettings, 'keys'>, req: IncomingMessage): Client | null {
+  const known = req as IncomingMessage & { [sender]?: Client | null };
+  const client = known[sender];
+  return client === undefined ? (known[sender] = authenticate(access, req.headers)) : client;
+}
+
+/** Path of the one route that nothing holds back. */
+export const UPLOAD_PATH = '/api/media/upload';
+const probes = new Set(['/livez', '/readyz']);
+
+/**
+ * The line in which a request waits for its turn: that of its key, or of its address where it has none that we know. Orchestrators find
+ * out in a line of their own whether this process lives; uploads with a key that may upload are not held back.
+ */
+export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request): Line {
+  const { method, url } = req;
+  if (probes.has(url)) return { name: `probes-${addressOf(req)}`, isLimited: true };
+  const client = whoSends(access, req);
+  const name = client === null ? nameOf(anonymous, req) : nameOf(client, req);
+  const isUpload = method === 'POST' && url.split('?', 1)[0] === UPLOAD_PATH;
+  return isUpload && hasRole(client, 'write')
+    ? { name: `uploads-${name}`, isLimited: false }
+    : { name, isLimited: true };
 }
 
 interface Credentials {

@@ -2,10 +2,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
+import { endTurn } from '@holdfast/shared/http';
 import { clientOf, goneWith, contextOf, type RequestContext } from './request-context.js';
 import { parseInput } from './request-input.js';
-import type { ReadTurns } from './read-turns.js';
 import { readJson } from './request-bodies.js';
+import type { VerbRoute } from './route.js';
 
 /** A request as handlers see it: plain data, checked against the schemas of its row. */
 export interface Input<Param extends string = never, Query = undefined, Body = undefined> {
@@ -39,37 +40,27 @@ export interface Endpoint {
   query?: z.ZodType;
   /** Without a schema the body is not read. */
   body?: z.ZodType;
-  /**
-   * The turns of clients in which the request is served, from the look at its query on; with a body, in which a large one is read. What
-   * its answer streams is not counted.
-   */
-  turns?: ReadTurns;
   handle(input: Input<string, unknown, unknown>): Promise<Answer>;
 }
 
 /** Express' side of a plain route: request -> input -> handler -> answer. Errors go to the error handler. */
-export function serveEndpoint(served: Endpoint): RequestHandler {
+export function serveEndpoint(served: Endpoint & Pick<VerbRoute, 'method' | 'changes'>): RequestHandler {
+  const changes = served.method !== 'GET' || served.changes === true;
   return async (req, res) => {
     const gone = goneWith(res);
-    const client = clientOf(req);
-    const hasBody = served.body !== undefined;
-    const body = hasBody ? await readJson(req, res, served.turns) : undefined;
-    const endTurn = hasBody ? undefined : await served.turns?.take(client, gone);
-    let answer: Answer;
-    try {
-      answer = await served.handle({
-        params: stringParams(req.params),
-        query: served.query && parseInput(served.query, { ...req.query }, 'the query is not valid'),
-        body: served.body && parseInput(served.body, body, 'the body is not valid'),
-        header: (name) => req.get(name),
-        accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
-        context: contextOf(req),
-        client,
-        gone,
-      });
-    } finally {
-      endTurn?.();
-    }
+    const body = served.body && parseInput(served.body, await readJson(req, res), 'the body is not valid');
+    // The media host may take seconds.
+    if (changes) endTurn(res);
+    const answer = await served.handle({
+      params: stringParams(req.params),
+      query: served.query && parseInput(served.query, { ...req.query }, 'the query is not valid'),
+      body,
+      header: (name) => req.get(name),
+      accepts: (encoding) => req.acceptsEncodings(encoding) !== false,
+      context: contextOf(req),
+      client: clientOf(req),
+      gone,
+    });
     await send(res, answer);
   };
 }

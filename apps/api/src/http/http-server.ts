@@ -1,11 +1,13 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Express } from 'express';
+import type { Express, Request } from 'express';
+import type { AccessSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
 import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
+import { lineOf } from './access.js';
 import { expressMessages } from './express-messages.js';
 import { sendProblem } from './problems.js';
 import { awaitsInvitation } from './request-bodies.js';
@@ -18,6 +20,7 @@ export interface HttpServerOptions {
   port: number;
   /** The largest body that may arrive; decides how long a request may take. */
   maxBodyBytes: number;
+  access: Pick<AccessSettings, 'keys'>;
   shutdown: Shutdown;
   address: PublicAddress;
   log: Logger;
@@ -25,12 +28,13 @@ export interface HttpServerOptions {
 
 /** The server: starts listening; stops by refusing new work, draining, and cutting what is left at the deadline. */
 export function httpServer(options: HttpServerOptions): Service {
-  const { app, host, port, maxBodyBytes, shutdown, address, log } = options;
+  const { app, host, port, maxBodyBytes, access, shutdown, address, log } = options;
   const server = createBoundedServer({
     messages: expressMessages(app),
     handle: withReadableTarget(app),
     requestWithinMs: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
-    clientOfAddress: nameOfAddress,
+    // Requests of `messages` are Express' own.
+    clients: { clientOfAddress: nameOfAddress, lineOf: (req) => lineOf(access, req as Request) },
   });
   // Handlers invite the body themselves (request-bodies.ts), once nothing can refuse the request unread.
   server.on('checkContinue', (req, res) => {

@@ -3,8 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { createShares } from '@holdfast/shared/http';
-import type { ReadTurns } from './read-turns.js';
-import { clientOf, goneWith } from './request-context.js';
+import { clientOf } from './request-context.js';
 
 /** Far above the largest valid edit: 50 tags, a description and a title in any alphabet. */
 const LIMIT = '256kb';
@@ -20,20 +19,15 @@ const parseJson = express.json({
 });
 
 /**
- * The body as JSON, undefined without one. A large one is read in the turn of its client: it takes milliseconds to parse. Rejects with
- * UNSUPPORTED_BODY, MALFORMED_BODY, BODY_TOO_LARGE, REQUEST_TIMEOUT, OVERLOADED, or an error of the parser (problems.ts knows them).
+ * The body as JSON, undefined without one. Rejects with UNSUPPORTED_BODY, MALFORMED_BODY, BODY_TOO_LARGE,
+ * REQUEST_TIMEOUT, OVERLOADED, or an error of the parser (problems.ts knows them).
  */
-export async function readJson(req: Request, res: Response, turns?: ReadTurns): Promise<unknown> {
+export async function readJson(req: Request, res: Response): Promise<unknown> {
   const empty = req.get('content-length') === '0' || !hasBody(req);
   if (empty) return undefined;
   if (req.is(['application/json', 'application/merge-patch+json']) === false)
     throw new HoldfastError('UNSUPPORTED_BODY', 'the body must be application/json');
-  const endTurn = isLarge(req) ? await turns?.take(clientOf(req), goneWith(res)) : undefined;
-  try {
-    await parseWithin(ARRIVES_WITHIN_MS, parseJson, req, res);
-  } finally {
-    endTurn?.();
-  }
+  await parseWithin(ARRIVES_WITHIN_MS, parseJson, req, res);
   return req.body as unknown;
 }
 

@@ -84,8 +84,9 @@ export function goneWith(res: Response): AbortSignal {
 }
 
 /** Who counts as one client: a key, or an address where there is none. */
-export function clientOf(req: Request): string {
-  const { client } = contextOf(req);
+export const clientOf = (req: Request): string => nameOf(contextOf(req).client, req);
+
+export function nameOf(client: Client, req: Request): string {
   return client.via === 'anonymous' ? `address-${addressOf(req)}` : `key-${client.name}`;
 }
 

@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '@holdfast/foundation/errors';
-import { boundConnections } from './connections.js';
+import { boundConnections, type ConnectionLimits } from './connections.js';
 
 const HEADERS_WITHIN_MS = 30_000;
 /** Longer than the idle time of a proxy in front, which would otherwise send into a connection that just closed. */
@@ -20,8 +20,7 @@ export interface BoundedServerOptions {
   handle: RequestListener;
   /** How long a request may take to arrive, its body included. */
   requestWithinMs: number;
-  /** One name for all addresses of a client; each address is a client of its own by default. */
-  clientOfAddress?: (address: string) => string;
+  clients?: Pick<ConnectionLimits, 'clientOfAddress' | 'lineOf'>;
   /** The classes of requests and answers; Node's own by default. */
   messages?: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
 }
@@ -33,7 +32,7 @@ export interface BoundedServerOptions {
 export function createBoundedServer({
   handle,
   requestWithinMs,
-  clientOfAddress,
+  clients,
   messages,
 }: BoundedServerOptions): Server {
   const server = createServer({
@@ -45,7 +44,7 @@ export function createBoundedServer({
     // A request without a Host header, too, gets a problem document.
     requireHostHeader: false,
   });
-  server.on('request', boundConnections(server, handle, { clientOfAddress }));
+  server.on('request', boundConnections(server, handle, clients));
   answerBrokenRequests(server);
   return server;
 }

@@ -58,15 +58,14 @@ it('gives other connections their turn between two answers', async () => {
   expect(order.indexOf('/other')).toBeLessThan(100);
 });
 
-it('begins requests of each address in turn, however many connections one has', async () => {
+it('begins requests of each line in turn, however many connections one has', async () => {
   const order: string[] = [];
-  let opened = 0;
   const open = await serve(
     (req, res) => {
       order.push(req.url ?? '');
       res.end();
     },
-    { clientOfAddress: () => ((opened += 1) > 50 ? 'other' : 'burst') },
+    { lineOf: ({ url }) => ({ name: url ?? '', isLimited: true }) },
   );
   const sockets: Socket[] = [];
   while (sockets.length < 51) sockets.push((await open()).resume());

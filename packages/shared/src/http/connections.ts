@@ -1,12 +1,10 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createShares } from './shares.js';
+import { createTurns, type Line, type Turns } from './turns.js';
 
 /** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
 const CONNECTIONS = 10_000;
-
-/** Requests that begin in one round of the event loop. */
-const BEGIN_AT_ONCE = 8;
 
 /** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
@@ -30,6 +28,9 @@ const SUM_EVERY_MS = 100;
 export interface ConnectionLimits {
   /** One name for all addresses of a client. */
   clientOfAddress?: ((address: string) => string) | undefined;
+  /** Where a request waits for its turn: with all others of its address by default. */
+  lineOf?: ((req: IncomingMessage) => Line) | undefined;
+  turns?: Turns;
   connections?: number;
   stuckMs?: number;
   lookMs?: number;
@@ -39,20 +40,32 @@ export interface ConnectionLimits {
 
 type Exchange = [IncomingMessage, ServerResponse];
 
-interface Line {
-  client: string;
-  busy: boolean;
+interface Connection {
+  /** A request is under way, or waits for its turn. */
+  isBusy: boolean;
+  isServed: boolean;
+  leaveLine: () => void;
+  /** Sent ahead. */
   waiting: Exchange[];
   stuckSince: number;
   lookedAt: number;
-  /** Since when no request is under way. */
+  /** Since when no request is served. */
   idleSince: number;
 }
 
+const TURN_ENDS = Symbol('turn ends');
+
+/** Ends the turn of a request before its answer begins: from here on it waits for others than this process. */
+export function endTurn(res: ServerResponse): void {
+  res.emit(TURN_ENDS);
+}
+
+/** How a turn ends: how fast the client then reads its answer does not count. */
+const TURN_ENDINGS = ['pipe', 'finish', 'close', TURN_ENDS] as const;
+
 /**
  * Bounds the connections of a client, and what each of them holds: one answer at a time, so that what it does not read is one answer at
- * most. In each round of the event loop a few requests begin, of each client in turn: work under way goes on between them, however many
- * connections a client has. Returns the listener of the server.
+ * most. Each request begins when the turn of its line has come. Returns the listener of the server.
  */
 export function boundConnections(
   server: Server,
@@ -61,12 +74,11 @@ export function boundConnections(
 ): RequestListener {
   const { stuckMs = STUCK_MS, lookMs = LOOK_MS } = limits;
   const { waitingInAll = WAITING_IN_ALL, unreadInAll = UNREAD_IN_ALL } = limits;
-  const { clientOfAddress = (address: string) => address } = limits;
+  const { clientOfAddress = (address: string) => address, turns = createTurns() } = limits;
+  const clientOf = (socket: Socket): string => clientOfAddress(socket.remoteAddress ?? '');
+  const { lineOf = (req) => ({ name: clientOf(req.socket), isLimited: true }) } = limits;
   const places = createShares(limits.connections ?? CONNECTIONS);
-  const lines = new Map<Socket, Line>();
-  /** The next request of each connection that has one, by client; the first client is next. */
-  const ready = new Map<string, [Line, ...Exchange][]>();
-  let begun = 0;
+  const connections = new Map<Socket, Connection>();
   let waiting = 0;
   let summedAt = -Infinity;
 
@@ -74,7 +86,7 @@ export function boundConnections(
     const now = performance.now();
     if (now - summedAt < SUM_EVERY_MS) return;
     summedAt = now;
-    const unread = [...lines.keys()].filter((socket) => socket.writableLength > 0);
+    const unread = [...connections.keys()].filter((socket) => socket.writableLength > 0);
     let sum = unread.reduce((bytes, socket) => bytes + socket.writableLength, 0);
     if (sum <= unreadInAll) return;
     for (const socket of unread.toSorted((a, b) => b.writableLength - a.writableLength)) {
@@ -85,83 +97,75 @@ export function boundConnections(
   };
 
   server.on('connection', (socket) => {
-    const client = clientOfAddress(socket.remoteAddress ?? '');
-    const idleSince = performance.now();
-    const line: Line = { client, busy: false, waiting: [], stuckSince: 0, lookedAt: 0, idleSince };
-    const leave = places.take(client, {
+    const connection: Connection = {
+      isBusy: false,
+      isServed: false,
+      leaveLine: () => undefined,
+      waiting: [],
+      stuckSince: 0,
+      lookedAt: 0,
+      idleSince: performance.now(),
+    };
+    const leave = places.take(clientOf(socket), {
       giveUp: () => socket.destroy(),
-      pace: () => (line.busy ? Infinity : line.idleSince),
+      pace: () => (connection.isServed ? Infinity : connection.idleSince),
     });
     if (leave === null) {
       socket.destroy();
       return;
     }
-    lines.set(socket, line);
+    connections.set(socket, connection);
     // Node also resumes the socket by itself.
-    socket.on('resume', () => isFull(line) && socket.pause());
+    socket.on('resume', () => isFull(connection) && socket.pause());
     socket.once('close', () => {
       leave();
-      waiting -= line.waiting.length;
-      line.waiting = [];
-      lines.delete(socket);
+      connection.leaveLine();
+      waiting -= connection.waiting.length;
+      connection.waiting = [];
+      connections.delete(socket);
     });
   });
 
-  const start = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
-    line.busy = true;
-    if (begun < BEGIN_AT_ONCE) {
-      begin(line, req, res);
-      return;
-    }
-    const queue = ready.get(line.client) ?? [];
-    queue.push([line, req, res]);
-    ready.set(line.client, queue);
+  const takeTurn = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
+    connection.isBusy = true;
+    connection.leaveLine = turns.enter(lineOf(req), (end) => {
+      if (req.socket.destroyed) {
+        end();
+        return;
+      }
+      for (const ending of TURN_ENDINGS) res.once(ending, end);
+      begin(connection, req, res);
+    });
   };
 
-  const begin = (line: Line, req: IncomingMessage, res: ServerResponse): void => {
-    begun += 1;
-    if (begun === 1) setImmediate(beginNext);
+  const begin = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
+    connection.isServed = true;
     cutLargest();
     endTinyChunks(req);
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
     res.once('finish', () => {
-      if (line.waiting.length > 0) {
-        startNext(line);
-        return;
-      }
-      line.busy = false;
-      line.idleSince = performance.now();
+      connection.isServed = false;
+      connection.idleSince = performance.now();
+      beginNext(connection);
     });
     handle(req, res);
   };
 
-  const beginNext = (): void => {
-    begun = 0;
-    for (const [client, queue] of ready) {
-      const next = queue.shift();
-      ready.delete(client);
-      if (queue.length > 0) ready.set(client, queue);
-      if (next === undefined || next[1].socket.destroyed) continue;
-      begin(...next);
-      if (begun >= BEGIN_AT_ONCE) return;
-    }
-  };
-
-  const startNext = (line: Line): void => {
-    const wasFull = isFull(line);
-    const [req, res] = line.waiting.shift() ?? [];
-    if (req === undefined || res === undefined) return;
+  const beginNext = (connection: Connection): void => {
+    const wasFull = isFull(connection);
+    const next = connection.waiting.shift();
+    connection.isBusy = next !== undefined;
+    if (next === undefined) return;
     waiting -= 1;
-    if (req.socket.destroyed) return;
-    if (wasFull && !isFull(line)) req.socket.resume();
-    start(line, req, res);
+    if (wasFull) next[0].socket.resume();
+    takeTurn(connection, ...next);
   };
 
   server.on('timeout', (socket) => {
-    const line = lines.get(socket);
-    if (line?.busy !== true) {
+    const connection = connections.get(socket);
+    if (connection?.isBusy !== true) {
       socket.destroy();
       return;
     }
@@ -169,27 +173,27 @@ export function boundConnections(
     if (socket.writableLength === 0) return;
     const now = performance.now();
     // Node reports nothing while bytes move, so then the last look was longer ago.
-    if (now - line.lookedAt > 1.5 * lookMs) line.stuckSince = now - lookMs;
-    line.lookedAt = now;
-    if (now - line.stuckSince >= stuckMs) socket.destroy();
+    if (now - connection.lookedAt > 1.5 * lookMs) connection.stuckSince = now - lookMs;
+    connection.lookedAt = now;
+    if (now - connection.stuckSince >= stuckMs) socket.destroy();
     else socket.setTimeout(lookMs);
   });
 
   return (req, res) => {
-    const line = lines.get(req.socket);
-    if (line === undefined) return;
-    if (!line.busy) {
-      start(line, req, res);
+    const connection = connections.get(req.socket);
+    if (connection === undefined) return;
+    if (!connection.isBusy) {
+      takeTurn(connection, req, res);
       return;
     }
-    line.waiting.push([req, res]);
+    connection.waiting.push([req, res]);
     waiting += 1;
     if (waiting > waitingInAll) req.socket.destroy();
-    else if (isFull(line)) req.socket.pause();
+    else if (isFull(connection)) req.socket.pause();
   };
 }
 
-const isFull = ({ waiting }: Line): boolean => waiting.length >= UNANSWERED - 1;
+const isFull = ({ waiting }: Connection): boolean => waiting.length >= UNANSWERED - 1;
 
 /** Node's parser passes each chunk to `push`, before any reader of the body. */
 function endTinyChunks(req: IncomingMessage): void {

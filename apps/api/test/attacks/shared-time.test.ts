@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aPng, upload } from '../support/api-pair.js';
+import { startApi, type RunningApi } from '../support/running-api.js';
+
+let redis: RedisSandbox;
+let api: RunningApi;
+
+beforeAll(async () => {
+  redis = await startRedisSandbox();
+  api = await startApi(redis, { API_KEYS: 'modest:write:modest-secret,reader:read:reader-secret' });
+});
+afterAll(async () => {
+  await api.close();
+  await redis.close();
+});
+
+const UPLOADS = 100;
+/** Where they were not held back, 35 to 41. */
+const MOST_FOR_EACH_UPLOAD = 20;
+const CONNECTIONS = 64;
+const modest = { headers: { 'X-API-Key': 'modest-secret' } };
+
+/** Sends the request again as soon as it is answered, on many connections. */
+async function askWithoutPause(request: string): Promise<{ answers: number }> {
+  const asked = { answers: 0 };
+  const sockets: Socket[] = [];
+  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
+  for (let n = 0; n < CONNECTIONS; n += 1) {
+    const socket = connect(api.port, '127.0.0.1').setEncoding('latin1');
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (text: string) => {
+      for (const _ of text.matchAll(/HTTP\/1\.1 \d/g)) {
+        asked.answers += 1;
+        socket.write(request);
+      }
+    });
+    await once(socket, 'connect');
+    socket.write(request);
+  }
+  return asked;
+}
+
+it.each([
+  ['/livez', ''],
+  ['/nothing', ''],
+  ['/openapi.json', 'Accept-Encoding: gzip\r\n'],
+  ['/api/media', 'X-API-Key: unknown\r\n'],
+  ['/api/media/01K00000000000000000000000', 'X-API-Key: reader-secret\r\n'],
+])(
+  'answers few of those who ask for %s without a pause while others upload',
+  async (path, headers) => {
+    const asked = await askWithoutPause(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
+    for (let n = 0; n < 10; n += 1) await upload(api, aPng(), modest);
+    const before = asked.answers;
+    for (let n = 0; n < UPLOADS; n += 8) {
+      const sent = await Promise.all(Array.from({ length: 8 }, () => upload(api, aPng(), modest)));
+      expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 202));
+    }
+    expect(asked.answers - before).toBeLessThan(MOST_FOR_EACH_UPLOAD * UPLOADS);
+  },
+  60_000,
+);
+
+it('answers probes at once beside them', async () => {
+  const asked = await askWithoutPause('GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const uploads = Array.from({ length: 20 }, () => upload(api, aPng(), modest));
+  for (let n = 0; n < 10; n += 1) {
+    const before = asked.answers;
+    expect((await api.call('GET', n % 2 === 0 ? '/livez' : '/readyz')).status).toBe(200);
+    expect(asked.answers - before).toBeLessThan(2 * CONNECTIONS);
+  }
+  await Promise.all(uploads);
+});

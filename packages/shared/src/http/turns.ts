@@ -1,0 +1,146 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
+
+/** Requests that begin in one round of the event loop: what is under way goes on between them. */
+const BEGIN_AT_ONCE = 8;
+/** Requests of a limited line that are served at the same time. */
+const SERVED_AT_ONCE = 8;
+/** What takes longer waits for something else than this process. */
+const LONGEST_TURN_MS = 100;
+/** While others need the time: so much work of a line, then a rest so many times as long. */
+const WORK_MS = 1;
+const REST_FACTOR = 2;
+
+/** Where a request waits: requests of one line begin in the order in which they came, lines take turns. */
+export interface Line {
+  name: string;
+  /** It is held back while others need the time. What is not limited, such as an upload, are those others. */
+  isLimited: boolean;
+}
+
+/** The share of each client in the time of this process. */
+export interface Turns {
+  /**
+   * Calls `begin` when the turn has come, with the function that ends it (call it twice, or late: a turn ends by itself after a while).
+   * Returns the function that leaves the line.
+   */
+  enter(line: Line, begin: (end: () => void) => void): () => void;
+}
+
+interface Queue {
+  isLimited: boolean;
+  waiting: Set<() => void>;
+  running: number;
+  workedMs: number;
+  isResting: boolean;
+}
+
+/**
+ * Each limited line has a few requests at a time. Where the process has no time left and others need it, it has one at a time and rests
+ * twice as long as that took: a client that asks without a pause slows itself down, and leaves two thirds of the time to others.
+ */
+export function createTurns(isSaturated = watchSaturation()): Turns {
+  /** Only those that have something. The first is next. */
+  const queues = new Map<string, Queue>();
+  let begun = 0;
+  let unlimited = 0;
+
+  const isContested = (): boolean => (unlimited > 0 || queues.size > 1) && isSaturated();
+  const mayBegin = ({ isLimited, waiting, running, isResting }: Queue): boolean =>
+    begun < BEGIN_AT_ONCE &&
+    waiting.size > 0 &&
+    (!isLimited || (!isResting && (running === 0 || (running < SERVED_AT_ONCE && !isContested()))));
+
+  const beginNextRound = (): void => {
+    begun = 0;
+    for (const [name, queue] of queues) {
+      if (!mayBegin(queue)) continue;
+      queues.delete(name);
+      queues.set(name, queue);
+      beginFirst(queue);
+    }
+  };
+
+  const beginFirst = (queue: Queue): void => {
+    begun += 1;
+    if (begun === 1) setImmediate(beginNextRound);
+    for (const begin of queue.waiting) {
+      queue.waiting.delete(begin);
+      begin();
+      return;
+    }
+  };
+
+  const goOn = (name: string, queue: Queue): void => {
+    while (mayBegin(queue)) beginFirst(queue);
+    if (queue.waiting.size === 0 && queue.running === 0 && !queue.isResting) queues.delete(name);
+  };
+
+  const rest = (name: string, queue: Queue): void => {
+    const restMs = REST_FACTOR * Math.min(queue.workedMs, LONGEST_TURN_MS);
+    queue.workedMs = 0;
+    queue.isResting = true;
+    setTimeout(() => {
+      queue.isResting = false;
+      goOn(name, queue);
+    }, restMs).unref();
+  };
+
+  const startTurn = (name: string, queue: Queue): (() => void) => {
+    const beganAt = performance.now();
+    queue.running += 1;
+    if (!queue.isLimited) unlimited += 1;
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      queue.running -= 1;
+      if (!queue.isLimited) unlimited -= 1;
+      else if (isContested()) {
+        queue.workedMs += performance.now() - beganAt;
+        if (!queue.isResting && (queue.workedMs >= WORK_MS || queue.waiting.size === 0)) rest(name, queue);
+      }
+      goOn(name, queue);
+    };
+    const timer = queue.isLimited ? setTimeout(end, LONGEST_TURN_MS).unref() : undefined;
+    return end;
+  };
+
+  return {
+    enter: ({ name, isLimited }, begin) => {
+      const queue = queues.get(name) ?? {
+        isLimited,
+        waiting: new Set(),
+        running: 0,
+        workedMs: 0,
+        isResting: false,
+      };
+      queues.set(name, queue);
+      const start = (): void => begin(startTurn(name, queue));
+      queue.waiting.add(start);
+      goOn(name, queue);
+      return () => {
+        if (queue.waiting.delete(start)) goOn(name, queue);
+      };
+    },
+  };
+}
+
+const WINDOW_MS = 50;
+const SATURATED = 0.9;
+
+/** Whether the event loop of this process had hardly a moment to spare lately. */
+function watchSaturation(): () => boolean {
+  let before: EventLoopUtilization = performance.eventLoopUtilization();
+  let lookedAt = performance.now();
+  let saturated = false;
+  return () => {
+    const now = performance.now();
+    if (now - lookedAt < WINDOW_MS) return saturated;
+    const after = performance.eventLoopUtilization();
+    saturated = performance.eventLoopUtilization(after, before).utilization >= SATURATED;
+    before = after;
+    lookedAt = now;
+    return saturated;
+  };
+}
