@@ -2,7 +2,7 @@ import { catalogBirth } from '@holdfast/shared/catalog';
 import { settleHost, type SettleHostParts } from '@holdfast/shared/catalog-host';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { HostIdentity } from '@holdfast/shared/media';
-import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { ServerJudgement } from '@holdfast/shared/durability';
 import type { SyncRequests } from '../sync/sync-requests.js';
 
@@ -19,7 +19,7 @@ export async function requestRecovery(
   syncRequests: { recovery(): Promise<void> },
   log: Logger,
 ): Promise<void> {
-  try {
+  await redisEdge('QUEUE_UNAVAILABLE')(async () => {
     if ((await redis.set(keys.bornLease, 1, 'PX', LEASE_MS, 'NX')) === null) return;
     // A first start is no reason for a warning; a recovery that brings something back warns.
     log.info('watch.catalog_empty');
@@ -31,9 +31,7 @@ export async function requestRecovery(
       throw error;
     }
     await catalogBirth(redis, keys).noteBirth(Date.now());
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-  }
+  });
 }
 
 /**
@@ -57,23 +55,17 @@ export function createServerChanges(
   };
 }
 
-export interface HostChanges {
-  /**
-   * Looks at the start and when Redis was emptied, and then only while the catalog belongs to another host. It then says that
-   * this worker is running, for an API that uses the right one.
-   */
-  look(isWiped: boolean): Promise<void>;
-  /** As of the last look. What this host lacks may then be on the other one. */
-  isChanged(): boolean;
-}
-
 /** Follows whether the catalog belongs to the host of this worker. */
-export function createHostChanges(parts: SettleHostParts): HostChanges {
+export function createHostChanges(parts: SettleHostParts) {
   const { catalogHost, identity, log } = parts;
   let other: HostIdentity | null = null;
   let settled = false;
   return {
-    look: async (isWiped) => {
+    /**
+     * Looks at the start and when Redis was emptied, and then only while the catalog belongs to another host. It then says that
+     * this worker is running, for an API that uses the right one.
+     */
+    look: async (isWiped: boolean): Promise<void> => {
       if (!settled || isWiped) other = await settleHost(parts);
       else if (other !== null) {
         const belongsTo = await catalogHost.read();
@@ -83,6 +75,7 @@ export function createHostChanges(parts: SettleHostParts): HostChanges {
       settled = true;
       if (other !== null) await catalogHost.noteOther(identity);
     },
+    /** As of the last look. What this host lacks may then be on the other one. */
     isChanged: () => other !== null,
   };
 }

@@ -1,6 +1,6 @@
 import { queueNames, streamOptions, type QueueName } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
-import { fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { WatchedState } from './watched-state.js';
 
@@ -24,11 +24,11 @@ export function createStalledJobs(
 
   /** Not waited for: it goes over another connection, and must not hold up the next look. */
   const recover = ({ active }: JobsSeen): void => {
+    const note = (queue: QueueName, { length: count }: readonly string[]): void => {
+      if (count > 0) log.warn('watch.stalled_jobs_recovered', { queue, count });
+    };
     for (const worker of workers.filter(({ queue }) => active.includes(queue)))
-      worker.recoverStalled().then((ids) => logRecovered(worker.queue, ids), onError);
-  };
-  const logRecovered = (queue: QueueName, ids: readonly string[]): void => {
-    if (ids.length > 0) log.warn('watch.stalled_jobs_recovered', { queue, count: ids.length });
+      worker.recoverStalled().then((ids) => note(worker.queue, ids), onError);
   };
 
   /**
@@ -87,13 +87,11 @@ async function forEachQueue(
   write: (pipeline: ReturnType<RedisClient['pipeline']>, queue: QueueName) => unknown,
 ): Promise<void> {
   if (queues.length === 0) return;
-  try {
+  await redisEdge('QUEUE_UNAVAILABLE')(async () => {
     const pipeline = redis.pipeline();
     for (const queue of queues) write(pipeline, queue);
     for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-  }
+  });
 }
 
 /** Those whose first delayed job should have started by now. */

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { Catalog, UnfinishedRecord } from '@holdfast/shared/catalog';
 import { pushJob, removeJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { defineScript, fromRedisError, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { sweepIntents, type SweepIntentsDependencies } from './sweep-intents.js';
 import { sweepRefused, type SweepRefusedDependencies } from './sweep-refused.js';
 
@@ -16,55 +15,35 @@ export interface SweepDependencies extends Omit<SweepRefusedDependencies, 'inten
   isHostChanged: () => boolean;
 }
 
-const LEASE_MS = 30_000;
-/** A sweep ends before its lease does, so that there is one at a time; what it did not reach is for the next one. */
+/** So long no other process begins one. */
+const LEASE_MS = 4_000;
+/** What it did not reach is for the next one. */
 const LIMIT_MS = 25_000;
-
-/** Ends the lease where it is still ours. */
-const release = defineScript(`
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-`);
 
 /**
  * Finishes what crashes and failures left: intents, refused uploads, edits that the host lacks, deletions that it has not
- * confirmed. One process of the fleet at a time. The lease only saves work: each sweep is safe beside another, since scripts
- * decide who may destroy what. Rejects once all have ended, where one of them failed.
+ * confirmed. The lease only saves work: each sweep is safe beside another, since scripts decide who may destroy what. Rejects once
+ * all have ended, where one of them failed.
  */
 export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Promise<void> {
   const { redis, keys, log } = deps;
-  const token = randomUUID();
-  try {
-    if ((await redis.set(keys.sweepLease, token, 'PX', LEASE_MS, 'NX')) === null) return;
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-  }
+  const guarded = redisEdge('QUEUE_UNAVAILABLE');
+  if ((await guarded(() => redis.set(keys.sweepLease, 1, 'PX', LEASE_MS, 'NX'))) === null) return;
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(LIMIT_MS)]);
-  const sweeps: Record<string, () => Promise<void>> = {
-    intents: () => sweepIntents(deps, signal),
-    refused: async () => {
-      if (!deps.isHostChanged()) await sweepRefused(deps, signal);
-    },
-    unpushed: () => sweepUnpushed(deps),
-    deleting: () => sweepDeleting(deps),
+  // Side by side: one that has much to ask of a host that is far away must not hold up the others.
+  const steps = {
+    intents: sweepIntents(deps, signal),
+    refused: deps.isHostChanged() ? Promise.resolve() : sweepRefused(deps, signal),
+    unpushed: sweepUnpushed(deps),
+    deleting: sweepDeleting(deps),
   };
-  try {
-    // Side by side: one that has much to ask of a host that is far away must not hold up the others.
-    const ended = await Promise.allSettled(
-      Object.entries(sweeps).map(async ([name, run]) => {
-        try {
-          await run();
-        } catch (error) {
-          log.warn('sweep.step_failed', { step: name, error });
-          throw error;
-        }
-      }),
-    );
-    const failed = ended.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
-  } finally {
-    await release(redis, [keys.sweepLease], [token]).catch(() => undefined);
-  }
+  const ended = await Promise.allSettled(Object.values(steps));
+  const names = Object.keys(steps);
+  const failures = ended.flatMap((step, index) =>
+    step.status === 'rejected' ? [{ step: names[index], error: step.reason as unknown }] : [],
+  );
+  for (const failure of failures) log.warn('sweep.step_failed', failure);
+  if (failures[0] !== undefined) throw failures[0].error;
 }
 
 /** What a sweep needs that adds jobs again for records whose work is not done. */

@@ -40,52 +40,43 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
   let served = false;
   let looking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let again: NodeJS.Timeout | undefined;
 
+  const lookIn = (ms: number): void => {
+    clearTimeout(timer);
+    if (!stopping.signal.aborted) timer = setTimeout(look, ms);
+  };
+  const look = (): void => {
+    if (stopping.signal.aborted) return;
+    // Otherwise `ready` will be the next occasion.
+    if (redis.status === 'ready') looking ??= lookOnce().finally(() => (looking = undefined));
+  };
   const lookOnce = async (): Promise<void> => {
     try {
       const { busy } = await round.once();
       served = true;
       rests.reset();
-      if (busy) tickIn(WHILE_BUSY_MS);
+      lookIn(busy ? WHILE_BUSY_MS : profile.watchIntervalMs);
     } catch (error) {
       served = false;
       logError(error);
-      tickIn(rests.nextMs());
+      lookIn(rests.nextMs());
     }
-  };
-  const tickIn = (ms: number): void => {
-    clearTimeout(again);
-    if (!stopping.signal.aborted) again = setTimeout(tick, ms);
-  };
-  const tick = (): void => {
-    if (stopping.signal.aborted || redis.status !== 'ready') return;
-    looking ??= lookOnce().finally(() => {
-      looking = undefined;
-    });
   };
   const onReady = (): void => {
     served = false;
     round.reconnected();
-    tick();
+    look();
   };
 
   const lifecycle = service('watch', {
     start: () => {
       redis.on('ready', onReady);
-      for (const worker of workers) worker.onReconnect(tick);
-      tick();
-      const repeat = (): void => {
-        tick();
-        timer = setTimeout(repeat, profile.watchIntervalMs);
-      };
-      // From a random phase, so that the processes of a fleet look one after another.
-      timer = setTimeout(repeat, Math.random() * profile.watchIntervalMs);
+      for (const worker of workers) worker.onReconnect(look);
+      look();
     },
     stop: async () => {
       stopping.abort();
       clearTimeout(timer);
-      clearTimeout(again);
       redis.off('ready', onReady);
       // What waits for a Redis that does not answer fails when its connection ends.
       const underWay = Promise.all([looking, round.ended()]);
@@ -99,27 +90,13 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
 /** A quarter of an hour, or somewhat more where looks are further apart. */
 const RARELY = 45;
 
-export interface WatchRound {
-  /**
-   * Looks, and sees to what it finds. Answers whether uploads are under way, or media jobs at work or delayed. Rejects where
-   * Redis does not serve.
-   */
-  once(): Promise<{ busy: boolean }>;
-  /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
-  reconnected(): void;
-  /** Resolves once what a round began, and did not wait for, has ended. */
-  ended(): Promise<void>;
-  /** This worker looks no more. */
-  leave(): Promise<void>;
-}
-
 /** One look of the watch, and all that may come of it. `stopping` aborts with the stop. */
 export function createWatchRound(
   deps: Dependencies,
   workers: readonly QueueWorker[],
   stopping: AbortSignal,
   onError: (error: Error) => void,
-): WatchRound {
+) {
   const { background: redis, keys, settings, queues, syncRequests, log } = deps;
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const look = createLook(redis, keys, schedules.wanted);
@@ -134,19 +111,25 @@ export function createWatchRound(
   const noticeServerChange = createServerChanges(deps.server, syncRequests, log);
   const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
   const sweepDeps = { ...deps, redis, folder: settings.host.folder, isHostChanged: () => host.isChanged() };
-  const sweeping = oneAtATime(() => sweep(sweepDeps, stopping), onError);
-  const snapshotting = oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError);
   let looks = 0;
   let upgradeFrom = 0;
-  const upgrading = oneAtATime(async () => {
-    log.info('indexes.upgrading');
-    log.info('indexes.upgraded', { entries: await deps.catalog.repairIndexes(stopping) });
-    upgradeFrom = looks + RARELY;
-  }, onError);
   let started = false;
+  const work = {
+    sweep: oneAtATime(() => sweep(sweepDeps, stopping), onError),
+    snapshot: oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError),
+    upgrade: oneAtATime(async () => {
+      log.info('indexes.upgrading');
+      log.info('indexes.upgraded', { entries: await deps.catalog.repairIndexes(stopping) });
+      upgradeFrom = looks + RARELY;
+    }, onError),
+  };
 
   return {
-    once: async () => {
+    /**
+     * Looks, and sees to what it finds. Answers whether uploads are under way, or media jobs at work or delayed. Rejects where
+     * Redis does not serve.
+     */
+    once: async (): Promise<{ busy: boolean }> => {
       const state = await look.once();
       const isWiped = state.emptied || state.forgotten;
       // Before anything is brought in: an empty catalog takes the configured host.
@@ -158,21 +141,24 @@ export function createWatchRound(
       started = true;
       await noticeServerChange();
       // Not waited for: they ask the host, and must not hold up the next look.
-      if (state.unfinished) sweeping.begin();
+      if (state.unfinished) work.sweep.begin();
       // Lists say `rebuilding` until then. Not each time: a process of 0.1.0 that runs beside this one writes its indexes again.
-      if (state.oldIndexes && looks >= upgradeFrom) upgrading.begin();
-      // An emptied catalog is refilled first.
-      if (looks % RARELY === 0 && !state.emptied) snapshotting.begin();
-      if (looks % RARELY === 0) void deps.delivery.again();
+      if (state.oldIndexes && looks >= upgradeFrom) work.upgrade.begin();
+      if (looks % RARELY === 0) {
+        // An emptied catalog is refilled first.
+        if (!state.emptied) work.snapshot.begin();
+        void deps.delivery.again();
+      }
       looks += 1;
       await attendToJobs(state);
       const atWork = [...state.active, ...Object.keys(state.delayed)];
       return { busy: state.uploading || atWork.some((queue) => queue !== 'sync') };
     },
+    /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
     reconnected: () => look.forget(),
-    ended: async () => {
-      await Promise.all([sweeping.ended(), snapshotting.ended(), upgrading.ended()]);
-    },
+    /** Resolves once what a round began, and did not wait for, has ended. */
+    ended: () => Promise.all(Object.values(work).map(({ ended }) => ended())),
+    /** This worker looks no more. */
     leave: () => look.leave(),
   };
 }
@@ -190,11 +176,8 @@ function oneAtATime(work: () => Promise<void>, onError: (error: Error) => void) 
       if (backoff.isResting()) return;
       underWay ??= work()
         .then(() => backoff.reset(), failed)
-        .finally(() => {
-          underWay = undefined;
-        });
+        .finally(() => (underWay = undefined));
     },
-    /** Resolves once the work that was begun has ended, however that was. */
     ended: async (): Promise<void> => underWay,
   };
 }

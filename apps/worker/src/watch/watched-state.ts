@@ -4,9 +4,9 @@ import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/foundation/lifecycle';
 import {
   defineScript,
-  fromRedisError,
   profileOfClient,
   readSettled,
+  redisEdge,
   type QueuePart,
   type RedisClient,
   type RedisKeys,
@@ -44,15 +44,6 @@ const QUIET: WatchedState = {
   oldIndexes: false,
 };
 
-export interface Look {
-  /** Throws QUEUE_UNAVAILABLE. */
-  once(): Promise<WatchedState>;
-  /** Redis may have forgotten this worker: the next look says again that it is alive. */
-  forget(): void;
-  /** Takes this worker off the list; it looks no more. */
-  leave(): Promise<void>;
-}
-
 /** How often a worker says that it is alive, in the same step as a look. */
 const REFRESH_MS = 60_000;
 /** How long that counts: one refresh may be missed. */
@@ -66,24 +57,21 @@ const SCORE_PER_MS = 0x1000;
  * KEYS: those of the one EXISTS, then each key once (born, workers, the schedule, what is there when something is to be done, with
  * the delayed jobs of save and verify last), then the delayed syncs. ARGV: how many the first are, and what EXISTS answers when nothing
  * is under way; how many delayed jobs; then of a refresh: own id, ms until it counts, ms before which others have run out ('' = leave
- * them). Answers whether each key is there (false = as when nothing is under way), and when the first delayed jobs are due.
+ * them). Answers which keys are there (false = as when nothing is under way), and when the first delayed jobs are due.
  */
 const lookScript = defineScript(`
-local call, all, each = redis.call, {}, {}
-for i, key in ipairs(KEYS) do
-  local list = i <= tonumber(ARGV[1]) and all or each
-  list[#list + 1] = key
+local call, count = redis.call, tonumber(ARGV[1])
+local there, heads, first = false, {}, #KEYS
+if call('EXISTS', unpack(KEYS, 1, count)) ~= tonumber(ARGV[2]) then
+  there, first = {}, #KEYS - tonumber(ARGV[3])
+  for i = count + 1, #KEYS - 1 do if call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end end
 end
-local there, heads, first = false, {}, #each
-if call('EXISTS', unpack(all)) ~= tonumber(ARGV[2]) then
-  there, first = {}, #each - tonumber(ARGV[3])
-  for i = 1, #each - 1 do there[i] = call('EXISTS', each[i]) end
-end
-for i = first, #each do heads[#heads + 1] = call('ZRANGE', each[i], 0, 0, 'WITHSCORES')[2] or false end
+for i = first, #KEYS do heads[#heads + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or false end
 if ARGV[4] then
+  local workers = KEYS[count + 2]
   -- First, so that a full Redis refuses it: once a script has written, Redis lets it write more.
-  call('ZADD', each[2], ARGV[5], ARGV[4])
-  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', each[2], '-inf', ARGV[6]) end
+  call('ZADD', workers, ARGV[5], ARGV[4])
+  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', workers, '-inf', ARGV[6]) end
 end
 return { there, heads }
 `);
@@ -96,7 +84,7 @@ const isThereScript = defineScript(`return redis.call('EXISTS', KEYS[1])`);
  * under way, that one command is all. The keys that must be there are named so often that the sum distinguishes them from the
  * rest. Where something is under way, and once a minute, when this worker says that it is alive, one script looks at each.
  */
-export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean): Look {
+export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
   const workerId = randomUUID();
   let refreshedAt = -Infinity;
 
@@ -105,82 +93,75 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const active = queueKeys('active');
   const waiting = [...queueKeys('wait'), ...queueKeys('prioritized')];
   const delayed = queueKeys('delayed', ['save', 'verify']);
-  const delayedSyncs = keys.queue('sync', 'delayed');
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
   const oldIndexes = signsOfOldIndexes(keys);
   const schedule = keys.queue('sync', 'repeat');
 
-  const occasional = [
-    ...[...active, ...waiting].map(({ key }) => key),
-    ...unfinished,
-    ...oldIndexes,
-    ...delayed.map(({ key }) => key),
-  ];
+  const keysOf = (entries: readonly { key: string }[]): string[] => entries.map(({ key }) => key);
+  const occasional = [...keysOf([...active, ...waiting]), ...unfinished, ...oldIndexes, ...keysOf(delayed)];
   const weight = occasional.length + 1;
   const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
-  const all = [
-    ...occasional,
+  const permanent = [
     ...times(keys.born, weight),
     ...times(keys.workers, 2 * weight),
     ...(scheduleWanted ? times(schedule, 4 * weight) : []),
   ];
-  const quietSum = all.length - occasional.length;
-  const each = [keys.born, keys.workers, schedule, ...occasional];
+  const all = [...occasional, ...permanent];
+  const each = [keys.born, keys.workers, schedule, ...occasional, keys.queue('sync', 'delayed')];
 
   const look = async (isRefresh: boolean): Promise<WatchedState> => {
     // Plain, from wherever it is answered: what seems to be lost is looked at again.
-    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === quietSum) return QUIET;
+    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length) return QUIET;
     const now = Date.now();
     const endBefore = refreshedAt === -Infinity ? now : '';
+    const refresh = isRefresh ? [workerId, now + VALID_MS, endBefore] : [];
     const reply = await lookScript(
       redis,
-      [...all, ...each, delayedSyncs],
-      [all.length, quietSum, delayed.length, ...(isRefresh ? [workerId, now + VALID_MS, endBefore] : [])],
+      [...all, ...each],
+      [all.length, permanent.length, delayed.length, ...refresh],
     );
     if (isRefresh) refreshedAt = performance.now();
-    const [there, heads] = reply as [number[] | null, (string | null)[]];
-    const heard =
-      there === null ? ['sync' as const] : [...delayed.map(({ queue }) => queue), 'sync' as const];
+    const [there, heads] = reply as [string[] | null, (string | null)[]];
+    const heard: QueueName[] = there === null ? ['sync'] : [...delayed.map(({ queue }) => queue), 'sync'];
     const due = heard.flatMap((queue, index) => {
       const score = heads[index] ?? null;
       return score === null ? [] : [[queue, Number(score) / SCORE_PER_MS] as const];
     });
-    const delays: WatchedState['delayed'] = Object.fromEntries(due);
-    if (there === null) return { ...QUIET, delayed: delays };
-    const present = new Set(each.filter((_, index) => there[index] === 1));
-    if (!present.has(keys.born) && (await isThereAfterAll(redis, keys.born))) present.add(keys.born);
+    const seen = { ...QUIET, delayed: Object.fromEntries(due) };
+    if (there === null) return seen;
+    const isThere = (key: string): boolean => there.includes(key);
     const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
-      ...new Set(entries.filter(({ key }) => present.has(key)).map(({ queue }) => queue)),
+      ...new Set(entries.filter(({ key }) => isThere(key)).map(({ queue }) => queue)),
     ];
     return {
-      emptied: !present.has(keys.born),
-      forgotten: !present.has(keys.workers),
-      scheduleGone: scheduleWanted && !present.has(schedule),
+      ...seen,
+      emptied: !isThere(keys.born) && !(await isThereAfterAll(redis, keys.born)),
+      forgotten: !isThere(keys.workers),
+      scheduleGone: scheduleWanted && !isThere(schedule),
       active: queuesOf(active),
       waiting: queuesOf(waiting),
-      delayed: delays,
-      unfinished: unfinished.some((key) => present.has(key)),
-      uploading: present.has(keys.intents),
-      oldIndexes: oldIndexes.some((key) => present.has(key)),
+      unfinished: unfinished.some(isThere),
+      uploading: isThere(keys.intents),
+      oldIndexes: oldIndexes.some(isThere),
     };
   };
 
   return {
-    once: async () => {
-      try {
+    /** Throws QUEUE_UNAVAILABLE. */
+    once: (): Promise<WatchedState> =>
+      redisEdge('QUEUE_UNAVAILABLE')(async () => {
         // A refresh that is due within a few seconds is done now: the next look is a while away.
         const isDue = performance.now() - refreshedAt > REFRESH_MS - 5_000;
         const state = await look(isDue);
         // Said in the same step: what follows a look may fail while other connections are not there yet.
         return state.forgotten && !isDue ? { ...(await look(true)), forgotten: true } : state;
-      } catch (error) {
-        throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
-      }
-    },
-    forget: () => {
+      }),
+    /** Redis may have forgotten this worker: the next look says again that it is alive. */
+    forget: (): void => {
       refreshedAt = -Infinity;
     },
-    leave: async () => {
+    /** Takes this worker off the list; it looks no more. */
+    leave: async (): Promise<void> => {
       if (redis.status !== 'ready') return;
       const left = redis.zrem(keys.workers, workerId).catch(() => undefined);
       await withinMs(LEAVE_WITHIN_MS, left, undefined);
