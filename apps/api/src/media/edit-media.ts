@@ -17,7 +17,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
-import { findMedia, type FindDependencies } from './find-media.js';
+import { findMedia, type FindDependencies } from './read-media.js';
 import { mediaFieldRules, type MediaFields } from './media-fields.js';
 import {
   entityTag,
@@ -127,24 +127,19 @@ async function saveChanges(
   throw new HoldfastError('REVISION_MISMATCH', 'other clients keep changing this record; try again');
 }
 
+const cleared: MediaFields = { title: '', description: '', category: '', tags: [] };
+
 /** The record with the changes, one revision later; null if nothing is different. */
 function changeFields(record: MediaRecord, changes: MediaChanges, at: Date): MediaRecord | null {
-  const before: MediaFields = {
-    title: record.title,
-    description: record.description,
-    category: record.category,
-    tags: record.tags,
+  const fields = Object.keys(changes) as (keyof MediaFields)[];
+  const next = {
+    ...record,
+    ...Object.fromEntries(fields.map((name) => [name, changes[name] ?? cleared[name]])),
   };
-  const after: MediaFields = {
-    title: changes.title === undefined ? before.title : (changes.title ?? ''),
-    description: changes.description === undefined ? before.description : (changes.description ?? ''),
-    category: changes.category === undefined ? before.category : (changes.category ?? ''),
-    tags: changes.tags === undefined ? before.tags : (changes.tags ?? []),
-  };
-  if (isDeepStrictEqual(before, after)) return null;
+  if (isDeepStrictEqual(next, record)) return null;
   // Clocks of two replicas may differ; an edit never makes a record older.
   const updatedAt = new Date(Math.max(at.getTime(), Date.parse(record.updatedAt)));
-  return { ...record, ...after, updatedAt: updatedAt.toISOString(), revision: record.revision + 1 };
+  return { ...next, updatedAt: updatedAt.toISOString(), revision: record.revision + 1 };
 }
 
 function refuseUnsettled({ status }: MediaRecord): void {

@@ -4,7 +4,7 @@ import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
 import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
-import { findMedia, type FindDependencies } from './find-media.js';
+import { findMedia, type FindDependencies } from './read-media.js';
 import { entityTag, presentMedia, type PresentedMedia } from './present-media.js';
 import { createBell, type FollowedState, type StatusFollowers } from './status-followers.js';
 

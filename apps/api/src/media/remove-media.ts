@@ -10,7 +10,7 @@ import { removeRecord } from '@holdfast/shared/removal';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
-import { findMedia, type FindDependencies } from './find-media.js';
+import { findMedia, type FindDependencies } from './read-media.js';
 import { acceptedMedia, expectedStates, refuseOtherState, type ExpectedStates } from './present-media.js';
 
 export interface RemoveDependencies extends FindDependencies {
@@ -69,13 +69,8 @@ async function removeInTime(
     await removeRecord({ host, deletionNotes, catalog }, record, AbortSignal.timeout(REMOVE_WITHIN_MS));
   } catch (error) {
     log.warn('media.removal_deferred', { id, error });
-    await keepTombstone(catalog, id)
-      .then(() => queues.add(removeJob, { id, publicId, resourceType, round: 0 }))
+    await queues
+      .add(removeJob, { id, publicId, resourceType, round: 0 })
       .catch((reason: unknown) => log.warn('media.removal_not_queued', { id, error: reason }));
   }
-}
-
-/** Puts it again where Redis was emptied since: the job would do nothing without it, and the media would come back. */
-async function keepTombstone(catalog: Catalog, id: string): Promise<void> {
-  if ((await catalog.beginDelete(id)) === 'absent') await catalog.finishDelete(id);
 }

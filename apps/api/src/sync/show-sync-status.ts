@@ -1,7 +1,7 @@
 import type { Settings } from '@holdfast/foundation/config';
 import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
-import { fromRedisError } from '@holdfast/shared/redis';
+import { redisEdge } from '@holdfast/shared/redis';
 import type { SyncState } from '@holdfast/shared/sync';
 import type { Answer } from '../http/endpoint.js';
 
@@ -49,11 +49,8 @@ const MINUTE_MS = 60_000;
 
 /** Null where no worker has set it. */
 async function readSchedule({ queues }: Pick<MediaQueues, 'queues'>) {
-  try {
-    const { every, next } = (await queues.sync.getJobScheduler(SYNC_SCHEDULE)) ?? {};
-    if (every === undefined || next === undefined) return null;
-    return { intervalMinutes: every / MINUTE_MS, nextRunAt: new Date(next).toISOString() };
-  } catch (error) {
-    throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-  }
+  const scheduler = await redisEdge('CATALOG_UNAVAILABLE')(() => queues.sync.getJobScheduler(SYNC_SCHEDULE));
+  const { every, next } = scheduler ?? {};
+  if (every === undefined || next === undefined) return null;
+  return { intervalMinutes: every / MINUTE_MS, nextRunAt: new Date(next).toISOString() };
 }

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Job } from 'bullmq';
 import { z } from 'zod';
 import type { Shares } from '@holdfast/shared/http';
 import { syncJob, syncModes, type MediaQueues, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
 import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { newMediaId } from '@holdfast/shared/media';
-import { fromRedisError } from '@holdfast/shared/redis';
+import { redisEdge } from '@holdfast/shared/redis';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
 import type { Answer, Input } from '../http/endpoint.js';
 import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
@@ -79,54 +80,30 @@ export const startSync = ({ queues, syncState, shutdown, waits }: StartSyncDepen
   };
 };
 
-interface WantedRun {
-  mode: SyncMode;
-  dryRun: boolean;
-  force: boolean;
-}
-
-type RequestDependencies = Pick<StartSyncDependencies, 'queues' | 'syncState'>;
-
-/** The id of the run: of one that is still waiting to do the same, or a new one. A ULID, so ids are ordered by time. */
-async function requestRun(deps: RequestDependencies, wanted: WantedRun): Promise<string> {
-  const waiting = await findWaiting(deps, wanted);
-  if (waiting !== null) return waiting;
-  const runId = newMediaId();
-  await deps.queues.add(syncJob, { trigger: 'manual', runId, ...wanted });
-  return runId;
-}
-
-/** A job that waits for another run counts as active or delayed; only its run shows whether it has started. */
-async function findWaiting(
-  { queues, syncState }: RequestDependencies,
-  { mode, dryRun, force }: WantedRun,
-): Promise<string | null> {
-  for (const { runId, ...payload } of await readPayloads(queues.queues.sync)) {
-    const isSame =
-      payload.trigger === 'manual' &&
-      payload.mode === mode &&
-      payload.dryRun === dryRun &&
-      payload.force === force;
-    if (isSame && runId !== undefined && (await syncState.findRun(runId)) === null) return runId;
-  }
-  return null;
-}
+type WantedRun = Pick<SyncPayload, 'dryRun' | 'force'> & { mode: SyncMode };
 
 /** More never wait: one of each kind, and the schedule's. */
 const LOOKED_AT = 100;
 
-async function readPayloads(
-  queue: StartSyncDependencies['queues']['queues']['sync'],
-): Promise<SyncPayload[]> {
-  try {
-    const jobs = await queue.getJobs(['wait', 'prioritized', 'delayed', 'active'], 0, LOOKED_AT - 1);
-    // BullMQ's types hide it: a job may be gone between the reading of the lists and of the job.
-    return (jobs as (Job | undefined)[]).flatMap((job) =>
-      job === undefined ? [] : (job.data as SyncPayload),
-    );
-  } catch (error) {
-    throw fromRedisError(error, 'QUEUE_UNAVAILABLE');
+/** The id of the run: of one that is still waiting to do the same, or a new one. A ULID, so ids are ordered by time. */
+async function requestRun(
+  { queues, syncState }: Pick<StartSyncDependencies, 'queues' | 'syncState'>,
+  wanted: WantedRun,
+): Promise<string> {
+  const jobs = await redisEdge('QUEUE_UNAVAILABLE')(() =>
+    queues.queues.sync.getJobs(['wait', 'prioritized', 'delayed', 'active'], 0, LOOKED_AT - 1),
+  );
+  // BullMQ's types hide it: a job may be gone between the reading of the lists and of the job.
+  for (const job of jobs as (Job | undefined)[]) {
+    const { trigger, runId, mode, dryRun, force } = (job?.data ?? {}) as Partial<SyncPayload>;
+    if (trigger !== 'manual' || runId === undefined) continue;
+    if (!isDeepStrictEqual({ mode, dryRun, force }, wanted)) continue;
+    // A job that waits for another run counts as active or delayed; only its run shows whether it has started.
+    if ((await syncState.findRun(runId)) === null) return runId;
   }
+  const runId = newMediaId();
+  await queues.add(syncJob, { trigger: 'manual', runId, ...wanted });
+  return runId;
 }
 
 /** The run once it has ended; null when the signal comes first. */

@@ -17,7 +17,7 @@ import { inviteBody } from '../http/request-bodies.js';
 import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import { cleanFilename } from '../media/new-media.js';
-import { findMedia, type FindDependencies } from '../media/find-media.js';
+import { findMedia, type FindDependencies } from '../media/read-media.js';
 import { parseMediaFields } from '../media/media-fields.js';
 import type { Rebuilding } from '../media/rebuilding.js';
 import { promptly } from './admission.js';

@@ -35,23 +35,27 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
       throw refusal(res);
     }
 
-    const hash = createHash('sha256').update(raw).digest('hex').slice(0, 32);
     const changed = changedAssets(parseBody(raw));
     const assets = changed?.assets.length ?? 0;
-    const taken = await deps.seen.take(hash, timestamp);
-    if (taken === 'replayed') throw refusal(res, 'this signature was used before');
-    if (taken === 'busy')
-      throw new HoldfastError('OVERLOADED', 'the notification is being received', { retryAfterSeconds: 30 });
-    if (taken === 'fresh') {
-      await handle(deps, hash, changed);
-      // When this is lost the notification may be handled twice, which changes nothing.
-      await deps.seen.done(hash, timestamp).catch(() => undefined);
-      contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
+    const signed = hashOf(raw, timestamp);
+    if (!(await deps.seen.take(signed))) throw refusal(res, 'this signature was used before');
+    try {
+      if (changed !== null) await queueLooks(deps.queues, hashOf(raw), changed);
+    } catch (error) {
+      await deps.seen.forget(signed).catch(() => undefined);
+      throw error;
     }
+    contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
     res.setHeader('Cache-Control', 'no-store');
     res.status(200).json({ received: true, assets });
   };
 }
+
+const hashOf = (...parts: readonly (Buffer | string)[]): string => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex').slice(0, 32);
+};
 
 const LIMIT_BYTES = 1_000_000;
 const ARRIVES_WITHIN_MS = 15_000;
@@ -71,22 +75,16 @@ function refusal(res: Response, detail?: string): HoldfastError {
   return new HoldfastError('INVALID_SIGNATURE', detail);
 }
 
-async function handle(
-  { queues, seen }: NotificationDependencies,
+/** A delivery that the host repeats has the same job ids, and the jobs may run twice. */
+async function queueLooks(
+  queues: NotificationDependencies['queues'],
   notification: string,
-  changed: ChangedAssets | null,
+  { change, assets }: ChangedAssets,
 ): Promise<void> {
-  if (changed === null) return;
-  const { change, assets } = changed;
   const receivedAt = Date.now();
-  try {
-    for (let part = 0; part * REFRESH_AT_ONCE < assets.length; part += 1) {
-      const some = assets.slice(part * REFRESH_AT_ONCE, (part + 1) * REFRESH_AT_ONCE);
-      await queues.add(refreshJob, { notification, part, change, receivedAt, assets: some });
-    }
-  } catch (error) {
-    await seen.forget(notification).catch(() => undefined);
-    throw error;
+  for (let part = 0; part * REFRESH_AT_ONCE < assets.length; part += 1) {
+    const some = assets.slice(part * REFRESH_AT_ONCE, (part + 1) * REFRESH_AT_ONCE);
+    await queues.add(refreshJob, { notification, part, change, receivedAt, assets: some });
   }
 }
 

@@ -4,37 +4,13 @@ import { BAD_SIGNATURES } from '../status/findings.js';
 /** A signature is good for so long, and may lead our clock by so much. */
 export const GOOD_FOR_MS = 2 * 3_600_000;
 export const AHEAD_MS = 5 * 60_000;
-/** While a signature is good, the same one is recognized when it comes again. */
-const REMEMBER_MS = GOOD_FOR_MS + AHEAD_MS;
 
-/** After a crash in the middle, the host's next try is taken for new. */
-const PENDING_MS = 30_000;
-/** The state before the timestamps, which is `p` while it is handled. */
-const DONE = 'd';
-
-/**
- * KEYS: the notification, the list of refused signatures, which a good one ends. ARGV: timestamp, ms while it is handled, ms after
- * that. What is stored is a state and the timestamps under which it was taken, with commas. Answers a Taken.
- */
+/** KEYS: the signed notification, the list of refused signatures, which a good one ends. ARGV: ms. 0 where it was taken before. */
 const takeScript = defineScript(`
-local seen = redis.call('GET', KEYS[1])
-local replayed = seen and string.find(',' .. string.sub(seen, 2) .. ',', ',' .. ARGV[1] .. ',', 1, true)
-if replayed then return 'replayed' end
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[2])
-if not seen then
-  redis.call('SET', KEYS[1], 'p' .. ARGV[1], 'PX', ARGV[2])
-  return 'fresh'
-end
-if string.sub(seen, 1, 1) == 'p' then return 'busy' end
-redis.call('SET', KEYS[1], seen .. ',' .. ARGV[1], 'PX', ARGV[3])
-return 'again'
+return 1
 `);
-
-/**
- * fresh: ours to handle. replayed: this very signature was used before. again: the host delivers it once more, signed anew,
- * and it was handled. busy: the same, while another process handles it.
- */
-export type Taken = 'fresh' | 'replayed' | 'again' | 'busy';
 
 /** KEYS: the list of refused signatures. ARGV: a time, how many it keeps, ms that it lives. Newest first. */
 const noteRefusedScript = defineScript(`
@@ -48,33 +24,23 @@ const REFUSED_WINDOW_MS = 1_800_000;
 
 export type SeenNotifications = ReturnType<typeof createSeenNotifications>;
 
-/** Which notifications were received while their signatures are good. Throws QUEUE_UNAVAILABLE when Redis cannot serve. */
+/** Which signatures were used while they are good, and how many no secret fits; for the whole fleet. */
 export function createSeenNotifications(
   redis: RedisClient,
   keys: Pick<RedisKeys, 'notification' | 'refusedSignatures'>,
 ) {
-  const run = redisEdge('QUEUE_UNAVAILABLE');
+  const guarded = redisEdge('QUEUE_UNAVAILABLE');
   let refused: number[] = [];
   return {
-    take: (hash: string, timestamp: string): Promise<Taken> =>
-      run(
-        async () =>
-          (await takeScript(
-            redis,
-            [keys.notification(hash), keys.refusedSignatures],
-            [timestamp, PENDING_MS, REMEMBER_MS],
-          )) as Taken,
-      ),
-    done: (hash: string, timestamp: string): Promise<void> =>
-      run(async () => {
-        await redis.set(keys.notification(hash), DONE + timestamp, 'PX', REMEMBER_MS);
+    /** False where this very signature was used before. Throws QUEUE_UNAVAILABLE. */
+    take: (signed: string): Promise<boolean> =>
+      guarded(async () => {
+        const named = [keys.notification(signed), keys.refusedSignatures];
+        return (await takeScript(redis, named, [GOOD_FOR_MS + AHEAD_MS])) === 1;
       }),
-    /** It could not be handled: the next delivery is fresh. */
-    forget: (hash: string): Promise<void> =>
-      run(async () => {
-        await redis.del(keys.notification(hash));
-      }),
-    /** One more signature that no secret fits, for the whole fleet to see. */
+    /** It could not be handled, and may come again. */
+    forget: (signed: string): Promise<unknown> => guarded(() => redis.del(keys.notification(signed))),
+    /** One more signature that no secret fits. */
     noteRefused: (): void => {
       const now = Date.now();
       refused = refused.filter((at) => at > now - REFUSED_WINDOW_MS);
