@@ -1,12 +1,11 @@
-import { UnrecoverableError, type Job } from 'bullmq';
-import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
-import { isJobName, workerTimings, type JobName, type QueueName } from '@holdfast/shared/jobs';
-import { service, type Backoff, type Service } from '@holdfast/foundation/lifecycle';
+import type { Job } from 'bullmq';
+import { service, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
+import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
 import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
 import { createErrorLog } from './queue-worker/error-log.js';
 import { closeWorker, PatientWorker } from './queue-worker/patient-worker.js';
-import { parsePayload, type NoteFailure, type RunJob } from './job-run/run-job.js';
+import type { JobRunner } from './job-run/run-job.js';
 import { LOCK_LOST, settleJob } from './job-run/settle-job.js';
 
 export interface WorkerOptions {
@@ -18,8 +17,7 @@ export interface WorkerOptions {
   concurrency: number;
   /** Jobs are cancelled this long after the stop began; those of a sync at once, since it resumes at its page. */
   cancelAfterMs: number;
-  runJob: RunJob;
-  noteFailure: NoteFailure;
+  jobs: JobRunner;
   log: Logger;
 }
 
@@ -34,21 +32,32 @@ export interface QueueWorker extends Service {
   /** How many jobs have been started here. */
   jobsStarted(): number;
   isIdle(): boolean;
-  /** Makes the connections anew; commands in flight are sent again. */
+  /** Replaces the connections; commands in flight are sent again. */
   reconnect(): void;
   /** Called whenever the blocking connection is there again: a wake-up may have been lost with the old one. */
   onReconnect(listener: () => void): void;
 }
 
-/** The BullMQ worker of one queue. Our outcomes are spelled in settle-job.ts, its work is in handlers.ts. */
+/** A lone job that takes longer no longer keeps the worker from looking for others. */
+const LONE_JOB_MS = 250;
+
+/**
+ * The BullMQ worker of one queue.
+ *
+ * An idle worker has a concurrency of 1, so that it does not look for a second job when it takes one: BullMQ fetches the next one
+ * with the end of the first. If there is one, or if the first takes long, the worker goes to its full concurrency until it is idle.
+ */
 export function createWorker(options: WorkerOptions): QueueWorker {
-  const { queue, connection, cancelAfterMs, runJob } = options;
+  const { queue, connection, cancelAfterMs, jobs } = options;
   const log = options.log.child({ queue });
-  const neverRun = createFailedBeforeRunning(options.noteFailure, log);
+  const rests = redisBackoff(connection);
+  let full = options.concurrency;
   let started = 0;
   let running = 0;
   let resting = false;
-  const rests: Backoff = redisBackoff(connection);
+  /** No job has been taken since the queue was found empty. */
+  let wasEmpty = true;
+  let lone: NodeJS.Timeout | undefined;
 
   // Three parameters, spelled out: BullMQ counts them to decide whether to pass the signal.
   const work = async (
@@ -59,14 +68,25 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     const aborted = signal ?? new AbortController().signal;
     started += 1;
     running += 1;
+    if (wasEmpty && running === 1) lone = setTimeout(lookForMore, LONE_JOB_MS);
+    else worker.concurrency = full;
+    wasEmpty = false;
     try {
-      await settleJob(await runJob(job, aborted), job, { token: token ?? '', signal: aborted, rests });
-    } catch (settled) {
-      neverRun.hasRun(settled);
-      throw settled;
+      await settleJob(await jobs.run(job, aborted), job, { token: token ?? '', signal: aborted, rests });
     } finally {
       running -= 1;
+      if (running === 0) {
+        clearTimeout(lone);
+        worker.concurrency = 1;
+      }
     }
+  };
+  const lookForMore = (): void => {
+    worker.concurrency = full;
+    if (resting) return;
+    // Wakes BullMQ's loop, which waits for the job.
+    void worker.pause(true);
+    void worker.resume();
   };
   const worker = new PatientWorker(
     queue,
@@ -74,7 +94,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     {
       connection,
       prefix: options.prefix,
-      concurrency: options.concurrency,
       autorun: false,
       drainDelay: workerTimings.blockSeconds,
       lockDuration: workerTimings.lockDurationMs,
@@ -88,27 +107,35 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   );
   const logError = createErrorLog(log, 'worker.error');
   worker.on('error', logError);
+  worker.on('drained', () => {
+    wasEmpty = true;
+  });
   worker.on('lockRenewalFailed', (ids) => {
     log.warn('worker.locks_lost', { count: ids.length });
     for (const id of ids) worker.cancelJob(id, LOCK_LOST);
   });
-  worker.on('failed', (job, error) => neverRun.onFailed(job, error));
+  worker.on('failed', (job, error) => {
+    // BullMQ fails a job that has killed too many workers without running it.
+    if (job?.deferredFailure !== undefined) void jobs.noteLost(job, error);
+  });
 
   const lifecycle = service(`worker ${queue}`, {
     start: () => {
       worker.run().catch(logError);
     },
-    stop: async (deadline) => {
-      const cancelAfter = queue === 'sync' ? 0 : cancelAfterMs;
-      await closeWorker(worker, { connection, cancelAfterMs: cancelAfter, deadline });
-      await neverRun.noted();
-    },
+    stop: (deadline) =>
+      closeWorker(worker, {
+        connection,
+        cancelAfterMs: queue === 'sync' ? 0 : cancelAfterMs,
+        deadline,
+      }),
   });
   return {
     ...lifecycle,
     queue,
     setConcurrency: (value) => {
-      worker.concurrency = value;
+      full = value;
+      if (running > 1) worker.concurrency = full;
     },
     rest: (value) => {
       if (value === resting) return;
@@ -129,59 +156,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
         (client) => client.on('ready', listener),
         () => undefined,
       );
-    },
-  };
-}
-
-interface FailedBeforeRunning {
-  /** What a job that ran here ends with: runJob has logged and noted it. */
-  hasRun(error: unknown): void;
-  /** Called for every job that fails. */
-  onFailed(job: Job | undefined, error: Error): void;
-  /** Resolves once nothing is being noted any more. */
-  noted(): Promise<void>;
-}
-
-/** Logs and notes jobs that failed without being run: BullMQ does that to those that killed too many workers. */
-function createFailedBeforeRunning(noteFailure: NoteFailure, log: Logger): FailedBeforeRunning {
-  const seen = new WeakSet<Error>();
-  const notes = new Set<Promise<void>>();
-
-  const note = async (name: JobName, job: Job, error: Error): Promise<void> => {
-    log.error('job.failed', {
-      job: name,
-      jobId: job.id,
-      error: { name: error.name, message: error.message },
-    });
-    try {
-      const payload = parsePayload(name, job.data);
-      // Else it ran, its end could not be stored, and it is tried again.
-      const isLost = error instanceof UnrecoverableError;
-      await noteFailure({
-        name,
-        payload,
-        attempt: job.attemptsMade,
-        final: isLost,
-        error: isLost
-          ? new HoldfastError('WORKER_LOST', error.message, { cause: error })
-          : toHoldfastError(error),
-      });
-    } catch (cause) {
-      log.warn('job.failure_not_noted', { jobId: job.id, error: cause });
-    }
-  };
-
-  return {
-    hasRun: (error) => {
-      if (error instanceof Error) seen.add(error);
-    },
-    onFailed: (job, error) => {
-      if (job === undefined || seen.has(error) || !isJobName(job.name)) return;
-      const noting = note(job.name, job, error).finally(() => notes.delete(noting));
-      notes.add(noting);
-    },
-    noted: async () => {
-      await Promise.allSettled(notes);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { JobName } from '@holdfast/shared/jobs';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { SyncState } from '@holdfast/shared/sync';
 import type { Dependencies } from './dependencies.js';
-import type { JobHandler, JobHandlers } from './job-run/job-handler.js';
+import type { JobHandler, JobHandlers } from './job-run/run-job.js';
 import { createPushMedia } from './push/push-media.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createRemoveMedia } from './remove/remove-media.js';

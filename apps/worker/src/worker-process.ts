@@ -8,7 +8,7 @@ import { createWorker, type QueueWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
-import { createJobMetrics, createNoteFailure, createRunJob } from './job-run/run-job.js';
+import { createJobMetrics, createJobRunner } from './job-run/run-job.js';
 import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */
@@ -28,9 +28,12 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
   };
   const registry = createMetricsRegistry();
   const deps = await openDependencies(settings, log, { onFacts, registry });
-  const metrics = createJobMetrics(registry);
-  const noteFailure = createNoteFailure(deps.catalog);
-  const runJob = createRunJob({ handlers: createHandlers(deps), noteFailure, metrics, log });
+  const jobs = createJobRunner({
+    handlers: createHandlers(deps),
+    catalog: deps.catalog,
+    metrics: createJobMetrics(registry),
+    log,
+  });
   const concurrencies: Record<QueueName, number> = {
     save: concurrency,
     verify: concurrency * VERIFY_FACTOR,
@@ -43,8 +46,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
       prefix: deps.keys.prefix,
       concurrency: concurrencies[queue],
       cancelAfterMs: settings.shutdownTimeoutMs * CANCEL_AT,
-      runJob,
-      noteFailure,
+      jobs,
       log,
     }),
   );

@@ -2,13 +2,14 @@ import { EventEmitter, once } from 'node:events';
 import type { JobsOptions } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Catalog } from '@holdfast/shared/catalog';
+import type { MediaRecord } from '@holdfast/shared/media';
 import { GiveUp, HandBack, pushJob, saveJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
-import type { JobContext, JobHandlers } from '../src/job-run/job-handler.js';
-import { createRunJob, type NoteFailure } from '../src/job-run/run-job.js';
+import { createJobRunner, noteFailure, type JobContext, type JobHandlers } from '../src/job-run/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -18,8 +19,9 @@ beforeEach(async () => {
   counted.length = 0;
 });
 const closeFirst: (() => Promise<void>)[] = [];
-/** What was told of failures to the record. */
-const noted: unknown[] = [];
+type Noted = Parameters<Catalog['noteFailure']>[0];
+/** The failures that were noted in records, in order. */
+const noted: Noted[] = [];
 /** What was told to the metrics. */
 const counted: string[] = [];
 const metrics = { count: (_name: string, outcome: string): void => void counted.push(outcome) };
@@ -43,19 +45,25 @@ const everyJob = (handler: (payload: unknown, context: JobContext) => Promise<vo
 /** A worker of the save queue that does what the test says instead of our handlers. */
 async function startScripted(
   work: (run: number, signal: AbortSignal) => Promise<void>,
-  noteFailure: NoteFailure = (failure) => Promise.resolve(void noted.push(failure)),
+  onFailure: (failure: Noted) => Promise<void> = () => Promise.resolve(),
 ): Promise<QueueWorker> {
   let run = 0;
   const handlers = everyJob((_payload, { signal }) => work((run += 1), signal));
+  const catalog: Pick<Catalog, 'noteFailure'> = {
+    noteFailure: async (failure) => {
+      noted.push(failure);
+      await onFailure(failure);
+      return bench.catalog.noteFailure(failure);
+    },
+  };
   const connection = connectRedis(bench.settings.redis.connection, 'queue', silentLogger);
   const worker = createWorker({
     queue: 'save',
     connection,
     prefix: bench.keys.prefix,
-    concurrency: 1,
+    concurrency: 4,
     cancelAfterMs: 0,
-    runJob: createRunJob({ handlers, noteFailure, metrics, log: silentLogger }),
-    noteFailure,
+    jobs: createJobRunner({ handlers, catalog, metrics, log: silentLogger }),
     log: silentLogger,
   });
   await worker.start();
@@ -136,9 +144,8 @@ it('lets a job end as the record and the metrics were told, also when it is cut 
       signal = ofRun;
       return Promise.reject(new HoldfastError('HOST_REJECTED', 'the host said no'));
     },
-    async (failure) => {
-      noted.push(failure);
-      if (!failure.final) return;
+    async ({ attempts }) => {
+      if (attempts < 3) return;
       stopped = worker.stop(AbortSignal.timeout(5_000));
       await once(signal, 'abort');
     },
@@ -147,8 +154,27 @@ it('lets a job end as the record and the metrics were told, also when it is cut 
   await vi.waitFor(() => expect(stopped).toBeDefined(), within);
   await stopped;
   expect(await look()).toEqual({ state: 'failed', attemptsMade: 3, reason: 'the host said no' });
-  expect(noted.at(-1)).toMatchObject({ final: true, attempt: 3 });
+  expect(noted.at(-1)).toMatchObject({ attempts: 3 });
   expect(counted).toEqual(['attempt_failed', 'attempt_failed', 'failed']);
+});
+
+it('begins other jobs beside one that takes long, also after a lone one', async () => {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let runs = 0;
+  await startScripted(async (run) => {
+    runs = run;
+    if (run === 1) await released;
+  });
+  const first = await addJob();
+  await vi.waitFor(() => expect(runs).toBe(1), within);
+  for (const revision of [2, 3]) await bench.queues.add(pushJob, { id: 'x', revision, round: 0 });
+  await vi.waitFor(() => expect(runs).toBe(3), within);
+  expect(await first()).toMatchObject({ state: 'active' });
+  release();
+  await vi.waitFor(async () => expect(await first()).toMatchObject({ state: 'completed' }), within);
 });
 
 it('may be handed back as often as it takes', async () => {
@@ -174,10 +200,70 @@ it('says failed of a media whose job lost too many workers to be run again, and 
   const worker = await startScripted(() => Promise.reject(new Error('was run')));
   expect(await worker.recoverStalled()).toEqual([id]);
   await vi.waitFor(() => expect(noted).toHaveLength(1), within);
-  expect(noted[0]).toMatchObject({
-    final: true,
-    error: { code: 'WORKER_LOST' },
-    payload: { record: { id: record.id } },
+  expect(noted[0]).toMatchObject({ id: record.id, final: true, error: { code: 'WORKER_LOST' } });
+});
+
+interface ToSave {
+  record: MediaRecord;
+  id: string;
+  jobState: () => Promise<string | undefined>;
+}
+
+/** A file in the catalog whose save job waits. */
+async function toSave(): Promise<ToSave> {
+  const record = aRecord();
+  await bench.catalog.save(record);
+  await bench.queues.add(saveJob, { record, round: 0 });
+  const id = saveJob.idFor({ record, round: 0 });
+  return { record, id, jobState: async () => (await bench.queues.queues.save.getJob(id))?.getState() };
+}
+
+const refused = (): HoldfastError => new HoldfastError('HOST_REJECTED', 'the host said no');
+
+it.each([
+  ['was tried in vain', refused, [1, 2, 3]],
+  ['gave up', () => new GiveUp('hopeless', { cause: refused() }), [1]],
+])('notes in the record why its job %s, not that a worker was lost', async (_how, error, attempts) => {
+  const worker = await startScripted(() => Promise.reject(error()));
+  const { record, jobState } = await toSave();
+  await vi.waitFor(async () => expect(await jobState()).toBe('failed'));
+  await worker.stop(AbortSignal.timeout(5_000));
+  const last = attempts.length;
+  expect(noted.map(({ error: { code }, attempts: attempt, final }) => ({ code, attempt, final }))).toEqual(
+    attempts.map((attempt) => ({ code: 'HOST_REJECTED', attempt, final: attempt === last })),
+  );
+  expect(await bench.catalog.find(record.id)).toMatchObject({
+    status: 'failed',
+    lastError: { code: 'HOST_REJECTED', message: 'the host said no' },
+    persistence: { attempts: last },
+  });
+});
+
+it('runs a job again whose end Redis did not store, and calls neither file failed nor worker lost', async () => {
+  const { record, id, jobState } = await toSave();
+  const children = `${bench.keys.prefix}:save:${id}:dependencies`;
+  let runs = 0;
+  await startScripted(async (run) => {
+    runs = run;
+    // The script that stores the end of a job looks first whether all its children have ended, and fails at what is no set.
+    if (run === 1) await bench.sandbox.client.set(children, 'no set');
+    else await bench.sandbox.client.del(children);
+  });
+  await vi.waitFor(async () => expect(await jobState()).toBe('completed'));
+  expect(noted).toEqual([]);
+  expect(runs).toBe(2);
+  expect((await bench.catalog.find(record.id))?.status).toBe('saving');
+});
+
+it('leaves a file verified whose edit the host refused, and notes why', async () => {
+  const record = aRecord();
+  await bench.catalog.save(record);
+  await bench.catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+  const payload = { id: record.id, revision: 1, round: 0 };
+  await noteFailure(bench.catalog, { name: 'push', payload, attempt: 3, final: true, error: refused() });
+  expect(await bench.catalog.find(record.id)).toMatchObject({
+    status: 'verified',
+    lastError: { code: 'HOST_REJECTED' },
   });
 });
 
@@ -191,14 +277,14 @@ describe.each([
     const tell = (event: string): void => void said.push(event);
     const log = { ...silentLogger, error: tell, info: tell };
     const none = (): Promise<never> => Promise.reject(new Error('called'));
-    const runJob = createRunJob({
+    const runner = createJobRunner({
       handlers: everyJob(none),
-      noteFailure: none,
+      catalog: { noteFailure: none },
       metrics,
       log: { ...log, child: () => log },
     });
     const job = await bench.queues.queues.save.add(name, data, opts);
-    return { said, outcome: await runJob(job, new AbortController().signal) };
+    return { said, outcome: await runner.run(job, new AbortController().signal) };
   };
 
   it('is left to the worker of another version, while a fleet may have two', async () => {

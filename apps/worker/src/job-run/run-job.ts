@@ -1,29 +1,55 @@
 import type { Job } from 'bullmq';
 import { Counter, type Registry } from 'prom-client';
-import type { Catalog } from '@holdfast/shared/catalog';
-import { toHoldfastError, type HoldfastError } from '@holdfast/foundation/errors';
-import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
-import type { JobHandler, JobHandlers } from './job-handler.js';
+import type { Catalog } from '@holdfast/shared/catalog';
+import { GiveUp, HandBack, isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
 import { decideOutcome, type JobOutcome } from './settle-job.js';
 
-export interface RunJobDependencies {
-  handlers: JobHandlers;
-  noteFailure: NoteFailure;
-  metrics: Pick<JobMetrics, 'count'>;
+/** What a handler may know of the job it runs for. */
+export interface JobContext {
+  /** Aborts when the process stops or when the job has gone to another worker: end soon, by any error. */
+  signal: AbortSignal;
+  /** 1 for the first attempt. */
+  attempt: number;
   log: Logger;
 }
 
-/** Never rejects. */
-export type RunJob = (job: Job, signal: AbortSignal) => Promise<JobOutcome>;
+/**
+ * Does the work of one kind of job. Returning is done; GiveUp and HandBack say so; any other error is one more attempt.
+ * Every handler may run twice for the same job, on two workers at once, and changes nothing the second time.
+ */
+export type JobHandler<Name extends JobName> = (
+  payload: JobPayload<Name>,
+  context: JobContext,
+) => Promise<void>;
 
-/** While a fleet is upgraded or taken back, its workers are of two versions; it does not take longer than this. */
-const TWO_VERSIONS_MS = 15 * 60_000;
-/** Until another worker may take what this one cannot read. */
-const ANOTHER_WORKER_MS = 15_000;
+export type JobHandlers = { [Name in JobName]: JobHandler<Name> };
+
+export interface JobRunner {
+  /** Never rejects. */
+  run(job: Job, signal: AbortSignal): Promise<JobOutcome>;
+  /** Logs and notes the failure of a job that was not run, since it has killed too many workers. Never rejects. */
+  noteLost(job: Job, error: Error): Promise<void>;
+}
+
+export interface RunJobDependencies {
+  handlers: JobHandlers;
+  catalog: Pick<Catalog, 'noteFailure'>;
+  metrics: JobMetrics;
+  log: Logger;
+}
 
 /** One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. */
-export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDependencies): RunJob {
+export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDependencies): JobRunner {
+  const note = async (failure: Failure, jobLog: Logger): Promise<void> => {
+    try {
+      await noteFailure(catalog, failure);
+    } catch (cause) {
+      jobLog.warn('job.failure_not_noted', { error: cause });
+    }
+  };
+
   const run = async (
     { name, payload }: ReadJob,
     job: Job,
@@ -41,36 +67,45 @@ export function createRunJob({ handlers, noteFailure, metrics, log }: RunJobDepe
       ended('done');
       jobLog.debug('job.done', { attempt, durationMs: Math.round(performance.now() - startedAt) });
       return { kind: 'done' };
-    } catch (error) {
-      const outcome = decideOutcome(error, signal);
+    } catch (cause) {
+      const outcome = decideOutcome(cause, signal);
       if (outcome.kind === 'handBack') {
         ended('handed_back');
-        jobLog.info('job.handed_back', { attempt, delayMs: outcome.delayMs, reason: reasonOf(error) });
+        const reason = cause instanceof HandBack ? cause.message : toHoldfastError(cause).code;
+        jobLog.info('job.handed_back', { attempt, delayMs: outcome.delayMs, reason });
         return outcome;
       }
-      const final = outcome.kind === 'giveUp' || isLastAttempt(job);
-      const failure = failureOf(error);
+      // The same rule as BullMQ's own in Job.shouldRetryJob.
+      const final = outcome.kind === 'giveUp' || attempt >= (job.opts.attempts ?? 1);
+      const error = failureOf(cause);
       ended(final ? 'failed' : 'attempt_failed');
-      jobLog[final ? 'error' : 'warn'](final ? 'job.failed' : 'job.attempt_failed', {
-        attempt,
-        error: failure,
-      });
-      await noteFailure({ name, payload, attempt, final, error: failure }).catch((cause: unknown) =>
-        jobLog.warn('job.failure_not_noted', { error: cause }),
-      );
+      if (final) jobLog.error('job.failed', { attempt, error });
+      else jobLog.warn('job.attempt_failed', { attempt, error });
+      await note({ name, payload, attempt, final, error }, jobLog);
       return outcome;
     }
   };
-  return async (job, signal) => {
-    const jobLog = log.child({ job: job.name, jobId: job.id });
-    const read = readJob(job);
-    if (!(read instanceof GiveUp)) return run(read, job, signal, jobLog);
-    const outcome = unread(job, read);
-    if (isJobName(job.name)) metrics.count(job.name, outcome.kind === 'giveUp' ? 'failed' : 'handed_back', 0);
-    if (outcome.kind === 'handBack')
-      jobLog.info('job.handed_back', { delayMs: outcome.delayMs, reason: read.message });
-    else jobLog.error('job.failed', { error: failureOf(read) });
-    return outcome;
+
+  return {
+    run: async (job, signal) => {
+      const jobLog = log.child({ job: job.name, jobId: job.id });
+      const read = readJob(job);
+      if (!(read instanceof GiveUp)) return run(read, job, signal, jobLog);
+      const outcome = outcomeOfUnreadable(job, read);
+      const failed = outcome.kind === 'giveUp';
+      if (isJobName(job.name)) metrics.count(job.name, failed ? 'failed' : 'handed_back', 0);
+      if (failed) jobLog.error('job.failed', { error: failureOf(read) });
+      else jobLog.info('job.handed_back', { delayMs: outcome.delayMs, reason: read.message });
+      return outcome;
+    },
+    noteLost: async (job, cause) => {
+      const jobLog = log.child({ job: job.name, jobId: job.id });
+      const error = new HoldfastError('WORKER_LOST', cause.message, { cause });
+      jobLog.error('job.failed', { error });
+      const read = readJob(job);
+      if (!(read instanceof GiveUp))
+        await note({ ...read, attempt: job.attemptsMade, final: true, error }, jobLog);
+    },
   };
 }
 
@@ -83,88 +118,56 @@ interface ReadJob {
 function readJob({ name, data }: Job): ReadJob | GiveUp {
   if (!isJobName(name)) return new GiveUp(`there is no job named ${JSON.stringify(name)}`);
   try {
-    return { name, payload: parsePayload(name, data) };
-  } catch (error) {
-    return error as GiveUp;
+    return { name, payload: jobs[name].parse(data) };
+  } catch (cause) {
+    return new GiveUp(toHoldfastError(cause).message, { cause });
   }
 }
 
+/** While a fleet is upgraded or taken back, its workers are of two versions; it does not take longer than this. */
+const TWO_VERSIONS_MS = 15 * 60_000;
+/** Until another worker may take what this one cannot read. */
+const ANOTHER_WORKER_MS = 15_000;
+
 /**
- * A job that cannot be read is perhaps of another version, which has a worker too: it is left to that one. Later nobody can
- * be expected to read it, and it waits in the failed list. Its age counts from when it was due.
+ * A job that cannot be read is perhaps of another version, which has a worker too: it is left to that one. Later it fails, and waits
+ * in the failed list. Its age counts from when it was due.
  */
-function unread(job: Job, error: GiveUp): Extract<JobOutcome, { kind: 'giveUp' | 'handBack' }> {
+function outcomeOfUnreadable(job: Job, error: GiveUp): Extract<JobOutcome, { kind: 'giveUp' | 'handBack' }> {
   const ageMs = Math.abs(Date.now() - job.timestamp - (job.opts.delay ?? 0));
   return ageMs < TWO_VERSIONS_MS
     ? { kind: 'handBack', delayMs: ANOTHER_WORKER_MS }
     : { kind: 'giveUp', error };
 }
 
-/** The same rule as BullMQ's own in Job.shouldRetryJob: the job will not be started again after this failure. */
-function isLastAttempt(job: Job): boolean {
-  return job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-}
-
-export function parsePayload<Name extends JobName>(name: Name, data: unknown): JobPayload<Name> {
-  try {
-    // Each definition parses to its own payload; the table's type cannot say so for a name that is not known here.
-    return jobs[name].parse(data) as JobPayload<Name>;
-  } catch (error) {
-    throw new GiveUp(toHoldfastError(error).message, { cause: error });
-  }
-}
-
 function failureOf(error: unknown): HoldfastError {
   return toHoldfastError(error instanceof GiveUp && error.cause !== undefined ? error.cause : error);
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof HandBack ? error.message : toHoldfastError(error).code;
-}
-
-interface Subject {
-  id: string;
-  revision: number;
-  /** True where the last failure of the job makes the media failed. An edit that waits for the host does not. */
-  decides: boolean;
-}
-
-type SubjectOf = { [Name in JobName]: (payload: JobPayload<Name>) => Subject | null };
-
-/** The record in which the failure of a job is noted. A deletion shows in its status; a sync keeps its own account. */
-const subjectOf: SubjectOf = {
-  save: ({ record }) => ({ id: record.id, revision: record.revision, decides: true }),
-  verify: ({ record }) => ({ id: record.id, revision: record.revision, decides: true }),
-  push: ({ id }) => ({ id, revision: 0, decides: false }),
-  remove: () => null,
-  refresh: () => null,
-  sync: () => null,
-};
-
-export interface Failure<Name extends JobName> {
-  name: Name;
-  payload: JobPayload<Name>;
+export interface Failure extends ReadJob {
   attempt: number;
   /** No attempt is left. */
   final: boolean;
   error: HoldfastError;
 }
 
-export type NoteFailure = <Name extends JobName>(failure: Failure<Name>) => Promise<void>;
+/** A failed push leaves the file as it is: an edit only waits for the host. */
+const NO_REVISION = 0;
 
-/** Writes the failure of an attempt into the record: `lastError`, and after the last attempt status failed. */
-export function createNoteFailure(catalog: Pick<Catalog, 'noteFailure'>): NoteFailure {
-  return async ({ name, payload, attempt, final, error }) => {
-    const subject = subjectOf[name](payload);
-    if (subject === null) return;
-    await catalog.noteFailure({
-      id: subject.id,
-      revision: subject.revision,
-      attempts: attempt,
-      final: final && subject.decides,
-      error: { code: error.code, message: error.message },
-    });
-  };
+/**
+ * Writes the failure of an attempt into the record: `lastError`, and after the last attempt status failed. A deletion shows in the
+ * status of its file already, and a sync keeps its own account.
+ */
+export async function noteFailure(
+  catalog: Pick<Catalog, 'noteFailure'>,
+  { name, payload, attempt: attempts, final, error: { code, message } }: Failure,
+): Promise<void> {
+  const error = { code, message };
+  if ('record' in payload) {
+    const { id, revision } = payload.record;
+    await catalog.noteFailure({ id, revision, attempts, final, error });
+  } else if (name === 'push' && 'id' in payload)
+    await catalog.noteFailure({ id: payload.id, revision: NO_REVISION, attempts, final: false, error });
 }
 
 /** How one run of a job ended, as metrics name it. */

@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
-import type { JobHandler } from '../job-run/job-handler.js';
+import type { JobHandler } from '../job-run/run-job.js';
 
 export interface PushMediaDependencies extends PushDependencies {
   catalog: PushDependencies['catalog'] & Pick<Catalog, 'noteFailure'>;

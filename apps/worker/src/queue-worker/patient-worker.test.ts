@@ -36,8 +36,9 @@ it('tells of a server that stays away, not of a connection that is back in a mom
   const client = connectRedis(readSettings({ REDIS_URL: redis.url }).redis.connection, 'queue', silentLogger);
   onTestFinished(() => closeRedis(client));
   expect(await isReadyWithin(client, 10_000)).toBe(true);
-  const gone = redisGone(client);
-  onTestFinished(() => gone.forget());
+  const stopped = new AbortController();
+  onTestFinished(() => stopped.abort());
+  const gone = redisGone(client, stopped.signal);
   const back = new Promise<void>((resolve) => void client.once('ready', () => resolve()));
   expect(await cutClients(redis.client, 'name=holdfast-queue ')).toBe(1);
   await back;
@@ -45,10 +46,10 @@ it('tells of a server that stays away, not of a connection that is back in a mom
   expect(
     await withinMs(
       1_500,
-      gone.promise.then(() => 'gone'),
+      gone.then(() => 'gone'),
       'there',
     ),
   ).toBe('there');
   await redis.kill();
-  await gone.promise;
+  await gone;
 });

@@ -1,33 +1,47 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnection, Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
+import { withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import { workerTimings } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/foundation/lifecycle';
-import type { RedisClient } from '@holdfast/shared/redis';
+import { defineScript, type RedisClient } from '@holdfast/shared/redis';
 
 /** BullMQ takes a server that it does not ask for this one. Such servers block for fractions of a second. */
 RedisConnection.minimumVersion = '6.2.0';
 
+/**
+ * KEYS: marker, wait, prioritized. BullMQ leaves its marker with every job that it takes, to wake the next worker. Where no job
+ * waits, the marker would only make this worker look in vain.
+ */
+const dropIdleMarker = defineScript(`
+if redis.call('EXISTS', KEYS[2], KEYS[3]) == 0 then redis.call('ZREM', KEYS[1], '0') end
+`);
+
 export interface Rests {
-  /** Shared with all that hand jobs of this worker back. */
+  /** Shared with everything that hands jobs of this worker back. */
   rests: Backoff;
-  /** Told why, at the beginning of each rest. */
+  /** Called with the reason at the beginning of each rest. */
   onRest: (error: unknown) => void;
 }
 
 /**
- * Blocks as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. And rests
+ * Blocks for as long as it is told to: BullMQ's own limit of 10 s would have an idle worker ask six times a minute. And rests
  * after whatever Redis answers instead of a job: BullMQ would ask again at once, ten thousand times a second.
  */
 export class PatientWorker extends Worker {
   constructor(
     queue: string,
     processor: Processor,
-    options: WorkerOptions,
+    options: WorkerOptions & { connection: RedisClient },
     private readonly patience: Rests,
   ) {
     // Asked once, when it connects, and refused then, BullMQ would keep the failure for ever.
     super(queue, processor, { ...options, skipVersionCheck: true });
     const wait = this.backend.waitForJob.bind(this.backend);
-    this.backend.waitForJob = (seconds) => this.orRest(() => wait(seconds));
+    const keys = ['marker', 'wait', 'prioritized'].map((part) => this.toKey(part));
+    this.backend.waitForJob = (seconds) =>
+      this.orRest(async () => {
+        await dropIdleMarker(options.connection, keys, []);
+        return wait(seconds);
+      });
     // Kept for the life of the worker, across its reconnects.
     this.backend.blockingClient?.then(
       (client) => client.on('ready', () => this.patience.rests.reset()),
@@ -46,7 +60,7 @@ export class PatientWorker extends Worker {
         return await super.run();
       } catch (error) {
         if (this.closing !== undefined || this.isRunning()) return;
-        this.report(error);
+        this.emit('error', error instanceof Error ? error : new Error(String(error)));
         await this.patience.rests.rest();
       }
     }
@@ -62,11 +76,6 @@ export class PatientWorker extends Worker {
     const job = await this.orRest(() => super.moveToActive(token, name));
     this.patience.rests.reset();
     return job;
-  }
-
-  /** Tells those who listen for errors of the worker. */
-  private report(error: unknown): void {
-    this.emit('error', error instanceof Error ? error : new Error(String(error)));
   }
 
   /** The loop waits for each of these, so it rests with them. It hears of the failure when it goes on. */
@@ -99,62 +108,29 @@ export async function closeWorker(
   const cancel = (): void => worker.cancelAllJobs('shutdown');
   const timer = setTimeout(cancel, cancelAfterMs);
   deadline.addEventListener('abort', cancel, { once: true });
-  const gone = redisGone(connection);
+  const closed = new AbortController();
   try {
-    await Promise.race([worker.close(), gone.promise]);
+    await Promise.race([worker.close(), redisGone(connection, closed.signal)]);
   } finally {
-    gone.forget();
+    closed.abort();
     clearTimeout(timer);
     deadline.removeEventListener('abort', cancel);
   }
 }
 
-/** A stop waits this long for jobs while Redis is away: they cannot end, and others will find them stalled. */
-const WITHOUT_REDIS_MS = 1_000;
-/** A Redis that does not answer for so long is away too, though its connections stand: paused, or behind a dead line. */
-const SILENT_MS = 3_000;
-const ASK_EVERY_MS = 1_000;
+const ANSWERS_WITHIN_MS = 1_500;
+const ASK_EVERY_MS = 500;
+/** Pings without an answer that say that Redis is away: paused, or behind a dead connection. A moment without it is no outage. */
+const UNANSWERED = 2;
 
-/** Resolves once Redis is away during a stop: BullMQ would wait for ever for jobs whose end cannot be stored. */
-export function redisGone(connection: RedisClient): { promise: Promise<void>; forget: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  let asking: NodeJS.Timeout | undefined;
-  let resolveGone = (): void => undefined;
-  const promise = new Promise<void>((resolve) => {
-    resolveGone = resolve;
-  });
-  const begin = (): void => {
-    timer ??= setTimeout(resolveGone, WITHOUT_REDIS_MS);
-  };
-  const ask = (): void => {
-    asking = setTimeout(resolveGone, SILENT_MS);
-    connection.ping().then(askLater, () => undefined);
-  };
-  const askLater = (): void => {
-    if (forgotten) return;
-    clearTimeout(asking);
-    asking = setTimeout(ask, ASK_EVERY_MS);
-  };
-  // A moment without it is no outage.
-  const back = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    clearTimeout(asking);
-    ask();
-  };
-  let forgotten = false;
-  connection.on('close', begin);
-  connection.on('ready', back);
-  if (connection.status === 'ready') ask();
-  else begin();
-  return {
-    promise,
-    forget: () => {
-      forgotten = true;
-      clearTimeout(timer);
-      clearTimeout(asking);
-      connection.off('close', begin);
-      connection.off('ready', back);
-    },
-  };
+/** Resolves once Redis is away, or when the signal aborts. */
+export async function redisGone(connection: RedisClient, signal: AbortSignal): Promise<void> {
+  for (let unanswered = 0; unanswered < UNANSWERED && !signal.aborted;) {
+    const ping = connection.ping().then(
+      () => true,
+      () => false,
+    );
+    unanswered = (await withinMs(ANSWERS_WITHIN_MS, ping, false)) ? 0 : unanswered + 1;
+    await pause(ASK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
 }

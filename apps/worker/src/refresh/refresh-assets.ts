@@ -9,7 +9,7 @@ import {
   type HostAsset,
 } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
-import type { JobContext, JobHandler } from '../job-run/job-handler.js';
+import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { applySteps, type ApplyContext } from '../reconcile/apply.js';
 import { decide } from '../reconcile/decide.js';
 import { isCovered, readPageFacts, reconcileRules, seeAsset } from '../reconcile/page-facts.js';

@@ -1,6 +1,6 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import { removeRecord, type RemovalDependencies } from '@holdfast/shared/removal';
-import type { JobHandler } from '../job-run/job-handler.js';
+import type { JobHandler } from '../job-run/run-job.js';
 
 export interface RemoveDependencies extends RemovalDependencies {
   catalog: RemovalDependencies['catalog'] & Pick<Catalog, 'find' | 'isTombstoned'>;

@@ -4,7 +4,7 @@ import { isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { JobHandler } from '../job-run/job-handler.js';
+import type { JobHandler } from '../job-run/run-job.js';
 
 /** Outcomes that are logged; all of them are the end of the job. */
 const loggedOutcomes: Partial<Record<SaveOutcome, string>> = {

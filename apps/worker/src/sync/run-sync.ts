@@ -2,7 +2,7 @@ import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
 import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';
-import type { JobContext, JobHandler } from '../job-run/job-handler.js';
+import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { hostRestMs } from '../job-run/settle-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
 import { restoreCatalog } from '../snapshot/restore-snapshot.js';

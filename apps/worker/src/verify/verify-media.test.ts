@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { aRecord } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
 import { expect, it } from 'vitest';
-import type { JobContext } from '../job-run/job-handler.js';
+import type { JobContext } from '../job-run/run-job.js';
 import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
 
 const record = aRecord();

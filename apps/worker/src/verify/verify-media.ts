@@ -7,7 +7,7 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { readSettled } from '@holdfast/shared/redis';
-import type { JobHandler } from '../job-run/job-handler.js';
+import type { JobHandler } from '../job-run/run-job.js';
 import { isOfDeletedMedia, type LateJobDependencies } from '../save/save-media.js';
 import { judgeRecord, PROOF_TRIES, trackConnections, type ReadBack, type Verdict } from './read-back.js';
 
