@@ -62,9 +62,7 @@ async function forget(leased: LeasedWork): Promise<CommandResult> {
 /** Also in the data folder, which the next emptied Redis will ask. */
 async function belongHere({ catalogHost, host, settings, log }: LeasedWork): Promise<void> {
   await catalogHost.set(host.identity);
-  await noteFolderHost(settings.dataDir, host.identity).catch((error: unknown) => {
-    log.warn('host.not_noted', { error });
-  });
+  await noteFolderHost(settings.dataDir, host.identity, log);
 }
 
 async function copy(

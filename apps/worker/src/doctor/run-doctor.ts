@@ -64,14 +64,14 @@ async function examineLocal({ folder }: LocalHostSettings, run: Run): Promise<On
   const { settings, log, runId, signal } = run;
   const host = await createMediaHost(settings.host, { uploadSlots: 1, log });
   const ref = { publicId: `${doctorPrefix(folder)}${runId}-image`, resourceType: 'image' } as const;
-  const trial: LocalTrial = { host, folder, runId, signal, ref, stored: null };
+  const trial: LocalTrial = { host, folder, runId, signal, ref };
   try {
     const rows = await runChecks('Local host', localChecks, trial, run);
     const found = 'not run: no Cloudinary account is configured';
     rows.push({ group: 'Cloudinary', name: 'Account', severity: 'skipped', expected: 'configured', found });
     return { rows, adminCalls: 0 };
   } finally {
-    if (trial.stored !== null) await host.remove(ref).catch(() => undefined);
+    await host.remove(ref).catch(() => undefined);
     await host.close();
   }
 }
@@ -105,20 +105,17 @@ export function reportText({ rows, adminCalls, interrupted }: Diagnosis): string
 }
 
 function rowLines({ severity, name, expected, found, means, fix }: Row): string[] {
-  const cells = [[marks[severity]], [name], wrap(expected, columns.expected - 2), wrap(found, FOUND)];
-  const widths = [columns.mark - 2, columns.name, columns.expected, 0];
-  const height = Math.max(...cells.map((lines) => lines.length));
-  const lines = Array.from({ length: height }, (_, line) => {
-    const texts = cells.map((cell, column) => (cell[line] ?? '').padEnd(widths[column] ?? 0));
-    return `  ${texts.join('')}`.trimEnd();
-  });
+  const { mark, name: named, expected: wanted } = columns;
+  const start = `  ${marks[severity].padEnd(mark - 2)}${name.padEnd(named)}${expected.padEnd(wanted)}`;
   const more = [means, fix].filter((text) => text !== undefined).join(' ');
-  const explained = wrap(more, WIDTH - columns.mark - 2).filter((line) => line !== '');
-  return [...lines, ...explained.map((line) => `${' '.repeat(columns.mark)}| ${line}`)];
+  return [
+    ...wrap(found, FOUND).map((line, index) => `${index === 0 ? start : ' '.repeat(start.length)}${line}`),
+    ...wrap(more, WIDTH - mark - 2).map((line) => `${' '.repeat(mark)}| ${line}`),
+  ];
 }
 
 /** Lines of whole words; a longer word is cut. */
 function wrap(text: string, width: number): string[] {
   const line = new RegExp(`.{1,${String(width)}}(?= |$)|.{1,${String(width)}}`, 'g');
-  return (text.match(line) ?? []).map((part) => part.trim());
+  return (text.match(line) ?? []).map((part) => part.trim()).filter((part) => part !== '');
 }

@@ -12,7 +12,6 @@ import {
 import {
   type AccountOptions,
   type AssetRef,
-  type CloudinaryAccount,
   type HostAsset,
   type MediaHost,
   openAccount,
@@ -45,27 +44,8 @@ export interface TrialOptions {
   timeouts?: AccountOptions['timeouts'];
 }
 
-/** What the checks of a Cloudinary account share. */
-export interface AccountTrial extends Readonly<TrialOptions> {
-  readonly account: CloudinaryAccount;
-  readonly adminCalls: () => number;
-  readonly names: Record<'image' | 'pdf' | 'parts' | 'renamed', AssetRef> & { file: string };
-  /** Everything that this run may have put on the host. */
-  readonly made: AssetRef[];
-  madeFile: boolean;
-  /** Of the account, where it says so. */
-  folderMode: string | null;
-  /** The image as the host has it, once it is uploaded. */
-  image: HostAsset | null;
-  imageStoredAt: number;
-  /** The answer to its upload. */
-  uploadReply: Record<string, unknown>;
-  /** Whether the search shows the image. */
-  isFound: boolean;
-}
-
-/** Opens the account under the cap of metered calls. */
-export function openTrial(options: TrialOptions): AccountTrial {
+/** What the checks of a Cloudinary account share: the account, under the cap of metered calls, and what they found and made. */
+export function openTrial(options: Readonly<TrialOptions>) {
   const { cloud, runId, log, timeouts } = options;
   const prefix = doctorPrefix(cloud.folder);
   let adminCalls = 0;
@@ -95,15 +75,22 @@ export function openTrial(options: TrialOptions): AccountTrial {
       renamed: named('renamed', 'image'),
       file: `${prefix}${runId}-file.txt`,
     },
-    made: [],
+    /** Everything that this run may have put on the host; `madeFile`: and the private file. */
+    made: [] as AssetRef[],
     madeFile: false,
-    folderMode: null,
-    image: null,
+    /** Of the account, where it says so. */
+    folderMode: null as string | null,
+    /** The image as the host has it, once it is uploaded. */
+    image: null as HostAsset | null,
     imageStoredAt: 0,
-    uploadReply: {},
+    /** The answer to its upload. */
+    uploadReply: {} as Record<string, unknown>,
+    /** Whether the search shows the image. */
     isFound: false,
   };
 }
+
+export type AccountTrial = ReturnType<typeof openTrial>;
 
 /** The image, or the check has no chance. */
 export function theImage({ image }: AccountTrial): HostAsset {

@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import { tombstonesEndBefore } from './end-tombstones.js';
+import { tombstonesEndBefore } from './take-snapshot.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {

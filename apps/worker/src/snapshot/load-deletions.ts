@@ -85,16 +85,15 @@ export async function loadDeletions(
   const gone = new Set<string>();
   let isReadable = true;
   const loadFile = async ({ id, file, count }: DeletionFile): Promise<void> => {
-    const { name, bytes } = file;
-    const body = id === null ? await readOrError(read(name, bytes), signal) : null;
-    if (id === null && body === null) return void gone.add(name);
-    const ids = id !== null ? [id] : Buffer.isBuffer(body) ? decodeDeletions(body) : [];
+    const { name } = file;
+    const ids = id === null ? await idsIn(file, read, work) : [id];
+    if (ids === null) return void gone.add(name);
     await load(ids, file);
     loaded.add(name);
     if (ids.length === count) return;
     // Not given, cut short, or something else in its place.
     isReadable = false;
-    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length, error: body });
+    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length });
   };
 
   let listed = deletionFiles(folder, files);
@@ -115,13 +114,19 @@ export async function loadDeletions(
   return isReadable && gone.size === 0;
 }
 
-/** Files may be refused where listings are not, so that an error says nothing of the host as a whole. */
-async function readOrError(reading: Promise<Buffer | null>, signal: AbortSignal): Promise<unknown> {
+/** Null where the host denies the file. What it does not give says nothing of the host as a whole: files may be refused where listings are not. */
+async function idsIn(
+  { name, bytes }: HostFile,
+  read: HostFiles['read'],
+  { signal, log }: LeasedWork,
+): Promise<string[] | null> {
   try {
-    return await reading;
+    const body = await read(name, bytes);
+    return body === null ? null : decodeDeletions(body);
   } catch (error) {
     if (isAborted(signal)) throw abortReason(signal);
     if (isCircuitOpen(error)) throw error;
-    return error;
+    log.warn('snapshot.deletions_unread', { files: [name], error });
+    return [];
   }
 }

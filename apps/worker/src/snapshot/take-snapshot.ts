@@ -17,7 +17,6 @@ import type { SnapshotFacts, SnapshotNote, SyncRun } from '@holdfast/shared/sync
 import { CALLS_AT_ONCE, fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { holdLease, type SyncSession } from '../sync-run/sync-session.js';
-import { CLOCK_MARGIN_MS, endTombstones } from './end-tombstones.js';
 
 /** Takes a snapshot after a run where one is due, and ends tombstones. The run has ended well, whatever becomes of it. */
 export async function snapshotAfterRun(
@@ -72,7 +71,8 @@ async function snapshotIfDue(
   }
 }
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** As many as in a day: a recovery would have to read that many deletions, and would lack that many edits. */
 const MANY_CHANGES = 200_000;
 /** After a failure: until the next try, unless a full run comes first. */
@@ -140,6 +140,9 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   return snapshot;
 }
 
+/** How far apart the clocks may be whose times are compared: the host's, those of Redis and of workers. */
+const CLOCK_MARGIN_MS = 10 * 60_000;
+
 const KEPT = 3;
 
 /**
@@ -175,4 +178,36 @@ async function pruneSnapshots(work: LeasedWork): Promise<void> {
   if (spent.length + known.length > 0)
     log.info('snapshot.old_removed', { files: spent.length + known.length });
   if (keptSinceMs !== null) await state.note(token, { snapshotsSince: new Date(keptSinceMs).toISOString() });
+}
+
+/** A client may repeat an upload under its Idempotency-Key for a day; late notifications of the host come within two hours. */
+const SHORTEST_MS = 25 * HOUR_MS;
+/** Without snapshots: the host may still have some from before, of unknown age. */
+const WITHOUT_SNAPSHOTS_MS = 30 * DAY_MS;
+
+/** Ends the tombstones that nothing needs any more. A failure is logged: the next full run ends them. */
+async function endTombstones({ catalog, state, settings, now, token, log }: LeasedWork): Promise<void> {
+  try {
+    const beforeMs = tombstonesEndBefore(await state.readSnapshotFacts(), settings.sync.snapshots, now());
+    const ended = beforeMs === null ? 0 : await catalog.endTombstones(beforeMs, token);
+    if (ended > 0) log.info('sync.tombstones_ended', { tombstones: ended });
+  } catch (error) {
+    log.warn('sync.tombstones_kept', { error });
+  }
+}
+
+/**
+ * Tombstones from before this time may end: from before the last whole listing, which met none of their assets (or it would have
+ * renewed the tombstone), and before every snapshot that is kept. Null: none yet.
+ */
+export function tombstonesEndBefore(
+  { lastFullAt, keptSince }: Pick<SnapshotFacts, 'lastFullAt' | 'keptSince'>,
+  snapshots: boolean,
+  nowMs: number,
+): number | null {
+  if (lastFullAt === null || (snapshots && keptSince === null)) return null;
+  const listedMs = Date.parse(lastFullAt) - CLOCK_MARGIN_MS;
+  if (!snapshots) return Math.min(listedMs, nowMs - WITHOUT_SNAPSHOTS_MS);
+  const keptSinceMs = Date.parse(keptSince ?? '') - CLOCK_MARGIN_MS;
+  return Math.min(listedMs, keptSinceMs, nowMs - SHORTEST_MS);
 }

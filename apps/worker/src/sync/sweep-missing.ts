@@ -150,9 +150,7 @@ async function hostChanged(session: SyncSession, records: readonly MediaRecord[]
 async function beginHost({ deps, log }: SyncSession): Promise<void> {
   const { identity } = deps.host;
   if ((await deps.catalogHost.begin(identity)) !== identity) return;
-  await noteFolderHost(deps.settings.dataDir, identity).catch((error: unknown) => {
-    log.warn('host.not_noted', { error });
-  });
+  await noteFolderHost(deps.settings.dataDir, identity, log);
 }
 
 /** What the report says about records whose asset the host does not have any more. */

@@ -1,8 +1,147 @@
-export {
-  createCatalogHost,
-  folderHost,
-  noteFolderHost,
-  settleHost,
-  type CatalogHost,
-  type SettleHostParts,
-} from './catalog-host.js';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Catalog } from '../catalog/index.js';
+import type { Logger } from '@holdfast/foundation/logging';
+import { hostOfUrl, type HostIdentity } from '../media/index.js';
+import { holdsMedia } from '../media-host/index.js';
+import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import type { SyncState } from '../sync/index.js';
+
+/** Three looks of the watch: running workers note it again, those that ended are forgotten. */
+const OTHER_LIFE_SECONDS = 90;
+/** In the data folder, for a Redis that was emptied: the host that is used instead of the local one. */
+const NOTE = 'media-host.json';
+const noteSchema = z.object({ host: z.string().regex(/^(?:local|cloudinary:[A-Za-z0-9_-]+)$/) });
+
+/** The media host to which the catalog belongs, kept with it in Redis. Throws CATALOG_UNAVAILABLE. */
+export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
+  const read = async (): Promise<HostIdentity | null> =>
+    guarded(async () => (await redis.get(keys.host)) as HostIdentity | null);
+  return {
+    /** Null while that is not known: catalogs of 0.1.0 did not keep it. */
+    read,
+    /** The same, and the host that a running worker uses where that is another one. */
+    readBoth: (): Promise<{ host: HostIdentity | null; other: HostIdentity | null }> =>
+      guarded(async () => {
+        const [host = null, other = null] = await redis.mget(keys.host, keys.otherHost);
+        return { host: host as HostIdentity | null, other: other as HostIdentity | null };
+      }),
+    /** Unless the catalog belongs to one already. Answers which it belongs to then. */
+    begin: (identity: HostIdentity): Promise<HostIdentity> =>
+      guarded(async () => {
+        await redis.set(keys.host, identity, 'NX');
+        return (await read()) ?? identity;
+      }),
+    /** From now on it belongs to this one. */
+    set: (identity: HostIdentity): Promise<void> =>
+      guarded(async () => {
+        await redis.set(keys.host, identity);
+      }),
+    /** A worker that uses this host, which is not that of the catalog, is running. */
+    noteOther: (identity: HostIdentity): Promise<void> =>
+      guarded(async () => {
+        await redis.set(keys.otherHost, identity, 'EX', OTHER_LIFE_SECONDS);
+      }),
+  };
+}
+
+/** What `createCatalogHost` gives. */
+export type CatalogHost = ReturnType<typeof createCatalogHost>;
+
+export interface SettleHostParts {
+  catalogHost: CatalogHost;
+  catalog: Pick<Catalog, 'counts' | 'list' | 'hasOldIndexes'>;
+  syncState: Pick<SyncState, 'readMarks'>;
+  dataDir: string;
+  /** Of the host that is configured. */
+  identity: HostIdentity;
+  log: Logger;
+}
+
+/**
+ * Returns the host to which the catalog belongs where that is not the configured one, else null. Called at the start of a process
+ * and when Redis was emptied. A catalog without records takes the configured host, unless the data folder has files of another
+ * one. A catalog of 0.1.0, which kept no host, belongs to another one only if a record's address names it; that it belongs to the
+ * configured one is known after a full sync. Throws CATALOG_UNAVAILABLE.
+ */
+export async function settleHost(parts: SettleHostParts): Promise<HostIdentity | null> {
+  const belongsTo = await hostOfCatalog(parts);
+  const { identity, log } = parts;
+  if (belongsTo === null || belongsTo === identity) return null;
+  log.warn('host.changed', { catalog: belongsTo, configured: identity });
+  return belongsTo;
+}
+
+async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | null> {
+  const { catalogHost, catalog, syncState, dataDir, identity, log } = parts;
+  const known = await catalogHost.read();
+  // A note of another host is out of date: the folder is in use again.
+  if (known === identity && identity === 'local') await noteFolderHost(dataDir, identity, log);
+  if (known === identity) return known;
+  const [{ total }, areOld, { lastFullAt }, folder] = await Promise.all([
+    catalog.counts(),
+    catalog.hasOldIndexes(),
+    syncState.readMarks(),
+    folderHost(dataDir),
+  ]);
+  // After a full sync what is in the folder may have been given up long ago.
+  const isGivenUp = known === null && lastFullAt !== null;
+  const other = isGivenUp || folder === identity ? null : folder;
+  if (total === 0 && !areOld && other === null) {
+    await catalogHost.set(identity);
+    await noteFolderHost(dataDir, identity, log);
+    return identity;
+  }
+  if (known !== null) return known;
+  const ofRecords = other ?? (await otherHostOfRecords(catalog, identity));
+  return ofRecords === null ? null : catalogHost.begin(ofRecords);
+}
+
+/** Among the oldest and the newest records. Those that are missing were given up already. */
+async function otherHostOfRecords(
+  catalog: Pick<Catalog, 'list'>,
+  identity: HostIdentity,
+): Promise<HostIdentity | null> {
+  for (const order of ['oldest', 'newest'] as const) {
+    const { items } = await catalog.list({ limit: 100, order });
+    for (const { url, status } of items) {
+      const host = hostOfUrl(url);
+      if (status !== 'missing' && status !== 'deleting' && host !== null && host !== identity) return host;
+    }
+  }
+  return null;
+}
+
+/**
+ * The host to which the files in this data folder belong: the local one, or the one that took its place. Null where there are none,
+ * and where the folder cannot be read.
+ */
+export async function folderHost(dataDir: string): Promise<HostIdentity | null> {
+  if (!(await holdsMedia(join(dataDir, 'media')).catch(() => false))) return null;
+  return (await readNote(dataDir)) ?? 'local';
+}
+
+/** Remembers which host is used with this data folder, where it has media. Never rejects: a failure of the disk is logged. */
+export async function noteFolderHost(dataDir: string, identity: HostIdentity, log: Logger): Promise<void> {
+  const path = join(dataDir, NOTE);
+  try {
+    if (identity === 'local') return await rm(path, { force: true });
+    const noted = await folderHost(dataDir);
+    if (noted === null || noted === identity) return;
+    const unfinished = `${path}.${String(process.pid)}`;
+    await writeFile(unfinished, `${JSON.stringify({ host: identity })}\n`);
+    await rename(unfinished, path);
+  } catch (error) {
+    log.warn('host.not_noted', { error });
+  }
+}
+
+async function readNote(dataDir: string): Promise<HostIdentity | null> {
+  try {
+    return noteSchema.parse(JSON.parse(await readFile(join(dataDir, NOTE), 'utf8'))).host as HostIdentity;
+  } catch {
+    return null;
+  }
+}
