@@ -122,7 +122,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     rebuilding,
     idSecret: createIdSecret(settings.host, settings.dataDir),
     intents,
-    isConnected: () => request.status === 'ready',
     refusedAssets,
     queues,
     slots: uploadSlots,

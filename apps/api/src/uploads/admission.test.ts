@@ -145,6 +145,34 @@ describe('admission', () => {
     expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' });
   });
 
+  it('defers an upload where Redis falls silent right after it has opened the intent', async () => {
+    const open = bench.uploads.intents.open;
+    bench.uploads.intents.open = async (...of) => {
+      const outcome = await open(...of);
+      bench.redis.pause();
+      return outcome;
+    };
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect({ status, body }).toMatchObject({ status: 202, body: { media: { status: 'deferred' } } });
+    const { id } = body['media'] as { id: string };
+    bench.uploads.intents.open = open;
+    expect((await bench.send([['file', aPng()]])).body['code']).toBe('QUEUE_UNAVAILABLE');
+    bench.redis.resume();
+    await vi.waitFor(async () => expect(await bench.catalog.find(id)).toMatchObject({ status: 'saving' }));
+  });
+
+  it('refuses an upload whose intent the sweep has given up, and leaves nothing', async () => {
+    const open = bench.uploads.intents.open;
+    bench.uploads.intents.open = async (id, ...of) => {
+      const outcome = await open(id, ...of);
+      await bench.redis.client.hset(`{holdfast}:intent:${id}`, 'state', 'dead');
+      return outcome;
+    };
+    const { status, body } = await bench.send([['file', aPng()]]);
+    expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'UPLOAD_EXPIRED' });
+    expect(await bench.filesOnHost()).toEqual([]);
+  });
+
   it('stores the jobs of an accepted upload again when their connection was lost at that moment', async () => {
     const { client } = bench.redis;
     const accept = bench.uploads.intents.accept;

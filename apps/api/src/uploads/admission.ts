@@ -13,7 +13,6 @@ import type { Shutdown } from '../http/shutdown.js';
 const MAX_WITHOUT_LENGTH = 100_000_000;
 /** Room for the text parts and the boundaries around the file. */
 const FORM_OVERHEAD_BYTES = 1_000_000;
-const FREE_SPACE_KNOWN_MS = 5_000;
 
 export interface Admitted extends UploadSlot {
   /** Largest file this request may carry. */
@@ -22,57 +21,42 @@ export interface Admitted extends UploadSlot {
   lengthAtMost: number | undefined;
 }
 
-export interface Admission {
-  /**
-   * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
-   * one does not need the host. `leave` must be called once the upload has ended, however.
-   */
-  admit(req: Request, needsHost?: boolean): Promise<Admitted>;
+/**
+ * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
+ * one does not need the host. `leave` must be called once the upload has ended, however.
+ */
+export async function admit(
+  { uploads, host, slots, shutdown }: AdmissionDependencies,
+  req: Request,
+  needsHost = true,
+): Promise<Admitted> {
+  if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
+  const lengthAtMost = contentLength(req);
+  refuseOtherForms(req, lengthAtMost);
+  if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES)
+    throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
+  const slot = slots.take(clientOf(req), req);
+  if (slot === null) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
+  try {
+    const freeBytes = await host.freeBytes();
+    if (freeBytes !== null && freeBytes - (lengthAtMost ?? 0) < LOCAL_RESERVE_BYTES)
+      throw new HoldfastError('STORAGE_FULL');
+    // Last: while the host is being tried again, only so many uploads may ask.
+    if (needsHost) host.admitUpload();
+  } catch (error) {
+    slot.leave();
+    throw error;
+  }
+  const maxBytes =
+    lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
+  return { maxBytes, lengthAtMost, ...slot };
 }
 
-export interface AdmissionDependencies {
+interface AdmissionDependencies {
   uploads: UploadSettings;
   host: Pick<MediaHost, 'freeBytes' | 'admitUpload'>;
   slots: UploadSlots;
   shutdown: Pick<Shutdown, 'draining'>;
-}
-
-export function createAdmission({ uploads, host, slots, shutdown }: AdmissionDependencies): Admission {
-  let free: { bytes: number | null; at: number } | undefined;
-
-  const refuseWhenDiskIsFull = async (length: number): Promise<void> => {
-    const isFull = (): boolean =>
-      free !== undefined && free.bytes !== null && free.bytes - length < LOCAL_RESERVE_BYTES;
-    const now = performance.now();
-    // Nobody is refused for what was true a moment ago.
-    if (free === undefined || now - free.at > FREE_SPACE_KNOWN_MS || isFull())
-      free = { bytes: await host.freeBytes(), at: now };
-    if (isFull()) throw new HoldfastError('STORAGE_FULL');
-  };
-
-  return {
-    admit: async (req, needsHost = true) => {
-      if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
-      const lengthAtMost = contentLength(req);
-      refuseOtherForms(req, lengthAtMost);
-      if (lengthAtMost !== undefined && lengthAtMost > uploads.maxBytes + FORM_OVERHEAD_BYTES) {
-        throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
-      }
-      const slot = slots.take(clientOf(req), req);
-      if (slot === null) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
-      try {
-        await refuseWhenDiskIsFull(lengthAtMost ?? 0);
-        // Last: while the host is being tried again, only so many uploads may ask.
-        if (needsHost) host.admitUpload();
-      } catch (error) {
-        slot.leave();
-        throw error;
-      }
-      const maxBytes =
-        lengthAtMost === undefined ? Math.min(uploads.maxBytes, MAX_WITHOUT_LENGTH) : uploads.maxBytes;
-      return { maxBytes, lengthAtMost, ...slot };
-    },
-  };
 }
 
 function contentLength(req: IncomingMessage): number | undefined {

@@ -11,7 +11,7 @@ import {
   type UploadClaim,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset, MediaHost, PutResult } from '@holdfast/shared/media-host';
-import type { ReceivedFile } from './receive-file.js';
+import type { ReceivedFile } from './upload-form.js';
 
 export interface Commit {
   ref: AssetRef;

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 it('takes no more than it can remember, so that the next upload is refused', async () => {
   const intents = createIntents(redis.client, redisKeys('full'));
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, backoff: createBackoff() });
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, newBackoff: createBackoff });
   onTestFinished(() => deferred.stop());
   const record = aRecord();
   // All at once, before the first of them is tried again.
@@ -40,7 +40,7 @@ it('is not held up by an upload that fails for a reason of its own', async () =>
   const keys = redisKeys('holdfast');
   const intents = createIntents(redis.client, keys);
   const catalog = createCatalog(redis.client, keys);
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, backoff: createBackoff() });
+  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, newBackoff: createBackoff });
   await redis.client.set(keys.byTag('broken'), 'no index');
   const [bad, good] = [aRecord({ tags: ['broken'] }), aRecord()];
   try {

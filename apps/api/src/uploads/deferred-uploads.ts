@@ -1,7 +1,7 @@
-import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
-import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
+import type { FulfilledClaim, Intents } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { createRetryQueue } from './retry-queue.js';
 
@@ -9,42 +9,29 @@ import { createRetryQueue } from './retry-queue.js';
  * Uploads that were acknowledged while Redis was away. The host carries all of them, with the commit mark, so losing this
  * memory loses nothing: a sync finds them. It only makes them appear sooner, and answers for them until then.
  */
-export interface DeferredUploads {
-  /** False when too many are held already: the upload must then be refused. Its claim is fulfilled with it. */
-  add(record: MediaRecord, claim: FulfilledClaim | null): boolean;
-  find(id: string): MediaRecord | null;
-  size(): number;
-  stop(): void;
-}
-
-interface DeferredUpload {
-  record: MediaRecord;
-  claim: FulfilledClaim | null;
-}
-
 export function createDeferredUploads(deps: {
   intents: Pick<Intents, 'accept'>;
   queues: Pick<MediaQueues, 'jobsOf'>;
-  backoff: Backoff;
+  newBackoff: () => Backoff;
   log: Logger;
-}): DeferredUploads {
+}) {
   const { intents, queues, log } = deps;
-  const held = createRetryQueue(async ({ record, claim }: DeferredUpload) => {
-    const outcome = await intents.accept({
-      record,
-      committed: true,
-      claim,
-      jobs: await queues.jobsOf(record),
-    });
-    log.info('upload.deferred_settled', { id: record.id, outcome });
-  }, deps);
+  const held = createRetryQueue(
+    async ({ record, claim }: { record: MediaRecord; claim: FulfilledClaim | null }) => {
+      const jobs = await queues.jobsOf(record);
+      const outcome = await intents.accept({ record, committed: true, claim, jobs });
+      log.info('upload.deferred_settled', { id: record.id, outcome });
+    },
+    deps,
+  );
   return {
-    add: (record, claim) => held.add(record.id, { record, claim }),
-    find: (id) => {
+    ...held,
+    /** False when too many are held already: the upload must then be refused. Its claim is fulfilled with it. */
+    add: (record: MediaRecord, claim: FulfilledClaim | null): boolean =>
+      held.add(record.id, { record, claim }),
+    find: (id: string): MediaRecord | null => {
       const upload = held.find(id);
       return upload === undefined ? null : { ...upload.record, status: 'deferred' };
     },
-    size: () => held.size(),
-    stop: () => held.stop(),
   };
 }

@@ -1,10 +1,7 @@
-import type { Catalog } from '@holdfast/shared/catalog';
-import type { Claims } from '@holdfast/shared/idempotency';
-import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
-import type { FileDigest } from './receive-file.js';
-import type { Undo, Undoing } from './undo-upload.js';
+import type { Undo } from './undo-upload.js';
+import type { FileDigest } from './upload-form.js';
+import type { Uploads } from './uploads.js';
 
 const CONFIRM_WITHIN_MS = 3_000;
 /** One that the host confirms is enough; this many that it does not confirm are looked at. */
@@ -15,7 +12,7 @@ const LOOK_AT_MOST = 5;
  * can tell: the new copy is then kept.
  */
 export async function findDuplicate(
-  { catalog, host }: { catalog: Pick<Catalog, 'withSha256'>; host: Pick<MediaHost, 'find'> },
+  { catalog, host }: Pick<Uploads, 'catalog' | 'host'>,
   file: FileDigest,
   uploadedBy: string,
 ): Promise<MediaRecord | null> {
@@ -35,16 +32,15 @@ export async function findDuplicate(
 
 /** Answers with the record that was there before: removes the new copy, and the key remembers that answer. */
 export async function replaceByDuplicate(
-  { claims, undoing, log }: { claims: Pick<Claims, 'finish'>; undoing: Undoing; log: Logger },
+  { claims, undoing, log }: Pick<Uploads, 'claims' | 'undoing' | 'log'>,
   copy: Undo,
-  existing: MediaRecord,
-  fingerprint: string,
+  { id }: MediaRecord,
+  print: string,
 ): Promise<void> {
   await undoing.undo(copy);
-  const claim = copy.claim?.held;
-  if (claim === undefined) return;
+  if (!copy.claim) return;
   // A key that could not remember it finds the same duplicate again.
   await claims
-    .finish(claim, { id: existing.id, print: fingerprint, duplicate: true })
-    .catch((error: unknown) => log.warn('upload.duplicate_not_remembered', { id: existing.id, error }));
+    .finish(copy.claim.held, { id, print, duplicate: true })
+    .catch((error: unknown) => log.warn('upload.duplicate_not_remembered', { id, error }));
 }

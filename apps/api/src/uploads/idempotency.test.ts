@@ -8,7 +8,7 @@ import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/sup
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../http/shutdown.js';
 import { firstFields } from '../media/new-media.js';
-import { takeClaim, type ClaimDependencies } from './idempotency.js';
+import { takeClaim, type ClaimParts } from './idempotency.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -307,7 +307,7 @@ describe('taking a claim', () => {
       rebuilding: { isOn: () => Promise.resolve(false), knownEpoch: () => '1' },
       idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 0,
-    } as unknown as ClaimDependencies;
+    } as unknown as ClaimParts;
     await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
     expect(claim).toHaveBeenCalledTimes(1);
   });
@@ -321,7 +321,7 @@ describe('taking a claim', () => {
       claimWaitMs: 60_000,
       waiters: createShares(2),
       shutdown: createShutdown(),
-    } as unknown as ClaimDependencies;
+    } as unknown as ClaimParts;
     const left = new AbortController();
     const wait = (waiter: string) => takeClaim(deps, { ...claimRequest, waiter }, left.signal);
     const inProgress = { code: 'IDEMPOTENCY_IN_PROGRESS', retryAfterSeconds: 9 };
@@ -346,7 +346,7 @@ describe('taking a claim', () => {
       rebuilding: { knownEpoch: () => '1' },
       idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 0,
-    } as unknown as ClaimDependencies;
+    } as unknown as ClaimParts;
     await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
   });

@@ -2,49 +2,19 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
-import {
-  claimKey,
-  keyedMediaId,
-  type ClaimReply,
-  type Claims,
-  type HeldClaim,
-} from '@holdfast/shared/idempotency';
+import { claimKey, keyedMediaId, type ClaimReply, type HeldClaim } from '@holdfast/shared/idempotency';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import { publicIdFor, recordFromAsset } from '@holdfast/shared/media';
 import { findOwnAssets, type OwnAsset } from '@holdfast/shared/media-host';
 import { clientOf, goneWith } from '../http/request-context.js';
 import { inviteBody } from '../http/request-bodies.js';
-import type { Shares } from '@holdfast/shared/http';
-import type { Shutdown } from '../http/shutdown.js';
 import { cleanFilename } from '../media/new-media.js';
-import { findMedia, type FindDependencies } from '../media/read-media.js';
+import { findMedia } from '../media/read-media.js';
 import { parseMediaFields } from '../media/media-fields.js';
-import type { Rebuilding } from '../media/rebuilding.js';
-import { promptly } from './admission.js';
-import { digestFile, readReprDigest } from './receive-file.js';
-import {
-  acceptUpload,
-  receiveUpload,
-  type Received,
-  type UploadDependencies,
-  type UploadRequest,
-} from './receive-upload.js';
-import { requestFingerprint, type SentUpload } from './request-fingerprint.js';
-import { parseForm } from './upload-form.js';
-
-export interface ClaimDependencies {
-  claims: Pick<Claims, 'claim' | 'release'>;
-  rebuilding: Rebuilding;
-  /** See createIdSecret. */
-  idSecret: () => Promise<Buffer>;
-  /** How long a request waits for another one with the same key. */
-  claimWaitMs: number;
-  /** Bounds the requests that wait. */
-  waiters: Shares;
-  shutdown: Pick<Shutdown, 'draining'>;
-}
-
-export type KeyedDependencies = UploadDependencies & ClaimDependencies & FindDependencies;
+import { admit, promptly } from './admission.js';
+import { acceptUpload, receiveUpload, type Received, type UploadRequest } from './receive-upload.js';
+import { digestFile, parseForm, readReprDigest, requestFingerprint, type SentUpload } from './upload-form.js';
+import type { Uploads } from './uploads.js';
 
 export type KeyedOutcome = Received & {
   /** An earlier request with the key has the answer. */
@@ -57,38 +27,44 @@ export type KeyedOutcome = Received & {
  * far as the commit mark, else taken over under the same id.
  */
 export async function keyedUpload(
-  deps: KeyedDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   { key, ...options }: Pick<UploadRequest, 'uploadedBy' | 'duplicates'> & { key: string },
 ): Promise<KeyedOutcome> {
   const request = { client: options.uploadedBy, key, waiter: clientOf(req) };
-  const taken = await takeClaim(deps, request, goneWith(res));
+  const taken = await takeClaim(uploads, request, goneWith(res));
   if (taken.state === 'done') {
     const { id, print, duplicate } = taken.finished;
-    await refuseOtherRequest(deps, req, res, print);
-    return { record: await findMedia(deps, id), duplicate, replayed: true };
+    await refuseOtherRequest(uploads, req, res, print);
+    return { record: await findMedia(uploads, id), duplicate, replayed: true };
   }
   const { claim } = taken;
   failpoint('upload.claimed');
   try {
-    const earlier = claim.takenOver ? await findEarlierTry(deps, claim.id) : [];
+    const earlier = claim.takenOver ? await findEarlierTry(uploads, claim.id) : [];
     const committed = earlier.find(({ carried }) => carried.mark.state === 'committed');
-    if (committed !== undefined) return await resume(deps, req, res, claim, committed);
+    if (committed !== undefined) return await resume(uploads, req, res, claim, committed);
     const unfinished = earlier.filter(({ carried }) => carried.mark.state === 'started');
-    const received = await receiveUpload(deps, req, res, { ...options, claim, unfinished });
+    const received = await receiveUpload(uploads, req, res, { ...options, claim, unfinished });
     return { ...received, replayed: false };
   } catch (error) {
     // What an earlier try may have left is found under its id only. Where that cannot lead anywhere, the next one is new.
     const keepId = claim.takenOver && !isHoldfastError(error, 'MEDIA_NOT_FOUND');
     // A claim that cannot be given back expires.
-    await deps.claims.release(claim, keepId).catch(() => undefined);
+    await uploads.claims.release(claim, keepId).catch(() => undefined);
     throw error;
   }
 }
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
+
+/** Of all that uploads share. */
+export type ClaimParts = Pick<Uploads, 'rebuilding' | 'idSecret' | 'claimWaitMs' | 'waiters'> & {
+  claims: Pick<Uploads['claims'], 'claim' | 'release'>;
+  shutdown: Pick<Uploads['shutdown'], 'draining'>;
+};
 
 interface ClaimRequest {
   client: string;
@@ -103,7 +79,7 @@ interface ClaimRequest {
  * QUEUE_UNAVAILABLE, CLIENT_ABORTED or SHUTTING_DOWN.
  */
 export async function takeClaim(
-  { claims, rebuilding, idSecret, claimWaitMs, waiters, shutdown }: ClaimDependencies,
+  { claims, rebuilding, idSecret, claimWaitMs, waiters, shutdown }: ClaimParts,
   { client, key, waiter }: ClaimRequest,
   gone: AbortSignal,
 ): Promise<Extract<ClaimReply, { state: 'held' | 'done' }>> {
@@ -151,7 +127,7 @@ export async function takeClaim(
 }
 
 /** The request was refused already, and the next try would wait for the lease. Where Redis does not answer at all, the lease expires. */
-async function giveBack(claims: ClaimDependencies['claims'], asked: Promise<ClaimReply>): Promise<void> {
+async function giveBack(claims: ClaimParts['claims'], asked: Promise<ClaimReply>): Promise<void> {
   try {
     const reply = await asked;
     if (reply.state === 'held') await claims.release(reply.claim, reply.claim.takenOver);
@@ -170,10 +146,7 @@ const FIND_WITHIN_MS = 5_000;
  * What a request that died, or lost its claim, has left on the host under the id that its successor now has. Rejects when the
  * host does not answer: nothing is guessed.
  */
-async function findEarlierTry(
-  { host, intents, catalog, folder }: KeyedDependencies,
-  id: string,
-): Promise<OwnAsset[]> {
+async function findEarlierTry({ host, intents, catalog, folder }: Uploads, id: string): Promise<OwnAsset[]> {
   // Raw files have a public id that the id alone does not tell.
   const publicId =
     (await catalog.find(id))?.publicId ?? (await intents.publicIdOf(id)) ?? publicIdFor(folder, id);
@@ -182,54 +155,50 @@ async function findEarlierTry(
 
 /** The file is on the host with its commit mark; the try that put it there died before its answer. */
 async function resume(
-  deps: KeyedDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   claim: HeldClaim,
   { asset, carried }: OwnAsset,
 ): Promise<KeyedOutcome> {
   const print = carried.claim?.print ?? '';
-  const sent = await refuseOtherRequest(deps, req, res, print);
+  const sent = await refuseOtherRequest(uploads, req, res, print);
   if (asset.bytes !== sent.bytes || (asset.etag !== null && asset.etag !== sent.md5))
     throw new HoldfastError('HOST_CONTENT_MISMATCH');
-  const record = recordFromAsset(asset, deps.folder, 'upload', carried);
+  const record = recordFromAsset(asset, uploads.folder, 'upload', carried);
   // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
-  await acceptUpload(deps, record, {
+  await acceptUpload(uploads, record, {
     committed: true,
     claim: { ...claim, print, exclusive: false },
     isFresh: () => false,
   });
-  const latest = await deps.catalog.find(record.id).catch(() => null);
+  const latest = await uploads.catalog.find(record.id).catch(() => null);
   return { record: latest ?? record, duplicate: false, replayed: false };
 }
 
 /** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only it tells. */
 async function refuseOtherRequest(
-  deps: KeyedDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   fingerprint: string,
 ): Promise<SentUpload> {
   const digest = readReprDigest(req.get('repr-digest'));
-  const sent = await readAndDiscard(deps, req, res);
+  const sent = await readAndDiscard(uploads, req, res);
   if (digest !== null && digest !== sent.sha256) throw new HoldfastError('DIGEST_MISMATCH');
   if (requestFingerprint(req, sent) !== fingerprint) throw new HoldfastError('IDEMPOTENCY_MISMATCH');
   return sent;
 }
 
 /** Reads an upload to its end and keeps only what tells it from others. Throws what any upload throws for a bad body. */
-async function readAndDiscard(
-  { admission, leases }: KeyedDependencies,
-  req: Request,
-  res: Response,
-): Promise<SentUpload> {
-  const admitted = await admission.admit(req, false);
+async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Promise<SentUpload> {
+  const admitted = await admit(uploads, req, false);
   const { cancel, maxBytes } = admitted;
-  const lease = leases.begin(req, cancel, null);
+  const lease = uploads.leases.begin(req, cancel, null);
   try {
     cancel.signal.throwIfAborted();
     inviteBody(req, res);
-    const form = parseForm(req, res, async ({ stream, filename }) => ({
+    const form = parseForm(req, res, async (stream, filename) => ({
       filename: cleanFilename(filename),
       ...(await digestFile(stream, maxBytes)),
     }));

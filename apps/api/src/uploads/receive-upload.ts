@@ -1,51 +1,36 @@
 import type { Readable } from 'node:stream';
 import type { Request, Response } from 'express';
-import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { failpoint } from '@holdfast/shared/failpoint';
-import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
-import { isAccepted, type FulfilledClaim, type Intents } from '@holdfast/shared/intents';
-import type { MediaQueues } from '@holdfast/shared/jobs';
 import { untilAborted, withinMs } from '@holdfast/foundation/lifecycle';
-import type { Logger } from '@holdfast/foundation/logging';
+import { failpoint } from '@holdfast/shared/failpoint';
+import type { HeldClaim } from '@holdfast/shared/idempotency';
+import { isAccepted, type FulfilledClaim } from '@holdfast/shared/intents';
 import {
+  newMediaId,
+  publicIdFor,
   SLOWEST_BYTES_PER_SECOND,
+  timeOfId,
   writeHostMetadata,
   type CarriedFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { AssetRef, MediaHost, PutResult } from '@holdfast/shared/media-host';
+import type { AssetRef, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { parseMediaFields, type MediaFields } from '../media/media-fields.js';
-import type { Admission, Admitted } from './admission.js';
+import { admit, promptly, type Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
-import type { DeferredUploads } from './deferred-uploads.js';
 import { findDuplicate, replaceByDuplicate } from './duplicates.js';
 import type { FileKind } from './file-kind.js';
-import type { IntentOpener } from './open-intent.js';
-import { readReprDigest, receiveFile, type ReceivedFile } from './receive-file.js';
-import { requestFingerprint } from './request-fingerprint.js';
-import type { Undoing } from './undo-upload.js';
-import { parseForm } from './upload-form.js';
-import type { UploadLease, UploadLeases } from './upload-lease.js';
-
-export interface UploadDependencies {
-  host: MediaHost;
-  intents: Intents;
-  claims: Claims;
-  catalog: Pick<Catalog, 'find' | 'withSha256'>;
-  queues: Pick<MediaQueues, 'jobsOf'>;
-  admission: Admission;
-  intentOpener: IntentOpener;
-  leases: UploadLeases;
-  undoing: Undoing;
-  deferred: DeferredUploads;
-  /** Folder of our own assets on the host. */
-  folder: string;
-  allowedTypes: readonly string[];
-  log: Logger;
-}
+import {
+  parseForm,
+  readReprDigest,
+  receiveFile,
+  requestFingerprint,
+  type ReceivedFile,
+} from './upload-form.js';
+import type { UploadLease } from './upload-lease.js';
+import type { Uploads } from './uploads.js';
 
 /** One upload as a client asks for it. */
 export interface UploadRequest {
@@ -67,7 +52,7 @@ export interface Received {
 /** One upload under way: what identifies it, and how far it has come. */
 interface Upload extends UploadRequest, Admitted {
   readonly id: string;
-  readonly startedAt: Date;
+  readonly lease: UploadLease;
   filename: string;
   /** Known once the kind of the file is. */
   ref: AssetRef | null;
@@ -85,34 +70,29 @@ interface Upload extends UploadRequest, Admitted {
  * saving or deferred, or with the duplicate. After any rejection the asset is gone from the host, or its removal is remembered.
  */
 export async function receiveUpload(
-  deps: UploadDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   request: UploadRequest,
 ): Promise<Received> {
-  const admitted = await deps.admission.admit(req);
+  const admitted = await admit(uploads, req);
   try {
     const digest = readReprDigest(req.get('repr-digest'));
+    // All tries of one claim have its id, and with it the same time.
+    const id = request.claim?.id ?? newMediaId();
+    const openedAt = performance.now();
     // Redis takes a write before anything is read from the client or sent to the host.
-    const intent = await deps.intentOpener.open(request.claim?.id ?? null);
+    await openIntent(uploads, id);
     failpoint('upload.intent-open');
-    const upload: Upload = {
-      ...request,
-      id: intent.id,
-      startedAt: intent.startedAt,
-      ...admitted,
-      filename: '',
-      ref: null,
-      sent: false,
-      transfer: null,
-      acceptanceAsked: false,
-    };
-    const lease = deps.leases.begin(req, upload.cancel, { ...intent, claim: request.claim });
+    const { cancel } = admitted;
+    const lease = uploads.leases.begin(req, cancel, { id, openedAt, claim: request.claim });
+    const progress = { filename: '', ref: null, sent: false, transfer: null, acceptanceAsked: false };
+    const upload: Upload = { ...request, ...admitted, id, lease, ...progress };
     try {
-      return await receiveAndAccept(deps, req, res, upload, lease, digest);
+      return await receiveAndAccept(uploads, req, res, upload, digest);
     } catch (error) {
-      upload.cancel.abort(error);
-      await undoUpload(deps, upload, lease, error);
+      cancel.abort(error);
+      await undoUpload(uploads, upload, error);
       throw error;
     } finally {
       lease.end();
@@ -122,71 +102,74 @@ export async function receiveUpload(
   }
 }
 
+async function openIntent({ intents, folder, uploads }: Uploads, id: string): Promise<void> {
+  const outcome = await promptly(intents.open(id, publicIdFor(folder, id), uploads.maxBacklog));
+  if (outcome === 'overloaded')
+    throw new HoldfastError('OVERLOADED', 'too many jobs wait', { retryAfterSeconds: 5 });
+}
+
 async function receiveAndAccept(
-  deps: UploadDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   upload: Upload,
-  lease: UploadLease,
   digest: string | null,
 ): Promise<Received> {
-  const { id, cancel, claim: held } = upload;
-  const { signal } = cancel;
+  const { id, lease, claim: held } = upload;
+  const { signal } = upload.cancel;
   signal.throwIfAborted();
-  for (const { asset } of upload.unfinished) await deps.host.remove(asset, signal);
+  for (const { asset } of upload.unfinished) await uploads.host.remove(asset, signal);
 
   inviteBody(req, res);
-  const { file, fields } = await untilAborted(receiveForm(deps, req, res, upload), signal);
+  const { file, fields } = await untilAborted(receiveForm(uploads, req, res, upload), signal);
   if (digest !== null && digest !== file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
-  const fingerprint =
-    held === null ? '' : requestFingerprint(req, { ...file, filename: upload.filename, fields });
+  const print = held === null ? '' : requestFingerprint(req, { ...file, filename: upload.filename, fields });
 
   if (upload.duplicates === 'return') {
-    const existing = await findDuplicate(deps, file, upload.uploadedBy);
+    const existing = await findDuplicate(uploads, file, upload.uploadedBy);
     if (existing !== null) {
-      const claim = held === null ? null : { held, isFresh: () => lease.isFresh(), keep: true };
+      const claim = held && { held, isFresh: lease.isFresh, keep: true };
       const copy = { id, ref: upload.sent ? upload.ref : null, claim };
-      await replaceByDuplicate(deps, copy, existing, fingerprint);
+      await replaceByDuplicate(uploads, copy, existing, print);
       return { record: existing, duplicate: true };
     }
   }
 
-  const ref = await place(deps, upload, file.kind);
-  const claim = held === null ? null : { ...held, print: fingerprint, exclusive: true };
+  const ref = await place(uploads, upload, file.kind);
+  const claim = held && { ...held, print, exclusive: true };
   failpoint('upload.before-commit');
   // A small body goes to the host now: from here on it may have the asset.
   upload.sent = true;
-  const record = await commitUpload(deps.host, {
+  const record = await commitUpload(uploads.host, {
     ref,
     file,
     fields: { ...fieldsAtStart(upload), ...fields, sha256: file.sha256, md5: file.md5 },
     claim,
-    folder: deps.folder,
+    folder: uploads.folder,
     signal,
   });
   failpoint('upload.committed');
 
   upload.acceptanceAsked = true;
-  const accepted = await acceptUpload(deps, record, {
-    committed: false,
-    claim,
-    isFresh: () => lease.isFresh(),
-  });
+  const accepted = await acceptUpload(uploads, record, { committed: false, claim, isFresh: lease.isFresh });
   return { record: accepted, duplicate: false };
 }
 
 /** Reads the form; a large file is on the host, not yet committed, when this resolves. */
 async function receiveForm(
-  deps: UploadDependencies,
+  uploads: Uploads,
   req: Request,
   res: Response,
   upload: Upload,
 ): Promise<{ file: ReceivedFile; fields: MediaFields }> {
-  const { maxBytes } = upload;
-  const transfer = (kind: FileKind, body: Readable): Promise<PutResult> => putLarge(deps, upload, kind, body);
-  const { file, fields } = await parseForm(req, res, (incoming) => {
-    upload.filename = cleanFilename(incoming.filename);
-    return receiveFile(incoming.stream, { maxBytes, allowedTypes: deps.allowedTypes, transfer });
+  const { allowedTypes } = uploads.uploads;
+  const { file, fields } = await parseForm(req, res, (stream, filename) => {
+    upload.filename = cleanFilename(filename);
+    return receiveFile(stream, {
+      maxBytes: upload.maxBytes,
+      allowedTypes,
+      transfer: (kind, body) => putLarge(uploads, upload, kind, body),
+    });
   });
   return { file, fields: parseMediaFields(fields) };
 }
@@ -195,20 +178,19 @@ async function receiveForm(
 const DEADLINE_GRACE_SECONDS = 30;
 
 async function putLarge(
-  deps: UploadDependencies,
+  uploads: Uploads,
   upload: Upload,
   kind: FileKind,
   body: Readable,
 ): Promise<PutResult> {
-  const ref = await place(deps, upload, kind);
+  const ref = await place(uploads, upload, kind);
   const { lengthAtMost, maxBytes } = upload;
-  const deadlineSeconds =
-    DEADLINE_GRACE_SECONDS + Math.ceil((lengthAtMost ?? maxBytes) / SLOWEST_BYTES_PER_SECOND);
+  const transferSeconds = Math.ceil((lengthAtMost ?? maxBytes) / SLOWEST_BYTES_PER_SECOND);
   upload.sent = true;
-  upload.transfer = deps.host.put({
+  upload.transfer = uploads.host.put({
     ref,
     metadata: writeHostMetadata({
-      mark: { state: 'started', deadlineSeconds },
+      mark: { state: 'started', deadlineSeconds: DEADLINE_GRACE_SECONDS + transferSeconds },
       fields: fieldsAtStart(upload),
     }),
     body,
@@ -225,11 +207,7 @@ async function putLarge(
  * Where the asset will be. The intent knows the public id of all but raw files from the start, theirs depends on the kind;
  * and that of a try that took over may be the one of its predecessor.
  */
-async function place(
-  { intents, folder }: Pick<UploadDependencies, 'intents' | 'folder'>,
-  upload: Upload,
-  kind: FileKind,
-): Promise<AssetRef> {
+async function place({ intents, folder }: Uploads, upload: Upload, kind: FileKind): Promise<AssetRef> {
   if (upload.ref !== null) return upload.ref;
   const ref = refFor(folder, upload.id, kind);
   upload.ref = ref;
@@ -240,8 +218,8 @@ async function place(
 }
 
 /** What the asset carries before its file and fields are known in full. */
-function fieldsAtStart({ id, filename, uploadedBy, startedAt }: Upload): CarriedFields {
-  return firstFields({ id, filename, uploadedBy, source: 'upload' }, startedAt);
+function fieldsAtStart({ id, filename, uploadedBy }: Upload): CarriedFields {
+  return firstFields({ id, filename, uploadedBy, source: 'upload' }, new Date(timeOfId(id)));
 }
 
 interface Acceptance {
@@ -259,11 +237,10 @@ interface Acceptance {
  * the file was deleted before.
  */
 export async function acceptUpload(
-  deps: Pick<UploadDependencies, 'intents' | 'queues' | 'deferred' | 'log'>,
+  { intents, queues, deferred, log }: Uploads,
   record: MediaRecord,
   { committed, claim, isFresh }: Acceptance,
 ): Promise<MediaRecord> {
-  const { intents, queues, deferred, log } = deps;
   const { id } = record;
   try {
     const jobs = await queues.jobsOf(record);
@@ -276,7 +253,7 @@ export async function acceptUpload(
   } catch (error) {
     if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh()) throw error;
     // Acknowledged: it counts, whichever try has the claim by then.
-    if (!deferred.add(record, claim === null ? null : { ...claim, exclusive: false })) throw error;
+    if (!deferred.add(record, claim && { ...claim, exclusive: false })) throw error;
     log.warn('upload.deferred', { id });
     return { ...record, status: 'deferred' };
   }
@@ -288,9 +265,8 @@ export async function acceptUpload(
 const LET_GO_MS = 2_000;
 
 async function undoUpload(
-  { undoing }: UploadDependencies,
-  { id, claim: held, sent, ref, transfer, acceptanceAsked }: Upload,
-  lease: UploadLease,
+  { undoing }: Uploads,
+  { id, claim: held, sent, ref, transfer, acceptanceAsked, lease }: Upload,
   error: unknown,
 ): Promise<void> {
   if (transfer !== null) await withinMs<unknown, null>(LET_GO_MS, transfer, null).catch(() => null);
@@ -298,6 +274,6 @@ async function undoUpload(
   if (held?.takenOver === true && !sent) return;
   const unsettled =
     !isHoldfastError(error) || isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_REJECTED', 'INTERNAL');
-  const claim = held === null ? null : { held, isFresh: () => lease.isFresh(), keep: false };
+  const claim = held && { held, isFresh: lease.isFresh, keep: false };
   await undoing.undo({ id, ref: sent ? ref : null, unsettled, acceptanceAsked, claim });
 }

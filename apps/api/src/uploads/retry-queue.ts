@@ -4,21 +4,15 @@ import type { Logger } from '@holdfast/foundation/logging';
 
 const HOLD_AT_MOST = 10_000;
 
-/** Items that wait in memory until Redis serves again. */
-export interface RetryQueue<Item> {
-  /** False when the queue is full. */
-  add(id: string, item: Item): boolean;
-  find(id: string): Item | undefined;
-  size(): number;
-  /** Forgets nothing, but tries no more. */
-  stop(): void;
-}
-
-/** `work` takes one item to its end. It throws QUEUE_UNAVAILABLE or CATALOG_UNAVAILABLE while Redis is away. */
+/**
+ * Items that wait in memory until Redis serves again. `work` takes one to its end; it throws QUEUE_UNAVAILABLE or CATALOG_UNAVAILABLE
+ * while Redis is away.
+ */
 export function createRetryQueue<Item>(
   work: (item: Item) => Promise<void>,
-  { backoff, log }: { backoff: Backoff; log: Logger },
-): RetryQueue<Item> {
+  { newBackoff, log }: { newBackoff: () => Backoff; log: Logger },
+) {
+  const backoff = newBackoff();
   const held = new Map<string, Item>();
   const failing = new Set<string>();
   const stopped = new AbortController();
@@ -51,14 +45,16 @@ export function createRetryQueue<Item>(
   };
 
   return {
-    add: (id, item) => {
+    /** False when the queue is full. */
+    add: (id: string, item: Item): boolean => {
       if (held.size >= HOLD_AT_MOST) return false;
       held.set(id, item);
       void run();
       return true;
     },
-    find: (id) => held.get(id),
-    size: () => held.size,
-    stop: () => stopped.abort(),
+    find: (id: string): Item | undefined => held.get(id),
+    size: (): number => held.size,
+    /** Forgets nothing, but tries no more. */
+    stop: (): void => stopped.abort(),
   };
 }

@@ -1,7 +1,7 @@
-import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
-import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
+import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
+import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
 import { createRetryQueue } from './retry-queue.js';
 
@@ -31,33 +31,17 @@ interface UndoneClaim {
   keep: boolean;
 }
 
-export interface Undoing {
-  /** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
-  undo(upload: Undo): Promise<void>;
-  stop(): void;
-}
-
 export function createUndoing(deps: {
   host: Pick<MediaHost, 'remove'>;
   intents: Pick<Intents, 'drop' | 'abandon'>;
   claims: Pick<Claims, 'renew' | 'release'>;
   refusedAssets: Pick<RefusedAssets, 'add'>;
-  backoff: Backoff;
+  newBackoff: () => Backoff;
   log: Logger;
-}): Undoing {
+}) {
   const { host, intents, claims, refusedAssets, log } = deps;
 
   const renew = async (claim: HeldClaim): Promise<boolean> => (await claims.renew([claim]))[0] === true;
-
-  /** Whether what the host has under this id is still ours to remove, for the next seconds. */
-  const owns = async ({ claim }: Undo): Promise<boolean> =>
-    claim === undefined || claim === null || renew(claim.held).catch(() => claim.isFresh());
-
-  /** Gives the id up; false when another try has it, whose intent it is then. */
-  const leaveId = async ({ claim }: Undo): Promise<boolean> => {
-    if (claim === undefined || claim === null) return true;
-    return claim.keep ? renew(claim.held) : (await claims.release(claim.held, false)) === 'released';
-  };
 
   /** Answers when the removal must be tried again; null when the host has nothing any more. */
   const removeAsset = async ({ id, ref, unsettled }: Undo): Promise<number | null> => {
@@ -72,31 +56,44 @@ export function createUndoing(deps: {
   };
 
   /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
-  const remember = async (upload: Undo, removeAgainAt: number | null): Promise<void> => {
-    if (!(await leaveId(upload))) return;
+  const remember = async ({ upload, removeAgainAt }: Removed): Promise<void> => {
     const { id, ref, claim } = upload;
+    if (claim) {
+      const isOurs = claim.keep
+        ? await renew(claim.held)
+        : (await claims.release(claim.held, false)) === 'released';
+      // Another try has the id, and the intent with it.
+      if (!isOurs) return;
+    }
     if (ref !== null && removeAgainAt !== null) await refusedAssets.add(ref, removeAgainAt);
     await (upload.acceptanceAsked === true ? intents.abandon(id, claim?.held.key ?? null) : intents.drop(id));
   };
 
   // What it holds at the end of the process is left to the sweep, which finds the intent.
-  const waiting = createRetryQueue(
-    ({ upload, removeAgainAt }: { upload: Undo; removeAgainAt: number | null }) =>
-      remember(upload, removeAgainAt),
-    deps,
-  );
+  const waiting = createRetryQueue(remember, deps);
 
   return {
-    undo: async (upload) => {
-      if (!(await owns(upload))) return;
-      const removeAgainAt = await removeAsset(upload);
+    /** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
+    undo: async (upload: Undo): Promise<void> => {
+      const { id, claim } = upload;
+      // What the host has under this id must be ours to remove, for the next seconds.
+      if (claim && !(await renew(claim.held).catch(() => claim.isFresh()))) return;
+      const removed = { upload, removeAgainAt: await removeAsset(upload) };
       try {
-        await remember(upload, removeAgainAt);
+        await remember(removed);
       } catch (error) {
-        log.warn('upload.undo_waits_for_redis', { id: upload.id, error });
-        waiting.add(upload.id, { upload, removeAgainAt });
+        log.warn('upload.undo_waits_for_redis', { id, error });
+        waiting.add(id, removed);
       }
     },
-    stop: () => waiting.stop(),
+    stop: (): void => waiting.stop(),
   };
 }
+
+interface Removed {
+  upload: Undo;
+  removeAgainAt: number | null;
+}
+
+/** What `createUndoing` gives. */
+export type Undoing = ReturnType<typeof createUndoing>;

@@ -1,20 +1,13 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Readable, Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-
-/** One file of a form as it comes in: its bytes and the name the client gave it. */
-export interface IncomingFile {
-  stream: Readable;
-  filename: string;
-}
-
-export interface ParsedForm<T> {
-  /** The text parts, whether they came before or after the file. Values are strings, or arrays where a name was repeated. */
-  fields: Record<string, unknown>;
-  file: T;
-}
+import { isAllowedType } from '@holdfast/shared/media';
+import type { PutResult } from '@holdfast/shared/media-host';
+import type { MediaFields } from '../media/media-fields.js';
+import { fileKindOf, SNIFF_BYTES, unsupportedType, type FileKind } from './file-kind.js';
 
 // The number of files is not limited: browsers send an empty one for each file input that was left empty. `single` refuses a
 // second one that is not empty.
@@ -40,32 +33,44 @@ const codeOf: Partial<Record<string, ErrorCode>> = {
 };
 
 /**
- * Reads a multipart form with one part `file`, handing its bytes to `receive` as they come. Rejects as soon as something
- * is wrong, while the rest of the body is still unread: MALFORMED_BODY, FILE_MISSING, TOO_MANY_FILES, INVALID_REQUEST,
- * CLIENT_ABORTED, or the error of `receive`.
+ * Reads a multipart form with one part `file`, handing its bytes and the name that the client gave it to `receive` as they come.
+ * Rejects as soon as something is wrong, while the rest of the body is still unread: MALFORMED_BODY, FILE_MISSING, TOO_MANY_FILES,
+ * INVALID_REQUEST, CLIENT_ABORTED, or the error of `receive`.
  */
 export function parseForm<T>(
   req: Request,
   res: Response,
-  receive: (file: IncomingFile) => Promise<T>,
-): Promise<ParsedForm<T>> {
+  receive: (stream: Readable, filename: string) => Promise<T>,
+): Promise<{ fields: Record<string, unknown>; file: T }> {
   return new Promise((resolve, reject) => {
     let received: { file: T } | undefined;
     let begun = false;
     const fail = (error: unknown): void =>
       reject(error instanceof HoldfastError ? error : unreadable(req, error, begun));
-    const receiveOne = async (file: IncomingFile): Promise<void> => {
+    const receiveOne = async (stream: Readable, filename: string): Promise<void> => {
       begun = true;
       try {
-        received = { file: await receive(file) };
+        received = { file: await receive(stream, filename) };
       } catch (error) {
         // multer itself reports it only at the end of the body.
         fail(error);
         throw error;
       }
     };
+    // It stores nothing: `receive` consumes the bytes, and its caller undoes what a failure leaves.
+    const storage: StorageEngine = {
+      _handleFile: (_req, { stream, originalname }, callback) => {
+        receiveOne(stream, originalname).then(
+          // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+          () => callback(null, {}),
+          // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
+          (error: unknown) => callback(error),
+        );
+      },
+      _removeFile: (_req, _file, callback) => callback(null),
+    };
     const options: FormOptions = {
-      storage: storageFor(receiveOne),
+      storage,
       limits,
       defParamCharset: 'utf8',
       streamHandler: (_req, parser) => {
@@ -75,27 +80,15 @@ export function parseForm<T>(
     };
     req.once('aborted', () => reject(new HoldfastError('CLIENT_ABORTED')));
     multer(options).single('file')(req, res, (error?: unknown) => {
-      if (error !== undefined && error !== null) fail(error);
-      else if (received === undefined)
-        reject(new HoldfastError('FILE_MISSING', 'the form needs one part named "file" with a file name'));
-      else resolve({ fields: { ...(req.body as Record<string, unknown> | undefined) }, file: received.file });
+      if (error !== undefined && error !== null) return fail(error);
+      if (received === undefined)
+        return fail(
+          new HoldfastError('FILE_MISSING', 'the form needs one part named "file" with a file name'),
+        );
+      // The text parts, whether they came before or after the file: texts, or lists where a name was repeated.
+      resolve({ fields: { ...(req.body as Record<string, unknown> | undefined) }, file: received.file });
     });
   });
-}
-
-/** A storage engine that stores nothing: `receive` consumes the bytes, and its caller undoes what a failure leaves. */
-function storageFor(receive: (file: IncomingFile) => Promise<void>): StorageEngine {
-  return {
-    _handleFile: (_req, file, callback) => {
-      receive({ stream: file.stream, filename: file.originalname }).then(
-        // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-        () => callback(null, {}),
-        // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-        (error: unknown) => callback(error),
-      );
-    },
-    _removeFile: (_req, _file, callback) => callback(null),
-  };
 }
 
 /** multer has the option, its types do not. */
@@ -144,4 +137,183 @@ function unreadable(req: IncomingMessage, error: unknown, begun: boolean): Holdf
     return new HoldfastError(code, `${error.message}${where}`, { cause: error });
   }
   return new HoldfastError('MALFORMED_BODY', undefined, { cause: error });
+}
+
+export interface FileDigest {
+  bytes: number;
+  sha256: string;
+  md5: string;
+}
+
+/** Bodies up to this size are read whole, hashed and checked before the host sees a byte. */
+export const SMALL_BODY_BYTES = 256 * 1024;
+
+export interface ReceivedFile extends FileDigest {
+  kind: FileKind;
+  /** A small body still waits to be sent, in the chunks it came in, tiny ones joined; a large one is on the host already, not yet committed. */
+  body: { small: readonly Buffer[] } | { stored: PutResult };
+}
+
+export interface ReceiveOptions {
+  maxBytes: number;
+  allowedTypes: readonly string[];
+  /** Called once for a large body, with the first bytes known; sends it to the host. */
+  transfer: (kind: FileKind, body: Readable) => Promise<PutResult>;
+}
+
+/**
+ * Reads one file: decides its kind from the first bytes, hashes and counts, and passes a large one on to the host as it
+ * comes, so that memory does not grow with the file. Throws UNSUPPORTED_TYPE, FILE_TOO_LARGE, FILE_EMPTY, the error of
+ * the source, or the error of the transfer. The source is destroyed in every outcome but success.
+ */
+export async function receiveFile(
+  source: Readable,
+  { maxBytes, allowedTypes, transfer }: ReceiveOptions,
+): Promise<ReceivedFile> {
+  const tally = createTally(maxBytes);
+  const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const head: Buffer[] = [];
+  let kind: FileKind | undefined;
+  try {
+    while (tally.bytes() <= SMALL_BODY_BYTES) {
+      const next = await chunks.next();
+      if (next.done === true) {
+        if (tally.bytes() === 0) throw new HoldfastError('FILE_EMPTY');
+        kind ??= await acceptedKindOf(head, allowedTypes);
+        return { kind, ...tally.result(), body: { small: head } };
+      }
+      tally.add(next.value);
+      appendChunk(head, next.value);
+      if (tally.bytes() >= SNIFF_BYTES) kind ??= await acceptedKindOf(head, allowedTypes);
+    }
+    const decided = kind ?? (await acceptedKindOf(head, allowedTypes));
+    const stored = await transferRest(head, chunks, tally, (body) => transfer(decided, body));
+    return { kind: decided, ...tally.result(), body: { stored } };
+  } catch (error) {
+    source.destroy();
+    throw error;
+  }
+}
+
+async function acceptedKindOf(chunks: readonly Buffer[], allowed: readonly string[]): Promise<FileKind> {
+  const [first = Buffer.alloc(0)] = chunks;
+  // Copied only where the first chunk is too short: each large buffer costs the collector dear.
+  const kind = await fileKindOf(first.length >= SNIFF_BYTES ? first : Buffer.concat(chunks));
+  if (!isAllowedType(kind.mime, allowed)) throw unsupportedType(kind.mime, allowed);
+  return kind;
+}
+
+/** Sends what was read and what follows. An error of the source counts for more than what the host makes of it. */
+async function transferRest(
+  head: Buffer[],
+  chunks: AsyncIterator<Buffer>,
+  tally: Tally,
+  transfer: (body: Readable) => Promise<PutResult>,
+): Promise<PutResult> {
+  let sourceError: unknown;
+  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
+    yield* head.splice(0);
+    for (;;) {
+      // Only here: what is thrown into the generator at a `yield` comes from the transfer, which ends the body when it fails.
+      const next = await readNext().catch((error: unknown) => {
+        sourceError = error;
+        throw error;
+      });
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+  const readNext = async (): Promise<IteratorResult<Buffer>> => {
+    const next = await chunks.next();
+    if (next.done !== true) tally.add(next.value);
+    return next;
+  };
+  try {
+    // One chunk of a socket: a stream that buffers several copies them into one when it is iterated.
+    return await transfer(Readable.from(everything(), { objectMode: false, highWaterMark: 64 * 1024 }));
+  } catch (error) {
+    throw sourceError ?? error;
+  }
+}
+
+/** Counts and hashes what passes; throws FILE_TOO_LARGE on the first byte too many. */
+function createTally(maxBytes: number) {
+  const sha256 = createHash('sha256');
+  const md5 = createHash('md5');
+  let bytes = 0;
+  return {
+    bytes: () => bytes,
+    add: (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new HoldfastError('FILE_TOO_LARGE', `the file is larger than ${String(maxBytes)} bytes`);
+      sha256.update(chunk);
+      md5.update(chunk);
+    },
+    result: (): FileDigest => ({ bytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
+  };
+}
+
+type Tally = ReturnType<typeof createTally>;
+
+const JOINED_BYTES = 1_024;
+
+/** Adds to the chunks of a body that are held. Small ones are joined: a client may send single bytes, each an object of a hundred. */
+function appendChunk(chunks: Buffer[], chunk: Buffer): void {
+  const last = chunks.at(-1);
+  if (last !== undefined && last.length + chunk.length <= JOINED_BYTES)
+    chunks[chunks.length - 1] = Buffer.concat([last, chunk]);
+  else chunks.push(chunk);
+}
+
+/** Reads a file to its end and keeps nothing of it. Throws FILE_TOO_LARGE or the error of the source. */
+export async function digestFile(source: Readable, maxBytes: number): Promise<FileDigest> {
+  const tally = createTally(maxBytes);
+  for await (const chunk of source) tally.add(chunk as Buffer);
+  return tally.result();
+}
+
+const SHA256_MEMBER = /(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?(?=,|$)/g;
+
+/**
+ * The SHA-256 that a client declares with `Repr-Digest` (RFC 9530), in hex; null without the header or with other
+ * algorithms only. Throws INVALID_REQUEST for a value that cannot be a SHA-256.
+ */
+export function readReprDigest(header: string | undefined): string | null {
+  if (header === undefined) return null;
+  // Of a name that comes twice the last one counts (RFC 8941, 3.2).
+  const member = [...header.matchAll(SHA256_MEMBER)].at(-1)?.[1];
+  if (member === undefined) {
+    if (!/sha-256/i.test(header)) return null;
+    throw invalid();
+  }
+  const digest = Buffer.from(member, 'base64');
+  if (digest.length !== 32 || digest.toString('base64') !== member) throw invalid();
+  return digest.toString('hex');
+}
+
+function invalid(): HoldfastError {
+  return new HoldfastError('INVALID_REQUEST', 'the digest cannot be read', {
+    errors: [{ path: 'Repr-Digest', message: 'must look like sha-256=:<base64 of 32 bytes>:' }],
+  });
+}
+
+/** What a client sent in the body of an upload. */
+export interface SentUpload extends FileDigest {
+  filename: string;
+  fields: MediaFields;
+}
+
+/**
+ * Fingerprint of an upload, 32 hex digits: the same for the same method, path, query, fields, file name and bytes, however
+ * the form was put together.
+ */
+export function requestFingerprint(
+  { method, originalUrl }: Pick<Request, 'method' | 'originalUrl'>,
+  { fields: { title, description, category, tags }, filename, bytes, sha256 }: Omit<SentUpload, 'md5'>,
+): string {
+  const [path = '', query = ''] = originalUrl.split('?', 2);
+  const sorted = [...new URLSearchParams(query)].map(([name, value]) => `${name}=${value}`).toSorted();
+  const parts = [method, path, sorted, [title, description, category, tags], filename, bytes, sha256];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

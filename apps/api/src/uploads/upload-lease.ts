@@ -23,7 +23,7 @@ interface Held {
 
 export interface UploadLease {
   /** Whether the upload may be acknowledged without asking Redis again: nobody removes its asset, or takes it over, before. */
-  isFresh(): boolean;
+  isFresh: () => boolean;
   end(): void;
 }
 

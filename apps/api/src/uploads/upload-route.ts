@@ -6,8 +6,9 @@ import { parseInput } from '../http/request-input.js';
 import { clientOf, goneWith, contextOf } from '../http/request-context.js';
 import { preferenceApplied, readPrefer, waitInPlace, type Preferences } from '../http/prefer.js';
 import type { Shares } from '@holdfast/shared/http';
-import { keyedUpload, type KeyedDependencies, type KeyedOutcome } from './idempotency.js';
+import { keyedUpload, type KeyedOutcome } from './idempotency.js';
 import { receiveUpload, type UploadRequest } from './receive-upload.js';
+import type { Uploads } from './uploads.js';
 import { waitUntilVerified } from './wait-until-verified.js';
 
 export const uploadQuery = z.object({
@@ -17,7 +18,7 @@ export const uploadQuery = z.object({
     .describe('`return`: if this client has uploaded these bytes before, the answer is the existing record.'),
 });
 
-export interface UploadRouteDependencies extends KeyedDependencies {
+export interface UploadRouteDependencies extends Uploads {
   /** Requests that wait for their verified record. */
   waits: Shares;
   /** The answer's body for one record. */

@@ -1,24 +1,23 @@
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { UploadSettings } from '@holdfast/foundation/config';
+import type { Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { Claims } from '@holdfast/shared/idempotency';
 import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
-import type { Backoff } from '@holdfast/foundation/lifecycle';
-import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { createShares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 import type { Rebuilding } from '../media/rebuilding.js';
-import { createAdmission, type UploadSlots } from './admission.js';
+import type { UploadSlots } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
 import { undetectableTypes } from './file-kind.js';
-import type { KeyedDependencies } from './idempotency.js';
-import { createIntentOpener } from './open-intent.js';
 import { createUndoing } from './undo-upload.js';
 import { createUploadLeases } from './upload-lease.js';
 
 export interface UploadParts {
   uploads: UploadSettings;
+  /** Of our own assets on the host. */
   folder: string;
   host: MediaHost;
   catalog: Catalog;
@@ -29,8 +28,6 @@ export interface UploadParts {
   /** How long a request waits for another one with the same Idempotency-Key. */
   claimWaitMs?: number;
   intents: Intents;
-  /** Whether the connection of the intents is there, as far as is known without asking. */
-  isConnected: () => boolean;
   refusedAssets: RefusedAssets;
   queues: MediaQueues;
   slots: UploadSlots;
@@ -45,34 +42,26 @@ const CLAIM_WAIT_MS = 30_000;
 /** Each asks Redis twice a second. */
 const CLAIM_WAITERS = 128;
 
-export type Uploads = KeyedDependencies & { stop(): void };
-
 /** Everything that uploads share within one process. `stop` ends what it retries in the background. */
-export function createUploads(parts: UploadParts): Uploads {
-  const { uploads, slots, log, newBackoff } = parts;
-  const undetectable = undetectableTypes(uploads.allowedTypes);
-  if (undetectable.length > 0) log.warn('uploads.types_undetectable', { types: undetectable });
-  const undoing = createUndoing({ ...parts, backoff: newBackoff() });
-  const deferred = createDeferredUploads({ ...parts, backoff: newBackoff() });
-  const intentOpener = createIntentOpener({
-    ...parts,
-    running: () => slots.running,
-    maxBacklog: uploads.maxBacklog,
-  });
+export function createUploads(parts: UploadParts) {
+  const undetectable = undetectableTypes(parts.uploads.allowedTypes);
+  if (undetectable.length > 0) parts.log.warn('uploads.types_undetectable', { types: undetectable });
+  const undoing = createUndoing(parts);
+  const deferred = createDeferredUploads(parts);
   return {
     ...parts,
     claimWaitMs: parts.claimWaitMs ?? CLAIM_WAIT_MS,
+    /** Requests that wait for another one with the same Idempotency-Key. */
     waiters: createShares(CLAIM_WAITERS),
-    allowedTypes: uploads.allowedTypes,
-    admission: createAdmission(parts),
-    intentOpener,
     leases: createUploadLeases(parts),
     undoing,
     deferred,
-    stop: () => {
-      intentOpener.stop();
+    stop: (): void => {
       undoing.stop();
       deferred.stop();
     },
   };
 }
+
+/** What the functions of this folder work with. */
+export type Uploads = ReturnType<typeof createUploads>;

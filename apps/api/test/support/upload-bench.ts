@@ -96,7 +96,6 @@ export async function openUploadBench(
     idSecret: createIdSecret(settings.host, folder),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
-    isConnected: () => client.status === 'ready',
     refusedAssets: createRefusedAssets(client, keys),
     queues,
     slots: createUploadSlots(uploadSettings.maxConcurrent),
