@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { operations, sourcesIn } from './harness/product-sources.js';
 
-/** A finding is written as its code and its severity, or as an entry of a table of findings. */
-const FINDING = /code: '([A-Z_]+)',\s+severity\b|^ {2}([A-Z_]+): \{\s+severity: /gm;
+/** A finding is written as its code and its severity, or as an entry of a table of findings; refusals of Redis are all errors. */
+const FINDING =
+  /'([A-Z_]+)',\s+(?:severity\b|'(?:error|warning|notice)')|^ {2}([A-Z_]+): \{\s+severity: |code(?:: | = )'([A-Z_]+)',\s+retryAfterSeconds/gm;
 
 it('explains every finding in docs/operations.md, and none that there is not', async () => {
   const sources = await sourcesIn(
@@ -12,7 +13,7 @@ it('explains every finding in docs/operations.md, and none that there is not', a
     'apps/worker/src',
   );
   const codes = sources.flatMap((text) =>
-    [...text.matchAll(FINDING)].map(([, inline, entry]) => inline ?? entry ?? ''),
+    [...text.matchAll(FINDING)].map(([, ...found]) => found.find((code) => code !== undefined) ?? ''),
   );
   const docs = await operations();
   const explained = [...docs.matchAll(/^\| `([A-Z_]+)` \| (?:error|warning|notice)/gm)].map(

@@ -148,7 +148,7 @@ it('logs what Redis said where that is not known here, and tells clients nothing
   expect(warned.filter((line) => line.startsWith('http.failed')).join()).toContain('ask the landlord');
   expect((await api.call('GET', '/api/media/health')).body.storage.findings[0]).toMatchObject({
     code: 'WRITES_REFUSED',
-    message: 'Redis refuses commands for a reason that is not known. Uploads are refused.',
+    message: 'Redis refuses commands: its reason is not known. Uploads are refused.',
   });
 });
 

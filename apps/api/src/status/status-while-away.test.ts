@@ -29,7 +29,10 @@ describe('while Redis is away', () => {
     expect(await timed('/api/media/database/status')).toMatchObject({
       status: 200,
       body: {
-        storage: { connected: false, connectionTest: 'failed: Redis cannot be reached' },
+        storage: {
+          connected: false,
+          connectionTest: expect.stringMatching(/^failed: Redis does not serve: /) as string,
+        },
         mediaCount: null,
       },
     });
@@ -54,7 +57,7 @@ describe('while Redis is away', () => {
     const sandbox = await startRedisSandbox();
     await sandbox.client.config('SET', 'requirepass', 'right');
     const own = await startApi({ url: sandbox.url.replace('//', '//:wrong@') });
-    const failure = 'Redis refuses the credentials';
+    const failure = 'Redis does not serve: it refuses the login';
     await vi.waitFor(async () =>
       expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
         status: 'unhealthy',
@@ -64,7 +67,7 @@ describe('while Redis is away', () => {
     expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
       connected: false,
       connectionTest: `failed: ${failure}`,
-      persistenceWarning: expect.stringMatching(/^Redis refuses the credentials/),
+      persistenceWarning: expect.stringMatching(/^Redis does not serve: it refuses the login/),
     });
     await own.close();
     await sandbox.close();
@@ -110,7 +113,7 @@ describe('while Redis is away', () => {
     onTestFinished(() => own.close());
     await vi.waitFor(async () =>
       expect((await own.call('GET', '/api/media/health')).body.storage).toMatchObject({
-        connectionTest: 'failed: Redis is no cluster, and REDIS_CLUSTER_NODES is set',
+        connectionTest: 'failed: Redis does not serve: it is no node of a cluster',
         findings: expect.arrayContaining([
           expect.objectContaining({ fix: 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.' }),
         ]) as unknown,
@@ -124,7 +127,7 @@ describe('while Redis is away', () => {
     await sandbox.client.call('ACL', 'SETUSER', 'poor', 'on', '>pw', '~other*', '&*', '+@all');
     const own = await startApi({ url: sandbox.url.replace('//', '//poor:pw@') });
     onTestFinished(() => own.close());
-    const message = 'The user of Redis has no right to a command, or to our keys';
+    const message = 'Redis does not serve: its user has no right to a command, or to our keys';
     await vi.waitFor(async () =>
       expect((await own.call('GET', '/api/media/health')).body).toMatchObject({
         status: 'unhealthy',
@@ -163,7 +166,7 @@ describe('while Redis is away', () => {
     const sandbox = await startRedisSandbox();
     const own = await startApi(sandbox);
     await sandbox.client.call('REPLICAOF', '127.0.0.1', '1');
-    const failure = 'Redis is a replica now, the master is being looked for';
+    const failure = 'Redis refuses writes: it is a replica now, and the master is being looked for';
     const storage = {
       connected: true,
       connectionTest: `failed: ${failure}`,

@@ -6,7 +6,7 @@ import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { readOnPrimary } from './read-on-primary.js';
 import { reconnectDelay, reconnectPatiently } from './reconnect.js';
-import { certificateFault, redisRefusal, refusals, type RedisRefusal } from './redis-error.js';
+import { redisFault, type RedisRefusal } from './redis-error.js';
 import { redisProfiles, type RedisProfile } from './redis-profile.js';
 import { SentinelConnector, tame } from './tame-ioredis.js';
 
@@ -174,13 +174,13 @@ function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (erro
   });
   return (error) => {
     const now = performance.now();
-    const refusal = redisRefusal(error);
+    const { refusal, why, fix } = redisFault(error);
     // Of a server that has no room sometimes only the end of the connection is seen, and its words with a later try.
     if (now - lastLoggedAt < QUIET_MS && (refusal === null || refusal === lastRefusal)) return;
     lastLoggedAt = now;
     lastRefusal = refusal;
     const { name, message } = error;
-    const reason = refusal === null ? certificateFault(error) : { refusal, why: refusals[refusal].message };
+    const reason = { ...(refusal === null ? {} : { refusal }), why, fix };
     log.warn('redis.connection_error', { role, error: { name, message }, ...reason });
   };
 }

@@ -8,13 +8,12 @@ export {
 } from './connect-redis.js';
 export { connectionEpoch, serverOf } from './connection-epoch.js';
 export {
-  certificateFault,
   fromRedisError,
   redisErrorKind,
+  redisFault,
   redisRefusal,
-  refusals,
-  type CertificateFault,
   type RedisErrorKind,
+  type RedisFault,
   type RedisRefusal,
 } from './redis-error.js';
 export { inRequests, membersOf, readSettled } from './requests.js';

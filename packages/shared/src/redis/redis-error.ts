@@ -8,7 +8,7 @@ import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
  */
 export type RedisErrorKind = 'unreachable' | 'refused' | 'demoted' | 'credentials' | 'fatal';
 
-/** Why a server refuses, for operators. `unknown`: it says something that is not listed here. */
+/** Why a server refuses for longer than a moment. `unknown`: its words are not listed here. */
 export type RedisRefusal =
   | 'quota'
   | 'capacity'
@@ -20,110 +20,259 @@ export type RedisRefusal =
   | 'replicas'
   | 'unknown';
 
-interface Meaning {
+/** What an error of Redis means, and what an operator can do about it. */
+export interface RedisFault {
   kind: RedisErrorKind;
   /** Null where nothing is refused, or only for a moment. */
   refusal: RedisRefusal | null;
+  /** A sentence about Redis, in words without addresses or secrets. */
+  message: string;
+  /** The reason in it, as the end of a sentence. */
+  why: string;
+  fix: string;
+  /** Code of the finding. */
+  code: 'REDIS_UNREACHABLE' | 'REDIS_QUOTA' | 'REDIS_FULL' | 'REDIS_CONNECTIONS' | 'WRITES_REFUSED';
+  /** When a client should try again: plans change rarely. */
+  retryAfterSeconds: number;
 }
 
-const is = (kind: RedisErrorKind, refusal: RedisRefusal | null = null): Meaning => ({ kind, refusal });
+type Row = readonly [pattern: RegExp, why: string, fix: string];
+
+const CLOCK = 'Renew the certificate of the server, or set the clock of this machine right.';
+const TRUST =
+  'Set REDIS_TLS_CA to a file with the CA certificate of the provider. Where it has none, as Heroku, set REDIS_TLS_VERIFY=false: the connection stays encrypted, but another server could pose as this one.';
 
 /**
- * By the first words of the reply; the first that fits. What rented servers answer is quoted from their documentation and from
- * logs of their users (docs/redis.md).
+ * These tables hold what Redis, ioredis and TLS say: the first words of an error, its code or its name. The first row that fits counts.
+ * What rented servers answer is quoted from their documentation and from logs of their users (docs/redis.md).
  */
-const byReply: readonly (readonly [RegExp, Meaning])[] = [
-  // An upgrade of the service, which passes; any other is a master that lost its role.
-  [/^READONLY Writes are temporarily rejected/, is('refused')],
-  [/^(?:READONLY|UNBLOCKED|MASTERDOWN)/, is('demoted')],
-  [/^(?:OOM|ERR Out of memory|Out of memory)/, is('refused', 'memory')],
-  [/^MISCONF/, is('refused', 'disk')],
-  [/^NOREPLICAS/, is('refused', 'replicas')],
-  [/^(?:BUSY |CLUSTERDOWN|TRYAGAIN|LOADING|MOVED|ASK )/, is('refused')],
-  [/^ERR max (?:daily |monthly )?(?:requests?|commands?|bandwidth) limit exceeded/, is('refused', 'quota')],
-  [/^ERR DB capacity quota exceeded/, is('refused', 'capacity')],
-  [/^ERR max (?:concurrent connections exceeded|number of clients)/, is('refused', 'connections')],
-  [/^ERR max (?:request|single record|record|key) size exceeded/, is('refused', 'request_size')],
-  [/^ERR Protocol error: (?:invalid|too big) /, is('refused', 'request_size')],
+const credentials: readonly Row[] = [
   [
-    /^ERR (?:Command is not available|unknown (?:Redis )?command|unknown subcommand|This Redis command is not allowed)/i,
-    is('refused', 'command'),
-  ],
-  [/^ERR This instance has cluster support disabled/, is('credentials')],
-  [/^ERR .{0,60}\b(?:not supported|not allowed|disabled)\b/, is('refused', 'command')],
-  [
-    /^(?:NOAUTH|WRONGPASS|NOPERM|ERR ACL failure in script|ERR Client sent AUTH|ERR AUTH |ERR (?:invalid )?DB index)/,
-    is('credentials'),
+    /^(?:WRONGPASS|NOAUTH|ERR (?:Client sent AUTH|AUTH))/,
+    'it refuses the login',
+    'Correct the user and the password.',
   ],
   [
-    /^(?:WRONGTYPE|CROSSSLOT|NOSCRIPT|BUSYKEY|BUSYGROUP|NOGROUP|ERR (?:wrong number of|syntax error|value is|invalid |no such key|index out of|increment|hash value|offset|min or max|timeout is|Error running script|@?user_script:))/,
-    is('fatal'),
+    /^(?:NOPERM|ERR ACL)/,
+    'its user has no right to a command, or to our keys',
+    'Give the user the rights in docs/operations.md.',
   ],
   [
-    /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Socket timeout|connect |read E|write E)/,
-    is('unreachable'),
+    /^ERR (?:invalid )?DB index/,
+    'it has no database of this number',
+    'Correct the number at the end of REDIS_URL.',
+  ],
+  [/cluster support disabled/, 'it is no node of a cluster', 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.'],
+  [
+    /unknown command [`'"]?sentinel/i,
+    'a Redis answers there, and no Sentinel',
+    'Name the Sentinels (their usual port is 26379) in REDIS_SENTINELS, or set REDIS_URL to this server.',
+  ],
+  [/^DEPTH_ZERO_SELF_SIGNED_CERT/, 'its certificate is self-signed', TRUST],
+  [
+    /^(?:SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF))/,
+    'its certificate is signed by an unknown authority',
+    TRUST,
+  ],
+  [/^CERT_(?:HAS_EXPIRED|NOT_YET_VALID)/, 'its certificate has expired, or is not valid yet', CLOCK],
+  [
+    /^ERR_TLS_CERT_ALTNAME/,
+    'its certificate is for other names',
+    'Use one of these names in the address of Redis (redis.connection_error in the log has them), or a certificate for the present one.',
   ],
   [
-    /^(?:Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections)/i,
-    is('unreachable'),
+    /^(?:CERT_|ERR_TLS_CERT|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/,
+    'its certificate is not accepted',
+    TRUST,
   ],
 ];
 
-const networkCode = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|ENET|ENOENT|NR_CLOSED)/;
-const certificateCode =
-  /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
-const networkName = /^(?:MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)$/;
+const unreachable: readonly Row[] = [
+  [/^(?:ENOTFOUND|EAI_)/, 'its name cannot be resolved', 'Correct the host in REDIS_URL, or the DNS.'],
+  [/^ECONNREFUSED/, 'nothing listens there', 'Start Redis, or correct host and port.'],
+  [/^ENOENT/, 'its socket is not there', 'Start Redis, or correct the path of the socket.'],
+  [
+    /^(?:EHOST|ENET|ETIMEDOUT)/,
+    'no connection comes about',
+    'Look for a firewall or a network in between, and whether this address may connect.',
+  ],
+  [
+    /^(?:ECONN|EPIPE|NR_CLOSED|connect |(?:read|write) E|Socket timeout|Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections|MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)/i,
+    'it does not answer in time',
+    'Look at the Redis server and at the network.',
+  ],
+];
+
+const UNEXPECTED: Row = [
+  /^(?:WRONGTYPE|CROSSSLOT|NOSCRIPT|BUSYKEY|BUSYGROUP|NOGROUP|ERR (?:wrong number of|syntax error|value is|invalid |no such key|index out of|increment|hash value|offset|min or max|timeout is|Error running script|@?user_script:))/,
+  'it answers in an unexpected way',
+  'Look at the warnings redis.connection_error in the log.',
+];
+
+interface Refusal extends Partial<Pick<RedisFault, 'kind' | 'code' | 'retryAfterSeconds'>> {
+  pattern: RegExp;
+  refusal?: RedisRefusal;
+  /** What the server refuses, and why. */
+  refuses: readonly [what: string, why: string];
+  fix: string;
+}
+
+const BY_ITSELF = 'Everything goes on by itself then.';
+const A_MOMENT = 'Wait a moment. If it stays, look at the log of Redis.';
+
+const refusals: readonly Refusal[] = [
+  // An upgrade of the service, which passes. Any other READONLY is a master that lost its role.
+  {
+    pattern: /^READONLY Writes are temporarily/,
+    refuses: ['writes', 'it is being upgraded'],
+    fix: A_MOMENT,
+  },
+  {
+    pattern: /^(?:READONLY|UNBLOCKED|MASTERDOWN)/,
+    kind: 'demoted',
+    refuses: ['writes', 'it is a replica now, and the master is being looked for'],
+    fix: 'If it stays, set the address of the master, or REDIS_SENTINELS.',
+  },
+  {
+    pattern: /^(?:OOM|ERR Out of memory|Out of memory)/,
+    refusal: 'memory',
+    refuses: ['writes', 'its memory is full'],
+    fix: 'Raise "maxmemory", or move to a larger plan.',
+  },
+  {
+    pattern: /^MISCONF/,
+    refusal: 'disk',
+    refuses: ['writes', 'it cannot write to its disk'],
+    fix: 'Free space on the disk of the Redis server.',
+  },
+  {
+    pattern: /^NOREPLICAS/,
+    refusal: 'replicas',
+    refuses: ['writes', 'it has too few replicas'],
+    fix: 'Start the replicas, or lower "min-replicas-to-write".',
+  },
+  {
+    pattern: /^LOADING/,
+    refuses: ['all commands', 'it is loading its data'],
+    fix: `Wait until it has. ${BY_ITSELF}`,
+  },
+  {
+    pattern: /^BUSY /,
+    refuses: ['all commands', 'a script that does not end holds it up'],
+    fix: `Find out whose script it is, and end it ("SCRIPT KILL"). ${BY_ITSELF}`,
+  },
+  {
+    pattern: /^CLUSTERDOWN/,
+    refuses: ['all commands', 'a part of the slots of the cluster has no master'],
+    fix: `Look at "CLUSTER INFO", and start the nodes that are missing. ${BY_ITSELF}`,
+  },
+  {
+    pattern: /^(?:TRYAGAIN|MOVED|ASK )/,
+    refuses: ['commands', 'slots of the cluster are moving'],
+    fix: A_MOMENT,
+  },
+  {
+    pattern: /^ERR max (?:daily |monthly )?(?:requests?|commands?|bandwidth) limit exceeded/,
+    refusal: 'quota',
+    refuses: ['all commands', 'those of its plan are used up'],
+    fix: `Move to a larger plan, or wait for the next period of this one. ${BY_ITSELF} docs/redis.md says how many commands Holdfast needs.`,
+    code: 'REDIS_QUOTA',
+    retryAfterSeconds: 60,
+  },
+  {
+    pattern: /^ERR DB capacity quota exceeded/,
+    refusal: 'capacity',
+    refuses: ['writes', 'its database is as large as its plan allows'],
+    fix: `Move to a larger plan, or delete what else is in this database. ${BY_ITSELF}`,
+    code: 'REDIS_FULL',
+    retryAfterSeconds: 30,
+  },
+  {
+    pattern: /^ERR max (?:concurrent connections exceeded|number of clients)/,
+    refusal: 'connections',
+    refuses: ['connections', 'it has as many as it allows'],
+    fix: `Allow more connections ("maxclients", or a larger plan), or run fewer processes. ${BY_ITSELF} docs/scaling.md says how many Holdfast needs.`,
+    code: 'REDIS_CONNECTIONS',
+    retryAfterSeconds: 10,
+  },
+  {
+    pattern:
+      /^ERR (?:max (?:request|single record|record|key) size exceeded|Protocol error: (?:invalid|too big) )/,
+    refusal: 'request_size',
+    refuses: ['a request', 'it is larger than the server allows'],
+    fix: 'Set REDIS_PROFILE to the service, or move to a larger plan.',
+    retryAfterSeconds: 30,
+  },
+  {
+    pattern:
+      /^ERR (?:Command is not available|unknown (?:Redis )?command|unknown subcommand|This Redis command is not allowed|.{0,60}\b(?:not supported|not allowed|disabled)\b)/i,
+    refusal: 'command',
+    refuses: ['a command', 'it does not offer all that Holdfast needs'],
+    fix: 'Use a service that docs/redis.md lists.',
+    retryAfterSeconds: 60,
+  },
+];
+
+function isAway(kind: RedisErrorKind, [, why, fix]: Row): RedisFault {
+  const retryAfterSeconds = kind === 'credentials' ? 30 : 2;
+  return {
+    kind,
+    refusal: null,
+    message: `Redis does not serve: ${why}`,
+    why,
+    fix,
+    code: 'REDIS_UNREACHABLE',
+    retryAfterSeconds,
+  };
+}
+
+function isRefused({ refuses: [what, why], fix, ...row }: Omit<Refusal, 'pattern'>): RedisFault {
+  const { kind = 'refused', refusal = null, code = 'WRITES_REFUSED', retryAfterSeconds = 2 } = row;
+  return { kind, refusal, message: `Redis refuses ${what}: ${why}`, why, fix, code, retryAfterSeconds };
+}
+
+const faults: readonly (readonly [RegExp, RedisFault])[] = [
+  ...credentials.map((row) => [row[0], isAway('credentials', row)] as const),
+  ...refusals.map((row) => [row.pattern, isRefused(row)] as const),
+  [UNEXPECTED[0], isAway('fatal', UNEXPECTED)],
+  ...unreachable.map((row) => [row[0], isAway('unreachable', row)] as const),
+];
+
+const fatal = isAway('fatal', UNEXPECTED);
+const unknown = isRefused({
+  refusal: 'unknown',
+  refuses: ['commands', 'its reason is not known'],
+  fix: 'Look at the log, which has what Redis said, and at the console of the service.',
+  retryAfterSeconds: 10,
+});
 
 /** Before what a command inside a script answered, on servers before Redis 7, KeyDB and Dragonfly. */
 const inScript = /^ERR Error running script \(call to [^)]*\): (?:@?user_script: ?\d+: )*-?(?=\S)/;
 
-function meaningOf(error: unknown): Meaning {
-  if (!(error instanceof Error)) return is('fatal');
+/** What an error means. Of one of ours that Redis caused, what its cause means. */
+export function redisFault(error: unknown): RedisFault {
+  if (error instanceof HoldfastError) return redisFault(error.cause);
+  if (!(error instanceof Error)) return fatal;
+  const { code, previousErrors } = error as { code?: unknown; previousErrors?: unknown[] };
   // A transaction that was discarded as a whole says why in the errors of its commands.
-  const previous = (error as { previousErrors?: unknown }).previousErrors;
-  if (error.message.startsWith('EXECABORT') && Array.isArray(previous) && previous.length > 0)
-    return meaningOf(previous[0]);
+  const [discarded] = error.message.startsWith('EXECABORT') ? (previousErrors ?? []) : [];
+  if (discarded !== undefined) return redisFault(discarded);
   const text = error.message.replace(inScript, '');
-  const known = byReply.find(([pattern]) => pattern.test(text));
+  const said = [text, error.name, ...(typeof code === 'string' ? [code] : [])];
+  const known = faults.find(([pattern]) => said.some((words) => pattern.test(words)));
   if (known !== undefined) return known[1];
-  const code = (error as { code?: unknown }).code;
-  if (networkName.test(error.name) || (typeof code === 'string' && networkCode.test(code)))
-    return is('unreachable');
-  if (typeof code === 'string' && certificateCode.test(code)) return is('credentials');
   // Our commands are tried on real servers, so a reply that no such server gives is a service that refuses. What fails
   // inside a script, after its own name, is a bug of the script.
-  const refused = error.name === 'ReplyError' && text === error.message;
-  return refused ? is('refused', 'unknown') : is('fatal');
+  return error.name === 'ReplyError' && text === error.message ? unknown : fatal;
 }
 
-/** Told by the code of the error, or by the first words of the reply. */
 export function redisErrorKind(error: unknown): RedisErrorKind {
-  return meaningOf(error).kind;
+  return redisFault(error).kind;
 }
 
-/** Why the server refuses, of an error of Redis or of one of ours that it caused. */
 export function redisRefusal(error: unknown): RedisRefusal | null {
-  return meaningOf(error instanceof HoldfastError ? error.cause : error).refusal;
+  return redisFault(error).refusal;
 }
-
-/** In words for operators and clients, without the server's own. And when a client should try again: plans change rarely. */
-export const refusals: Record<RedisRefusal, { message: string; retryAfterSeconds: number }> = {
-  quota: { message: 'Redis refuses all commands: those of its plan are used up', retryAfterSeconds: 60 },
-  capacity: {
-    message: 'Redis refuses writes: its database is as large as its plan allows',
-    retryAfterSeconds: 30,
-  },
-  connections: {
-    message: 'Redis refuses connections: it has as many as it allows',
-    retryAfterSeconds: 10,
-  },
-  request_size: { message: 'Redis refuses a request that is larger than it allows', retryAfterSeconds: 30 },
-  command: { message: 'Redis refuses a command that Holdfast needs', retryAfterSeconds: 60 },
-  memory: { message: 'Redis refuses writes: its memory is full', retryAfterSeconds: 2 },
-  disk: { message: 'Redis refuses writes: it cannot write to its disk', retryAfterSeconds: 2 },
-  replicas: { message: 'Redis refuses writes: it has too few replicas', retryAfterSeconds: 2 },
-  unknown: { message: 'Redis refuses commands for a reason that is not known', retryAfterSeconds: 10 },
-};
 
 /**
  * Any error of a Redis call as ours: `code` when Redis cannot serve now, else INTERNAL.
@@ -131,68 +280,7 @@ export const refusals: Record<RedisRefusal, { message: string; retryAfterSeconds
  */
 export function fromRedisError(error: unknown, code: ErrorCode): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  const { kind, refusal } = meaningOf(error);
+  const { kind, refusal, message, retryAfterSeconds } = redisFault(error);
   if (kind === 'fatal') return new HoldfastError('INTERNAL', undefined, { cause: error });
-  if (refusal === null)
-    return new HoldfastError(code, undefined, {
-      cause: error,
-      retryAfterSeconds: kind === 'credentials' ? 30 : 2,
-    });
-  const { message, retryAfterSeconds } = refusals[refusal];
-  return new HoldfastError(code, message, { cause: error, retryAfterSeconds });
-}
-
-/** What is wrong with the certificate, as the end of a sentence about the server, and what helps. */
-export interface CertificateFault {
-  why: string;
-  fix: string;
-}
-
-/** What can be done about an authority that is not known here. */
-const TRUST =
-  'Set REDIS_TLS_CA to a file with the CA certificate of the provider. Where it has none, as Heroku, set REDIS_TLS_VERIFY=false: the connection stays encrypted, but another server could pose as this one.';
-
-/** By the code of the error. The first that fits. */
-const certificateFaults: readonly (readonly [pattern: RegExp, why: string, fix: string])[] = [
-  [
-    /^DEPTH_ZERO_SELF_SIGNED_CERT/,
-    'its certificate is self-signed',
-    TRUST.replace('the CA certificate of the provider', 'that certificate'),
-  ],
-  [
-    /^(?:SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF))/,
-    'its certificate is signed by an unknown authority',
-    TRUST,
-  ],
-  [
-    /^CERT_HAS_EXPIRED/,
-    'its certificate has expired',
-    'Renew the certificate of the server; where it is still valid, set the clock of this machine right.',
-  ],
-  [/^CERT_NOT_YET_VALID/, 'its certificate is not valid yet', 'Set the clock of this machine right.'],
-  [
-    /^(?:CERT_|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/,
-    'its certificate is not accepted',
-    TRUST,
-  ],
-];
-
-const NAMES_SHOWN = 5;
-
-/** Null where an error of a connection says nothing about a certificate. */
-export function certificateFault(error: unknown): CertificateFault | null {
-  const { code, cert } = (error ?? {}) as { code?: unknown; cert?: { subjectaltname?: string } };
-  if (typeof code !== 'string') return null;
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return wrongName(cert?.subjectaltname ?? '');
-  const known = certificateFaults.find(([pattern]) => pattern.test(code));
-  return known === undefined ? null : { why: known[1], fix: known[2] };
-}
-
-function wrongName(names: string): CertificateFault {
-  // The server wrote them: nothing but names is passed on.
-  const shown = (names.match(/(?:DNS|IP Address):[\w.*:-]+/g) ?? []).slice(0, NAMES_SHOWN);
-  return {
-    why: `its certificate is for ${shown.length === 0 ? 'another name' : `other names: ${shown.join(', ')}`}`,
-    fix: `Use ${shown.length === 0 ? 'the name of the certificate' : 'one of these names'} in the address of Redis, or a certificate for the name that is there now.`,
-  };
+  return new HoldfastError(code, refusal === null ? undefined : message, { cause: error, retryAfterSeconds });
 }
