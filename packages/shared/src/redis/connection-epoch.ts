@@ -28,10 +28,8 @@ export function connectionEpoch(client: RedisClient, key: string): () => number 
  * The server that holds `key` now, for commands that name no key: a Cluster client would ask any node. The client itself
  * where there is one server, or where the holder is not known yet.
  */
-export async function serverOf(client: RedisClient, key: string): Promise<RedisClient> {
+export function serverOf(client: RedisClient, key: string): RedisClient {
   if (!(client instanceof Cluster)) return client;
-  // Commands that name no key go to the former holder for ever: only one with a key has the client follow a slot that moved.
-  await client.exists(key).catch(() => undefined);
   const address = holderOf(client, key);
   return (
     client

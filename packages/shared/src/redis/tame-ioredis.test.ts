@@ -3,41 +3,12 @@ import type { Cluster, Redis } from 'ioredis';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '@holdfast/foundation/config';
 import { silentLogger } from '@holdfast/foundation/logging';
-import {
-  freePort,
-  startFaultProxy,
-  startManagedRedis,
-  startMovingSlot,
-  startRedisSandbox,
-} from '../testing/index.js';
+import { freePort, startFaultProxy, startManagedRedis, startRedisSandbox } from '../testing/index.js';
 import { closeRedis, connectRedis, isReadyWithin, type RedisClient } from './index.js';
 
 /** Unlike Node's own, not ended by the errors of the tries. */
 const once = (client: RedisClient, event: string): Promise<void> =>
   new Promise((resolve) => void client.once(event, () => resolve()));
-
-const KEY = '{holdfast}:key';
-
-it('leaves no failure unhandled when the node that takes over a slot is gone', async () => {
-  const slots = await startMovingSlot(KEY);
-  onTestFinished(() => slots.close());
-  const unhandled: unknown[] = [];
-  const note = (error: unknown): void => void unhandled.push(error);
-  process.on('unhandledRejection', note);
-  onTestFinished(() => void process.off('unhandledRejection', note));
-  const { redis } = readSettings(slots.env);
-  const client = connectRedis(redis.connection, 'background', silentLogger) as Cluster;
-  onTestFinished(() => closeRedis(client));
-  await new Promise((resolve) => client.once('ready', resolve));
-  const made = client.duplicate();
-  onTestFinished(() => made.disconnect());
-  await new Promise((resolve) => made.once('ready', resolve));
-  await slots.killTo();
-  await Promise.all(
-    [client, made].map((one) => expect(one.get(KEY)).rejects.toThrow(/timed out|closed|redirections/)),
-  );
-  expect(unhandled).toEqual([]);
-});
 
 /** A cluster that has not all of its slots says that its state is `fail`, as one does that has lost a master. */
 async function startFailedCluster() {

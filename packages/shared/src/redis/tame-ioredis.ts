@@ -30,7 +30,6 @@ export function tame<Client extends Redis | Cluster>(
 ): Client {
   if (client instanceof Cluster) {
     settleConnect(client);
-    catchAsking(client);
     nameCause(client);
   }
   endCompletely(client);
@@ -131,21 +130,6 @@ function settleConnect(cluster: Cluster): void {
       cluster.off('close', onClose);
     }
   };
-}
-
-/**
- * While a slot moves, ioredis sends ASKING ahead of each command that its new node must answer, and looks at the answer of
- * the command only. A node that goes away fails both: the failure of ASKING, which nobody handles, would end the process.
- */
-function catchAsking(cluster: Cluster): void {
-  cluster.on('+node', (node: Redis) => {
-    const asking = node.asking.bind(node);
-    node.asking = (...args) => {
-      const answer = asking(...args);
-      answer.catch(() => undefined);
-      return answer;
-    };
-  });
 }
 
 /**

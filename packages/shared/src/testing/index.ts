@@ -4,7 +4,6 @@ export { managedServices, upstashErrors } from './managed-services.js';
 export { aRecord } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
-export { startMovingSlot, type MovingSlot } from './moving-slot.js';
 export { onePixelPng } from './one-pixel-png.js';
 export { createRandom, type Random } from './random.js';
 export { startClusterSandbox } from './redis-cluster-sandbox.js';
