@@ -5,11 +5,10 @@ import {
   connectionFindings,
   createBarrier,
   createRedisOutage,
-  createServerCheck,
   ephemeralDiskFinding,
   examineServer,
   type Finding,
-  createServerJudgement,
+  createServerMonitor,
 } from '@holdfast/shared/durability';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { createClaims } from '@holdfast/shared/idempotency';
@@ -55,8 +54,8 @@ const WAITS = 512;
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(given: Settings, log: Logger, env: Environment) {
   // Before any other connection is there.
-  const examination = await examineServer(given.redis, log);
-  const settings: Settings = { ...given, redis: examination.redis };
+  const { redis, examined } = await examineServer(given.redis, log);
+  const settings: Settings = { ...given, redis };
   const profile = profileOf(settings.redis);
   const registry = createMetricsRegistry();
   const host = countHostCalls(
@@ -73,17 +72,16 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   const connections = [request, background, barrierConnection];
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const recentResults = createRecentResults(profile, connections);
-  const server = createServerJudgement({
+  const server = createServerMonitor({
     redis: background,
     settings,
-    freshMs: SERVER_FRESH_MS,
-    profile,
-    check: createServerCheck({ examination, durability: settings.durability, log }),
+    examined,
+    freshMs: Math.max(SERVER_FRESH_MS, profile.factsFreshMs),
     onJudged: () => recentResults.forget(),
     log,
   });
   // Where Redis was away a moment ago it has been waited for already.
-  if (examination.examined !== null)
+  if (examined !== null)
     await Promise.all(connections.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await server.findings();
   const catalog = createCatalog(request, keys);

@@ -4,12 +4,11 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import {
   connectionFindings,
   createBarrier,
-  createServerCheck,
   examineServer,
   type Barrier,
-  createServerJudgement,
-  type JudgementOptions,
-  type ServerJudgement,
+  createServerMonitor,
+  type MonitorOptions,
+  type ServerMonitor,
 } from '@holdfast/shared/durability';
 import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
 import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
@@ -50,7 +49,7 @@ export interface Dependencies {
   queues: MediaQueues;
   host: MediaHost;
   deletionNotes: DeletionNotes;
-  server: ServerJudgement;
+  server: ServerMonitor;
   barrier: Barrier;
   readBack: ReadBack;
   delivery: DeliveryCheck;
@@ -65,7 +64,7 @@ export interface Dependencies {
 const JUDGEMENT_FRESH_MS = 60_000;
 
 export interface Observers {
-  onFacts: NonNullable<JudgementOptions['onFacts']>;
+  onFacts: NonNullable<MonitorOptions['onFacts']>;
   registry: Registry;
 }
 
@@ -76,8 +75,7 @@ export async function openDependencies(
   { onFacts, registry }: Observers,
 ): Promise<Dependencies> {
   // Before any other connection is there.
-  const examination = await examineServer(given.redis, log);
-  const { redis } = examination;
+  const { redis, examined } = await examineServer(given.redis, log);
   const settings: Settings = { ...given, redis };
   const profile = profileOf(redis);
   const host = countHostCalls(
@@ -94,12 +92,11 @@ export async function openDependencies(
   const barrierClient = connect('barrier');
   const connections = [barrierClient, readBackClient, background, queueClient];
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
-  const server = createServerJudgement({
+  const server = createServerMonitor({
     redis: background,
     settings,
-    freshMs: JUDGEMENT_FRESH_MS,
-    profile,
-    check: createServerCheck({ examination, durability: settings.durability, log }),
+    examined,
+    freshMs: Math.max(JUDGEMENT_FRESH_MS, profile.factsFreshMs),
     onFacts,
     log,
   });

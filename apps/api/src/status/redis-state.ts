@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DurabilityLevel } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
-import type { Barrier, Finding, RedisOutage, ServerJudgement } from '@holdfast/shared/durability';
+import type { Barrier, Finding, RedisOutage, ServerMonitor } from '@holdfast/shared/durability';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { RedisClient, RedisKeys, RedisProfile } from '@holdfast/shared/redis';
 import type { RecentResults } from './recent-results.js';
@@ -46,7 +46,7 @@ export interface RedisStateOptions {
   profile: RedisProfile;
   queues: Pick<MediaQueues, 'queues'>;
   barrier: Pick<Barrier, 'confirmRemoving'>;
-  server: Pick<ServerJudgement, 'findings'>;
+  server: Pick<ServerMonitor, 'findings'>;
   redisOutage: RedisOutage;
   recentResults: RecentResults;
 }

@@ -88,12 +88,13 @@ export const machineChecks: readonly Check<MachineTrial>[] = [
           return wrong(`cannot be reached: ${why}`, { fix });
         }
         const askedAt = performance.now();
-        const server = await serverOf(client, redisKeys(settings.redis.prefix).barrier);
+        const server = serverOf(client, redisKeys(settings.redis.prefix).barrier);
         const facts = await readServerFacts(server);
         const took = Math.round((performance.now() - askedAt) / 2);
+        const results = await probeServer(server, settings.redis, facts);
         trial.redis = {
-          findings: serverFindings(facts, settings.durability),
-          results: await probeServer(server, settings.redis, facts),
+          findings: serverFindings({ facts, results, fsync: null }, settings.durability),
+          results,
         };
         const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;
         const found = `${serverName(facts)}${kind}, ${String(took)} ms an answer`;

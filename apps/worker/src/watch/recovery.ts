@@ -3,7 +3,7 @@ import { settleHost, type SettleHostParts } from '@holdfast/shared/catalog-host'
 import type { Logger } from '@holdfast/foundation/logging';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import type { ServerJudgement } from '@holdfast/shared/durability';
+import type { ServerMonitor } from '@holdfast/shared/durability';
 import type { SyncRequests } from '../sync/sync-requests.js';
 
 /** Longer than a request takes. After a crash the next look requests it again. */
@@ -39,7 +39,7 @@ export async function requestRecovery(
  * failover, it may lack what the one before had acknowledged. Throws QUEUE_UNAVAILABLE.
  */
 export function createServerChanges(
-  server: Pick<ServerJudgement, 'serverRun'>,
+  server: Pick<ServerMonitor, 'serverRun'>,
   syncRequests: Pick<SyncRequests, 'serverChanged'>,
   log: Logger,
 ): () => Promise<void> {

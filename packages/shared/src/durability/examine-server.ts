@@ -11,8 +11,8 @@ import {
   type RedisClient,
 } from '../redis/index.js';
 import { placeOf } from './redis-outage.js';
-import { readServerFacts, type ServerFacts } from './server-facts.js';
-import { unsuitableServer } from './server-findings.js';
+import { readServerFacts, serverName, type ServerFacts } from './server-facts.js';
+import { lacking } from './server-findings.js';
 import { probeServer, type ProbeResult } from './server-probes.js';
 
 /** What was found out of the Redis server before anything else connects to it. */
@@ -23,7 +23,7 @@ export interface Examination {
   examined: { facts: ServerFacts; results: readonly ProbeResult[] } | null;
 }
 
-/** One that refuses connections may come up at any moment; one that says nothing yet may be far away. */
+/** A server that refuses connections may come up at any moment; one that says nothing yet may be far away. */
 const PRESENT_WITHIN_MS = 1_000;
 const FAR_AWAY_MS = 2_000;
 
@@ -33,17 +33,36 @@ const FAR_AWAY_MS = 2_000;
  */
 export async function examineServer(settings: RedisSettings, log: Logger): Promise<Examination> {
   const client = connectRedis(settings.connection, 'background', log);
+  const place = placeOf(settings.connection);
   try {
-    if (!(await isServing(client))) return unexamined(settings, client);
-    const server = await serverOf(client, redisKeys(settings.prefix).barrier);
+    const isReady =
+      (await isReadyWithin(client, PRESENT_WITHIN_MS)) ||
+      (connectionError(client) === undefined && (await isReadyWithin(client, FAR_AWAY_MS)));
+    if (!isReady) {
+      const said = refusedDatabase(client);
+      if (said === null) return { redis: settings, examined: null };
+      const message = `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`;
+      throw unsuitable(`${place} has no database of the number in REDIS_URL`, [
+        { path: 'Database:', message },
+      ]);
+    }
+    const server = serverOf(client, redisKeys(settings.prefix).barrier);
     const facts = await readServerFacts(server);
     const results = await probeServer(server, settings, facts);
-    const unsuitable = unsuitableServer(placeOf(settings.connection), facts, results);
-    if (unsuitable !== null) throw unsuitable;
-    return {
-      redis: { ...named(settings, facts), profile: settings.profile ?? profileNameOf(facts) },
-      examined: { facts, results },
-    };
+    const lacks = lacking(results, true);
+    if (lacks.length > 0)
+      throw unsuitable(
+        `${serverName(facts)} ${place.replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
+        lacks.map(({ probe, said }) => ({
+          path: `${probe.name}:`,
+          message: `${said}. ${probe.means} ${probe.fix}`,
+        })),
+      );
+    const profile = settings.profile ?? profileNameOf(facts);
+    // An address of one's own does not show whose server it is.
+    const isUpstash = facts.server === 'upstash' && settings.storageType === 'Redis';
+    const storageType = isUpstash ? 'Upstash Redis' : settings.storageType;
+    return { redis: { ...settings, storageType, profile }, examined: { facts, results } };
   } catch (error) {
     if (!isHoldfastError(error, 'CATALOG_UNAVAILABLE')) throw error;
     log.warn('redis.not_examined', { error });
@@ -53,34 +72,14 @@ export async function examineServer(settings: RedisSettings, log: Logger): Promi
   }
 }
 
-/** An address of one's own does not show whose server it is. */
-function named(settings: RedisSettings, { server }: ServerFacts): RedisSettings {
-  const isUpstash = server === 'upstash' && settings.storageType === 'Redis';
-  return isUpstash ? { ...settings, storageType: 'Upstash Redis' } : settings;
-}
-
-async function isServing(client: RedisClient): Promise<boolean> {
-  if (await isReadyWithin(client, PRESENT_WITHIN_MS)) return true;
-  return connectionError(client) === undefined && isReadyWithin(client, FAR_AWAY_MS);
-}
+const unsuitable = (message: string, errors: { path: string; message: string }[]): HoldfastError =>
+  new HoldfastError('REDIS_UNSUITABLE', message, { errors });
 
 /** The connection never becomes ready where the database of REDIS_URL is not there. */
-function unexamined(redis: RedisSettings, client: RedisClient): Examination {
+function refusedDatabase(client: RedisClient): string | null {
   const error: (Error & { command?: { name?: string } }) | undefined = connectionError(client);
   const said = error?.command?.name === 'select' ? error.message : '';
-  if (!/^ERR .*(?:DB index|database|SELECT)/i.test(said)) return { redis, examined: null };
-  throw new HoldfastError(
-    'REDIS_UNSUITABLE',
-    `${placeOf(redis.connection)} has no database of the number in REDIS_URL`,
-    {
-      errors: [
-        {
-          path: 'Database:',
-          message: `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`,
-        },
-      ],
-    },
-  );
+  return /^ERR .*(?:DB index|database|SELECT)/i.test(said) ? said : null;
 }
 
 /** The profile of a server by what it says of itself. */

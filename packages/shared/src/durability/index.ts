@@ -1,16 +1,8 @@
-export { createBarrier, type Barrier, type BarrierOptions } from './durability-barrier.js';
+export { createBarrier, type Barrier } from './durability-barrier.js';
 export { ephemeralDiskFinding } from './ephemeral-disk.js';
-export { examineServer, profileNameOf, type Examination } from './examine-server.js';
-export { believesFsync } from './fsync-judgement.js';
+export { examineServer } from './examine-server.js';
 export { createRedisOutage, type RedisOutage } from './redis-outage.js';
-export { createServerCheck, type ServerCheck } from './server-check.js';
-export { readServerFacts, serverName, type ServerFacts, type ServerKind } from './server-facts.js';
-export { createServerJudgement, type JudgementOptions, type ServerJudgement } from './server-judgement.js';
-export { probeServer, serverProbes, type ProbeResult, type ServerProbe } from './server-probes.js';
-export {
-  connectionFindings,
-  logNewFindings,
-  serverFindings,
-  type Finding,
-  type Severity,
-} from './server-findings.js';
+export { readServerFacts, serverName, type ServerFacts } from './server-facts.js';
+export { connectionFindings, serverFindings, type Finding, type Severity } from './server-findings.js';
+export { createServerMonitor, type MonitorOptions, type ServerMonitor } from './server-monitor.js';
+export { probeServer, serverProbes, type ProbeResult } from './server-probes.js';

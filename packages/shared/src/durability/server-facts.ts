@@ -1,25 +1,25 @@
 import { fromRedisError, redisRefusal, type RedisClient } from '../redis/index.js';
 
-/** Programs that speak the protocol of Redis. */
-export type ServerKind = 'redis' | 'valkey' | 'upstash' | 'dragonfly' | 'keydb';
-
 /**
- * Fields of INFO that name another program than Redis, and where its own version is. KeyDB has none for its name and
- * counts versions of values, which the others do not (https://github.com/Snapchat/KeyDB).
+ * Programs that speak the protocol of Redis: the field of INFO that only they have, and the one with their own version. KeyDB has none
+ * for its name and counts versions of values, which the others do not (https://github.com/Snapchat/KeyDB).
  */
-const otherKinds: readonly (readonly [field: string, server: ServerKind, version: string])[] = [
-  ['valkey_version', 'valkey', 'valkey_version'],
-  ['upstash_version', 'upstash', 'upstash_version'],
-  ['dragonfly_version', 'dragonfly', 'dragonfly_version'],
-  ['mvcc_depth', 'keydb', 'redis_version'],
-];
+const programs = {
+  valkey: { name: 'Valkey', field: 'valkey_version', version: 'valkey_version' },
+  upstash: { name: 'Upstash', field: 'upstash_version', version: 'upstash_version' },
+  dragonfly: { name: 'Dragonfly', field: 'dragonfly_version', version: 'dragonfly_version' },
+  keydb: { name: 'KeyDB', field: 'mvcc_depth', version: 'redis_version' },
+  redis: { name: 'Redis', field: '', version: 'redis_version' },
+} as const;
+
+export type ServerKind = keyof typeof programs;
 
 /** What the server says of itself; null where it does not let us see. */
 export interface ServerFacts {
   server: ServerKind;
-  version: string;
+  version: string | null;
+  /** Empty where the server hides it. */
   runId: string;
-  role: string | null;
   aofEnabled: boolean | null;
   /** `always`, `everysec` or `no`. */
   fsyncPolicy: string | null;
@@ -36,48 +36,36 @@ export interface ServerFacts {
   maxClients: number | null;
 }
 
-/** Of a server that does not answer INFO. */
-export const UNKNOWN_VERSION = 'unknown';
-
-const names: Record<ServerKind, string> = {
-  redis: 'Redis',
-  valkey: 'Valkey',
-  upstash: 'Upstash',
-  dragonfly: 'Dragonfly',
-  keydb: 'KeyDB',
-};
-
 /** For people: `Valkey 8.1.1`. */
 export function serverName({ server, version }: Pick<ServerFacts, 'server' | 'version'>): string {
-  return version === UNKNOWN_VERSION ? 'Redis (it hides its version)' : `${names[server]} ${version}`;
+  return version === null ? 'Redis (it hides its version)' : `${programs[server].name} ${version}`;
 }
 
 /** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
 export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
-  const info = parseInfo(await askOrRefused(() => redis.call('INFO')));
-  const config = parseConfig(await askOrRefused(() => readConfig(redis)));
-  const flag = (name: string): boolean | null => (info.has(name) ? info.get(name) === '1' : null);
-  const ok = (name: string): boolean | null => (info.has(name) ? info.get(name) === 'ok' : null);
+  const text = (await unlessHidden(() => redis.call('INFO') as Promise<string>)) ?? '';
+  const info = new Map(
+    [...text.matchAll(/^([^:\r\n]+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]),
+  );
+  const settings = await readSettings(redis);
+  const flag = (name: string, on: string): boolean | null => (info.has(name) ? info.get(name) === on : null);
   const number = (name: string): number | null => (info.has(name) ? Number(info.get(name)) : null);
-  const [, server, versionField] = otherKinds.find(([field]) => info.has(field)) ?? [
-    '',
-    'redis' as const,
-    'redis_version',
-  ];
+  const appendonly = settings.get('appendonly');
+  const kinds = Object.keys(programs) as ServerKind[];
+  const server = kinds.find((kind) => info.has(programs[kind].field)) ?? 'redis';
   return {
     server,
-    version: info.get(versionField) ?? UNKNOWN_VERSION,
+    version: info.get(programs[server].version) ?? null,
     runId: info.get('run_id') ?? '',
-    role: info.get('role') ?? null,
-    aofEnabled: flag('aof_enabled') ?? (config.has('appendonly') ? config.get('appendonly') === 'yes' : null),
-    fsyncPolicy: config.get('appendfsync') ?? null,
-    snapshotSchedule: config.get('save') ?? null,
-    evictionPolicy: info.get('maxmemory_policy') ?? config.get('maxmemory-policy') ?? null,
+    aofEnabled: flag('aof_enabled', '1') ?? (appendonly === undefined ? null : appendonly === 'yes'),
+    fsyncPolicy: settings.get('appendfsync') ?? null,
+    snapshotSchedule: settings.get('save') ?? null,
+    evictionPolicy: info.get('maxmemory_policy') ?? settings.get('maxmemory-policy') ?? null,
     // Where there are two limits memory is a cache, and that of the data is the one that refuses writes (docs/redis.md, Upstash).
     usedMemory: number('total_data_size') ?? number('used_memory'),
     maxMemory: number('max_data_size') ?? number('maxmemory'),
-    lastAofWriteOk: ok('aof_last_write_status'),
-    lastSnapshotOk: ok('rdb_last_bgsave_status'),
+    lastAofWriteOk: flag('aof_last_write_status', 'ok'),
+    lastSnapshotOk: flag('rdb_last_bgsave_status', 'ok'),
     connectedReplicas: number('connected_slaves'),
     connectedClients: number('connected_clients'),
     maxClients: number('maxclients'),
@@ -86,18 +74,28 @@ export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> 
 
 const settingNames = ['appendfsync', 'save', 'maxmemory-policy', 'appendonly'];
 
-async function readConfig(redis: RedisClient): Promise<unknown> {
-  try {
-    return await redis.call('CONFIG', 'GET', ...settingNames);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes('wrong number of arguments')) throw error;
-    // Redis before 7 and KeyDB tell one at a time.
-    const replies = await Promise.all(settingNames.map((name) => redis.call('CONFIG', 'GET', name)));
-    return replies.flat();
-  }
+async function readSettings(redis: RedisClient): Promise<Map<string, string>> {
+  const ask = (...names: string[]): Promise<unknown> => redis.call('CONFIG', 'GET', ...names);
+  const reply = await unlessHidden(async () => {
+    try {
+      return await ask(...settingNames);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('wrong number of arguments')) throw error;
+      // Redis before 7 and KeyDB tell one at a time.
+      return (await Promise.all(settingNames.map((name) => ask(name)))).flat();
+    }
+  });
+  const flat = Array.isArray(reply) ? reply.map(String) : [];
+  return new Map(
+    settingNames.flatMap((name) => {
+      const at = flat.indexOf(name);
+      return at === -1 ? [] : [[name, flat[at + 1] ?? ''] as const];
+    }),
+  );
 }
 
-async function askOrRefused(ask: () => Promise<unknown>): Promise<unknown> {
+/** Undefined where the server refuses. */
+async function unlessHidden<Reply>(ask: () => Promise<Reply>): Promise<Reply | undefined> {
   try {
     return await ask();
   } catch (error) {
@@ -106,19 +104,4 @@ async function askOrRefused(ask: () => Promise<unknown>): Promise<unknown> {
     if (!isSpent && error instanceof Error && /^(?:NOPERM|ERR )/.test(error.message)) return undefined;
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
-}
-
-function parseInfo(reply: unknown): Map<string, string> {
-  const lines = typeof reply === 'string' ? reply.split('\r\n') : [];
-  return new Map(
-    lines
-      .filter((line) => line.includes(':'))
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-  );
-}
-
-/** A flat list of names and values. */
-function parseConfig(reply: unknown): Map<string, string> {
-  const flat = Array.isArray(reply) ? reply.map(String) : [];
-  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ''] as const] : [])));
 }

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
-import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
+import type { DurabilitySettings } from '@holdfast/foundation/config';
+import type { ServerFacts } from './server-facts.js';
 import { serverFindings } from './server-findings.js';
+import { serverProbes, type ProbeResult } from './server-probes.js';
 
 const facts: ServerFacts = {
   server: 'redis',
   version: '8.0.0',
   runId: 'r',
-  role: 'master',
   aofEnabled: true,
   fsyncPolicy: 'always',
   snapshotSchedule: '',
@@ -19,6 +20,21 @@ const facts: ServerFacts = {
   connectedClients: 10,
   maxClients: 10_000,
 };
+
+/** What is found of a server that has every command but those of these names. */
+function codesOf(
+  seen: Partial<ServerFacts>,
+  settings: DurabilitySettings,
+  { fsync = null, without = [] }: { fsync?: boolean | null; without?: string[] } = {},
+): string[] {
+  const results = serverProbes.map((probe): ProbeResult => {
+    const isLacking = without.includes(probe.name);
+    return { probe, outcome: isLacking ? 'lacking' : 'there', said: '' };
+  });
+  return serverFindings({ facts: { ...facts, ...seen }, results, fsync }, settings).map(({ code }) => code);
+}
+
+const anyLevel = { required: undefined, replicas: 0 };
 
 it.each([
   [true, 'always', '', []],
@@ -34,8 +50,7 @@ it.each([
 ] as const)(
   'judges a server with AOF %s, fsync %s and snapshots %s by what it lets us see',
   (aofEnabled, fsyncPolicy, snapshotSchedule, codes) => {
-    const seen = { ...facts, aofEnabled, fsyncPolicy, snapshotSchedule };
-    expect(serverFindings(seen, { required: undefined, replicas: 0 }).map(({ code }) => code)).toEqual(codes);
+    expect(codesOf({ aofEnabled, fsyncPolicy, snapshotSchedule }, anyLevel)).toEqual(codes);
   },
 );
 
@@ -47,27 +62,16 @@ it.each([
   ['fsynced', 1, false, ['PERSISTENCE_OFF', 'NO_REPLICAS']],
   ['written', 0, true, []],
 ] as const)('of a level of %s with %i replicas, AOF %s', (required, replicas, aofEnabled, codes) => {
-  expect(serverFindings({ ...facts, aofEnabled }, { required, replicas }).map(({ code }) => code)).toEqual(
-    codes,
-  );
-});
-
-it('tells of a server that does not answer INFO', () => {
-  const codes = serverFindings({ ...facts, version: UNKNOWN_VERSION }, { required: undefined, replicas: 0 });
-  expect(codes.map(({ code }) => code)).toEqual(['INFO_REFUSED']);
+  expect(codesOf({ aofEnabled }, { required, replicas })).toEqual(codes);
 });
 
 it('warns of a server that takes no more connections', () => {
-  const codes = (connectedClients: number) =>
-    serverFindings({ ...facts, connectedClients, maxClients: 20 }, { required: undefined, replicas: 0 }).map(
-      ({ code }) => code,
-    );
+  const codes = (connectedClients: number) => codesOf({ connectedClients, maxClients: 20 }, anyLevel);
   expect([codes(19), codes(20)]).toEqual([[], ['REDIS_CONNECTIONS']]);
 });
 
 it('says that a server which never syncs cannot confirm the disk', () => {
-  const never = { ...facts, fsyncPolicy: 'no' };
-  const codes = serverFindings(never, { required: 'fsynced', replicas: 0 }).map(({ code }) => code);
+  const codes = codesOf({ fsyncPolicy: 'no' }, { required: 'fsynced', replicas: 0 });
   expect(codes).toEqual(['FSYNC_EVERYSEC', 'DURABILITY_UNREACHABLE']);
 });
 
@@ -85,8 +89,8 @@ it.each([
 ] as const)(
   'of a level of %s with %i replicas, where the server hides its policy and can confirm %o: unreachable is %s',
   (required, replicas, confirmable, unreachable) => {
-    const hidden = { ...facts, aofEnabled: null, fsyncPolicy: null };
-    const codes = serverFindings(hidden, { required, replicas }, confirmable).map(({ code }) => code);
+    const confirms = { fsync: confirmable.fsynced, without: confirmable.replicated ? [] : ['WAIT'] };
+    const codes = codesOf({ aofEnabled: null, fsyncPolicy: null }, { required, replicas }, confirms);
     expect(codes.includes('DURABILITY_UNREACHABLE')).toBe(unreachable);
   },
 );

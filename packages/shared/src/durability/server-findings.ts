@@ -1,9 +1,8 @@
 import type { DurabilitySettings, RedisSettings } from '@holdfast/foundation/config';
-import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import { redisErrorKind } from '../redis/index.js';
-import { promisedFsync } from './fsync-judgement.js';
-import { serverName, UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
+import { promisedFsync } from './fsync-honesty.js';
+import { serverName, type ServerFacts } from './server-facts.js';
 import type { ProbeResult } from './server-probes.js';
 
 /** error: uploads are refused or will be lost; warning: degraded; notice: works, with a known limit. */
@@ -20,15 +19,16 @@ export interface Finding {
   fix: string;
 }
 
-/** What this server can confirm of a write. */
-interface Confirmable {
-  /** Null until it was measured. */
-  fsynced: boolean | null;
-  replicated: boolean;
+/** What was seen of a server, and what is expected of it. */
+export interface SeenServer {
+  facts: ServerFacts;
+  results: readonly ProbeResult[];
+  /** Whether its confirmations of the disk are believed; null until that is known. */
+  fsync: boolean | null;
 }
 
 interface Rule extends Finding {
-  applies(facts: ServerFacts, settings: DurabilitySettings, confirmable: Confirmable): boolean;
+  applies(facts: ServerFacts, settings: DurabilitySettings, server: SeenServer): boolean;
 }
 
 const persists = (facts: ServerFacts): boolean =>
@@ -98,22 +98,13 @@ const rules: readonly Rule[] = [
     severity: 'error',
     message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
     fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Else lower DURABILITY_REQUIRED.',
-    applies: (facts, { required, replicas }, confirmable) => {
-      const isReplicated = replicas > 0 && confirmable.replicated;
-      const isFsynced = promisedFsync(facts) ?? confirmable.fsynced !== false;
+    applies: (facts, { required, replicas }, { fsync, results }) => {
       // A level that is confirmed by replicas is above that of the disk.
-      return (
-        (required === 'replicated' && !isReplicated) ||
-        (required === 'fsynced' && !isReplicated && !isFsynced)
-      );
+      const isReplicated =
+        replicas > 0 && !lacking(results, false).some(({ probe }) => probe.name === 'WAIT');
+      const isFsynced = promisedFsync(facts) ?? fsync !== false;
+      return !isReplicated && (required === 'replicated' || (required === 'fsynced' && !isFsynced));
     },
-  },
-  {
-    code: 'INFO_REFUSED',
-    severity: 'notice',
-    message: 'Redis does not answer INFO: its version, its memory and its restarts cannot be seen.',
-    fix: 'Let the user of Redis run INFO.',
-    applies: ({ version }) => version === UNKNOWN_VERSION,
   },
   {
     code: 'AOF_WRITE_FAILED',
@@ -139,15 +130,66 @@ const rules: readonly Rule[] = [
 ];
 
 /** What an operator should know of this server, in the order of the rules. */
-export function serverFindings(
-  facts: ServerFacts,
-  settings: DurabilitySettings,
-  confirmable: Confirmable = { fsynced: null, replicated: true },
-): Finding[] {
+export function serverFindings(server: SeenServer, settings: DurabilitySettings): Finding[] {
   return rules
-    .filter((rule) => rule.applies(facts, settings, confirmable))
+    .filter((rule) => rule.applies(server.facts, settings, server))
     .map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
 }
+
+/** What an operator should know of what the server lacks, or refuses to this user. */
+export function lackFindings({ facts, results }: SeenServer, { replicas }: DurabilitySettings): Finding[] {
+  const missing = lacking(results, true);
+  const denied = results.filter(
+    ({ outcome, said }, index) =>
+      outcome === 'refused' &&
+      redisErrorKind(new Error(said)) === 'credentials' &&
+      // The refusal of the whole script shows in many probes.
+      results.findIndex((other) => other.said === said) === index,
+  );
+  const limits = lacking(results, false).filter(
+    ({ probe: { told } }) => told === 'always' || (told === 'with replicas' && replicas > 0),
+  );
+  const found: readonly (readonly [of: readonly ProbeResult[], finding: Finding])[] = [
+    [
+      missing,
+      {
+        code: 'REDIS_UNSUITABLE',
+        severity: 'error',
+        message: `${serverName(facts)} lacks what Holdfast needs: ${namesOf(missing)}. Workers rest.`,
+        fix: fixesOf(missing),
+      },
+    ],
+    [
+      denied,
+      {
+        code: 'RIGHTS_MISSING',
+        severity: 'error',
+        message: `The user of Redis has no right to what Holdfast needs: ${namesOf(denied)}. Uploads wait for it.`,
+        fix: 'Give the user the rights in docs/operations.md. Within two minutes everything goes on by itself.',
+      },
+    ],
+    [
+      limits,
+      {
+        code: 'REDIS_LIMITED',
+        severity: 'notice',
+        message: limits.map(({ probe: { name, means } }) => `No ${name}: ${means}`).join(' '),
+        fix: fixesOf(limits),
+      },
+    ],
+  ];
+  return found.filter(([of]) => of.length > 0).map(([, finding]) => finding);
+}
+
+/** What the server lacks of what is needed, or of what is not. */
+export function lacking(results: readonly ProbeResult[], needed: boolean): ProbeResult[] {
+  return results.filter(({ probe, outcome }) => outcome === 'lacking' && probe.needed === needed);
+}
+
+const namesOf = (results: readonly ProbeResult[]): string =>
+  results.map(({ probe }) => probe.name).join(', ');
+const fixesOf = (results: readonly ProbeResult[]): string =>
+  [...new Set(results.map(({ probe }) => probe.fix))].join(' ');
 
 /** Logs those that were not there before. */
 export function logNewFindings(log: Logger, before: readonly Finding[], now: readonly Finding[]): void {
@@ -169,70 +211,4 @@ export function connectionFindings({ connection }: Pick<RedisSettings, 'connecti
       fix: 'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. Where the provider has none, as Heroku, keep the connection within its network.',
     },
   ];
-}
-
-/** REDIS_UNSUITABLE with each thing that is needed and that the server lacks, or null. */
-export function unsuitableServer(
-  place: string,
-  facts: ServerFacts,
-  results: readonly ProbeResult[],
-): HoldfastError | null {
-  const lacks = lacking(results, true);
-  if (lacks.length === 0) return null;
-  return new HoldfastError(
-    'REDIS_UNSUITABLE',
-    `${serverName(facts)} ${place.replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
-    {
-      errors: lacks.map(({ probe: { name, means, fix }, said }) => ({
-        path: `${name}:`,
-        message: `${said}. ${means} ${fix}`,
-      })),
-    },
-  );
-}
-
-/** What an operator should know of what the server lacks. */
-export function lackFindings(
-  facts: ServerFacts,
-  results: readonly ProbeResult[],
-  { replicas }: Pick<DurabilitySettings, 'replicas'>,
-): Finding[] {
-  const findings: Finding[] = [];
-  const missing = lacking(results, true).map(({ probe }) => probe);
-  if (missing.length > 0)
-    findings.push({
-      code: 'REDIS_UNSUITABLE',
-      severity: 'error',
-      message: `${serverName(facts)} lacks what Holdfast needs: ${missing.map(({ name }) => name).join(', ')}. Workers rest.`,
-      fix: [...new Set(missing.map(({ fix }) => fix))].join(' '),
-    });
-  const denied = results.filter(
-    ({ probe, outcome, said }, index) =>
-      probe.needed &&
-      outcome === 'refused' &&
-      redisErrorKind(new Error(said)) === 'credentials' &&
-      results.findIndex((other) => other.said === said) === index,
-  );
-  if (denied.length > 0)
-    findings.push({
-      code: 'RIGHTS_MISSING',
-      severity: 'error',
-      message: `The user of Redis has no right to what Holdfast needs: ${denied.map(({ probe }) => probe.name).join(', ')}. Uploads wait for it.`,
-      fix: 'Give the user the rights in docs/operations.md. Within two minutes everything goes on by itself.',
-    });
-  const limits = lacking(results, false)
-    .map(({ probe }) => probe)
-    .filter(({ told }) => told === 'always' || (told === 'with replicas' && replicas > 0));
-  if (limits.length > 0)
-    findings.push({
-      code: 'REDIS_LIMITED',
-      severity: 'notice',
-      message: limits.map(({ name, means }) => `No ${name}: ${means}`).join(' '),
-      fix: [...new Set(limits.map(({ fix }) => fix))].join(' '),
-    });
-  return findings;
-}
-
-function lacking(results: readonly ProbeResult[], needed: boolean): ProbeResult[] {
-  return results.filter(({ probe, outcome }) => outcome === 'lacking' && probe.needed === needed);
 }

@@ -88,7 +88,10 @@ it('has a finding where a user may not run what workers need, and none where the
   const few = new Redis(url.replace('//', '//few:pw@'));
   onTestFinished(() => few.disconnect());
   const findings = async (redis: Redis) =>
-    lackFindings(await readServerFacts(redis), await probe(redis), { replicas: 0 });
+    lackFindings(
+      { facts: await readServerFacts(redis), results: await probe(redis), fsync: null },
+      { required: undefined, replicas: 0 },
+    );
   expect(await findings(few)).toEqual([
     expect.objectContaining({
       code: 'RIGHTS_MISSING',

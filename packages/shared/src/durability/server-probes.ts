@@ -1,25 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import type { RedisSettings } from '@holdfast/foundation/config';
 import { fromRedisError, redisErrorKind, redisKeys, redisRefusal, type RedisClient } from '../redis/index.js';
-import { UNKNOWN_VERSION, type ServerFacts } from './server-facts.js';
+import type { ServerFacts } from './server-facts.js';
 
 /** One thing that a server may lack. */
 export interface ServerProbe {
   name: string;
   /** Nothing works without it. */
   needed: boolean;
-  /** How it is tried: by Lua inside one script, by commands of its own, or by what the server said of itself. */
-  attempt:
-    | { lua: string }
-    | { commands: readonly (readonly string[])[] }
-    | { seen: (facts: ServerFacts) => boolean };
-  /** Refusals of the whole script that mean this lack. */
-  refusal?: RegExp;
-  /** When the lack of what is not needed is told: never where another finding does. */
-  told?: 'always' | 'with replicas';
+  attempt: Attempt;
   /** What follows from the lack. */
   means: string;
   fix: string;
+  /** When the lack of what is not needed is the finding REDIS_LIMITED. */
+  told: 'always' | 'with replicas' | 'by another finding';
+}
+
+/** How it is tried: by Lua inside one script, by commands of its own, or by what the server said of itself. */
+interface Attempt {
+  lua?: string;
+  commands?: readonly (readonly string[])[];
+  isSeen?: (facts: ServerFacts) => boolean;
 }
 
 /** What came of one probe. */
@@ -31,162 +32,156 @@ export interface ProbeResult {
   said: string;
 }
 
+const needs = (name: string, attempt: Attempt, means: string, fix: string): ServerProbe => ({
+  name,
+  needed: true,
+  told: 'by another finding',
+  attempt,
+  means,
+  fix,
+});
+const uses = (
+  name: string,
+  told: ServerProbe['told'],
+  attempt: Attempt,
+  means: string,
+  fix: string,
+): ServerProbe => ({ ...needs(name, attempt, means, fix), needed: false, told });
+
 const OTHER_SERVER = 'Use Redis 7.2 or newer, Valkey, or one of the services in docs/redis.md.';
 const NEWER = 'Use Redis 6.2 or newer, or Valkey.';
 /** Stands for a key that the script has made. */
 const PROBE_KEY = '<key>';
-const SCRIPTS = 'Scripts';
-const ONE_SERVER = 'Keys on one server';
+
+const scripts = needs(
+  'Scripts',
+  { lua: '' },
+  'Every change of the catalog and of the queues is one script.',
+  `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
+);
+const oneServer = needs(
+  'Keys on one server',
+  { lua: '' },
+  'This is one node of a cluster, and our keys lie on another.',
+  'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
+);
+const keysInScripts = needs(
+  'Keys in scripts',
+  { lua: "redis.call('EXISTS', KEYS[1] .. ':probe:undeclared')" },
+  'Scripts build the names of keys from the one that they are given.',
+  'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
+);
 
 /**
- * All that Holdfast and BullMQ use of a server and that not every server has, the needed ones first. Scripts find a sorted set with
- * one member under `key`, nothing under `none`, and may write to `stream`.
+ * All that Holdfast and BullMQ use of a server and that not every server has. Scripts find a sorted set with one member under `key`,
+ * nothing under `none`, and may write to `stream`.
  */
 export const serverProbes: readonly ServerProbe[] = [
-  {
-    name: SCRIPTS,
-    needed: true,
-    attempt: { lua: '' },
-    means: 'Every change of the catalog and of the queues is one script.',
-    fix: `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
-  },
-  {
-    name: 'EVALSHA',
-    needed: true,
+  scripts,
+  needs(
+    'EVALSHA',
     // No server knows this script, and one that says so knows the command.
-    attempt: { commands: [['EVALSHA', '0'.repeat(40), '1', PROBE_KEY]] },
-    means: 'Scripts are called by their hash.',
-    fix: `Allow EVALSHA. ${OTHER_SERVER}`,
-  },
-  {
-    name: 'Keys in scripts',
-    needed: true,
-    attempt: { lua: "redis.call('EXISTS', KEYS[1] .. ':probe:undeclared')" },
-    refusal: /undeclared key|Dynamic keys are not allowed/i,
-    means: 'Scripts build the names of keys from the one that they are given.',
-    fix: 'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
-  },
-  {
-    name: ONE_SERVER,
-    needed: true,
-    attempt: { lua: '' },
-    refusal: /^(?:ERR )?(?:MOVED|CROSSSLOT)\b/,
-    means: 'This is one node of a cluster, and our keys lie on another.',
-    fix: 'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
-  },
-  {
-    name: 'cjson',
-    needed: true,
-    attempt: { lua: 'cjson.decode(cjson.encode({ 1 }))' },
-    means: 'Records are read and written with it.',
-    fix: OTHER_SERVER,
-  },
-  {
-    name: 'cmsgpack',
-    needed: true,
-    attempt: { lua: 'cmsgpack.unpack(cmsgpack.pack({ 1 }))' },
-    means: 'BullMQ hands jobs over in it.',
-    fix: OTHER_SERVER,
-  },
-  {
-    name: 'ZMSCORE',
-    needed: true,
-    attempt: { lua: "redis.call('ZMSCORE', key, 'a', 'b')" },
-    means: 'Indexes and deletions are looked up with it.',
-    fix: NEWER,
-  },
-  {
-    name: 'LPOS',
-    needed: true,
-    attempt: { lua: "redis.call('LPOS', none, 'a')" },
-    means: 'BullMQ finds jobs in its lists with it.',
-    fix: NEWER,
-  },
-  {
-    name: 'BITFIELD',
-    needed: true,
-    attempt: { lua: "redis.call('BITFIELD', none, 'GET', 'u1', 0)" },
-    means: 'Syncs note in it which records they have seen.',
-    fix: OTHER_SERVER,
-  },
-  {
-    name: 'Streams',
-    needed: true,
-    attempt: {
+    { commands: [['EVALSHA', '0'.repeat(40), '1', PROBE_KEY]] },
+    'Scripts are called by their hash.',
+    `Allow EVALSHA. ${OTHER_SERVER}`,
+  ),
+  keysInScripts,
+  oneServer,
+  needs(
+    'cjson',
+    { lua: 'cjson.decode(cjson.encode({ 1 }))' },
+    'Records are read and written with it.',
+    OTHER_SERVER,
+  ),
+  needs(
+    'cmsgpack',
+    { lua: 'cmsgpack.unpack(cmsgpack.pack({ 1 }))' },
+    'BullMQ hands jobs over in it.',
+    OTHER_SERVER,
+  ),
+  needs(
+    'ZMSCORE',
+    { lua: "redis.call('ZMSCORE', key, 'a', 'b')" },
+    'Indexes and deletions are looked up with it.',
+    NEWER,
+  ),
+  needs('LPOS', { lua: "redis.call('LPOS', none, 'a')" }, 'BullMQ finds jobs in its lists with it.', NEWER),
+  needs(
+    'BITFIELD',
+    { lua: "redis.call('BITFIELD', none, 'GET', 'u1', 0)" },
+    'Syncs note in it which records they have seen.',
+    OTHER_SERVER,
+  ),
+  needs(
+    'Streams',
+    {
       lua: "redis.call('XADD', stream, 'MAXLEN', '~', 1, '*', 'a', 'b') redis.call('XTRIM', stream, 'MAXLEN', '~', 1)",
     },
-    means: 'BullMQ writes an event for each step of a job.',
-    fix: OTHER_SERVER,
-  },
-  {
-    name: 'Transactions',
-    needed: true,
-    attempt: { commands: [['MULTI'], ['EVAL', 'return 1', '1', PROBE_KEY], ['EXEC']] },
-    means: 'Jobs are added by several scripts in one transaction.',
-    fix: 'Connect to the server itself, without a proxy that knows no MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
-  },
-  {
-    name: 'Blocking commands',
-    needed: true,
+    'BullMQ writes an event for each step of a job.',
+    OTHER_SERVER,
+  ),
+  needs(
+    'Transactions',
+    { commands: [['MULTI'], ['EVAL', 'return 1', '1', PROBE_KEY], ['EXEC']] },
+    'Jobs are added by several scripts in one transaction.',
+    'Connect to the server itself, without a proxy that knows no MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
+  ),
+  needs(
+    'Blocking commands',
     // What the script has put there is taken at once. Where there was no script it waits for a second.
-    attempt: { commands: [['BZPOPMIN', PROBE_KEY, '1']] },
-    means: 'Workers wait for jobs with BZPOPMIN.',
-    fix: 'Connect to the server itself, without a proxy that knows no blocking commands.',
-  },
-  {
-    name: 'INFO',
-    needed: false,
-    attempt: { seen: ({ version }) => version !== UNKNOWN_VERSION },
-    means: 'Its version, its memory and its restarts cannot be seen.',
-    fix: 'Let the user of Redis run INFO.',
-  },
-  {
-    name: 'CONFIG',
-    needed: false,
-    attempt: { seen: ({ fsyncPolicy }) => fsyncPolicy !== null },
-    means: 'Whether every write is synced to disk cannot be seen.',
-    fix: 'Let the user of Redis run CONFIG GET; a rented server may not offer it.',
-  },
-  {
-    name: 'Run id',
-    needed: false,
-    attempt: { seen: ({ runId }) => runId !== '' },
-    told: 'always',
-    means: 'A restart of the server is not noticed: what it lost comes back with the next full sync.',
-    fix: 'Nothing, where every write is synced to disk.',
-  },
-  {
-    name: 'ROLE',
-    needed: false,
-    attempt: { commands: [['ROLE']] },
-    told: 'with replicas',
-    means: 'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
-    fix: 'Let the user of Redis run ROLE; a rented server may not offer it.',
-  },
-  {
-    name: 'WAIT',
-    needed: false,
-    attempt: { commands: [['WAIT', '0', '1']] },
-    told: 'with replicas',
-    means: 'No record becomes "replicated".',
-    fix: 'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
-  },
-  {
-    name: 'WAITAOF',
-    needed: false,
-    attempt: { commands: [['WAITAOF', '0', '0', '1']] },
-    told: 'always',
-    means: 'No record becomes "fsynced".',
-    fix: 'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
-  },
-  {
-    name: 'CLIENT LIST',
-    needed: false,
-    attempt: { commands: [['CLIENT', 'LIST']] },
-    told: 'always',
-    means: 'A worker that was killed counts as alive for 150 s.',
-    fix: 'Let the user of Redis run CLIENT LIST.',
-  },
+    { commands: [['BZPOPMIN', PROBE_KEY, '1']] },
+    'Workers wait for jobs with BZPOPMIN.',
+    'Connect to the server itself, without a proxy that knows no blocking commands.',
+  ),
+  uses(
+    'INFO',
+    'always',
+    { isSeen: ({ version }) => version !== null },
+    'Its version, its memory and its restarts cannot be seen.',
+    'Let the user of Redis run INFO.',
+  ),
+  uses(
+    'CONFIG',
+    'by another finding',
+    { isSeen: ({ fsyncPolicy }) => fsyncPolicy !== null },
+    'Whether every write is synced to disk cannot be seen.',
+    'Let the user of Redis run CONFIG GET; a rented server may not offer it.',
+  ),
+  uses(
+    'Run id',
+    'always',
+    { isSeen: ({ runId }) => runId !== '' },
+    'A restart of the server is not noticed: what it lost comes back with the next full sync.',
+    'Nothing, where every write is synced to disk.',
+  ),
+  uses(
+    'ROLE',
+    'with replicas',
+    { commands: [['ROLE']] },
+    'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
+    'Let the user of Redis run ROLE; a rented server may not offer it.',
+  ),
+  uses(
+    'WAIT',
+    'with replicas',
+    { commands: [['WAIT', '0', '1']] },
+    'No record becomes "replicated".',
+    'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
+  ),
+  uses(
+    'WAITAOF',
+    'always',
+    { commands: [['WAITAOF', '0', '0', '1']] },
+    'No record becomes "fsynced".',
+    'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
+  ),
+  uses(
+    'CLIENT LIST',
+    'always',
+    { commands: [['CLIENT', 'LIST']] },
+    'A worker that was killed counts as alive for 150 s.',
+    'Let the user of Redis run CLIENT LIST.',
+  ),
 ];
 
 /**
@@ -201,7 +196,7 @@ local function try(what)
   local isFine, failure = pcall(what)
   said[#said + 1] = isFine and '' or (type(failure) == 'table' and failure.err or tostring(failure))
 end
-${serverProbes.map(({ attempt }) => `try(function() ${'lua' in attempt ? attempt.lua : ''} end)`).join('\n')}
+${serverProbes.map(({ attempt }) => `try(function() ${attempt.lua ?? ''} end)`).join('\n')}
 redis.call('DEL', stream)
 return said
 `;
@@ -210,7 +205,7 @@ return said
 const IN_SCRIPT = /^(?:@?user_script: ?\d+: )+-?/;
 
 /**
- * Tries them all in one pipeline: eleven commands, and nine inside the script. Leaves no key behind. `redis` is the
+ * Tries them all in one round trip: eleven commands, and nine inside the script. Leaves no key behind. `redis` is the
  * connection to the server that holds our keys. Throws CATALOG_UNAVAILABLE where that does not answer.
  */
 export async function probeServer(
@@ -220,58 +215,56 @@ export async function probeServer(
 ): Promise<ProbeResult[]> {
   const keys = redisKeys(prefix);
   const key = keys.probe(randomUUID());
-  const pipeline = redis.pipeline();
-  pipeline.eval(probeScript, 4, keys.prefix, key, `${key}:stream`, `${key}:none`);
-  const ends = new Map<ServerProbe, number>();
-  for (const probe of serverProbes) {
-    if (!('commands' in probe.attempt)) continue;
-    for (const [name = '', ...args] of probe.attempt.commands)
-      pipeline.call(name, ...args.map((arg) => (arg === PROBE_KEY ? key : arg)));
-    ends.set(probe, pipeline.length);
-  }
-  pipeline.del(key);
-  const replies = (await pipeline.exec()) ?? [];
-  const errors = replies.map(([error]) => error);
-  const lost = errors.find((error) => error !== null && redisErrorKind(error) === 'unreachable');
-  if (lost) throw fromRedisError(lost, 'CATALOG_UNAVAILABLE');
-  const inScript = (replies[0]?.[1] ?? []) as string[];
-
-  return serverProbes.map((probe, index) => {
-    const { attempt } = probe;
-    if ('seen' in attempt)
-      return resultOf(probe, attempt.seen(facts) ? null : new Error('hidden'), 'lacking');
-    if ('lua' in attempt) {
-      if (errors[0]) return ofRefusedScript(probe, errors[0], connection.kind === 'cluster');
-      const said = (inScript[index] ?? '').replace(IN_SCRIPT, '');
-      return resultOf(probe, said === '' ? null : new Error(said), 'lacking');
-    }
-    const end = ends.get(probe) ?? 0;
-    const failed = errors.slice(end - attempt.commands.length, end).find((error) => error !== null);
-    // Nor is anything known of a transaction whose script cannot run anywhere.
-    if (failed && errors[0] && attempt.commands.some(([name]) => name === 'EVAL'))
-      return { probe, outcome: 'refused', said: failed.message };
-    // A server that complains of how a command is used has the command.
-    return resultOf(probe, failed ?? null, 'there');
+  const script = redis.eval(probeScript, 4, keys.prefix, key, `${key}:stream`, `${key}:none`);
+  const scriptRefusal = errorOf(script);
+  const results = serverProbes.map(async (probe, index): Promise<ProbeResult> => {
+    const { lua, commands = [], isSeen } = probe.attempt;
+    // All of them are sent in this turn, in the order of the table.
+    const sent = commands.map(([name = '', ...args]) =>
+      errorOf(redis.call(name, ...args.map((arg) => (arg === PROBE_KEY ? key : arg)))),
+    );
+    const refusal = await scriptRefusal;
+    const errors = await Promise.all(sent);
+    if (isSeen?.(facts) === false) errors.push(new Error('hidden'));
+    if (lua !== undefined) errors.push(refusal ?? errorInScript(((await script) as string[])[index]));
+    const error = errors.find((one) => one !== null);
+    if (error === undefined) return { probe, outcome: 'there', said: '' };
+    if (redisErrorKind(error) === 'unreachable') throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    // Where the script did not run nothing is known of what it tries, nor of transactions with a script.
+    const isUntried = refusal !== null && (lua !== undefined || commands.some(([name]) => name === 'EVAL'));
+    const outcome = !isUntried
+      ? outcomeOf(probe, error)
+      : probe === lackThatMeans(refusal, connection.kind === 'cluster')
+        ? 'lacking'
+        : 'refused';
+    return { probe, outcome, said: error.message };
   });
+  const [all] = await Promise.all([Promise.all(results), errorOf(redis.del(key))]);
+  return all;
 }
 
-/** `otherwise`: what an answer means that nobody foresaw. */
-function resultOf(probe: ServerProbe, error: Error | null, otherwise: 'there' | 'lacking'): ProbeResult {
-  if (error === null) return { probe, outcome: 'there', said: '' };
-  const said = error.message;
-  const kind = redisErrorKind(error);
-  const isDenied = !probe.needed && kind === 'credentials';
-  if (redisRefusal(error) === 'command' || isDenied) return { probe, outcome: 'lacking', said };
-  return { probe, outcome: kind === 'fatal' ? otherwise : 'refused', said };
+function errorInScript(said = ''): Error | null {
+  return said === '' ? null : new Error(said.replace(IN_SCRIPT, ''));
 }
 
-/** Nothing is known of what a script tries where the script did not run. In a cluster keys may be on their way to another node. */
-function ofRefusedScript(probe: ServerProbe, error: Error, isCluster: boolean): ProbeResult {
-  const said = error.message;
-  const meant = serverProbes.find(
-    ({ name, refusal }) => refusal?.test(said) === true && !(isCluster && name === ONE_SERVER),
+const errorOf = (sent: Promise<unknown>): Promise<Error | null> =>
+  sent.then(
+    () => null,
+    (error: Error) => error,
   );
-  const isLacking =
-    meant === undefined ? probe.name === SCRIPTS && redisRefusal(error) === 'command' : probe === meant;
-  return { probe, outcome: isLacking ? 'lacking' : 'refused', said };
+
+function outcomeOf({ needed, attempt }: ServerProbe, error: Error): ProbeResult['outcome'] {
+  const kind = redisErrorKind(error);
+  if (redisRefusal(error) === 'command' || (!needed && kind === 'credentials')) return 'lacking';
+  if (kind !== 'fatal') return 'refused';
+  // A server that complains of how a command is used has the command.
+  return attempt.commands === undefined ? 'lacking' : 'there';
+}
+
+/** What the refusal of the whole script means. */
+function lackThatMeans(error: Error, isCluster: boolean): ServerProbe | undefined {
+  if (/undeclared key|Dynamic keys are not allowed/i.test(error.message)) return keysInScripts;
+  // In a cluster keys may be on their way to another node.
+  if (/^(?:ERR )?(?:MOVED|CROSSSLOT)\b/.test(error.message)) return isCluster ? undefined : oneServer;
+  return redisRefusal(error) === 'command' ? scripts : undefined;
 }

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Redis } from 'ioredis';
 import { startFaultProxy, startRedisSandbox } from '../testing/index.js';
-import { believesFsync } from './fsync-judgement.js';
+import { isFsyncHonest } from './fsync-honesty.js';
 import { readServerFacts, type ServerFacts } from './server-facts.js';
 
 /** A server that hides its policy, over a line that takes so long each way. */
@@ -14,7 +14,7 @@ async function hidden(args: readonly string[], delayMs = 0) {
   onTestFinished(() => client.disconnect());
   const facts = { ...(await readServerFacts(sandbox.client)), aofEnabled: null, fsyncPolicy: null };
   if (delayMs > 0) line.set({ kind: 'delay', ms: delayMs });
-  return (over: Partial<ServerFacts>) => believesFsync(client, 'holdfast', { ...facts, ...over });
+  return (over: Partial<ServerFacts>) => isFsyncHonest(client, '{holdfast}:barrier', { ...facts, ...over });
 }
 
 it('does not take a long way to the server for the time that a disk takes', async () => {
