@@ -75,29 +75,25 @@ export const restore: Command = {
       await noteRestored(leased, leased.token, result);
       // An incremental sync begins a little before this.
       await leased.state.note(leased.token, { watermark: manifest.at });
-      const runId = newMediaId();
-      await leased.queues.add(syncJob, {
-        trigger: 'manual',
-        mode: 'incremental',
-        runId,
-        dryRun: false,
-        force: false,
-      });
+      const syncRunId = await requestSync(leased, 'incremental');
       const { id, at, records, tombstones } = manifest;
       return {
         exitCode: 0,
-        report: {
-          restored: { id, at, records, tombstones, written: created, unproven },
-          refused,
-          syncRunId: runId,
-        },
+        report: { restored: { id, at, records, tombstones, written: created, unproven }, refused, syncRunId },
         text: [
           `Snapshot ${id} of ${at} was restored: ${String(created)} of its ${String(records)} records were written, the others were there.`,
-          `Sync ${runId} brings in what changed since.`,
+          `Sync ${syncRunId} brings in what changed since.`,
         ].join('\n'),
       };
     }),
 };
+
+/** Asks for a sync once this command has released the lease; resolves with the id of its run. */
+export async function requestSync({ queues }: LeasedWork, mode: 'full' | 'incremental'): Promise<string> {
+  const runId = newMediaId();
+  await queues.add(syncJob, { trigger: 'manual', mode, runId, dryRun: false, force: false });
+  return runId;
+}
 
 const CONNECT_MS = 5_000;
 const WAIT_MS = 60_000;

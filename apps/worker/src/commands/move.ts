@@ -1,13 +1,11 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
 import { readMoveSource, readSettings, type HostSettings } from '@holdfast/foundation/config';
 import { toHoldfastError } from '@holdfast/foundation/errors';
-import { syncJob } from '@holdfast/shared/jobs';
-import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { moveAll, noResult, type MoveCounts, type MoveProblem } from '../move/move-all.js';
 import { UsageError, type Command, type CommandResult } from './run-command.js';
-import { withLease } from './catalog-commands.js';
+import { requestSync, withLease } from './catalog-commands.js';
 
 const BUSY_FOR_MS = 60_000;
 const PROGRESS_EVERY_MS = 2_000;
@@ -86,7 +84,12 @@ async function copy(
     await host.close();
   }
   const complete = error === null && counts.failed === 0;
-  const syncRunId = complete && !dryRun ? await finish(leased) : null;
+  let syncRunId: string | null = null;
+  if (complete && !dryRun) {
+    await belongHere(leased);
+    // It looks at all of it again, with the rules that hold from now on.
+    syncRunId = await requestSync(leased, 'full');
+  }
   // Of a catalog that did not say it: some of it is there, and some is here.
   if (!complete && !dryRun) await leased.catalogHost.begin(host.identity);
   const ends = { dryRun, complete, ...counts, problems, error, syncRunId };
@@ -95,14 +98,6 @@ async function copy(
     report: { from: host.identity, to: leased.host.identity, ...ends },
     text: [...textOf(ends)].join('\n'),
   };
-}
-
-/** The sync looks at all of it again, with the rules that hold from now on. */
-async function finish(leased: LeasedWork): Promise<string> {
-  await belongHere(leased);
-  const runId = newMediaId();
-  await leased.queues.add(syncJob, { trigger: 'manual', mode: 'full', runId, dryRun: false, force: false });
-  return runId;
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -7,8 +7,8 @@ export interface Verdict {
   severity: 'ok' | 'note' | 'error' | 'skipped';
   found: string;
   /** What follows from a difference. */
-  means?: string;
-  fix?: string;
+  means?: string | undefined;
+  fix?: string | undefined;
 }
 
 /** One row of the tables: one assumption, how to try it, and what it means where it is false. */
@@ -63,7 +63,7 @@ export async function runChecks<Trial>(
     progress(name);
     let verdict: Verdict = { severity: 'skipped', found: closed ?? 'interrupted' };
     if (closed === null && !signal.aborted) {
-      const { silent, ...seen } = await run(check, trial);
+      const { silent, seen } = await run(check, trial);
       silences = silent ? silences + 1 : 0;
       if (!signal.aborted) verdict = seen;
       if (seen.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
@@ -74,17 +74,18 @@ export async function runChecks<Trial>(
   return rows;
 }
 
-async function run<Trial>(check: Check<Trial>, trial: Trial): Promise<Verdict & { silent: boolean }> {
-  const { means, fix } = check;
+/** `silent`: the host has not answered. */
+async function run<Trial>(check: Check<Trial>, trial: Trial): Promise<{ seen: Verdict; silent: boolean }> {
   try {
     const seen = await check.try(trial);
-    if (typeof seen === 'string') return { severity: 'ok', found: seen, silent: false };
-    const helps =
-      fix !== undefined && (seen.severity === 'error' || (seen.severity === 'note' && fix !== REPORT));
-    const isWrong = seen.severity === 'error' && means !== undefined;
-    return { ...(isWrong ? { means } : {}), ...(helps ? { fix } : {}), ...seen, silent: false };
+    if (typeof seen === 'string') return { seen: { severity: 'ok', found: seen }, silent: false };
+    const { severity } = seen;
+    const isWrong = severity === 'error';
+    const means = seen.means ?? (isWrong ? check.means : undefined);
+    const helps = isWrong || (severity === 'note' && check.fix !== REPORT);
+    return { seen: { ...seen, means, fix: seen.fix ?? (helps ? check.fix : undefined) }, silent: false };
   } catch (error) {
-    return { ...(fix === undefined ? {} : { fix }), ...afterError(error) };
+    return afterError(error, check.fix);
   }
 }
 
@@ -101,16 +102,17 @@ const fixes: readonly (readonly [string, string])[] = [
 ];
 
 /** An error in words, with a fix of its own where the error tells more than the check. */
-function afterError(error: unknown): Verdict & { silent: boolean } {
+function afterError(error: unknown, usual: string | undefined): { seen: Verdict; silent: boolean } {
   const isUsedUp = isHoldfastError(error, 'HOST_RATE_LIMITED');
-  const why = isUsedUp ? 'the Admin calls of this hour are used up' : (error as Error).message;
-  if (isUsedUp || error instanceof NotRun)
-    return { severity: 'skipped', found: `not run: ${why}`, silent: false };
+  if (isUsedUp || error instanceof NotRun) {
+    const why = isUsedUp ? 'the Admin calls of this hour are used up' : error.message;
+    return { seen: { severity: 'skipped', found: `not run: ${why}` }, silent: false };
+  }
   const { code, message, cause } = toHoldfastError(error);
   const status = cause instanceof HostFailure ? cause.status : null;
   const detail = cause instanceof Error && cause.message !== message ? ` (${cause.message})` : '';
   const found = `${code}${status === null ? '' : ` ${String(status)}`}: ${message}${detail}`;
   const silent = code === 'HOST_TIMEOUT' || (cause instanceof HostFailure && status === null);
-  const fix = silent ? UNREACHABLE : fixes.find(([words]) => found.includes(words))?.[1];
-  return { severity: 'error', found, silent, ...(fix === undefined ? {} : { fix }) };
+  const fix = silent ? UNREACHABLE : (fixes.find(([words]) => found.includes(words))?.[1] ?? usual);
+  return { seen: { severity: 'error', found, fix }, silent };
 }

@@ -67,5 +67,8 @@ describe('the doctor names', () => {
       fix: expect.stringMatching(/host and port/),
     });
     expect(rowNamed(diagnosis, 'Upload')).toMatchObject({ severity: 'skipped' });
+    const fixed = diagnosis.rows.filter(({ fix }) => fix !== undefined).map(({ severity }) => severity);
+    expect(fixed).not.toContain('ok');
+    expect(fixed).not.toContain('skipped');
   });
 });

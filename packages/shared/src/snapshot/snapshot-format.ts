@@ -3,7 +3,6 @@ import { promisify } from 'node:util';
 import { createGunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
 import { statusCode, type StoredRecord } from '../catalog/index.js';
-import type { MediaStatus } from '../media/index.js';
 
 /**
  * Grows with each change that an older reader would misread: of the lines, of the parts, and of the catalog's content
@@ -81,15 +80,13 @@ export interface SnapshotRecord {
   content: string;
 }
 
-/** A media that was deleted, and must not come back with a snapshot or a listing. */
+/** A file that was deleted, and must not come back with a snapshot or a listing. */
 export interface SnapshotTombstone {
   kind: 'tombstone';
   id: string;
   /** Since the epoch. */
   deletedMs: number;
 }
-
-const kept: ReadonlySet<MediaStatus> = new Set(['missing', 'deleting']);
 
 const statusOf: Readonly<Record<string, SnapshotRecord['status']>> = {
   [statusCode.saving]: 'saving',
@@ -98,7 +95,7 @@ const statusOf: Readonly<Record<string, SnapshotRecord['status']>> = {
 };
 
 export function encodeRecord({ id, status, pushedRevision, content }: StoredRecord): string {
-  const code = statusCode[kept.has(status) ? status : 'saving'];
+  const code = statusCode[status === 'missing' || status === 'deleting' ? status : 'saving'];
   return `r\t${id}\t${code}\t${String(pushedRevision)}\t${content}`;
 }
 
@@ -137,15 +134,22 @@ export async function* writeParts(
   batches: AsyncIterable<readonly string[]>,
   partBytes: number,
 ): AsyncGenerator<SnapshotPart> {
-  let body = Buffer.alloc(0);
+  // Members of gzip in a row are read as one.
+  let members: Buffer[] = [];
+  let bytes = 0;
+  const part = (): SnapshotPart => {
+    const body = Buffer.concat(members);
+    members = [];
+    bytes = 0;
+    return { body, sha256: sha256Of(body) };
+  };
   for await (const text of chunksOf(batches)) {
-    // Members of gzip in a row are read as one.
-    body = Buffer.concat([body, await compress(text, { level: GZIP_LEVEL })]);
-    if (body.length < partBytes) continue;
-    yield { body, sha256: sha256Of(body) };
-    body = Buffer.alloc(0);
+    const member = await compress(text, { level: GZIP_LEVEL });
+    members.push(member);
+    bytes += member.length;
+    if (bytes >= partBytes) yield part();
   }
-  if (body.length > 0) yield { body, sha256: sha256Of(body) };
+  if (bytes > 0) yield part();
 }
 
 async function* chunksOf(batches: AsyncIterable<readonly string[]>): AsyncGenerator<string> {
