@@ -10,7 +10,9 @@ let api: RunningApi;
 
 beforeAll(async () => {
   redis = await startRedisSandbox();
-  api = await startApi(redis, { API_KEYS: 'modest:write:modest-secret,reader:read:reader-secret' });
+  api = await startApi(redis, {
+    API_KEYS: 'modest:write:modest-secret,greedy:write:greedy-secret,reader:read:reader-secret',
+  });
 });
 afterAll(async () => {
   await api.close();
@@ -44,6 +46,14 @@ async function askWithoutPause(request: string): Promise<{ answers: number }> {
   return asked;
 }
 
+/** Eight at a time. */
+async function uploadAll(): Promise<void> {
+  for (let n = 0; n < UPLOADS; n += 8) {
+    const sent = await Promise.all(Array.from({ length: 8 }, () => upload(api, aPng(), modest)));
+    expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 202));
+  }
+}
+
 it.each([
   ['/livez', ''],
   ['/nothing', ''],
@@ -75,3 +85,34 @@ it('answers probes at once beside them', async () => {
   }
   await Promise.all(uploads);
 });
+
+it('takes few uploads of a client whose bodies come in chunks of one byte, each of which ends its connection', async () => {
+  const head = [
+    'POST /api/media/upload HTTP/1.1',
+    'Host: localhost',
+    'X-API-Key: greedy-secret',
+    'Content-Type: multipart/form-data; boundary=b',
+    'Transfer-Encoding: chunked',
+  ].join('\r\n');
+  const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n';
+  const body = `${form.length.toString(16)}\r\n${form}\r\n${'1\r\nx\r\n'.repeat(20_000)}`;
+  let cut = 0;
+  let isOver = false;
+  onTestFinished(() => void (isOver = true));
+  const sendAgain = (): void => {
+    if (isOver) return;
+    const socket = connect(api.port, '127.0.0.1').resume();
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      cut += 1;
+      sendAgain();
+    });
+    socket.write(`${head}\r\n\r\n${body}`);
+  };
+  for (let n = 0; n < 8; n += 1) sendAgain();
+  await expect.poll(() => cut, { timeout: 10_000 }).toBeGreaterThan(8);
+  const before = cut;
+  await uploadAll();
+  // Where they were not held back, 361.
+  expect(cut - before).toBeLessThan(UPLOADS);
+}, 60_000);

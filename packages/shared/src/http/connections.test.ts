@@ -4,6 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { boundConnections, type ConnectionLimits } from './connections.js';
+import { createTurns } from './turns.js';
 
 /** More than the buffers of both ends take. */
 const LARGE = Buffer.alloc(32_000_000);
@@ -157,6 +158,26 @@ it.each([
   const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
   (await open()).resume().write(`${head}${chunk.repeat(20_000)}0\r\n\r\n`);
   await expect.poll(() => ended).toEqual([expected]);
+});
+
+it('holds back the line of a body in tiny chunks', async () => {
+  const turns = createTurns(() => true);
+  const begun: string[] = [];
+  const open = await serve(
+    (req) => {
+      begun.push(req.url ?? '');
+      req.resume();
+    },
+    { turns, lineOf: ({ url }) => ({ name: (url ?? '').slice(0, 2), isLimited: false }) },
+  );
+  const tiny = (await open()).resume();
+  const ended = new Promise((resolve) => void tiny.once('close', resolve));
+  tiny.write(
+    `POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(20_000)}`,
+  );
+  await ended;
+  for (const path of ['/b1', '/a1', '/a2', '/b2']) (await open()).write(get(path));
+  await expect.poll(() => begun).toEqual(['/a', '/b1', '/a1', '/b2']);
 });
 
 it('shares connections among addresses: the longest idle one of the client with the most makes room', async () => {

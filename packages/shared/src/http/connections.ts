@@ -12,7 +12,8 @@ const UNANSWERED = 16;
 const WAITING_IN_ALL = 10_000;
 /**
  * Each chunk of a body costs the same time however small it is: a body of one-byte chunks would take the whole process. After so many
- * free chunks their mean length must be at least this, or the connection ends.
+ * free chunks their mean length must be at least this, or the connection ends and the line of the request is held back for a while: its
+ * client would send the next one at once.
  */
 const FREE_CHUNKS = 4_000;
 const LEAST_MEAN_BYTES = 64;
@@ -141,7 +142,7 @@ export function boundConnections(
   const begin = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
     connection.isServed = true;
     cutLargest();
-    endTinyChunks(req);
+    endTinyChunks(req, () => turns.holdBack(lineOf(req)));
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
@@ -196,7 +197,7 @@ export function boundConnections(
 const isFull = ({ waiting }: Connection): boolean => waiting.length >= UNANSWERED - 1;
 
 /** Node's parser passes each chunk to `push`, before any reader of the body. */
-function endTinyChunks(req: IncomingMessage): void {
+function endTinyChunks(req: IncomingMessage, onEnd: () => void): void {
   const push = req.push.bind(req);
   let chunks = 0;
   let bytes = 0;
@@ -206,6 +207,7 @@ function endTinyChunks(req: IncomingMessage): void {
     if (chunk === null || chunks <= FREE_CHUNKS || bytes >= chunks * LEAST_MEAN_BYTES)
       return push(chunk, encoding);
     req.socket.destroy();
+    onEnd();
     return false;
   };
 }

@@ -19,6 +19,7 @@ function setup({ isSaturated = false } = {}) {
     ends,
     ask: (name = 'a') => enter(name, true),
     upload: () => enter('uploads', false),
+    holdBack: () => turns.holdBack({ name: 'uploads', isLimited: false }),
     pass: (ms = 0) => vi.advanceTimersByTimeAsync(ms),
   };
 }
@@ -81,6 +82,21 @@ it('never holds back what is not limited', async () => {
   for (let count = 0; count < 100; count += 1) upload();
   await pass(50);
   expect(begun).toHaveLength(101);
+});
+
+it('holds back even that for a minute where its client harms others', async () => {
+  const { ask, upload, holdBack, begun, pass } = setup({ isSaturated: true });
+  ask();
+  upload();
+  holdBack();
+  upload();
+  upload();
+  await pass();
+  expect(begun).toEqual(['a', 'uploads', 'uploads']);
+  await pass(60_000);
+  upload();
+  upload();
+  expect(begun).toHaveLength(6);
 });
 
 it('lets a line that is alone have all the time', async () => {

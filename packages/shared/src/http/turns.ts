@@ -9,6 +9,7 @@ const LONGEST_TURN_MS = 100;
 /** While others need the time: so much work of a line, then a rest so many times as long. */
 const WORK_MS = 1;
 const REST_FACTOR = 2;
+const HELD_BACK_MS = 60_000;
 
 /** Where a request waits: requests of one line begin in the order in which they came, lines take turns. */
 export interface Line {
@@ -24,6 +25,8 @@ export interface Turns {
    * Returns the function that leaves the line.
    */
   enter(line: Line, begin: (end: () => void) => void): () => void;
+  /** Limits the line for a minute, whatever it is otherwise. */
+  holdBack(line: Line): void;
 }
 
 interface Queue {
@@ -41,6 +44,7 @@ interface Queue {
 export function createTurns(isSaturated = watchSaturation()): Turns {
   /** Only those that have something. The first is next. */
   const queues = new Map<string, Queue>();
+  const heldBack = new Set<string>();
   let begun = 0;
   let unlimited = 0;
 
@@ -107,7 +111,11 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
   };
 
   return {
-    enter: ({ name, isLimited }, begin) => {
+    enter: (line, begin) => {
+      const isHeldBack = heldBack.has(line.name);
+      // What began before is not limited, so this is another queue.
+      const name = isHeldBack ? `held back: ${line.name}` : line.name;
+      const isLimited = line.isLimited || isHeldBack;
       const queue = queues.get(name) ?? {
         isLimited,
         waiting: new Set(),
@@ -122,6 +130,10 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
       return () => {
         if (queue.waiting.delete(start)) goOn(name, queue);
       };
+    },
+    holdBack: ({ name }) => {
+      heldBack.add(name);
+      setTimeout(() => heldBack.delete(name), HELD_BACK_MS).unref();
     },
   };
 }
