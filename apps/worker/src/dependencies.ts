@@ -1,19 +1,16 @@
 import type { Registry } from 'prom-client';
 import type { Settings } from '@holdfast/foundation/config';
-import type { Catalog } from '@holdfast/shared/catalog';
 import {
   connectionFindings,
   createBarrier,
   examineServer,
-  type Barrier,
   createServerMonitor,
   type MonitorOptions,
-  type ServerMonitor,
 } from '@holdfast/shared/durability';
-import { createIntents, type Intents, type RefusedAssets } from '@holdfast/shared/intents';
-import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
+import { createIntents } from '@holdfast/shared/intents';
+import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
-import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
+import { createMediaHost } from '@holdfast/shared/media-host';
 import { countConfirmations, countHostCalls } from '@holdfast/shared/metrics';
 import {
   closeRedis,
@@ -21,44 +18,16 @@ import {
   profileOf,
   redisKeys,
   type RedisClient,
-  type RedisKeys,
-  type RedisProfile,
   type RedisRole,
 } from '@holdfast/shared/redis';
-import { createDeletionNotes, type DeletionNotes } from '@holdfast/shared/snapshot';
-import { syncDependencies, type SyncDependencies } from './sync-run/sync-dependencies.js';
-import { createSyncRequests, type SyncRequests } from './sync/sync-requests.js';
-import { createDeliveryCheck, type DeliveryCheck } from './verify/delivery-check.js';
-import { createReadBack, type ReadBack } from './verify/read-back.js';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
+import { syncDependencies } from './sync-run/sync-dependencies.js';
+import { createSyncRequests } from './sync/sync-requests.js';
+import { createDeliveryCheck } from './verify/delivery-check.js';
+import { createReadBack } from './verify/read-back.js';
 
-/** Everything that the worker's parts are made of. The one list of what is opened, and of what is closed. */
-export interface Dependencies {
-  settings: Settings;
-  /** What differs for this kind of Redis. */
-  profile: RedisProfile;
-  keys: RedisKeys;
-  /** BullMQ's connection. */
-  queueClient: RedisClient;
-  /** What all that writes uses: catalog, intents, syncs, the watch and whatever adds jobs. */
-  background: RedisClient;
-  /** All of this process, but those that BullMQ adds to `queueClient`. */
-  connections: readonly RedisClient[];
-  catalog: Catalog;
-  intents: Intents;
-  refused: RefusedAssets;
-  queues: MediaQueues;
-  host: MediaHost;
-  deletionNotes: DeletionNotes;
-  server: ServerMonitor;
-  barrier: Barrier;
-  readBack: ReadBack;
-  delivery: DeliveryCheck;
-  syncRequests: SyncRequests;
-  /** What syncs stand on, and all that goes by their rules. */
-  sync: SyncDependencies;
-  log: Logger;
-  close(): Promise<void>;
-}
+/** Everything that the worker's parts are made of. */
+export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
 
 /** A judgement is renewed only when one is needed. */
 const JUDGEMENT_FRESH_MS = 60_000;
@@ -68,12 +37,10 @@ export interface Observers {
   registry: Registry;
 }
 
-/** Rejects when the media host or the Redis server cannot be used. */
-export async function openDependencies(
-  given: Settings,
-  log: Logger,
-  { onFacts, registry }: Observers,
-): Promise<Dependencies> {
+/**
+ * The one list of what is opened, and of what is closed. Rejects when the media host or the Redis server cannot be used.
+ */
+export async function openDependencies(given: Settings, log: Logger, { onFacts, registry }: Observers) {
   // Before any other connection is there.
   const { redis, examined } = await examineServer(given.redis, log);
   const settings: Settings = { ...given, redis };
@@ -128,10 +95,14 @@ export async function openDependencies(
   });
   return {
     settings,
+    /** What differs for this kind of Redis. */
     profile,
     keys,
+    /** BullMQ's connection. */
     queueClient,
+    /** For everything that writes: catalog, intents, syncs, the watch and whatever adds jobs. */
     background,
+    /** All of this process, except those that BullMQ adds to `queueClient`. */
     connections,
     catalog: sync.catalog,
     intents: createIntents(background, keys),
@@ -144,9 +115,10 @@ export async function openDependencies(
     readBack,
     delivery: createDeliveryCheck({ redis: background, keys, host: settings.host, log }),
     syncRequests: createSyncRequests(queues, settings.sync, profile, log),
+    /** For syncs, and for everything that follows their rules. */
     sync,
     log,
-    close: async () => {
+    close: async (): Promise<void> => {
       await deletionNotes.close();
       await server.close();
       await queues.close();

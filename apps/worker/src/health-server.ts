@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { once } from 'node:events';
 import { HoldfastError, PROBLEM_TYPE, problemOf } from '@holdfast/foundation/errors';
 import { createBoundedServer } from '@holdfast/shared/http';
@@ -18,40 +18,32 @@ export interface HealthServerOptions {
 /** Its requests have no bodies. */
 const REQUEST_WITHIN_MS = 30_000;
 
-interface Answer {
-  status: number;
-  type: string;
-  body: string;
-}
+/** Status, type and body. */
+type Answer = readonly [number, string, string];
 
 /** /livez, /readyz and /metrics of the worker, for orchestrators and Prometheus. */
 export function createHealthServer({ host, port, isReady, metrics, log }: HealthServerOptions): Service {
-  const json = (status: number, word: string): Answer => ({
+  const json = (status: number, body: unknown, type = 'application/json'): Answer => [
     status,
-    type: 'application/json',
-    body: `${JSON.stringify({ status: word })}\n`,
-  });
-  const notFound = (requestId: string): Answer => {
-    const problem = problemOf(new HoldfastError('NOT_FOUND'), requestId);
-    return { status: problem.status, type: PROBLEM_TYPE, body: `${JSON.stringify(problem)}\n` };
-  };
+    type,
+    `${JSON.stringify(body)}\n`,
+  ];
   const answers: Record<string, () => Answer | Promise<Answer>> = {
-    '/livez': () => json(200, 'alive'),
-    '/readyz': () => (isReady() ? json(200, 'ready') : json(503, 'not ready')),
-    '/metrics': async () => ({
-      status: 200,
-      type: 'text/plain; version=0.0.4; charset=utf-8',
-      body: await metrics(),
-    }),
+    '/livez': () => json(200, { status: 'alive' }),
+    '/readyz': () => (isReady() ? json(200, { status: 'ready' }) : json(503, { status: 'not ready' })),
+    '/metrics': async () => [200, 'text/plain; version=0.0.4; charset=utf-8', await metrics()],
   };
-  const answerWith = async (
-    response: ServerResponse,
-    answer: () => Answer | Promise<Answer>,
-  ): Promise<void> => {
-    const { status, type, body } = await Promise.resolve()
-      .then(answer)
-      .catch(() => json(500, 'failed'));
-    response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body);
+  const answerTo = async ({ method, url = '' }: IncomingMessage, requestId: string): Promise<Answer> => {
+    const known = method === 'GET' || method === 'HEAD' ? answers[url.split('?', 1)[0] ?? ''] : undefined;
+    if (known === undefined) {
+      const problem = problemOf(new HoldfastError('NOT_FOUND'), requestId);
+      return json(problem.status, problem, PROBLEM_TYPE);
+    }
+    try {
+      return await known();
+    } catch {
+      return json(500, { status: 'failed' });
+    }
   };
   let server: Server | undefined;
   return service('health server', {
@@ -62,9 +54,9 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
         handle: (request, response) => {
           const requestId = requestIdFrom(request.headers['x-request-id']);
           response.setHeader('X-Request-Id', requestId);
-          const path = (request.url ?? '').split('?', 1)[0] ?? '';
-          const known = request.method === 'GET' || request.method === 'HEAD' ? answers[path] : undefined;
-          void answerWith(response, known ?? (() => notFound(requestId)));
+          void answerTo(request, requestId).then(([status, type, body]) =>
+            response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body),
+          );
         },
       });
       await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });

@@ -36,10 +36,7 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
     force: false,
   });
   // Every run has an id of its own: that of a job still kept would be ignored.
-  const optionsOf = (trigger: SyncPayload['trigger']) => {
-    const { jobId: _named, ...rest } = jobOptions(syncJob, payload(trigger), jobs);
-    return rest;
-  };
+  const { jobId: _named, ...options } = jobOptions(syncJob, payload('schedule'), jobs);
   return {
     wanted: every > 0,
     ensure: async () => {
@@ -54,17 +51,14 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
       await queues.sync.upsertJobScheduler(
         SYNC_SCHEDULE,
         { every, startDate: Date.now() + every },
-        { name: syncJob.name, data: payload('schedule'), opts: optionsOf('schedule') },
+        { name: syncJob.name, data: payload('schedule'), opts: options },
       );
     },
     requestStartup: async () => {
       if (!sync.onStartup) return;
       const delay = sync.startupDelayMs;
-      await queues.sync.add(syncJob.name, payload('startup'), {
-        ...optionsOf('startup'),
-        delay,
-        deduplication: { id: 'startup', ttl: delay + FLEET_STARTS_WITHIN_MS },
-      });
+      const deduplication = { id: 'startup', ttl: delay + FLEET_STARTS_WITHIN_MS };
+      await queues.sync.add(syncJob.name, payload('startup'), { ...options, delay, deduplication });
     },
   };
 }

@@ -1,8 +1,7 @@
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { createBatch } from '@holdfast/shared/batch';
 import { catalogReads, encodeContent, type ContentOf, type FoundRecord } from '@holdfast/shared/catalog';
 import type { Barrier } from '@holdfast/shared/durability';
-import { HoldfastError } from '@holdfast/foundation/errors';
 import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
 import {
   connectionEpoch,
@@ -10,7 +9,6 @@ import {
   profileOfClient,
   reconnectRedis,
   redisErrorKind,
-  redisRefusal,
   type RedisClient,
   type RedisKeys,
 } from '@holdfast/shared/redis';
@@ -26,20 +24,25 @@ export interface ReadBack {
 }
 
 /**
- * Reads records over a connection that wrote nothing. With replicas it must be the master that answers: a demoted one
- * still serves reads of what the others have dropped. A Cluster client asks masters only.
+ * Reads records over a connection that wrote none of them. With replicas it must be the master that answers: a demoted one
+ * still serves reads of what the others have dropped, but refuses a write, on every server. A Cluster client asks masters only.
  */
 export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
   const reads = catalogReads(redis, keys);
   const epoch = connectionEpoch(redis, keys.barrier);
 
-  const master =
-    replicated && !(redis instanceof Cluster) ? createMasterCheck(redis, keys.probe('master')) : undefined;
-
+  const insistOnMaster = async (): Promise<void> => {
+    if (!replicated || redis instanceof Cluster) return;
+    try {
+      await redis.set(keys.probe('master'), '1', 'EX', 60);
+    } catch (error) {
+      if (redisErrorKind(error) === 'demoted') reconnectRedis(redis);
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
   const readPage = async (ids: readonly string[]): Promise<FoundRecord[]> => {
-    const insistOnMaster = await master?.();
     // Sent together on one connection: one round trip.
-    const [, found] = await Promise.all([insistOnMaster?.(), reads.findWithGaps(ids)]);
+    const [, found] = await Promise.all([insistOnMaster(), reads.findWithGaps(ids)]);
     return found;
   };
   return { read: createBatch(readPage), readPage, epoch, lagMs: profileOfClient(redis).readsLagMs };
@@ -92,57 +95,4 @@ export function judgeContent(expected: ExpectedRecord, { stored, gaps }: FoundRe
     return revision === expected.revision && mayFollow ? 'superseded' : 'different';
   }
   return gaps === 0 ? 'same' : 'unindexed';
-}
-
-/** Whether a master answers; null where this server does not let us see it in this way. */
-type Way = (redis: Redis, key: string) => Promise<boolean | null>;
-
-/** The cheapest first. A demoted master refuses writes, so the last one tells it on every server. */
-const ways: readonly Way[] = [
-  async (redis) => ((await redis.call('ROLE')) as unknown[])[0] === 'master',
-  async (redis) => {
-    const role = /^role:(\w+)/m.exec(String(await redis.call('INFO', 'replication')))?.[1];
-    return role === undefined ? null : role === 'master';
-  },
-  async (redis, key) => {
-    await redis.set(key, '1', 'EX', 60);
-    return true;
-  },
-];
-
-/**
- * Finds out how this server tells that it is a master, and resolves with the question. Ask it in one go with the reads that it is for:
- * it throws CATALOG_UNAVAILABLE where another than a master answers, and where Redis does not serve.
- */
-function createMasterCheck(redis: Redis, key: string): () => Promise<() => Promise<void>> {
-  let known: Way | undefined;
-  const ask = async (way: Way): Promise<boolean | null> => {
-    try {
-      return await way(redis, key);
-    } catch (error) {
-      if (isHidden(error)) return null;
-      if (redisErrorKind(error) === 'demoted') return false;
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
-  };
-  const find = async (): Promise<Way> => {
-    for (const way of ways) if ((await ask(way)) !== null) return way;
-    throw new HoldfastError('CATALOG_UNAVAILABLE', 'the server does not tell whether it is the master');
-  };
-  return async () => {
-    const way = (known ??= await find());
-    return async () => {
-      const isMaster = await ask(way);
-      if (isMaster === true) return;
-      if (isMaster === false) reconnectRedis(redis);
-      known = undefined;
-      throw new HoldfastError('CATALOG_UNAVAILABLE', 'the server that answers is not the master');
-    };
-  };
-}
-
-function isHidden(error: unknown): boolean {
-  const refusal = redisRefusal(error);
-  if (refusal === 'command' || refusal === 'unknown') return true;
-  return error instanceof Error && error.message.startsWith('NOPERM');
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createCatalog } from '../catalog/index.js';
 import { readSettings } from '@holdfast/foundation/config';
-import { connectMediaQueues, type MediaQueues } from '../jobs/index.js';
+import { connectMediaQueues, saveJob, verifyJob, type MediaQueues } from '../jobs/index.js';
 import { silentLogger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
@@ -47,14 +47,17 @@ async function queuesInRedis(): Promise<Record<string, unknown>> {
 const acceptWithJobs = async (record: MediaRecord): Promise<string> =>
   intents.accept({ record, jobs: await queues.jobsOf(record) });
 
-it('adds the jobs of an accepted upload exactly as BullMQ does', async () => {
+it('adds the jobs of an upload exactly as BullMQ does', async () => {
   const record = aRecord();
-  await queues.enqueueUpload(record);
+  for (const job of [saveJob, verifyJob]) await queues.add(job, { record, round: 0 });
   const asBullMq = await queuesInRedis();
   expect(Object.keys(asBullMq)).toContain(`{holdfast}:verify:verify-${record.id}-1`);
   await redis.client.flushall();
   await intents.open(record.id, record.publicId, 10);
   expect(await acceptWithJobs(record)).toBe('accepted');
+  expect(await queuesInRedis()).toEqual(asBullMq);
+  await redis.client.flushall();
+  await queues.enqueueUpload(record);
   expect(await queuesInRedis()).toEqual(asBullMq);
 });
 

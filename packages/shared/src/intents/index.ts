@@ -7,5 +7,5 @@ export {
   type Intents,
   type StaleIntent,
 } from './intents.js';
-export { uploadScripts, type FulfilledClaim } from './intent-scripts.js';
+export { uploadScripts, type Acceptance, type FulfilledClaim } from './intent-scripts.js';
 export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

@@ -1,4 +1,3 @@
-import { Job } from 'bullmq';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readSettings } from '@holdfast/foundation/config';
 import { silentLogger } from '@holdfast/foundation/logging';
@@ -17,10 +16,8 @@ afterAll(async () => {
   await redis.close();
 });
 
-const insertWith = (options: { delay?: number; priority?: number }): Promise<JobInsert> => {
-  const { save } = queues.queues;
-  return insertOf(save, new Job(save, 'save', {}, options, 'a').toFlowEntry());
-};
+const insertWith = (options: { delay?: number; priority?: number }): Promise<JobInsert> =>
+  insertOf(queues.queues.save, 'save', {}, { jobId: 'a', ...options });
 
 it('tells what BullMQ would send for a job that may start at once', async () => {
   const { keys, values } = await insertWith({});

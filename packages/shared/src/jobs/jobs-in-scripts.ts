@@ -1,7 +1,8 @@
 /** Everything that knows BullMQ's own scripts: adding jobs in the same step as something else. */
-import type { Job, Queue } from 'bullmq';
+import { Job, type JobsOptions, type Queue } from 'bullmq';
 import { addStandardJob } from 'bullmq/dist/cjs/scripts/addStandardJob-9.js';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { defineScript } from '../redis/index.js';
 
 /** How many keys that script has, and how many values follow them. */
 export const ADD_JOB_KEYS = addStandardJob.keys;
@@ -25,6 +26,19 @@ export interface JobInsert {
   values: readonly (string | Buffer)[];
 }
 
+/** As ARGV of a script: its keys, then its values. */
+export function argumentsOf({ keys, values }: JobInsert): (string | Buffer)[] {
+  return [...keys, ...values];
+}
+
+/** ARGV: `argumentsOf` each job. Adds all of them. */
+export const addJobsScript = defineScript(`${addJobScript}
+for job = 1, #ARGV, ${String(ADD_JOB_KEYS + ADD_JOB_VALUES)} do
+  local values = job + ${String(ADD_JOB_KEYS)}
+  add_job({ unpack(ARGV, job, values - 1) }, { unpack(ARGV, values, values + ${String(ADD_JOB_VALUES - 1)}) })
+end
+`);
+
 type Sent = (string | Buffer)[];
 
 /** What BullMQ calls when it adds a job to a transaction. */
@@ -40,18 +54,21 @@ type AddToTransaction = (
  */
 export async function insertOf(
   queue: Queue,
-  { jobData, jobId }: ReturnType<Job['toFlowEntry']>,
+  name: string,
+  data: unknown,
+  options: JobsOptions,
 ): Promise<JobInsert> {
   let command = '';
   let sent: Sent = [];
   const recorder = {
-    runCommand: (name: string, args: Sent): number => {
-      command = name;
+    runCommand: (given: string, args: Sent): number => {
+      command = given;
       sent = args;
       return 0;
     },
   };
   const backend = queue.backend as unknown as { addJobToTransaction: AddToTransaction };
+  const { jobData, jobId } = new Job(queue, name, data, options, options.jobId).toFlowEntry();
   await backend.addJobToTransaction(recorder, jobData, jobId);
   if (!command.startsWith('addStandardJob:') || sent.length !== ADD_JOB_KEYS + ADD_JOB_VALUES)
     throw new HoldfastError('INTERNAL', `BullMQ adds this job with ${command}`);

@@ -5,64 +5,56 @@ import type { Barrier } from '../durability/index.js';
 import { isHoldfastError } from '@holdfast/foundation/errors';
 import type { MediaHost } from '../media-host/index.js';
 
-/** The metrics of one process for Prometheus. Between two scrapes it only counts; everything else is measured at the scrape. */
-export function createMetricsRegistry(): Registry {
-  const registry = new Registry();
-  describeProcess(registry);
-  return registry;
-}
-
-/**
- * Under the names that dashboards know. Not prom-client's own set, which keeps a timer and an observer running for the
- * life of the process even if nobody scrapes.
- */
-function describeProcess(registry: Registry): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const metric = new Gauge({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.set(read());
-      },
-    });
-    registry.registerMetric(metric);
-  };
-  const counter = (name: string, help: string, read: () => number): void => {
-    const metric = new Counter({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-    registry.registerMetric(metric);
-  };
-  const started = performance.timeOrigin / 1_000;
-  gauge('process_start_time_seconds', 'Start of the process, in seconds since the epoch.', () => started);
-  gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
-  gauge('nodejs_heap_size_used_bytes', 'Heap in use.', () => process.memoryUsage().heapUsed);
-  gauge(
+/** Kind, name, description and value. The names are those that dashboards know. */
+const processMetrics = [
+  [
+    Gauge,
+    'process_start_time_seconds',
+    'Start of the process, in seconds since the epoch.',
+    () => performance.timeOrigin / 1_000,
+  ],
+  [Gauge, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()],
+  [Gauge, 'nodejs_heap_size_used_bytes', 'Heap in use.', () => process.memoryUsage().heapUsed],
+  [
+    Gauge,
     'nodejs_external_memory_bytes',
     'Memory of buffers outside the heap.',
     () => process.memoryUsage().external,
-  );
-  counter('process_cpu_seconds_total', 'Processor time, user and system.', () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1_000_000;
-  });
-  counter(
+  ],
+  [
+    Counter,
+    'process_cpu_seconds_total',
+    'Processor time, user and system.',
+    () => (process.cpuUsage().user + process.cpuUsage().system) / 1_000_000,
+  ],
+  [
+    Counter,
     'nodejs_eventloop_active_seconds_total',
     'Time in which the event loop was busy.',
     () => performance.eventLoopUtilization().active / 1_000,
-  );
-  counter(
+  ],
+  [
+    Counter,
     'nodejs_eventloop_idle_seconds_total',
     'Time in which the event loop waited.',
     () => performance.eventLoopUtilization().idle / 1_000,
-  );
+  ],
+] as const;
+
+/**
+ * The metrics of one process for Prometheus. Between two scrapes it only counts; everything else is measured at the scrape. Not
+ * prom-client's own set, which keeps a timer and an observer running for the life of the process even if nobody scrapes.
+ */
+export function createMetricsRegistry(): Registry {
+  const registry = new Registry();
+  for (const [Kind, name, help, read] of processMetrics) {
+    const collect = function (this: Gauge | Counter): void {
+      this.reset();
+      this.inc(read());
+    };
+    registry.registerMetric(new Kind({ name, help, registers: [], collect }));
+  }
+  return registry;
 }
 
 /** Methods that may take time or fail. The others answer from memory. */

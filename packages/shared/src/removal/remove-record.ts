@@ -47,16 +47,19 @@ export async function removeRecord(
     await deletionNotes.add(id, signal);
     return 'on another host';
   }
-  const noting = settled(deletionNotes.add(id, signal));
-  let ref = await placeOnHost(host, deleted, signal);
-  const note = await noting;
+  const [note, place] = await Promise.allSettled([
+    deletionNotes.add(id, signal),
+    placeOnHost(host, deleted, signal),
+  ]);
+  if (place.status === 'rejected') throw place.reason;
+  let ref = place.value;
   // An asset that is gone needs no note to stay so: the note is tried again after it.
   let isRemoved = false;
   for (let left = TRIES; left > 0 && ref !== null && !isRemoved; left -= 1) {
     isRemoved = (await host.remove(ref, signal)) === 'removed';
     if (!isRemoved) ref = await placeOnHost(host, deleted, signal);
   }
-  if (!note.done) throw note.error;
+  if (note.status === 'rejected') throw note.reason;
   if (ref !== null && !isRemoved)
     throw new HoldfastError(
       'HOST_REJECTED',
@@ -81,15 +84,6 @@ export async function finishRemoval(
   if ((await catalog.finishDelete(id, assetId)) !== 'kept') return;
   await catalog.beginDelete(id);
   await catalog.finishDelete(id, assetId);
-}
-
-type Settled = { done: true } | { done: false; error: unknown };
-
-function settled(work: Promise<void>): Promise<Settled> {
-  return work.then(
-    () => ({ done: true }),
-    (error: unknown) => ({ done: false, error }),
-  );
 }
 
 /** Where the asset is that was deleted; null where the host does not say. */
