@@ -4,7 +4,6 @@ import { unreadSettings, type Environment, type Settings } from '@holdfast/found
 import {
   connectionFindings,
   createBarrier,
-  createRedisOutage,
   ephemeralDiskFinding,
   examineServer,
   type Finding,
@@ -157,6 +156,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     catalogHost,
     recentResults,
     redisState: createRedisState({
+      settings: settings.redis,
       redis: request,
       connections,
       keys,
@@ -164,7 +164,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
       queues,
       barrier,
       server,
-      redisOutage: createRedisOutage(settings.redis),
       recentResults,
     }),
     startFindings: await findingsOfStart(settings, env, log),

@@ -1,4 +1,5 @@
-import type { Finding, RedisOutage } from '@holdfast/shared/durability';
+import type { RedisSettings } from '@holdfast/foundation/config';
+import { redisOutage, type Finding } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { connectionError, redisErrorKind, redisFault, type RedisClient } from '@holdfast/shared/redis';
 
@@ -13,20 +14,20 @@ export interface RedisFailure {
 }
 
 /** What an error of one of these connections means; the first one is that of uploads. */
-export async function redisFailure(
+export function redisFailure(
   error: unknown,
   connections: readonly RedisClient[],
-  outage: RedisOutage,
-): Promise<RedisFailure> {
+  settings: RedisSettings,
+): RedisFailure {
   const cause = error instanceof HoldfastError ? error.cause : error;
   // Between two tries to connect, what the server said at the last one.
   const isAway = redisErrorKind(cause) === 'unreachable';
   const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
   const { kind, refusal, message, code, fix } = redisFault(said);
   if (kind !== 'refused' && kind !== 'demoted') {
-    const { place, ...reason } = await outage.reason(said);
-    const what = `does not serve: ${reason.why}`;
-    const finding = uploadsRefused(code, `${place} ${what}`, reason.fix);
+    const outage = redisOutage(settings, said);
+    const what = `does not serve: ${outage.why}`;
+    const finding = uploadsRefused(code, `${outage.place} ${what}`, outage.fix);
     return { message: `Redis ${what}`, connected: false, finding };
   }
   if (refusal === 'connections') {

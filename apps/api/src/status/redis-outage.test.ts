@@ -78,8 +78,8 @@ it.each<[what: string, url: () => Promise<string>, message: RegExp, fix: RegExp]
   [
     'an HTTP server answers where TLS is expected',
     async () => at(await portOf(createHttpServer((_req, res) => res.end())), 'rediss'),
-    /not Redis: an HTTP server/,
-    /port/,
+    /without TLS/,
+    /"redis:"/,
   ],
   [
     'another program answers',
@@ -92,11 +92,16 @@ it.each<[what: string, url: () => Promise<string>, message: RegExp, fix: RegExp]
     /not Redis/,
     /port/,
   ],
-  ['the port speaks TLS', async () => at(await encrypted(await aRedis())), /TLS/, /"rediss:"/],
+  [
+    'the port speaks TLS',
+    async () => at(await encrypted(await aRedis())),
+    /ends each connection/,
+    /"rediss:"/,
+  ],
   [
     'the port speaks no TLS',
     async () => at(Number(new URL((await aRedis()).url).port), 'rediss'),
-    /without TLS/,
+    /does not answer/,
     /"redis:"/,
   ],
   [

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { DurabilityLevel } from '@holdfast/foundation/config';
+import type { DurabilityLevel, RedisSettings } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
-import type { Barrier, Finding, RedisOutage, ServerMonitor } from '@holdfast/shared/durability';
+import type { Barrier, Finding, ServerMonitor } from '@holdfast/shared/durability';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { RedisClient, RedisKeys, RedisProfile } from '@holdfast/shared/redis';
 import type { RecentResults } from './recent-results.js';
@@ -47,7 +47,7 @@ export interface RedisStateOptions {
   queues: Pick<MediaQueues, 'queues'>;
   barrier: Pick<Barrier, 'confirmRemoving'>;
   server: Pick<ServerMonitor, 'findings'>;
-  redisOutage: RedisOutage;
+  settings: RedisSettings;
   recentResults: RecentResults;
 }
 
@@ -59,7 +59,7 @@ const LIFE_SECONDS = 120;
 
 /** Measures what Redis shows, or answers what was measured a moment ago. Never rejects. */
 export function createRedisState(options: RedisStateOptions): () => Promise<RedisState> {
-  const { redis, connections, keys, server, redisOutage, recentResults } = options;
+  const { redis, connections, keys, server, settings, recentResults } = options;
   const countWorkers = createWorkerCount(options);
 
   return recentResults.share(async () => {
@@ -91,7 +91,7 @@ export function createRedisState(options: RedisStateOptions): () => Promise<Redi
       const look = await lookAtRedis(redis, keys, probe);
       return { look, failure: look.missingRights.length > 0 ? rightsMissing(look.missingRights) : null };
     } catch (error) {
-      const failure = await redisFailure(error, connections, redisOutage);
+      const failure = redisFailure(error, connections, settings);
       const look = failure.connected ? await lookAtRedis(redis, keys).catch(() => null) : null;
       return { look, failure };
     }
@@ -107,7 +107,7 @@ export function createRedisState(options: RedisStateOptions): () => Promise<Redi
       if (confirmed?.value === value) return { level: confirmed.level, failure: null };
       throw new Error(confirmed === null ? 'Command timed out' : 'the test record was read back changed');
     } catch (error) {
-      return { level: null, failure: await redisFailure(error, connections, redisOutage) };
+      return { level: null, failure: redisFailure(error, connections, settings) };
     }
   }
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { isUnnamed, makeDataFolder, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
-  createRedisOutage,
   ephemeralDiskFinding,
   probeServer,
   readServerFacts,
+  redisOutage,
   serverFindings,
   serverName,
   serverProbes,
@@ -83,8 +83,7 @@ export const machineChecks: readonly Check<MachineTrial>[] = [
       const client = connectRedis(settings.redis.connection, 'background', log);
       try {
         if (!(await isReadyWithin(client, CONNECT_MS))) {
-          const outage = createRedisOutage(settings.redis);
-          const { why, fix } = await outage.reason(connectionError(client), CONNECT_MS);
+          const { why, fix } = redisOutage(settings.redis, connectionError(client));
           return wrong(`cannot be reached: ${why}`, { fix });
         }
         const askedAt = performance.now();

@@ -91,15 +91,22 @@ const unreachable: readonly Row[] = [
   [/^(?:ENOTFOUND|EAI_)/, 'its name cannot be resolved', 'Correct the host in REDIS_URL, or the DNS.'],
   [/^ECONNREFUSED/, 'nothing listens there', 'Start Redis, or correct host and port.'],
   [/^ENOENT/, 'its socket is not there', 'Start Redis, or correct the path of the socket.'],
+  [/^ERR_SSL_WRONG_VERSION/, 'it speaks without TLS', 'Let the address begin with "redis:".'],
+  // ioredis tells the first byte of what is no reply.
   [
-    /^(?:EHOST|ENET|ETIMEDOUT)/,
-    'no connection comes about',
-    'Look for a firewall or a network in between, and whether this address may connect.',
+    /^Unknown RESP type 72\b/,
+    'what listens there is not Redis: an HTTP server answers',
+    'Correct host and port.',
   ],
   [
-    /^(?:ECONN|EPIPE|NR_CLOSED|connect |(?:read|write) E|Socket timeout|Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections|MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)/i,
-    'it does not answer in time',
-    'Look at the Redis server and at the network.',
+    /^Unknown RESP type/,
+    'what listens there is not Redis: another program answers',
+    'Correct host and port.',
+  ],
+  [
+    /^(?:ECONN|EHOST|ENET|EPIPE|EPROTO|ETIMEDOUT|NR_CLOSED|connect |(?:read|write) E|Socket timeout|Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections|MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)/i,
+    'it does not answer, or ends each connection',
+    'Look at the Redis server, at its log, and for a firewall in between. Let the address begin with "rediss:" where it speaks TLS, else with "redis:".',
   ],
 ];
 
