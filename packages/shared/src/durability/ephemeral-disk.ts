@@ -2,23 +2,14 @@ import { readFile } from 'node:fs/promises';
 import type { Environment, Settings } from '@holdfast/foundation/config';
 import type { Finding } from './server-findings.js';
 
-interface Platform {
-  name: string;
-  /** Variables that only this platform sets. */
-  variables: readonly string[];
-  /** True where nothing on any disk survives a restart. */
-  always: boolean;
-}
-
-const platforms: readonly Platform[] = [
-  { name: 'Heroku', variables: ['DYNO'], always: true },
-  { name: 'Render', variables: ['RENDER'], always: false },
-  { name: 'Fly.io', variables: ['FLY_APP_NAME', 'FLY_MACHINE_ID'], always: false },
-  { name: 'Railway', variables: ['RAILWAY_ENVIRONMENT', 'RAILWAY_ENVIRONMENT_ID'], always: false },
-  { name: 'Cloud Run', variables: ['K_SERVICE'], always: false },
-];
-
-const FIX = 'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.';
+/** Platforms that empty disks at each restart, by a variable that only they set. On Heroku no disk survives. */
+const platforms: Readonly<Record<string, string>> = {
+  DYNO: 'Heroku',
+  RENDER: 'Render',
+  FLY_APP_NAME: 'Fly.io',
+  RAILWAY_ENVIRONMENT: 'Railway',
+  K_SERVICE: 'Cloud Run',
+};
 
 /** EPHEMERAL_DISK where files that must stay lie on a disk that goes with the process. */
 export async function ephemeralDiskFinding(
@@ -36,22 +27,25 @@ export async function ephemeralDiskFinding(
 
 /** `fileSystem` is its type as the kernel names it, null where that is unknown. */
 export function judgeDisk(kept: string, env: Environment, fileSystem: string | null): Finding | null {
+  const isLayer = fileSystem === 'overlay';
+  const [platform] = Object.keys(platforms).filter((name) => env[name] !== undefined);
   const finding = (severity: Finding['severity'], message: string): Finding => ({
     code: 'EPHEMERAL_DISK',
     severity,
     message,
-    fix: FIX,
+    fix: 'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.',
   });
   if (fileSystem === 'tmpfs' || fileSystem === 'ramfs')
     return finding(
       'warning',
       `The data folder is in memory: ${kept} will be gone after a restart of the machine.`,
     );
-  const layer = fileSystem === 'overlay';
-  const platform = platforms.find(({ variables }) => variables.some((name) => env[name] !== undefined));
-  if (platform !== undefined && (platform.always || layer))
-    return finding('warning', `${platform.name} empties this disk at each restart: ${kept} will be gone.`);
-  return layer
+  if (platform !== undefined && (isLayer || platform === 'DYNO'))
+    return finding(
+      'warning',
+      `${platforms[platform] ?? ''} empties this disk at each restart: ${kept} will be gone.`,
+    );
+  return isLayer
     ? finding(
         'notice',
         `The data folder is inside a container: ${kept} will be gone when the container is replaced.`,
@@ -61,14 +55,14 @@ export function judgeDisk(kept: string, env: Environment, fileSystem: string | n
 
 /** Type of the file system that holds the path, from the text of /proc/self/mountinfo. */
 export function fileSystemOf(mountinfo: string, path: string): string | null {
-  let best: { point: string; type: string } | null = null;
-  for (const line of mountinfo.split('\n')) {
+  const mounts = mountinfo.split('\n').map((line) => {
     const [before = '', after = ''] = line.split(' - ');
-    const point = (before.split(' ')[4] ?? '').replaceAll('\\040', ' ');
     const [type = ''] = after.split(' ');
-    const covers = point === '/' || path === point || path.startsWith(`${point}/`);
-    if (point !== '' && type !== '' && covers && point.length >= (best?.point.length ?? 0))
-      best = { point, type };
-  }
-  return best?.type ?? null;
+    return { point: (before.split(' ')[4] ?? '').replaceAll('\\040', ' '), type };
+  });
+  const covering = mounts.filter(
+    ({ point }) => point !== '' && (point === '/' || path === point || path.startsWith(`${point}/`)),
+  );
+  // The longest one holds it; of two at the same place the later one.
+  return covering.toSorted((a, b) => a.point.length - b.point.length).at(-1)?.type ?? null;
 }
