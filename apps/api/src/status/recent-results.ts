@@ -1,4 +1,4 @@
-import { redisErrorKind, redisRefusal, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
+import { onCommandFailure, type RedisClient, type RedisProfile } from '@holdfast/shared/redis';
 
 /**
  * Results of measurements that requests share, by one rule: for half a second in any case, and while no command fails for as long as the
@@ -26,7 +26,7 @@ export function createRecentResults(
   const doubt = (): void => void (doubts += 1);
   for (const client of clients) {
     for (const event of ['close', 'ready', 'error']) client.on(event, forget);
-    onFailure(client, doubt);
+    onCommandFailure(client, doubt);
   }
   return {
     doubt,
@@ -48,19 +48,5 @@ export function createRecentResults(
         }
       };
     },
-  };
-}
-
-/** A command that the server does not offer at all (CONFIG, a script it has not loaded) is no failure. */
-function onFailure(client: { sendCommand(...command: unknown[]): unknown }, report: () => void): void {
-  const send = client.sendCommand.bind(client);
-  client.sendCommand = (...command) => {
-    const reply = send(...command);
-    Promise.resolve(reply).catch((error: unknown) => {
-      const kind = redisErrorKind(error);
-      const isLack = kind === 'fatal' || kind === 'credentials' || redisRefusal(error) === 'command';
-      if (!isLack) report();
-    });
-    return reply;
   };
 }

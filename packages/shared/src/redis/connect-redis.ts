@@ -2,13 +2,12 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '@holdfast/foundation/config';
-import { withinMs } from '@holdfast/foundation/lifecycle';
+import { createBackoff, withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { readOnPrimary } from './read-on-primary.js';
-import { reconnectDelay, reconnectPatiently } from './reconnect.js';
-import { redisFault, type RedisRefusal } from './redis-error.js';
+import { redisErrorKind, redisFault, redisRefusal, type RedisRefusal } from './redis-error.js';
 import { redisProfiles, type RedisProfile } from './redis-profile.js';
-import { SentinelConnector, tame } from './tame-ioredis.js';
+import { onRefusedGreeting, SentinelConnector, tame } from './tame-ioredis.js';
 
 /** What `connectRedis` gives: a Cluster where the settings name its nodes, else a client of one server. */
 export type RedisClient = Redis | Cluster;
@@ -22,51 +21,45 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
  */
 export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue' | 'events';
 
-/** How often a Cluster client asks again, every 100 ms, while a failover is under way; `queue` outlasts any. */
-const clusterTries: Record<RedisRole, number> = {
-  request: 5,
-  background: 50,
-  readback: 50,
-  barrier: 50,
-  producer: 20,
-  queue: 10_000,
-  events: 5,
+interface RoleBehaviour {
+  /** How long one command may take. */
+  timeoutMs?: (profile: RedisProfile) => number;
+  /** How often a Cluster client asks again, every 100 ms, while a failover is under way. */
+  clusterTries: number;
+  /** Whether its reads decide something: then they never come from a replica that is behind. */
+  readsDecide: boolean;
+}
+
+const roles: Record<RedisRole, RoleBehaviour> = {
+  // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
+  // server with fsync on every write wait for half a second now and then: that is slow, not away.
+  request: { timeoutMs: ({ requestTimeoutMs }) => requestTimeoutMs, clusterTries: 5, readsDecide: true },
+  background: {
+    timeoutMs: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
+    clusterTries: 50,
+    readsDecide: true,
+  },
+  // Another connection than the one that wrote, or the read-back would prove nothing.
+  readback: {
+    timeoutMs: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
+    clusterTries: 50,
+    readsDecide: true,
+  },
+  // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
+  barrier: { clusterTries: 50, readsDecide: false },
+  producer: {
+    timeoutMs: ({ requestTimeoutMs }) => Math.max(2_000, requestTimeoutMs),
+    clusterTries: 20,
+    readsDecide: true,
+  },
+  // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
+  queue: { clusterTries: 10_000, readsDecide: false },
+  events: { timeoutMs: ({ requestTimeoutMs }) => requestTimeoutMs, clusterTries: 5, readsDecide: false },
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any answer takes: that of a barrier that waits for disk and replicas in vain, 5 s each. */
 const SILENT_MS = 15_000;
-
-const roleOptions: Record<RedisRole, (profile: RedisProfile) => RedisOptions> = {
-  // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
-  // server with fsync on every write wait for half a second now and then: that is slow, not away.
-  request: ({ requestTimeoutMs }) => impatient(requestTimeoutMs),
-  background: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
-  // Another connection than the one that wrote, or the read-back would prove nothing.
-  readback: ({ backgroundTimeoutMs }) => impatient(backgroundTimeoutMs),
-  // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
-  barrier: () => ({ enableOfflineQueue: false, maxRetriesPerRequest: 0 }),
-  producer: ({ requestTimeoutMs }) => impatient(Math.max(2_000, requestTimeoutMs)),
-  // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
-  queue: () => ({ maxRetriesPerRequest: null }),
-  // Its owner subscribes after each connect: what must come before that is lost with the connection, too.
-  events: ({ requestTimeoutMs }) => ({ ...impatient(requestTimeoutMs), autoResubscribe: false }),
-};
-
-/** Fails at once where the connection is not there. */
-const impatient = (commandTimeout: number): RedisOptions => ({
-  enableOfflineQueue: false,
-  commandTimeout,
-  maxRetriesPerRequest: 0,
-});
-
-/** Roles whose reads decide something: they never come from a replica that is behind. */
-const readsDecide: ReadonlySet<RedisRole> = new Set<RedisRole>([
-  'request',
-  'producer',
-  'background',
-  'readback',
-]);
 
 const profiles = new WeakMap<RedisClient, RedisProfile>();
 
@@ -82,27 +75,41 @@ export function connectRedis(
   log: Logger,
   profile: RedisProfile = redisProfiles.standard,
 ): RedisClient {
+  const { clusterTries, readsDecide } = roles[role];
   const options: RedisOptions = {
-    ...roleOptions[role](profile),
+    ...patience(role, profile),
     connectionName: `holdfast-${role}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // Nothing here needs the replies of RESP3, and not every service knows HELLO, which asks for them.
     protocol: 2,
     // CLIENT SETINFO, which Redis before 7.2 refuses, would be logged as an error of each connection.
     disableClientInfo: true,
-    // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
-    // answer for that long. BullMQ blocks on its own for minutes; stalled-jobs.ts of the worker looks after those.
-    ...(role === 'queue' ? {} : { socketTimeout: SILENT_MS }),
+    // Who subscribes does so after each connect: what must come before that is lost with the connection, too.
+    autoResubscribe: false,
     ...login(connection),
   };
-  const opened = open(connection, role, options);
+  const opened = open(connection, options, clusterTries);
   const onError = connectionLog(opened, role, log);
   const client = tame(opened, (one) => reconnectPatiently(one, onError));
   profiles.set(client, profile);
-  return profile.readsLagMs > 0 && readsDecide.has(role) ? readOnPrimary(client) : client;
+  return profile.readsLagMs > 0 && readsDecide ? readOnPrimary(client) : client;
 }
 
-function open(connection: RedisConnection, role: RedisRole, options: RedisOptions): RedisClient {
+/** All but BullMQ's connection fail at once where Redis is not there. */
+function patience(role: RedisRole, profile: RedisProfile): RedisOptions {
+  if (role === 'queue') return { maxRetriesPerRequest: null };
+  const commandTimeout = roles[role].timeoutMs?.(profile);
+  return {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
+    // answer for that long. BullMQ blocks on its own for minutes; stalled-jobs.ts of the worker looks after those.
+    socketTimeout: SILENT_MS,
+    ...(commandTimeout === undefined ? {} : { commandTimeout }),
+  };
+}
+
+function open(connection: RedisConnection, options: RedisOptions, clusterTries: number): RedisClient {
   switch (connection.kind) {
     case 'single':
       return new Redis({ ...options, host: connection.host, port: connection.port });
@@ -132,7 +139,7 @@ function open(connection: RedisConnection, role: RedisRole, options: RedisOption
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout: 2_000,
-        maxRedirections: clusterTries[role],
+        maxRedirections: clusterTries,
         // A node that lost its role says where to go: no need for another connection to it.
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
@@ -185,23 +192,100 @@ function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (erro
   };
 }
 
+const AWAY_LONGEST_MS = 1_000;
+
+/** While nothing answers: a restarted server is found within about a second. */
+export const reconnectDelay = (tries: number): number =>
+  Math.min(50 * 2 ** Math.min(tries, 10), AWAY_LONGEST_MS) + Math.floor(Math.random() * 50);
+
+const lastErrors = new WeakMap<RedisClient, Error>();
+
+/** What kept this connection from Redis at its last try; undefined while it is there. Commands only say that it is not. */
+export function connectionError(client: RedisClient): Error | undefined {
+  return lastErrors.get(client);
+}
+
+/**
+ * Makes a client reconnect soon to a server that is away, and ever more rarely to one that answers and refuses it: by its plan, by
+ * the number of connections, or with this login. `onError` receives each new reason.
+ */
+export function reconnectPatiently(client: RedisClient, onError: (error: Error) => void): void {
+  const backoff = createBackoff();
+  let readyAt = -Infinity;
+  let fleeting = 0;
+  const note = (reported: Error): void => {
+    const error = reported.cause instanceof Error ? reported.cause : reported;
+    if (saysLess(error, lastErrors.get(client))) return;
+    lastErrors.set(client, error);
+    onError(error);
+  };
+  const delay = (tries: number, error: unknown): number => {
+    if (redisRefusal(error) !== null || redisErrorKind(error) === 'credentials') return backoff.nextMs();
+    // A connection that is lost as soon as it is there would be opened again without end.
+    if (tries === 1) fleeting = performance.now() - readyAt < AWAY_LONGEST_MS ? fleeting + 1 : 0;
+    return fleeting > 1 ? AWAY_LONGEST_MS : reconnectDelay(tries);
+  };
+
+  client.on('error', note);
+  client.on('ready', () => {
+    readyAt = performance.now();
+    lastErrors.delete(client);
+    backoff.reset();
+  });
+  if (client instanceof Cluster) {
+    client.options.clusterRetryStrategy = (tries, reason) =>
+      delay(tries, (reason as { lastNodeError?: Error } | undefined)?.lastNodeError);
+  } else {
+    client.options.retryStrategy = (tries) => delay(tries, lastErrors.get(client));
+    // Talking to a demoted master: reconnect (through Sentinel where there is one), and send again where commands may wait
+    // for that. Where they may not, the caller hears what the server said, not that nobody answered.
+    client.options.reconnectOnError = (error) => {
+      if (redisErrorKind(error) !== 'demoted') return false;
+      lastErrors.set(client, error);
+      return client.options.enableOfflineQueue === false ? 1 : 2;
+    };
+    onRefusedGreeting(client, note);
+  }
+}
+
+/** Errors after a connection was given up do not say why; nor does its end, where the server has said why before. */
+function saysLess(error: Error, last: Error | undefined): boolean {
+  if (last === undefined) return false;
+  if (error.message.startsWith("Stream isn't writeable")) return true;
+  return (
+    redisErrorKind(last) !== 'unreachable' && /^(?:read E|write E|Connection is closed)/.test(error.message)
+  );
+}
+
 /** Resolves once the connection can take commands; false when it cannot within `timeoutMs`, or was closed. */
 export async function isReadyWithin(client: RedisClient, timeoutMs: number): Promise<boolean> {
   if (client.status === 'ready') return true;
   if (client.status === 'end') return false;
-  return new Promise((resolve) => {
-    const finish = (ready: boolean): void => {
-      clearTimeout(timer);
-      client.off('ready', onReady);
-      client.off('end', onEnd);
-      resolve(ready);
-    };
-    const onReady = (): void => finish(true);
-    const onEnd = (): void => finish(false);
-    const timer = setTimeout(() => finish(false), timeoutMs);
-    client.once('ready', onReady);
-    client.once('end', onEnd);
+  const ready = new Promise<boolean>((resolve) => {
+    client.once('ready', () => resolve(true));
+    client.once('end', () => resolve(false));
   });
+  return withinMs(timeoutMs, ready, false);
+}
+
+/** For a loop that asks this connection: once it is there again the loop goes on at once. */
+export function redisBackoff(client: RedisClient): Backoff {
+  const backoff = createBackoff();
+  client.on('ready', () => backoff.reset());
+  return backoff;
+}
+
+interface Reconnectable {
+  status: string;
+  disconnect(reconnect: boolean): void;
+}
+
+/**
+ * Opens the connection again; commands in flight fail or are sent again, as its role says. A client that is already connecting is
+ * left alone: interrupting a search for the master would end an ioredis client for good.
+ */
+export function reconnectRedis(client: Reconnectable): void {
+  if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
 }
 
 /** Ends a connection: politely within a second, else at once. A paused server must not hold up a shutdown. */

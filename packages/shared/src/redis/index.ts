@@ -1,8 +1,11 @@
 export {
   closeRedis,
+  connectionError,
   connectRedis,
   isReadyWithin,
   profileOfClient,
+  reconnectRedis,
+  redisBackoff,
   type RedisClient,
   type RedisRole,
 } from './connect-redis.js';
@@ -18,7 +21,6 @@ export {
 } from './redis-error.js';
 export { inRequests, membersOf, readSettled } from './requests.js';
 export { profileOf, redisProfiles, type RedisProfile } from './redis-profile.js';
-export { connectionError, reconnectRedis, redisBackoff } from './reconnect.js';
 export { redisKeys, type QueuePart, type RedisKeys } from './redis-keys.js';
 export {
   commandsOf,
@@ -36,4 +38,4 @@ export {
   type ScriptArgument,
   type ScriptReply,
 } from './scripts.js';
-export { SentinelConnector } from './tame-ioredis.js';
+export { onCommandFailure, SentinelConnector } from './tame-ioredis.js';

@@ -6,7 +6,7 @@ import {
   type Redis,
   type SentinelConnectionOptions,
 } from 'ioredis';
-import { redisRefusal } from './redis-error.js';
+import { redisFault, redisRefusal } from './redis-error.js';
 
 /** What clients of ioredis keep to themselves. */
 interface Inside {
@@ -24,10 +24,7 @@ interface Inside {
  * Everything that we change in the clients of ioredis, so that they end, connect and report as the rest of the code expects. Each
  * patch says what ioredis does without it. Clients made of this one are given the same, and `also`.
  */
-export function tame<Client extends Redis | Cluster>(
-  client: Client,
-  also: (client: Client) => void = () => undefined,
-): Client {
+export function tame<Client extends Redis | Cluster>(client: Client, also: (client: Client) => void): Client {
   if (client instanceof Cluster) {
     settleConnect(client);
     nameCause(client);
@@ -83,10 +80,6 @@ function insistOnDatabase(client: Redis | Cluster): void {
 
 /** What the probes of the server have shown: without ZMSCORE there is no start (server-probes.ts). */
 const AT_LEAST = 'redis_version:6.2.0\r\n';
-/** For good, not for a moment. A login that is not accepted is another matter. */
-const isHidden = (error: unknown): boolean =>
-  redisRefusal(error) === 'command' || (error instanceof Error && error.message.startsWith('NOPERM'));
-
 /**
  * Answers INFO in the server's place where it refuses it. ioredis takes no connection into use before INFO was answered, and BullMQ
  * never works on one whose first INFO failed; both learn what they need by themselves. What we ask of the server goes by `call`,
@@ -95,20 +88,18 @@ const isHidden = (error: unknown): boolean =>
 function answerInfo(client: Redis | Cluster): void {
   const info = client.info.bind(client) as (...args: unknown[]) => Promise<string>;
   client.info = (...args: unknown[]) => {
-    const told = args.at(-1);
-    const tell = typeof told === 'function' ? (told as (error: Error | null, text?: string) => void) : null;
-    const answer = info(...(tell === null ? args : args.slice(0, -1))).catch((error: unknown) => {
-      if (isHidden(error)) return AT_LEAST;
+    const tell = typeof args.at(-1) === 'function' ? (args.pop() as InfoCallback) : undefined;
+    const answer = info(...args).catch((error: Error) => {
+      // For good, not for a moment. A login that is not accepted is another matter.
+      if (redisRefusal(error) === 'command' || error.message.startsWith('NOPERM')) return AT_LEAST;
       throw error;
     });
-    if (tell !== null)
-      answer.then(
-        (text) => tell(null, text),
-        (error: Error) => tell(error),
-      );
+    if (tell !== undefined) answer.then((text) => tell(null, text), tell);
     return answer;
   };
 }
+
+type InfoCallback = (error: Error | null, text?: string) => void;
 
 /**
  * Has connect() settle when the connection closes before it is ready. ioredis forgets the promise of a try that met a
@@ -153,6 +144,23 @@ function nameCause(cluster: Cluster): void {
   cluster.on('ready', () => {
     met = undefined;
   });
+}
+
+/**
+ * Calls `report` whenever a command of this client fails, whoever sent it. A command that the server does not offer at all (CONFIG, a
+ * script it has not loaded), or not to this user, is no failure.
+ */
+export function onCommandFailure(client: Redis | Cluster, report: () => void): void {
+  const inside = client as unknown as { sendCommand(...command: unknown[]): unknown };
+  const send = inside.sendCommand.bind(client);
+  inside.sendCommand = (...command) => {
+    const reply = send(...command);
+    Promise.resolve(reply).catch((error: unknown) => {
+      const { kind, refusal } = redisFault(error);
+      if (kind !== 'fatal' && kind !== 'credentials' && refusal !== 'command') report();
+    });
+    return reply;
+  };
 }
 
 const streams = new WeakMap<object, Duplex>();
