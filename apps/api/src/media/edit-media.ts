@@ -154,17 +154,12 @@ type End = 'done' | 'later' | 'overtaken';
 /** An edit in the catalog is verified like an upload, and goes to the host. */
 async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<End> {
   const { id, revision } = record;
-  const [queued, pushed] = await Promise.all([
-    deps.queues.enqueueUpload(record).then(
-      () => true,
-      (error: unknown) => {
-        log.warn('media.edit_not_queued', { id, revision, error });
-        return false;
-      },
-    ),
-    pushInTime(deps, record, log),
-  ]);
-  return queued || pushed === 'overtaken' ? pushed : 'later';
+  const queueing = deps.queues.enqueueUpload(record).catch((error: unknown) => {
+    log.warn('media.edit_not_queued', { id, revision, error });
+    return 'failed';
+  });
+  const pushed = await pushInTime(deps, record, log);
+  return (await queueing) === 'failed' && pushed === 'done' ? 'later' : pushed;
 }
 
 /** `later` if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. */

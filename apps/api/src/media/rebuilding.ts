@@ -45,11 +45,6 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   let epoch: string | null = null;
   // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
-  const readEpoch = async (): Promise<void> => {
-    const read = await catalog.bornAt();
-    epoch ??= read;
-    if (read === null && epoch === null) await newCatalog.isNew();
-  };
   const awaitEpoch = async (signal: AbortSignal): Promise<void> => {
     const rests = createBackoff();
     for (let pauseMs = FIRST_PAUSE_MS; epoch === null;) {
@@ -83,7 +78,9 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       return on;
     },
     begin: async (signal) => {
-      await readEpoch().catch(() => undefined);
+      const read = await catalog.bornAt().catch(() => undefined);
+      epoch = read ?? null;
+      if (read === null) await newCatalog.isNew();
       // It ends with the process.
       void awaitEpoch(signal).catch(() => undefined);
     },
