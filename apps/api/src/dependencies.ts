@@ -47,7 +47,6 @@ const READY_WITHIN_MS = 1_000;
 /** Short, since status answers claim to be measured. */
 const SERVER_FRESH_MS = 2_000;
 const EVENT_STREAMS = 1_000;
-/** Each asks Redis once a second. */
 const WAITS = 512;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */

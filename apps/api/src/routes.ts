@@ -37,6 +37,7 @@ export function routes(deps: Dependencies): readonly Route[] {
   const upload = uploadRoute({
     ...deps.uploads,
     waits: deps.waits,
+    statusFollowers: deps.statusFollowers,
     answerFor: (record) => acceptedMedia(record, deps.address),
   });
   const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };

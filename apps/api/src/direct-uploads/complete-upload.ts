@@ -29,6 +29,7 @@ import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 import { acceptedMedia } from '../media/present-media.js';
 import type { Rebuilding } from '../media/rebuilding.js';
+import type { StatusFollowers } from '../media/status-followers.js';
 import type { Undoing } from '../uploads/undo-upload.js';
 import { waitUntilVerified } from '../uploads/wait-until-verified.js';
 
@@ -45,6 +46,7 @@ export interface CompleteDependencies {
   address: PublicAddress;
   /** Requests that wait for their verified record. */
   waits: Shares;
+  statusFollowers: StatusFollowers;
   shutdown: Pick<Shutdown, 'draining'>;
 }
 

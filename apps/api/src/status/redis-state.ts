@@ -14,7 +14,7 @@ export interface RedisState {
   measuredAt: string;
   /** Null where Redis does not serve. */
   look: RedisLook | null;
-  /** Why an upload would be refused; null when it would not. */
+  /** Why an upload would be refused, as far as is known by now; null when it would not. */
   failure: RedisFailure | null;
   /** What else must be asked for, of those who need it. Measured once. */
   facts(): Promise<RedisFacts>;
@@ -28,13 +28,13 @@ export interface RedisFacts {
   findings: readonly Finding[];
 }
 
+/** When it failed, the state has a failure. */
 export interface PersistenceTest {
   /** What the server confirmed for the test record; null when the test failed. */
   level: DurabilityLevel | null;
   /** From the write to the confirmation. */
   latencyMs: number;
   message: string;
-  failure: RedisFailure | null;
 }
 
 export interface RedisStateOptions {
@@ -66,8 +66,9 @@ export function createRedisState(options: RedisStateOptions): () => Promise<Redi
     const start = performance.now();
     const probe = { key: keys.probe(randomUUID()), value: randomUUID(), seconds: LIFE_SECONDS };
     const { look, failure } = await lookOrFailure(probe);
+    const lookedMs = performance.now() - start;
     if (failure !== null) recentResults.doubt();
-    return {
+    const state: RedisState = {
       measuredAt: new Date().toISOString(),
       look,
       failure,
@@ -77,12 +78,20 @@ export function createRedisState(options: RedisStateOptions): () => Promise<Redi
         return { findings, workers };
       }),
       test: once(async () => {
+        // It may be asked for a while after the look.
+        const askedAt = performance.now();
         const tested = failure === null ? await confirm(probe) : { level: null, failure };
-        const latencyMs = Math.round((performance.now() - start) * 10) / 10;
+        const latencyMs = Math.round((lookedMs + performance.now() - askedAt) * 10) / 10;
         if (tested.failure !== null) recentResults.doubt();
-        return { latencyMs, message: tested.failure?.message ?? confirmation(tested.level), ...tested };
+        state.failure = tested.failure;
+        return {
+          level: tested.level,
+          latencyMs,
+          message: tested.failure?.message ?? confirmation(tested.level),
+        };
       }),
     };
+    return state;
   });
 
   /** Where Redis only takes no writes, reads go on. */
@@ -101,7 +110,10 @@ export function createRedisState(options: RedisStateOptions): () => Promise<Redi
    * Reads the record back over another connection, removes it, and asks how safe that is. That the removal is confirmed confirms
    * the record, which was written before it.
    */
-  async function confirm({ key, value }: ProbeRecord): Promise<Pick<PersistenceTest, 'level' | 'failure'>> {
+  async function confirm({
+    key,
+    value,
+  }: ProbeRecord): Promise<{ level: DurabilityLevel | null; failure: RedisFailure | null }> {
     try {
       const confirmed = await withinMs(CONFIRM_WITHIN_MS, options.barrier.confirmRemoving(key), null);
       if (confirmed?.value === value) return { level: confirmed.level, failure: null };

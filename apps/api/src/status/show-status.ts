@@ -28,25 +28,23 @@ export interface StatusDependencies extends FindingSources {
 /** A record is written, read back and removed. 503 when that fails. What this process knows of its host and its disk is of this moment. */
 export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answer> => {
   const state = await deps.redisState();
-  const [{ failure, ...persistence }, { workers }] = await Promise.all([state.test(), state.facts()]);
-  const [storage, host] = await Promise.all([
-    storageStatus(deps, { ...state, failure }),
-    hostStatus(deps.host),
-  ]);
+  const [persistence, { workers }] = await Promise.all([state.test(), state.facts()]);
+  const testPassed = persistence.level !== null;
+  const [storage, host] = await Promise.all([storageStatus(deps, state), hostStatus(deps.host)]);
   const isDegraded =
     host.reachable === false ||
     host.circuit === 'open' ||
     storage.findings.some(({ severity }) => severity !== 'notice');
   const counts = queueNames.map((name) => [name, state.look?.queues[name].counts]);
   const body: Bodies['Health'] = {
-    status: failure !== null ? 'unhealthy' : isDegraded ? 'degraded' : 'healthy',
+    status: !testPassed ? 'unhealthy' : isDegraded ? 'degraded' : 'healthy',
     measuredAt: state.measuredAt,
-    persistence: { testPassed: failure === null, ...persistence },
+    persistence: { testPassed, ...persistence },
     storage,
     queues: { available: state.look !== null, workers, ...Object.fromEntries(counts) },
     host,
   };
-  return { status: failure === null ? 200 : 503, body };
+  return { status: testPassed ? 200 : 503, body };
 };
 
 const COUNT_WITHIN_MS = 700;

@@ -9,6 +9,7 @@ import type { Shares } from '@holdfast/shared/http';
 import { keyedUpload, type KeyedOutcome } from './idempotency.js';
 import { receiveUpload, type UploadRequest } from './receive-upload.js';
 import type { Uploads } from './uploads.js';
+import type { StatusFollowers } from '../media/status-followers.js';
 import { waitUntilVerified } from './wait-until-verified.js';
 
 export const uploadQuery = z.object({
@@ -21,6 +22,7 @@ export const uploadQuery = z.object({
 export interface UploadRouteDependencies extends Uploads {
   /** Requests that wait for their verified record. */
   waits: Shares;
+  statusFollowers: StatusFollowers;
   /** The answer's body for one record. */
   answerFor(record: MediaRecord): { media: { status: string }; links: { self: string } };
 }

@@ -28,6 +28,7 @@ import { requestContext } from '../../src/http/request-context.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { acceptedMedia } from '../../src/media/present-media.js';
+import { createStatusFollowers } from '../../src/media/status-followers.js';
 import { watchNewCatalog, watchRebuilding } from '../../src/media/rebuilding.js';
 import { createIdSecret } from '../../src/uploads/id-secret.js';
 import { createUploadSlots } from '../../src/uploads/admission.js';
@@ -111,6 +112,11 @@ export async function openUploadBench(
     uploadRoute({
       ...uploads,
       waits: createShares(8),
+      statusFollowers: createStatusFollowers({
+        catalog,
+        changes: { listen: () => () => undefined, isLive: () => false },
+        deferred: uploads.deferred,
+      }),
       answerFor: (record) => acceptedMedia(record, address),
     }),
   );
