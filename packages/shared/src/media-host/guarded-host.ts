@@ -62,8 +62,7 @@ export function guardHost(host: HostCalls, options: GuardOptions): MediaHost {
   let code: ErrorCode = 'HOST_TIMEOUT';
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
-  let health: Omit<HostHealth, 'circuit'> = {
-    reachable: null,
+  let health: Omit<HostHealth, 'circuit' | 'reachable'> = {
     lastSuccessAt: null,
     lastFailureAt: null,
     lastErrorCode: null,
@@ -98,15 +97,18 @@ export function guardHost(host: HostCalls, options: GuardOptions): MediaHost {
     guard('call', signal, work);
 
   const noteAnswer = (): void => {
-    if (health.reachable === false) log.info('host.recovered');
-    health = { ...health, reachable: true, failing: null, lastSuccessAt: new Date(now()).toISOString() };
+    if (health.failing !== null) log.info('host.recovered');
+    health = { ...health, failing: null, lastSuccessAt: new Date(now()).toISOString() };
+  };
+  const reachable = (): boolean | null => {
+    if (health.failing !== null) return false;
+    return health.lastSuccessAt === null ? null : true;
   };
   const noteFailure = (error: HoldfastError): void => {
-    if (health.reachable !== false) log.warn('host.failing', { code: error.code });
+    if (health.failing === null) log.warn('host.failing', { code: error.code });
     const at = new Date(now()).toISOString();
     health = {
       ...health,
-      reachable: false,
       lastFailureAt: at,
       lastErrorCode: error.code,
       failing: {
@@ -161,7 +163,12 @@ export function guardHost(host: HostCalls, options: GuardOptions): MediaHost {
     enter(openedFor === 'transfer' ? 'half-open' : 'closed');
   };
   const onProbeFailure = (error: unknown): void => {
-    if (hostVerdict(error, undefined, 0) !== null && isHoldfastError(error)) noteFailure(error);
+    const verdict = hostVerdict(error, undefined, 0);
+    if (verdict === 'answered') {
+      onProbeAnswer();
+      return;
+    }
+    if (verdict !== null && isHoldfastError(error)) noteFailure(error);
     scheduleProbe();
   };
   const cancelProbe = (): void => {
@@ -207,7 +214,7 @@ export function guardHost(host: HostCalls, options: GuardOptions): MediaHost {
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
     // A disk is asked for nothing but this as long as nobody uploads.
     freeBytes: host.kind === 'local' ? () => call(undefined, host.freeBytes) : host.freeBytes,
-    health: () => ({ ...health, circuit: state }),
+    health: () => ({ ...health, reachable: reachable(), circuit: state }),
     uploadRefusal,
     admitUpload: () => {
       const refused = uploadRefusal();

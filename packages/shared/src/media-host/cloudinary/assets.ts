@@ -28,9 +28,10 @@ export function createAssets(
       ),
     );
     const { asset, isBackup } = readAsset(reply);
-    // Listings leave out what exists only as a backup, so a single look-up does not show it either.
-    if (isBackup) throw notFound('the asset exists only as a backup');
-    return sameAsset(asset, ref);
+    if (!isBackup) return sameAsset(asset, ref);
+    // Listings leave it out, so a single look-up does not show it either.
+    const cause = new HostFailure('the asset exists only as a backup', 404);
+    throw new HoldfastError('HOST_REJECTED', cause.message, { cause });
   };
 
   /** An empty list is dropped by the SDK, and then changes nothing. A host that adds tags instead of replacing them kept others. */
@@ -98,10 +99,6 @@ export function createAssets(
 
 function addressOf({ resourceType }: AssetRef) {
   return { resource_type: resourceType, type: 'upload' };
-}
-
-function notFound(message: string): HoldfastError {
-  return new HoldfastError('HOST_REJECTED', message, { cause: new HostFailure(message, 404) });
 }
 
 /** Only an answer that names the asset proves that the call reached it. */

@@ -10,8 +10,11 @@ export function createListings(
   prefix?: string,
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   const refused = { list: false, confirm: false };
-  let refusalNoted = false;
-  let lackNoted = false;
+  const noted = new Set<string>();
+  const noteOnce = (event: string, fields: Readonly<Record<string, unknown>>): void => {
+    if (!noted.has(event)) log.warn(event, fields);
+    noted.add(event);
+  };
 
   const read = (reply: unknown, cursor: string | null): AssetPage => {
     const { page, badDates } = readPage(reply, cursor);
@@ -24,10 +27,7 @@ export function createListings(
       'host.assets_unreadable',
       page.unreadable.map(({ assetId, publicId }) => assetId ?? publicId),
     );
-    if (page.lacking.length > 0 && !lackNoted) {
-      lackNoted = true;
-      log.warn('host.listing_fields_missing', { fields: page.lacking });
-    }
+    if (page.lacking.length > 0) noteOnce('host.listing_fields_missing', { fields: page.lacking });
     return page;
   };
 
@@ -42,16 +42,13 @@ export function createListings(
     call: (options: Readonly<Record<string, unknown>>) => Promise<unknown>,
   ): Promise<AssetPage> => {
     const plain = { tags: true, context: true };
-    // Joined by commas: the SDK would repeat the parameter for a list, and of a repeated one the host keeps the last.
-    const withFields = { ...plain, fields: listedFields.join(',') };
     try {
-      return read(await call(refused[kind] ? plain : withFields), cursor);
+      return read(await call(refused[kind] ? plain : { ...plain, fields: listedFields }), cursor);
     } catch (error) {
       if (statusOf(error) !== 400 || cursor !== null || refused[kind]) throw error;
       const page = read(await call(plain), cursor);
       refused[kind] = true;
-      if (!refusalNoted) log.warn('host.fields_refused', { error });
-      refusalNoted = true;
+      noteOnce('host.fields_refused', { error });
       return page;
     }
   };

@@ -45,24 +45,11 @@ const filePageReply = pageOf(
 
 /**
  * The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. Only documented ones: what becomes of
- * others is not known. Neither `duration` nor `placeholder` is.
+ * others is not known. Joined by commas: the SDK would repeat the parameter for a list, and of a repeated one the host keeps the last.
  */
-export const listedFields = [
-  'asset_id',
-  'public_id',
-  'resource_type',
-  'format',
-  'version',
-  'created_at',
-  'uploaded_at',
-  'bytes',
-  'width',
-  'height',
-  'secure_url',
-  'etag',
-  'tags',
-  'context',
-];
+export const listedFields = Object.keys(
+  assetReply.omit({ duration: true, existing: true, display_name: true }).shape,
+).join(',');
 /** Of those, what every asset has, and what every image has besides. */
 const inAll = ['resource_type', 'version', 'created_at', 'uploaded_at', 'bytes', 'secure_url', 'etag'];
 const inImages = ['format', 'width', 'height'];

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { decodeTime } from 'ulid';
 import { z } from 'zod';
@@ -64,9 +64,8 @@ export function metadataPath(place: AssetPlace, token: string): string {
 }
 
 /** Null when there is none. Throws ASSET_UNREADABLE for one that is damaged or may not be read. */
-export async function readIdentity(place: AssetPlace): Promise<Identity | null> {
-  const text = await readDescription(place, place.identity);
-  return text === null ? null : parseFile(place, identitySchema, text);
+export async function readIdentity({ identity }: Pick<AssetPlace, 'identity'>): Promise<Identity | null> {
+  return readDescription(identity, identitySchema);
 }
 
 /** The whole asset, or null unless identity and bytes are there. Throws as `readIdentity` does. */
@@ -79,16 +78,12 @@ export async function readStored(place: AssetPlace): Promise<{ known: Identity; 
   const known = await readIdentity(place);
   if (known === null) return null;
   const path = bytesPath(place, known.token);
-  const [bytes, newer] = await Promise.all([
-    ofThis(place, unlessMissing(stat(path))),
-    readDescription(place, metadataPath(place, known.token)),
+  const [stored, newer] = await Promise.all([
+    readable(path, () => unlessMissing(measure(path, known))),
+    readDescription(metadataPath(place, known.token), metadata),
   ]);
-  if (bytes === null) return null;
-  const measured = {
-    bytes: bytes.size,
-    etag: await ofThis(place, currentEtag(path, bytes, known)),
-    metadata: newer === null ? known.metadata : parseFile(place, metadata, newer),
-  };
+  if (stored === null) return null;
+  const measured = { ...stored, metadata: newer ?? known.metadata };
   return { known, asset: toHostAsset(place.assetId, known, measured) };
 }
 
@@ -120,39 +115,22 @@ export function toHostAsset(
 /** What the system says of one file that it does not give out, be the rest of the folder well. */
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'EIO', 'EISDIR', 'ELOOP']);
 
-function readDescription(place: AssetPlace, path: string): Promise<string | null> {
-  return ofThis(place, unlessMissing(readFile(path, 'utf8')));
-}
-
-async function ofThis<T>(place: AssetPlace, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw UNREADABLE.has(errnoOf(error)) ? unreadable(place, error) : error;
-  }
-}
-
-/** Null for a text that is none. */
-export function parseIdentity(text: string): Identity | null {
-  try {
-    return identitySchema.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
-
-function parseFile<T>(place: AssetPlace, schema: z.ZodType<T>, text: string): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (error) {
-    throw unreadable(place, error);
-  }
-}
-
-function unreadable({ assetId }: AssetPlace, cause: unknown): HoldfastError {
-  return new HoldfastError('ASSET_UNREADABLE', `a file of the asset ${assetId} cannot be read`, {
-    cause,
+function readDescription<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  return readable(path, async () => {
+    const text = await unlessMissing(readFile(path, 'utf8'));
+    return text === null ? null : schema.parse(JSON.parse(text));
   });
+}
+
+async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const isDamaged = error instanceof SyntaxError || error instanceof z.ZodError;
+    if (!isDamaged && !UNREADABLE.has(errnoOf(error))) throw error;
+    const message = `${basename(path)} in the media folder cannot be read`;
+    throw new HoldfastError('ASSET_UNREADABLE', message, { cause: error });
+  }
 }
 
 /**
@@ -184,25 +162,19 @@ export function foldersOf(assetId: string): [string, string] {
 const rehashed = new Map<string, string>();
 const MAX_KEPT = 1_000;
 
-/**
- * MD5 in hex of the bytes on disk: the one recorded while size and time of writing are the recorded ones, else of what
- * is there now.
- */
-export async function currentEtag(
-  path: string,
-  now: { size: number; mtimeMs: number },
-  recorded: { bytes: number; mtimeMs: number; etag: string },
-): Promise<string> {
-  if (now.size === recorded.bytes && now.mtimeMs === recorded.mtimeMs) return recorded.etag;
-  const key = `${path} ${String(now.size)} ${String(now.mtimeMs)}`;
+/** Size and MD5 of the bytes on disk. Their hash is taken only where size or time of writing are not those recorded. */
+async function measure(path: string, recorded: Identity): Promise<{ bytes: number; etag: string }> {
+  const { size: bytes, mtimeMs } = await stat(path);
+  if (bytes === recorded.bytes && mtimeMs === recorded.mtimeMs) return { bytes, etag: recorded.etag };
+  const key = `${path} ${String(bytes)} ${String(mtimeMs)}`;
   const before = rehashed.get(key);
-  if (before !== undefined) return before;
+  if (before !== undefined) return { bytes, etag: before };
   const hash = createHash('md5');
   await pipeline(createReadStream(path), hash);
   const etag = hash.digest('hex');
   if (rehashed.size >= MAX_KEPT) rehashed.clear();
   rehashed.set(key, etag);
-  return etag;
+  return { bytes, etag };
 }
 
 const PREFIX = '/media/';

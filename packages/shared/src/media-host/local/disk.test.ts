@@ -39,7 +39,7 @@ it.each([
   const folder = await freshFolder();
   if (before !== undefined) await mkdir(join(folder, ...before), { recursive: true });
   const nested = join(folder, 'data', 'nested');
-  await createFolderMaker(join(nested, 'media')).ensure(join(nested, 'media'));
+  await createFolderMaker(join(nested, 'media'))(join(nested, 'media'));
   expect(disk.synced).toEqual(expect.arrayContaining([nested, dirname(nested), folder]));
 });
 
@@ -47,16 +47,19 @@ it('passes over a folder that it may not read', async () => {
   const folder = await freshFolder();
   disk.locked.add(folder);
   const data = join(folder, 'data');
-  await createFolderMaker(join(data, 'media')).ensure(join(data, 'media'));
+  await createFolderMaker(join(data, 'media'))(join(data, 'media'));
   expect(disk.synced).toContain(data);
   expect(disk.synced).not.toContain(folder);
 });
 
 it('syncs below the media folder what is new, and nothing above again', async () => {
   const root = join(await freshFolder(), 'media');
-  const folders = createFolderMaker(root);
-  await folders.ensure(root);
+  const makeFolder = createFolderMaker(root);
+  await makeFolder(root);
   disk.synced.length = 0;
-  await folders.ensure(join(root, 'image', 'ab'));
+  await makeFolder(join(root, 'image', 'ab'));
   expect(disk.synced).toEqual([join(root, 'image'), root]);
+  disk.synced.length = 0;
+  await makeFolder(join(root, 'image', 'ab'));
+  expect(disk.synced).toEqual([]);
 });

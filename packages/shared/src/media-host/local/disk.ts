@@ -1,4 +1,4 @@
-import { chmod, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -79,22 +79,18 @@ export async function removeFile(path: string): Promise<boolean> {
 const MAX_REMEMBERED = 1_000;
 
 /**
- * Makes folders at and below `root`, which then would survive a power cut, once each in a process: one that is there may have been made by
- * another process a moment ago.
+ * Makes folders at and below `root`, which then would survive a power cut. One that is there is made durable once in a process, since
+ * another one may have made it a moment ago.
  */
-export function createFolderMaker(root: string) {
-  const known = new Set<string>();
-  return {
-    ensure: async (folder: string): Promise<void> => {
-      if (known.has(folder)) return;
-      await makeDataFolder(folder, OWN_FOLDER);
-      if (folder === root) await syncAbove(root);
-      for (let at = folder; at.length > root.length; at = dirname(at)) await syncFolder(dirname(at));
-      if (known.size >= MAX_REMEMBERED) known.clear();
-      known.add(folder);
-    },
-    /** Looks at every folder again. */
-    forget: (): void => known.clear(),
+export function createFolderMaker(root: string): (folder: string) => Promise<void> {
+  const durable = new Set<string>();
+  return async (folder) => {
+    if (folder === root) await makeDataFolder(root, OWN_FOLDER).then(() => syncAbove(root));
+    const made = await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
+    if (made === undefined && durable.has(folder)) return;
+    for (let at = folder; at.length > root.length; at = dirname(at)) await syncFolder(dirname(at));
+    if (durable.size >= MAX_REMEMBERED) durable.clear();
+    durable.add(folder);
   };
 }
 

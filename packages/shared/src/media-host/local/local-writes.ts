@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rmdir, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, open, rename, rmdir, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
@@ -13,7 +13,6 @@ import {
   bytesPath,
   type Identity,
   metadataPath,
-  parseIdentity,
   placeOfRef,
   readAssetAt,
   readIdentity,
@@ -53,7 +52,7 @@ export class LocalWrites {
   readonly #root: string;
   readonly #options: WriteOptions;
   readonly #staging: string;
-  readonly #folders: ReturnType<typeof createFolderMaker>;
+  readonly #makeFolder: (folder: string) => Promise<void>;
 
   constructor(root: string, options: WriteOptions) {
     this.#root = root;
@@ -63,13 +62,13 @@ export class LocalWrites {
       STAGING,
       `${MACHINE}.${String(process.pid)}.${randomBytes(4).toString('hex')}`,
     );
-    this.#folders = createFolderMaker(root);
+    this.#makeFolder = createFolderMaker(root);
     ownFolders.add(this.#staging);
   }
 
   /** Makes the folder, and finishes what dead processes left half-done. */
   async open(): Promise<void> {
-    await this.#folders.ensure(this.#root);
+    await this.#makeFolder(this.#root);
     await clearLeftovers(this.#root, this.#options.log);
   }
 
@@ -159,16 +158,8 @@ export class LocalWrites {
   /** Links both staged files to their names; false when another upload was quicker. */
   async #putInPlace(place: AssetPlace, token: string, stagedBytes: string): Promise<boolean> {
     const bytes = bytesPath(place, token);
-    await this.#folders.ensure(place.folder);
-    try {
-      await link(stagedBytes, bytes);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      // The media folder was emptied while this process runs.
-      this.#folders.forget();
-      await this.#folders.ensure(place.folder);
-      await link(stagedBytes, bytes);
-    }
+    await this.#makeFolder(place.folder);
+    await link(stagedBytes, bytes);
     try {
       await linkIdentity(place, `${stagedBytes}.json`);
     } catch (error) {
@@ -287,8 +278,8 @@ async function isStale(path: string): Promise<boolean> {
  * identity names are never touched.
  */
 async function finishLeft(root: string, staged: string): Promise<void> {
-  const known = parseIdentity((await unlessMissing(readFile(staged, 'utf8'))) ?? '');
-  // One that was cut off: then its bytes had no name yet.
+  // One that was cut off has no bytes with a name yet.
+  const known = await readIdentity({ identity: staged }).catch(() => null);
   if (known === null) return;
   const place = placeOfRef(root, known);
   if ((await readIdentity(place))?.token !== known.token) await removeFilesOf(place, known.token);
