@@ -5,29 +5,22 @@ import { roles, type AccessSettings, type ApiKey, type Role } from '@holdfast/fo
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Line } from '@holdfast/shared/http';
 import { addressOf, anonymous, contextOf, nameOf, type Client } from './request-context.js';
+import type { Route } from './route.js';
 
-export interface AccessRule {
-  /** `open`: for everyone, keys are not looked at. */
-  role: Role | 'open';
-  /** Open to everyone where PUBLIC_READ is on. */
-  publicRead: boolean;
-  /** What a 401 asks programs for. A page that is opened gets the browser's login, which knows only Basic. */
-  challenge: 'Basic' | 'Bearer';
-  /** Runs before an unknown key gets its 401. */
-  limitFailedLogins: RequestHandler;
-}
-
-/** Lets a request through when its key has the role; roles include the weaker ones. */
-export function requireAccess(access: AccessSettings, rule: AccessRule): RequestHandler {
-  const { role: needed } = rule;
-  const open = needed === 'open' || (rule.publicRead && access.publicRead);
+/** Lets a request through when its key has the role; roles include the weaker ones. `limitFailedLogins` runs before an unknown key gets its 401. */
+export function requireAccess(
+  access: AccessSettings,
+  { role: needed, publicRead, page }: Pick<Route, 'role' | 'publicRead' | 'page'>,
+  limitFailedLogins: RequestHandler,
+): RequestHandler {
+  const open = needed === 'open' || (publicRead === true && access.publicRead);
   return (req, res, next) => {
     const client = whoSends(access, req);
     if (client !== null) contextOf(req).client = client;
     if (open) return next();
     if (client === null) {
-      const refuse = (tooMany?: unknown): void => next(tooMany ?? askForKey(req, res, rule));
-      if (carriesKey(req.headers)) rule.limitFailedLogins(req, res, refuse);
+      const refuse = (tooMany?: unknown): void => next(tooMany ?? askForKey(req, res, page));
+      if (carriesKey(req.headers)) limitFailedLogins(req, res, refuse);
       else refuse();
       return;
     }
@@ -39,18 +32,14 @@ export function requireAccess(access: AccessSettings, rule: AccessRule): Request
 const hasRole = (client: Client | null, needed: Role): boolean =>
   client !== null && client.role !== null && roles.indexOf(client.role) >= roles.indexOf(needed);
 
-function askForKey(req: Request, res: Response, rule: AccessRule): HoldfastError {
-  const challenge = isOpenedAsPage(req) ? 'Basic' : rule.challenge;
+function askForKey(req: Request, res: Response, isPage = false): HoldfastError {
+  // A browser's login knows only Basic. Scripts of our own pages do not ask for HTML, so it does not get in their way.
+  const isOpened = isPage || req.get('accept')?.includes('text/html') === true;
   res.setHeader(
     'WWW-Authenticate',
-    `${challenge} realm="holdfast"${challenge === 'Basic' ? ', charset="UTF-8"' : ''}`,
+    isOpened ? 'Basic realm="holdfast", charset="UTF-8"' : 'Bearer realm="holdfast"',
   );
   return new HoldfastError('UNAUTHENTICATED');
-}
-
-/** Scripts of our own pages do not ask for HTML, so the browser's login does not get in their way. */
-function isOpenedAsPage(req: Request): boolean {
-  return req.get('accept')?.includes('text/html') ?? false;
 }
 
 const sender = Symbol('sender');

@@ -6,7 +6,6 @@ import { endTurn } from '@holdfast/shared/http';
 import { clientOf, goneWith, contextOf, type RequestContext } from './request-context.js';
 import { parseInput } from './request-input.js';
 import { readJson } from './request-bodies.js';
-import type { VerbRoute } from './route.js';
 
 /** A request as handlers see it: plain data, checked against the schemas of its row. */
 export interface Input<Param extends string = never, Query = undefined, Body = undefined> {
@@ -44,7 +43,7 @@ export interface Endpoint {
 }
 
 /** Express' side of a plain route: request -> input -> handler -> answer. Errors go to the error handler. */
-export function serveEndpoint(served: Endpoint & Pick<VerbRoute, 'method' | 'changes'>): RequestHandler {
+export function serveEndpoint(served: Endpoint & { method: string; changes?: boolean }): RequestHandler {
   const changes = served.method !== 'GET' || served.changes === true;
   return async (req, res) => {
     const gone = goneWith(res);

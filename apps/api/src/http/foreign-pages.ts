@@ -42,12 +42,6 @@ function isKnownHost(host: string, publicName: string | null): boolean {
 
 const harmless = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-export interface CrossSiteRule {
-  role: Route['role'];
-  /** Changes something although its method is GET. */
-  changes: boolean;
-}
-
 /**
  * Refuses changes by pages of other sites. Browsers add a remembered Basic login to requests of any site, and without keys a request needs
  * none. So such a request must come from our own pages or, without keys, from an origin of CORS_ORIGINS. Browsers never add tokens by
@@ -55,19 +49,19 @@ export interface CrossSiteRule {
  */
 export function refuseCrossSite(
   { access, http }: Pick<Settings, 'access' | 'http'>,
-  rule: CrossSiteRule,
+  { role, changes }: Pick<Route, 'role' | 'changes'>,
 ): RequestHandler {
   const ownHosts = http.publicUrl === undefined ? [] : [new URL(http.publicUrl).host];
   return (req, _res, next) => {
     const { via } = contextOf(req).client;
-    if (!rule.changes && harmless.has(req.method)) return next();
+    if (changes !== true && harmless.has(req.method)) return next();
     if (via === 'basic' && comesFromElsewhere(req, ownHosts)) throw new HoldfastError('CROSS_SITE');
     if (via === 'basic' && harmless.has(req.method) && !namesOrigin(req))
       throw new HoldfastError(
         'CROSS_SITE',
         'a browser login may not change things by GET: use POST, or a Bearer key',
       );
-    if (via !== 'anonymous' || rule.role === 'open') return next();
+    if (via !== 'anonymous' || role === 'open') return next();
     if (comesFromElsewhere(req, ownHosts) && !isAllowedOrigin(req, access))
       throw new HoldfastError('CROSS_SITE');
     next();

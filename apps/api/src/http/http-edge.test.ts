@@ -274,11 +274,11 @@ describe('an unexpected error', () => {
     };
     const own = await startApi(redis, {}, log);
     // A record that nobody wrote: decoding it must not bring the process down.
-    await redis.client.hset(own.deps.keys.syncRun, 'a', 'b');
+    await redis.client.set(own.deps.keys.syncRun, 'no JSON');
     const { status, body } = await own.call('GET', '/api/media/sync/status');
     expect(status).toBe(500);
     expect(body).toMatchObject({ code: 'INTERNAL', detail: 'Unexpected error' });
-    expect(JSON.stringify(body)).not.toMatch(/WRONGTYPE/);
+    expect(JSON.stringify(body)).not.toMatch(/JSON|token/);
     expect(
       lines.filter((line) => (line as { event: string }).event === 'http.unexpected_error'),
     ).toHaveLength(1);

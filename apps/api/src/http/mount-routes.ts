@@ -5,7 +5,7 @@ import { requireAccess } from './access.js';
 import { refuseCrossSite } from './foreign-pages.js';
 import { serveEndpoint } from './endpoint.js';
 import { contextOf } from './request-context.js';
-import type { MountedRoute, Route, VerbRoute } from './route.js';
+import type { Route, VerbRoute } from './route.js';
 
 export interface MountOptions {
   settings: Pick<Settings, 'access' | 'http'>;
@@ -18,25 +18,18 @@ export interface MountOptions {
 /** The table as an Express router: paths in the order of the table, each with an answer for methods it does not allow. */
 export function mountRoutes(routes: readonly Route[], options: MountOptions): Router {
   const router = Router();
-  const verbs = routes.filter((route): route is VerbRoute => route.method !== 'ALL');
   for (const path of new Set(routes.map((route) => route.path))) {
-    const mounted = routes.find(
-      (route): route is MountedRoute => route.method === 'ALL' && route.path === path,
-    );
-    if (mounted !== undefined) {
-      router.use(path, ...guards(mounted, options), mounted.serve);
-      continue;
-    }
-    const here = verbs.filter((route) => route.path === path);
+    const here = routes.filter((route) => route.path === path);
     const place = router.route(path);
+    const verbs = here.filter((route): route is VerbRoute => route.method !== 'ALL');
     // Express serves HEAD as GET, but HEAD must not change anything.
-    if (here.some(({ changes }) => changes === true)) place.head(noteRoute(path), otherMethods(here));
-    for (const route of here)
-      place[verbOf[route.method]](
-        ...guards(route, options),
-        'serve' in route ? route.serve : serveEndpoint(route),
-      );
-    place.all(noteRoute(path), otherMethods(here));
+    if (verbs.some(({ changes }) => changes === true)) place.head(noteRoute(path), otherMethods(verbs));
+    for (const route of here) {
+      const handlers = [...guards(route, options), 'serve' in route ? route.serve : serveEndpoint(route)];
+      if (route.method === 'ALL') router.use(path, ...handlers);
+      else place[verbOf[route.method]](...handlers);
+    }
+    if (verbs.length > 0) place.all(noteRoute(path), otherMethods(verbs));
   }
   return router;
 }
@@ -45,17 +38,11 @@ const verbOf = { GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as
 
 function guards(route: Route, options: MountOptions): RequestHandler[] {
   const { settings } = options;
-  const verb = route.method === 'ALL' ? undefined : route;
   return [
     noteRoute(route.path),
-    requireAccess(settings.access, {
-      role: route.role,
-      publicRead: route.publicRead === true,
-      challenge: route.page === true ? 'Basic' : 'Bearer',
-      limitFailedLogins: options.limitFailedLogins,
-    }),
-    refuseCrossSite(settings, { role: route.role, changes: verb?.changes === true }),
-    ...(verb?.limited === true ? [options.limitWrites] : []),
+    requireAccess(settings.access, route, options.limitFailedLogins),
+    refuseCrossSite(settings, route),
+    ...(route.limited === true ? [options.limitWrites] : []),
   ];
 }
 

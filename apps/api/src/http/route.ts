@@ -14,6 +14,10 @@ interface RouteAccess {
   publicRead?: true;
   /** A page for browsers: a 401 makes them ask for a login. */
   page?: true;
+  /** Counts against RATE_LIMIT_PER_MINUTE. */
+  limited?: true;
+  /** Changes something although its method is GET. */
+  changes?: true;
 }
 
 /** One answer of a route, as the OpenAPI document describes it. */
@@ -39,10 +43,6 @@ interface RouteDescription {
 
 interface Verb extends RouteAccess, RouteDescription {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Counts against RATE_LIMIT_PER_MINUTE. */
-  limited?: true;
-  /** Changes something although its method is GET. */
-  changes?: true;
   /** What each parameter of the path is. */
   params?: Readonly<Record<string, string>>;
   query?: z.ZodType;

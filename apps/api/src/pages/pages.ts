@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
@@ -5,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Answer, Input } from '../http/endpoint.js';
 import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
+
+const policy = (pictures: string): string =>
+  `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' ${pictures}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** A page and what belongs to it: a closed list of files, read once and sent as they are. */
 export interface Page {
@@ -16,25 +20,10 @@ export interface Page {
 const own = (file: string): string => fileURLToPath(new URL(`../../pages/${file}`, import.meta.url));
 const swagger = (file: string): string => createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`);
 
-const consoleFiles = [
-  'index.html',
-  'console.css',
-  'main.js',
-  'api-key.js',
-  'call.js',
-  'elements.js',
-  'media.js',
-  'status.js',
-  'sync.js',
-  'thumbnail.js',
-  'upload.js',
-];
-
 /** The console. Pictures may come from Cloudinary or a domain of one's own for it; everything else is ours, nothing inline. */
 export const consolePage: Page = {
-  files: Object.fromEntries(consoleFiles.map((file) => [file, own(`console/${file}`)])),
-  contentPolicy:
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  files: Object.fromEntries(readdirSync(own('console')).map((file) => [file, own(`console/${file}`)])),
+  contentPolicy: policy('blob: data: https:'),
 };
 
 /** Swagger UI over /openapi.json; its small pictures are data in its own style sheet. */
@@ -45,8 +34,7 @@ export const docsPage: Page = {
     'swagger-ui.css': swagger('swagger-ui.css'),
     'swagger-ui-bundle.js': swagger('swagger-ui-bundle.js'),
   },
-  contentPolicy:
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  contentPolicy: policy('data:'),
 };
 
 /** The page itself. */

@@ -67,11 +67,10 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
   const beginFirst = (queue: Queue): void => {
     begun += 1;
     if (begun === 1) setImmediate(beginNextRound);
-    for (const begin of queue.waiting) {
-      queue.waiting.delete(begin);
-      begin();
-      return;
-    }
+    const [begin] = queue.waiting;
+    if (begin === undefined) return;
+    queue.waiting.delete(begin);
+    begin();
   };
 
   const goOn = (name: string, queue: Queue): void => {
