@@ -201,8 +201,9 @@ export async function joinDeletions(
       const body = await host.readFile(name, signal);
       const noted = body === null ? [] : decodeDeletions(body);
       for (const id of noted) ids.add(id);
-      // A file of another number of deletions than its name says stays as it is.
       if (noted.length === deletionsIn(name)) read.push(name);
+      // Not written yet, or not what its name says: it stays as it is. Off the list at once, before who writes it lists it again.
+      else await listed.drop([name]);
     });
     const sorted = [...ids].toSorted();
     // Always the same name for them: however often a host fails here, it is left with one file.
@@ -214,7 +215,7 @@ export async function joinDeletions(
       if (name !== joined) await host.removeFile(name, signal);
     });
     // A file that the host denied and has is listed again by the next snapshot.
-    await listed.drop(names.filter((name) => name !== joined));
+    await listed.drop(read.filter((name) => name !== joined));
   } finally {
     await listed.release().catch(() => undefined);
   }

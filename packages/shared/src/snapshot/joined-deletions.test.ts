@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
@@ -208,20 +209,40 @@ describe('the files of deletions', () => {
     expect(await listedNames()).toEqual([...files.keys()]);
   });
 
-  it('are listed also where a join meets their names before they are written', async () => {
+  it('are listed also where a join meets their names before they are written, and ends after that', async () => {
     const { host, noted, files } = filesHost();
-    let joins = 1;
+    const [other, id] = someIds(2) as [string, string];
+    await putNote(host, other);
+    const steps = new EventEmitter();
+    const [isRead, isNoted] = [once(steps, 'read'), once(steps, 'noted')];
+    const joiner: FilesHost = {
+      ...host,
+      readFile: async (name, signal) => {
+        const body = await host.readFile(name, signal);
+        if (body === null) steps.emit('read');
+        return body;
+      },
+      putFile: async (name, body, signal) => {
+        await isNoted;
+        await host.putFile(name, body, signal);
+      },
+    };
+    let joined: Promise<void> | undefined;
     const notes = notesOn({
       ...host,
       putFile: async (name, body, signal) => {
-        if (joins-- > 0) await joinDeletions({ host, listed: listed(), folder }, never);
+        joined = joinDeletions({ host: joiner, listed: listed(), folder }, never);
+        await isRead;
+        // The join goes on meanwhile, up to its own file.
+        await expect.poll(listedNames).not.toContain(name);
         await host.putFile(name, body, signal);
       },
     });
-    const id = newMediaId();
     await notes.add(id, soon());
-    expect(noted()).toEqual(new Set([id]));
-    expect(await listedNames()).toEqual([...files.keys()]);
+    steps.emit('noted');
+    await joined;
+    expect(noted()).toEqual(new Set([other, id]));
+    expect((await listedNames()).toSorted()).toEqual([...files.keys()].toSorted());
   });
 
   it('are joined by one process at a time', async () => {
