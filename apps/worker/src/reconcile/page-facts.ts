@@ -87,14 +87,6 @@ export interface AssetMarks {
   mergeBases: ReadonlyMap<string, MergeBase>;
 }
 
-const noMarks: AssetMarks = {
-  tombstoned: new Set(),
-  withIntent: new Set(),
-  refused: new Set(),
-  ticketed: new Set(),
-  mergeBases: new Map(),
-};
-
 /**
  * One round trip where every asset has its settled record, and one more for the marks of those that do not.
  * Throws CATALOG_UNAVAILABLE.
@@ -105,27 +97,21 @@ export async function readPageFacts(
 ): Promise<PageFacts> {
   const { catalog, intents, refused } = deps;
   const ids = [...new Set(seen.flatMap((one) => one.ids))];
-  const stored = await catalog.findStored(ids);
-  const records = new Map<string, StoredRecord>();
-  for (const entry of stored) if (entry !== null) records.set(entry.id, entry);
-
-  const isSettled = (id: string): boolean => {
-    const status = records.get(id)?.status;
-    return status !== undefined && status !== 'saving' && status !== 'deferred';
-  };
-  const unsettled = ids.filter((id) => !isSettled(id));
+  const stored = (await catalog.findStored(ids)).filter((entry) => entry !== null);
+  const records = new Map(stored.map((entry) => [entry.id, entry]));
+  const settled = new Set(stored.flatMap((entry) => (isUnsettled(entry) ? [] : entry.id)));
+  const unsettled = ids.filter((id) => !settled.has(id));
   // The record itself is not decoded for that.
-  const unpushed = [...records.values()]
-    .filter(({ content, pushedRevision }) => isUnpushed({ pushedRevision, revision: readRevision(content) }))
-    .map(({ id }) => id);
-  if (unsettled.length === 0 && unpushed.length === 0) return { records, marks: noMarks };
+  const unpushed = stored.filter(({ content, pushedRevision }) =>
+    isUnpushed({ pushedRevision, revision: readRevision(content) }),
+  );
   const withoutRecord = seen.filter((one) => !one.ids.some((id) => records.has(id)));
   const unknown = withoutRecord.map(({ asset }) => asset);
   const [tombstoned, withIntent, areRefused, mergeBases, ticketed] = await Promise.all([
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
-    catalog.findMergeBases(unpushed),
+    catalog.findMergeBases(unpushed.map(({ id }) => id)),
     findTicketed(withoutRecord, deps),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
@@ -133,6 +119,8 @@ export async function readPageFacts(
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
   return { records, marks: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed, mergeBases } };
 }
+
+const isUnsettled = ({ status }: StoredRecord): boolean => status === 'saving' || status === 'deferred';
 
 /** Of what clients sent straight to the host and that has another id by its name: whose ticket is ours. */
 async function findTicketed(

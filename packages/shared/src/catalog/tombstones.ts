@@ -11,13 +11,6 @@ import { recordLua } from './record.js';
 
 const BATCH = 500;
 
-/** ARGV: ids. Restarts the time of their tombstones. */
-const keepScript = defineScript(`${recordLua}
-local now = now_ms()
-for _, id in ipairs(ARGV) do redis.call('ZADD', p .. ':tombstones', 'XX', now, id) end
-return {}
-`);
-
 /** ARGV: token, ms, how many to pass over, how many to look at. Answers {looked at, ended}. A record that is left is still being deleted. */
 const endScript = defineScript(`${recordLua}${leaseFence}
 local ids = redis.call('ZRANGEBYSCORE', p .. ':tombstones', '-inf', '(' .. ARGV[2], 'LIMIT', ARGV[3], ARGV[4])
@@ -38,9 +31,11 @@ export function tombstones(redis: RedisClient, keys: RedisKeys) {
   return {
     countTombstones: (): Promise<number> => guarded(() => redis.zcard(keys.tombstones)),
     /** The host still shows assets of these ids, so that their tombstones may not end yet. */
-    keepTombstones: async (ids: readonly string[]): Promise<void> => {
-      if (ids.length > 0) await run(keepScript, ids);
-    },
+    keepTombstones: (ids: readonly string[]): Promise<void> =>
+      guarded(async () => {
+        const members = ids.flatMap((id) => [Date.now(), id]);
+        if (ids.length > 0) await redis.zadd(keys.tombstones, 'XX', ...members);
+      }),
     /**
      * Ends the tombstones from before `beforeMs` whose removal the host has confirmed. Answers how many. `token` is that of the lease
      * of syncs: throws RUN_SUPERSEDED when another run holds it.
