@@ -37,8 +37,8 @@ export type Outcome = 'done' | 'left' | 'failed';
 export interface Applied {
   /** In the order of the steps. */
   outcomes: Outcome[];
-  /** Records that could not be verified. They stay `saving`, and a later run takes them up again. */
-  unproven: number;
+  /** Records that are not verified yet, see `verifyOpen`. */
+  open: ExpectedRecord[];
 }
 
 interface Work extends ApplyContext {
@@ -68,9 +68,20 @@ export async function applySteps(context: ApplyContext, steps: readonly Step[]):
     ...saved.map(({ record, content }) => expectedRecord(record, content)),
     ...cutOff(steps),
   ];
-  const unproven = await verifyRecords([...new Map(open.map((one) => [one.id, one])).values()], work.deps);
-  if (unproven > 0) work.log.warn('sync.records_unproven', { count: unproven });
-  return { outcomes: steps.map((step) => work.undone.get(step) ?? 'done'), unproven };
+  return {
+    outcomes: steps.map((step) => work.undone.get(step) ?? 'done'),
+    open: [...new Map(open.map((one) => [one.id, one])).values()],
+  };
+}
+
+/** Verifies what steps left open. Answers how many could not be: they stay `saving`, and a later run takes them up again. */
+export async function verifyOpen(
+  { deps, log }: Pick<ApplyContext, 'deps' | 'log'>,
+  open: readonly ExpectedRecord[],
+): Promise<number> {
+  const unproven = await verifyRecords(open, deps);
+  if (unproven > 0) log.warn('sync.records_unproven', { count: unproven });
+  return unproven;
 }
 
 /**

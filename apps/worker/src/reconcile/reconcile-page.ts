@@ -16,16 +16,21 @@ import { decide, type Action, type Step } from './decide.js';
 import { driftOfStep } from './drift.js';
 import { readPageFacts, reconcileRules, seeAsset } from './page-facts.js';
 
+export interface ReconciledPage extends Pick<Applied, 'open'> {
+  /** The numbers of the records that it met. */
+  seen: number[];
+}
+
 /**
  * Brings one page into the catalog: what Redis knows of its assets, what follows from that, the report of it, doing it. A page
- * with nothing changed costs one round trip and writes nothing. Returns the numbers of the records it met. Throws HOST_REJECTED
+ * with nothing changed costs one round trip and writes nothing. What it brought in is still to be verified. Throws HOST_REJECTED
  * for a page of which more than half cannot be read.
  */
-export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<number[]> {
+export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<ReconciledPage> {
   const { run } = session.running;
-  rejectUnreadable(session, page);
+  await rejectUnreadable(session, page);
   addCounts(run, { listed: page.assets.length });
-  if (page.assets.length === 0) return [];
+  if (page.assets.length === 0) return { seen: [], open: [] };
 
   const steps = await decideAll(session, page.assets);
   await restoreClaims(session, page.assets, steps);
@@ -41,7 +46,8 @@ export async function reconcilePage(session: SyncSession, page: ShownAssets): Pr
     return item === null || outcome === 'done' ? [] : [{ ...item, action: outcome }];
   });
   await correctDrift(session, corrected);
-  return steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
+  const seen = steps.flatMap((step) => (isOfAnotherAsset(step) ? [] : (step.stored?.sequence ?? [])));
+  return { seen, open: applied.open };
 }
 
 /** Decides, and then once more where a listing alone is not enough to go by. */
@@ -65,7 +71,7 @@ async function decideAll(session: SyncSession, assets: readonly HostAsset[]): Pr
 
 const applyNothing = (steps: readonly Step[]): Applied => ({
   outcomes: steps.map(() => 'done'),
-  unproven: 0,
+  open: [],
 });
 
 function contextOf({ deps, token, running, signal, log }: SyncSession): ApplyContext {
@@ -91,15 +97,22 @@ const countedAs = {
 
 const findingOfRemoval = { unfinished: 'UNFINISHED_UPLOAD', rejected: 'UNWELCOME_UPLOAD' } as const;
 
-function count(session: SyncSession, steps: readonly Step[], { outcomes, unproven }: Applied): void {
-  const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0, errors: unproven };
-  for (const [index, { action, restore }] of steps.entries()) {
+function count(session: SyncSession, steps: readonly Step[], { outcomes }: Applied): void {
+  const { run, progress } = session.running;
+  const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, removed: 0, errors: 0 };
+  for (const [index, step] of steps.entries()) {
     const outcome = outcomes[index];
+    // Saved by this run, in a process that was killed before it wrote that the page was done.
+    const isCutOff =
+      step.action.kind === 'verify' &&
+      step.stored?.status === 'saving' &&
+      step.stored.sequence > progress.lastSequence;
     if (outcome === 'failed') counts.errors += 1;
-    else counts[outcome === 'left' ? 'unchanged' : countedAs[action.kind]] += 1;
-    if (restore && outcome === 'done') counts.restored += 1;
+    else if (isCutOff) counts.created += 1;
+    else counts[outcome === 'left' ? 'unchanged' : countedAs[step.action.kind]] += 1;
+    if (step.restore && outcome === 'done') counts.restored += 1;
   }
-  addCounts(session.running.run, counts);
+  addCounts(run, counts);
   for (const { action, asset, id, contentChanged } of steps) {
     if (contentChanged) addFinding(session, 'CONTENT_CHANGED', [id]);
     if (action.kind === 'rewrite') addFinding(session, 'MARK_LOST', [id]);
@@ -114,7 +127,7 @@ function count(session: SyncSession, steps: readonly Step[], { outcomes, unprove
  * assets, and to go on would be to take a host that we do not understand for an empty one. A single odd asset, alone on its page, does
  * not keep the run from all others that it has read.
  */
-function rejectUnreadable(session: SyncSession, page: ShownAssets): void {
+async function rejectUnreadable(session: SyncSession, page: ShownAssets): Promise<void> {
   if (page.lacking.length > 0) addFinding(session, 'LISTING_FIELDS_MISSING', page.lacking);
   const { length } = page.unreadable;
   if (length === 0) return;
@@ -122,6 +135,7 @@ function rejectUnreadable(session: SyncSession, page: ShownAssets): void {
   if (length <= page.assets.length) return;
   if (length === 1 && session.running.run.listed > 0) return;
   // The failed run goes back to its last checkpoint, and what failed it must stay.
+  await session.lastPage;
   const { safe, running } = session;
   if (!safe.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE')) {
     safe.run.errors += length;

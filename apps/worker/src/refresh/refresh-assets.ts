@@ -10,7 +10,7 @@ import {
 } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
-import { applySteps, type ApplyContext } from '../reconcile/apply.js';
+import { applySteps, verifyOpen, type ApplyContext } from '../reconcile/apply.js';
 import { decide } from '../reconcile/decide.js';
 import { isCovered, readPageFacts, reconcileRules, seeAsset } from '../reconcile/page-facts.js';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
@@ -119,11 +119,12 @@ async function bringInStep(looks: Looks, assets: readonly NamedAsset[]): Promise
   );
   if (seen.length === 0) return;
   const facts = await readPageFacts(seen, deps);
-  const { outcomes, unproven } = await applySteps(
+  const { outcomes, open } = await applySteps(
     looks,
     seen.map((one) => decide(one, facts, rules)),
   );
-  looks.failed += unproven + outcomes.filter((outcome) => outcome === 'failed').length;
+  looks.failed += outcomes.filter((outcome) => outcome === 'failed').length;
+  looks.failed += await verifyOpen(looks, open);
 }
 
 /** What became of assets that the host does not have under their names. */

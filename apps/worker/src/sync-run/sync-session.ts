@@ -67,6 +67,8 @@ export interface SyncSession {
   running: RunningRun;
   /** Where it stood at the last checkpoint: a page that failed midway is repeated, and counted, from here. */
   safe: RunningRun;
+  /** The page before is verified, and written as done, while the next one is decided. */
+  lastPage: Promise<void>;
   /** The host's budget as the fleet knew it when this worker took the run. */
   fleetBudget: HostBudget | null;
   /** Metered calls of this process that are counted already. */
@@ -92,20 +94,31 @@ export function openSession(
     signal,
     running,
     safe: structuredClone(running),
+    lastPage: Promise.resolve(),
     countedCalls: deps.host.meteredCalls(),
     fullKinds: new Set(),
     log: log.child({ runId, mode, trigger }),
   };
 }
 
-/** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
-export async function checkpoint(session: SyncSession, seen: readonly number[] = []): Promise<void> {
-  const { deps, token, running } = session;
+/** Where the run stands now, for `checkpoint`. */
+export function standingOf(session: SyncSession): RunningRun {
   countCalls(session);
   // Before another worker, with a clock of its own, may have to go on.
-  if (deps.host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
-  await deps.state.checkpoint(token, running, seen, deps.host.budget());
-  session.safe = structuredClone(running);
+  if (session.deps.host.health().lastSuccessAt !== null)
+    session.running.progress.beganOnHost ??= beganOnHost(session);
+  return structuredClone(session.running);
+}
+
+/** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
+export async function checkpoint(
+  session: SyncSession,
+  seen: readonly number[] = [],
+  standing = standingOf(session),
+): Promise<void> {
+  const { deps, token } = session;
+  await deps.state.checkpoint(token, standing, seen, deps.host.budget());
+  session.safe = standing;
 }
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */

@@ -2,9 +2,16 @@ import { isHoldfastError } from '@holdfast/foundation/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { AssetPage, ShownAssets } from '@holdfast/shared/media-host';
 import type { RunOutcome } from '@holdfast/shared/sync';
-import { reconcilePage } from '../reconcile/reconcile-page.js';
+import { verifyOpen } from '../reconcile/apply.js';
+import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
-import { beganOnHost, checkpoint, type SyncSession } from '../sync-run/sync-session.js';
+import {
+  addCounts,
+  beganOnHost,
+  checkpoint,
+  standingOf,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
 import { sweepMissing } from './sweep-missing.js';
 
 const PAGE_SIZE = 500;
@@ -36,10 +43,10 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
   await walk(session, {
     fetch: (cursor) => deps.host.changes({ since, cursor, limit: PAGE_SIZE, signal }),
     settle: async (page, nextCursor) => {
-      await reconcilePage(session, page);
+      const reconciled = await reconcilePage(session, page);
       running.progress.cursor = nextCursor;
       // The last page is followed by the end of the run, which says the same.
-      if (nextCursor !== null) await checkpoint(session);
+      return endOfPage(session, reconciled, nextCursor !== null);
     },
   });
   const at = beganOnHost(session);
@@ -65,10 +72,10 @@ async function listAll(session: SyncSession): Promise<void> {
     await walk(session, {
       fetch: (cursor) => deps.host.list({ resourceType, cursor, limit: PAGE_SIZE, signal }),
       settle: async (page, nextCursor) => {
-        const seen = await reconcilePage(session, page);
+        const reconciled = await reconcilePage(session, page);
         progress.cursor = nextCursor;
         if (nextCursor === null) enterNextType(session, resourceType);
-        await checkpoint(session, seen);
+        return endOfPage(session, reconciled);
       },
     });
 }
@@ -95,7 +102,7 @@ async function catchUp(session: SyncSession): Promise<void> {
     await eachPage(
       session,
       (cursor) => deps.host.changes({ since, cursor, limit: PAGE_SIZE, signal }),
-      async (page) => void (await reconcilePage(session, page)),
+      async (page) => endOfPage(session, await reconcilePage(session, page), false),
     );
   } catch (error) {
     if (signal.aborted || !isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_CURSOR_SPENT'))
@@ -110,9 +117,21 @@ async function catchUp(session: SyncSession): Promise<void> {
   await checkpoint(session);
 }
 
+/** Of a page whose steps are done: verifies what they brought in, and then writes that the run has come so far. */
+type EndOfPage = () => Promise<void>;
+
+function endOfPage(session: SyncSession, { seen, open }: ReconciledPage, isKept = true): EndOfPage {
+  const standing = standingOf(session);
+  return async () => {
+    const errors = await verifyOpen(session, open);
+    for (const { run } of [standing, session.running]) addCounts(run, { errors });
+    if (isKept) await checkpoint(session, seen, standing);
+  };
+}
+
 interface Walk {
   fetch: (cursor: string | null) => Promise<AssetPage>;
-  settle: (page: ShownAssets, nextCursor: string | null) => Promise<void>;
+  settle: (page: ShownAssets, nextCursor: string | null) => Promise<EndOfPage>;
 }
 
 /** Walks one listing from where the run stands, and again from its start where the host has forgotten the cursor. */
@@ -134,13 +153,13 @@ async function walk(session: SyncSession, { fetch, settle }: Walk): Promise<void
 }
 
 /**
- * Fetches one page ahead, never more, while the one before it is settled. Pages are spread when the host's calls run low;
+ * Fetches one page ahead, never more, while the one before it is settled, and ends the one before that. Pages are spread when the host's calls run low;
  * throws HOST_RATE_LIMITED when they are used up.
  */
 async function eachPage(
   session: SyncSession,
   fetch: (cursor: string | null) => Promise<AssetPage>,
-  settle: (page: AssetPage) => Promise<void>,
+  settle: (page: AssetPage) => Promise<EndOfPage>,
 ): Promise<void> {
   const { deps, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
@@ -151,16 +170,23 @@ async function eachPage(
     if (waitMs > 0 && !isFirst) await deps.pause(waitMs, signal);
     return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };
+  // Awaited in the next round; until then a failure must not count as unhandled.
+  const later = <T>(work: Promise<T>): Promise<T> => {
+    work.catch(() => undefined);
+    return work;
+  };
   let coming = fetchPaced(running.progress.cursor, true);
-  for (;;) {
-    const page = await coming;
-    const more = page.nextCursor !== null;
-    if (more) {
-      coming = fetchPaced(page.nextCursor, false);
-      // Awaited in the next round; until then a failure must not count as unhandled.
-      coming.catch(() => undefined);
+  try {
+    for (;;) {
+      const page = await coming;
+      const more = page.nextCursor !== null;
+      if (more) coming = later(fetchPaced(page.nextCursor, false));
+      const end = await settle(page);
+      await session.lastPage;
+      session.lastPage = later(end());
+      if (!more) return await session.lastPage;
     }
-    await settle(page);
-    if (!more) return;
+  } finally {
+    await session.lastPage.catch(() => undefined);
   }
 }
