@@ -13,8 +13,8 @@ import { newRef, putRequest } from '../testing/put-request.js';
 
 const match = { endpoint: 'upload' };
 const timeouts = { uploadIdleMs: 300, callMs: 500, pageMs: 500 };
-const rawPut = (body: Buffer | Readable) =>
-  putRequest({ ref: newRef('raw', '.bin'), body, contentLength: 3_000_000 });
+const rawPut = (body: Buffer | Readable, contentLength = 3_000_000) =>
+  putRequest({ ref: newRef('raw', '.bin'), body, contentLength });
 
 /** Three megabytes that no socket buffer swallows whole before the host answers. */
 function largeBody(): Readable {
@@ -313,4 +313,15 @@ it('carries a file above what one request may hold', async () => {
   const request = putRequest({ ref: newRef('raw', '.bin'), body, contentLength: size });
   const { asset } = await host.put(request);
   expect(asset).toMatchObject({ bytes: size, etag: md5() });
+});
+
+it('does not blame the host for a body that stalls', async () => {
+  const { host } = await emulatedHost(
+    {},
+    { parts: { ...parts, above: 1_000 }, timeouts: { uploadIdleMs: 50 } },
+  );
+  const body = new Readable({ read: () => undefined });
+  await expect(host.put(rawPut(body, 2_000))).rejects.toMatchObject({ code: 'UPLOAD_EXPIRED' });
+  expect(body.destroyed).toBe(true);
+  expect(host.health().failing).toBeNull();
 });

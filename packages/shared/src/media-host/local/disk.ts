@@ -70,6 +70,14 @@ export async function namesIn(folder: string): Promise<string[]> {
   return ((await unlessMissing(readdir(folder))) ?? []).toSorted();
 }
 
+const STALE_MS = 10 * 60_000;
+
+/** Whether it was last written so long ago that a process which has not finished it counts as dead. */
+export async function isStale(path: string): Promise<boolean> {
+  const found = await unlessMissing(stat(path));
+  return found !== null && Date.now() - found.mtimeMs > STALE_MS;
+}
+
 /** True when there was such a file. */
 export async function removeFile(path: string): Promise<boolean> {
   return (await unlessMissing(unlink(path).then(() => true))) ?? false;

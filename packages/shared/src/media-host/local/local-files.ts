@@ -2,15 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { HostFile, MediaHost } from '../media-host.js';
-import { namesIn, OWN_FOLDER, removeFile, syncFolder, unlessMissing, writeDurably } from './disk.js';
+import { isStale, namesIn, OWN_FOLDER, removeFile, syncFolder, unlessMissing, writeDurably } from './disk.js';
 
 /**
  * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
  * version 0.1.0, which may run beside us, would unlink the folder as a stale file, and fail.
  */
 const UNFINISHED = 'unfinished+';
-/** A process that has not finished a file after this long has died. */
-const STALE_MS = 10 * 60_000;
 
 /**
  * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
@@ -75,7 +73,6 @@ function nameOf(entry: string): string | null {
 async function removeStale(unfinishedFiles: string): Promise<void> {
   for (const entry of await namesIn(unfinishedFiles)) {
     const path = join(unfinishedFiles, entry);
-    const found = await unlessMissing(stat(path));
-    if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await removeFile(path);
+    if (await isStale(path)) await removeFile(path);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename, rmdir, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, open, rename, rmdir, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
@@ -22,6 +22,7 @@ import {
 import {
   createFolderMaker,
   errnoOf,
+  isStale,
   namesIn,
   OWN_FILE,
   OWN_FOLDER,
@@ -233,10 +234,10 @@ async function removeUnreadable(place: AssetPlace): Promise<'removed'> {
   return 'removed';
 }
 
-/** Staging of a process that we cannot see (another machine or container) counts as left behind after so long. */
-const STALE_MS = 10 * 60_000;
-
-/** Removes what dead processes left in staging, and finishes by it what they had begun. */
+/**
+ * Removes what dead processes left in staging, and finishes by it what they had begun. What a process that we cannot see (another machine
+ * or container) has there counts as left behind once it is stale.
+ */
 async function clearLeftovers(root: string, log: Logger): Promise<void> {
   for (const name of await namesIn(join(root, STAGING))) {
     const folder = join(root, STAGING, name);
@@ -266,11 +267,6 @@ function isDeadHere(name: string): boolean {
   } catch (error) {
     return errnoOf(error) === 'ESRCH';
   }
-}
-
-async function isStale(path: string): Promise<boolean> {
-  const found = await unlessMissing(stat(path));
-  return found !== null && Date.now() - found.mtimeMs > STALE_MS;
 }
 
 /**
