@@ -11,7 +11,6 @@ import { route, type AnswerDescription, type Route } from './http/route.js';
 import { mediaChanges, editMedia } from './media/edit-media.js';
 import { followMedia } from './media/follow-media.js';
 import { listMedia, listQuery, showMedia } from './media/read-media.js';
-import { acceptedMedia } from './media/present-media.js';
 import { removeMedia } from './media/remove-media.js';
 import { countUploads, showMetrics } from './metrics/api-metrics.js';
 import { showDocument } from './openapi/document.js';
@@ -34,12 +33,7 @@ import { createSeenNotifications } from './webhooks/seen-notifications.js';
 export function routes(deps: Dependencies): readonly Route[] {
   const { settings } = deps;
   const read = { method: 'GET', role: 'read' } as const;
-  const upload = uploadRoute({
-    ...deps.uploads,
-    waits: deps.waits,
-    statusFollowers: deps.statusFollowers,
-    answerFor: (record) => acceptedMedia(record, deps.address),
-  });
+  const upload = uploadRoute(deps.uploads, deps);
   const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
   const table: readonly Route[] = [
     page('/', 'The console', consolePage),
@@ -407,13 +401,7 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
   const tickets = createTickets(request, deps.keys);
   return {
     sign: signTicket({ cloudinary, uploads, tickets, host: deps.host }),
-    complete: completeUpload({
-      ...deps,
-      tickets,
-      uploads,
-      undoing: deps.uploads.undoing,
-      folder: cloudinary.folder,
-    }),
+    complete: completeUpload(deps.uploads, tickets, deps),
     notify: receiveNotification({
       secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
       seen: createSeenNotifications(request, deps.keys),

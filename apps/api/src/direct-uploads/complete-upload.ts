@@ -1,5 +1,3 @@
-import type { Catalog } from '@holdfast/shared/catalog';
-import type { UploadSettings } from '@holdfast/foundation/config';
 import {
   judgeArrival,
   writeCommitMark,
@@ -8,9 +6,7 @@ import {
   type Tickets,
 } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Shares } from '@holdfast/shared/http';
-import { isAccepted, type Intents } from '@holdfast/shared/intents';
-import type { MediaQueues } from '@holdfast/shared/jobs';
+import { isAccepted } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/foundation/logging';
 import {
   isOwnId,
@@ -22,63 +18,28 @@ import {
   type CommitMark,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { AssetRef, HostAsset, MediaHost } from '@holdfast/shared/media-host';
+import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/endpoint.js';
-import type { PublicAddress } from '../http/http-server.js';
-import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
-import type { Shutdown } from '../http/shutdown.js';
-import { acceptedMedia } from '../media/present-media.js';
-import type { Rebuilding } from '../media/rebuilding.js';
-import type { StatusFollowers } from '../media/status-followers.js';
-import type { Undoing } from '../uploads/undo-upload.js';
-import { waitUntilVerified } from '../uploads/wait-until-verified.js';
-
-export interface CompleteDependencies {
-  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
-  tickets: Pick<Tickets, 'find' | 'used'>;
-  host: Pick<MediaHost, 'find' | 'annotate'>;
-  intents: Pick<Intents, 'accept'>;
-  queues: Pick<MediaQueues, 'jobsOf'>;
-  undoing: Pick<Undoing, 'undo'>;
-  rebuilding: Pick<Rebuilding, 'isOn'>;
-  uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
-  folder: string;
-  address: PublicAddress;
-  /** Requests that wait for their verified record. */
-  waits: Shares;
-  statusFollowers: StatusFollowers;
-  shutdown: Pick<Shutdown, 'draining'>;
-}
+import { readPrefer } from '../http/prefer.js';
+import { answerUpload, type AnswerDependencies } from '../uploads/answer-upload.js';
+import type { Uploads } from '../uploads/uploads.js';
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
 export const completeUpload =
-  (deps: CompleteDependencies) =>
-  async ({ params, header, gone, context, client }: Input<'id'>): Promise<Answer> => {
-    const { waitSeconds } = readPrefer(header('prefer'));
-    const arrived = await acceptArrival(deps, params.id, context.log);
-    const waited =
-      waitSeconds === undefined
-        ? null
-        : await waitInPlace(deps.waits, client, gone, (ended) =>
-            waitUntilVerified(deps, arrived, waitSeconds, ended),
-          );
-    const record = waited ?? arrived;
-    const answer = acceptedMedia(record, deps.address);
-    return {
-      status: record.status === 'verified' ? 201 : 202,
-      body: answer,
-      headers: {
-        Location: answer.links.self,
-        ...(waitSeconds === undefined || waited === null ? {} : preferenceApplied(waitSeconds)),
-      },
-    };
+  (uploads: Uploads, tickets: Tickets, deps: AnswerDependencies) =>
+  async (input: Input<'id'>): Promise<Answer> => {
+    const record = await acceptArrival({ ...uploads, tickets }, input.params.id, input.context.log);
+    return answerUpload(deps, input, record, readPrefer(input.header('prefer')).waitSeconds);
   };
+
+/** What uploads share, and the tickets. */
+type ArrivalDependencies = Uploads & { tickets: Tickets };
 
 /**
  * The record of an upload that went straight to the host: the one that a webhook or a sync made already, or a new one once
  * the asset has been looked at and carries the commit mark. May be repeated, and may race with both.
  */
-async function acceptArrival(deps: CompleteDependencies, id: string, log: Logger): Promise<MediaRecord> {
+async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger): Promise<MediaRecord> {
   if (!isOwnId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');
   const known = await deps.catalog.find(id);
   if (known !== null) return alreadyThere(known);
@@ -108,7 +69,7 @@ function alreadyThere(record: MediaRecord): MediaRecord {
   return record;
 }
 
-type Refusal = (asset: HostAsset, uploads: CompleteDependencies['uploads']) => HoldfastError;
+type Refusal = (asset: HostAsset, uploads: Uploads['uploads']) => HoldfastError;
 
 const refusals: Record<Exclude<Arrival, 'accepted'>, Refusal> = {
   late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
@@ -126,7 +87,7 @@ const refusals: Record<Exclude<Arrival, 'accepted'>, Refusal> = {
 
 /** Looks at what came, and writes the commit mark; what is refused is removed. */
 async function markAccepted(
-  { host, catalog, uploads, undoing, folder }: CompleteDependencies,
+  { host, catalog, uploads, undoing, folder }: ArrivalDependencies,
   id: string,
   { asset, carried }: Arrived,
 ): Promise<MediaRecord> {
@@ -141,7 +102,7 @@ async function markAccepted(
 }
 
 async function accept(
-  { intents, queues, tickets }: CompleteDependencies,
+  { intents, queues, tickets }: ArrivalDependencies,
   record: MediaRecord,
   log: Logger,
 ): Promise<void> {
@@ -166,7 +127,7 @@ interface Arrived {
  * ticket (Redis may have lost it) the usual name is tried: the asset itself proves that we allowed it.
  */
 async function findArrival(
-  { host, folder }: { host: Pick<MediaHost, 'find'>; folder: string },
+  { host, folder }: ArrivalDependencies,
   id: string,
   ticket: Ticket | null,
 ): Promise<Arrived | null> {

@@ -27,7 +27,6 @@ import { errorHandler } from '../../src/http/problems.js';
 import { requestContext } from '../../src/http/request-context.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
-import { acceptedMedia } from '../../src/media/present-media.js';
 import { createStatusFollowers } from '../../src/media/status-followers.js';
 import { watchNewCatalog, watchRebuilding } from '../../src/media/rebuilding.js';
 import { createIdSecret } from '../../src/uploads/id-secret.js';
@@ -107,19 +106,12 @@ export async function openUploadBench(
   const app = express();
   const address = { url: () => 'http://example.test' };
   app.use(requestContext(silentLogger));
-  app.post(
-    '/upload',
-    uploadRoute({
-      ...uploads,
-      waits: createShares(8),
-      statusFollowers: createStatusFollowers({
-        catalog,
-        changes: { listen: () => () => undefined, isLive: () => false },
-        deferred: uploads.deferred,
-      }),
-      answerFor: (record) => acceptedMedia(record, address),
-    }),
-  );
+  const statusFollowers = createStatusFollowers({
+    catalog,
+    changes: { listen: () => () => undefined, isLive: () => false },
+    deferred: uploads.deferred,
+  });
+  app.post('/upload', uploadRoute(uploads, { ...uploads, waits: createShares(8), statusFollowers, address }));
   app.use(errorHandler());
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -180,11 +180,10 @@ redis.call('ZADD', p .. ':intents', now_ms(), ARGV[1])
 return 'dead'
 `);
 
-/** ARGV: ids. Forgets intents that led to nothing. */
+/** ARGV: id. Forgets an intent that led to nothing. */
 export const dropScript = defineScript(`${timePrelude}
-for _, id in ipairs(ARGV) do
-  ${endIntent}
-end
+local id = ARGV[1]
+${endIntent}
 return 'ok'
 `);
 

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '@holdfast/foundation/errors';
 import { createBatch } from '../batch/index.js';
 import {
-  fromRedisError,
   membersOf,
+  redisEdge,
   scriptEdge,
   type RedisClient,
   type RedisKeys,
@@ -69,6 +69,7 @@ export function createIntents(
   keys: RedisKeys,
   unavailable: ErrorCode = 'QUEUE_UNAVAILABLE',
 ) {
+  const edge = redisEdge(unavailable);
   const run = scriptEdge(redis, keys, unavailable);
   const openMany = createBatch(
     async (uploads: ScriptArgument[][]) => (await run(openScript, uploads.flat())) as OpenOutcome[],
@@ -80,7 +81,7 @@ export function createIntents(
   );
   return {
     /**
-     * Also the probe that Redis takes writes: nothing is read from a client whose upload opens its own intent before it has answered.
+     * Also the probe that Redis takes writes: nothing is read from a client before it has answered.
      * Overloaded: too many jobs wait, or an earlier try under this id is just being undone. Try again later.
      */
     open: (id: string, publicId: string, maxBacklog: number): Promise<OpenOutcome> =>
@@ -89,27 +90,16 @@ export function createIntents(
     describe: async (id: string, publicId: string): Promise<'noted' | 'dead'> =>
       (await run(describeScript, [id, publicId])) as 'noted' | 'dead',
     /** The public id under which an upload may have left something; null without an intent. */
-    publicIdOf: async (id: string): Promise<string | null> => {
-      try {
-        return await redis.hget(keys.intent(id), 'publicId');
-      } catch (error) {
-        throw fromRedisError(error, unavailable);
-      }
-    },
+    publicIdOf: (id: string): Promise<string | null> => edge(() => redis.hget(keys.intent(id), 'publicId')),
     /** Those of these ids that are being uploaded, verified or undone. */
-    findUnderWay: async (ids: readonly string[]): Promise<Set<string>> => {
-      try {
-        return await membersOf(redis, keys.intents, ids);
-      } catch (error) {
-        throw fromRedisError(error, unavailable);
-      }
-    },
+    findUnderWay: (ids: readonly string[]): Promise<Set<string>> =>
+      edge(() => membersOf(redis, keys.intents, ids)),
     beat: async (ids: readonly string[]): Promise<IntentState[]> =>
       (await run(beatScript, ids)) as IntentState[],
     /** The record enters the catalog as saving, the intent is settled and the jobs are added, in one step. */
     accept: (upload: Acceptance): Promise<AcceptOutcome> => acceptMany(acceptArguments(upload)),
-    drop: async (...ids: string[]): Promise<void> => {
-      await run(dropScript, ids);
+    drop: async (id: string): Promise<void> => {
+      await run(dropScript, [id]);
     },
     /**
      * Instead of `drop`, where Redis was asked to accept the upload and did not answer: it may have done so, or do so yet.
