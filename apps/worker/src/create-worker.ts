@@ -75,11 +75,13 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       await settleJob(await jobs.run(job, aborted), job, { token: token ?? '', signal: aborted, rests });
     } finally {
       running -= 1;
-      if (running === 0) {
-        clearTimeout(lone);
-        worker.concurrency = 1;
-      }
+      if (running === 0) clearTimeout(lone);
+      narrowIfIdle();
     }
+  };
+  const narrowIfIdle = (): void => {
+    // Not between two jobs: with more in its hands than its concurrency, BullMQ fetches none with the end of a job.
+    if (running === 0 && wasEmpty) worker.concurrency = 1;
   };
   const lookForMore = (): void => {
     worker.concurrency = full;
@@ -109,6 +111,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   worker.on('error', logError);
   worker.on('drained', () => {
     wasEmpty = true;
+    narrowIfIdle();
   });
   worker.on('lockRenewalFailed', (ids) => {
     log.warn('worker.locks_lost', { count: ids.length });
@@ -135,7 +138,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     queue,
     setConcurrency: (value) => {
       full = value;
-      if (running > 1) worker.concurrency = full;
+      if (worker.concurrency > 1) worker.concurrency = full;
     },
     rest: (value) => {
       if (value === resting) return;

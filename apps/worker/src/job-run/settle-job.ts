@@ -1,4 +1,4 @@
-import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
+import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { GiveUp, HandBack } from '@holdfast/shared/jobs';
 import type { Backoff } from '@holdfast/foundation/lifecycle';
@@ -62,12 +62,6 @@ export function hostRestMs(error: unknown): number | undefined {
 /** Why a signal was aborted: the job belongs to another worker by now, so nothing of it may be touched. */
 export const LOCK_LOST = 'lock lost';
 
-/** The one job that is being settled, as BullMQ hands it out. */
-export interface JobInHand {
-  moveToDelayed(timestamp: number, token?: string): Promise<void>;
-  moveToWait(token?: string): Promise<unknown>;
-}
-
 export interface Settling {
   /** Locks the job. */
   token: string;
@@ -81,7 +75,7 @@ export interface Settling {
  * Tells BullMQ how a job ended. The only place that knows how BullMQ spells our outcomes: returns where the job is done,
  * else throws what BullMQ expects.
  */
-export async function settleJob(outcome: JobOutcome, job: JobInHand, settling: Settling): Promise<void> {
+export async function settleJob(outcome: JobOutcome, job: Job, settling: Settling): Promise<void> {
   if (outcome.kind === 'done') return;
   if (settling.signal.reason === LOCK_LOST) throw new WaitingError();
   switch (outcome.kind) {
@@ -99,7 +93,7 @@ export async function settleJob(outcome: JobOutcome, job: JobInHand, settling: S
  * Repeats until Redis takes it. Where that is hopeless (the lock is lost, the process stops) the job stays active
  * without a lock, and the stalled check of any worker brings it back, again without counting the attempt.
  */
-async function handBack(job: JobInHand, delayMs: number, { token, signal, rests }: Settling): Promise<void> {
+async function handBack(job: Job, delayMs: number, { token, signal, rests }: Settling): Promise<void> {
   for (;;) {
     try {
       if (delayMs > 0) await job.moveToDelayed(Date.now() + delayMs, token);

@@ -1,6 +1,6 @@
 import { createBatch } from '@holdfast/shared/batch';
 import type { Catalog, FoundRecord, VerifiedEntry, VerifiedOutcome } from '@holdfast/shared/catalog';
-import { isBelow, type DurabilityLevel } from '@holdfast/foundation/config';
+import { durabilityLevels, isBelow, type DurabilityLevel } from '@holdfast/foundation/config';
 import type { Barrier } from '@holdfast/shared/durability';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
@@ -28,7 +28,12 @@ export interface VerifyDependencies extends LateJobDependencies {
  * the server confirm that it is on disk, and only then calls it verified. What differs is repaired, and the attempt fails.
  */
 export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'> {
-  const markVerified = createMarkVerified(deps.catalog);
+  const markVerified = Object.fromEntries(
+    durabilityLevels.map((confirmed) => [
+      confirmed,
+      createBatch((entries: VerifiedEntry[]) => deps.catalog.markVerified(confirmed, new Date(), entries)),
+    ]),
+  ) as Record<DurabilityLevel, (entry: VerifiedEntry) => Promise<VerifiedOutcome>>;
   return async ({ record }, { attempt, log, signal }) => {
     failpoint('verify.begun');
     const level = await proveSaved(record, deps, signal);
@@ -40,9 +45,10 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
         `the server confirmed ${level}, required is ${String(deps.required)}`,
       );
     }
-    const outcome = await markVerified({
-      level,
-      entry: { id: record.id, revision: record.revision, attempts: attempt },
+    const outcome = await markVerified[level]({
+      id: record.id,
+      revision: record.revision,
+      attempts: attempt,
     });
     failpoint('verify.marked');
     if (outcome === 'absent')
@@ -122,27 +128,4 @@ async function repair(
     if (outcome === 'differs' && stored !== null) await catalog.saveIf(record, stored);
   }
   throw new HoldfastError('RECORD_DIFFERS', `the record read back was ${verdict}; it was saved again`);
-}
-
-interface Confirmed {
-  level: DurabilityLevel;
-  entry: VerifiedEntry;
-}
-
-type MarkVerified = (confirmed: Confirmed) => Promise<VerifiedOutcome>;
-
-/** Sets records verified, many in one step, each level on its own. */
-function createMarkVerified(catalog: Pick<Catalog, 'markVerified'>): MarkVerified {
-  const mark = async (all: Confirmed[]): Promise<VerifiedOutcome[]> => {
-    const outcomes: VerifiedOutcome[] = [];
-    const now = new Date();
-    for (const level of new Set(all.map((one) => one.level))) {
-      const places = [...all.keys()].filter((place) => all[place]?.level === level);
-      const entries = places.flatMap((place) => all[place]?.entry ?? []);
-      const answered = await catalog.markVerified(level, now, entries);
-      for (const [index, place] of places.entries()) outcomes[place] = answered[index] ?? 'absent';
-    }
-    return outcomes;
-  };
-  return createBatch(mark);
 }

@@ -66,7 +66,8 @@ export async function pushRecord(
     const refusal = refusalOf(asset, carried, record);
     if (refusal !== null) return { outcome: refusal, joined };
     const there = carried === null ? fieldsWithoutMark(asset, record) : carried.fields;
-    const theirs = await editsThere(catalog, asset, there, record);
+    const mergeBase = (await catalog.findMergeBases([id])).get(id) ?? null;
+    const theirs = editsOnHostOnly(asset, there, record, mergeBase);
     if (Object.keys(theirs).length > 0) {
       joined = (await takeIn(catalog, record, theirs, there)) ?? joined;
       continue;
@@ -90,17 +91,6 @@ function refusalOf(
   if (asset.assetId !== assetId && carried?.fields.id !== id) return 'missing';
   // The mark of another media, on a copy of its asset, counts revisions of its own.
   return carried?.fields.id === id && carried.fields.revision > revision ? 'overtaken' : null;
-}
-
-/** What people edited on the host and not here. */
-async function editsThere(
-  catalog: Pick<Catalog, 'findMergeBases'>,
-  asset: HostAsset,
-  there: Side,
-  record: MediaRecord,
-): Promise<Partial<MediaRecord>> {
-  const mergeBase = (await catalog.findMergeBases([record.id])).get(record.id) ?? null;
-  return editsOnHostOnly(asset, there, record, mergeBase);
 }
 
 /** The record with these edits, as one more revision; null where it was changed meanwhile. */
