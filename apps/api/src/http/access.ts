@@ -56,12 +56,13 @@ export const UPLOAD_PATH = '/api/media/upload';
 const probes = new Set(['/livez', '/readyz']);
 
 /**
- * The line in which a request waits for its turn: that of its key, or of its address where it has none that we know. Orchestrators find
- * out in a line of their own whether this process lives; uploads with a key that may upload are not held back.
+ * The line in which a request waits for its turn: that of its key, or of its address where it has none that we know. Probes of
+ * orchestrators have lines of their own, apart from those that ask again at once; uploads with a key that may upload are not held back.
  */
-export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request): Line {
+export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPaused = true): Line {
   const { method, url } = req;
-  if (probes.has(url)) return { name: `probes-${addressOf(req)}`, isLimited: true };
+  if (probes.has(url))
+    return { name: `${hasPaused ? 'probes' : 'hasty-probes'}-${addressOf(req)}`, isLimited: true };
   const client = whoSends(access, req);
   const name = client === null ? nameOf(anonymous, req) : nameOf(client, req);
   const isUpload = method === 'POST' && url.split('?', 1)[0] === UPLOAD_PATH;

@@ -34,7 +34,10 @@ export function httpServer(options: HttpServerOptions): Service {
     handle: withReadableTarget(app),
     requestWithinMs: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
     // Requests of `messages` are Express' own.
-    clients: { clientOfAddress: nameOfAddress, lineOf: (req) => lineOf(access, req as Request) },
+    clients: {
+      clientOfAddress: nameOfAddress,
+      lineOf: (req, hasPaused) => lineOf(access, req as Request, hasPaused),
+    },
   });
   // Handlers invite the body themselves (request-bodies.ts), once nothing can refuse the request unread.
   server.on('checkContinue', (req, res) => {

@@ -75,8 +75,9 @@ it.each([
   60_000,
 );
 
-it('answers probes at once beside them', async () => {
-  const asked = await askWithoutPause('GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n');
+it.each(['/nothing', '/livez'])('answers probes at once beside those who ask for %s', async (path) => {
+  const asked = await askWithoutPause(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  await upload(api, aPng(), modest);
   const uploads = Array.from({ length: 20 }, () => upload(api, aPng(), modest));
   for (let n = 0; n < 10; n += 1) {
     const before = asked.answers;

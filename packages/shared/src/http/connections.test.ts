@@ -75,6 +75,22 @@ it('begins requests of each line in turn, however many connections one has', asy
   expect(order.indexOf('/other')).toBeLessThan(20);
 });
 
+it('tells requests that are sent without a pause from the first one and from later ones', async () => {
+  const paused: boolean[] = [];
+  const open = await serve((_req, res) => void res.end('ok'), {
+    lineOf: (_req, hasPaused) => {
+      paused.push(hasPaused);
+      return { name: '', isLimited: true };
+    },
+  });
+  const socket = (await open()).resume();
+  socket.write(get('/', 3));
+  await expect.poll(() => paused.length).toBe(3);
+  await pause(50);
+  socket.write(get('/'));
+  await expect.poll(() => paused).toEqual([true, false, false, true]);
+});
+
 it('ends a connection whose answer does not move, and none that reads slowly', async () => {
   const ended: string[] = [];
   const open = await serve(

@@ -6,6 +6,9 @@ import { createTurns, type Line, type Turns } from './turns.js';
 /** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
 const CONNECTIONS = 10_000;
 
+/** A client that waits so long before its next request does not ask without a pause. */
+const PAUSE_MS = 10;
+
 /** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
 /** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
@@ -29,8 +32,11 @@ const SUM_EVERY_MS = 100;
 export interface ConnectionLimits {
   /** One name for all addresses of a client. */
   clientOfAddress?: ((address: string) => string) | undefined;
-  /** Where a request waits for its turn: with all others of its address by default. */
-  lineOf?: ((req: IncomingMessage) => Line) | undefined;
+  /**
+   * Where a request waits for its turn: with all others of its address by default. `hasPaused`: the first one of its connection, or one
+   * that was not sent as soon as the one before was answered.
+   */
+  lineOf?: ((req: IncomingMessage, hasPaused: boolean) => Line) | undefined;
   turns?: Turns;
   connections?: number;
   stuckMs?: number;
@@ -45,6 +51,7 @@ interface Connection {
   /** A request is under way, or waits for its turn. */
   isBusy: boolean;
   isServed: boolean;
+  isNew: boolean;
   leaveLine: () => void;
   /** Sent ahead. */
   waiting: Exchange[];
@@ -101,6 +108,7 @@ export function boundConnections(
     const connection: Connection = {
       isBusy: false,
       isServed: false,
+      isNew: true,
       leaveLine: () => undefined,
       waiting: [],
       stuckSince: 0,
@@ -129,20 +137,23 @@ export function boundConnections(
 
   const takeTurn = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
     connection.isBusy = true;
-    connection.leaveLine = turns.enter(lineOf(req), (end) => {
+    const hasPaused = connection.isNew || performance.now() - connection.idleSince >= PAUSE_MS;
+    connection.isNew = false;
+    const line = lineOf(req, hasPaused);
+    connection.leaveLine = turns.enter(line, (end) => {
       if (req.socket.destroyed) {
         end();
         return;
       }
       for (const ending of TURN_ENDINGS) res.once(ending, end);
-      begin(connection, req, res);
+      begin(connection, line, req, res);
     });
   };
 
-  const begin = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
+  const begin = (connection: Connection, line: Line, req: IncomingMessage, res: ServerResponse): void => {
     connection.isServed = true;
     cutLargest();
-    endTinyChunks(req, () => turns.holdBack(lineOf(req)));
+    endTinyChunks(req, () => turns.holdBack(line));
     // Node sets its own time after the answer, of an idle connection.
     req.socket.setTimeout(lookMs);
     // An answer that is not finished ends its connection.
