@@ -12,11 +12,12 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
+/** Short, since hosts that do not answer are waited for. */
 const PAGE_MS = 400;
-const open = async () => {
+const open = async (pageMs = PAGE_MS) => {
   const rig = await openSyncRig(sandbox, 'cloudinary', {
     env: { CATALOG_SNAPSHOT: 'true' },
-    timeouts: { pageMs: PAGE_MS },
+    timeouts: { pageMs },
   });
   if (rig.emulator === undefined) throw new Error('no emulator');
   return { ...rig, emulator: rig.emulator };
@@ -126,7 +127,7 @@ describe('a recovery from a host that lists its assets', () => {
   });
 
   it('finds missing what a snapshot brought back that it could not read to its end', async () => {
-    const rig = await open();
+    const rig = await open(10_000);
     // Images come first in a snapshot.
     const lost = await rig.upload();
     await rig.emulator.assets.seed(1_200, { resourceType: 'video', publicId: 'videos/{n}' });
