@@ -34,7 +34,7 @@ it.each(['local', 'cloudinary'] as const)(
     expect((await upload(restarted, aPng())).status).toBe(202);
     // A worker begins the catalog, and its recovery has ended.
     const { keys } = restarted.deps;
-    await redis.client.set(keys.born, Date.now());
+    await redis.client.set(keys.epoch, Date.now());
     expect((await restarted.call('GET', nowhere)).status).toBe(503);
     await redis.client.hset(keys.syncState, 'lastFullAt', new Date().toISOString());
     await vi.waitFor(async () => expect((await restarted.call('GET', nowhere)).status).toBe(404));

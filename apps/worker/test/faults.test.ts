@@ -60,15 +60,15 @@ it('rests while Redis is full, uses up no attempt, and goes on when there is roo
 it('notices an emptied Redis: asks for a recovery and sets the schedule again', async () => {
   const { sandbox, keys, queues } = bench;
   // Its return tells that the watch has looked once and has its connection.
-  await sandbox.client.del(keys.born);
+  await sandbox.client.del(keys.epoch);
   await bench.startWorker();
-  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.epoch)).toBe(1), within);
   // One that takes its lease only after the wipe would be the recovery itself.
   const state = createSyncState(sandbox.client, keys);
   await vi.waitFor(async () => expect((await state.readStatus()).lastFullRun).not.toBeNull(), within);
   await sandbox.client.flushall();
   await cut('background');
-  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.born)).toBe(1), within);
+  await vi.waitFor(async () => expect(await sandbox.client.exists(keys.epoch)).toBe(1), within);
   await vi.waitFor(async () => expect((await queues.queues.sync.getJobSchedulers()).length).toBe(1), within);
   const meta = (queue: string) => sandbox.client.hget(`${keys.prefix}:${queue}:meta`, 'opts.maxLenEvents');
   await vi.waitFor(
@@ -104,12 +104,12 @@ it('asks for one recovery, however many workers find the catalog empty', async (
   const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
   await Promise.all([greet(), greet(), greet()]);
   expect(asked).toBe(1);
-  expect(await sandbox.client.exists(keys.born)).toBe(1);
+  expect(await sandbox.client.exists(keys.epoch)).toBe(1);
 });
 
 it('asks again at once for a recovery that could not be asked for', async () => {
   const { sandbox, keys } = bench;
-  await sandbox.client.del(keys.born);
+  await sandbox.client.del(keys.epoch);
   let tries = 0;
   const requests = {
     recovery: () => {
@@ -119,10 +119,10 @@ it('asks again at once for a recovery that could not be asked for', async () => 
   };
   const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
   await expect(greet()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
-  expect(await sandbox.client.exists(keys.born)).toBe(0);
+  expect(await sandbox.client.exists(keys.epoch)).toBe(0);
   await greet();
   expect(tries).toBe(2);
-  expect(await sandbox.client.exists(keys.born)).toBe(1);
+  expect(await sandbox.client.exists(keys.epoch)).toBe(1);
 });
 
 it('wakes up for a job whose wake-up went to a connection that is gone', async () => {

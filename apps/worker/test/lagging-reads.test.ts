@@ -41,7 +41,7 @@ async function openLaggingBench() {
     intents: createIntents(client, keys),
     /** As a catalog that has begun, and was filled. */
     begin: async () => {
-      await client.set(keys.born, Date.now());
+      await client.set(keys.epoch, Date.now());
       await client.hset(keys.syncState, 'lastFullAt', new Date(0).toISOString());
     },
     startWorker: async () => {
@@ -86,5 +86,5 @@ it('asks for the recovery of a catalog that is really gone', async () => {
   await bench.startWorker();
   await bench.looked();
   expect(await bench.recoveries()).toBe(1);
-  expect(await bench.client.exists(bench.keys.born)).toBe(1);
+  expect(await bench.client.exists(bench.keys.epoch)).toBe(1);
 });

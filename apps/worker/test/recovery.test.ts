@@ -38,7 +38,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   const { client } = sandbox;
   await emulator.assets.seed(50, template);
   const state = createSyncState(client, keys);
-  await client.del(keys.born);
+  await client.del(keys.epoch);
   await bench.startWorker();
   await bench.startWorker();
   await vi.waitFor(async () => expect((await state.readStatus()).snapshot?.records).toBe(50), within);
@@ -89,7 +89,7 @@ it('says again that it is alive where a sync began the emptied catalog anew befo
   await client
     .multi()
     .flushall()
-    .set(keys.born, Date.now())
+    .set(keys.epoch, Date.now())
     .hset(keys.syncState, 'lastFullAt', new Date().toISOString())
     .exec();
   await vi.waitFor(async () => expect(await client.zcard(keys.workers)).toBe(1), { interval: 100 });

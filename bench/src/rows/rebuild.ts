@@ -25,7 +25,7 @@ export const rebuild: MeasureRow = async ({ large, quick }, cleanUp) => {
     await emulator.configure({ listDelayMs: pageMs });
     const ours = async (): Promise<[number, number]> => {
       // The key keeps the watch from asking for a recovery of its own in the middle of the one that is measured.
-      await redis.client.multi().flushall().set(keys.born, Date.now()).exec();
+      await redis.client.multi().flushall().set(keys.epoch, Date.now()).exec();
       const start = performance.now();
       const { ms } = await timeFullSync(holdfast, ends);
       const there = await countRecords(holdfast);

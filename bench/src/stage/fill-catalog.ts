@@ -11,7 +11,7 @@ export async function fillCatalog(redis: RedisSandbox, count: number): Promise<v
   const keys = redisKeys('holdfast');
   const catalog = createCatalog(redis.client, keys);
   const firstMs = Date.now() - count * SPACING_MS;
-  await redis.client.set(keys.born, Date.now());
+  await redis.client.set(keys.epoch, Date.now());
   for (let first = 0; first < count; first += PAGE) {
     const size = Math.min(PAGE, count - first);
     const records = Array.from({ length: size }, (_, place) =>

@@ -74,7 +74,7 @@ export async function startHoldfast(
   const [worker] = await Promise.all([startWorker(), api.waitFor(`${url}/readyz`)]);
   const keys = redisKeys('holdfast');
   // A new catalog is refilled from the host first.
-  await until('the first recovery', 60_000, 50, async () => (await redis.client.exists(keys.born)) === 1);
+  await until('the first recovery', 60_000, 50, async () => (await redis.client.exists(keys.epoch)) === 1);
   const settle = (): Promise<void> => settled(redis.client, keys);
   await settle();
   return { url, redis, keys, emulator, api, worker, startWorker, folder, settle };

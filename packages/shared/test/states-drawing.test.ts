@@ -106,7 +106,7 @@ const reads = [
 ];
 /** No record is touched by these. */
 const mergeBases = ['keepMergeBase', 'noteMergeBases', 'findMergeBases', 'forgetMergeBase'];
-const birth = ['bornAt', 'noteBirth'];
+const epoch = ['epoch', 'noteEpoch'];
 /** A tombstone ends only where no record is. */
 const tombstones = ['countTombstones', 'keepTombstones', 'endTombstones'];
 const indexes = ['repairIndexes', 'rebuildIndexes'];
@@ -143,7 +143,7 @@ it('tries every function that could make a move', () => {
     ...otherSaves,
     ...reads,
     ...mergeBases,
-    ...birth,
+    ...epoch,
     ...tombstones,
     ...indexes,
     ...ofIntentsAlone,

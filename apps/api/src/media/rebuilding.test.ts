@@ -36,14 +36,14 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   };
   // New: nothing was lost.
   expect(await isOn()).toBe(false);
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   expect(await isOn()).toBe(false);
   await client.flushall();
   time += 60_000;
   expect(await isOn()).toBe(true);
   expect(await isOn()).toBe(true);
   // The worker begins the catalog anew, and its run.
-  await client.set(keys.born, '2');
+  await client.set(keys.epoch, '2');
   expect(await isOn()).toBe(true);
   await client.set(keys.syncRun, recovery());
   time += 60_000;
@@ -59,7 +59,7 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
 it('is on for a process that began after the loss, where the host has media', async () => {
   const { client } = redis;
   await client.flushall();
-  await client.set(keys.born, '3');
+  await client.set(keys.epoch, '3');
   const begun = (isNew: boolean) => watching({ newCatalog: { isNew: () => Promise.resolve(isNew) } });
   expect(await begun(true).isOn()).toBe(false);
   expect(await begun(false).isOn()).toBe(true);
@@ -71,7 +71,7 @@ it('is off in the first run of a new deployment, which has nothing to bring back
   const begun = (isNew: boolean) => watching({ newCatalog: { isNew: () => Promise.resolve(isNew) } });
   const [fresh, late] = [begun(true), begun(false)];
   expect(await fresh.isOn()).toBe(false);
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   await client.set(keys.syncRun, recovery());
   expect(await fresh.isOn()).toBe(false);
   expect(await late.isOn()).toBe(true);
@@ -87,7 +87,7 @@ it.each([
   const { client } = redis;
   await client.flushall();
   const rebuilding = watching();
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.set(keys.syncRun, recovery(over));
   expect(await rebuilding.isOn()).toBe(true);
@@ -97,11 +97,11 @@ it('is off for who looks first when the recovery has run', async () => {
   const { client } = redis;
   await client.flushall();
   const rebuilding = watching({ now: () => 0 });
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   await client.hset(keys.syncState, 'lastFullAt', '2026-01-01T00:00:00.000Z');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
-  await client.set(keys.born, '2');
+  await client.set(keys.epoch, '2');
   await client.hset(keys.syncState, 'lastFullAt', '2026-01-02T00:00:00.000Z');
   expect(await rebuilding.isOn()).toBe(false);
 });
@@ -109,7 +109,7 @@ it('is off for who looks first when the recovery has run', async () => {
 it('notices at once that the catalog is gone', async () => {
   const { client } = redis;
   const rebuilding = watching({ now: () => 0 });
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
   expect(await rebuilding.isOn()).toBe(true);
@@ -122,7 +122,7 @@ it('notices the loss of a catalog that a worker began after this process, and th
   const stopped = new AbortController();
   onTestFinished(() => stopped.abort());
   await rebuilding.begin(stopped.signal);
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   await vi.waitFor(() => expect(rebuilding.knownEpoch()).toBe('1'));
   await client.flushall();
   expect(await rebuilding.isOn()).toBe(true);
@@ -130,16 +130,16 @@ it('notices the loss of a catalog that a worker began after this process, and th
 
 it('looks on for the beginning where Redis does not answer, and takes no later one for the first', async () => {
   await redis.client.flushall();
-  const bornAt = vi.fn<() => Promise<string | null>>();
+  const epoch = vi.fn<() => Promise<string | null>>();
   const looking = new AbortController();
   onTestFinished(() => looking.abort());
-  let answer: (born: string) => void = () => undefined;
-  bornAt.mockResolvedValueOnce(null).mockRejectedValueOnce(new Error('away'));
-  bornAt.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
-  const rebuilding = watching({ catalog: { bornAt } });
+  let answer: (epoch: string) => void = () => undefined;
+  epoch.mockResolvedValueOnce(null).mockRejectedValueOnce(new Error('away'));
+  epoch.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+  const rebuilding = watching({ catalog: { epoch } });
   await rebuilding.begin(looking.signal);
-  await vi.waitFor(() => expect(bornAt).toHaveBeenCalledTimes(3));
-  bornAt.mockResolvedValue('2');
+  await vi.waitFor(() => expect(epoch).toHaveBeenCalledTimes(3));
+  epoch.mockResolvedValue('2');
   await rebuilding.isOn();
   answer('1');
   await new Promise(setImmediate);
@@ -155,10 +155,10 @@ it('does not forget the loss where one look gets no answer', async () => {
   const readMarks: typeof state.readMarks = () =>
     isAway ? Promise.reject(new Error('no answer')) : state.readMarks();
   const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => (time += 1_000) });
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
-  await client.set(keys.born, '2');
+  await client.set(keys.epoch, '2');
   expect(await rebuilding.isOn()).toBe(true);
   isAway = true;
   expect(await rebuilding.isOn()).toBe(false);
@@ -172,9 +172,9 @@ it('does not take a catalog for known of which it could not read whether it was 
   const state = createSyncState(client, keys);
   const readMarks = vi.fn<typeof state.readMarks>(state.readMarks);
   const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => 0 });
-  await client.set(keys.born, '1');
+  await client.set(keys.epoch, '1');
   await rebuilding.isOn();
-  await client.set(keys.born, '2');
+  await client.set(keys.epoch, '2');
   readMarks.mockRejectedValueOnce(new Error('no answer'));
   await rebuilding.isOn();
   expect(rebuilding.knownEpoch()).toBe('1');

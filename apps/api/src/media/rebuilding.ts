@@ -19,7 +19,7 @@ export interface Rebuilding {
 
 export interface RebuildingOptions {
   syncState: Pick<SyncState, 'readRunning' | 'readMarks'>;
-  catalog: Pick<Catalog, 'bornAt'>;
+  catalog: Pick<Catalog, 'epoch'>;
   newCatalog: NewCatalog;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
@@ -49,7 +49,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     const rests = createBackoff();
     for (let pauseMs = FIRST_PAUSE_MS; epoch === null;) {
       await pause(pauseMs, undefined, { signal, ref: false });
-      const read = await catalog.bornAt().catch(() => undefined);
+      const read = await catalog.epoch().catch(() => undefined);
       pauseMs = read === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, EPOCH_READ_MS);
       // One that was read in the meantime may be an earlier one.
       epoch ??= read ?? null;
@@ -62,7 +62,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       if (time - knownOnAt < KNOWN_FOR_MS) return true;
       const [running, read, marks] = await Promise.all([
         syncState.readRunning().catch(() => null),
-        catalog.bornAt().catch(() => undefined),
+        catalog.epoch().catch(() => undefined),
         syncState.readMarks().catch(() => null),
       ]);
       if (read !== undefined && epoch !== null && read !== epoch) lost = true;
@@ -78,7 +78,7 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       return on;
     },
     begin: async (signal) => {
-      const read = await catalog.bornAt().catch(() => undefined);
+      const read = await catalog.epoch().catch(() => undefined);
       epoch = read ?? null;
       if (read === null) await newCatalog.isNew();
       // It ends with the process.

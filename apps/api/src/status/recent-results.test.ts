@@ -16,7 +16,7 @@ async function rented(): Promise<{ api: RunningApi; redis: RedisSandbox }> {
   const api = await startApi(redis, { REDIS_PROFILE: 'upstash', DATA_DIR: '/var/tmp' });
   onTestFinished(() => api.close());
   await redis.client.zadd(api.deps.keys.workers, Date.now() + 600_000, 'a worker');
-  await redis.client.set(api.deps.keys.born, Date.now());
+  await redis.client.set(api.deps.keys.epoch, Date.now());
   await vi.waitFor(() => expect(api.deps.rebuilding.knownEpoch()).not.toBeNull(), { timeout: 20_000 });
   return { api, redis };
 }

@@ -269,7 +269,7 @@ it('sends nothing to Redis while nobody asks, once a worker has begun the catalo
   // Of its own: the other APIs here wait for a worker.
   const sandbox = await startRedisSandbox();
   const own = await startApi(sandbox, { DATA_DIR: folder });
-  await sandbox.client.set(own.deps.keys.born, Date.now());
+  await sandbox.client.set(own.deps.keys.epoch, Date.now());
   await vi.waitFor(() => expect(own.deps.rebuilding.knownEpoch()).not.toBeNull());
   await own.call('GET', '/api/media/health');
   const sent = async () => /total_commands_processed:(\d+)/.exec(await sandbox.client.info('stats'))?.[1];

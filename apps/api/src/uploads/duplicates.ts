@@ -35,12 +35,12 @@ export async function replaceByDuplicate(
   { claims, undoing, log }: Pick<Uploads, 'claims' | 'undoing' | 'log'>,
   copy: Undo,
   { id }: MediaRecord,
-  print: string,
+  fingerprint: string,
 ): Promise<void> {
   await undoing.undo(copy);
   if (!copy.claim) return;
   // A key that could not remember it finds the same duplicate again.
   await claims
-    .finish(copy.claim.held, { id, print, duplicate: true })
+    .finish(copy.claim.held, { id, fingerprint, duplicate: true })
     .catch((error: unknown) => log.warn('upload.duplicate_not_remembered', { id, error }));
 }

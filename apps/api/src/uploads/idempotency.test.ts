@@ -255,7 +255,7 @@ it('does not decide about a key while the catalog may have forgotten it', async 
   // Restored, as the recovery does with every key that it meets.
   const { claims } = a.deps.uploads;
   await claims.restore(
-    [{ key: claimKey('anonymous', 'k'), print: '0'.repeat(32), id: 'x', keepMs: 60_000 }],
+    [{ key: claimKey('anonymous', 'k'), fingerprint: '0'.repeat(32), id: 'x', keepMs: 60_000 }],
     null,
   );
   await vi.waitFor(async () => expect(await upload(a, data, { key: 'k' })).toMatchObject({ status: 422 }), {
@@ -283,7 +283,7 @@ it('decides at once about a key where the catalog was refilled unseen', async ()
   await redis.client.hset(a.deps.keys.syncState, 'lastFullAt', new Date().toISOString());
   if (stored !== null) await a.deps.catalog.save(stored);
   await a.deps.uploads.claims.restore(
-    [{ key: claimKey('anonymous', 'k'), print: held['print'] ?? '', id: media.id, keepMs: 60_000 }],
+    [{ key: claimKey('anonymous', 'k'), fingerprint: held['print'] ?? '', id: media.id, keepMs: 60_000 }],
     null,
   );
   const again = await upload(a, data, { key: 'k' });

@@ -35,8 +35,8 @@ export async function keyedUpload(
   const request = { client: options.uploadedBy, key, waiter: clientOf(req) };
   const taken = await takeClaim(uploads, request, goneWith(res));
   if (taken.state === 'done') {
-    const { id, print, duplicate } = taken.finished;
-    await refuseOtherRequest(uploads, req, res, print);
+    const { id, fingerprint, duplicate } = taken.finished;
+    await refuseOtherRequest(uploads, req, res, fingerprint);
     return { record: await findMedia(uploads, id), duplicate, replayed: true };
   }
   const { claim } = taken;
@@ -161,15 +161,15 @@ async function resume(
   claim: HeldClaim,
   { asset, carried }: OwnAsset,
 ): Promise<KeyedOutcome> {
-  const print = carried.claim?.print ?? '';
-  const sent = await refuseOtherRequest(uploads, req, res, print);
+  const fingerprint = carried.claim?.fingerprint ?? '';
+  const sent = await refuseOtherRequest(uploads, req, res, fingerprint);
   if (asset.bytes !== sent.bytes || (asset.etag !== null && asset.etag !== sent.md5))
     throw new HoldfastError('HOST_CONTENT_MISMATCH');
   const record = recordFromAsset(asset, uploads.folder, 'upload', carried);
   // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
   await acceptUpload(uploads, record, {
     committed: true,
-    claim: { ...claim, print, exclusive: false },
+    claim: { ...claim, fingerprint, exclusive: false },
     isFresh: () => false,
   });
   const latest = await uploads.catalog.find(record.id).catch(() => null);

@@ -123,20 +123,21 @@ async function receiveAndAccept(
   inviteBody(req, res);
   const { file, fields } = await untilAborted(receiveForm(uploads, req, res, upload), signal);
   if (digest !== null && digest !== file.sha256) throw new HoldfastError('DIGEST_MISMATCH');
-  const print = held === null ? '' : requestFingerprint(req, { ...file, filename: upload.filename, fields });
+  const fingerprint =
+    held === null ? '' : requestFingerprint(req, { ...file, filename: upload.filename, fields });
 
   if (upload.duplicates === 'return') {
     const existing = await findDuplicate(uploads, file, upload.uploadedBy);
     if (existing !== null) {
       const claim = held && { held, isFresh: lease.isFresh, keep: true };
       const copy = { id, ref: upload.sent ? upload.ref : null, claim };
-      await replaceByDuplicate(uploads, copy, existing, print);
+      await replaceByDuplicate(uploads, copy, existing, fingerprint);
       return { record: existing, duplicate: true };
     }
   }
 
   const ref = await place(uploads, upload, file.kind);
-  const claim = held && { ...held, print, exclusive: true };
+  const claim = held && { ...held, fingerprint, exclusive: true };
   failpoint('upload.before-commit');
   // A small body goes to the host now: from here on it may have the asset.
   upload.sent = true;

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 
 const HOUR = 60 * 60 * 1_000;
-const claimOf = (digit: string): UploadClaim => ({ key: digit.repeat(32), print: 'ab'.repeat(16) });
+const claimOf = (digit: string): UploadClaim => ({ key: digit.repeat(32), fingerprint: 'ab'.repeat(16) });
 
 async function put(
   { host }: SyncRig,
@@ -72,7 +72,11 @@ it.each(['local', 'cloudinary'] as const)(
     expect(await rig.redis.exists(rig.keys.claim(claimOf('1').key))).toBe(0);
     await rig.sync();
     expect(await rig.redis.pttl(rig.keys.claim(claimOf('1').key))).toBeLessThanOrEqual(HOUR);
-    expect(await known(claims, claimOf('1'))).toEqual({ id, print: claimOf('1').print, duplicate: false });
+    expect(await known(claims, claimOf('1'))).toEqual({
+      id,
+      fingerprint: claimOf('1').fingerprint,
+      duplicate: false,
+    });
     expect(await known(claims, claimOf('5'))).toMatchObject({ id: renamed });
     for (const other of ['2', '3', '4']) expect(await known(claims, claimOf(other))).toBe('held');
   },

@@ -111,7 +111,7 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   const at = new Date(nowMs).toISOString();
   // The indexes tell which records there are.
   if (await catalog.hasOldIndexes()) await catalog.repairIndexes(signal);
-  const born = await catalog.bornAt();
+  const epoch = await catalog.epoch();
   const { changes } = await state.readSnapshotFacts();
   await state.note(token, { snapshotTriedAt: at });
 
@@ -127,7 +127,7 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   }
   await state.renew(token);
   // Emptied meanwhile, it would be the snapshot of a part. Tokens would not tell: they were emptied, too.
-  if ((await catalog.bornAt()) !== born)
+  if ((await catalog.epoch()) !== epoch)
     throw new HoldfastError('RUN_SUPERSEDED', 'the catalog was emptied while it was read');
   await put(manifestName(folder, id), encodeManifest({ id, folder, at, ...counts, parts }));
 

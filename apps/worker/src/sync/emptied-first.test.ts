@@ -47,7 +47,7 @@ describe('on an emptied catalog', () => {
       expect(await rig.find(deleted)).toBeNull();
       expect(await rig.catalog.isTombstoned(record.id)).toBe(true);
       // The watch has nothing to ask for, and what it had asked for is done.
-      expect(await rig.redis.exists(rig.keys.born)).toBe(1);
+      expect(await rig.redis.exists(rig.keys.epoch)).toBe(1);
       await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'asked-for' });
       expect(await rig.state.findRun('asked-for')).toBeNull();
       expect(await rig.sync({ trigger: 'manual', mode: 'incremental' })).toMatchObject({

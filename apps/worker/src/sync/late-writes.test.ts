@@ -31,7 +31,7 @@ it('spends no Idempotency-Key on a media that is gone by now', async () => {
     metadata: writeHostMetadata({
       mark: { state: 'committed' },
       fields: carriedFields(record),
-      claim: { key, print: 'cd'.repeat(16) },
+      claim: { key, fingerprint: 'cd'.repeat(16) },
     }),
     body: onePixelPng,
     signal: AbortSignal.timeout(5_000),

@@ -82,8 +82,8 @@ async function isRefilledSince(
   { catalog }: SyncDependencies,
 ): Promise<boolean> {
   if (trigger !== 'recovery' || lastFullRun?.trigger !== 'recovery') return false;
-  const born = await catalog.bornAt();
-  return born !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(born);
+  const epoch = await catalog.epoch();
+  return epoch !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(epoch);
 }
 
 /**
@@ -115,7 +115,7 @@ async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts:
   run.waitingUntil = null;
   await checkpoint(session);
   // The watch need not ask for one any more.
-  if (run.trigger === 'recovery') await deps.catalog.noteBirth(deps.now());
+  if (run.trigger === 'recovery') await deps.catalog.noteEpoch(deps.now());
   log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
   await restoreCatalog(session);
   await repeatDeletions(session);

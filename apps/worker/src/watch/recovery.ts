@@ -1,4 +1,4 @@
-import { catalogBirth } from '@holdfast/shared/catalog';
+import { catalogEpoch } from '@holdfast/shared/catalog';
 import { settleHost, type SettleHostParts } from '@holdfast/shared/catalog-host';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { HostIdentity } from '@holdfast/shared/media';
@@ -20,17 +20,17 @@ export async function requestRecovery(
   log: Logger,
 ): Promise<void> {
   await redisEdge('QUEUE_UNAVAILABLE')(async () => {
-    if ((await redis.set(keys.bornLease, 1, 'PX', LEASE_MS, 'NX')) === null) return;
+    if ((await redis.set(keys.epochLease, 1, 'PX', LEASE_MS, 'NX')) === null) return;
     // A first start is no reason for a warning; a recovery that brings something back warns.
     log.info('watch.catalog_empty');
     try {
       await syncRequests.recovery();
     } catch (error) {
       // The connection of the queues may be back a moment after this one: the next look asks again.
-      await redis.del(keys.bornLease);
+      await redis.del(keys.epochLease);
       throw error;
     }
-    await catalogBirth(redis, keys).noteBirth(Date.now());
+    await catalogEpoch(redis, keys).noteEpoch(Date.now());
   });
 }
 

@@ -54,7 +54,7 @@ const LEAVE_WITHIN_MS = 1_000;
 const SCORE_PER_MS = 0x1000;
 
 /**
- * KEYS: those of the one EXISTS, then each key once (born, workers, the schedule, what is there when something is to be done, with
+ * KEYS: those of the one EXISTS, then each key once (epoch, workers, the schedule, what is there when something is to be done, with
  * the delayed jobs of save and verify last), then the delayed syncs. ARGV: how many the first are, and what EXISTS answers when nothing
  * is under way; how many delayed jobs; then of a refresh: own id, ms until it counts, ms before which others have run out ('' = leave
  * them). Answers which keys are there (false = as when nothing is under way), and when the first delayed jobs are due.
@@ -102,12 +102,12 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const weight = occasional.length + 1;
   const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
   const permanent = [
-    ...times(keys.born, weight),
+    ...times(keys.epoch, weight),
     ...times(keys.workers, 2 * weight),
     ...(scheduleWanted ? times(schedule, 4 * weight) : []),
   ];
   const all = [...occasional, ...permanent];
-  const each = [keys.born, keys.workers, schedule, ...occasional, keys.queue('sync', 'delayed')];
+  const each = [keys.epoch, keys.workers, schedule, ...occasional, keys.queue('sync', 'delayed')];
 
   const look = async (isRefresh: boolean): Promise<WatchedState> => {
     // Plain, from wherever it is answered: what seems to be lost is looked at again.
@@ -135,7 +135,7 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
     ];
     return {
       ...seen,
-      emptied: !isThere(keys.born) && !(await isThereAfterAll(redis, keys.born)),
+      emptied: !isThere(keys.epoch) && !(await isThereAfterAll(redis, keys.epoch)),
       forgotten: !isThere(keys.workers),
       scheduleGone: scheduleWanted && !isThere(schedule),
       active: queuesOf(active),

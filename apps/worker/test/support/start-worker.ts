@@ -55,7 +55,7 @@ export async function openBench(
   await isReadyWithin(client, 5_000);
   await vi.waitFor(() => queues.queues.save.getWaitingCount(), { interval: 10 });
   // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
-  await sandbox.client.set(keys.born, Date.now());
+  await sandbox.client.set(keys.epoch, Date.now());
   await sandbox.client.hset(keys.syncState, 'lastFullAt', LONG_AGO);
   const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
   const intents = createIntents(client, keys);

@@ -15,7 +15,7 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...indexRepair(redis, keys),
     ...mergeBases(redis, keys),
     ...tombstones(redis, keys),
-    ...catalogBirth(redis, keys),
+    ...catalogEpoch(redis, keys),
   };
 }
 
@@ -26,15 +26,15 @@ export type Catalog = ReturnType<typeof createCatalog>;
  * When this catalog began. A different time tells that Redis was emptied since, and so does its absence. Throws
  * CATALOG_UNAVAILABLE.
  */
-export function catalogBirth(redis: RedisClient, keys: RedisKeys) {
+export function catalogEpoch(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   return {
     /** Milliseconds since 1970; null while no process has begun the catalog. */
-    bornAt: (): Promise<string | null> => guarded(() => redis.get(keys.born)),
+    epoch: (): Promise<string | null> => guarded(() => redis.get(keys.epoch)),
     /** The catalog begins now, unless it has begun already. */
-    noteBirth: (nowMs: number): Promise<void> =>
+    noteEpoch: (nowMs: number): Promise<void> =>
       guarded(async () => {
-        await redis.set(keys.born, nowMs, 'NX');
+        await redis.set(keys.epoch, nowMs, 'NX');
       }),
   };
 }

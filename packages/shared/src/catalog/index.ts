@@ -1,4 +1,4 @@
-export { catalogBirth, createCatalog, type Catalog } from './catalog.js';
+export { catalogEpoch, createCatalog, type Catalog } from './catalog.js';
 export { pageAfter, signsOfOldIndexes, type Position } from './indexes.js';
 export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
 export { catalogReads, type CatalogCounts, type FoundRecord, type UnfinishedRecord } from './reads.js';

@@ -14,7 +14,7 @@ import {
 
 const keys = redisKeys('holdfast');
 const key = claimKey('web', 'k');
-const print = 'ab'.repeat(16);
+const fingerprint = 'ab'.repeat(16);
 
 let redis: RedisSandbox;
 let claims: Claims;
@@ -42,7 +42,7 @@ it('lets one request at a time work under a key, and the next one with the same 
   const second = await held();
   expect(second).toMatchObject({ id: first.id, takenOver: true });
   expect(await claims.renew([first, second])).toEqual([false, true]);
-  expect(await claims.finish(first, { id: first.id, print, duplicate: false })).toBe('taken');
+  expect(await claims.finish(first, { id: first.id, fingerprint, duplicate: false })).toBe('taken');
   expect(await claims.release(first, false)).toBe('taken');
   expect((await claims.claim(key, newMediaId(), null)).state).toBe('running');
 });
@@ -78,7 +78,7 @@ it('begins anew after a release, unless the id is to be kept', async () => {
 
 it('remembers for a day what came of a request', async () => {
   const claim = await held();
-  const finished = { id: newMediaId(), print, duplicate: true };
+  const finished = { id: newMediaId(), fingerprint, duplicate: true };
   expect(await claims.finish(claim, finished)).toBe('finished');
   expect(await claims.claim(key, newMediaId(), null)).toEqual({ state: 'done', finished });
   const left = await redis.client.pttl(keys.claim(key));
@@ -89,7 +89,7 @@ it('remembers for a day what came of a request', async () => {
 });
 
 it('decides nothing when the catalog is not the one that the caller knows', async () => {
-  await redis.client.set(keys.born, '1');
+  await redis.client.set(keys.epoch, '1');
   expect((await claims.claim(key, newMediaId(), '1')).state).toBe('held');
   await redis.client.flushall();
   expect(await claims.claim(key, newMediaId(), '1')).toEqual({ state: 'emptied' });
@@ -97,13 +97,13 @@ it('decides nothing when the catalog is not the one that the caller knows', asyn
 });
 
 it('restores what was forgotten, and changes nothing that is known', async () => {
-  const restored = { key, print, id: newMediaId(), keepMs: 60_000 };
+  const restored = { key, fingerprint, id: newMediaId(), keepMs: 60_000 };
   expect(await claims.restore([restored], null)).toBe(1);
   expect(await redis.client.pttl(keys.claim(key))).toBeLessThanOrEqual(60_000);
   expect(await claims.restore([{ ...restored, id: newMediaId() }], null)).toBe(0);
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
-    finished: { id: restored.id, print, duplicate: false },
+    finished: { id: restored.id, fingerprint, duplicate: false },
   });
 });
 

@@ -43,8 +43,8 @@ export interface HeldClaim {
 /** What came of a finished request. */
 export interface FinishedClaim {
   id: string;
-  /** Fingerprint of the request. */
-  print: string;
+  /** Of the request. */
+  fingerprint: string;
   /** The answer was an existing media. */
   duplicate: boolean;
 }
@@ -77,10 +77,10 @@ export function createClaims(
 ) {
   const run = scriptEdge(redis, keys, unavailable);
   return {
-    /** `newId` is for a first try. `born`: when the catalog began, as far as the caller knows. */
-    claim: async (key: string, newId: string, born: string | null): Promise<ClaimReply> => {
+    /** `newId` is for a first try. `epoch`: of the catalog, as far as the caller knows. */
+    claim: async (key: string, newId: string, epoch: string | null): Promise<ClaimReply> => {
       const token = randomUUID();
-      const args = [key, newId, token, CLAIM_LEASE_MS, CLAIM_KEPT_MS, born ?? ''];
+      const args = [key, newId, token, CLAIM_LEASE_MS, CLAIM_KEPT_MS, epoch ?? ''];
       const [state, first, second, third] = (await run(claimScript, args)) as [
         ClaimReply['state'],
         ...string[],
@@ -89,7 +89,10 @@ export function createClaims(
         case 'held':
           return { state, claim: { key, id: first ?? '', token, takenOver: second === 'again' } };
         case 'done':
-          return { state, finished: { id: first ?? '', print: second ?? '', duplicate: third === '1' } };
+          return {
+            state,
+            finished: { id: first ?? '', fingerprint: second ?? '', duplicate: third === '1' },
+          };
         case 'running':
           return { state, leaseMs: Number(first) };
         case 'emptied':
@@ -113,9 +116,9 @@ export function createClaims(
     /** Remembers the answer. Accepted uploads are finished by the step that accepts them. */
     finish: async (
       claim: HeldClaim,
-      { id, print, duplicate }: FinishedClaim,
+      { id, fingerprint, duplicate }: FinishedClaim,
     ): Promise<'finished' | 'taken'> => {
-      const answer = [id, print, duplicate ? '1' : ''];
+      const answer = [id, fingerprint, duplicate ? '1' : ''];
       const args = [claim.key, claim.id, claim.token, ...answer, CLAIM_KEPT_MS];
       return (await run(finishScript, args)) as 'finished' | 'taken';
     },
@@ -125,7 +128,12 @@ export function createClaims(
      */
     restore: async (claims: readonly RestoredClaim[], token: LeaseToken): Promise<number> => {
       if (claims.length === 0) return 0;
-      const quadruples = claims.flatMap(({ key, id, print, keepMs }) => [key, id, print, Math.ceil(keepMs)]);
+      const quadruples = claims.flatMap(({ key, id, fingerprint, keepMs }) => [
+        key,
+        id,
+        fingerprint,
+        Math.ceil(keepMs),
+      ]);
       return unlessFenced(await run(restoreScript, [fenceArgument(token), ...quadruples])) as number;
     },
   };
@@ -137,8 +145,8 @@ export type Claims = ReturnType<typeof createClaims>;
 const prelude = `${timePrelude}${claimPrelude}`;
 
 /**
- * ARGV: key, id for a first try, token, lease ms, keep ms, when the catalog began as the caller knows it ('' = unknown).
- * Answers {'emptied'}, {'done', id, print, duplicate}, {'running', ms}, or {'held', id, 'first' | 'again'}: a try whose
+ * ARGV: key, id for a first try, token, lease ms, keep ms, the epoch of the catalog as the caller knows it ('' = unknown).
+ * Answers {'emptied'}, {'done', id, fingerprint, duplicate}, {'running', ms}, or {'held', id, 'first' | 'again'}: a try whose
  * lease ran out is taken over with its id.
  */
 const claimScript = defineScript(`${prelude}
@@ -196,7 +204,7 @@ return 'finished'
 `);
 
 /**
- * ARGV: fence token ('' = outside of any run), then key, id, print and ms to keep of each. Finished claims that Redis no longer
+ * ARGV: fence token ('' = outside of any run), then key, id, fingerprint and ms to keep of each. Finished claims that Redis no longer
  * knows; those it knows stay as they are. Answers how many, or 'fenced'.
  */
 const restoreScript = defineScript(`${prelude}${leaseFenceIfAny}

@@ -4,9 +4,9 @@
 export const claimPrelude = /* lua */ `
 local function claim_key(key) return p .. ':idem:' .. key end
 
-local function finish_claim(key, id, print, duplicate, keep_ms)
+local function finish_claim(key, id, fingerprint, duplicate, keep_ms)
   local k = claim_key(key)
-  redis.call('HSET', k, 'state', 'done', 'id', id, 'print', print, 'duplicate', duplicate)
+  redis.call('HSET', k, 'state', 'done', 'id', id, 'print', fingerprint, 'duplicate', duplicate)
   redis.call('HDEL', k, 'lease')
   redis.call('PEXPIRE', k, keep_ms)
 end

@@ -8,7 +8,7 @@ import { createIntents, type Intents } from './index.js';
 
 const keys = redisKeys('holdfast');
 const key = 'cd'.repeat(16);
-const print = 'ab'.repeat(16);
+const fingerprint = 'ab'.repeat(16);
 
 let redis: RedisSandbox;
 let claims: Claims;
@@ -35,12 +35,14 @@ it('finishes the claim in the step that accepts, and only for the try that holds
   await intents.open(record.id, record.publicId, 10);
   await redis.client.hset(keys.claim(key), 'lease', '0');
   const second = await held(newMediaId());
-  expect(await intents.accept({ record, claim: { ...first, print, exclusive: true } })).toBe('dead');
+  expect(await intents.accept({ record, claim: { ...first, fingerprint, exclusive: true } })).toBe('dead');
   expect(await catalog.find(record.id)).toBeNull();
-  expect(await intents.accept({ record, claim: { ...second, print, exclusive: true } })).toBe('accepted');
+  expect(await intents.accept({ record, claim: { ...second, fingerprint, exclusive: true } })).toBe(
+    'accepted',
+  );
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
-    finished: { id: record.id, print },
+    finished: { id: record.id, fingerprint },
   });
 });
 
@@ -49,10 +51,14 @@ it('finishes a forgotten claim for a committed upload, but never takes one from 
   const claim = await held(record.id);
   await redis.client.flushall();
   expect(
-    await intents.accept({ record, committed: true, claim: { ...claim, print, exclusive: false } }),
+    await intents.accept({ record, committed: true, claim: { ...claim, fingerprint, exclusive: false } }),
   ).toBe('accepted');
   expect(
-    await intents.accept({ record: other, committed: true, claim: { ...claim, print, exclusive: false } }),
+    await intents.accept({
+      record: other,
+      committed: true,
+      claim: { ...claim, fingerprint, exclusive: false },
+    }),
   ).toBe('accepted');
   expect(await claims.claim(key, newMediaId(), null)).toMatchObject({
     state: 'done',
@@ -62,11 +68,11 @@ it('finishes a forgotten claim for a committed upload, but never takes one from 
 
 it('accepts an upload under way whose claim was wiped, or restored from its asset, but not one that is for another media', async () => {
   const [record, other] = [aRecord(), aRecord()];
-  const claim = { ...(await held(record.id)), print, exclusive: true };
+  const claim = { ...(await held(record.id)), fingerprint, exclusive: true };
   await redis.client.flushall();
   expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
-  await claims.restore([{ key, id: record.id, print, keepMs: 60_000 }], null);
+  await claims.restore([{ key, id: record.id, fingerprint, keepMs: 60_000 }], null);
   expect(await intents.accept({ record, committed: true, claim })).toBe('accepted');
   await redis.client.flushall();
   await held(other.id);

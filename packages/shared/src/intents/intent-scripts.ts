@@ -49,9 +49,9 @@ redis.call('HSET', key, 'publicId', ARGV[2])
 return 'noted'
 `);
 
-/** The claim that an accepted upload fulfils. `print`: the request's fingerprint. */
+/** The claim that an accepted upload fulfils. */
 export interface FulfilledClaim extends Pick<HeldClaim, 'key' | 'token'> {
-  print: string;
+  fingerprint: string;
   /** For an upload under way: it is refused when another try has the claim. What is committed counts in any case. */
   exclusive: boolean;
 }
@@ -76,7 +76,7 @@ const acceptValues = {
   /** '' = none. */
   claim: ({ claim }) => claim?.key ?? '',
   token: ({ claim }) => claim?.token ?? '',
-  print: ({ claim }) => claim?.print ?? '',
+  fingerprint: ({ claim }) => claim?.fingerprint ?? '',
   keep_ms: () => CLAIM_KEPT_MS,
   /** '1' = only while no other try has the claim. */
   exclusive: ({ claim }) => (claim?.exclusive === true ? '1' : '0'),
@@ -114,7 +114,7 @@ local function accept(${acceptLocals})
   redis.call('ZADD', p .. ':intents', now_ms(), id)
   if claim ~= '' then
     local claimed = redis.call('HGET', claim_key(claim), 'id')
-    if not claimed or claimed == id then finish_claim(claim, id, print, '', keep_ms) end
+    if not claimed or claimed == id then finish_claim(claim, id, fingerprint, '', keep_ms) end
   end
   return 'accepted'
 end

@@ -104,7 +104,7 @@ it.each([
 });
 
 it('keeps what others wrote beside the bytes, and the key of the upload, when it writes again', () => {
-  const claim = { key: '1'.repeat(32), print: '2'.repeat(32) };
+  const claim = { key: '1'.repeat(32), fingerprint: '2'.repeat(32) };
   const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields: fields(), claim });
   const others = {
     credit: 'a | b = c',

@@ -65,7 +65,7 @@ export interface UploadClaim {
   /** Hash of the client and its key. */
   key: string;
   /** Fingerprint of the request. */
-  print: string;
+  fingerprint: string;
 }
 
 /** What Holdfast keeps on an asset besides its bytes, see `writeHostMetadata` and `readHostMetadata`. */
@@ -118,7 +118,7 @@ function metadataOn(there: AssetThere | null, { mark, fields, claim, boundTo }: 
   if (typeof fields.durationSeconds === 'number') context['hf_dur'] = String(fields.durationSeconds);
   if (claim !== undefined) {
     context[CLAIM_KEY] = claim.key;
-    context[CLAIM_FINGERPRINT] = claim.print;
+    context[CLAIM_FINGERPRINT] = claim.fingerprint;
   }
   if (boundTo !== undefined) context[BINDING_KEY] = boundTo;
   putText(context, 'hf_name', fields.filename);
@@ -236,6 +236,6 @@ function isoDate(milliseconds: string | undefined): string | null {
 /** Undefined for assets of uploads without a key. */
 export function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
   const key = context[CLAIM_KEY] ?? '';
-  const print = context[CLAIM_FINGERPRINT] ?? '';
-  return CLAIM_HASH.test(key) && CLAIM_HASH.test(print) ? { key, print } : undefined;
+  const fingerprint = context[CLAIM_FINGERPRINT] ?? '';
+  return CLAIM_HASH.test(key) && CLAIM_HASH.test(fingerprint) ? { key, fingerprint } : undefined;
 }

@@ -222,7 +222,7 @@ it('does nothing for what is pushed, deleted or gone, and says when the asset is
 });
 
 it('keeps the claim of the upload on the asset', async () => {
-  const claim = { key: 'ab'.repeat(16), print: 'cd'.repeat(16) };
+  const claim = { key: 'ab'.repeat(16), fingerprint: 'cd'.repeat(16) };
   const record = await stored();
   await host.annotate(
     record,

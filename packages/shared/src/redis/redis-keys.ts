@@ -58,13 +58,13 @@ export function redisKeys(prefix: string) {
     /** List that ends by itself: ms of the last notifications whose signature no secret fits, newest first. */
     refusedSignatures: `${p}:notifications:refused`,
     /** String: when this catalog began. Its absence tells that Redis was emptied. */
-    born: `${p}:born`,
+    epoch: `${p}:born`,
     /** String: the media host to which the catalog belongs, see HostIdentity. */
     host: `${p}:host`,
     /** String that ends by itself: another host that a running worker uses. */
     otherHost: `${p}:host:other`,
     /** String: who asks for the recovery of an emptied catalog now. */
-    bornLease: `${p}:born:lease`,
+    epochLease: `${p}:born:lease`,
     /** String: written before each durability barrier, and nothing else. */
     barrier: `${p}:barrier`,
     /** Strings under this name are written and removed by health checks. */
