@@ -114,7 +114,7 @@ it('a finished Idempotency-Key and a ticket are known', async () => {
   await redis.client.hset(keys.claim(key), { state: 'done', id, token: 't', print, duplicate: '' });
   expect(await createClaims(redis.client, keys).claim(key, 'another', null)).toEqual({
     state: 'done',
-    finished: { id, print, duplicate: false },
+    finished: { id, fingerprint: print, duplicate: false },
   });
   await redis.client.set(keys.ticket(id), JSON.stringify({ publicId: place }));
   expect(await createTickets(redis.client, keys).find(id)).toEqual({ publicId: place, extension: '' });
