@@ -77,7 +77,7 @@ export function redisKeys(prefix: string) {
     syncState: `${p}:sync:state`,
     /** Bitmap by sequence number of the records that the current full run has seen. */
     syncSeen: (runId: string) => `${p}:sync:seen:${runId}`,
-    /** Sorted sets: what the last full run found different, and what a run under way has found so far; see drift-scripts.ts. */
+    /** Sorted sets: what the last full run found different, and what a run under way has found so far; see sync/drift-report.ts. */
     syncDrift: `${p}:sync:drift`,
     syncDriftOf: (runId: string) => `${p}:sync:drift:${runId}`,
     /** Sorted set: worker id -> ms until which it is alive. */

@@ -6,7 +6,7 @@ import { statusCode, type StoredRecord } from '../catalog/index.js';
 
 /**
  * Grows with each change that an older reader would misread: of the lines, of the parts, and of the catalog's content
- * line (record-codec.ts), which the lines repeat.
+ * line (catalog/record.ts), which the lines repeat.
  */
 const SNAPSHOT_VERSION = 1;
 
