@@ -46,7 +46,7 @@ const casesOn = (host: HostKind) =>
 
 // All kinds mostly wait for leases to run out, so they wait together.
 it.concurrent.for<HostKind>(['cloudinary', 'local'])(
-  'S1: makes one media of each key although the first try dies at every step in turn, with the %s host',
+  'S1: makes one file of each key although the first try dies at every step in turn, with the %s host',
   async (host, context) => {
     const deployment = await deploymentOf(context, host);
     await deployment.startWorker();
@@ -77,7 +77,7 @@ it.concurrent.for<HostKind>(['cloudinary', 'local'])(
   },
 );
 
-it.concurrent('S19: finds the same media for a key after Redis was emptied', async (context) => {
+it.concurrent('S19: finds the same file for a key after Redis was emptied', async (context) => {
   const deployment = await deploymentOf(context);
   const { client: redis } = deployment.redis;
   await deployment.startWorker();

@@ -50,8 +50,8 @@ const editThere =
 const sync =
   (mode: 'full' | 'incremental'): Operation['run'] =>
   async (actor) => {
-    const wish = { trigger: 'manual', mode, runId: newMediaId(), dryRun: false, force: true } as const;
-    return { told: await actor.runJob('sync', wish) };
+    const options = { trigger: 'manual', mode, runId: newMediaId(), dryRun: false, force: true } as const;
+    return { told: await actor.runJob('sync', options) };
   };
 
 /** Everything that may happen to a file at the same time as something else. */

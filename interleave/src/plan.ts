@@ -39,7 +39,7 @@ export function someCases(random: Random, count: number): Case[] {
 
 const LIKELY_PIECES = 14;
 
-/** Reads `verified/editTitle@7+delete`; null where that is no case. */
+/** Reads `verified/editTitle@7+delete`; null for anything else. */
 export function parseCase(text: string): Case | null {
   const [, situation = '', operation = '', at = '', meets = ''] =
     /^(\w+)\/(\w+)@(\d+)\+(\w+)$/.exec(text) ?? [];

@@ -183,7 +183,7 @@ describe('what is not offered', () => {
     expect((await open.call('DELETE', '/api/media/health')).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
   });
 
-  it('is no answer to a path that is no URI', async () => {
+  it('is not an answer to a path that is not a URI', async () => {
     expect((await open.call('GET', '/api/media/%E0%A4%A')).body).toMatchObject({
       status: 400,
       code: 'INVALID_REQUEST',

@@ -100,7 +100,7 @@ async function hostChanged(url: string, stopping: AbortSignal): Promise<string[]
   }
 }
 
-/** An address that a browser on this machine can open: 0.0.0.0 and :: are none. */
+/** An address that a browser on this machine can open: not 0.0.0.0 or ::. */
 export function browserAddress({ host, port }: Settings['http']): string {
   const anywhere = host === '0.0.0.0' || host === '::' || host === '';
   const name = anywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;

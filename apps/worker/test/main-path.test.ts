@@ -43,7 +43,7 @@ it('saves again and counts the attempt when the record is not there at the read-
   expect((await catalog.find(record.id))?.lastError).toBeNull();
 });
 
-it('mends a record whose content was damaged, and one that lacks an index entry', async () => {
+it('repairs a record whose content was damaged, and one that lacks an index entry', async () => {
   const { catalog, queues, sandbox, keys } = bench;
   const damaged = aRecord();
   const unindexed = aRecord();
@@ -75,7 +75,7 @@ it('leaves a newer revision alone, whichever job comes last', async () => {
   expect(await catalog.find(first.id)).toMatchObject({ revision: 2, title: 'B', status: 'saving' });
 });
 
-it('does nothing for a media that was deleted meanwhile', async () => {
+it('does nothing for a file that was deleted meanwhile', async () => {
   const { catalog, queues } = bench;
   const record = aRecord();
   await catalog.save(record);
@@ -113,7 +113,7 @@ it('gives up after the last attempt, keeps the reason, and verifies when the ope
   expect((await catalog.find(record.id))?.lastError).toBeNull();
 });
 
-it('fails a job at once whose payload is none of ours', async () => {
+it('fails a job at once whose payload is invalid', async () => {
   const { queues } = bench;
   // Older than an upgrade takes: until then it may be of another version.
   const opts = { jobId: 'save-nonsense', attempts: 3, timestamp: Date.now() - 3_600_000 };

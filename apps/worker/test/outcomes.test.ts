@@ -186,7 +186,7 @@ it('may be handed back as often as it takes', async () => {
   );
 });
 
-it('says failed of a media whose job lost too many workers to be run again, and why', async () => {
+it('says failed of a file whose job lost too many workers to be run again, and why', async () => {
   const record = aRecord();
   await bench.catalog.save(record);
   await bench.queues.add(saveJob, { record, round: 0 });
@@ -245,7 +245,7 @@ it('runs a job again whose end Redis did not store, and calls neither file faile
   let runs = 0;
   await startScripted(async (run) => {
     runs = run;
-    // The script that stores the end of a job looks first whether all its children have ended, and fails at what is no set.
+    // The script that stores the end of a job looks first whether all its children have ended, and fails where the key is not a set.
     if (run === 1) await bench.sandbox.client.set(children, 'no set');
     else await bench.sandbox.client.del(children);
   });

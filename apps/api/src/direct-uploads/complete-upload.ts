@@ -55,7 +55,7 @@ async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger)
       );
     }
     if (await deps.rebuilding.isOn()) throw new HoldfastError('CATALOG_REBUILDING');
-    throw new HoldfastError('MEDIA_NOT_FOUND', 'no upload was signed under this id, or it was too long ago');
+    throw new HoldfastError('MEDIA_NOT_FOUND', 'no ticket with this id, or it has expired');
   }
   const record = await markAccepted(deps, id, arrived);
   await accept(deps, record, log);
@@ -72,7 +72,7 @@ function alreadyThere(record: MediaRecord): MediaRecord {
 type Refusal = (asset: HostAsset, uploads: Uploads['uploads']) => HoldfastError;
 
 const refusals: Record<Exclude<Arrival, 'accepted'>, Refusal> = {
-  late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file came after the time that it was signed for'),
+  late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file arrived after its ticket expired'),
   'too large': ({ bytes }, { maxBytes }) =>
     new HoldfastError(
       'FILE_TOO_LARGE',

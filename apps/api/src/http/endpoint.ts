@@ -78,7 +78,7 @@ async function send(res: Response, { status, body, text, stream, headers = {} }:
   else res.json(body);
 }
 
-/** A stream that fails cuts the connection, so that the answer is not mistaken for a complete one. A client that leaves is no error. */
+/** A stream that fails cuts the connection, so that the answer is not mistaken for a complete one. A client that leaves is not an error. */
 async function sendStream(res: Response, stream: AsyncIterable<string>): Promise<void> {
   // `pipeline` adds seven that listen for the end; with ours Node would warn of a leak at each stream.
   res.setMaxListeners(20);

@@ -108,7 +108,7 @@ describe('stopping', () => {
   it('is safe twice and refuses uploads meanwhile', async () => {
     const api = await startApi(redis);
     const client = await aConnection(api.port);
-    // What has begun to arrive is no idle connection: it stays open until it has an answer.
+    // A connection on which a request has begun to arrive is not idle: it stays open until it has an answer.
     client.socket.write(`${GET}POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\n`);
     await vi.waitFor(() => expect(client.received()).toContain('"ok"'));
     const stopped = [api.stop(AbortSignal.timeout(10_000)), api.stop(AbortSignal.timeout(10_000))];

@@ -57,7 +57,7 @@ export function httpServer(options: HttpServerOptions): Service {
   });
 }
 
-/** Where the target of a request is no address, Express would answer before any of our handlers. */
+/** Where the target of a request is not a valid address, Express would answer before any of our handlers. */
 function withReadableTarget(app: (req: IncomingMessage, res: ServerResponse) => void): RequestListener {
   return (req, res) => {
     if (isReadable(req.url ?? '')) {
@@ -66,7 +66,11 @@ function withReadableTarget(app: (req: IncomingMessage, res: ServerResponse) => 
     }
     const id = requestIdFrom(req.headers['x-request-id']);
     res.setHeader('X-Request-Id', id);
-    sendProblem(res, new HoldfastError('INVALID_REQUEST', 'the target of the request is no address'), id);
+    sendProblem(
+      res,
+      new HoldfastError('INVALID_REQUEST', 'the target of the request is not a valid address'),
+      id,
+    );
   };
 }
 

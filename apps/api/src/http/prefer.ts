@@ -24,7 +24,7 @@ export function readPrefer(header: string | readonly string[] | undefined): Pref
   return {};
 }
 
-/** The header that tells the client that its wish was honoured. */
+/** Tells the client that its preference was applied. */
 export function preferenceApplied(waitSeconds: number): Record<string, string> {
   return { 'Preference-Applied': `wait=${String(waitSeconds)}` };
 }

@@ -55,7 +55,7 @@ export function sendProblem(res: ServerResponse, error: HoldfastError, requestId
 
 /** Errors of Express' body parser by their `type`. */
 const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  'entity.parse.failed': ['MALFORMED_BODY', 'the body is no JSON object'],
+  'entity.parse.failed': ['MALFORMED_BODY', 'the body is not a JSON object'],
   'entity.verify.failed': ['MALFORMED_BODY', 'the body is not in UTF-8'],
   'entity.too.large': ['BODY_TOO_LARGE', 'the body is larger than a request of this kind may be'],
   'encoding.unsupported': ['UNSUPPORTED_BODY', 'the content encoding is not supported'],

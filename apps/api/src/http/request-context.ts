@@ -96,7 +96,7 @@ export const addressOf = (req: Request): string => nameOfAddress(req.ip ?? '');
 /** Providers give one client of IPv6 at least a /64, and it may use another address of it for each request. */
 const IPV6_PARTS = 4;
 
-/** One name for all notations and, with IPv6, all addresses of one client; `unknown` for what is no address. */
+/** One name for all notations and, with IPv6, all addresses of one client; `unknown` for a text that is not an address. */
 export function nameOfAddress(address: string): string {
   const bare = withoutPort(address);
   if (!ipaddr.isValid(bare)) return 'unknown';

@@ -15,7 +15,7 @@ export interface Shutdown {
 export function createShutdown(): Shutdown {
   const draining = new AbortController();
   const cut = new AbortController();
-  // Every upload and every wait listens for as long as it lasts; many at once are no leak.
+  // Every upload and every wait listens for as long as it lasts; many at once are not a leak.
   setMaxListeners(0, draining.signal, cut.signal);
   return {
     draining: draining.signal,

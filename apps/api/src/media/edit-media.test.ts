@@ -237,7 +237,7 @@ describe('an edit', () => {
     ['a list', [], ''],
     ['an unknown field', { titel: 'x' }, 'titel'],
     ['a field that is not editable', { id: 'x' }, 'id'],
-    ['a title that is no text', { title: 7 }, 'title'],
+    ['a title that is not a text', { title: 7 }, 'title'],
     ['a title that is too long', { title: 'x'.repeat(501) }, 'title'],
     ['a description that is too long', { description: '🌊'.repeat(5_001) }, 'description'],
     ['a category that is too long', { category: 'x'.repeat(101) }, 'category'],

@@ -124,7 +124,7 @@ function deploymentFindings(
           queues.sync.counts.active === 0,
         'SYNC_NOT_TAKEN',
         'warning',
-        'A sync should have begun minutes ago, and no worker takes it.',
+        'A sync has been due for minutes, but no worker has started it.',
         'Resume the queue "sync" in Bull Board where it is paused; else restart the workers, and report what they log.',
       ],
       [

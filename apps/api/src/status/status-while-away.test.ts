@@ -106,14 +106,14 @@ describe('while Redis is away', () => {
     );
   });
 
-  it('says that a server is no cluster, where one is set', async () => {
+  it('says that a server is not a cluster, where one is set', async () => {
     const sandbox = await startRedisSandbox();
     onTestFinished(() => sandbox.close());
     const own = await startApi({ url: '' }, { REDIS_CLUSTER_NODES: sandbox.url.replace(/\/0$/, '') });
     onTestFinished(() => own.close());
     await vi.waitFor(async () =>
       expect((await own.call('GET', '/api/media/health')).body.storage).toMatchObject({
-        connectionTest: 'failed: Redis does not serve: it is no node of a cluster',
+        connectionTest: 'failed: Redis does not serve: it is not a node of a cluster',
         findings: expect.arrayContaining([
           expect.objectContaining({ fix: 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.' }),
         ]) as unknown,

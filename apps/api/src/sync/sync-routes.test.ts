@@ -58,7 +58,7 @@ describe('a sync on demand', () => {
     ['application/json', '{"dryrun":true}', 400, 'INVALID_REQUEST'],
     ['application/json', '{"dryRun":"true"}', 400, 'INVALID_REQUEST'],
     ['application/x-www-form-urlencoded', 'dryRun=true', 415, 'UNSUPPORTED_BODY'],
-  ])('refuses wishes that it does not understand: %s %s', async (type, body, status, code) => {
+  ])('refuses options that it does not know: %s %s', async (type, body, status, code) => {
     const before = await api.deps.queues.queues.sync.getJobCountByTypes();
     const answer = await api.request(START, { method: 'POST', headers: { 'Content-Type': type }, body });
     expect(answer.status).toBe(status);

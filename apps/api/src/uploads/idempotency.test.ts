@@ -40,7 +40,7 @@ it.each([
   ['cloudinary', 1_000],
   ['cloudinary', LARGE],
 ] as const)(
-  'S19: makes one media of two requests that race over two APIs (%s host, %i bytes)',
+  'S19: makes one file of two requests that race over two APIs (%s host, %i bytes)',
   async (kind, bytes) => {
     const pair = await startApiPair(redis, kind);
     const data = aPng(bytes);

@@ -139,7 +139,7 @@ describe('S17: bad input leaves nothing behind', () => {
   it.each<[string, string, string, number, string]>([
     ['a JSON body', 'application/json', '{}', 415, 'UNSUPPORTED_BODY'],
     ['no boundary', 'multipart/form-data', 'x', 400, 'MALFORMED_BODY'],
-    ['a body that is no form', 'multipart/form-data; boundary=b', 'nonsense', 400, 'MALFORMED_BODY'],
+    ['a body that is not a form', 'multipart/form-data; boundary=b', 'nonsense', 400, 'MALFORMED_BODY'],
     [
       'a form that never ends',
       'multipart/form-data; boundary=b',

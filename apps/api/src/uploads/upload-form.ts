@@ -102,7 +102,7 @@ interface PartEvents {
 
 /**
  * Rejects what multer would drop or replace in silence: the bytes of a file part without a name, text in an unsupported
- * charset, text that is not in UTF-8. Where bytes are no text the decoder puts U+FFFD, so a part that contains that
+ * charset, text that is not in UTF-8. Where bytes are not text the decoder puts U+FFFD, so a part that contains that
  * character is refused. A file name may contain it: it is only a label.
  */
 function rejectLosses(parser: PartEvents, reject: (error: HoldfastError) => void): void {

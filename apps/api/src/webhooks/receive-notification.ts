@@ -144,7 +144,7 @@ const asset = z.object({
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Events that may concern a record; all others are none of our business. */
+/** Events that may concern a record; all others are ignored. */
 const events: Readonly<
   Record<string, { change: ChangedAssets['change']; named: (body: Body) => readonly unknown[] }>
 > = {

@@ -3,7 +3,7 @@ import { allowed, requestText, whole, type RawRequest } from './request-text.js'
 
 const UPLOAD = '/api/media/upload';
 const disposition = (rest: string): string => `Content-Disposition: form-data; ${rest}\r\n\r\n`;
-/** Text is no kind of file that is accepted, so that no form that happens to be whole is kept. */
+/** Text is not an accepted kind of file, so that no form that happens to be whole is kept. */
 const file = (content: string, name = 'file', filename = 'a.txt'): string =>
   `${disposition(`name="${name}"; filename="${filename}"`)}${content}\r\n`;
 const field = (name: string, value: string): string => `${disposition(`name="${name}"`)}${value}\r\n`;

@@ -120,7 +120,7 @@ export async function closeWorker(
 
 const ANSWERS_WITHIN_MS = 1_500;
 const ASK_EVERY_MS = 500;
-/** Pings without an answer that say that Redis is away: paused, or behind a dead connection. A moment without it is no outage. */
+/** Pings without an answer that say that Redis is away: paused, or behind a dead connection. A moment without it is not an outage. */
 const UNANSWERED = 2;
 
 /** Resolves once Redis is away, or when the signal aborts. */

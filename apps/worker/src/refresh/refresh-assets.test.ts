@@ -189,7 +189,7 @@ describe('a notification', () => {
     expect(await rig.host.find(asset)).not.toBeNull();
   });
 
-  it('of an asset outside of the synced prefix is none of our business', async () => {
+  it('ignores an asset outside of the synced prefix', async () => {
     const rig = await openRefreshRig(sandbox, { env: { CLOUDINARY_SYNC_PREFIX: 'mine/' } });
     await rig.refresh('uploaded', await rig.foreign('theirs/x'), await rig.foreign('mine/x'));
     expect((await rig.records()).map(({ publicId }) => publicId)).toEqual(['mine/x']);

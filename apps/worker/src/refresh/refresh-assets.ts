@@ -195,7 +195,7 @@ async function settleDeleted(
   if (isAwaited) throw new HandBack('a run may have listed a deleted asset before', AFTER_RUN_MS);
 }
 
-/** The record of each asset that a notification names, or null. One of another asset that had the name before is none. */
+/** The record of each asset that a notification names, or null. A record of another asset that had the name before does not count. */
 async function knownRecords(
   assets: readonly NamedAsset[],
   catalog: Pick<Catalog, 'findStored'>,

@@ -142,7 +142,7 @@ async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts:
 const broughtBack = ({ listed, findings }: SyncRun): boolean =>
   listed > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
 
-/** A catalog that was empty because nothing was ever uploaded is no finding. */
+/** A catalog that was empty because nothing was ever uploaded is not a finding. */
 const findingsAtEnd = (run: SyncRun): SyncRun['findings'] =>
   broughtBack(run) ? run.findings : run.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING');
 

@@ -39,7 +39,7 @@ const ANSWERS_WITHIN_MS = 10_000;
 
 /**
  * Whether the host delivers what it stores: accounts may refuse kinds of files, and new ones refuse PDF and ZIP. One request for each
- * kind and day, for one byte, to the address that the host itself gave; it is no call of an API. What is blocked is kept for the fleet.
+ * kind and day, for one byte, to the address that the host itself gave; it is not a call of an API. What is blocked is kept for the fleet.
  */
 export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOptions): DeliveryCheck {
   const nextAt = new Map<string, number>();

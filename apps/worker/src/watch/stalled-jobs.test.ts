@@ -14,7 +14,7 @@ afterAll(() => redis.close());
 it.each([
   ['nudge of queues', () => nudgeQueues(redis.client, keys, ['save'])],
   ['limit of event streams', () => shortenEventStreams(redis.client, keys)],
-])('a %s that Redis refuses is no success', async (_what, write) => {
+])('a %s that Redis refuses is not a success', async (_what, write) => {
   await write();
   await redis.client.config('SET', 'maxmemory', '1');
   await expect(write()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });

@@ -9,7 +9,7 @@ export function timeValue(text: string, nowSeconds: number): number {
   return Date.parse(text) / 1000;
 }
 
-/** A number in an expression, with an optional `kb`, `mb` or `gb`. NaN when it is none. */
+/** A number in an expression, with an optional `kb`, `mb` or `gb`. NaN for anything else. */
 export function numberValue(text: string): number {
   const [, count, unit] = /^([\d.]+)(kb|mb|gb)$/i.exec(text) ?? [];
   return count === undefined ? Number(text) : Number(count) * (UNIT_BYTES[(unit ?? '').toLowerCase()] ?? 1);

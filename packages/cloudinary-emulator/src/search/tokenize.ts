@@ -9,7 +9,7 @@ export type Token =
 const TOKEN =
   /\s*(?:(?<bracket>[()[\]{}])|(?<operator>>=|<=|[:=><])|"(?<double>(?:[^"\\]|\\.)*)"|'(?<single>(?:[^'\\]|\\.)*)'|(?<word>(?:[^\s()[\]{}:=><"'\\]|\\.)+))/y;
 
-/** Cuts an expression into tokens; throws 400 for what is none, such as an open quote. */
+/** Cuts an expression into tokens; throws 400 for an invalid one, such as an open quote. */
 export function tokenize(expression: string): Token[] {
   const tokens: Token[] = [];
   const text = expression.trimEnd();

@@ -104,7 +104,7 @@ const [aCertificate = ''] = rootCertificates;
 test.each<[string, () => Record<string, string>, RegExp]>([
   ['is not there', () => ({ REDIS_TLS_CA: '/no/such/file.pem' }), /does not exist/],
   ['cannot be read', () => ({ REDIS_TLS_CA: tmpdir() }), /cannot be read \(EISDIR\)/],
-  ['is no PEM', () => ({ REDIS_TLS_CA: aFile('secret-word') }), /no certificate/],
+  ['is not a PEM', () => ({ REDIS_TLS_CA: aFile('secret-word') }), /no certificate/],
   [
     'holds a broken certificate',
     () => ({ REDIS_TLS_CA: aFile(`${aCertificate}\n${aCertificate.replace('MII', 'AAA')}`) }),

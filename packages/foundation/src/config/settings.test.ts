@@ -78,7 +78,7 @@ it('names unusable keys once, and does not also ask for keys', () => {
 });
 
 it.each(Object.keys(variables.shape))('says in words what is wrong with %s', (name) => {
-  // Nothing takes this: it is no number, no address, no name, and too long.
+  // Nothing takes this: it is not a number, an address or a name, and too long.
   const value = `=<%>"${'x'.repeat(200)}`;
   for (const { path, message } of problemsOf({ [name]: value })) {
     expect(path).toBe(path.toUpperCase());

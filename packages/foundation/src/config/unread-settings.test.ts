@@ -34,16 +34,16 @@ describe('a variable that Holdfast does not read', () => {
     'MAX_SIZE',
     'MAX_BYTES',
     'UPLOAD_DIR',
-  ])('%s is none of ours', (name) => expect(unreadSettings({ [name]: 'a-value' })).toEqual([]));
+  ])('%s is not reported', (name) => expect(unreadSettings({ [name]: 'a-value' })).toEqual([]));
 
-  it('is no matter where it is empty, or where what was meant is there too', () => {
+  it('is not reported where it is empty, or where what was meant is there too', () => {
     expect(unreadSettings({ REDIS_URI: ' ' })).toEqual([]);
     expect(unreadSettings({ REDIS_TLS_URL: 'rediss://h', REDIS_URL: 'redis://h' })).toEqual([]);
     expect(unreadSettings({ REDIS_HOST: 'h', REDIS_CLUSTER_NODES: 'h:7000' })).toEqual([]);
     expect(unreadSettings({ CLOUDINARY_NAME: 'demo', CLOUDINARY_URL: 'cloudinary://k:s@demo' })).toEqual([]);
   });
 
-  it('never means HOLDFAST_EMBEDDED_REDIS, which is no setting of an operator', () => {
+  it('never means HOLDFAST_EMBEDDED_REDIS, which operators do not set', () => {
     expect(unreadSettings({ HOLDFAST_EMBEDED_REDIS: 'x' })).toEqual([]);
   });
 });

@@ -169,7 +169,7 @@ export function withoutEmpty(env: Environment): Record<string, string> {
   return result;
 }
 
-/** The URL, or null for a text that is none. */
+/** The URL, or null if the text is not a URL. */
 export function parseUrl(value: string): URL | null {
   return URL.canParse(value) ? new URL(value) : null;
 }

@@ -20,7 +20,7 @@ it('leaves the wait with the reason of the signal', async () => {
   await expect(untilAborted(never, leaving.signal)).rejects.toBe(reason);
 });
 
-it('rejects with an error also where the reason is none', async () => {
+it('rejects with an error also where the reason is not an error', async () => {
   await expect(untilAborted(never, AbortSignal.abort('lock lost'))).rejects.toMatchObject({
     cause: 'lock lost',
   });

@@ -17,7 +17,7 @@ export function abortReason(signal: AbortSignal): Error {
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: Error) => void): () => void {
   if (signal === undefined) return nothing;
   const onEvent = (): void => listener(abortReason(signal));
-  // One signal may end many calls at once. That is no leak: each call removes its listener.
+  // One signal may end many calls at once. That is not a leak: each call removes its listener.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', onEvent, { once: true });
   return () => signal.removeEventListener('abort', onEvent);

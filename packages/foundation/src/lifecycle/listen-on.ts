@@ -5,7 +5,7 @@ import { HoldfastError } from '../errors/index.js';
 const refusals: Readonly<Record<string, { of: 'host' | 'port'; message: string }>> = {
   EADDRINUSE: { of: 'port', message: 'is used by another program' },
   EACCES: { of: 'port', message: 'may not be used by this user' },
-  EADDRNOTAVAIL: { of: 'host', message: 'is no address of this machine' },
+  EADDRNOTAVAIL: { of: 'host', message: 'is not an address of this machine' },
   ENOTFOUND: { of: 'host', message: 'is a name that cannot be found' },
   EAI_AGAIN: { of: 'host', message: 'is a name that cannot be found' },
 };

@@ -28,7 +28,7 @@ function isKnownHonest({ server, version }: ServerFacts): boolean {
   return server === 'upstash' || (server === 'redis' && Number.parseInt(version ?? '', 10) >= 8);
 }
 
-/** How much longer a confirmed write takes than one without: the way to the server is no part of it. Null where none is confirmed. */
+/** How much longer a confirmed write takes than one without: the way to the server is not part of it. Null where none is confirmed. */
 async function medianDiskMs(redis: RedisClient, key: string): Promise<number | null> {
   const plain: number[] = [];
   const confirmed: number[] = [];

@@ -96,7 +96,7 @@ const rules: readonly Rule[] = [
   {
     code: 'DURABILITY_UNREACHABLE',
     severity: 'error',
-    message: 'No record can become as safe as DURABILITY_REQUIRED asks: every media ends as failed.',
+    message: 'No record can become as safe as DURABILITY_REQUIRED asks: every file ends as failed.',
     fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Else lower DURABILITY_REQUIRED.',
     applies: (facts, { required, replicas }, { fsync, results }) => {
       // A level that is confirmed by replicas is above that of the disk.

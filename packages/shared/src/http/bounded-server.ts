@@ -27,7 +27,7 @@ export interface BoundedServerOptions {
 
 /**
  * An HTTP server that no single client can take for itself: connections, requests sent ahead, answers that are not read, and time are
- * bounded. What is no request is answered with a problem document.
+ * bounded. Anything that is not a request is answered with a problem document.
  */
 export function createBoundedServer({
   handle,

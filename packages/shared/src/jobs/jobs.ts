@@ -13,7 +13,7 @@ export type QueueName = (typeof queueNames)[number];
 export interface JobDefinition<Name extends string, Payload> {
   name: Name;
   queue: QueueName;
-  /** Parses the payload on arrival; throws INVALID_REQUEST for data that is none. */
+  /** Parses the payload on arrival; throws INVALID_REQUEST for an invalid payload. */
   parse(data: unknown): Payload;
   /** Adding the same id again does nothing while a job with it is kept, so the id names the work, revision included. */
   idFor(payload: Payload): string;
@@ -144,7 +144,7 @@ export const syncJob = defineJob({
   idFor: ({ trigger, runId }) => `sync-${runId ?? trigger}`,
 });
 
-/** A wish for a run, with `dryRun` and `force` filled in. */
+/** A requested run, with `dryRun` and `force` filled in. */
 export type SyncPayload = ReturnType<typeof syncJob.parse>;
 
 /** All jobs there are. The worker has a handler for each, or it does not compile. */

@@ -100,7 +100,7 @@ export interface HostHealth {
   circuit: 'closed' | 'open' | 'half-open';
 }
 
-/** A file that is no media, see `putFile`. */
+/** A file of ours beside the assets, see `putFile`. */
 export interface HostFile {
   name: string;
   bytes: number;
@@ -138,7 +138,7 @@ export interface MediaHost {
   /** Those of the given assets (at most 100) that exist now. Metered on Cloudinary: one call. */
   confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<ShownAssets>;
   /**
-   * Keeps a small file (at most 10 MB, not empty) that is no media: it is not public, and no listing of assets shows
+   * Keeps a small file (at most 10 MB, not empty) beside the assets: it is not public, and no listing of assets shows
    * it. What has this name already is left as it is, so a name stands for one content. Not metered.
    */
   putFile(name: string, body: Buffer, signal?: AbortSignal): Promise<void>;

@@ -56,7 +56,7 @@ it.each([
   ["READONLY You can't write against a read only replica.", 'demoted'],
   [inScript("-READONLY You can't write against a read only replica."), 'demoted'],
   ['LOADING Dragonfly is loading the dataset in memory', 'refused'],
-])('tells apart what is no refusal of a plan: %s', (text, kind) => {
+])('does not take other errors for a refusal of a plan: %s', (text, kind) => {
   expect([redisErrorKind(reply(text)), redisRefusal(reply(text))]).toEqual([kind, null]);
 });
 

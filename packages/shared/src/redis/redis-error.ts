@@ -62,7 +62,11 @@ const credentials: readonly Row[] = [
     'it has no database of this number',
     'Correct the number at the end of REDIS_URL.',
   ],
-  [/cluster support disabled/, 'it is no node of a cluster', 'Set REDIS_URL instead of REDIS_CLUSTER_NODES.'],
+  [
+    /cluster support disabled/,
+    'it is not a node of a cluster',
+    'Set REDIS_URL instead of REDIS_CLUSTER_NODES.',
+  ],
   [
     /unknown command [`'"]?sentinel/i,
     'a Redis answers there, and no Sentinel',
@@ -92,7 +96,7 @@ const unreachable: readonly Row[] = [
   [/^ECONNREFUSED/, 'nothing listens there', 'Start Redis, or correct host and port.'],
   [/^ENOENT/, 'its socket is not there', 'Start Redis, or correct the path of the socket.'],
   [/^ERR_SSL_WRONG_VERSION/, 'it speaks without TLS', 'Let the address begin with "redis:".'],
-  // ioredis tells the first byte of what is no reply.
+  // ioredis tells the first byte of an invalid reply.
   [
     /^Unknown RESP type 72\b/,
     'what listens there is not Redis: an HTTP server answers',

@@ -148,7 +148,7 @@ function nameCause(cluster: Cluster): void {
 
 /**
  * Calls `report` whenever a command of this client fails, whoever sent it. A command that the server does not offer at all (CONFIG, a
- * script it has not loaded), or not to this user, is no failure.
+ * script it has not loaded), or not to this user, is not a failure.
  */
 export function onCommandFailure(client: Redis | Cluster, report: () => void): void {
   const inside = client as unknown as { sendCommand(...command: unknown[]): unknown };

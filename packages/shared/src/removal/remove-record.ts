@@ -63,7 +63,7 @@ export async function removeRecord(
   if (ref !== null && !isRemoved)
     throw new HoldfastError(
       'HOST_REJECTED',
-      'the media host showed the asset, and denied it when it was to be removed',
+      'the media host shows the asset but reports it as not found when it is removed',
     );
   if (!isRemoved && assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
   // Also of an asset that is gone: a sync may have seen it before, renamed or without its mark, and take it for one of others.

@@ -231,7 +231,7 @@ export function encodeDeletions(ids: readonly string[]): Buffer {
   return Buffer.from(`${ids.join('\n')}\n`);
 }
 
-/** The deletions that a file notes. Lines that are no ids are left out. */
+/** The deletions that a file notes. Lines that are not ids are left out. */
 export function decodeDeletions(body: Buffer): string[] {
   return body.toString().split('\n').filter(isMediaId);
 }

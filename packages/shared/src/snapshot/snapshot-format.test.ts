@@ -147,8 +147,8 @@ describe('a manifest', () => {
     ['its hash is gone', changed((body) => delete body['sha256'])],
     ['it is cut', encodeManifest(manifest).subarray(0, 50)],
     ['it is something else', Buffer.from('{"version":1}')],
-    ['its time is none, though its hash is right', encodeManifest({ ...manifest, at: 'yesterday' })],
-    ['a count is none, though its hash is right', encodeManifest({ ...manifest, records: -1 })],
+    ['its time is invalid, though its hash is right', encodeManifest({ ...manifest, at: 'yesterday' })],
+    ['a count is invalid, though its hash is right', encodeManifest({ ...manifest, records: -1 })],
   ])('is refused when %s', (_case, bytes) => {
     expect(readManifest(bytes)).toBe('damaged');
   });

@@ -103,7 +103,7 @@ export function encodeTombstone(id: string, deletedMs: string): string {
   return `t\t${id}\t${deletedMs}`;
 }
 
-/** Null for what is no such line. */
+/** Null for any other line. */
 export function decodeLine(line: string): SnapshotRecord | SnapshotTombstone | null {
   const [kind, id = '', third = '', fourth = '', content = ''] = line.split('\t');
   if (id === '') return null;

@@ -49,7 +49,7 @@ export function deletionsIn(name: string): number {
   return Number(DELETIONS.exec(name)?.[1] ?? 0);
 }
 
-/** Newest first. Files below the prefix that are of a deployment further down, or none of ours, are left out. */
+/** Newest first. Files below the prefix that are of a deployment further down, or not ours, are left out. */
 export function groupFiles(folder: string, files: readonly HostFile[]): SnapshotFiles[] {
   const byId = new Map<string, SnapshotFiles>();
   for (const { file, name } of filesIn(folder, files)) {

@@ -15,7 +15,7 @@ const address = { resource_type: 'raw', type: 'authenticated' } as const;
 const SLOWEST_BYTES_PER_MS = 50;
 
 /**
- * Files that are no media: raw assets of another delivery type, which no listing or search of ours covers and which
+ * Files of ours beside the assets: raw assets of another delivery type, which no listing or search of ours covers and which
  * is served under signed addresses only.
  */
 export function createFiles(

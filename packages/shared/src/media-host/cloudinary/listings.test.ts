@@ -71,7 +71,7 @@ it.each([
   ['is cut', { kind: 'cut-response' }],
   ['is garbage', { kind: 'garbage' }],
   ['is lost', { kind: 'drop-after-success' }],
-  ['is no page', { kind: 'garbage', body: '{"fine":true}' }],
+  ['is not a page', { kind: 'garbage', body: '{"fine":true}' }],
 ] as const)('takes an answer that %s for a failure of the host', async (_case, fault) => {
   const { host, emulator } = await emulatedHost();
   const { asset } = await host.put(putRequest());

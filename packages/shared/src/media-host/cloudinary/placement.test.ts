@@ -111,7 +111,7 @@ describe('in an account with dynamic folders', () => {
     expect(await shown(at, 'cats/tom')).toEqual(['', 'tom']);
   });
 
-  it('a file that is no media is in a folder of its own', async () => {
+  it('a file that is not an asset is in a folder of its own', async () => {
     const at = await emulatedHost();
     await at.host.putFile('backups/holdfast/a.1', Buffer.from('a'));
     expect(await at.emulator.assets.get('raw', 'backups/holdfast/a.1', 'authenticated')).toMatchObject({

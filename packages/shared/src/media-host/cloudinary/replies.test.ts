@@ -37,7 +37,7 @@ it('makes whole characters of halves, so that the catalog can take the asset', a
   }
 });
 
-describe('dates that are none', () => {
+describe('invalid dates', () => {
   const version = '2023-11-14T22:13:20Z';
   const garbled = [
     '',
@@ -73,7 +73,7 @@ describe('dates that are none', () => {
   it.each([
     [1e15, '9999-12-31T23:59:59Z'],
     [-1, '1970-01-01T00:00:00Z'],
-  ])('become the nearest time where the version is none either: %d', (given, date) => {
+  ])('become the nearest time where the version is invalid, too: %d', (given, date) => {
     expect(readAsset({ ...listed('sea'), version: given, created_at: 'then' }).asset.createdAt).toBe(date);
   });
 });
@@ -141,7 +141,7 @@ describe('a page', () => {
     expect([asset?.format, asset?.width, asset?.durationSeconds]).toEqual([undefined, undefined, undefined]);
   });
 
-  it.each([{}, { resources: 1 }])('is refused where it is none: %j', (reply) => {
+  it.each([{}, { resources: 1 }])('is refused where it is invalid: %j', (reply) => {
     expect(() => readPage(reply)).toThrow(expect.objectContaining({ code: 'HOST_REJECTED' }) as Error);
   });
 

@@ -124,7 +124,7 @@ function lackingIn(items: readonly unknown[]): string[] {
 
 function advancing(next: string | null, cursor: string | null): string | null {
   if (next === null || next !== cursor) return next;
-  throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host gave the cursor again that it was asked with');
+  throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host returned the same cursor again');
 }
 
 /** Names, sizes and times. Throws as `readPage` does. */
@@ -199,7 +199,7 @@ function readContext(context: NonNullable<AssetReply['context']>): Record<string
     if (name === null || value === null || value === undefined) continue;
     // An empty key of ours says what a missing one says, see `annotate`. Those of others are kept.
     if (value === '' && isOwnKey(name)) continue;
-    // A write replaces the whole context, so what is no text must survive as the text that stands for it.
+    // A write replaces the whole context, so a value that is not a text must survive as the text that stands for it.
     result[name] = (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed();
   }
   return result;
@@ -223,9 +223,9 @@ function isReadableDate(text: unknown): text is string {
 }
 
 /**
- * A date of the host, or where it is none the time of its version, which is that of the last upload in unix seconds: one
- * garbled date must not keep a sync from all other assets, nor make a media look missing. A version that is no time either
- * counts as the nearest one.
+ * A date of the host, or for an invalid one the time of its version, which is that of the last upload in unix seconds: one
+ * garbled date must not keep a sync from all other assets, nor make an asset look missing. An invalid version, too,
+ * counts as the nearest time.
  */
 function soundDate(text: unknown, version: number): string {
   if (isReadableDate(text)) return text;

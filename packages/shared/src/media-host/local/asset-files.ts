@@ -185,7 +185,7 @@ function assetUrl({ resourceType, publicId, format }: AssetRef & { format: strin
   return `${PREFIX}${resourceType}/${path}${resourceType === 'raw' || format === null ? '' : `.${format}`}`;
 }
 
-/** The assets that a path may name: with a format cut off its end, and without. Empty for a path that is none of ours. */
+/** The assets that a path may name: with a format cut off its end, and without. Empty for any other path. */
 export function refsFromUrl(urlPath: string): { ref: AssetRef; format: string | null }[] {
   if (!urlPath.startsWith(PREFIX)) return [];
   const [type = '', ...segments] = urlPath.slice(PREFIX.length).split('/');

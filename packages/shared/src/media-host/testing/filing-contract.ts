@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { md5, neverAborted, type SetUpHost } from './put-request.js';
 
 export function filing(setup: SetUpHost): void {
-  it('keeps files that are no media apart from the assets', async () => {
+  it('keeps files of ours apart from the assets', async () => {
     const { host } = await setup();
     const body = randomBytes(300_000);
     const before = Date.now();

@@ -91,7 +91,7 @@ export function listing(setup: SetUpHost): void {
     expect(await host.confirm([])).toEqual({ assets: [], unreadable: [], lacking: [] });
   });
 
-  it('says that a cursor is spent when it is none of its own', async () => {
+  it('says that a cursor that it did not give is spent', async () => {
     const { host } = await setup();
     await host.put(putRequest());
     await expect(
