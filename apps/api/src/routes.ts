@@ -1,7 +1,7 @@
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { mediaLimits } from '@holdfast/shared/media';
+import { mediaLimits, type EditableFields } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
 import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
@@ -102,7 +102,7 @@ export function routes(deps: Dependencies): readonly Route[] {
               description: `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`,
             },
             file: { type: 'string', contentMediaType: 'application/octet-stream' },
-          },
+          } satisfies Record<keyof EditableFields | 'file', object>,
         },
       },
       answers: {

@@ -7,10 +7,12 @@ import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import {
+  editableFields,
   isUnpushed,
   readHostMetadata,
   recordFromAsset,
   withKnown,
+  type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
@@ -18,7 +20,7 @@ import { pushRecord } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/endpoint.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { findMedia, type FindDependencies } from './read-media.js';
-import { mediaFieldRules, type MediaFields } from './media-fields.js';
+import { mediaFieldRules } from './media-fields.js';
 import {
   entityTag,
   expectedStates,
@@ -35,11 +37,11 @@ export const mediaChanges = z
       description: mediaFieldRules.description.nullable().optional(),
       category: mediaFieldRules.category.nullable().optional(),
       tags: mediaFieldRules.tags.nullable().optional(),
-    },
+    } satisfies Record<keyof EditableFields, z.ZodType>,
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
   )
   .refine((changes) => Object.keys(changes).length > 0, {
-    error: 'must name at least one of title, description, category, tags',
+    error: `must name at least one of ${editableFields.join(', ')}`,
     // One problem at a time: an unknown field is not also a missing one.
     when: ({ issues }) => issues.length === 0,
   });
@@ -127,11 +129,11 @@ async function saveChanges(
   throw new HoldfastError('REVISION_MISMATCH', 'other clients keep changing this record; try again');
 }
 
-const cleared: MediaFields = { title: '', description: '', category: '', tags: [] };
+const cleared: EditableFields = { title: '', description: '', category: '', tags: [] };
 
 /** The record with the changes, one revision later; null if nothing is different. */
 function changeFields(record: MediaRecord, changes: MediaChanges, at: Date): MediaRecord | null {
-  const fields = Object.keys(changes) as (keyof MediaFields)[];
+  const fields = Object.keys(changes) as (keyof EditableFields)[];
   const next = {
     ...record,
     ...Object.fromEntries(fields.map((name) => [name, changes[name] ?? cleared[name]])),

@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import { mediaLimits, type MediaRecord } from '@holdfast/shared/media';
+import { mediaLimits, type EditableFields } from '@holdfast/shared/media';
 import { parseInput } from '../http/request-input.js';
-
-/** The fields of a record that clients set. */
-export type MediaFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -52,7 +49,7 @@ export const mediaFieldRules = {
         .refine((tags) => tags.length <= mediaLimits.tags, TOO_MANY_TAGS),
     )
     .meta({ items: { type: 'string', maxLength: mediaLimits.tag }, maxItems: MOST_ENTRIES }),
-};
+} satisfies Record<keyof EditableFields, z.ZodType>;
 
 /** Tags of a form: one comma-separated part, several parts, or both; empty pieces are ignored. */
 const formTags = z.preprocess((value) => {
@@ -71,7 +68,7 @@ const form = z.object({
 });
 
 /** The text parts of an upload as fields of a record. Throws INVALID_REQUEST with every problem. */
-export function parseMediaFields(parts: Readonly<Record<string, unknown>>): MediaFields {
+export function parseMediaFields(parts: Readonly<Record<string, unknown>>): EditableFields {
   const { tags, ...rest } = parseInput(form, parts, 'the text parts are not valid');
   return { ...rest, tags: tags ?? [] };
 }

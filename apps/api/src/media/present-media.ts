@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { MediaRecord } from '@holdfast/shared/media';
+import { pickEditable, type EditableFields, type MediaRecord } from '@holdfast/shared/media';
 import type { PublicAddress } from '../http/http-server.js';
 import { splitTags } from '../http/request-input.js';
 
@@ -74,13 +74,11 @@ export function refuseOtherState(expected: ExpectedStates, record: MediaRecord):
   );
 }
 
-type Content = Pick<
-  MediaRecord,
-  'title' | 'description' | 'category' | 'tags' | 'filename' | 'bytes' | 'checksum'
->;
+type Content = EditableFields & Pick<MediaRecord, 'filename' | 'bytes' | 'checksum'>;
 
-function contentOf({ title, description, category, tags, filename, bytes, checksum }: Content): string {
-  return hashOf([title, description, category, tags, filename, bytes, checksum.md5]);
+function contentOf(content: Content): string {
+  const { filename, bytes, checksum } = content;
+  return hashOf([...Object.values(pickEditable(content)), filename, bytes, checksum.md5]);
 }
 
 function hashOf(value: unknown): string {

@@ -12,12 +12,13 @@ import {
   timeOfId,
   writeHostMetadata,
   type CarriedFields,
+  type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
-import { parseMediaFields, type MediaFields } from '../media/media-fields.js';
+import { parseMediaFields } from '../media/media-fields.js';
 import { admit, promptly, type Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import { findDuplicate, replaceByDuplicate } from './duplicates.js';
@@ -162,7 +163,7 @@ async function receiveForm(
   req: Request,
   res: Response,
   upload: Upload,
-): Promise<{ file: ReceivedFile; fields: MediaFields }> {
+): Promise<{ file: ReceivedFile; fields: EditableFields }> {
   const { allowedTypes } = uploads.uploads;
   const { file, fields } = await parseForm(req, res, (stream, filename) => {
     upload.filename = cleanFilename(filename);

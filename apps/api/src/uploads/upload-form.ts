@@ -4,9 +4,8 @@ import { Readable, type Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { isAllowedType } from '@holdfast/shared/media';
+import { isAllowedType, type EditableFields } from '@holdfast/shared/media';
 import type { PutResult } from '@holdfast/shared/media-host';
-import type { MediaFields } from '../media/media-fields.js';
 import { fileKindOf, SNIFF_BYTES, unsupportedType, type FileKind } from './file-kind.js';
 
 // The number of files is not limited: browsers send an empty one for each file input that was left empty. `single` refuses a
@@ -301,7 +300,7 @@ function invalid(): HoldfastError {
 /** What a client sent in the body of an upload. */
 export interface SentUpload extends FileDigest {
   filename: string;
-  fields: MediaFields;
+  fields: EditableFields;
 }
 
 /**
@@ -310,10 +309,13 @@ export interface SentUpload extends FileDigest {
  */
 export function requestFingerprint(
   { method, originalUrl }: Pick<Request, 'method' | 'originalUrl'>,
-  { fields: { title, description, category, tags }, filename, bytes, sha256 }: Omit<SentUpload, 'md5'>,
+  { fields, filename, bytes, sha256 }: Omit<SentUpload, 'md5'>,
 ): string {
   const [path = '', query = ''] = originalUrl.split('?', 2);
   const sorted = [...new URLSearchParams(query)].map(([name, value]) => `${name}=${value}`).toSorted();
+  const { title, description, category, tags, ...others } = fields;
+  // Fingerprints are stored for a day: a field that is added here must leave those of requests without it as they are.
+  others satisfies Record<PropertyKey, never>;
   const parts = [method, path, sorted, [title, description, category, tags], filename, bytes, sha256];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

@@ -1,6 +1,7 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   bindingOf,
+  editableFields,
   idFromPublicId,
   idOfFoundAsset,
   isOwnId,
@@ -64,11 +65,8 @@ export function atItsPlace(asset: HostAsset, record: MediaRecord): MediaRecord {
 
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
 export function isEdited(host: EditableFields, ours: EditableFields): boolean {
-  return (
-    host.title !== ours.title ||
-    host.description !== ours.description ||
-    host.category !== ours.category ||
-    !isSameTags(host.tags, ours.tags)
+  return editableFields.some((name) =>
+    name === 'tags' ? !isSameTags(host.tags, ours.tags) : host[name] !== ours[name],
   );
 }
 

@@ -3,6 +3,7 @@ import { judgeArrival } from '@holdfast/shared/direct-uploads';
 import {
   bindingOf,
   doctorRunOf,
+  editableFields,
   editBase,
   editsOnHostOnly,
   fieldsWithoutMark,
@@ -11,6 +12,7 @@ import {
   isOfAnotherDeployment,
   isOwnId,
   isUnpushed,
+  pickEditable,
   recordFromAsset,
   withKnown,
   type Carried,
@@ -151,9 +153,7 @@ function withKnownFields(
 
 /** What a listing does not show is taken for none. Before a text or all tags go for it, the asset itself is asked. */
 function clears(next: MediaRecord, before: MediaRecord): boolean {
-  return (['title', 'description', 'category', 'tags'] as const).some(
-    (name) => next[name].length === 0 && before[name].length > 0,
-  );
+  return editableFields.some((name) => next[name].length === 0 && before[name].length > 0);
 }
 
 /** The record is not verified yet, or verifying it failed: the cause may be over. */
@@ -257,8 +257,7 @@ function withoutOurMark(known: KnownAsset): Action {
   // Without our mark the record could not be rebuilt.
   const there = fieldsWithoutMark(asset, record);
   if (!isEdited(there, record)) return rewrite(known);
-  const { title, description, category, tags } = there;
-  return nextRevision(known, { title, description, category, tags }, there);
+  return nextRevision(known, pickEditable(there), there);
 }
 
 /**

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { MediaRecord } from './media-record.js';
 
-/** What people may edit, here and on the host. */
-export type EditableFields = Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags'>;
+/** What people may edit, here and on the host, in the order of the fingerprints in `editBase`, which assets carry. */
+export const editableFields = ['title', 'description', 'category', 'tags'] as const;
+export type EditableFields = Pick<MediaRecord, (typeof editableFields)[number]>;
 
-/** In the order of the fingerprints in `editBase`. */
-const editableFields = ['title', 'description', 'category', 'tags'] as const;
+/** The editable fields alone, in the order of `editableFields`. */
+export function pickEditable({ title, description, category, tags }: EditableFields): EditableFields {
+  return { title, description, category, tags };
+}
 
 /** A short fingerprint of each field as we wrote it travels beside the fields, so that an edit on the host can be told from ours. */
 export const BASE_KEY = 'hf_base';

@@ -1,5 +1,5 @@
 import { consoleKeys, editedInConsole, putShown, SHOWN_KEY, type AssetThere } from './console-fields.js';
-import { BASE_KEY, editBase, type EditableFields } from './host-edits.js';
+import { BASE_KEY, editableFields, editBase, pickEditable, type EditableFields } from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import type { MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
@@ -28,16 +28,13 @@ export type CarriedFields = EditableFields &
 
 /** What of a record travels with its asset. */
 export function carriedFields(record: MediaRecord): CarriedFields {
-  const { id, revision, filename, title, description, category, tags, uploadedBy, source } = record;
-  const { createdAt, updatedAt, checksum, durationSeconds } = record;
+  const { id, revision, filename, uploadedBy, source, createdAt, updatedAt, checksum, durationSeconds } =
+    record;
   return {
     id,
     revision,
     filename,
-    title,
-    description,
-    category,
-    tags,
+    ...pickEditable(record),
     uploadedBy,
     source,
     createdAt,
@@ -94,7 +91,7 @@ const CLAIM_FINGERPRINT = 'hf_print';
 const CLAIM_HASH = /^[0-9a-f]{32}$/;
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
-const readable = ['title', 'description', 'category'] as const;
+const readable = editableFields.filter((name) => name !== 'tags');
 
 /** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
 export function writeHostMetadata(carried: Carried): HostMetadata {

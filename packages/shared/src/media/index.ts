@@ -50,9 +50,11 @@ export {
   type AssetFacts,
 } from './record-from-asset.js';
 export {
+  editableFields,
   editBase,
   editsOnHostOnly,
   isNumberedTwice,
+  pickEditable,
   type EditableFields,
   type MergeBase,
   type Side,

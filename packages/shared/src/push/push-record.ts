@@ -5,6 +5,7 @@ import {
   editsOnHostOnly,
   fieldsWithoutMark,
   isOfAnotherDeployment,
+  pickEditable,
   readHostMetadata,
   rewriteHostMetadata,
   type Carried,
@@ -124,9 +125,7 @@ function metadataFor(record: MediaRecord, asset: HostAsset, carried: Carried | n
 }
 
 /** The other deployment takes them for an edit that is newer than its own record. */
-function withEdits(
-  theirs: CarriedFields,
-  { title, description, category, tags, updatedAt }: MediaRecord,
-): CarriedFields {
-  return { ...theirs, title, description, category, tags, updatedAt, revision: theirs.revision + 1 };
+function withEdits(theirs: CarriedFields, ours: MediaRecord): CarriedFields {
+  const { updatedAt } = ours;
+  return { ...theirs, ...pickEditable(ours), updatedAt, revision: theirs.revision + 1 };
 }
