@@ -60,8 +60,8 @@ function warnOfUnreachableFiles({ http, host }: Settings, log: Logger): void {
   log.warn('http.no_public_url', { host: http.host });
 }
 
-/** The API without a port and without signals: what the server runs and what tests import. */
-export function createApp(deps: Dependencies): Express {
+/** The API without a port and without signals. */
+function createApp(deps: Dependencies): Express {
   const { settings, log, keys, redis, shutdown } = deps;
   const app = express();
   app.disable('x-powered-by');

@@ -6,6 +6,7 @@ import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
 import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
 import { serveLocalFiles } from './files/serve-file.js';
+import { UPLOAD_PATH } from './http/access.js';
 import type { ResponseHeader } from './http/described-headers.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
 import { mediaChanges, editMedia } from './media/edit-media.js';
@@ -81,7 +82,7 @@ export function routes(deps: Dependencies): readonly Route[] {
     {
       ...write,
       method: 'POST',
-      path: '/api/media/upload',
+      path: UPLOAD_PATH,
       tag: 'uploads',
       summary: 'Upload one file',
       description:

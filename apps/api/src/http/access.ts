@@ -95,7 +95,7 @@ export function authenticate(
 }
 
 /** Whether the headers carry a key, known or not. */
-export function carriesKey(headers: IncomingHttpHeaders): boolean {
+function carriesKey(headers: IncomingHttpHeaders): boolean {
   return readCredentials(headers).length > 0;
 }
 

@@ -95,5 +95,4 @@ interface Removed {
   removeAgainAt: number | null;
 }
 
-/** What `createUndoing` gives. */
 export type Undoing = ReturnType<typeof createUndoing>;

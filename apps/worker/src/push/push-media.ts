@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
-import type { JobHandler } from '../job-run/run-job.js';
+import { noteFailure, type JobHandler } from '../job-run/run-job.js';
 
 export interface PushMediaDependencies extends PushDependencies {
   catalog: PushDependencies['catalog'] & Pick<Catalog, 'noteFailure'>;
@@ -11,7 +11,8 @@ export interface PushMediaDependencies extends PushDependencies {
 
 /** Writes the current revision of a record to its asset, and has edits that came in from there verified. */
 export function createPushMedia({ catalog, host, queues }: PushMediaDependencies): JobHandler<'push'> {
-  return async ({ id }, { signal, log, attempt }) => {
+  return async (payload, { signal, log, attempt }) => {
+    const { id } = payload;
     // An earlier try may have taken an edit in from the host and been cut off before its jobs were added.
     const left = await catalog.find(id);
     if (left?.status === 'saving') await queues.enqueueUpload(left);
@@ -20,8 +21,8 @@ export function createPushMedia({ catalog, host, queues }: PushMediaDependencies
     if (outcome === 'overtaken') log.info('push.host_is_newer', { id });
     if (outcome !== 'missing') return;
     log.warn('push.asset_missing', { id });
-    const { code, message } = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
+    const error = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
     // Stays on the list of edits that the host lacks: the asset may come back.
-    await catalog.noteFailure({ id, revision: 0, attempts: attempt, final: false, error: { code, message } });
+    await noteFailure(catalog, { name: 'push', payload, attempt, final: false, error });
   };
 }

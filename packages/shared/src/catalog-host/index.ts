@@ -47,7 +47,6 @@ export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
   };
 }
 
-/** What `createCatalogHost` gives. */
 export type CatalogHost = ReturnType<typeof createCatalogHost>;
 
 export interface SettleHostParts {

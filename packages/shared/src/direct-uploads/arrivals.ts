@@ -39,7 +39,6 @@ export function judgeArrival(
   return isAllowedKind(asset, allowedTypes) ? 'accepted' : 'other kind';
 }
 
-/** What `writeCommitMark` works with. */
 export interface MarkDependencies {
   host: Pick<MediaHost, 'annotate'>;
   catalog: Pick<Catalog, 'find'>;
@@ -141,7 +140,7 @@ const kinds: Readonly<Record<Exclude<ResourceType, 'raw'>, Readonly<Record<strin
 };
 
 /** Whether a file of this kind, as the host has told it from the bytes, is one of the allowed media types. */
-export function isAllowedKind(
+function isAllowedKind(
   { resourceType, format }: Pick<HostAsset, 'resourceType' | 'format'>,
   allowed: readonly string[],
 ): boolean {

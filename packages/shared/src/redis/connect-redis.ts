@@ -195,7 +195,7 @@ function connectionLog(client: RedisClient, role: RedisRole, log: Logger): (erro
 const AWAY_LONGEST_MS = 1_000;
 
 /** While nothing answers: a restarted server is found within about a second. */
-export const reconnectDelay = (tries: number): number =>
+const reconnectDelay = (tries: number): number =>
   Math.min(50 * 2 ** Math.min(tries, 10), AWAY_LONGEST_MS) + Math.floor(Math.random() * 50);
 
 const lastErrors = new WeakMap<RedisClient, Error>();
@@ -209,7 +209,7 @@ export function connectionError(client: RedisClient): Error | undefined {
  * Makes a client reconnect soon to a server that is away, and ever more rarely to one that answers and refuses it: by its plan, by
  * the number of connections, or with this login. `onError` receives each new reason.
  */
-export function reconnectPatiently(client: RedisClient, onError: (error: Error) => void): void {
+function reconnectPatiently(client: RedisClient, onError: (error: Error) => void): void {
   const backoff = createBackoff();
   let readyAt = -Infinity;
   let fleeting = 0;

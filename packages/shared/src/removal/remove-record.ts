@@ -5,7 +5,6 @@ import { idOfFoundAsset, isOnAnotherHost, isOwnId, readHostMetadata } from '../m
 import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 
-/** What `removeRecord` works with. */
 export interface RemovalDependencies {
   /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
   catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
