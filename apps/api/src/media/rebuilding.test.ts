@@ -152,9 +152,9 @@ it('does not forget the loss where one look gets no answer', async () => {
   const state = createSyncState(client, keys);
   let time = 0;
   let isAway = false;
-  const readMarks: typeof state.readMarks = () =>
-    isAway ? Promise.reject(new Error('no answer')) : state.readMarks();
-  const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => (time += 1_000) });
+  const readWatermarks: typeof state.readWatermarks = () =>
+    isAway ? Promise.reject(new Error('no answer')) : state.readWatermarks();
+  const rebuilding = watching({ syncState: { ...state, readWatermarks }, now: () => (time += 1_000) });
   await client.set(keys.epoch, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
@@ -170,12 +170,12 @@ it('does not take a catalog for known of which it could not read whether it was 
   const { client } = redis;
   await client.flushall();
   const state = createSyncState(client, keys);
-  const readMarks = vi.fn<typeof state.readMarks>(state.readMarks);
-  const rebuilding = watching({ syncState: { ...state, readMarks }, now: () => 0 });
+  const readWatermarks = vi.fn<typeof state.readWatermarks>(state.readWatermarks);
+  const rebuilding = watching({ syncState: { ...state, readWatermarks }, now: () => 0 });
   await client.set(keys.epoch, '1');
   await rebuilding.isOn();
   await client.set(keys.epoch, '2');
-  readMarks.mockRejectedValueOnce(new Error('no answer'));
+  readWatermarks.mockRejectedValueOnce(new Error('no answer'));
   await rebuilding.isOn();
   expect(rebuilding.knownEpoch()).toBe('1');
   expect(await rebuilding.isOn()).toBe(true);

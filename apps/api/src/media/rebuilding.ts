@@ -18,7 +18,7 @@ export interface Rebuilding {
 }
 
 export interface RebuildingOptions {
-  syncState: Pick<SyncState, 'readRunning' | 'readMarks'>;
+  syncState: Pick<SyncState, 'readRunning' | 'readWatermarks'>;
   catalog: Pick<Catalog, 'epoch'>;
   newCatalog: NewCatalog;
   /** Milliseconds of a clock that only goes forward. */
@@ -60,16 +60,16 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
     isOn: async () => {
       const time = now();
       if (time - knownOnAt < KNOWN_FOR_MS) return true;
-      const [running, read, marks] = await Promise.all([
+      const [running, read, watermarks] = await Promise.all([
         syncState.readRunning().catch(() => null),
         catalog.epoch().catch(() => undefined),
-        syncState.readMarks().catch(() => null),
+        syncState.readWatermarks().catch(() => null),
       ]);
       if (read !== undefined && epoch !== null && read !== epoch) lost = true;
-      // Without the marks it is unknown whether the catalog was refilled, so its epoch stays unknown too.
-      if (typeof read === 'string' && marks !== null) epoch = read;
-      // The marks of completed runs are lost together with the catalog.
-      const isFilled = marks?.lastFullAt !== null;
+      // Without the watermarks it is unknown whether the catalog was refilled, so its epoch stays unknown too.
+      if (typeof read === 'string' && watermarks !== null) epoch = read;
+      // The watermarks of completed runs are lost together with the catalog.
+      const isFilled = watermarks?.lastFullAt !== null;
       const recovery = running?.run.trigger === 'recovery' ? running.run : null;
       // The first run of a new deployment is called a recovery, too, but brings nothing back.
       if (recovery !== null && bringsBack(recovery)) lost = true;

@@ -126,27 +126,27 @@ export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan
 function outcomeOf(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
-  { marks }: PageFacts,
+  { known }: PageFacts,
   { settings, host }: LeasedWork,
 ): Outcome {
   if (stored === null) {
-    if (marks.tombstoned.has(fresh.id)) return 'deleted';
+    if (known.tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
-    if (marks.refused.has(typedPublicId(asset))) return 'uncommitted';
-    if (marks.withIntent.has(fresh.id)) return 'busy';
+    if (known.refused.has(typedPublicId(asset))) return 'uncommitted';
+    if (known.withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
   }
   const { record, status } = stored;
   if (status === 'deleting') return 'deleted';
   if (record.assetId !== asset.assetId && !isOnAnotherHost(record.url, host.identity)) return 'already';
-  return isOpen(stored) && marks.withIntent.has(stored.id) ? 'busy' : 'moved';
+  return isOpen(stored) && known.withIntent.has(stored.id) ? 'busy' : 'moved';
 }
 
 /** The record with what was edited on the source and not here. */
 function latest(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
-  { marks }: PageFacts,
+  { known }: PageFacts,
   folder: string,
 ): MediaRecord {
   if (stored === null) return fresh;
@@ -156,7 +156,7 @@ function latest(
   if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
     return asTheHostHasIt(asset, carried.fields, record);
   const there = carried?.fields ?? fieldsWithoutMark(asset, record);
-  const edits = editsOnHostOnly(asset, there, record, marks.mergeBases.get(record.id) ?? null);
+  const edits = editsOnHostOnly(asset, there, record, known.mergeBases.get(record.id) ?? null);
   return Object.keys(edits).length === 0
     ? record
     : { ...record, ...edits, revision: record.revision + 1, updatedAt: new Date().toISOString() };

@@ -33,7 +33,7 @@ import {
 import {
   isCovered,
   typedPublicId,
-  type AssetMarks,
+  type KnownOfAssets,
   type PageFacts,
   type ReconcileRules,
   type SeenAsset,
@@ -83,23 +83,23 @@ export interface Step {
 interface KnownAsset extends SeenAsset {
   stored: StoredRecord;
   isSame: boolean;
-  marks: AssetMarks;
+  known: KnownOfAssets;
   rules: ReconcileRules;
 }
 
 /** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. */
-export function decide(seen: SeenAsset, { records, marks }: PageFacts, rules: ReconcileRules): Step {
+export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: ReconcileRules): Step {
   const { asset, fresh, carried } = seen;
   // Most assets are as their records say, and those are not decoded.
   const expected = records.get(fresh.id);
   if (expected !== undefined && saysTheSame(seen, expected))
-    return stepFor({ ...seen, stored: expected, isSame: true, marks, rules });
+    return stepFor({ ...seen, stored: expected, isSame: true, known, rules });
   const stored = pickStored(asset, seen.ids, records, fresh.id);
   if (stored !== null) {
     const whole = withKnownFields(seen, stored.record, rules.folder);
-    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), marks, rules });
+    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), known, rules });
   }
-  const action = withoutRecord(seen, marks, rules);
+  const action = withoutRecord(seen, known, rules);
   // Under a name of ours and without our mark: a listing that left it out would make a foreign media of our own.
   const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
   const look =
@@ -164,22 +164,22 @@ export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
 /** An asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
 function withoutRecord(
   { asset, fresh, carried }: SeenAsset,
-  marks: AssetMarks,
+  known: KnownOfAssets,
   rules: ReconcileRules,
 ): Action {
   // Also where the account shows no context, and so no mark, in its listings.
   if (doctorRunOf(rules.folder, asset.publicId) !== null) return left('unfinished');
-  if (marks.refused.has(typedPublicId(asset))) return left('refused');
+  if (known.refused.has(typedPublicId(asset))) return left('refused');
   if (carried !== null && carried.mark.state !== 'committed')
-    return withoutCommitMark(asset, fresh, carried, marks, rules);
+    return withoutCommitMark(asset, fresh, carried, known, rules);
   const markedId = carried?.fields.id ?? fresh.id;
-  if (marks.tombstoned.has(fresh.id)) {
+  if (known.tombstoned.has(fresh.id)) {
     // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
-    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && marks.tombstoned.has(markedId));
+    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && known.tombstoned.has(markedId));
     return isOurs ? { kind: 'remove', why: 'tombstoned' } : left('deleted here');
   }
   // Or under another name, which the account gave it: the upload is about to be refused.
-  if (marks.withIntent.has(fresh.id) || marks.withIntent.has(markedId)) return left('unsettled');
+  if (known.withIntent.has(fresh.id) || known.withIntent.has(markedId)) return left('unsettled');
   return isCovered(asset.publicId, rules) ? { kind: 'create', record: fresh } : left('outside');
 }
 
@@ -191,19 +191,19 @@ function withoutCommitMark(
   asset: HostAsset,
   record: MediaRecord,
   carried: Carried,
-  marks: AssetMarks,
+  known: KnownOfAssets,
   rules: ReconcileRules,
 ): Action {
   const { mark } = carried;
   const { id } = carried.fields;
-  if (marks.withIntent.has(id)) return left('unfinished');
+  if (known.withIntent.has(id)) return left('unfinished');
   // Whatever type the host took it for: that of a ticket is not signed.
   if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
-    const isRenamed = marks.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
+    const isRenamed = known.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
     return isRenamed ? { ...rejected, ticket: id } : left('unfinished');
   }
-  if (marks.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
+  if (known.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
     return judgeArrival(asset, mark, rules.uploads) === 'accepted'
       ? { kind: 'adopt', record, carried }
@@ -215,9 +215,10 @@ function withoutCommitMark(
 
 /** An asset whose record we have; the newer side wins. */
 function withRecord(known: KnownAsset): Action {
-  const { asset, fresh, carried, stored, marks, rules } = known;
+  const { asset, fresh, carried, stored, rules } = known;
+  const { withIntent } = known.known;
   if (stored.status === 'deleting') return left('deleting');
-  if (isOpen(stored) && marks.withIntent.has(stored.id)) return left('unsettled');
+  if (isOpen(stored) && withIntent.has(stored.id)) return left('unsettled');
   if (known.isSame) {
     const { pushedRevision } = fresh;
     return pushedRevision > stored.pushedRevision
@@ -274,14 +275,15 @@ function withoutOurMark(known: KnownAsset): Action {
  * | the same          | the same              | the record follows what the host says of the asset                          |
  */
 function byRevision(known: KnownAsset, { fields }: Carried): Action {
-  const { asset, stored, marks } = known;
+  const { asset, stored } = known;
+  const { mergeBases } = known.known;
   const { record } = stored;
   const host = asTheHostHasIt(asset, fields, record);
   const isOlder = host.revision < record.revision;
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (isOlder && !isUnpushed(record)) return rewrite(known);
   if (isOlder || (isUnpushed(record) && isNumberedTwice(host, record))) {
-    const edits = editsOnHostOnly(asset, host, record, marks.mergeBases.get(record.id) ?? null);
+    const edits = editsOnHostOnly(asset, host, record, mergeBases.get(record.id) ?? null);
     return Object.keys(edits).length === 0 ? push(known) : nextRevision(known, edits, host);
   }
   // Once the record has followed it, the size alone does not show a damaged file any more.

@@ -70,11 +70,11 @@ export function isCovered(
 /** What Redis knows about the assets of a page. */
 export interface PageFacts {
   records: ReadonlyMap<string, StoredRecord>;
-  marks: AssetMarks;
+  known: KnownOfAssets;
 }
 
 /** What Redis knows besides records. */
-export interface AssetMarks {
+export interface KnownOfAssets {
   /** Deleted here. */
   tombstoned: ReadonlySet<string>;
   /** Being uploaded or verified: the jobs of the upload decide. */
@@ -88,7 +88,7 @@ export interface AssetMarks {
 }
 
 /**
- * One round trip where every asset has its settled record, and one more for the marks of those that do not.
+ * One round trip where every asset has its settled record, and one more for what else is known of those that do not.
  * Throws CATALOG_UNAVAILABLE.
  */
 export async function readPageFacts(
@@ -117,7 +117,7 @@ export async function readPageFacts(
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, marks: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed, mergeBases } };
+  return { records, known: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed, mergeBases } };
 }
 
 const isUnsettled = ({ status }: StoredRecord): boolean => status === 'saving' || status === 'deferred';

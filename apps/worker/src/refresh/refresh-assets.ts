@@ -54,7 +54,7 @@ async function untilRefilled(
   { state, now }: Pick<SyncDependencies, 'state' | 'now'>,
 ): Promise<void> {
   const waitedMs = now() - receivedAt;
-  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readMarks()).lastFullAt !== null) return;
+  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readWatermarks()).lastFullAt !== null) return;
   const delayMs = Math.min(Math.max(waitedMs, REFILL_SOON_MS), REFILL_LATER_MS);
   throw new HandBack('the catalog is to be refilled first', delayMs);
 }

@@ -56,7 +56,7 @@ export async function holdLease(
   return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), release }, facts };
 }
 
-/** The host's index lags, and its clock is not ours: changes are asked for from this long before the mark. */
+/** The host's index lags, and its clock is not ours: changes are asked for from this long before the watermark. */
 export const OVERLAP_MS = 3 * 60_000;
 
 /** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */

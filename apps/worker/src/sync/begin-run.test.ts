@@ -11,10 +11,14 @@ it.each([
   ['after a full one that is dated an hour ahead', HOUR_MS, 'incremental'],
   ['after a full one that is dated a day ahead, by a clock that was wrong', 24 * HOUR_MS, 'full'],
 ])('a scheduled run %s (%i ms) is %s', (_, lastFull, mode) => {
-  const marks = { lastFullAt: new Date(nowMs + lastFull).toISOString(), watermark: null, lookedAt: null };
+  const watermarks = {
+    lastFullAt: new Date(nowMs + lastFull).toISOString(),
+    watermark: null,
+    lookedAt: null,
+  };
   const { run } = beginRun(
     { trigger: 'schedule', dryRun: false, force: false },
-    { marks, lastSequence: 0, status: { lastFullRun: null } } as Parameters<typeof beginRun>[1],
+    { watermarks, lastSequence: 0, status: { lastFullRun: null } } as Parameters<typeof beginRun>[1],
     { settings: { sync: { fullIntervalHours: 24 } }, now: () => nowMs } as Parameters<typeof beginRun>[2],
   );
   expect(run.mode).toBe(mode);

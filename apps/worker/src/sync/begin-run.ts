@@ -4,7 +4,7 @@ import {
   noCounts,
   type RunningRun,
   type SyncFacts,
-  type SyncMarks,
+  type SyncWatermarks,
   type SyncStatus,
 } from '@holdfast/shared/sync';
 import { knownBudget, LONGEST_WAIT_MS, spacingOfUploadSyncs } from '../sync-run/host-calls.js';
@@ -20,12 +20,12 @@ const HOUR_MS = 3_600_000;
 /** A run that has done nothing yet: full or incremental, and since when. */
 export function beginRun(
   payload: SyncPayload,
-  { marks, lastSequence, status }: Pick<SyncFacts, 'marks' | 'lastSequence' | 'status'>,
+  { watermarks, lastSequence, status }: Pick<SyncFacts, 'watermarks' | 'lastSequence' | 'status'>,
   { settings, now }: Pick<SyncDependencies, 'settings' | 'now'>,
 ): RunningRun {
   const nowMs = now();
   const { runId, trigger, dryRun, force } = payload;
-  const mode = payload.mode ?? decideMode(trigger, marks, settings.sync.fullIntervalHours, nowMs);
+  const mode = payload.mode ?? decideMode(trigger, watermarks, settings.sync.fullIntervalHours, nowMs);
   return {
     named: runId !== undefined,
     run: {
@@ -51,7 +51,7 @@ export function beginRun(
       ...(trigger === 'recovery' ? { restoring: true } : {}),
       listedBefore: 0,
       unchangedBefore: 0,
-      since: mode === 'full' ? null : sinceOf(trigger, marks, nowMs).toISOString(),
+      since: mode === 'full' ? null : sinceOf(trigger, watermarks, nowMs).toISOString(),
       lastSequence,
     },
   };
@@ -59,7 +59,7 @@ export function beginRun(
 
 function decideMode(
   trigger: SyncPayload['trigger'],
-  { lastFullAt }: SyncMarks,
+  { lastFullAt }: SyncWatermarks,
   fullIntervalHours: number,
   nowMs: number,
 ): SyncMode {
@@ -71,7 +71,11 @@ function decideMode(
   return isDue ? 'full' : 'incremental';
 }
 
-function sinceOf(trigger: SyncPayload['trigger'], { watermark, lookedAt }: SyncMarks, nowMs: number): Date {
+function sinceOf(
+  trigger: SyncPayload['trigger'],
+  { watermark, lookedAt }: SyncWatermarks,
+  nowMs: number,
+): Date {
   if (trigger === 'upload')
     return new Date(lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS);
   return new Date(watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS);

@@ -164,7 +164,7 @@ describe('on an emptied catalog', () => {
       trigger: 'manual',
       dryRun: true,
     });
-    expect((await rig.state.readMarks()).lastFullAt).toBeNull();
+    expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
   });
 });
 

@@ -1,7 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
-import type { RunningRun, SnapshotFacts, SyncFacts, SyncMarks, SyncRun } from '@holdfast/shared/sync';
+import type { RunningRun, SnapshotFacts, SyncFacts, SyncWatermarks, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { hostRestMs } from '../job-run/settle-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
@@ -64,7 +64,7 @@ async function runAlone(
     if (isDone(facts)) return;
   }
   if (await isRefilledSince(payload, facts.status.lastFullRun, deps)) return;
-  const running = beginRun(orRecovery(payload, facts.marks), facts, deps);
+  const running = beginRun(orRecovery(payload, facts.watermarks), facts, deps);
   await carryOut(openSession(running, lease, given), context);
 }
 
@@ -91,7 +91,7 @@ async function isRefilledSince(
  * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
  * first is the recovery.
  */
-function orRecovery(payload: SyncPayload, { lastFullAt }: SyncMarks): SyncPayload {
+function orRecovery(payload: SyncPayload, { lastFullAt }: SyncWatermarks): SyncPayload {
   if (lastFullAt !== null || payload.dryRun) return payload;
   return { ...payload, trigger: 'recovery', mode: 'full' };
 }

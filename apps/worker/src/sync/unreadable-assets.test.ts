@@ -85,7 +85,7 @@ it('fails on a page of which more than half cannot be read, and concludes nothin
   const rig = await openRefreshRig(sandbox);
   const [first, second, third] = [await rig.upload(), await rig.upload(), await rig.upload()];
   await rig.sync();
-  const marks = await rig.state.readMarks();
+  const watermarks = await rig.state.readWatermarks();
   for (const [mode, endpoint] of [
     ['full', 'list'],
     ['incremental', 'search'],
@@ -98,7 +98,7 @@ it('fails on a page of which more than half cannot be read, and concludes nothin
     expect(lastRun?.errors).toBeGreaterThanOrEqual(2);
     expect(lastRun?.findings).toMatchObject([{ code: 'ASSETS_UNREADABLE', count: 2, ids: [first.assetId] }]);
   }
-  expect(await rig.state.readMarks()).toEqual(marks);
+  expect(await rig.state.readWatermarks()).toEqual(watermarks);
   expect((await rig.catalog.counts()).byStatus).toMatchObject({ verified: 3, missing: 0 });
   await rig.cloud.faults.clear();
   expect(await rig.sync()).toMatchObject({ result: 'ok', unchanged: 3, errors: 0, findings: [] });
@@ -114,7 +114,7 @@ it('S16: goes on with a recovery by itself once the host can be read', async () 
   const { running } = await rig.state.readStatus();
   expect(running).toMatchObject({ trigger: 'recovery', result: null });
   expect(running?.findings.map(({ code }) => code)).toContain('ASSETS_UNREADABLE');
-  expect((await rig.state.readMarks()).lastFullAt).toBeNull();
+  expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
   await rig.cloud.faults.clear();
   const later = rig.worker({ now: () => Date.now() + 31_000 });
   await later({ trigger: 'recovery', mode: 'full' });

@@ -110,7 +110,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     await rig.upload();
     expect(await rig.sync({ dryRun: true })).toMatchObject({ result: 'ok', created: 1, dryRun: true });
     expect(await rig.records()).toEqual([]);
-    expect((await rig.state.readMarks()).lastFullAt).toBeNull();
+    expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
   });
 
   it('marks nothing missing because the prefix changed', async () => {
@@ -269,14 +269,14 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
   it('moves its mark only when it ends', async () => {
     const rig = await openSyncRig(sandbox, kind);
     await rig.sync();
-    const before = await rig.state.readMarks();
+    const before = await rig.state.readWatermarks();
     const failing = { ...rig.host, changes: () => Promise.reject(new Error('no answer')) };
     await expect(
       rig.worker({ host: failing })({ mode: 'incremental', runId: 'r' }, undefined, 2),
     ).rejects.toThrow('no answer');
-    expect(await rig.state.readMarks()).toEqual(before);
+    expect(await rig.state.readWatermarks()).toEqual(before);
     const run = await rig.sync({ mode: 'incremental' });
-    const { watermark } = await rig.state.readMarks();
+    const { watermark } = await rig.state.readWatermarks();
     // The host's clock has whole seconds, so it may seem to be late.
     expect(Date.parse(run.startedAt) - Date.parse(watermark ?? '')).toBeLessThanOrEqual(1_000);
     expect(watermark?.localeCompare(before.watermark ?? '')).toBe(1);
@@ -289,7 +289,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
       const ahead = 20 * 60_000;
       const host = { ...rig.host, hostNow: () => Date.now() };
       await rig.worker({ host, now: () => Date.now() + ahead })({ mode, runId: 'ahead' });
-      const { watermark, lookedAt } = await rig.state.readMarks();
+      const { watermark, lookedAt } = await rig.state.readWatermarks();
       for (const mark of [watermark, lookedAt])
         expect(Date.parse(mark ?? '')).toBeLessThan(Date.now() + 1_000);
     },
@@ -309,7 +309,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
     const begin = rig.worker({ host: failing, now: () => Date.now() + 20 * 60_000 });
     await expect(begin({ mode: 'full', runId: 'left' })).rejects.toThrow('no answer');
     await rig.worker({ host })({ mode: 'full', runId: 'left' });
-    const { watermark } = await rig.state.readMarks();
+    const { watermark } = await rig.state.readWatermarks();
     expect(Date.parse(watermark ?? '')).toBeLessThan(Date.now() + 1_000);
   });
 });

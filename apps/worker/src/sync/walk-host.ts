@@ -36,7 +36,7 @@ export async function runFull(session: SyncSession): Promise<RunEnd> {
   return { result, outcome };
 }
 
-/** What changed on the host since the run's mark. Nothing is concluded from what does not appear. */
+/** What changed on the host since the run's watermark. Nothing is concluded from what does not appear. */
 export async function runIncremental(session: SyncSession): Promise<RunEnd> {
   const { deps, running, signal } = session;
   const since = new Date(running.progress.since ?? 0);
@@ -51,7 +51,7 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
   });
   const at = beganOnHost(session);
   if (running.run.dryRun) return { result: 'ok', outcome: {} };
-  // Runs after uploads look back less far, so they leave the mark to the others.
+  // Runs after uploads look back less far, so they leave the watermark to the others.
   const outcome = running.run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };
   return { result: 'ok', outcome };
 }

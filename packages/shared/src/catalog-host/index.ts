@@ -52,7 +52,7 @@ export type CatalogHost = ReturnType<typeof createCatalogHost>;
 export interface SettleHostParts {
   catalogHost: CatalogHost;
   catalog: Pick<Catalog, 'counts' | 'list' | 'hasOldIndexes'>;
-  syncState: Pick<SyncState, 'readMarks'>;
+  syncState: Pick<SyncState, 'readWatermarks'>;
   dataDir: string;
   /** Of the host that is configured. */
   identity: HostIdentity;
@@ -82,7 +82,7 @@ async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | nul
   const [{ total }, areOld, { lastFullAt }, folder] = await Promise.all([
     catalog.counts(),
     catalog.hasOldIndexes(),
-    syncState.readMarks(),
+    syncState.readWatermarks(),
     folderHost(dataDir),
   ]);
   // After a full sync what is in the folder may have been given up long ago.

@@ -6,7 +6,7 @@ export {
   type SnapshotFacts,
   type SnapshotNote,
   type SyncFacts,
-  type SyncMarks,
+  type SyncWatermarks,
   type SyncNotes,
   type SyncState,
   type SyncStatus,

@@ -61,7 +61,7 @@ export interface SnapshotFacts {
 }
 
 /** What later runs go by. Times are ISO 8601. */
-export interface SyncMarks {
+export interface SyncWatermarks {
   /** Everything that changed on the host before this is in the catalog. */
   watermark: string | null;
   /** Start of the last full run that completed. */
@@ -77,7 +77,7 @@ export interface SyncFacts {
   running: RunningRun | null;
   /** The run that was asked for, among the running one and the last 20. */
   asked: SyncRun | null;
-  marks: SyncMarks;
+  watermarks: SyncWatermarks;
   snapshots: SnapshotFacts;
   /** The number of the newest record. */
   lastSequence: number;
@@ -147,7 +147,7 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
     findRun: async (runId: string): Promise<SyncRun | null> => (await readFacts(runId)).asked,
     readRunning: (): Promise<RunningRun | null> =>
       guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null),
-    readMarks: (): Promise<SyncMarks> =>
+    readWatermarks: (): Promise<SyncWatermarks> =>
       guarded(async () => {
         const fields = await redis.hmget(keys.syncState, 'watermark', 'lastFullAt', 'lookedAt');
         const [watermark = null, lastFullAt = null, lookedAt = null] = fields;
@@ -231,7 +231,7 @@ function syncFactsOf(
     status,
     running: parse(running) as RunningRun | null,
     asked: status.running?.runId === runId ? status.running : (parse(asked) as SyncRun | null),
-    marks: { watermark, lastFullAt, lookedAt },
+    watermarks: { watermark, lastFullAt, lookedAt },
     snapshots: { snapshot: status.snapshot, triedAt, lastFullAt, changes: Number(changes ?? '0'), keptSince },
     lastSequence: Number(sequence ?? '0'),
   };
