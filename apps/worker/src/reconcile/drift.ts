@@ -74,8 +74,8 @@ function byAction(action: Action, stored: StoredRecord): Found | null {
 function removedOrLeft(action: Action): Found | null {
   if (action.kind === 'remove') return { ...removals[action.why], action: 'removed' };
   if (action.kind !== 'left') return null;
-  const known = leavings[action.why];
-  return known && { ...known, action: 'left' };
+  const reason = leftReasons[action.why];
+  return reason && { ...reason, action: 'left' };
 }
 
 const removals = {
@@ -85,7 +85,7 @@ const removals = {
 } as const;
 
 /** Null: an upload decides, or the sync does not cover it. */
-const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
+const leftReasons: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
   unsettled: null,
   outside: null,
   deleting: { code: 'DELETING', detail: 'its removal is under way' },
@@ -103,11 +103,18 @@ const leavings: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
 };
 
 /** Measured here, or different with every change. */
-const untold = new Set(['status', 'persistence', 'lastError', 'source', 'updatedAt', 'pushedRevision']);
+const unreportedFields = new Set([
+  'status',
+  'persistence',
+  'lastError',
+  'source',
+  'updatedAt',
+  'pushedRevision',
+]);
 
 function changes(before: MediaRecord, after: MediaRecord): string {
   const names = (Object.keys(after) as (keyof MediaRecord)[]).filter(
-    (name) => !untold.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+    (name) => !unreportedFields.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
   );
   return `changed: ${names.join(', ')}`;
 }

@@ -153,8 +153,8 @@ async function walk(session: SyncSession, { fetch, settle }: Walk): Promise<void
 }
 
 /**
- * Fetches one page ahead, never more, while the one before it is settled, and ends the one before that. Pages are spread when the host's calls run low;
- * throws HOST_RATE_LIMITED when they are used up.
+ * Pipeline of three: while page n is decided, page n+1 is fetched and page n-1 is verified and checkpointed. Pages are spread when
+ * the host's calls run low; throws HOST_RATE_LIMITED when they are used up.
  */
 async function eachPage(
   session: SyncSession,
@@ -171,19 +171,19 @@ async function eachPage(
     return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };
   // Awaited in the next round; until then a failure must not count as unhandled.
-  const later = <T>(work: Promise<T>): Promise<T> => {
+  const deferRejection = <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     return work;
   };
-  let coming = fetchPaced(running.progress.cursor, true);
+  let nextPage = fetchPaced(running.progress.cursor, true);
   try {
     for (;;) {
-      const page = await coming;
+      const page = await nextPage;
       const more = page.nextCursor !== null;
-      if (more) coming = later(fetchPaced(page.nextCursor, false));
-      const end = await settle(page);
+      if (more) nextPage = deferRejection(fetchPaced(page.nextCursor, false));
+      const finishPage = await settle(page);
       await session.lastPage;
-      session.lastPage = later(end());
+      session.lastPage = deferRejection(finishPage());
       if (!more) return await session.lastPage;
     }
   } finally {

@@ -47,10 +47,16 @@ export function isNumberedTwice(host: Omit<Side, keyof EditableFields>, ours: ty
 
 /**
  * The fields that were edited on the host and not here since both sides were last equal: the record takes them. Where both sides
- * edited one field, the edit here stands. They were equal when we wrote the asset, at the revision that it carries, or later when
- * its edits were merged; where it has no mark, or one that is numbered twice, when the edit here was made over what the catalog
- * had. An older write of ours may have landed after that: then the asset has what we wrote, which is no edit. Empty where none of
- * these is known.
+ * edited one field, the edit here stands. What they are compared with:
+ *
+ * | the asset has                     | both sides are compared with                                                |
+ * | --------------------------------- | --------------------------------------------------------------------------- |
+ * | our mark                          | its `hf_base`, or the merge base that was noted over the same revision      |
+ * | the same number, and another edit | the merge base of that revision; else `hf_base`                             |
+ * | no mark                           | the merge base                                                              |
+ *
+ * Where none of these is known, nothing is merged. An older write of ours may have landed after a merge: the asset then has what
+ * we wrote, which is no edit.
  */
 export function editsOnHostOnly(
   { context }: { context: Readonly<Record<string, string>> },
