@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordFromAsset } from '@holdfast/shared/media';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { move } from '../src/commands/move.js';
 import { lasting } from './support/sync-rig.js';
-
 import { all, bytesOn, digest, kept, marked, openMove, png, put, upload } from './support/move-rig.js';
 
 let sandbox: RedisSandbox;
@@ -55,6 +55,28 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     }
     expect(await at.catalogHost.read()).toBe(at.target.host.identity);
     expect(await at.run()).toMatchObject({ exitCode: 0, report: { moved: 0, already: 24 } });
+  });
+
+  it('leaves a file where it is, and says so, whose name no sync would find on the new host', async () => {
+    const at = await openMove(sandbox, from);
+    const record = await upload(at, at.source);
+    const elsewhere = { CLOUDINARY_FOLDER: 'moved', CLOUDINARY_SYNC_PREFIX: 'moved/' };
+    const { exitCode, report } = await move.run(
+      { ...at.target.env, ...elsewhere },
+      { from },
+      AbortSignal.timeout(60_000),
+    );
+    expect({ exitCode, report }).toMatchObject({
+      exitCode: 1,
+      report: {
+        complete: false,
+        moved: 0,
+        failed: 1,
+        problems: [{ publicId: record.publicId, code: 'CONFIG_INVALID' }],
+      },
+    });
+    expect(await at.target.host.find(record)).toBeNull();
+    expect((await at.catalog.find(record.id))?.url).toBe(record.url);
   });
 
   it('keeps the ids of files that others put there, also when Redis is emptied after it', async () => {

@@ -116,6 +116,7 @@ async function movePage(
 }
 
 const ofOneFile: readonly ErrorCode[] = [
+  'CONFIG_INVALID',
   'HOST_REJECTED',
   'HOST_TIMEOUT',
   'HOST_LIMIT',

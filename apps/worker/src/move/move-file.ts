@@ -41,7 +41,7 @@ export interface MoveParts {
 
 /**
  * already: its record is on the target. deleted: here, or there is a note of it. uncommitted: its upload was never
- * acknowledged. outside: the target does not sync its name. busy: a job works on the record, and might bring it back as it was.
+ * acknowledged. outside: Redis does not know it, and the target does not sync its name. busy: a job works on the record, and might bring it back as it was.
  */
 export type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside' | 'busy';
 
@@ -112,7 +112,10 @@ interface Plan {
   record: MediaRecord | null;
 }
 
-/** What would become of a file of the source; changes nothing. */
+/**
+ * What would become of a file of the source; changes nothing. Throws CONFIG_INVALID for a file of ours that the target would
+ * not sync: it would be gone from a catalog that is made from the target.
+ */
 export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan> {
   const { folder } = deps.settings.host;
   const seen = seeAsset(asset, folder);
@@ -139,6 +142,11 @@ function outcomeOf(
   const { record, status } = stored;
   if (status === 'deleting') return 'deleted';
   if (record.assetId !== asset.assetId && !isOnAnotherHost(record.url, host.identity)) return 'already';
+  if (!isCovered(asset.publicId, settings.host))
+    throw new HoldfastError(
+      'CONFIG_INVALID',
+      'its name is outside of CLOUDINARY_FOLDER and CLOUDINARY_SYNC_PREFIX: no sync would find it on the configured host',
+    );
   return isOpen(stored) && known.withIntent.has(stored.id) ? 'busy' : 'moved';
 }
 
