@@ -2,6 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { decodeDeletions, deletionFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
@@ -102,6 +103,24 @@ describe('a delete', () => {
     expect((await own.call('GET', `/api/media/${id}`)).status).toBe(404);
     await own.close();
   });
+
+  it.each(['gone', 'there again'])(
+    'goes on where Redis was emptied before the host confirmed, and the record is %s',
+    async (state) => {
+      const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
+      const record = await own.addMedia();
+      own.deps.host.find = async () => {
+        await redis.client.flushall();
+        if (state === 'there again') await own.deps.catalog.save(record);
+        throw new HoldfastError('HOST_TIMEOUT');
+      };
+      expect((await own.call('DELETE', `/api/media/${record.id}`)).status).toBe(202);
+      // Without it the job does nothing.
+      expect(await own.deps.catalog.isTombstoned(record.id)).toBe(true);
+      expect(await own.deps.queues.queues.save.getJob(`remove-${record.id}`)).toBeDefined();
+      await own.close();
+    },
+  );
 
   it('leaves an asset alone that has taken the name of the one that was meant', async () => {
     const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });

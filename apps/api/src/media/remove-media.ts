@@ -69,8 +69,13 @@ async function removeInTime(
     await removeRecord({ host, deletionNotes, catalog }, record, AbortSignal.timeout(REMOVE_WITHIN_MS));
   } catch (error) {
     log.warn('media.removal_deferred', { id, error });
-    await queues
-      .add(removeJob, { id, publicId, resourceType, round: 0 })
+    await keepTombstone(catalog, id)
+      .then(() => queues.add(removeJob, { id, publicId, resourceType, round: 0 }))
       .catch((reason: unknown) => log.warn('media.removal_not_queued', { id, error: reason }));
   }
+}
+
+/** Writes it again if Redis was emptied since: without it the job would do nothing, and the file would come back. */
+async function keepTombstone(catalog: Catalog, id: string): Promise<void> {
+  if ((await catalog.beginDelete(id)) === 'absent') await catalog.finishDelete(id);
 }
