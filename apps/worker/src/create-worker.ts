@@ -2,7 +2,7 @@ import type { Job } from 'bullmq';
 import { service, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { workerTimings, type QueueName } from '@holdfast/shared/jobs';
-import { reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
+import { profileOfClient, reconnectRedis, redisBackoff, type RedisClient } from '@holdfast/shared/redis';
 import { createErrorLog } from './queue-worker/error-log.js';
 import { closeWorker, PatientWorker } from './queue-worker/patient-worker.js';
 import type { JobRunner } from './job-run/run-job.js';
@@ -44,13 +44,15 @@ const LONE_JOB_MS = 250;
 /**
  * The BullMQ worker of one queue.
  *
- * An idle worker has a concurrency of 1, so that it does not look for a second job when it takes one: BullMQ fetches the next one
- * with the end of the first. If there is one, or if the first takes long, the worker goes to its full concurrency until it is idle.
+ * Where commands are billed, an idle worker has a concurrency of 1, so that it does not look for a second job when it takes one: BullMQ
+ * fetches the next one with the end of the first. If there is one, or if the first takes long, the worker goes to its full concurrency
+ * until it is idle.
  */
 export function createWorker(options: WorkerOptions): QueueWorker {
   const { queue, connection, cancelAfterMs, jobs } = options;
   const log = options.log.child({ queue });
   const rests = redisBackoff(connection);
+  const { takesOneJob } = profileOfClient(connection);
   let full = options.concurrency;
   let started = 0;
   let running = 0;
@@ -68,7 +70,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     const aborted = signal ?? new AbortController().signal;
     started += 1;
     running += 1;
-    if (wasEmpty && running === 1) lone = setTimeout(lookForMore, LONE_JOB_MS);
+    if (takesOneJob && wasEmpty && running === 1) lone = setTimeout(lookForMore, LONE_JOB_MS);
     else worker.concurrency = full;
     wasEmpty = false;
     try {
@@ -81,7 +83,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   };
   const narrowIfIdle = (): void => {
     // Not between two jobs: with more in its hands than its concurrency, BullMQ fetches none with the end of a job.
-    if (running === 0 && wasEmpty) worker.concurrency = 1;
+    if (takesOneJob && running === 0 && wasEmpty) worker.concurrency = 1;
   };
   const lookForMore = (): void => {
     worker.concurrency = full;
@@ -96,6 +98,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     {
       connection,
       prefix: options.prefix,
+      ...(takesOneJob ? {} : { concurrency: full }),
       autorun: false,
       drainDelay: workerTimings.blockSeconds,
       lockDuration: workerTimings.lockDurationMs,
@@ -138,7 +141,7 @@ export function createWorker(options: WorkerOptions): QueueWorker {
     queue,
     setConcurrency: (value) => {
       full = value;
-      if (worker.concurrency > 1) worker.concurrency = full;
+      if (!takesOneJob || worker.concurrency > 1) worker.concurrency = full;
     },
     rest: (value) => {
       if (value === resting) return;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnection, Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
 import { withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import { workerTimings } from '@holdfast/shared/jobs';
-import { defineScript, type RedisClient } from '@holdfast/shared/redis';
+import { defineScript, profileOfClient, type RedisClient } from '@holdfast/shared/redis';
 
 /** BullMQ takes a server that it does not ask for this one. Such servers block for fractions of a second. */
 RedisConnection.minimumVersion = '6.2.0';
@@ -36,10 +36,11 @@ export class PatientWorker extends Worker {
     // Asked once, when it connects, and refused then, BullMQ would keep the failure for ever.
     super(queue, processor, { ...options, skipVersionCheck: true });
     const wait = this.backend.waitForJob.bind(this.backend);
+    const { takesOneJob } = profileOfClient(options.connection);
     const keys = ['marker', 'wait', 'prioritized'].map((part) => this.toKey(part));
     this.backend.waitForJob = (seconds) =>
       this.orRest(async () => {
-        await dropIdleMarker(options.connection, keys, []);
+        if (takesOneJob) await dropIdleMarker(options.connection, keys, []);
         return wait(seconds);
       });
     // Kept for the life of the worker, across its reconnects.

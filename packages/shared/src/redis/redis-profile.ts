@@ -30,6 +30,11 @@ export interface RedisProfile {
   uploadSyncMs: number;
   /** Between two looks of the watch while nothing is under way. */
   watchIntervalMs: number;
+  /**
+   * Whether an idle worker takes one job and looks for others only after it. That saves four commands for each job that comes alone, and
+   * costs throughput where the queue runs empty time and again.
+   */
+  takesOneJob: boolean;
 }
 
 /** The one table of such differences. */
@@ -45,6 +50,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     factsFreshMs: 0,
     uploadSyncMs: 2_000,
     watchIntervalMs: 20_000,
+    takesOneJob: false,
   },
   upstash: {
     name: 'upstash',
@@ -57,6 +63,7 @@ export const redisProfiles: Record<RedisProfileName, RedisProfile> = {
     factsFreshMs: 15 * 60_000,
     uploadSyncMs: 15 * 60_000,
     watchIntervalMs: 30_000,
+    takesOneJob: true,
   },
 };
 
