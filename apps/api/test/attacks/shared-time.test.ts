@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -23,6 +24,7 @@ const UPLOADS = 100;
 /** Where they were not held back, 35 to 41. */
 const MOST_FOR_EACH_UPLOAD = 20;
 const CONNECTIONS = 64;
+const PROBES = 10;
 const modest = { headers: { 'X-API-Key': 'modest-secret' } };
 
 /** Sends the request again as soon as it is answered, on many connections. */
@@ -75,18 +77,26 @@ it.each([
   60_000,
 );
 
-it.each(['/nothing', '/livez'])('answers probes at once beside those who ask for %s', async (path) => {
-  const asked = await askWithoutPause(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-  await upload(api, aPng(), modest);
-  const uploads = Array.from({ length: 20 }, () => upload(api, aPng(), modest));
-  for (let n = 0; n < 10; n += 1) {
+/** The status of a probe of another machine, as far as addresses tell. */
+const probe = (path: string): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const options = { port: api.port, host: '127.0.0.1', localAddress: '127.0.0.2', path, agent: false };
+    get(options, (res) => resolve(res.resume().statusCode)).on('error', reject);
+  });
+
+it.each(['/nothing', '/livez'])(
+  'answers probes of others at once beside those who ask for %s',
+  async (path) => {
+    const asked = await askWithoutPause(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await upload(api, aPng(), modest);
+    const uploads = Array.from({ length: 20 }, () => upload(api, aPng(), modest));
     const before = asked.answers;
-    expect((await api.call('GET', n % 2 === 0 ? '/livez' : '/readyz')).status).toBe(200);
-    // Those before it in the line, and what this busy process reads between the answer and us.
-    expect(asked.answers - before).toBeLessThan(8 * CONNECTIONS);
-  }
-  await Promise.all(uploads);
-});
+    for (let n = 0; n < PROBES; n += 1) expect(await probe(n % 2 === 0 ? '/livez' : '/readyz')).toBe(200);
+    // Of all of them together: a single one may meet the moment in which the process finds out that it is busy.
+    expect(asked.answers - before).toBeLessThan(PROBES * CONNECTIONS);
+    await Promise.all(uploads);
+  },
+);
 
 it('takes few uploads of a client whose bodies come in chunks of one byte, each of which ends its connection', async () => {
   const head = [
