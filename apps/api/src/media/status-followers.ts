@@ -123,7 +123,7 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
   };
 }
 
-/** Wakes the one that waits. What rings while nobody waits is heard at once by the next who does. */
+/** Wakes its one waiter. A ring without a waiter wakes the next one at once. */
 export function createBell(): { ring(): void; heard(withinMs: number): Promise<void> } {
   let rung = false;
   let wake = (): void => undefined;

@@ -55,7 +55,7 @@ export async function twoHosts(sandbox: RedisSandbox) {
   const local = await place({ ...base, MOVE_FROM_CLOUDINARY_URL: emulator.cloudinaryUrl });
   const cloud = await place({ ...base, CLOUDINARY_URL: emulator.cloudinaryUrl });
   const keys = redisKeys('holdfast');
-  // Somebody has looked at the whole host, long ago.
+  // A full sync ended long ago.
   await sandbox.client.hset(keys.syncState, 'lastFullAt', new Date(0).toISOString());
   return {
     emulator,
@@ -74,7 +74,7 @@ export type Hosts = Awaited<ReturnType<typeof twoHosts>>;
 export const digest = (name: 'md5' | 'sha256', bytes: Buffer): string =>
   createHash(name).update(bytes).digest('hex');
 
-/** A media as an upload leaves it on the host and in the catalog; its bytes are its own. */
+/** A file as an upload leaves it on the host and in the catalog, with bytes that no other file has. */
 export async function upload(
   { catalog }: Hosts,
   { host }: Place,

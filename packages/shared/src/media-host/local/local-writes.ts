@@ -48,7 +48,7 @@ export interface WriteOptions {
   refuseWhenFull: (bytes: number) => Promise<void>;
 }
 
-/** What changes a media folder that several processes may share. A crash at any moment leaves a change done or not done. */
+/** Changes to a media folder that several processes may share. A crash at any moment leaves each change done or not done. */
 export class LocalWrites {
   readonly #root: string;
   readonly #options: WriteOptions;
