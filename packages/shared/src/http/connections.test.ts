@@ -134,6 +134,17 @@ it('cuts connections that ask for too much at once where too much waits', async 
   await expect.poll(() => answers).toBe(16);
 });
 
+it('takes no stack traces of the requests that a closed connection leaves behind', async () => {
+  const stacks: string[] = [];
+  const open = await serve((req) => {
+    req.on('error', ({ stack = '' }) => stacks.push(stack));
+    req.socket.destroy();
+  });
+  (await open()).write(get('/'));
+  await expect.poll(() => stacks).toEqual(['Error: aborted']);
+  expect(new Error('later').stack).toContain('connections.test');
+});
+
 it('bounds what waits of many connections that each ask for little', async () => {
   const open = await serve(() => undefined, { waitingInAll: 50 });
   const ended: Socket[] = [];

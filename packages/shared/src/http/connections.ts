@@ -124,6 +124,7 @@ export function boundConnections(
       return;
     }
     connections.set(socket, connection);
+    forgoStacks(socket);
     // Node also resumes the socket by itself.
     socket.on('resume', () => isFull(connection) && socket.pause());
     socket.once('close', () => {
@@ -206,6 +207,21 @@ export function boundConnections(
 }
 
 const isFull = ({ waiting }: Connection): boolean => waiting.length >= UNANSWERED - 1;
+
+/**
+ * As a connection closes, Node makes an error for each request that it still has, and reads its stack trace. For those who send many
+ * requests ahead and are cut, that took a sixth of the time of this process. Node's own listener stands between these two.
+ */
+function forgoStacks(socket: Socket): void {
+  let limit = Error.stackTraceLimit;
+  socket.prependOnceListener('close', () => {
+    limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+  });
+  socket.once('close', () => {
+    Error.stackTraceLimit = limit;
+  });
+}
 
 /** Node's parser passes each chunk to `push`, before any reader of the body. */
 function endTinyChunks(req: IncomingMessage, onEnd: () => void): void {
