@@ -1,6 +1,6 @@
 /** `npm run bench -- [row …] [--large] [--quick] [--json]`: measures, prints a table, writes nothing else. */
 import { cpus } from 'node:os';
-import { argumentsOrExit } from '@holdfast/foundation/lifecycle';
+import { argumentsOrExit } from '@holdfast/shared/testing';
 import { readArguments, usage } from './read-arguments.js';
 import { renderTable, type RowResult } from './report.js';
 import type { RowOptions } from './row.js';

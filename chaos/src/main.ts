@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argumentsOrExit } from '@holdfast/foundation/lifecycle';
+import { argumentsOrExit } from '@holdfast/shared/testing';
 import { checkRun } from './check/check-run.js';
 import { readArguments, usage } from './read-arguments.js';
 import { renderReport } from './report.js';

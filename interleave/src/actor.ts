@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { apiService } from '@holdfast/api/api-service';
+import { openApi } from '@holdfast/api/api-service';
 import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { isJobName, jobs, type JobName, type JobPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
@@ -41,7 +41,7 @@ export async function openActor(env: Environment): Promise<Actor> {
     onFacts: () => undefined,
     registry: createMetricsRegistry(),
   });
-  const api = apiService(settings, silentLogger, env);
+  const api = await openApi(settings, silentLogger, env);
   await api.start();
   const handlers = createHandlers(deps);
   const runJob = async <Name extends JobName>(name: Name, payload: JobPayload<Name>): Promise<Told> => {

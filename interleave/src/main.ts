@@ -1,7 +1,6 @@
 /** `npm run interleave -- [--seed N] [--cases N] [--all] [--replay CASE]`. Exit code 1 on any violation. */
 import { parseArgs } from 'node:util';
-import { argumentsOrExit } from '@holdfast/foundation/lifecycle';
-import { createRandom, startRedisSandbox } from '@holdfast/shared/testing';
+import { argumentsOrExit, createRandom, startRedisSandbox } from '@holdfast/shared/testing';
 import { allCases, parseCase, someCases } from './plan.js';
 import { nameOf, runCase, type Case } from './run-case.js';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { silentLogger, type Logger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { apiService } from './api-service.js';
+import { openApi } from './api-service.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ async function warningsAtStart(env: Environment): Promise<string[]> {
   const warnings: string[] = [];
   const log: Logger = { ...silentLogger, warn: (event) => warnings.push(event) };
   const all = { REDIS_URL: redis.url, DATA_DIR: folder, PORT: '0', ALLOW_ANONYMOUS: 'true', ...env };
-  const service = apiService(readSettings(all), log, all);
+  const service = await openApi(readSettings(all), log, all);
   await service.start();
   await service.stop(AbortSignal.timeout(5_000));
   return warnings;

@@ -2,56 +2,28 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { isLoopback, type Environment, type Settings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { service, type Service } from '@holdfast/foundation/lifecycle';
+import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { openDependencies, type Dependencies } from './dependencies.js';
 import { cors, requireHost } from './http/foreign-pages.js';
 import { httpServer } from './http/http-server.js';
 import { mountRoutes } from './http/mount-routes.js';
 import { errorHandler } from './http/problems.js';
-import { limitFailedLogins, limitWrites } from './http/rate-limit.js';
-import { boundEarlyAnswers } from './http/request-bodies.js';
-import { requestContext, requestLog } from './http/request-context.js';
-import { closeWhileDraining } from './http/shutdown.js';
+import { requestContext } from './http/request-context.js';
 import { countRequests } from './metrics/api-metrics.js';
 import { routes } from './routes.js';
 
-/** The whole API as one service: what it stands on, then the server; stopped in the other order. */
-export function apiService(settings: Settings, log: Logger, env: Environment): Service {
-  let deps: Dependencies | undefined;
-  let server: Service | undefined;
-  return service('api', {
-    start: async () => {
-      deps = await openDependencies(settings, log, env);
-      warnOfUnreachableFiles(settings, log);
-      server = apiServer(deps);
-      try {
-        await server.start();
-      } catch (error) {
-        await deps.close();
-        throw error;
-      }
-    },
-    stop: async (deadline) => {
-      await server?.stop(deadline);
-      await deps?.close();
-    },
-  });
+/** The whole API, ready to start: what it stands on is open, and stops after the server. */
+export async function openApi(settings: Settings, log: Logger, env: Environment): Promise<Service> {
+  const deps = await openDependencies(settings, log, env);
+  warnOfUnreachableFiles(settings, log);
+  const connections = service('connections', { start: () => undefined, stop: () => deps.close() });
+  return stack([connections, apiServer(deps)], log);
 }
 
 /** The server of the API, over what was opened for it. */
 export function apiServer(deps: Dependencies): Service {
-  const { settings, shutdown, address, log } = deps;
-  return httpServer({
-    app: createApp(deps),
-    host: settings.http.host,
-    port: settings.http.port,
-    maxBodyBytes: settings.uploads.maxBytes,
-    access: settings.access,
-    shutdown,
-    address,
-    log,
-  });
+  return httpServer(createApp(deps), deps);
 }
 
 /** The addresses of files on the local host begin with PUBLIC_URL. Without it other machines cannot follow them. */
@@ -62,18 +34,15 @@ function warnOfUnreachableFiles({ http, host }: Settings, log: Logger): void {
 
 /** The API without a port and without signals. */
 function createApp(deps: Dependencies): Express {
-  const { settings, log, keys, redis, shutdown } = deps;
+  const { settings, log } = deps;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('trust proxy', settings.access.trustProxy);
   app.use(
     requestContext(log),
-    requestLog(),
     countRequests(deps.metrics.http),
-    boundEarlyAnswers(),
     requireHost(settings),
-    closeWhileDraining(shutdown),
     // For answers that are data. Pages and files set their own policy over it.
     helmet({
       contentSecurityPolicy: {
@@ -85,21 +54,11 @@ function createApp(deps: Dependencies): Express {
       strictTransportSecurity: false,
     }),
     cors(settings.access.corsOrigins),
+    mountRoutes(routes(deps), deps),
+    () => {
+      throw new HoldfastError('NOT_FOUND');
+    },
+    errorHandler,
   );
-  app.use(
-    mountRoutes(routes(deps), {
-      settings,
-      limitWrites: limitWrites({
-        redis: redis.request,
-        keys,
-        perMinute: settings.access.rateLimitPerMinute,
-      }),
-      limitFailedLogins: limitFailedLogins(),
-    }),
-  );
-  app.use(() => {
-    throw new HoldfastError('NOT_FOUND');
-  });
-  app.use(errorHandler());
   return app;
 }

@@ -1,13 +1,11 @@
 import { readServingSettings } from '@holdfast/foundation/config';
 import { runMain, runUntilSignal } from '@holdfast/foundation/lifecycle';
 import { createLogger } from '@holdfast/foundation/logging';
-import { apiService } from './api-service.js';
+import { openApi } from './api-service.js';
 
 await runMain(async () => {
   const settings = readServingSettings(process.env);
   const log = createLogger(settings.log, { process: 'api' });
-  await runUntilSignal(apiService(settings, log, process.env), {
-    log,
-    shutdownTimeoutMs: settings.shutdownTimeoutMs,
-  });
+  const { shutdownTimeoutMs } = settings;
+  await runUntilSignal(openApi(settings, log, process.env), { log, shutdownTimeoutMs });
 });

@@ -30,16 +30,16 @@ export function freeAddress({ http, worker }: Pick<Settings, 'http' | 'worker'>)
   const lifecycle = service('address', {
     start: async () => {
       const held: Server[] = [];
-      const hold = async (port: number, setting: string): Promise<number> => {
+      const hold = async (setting: 'PORT' | 'WORKER_PORT', port: number): Promise<number> => {
         const server = createServer();
-        await listenOn(server, { host, port, settings: { host: 'HOST', port: setting } });
+        await listenOn(server, host, [setting, port]);
         held.push(server);
         return (server.address() as AddressInfo).port;
       };
       try {
         // Held first, so that a port chosen for the API cannot be the worker's.
-        if (worker.port !== undefined) await hold(worker.port, 'WORKER_PORT');
-        chosen = await hold(chosen, 'PORT');
+        if (worker.port !== undefined) await hold('WORKER_PORT', worker.port);
+        chosen = await hold('PORT', chosen);
       } finally {
         await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
       }

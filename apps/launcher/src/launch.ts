@@ -1,5 +1,5 @@
 import { readServingSettings, type Environment } from '@holdfast/foundation/config';
-import { runUntilSignal, stack, together, type Service } from '@holdfast/foundation/lifecycle';
+import { runUntilSignal, stack, type Service } from '@holdfast/foundation/lifecycle';
 import { createLogger, type Logger } from '@holdfast/foundation/logging';
 import { announce, freeAddress, refuseSharedPort } from './address.js';
 import { openDataFolder, redisFolder, type DataFolder } from './embedded-redis/data-folder.js';
@@ -32,27 +32,21 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
   const redis = folder === undefined ? undefined : await ownRedis(folder, given['PATH'] ?? '', registry, log);
   const address = freeAddress(settings);
-  const runningParts = together(
-    'parts',
-    parts.map((part) =>
-      supervise(
-        {
-          name: part.name,
-          launch: () =>
-            launchNodePart(part, { ...env, ...redis?.env, PORT: String(address.port()) }, registry),
-          stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
-          onRefusal: (code) => {
-            refusal ??= code;
-            process.kill(process.pid, 'SIGTERM');
-          },
+  const runningParts = parts.map((part) =>
+    supervise(
+      {
+        name: part.name,
+        launch: () => launchNodePart(part, { ...env, ...redis?.env, PORT: String(address.port()) }, registry),
+        stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
+        onRefusal: (code) => {
+          refusal ??= code;
+          process.kill(process.pid, 'SIGTERM');
         },
-        log,
-      ),
+      },
+      log,
     ),
   );
-  const services = stack([guard, address, ...(redis === undefined ? [] : [redis.service]), runningParts], {
-    stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }),
-  });
+  const services = stack([guard, address, redis?.service ?? [], runningParts], log);
   const whole: Service = {
     name: 'launcher',
     start: async () => {

@@ -59,7 +59,7 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
           );
         },
       });
-      await listenOn(server, { host, port, settings: { host: 'HOST', port: 'WORKER_PORT' } });
+      await listenOn(server, host, ['WORKER_PORT', port]);
       log.info('health.listening', { host, port });
     },
     stop: async () => {

@@ -7,7 +7,7 @@ await runMain(async () => {
   const settings = readSettings(process.env);
   const log = createLogger(settings.log, { process: 'worker' });
   for (const setting of unreadSettings(process.env)) log.warn('config.unread_setting', { setting });
-  const worker = await createWorkerProcess(settings, log);
-  await runUntilSignal(worker, { log, shutdownTimeoutMs: settings.shutdownTimeoutMs });
+  const { shutdownTimeoutMs } = settings;
+  await runUntilSignal(createWorkerProcess(settings, log), { log, shutdownTimeoutMs });
   log.info('worker.started', { pid: process.pid });
 });

@@ -1,7 +1,7 @@
 import type { Settings } from '@holdfast/foundation/config';
 import type { ServerFacts } from '@holdfast/shared/durability';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
-import { service, stack, together, type Service } from '@holdfast/foundation/lifecycle';
+import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { createWorker, type QueueWorker } from './create-worker.js';
@@ -60,7 +60,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
   return stack(
     [
       service('connections', { start: () => undefined, stop: () => deps.close() }),
-      together('workers', workers),
+      workers,
       watch,
       createHealthServer({
         host: settings.http.host,
@@ -70,6 +70,6 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
         log,
       }),
     ],
-    { stopFailed: (name, error) => log.error('part.stop_failed', { part: name, error }) },
+    log,
   );
 }

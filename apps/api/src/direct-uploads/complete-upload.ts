@@ -19,8 +19,8 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
-import type { Answer, Input } from '../http/endpoint.js';
-import { readPrefer } from '../http/prefer.js';
+import type { Answer, Input } from '../http/route.js';
+import { readWait } from '../http/prefer.js';
 import { answerUpload, type AnswerDependencies } from '../uploads/answer-upload.js';
 import type { Uploads } from '../uploads/uploads.js';
 
@@ -29,7 +29,7 @@ export const completeUpload =
   (uploads: Uploads, tickets: Tickets, deps: AnswerDependencies) =>
   async (input: Input<'id'>): Promise<Answer> => {
     const record = await acceptArrival({ ...uploads, tickets }, input.params.id, input.context.log);
-    return answerUpload(deps, input, record, readPrefer(input.header('prefer')).waitSeconds);
+    return answerUpload(deps, input, record, readWait(input.header('prefer')));
   };
 
 /** What uploads share, and the tickets. */

@@ -11,7 +11,7 @@ import {
   type ResourceType,
 } from '@holdfast/shared/media';
 import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import { mediaFieldRules } from '../media/media-fields.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 

@@ -7,25 +7,28 @@ import type { Line } from '@holdfast/shared/http';
 import { addressOf, anonymous, contextOf, nameOf, type Client } from './request-context.js';
 import type { Route } from './route.js';
 
-/** Lets a request through when its key has the role; roles include the weaker ones. `limitFailedLogins` runs before an unknown key gets its 401. */
+/**
+ * Notes the client and the row of a request, and lets it through when its key has the role; roles include the weaker ones.
+ * `limitFailedLogins` runs before an unknown key gets its 401.
+ */
 export function requireAccess(
   access: AccessSettings,
-  { role: needed, publicRead, page }: Pick<Route, 'role' | 'publicRead' | 'page'>,
+  { path, role: needed, publicRead, page }: Pick<Route, 'path' | 'role' | 'publicRead' | 'page'>,
   limitFailedLogins: RequestHandler,
 ): RequestHandler {
   const open = needed === 'open' || (publicRead === true && access.publicRead);
   return (req, res, next) => {
+    const context = contextOf(req);
+    context.route = path;
     const client = whoSends(access, req);
-    if (client !== null) contextOf(req).client = client;
+    if (client !== null) context.client = client;
     if (open) return next();
     if (client === null) {
       const refuse = (tooMany?: unknown): void => next(tooMany ?? askForKey(req, res, page));
-      if (carriesKey(req.headers)) limitFailedLogins(req, res, refuse);
+      if (readCredentials(req.headers).length > 0) limitFailedLogins(req, res, refuse);
       else refuse();
-      return;
-    }
-    if (!hasRole(client, needed)) throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
-    next();
+    } else if (hasRole(client, needed)) next();
+    else throw new HoldfastError('FORBIDDEN', `the role ${needed} is needed`);
   };
 }
 
@@ -94,20 +97,11 @@ export function authenticate(
   return null;
 }
 
-/** Whether the headers carry a key, known or not. */
-function carriesKey(headers: IncomingHttpHeaders): boolean {
-  return readCredentials(headers).length > 0;
-}
-
-/** Compares with every key, each in constant time, so that the time says nothing about the secrets. */
+/** Each comparison takes the same time, so that it says nothing about a secret that is not known. */
 function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey | undefined {
   const hash = createHash('sha256').update(secret).digest();
-  let found: ApiKey | undefined;
-  for (const key of keys) {
-    const same = timingSafeEqual(key.secretHash, hash);
-    if (same && (name === undefined || name === key.name)) found = key;
-  }
-  return found;
+  const key = keys.find(({ secretHash }) => timingSafeEqual(secretHash, hash));
+  return name === undefined || name === key?.name ? key : undefined;
 }
 
 /** Both headers count: a proxy in front may use `Authorization` for a login of its own. */

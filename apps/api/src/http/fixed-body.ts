@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { hasTag } from './request-input.js';
-import type { Answer } from './endpoint.js';
+import type { Answer } from './route.js';
 
 interface Variant {
   bytes: Buffer;

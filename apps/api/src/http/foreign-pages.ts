@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express';
-import { isLoopback, type AccessSettings, type Settings } from '@holdfast/foundation/config';
+import { isLoopback, type Settings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { requestHeaders, responseHeaders } from './described-headers.js';
 import { contextOf } from './request-context.js';
 import type { Route } from './route.js';
 
@@ -16,7 +17,7 @@ export function requireHost({ access, http }: Pick<Settings, 'access' | 'http'>)
   return (req, _res, next) => {
     // The header itself: a page can set the ones that TRUST_PROXY reads instead.
     const { host } = req.headers;
-    if (req.httpVersion === '1.1' && host === undefined)
+    if (host === undefined && req.httpVersion === '1.1')
       throw new HoldfastError('INVALID_REQUEST', 'a Host header is needed');
     if (isGuarded && host !== undefined && !isKnownHost(host, publicName))
       throw new HoldfastError(
@@ -43,68 +44,66 @@ function isKnownHost(host: string, publicName: string | null): boolean {
 const harmless = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses changes by pages of other sites. Browsers add a remembered Basic login to requests of any site, and without keys a request needs
- * none. So such a request must come from our own pages or, without keys, from an origin of CORS_ORIGINS. Browsers never add tokens by
- * themselves. Open routes are not guarded here.
+ * Refuses changes by pages of other sites, on routes that are not open. Browsers add a remembered Basic login to requests of any site, and
+ * without keys a request needs none. So such a request must come from our own pages or, without keys, from an origin of CORS_ORIGINS.
+ * Browsers never add tokens by themselves.
  */
 export function refuseCrossSite(
   { access, http }: Pick<Settings, 'access' | 'http'>,
-  { role, changes }: Pick<Route, 'role' | 'changes'>,
+  { changes }: Pick<Route, 'changes'>,
 ): RequestHandler {
-  const ownHosts = http.publicUrl === undefined ? [] : [new URL(http.publicUrl).host];
+  const ownHost = http.publicUrl === undefined ? null : new URL(http.publicUrl).host;
   return (req, _res, next) => {
     const { via } = contextOf(req).client;
-    if (changes !== true && harmless.has(req.method)) return next();
-    if (via === 'basic' && comesFromElsewhere(req, ownHosts)) throw new HoldfastError('CROSS_SITE');
-    if (via === 'basic' && harmless.has(req.method) && !namesOrigin(req))
+    const isHarmless = harmless.has(req.method);
+    if (via === 'token' || (isHarmless && changes !== true)) return next();
+    const origin = req.get('origin');
+    const isAllowed = via === 'anonymous' && isListed(access.corsOrigins, origin);
+    if (comesFromElsewhere(req, ownHost) && !isAllowed) throw new HoldfastError('CROSS_SITE');
+    // Without TLS browsers send neither header with a GET, such as that of an image on another site.
+    if (via === 'basic' && isHarmless && origin === undefined && req.get('sec-fetch-site') === undefined)
       throw new HoldfastError(
         'CROSS_SITE',
         'a browser login may not change things by GET: use POST, or a Bearer key',
       );
-    if (via !== 'anonymous' || role === 'open') return next();
-    if (comesFromElsewhere(req, ownHosts) && !isAllowedOrigin(req, access))
-      throw new HoldfastError('CROSS_SITE');
     next();
   };
 }
 
-/** Without TLS browsers send neither header with a GET, such as that of an image on another site. */
-function namesOrigin(req: Request): boolean {
-  return req.get('origin') !== undefined || req.get('sec-fetch-site') !== undefined;
-}
-
-function comesFromElsewhere(req: Request, ownHosts: readonly string[]): boolean {
+function comesFromElsewhere(req: Request, ownHost: string | null): boolean {
   const site = req.get('sec-fetch-site');
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
   const origin = req.get('origin');
   if (origin === undefined) return false;
-  if (!URL.canParse(origin)) return true;
-  const { host } = new URL(origin);
-  return host !== req.host && !ownHosts.includes(host);
+  const host = URL.canParse(origin) ? new URL(origin).host : null;
+  return host === null || (host !== req.host && host !== ownHost);
 }
 
-function isAllowedOrigin(req: Request, { corsOrigins }: AccessSettings): boolean {
-  return corsOrigins.includes('*') || corsOrigins.includes(req.get('origin') ?? '');
-}
+const isListed = (origins: readonly string[], origin: string | undefined): boolean =>
+  origins.includes('*') || (origin !== undefined && origins.includes(origin));
 
-const ALLOWED_HEADERS =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Prefer, Range, Repr-Digest, X-API-Key, X-Request-Id';
-const EXPOSED_HEADERS =
-  'Accept-Ranges, Content-Range, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Report-Cut, X-Request-Id, X-Run-Id';
-const METHODS = 'GET, HEAD, POST, PATCH, DELETE';
+/** Headers that the fetch standard does not allow by itself; what routes read, and what every route does. */
+const ALLOWED_HEADERS = [
+  ...Object.keys(requestHeaders),
+  'Authorization',
+  'Content-Type',
+  'Last-Event-ID',
+  'X-API-Key',
+  'X-Request-Id',
+].join(', ');
+const EXPOSED_HEADERS = Object.keys(responseHeaders).join(', ');
 
 /** Lets pages of the listed origins call the API (with keys of their own: no cookies, no remembered logins). */
 export function cors(origins: readonly string[]): RequestHandler {
-  const any = origins.includes('*');
   return (req, res, next) => {
     if (origins.length === 0) return next();
-    if (!any) res.vary('Origin');
     const origin = req.get('origin');
-    if (origin === undefined || !(any || origins.includes(origin))) return next();
-    res.setHeader('Access-Control-Allow-Origin', any ? '*' : origin);
+    res.vary('Origin');
+    if (origin === undefined || !isListed(origins, origin)) return next();
+    res.setHeader('Access-Control-Allow-Origin', origins.includes('*') ? '*' : origin);
     res.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
     if (req.method !== 'OPTIONS' || req.get('access-control-request-method') === undefined) return next();
-    res.setHeader('Access-Control-Allow-Methods', METHODS);
+    res.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, POST, PATCH, DELETE');
     res.setHeader('Access-Control-Allow-Headers', ALLOWED_HEADERS);
     res.setHeader('Access-Control-Max-Age', '600');
     res.status(204).end();

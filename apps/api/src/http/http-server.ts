@@ -1,42 +1,40 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express, Request } from 'express';
-import type { AccessSettings } from '@holdfast/foundation/config';
-import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Settings } from '@holdfast/foundation/config';
 import { createBoundedServer } from '@holdfast/shared/http';
 import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
-import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
+import type { Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { lineOf } from './access.js';
 import { expressMessages } from './express-messages.js';
-import { sendProblem } from './problems.js';
 import { awaitsInvitation } from './request-bodies.js';
 import { nameOfAddress } from './request-context.js';
 import type { Shutdown } from './shutdown.js';
 
-export interface HttpServerOptions {
-  app: Express;
-  host: string;
-  port: number;
-  /** The largest body that may arrive; decides how long a request may take. */
-  maxBodyBytes: number;
-  access: Pick<AccessSettings, 'keys'>;
+interface ServerOptions {
+  settings: Pick<Settings, 'http' | 'access' | 'uploads'>;
   shutdown: Shutdown;
   address: PublicAddress;
   log: Logger;
 }
 
 /** The server: starts listening; stops by refusing new work, draining, and cutting what is left at the deadline. */
-export function httpServer(options: HttpServerOptions): Service {
-  const { app, host, port, maxBodyBytes, access, shutdown, address, log } = options;
+export function httpServer(app: Express, { settings, shutdown, address, log }: ServerOptions): Service {
+  const { host, port } = settings.http;
   const server = createBoundedServer({
     messages: expressMessages(app),
-    handle: withReadableTarget(app),
-    requestWithinMs: 60_000 + Math.ceil((maxBodyBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
+    handle: (req, res) => {
+      if (!isReadable(req.url ?? '')) req.url = UNREADABLE;
+      // Kept-alive connections end with their next answer.
+      if (shutdown.draining.aborted) res.setHeader('Connection', 'close');
+      app(req, res);
+    },
+    requestWithinMs: 60_000 + Math.ceil((settings.uploads.maxBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
     // Requests of `messages` are Express' own.
     clients: {
       clientOfAddress: nameOfAddress,
-      lineOf: (req, hasPaused) => lineOf(access, req as Request, hasPaused),
+      lineOf: (req, hasPaused) => lineOf(settings.access, req as Request, hasPaused),
     },
   });
   // Handlers invite the body themselves (request-bodies.ts), once nothing can refuse the request unread.
@@ -48,31 +46,17 @@ export function httpServer(options: HttpServerOptions): Service {
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return service('http-server', {
     start: async () => {
-      await listenOn(server, { host, port, settings: { host: 'HOST', port: 'PORT' } });
-      const bound = server.address() as AddressInfo;
+      await listenOn(server, host, ['PORT', port]);
+      const bound = (server.address() as AddressInfo).port;
       address.boundTo(bound);
-      log.info('http.listening', { host, port: bound.port });
+      log.info('http.listening', { host, port: bound });
     },
     stop: (deadline) => drain(server, shutdown, deadline),
   });
 }
 
-/** Where the target of a request is not a valid address, Express would answer before any of our handlers. */
-function withReadableTarget(app: (req: IncomingMessage, res: ServerResponse) => void): RequestListener {
-  return (req, res) => {
-    if (isReadable(req.url ?? '')) {
-      app(req, res);
-      return;
-    }
-    const id = requestIdFrom(req.headers['x-request-id']);
-    res.setHeader('X-Request-Id', id);
-    sendProblem(
-      res,
-      new HoldfastError('INVALID_REQUEST', 'the target of the request is not a valid address'),
-      id,
-    );
-  };
-}
+/** Where the target of a request is not a valid address, Express would answer by itself. Nor can it read this path, which it gives to our error handler. */
+const UNREADABLE = '/media/%';
 
 /** A path, the `*` of OPTIONS, or a whole address, as clients write it to a proxy. */
 function isReadable(target: string): boolean {
@@ -103,22 +87,18 @@ async function drain(server: Server, shutdown: Shutdown, deadline: AbortSignal):
 export interface PublicAddress {
   url(): string;
   /** Takes the port that was really bound. */
-  boundTo(address: AddressInfo): void;
+  boundTo(port: number): void;
 }
 
 /** PUBLIC_URL where it is set, else the address that the server listens on. */
-export function createPublicAddress(http: {
-  host: string;
-  port: number;
-  publicUrl: string | undefined;
-}): PublicAddress {
+export function createPublicAddress(http: Settings['http']): PublicAddress {
   let { port } = http;
   const anywhere = http.host === '0.0.0.0' || http.host === '::';
   const name = anywhere ? 'localhost' : http.host.includes(':') ? `[${http.host}]` : http.host;
   return {
     url: () => http.publicUrl ?? `http://${name}:${String(port)}`,
-    boundTo: (address) => {
-      ({ port } = address);
+    boundTo: (bound) => {
+      port = bound;
     },
   };
 }

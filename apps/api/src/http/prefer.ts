@@ -1,27 +1,20 @@
 import type { Shares } from '@holdfast/shared/http';
 
-/** What a client would rather have (RFC 7240). */
-export interface Preferences {
-  /** Seconds that it is ready to wait for a finished result, 300 at most. */
-  waitSeconds?: number;
-}
-
 /** With its end or without one, so that every quote is passed over once. */
 const QUOTED = /"(?:[^"\\]|\\.?)*"?/gs;
-const WAIT = /^wait\s*=\s*"?(\d+)"?$/i;
+const WAIT = /^\s*wait\s*=\s*"?(\d+)"?\s*(?:;|$)/i;
 /** Proxies in front end longer requests anyway. */
 const LONGEST_SECONDS = 300;
 
-/** Unknown and malformed preferences are ignored, as the RFC wants it; of several the first counts. */
-export function readPrefer(header: string | readonly string[] | undefined): Preferences {
+/**
+ * Seconds that the client is ready to wait for a finished result (`Prefer: wait=N`, RFC 7240), 300 at most. Unknown and malformed
+ * preferences are ignored, as the RFC wants it; of several the first counts.
+ */
+export function readWait(header: string | undefined): number | undefined {
   // What separates preferences separates nothing inside quotes.
-  const preferences = String(header ?? '').replace(QUOTED, (quoted) => quoted.replace(/[,;]/g, ' '));
-  for (const preference of preferences.split(',')) {
-    const [token = ''] = preference.split(';', 1);
-    const seconds = WAIT.exec(token.trim())?.[1];
-    if (seconds !== undefined) return { waitSeconds: Math.min(Number(seconds), LONGEST_SECONDS) };
-  }
-  return {};
+  const preferences = (header ?? '').replace(QUOTED, (quoted) => quoted.replace(/[,;]/g, ' ')).split(',');
+  const [seconds] = preferences.flatMap((preference) => WAIT.exec(preference)?.[1] ?? []);
+  return seconds === undefined ? undefined : Math.min(Number(seconds), LONGEST_SECONDS);
 }
 
 /** Tells the client that its preference was applied. */

@@ -14,25 +14,24 @@ import { redisRefusal } from '@holdfast/shared/redis';
 import { contextOf } from './request-context.js';
 
 /** The one place where errors become answers. Logs once what we did not foresee and what host or Redis did to us. */
-export function errorHandler(): ErrorRequestHandler {
-  // Express recognises an error handler by its four parameters.
-  return (error: unknown, req, res, _next) => {
-    const context = contextOf(req);
-    const { requestId, log } = context;
-    const ours = asHoldfastError(error);
-    context.problem = ours.code;
-    if (ours.code === 'INTERNAL') log.error('http.unexpected_error', { error: ours.cause ?? ours });
-    // A question of the settings, not a failure.
-    else if (ours.code === 'NOT_SUPPORTED') log.debug('http.refused', { code: ours.code, error: ours });
-    else if (ours.status >= 500 && (ours.status !== 503 || redisRefusal(ours) === 'unknown'))
-      log.warn('http.failed', { code: ours.code, error: ours });
-    else log.debug('http.refused', { code: ours.code, error: ours });
-    sendProblem(res, ours, requestId);
-  };
-}
+// Express recognises an error handler by its four parameters.
+export const errorHandler: ErrorRequestHandler = (thrown: unknown, req, res, _next) => {
+  const context = contextOf(req);
+  const { requestId, log } = context;
+  const error = asHoldfastError(thrown);
+  const { code, status } = error;
+  context.problem = code;
+  // NOT_SUPPORTED is a question of the settings, not a failure.
+  const isFailure = status >= 500 && code !== 'NOT_SUPPORTED';
+  if (code === 'INTERNAL') log.error('http.unexpected_error', { error: error.cause ?? error });
+  else if (isFailure && (status !== 503 || redisRefusal(error) === 'unknown'))
+    log.warn('http.failed', { code, error });
+  else log.debug('http.refused', { code, error });
+  sendProblem(res, error, requestId);
+};
 
-/** Answers with the problem. An answer that is already under way is cut, so that nobody mistakes it for a whole one. */
-export function sendProblem(res: ServerResponse, error: HoldfastError, requestId: string): void {
+/** An answer that is already under way is cut, so that nobody mistakes it for a whole one. */
+function sendProblem(res: ServerResponse, error: HoldfastError, requestId: string): void {
   if (res.headersSent) {
     res.destroy();
     return;

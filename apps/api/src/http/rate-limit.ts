@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { rateLimit, type AugmentedRequest, type Options } from 'express-rate-limit';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -25,15 +24,11 @@ const common = {
   logger: { warn: () => undefined, error: () => undefined },
 } satisfies Partial<Options>;
 
-export interface RateLimitOptions {
-  redis: RedisClient;
-  keys: RedisKeys;
-  /** Requests a minute; 0 = no limit. */
-  perMinute: number;
-}
-
-/** Counts writes in windows of a minute shared by all replicas: per key, per address where there are none (an IPv6 one by its /64). */
-export function limitWrites({ redis, keys, perMinute }: RateLimitOptions): RequestHandler {
+/**
+ * Counts writes in windows of a minute shared by all replicas: per key, per address where there are none (an IPv6 one by its /64).
+ * 0 = no limit.
+ */
+export function limitWrites(redis: RedisClient, keys: RedisKeys, perMinute: number): RequestHandler {
   if (perMinute === 0) return (_req, _res, next) => next();
   return rateLimit({
     ...common,
@@ -61,18 +56,13 @@ export function limitWrites({ redis, keys, perMinute }: RateLimitOptions): Reque
 }
 
 const FAILED_LOGINS = 100;
-/** Addresses share so many counters, which bounds their memory. Which of them share one, nobody outside can know. */
-const COUNTERS = 16_384;
 
 /** Counts requests with an unknown key, by address, in this process. Those with a right key do not come here. */
 export function limitFailedLogins(): RequestHandler {
-  const salt = randomBytes(16);
-  const counterOf = (address: string): number =>
-    createHash('sha256').update(salt).update(address).digest().readUInt32BE(0) % COUNTERS;
   return rateLimit({
     ...common,
     limit: FAILED_LOGINS,
-    keyGenerator: (req) => String(counterOf(addressOf(req))),
+    keyGenerator: addressOf,
     handler: (req) => {
       if (stateOf(req).used === FAILED_LOGINS + 1)
         contextOf(req).log.warn('http.failed_logins', { address: addressOf(req) });

@@ -1,17 +1,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { untilAborted } from '@holdfast/foundation/lifecycle';
 import { createShares } from '@holdfast/shared/http';
 import { clientOf } from './request-context.js';
 
 /** Far above the largest valid edit: 50 tags, a description and a title in any alphabet. */
 const LIMIT = '256kb';
+const TYPES = ['application/json', 'application/merge-patch+json'];
 const ARRIVES_WITHIN_MS = 30_000;
 
 const parseJson = express.json({
   limit: LIMIT,
-  type: ['application/json', 'application/merge-patch+json'],
+  type: TYPES,
   // Otherwise bytes that cannot be decoded become U+FFFD, and are stored as if the client had written that.
   verify: (_req, _res, bytes, encoding) => {
     if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Error('not in UTF-8');
@@ -23,16 +26,12 @@ const parseJson = express.json({
  * REQUEST_TIMEOUT, OVERLOADED, or an error of the parser (problems.ts knows them).
  */
 export async function readJson(req: Request, res: Response): Promise<unknown> {
-  const empty = req.get('content-length') === '0' || !hasBody(req);
-  if (empty) return undefined;
-  if (req.is(['application/json', 'application/merge-patch+json']) === false)
+  const length = req.get('content-length');
+  if (length === '0' || (length ?? req.get('transfer-encoding')) === undefined) return undefined;
+  if (req.is(TYPES) === false)
     throw new HoldfastError('UNSUPPORTED_BODY', 'the body must be application/json');
   await parseWithin(ARRIVES_WITHIN_MS, parseJson, req, res);
   return req.body as unknown;
-}
-
-function hasBody(req: Request): boolean {
-  return req.get('content-length') !== undefined || req.get('transfer-encoding') !== undefined;
 }
 
 /** Smaller bodies cost no more than their connection. */
@@ -51,23 +50,16 @@ export async function parseWithin(
   req: Request,
   res: Response,
 ): Promise<void> {
-  const given = new AbortController();
-  const leave = isLarge(req) ? bodies.take(clientOf(req), { giveUp: () => given.abort() }) : () => undefined;
+  const ended = new AbortController();
+  const giveUp = (): void => ended.abort(tooMany());
+  const leave = isLarge(req) ? bodies.take(clientOf(req), { giveUp }) : () => undefined;
   if (leave === null) throw tooMany();
   inviteBody(req, res);
-  let timer: NodeJS.Timeout | undefined;
+  const late = setTimeout(() => ended.abort(new HoldfastError('REQUEST_TIMEOUT')), milliseconds);
   try {
-    await new Promise<void>((resolve, reject) => {
-      given.signal.addEventListener('abort', () => reject(tooMany()), { once: true });
-      timer = setTimeout(() => reject(new HoldfastError('REQUEST_TIMEOUT')), milliseconds);
-      void parse(req, res, (error?: unknown) => {
-        if (error === undefined) resolve();
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the parser's own error, converted at the edge
-        else reject(error);
-      });
-    });
+    await untilAborted(promisify(parse)(req, res), ended.signal);
   } finally {
-    clearTimeout(timer);
+    clearTimeout(late);
     leave();
   }
 }
@@ -84,38 +76,4 @@ export function awaitsInvitation(req: IncomingMessage): void {
 /** Invites the body, once nothing can refuse the request unread any more. */
 export function inviteBody(req: IncomingMessage, res: ServerResponse): void {
   if (waiting.delete(req)) res.writeContinue();
-}
-
-/** An unread body is discarded for this long: the client may read its answer only after it has written. */
-const DISCARD_FOR_MS = 5_000;
-/** Beyond so many at once the connection is cut instead. */
-const MAX_DISCARDING = 256;
-
-/**
- * Bounds how long Node discards the rest of a body that was answered before it was read. Cutting the connection at once would lose the
- * answer: a client that still writes gets a broken pipe.
- */
-export function boundEarlyAnswers(): RequestHandler {
-  let discarding = 0;
-  return (req, res, next) => {
-    res.once('finish', () => {
-      if (req.complete || req.destroyed) return;
-      const { socket } = req;
-      if (discarding >= MAX_DISCARDING) {
-        socket.destroySoon();
-        return;
-      }
-      discarding += 1;
-      const timer = setTimeout(() => socket.destroy(), DISCARD_FOR_MS);
-      const done = (): void => {
-        clearTimeout(timer);
-        req.off('end', done);
-        socket.off('close', done);
-        discarding -= 1;
-      };
-      req.once('end', done);
-      socket.once('close', done);
-    });
-    next();
-  };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
-import ipaddr from 'ipaddr.js';
+import { ipKeyGenerator } from 'express-rate-limit';
 import type { Role } from '@holdfast/foundation/config';
 import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 
@@ -30,34 +31,24 @@ const key = Symbol('context');
 
 type Carrier = IncomingMessage & { [key]?: RequestContext };
 
-/** Runs first: gives each request its id and its context. */
-export function requestContext(log: Logger): RequestHandler {
-  return (req, res, next) => {
-    const requestId = requestIdFrom(req.get('x-request-id'));
-    res.setHeader('X-Request-Id', requestId);
-    (req as Carrier)[key] = { requestId, client: anonymous, log: log.child({ requestId }) };
-    next();
-  };
-}
-
-/** The context of a request. Throws where requestContext has not run. */
-export function contextOf(req: IncomingMessage): RequestContext {
-  const context = (req as Carrier)[key];
-  if (context === undefined) throw new Error('a request without a context: requestContext must run first');
-  return context;
-}
-
 /** Asked every few seconds by machines, so logged at `debug`. */
 const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
 
-/** Logs each request once its answer is out or its client is gone. The query is left out: it may hold anything. */
-export function requestLog(): RequestHandler {
+/**
+ * Runs first: gives each request its id and its context, and logs it once its answer is out or its client is gone. The query is left
+ * out of the log: it may hold anything.
+ */
+export function requestContext(log: Logger): RequestHandler {
   return (req, res, next) => {
     const start = performance.now();
     const { method, path } = req;
+    const requestId = requestIdFrom(req.get('x-request-id'));
+    const context: RequestContext = { requestId, client: anonymous, log: log.child({ requestId }) };
+    (req as Carrier)[key] = context;
+    res.setHeader('X-Request-Id', requestId);
     res.once('close', () => {
-      const { client, log, problem } = contextOf(req);
-      log[quiet.has(path) ? 'debug' : 'info']('http.request', {
+      const { client, problem } = context;
+      context.log[quiet.has(path) ? 'debug' : 'info']('http.request', {
         method,
         path,
         // Nothing was sent to a client that left before.
@@ -70,6 +61,13 @@ export function requestLog(): RequestHandler {
     });
     next();
   };
+}
+
+/** The context of a request. Throws where requestContext has not run. */
+export function contextOf(req: IncomingMessage): RequestContext {
+  const context = (req as Carrier)[key];
+  if (context === undefined) throw new Error('a request without a context: requestContext must run first');
+  return context;
 }
 
 /** Aborts when the client goes before its answer, also when it has gone already. */
@@ -93,18 +91,13 @@ export function nameOf(client: Client, req: Request): string {
 /** The address that a request comes from, by TRUST_PROXY. */
 export const addressOf = (req: Request): string => nameOfAddress(req.ip ?? '');
 
-/** Providers give one client of IPv6 at least a /64, and it may use another address of it for each request. */
-const IPV6_PARTS = 4;
-
-/** One name for all notations and, with IPv6, all addresses of one client; `unknown` for a text that is not an address. */
+/**
+ * One name for all notations and, with IPv6, all addresses of one client: providers give it at least a /64, and it may use another address
+ * for each request. `unknown` for a text that is not an address.
+ */
 export function nameOfAddress(address: string): string {
   const bare = withoutPort(address);
-  if (!ipaddr.isValid(bare)) return 'unknown';
-  // An IPv4 address inside an IPv6 one comes out as IPv4.
-  const parsed = ipaddr.process(bare);
-  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
-  const network = parsed.parts.slice(0, IPV6_PARTS).map((part) => part.toString(16));
-  return `${network.join(':')}::/64`;
+  return isIP(bare) === 0 ? 'unknown' : ipKeyGenerator(bare, 64);
 }
 
 /** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */

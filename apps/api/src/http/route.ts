@@ -3,7 +3,33 @@ import type { z } from 'zod';
 import type { Role } from '@holdfast/foundation/config';
 import type { ErrorCode } from '@holdfast/foundation/errors';
 import type { RequestHeader, ResponseHeader } from './described-headers.js';
-import type { Answer, Endpoint, Input } from './endpoint.js';
+import type { RequestContext } from './request-context.js';
+
+/** A request as handlers see it: plain data, checked against the schemas of its row. */
+export interface Input<Param extends string = never, Query = undefined, Body = undefined> {
+  params: Readonly<Record<Param, string>>;
+  query: Query;
+  body: Body;
+  header: (name: string) => string | undefined;
+  /** Whether the client takes an answer in this encoding. */
+  accepts: (encoding: string) => boolean;
+  context: RequestContext;
+  /** The client that limits are counted for; see clientOf. */
+  client: string;
+  /** Aborts when the client has gone away before its answer. */
+  gone: AbortSignal;
+}
+
+export interface Answer {
+  status: number;
+  /** Sent as JSON; absent for answers without a body. */
+  body?: unknown;
+  /** Sent as it is instead. Its type must be among the headers. */
+  text?: string | Buffer;
+  /** Sent piece by piece instead, as fast as the client reads. Its type must be among the headers. */
+  stream?: AsyncIterable<string>;
+  headers?: Readonly<Record<string, string>>;
+}
 
 interface RouteAccess {
   /** In Express' notation. */
@@ -30,26 +56,28 @@ export interface AnswerDescription {
   headers?: readonly ResponseHeader[];
 }
 
-/** What every row says besides its access, its input and its handler. The OpenAPI document is made of it. */
-interface RouteDescription {
+/** One method of one path: what the server mounts, and what the OpenAPI document says of it. */
+interface Verb extends RouteAccess {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   tag: 'media' | 'uploads' | 'sync' | 'status' | 'pages';
   summary: string;
   description?: string;
+  /** What each parameter of the path is. */
+  params?: Readonly<Record<string, string>>;
+  /** Without a schema the query is ignored. */
+  query?: z.ZodType;
   headers?: readonly RequestHeader[];
   answers: Readonly<Record<number, AnswerDescription>>;
   /** Besides those that follow from the row itself (see `errorRules` of the document). */
   errors?: readonly ErrorCode[];
 }
 
-interface Verb extends RouteAccess, RouteDescription {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** What each parameter of the path is. */
-  params?: Readonly<Record<string, string>>;
-  query?: z.ZodType;
-}
-
 /** A route whose handler is a plain function: the edge checks its input against the schemas and sends its answer. */
-export type PlainRoute = Verb & Endpoint;
+export interface PlainRoute extends Verb {
+  /** Without a schema the body is not read. */
+  body?: z.ZodType;
+  handle(input: Input<string, unknown, unknown>): Promise<Answer>;
+}
 
 /** A route whose handler reads or sends a stream. It knows Express, and checks its input itself. */
 export interface RawRoute extends Verb {
@@ -58,7 +86,6 @@ export interface RawRoute extends Verb {
   serve: RequestHandler;
 }
 
-/** One method of one path. */
 export type VerbRoute = PlainRoute | RawRoute;
 
 /** Everything below a path, all methods: an application of its own. */

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import type { RequestHandler } from 'express';
 
 /** How far the stop of this process has come. Handlers that wait or move bytes listen to it. */
 export interface Shutdown {
@@ -25,13 +24,5 @@ export function createShutdown(): Shutdown {
       draining.abort();
       cut.abort();
     },
-  };
-}
-
-/** While the process stops, kept-alive connections end with their next answer. */
-export function closeWhileDraining(shutdown: Pick<Shutdown, 'draining'>): RequestHandler {
-  return (_req, res, next) => {
-    if (shutdown.draining.aborted) res.setHeader('Connection', 'close');
-    next();
   };
 }

@@ -17,7 +17,7 @@ import {
 } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { findMedia, type FindDependencies } from './read-media.js';
 import { mediaFieldRules } from './media-fields.js';

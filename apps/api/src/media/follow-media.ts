@@ -1,6 +1,6 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import type { Shares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';

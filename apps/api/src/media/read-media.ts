@@ -9,7 +9,7 @@ import {
   resourceTypes,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { hasTag, pageLimit } from '../http/request-input.js';
 import { entityTag, presentMedia } from './present-media.js';

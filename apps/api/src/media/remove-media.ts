@@ -8,7 +8,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { removeRecord } from '@holdfast/shared/removal';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { findMedia, type FindDependencies } from './read-media.js';
 import { acceptedMedia, expectedStates, refuseOtherState, type ExpectedStates } from './present-media.js';

@@ -6,7 +6,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import { listedDeletions } from '@holdfast/shared/snapshot';
-import type { Answer } from '../http/endpoint.js';
+import type { Answer } from '../http/route.js';
 import { contextOf } from '../http/request-context.js';
 import { currentFindings, freeBytesOf, type FindingSources } from '../status/findings.js';
 import type { RecentResults } from '../status/recent-results.js';

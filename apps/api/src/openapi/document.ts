@@ -2,9 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { AccessSettings } from '@holdfast/foundation/config';
 import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/foundation/errors';
 import { requestHeaders, responseHeaders, type ResponseHeader } from '../http/described-headers.js';
-import type { Answer, Input } from '../http/endpoint.js';
 import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
-import type { AnswerDescription, Route, VerbRoute } from '../http/route.js';
+import type { Answer, AnswerDescription, Input, Route, VerbRoute } from '../http/route.js';
 import { componentSchemas, inputSchema, refTo, type JsonSchema } from './json-schema.js';
 
 export interface OpenApiDocument {
@@ -22,6 +21,9 @@ answers \`HEAD\`, except the one that starts a sync. An upload and a deletion an
 record. Responses may gain fields. \`x-role\` names the role that a key needs: admin includes write, and write includes read. If
 no key is configured, none is needed. \`/admin/queues\` (role admin) is Bull Board, a web page.`;
 
+/** What the document must know of the settings. */
+type DocumentedAccess = Pick<AccessSettings, 'publicRead'>;
+
 /** The handler of `GET /openapi.json`. The document is built when it is first asked for. */
 export function showDocument(routes: () => readonly Route[], access: DocumentedAccess) {
   let document: Promise<FixedBody> | undefined;
@@ -31,9 +33,6 @@ export function showDocument(routes: () => readonly Route[], access: DocumentedA
   };
 }
 
-/** What the document must know of the settings. */
-export type DocumentedAccess = Pick<AccessSettings, 'publicRead'>;
-
 /** The OpenAPI document of the routes that this process serves. Bull Board, which is a page of its own, is not in it. */
 export function buildDocument(routes: readonly Route[], access: DocumentedAccess): OpenApiDocument {
   const paths: OpenApiDocument['paths'] = {};
@@ -41,6 +40,10 @@ export function buildDocument(routes: readonly Route[], access: DocumentedAccess
     if (route.method === 'ALL') continue;
     (paths[templateOf(route.path)] ??= {})[route.method.toLowerCase()] = describe(route, access);
   }
+  const headers = Object.entries(responseHeaders).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]);
   return {
     openapi: '3.1.0',
     info: {
@@ -54,7 +57,7 @@ export function buildDocument(routes: readonly Route[], access: DocumentedAccess
     paths,
     components: {
       schemas: componentSchemas(),
-      headers: responseHeaders,
+      headers: Object.fromEntries(headers) as JsonSchema,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
@@ -73,30 +76,22 @@ export function templateOf(path: string): string {
   return path.replaceAll(/[:*]([A-Za-z]+)/g, '{$1}');
 }
 
+/** Members that are undefined are not in the JSON. */
 function describe(route: VerbRoute, access: DocumentedAccess): JsonSchema {
-  const body = bodyOf(route);
+  const { method, path, role, publicRead } = route;
+  const isOpen = role === 'open' || (publicRead === true && access.publicRead);
   return {
-    operationId: operationId(route),
+    operationId: [method.toLowerCase(), ...(path.match(/[A-Za-z]+/g) ?? [])].join('_'),
     tags: [route.tag],
     summary: route.summary,
-    ...(route.description === undefined ? {} : { description: route.description }),
-    'x-role': route.role,
-    security: securityOf(route, access),
+    description: route.description,
+    'x-role': role,
+    // Nothing where no key is looked at: Swagger UI shows a closed padlock where a key is merely optional.
+    security: isOpen ? [] : [{ bearer: [] }, { apiKey: [] }, { basic: [] }],
     parameters: parametersOf(route),
-    ...(body === undefined ? {} : { requestBody: body }),
+    requestBody: bodyOf(route),
     responses: responsesOf(route),
   };
-}
-
-function operationId({ method, path }: VerbRoute): string {
-  const words = path.split(/[^A-Za-z]+/).filter((word) => word !== '');
-  return [method.toLowerCase(), ...words].join('_');
-}
-
-/** Nothing where no key is looked at: Swagger UI shows a closed padlock where a key is merely optional. */
-function securityOf({ role, publicRead }: VerbRoute, access: DocumentedAccess): readonly JsonSchema[] {
-  const isOpen = role === 'open' || (publicRead === true && access.publicRead);
-  return isOpen ? [] : [{ bearer: [] }, { apiKey: [] }, { basic: [] }];
 }
 
 function parametersOf({ path, params = {}, query, headers = [] }: VerbRoute): readonly JsonSchema[] {
@@ -105,18 +100,24 @@ function parametersOf({ path, params = {}, query, headers = [] }: VerbRoute): re
     properties?: Record<string, JsonSchema>;
     required?: string[];
   };
+  const text = { type: 'string' };
   return [
-    ...names.map((name) => parameter('path', name, { type: 'string', description: params[name] }, true)),
-    ...Object.entries(properties).map(([name, schema]) =>
-      parameter('query', name, schema, required.includes(name)),
-    ),
-    ...headers.map((name) => ({ in: 'header', name, ...requestHeaders[name] })),
+    ...names.map((name) => ({
+      in: 'path',
+      name,
+      required: true,
+      description: params[name],
+      schema: text,
+    })),
+    ...Object.entries(properties).map(([name, { description, ...schema }]) => ({
+      in: 'query',
+      name,
+      required: required.includes(name),
+      description,
+      schema,
+    })),
+    ...headers.map((name) => ({ in: 'header', name, description: requestHeaders[name], schema: text })),
   ];
-}
-
-function parameter(place: string, name: string, whole: JsonSchema, required: boolean): JsonSchema {
-  const { description, ...schema } = whole;
-  return { in: place, name, required, ...(description === undefined ? {} : { description }), schema };
 }
 
 function bodyOf(route: VerbRoute): JsonSchema | undefined {
@@ -130,15 +131,19 @@ function bodyOf(route: VerbRoute): JsonSchema | undefined {
 }
 
 function responsesOf(route: VerbRoute): JsonSchema {
-  const always = route.limited === true ? limited : [];
-  const answers = Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer, always)]);
-  const problems = [...errorsOf(route)].map(([status, codes]) => [
+  const always: HeaderNames = route.limited === true ? ['RateLimit', 'RateLimit-Policy'] : [];
+  const codes = errorsOf(route);
+  const statuses = new Set(codes.map((code) => errorCatalogue[code].status));
+  const problems = [...statuses].map((status) => [
     String(status),
-    problemsOf(status, codes, always),
+    problemsOf(status, codes.filter((code) => errorCatalogue[code].status === status).toSorted(), always),
   ]);
+  const answers = Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer, always)]);
   // Readiness and health answer 503 with a body of their own.
   return Object.fromEntries([...problems, ...answers]) as JsonSchema;
 }
+
+type HeaderNames = readonly ResponseHeader[];
 
 function answerOf(
   { description, body, type, headers = [] }: AnswerDescription,
@@ -148,17 +153,8 @@ function answerOf(
     ...(body === undefined ? {} : { 'application/json': { schema: refTo(body) } }),
     ...(type === undefined ? {} : { [type]: { schema: { type: 'string' } } }),
   };
-  return {
-    description,
-    headers: headersOf([...always, ...headers]),
-    ...(Object.keys(content).length === 0 ? {} : { content }),
-  };
+  return { description, headers: headersOf([...always, ...headers]), content };
 }
-
-type HeaderNames = readonly ResponseHeader[];
-const limited: HeaderNames = ['RateLimit', 'RateLimit-Policy'];
-const again: HeaderNames = ['Retry-After'];
-const challenge: HeaderNames = ['WWW-Authenticate'];
 
 interface ErrorRule {
   applies: (route: VerbRoute) => boolean;
@@ -170,50 +166,36 @@ const errorRules: readonly ErrorRule[] = [
   { applies: () => true, codes: ['INVALID_REQUEST', 'FOREIGN_HOST', 'INTERNAL'] },
   { applies: ({ role }) => role !== 'open', codes: ['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED'] },
   { applies: ({ method, changes }) => method !== 'GET' || changes === true, codes: ['CROSS_SITE'] },
-  { applies: ({ limited: isLimited }) => isLimited === true, codes: ['RATE_LIMITED'] },
   {
     applies: (route) => ('handle' in route ? route.body : route.content) !== undefined,
     codes: ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT', 'OVERLOADED'],
   },
 ];
 
-/** The codes of a route by status: those that follow from its row, and its own. */
-function errorsOf(route: VerbRoute): ReadonlyMap<number, readonly ErrorCode[]> {
+/** Those that follow from the row, and its own. */
+function errorsOf(route: VerbRoute): readonly ErrorCode[] {
   const rules = errorRules.filter((rule) => rule.applies(route));
-  const codes = new Set([...rules.flatMap((rule) => rule.codes), ...(route.errors ?? [])]);
-  const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) {
-    const { status } = errorCatalogue[code];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
-  }
-  return byStatus;
+  return [...new Set([...rules.flatMap((rule) => rule.codes), ...(route.errors ?? [])])];
 }
 
-/** What the problem of a code carries beside its body. */
-const problemHeaders: Partial<Readonly<Record<ErrorCode, HeaderNames>>> = {
-  UNAUTHENTICATED: challenge,
-  INVALID_SIGNATURE: challenge,
-  IDEMPOTENCY_IN_PROGRESS: again,
-  RANGE_NOT_SATISFIABLE: ['Content-Range'],
-  RATE_LIMITED: again,
-  HOST_REJECTED: again,
-  QUEUE_UNAVAILABLE: again,
-  CATALOG_UNAVAILABLE: again,
-  CATALOG_REBUILDING: again,
-  OVERLOADED: again,
-  UPLOAD_EXPIRED: again,
-  SHUTTING_DOWN: again,
-  HOST_TIMEOUT: again,
+/** What problems may carry beside their body, by status. */
+const problemHeaders: Readonly<Record<number, HeaderNames>> = {
+  401: ['WWW-Authenticate'],
+  409: ['Retry-After'],
+  416: ['Content-Range'],
+  429: ['Retry-After'],
+  502: ['Retry-After'],
+  503: ['Retry-After'],
+  504: ['Retry-After'],
 };
 
 function problemsOf(status: number, codes: readonly ErrorCode[], always: HeaderNames): JsonSchema {
-  const sorted = codes.toSorted();
   return {
-    description: `${STATUS_CODES[status] ?? ''}. ${sorted.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' ')}`,
-    headers: headersOf([...always, ...sorted.flatMap((code) => problemHeaders[code] ?? [])]),
+    description: `${STATUS_CODES[status] ?? ''}. ${codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' ')}`,
+    headers: headersOf([...always, ...(problemHeaders[status] ?? [])]),
     content: {
       [PROBLEM_TYPE]: {
-        schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: sorted } } },
+        schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: codes } } },
       },
     },
   };

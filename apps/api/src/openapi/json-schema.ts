@@ -35,17 +35,14 @@ export function refTo(schema: z.ZodType): JsonSchema {
 const dropped = new Set(['$schema', '$id', '~standard']);
 
 /** Without what only says how zod works. Responses may gain fields, so the document forbids none. */
-function tidy(schema: unknown): JsonSchema {
-  const clean = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(clean);
-    if (typeof value !== 'object' || value === null) return value;
-    const entries = Object.entries(value).filter(([key, part]) => {
-      if (dropped.has(key)) return false;
-      if (key === 'additionalProperties' && part === false) return false;
-      if (key === 'pattern' && 'format' in value) return false;
-      return Math.abs(Number(part)) !== Number.MAX_SAFE_INTEGER;
-    });
-    return Object.fromEntries(entries.map(([key, part]) => [key, clean(part)]));
-  };
-  return clean(schema) as JsonSchema;
+function tidy(schema: object): JsonSchema {
+  const text = JSON.stringify(schema, function (this: object, key, part: unknown) {
+    const isNoise =
+      dropped.has(key) ||
+      (key === 'additionalProperties' && part === false) ||
+      (key === 'pattern' && 'format' in this) ||
+      Math.abs(Number(part)) === Number.MAX_SAFE_INTEGER;
+    return isNoise ? undefined : part;
+  });
+  return JSON.parse(text) as JsonSchema;
 }

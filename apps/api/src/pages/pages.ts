@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
 
 const policy = (pictures: string): string =>

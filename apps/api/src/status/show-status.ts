@@ -5,7 +5,7 @@ import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { queueNames } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import type { Answer } from '../http/endpoint.js';
+import type { Answer } from '../http/route.js';
 import type { Shutdown } from '../http/shutdown.js';
 import type { schemas } from '../openapi/schemas.js';
 import type { UploadSlots } from '../uploads/admission.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DriftPage, SyncState } from '@holdfast/shared/sync';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import { pageLimit } from '../http/request-input.js';
 
 const DEFAULT_LIMIT = 100;

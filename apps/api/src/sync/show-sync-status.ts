@@ -3,7 +3,7 @@ import { SYNC_SCHEDULE, type MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
 import { redisEdge } from '@holdfast/shared/redis';
 import type { SyncState } from '@holdfast/shared/sync';
-import type { Answer } from '../http/endpoint.js';
+import type { Answer } from '../http/route.js';
 
 export interface SyncStatusDependencies {
   settings: Pick<Settings, 'sync'>;

@@ -8,8 +8,8 @@ import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { newMediaId } from '@holdfast/shared/media';
 import { redisEdge } from '@holdfast/shared/redis';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
-import type { Answer, Input } from '../http/endpoint.js';
-import { preferenceApplied, readPrefer, waitInPlace } from '../http/prefer.js';
+import type { Answer, Input } from '../http/route.js';
+import { preferenceApplied, readWait, waitInPlace } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';
 
 const modeName = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
@@ -68,7 +68,7 @@ export const startSync = ({ queues, syncState, shutdown, waits }: StartSyncDepen
     const alreadyRunning = (await syncState.readStatus()).running !== null;
     const runId = await request({ mode, dryRun, force });
     context.log.info('sync.requested', { runId, mode, dryRun, force, client: context.client.name });
-    const { waitSeconds } = readPrefer(header('prefer'));
+    const waitSeconds = readWait(header('prefer'));
     if (waitSeconds !== undefined) {
       const timeUp = AbortSignal.timeout(waitSeconds * 1_000);
       const run = await waitInPlace(waits, client, gone, (ended) =>

@@ -1,6 +1,6 @@
 import type { Shares } from '@holdfast/shared/http';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { Answer, Input } from '../http/endpoint.js';
+import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { preferenceApplied, waitInPlace } from '../http/prefer.js';
 import type { Shutdown } from '../http/shutdown.js';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { clientOf, contextOf, goneWith } from '../http/request-context.js';
 import { parseInput } from '../http/request-input.js';
-import { readPrefer } from '../http/prefer.js';
+import { readWait } from '../http/prefer.js';
 import { acceptedMedia } from '../media/present-media.js';
 import { answerUpload, type AnswerDependencies } from './answer-upload.js';
 import { keyedUpload, type KeyedOutcome } from './idempotency.js';
@@ -36,7 +36,7 @@ export function uploadRoute(uploads: Uploads, deps: AnswerDependencies) {
       res.status(200).json({ ...existing, duplicate: true });
       return;
     }
-    const { waitSeconds } = readPrefer(req.get('prefer'));
+    const waitSeconds = readWait(req.get('prefer'));
     const asked = { client: clientOf(req), gone: goneWith(res) };
     const { status, body, headers } = await answerUpload(deps, asked, record, waitSeconds);
     res.set(headers).status(status).json(body);

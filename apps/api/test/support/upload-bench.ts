@@ -112,7 +112,7 @@ export async function openUploadBench(
     deferred: uploads.deferred,
   });
   app.post('/upload', uploadRoute(uploads, { ...uploads, waits: createShares(8), statusFollowers, address }));
-  app.use(errorHandler());
+  app.use(errorHandler);
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

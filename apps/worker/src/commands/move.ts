@@ -1,6 +1,6 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
-import { readMoveSource, readSettings, type HostSettings } from '@holdfast/foundation/config';
-import { toHoldfastError } from '@holdfast/foundation/errors';
+import { readSettings, type HostSettings } from '@holdfast/foundation/config';
+import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { moveAll, noResult, type MoveCounts, type MoveProblem } from '../move/move-all.js';
@@ -31,8 +31,13 @@ export const move: Command = {
     if (from !== 'local' && from !== 'cloudinary') throw new UsageError('--from must be local or cloudinary');
     if (givesUp === true && dryRun === true)
       throw new UsageError('--forget and --dry-run exclude each other');
-    const source = readMoveSource(env, from);
-    if (identityOf(source) === identityOf(readSettings(env).host))
+    const { earlierHosts, host } = readSettings(env);
+    const source = earlierHosts[from];
+    if (source === undefined)
+      throw new HoldfastError('CONFIG_INVALID', undefined, {
+        errors: [{ path: 'MOVE_FROM_CLOUDINARY_URL', message: 'is required: the account to copy from' }],
+      });
+    if (identityOf(source) === identityOf(host))
       throw new UsageError(`--from ${from} is the configured media host: configure the one to copy to`);
     return withLease(env, interrupted, (leased) =>
       givesUp === true ? forget(leased) : copy(leased, source, dryRun === true, interrupted),

@@ -1,12 +1,13 @@
-export { isLoopback, roles, type AccessSettings, type ApiKey, type Role } from './access-settings.js';
+export { isLoopback, roles, type ApiKey, type Role } from './access-settings.js';
 export { makeDataFolder } from './data-folder.js';
 export type { CloudinarySettings, HostSettings, LocalHostSettings } from './host-settings.js';
+export type { Environment } from './read-variable.js';
 export { isUnnamed } from './redis-settings.js';
 export type { RedisConnection, RedisNode, RedisSettings, StorageType } from './redis-settings.js';
 export {
-  readMoveSource,
   readServingSettings,
   readSettings,
+  type AccessSettings,
   type DurabilitySettings,
   type JobSettings,
   type Settings,
@@ -14,10 +15,4 @@ export {
   type UploadSettings,
 } from './settings.js';
 export { unreadSettings, type UnreadSetting } from './unread-settings.js';
-export {
-  durabilityLevels,
-  isBelow,
-  type DurabilityLevel,
-  type Environment,
-  type RedisProfileName,
-} from './variables.js';
+export { durabilityLevels, isBelow, type DurabilityLevel, type RedisProfileName } from './variables.js';

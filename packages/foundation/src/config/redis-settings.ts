@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { FieldProblem } from '../errors/index.js';
-import { ofEntry } from './access-settings.js';
-import { parseUrl, type RedisProfileName, type Variables } from './variables.js';
+import { parseUrl, unusable } from './read-variable.js';
+import type { IsSet, RedisProfileName, Report, Variables } from './variables.js';
 
 /** The address of one server of several, an IPv6 address without its brackets. */
 export interface RedisNode {
@@ -15,22 +14,18 @@ interface Login {
   password?: string;
 }
 
-/** How the certificate of a Redis that speaks TLS is checked. */
-interface CertificateCheck {
-  /** Trusted certificate authorities in PEM, instead of those that Node trusts. */
-  ca?: string;
-  /** If false, every certificate is accepted. */
-  verifiesCertificate: boolean;
-}
-
-interface RedisLogin extends Login, Partial<CertificateCheck> {
+interface RedisLogin extends Login {
   database: number;
   tls: boolean;
+  /** With TLS: trusted certificate authorities in PEM, instead of those that Node trusts. */
+  ca?: string;
+  /** With TLS: if false, every certificate is accepted. */
+  verifiesCertificate?: boolean;
 }
 
 /** How to reach Redis: one of four kinds of connection. */
 export type RedisConnection =
-  | ({ kind: 'single'; host: string; port: number } & RedisLogin)
+  | ({ kind: 'single' } & RedisNode & RedisLogin)
   | { kind: 'socket'; path: string }
   | ({
       kind: 'sentinel';
@@ -56,251 +51,204 @@ export interface RedisSettings {
   prefix: string;
 }
 
-/** Without `REDIS_SENTINELS` these have no effect. */
-const sentinelVariables = [
-  'REDIS_SENTINEL_NAME',
-  'REDIS_SENTINEL_USERNAME',
-  'REDIS_SENTINEL_PASSWORD',
-] as const;
-
 /** Whether no setting names a Redis: the connection then goes to the default port of this machine. */
 export function isUnnamed({ external, storageType }: RedisSettings): boolean {
   return !external && storageType !== 'Embedded Redis';
 }
 
-type Report = (problem: FieldProblem) => void;
+/** The ways to name an external Redis, and what their variables say; undefined if they cannot be read. */
+const ways = {
+  REDIS_URL: ({ REDIS_URL }: Variables) => REDIS_URL,
+  UPSTASH_REDIS_REST_URL: readUpstash,
+  REDIS_SENTINELS: readSentinels,
+  REDIS_CLUSTER_NODES: readCluster,
+} as const;
+type Way = keyof typeof ways;
 
-const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+/** A variable, another that it needs, and the way that both belong to. They have no effect beside another way. */
+const belongTogether = [
+  ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_URL'],
+  ['UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_URL'],
+  ['REDIS_SENTINELS', 'REDIS_SENTINEL_NAME', 'REDIS_SENTINELS'],
+  ['REDIS_SENTINEL_NAME', 'REDIS_SENTINELS', 'REDIS_SENTINELS'],
+  ['REDIS_SENTINEL_PASSWORD', 'REDIS_SENTINELS', 'REDIS_SENTINELS'],
+  ['REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD', 'REDIS_SENTINELS'],
+] as const;
+
+const LOCAL_REDIS = { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false } as const;
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
-export function readRedisSettings(env: Variables, problem: Report): RedisSettings {
-  let isReadable = true;
-  const redis = readNamedRedis(env, (p) => {
-    isReadable = false;
-    problem(p);
-  });
-  const { connection } = redis;
-  // An unreadable address may have meant TLS.
-  const tls = isReadable ? 'tls' in connection && connection.tls : true;
-  const check = readCertificateCheck(env, tls, problem);
+export function readRedisSettings(env: Variables, isSet: IsSet, problem: Report): RedisSettings {
+  const [way, ...others] = (Object.keys(ways) as Way[]).filter(isSet);
+  for (const other of others)
+    // Upstash's console offers these two together.
+    if (way !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')
+      problem(other, `cannot be combined with ${String(way)}`);
+  for (const [name, needed, ofWay] of belongTogether)
+    if ((way === undefined || way === ofWay) && isSet(name) && !isSet(needed))
+      problem(needed, `is required with ${name}`);
+  const named = way === undefined ? (env.HOLDFAST_EMBEDDED_REDIS ?? LOCAL_REDIS) : ways[way](env);
+  const connection = named ?? LOCAL_REDIS;
+  const storageType = storageTypeOf(connection, way, env);
   return {
-    ...redis,
-    connection: connection.kind === 'socket' ? connection : { ...connection, ...check },
-    profile: env.REDIS_PROFILE ?? (redis.storageType === 'Upstash Redis' ? 'upstash' : null),
+    connection: named === undefined ? connection : withCertificateCheck(connection, env, problem),
+    storageType,
+    external: way !== undefined,
+    profile: env.REDIS_PROFILE ?? (storageType === 'Upstash Redis' ? 'upstash' : null),
     prefix: env.REDIS_PREFIX,
   };
 }
 
-/** The ways to name an external Redis. Upstash's console offers the first two together; the TCP address wins. */
-const ways = ['REDIS_URL', 'UPSTASH_REDIS_REST_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES'] as const;
-
-function readNamedRedis(env: Variables, problem: Report): Omit<RedisSettings, 'profile' | 'prefix'> {
-  const [way, ...others] = ways.filter((name) => env[name] !== undefined && env[name].length > 0);
-  for (const other of others)
-    if (way !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')
-      problem({ path: other, message: `cannot be combined with ${String(way)}` });
-  switch (way) {
-    case 'REDIS_URL': {
-      const connection = readRedisUrl(way, env[way] ?? '', problem);
-      const upstash = 'host' in connection && connection.host.endsWith('.upstash.io');
-      return { connection, storageType: upstash ? 'Upstash Redis' : 'Redis', external: true };
-    }
-    case 'UPSTASH_REDIS_REST_URL':
-      return { connection: readUpstash(env, problem), storageType: 'Upstash Redis', external: true };
-    case 'REDIS_SENTINELS':
-      return { connection: readSentinels(env, problem), storageType: 'Redis Sentinel', external: true };
-    case 'REDIS_CLUSTER_NODES':
-      return {
-        connection: { kind: 'cluster', ...readNodes(way, env[way], problem) },
-        storageType: 'Redis Cluster',
-        external: true,
-      };
-    case undefined:
-      break;
-  }
-  return { ...readUnnamedRedis(env, problem), external: false };
+function storageTypeOf(connection: RedisConnection, way: Way | undefined, env: Variables): StorageType {
+  if (connection.kind === 'sentinel') return 'Redis Sentinel';
+  if (connection.kind === 'cluster') return 'Redis Cluster';
+  if (way === undefined) return env.HOLDFAST_EMBEDDED_REDIS === undefined ? 'Redis' : 'Embedded Redis';
+  const isUpstash = connection.kind === 'single' && connection.host.endsWith('.upstash.io');
+  return isUpstash || way === 'UPSTASH_REDIS_REST_URL' ? 'Upstash Redis' : 'Redis';
 }
 
-function readUnnamedRedis(
-  env: Variables,
+function withCertificateCheck(
+  connection: RedisConnection,
+  { REDIS_TLS_CA: ca, REDIS_TLS_VERIFY: verifiesCertificate }: Variables,
   problem: Report,
-): Pick<RedisSettings, 'connection' | 'storageType'> {
-  if (env.UPSTASH_REDIS_REST_TOKEN !== undefined)
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'is required with UPSTASH_REDIS_REST_TOKEN' });
-  const alone = sentinelVariables.find((name) => env[name] !== undefined);
-  if (alone !== undefined) problem({ path: 'REDIS_SENTINELS', message: `is required with ${alone}` });
-  const embedded = env.HOLDFAST_EMBEDDED_REDIS;
-  return {
-    connection: readRedisUrl('HOLDFAST_EMBEDDED_REDIS', embedded ?? LOCAL_REDIS, problem),
-    storageType: embedded === undefined ? 'Redis' : 'Embedded Redis',
-  };
+): RedisConnection {
+  if ('tls' in connection && connection.tls)
+    return { ...connection, verifiesCertificate, ...(ca === undefined ? {} : { ca }) };
+  const message = 'is for TLS only: the address of Redis must begin with rediss:';
+  if (ca !== undefined) problem('REDIS_TLS_CA', message);
+  if (!verifiesCertificate) problem('REDIS_TLS_VERIFY', message);
+  return connection;
 }
 
-function readSentinels(env: Variables, problem: Report): RedisConnection {
-  const {
-    REDIS_SENTINEL_NAME: name,
-    REDIS_SENTINEL_USERNAME: username,
-    REDIS_SENTINEL_PASSWORD: password,
-  } = env;
-  if (name === undefined)
-    problem({ path: 'REDIS_SENTINEL_NAME', message: 'is required with REDIS_SENTINELS' });
-  if (username !== undefined && password === undefined)
-    problem({ path: 'REDIS_SENTINEL_PASSWORD', message: 'is required with REDIS_SENTINEL_USERNAME' });
-  const { nodes, ...login } = readNodes('REDIS_SENTINELS', env.REDIS_SENTINELS, problem);
+/** Upstash names its HTTP address; the TCP one has the same host and the token as password. */
+function readUpstash({
+  UPSTASH_REDIS_REST_URL: host,
+  UPSTASH_REDIS_REST_TOKEN: password = '',
+}: Variables): RedisConnection | undefined {
+  const login = { username: 'default', password, database: 0, tls: true };
+  return host === undefined ? undefined : { kind: 'single', host, port: 6379, ...login };
+}
+
+function readSentinels(env: Variables): RedisConnection | undefined {
+  const servers = serversOf(env.REDIS_SENTINELS);
+  const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = env;
+  const masterName = env.REDIS_SENTINEL_NAME ?? '';
   const sentinelLogin = loginOf(username, password);
-  return { kind: 'sentinel', sentinels: nodes, masterName: name ?? '', sentinelLogin, ...login };
+  return (
+    servers && { kind: 'sentinel', sentinels: servers.nodes, masterName, sentinelLogin, ...servers.login }
+  );
 }
 
-/** Upstash names its HTTP address; the TCP one has the same host, port 6379, TLS and the token as password. */
-function readUpstash(env: Variables, problem: Report): RedisConnection {
-  const url = parseUrl(env.UPSTASH_REDIS_REST_URL ?? '');
-  if (url === null || url.protocol !== 'https:')
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must be an https URL' });
-  else if (url.href !== `https://${url.hostname}/`)
-    problem({ path: 'UPSTASH_REDIS_REST_URL', message: 'must name a host and nothing else' });
-  const password = env.UPSTASH_REDIS_REST_TOKEN ?? '';
-  if (password === '')
-    problem({ path: 'UPSTASH_REDIS_REST_TOKEN', message: 'is required with UPSTASH_REDIS_REST_URL' });
-  const host = url?.hostname ?? '';
-  return { kind: 'single', host, port: 6379, username: 'default', password, database: 0, tls: true };
+function readCluster(env: Variables): RedisConnection | undefined {
+  const servers = serversOf(env.REDIS_CLUSTER_NODES);
+  return servers && { kind: 'cluster', nodes: servers.nodes, ...servers.login };
+}
+
+/** The first entry sets login and scheme for all. */
+function serversOf(all: readonly RedisServer[]): { nodes: RedisNode[]; login: RedisLogin } | undefined {
+  const [first] = all;
+  if (first === undefined) return undefined;
+  const { host: _host, port: _port, ...login } = first;
+  return { nodes: all.map(({ host, port }) => ({ host, port })), login };
 }
 
 /** `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix:///path` or a bare path. */
-function readRedisUrl(path: string, value: string, problem: Report): RedisConnection {
-  const read = /^(?:unix:|\/)/.test(value) ? readSocket(value) : readAddress(value);
-  if (typeof read !== 'string')
-    return 'path' in read ? { kind: 'socket', ...read } : { kind: 'single', ...read };
-  problem({ path, message: read });
-  return { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false };
-}
-
-/** The path of a socket, or what is wrong with it. */
-function readSocket(value: string): { path: string } | string {
-  if (value.startsWith('/')) return { path: value };
+export function readRedisUrl(value: string): RedisConnection {
+  if (value.startsWith('/')) return { kind: 'socket', path: value };
+  if (!value.startsWith('unix:')) return { kind: 'single', ...readServer(value) };
   const url = parseUrl(value);
-  if (url === null || hasQuery(url)) return NO_QUERY;
-  const path = unescaped(url.pathname);
-  if (path === null) return BAD_ESCAPE;
+  refuseQuery(url);
+  const path = unescaped(url?.pathname ?? '');
   // In `unix://name` the name is a host, and without a path ioredis would connect to its default.
-  return url.hostname !== '' || path.length < 2 ? 'must be unix:///path/of/a/socket' : { path };
+  if (url?.hostname !== '' || path.length < 2) throw unusable('must be unix:///path/of/a/socket');
+  return { kind: 'socket', path };
 }
 
-/**
- * `host:port` entries, or URLs with login and TLS. The first entry sets both for all, so later entries may only repeat
- * them.
- */
-function readNodes(
-  path: string,
-  entries: readonly string[],
-  problem: Report,
-): { nodes: RedisNode[] } & RedisLogin {
-  const nodes: RedisNode[] = [];
-  let first: RedisLogin | undefined;
-  for (const [index, entry] of entries.entries()) {
-    const unusable = (message: string): void => problem(ofEntry(path, index, message));
-    const bare = !entry.includes('://');
-    const read = readAddress(bare ? `redis://${entry}` : entry);
-    if (typeof read === 'string') {
-      unusable(read);
-      continue;
-    }
-    const { host, port, ...login } = read;
-    nodes.push({ host, port });
-    if (index === 0) first = login;
-    if (login.database !== 0) unusable('must end with its port, since the database is always 0');
-    else if (first !== undefined && differs(first, login, bare))
-      unusable('has another login or scheme than entry 1, which sets both for all');
-  }
-  return { nodes, ...(first ?? { tls: false }), database: 0 };
+/** `host:port`, or a URL with login and TLS. Later entries may only repeat those of the first. */
+export function readNode(entry: string, [first]: readonly RedisServer[]): RedisServer {
+  const isBare = !entry.includes('://');
+  const server = readServer(isBare ? `redis://${entry}` : entry);
+  if (server.database !== 0) throw unusable('must end with its port, since the database is always 0');
+  const hasLogin = server.username !== undefined || server.password !== undefined;
+  if (
+    first !== undefined &&
+    ((!isBare && server.tls !== first.tls) ||
+      (hasLogin && (server.username !== first.username || server.password !== first.password)))
+  )
+    throw unusable('has another login or scheme than entry 1, which sets both for all');
+  return server;
 }
 
-/** An entry without a scheme or without a login takes those of the first. */
-function differs(first: RedisLogin, { tls, username, password }: RedisLogin, bare: boolean): boolean {
-  if (!bare && tls !== first.tls) return true;
-  if (username === undefined && password === undefined) return false;
-  return username !== first.username || password !== first.password;
-}
+export type RedisServer = RedisNode & RedisLogin;
 
-/** What the URL of a server says, its escapes decoded, or what is wrong with it. */
-function readAddress(value: string): (RedisNode & RedisLogin) | string {
+/** What the URL of a server says, its escapes decoded. */
+function readServer(value: string): RedisServer {
   const url = parseUrl(value);
-  if (url === null || !/^rediss?:$/.test(url.protocol)) return 'must begin with redis:// or rediss://';
-  if (url.hostname === '' || url.port === '0') return 'must name a host, and a port other than 0';
-  if (hasQuery(url)) return NO_QUERY;
+  if (url === null || !/^rediss?:$/.test(url.protocol))
+    throw unusable('must begin with redis:// or rediss://');
+  if (url.hostname === '' || url.port === '0') throw unusable('must name a host, and a port other than 0');
+  refuseQuery(url);
   const database = url.pathname.slice(1);
-  if (!/^\d{0,9}$/.test(database)) return 'must end with the host, the port or the number of a database';
-  const username = unescaped(url.username);
-  const password = unescaped(url.password);
-  if (username === null || password === null) return BAD_ESCAPE;
+  if (!/^\d{0,9}$/.test(database))
+    throw unusable('must end with the host, the port or the number of a database');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 6379 : Number(url.port),
     database: Number(database),
     tls: url.protocol === 'rediss:',
-    ...loginOf(username || undefined, password || undefined),
+    ...loginOf(unescaped(url.username) || undefined, unescaped(url.password) || undefined),
   };
 }
 
-/** Unsupported URL parts are rejected, not ignored: some programs read `?db=3` as a database. */
-const hasQuery = (url: URL): boolean => url.search !== '' || url.hash !== '';
+/** The host of Upstash's HTTP address. */
+export function readUpstashHost(value: string): string {
+  const url = parseUrl(value);
+  if (url?.protocol !== 'https:') throw unusable('must be an https URL');
+  if (url.href !== `https://${url.hostname}/`) throw unusable('must name a host and nothing else');
+  return url.hostname;
+}
 
-const NO_QUERY = 'must have no query and no fragment';
-const BAD_ESCAPE = 'has a % that is not part of an escape; write %25 for a percent sign';
+/** Unsupported URL parts are rejected, not ignored: some programs read `?db=3` as a database. */
+function refuseQuery(url: URL | null): void {
+  if (url === null || url.search !== '' || url.hash !== '')
+    throw unusable('must have no query and no fragment');
+}
 
 function loginOf(username: string | undefined, password: string | undefined): Login {
   return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
 }
 
-function unescaped(value: string): string | null {
+function unescaped(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {
-    return null;
+    throw unusable('has a % that is not part of an escape; write %25 for a percent sign');
   }
 }
 
-/** Reads the file too, so that an unusable one is reported at the start. */
-function readCertificateCheck(
-  { REDIS_TLS_CA: file, REDIS_TLS_VERIFY: verifiesCertificate }: Variables,
-  tls: boolean,
-  problem: Report,
-): CertificateCheck {
-  const path = file === undefined ? 'REDIS_TLS_VERIFY' : 'REDIS_TLS_CA';
-  if (!tls && (file !== undefined || !verifiesCertificate))
-    problem({ path, message: 'is for TLS only: the address of Redis must begin with rediss:' });
-  if (!tls || file === undefined) return { verifiesCertificate };
-  const read = readAuthorities(file);
-  if (typeof read !== 'string') problem({ path, message: read.problem });
-  return { verifiesCertificate, ...(typeof read === 'string' ? { ca: read } : {}) };
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
-/** Problems never repeat the value: it may hold more than a path. */
-function readAuthorities(file: string): string | { problem: string } {
-  if (file.includes('-----BEGIN')) return { problem: 'must be the path of a file, not what is in it' };
-  let pem: string;
-  try {
-    pem = readFileSync(file, 'utf8');
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    return {
-      problem:
-        code === 'ENOENT' ? 'names a file that does not exist' : `names a file that cannot be read (${code})`,
-    };
-  }
-  const certificates = pem.match(CERTIFICATE) ?? [];
+/** The certificates of a file in PEM. Read here, so that an unusable file is reported at the start. */
+export function readAuthorities(file: string): string {
+  if (file.includes('-----BEGIN')) throw unusable('must be the path of a file, not what is in it');
+  const pem = readPem(file);
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (certificates.length === 0)
-    return { problem: 'names a file with no certificate in PEM (-----BEGIN CERTIFICATE-----)' };
-  const broken = certificates.findIndex((certificate) => !isCertificate(certificate));
-  if (broken !== -1) return { problem: `names a file whose certificate ${String(broken + 1)} is not valid` };
+    throw unusable('names a file with no certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  for (const [index, certificate] of certificates.entries())
+    try {
+      void new X509Certificate(certificate);
+    } catch {
+      throw unusable(`names a file whose certificate ${String(index + 1)} is not valid`);
+    }
   return pem;
 }
 
-function isCertificate(pem: string): boolean {
+function readPem(file: string): string {
   try {
-    return new X509Certificate(pem).subject !== undefined;
-  } catch {
-    return false;
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw unusable(
+      code === 'ENOENT' ? 'names a file that does not exist' : `names a file that cannot be read (${code})`,
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { nearestName } from '../errors/index.js';
-import { variables, withoutEmpty, type Environment } from './variables.js';
+import { withoutEmpty, type Environment } from './read-variable.js';
+import { variables } from './variables.js';
 
 /** A variable that Holdfast does not read, and the setting that was probably meant. Without its value. */
 export interface UnreadSetting {

@@ -1,7 +1,18 @@
 import { z } from 'zod';
-
-/** The process environment, or a part of it in tests. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { readApiKey, readOrigin, readTrustProxy } from './access-settings.js';
+import { readCloudinaryUrl, readWebhookSecret } from './host-settings.js';
+import {
+  filledList,
+  flag,
+  list,
+  oneOf,
+  optionalText,
+  parsed,
+  text,
+  unusable,
+  wholeNumber,
+} from './read-variable.js';
+import { readAuthorities, readNode, readRedisUrl, readUpstashHost } from './redis-settings.js';
 
 /** What a server can confirm of a write, from weak to strong. */
 export const durabilityLevels = ['written', 'fsynced', 'replicated'] as const;
@@ -19,10 +30,7 @@ const MB = 1_000_000;
 const redisProfileNames = ['standard', 'upstash'] as const;
 export type RedisProfileName = (typeof redisProfileNames)[number];
 
-/**
- * Every variable that Holdfast reads, with its default and its bounds: the one table of settings. Each message is a sentence
- * whose subject is the variable. It never repeats a value, which may be a secret.
- */
+/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
 export const variables = z.object({
   // As in an address: [::1].
   HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),
@@ -31,39 +39,40 @@ export const variables = z.object({
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     // The addresses of files begin with it, and everybody who may read sees those.
     .refine((value) => !/[@?#]/.test(value), 'must have no login, query or fragment')
+    .transform((value) => value.replace(/\/+$/, ''))
     .optional(),
   DATA_DIR: text('data'),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: oneOf(['json', 'pretty']).default('json'),
   SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(20, 1, 600),
 
-  API_KEYS: filledList([]),
+  API_KEYS: filledList(readApiKey),
   ALLOW_ANONYMOUS: flag(false),
   PUBLIC_READ: flag(false),
-  CORS_ORIGINS: list([]),
-  TRUST_PROXY: text('false'),
+  CORS_ORIGINS: list(readOrigin),
+  TRUST_PROXY: parsed(readTrustProxy).default(false),
   RATE_LIMIT_PER_MINUTE: wholeNumber(0, 0, 1_000_000),
 
-  REDIS_URL: optionalText(),
-  UPSTASH_REDIS_REST_URL: optionalText(),
+  REDIS_URL: parsed(readRedisUrl).optional(),
+  UPSTASH_REDIS_REST_URL: parsed(readUpstashHost).optional(),
   UPSTASH_REDIS_REST_TOKEN: optionalText(),
-  REDIS_SENTINELS: list([]),
+  REDIS_SENTINELS: filledList(readNode),
   REDIS_SENTINEL_NAME: optionalText(),
   REDIS_SENTINEL_USERNAME: optionalText(),
   REDIS_SENTINEL_PASSWORD: optionalText(),
-  REDIS_CLUSTER_NODES: list([]),
+  REDIS_CLUSTER_NODES: filledList(readNode),
   REDIS_PREFIX: z
     .string()
     .trim()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores')
     .default('holdfast'),
-  REDIS_TLS_CA: optionalText(),
+  REDIS_TLS_CA: parsed(readAuthorities).optional(),
   REDIS_TLS_VERIFY: flag(true),
   REDIS_PROFILE: oneOf(redisProfileNames).optional(),
   /** The address of the embedded server, which the launcher sets for its children. */
-  HOLDFAST_EMBEDDED_REDIS: optionalText(),
+  HOLDFAST_EMBEDDED_REDIS: parsed(readRedisUrl).optional(),
 
-  CLOUDINARY_URL: optionalText(),
+  CLOUDINARY_URL: parsed(readCloudinaryUrl).optional(),
   CLOUDINARY_CLOUD_NAME: optionalText(),
   CLOUDINARY_API_KEY: optionalText(),
   CLOUDINARY_API_SECRET: optionalText(),
@@ -77,14 +86,14 @@ export const variables = z.object({
     .max(100, 'must have at most 100 characters')
     .default('holdfast'),
   CLOUDINARY_SYNC_PREFIX: text(''),
-  CLOUDINARY_WEBHOOK_SECRETS: list([]),
+  CLOUDINARY_WEBHOOK_SECRETS: list(readWebhookSecret),
   /** Read only by the command `move`. */
-  MOVE_FROM_CLOUDINARY_URL: optionalText(),
+  MOVE_FROM_CLOUDINARY_URL: parsed(readCloudinaryUrl).optional(),
 
   UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
   UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),
   QUEUE_MAX_BACKLOG: wholeNumber(100_000, 1, 10_000_000),
-  UPLOAD_ALLOWED_TYPES: filledList(['image/*', 'video/*', 'audio/*', 'application/pdf']),
+  UPLOAD_ALLOWED_TYPES: filledList(readMediaType, ['image/*', 'video/*', 'audio/*', 'application/pdf']),
 
   SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
   SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
@@ -103,73 +112,12 @@ export const variables = z.object({
 });
 
 export type Variables = z.infer<typeof variables>;
+/** Whether a variable is set, also where it cannot be read. */
+export type IsSet = (name: keyof Variables) => boolean;
+/** Notes a problem of a variable. */
+export type Report = (name: keyof Variables, message: string) => void;
 
-// Readers of single variables. An empty variable counts as unset, as in most deployment consoles.
-
-function text(fallback: string) {
-  return z.string().trim().default(fallback);
-}
-
-function optionalText() {
-  return z.string().trim().optional();
-}
-
-function oneOf<const Word extends string>(words: readonly [Word, ...Word[]]) {
-  return z.enum(words, `must be one of ${words.join(', ')}`);
-}
-
-function wholeNumber(fallback: number, min: number, max: number) {
-  return z
-    .string()
-    .trim()
-    .refine(
-      (value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
-      `must be a whole number from ${String(min)} to ${String(max)}`,
-    )
-    .transform(Number)
-    .default(fallback);
-}
-
-function flag(fallback: boolean) {
-  return z
-    .string()
-    .trim()
-    .toLowerCase()
-    .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false'))
-    .transform((value) => value === 'true' || value === '1' || value === 'yes')
-    .default(fallback);
-}
-
-function list(fallback: readonly string[]) {
-  return entries().default([...fallback]);
-}
-
-/** For lists of which none means everything or nothing: `$A,$B` whose parts are not set must not count as empty. */
-function filledList(fallback: readonly string[]) {
-  return entries()
-    .refine((given) => given.length > 0, 'must have at least one entry')
-    .default([...fallback]);
-}
-
-function entries() {
-  return z.string().transform((value) =>
-    value
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter((entry) => entry !== ''),
-  );
-}
-
-/** Drops empty variables, so that `NAME=` means the same as no NAME. */
-export function withoutEmpty(env: Environment): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && value.trim() !== '') result[name] = value;
-  }
-  return result;
-}
-
-/** The URL, or null if the text is not a URL. */
-export function parseUrl(value: string): URL | null {
-  return URL.canParse(value) ? new URL(value) : null;
+function readMediaType(type: string): string {
+  if (/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/.test(type)) return type;
+  throw unusable('must be a media type such as image/png or image/*');
 }

@@ -1,41 +1,40 @@
 import type { Server } from 'node:net';
 import { HoldfastError } from '../errors/index.js';
 
-/** What the system says when it refuses an address, as the setting that is wrong and why. */
-const refusals: Readonly<Record<string, { of: 'host' | 'port'; message: string }>> = {
-  EADDRINUSE: { of: 'port', message: 'is used by another program' },
-  EACCES: { of: 'port', message: 'may not be used by this user' },
-  EADDRNOTAVAIL: { of: 'host', message: 'is not an address of this machine' },
-  ENOTFOUND: { of: 'host', message: 'is a name that cannot be found' },
-  EAI_AGAIN: { of: 'host', message: 'is a name that cannot be found' },
+/** What the system says when it refuses an address: whether the port or HOST is wrong, and why. */
+const refusals: Readonly<Record<string, readonly ['port' | 'host', string]>> = {
+  EADDRINUSE: ['port', 'is used by another program'],
+  EACCES: ['port', 'may not be used by this user'],
+  EADDRNOTAVAIL: ['host', 'is not an address of this machine'],
+  ENOTFOUND: ['host', 'is a name that cannot be found'],
+  EAI_AGAIN: ['host', 'is a name that cannot be found'],
 };
 
-/** Where a server is to listen. */
-export interface Address {
-  host: string;
-  /** 0 = any that is free. */
-  port: number;
-  /** The variables that the two came from. */
-  settings: { host: string; port: string };
-}
-
-/** Resolves once the server listens. Throws CONFIG_INVALID, which names the setting, when its address cannot be had. */
-export async function listenOn(server: Server, { host, port, settings }: Address): Promise<void> {
+/**
+ * Resolves once the server listens on HOST and the port of that setting; 0 picks a free one. Throws CONFIG_INVALID, which names the
+ * setting, when its address cannot be had.
+ */
+export async function listenOn(
+  server: Server,
+  host: string,
+  [setting, port]: readonly ['PORT' | 'WORKER_PORT', number],
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(explain(error, settings));
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const refusal = refusals[error.code ?? ''];
+      if (refusal === undefined) return reject(error);
+      const [of, message] = refusal;
+      reject(
+        new HoldfastError('CONFIG_INVALID', 'the server cannot listen', {
+          cause: error,
+          errors: [{ path: of === 'host' ? 'HOST' : setting, message }],
+        }),
+      );
+    };
     server.once('error', onError);
     server.listen(port, host, () => {
       server.off('error', onError);
       resolve();
     });
-  });
-}
-
-function explain(error: NodeJS.ErrnoException, settings: Address['settings']): Error {
-  const refusal = refusals[error.code ?? ''];
-  if (refusal === undefined) return error;
-  return new HoldfastError('CONFIG_INVALID', 'the server cannot listen', {
-    cause: error,
-    errors: [{ path: settings[refusal.of], message: refusal.message }],
   });
 }

@@ -17,22 +17,21 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
 /** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a second request. */
 const SAME_SIGNAL_MS = 500;
 
-/** How a process is stopped. */
-export interface RunOptions {
+interface RunOptions {
   log: Logger;
   /** This long after the first signal the process ends with code 1, even if something has not stopped. */
   shutdownTimeoutMs: number;
-  /** Ends the process; a parameter so that tests can watch it. */
   exit?: (code: number) => void;
 }
 
 /**
- * Starts the service and stops it on SIGTERM or SIGINT: softly first, cut short at 80 % of the budget,
+ * Starts the service, once it is open, and stops it on SIGTERM or SIGINT: softly first, cut short at 80 % of the budget,
  * and at once on a second signal. The only place that ends a process.
  */
-export async function runUntilSignal(root: Service, options: RunOptions): Promise<void> {
-  const { log, shutdownTimeoutMs } = options;
-  const exit = options.exit ?? ((code: number) => process.exit(code));
+export async function runUntilSignal(
+  opening: Service | Promise<Service>,
+  { log, shutdownTimeoutMs, exit = (code) => process.exit(code) }: RunOptions,
+): Promise<void> {
   let firstSignalAt: number | undefined;
   const stop = async (signal: string): Promise<void> => {
     const now = performance.now();
@@ -49,7 +48,8 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
       exit(1);
     }, shutdownTimeoutMs);
     try {
-      await root.stop(AbortSignal.timeout(Math.round(shutdownTimeoutMs * 0.8)));
+      const root = await Promise.resolve(opening).catch(() => undefined);
+      await root?.stop(AbortSignal.timeout(Math.round(shutdownTimeoutMs * 0.8)));
       log.info('process.stopped', { durationMs: Math.round(performance.now() - now) });
       clearTimeout(hard);
       exit(0);
@@ -64,36 +64,17 @@ export async function runUntilSignal(root: Service, options: RunOptions): Promis
       const stopped = stop(signal);
       stopping ??= stopped;
     });
-  process.on('unhandledRejection', (error) => {
-    log.error('process.unhandled_rejection', { error });
-    exit(1);
-  });
+  // Unhandled rejections come here, too.
   process.on('uncaughtException', (error) => {
     log.error('process.uncaught_exception', { error });
     exit(1);
   });
   try {
-    await root.start();
+    await (await opening).start();
   } catch (error) {
     // A stop during the start makes the start fail. The stop ends the process.
     if (stopping === undefined) throw error;
     log.debug('process.start_given_up', { error });
     await stopping;
   }
-}
-
-/**
- * The parsed command line of this process. `read` returns undefined for a request for help and throws for wrong usage. Both
- * print the usage and end the process, with code 0 for help and 2 for wrong usage.
- */
-export function argumentsOrExit<T>(read: (args: readonly string[]) => T | undefined, usage: string): T {
-  try {
-    const given = read(process.argv.slice(2));
-    if (given !== undefined) return given;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    process.exit(2);
-  }
-  process.stdout.write(usage);
-  process.exit(0);
 }

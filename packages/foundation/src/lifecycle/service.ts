@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors/index.js';
+import type { Logger } from '../logging/index.js';
 
 /** Anything long-lived: a server, a worker, a timer, a connection. */
 export interface Service {
@@ -8,7 +9,7 @@ export interface Service {
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-/** A service from two functions; starting or stopping again while it is under way shares the first promise. */
+/** A service from two functions, each of which runs once. A stop waits for the start that is under way. */
 export function service(
   name: string,
   parts: { start?: () => Promise<void> | void; stop?: (deadline: AbortSignal) => Promise<void> | void },
@@ -27,25 +28,40 @@ export function service(
   };
 }
 
-/** What a stack reports instead of throwing it. */
-export interface StackEvents {
-  /** Called when one service fails to stop; the others are stopped all the same. */
-  stopFailed(name: string, error: unknown): void;
+/**
+ * Start and stop for a service whose stop cuts its start short: each runs once, a stop before the start does nothing, and
+ * nothing starts after a stop.
+ */
+export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+  const start = async (): Promise<void> => {
+    if (stopping !== undefined) throw new HoldfastError('SHUTTING_DOWN');
+    // In a later tick: a start that fails at once may call stop.
+    await Promise.resolve();
+    await parts.start();
+  };
+  return {
+    start: () => (starting ??= start()),
+    stop: (deadline) => (stopping ??= starting === undefined ? Promise.resolve() : parts.stop(deadline)),
+  };
 }
 
 /**
- * Starts services in order and stops them in reverse, so that what others stand on goes last.
- * A start that fails stops what had already started, then throws. A stop during the start makes it give up.
+ * Starts services in order and stops them in reverse, so that what others stand on goes last; those of an inner list, which do not need
+ * each other, at the same time. A start that fails stops what had already started, then throws. A stop during the start makes it give up.
+ * A service that fails to stop is logged, and the others are stopped all the same.
  */
-export function stack(services: readonly Service[], events: StackEvents): Service {
-  const started: Service[] = [];
+export function stack(services: readonly (Service | readonly Service[])[], log: Logger): Service {
+  const started: Service[][] = [];
   let stopping = false;
   const lifecycle = onceEach({
     start: async () => {
-      for (const one of services) {
-        started.push(one);
+      for (const entry of services) {
+        const group = [entry].flat();
+        started.push(group);
         try {
-          await one.start();
+          await Promise.all(group.map((one) => one.start()));
         } catch (error) {
           // All callers share one stop. Two at once would stop services that depend on each other at the same time.
           await lifecycle.stop(AbortSignal.timeout(5_000));
@@ -56,12 +72,14 @@ export function stack(services: readonly Service[], events: StackEvents): Servic
     },
     stop: async (deadline) => {
       stopping = true;
-      for (let next = started.pop(); next !== undefined; next = started.pop()) {
-        const { name } = next;
-        await withDeadline(next.stop(deadline), deadline).catch((error: unknown) =>
-          events.stopFailed(name, error),
+      for (let group = started.pop(); group !== undefined; group = started.pop())
+        await Promise.all(
+          group.map((one) =>
+            stopWithin(one, deadline).catch((error: unknown) =>
+              log.error('part.stop_failed', { part: one.name, error }),
+            ),
+          ),
         );
-      }
     },
   });
   return { name: 'stack', ...lifecycle };
@@ -70,54 +88,17 @@ export function stack(services: readonly Service[], events: StackEvents): Servic
 /** After the deadline a service gets this long to end, then the stop goes on without it. */
 const GRACE_MS = 1_000;
 
-async function withDeadline(work: Promise<void>, deadline: AbortSignal): Promise<void> {
+async function stopWithin(one: Service, deadline: AbortSignal): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    onAbort = () => {
-      timer = setTimeout(() => reject(new Error('not stopped within its deadline')), GRACE_MS);
-    };
-    if (deadline.aborted) onAbort();
-    else deadline.addEventListener('abort', onAbort, { once: true });
+    const giveUp = (): void => reject(new Error('not stopped within its deadline'));
+    const wait = (): void => void (timer = setTimeout(giveUp, GRACE_MS));
+    if (deadline.aborted) wait();
+    else deadline.addEventListener('abort', wait, { once: true });
   });
   try {
-    await Promise.race([work, late]);
+    await Promise.race([one.stop(deadline), late]);
   } finally {
     clearTimeout(timer);
-    if (onAbort) deadline.removeEventListener('abort', onAbort);
   }
-}
-
-/** Services that do not need each other, as one: started and stopped at the same time. */
-export function together(name: string, services: readonly Service[]): Service {
-  return {
-    name,
-    ...onceEach({
-      start: async () => void (await Promise.all(services.map((one) => one.start()))),
-      stop: async (deadline) => {
-        // All of them, also when one fails: what they stand on is stopped next.
-        const ends = await Promise.allSettled(services.map((one) => one.stop(deadline)));
-        for (const end of ends) if (end.status === 'rejected') throw end.reason;
-      },
-    }),
-  };
-}
-
-/**
- * Start and stop for a service whose stop cuts its start short: each runs once, a stop before the start does nothing, and
- * nothing starts after a stop.
- */
-export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
-  let starting: Promise<void> | undefined;
-  let stopping: Promise<void> | undefined;
-  return {
-    // In a later tick: a start that fails at once may call stop.
-    start: () =>
-      (starting ??= stopping === undefined ? Promise.resolve().then(() => parts.start()) : refuse()),
-    stop: (deadline) => (stopping ??= starting === undefined ? Promise.resolve() : parts.stop(deadline)),
-  };
-}
-
-async function refuse(): Promise<never> {
-  throw new HoldfastError('SHUTTING_DOWN');
 }

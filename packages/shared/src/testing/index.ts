@@ -1,3 +1,4 @@
+export { argumentsOrExit } from './arguments-or-exit.js';
 export { cutClients } from './cut-clients.js';
 export { startManagedRedis, type ManagedRedis, type ManagedService } from './managed-proxy.js';
 export { managedServices, upstashErrors } from './managed-services.js';
