@@ -60,7 +60,7 @@ describe('the commands', () => {
   it('wait for a running sync', async () => {
     await synced();
     const state = createSyncState(bench.sandbox.client, bench.keys);
-    const token = await state.acquire();
+    const { token } = await state.begin();
     const taken = snapshot.run(bench.env, {}, never);
     const ended = vi.fn<() => void>();
     void taken.then(ended, ended);

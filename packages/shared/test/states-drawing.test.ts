@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  const token = await createSyncState(redis.client, redisKeys('holdfast')).acquire();
+  const { token } = await createSyncState(redis.client, redisKeys('holdfast')).begin();
   loading = snapshotLoading(redis.client, redisKeys('holdfast'), token ?? '');
 });
 

@@ -31,10 +31,10 @@ const anItem = (n: number): DriftItem => ({
 /** What a worker leaves that ran a full sync. */
 async function runFull(api: RunningApi, items: readonly DriftItem[]): Promise<string> {
   const state = createSyncState(redis.client, api.deps.keys);
-  const token = (await state.acquire()) ?? '';
+  const token = (await state.begin()).token ?? '';
   const runId = newMediaId();
   const at = new Date().toISOString();
-  await state.noteDrift(token, { runId, dryRun: false, items });
+  await state.noteDrift(token, runId, items);
   const run: SyncRun = {
     runId,
     mode: 'full',

@@ -2,7 +2,6 @@ import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { writeCommitMark } from '@holdfast/shared/direct-uploads';
 import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { pushJob } from '@holdfast/shared/jobs';
-import type { Logger } from '@holdfast/foundation/logging';
 import {
   carriedFields,
   isUnpushed,
@@ -12,24 +11,12 @@ import {
   type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import type { LeaseToken } from '@holdfast/shared/redis';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { AssetWork } from '../sync-run/sync-dependencies.js';
 import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { atItsPlace, bindingIn } from './asset-record.js';
-import { isOpen, type Action, type Step } from './decide.js';
-
-/** What steps are carried out with, in a run or for single assets. */
-export interface ApplyContext {
-  deps: SyncDependencies;
-  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
-  token: LeaseToken;
-  /** When the run, or the look at single assets, began: the same for all its tries. */
-  startedAtMs: number;
-  signal: AbortSignal;
-  log: Logger;
-}
+import { isOpen, type Step } from './decide.js';
 
 /** done; left to somebody who was faster; failed, and the next run tries again. */
 export type Outcome = 'done' | 'left' | 'failed';
@@ -41,7 +28,7 @@ export interface Applied {
   open: ExpectedRecord[];
 }
 
-interface Work extends ApplyContext {
+interface Work extends AssetWork {
   steps: readonly Step[];
   /** Of what was not done. */
   undone: Map<Step, Exclude<Outcome, 'done'>>;
@@ -51,22 +38,23 @@ interface Work extends ApplyContext {
  * Does what was decided, all steps of one kind together. One asset that fails does not hold up the others. Rejects
  * where no other would fare better: without Redis, and when the signal aborts.
  */
-export async function applySteps(context: ApplyContext, steps: readonly Step[]): Promise<Applied> {
+export async function applySteps(given: AssetWork, steps: readonly Step[]): Promise<Applied> {
   const acting = steps.filter(
     ({ action, bind }) => bind || (action.kind !== 'unchanged' && action.kind !== 'left'),
   );
-  const work: Work = { ...context, steps: acting, undone: new Map() };
+  const work: Work = { ...given, steps: acting, undone: new Map() };
   await restoreMissing(work);
   const adopted = await adoptArrivals(work);
   const saved = await saveRecords(work);
+  const edited = acting.flatMap(({ action }) => (action.kind === 'push' ? [action.record] : []));
   const written = [...adopted, ...saved.map(({ record }) => record)];
-  await pushEdits(work, [...recordsOf(steps, 'push'), ...written.filter(isUnpushed)]);
+  await pushEdits(work, [...edited, ...written.filter(isUnpushed)]);
   await rewriteMarks(work);
   await removeAssets(work);
   const open = [
-    ...[...recordsOf(steps, 'verify'), ...adopted].map((record) => expectedRecord(record)),
+    ...adopted.map((record) => expectedRecord(record)),
     ...saved.map(({ record, content }) => expectedRecord(record, content)),
-    ...cutOff(steps),
+    ...openAsStored(steps),
   ];
   return {
     outcomes: steps.map((step) => work.undone.get(step) ?? 'done'),
@@ -76,7 +64,7 @@ export async function applySteps(context: ApplyContext, steps: readonly Step[]):
 
 /** Verifies what steps left open. Answers how many could not be: they stay `saving`, and a later run takes them up again. */
 export async function verifyOpen(
-  { deps, log }: Pick<ApplyContext, 'deps' | 'log'>,
+  { deps, log }: Pick<AssetWork, 'deps' | 'log'>,
   open: readonly ExpectedRecord[],
 ): Promise<number> {
   const unproven = await verifyRecords(open, deps);
@@ -85,19 +73,17 @@ export async function verifyOpen(
 }
 
 /**
- * Saved by a step that was cut off before it verified them, or on their way back: the asset is what differs by now, and the record
- * would stay `saving`. It is as it was stored, whatever is written to the asset.
+ * Not verified yet, though the record needs no save: a step before was cut off, or it is on its way back. Whatever is written to the
+ * asset, the record is as it was stored.
  */
-function cutOff(steps: readonly Step[]): ExpectedRecord[] {
-  return steps.flatMap(({ action, stored, restore }) =>
-    (action.kind === 'push' || action.kind === 'rewrite') && stored !== null && (restore || isOpen(stored))
+function openAsStored(steps: readonly Step[]): ExpectedRecord[] {
+  return steps.flatMap(({ action: { kind }, stored, restore }) =>
+    (kind === 'verify' || kind === 'push' || kind === 'rewrite') &&
+    stored !== null &&
+    (restore || isOpen(stored))
       ? [expectedRecord(stored.record, stored.content)]
       : [],
   );
-}
-
-function recordsOf(steps: readonly Step[], kind: Action['kind']): MediaRecord[] {
-  return steps.flatMap(({ action }) => (action.kind === kind && 'record' in action ? [action.record] : []));
 }
 
 /** Without these no other asset fares better. */

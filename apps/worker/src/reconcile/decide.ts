@@ -63,8 +63,7 @@ export type LeftWhy =
 const left = (why: LeftWhy): Action => ({ kind: 'left', why });
 const rejected = { kind: 'remove', why: 'rejected' } as const;
 
-export interface Step {
-  asset: HostAsset;
+export interface Step extends SeenAsset {
   action: Action;
   /** Of the record that there is, or would be. */
   id: string;
@@ -104,11 +103,11 @@ export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: Re
   const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
   const look =
     action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
-  return { asset, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
+  return { ...seen, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
 }
 
 function stepFor(known: KnownAsset): Step {
-  const { asset, carried, fresh, stored, isSame } = known;
+  const { asset, carried, fresh, ids, stored, isSame } = known;
   const action = withRecord(known);
   const acts = action.kind !== 'unchanged' && action.kind !== 'left';
   const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
@@ -121,6 +120,9 @@ function stepFor(known: KnownAsset): Step {
     !clears(action.record, stored.record);
   return {
     asset,
+    carried,
+    fresh,
+    ids,
     action,
     id: stored.id,
     stored,

@@ -4,6 +4,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { DRIFT_KEPT, type DriftItem } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { report, words } from '../../test/support/drift-report.js';
+import { noteDrift, type SyncSession } from '../sync-run/sync-session.js';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;
@@ -105,15 +106,13 @@ describe('the drift report', () => {
       detail: '',
       action: 'created',
     };
-    await expect(
-      rig.state.noteDrift('1', { runId: 'r', dryRun: false, items: [item] }),
-    ).rejects.toMatchObject({ code: 'RUN_SUPERSEDED' });
+    await expect(rig.state.noteDrift('1', 'r', [item])).rejects.toMatchObject({ code: 'RUN_SUPERSEDED' });
     expect(await sandbox.client.exists(rig.keys.syncDriftOf('r'))).toBe(0);
   });
 
   it('keeps a number of items of each kind, says so, and still takes corrections of those', async () => {
     const rig = await openSyncRig(sandbox, 'local');
-    const token = (await rig.state.acquire()) ?? '';
+    const token = (await rig.state.begin()).token ?? '';
     const item = (n: number): DriftItem => ({
       kind: 'host-only',
       code: 'NOT_IN_CATALOG',
@@ -123,13 +122,16 @@ describe('the drift report', () => {
       detail: '',
       action: 'created',
     });
-    const note = (items: DriftItem[]) => rig.state.noteDrift(token, { runId: 'r', dryRun: false, items });
+    const running = { run: { runId: 'r', mode: 'full', dryRun: false }, progress: {} };
+    const session = { deps: rig, token, running } as unknown as SyncSession;
+    const note = (items: DriftItem[]) => noteDrift(session, items);
     for (let n = 0; n < DRIFT_KEPT - 1; n += 1_111)
       await note(Array.from({ length: Math.min(1_111, DRIFT_KEPT - 1 - n) }, (_, i) => item(n + i)));
     const missing: DriftItem = { ...item(0), kind: 'catalog-only', code: 'MISSING', action: 'left' };
-    expect(await note([missing])).toEqual([]);
-    expect(await note([item(DRIFT_KEPT), item(DRIFT_KEPT + 1)])).toEqual(['host-only']);
-    expect(await note([{ ...item(7), action: 'failed' }, item(DRIFT_KEPT + 2)])).toEqual(['host-only']);
+    expect(await note([missing])).toEqual([missing]);
+    expect(await note([item(DRIFT_KEPT), item(DRIFT_KEPT + 1)])).toEqual([item(DRIFT_KEPT)]);
+    expect(await note([item(DRIFT_KEPT + 2)])).toEqual([]);
+    await rig.state.correctDrift(token, 'r', [[item(7), { ...item(7), action: 'failed' }]]);
     await sandbox.client.rename(rig.keys.syncDriftOf('r'), rig.keys.syncDrift);
     await sandbox.client.hset(rig.keys.syncState, 'driftRun', 'r');
     const page = await rig.state.readDrift({ limit: 5 });

@@ -4,78 +4,77 @@ import type { DriftItem } from '@holdfast/shared/sync';
 import { isEdited } from './asset-record.js';
 import type { Action, LeftWhy, Step } from './decide.js';
 
-type Found = Pick<DriftItem, 'code' | 'detail' | 'action'>;
+type Found = Pick<DriftItem, 'code' | 'detail'>;
+
+/** What a step does, in the words of the report. */
+const doneBy = {
+  create: 'created',
+  adopt: 'created',
+  save: 'updated',
+  push: 'push-queued',
+  rewrite: 'rewritten',
+  remove: 'removed',
+  verify: 'left',
+  left: 'left',
+  unchanged: 'left',
+} as const satisfies Record<Action['kind'], DriftItem['action']>;
 
 /** What was different about an asset, and what is done about it; null where both sides agree, or an upload decides. */
 export function driftOfStep(step: Step): DriftItem | null {
-  const { asset, stored, id } = step;
-  const found = stored === null ? withoutRecord(step.action) : besideRecord(step, stored);
+  const { asset, action, stored, id, restore } = step;
+  const found = stored === null ? byAction(action, null) : besideRecord(step, stored);
   if (found === null) return null;
   const { publicId, assetId } = asset;
-  return { kind: stored === null ? 'host-only' : 'different', id, publicId, assetId, ...found };
-}
-
-function withoutRecord(action: Action): Found | null {
-  if (action.kind === 'create') {
-    const { source } = action.record;
-    const isForeign = source === 'sync' || source === 'webhook';
-    const detail = isForeign ? 'put on the host by others' : 'uploaded through Holdfast; its record was gone';
-    return { code: 'NOT_IN_CATALOG', action: 'created', detail };
-  }
-  if (action.kind === 'adopt')
-    return {
-      code: 'DIRECT_UPLOAD',
-      action: 'created',
-      detail: 'uploaded straight to the host, and never completed',
-    };
-  return removedOrLeft(action);
+  const kind = stored === null ? 'host-only' : 'different';
+  return { kind, id, publicId, assetId, ...found, action: restore ? 'restored' : doneBy[action.kind] };
 }
 
 function besideRecord({ action, asset, restore, contentChanged }: Step, stored: StoredRecord): Found | null {
-  const usual = byAction(action, stored);
   if (contentChanged) {
     const { bytes, checksum } = stored.record;
     const is = `${String(asset.bytes)} bytes, MD5 ${asset.etag ?? 'unknown'}`;
     // The size of a record follows the host once it is seen, and says nothing of what was uploaded then. The checksum does not.
     const was = `${asset.bytes === bytes ? '' : `${String(bytes)} bytes, `}MD5 ${checksum.md5 ?? 'unknown'}`;
-    return {
-      code: 'CONTENT_CHANGED',
-      action: restore ? 'restored' : (usual?.action ?? 'left'),
-      detail: `${is}; was ${was}`,
-    };
+    return { code: 'CONTENT_CHANGED', detail: `${is}; was ${was}` };
   }
-  return restore && action.kind !== 'remove'
-    ? {
-        code: 'CAME_BACK',
-        action: 'restored',
-        detail: 'the record was missing, and the host has the asset again',
-      }
-    : usual;
+  return restore
+    ? { code: 'CAME_BACK', detail: 'the record was missing, and the host has the asset again' }
+    : byAction(action, stored);
 }
 
 /** Most records are as they should be, and those are not decoded. */
-function byAction(action: Action, stored: StoredRecord): Found | null {
-  if (action.kind === 'save') {
-    if (encodeContent(action.record) === stored.content) return null;
-    const code = isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
-    return { code, action: 'updated', detail: changes(stored.record, action.record) };
+function byAction(action: Action, stored: StoredRecord | null): Found | null {
+  switch (action.kind) {
+    case 'create': {
+      const { source } = action.record;
+      const isForeign = source === 'sync' || source === 'webhook';
+      const detail = isForeign
+        ? 'put on the host by others'
+        : 'uploaded through Holdfast; its record was gone';
+      return { code: 'NOT_IN_CATALOG', detail };
+    }
+    case 'adopt':
+      return { code: 'DIRECT_UPLOAD', detail: 'uploaded straight to the host, and never completed' };
+    case 'save': {
+      if (stored === null || encodeContent(action.record) === stored.content) return null;
+      const code = isEdited(action.record, stored.record) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
+      return { code, detail: changes(stored.record, action.record) };
+    }
+    case 'push':
+      return {
+        code: 'EDITED_HERE',
+        detail: `the host does not have revision ${String(action.record.revision)} yet`,
+      };
+    case 'rewrite':
+      return { code: 'MARK_LOST', detail: 'the host had lost what we keep beside the bytes' };
+    case 'remove':
+      return removals[action.why];
+    case 'left':
+      return leftReasons[action.why];
+    case 'verify':
+    case 'unchanged':
+      return null;
   }
-  if (action.kind === 'push') {
-    const detail = `the host does not have revision ${String(stored.record.revision)} yet`;
-    return { code: 'EDITED_HERE', action: 'push-queued', detail };
-  }
-  if (action.kind === 'rewrite') {
-    const detail = 'the host had lost what we keep beside the bytes';
-    return { code: 'MARK_LOST', action: 'rewritten', detail };
-  }
-  return removedOrLeft(action);
-}
-
-function removedOrLeft(action: Action): Found | null {
-  if (action.kind === 'remove') return { ...removals[action.why], action: 'removed' };
-  if (action.kind !== 'left') return null;
-  const reason = leftReasons[action.why];
-  return reason && { ...reason, action: 'left' };
 }
 
 const removals = {
@@ -85,7 +84,7 @@ const removals = {
 } as const;
 
 /** Null: an upload decides, or the sync does not cover it. */
-const leftReasons: Record<LeftWhy, Pick<DriftItem, 'code' | 'detail'> | null> = {
+const leftReasons: Record<LeftWhy, Found | null> = {
   unsettled: null,
   outside: null,
   deleting: { code: 'DELETING', detail: 'its removal is under way' },

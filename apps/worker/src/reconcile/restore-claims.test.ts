@@ -90,6 +90,7 @@ it('restores in a recovery also the keys of media that are in the catalog again,
   await rig.redis.del(rig.keys.claim(claimOf('1').key));
   await rig.sync();
   expect(await rig.redis.exists(rig.keys.claim(claimOf('1').key))).toBe(0);
+  await rig.redis.del(rig.keys.syncState);
   await rig.sync({ trigger: 'recovery' });
   expect(await known(claims, claimOf('1'))).toMatchObject({ id });
 });

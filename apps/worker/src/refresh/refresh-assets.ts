@@ -10,11 +10,11 @@ import {
 } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
-import { applySteps, verifyOpen, type ApplyContext } from '../reconcile/apply.js';
-import { decide } from '../reconcile/decide.js';
-import { isCovered, readPageFacts, reconcileRules, seeAsset } from '../reconcile/page-facts.js';
+import { applySteps, verifyOpen } from '../reconcile/apply.js';
+import { isCovered } from '../reconcile/page-facts.js';
+import { decideAssets } from '../reconcile/reconcile-page.js';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { AssetWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
 
 type NamedAsset = RefreshPayload['assets'][number];
 
@@ -59,32 +59,18 @@ async function untilRefilled(
   throw new HandBack('the catalog is to be refilled first', delayMs);
 }
 
-/** What came up while assets were looked at. */
-interface Looks extends ApplyContext {
-  /** The host does not have them under their names. */
-  unfound: NamedAsset[];
-  /** How many could not be read, written or verified. They fail the job, once the others are in step. */
-  failed: number;
-}
-
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
   const { signal, log } = context;
-  const looks: Looks = { deps, token: null, startedAtMs: deps.now(), signal, log, unfound: [], failed: 0 };
-  await bringInStep(looks, await withoutKnown(payload, deps));
-  let gone: readonly NamedAsset[] = payload.assets;
-  if (payload.change !== 'deleted') {
-    // Gone, though its notification comes later or came before there was a record; or renamed, and seen under the old name.
-    const whereabouts = await findByAssetId(looks);
-    await bringInStep(looks, whereabouts.moved);
-    ({ gone } = whereabouts);
-  }
-  log.debug('refresh.looked', {
-    change: payload.change,
-    unfound: looks.unfound.length,
-    errors: looks.failed,
-  });
-  if (looks.failed > 0)
-    throw new HoldfastError('HOST_REJECTED', `${String(looks.failed)} asset(s) could not be brought in step`);
+  const work: AssetWork = { deps, token: null, startedAtMs: deps.now(), signal, log };
+  const named = await bringInStep(work, await withoutKnown(payload, deps));
+  // Gone, though its notification comes later or came before there was a record; or renamed, and seen under the old name.
+  const { moved, gone } =
+    payload.change === 'deleted'
+      ? { moved: [], gone: payload.assets }
+      : await findByAssetId(named.unfound, work);
+  const failed = named.failed + (await bringInStep(work, moved)).failed;
+  if (failed > 0)
+    throw new HoldfastError('HOST_REJECTED', `${String(failed)} asset(s) could not be brought in step`);
   await settleDeleted(gone, payload, context, deps);
 }
 
@@ -103,28 +89,28 @@ async function withoutKnown(
   });
 }
 
-/** Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read. */
-async function bringInStep(looks: Looks, assets: readonly NamedAsset[]): Promise<void> {
-  const { deps, signal } = looks;
+/**
+ * Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read.
+ * Answers those that the host does not have under their names, and how many could not be read, written or verified: they fail the
+ * job, once the others are in step.
+ */
+async function bringInStep(
+  work: AssetWork,
+  assets: readonly NamedAsset[],
+): Promise<{ unfound: NamedAsset[]; failed: number }> {
+  const { deps, signal } = work;
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
     deps.host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
       if (!isUnreadableAsset(error)) throw error;
-      looks.failed += 1;
     }),
   );
-  looks.unfound.push(...assets.filter((_, index) => found[index] === null));
-  const rules = reconcileRules(deps);
-  const seen = found.flatMap((asset) =>
-    asset === null || asset === undefined ? [] : seeAsset(asset, rules.folder, 'webhook'),
-  );
-  if (seen.length === 0) return;
-  const facts = await readPageFacts(seen, deps);
-  const { outcomes, open } = await applySteps(
-    looks,
-    seen.map((one) => decide(one, facts, rules)),
-  );
-  looks.failed += outcomes.filter((outcome) => outcome === 'failed').length;
-  looks.failed += await verifyOpen(looks, open);
+  const unfound = assets.filter((_, index) => found[index] === null);
+  const there = found.filter((asset) => asset !== null && asset !== undefined);
+  const unread = found.length - unfound.length - there.length;
+  if (there.length === 0) return { unfound, failed: unread };
+  const { outcomes, open } = await applySteps(work, await decideAssets(there, deps, 'webhook'));
+  const undone = outcomes.filter((outcome) => outcome === 'failed').length;
+  return { unfound, failed: unread + undone + (await verifyOpen(work, open)) };
 }
 
 /** What became of assets that the host does not have under their names. */
@@ -139,7 +125,10 @@ interface Whereabouts {
  * Asks for those that our records still have under these names, a metered call where there are any. The second half of the budget is
  * left to syncs, which see the same.
  */
-async function findByAssetId({ unfound, deps, signal }: Looks): Promise<Whereabouts> {
+async function findByAssetId(
+  unfound: readonly NamedAsset[],
+  { deps, signal }: AssetWork,
+): Promise<Whereabouts> {
   const { catalog, host, settings } = deps;
   const known = await knownRecords(unfound, catalog, settings.host.folder);
   const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
@@ -152,15 +141,13 @@ async function findByAssetId({ unfound, deps, signal }: Looks): Promise<Whereabo
   return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
 }
 
-/** What is just being saved, or listed, is waited for, but not for ever: a full sync comes anyway. */
+/** What may still come in is waited for, but not for ever: a full sync comes anyway. */
 const WAIT_MS = 60_000;
-const AGAIN_MS = 2_000;
-/** Pages are brought in within seconds of their listing. */
-const AFTER_RUN_MS = 15_000;
+const AGAIN_MS = 5_000;
 
 /**
- * What the host deleted is looked up once more right before it counts as gone. A run that is under way may have listed it
- * before, and be about to bring it in or back: then this comes again.
+ * What the host deleted is looked up once more right before it counts as gone. While its record is being saved, or a run is under way
+ * that may have listed it before, and be about to bring it in or back, this comes again.
  */
 async function settleDeleted(
   assets: readonly NamedAsset[],
@@ -175,7 +162,7 @@ async function settleDeleted(
     .filter((entry) => entry !== null)
     .filter(({ record }) => !isOnAnotherHost(record.url, host.identity));
   const mayComeIn = stored.some((entry) => entry === null || entry.status === 'missing');
-  const isAwaited = mayComeIn && isRecent && (await state.readRunning()) !== null;
+  const isListed = mayComeIn && isRecent && (await state.readRunning()) !== null;
   const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
     host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
   );
@@ -190,9 +177,8 @@ async function settleDeleted(
     await catalog.markMissing(ids, null);
     log.warn('refresh.media_missing', { ids });
   }
-  if (isRecent && gone.some(({ status }) => status === 'saving'))
-    throw new HandBack('the record of a deleted asset is being saved', AGAIN_MS);
-  if (isAwaited) throw new HandBack('a run may have listed a deleted asset before', AFTER_RUN_MS);
+  if (isListed || (isRecent && gone.some(({ status }) => status === 'saving')))
+    throw new HandBack('a deleted asset may still come in', AGAIN_MS);
 }
 
 /** The record of each asset that a notification names, or null. A record of another asset that had the name before does not count. */

@@ -47,12 +47,12 @@ it('is taken without any sync, a day after the last one, by one worker of severa
   await askIn(rig, 26);
   expect(await count(rig)).toBe(2);
   // Nobody is kept waiting for the lease.
-  expect(await rig.state.acquire()).not.toBeNull();
+  expect((await rig.state.begin()).token).not.toBeNull();
 });
 
 it('is left to the run that is at work', async () => {
   const rig = await openWithOneDelete();
-  const token = await rig.state.acquire();
+  const { token } = await rig.state.begin();
   await askIn(rig, 25);
   expect(await count(rig)).toBe(1);
   await rig.state.release(token ?? '');

@@ -135,7 +135,7 @@ describe('a tombstone', () => {
     const ancient = Date.now() - 40 * 24 * HOUR_MS;
     const others = Array.from({ length: 1_200 }, (_, index) => [ancient, `cld-${String(index)}`]).flat();
     await rig.redis.zadd(rig.keys.tombstones, ...others);
-    const token = (await rig.state.acquire()) ?? '';
+    const token = (await rig.state.begin()).token ?? '';
     expect(await rig.catalog.endTombstones(Date.now() - 30 * 24 * HOUR_MS, token)).toBe(1_200);
     expect(await rig.catalog.countTombstones()).toBe(3);
     await expect(rig.catalog.endTombstones(Date.now(), 'another')).rejects.toMatchObject({

@@ -201,7 +201,7 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
   });
 
   it('finds nothing to tell of on a first start, where the host is empty too', async () => {
-    const rig = await open(kind);
+    const rig = await openSyncRig(sandbox, kind, { env: { CATALOG_SNAPSHOT: 'true' }, emptied: true });
     await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'first' });
     expect(await rig.state.findRun('first')).toMatchObject({ result: 'ok', listed: 0, findings: [] });
   });

@@ -24,7 +24,6 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   const { deps, running, token, signal, log } = session;
   const { run, progress } = running;
   if (progress.restoring !== true) return;
-  progress.restoring = false;
   if (!deps.settings.sync.snapshots) return;
   const result = await restoreSnapshot({ ...deps, token, signal, log }).catch(
     (error: unknown): RestoreResult => {
@@ -34,16 +33,19 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
       return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
     },
   );
+  // What an earlier try could not use may be given now.
+  run.findings = run.findings.filter(({ code }) => code !== 'SNAPSHOT_REFUSED');
   const refused = result.refused.map(({ id, why }) => `${id} (${why})`);
   if (refused.length > 0) addFinding(session, 'SNAPSHOT_REFUSED', refused);
   // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
   progress.lastSequence = (await deps.state.readFacts()).lastSequence;
-  // No checkpoint: where the listing fails too, the next try begins with the snapshots again.
+  // Until a page of the listing is done, the next try begins with the snapshots again.
   if (result.restored === null) return;
   const { manifest, created, unproven } = result.restored;
   addFinding(session, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
-  addCounts(run, { created, errors: unproven });
+  addCounts(session, { created, errors: unproven });
   run.expected = manifest.records;
+  progress.restoring = false;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
   await checkpoint(session);
   await noteRestored(deps, token, result);

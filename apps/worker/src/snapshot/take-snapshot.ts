@@ -22,11 +22,10 @@ import { holdLease, type SyncSession } from '../sync-run/sync-session.js';
 export async function snapshotAfterRun(
   { deps, token, signal, log }: SyncSession,
   run: SyncRun,
-  facts: SnapshotFacts,
 ): Promise<void> {
   if (run.dryRun) return;
   const work = { ...deps, token, signal, log };
-  if (deps.settings.sync.snapshots) await snapshotIfDue(work, run, facts);
+  if (deps.settings.sync.snapshots) await snapshotIfDue(work, run);
   // A listing of another host, or one that lacks so much, says nothing about what was deleted.
   if (run.mode === 'full' && run.result === 'ok') await endTombstones(work);
 }
@@ -47,7 +46,7 @@ export async function dailySnapshot(
   if (lease === null) return;
   try {
     const beside = { mode: 'incremental', runId: facts.status.lastRun?.runId ?? '' } as const;
-    await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside, facts.snapshots);
+    await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside);
   } finally {
     await lease.release();
   }
@@ -57,11 +56,10 @@ export async function dailySnapshot(
 async function snapshotIfDue(
   work: LeasedWork,
   { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,
-  facts: SnapshotFacts,
 ): Promise<void> {
   const { state, token, signal, log, now } = work;
   try {
-    if (isSnapshotDue(facts, mode, now())) await takeSnapshot(work);
+    if (isSnapshotDue(await state.readSnapshotFacts(), mode, now())) await takeSnapshot(work);
   } catch (thrown) {
     if (signal.aborted) return;
     const { code, message } = toHoldfastError(thrown);

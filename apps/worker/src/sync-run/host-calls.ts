@@ -64,12 +64,9 @@ export async function fetchPatiently<T>(
   }
 }
 
-/** Shares of the hour's calls: kept unused; below which pages are spread over the rest of the hour. */
-const KEPT = 0.05;
-const SLOW_BELOW = 0.2;
-/** Below this share, syncs after uploads are spread; what they may not touch stays for the scheduled runs. */
-const UPLOADS_SPREAD_BELOW = 0.6;
-const KEPT_FROM_UPLOADS = 0.3;
+/** Shares of the hour's calls: below which they are spread over the rest of the hour, and what is kept for others. */
+const ofPages = { spreadBelow: 0.2, kept: 0.05 };
+const ofUploadSyncs = { spreadBelow: 0.6, kept: 0.3 };
 const LONGEST_PAUSE_MS = 60_000;
 /** The host counts by the hour: a reset further away than this is a mistake, ours or the host's. */
 export const LONGEST_WAIT_MS = 70 * 60_000;
@@ -83,20 +80,27 @@ export function knownBudget(own: HostBudget | null, fleet: HostBudget | null): H
 
 /** Milliseconds to wait before the next page. Throws HOST_RATE_LIMITED when the rest of the hour is not to be used. */
 export function pauseBeforePage(budget: HostBudget | null, nowMs: number): number {
-  if (budget === null) return 0;
-  const leftMs = Date.parse(budget.resetAt) - nowMs;
-  const spare = budget.remaining - Math.floor(budget.limit * KEPT);
-  if (leftMs <= 0 || leftMs > LONGEST_WAIT_MS) return 0;
-  if (spare <= 0)
-    throw new HoldfastError('HOST_RATE_LIMITED', undefined, { retryAfterSeconds: Math.ceil(leftMs / 1_000) });
-  if (budget.remaining >= budget.limit * SLOW_BELOW) return 0;
-  return Math.min(leftMs / spare, LONGEST_PAUSE_MS);
+  const { restMs, pauseMs } = spread(budget, nowMs, ofPages);
+  if (pauseMs === null)
+    throw new HoldfastError('HOST_RATE_LIMITED', undefined, { retryAfterSeconds: Math.ceil(restMs / 1_000) });
+  return Math.min(pauseMs, LONGEST_PAUSE_MS);
 }
 
 /** Milliseconds that a sync after uploads waits after the one before it, so that the scheduled runs keep their calls. */
 export function spacingOfUploadSyncs(budget: HostBudget | null, nowMs: number): number {
-  if (budget === null || budget.remaining >= budget.limit * UPLOADS_SPREAD_BELOW) return 0;
-  const leftMs = Math.min(Math.max(0, Date.parse(budget.resetAt) - nowMs), LONGEST_WAIT_MS);
-  const spare = budget.remaining - budget.limit * KEPT_FROM_UPLOADS;
-  return spare < 1 ? leftMs : leftMs / spare;
+  const { restMs, pauseMs } = spread(budget, nowMs, ofUploadSyncs);
+  return pauseMs ?? restMs;
+}
+
+/** `restMs` until the host counts anew; `pauseMs` between calls until then, null where none is left. */
+function spread(
+  budget: HostBudget | null,
+  nowMs: number,
+  { spreadBelow, kept }: typeof ofPages,
+): { restMs: number; pauseMs: number | null } {
+  const restMs = budget === null ? 0 : Date.parse(budget.resetAt) - nowMs;
+  if (budget === null || restMs <= 0 || restMs > LONGEST_WAIT_MS) return { restMs: 0, pauseMs: 0 };
+  if (budget.remaining >= budget.limit * spreadBelow) return { restMs, pauseMs: 0 };
+  const spare = budget.remaining - Math.floor(budget.limit * kept);
+  return { restMs, pauseMs: spare < 1 ? null : restMs / spare };
 }

@@ -14,7 +14,7 @@ import {
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { LeaseToken, RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/read-back.js';
@@ -57,6 +57,18 @@ export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
 export interface LeasedWork extends SyncDependencies {
   token: string;
   /** Aborts when the lease is lost, too. */
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** What assets are brought in step with, in a run or one by one. */
+export interface AssetWork {
+  deps: SyncDependencies;
+  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
+  token: LeaseToken;
+  /** When the run, or the look at single assets, began: the same for all its tries. */
+  startedAtMs: number;
+  /** Aborts when the process stops, the job is taken away or the lease is lost. */
   signal: AbortSignal;
   log: Logger;
 }

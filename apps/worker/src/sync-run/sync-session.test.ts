@@ -23,7 +23,10 @@ it('is lost once Redis has not been heard for as long as it lasts, for another m
     await Promise.allSettled(renew.mock.results.map(({ value }) => value as Promise<void>));
   };
 
-  const { lease } = await holdLease({ state, host: { budget: () => null } }, new AbortController().signal);
+  const { lease } = await holdLease(
+    { state, host: { budget: () => null, meteredCalls: () => 0 } },
+    new AbortController().signal,
+  );
   if (lease === null) throw new Error('another has the lease');
   onTestFinished(() => lease.release());
   await pass(5_000);

@@ -1,7 +1,9 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import type { Logger } from '@holdfast/foundation/logging';
-import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
+import type { HostBudget, MediaHost, ShownAssets } from '@holdfast/shared/media-host';
 import {
+  DRIFT_KEPT,
+  driftKinds,
+  DRY_DRIFT_KEPT,
   SYNC_LEASE_MS,
   type DriftItem,
   type DriftKind,
@@ -9,16 +11,17 @@ import {
   type SyncCounts,
   type SyncFacts,
   type SyncFinding,
-  type SyncRun,
   type SyncState,
 } from '@holdfast/shared/sync';
-import type { SyncDependencies } from './sync-dependencies.js';
+import type { AssetWork } from './sync-dependencies.js';
 import { noteFinding } from './sync-findings.js';
 
 export interface SyncLease {
   token: string;
   /** Aborts with the parent, or when the lease is lost (RUN_SUPERSEDED). */
   signal: AbortSignal;
+  /** The host's budget, where this process has asked the host since it took the lease. */
+  heard: () => HostBudget | null;
   release(): Promise<void>;
 }
 
@@ -28,11 +31,18 @@ export interface SyncLease {
  * ends by itself. Its end keeps what the host said of its calls.
  */
 export async function holdLease(
-  { state, host }: { state: Pick<SyncState, 'begin' | 'renew' | 'release'>; host: Pick<MediaHost, 'budget'> },
+  {
+    state,
+    host,
+  }: {
+    state: Pick<SyncState, 'begin' | 'renew' | 'release'>;
+    host: Pick<MediaHost, 'budget' | 'meteredCalls'>;
+  },
   parent: AbortSignal,
   runId = '',
 ): Promise<{ lease: SyncLease | null; facts: SyncFacts }> {
   let renewedAt = performance.now();
+  const callsBefore = host.meteredCalls();
   const { token, facts } = await state.begin(runId);
   if (token === null) return { lease: null, facts };
   const lost = new AbortController();
@@ -48,85 +58,64 @@ export async function holdLease(
     }
   };
   const timer = setInterval(() => void renew(), SYNC_LEASE_MS / 4);
+  const heard = (): HostBudget | null => (host.meteredCalls() > callsBefore ? host.budget() : null);
   const release = async (): Promise<void> => {
     clearInterval(timer);
     // What cannot be released expires by itself, and may be another worker's by now.
-    await state.release(token, host.budget()).catch(() => undefined);
+    await state.release(token, heard()).catch(() => undefined);
   };
-  return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), release }, facts };
+  return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), heard, release }, facts };
 }
 
 /** The host's index lags, and its clock is not ours: changes are asked for from this long before the watermark. */
 export const OVERLAP_MS = 3 * 60_000;
 
-/** One run in the hands of one worker: what it may use, and where it stands. `running` is changed as it goes on. */
-export interface SyncSession {
-  deps: SyncDependencies;
-  /** Of the lease. Which writes go without it is among the invariants of docs/architecture.md. */
+/**
+ * One run in the hands of one worker: what it may use, and where it stands. `running` changes only as pages end, so that a page that
+ * failed midway is repeated, and counted, from the last checkpoint.
+ */
+export interface SyncSession extends AssetWork {
   token: string;
   running: RunningRun;
-  /** Where it stood at the last checkpoint: a page that failed midway is repeated, and counted, from here. */
-  safe: RunningRun;
-  /** The page before is verified, and written as done, while the next one is decided. */
-  lastPage: Promise<void>;
+  heard: SyncLease['heard'];
   /** The host's budget as the fleet knew it when this worker took the run. */
   fleetBudget: HostBudget | null;
   /** Metered calls of this process that are counted already. */
   countedCalls: number;
-  /** Of these kinds the report of drift has as many items as it keeps. */
-  fullKinds: Set<DriftKind>;
-  /** Aborts when the process stops, the job is taken away or the lease is lost. */
-  signal: AbortSignal;
-  log: Logger;
 }
 
 /** Takes up a run, new or left by another worker. */
 export function openSession(
   running: RunningRun,
-  { token, signal }: SyncLease,
+  { token, signal, heard }: SyncLease,
   given: Pick<SyncSession, 'deps' | 'fleetBudget' | 'log'>,
 ): SyncSession {
-  const { deps, log } = given;
-  const { runId, mode, trigger } = running.run;
+  const { runId, mode, trigger, startedAt } = running.run;
   return {
     ...given,
     token,
     signal,
+    heard,
     running,
-    safe: structuredClone(running),
-    lastPage: Promise.resolve(),
-    countedCalls: deps.host.meteredCalls(),
-    fullKinds: new Set(),
-    log: log.child({ runId, mode, trigger }),
+    startedAtMs: Date.parse(startedAt),
+    countedCalls: given.deps.host.meteredCalls(),
+    log: given.log.child({ runId, mode, trigger }),
   };
 }
 
-/** Where the run stands now, for `checkpoint`. */
-export function standingOf(session: SyncSession): RunningRun {
+/** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
+export async function checkpoint(session: SyncSession, seen: readonly number[] = []): Promise<void> {
+  const { deps, token, running } = session;
   countCalls(session);
   // Before another worker, with a clock of its own, may have to go on.
-  if (session.deps.host.health().lastSuccessAt !== null)
-    session.running.progress.beganOnHost ??= beganOnHost(session);
-  return structuredClone(session.running);
-}
-
-/** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
-export async function checkpoint(
-  session: SyncSession,
-  seen: readonly number[] = [],
-  standing = standingOf(session),
-): Promise<void> {
-  const { deps, token } = session;
-  await deps.state.checkpoint(token, standing, seen, deps.host.budget());
-  session.safe = standing;
+  if (deps.host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
+  await deps.state.checkpoint(token, running, seen, session.heard());
 }
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
-export function beganOnHost({ deps, running }: SyncSession): string {
+export function beganOnHost({ deps, running, startedAtMs }: SyncSession): string {
   const { beganOnHost: known } = running.progress;
-  return (
-    known ?? new Date(Date.parse(running.run.startedAt) + deps.host.hostNow() - deps.now()).toISOString()
-  );
+  return known ?? new Date(startedAtMs + deps.host.hostNow() - deps.now()).toISOString();
 }
 
 export function countCalls(session: SyncSession): void {
@@ -135,55 +124,50 @@ export function countCalls(session: SyncSession): void {
   session.countedCalls = calls;
 }
 
-export function addCounts(run: SyncRun, counts: Partial<SyncCounts>): void {
+export function addCounts({ running: { run } }: SyncSession, counts: Partial<SyncCounts>): void {
   for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
 }
 
 /** `count` where there are more than ids. */
-export function addFinding(
-  { running: { run } }: Pick<SyncSession, 'running'>,
-  code: SyncFinding['code'],
-  ids: readonly string[],
-  count?: number,
-): void {
+export type Finding = [code: SyncFinding['code'], ids: readonly string[], count?: number];
+
+export function addFinding({ running: { run } }: SyncSession, ...[code, ids, count]: Finding): void {
   run.findings = noteFinding(run.findings, code, ids, count);
 }
 
-/** Full runs leave a report, and dry runs of any sort show theirs. */
-const reports = ({ mode, dryRun }: SyncRun): boolean => mode === 'full' || dryRun;
+/** With the names that the host gives them. */
+export function unreadableFinding(unreadable: ShownAssets['unreadable']): Finding {
+  const names = unreadable.flatMap(({ assetId, publicId }) => assetId ?? publicId ?? []);
+  return ['ASSETS_UNREADABLE', names, unreadable.length];
+}
 
-/** Whether items of this kind are of interest still: this run leaves a report, and there is room in it. */
-export function takesDrift({ running, fullKinds }: SyncSession, kind: DriftKind): boolean {
-  return reports(running.run) && !fullKinds.has(kind);
+/** For what may be looked at again: only where the run has met no such assets yet. */
+export function noteUnreadable(session: SyncSession, unreadable: ShownAssets['unreadable']): void {
+  const isKnown = session.running.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE');
+  if (unreadable.length === 0 || isKnown) return;
+  addCounts(session, { errors: unreadable.length });
+  addFinding(session, ...unreadableFinding(unreadable));
+}
+
+/** How many more items of this kind the report of the run takes. Full runs leave one, and dry runs of any sort show theirs. */
+export function roomForDrift({ running: { run, progress } }: SyncSession, kind: DriftKind): number {
+  if (run.mode !== 'full' && !run.dryRun) return 0;
+  return (run.dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT) - (progress.drift?.[kind] ?? 0);
 }
 
 /**
  * Writes into the report of the run, before something is done about the items, so that a run which is killed right after forgets none.
- * `new`: only of media about which this run has nothing else to say.
+ * Answers those that it had room for.
  */
-export async function noteDrift(
-  session: SyncSession,
-  items: readonly DriftItem[],
-  which: 'all' | 'new' = 'all',
-): Promise<void> {
-  await writeDrift(
-    session,
-    items.filter(({ kind }) => takesDrift(session, kind)),
-    which === 'new',
+export async function noteDrift(session: SyncSession, items: readonly DriftItem[]): Promise<DriftItem[]> {
+  const { deps, token, running } = session;
+  const noted = driftKinds.flatMap((kind) =>
+    items.filter((item) => item.kind === kind).slice(0, Math.max(0, roomForDrift(session, kind))),
   );
-}
-
-/** What was noted before, and turned out otherwise. Also where the report is full: the items may be in it. */
-export async function correctDrift(session: SyncSession, items: readonly DriftItem[]): Promise<void> {
-  if (reports(session.running.run)) await writeDrift(session, items, false);
-}
-
-async function writeDrift(
-  { deps, token, running, fullKinds }: SyncSession,
-  items: readonly DriftItem[],
-  onlyNew: boolean,
-): Promise<void> {
-  const { runId, dryRun } = running.run;
-  for (const kind of await deps.state.noteDrift(token, { runId, dryRun, items, onlyNew }))
-    fullKinds.add(kind);
+  if (noted.length === 0) return noted;
+  const added = await deps.state.noteDrift(token, running.run.runId, noted);
+  const before = running.progress.drift ?? { 'catalog-only': 0, different: 0, 'host-only': 0 };
+  for (const kind of driftKinds) added[kind] += before[kind];
+  running.progress.drift = added;
+  return noted;
 }

@@ -27,7 +27,6 @@ export function beginRun(
   const { runId, trigger, dryRun, force } = payload;
   const mode = payload.mode ?? decideMode(trigger, watermarks, settings.sync.fullIntervalHours, nowMs);
   return {
-    named: runId !== undefined,
     run: {
       runId: runId ?? newMediaId(nowMs),
       mode,
@@ -49,8 +48,6 @@ export function beginRun(
       resourceType: null,
       sweeping: false,
       ...(trigger === 'recovery' ? { restoring: true } : {}),
-      listedBefore: 0,
-      unchangedBefore: 0,
       since: mode === 'full' ? null : sinceOf(trigger, watermarks, nowMs).toISOString(),
       lastSequence,
     },

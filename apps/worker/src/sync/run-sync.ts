@@ -1,7 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
-import type { RunningRun, SnapshotFacts, SyncFacts, SyncWatermarks, SyncRun } from '@holdfast/shared/sync';
+import type { SyncFacts, SyncRun } from '@holdfast/shared/sync';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { hostRestMs } from '../job-run/settle-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
@@ -58,32 +58,21 @@ async function runAlone(
   if (left !== null) {
     insistOnTime(left.run.waitingUntil, deps.now());
     await carryOut(openSession(left, lease, given), context);
-    if (isSameWork(left, payload)) return;
+    if (isSameWork(left.run, payload)) return;
     facts = await deps.state.readFacts(payload.runId);
     // Another worker may have done ours while we looked the other way.
     if (isDone(facts)) return;
   }
-  if (await isRefilledSince(payload, facts.status.lastFullRun, deps)) return;
-  const running = beginRun(orRecovery(payload, facts.watermarks), facts, deps);
+  const isRefilled = facts.watermarks.lastFullAt !== null;
+  // Another run has been the recovery that this job was to be.
+  if (isRefilled && payload.trigger === 'recovery') return;
+  const running = beginRun(isRefilled || payload.dryRun ? payload : asRecovery(payload), facts, deps);
   await carryOut(openSession(running, lease, given), context);
 }
 
 /** Schedules name no run: the one that their job left behind is known by its trigger, or was the recovery. */
-function isSameWork({ run, named }: RunningRun, { runId, trigger }: SyncPayload): boolean {
-  return runId === undefined
-    ? !named && (run.trigger === trigger || run.trigger === 'recovery')
-    : run.runId === runId;
-}
-
-/** Whether another run has been the recovery that this job was to be. */
-async function isRefilledSince(
-  { trigger }: SyncPayload,
-  lastFullRun: SyncRun | null,
-  { catalog }: SyncDependencies,
-): Promise<boolean> {
-  if (trigger !== 'recovery' || lastFullRun?.trigger !== 'recovery') return false;
-  const epoch = await catalog.epoch();
-  return epoch !== null && Date.parse(lastFullRun.finishedAt ?? '') >= Number(epoch);
+function isSameWork(left: SyncRun, { runId, trigger }: SyncPayload): boolean {
+  return runId === undefined ? left.trigger === trigger || left.trigger === 'recovery' : left.runId === runId;
 }
 
 /**
@@ -91,25 +80,22 @@ async function isRefilledSince(
  * the snapshot and the notes of deletions know is not there, and a snapshot of it would be the newest. Whichever run comes
  * first is the recovery.
  */
-function orRecovery(payload: SyncPayload, { lastFullAt }: SyncWatermarks): SyncPayload {
-  if (lastFullAt !== null || payload.dryRun) return payload;
-  return { ...payload, trigger: 'recovery', mode: 'full' };
-}
+const asRecovery = (payload: SyncPayload): SyncPayload => ({ ...payload, trigger: 'recovery', mode: 'full' });
 
 const modes = { full: runFull, incremental: runIncremental } as const;
 
 async function carryOut(session: SyncSession, context: JobContext): Promise<void> {
-  let ended: { run: SyncRun; facts: SnapshotFacts };
+  let ended: SyncRun;
   try {
     ended = await runToItsEnd(session);
   } catch (error) {
     throw await settleFailure(session, error, context);
   }
   // The run has ended well, whatever becomes of this.
-  await snapshotAfterRun(session, ended.run, ended.facts);
+  await snapshotAfterRun(session, ended);
 }
 
-async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts: SnapshotFacts }> {
+async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
   const { deps, running, token, log } = session;
   const { run } = running;
   run.waitingUntil = null;
@@ -131,11 +117,11 @@ async function runToItsEnd(session: SyncSession): Promise<{ run: SyncRun; facts:
   };
   // Before the end is written: a worker that is killed in between asks again.
   if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
-  const facts = await deps.state.finish(token, finished, outcome, deps.host.budget());
+  await deps.state.finish(token, finished, outcome, session.heard());
   const { listed, created, updated, missing, restored, errors, durationMs } = finished;
   if (run.trigger === 'recovery' && broughtBack(run)) log.warn('sync.catalog_refilled', { listed, created });
   log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
-  return { run: finished, facts };
+  return finished;
 }
 
 /** Files, or a snapshot: the catalog was not that of a first start on an empty host. */
@@ -171,7 +157,6 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
   // Without Redis there is nothing to write the state to; it says where the last page ended.
   if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) return error;
 
-  session.running = structuredClone(session.safe);
   const { run } = session.running;
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = deps.now();
@@ -199,7 +184,7 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
   if (run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
   countCalls(session);
   const finished: SyncRun = { ...run, ...endedAt(run, nowMs), result: 'failed' };
-  await deps.state.finish(session.token, finished, {}, deps.host.budget());
+  await deps.state.finish(session.token, finished, {}, session.heard());
   log.error('sync.failed', { code });
   return error;
 }

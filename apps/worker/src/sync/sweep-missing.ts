@@ -1,12 +1,21 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
+import type { StoredRecord } from '@holdfast/shared/catalog';
 import { hostOfUrl, isOnAnotherHost, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
 import { unseenRecords, type DriftItem } from '@holdfast/shared/sync';
+import { lookAt, NO_ANSWER } from '../reconcile/look-again.js';
 import { isCovered } from '../reconcile/page-facts.js';
-import { lookAt, NO_ANSWER, noteUnreadable } from '../reconcile/reconcile-page.js';
 import { inParallel, knownBudget, LOOKS_AT_ONCE, pauseBeforePage } from '../sync-run/host-calls.js';
-import { addCounts, addFinding, noteDrift, takesDrift, type SyncSession } from '../sync-run/sync-session.js';
+import {
+  addCounts,
+  addFinding,
+  checkpoint,
+  noteDrift,
+  noteUnreadable,
+  roomForDrift,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
 
-/** The host answers for so many asset ids at once. */
+/** So many records are marked at once. */
 const BATCH = 100;
 /** More than this share and more than this number at once is held back until somebody says that it is right. */
 const HELD_BACK_SHARE = 0.1;
@@ -20,8 +29,8 @@ export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partia
   const result = await settleUnseen(session);
   // Those that earlier runs have marked still differ.
   for await (const ids of unseen(session, 'missing')) {
-    await report(session, ids, 'before');
-    if (!takesDrift(session, 'catalog-only')) break;
+    if (roomForDrift(session, 'catalog-only') <= 0) break;
+    await report(session, await covered(session, ids), 'before');
   }
   return result;
 }
@@ -40,8 +49,8 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const allowance = run.force ? Infinity : heldBackAbove;
   const gone: string[] = [];
   const unlisted: string[] = [];
-  for await (const batch of inBatches(unseen(session, 'settled'))) {
-    const looked = await lookFor(session, batch);
+  for await (const ids of unseen(session, 'settled')) {
+    const looked = await lookFor(session, ids);
     const elsewhere = isNew ? looked.gone.filter(({ url }) => isOnAnotherHost(url, identity)) : [];
     if (elsewhere.length > 0) return hostChanged(session, elsewhere);
     gone.push(...looked.gone.map(({ id }) => id));
@@ -53,7 +62,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     addFinding(session, 'LISTING_SHORT', unlisted);
   if (gone.length > allowance) {
     addFinding(session, 'MASS_MISSING', gone);
-    await report(session, gone, 'heldBack');
+    await report(session, await covered(session, gone), 'heldBack');
     return 'partial';
   }
   for (let start = 0; start < gone.length; start += BATCH)
@@ -67,16 +76,12 @@ function unseen({ deps, running }: SyncSession, which: 'settled' | 'missing'): A
   return unseenRecords(deps.redis, deps.keys, which, run.runId, progress.lastSequence);
 }
 
-async function* inBatches(found: AsyncIterable<string[]>): AsyncGenerator<string[]> {
-  let batch: string[] = [];
-  for await (const ids of found)
-    for (const id of ids) {
-      batch.push(id);
-      if (batch.length < BATCH) continue;
-      yield batch;
-      batch = [];
-    }
-  if (batch.length > 0) yield batch;
+/** Those of these records that a sync takes care of. */
+async function covered({ deps }: SyncSession, ids: readonly string[]): Promise<StoredRecord[]> {
+  const stored = await deps.catalog.findStored(ids);
+  return stored.flatMap((entry) =>
+    entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry] : [],
+  );
 }
 
 /** Those of these records whose asset the host says it has no more, by id and by name, and those whose asset it shows. */
@@ -85,10 +90,7 @@ async function lookFor(
   ids: readonly string[],
 ): Promise<{ gone: MediaRecord[]; there: string[] }> {
   const { deps, signal, fleetBudget } = session;
-  const stored = await deps.catalog.findStored(ids);
-  const records = stored.flatMap((entry): MediaRecord[] =>
-    entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry.record] : [],
-  );
+  const records = (await covered(session, ids)).map(({ record }) => record);
   if (records.length === 0) return { gone: [], there: [] };
   // Throws when the hour's calls are used up; the sweep then starts again after the reset.
   pauseBeforePage(knownBudget(deps.host.budget(), fleetBudget), deps.now());
@@ -96,8 +98,7 @@ async function lookFor(
     records.map((record) => record.assetId),
     signal,
   );
-  const listedSo = session.running.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE');
-  if (unreadable.length > 0 && !listedSo) noteUnreadable(session, { unreadable });
+  noteUnreadable(session, unreadable);
   const known = new Set(assets.map((asset) => asset.assetId));
   const there = records.flatMap(({ id, assetId }) => (known.has(assetId) ? [id] : []));
   // What has no asset id may be any of them.
@@ -110,7 +111,10 @@ async function lookFor(
   const gone: MediaRecord[] = [];
   for (const [index, record] of unknown.entries()) {
     const asset = found[index] ?? null;
-    if (asset === NO_ANSWER) continue;
+    if (asset === NO_ANSWER) {
+      addCounts(session, { errors: 1 });
+      continue;
+    }
     const isThere =
       asset !== null &&
       (asset.assetId === record.assetId || recordFromAsset(asset, folder, 'sync').id === record.id);
@@ -122,12 +126,21 @@ async function lookFor(
 
 async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
   const { deps, running, token } = session;
-  const { run } = running;
-  await report(session, ids, 'marked');
-  const outcomes = run.dryRun ? ids.map(() => 'moved') : await deps.catalog.markMissing(ids, token);
-  const kept = ids.filter((_, index) => outcomes[index] === 'kept');
-  addCounts(run, { missing: ids.length - kept.length });
-  await report(session, kept, 'kept');
+  const { runId, dryRun } = running.run;
+  const records = await covered(session, ids);
+  const noted = await report(session, records, 'marked');
+  const outcomes = dryRun ? [] : await deps.catalog.markMissing(ids, token);
+  const kept = new Set(ids.filter((_, index) => outcomes[index] === 'kept'));
+  const corrections = noted
+    .filter(({ id }) => kept.has(id))
+    .map((item) => [item, { ...item, ...words.kept }] as const);
+  await deps.state.correctDrift(token, runId, corrections);
+  addCounts(session, { missing: ids.length - kept.size });
+  // As seen, so that they are not taken for those of earlier runs.
+  await checkpoint(
+    session,
+    records.map(({ sequence }) => sequence),
+  );
 }
 
 /** The catalog turns out to belong to another host, or is known to: nothing is marked. */
@@ -154,7 +167,7 @@ async function beginHost({ deps, log }: SyncSession): Promise<void> {
 }
 
 /** What the report says about records whose asset the host does not have any more. */
-const missingWords = {
+const words = {
   marked: {
     code: 'MISSING',
     action: 'marked-missing',
@@ -170,18 +183,18 @@ const missingWords = {
   before: { code: 'MISSING', action: 'left', detail: 'missing since an earlier run' },
 } as const satisfies Record<string, Pick<DriftItem, 'code' | 'action' | 'detail'>>;
 
-/** Notes these records in the report, where it has room for them. */
-async function report(
+/** Answers the items for which the report has room. */
+function report(
   session: SyncSession,
-  ids: readonly string[],
-  as: keyof typeof missingWords,
-): Promise<void> {
-  if (ids.length === 0 || !takesDrift(session, 'catalog-only')) return;
-  const { catalog, settings } = session.deps;
-  const items = (await catalog.findStored(ids)).flatMap((entry): DriftItem[] => {
-    if (entry === null || !isCovered(entry.record.publicId, settings.host)) return [];
-    const { id, publicId, assetId } = entry.record;
-    return [{ kind: 'catalog-only', id, publicId, assetId, ...missingWords[as] }];
-  });
-  await noteDrift(session, items, as === 'before' ? 'new' : 'all');
+  records: readonly StoredRecord[],
+  as: keyof typeof words,
+): Promise<DriftItem[]> {
+  const items = records.map(({ record: { id, publicId, assetId } }): DriftItem => ({
+    kind: 'catalog-only',
+    id,
+    publicId,
+    assetId,
+    ...words[as],
+  }));
+  return noteDrift(session, items);
 }

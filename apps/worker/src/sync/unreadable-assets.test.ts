@@ -71,7 +71,7 @@ it.each([true, false])(
 );
 
 it('goes on where the only asset of a type cannot be read and those of another can', async () => {
-  const rig = await openRefreshRig(sandbox);
+  const rig = await openRefreshRig(sandbox, { emptied: true });
   await rig.upload();
   const body = JSON.stringify({ resources: [{ asset_id: 'odd', public_id: 'others/odd.txt' }] });
   const match = { endpoint: 'list', resourceType: 'raw' } as const;

@@ -1,21 +1,22 @@
-import { isHoldfastError } from '@holdfast/foundation/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
-import type { AssetPage, ShownAssets } from '@holdfast/shared/media-host';
+import type { AssetPage } from '@holdfast/shared/media-host';
 import type { RunOutcome } from '@holdfast/shared/sync';
 import { verifyOpen } from '../reconcile/apply.js';
 import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
 import {
   addCounts,
+  addFinding,
   beganOnHost,
   checkpoint,
-  standingOf,
+  noteUnreadable,
   type SyncSession,
 } from '../sync-run/sync-session.js';
 import { sweepMissing } from './sweep-missing.js';
 
 const PAGE_SIZE = 500;
-/** How often the host may forget the cursor of one listing before the run fails. */
+/** How often the host may forget a cursor before the run fails. */
 const RESTARTS = 3;
 
 export interface RunEnd {
@@ -38,21 +39,12 @@ export async function runFull(session: SyncSession): Promise<RunEnd> {
 
 /** What changed on the host since the run's watermark. Nothing is concluded from what does not appear. */
 export async function runIncremental(session: SyncSession): Promise<RunEnd> {
-  const { deps, running, signal } = session;
-  const since = new Date(running.progress.since ?? 0);
-  await walk(session, {
-    fetch: (cursor) => deps.host.changes({ since, cursor, limit: PAGE_SIZE, signal }),
-    settle: async (page, nextCursor) => {
-      const reconciled = await reconcilePage(session, page);
-      running.progress.cursor = nextCursor;
-      // The last page is followed by the end of the run, which says the same.
-      return endOfPage(session, reconciled, nextCursor !== null);
-    },
-  });
+  const { run } = session.running;
+  await listAll(session);
   const at = beganOnHost(session);
-  if (running.run.dryRun) return { result: 'ok', outcome: {} };
+  if (run.dryRun) return { result: 'ok', outcome: {} };
   // Runs after uploads look back less far, so they leave the watermark to the others.
-  const outcome = running.run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };
+  const outcome = run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };
   return { result: 'ok', outcome };
 }
 
@@ -63,29 +55,68 @@ async function repairIndexes({ deps, running, signal, log }: SyncSession): Promi
   if (entries > 0) log.warn('sync.indexes_repaired', { entries });
 }
 
+type Fetch = (cursor: string | null) => Promise<AssetPage>;
+
+function changesSince({ deps, signal }: SyncSession, since: string | null): Fetch {
+  return (cursor) => deps.host.changes({ since: new Date(since ?? 0), cursor, limit: PAGE_SIZE, signal });
+}
+
+/** The listings of a run, one after the other. */
+function listingsOf(session: SyncSession): { type: ResourceType | null; fetch: Fetch }[] {
+  const { deps, running, signal } = session;
+  if (running.run.mode === 'incremental')
+    return [{ type: null, fetch: changesSince(session, running.progress.since) }];
+  return resourceTypes.map((type) => ({
+    type,
+    fetch: (cursor) => deps.host.list({ resourceType: type, cursor, limit: PAGE_SIZE, signal }),
+  }));
+}
+
+/** From where the run stands, and again from the first listing where the host has forgotten the cursor. */
 async function listAll(session: SyncSession): Promise<void> {
-  const { deps, signal, running } = session;
-  const { progress } = running;
+  const { progress, run } = session.running;
+  for (let restarts = 0; ; restarts += 1) {
+    try {
+      return await listOn(session);
+    } catch (error) {
+      if (!isHoldfastError(error, 'HOST_CURSOR_SPENT') || restarts >= RESTARTS) throw error;
+      session.log.warn('sync.cursor_spent', { resourceType: progress.resourceType });
+      // What was seen stays seen; only the counts of what is listed again go back.
+      progress.cursor = null;
+      progress.resourceType = null;
+      run.listed = 0;
+      run.unchanged = 0;
+      await checkpoint(session);
+    }
+  }
+}
+
+async function listOn(session: SyncSession): Promise<void> {
+  const { progress, run } = session.running;
   if (progress.sweeping) return;
-  progress.resourceType ??= resourceTypes[0];
-  for (const resourceType of resourceTypes.slice(resourceTypes.indexOf(progress.resourceType)))
-    await walk(session, {
-      fetch: (cursor) => deps.host.list({ resourceType, cursor, limit: PAGE_SIZE, signal }),
-      settle: async (page, nextCursor) => {
-        const reconciled = await reconcilePage(session, page);
-        progress.cursor = nextCursor;
-        if (nextCursor === null) enterNextType(session, resourceType);
-        return endOfPage(session, reconciled);
-      },
+  const listings = listingsOf(session);
+  const first = Math.max(
+    0,
+    listings.findIndex(({ type }) => type === progress.resourceType),
+  );
+  for (const [n, { fetch }] of listings.slice(first).entries())
+    await walk(session, progress.cursor, fetch, async (page, nextCursor) => {
+      addPage(session, page);
+      progress.restoring = false;
+      progress.cursor = nextCursor;
+      if (nextCursor === null) {
+        const next = listings[first + n + 1];
+        progress.sweeping = next === undefined;
+        progress.resourceType = next?.type ?? null;
+      }
+      // After the last page of an incremental run comes its end, which says the same.
+      if (run.mode === 'full' || nextCursor !== null) await checkpoint(session, page.seen);
     });
 }
 
-function enterNextType({ running: { progress, run } }: SyncSession, done: ResourceType): void {
-  const next = resourceTypes[resourceTypes.indexOf(done) + 1];
-  if (next === undefined) progress.sweeping = true;
-  else progress.resourceType = next;
-  progress.listedBefore = run.listed;
-  progress.unchangedBefore = run.unchanged;
+function addPage(session: SyncSession, { counts, findings }: ReconciledPage): void {
+  addCounts(session, counts);
+  for (const finding of findings) addFinding(session, ...finding);
 }
 
 /**
@@ -93,73 +124,36 @@ function enterNextType({ running: { progress, run } }: SyncSession, done: Resour
  * listing meets these assets again, so a failure of the search costs only time; what it listed, and could not read, is not counted.
  */
 async function catchUp(session: SyncSession): Promise<void> {
-  const { deps, running, signal, log } = session;
+  const { running, signal, log } = session;
   const { progress, run } = running;
-  if (progress.catchUpSince === undefined || progress.catchUpSince === null) return;
-  const { listed, unchanged, errors } = run;
-  const since = new Date(progress.catchUpSince);
+  const { catchUpSince = null } = progress;
+  if (catchUpSince === null) return;
+  const { errors } = run;
   try {
-    await eachPage(
-      session,
-      (cursor) => deps.host.changes({ since, cursor, limit: PAGE_SIZE, signal }),
-      async (page) => endOfPage(session, await reconcilePage(session, page), false),
-    );
+    await walk(session, null, changesSince(session, catchUpSince), async ({ counts, ...page }) => {
+      addPage(session, { ...page, counts: { ...counts, listed: 0, unchanged: 0 } });
+      return Promise.resolve();
+    });
   } catch (error) {
     if (signal.aborted || !isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_CURSOR_SPENT'))
       throw error;
     log.warn('snapshot.catch_up_failed', { error });
   }
-  run.listed = listed;
-  run.unchanged = unchanged;
   run.errors = errors;
   run.findings = run.findings.filter(({ code }) => code !== 'ASSETS_UNREADABLE');
   progress.catchUpSince = null;
   await checkpoint(session);
 }
 
-/** Of a page whose steps are done: verifies what they brought in, and then writes that the run has come so far. */
-type EndOfPage = () => Promise<void>;
-
-function endOfPage(session: SyncSession, { seen, open }: ReconciledPage, isKept = true): EndOfPage {
-  const standing = standingOf(session);
-  return async () => {
-    const errors = await verifyOpen(session, open);
-    for (const { run } of [standing, session.running]) addCounts(run, { errors });
-    if (isKept) await checkpoint(session, seen, standing);
-  };
-}
-
-interface Walk {
-  fetch: (cursor: string | null) => Promise<AssetPage>;
-  settle: (page: ShownAssets, nextCursor: string | null) => Promise<EndOfPage>;
-}
-
-/** Walks one listing from where the run stands, and again from its start where the host has forgotten the cursor. */
-async function walk(session: SyncSession, { fetch, settle }: Walk): Promise<void> {
-  const { progress, run } = session.running;
-  for (let restarts = 0; ; restarts += 1) {
-    try {
-      return await eachPage(session, fetch, ({ nextCursor, ...page }) => settle(page, nextCursor));
-    } catch (error) {
-      if (!isHoldfastError(error, 'HOST_CURSOR_SPENT') || restarts >= RESTARTS) throw error;
-      session.log.warn('sync.cursor_spent', { resourceType: progress.resourceType });
-      // What was seen stays seen; only the counts of what is listed again go back.
-      progress.cursor = null;
-      run.listed = progress.listedBefore;
-      run.unchanged = progress.unchangedBefore;
-      await checkpoint(session);
-    }
-  }
-}
-
 /**
- * Pipeline of three: while page n is decided, page n+1 is fetched and page n-1 is verified and checkpointed. Pages are spread when
- * the host's calls run low; throws HOST_RATE_LIMITED when they are used up.
+ * Walks one listing. Pipeline of three: while page n is decided and done, page n+1 is fetched and page n-1 is verified and ends. Pages
+ * are spread when the host's calls run low; throws HOST_RATE_LIMITED when they are used up.
  */
-async function eachPage(
+async function walk(
   session: SyncSession,
-  fetch: (cursor: string | null) => Promise<AssetPage>,
-  settle: (page: AssetPage) => Promise<EndOfPage>,
+  start: string | null,
+  fetch: Fetch,
+  endOfPage: (page: ReconciledPage, nextCursor: string | null) => Promise<void>,
 ): Promise<void> {
   const { deps, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
@@ -170,23 +164,47 @@ async function eachPage(
     if (waitMs > 0 && !isFirst) await deps.pause(waitMs, signal);
     return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
   };
+  const verifyAndEnd = async (page: ReconciledPage, nextCursor: string | null): Promise<void> => {
+    addCounts(session, { errors: await verifyOpen(session, page.open) });
+    await endOfPage(page, nextCursor);
+  };
   // Awaited in the next round; until then a failure must not count as unhandled.
   const deferRejection = <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     return work;
   };
-  let nextPage = fetchPaced(running.progress.cursor, true);
+  let nextPage = fetchPaced(start, true);
+  let lastPage = Promise.resolve();
   try {
     for (;;) {
       const page = await nextPage;
-      const more = page.nextCursor !== null;
-      if (more) nextPage = deferRejection(fetchPaced(page.nextCursor, false));
-      const finishPage = await settle(page);
-      await session.lastPage;
-      session.lastPage = deferRejection(finishPage());
-      if (!more) return await session.lastPage;
+      const { nextCursor } = page;
+      if (nextCursor !== null) nextPage = deferRejection(fetchPaced(nextCursor, false));
+      if (page.unreadable.length > page.assets.length) {
+        await lastPage;
+        rejectUnreadable(session, page);
+      }
+      const reconciled = await reconcilePage(session, page);
+      await lastPage;
+      lastPage = deferRejection(verifyAndEnd(reconciled, nextCursor));
+      if (nextCursor === null) return await lastPage;
     }
   } finally {
-    await session.lastPage.catch(() => undefined);
+    await lastPage.catch(() => undefined);
   }
+}
+
+/**
+ * Throws HOST_REJECTED for a page of which more than half cannot be read: then it is not the assets, and to go on would be to take a
+ * host that we do not understand for an empty one. A single odd asset, alone on its page, does not keep the run from all others that
+ * it has read.
+ */
+function rejectUnreadable(session: SyncSession, { assets, unreadable }: AssetPage): void {
+  const { length } = unreadable;
+  if (length === 1 && session.running.run.listed > 0) return;
+  noteUnreadable(session, unreadable);
+  throw new HoldfastError(
+    'HOST_REJECTED',
+    `${String(length)} of ${String(length + assets.length)} assets of a page cannot be read`,
+  );
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Catalog } from '../catalog/index.js';
 import type { Logger } from '@holdfast/foundation/logging';
-import { hostOfUrl, type HostIdentity } from '../media/index.js';
+import type { HostIdentity } from '../media/index.js';
 import { holdsMedia } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { SyncState } from '../sync/index.js';
@@ -51,7 +51,7 @@ export type CatalogHost = ReturnType<typeof createCatalogHost>;
 
 export interface SettleHostParts {
   catalogHost: CatalogHost;
-  catalog: Pick<Catalog, 'counts' | 'list' | 'hasOldIndexes'>;
+  catalog: Pick<Catalog, 'counts' | 'hasOldIndexes'>;
   syncState: Pick<SyncState, 'readWatermarks'>;
   dataDir: string;
   /** Of the host that is configured. */
@@ -62,8 +62,7 @@ export interface SettleHostParts {
 /**
  * Returns the host to which the catalog belongs where that is not the configured one, else null. Called at the start of a process
  * and when Redis was emptied. A catalog without records takes the configured host, unless the data folder has files of another
- * one. A catalog of 0.1.0, which kept no host, belongs to another one only if a record's address names it; that it belongs to the
- * configured one is known after a full sync. Throws CATALOG_UNAVAILABLE.
+ * one. To which host a catalog of 0.1.0 belongs, which did not keep it, is known after a full sync. Throws CATALOG_UNAVAILABLE.
  */
 export async function settleHost(parts: SettleHostParts): Promise<HostIdentity | null> {
   const belongsTo = await hostOfCatalog(parts);
@@ -94,23 +93,7 @@ async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | nul
     return identity;
   }
   if (known !== null) return known;
-  const ofRecords = other ?? (await otherHostOfRecords(catalog, identity));
-  return ofRecords === null ? null : catalogHost.begin(ofRecords);
-}
-
-/** Among the oldest and the newest records. Those that are missing were given up already. */
-async function otherHostOfRecords(
-  catalog: Pick<Catalog, 'list'>,
-  identity: HostIdentity,
-): Promise<HostIdentity | null> {
-  for (const order of ['oldest', 'newest'] as const) {
-    const { items } = await catalog.list({ limit: 100, order });
-    for (const { url, status } of items) {
-      const host = hostOfUrl(url);
-      if (status !== 'missing' && status !== 'deleting' && host !== null && host !== identity) return host;
-    }
-  }
-  return null;
+  return other === null ? null : catalogHost.begin(other);
 }
 
 /**

@@ -69,9 +69,8 @@ export function redisKeys(prefix: string) {
     barrier: `${p}:barrier`,
     /** Strings under this name are written and removed by health checks. */
     probe: (nonce: string) => `${p}:probe:${nonce}`,
-    /** Sync: the lease of the one running run, its growing token, state of the run, the last runs, watermarks. */
+    /** Sync: the lease of the one running run (its token), state of the run, the last runs, watermarks. */
     syncLease: `${p}:sync:lease`,
-    syncToken: `${p}:sync:token`,
     syncRun: `${p}:sync:run`,
     syncRuns: `${p}:sync:runs`,
     syncState: `${p}:sync:state`,

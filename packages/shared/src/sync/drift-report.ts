@@ -1,14 +1,6 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
-import {
-  defineScript,
-  inRequests,
-  leaseFence,
-  redisEdge,
-  unlessFenced,
-  type RedisClient,
-  type RedisKeys,
-  type ScriptReply,
-} from '../redis/index.js';
+import { defineScript, inRequests, redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
+import { leasedWrite, RUN_LIFE_SECONDS, type Command } from './lease.js';
 
 /** Where the two sides differ: the catalog alone has the media, both have it and not the same, the host alone has it. */
 export const driftKinds = ['catalog-only', 'different', 'host-only'] as const;
@@ -66,7 +58,7 @@ export interface DriftItem {
   action: DriftAction;
 }
 
-/** Items by kind, as many as are kept: at most DRIFT_KEPT of each, or 200 of a dry run. */
+/** Items by kind, as many as are kept. */
 export type DriftCounts = Record<DriftKind, number>;
 
 /** Some items of a report, and what is in the whole of it. */
@@ -83,100 +75,113 @@ export interface DriftPage extends Drift {
   nextCursor: string | null;
 }
 
-/** So many items of each kind are kept, by a full run and by a dry one. */
+/** So many items of each kind are kept of a full run. */
 export const DRIFT_KEPT = 10_000;
-const DRY_DRIFT_KEPT = 200;
+/** The same of a dry run. */
+export const DRY_DRIFT_KEPT = 200;
+
 /** The id of an asset or of a record. */
 const PLACE_BYTES = 300;
-/** Of a report whose run is never finished. */
-const LIFE_SECONDS = 7 * 24 * 3_600;
 
 const rankOf = { 'catalog-only': 'a', different: 'b', 'host-only': 'c' } as const satisfies Record<
   DriftKind,
   string
 >;
-const ranks = driftKinds.map((kind) => rankOf[kind]);
+/** Of each kind in a report, as ZLEXCOUNT takes it. */
+const ranges = ['[a', '(b', '[b', '(c', '[c', '(d'];
 
-/** What a run adds to its report. */
-export interface NoteDrift {
-  runId: string;
-  /** Fewer items are kept of a dry run: 200 of each kind. */
-  dryRun: boolean;
-  items: readonly DriftItem[];
-  /** Leave what the run has noted of the same media before. */
-  onlyNew?: boolean;
-}
+/** Kind by kind; within it by asset, which every item on the host has, or by record. */
+const placeOfItem = ({ kind, id, assetId }: DriftItem): string =>
+  rankOf[kind] + (kind === 'catalog-only' ? id : assetId);
+const memberOf = (item: DriftItem): string => `${placeOfItem(item)}\n${JSON.stringify(item)}`;
+const itemOf = (member: string): DriftItem => JSON.parse(member.slice(member.indexOf('\n') + 1)) as DriftItem;
 
-/** Reports of what runs found different: that of the last full run, and those of the runs under way. */
+/**
+ * Reports of what runs found different: that of the last full run, and those of the runs under way. A report is one sorted set, all
+ * scores 0, of `<rank of the kind><what names the item>\n<JSON>`: sorted by bytes, so that a page can begin anywhere.
+ */
 export function driftReport(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
+  const write = leasedWrite(redis, keys);
+
+  /** Items of a report after a place ('' = from the start), and the run of the last report at that moment. */
+  const read = (
+    key: string,
+    { after = '', limit, kept }: { after?: string; limit: number; kept: number },
+  ): Promise<Drift & { runId: string | null }> =>
+    guarded(async () => {
+      const from = after === '' ? '-' : `(${after}\v`;
+      const reply = await readScript(redis, [keys.prefix, key], [from, limit, ...ranges]);
+      const [runId, members, ...sizes] = reply as [string | null, string[], ...number[]];
+      const [catalogOnly = 0, different = 0, hostOnly = 0] = sizes;
+      return {
+        runId,
+        items: members.map(itemOf),
+        counts: { 'catalog-only': catalogOnly, different, 'host-only': hostOnly },
+        cut: Math.max(...sizes) >= kept,
+      };
+    });
 
   return {
     /**
-     * Notes what a run met. What it met before is replaced, so a page that is repeated adds nothing. Returns the kinds that are
-     * full. Throws RUN_SUPERSEDED, CATALOG_UNAVAILABLE.
+     * Adds what a run met to its report. The same item is there once, so a page that is repeated adds nothing. Answers how many of
+     * each kind are new. Throws RUN_SUPERSEDED, CATALOG_UNAVAILABLE.
      */
-    noteDrift: (token: string, { runId, dryRun, items, onlyNew = false }: NoteDrift): Promise<DriftKind[]> =>
-      guarded(async () => {
-        const lines = items.map((item) => [placeOfItem(item), JSON.stringify(item)] as const);
-        const kept = dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT;
-        let full = '';
-        for (const part of inRequests(redis, lines, ([, text]) => Buffer.byteLength(text) + PLACE_BYTES)) {
-          const args = [token, LIFE_SECONDS, kept, onlyNew ? 'new' : 'over', ...part.flat()];
-          const reply = await noteDriftScript(redis, [keys.prefix, keys.syncDriftOf(runId)], args);
-          full += unlessFenced(reply) as string;
+    noteDrift: async (token: string, runId: string, items: readonly DriftItem[]): Promise<DriftCounts> => {
+      const key = keys.syncDriftOf(runId);
+      const added: DriftCounts = { 'catalog-only': 0, different: 0, 'host-only': 0 };
+      for (const kind of driftKinds) {
+        const members = items.filter((item) => item.kind === kind).map(memberOf);
+        for (const part of inRequests(redis, members, bytesOfMember)) {
+          const add: Command = ['ZADD', key, ...part.flatMap((member) => [0, member])];
+          added[kind] += Number((await write(token, add, ['EXPIRE', key, RUN_LIFE_SECONDS]))[0]);
         }
-        return driftKinds.filter((kind) => full.includes(rankOf[kind]));
-      }),
+      }
+      return added;
+    },
+    /** Puts items in the place of others, which were noted. Throws RUN_SUPERSEDED, CATALOG_UNAVAILABLE. */
+    correctDrift: async (
+      token: string,
+      runId: string,
+      corrections: readonly (readonly [noted: DriftItem, instead: DriftItem])[],
+    ): Promise<void> => {
+      const key = keys.syncDriftOf(runId);
+      for (const [noted, instead] of corrections)
+        await write(token, ['ZREM', key, memberOf(noted)], ['ZADD', key, 0, memberOf(instead)]);
+    },
     /** All that a dry run under way has noted. Throws CATALOG_UNAVAILABLE. */
-    readDryDrift: (runId: string): Promise<Drift> =>
-      guarded(async () => {
-        const args = ['', '', DRY_DRIFT_KEPT * ranks.length, ...ranks];
-        const reply = await readDriftScript(redis, [keys.prefix, keys.syncDriftOf(runId)], args);
-        return toDrift(reply as ScriptReply[], DRY_DRIFT_KEPT);
-      }),
+    readDryDrift: async (runId: string): Promise<Drift> => {
+      const limit = DRY_DRIFT_KEPT * driftKinds.length;
+      const { items, counts, cut } = await read(keys.syncDriftOf(runId), { limit, kept: DRY_DRIFT_KEPT });
+      return { items, counts, cut };
+    },
     /**
      * A page of the report of the last full run. Throws INVALID_CURSOR, also for a cursor of a report that another has
      * replaced, and CATALOG_UNAVAILABLE.
      */
-    readDrift: (page: { cursor?: string; limit: number }): Promise<DriftPage> =>
-      guarded(async () => {
-        const from = page.cursor === undefined ? null : decodeCursor(page.cursor);
-        const args = [from?.runId ?? '', from?.place ?? '', page.limit + 1, ...ranks];
-        const reply = (await readDriftScript(redis, [keys.prefix, keys.syncDrift], args)) as ScriptReply[];
-        const runId = reply[0] as string;
-        if (from !== null && from.runId !== runId)
-          throw new HoldfastError('INVALID_CURSOR', 'a newer report has taken the place of this one');
-        const drift = toDrift(reply, DRIFT_KEPT);
-        const items = drift.items.slice(0, page.limit);
-        const last = items.at(-1);
-        const more = drift.items.length > items.length && last !== undefined;
-        return {
-          ...drift,
-          items,
-          runId: runId === '' ? null : runId,
-          nextCursor: more ? encodeCursor({ runId, place: placeOfItem(last) }) : null,
-        };
-      }),
+    readDrift: async (page: { cursor?: string; limit: number }): Promise<DriftPage> => {
+      const from = page.cursor === undefined ? null : decodeCursor(page.cursor);
+      const drift = await read(keys.syncDrift, {
+        ...(from === null ? {} : { after: from.place }),
+        limit: page.limit + 1,
+        kept: DRIFT_KEPT,
+      });
+      const { runId } = drift;
+      if (from !== null && from.runId !== runId)
+        throw new HoldfastError('INVALID_CURSOR', 'a newer report has taken the place of this one');
+      const items = drift.items.slice(0, page.limit);
+      const last = items.at(-1);
+      const hasMore = drift.items.length > items.length;
+      const nextCursor =
+        hasMore && last !== undefined && runId !== null
+          ? encodeCursor({ runId, place: placeOfItem(last) })
+          : null;
+      return { ...drift, items, nextCursor };
+    },
   };
 }
 
-/** Kind by kind; within it by asset, which every item on the host has, or by record. */
-function placeOfItem({ kind, id, assetId }: DriftItem): string {
-  return rankOf[kind] + (kind === 'catalog-only' ? id : assetId);
-}
-
-function toDrift([, members, ...counts]: ScriptReply[], kept: number): Drift {
-  const items = (members as string[]).map(
-    (member) => JSON.parse(member.slice(member.indexOf('\n') + 1)) as DriftItem,
-  );
-  const [catalogOnly = 0, different = 0, hostOnly = 0] = counts as number[];
-  return {
-    items,
-    counts: { 'catalog-only': catalogOnly, different, 'host-only': hostOnly },
-    cut: Math.max(catalogOnly, different, hostOnly) >= kept,
-  };
-}
+const bytesOfMember = (member: string): number => Buffer.byteLength(member) + PLACE_BYTES;
 
 /** Where a page of a report stopped: its run, and the place of the last item. */
 interface DriftPosition {
@@ -198,55 +203,13 @@ function decodeCursor(cursor: string): DriftPosition {
 }
 
 /**
- * A report is one sorted set, all scores 0, of `<rank of the kind><what names the item>\\n<JSON>`: sorted by bytes, so that
- * an item met again is found, and a page can begin anywhere.
+ * KEYS: hash tag, report. ARGV: place from which to begin, how many, then the range of each kind. Answers the run of the last report,
+ * the items, and how many of each kind there are.
  */
-const countLua = /* lua */ `
-local function count(key, rank)
-  return redis.call('ZLEXCOUNT', key, '[' .. rank, '(' .. string.char(string.byte(rank) + 1))
-end
-`;
-
-/**
- * KEYS: hash tag, report under way. ARGV: lease token, its life in seconds, how many are kept of each kind, 'over' or 'new'
- * (leave what is there), then place and JSON of each item. Answers 'fenced', or the ranks of which no more are kept.
- */
-const noteDriftScript = defineScript(`${countLua}
+const readScript = defineScript(`
 local p, key = KEYS[1], KEYS[2]
-${leaseFence}local kept, over = tonumber(ARGV[3]), ARGV[4] == 'over'
-local sizes = {}
-for i = 5, #ARGV, 2 do
-  local place, item = ARGV[i], ARGV[i] .. '\\n' .. ARGV[i + 1]
-  local rank = string.sub(place, 1, 1)
-  sizes[rank] = sizes[rank] or count(key, rank)
-  local old = redis.call('ZRANGEBYLEX', key, '[' .. place .. '\\n', '(' .. place .. '\\11', 'LIMIT', 0, 1)[1]
-  if old then
-    if over and old ~= item then
-      redis.call('ZREM', key, old)
-      redis.call('ZADD', key, 0, item)
-    end
-  elseif sizes[rank] < kept then
-    redis.call('ZADD', key, 0, item)
-    sizes[rank] = sizes[rank] + 1
-  end
-end
-redis.call('EXPIRE', key, ARGV[2])
-local full = ''
-for rank, size in pairs(sizes) do if size >= kept then full = full .. rank end end
-return full
-`);
-
-/**
- * KEYS: hash tag, report. ARGV: the run that it must be of ('' = any), place after which to begin ('' = the start), how many,
- * then the ranks. Answers the run ('' before there was one), the items, and the count of each rank; the run alone where
- * it is another.
- */
-const readDriftScript = defineScript(`${countLua}
-local p, key = KEYS[1], KEYS[2]
-local run = redis.call('HGET', p .. ':sync:state', 'driftRun') or ''
-if ARGV[1] ~= '' and ARGV[1] ~= run then return { run } end
-local from = ARGV[2] == '' and '-' or '(' .. ARGV[2] .. '\\11'
-local answer = { run, redis.call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, ARGV[3]) }
-for i = 4, #ARGV do answer[#answer + 1] = count(key, ARGV[i]) end
+local run = redis.call('HGET', p .. ':sync:state', 'driftRun')
+local answer = { run, redis.call('ZRANGEBYLEX', key, ARGV[1], '+', 'LIMIT', 0, ARGV[2]) }
+for i = 3, #ARGV, 2 do answer[#answer + 1] = redis.call('ZLEXCOUNT', key, ARGV[i], ARGV[i + 1]) end
 return answer
 `);

@@ -1,6 +1,5 @@
 export {
   createSyncState,
-  SYNC_LEASE_MS,
   syncStatusOf,
   type RunOutcome,
   type SnapshotFacts,
@@ -11,8 +10,10 @@ export {
   type SyncState,
   type SyncStatus,
 } from './sync-state.js';
+export { SYNC_LEASE_MS } from './lease.js';
 export {
   DRIFT_KEPT,
+  DRY_DRIFT_KEPT,
   driftActions,
   driftCodes,
   driftKinds,
@@ -23,7 +24,6 @@ export {
   type DriftItem,
   type DriftKind,
   type DriftPage,
-  type NoteDrift,
 } from './drift-report.js';
 export { unseenRecords } from './unseen-records.js';
 export {

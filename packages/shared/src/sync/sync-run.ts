@@ -1,7 +1,7 @@
 import type { Severity } from '../durability/index.js';
 import type { SyncMode, SyncTrigger } from '../jobs/index.js';
 import type { ResourceType } from '../media/index.js';
-import type { Drift } from './drift-report.js';
+import type { Drift, DriftCounts } from './drift-report.js';
 
 /** Something about the host or the catalog that an operator should know. Codes are as stable as those of errors. */
 export interface SyncFinding {
@@ -96,9 +96,6 @@ export interface RunProgress {
   /** Full runs: the type being listed, or that all are listed and the sweep is on. Incremental runs: null. */
   resourceType: ResourceType | null;
   sweeping: boolean;
-  /** Counts at the start of this type's listing, to which a spent cursor goes back. */
-  listedBefore: number;
-  unchangedBefore: number;
   /** Recoveries: the snapshot has not been looked at yet. */
   restoring?: boolean;
   /** Recoveries: changes since then come before the whole listing, so that what is newer than the snapshot is back soon. ISO 8601. */
@@ -109,12 +106,12 @@ export interface RunProgress {
   beganOnHost?: string;
   /** Records numbered above this came after the run began, so their absence from its pages means nothing. */
   lastSequence: number;
+  /** How many items of each kind the drift report of this run has. */
+  drift?: DriftCounts;
 }
 
 /** The run under way, as it rests in Redis. */
 export interface RunningRun {
   run: SyncRun;
   progress: RunProgress;
-  /** Whether the job that began it named the run itself; a schedule's job does not. */
-  named: boolean;
 }

@@ -9,10 +9,12 @@ import {
 } from '../redis/index.js';
 
 const BATCH = 1_000;
+/** The host answers for so many asset ids at once. */
+const YIELDED = 100;
 
 /**
  * The ids of records that were there when a run began and that it has not met, oldest first: of settled ones, or of those that are
- * missing already. In batches, so memory does not grow with the catalog. Throws CATALOG_UNAVAILABLE.
+ * missing already. In batches of 100, so memory does not grow with the catalog. Throws CATALOG_UNAVAILABLE.
  */
 export async function* unseenRecords(
   redis: RedisClient,
@@ -29,6 +31,7 @@ export async function* unseenRecords(
     const args = [lastSequence, statuses, ...batch.map(({ id }) => id)];
     return (await unseenScript(redis, [keys.prefix, keys.syncSeen(runId)], args)) as string[];
   };
+  const found: string[] = [];
   try {
     for (const index of indexes) {
       const next = (after: Position | null): Promise<Position[]> =>
@@ -40,10 +43,12 @@ export async function* unseenRecords(
           unseenOf(batch),
           next(batch.at(-1) ?? null),
         ]);
-        if (unseen.length > 0) yield unseen;
+        found.push(...unseen);
+        while (found.length >= YIELDED) yield found.splice(0, YIELDED);
         batch = following;
       }
     }
+    if (found.length > 0) yield found;
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
