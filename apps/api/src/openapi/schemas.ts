@@ -83,7 +83,7 @@ const hostFields = {
   lastFailureAt: time.nullable(),
   lastErrorCode: z.string().nullable(),
   circuit: z
-    .enum(['closed', 'open', 'half-open'])
+    .enum(['closed', 'open'])
     .describe('`open`: the host does not answer, so uploads are refused at once.'),
   freeBytes: z
     .number()

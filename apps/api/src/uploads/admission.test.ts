@@ -99,9 +99,7 @@ describe('admission', () => {
   it('refuses at once an upload that a resting host would not take', async () => {
     const { host } = bench.uploads;
     const put = vi.spyOn(host, 'put');
-    host.admitUpload = () => {
-      throw new HoldfastError('HOST_TIMEOUT', undefined, { retryAfterSeconds: 5 });
-    };
+    host.uploadRefusal = () => new HoldfastError('HOST_TIMEOUT', undefined, { retryAfterSeconds: 5 });
     const answer = await bench.send([['file', aPng()]]);
     expect(answer).toMatchObject({ status: 504, body: { code: 'HOST_TIMEOUT' } });
     expect(answer.headers.get('retry-after')).toBe('5');

@@ -41,8 +41,8 @@ export async function admit(
     const freeBytes = await host.freeBytes();
     if (freeBytes !== null && freeBytes - (lengthAtMost ?? 0) < LOCAL_RESERVE_BYTES)
       throw new HoldfastError('STORAGE_FULL');
-    // Last: while the host is being tried again, only so many uploads may ask.
-    if (needsHost) host.admitUpload();
+    const refusal = needsHost ? host.uploadRefusal() : null;
+    if (refusal !== null) throw refusal;
   } catch (error) {
     slot.leave();
     throw error;
@@ -54,7 +54,7 @@ export async function admit(
 
 interface AdmissionDependencies {
   uploads: UploadSettings;
-  host: Pick<MediaHost, 'freeBytes' | 'admitUpload'>;
+  host: Pick<MediaHost, 'freeBytes' | 'uploadRefusal'>;
   slots: UploadSlots;
   shutdown: Pick<Shutdown, 'draining'>;
 }

@@ -15,7 +15,6 @@ export {
   type UnreadableAsset,
 } from './media-host.js';
 export { createMediaHost, type MediaHostOptions, openAssetBytes } from './create-media-host.js';
-export type { CircuitState } from './guarded-host.js';
 export { HostFailure, isCircuitOpen, isTransientHostError, isUnreadableAsset } from './failures.js';
 export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
 export { openAccount, type AccountOptions, type CloudinaryAccount } from './cloudinary/account.js';

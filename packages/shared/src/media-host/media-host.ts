@@ -1,4 +1,4 @@
-import type { HoldfastError } from '@holdfast/foundation/errors';
+import type { ErrorCode, HoldfastError } from '@holdfast/foundation/errors';
 import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
 import type { Body } from './body.js';
 
@@ -93,11 +93,11 @@ export interface HostHealth {
   reachable: boolean | null;
   lastSuccessAt: string | null;
   lastFailureAt: string | null;
-  lastErrorCode: string | null;
+  lastErrorCode: ErrorCode | null;
   /** While it is not reachable: since when, and what the last call met. */
   failing: { since: string; message: string; refusesCredentials: boolean } | null;
   /** `open` while nothing is sent because nothing was answered; see guarded-host.ts. */
-  circuit: 'closed' | 'open' | 'half-open';
+  circuit: 'closed' | 'open';
 }
 
 /** A file of ours beside the assets, see `putFile`. */
@@ -158,8 +158,6 @@ export interface MediaHost {
   health(): HostHealth;
   /** Why an upload would be refused unread now, since the host has not answered lately; null while it does. */
   uploadRefusal(): HoldfastError | null;
-  /** Throws that refusal. A host that has just come back gets one upload every few seconds until one succeeds. */
-  admitUpload(): void;
   /**
    * Milliseconds since the epoch by the host's own clock, as its last answer stated it and never ahead of it; our clock
    * before the first answer. What the host's dates are compared with.
