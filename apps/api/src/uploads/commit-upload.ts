@@ -48,6 +48,7 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
       ref: commit.ref,
       metadata: writeHostMetadata(carried),
       body: body.small,
+      format: commit.file.kind.extension,
       contentLength: commit.file.bytes,
       signal: commit.signal,
     });

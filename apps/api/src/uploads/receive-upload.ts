@@ -196,6 +196,7 @@ async function putLarge(
       fields: fieldsAtStart(upload),
     }),
     body,
+    format: kind.extension,
     signal: upload.cancel.signal,
     ...(lengthAtMost === undefined ? {} : { contentLength: lengthAtMost }),
   });

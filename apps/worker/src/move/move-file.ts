@@ -197,6 +197,7 @@ async function copyBytes(
       fields: carriedFields(record),
     }),
     body,
+    format: asset.format ?? '',
     contentLength: asset.bytes,
     signal,
   });

@@ -20,6 +20,8 @@ export interface PutRequest {
   metadata: HostMetadata;
   /** A stream is destroyed by the host in every outcome. */
   body: Body;
+  /** The extension that fits the first bytes, for a host that does not look at them; empty where none does. */
+  format?: string;
   /**
    * Size of the body where it is known, as it must be for a stream above 100,000,000 bytes. A stream may be shorter by what else a
    * form can hold (4 MB).

@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { createFolderMaker } from './disk.js';
+import { silentLogger } from '@holdfast/foundation/logging';
+import { makeFolder } from './disk.js';
+import { createLocalHost } from './local-host.js';
 
 const disk = vi.hoisted(() => ({ synced: [] as string[], locked: new Set<string>() }));
 beforeEach(() => {
@@ -26,6 +28,12 @@ vi.mock('node:fs/promises', async (importOriginal) => {
   return { ...real, open };
 });
 
+async function startOn(directory: string): Promise<void> {
+  const settings = { kind: 'local', directory, filesDirectory: `${directory}.files` } as const;
+  const host = await createLocalHost({ ...settings, folder: '', syncPrefix: '' }, { log: silentLogger });
+  await host.close();
+}
+
 async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-durable-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -39,7 +47,7 @@ it.each([
   const folder = await freshFolder();
   if (before !== undefined) await mkdir(join(folder, ...before), { recursive: true });
   const nested = join(folder, 'data', 'nested');
-  await createFolderMaker(join(nested, 'media'))(join(nested, 'media'));
+  await startOn(join(nested, 'media'));
   expect(disk.synced).toEqual(expect.arrayContaining([nested, dirname(nested), folder]));
 });
 
@@ -47,15 +55,14 @@ it('passes over a folder that it may not read', async () => {
   const folder = await freshFolder();
   disk.locked.add(folder);
   const data = join(folder, 'data');
-  await createFolderMaker(join(data, 'media'))(join(data, 'media'));
+  await startOn(join(data, 'media'));
   expect(disk.synced).toContain(data);
   expect(disk.synced).not.toContain(folder);
 });
 
 it('syncs below the media folder what is new, and nothing above again', async () => {
   const root = join(await freshFolder(), 'media');
-  const makeFolder = createFolderMaker(root);
-  await makeFolder(root);
+  await startOn(root);
   disk.synced.length = 0;
   await makeFolder(join(root, 'image', 'ab'));
   expect(disk.synced).toEqual([join(root, 'image'), root]);

@@ -1,6 +1,5 @@
-import { chmod, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 
 const NO_SPACE = new Set(['ENOSPC', 'EDQUOT']);
@@ -37,13 +36,6 @@ export async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
 export const OWN_FILE = 0o600;
 export const OWN_FOLDER = 0o700;
 
-/** Makes a folder that was there before one for the owner only, and with it all below it. Where it is another's, it stays. */
-export async function closeFolder(folder: string): Promise<void> {
-  const found = await unlessMissing(stat(folder));
-  if (found === null || (found.mode & 0o077) === 0) return;
-  await chmod(folder, OWN_FOLDER).catch(() => undefined);
-}
-
 /** Makes names that were added to or removed from the folder survive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
@@ -52,6 +44,13 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Makes a folder, and those above it that are missing, which then would survive a power cut. */
+export async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
+  if (made === undefined) return;
+  for (let at = folder; at.length >= made.length; at = dirname(at)) await syncFolder(dirname(at));
 }
 
 /** A new file with this content, on disk when it resolves. Fails when the name is taken. */
@@ -65,17 +64,20 @@ export async function writeDurably(path: string, content: string | Buffer): Prom
   }
 }
 
+/** Gives `path` this content as a whole, by way of the file `staged`. The folder of `path` is not synced. */
+export async function replaceFile(path: string, content: string | Buffer, staged: string): Promise<void> {
+  try {
+    await writeDurably(staged, content);
+    await rename(staged, path);
+  } catch (error) {
+    await removeFile(staged);
+    throw error;
+  }
+}
+
 /** The names in a folder, in order; none where it is not there. */
 export async function namesIn(folder: string): Promise<string[]> {
   return ((await unlessMissing(readdir(folder))) ?? []).toSorted();
-}
-
-const STALE_MS = 10 * 60_000;
-
-/** Whether it was last written so long ago that a process which has not finished it counts as dead. */
-export async function isStale(path: string): Promise<boolean> {
-  const found = await unlessMissing(stat(path));
-  return found !== null && Date.now() - found.mtimeMs > STALE_MS;
 }
 
 /** True when there was such a file. */
@@ -83,29 +85,17 @@ export async function removeFile(path: string): Promise<boolean> {
   return (await unlessMissing(unlink(path).then(() => true))) ?? false;
 }
 
-/** Folders remembered as durable; bounded, since there are always new ones. */
-const MAX_REMEMBERED = 1_000;
+/** A file that nothing was written to for so long belongs to a process that died: living ones give up a silent body after a minute. */
+export const STALE_MS = 10 * 60_000;
 
-/**
- * Makes folders at and below `root`, which then would survive a power cut. One that is there is made durable once in a process, since
- * another one may have made it a moment ago.
- */
-export function createFolderMaker(root: string): (folder: string) => Promise<void> {
-  const durable = new Set<string>();
-  return async (folder) => {
-    if (folder === root) await makeDataFolder(root, OWN_FOLDER).then(() => syncAbove(root));
-    const made = await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
-    if (made === undefined && durable.has(folder)) return;
-    for (let at = folder; at.length > root.length; at = dirname(at)) await syncFolder(dirname(at));
-    if (durable.size >= MAX_REMEMBERED) durable.clear();
-    durable.add(folder);
-  };
-}
-
-/** The first start makes several folders at once. We made nothing in one that we may not open. */
-async function syncAbove(folder: string): Promise<void> {
-  const above = dirname(folder);
-  if (above === folder) return;
-  await syncFolder(above).catch(() => undefined);
-  await syncAbove(above);
+/** The files in a folder of unfinished files that dead processes left, also in folders within it, as version 0.1.0 made them. */
+export async function staleFilesIn(folder: string): Promise<string[]> {
+  const entries = (await unlessMissing(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => `${parentPath}/${name}`);
+  const ages = await Promise.all(
+    paths.map(async (path) => Date.now() - ((await unlessMissing(stat(path)))?.mtimeMs ?? Date.now())),
+  );
+  return paths.filter((_path, index) => (ages[index] ?? 0) > STALE_MS);
 }

@@ -1,7 +1,7 @@
 import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import type { HostAsset, MediaHost } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';
@@ -10,8 +10,7 @@ import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 import { STAGING } from './local-writes.js';
 
-/** Process ids end far below; so no process has it. */
-const DEAD_PID = 2 ** 30;
+const longAgo = new Date(Date.now() - 3_600_000);
 
 async function setup() {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
@@ -24,14 +23,15 @@ async function setup() {
     syncPrefix: '',
   } as const;
   const start = (): Promise<MediaHost> => createLocalHost(settings, { log: silentLogger, reserveBytes: 0 });
-  const staged = async (pid: number): Promise<string> => {
-    const folder = join(directory, STAGING, `${hostname().replaceAll('.', '-')}.${String(pid)}.abcd`);
-    await mkdir(folder, { recursive: true });
-    return folder;
+  const staging = join(directory, STAGING);
+  /** As a process left it that died an hour ago. */
+  const left = async (name: string, make: (path: string) => Promise<void>): Promise<void> => {
+    await make(join(staging, name));
+    await utimes(join(staging, name), longAgo, longAgo);
   };
   const files = async (): Promise<string[]> =>
     (await readdir(directory, { recursive: true })).filter((name) => /[0-9a-f]{16}/.test(name));
-  return { directory, settings, start, staged, files };
+  return { directory, settings, start, staging, left, files };
 }
 
 async function filesOf(directory: string, asset: HostAsset) {
@@ -46,12 +46,11 @@ async function filesOf(directory: string, asset: HostAsset) {
 }
 
 it('forgets an upload whose process died after the bytes had their name', async () => {
-  const { directory, start, staged, files } = await setup();
+  const { directory, start, left, files } = await setup();
   const { asset } = await (await start()).put(putRequest());
   const of = await filesOf(directory, asset);
-  const folder = await staged(DEAD_PID);
-  await link(of.bytes, join(folder, of.token));
-  await rename(of.identity, join(folder, `${of.token}.json`));
+  await left(of.token, (path) => link(of.bytes, path));
+  await left(`${of.token}.json`, (path) => rename(of.identity, path));
   const host = await start();
   expect(await host.find(asset)).toBeNull();
   expect(await files()).toEqual([]);
@@ -59,24 +58,22 @@ it('forgets an upload whose process died after the bytes had their name', async 
 });
 
 it('keeps an upload whose process died before it tidied up', async () => {
-  const { directory, start, staged } = await setup();
+  const { directory, start, staging, left } = await setup();
   const { asset } = await (await start()).put(putRequest());
   const of = await filesOf(directory, asset);
-  const folder = await staged(DEAD_PID);
-  await link(of.bytes, join(folder, of.token));
-  await link(of.identity, join(folder, `${of.token}.json`));
+  await left(`${of.token}.json`, (path) => link(of.identity, path));
   const host = await start();
   expect(await host.find(asset)).toEqual(asset);
-  await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(await readdir(staging)).toEqual([]);
 });
 
 it('finishes a removal whose process died in its middle', async () => {
-  const { directory, start, staged, files } = await setup();
+  const { directory, start, left, files } = await setup();
   const before = await start();
   const { asset } = await before.put(putRequest());
   await before.annotate(asset, { context: { hf: '1' }, tags: [] });
   const of = await filesOf(directory, asset);
-  await rename(of.identity, join(await staged(DEAD_PID), `${of.token}.json`));
+  await left(`${of.token}.json`, (path) => rename(of.identity, path));
   const host = await start();
   expect(await host.find(asset)).toBeNull();
   expect(await files()).toEqual([]);
@@ -86,18 +83,31 @@ it.each([
   ['half a body', 'aabbccddeeff0011', 'half'],
   ['half an identity', 'aabbccddeeff0011.json', '{"token":"aabb'],
   ['an edit', 'aabbccddeeff0011.meta', '{"context"'],
-])('clears %s of a dead process, and leaves those of a living one', async (_case, name, text) => {
-  const { start, staged, files } = await setup();
-  const dead = await staged(DEAD_PID);
-  const living = await staged(process.ppid);
-  for (const folder of [dead, living]) await writeFile(join(folder, name), text);
+])('clears %s of a dead process, and leaves that of a living one', async (_case, name, text) => {
+  const { start, staging, left, files } = await setup();
+  const host = await start();
+  await host.put(putRequest());
+  const before = await files();
+  await left(name, (path) => writeFile(path, text));
+  // As version 0.1.0 did: a folder for each process.
+  await mkdir(join(staging, 'machine.1.abcd'));
+  await left(`machine.1.abcd/${name}`, (path) => writeFile(path, text));
+  const living = `aaaa${name.slice(4)}`;
+  await writeFile(join(staging, living), text);
   await start();
-  expect(await files()).toHaveLength(1);
-  await expect(readFile(join(living, name), 'utf8')).resolves.toBe(text);
-  const longAgo = new Date(Date.now() - 3_600_000);
-  await utimes(join(living, name), longAgo, longAgo);
-  await start();
-  expect(await files()).toEqual([]);
+  expect((await files()).toSorted()).toEqual([...before, join(STAGING, living)].toSorted());
+});
+
+it('clears what dead processes left without a restart as well', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { start, left, files } = await setup();
+  const host = await start();
+  const { asset } = await host.put(putRequest());
+  await host.remove(asset);
+  await left('aabbccddeeff0011', (path) => writeFile(path, 'half'));
+  vi.advanceTimersByTime(600_000);
+  await vi.waitFor(async () => expect(await files()).toEqual([]));
 });
 
 it('takes an asset whose bytes the disk has lost for absent, and lets it be uploaded again', async () => {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { HostFile, MediaHost } from '../media-host.js';
-import { isStale, namesIn, OWN_FOLDER, removeFile, syncFolder, unlessMissing, writeDurably } from './disk.js';
+import { makeFolder, namesIn, removeFile, replaceFile, syncFolder, unlessMissing } from './disk.js';
 
 /**
  * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
  * version 0.1.0, which may run beside us, would unlink the folder as a stale file, and fail.
  */
-const UNFINISHED = 'unfinished+';
+export const UNFINISHED = 'unfinished+';
 
 /**
  * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
@@ -18,25 +18,14 @@ export function createLocalFiles(
   directory: string,
   refuseWhenFull: (bytes: number) => Promise<void>,
 ): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
-  const unfinishedFiles = join(directory, UNFINISHED);
   const pathOf = (name: string): string => join(directory, fileNameOf(name));
-
   return {
     putFile: async (name, body) => {
       const path = pathOf(name);
       if ((await unlessMissing(stat(path))) !== null) return;
       await refuseWhenFull(body.length);
-      await mkdir(unfinishedFiles, { recursive: true, mode: OWN_FOLDER });
-      await syncFolder(dirname(directory));
-      await removeStale(unfinishedFiles);
-      const unfinished = join(unfinishedFiles, randomBytes(8).toString('hex'));
-      try {
-        await writeDurably(unfinished, body);
-        await rename(unfinished, path);
-      } catch (error) {
-        await removeFile(unfinished);
-        throw error;
-      }
+      await makeFolder(join(directory, UNFINISHED));
+      await replaceFile(path, body, join(directory, UNFINISHED, randomBytes(8).toString('hex')));
       await syncFolder(directory);
     },
     readFile: (name) => unlessMissing(readFile(pathOf(name))),
@@ -66,13 +55,5 @@ function nameOf(entry: string): string | null {
     return fileNameOf(name) === entry ? name : null;
   } catch {
     return null;
-  }
-}
-
-/** Reads one folder that has only what is being written now, and what processes that died have left. */
-async function removeStale(unfinishedFiles: string): Promise<void> {
-  for (const entry of await namesIn(unfinishedFiles)) {
-    const path = join(unfinishedFiles, entry);
-    if (await isStale(path)) await removeFile(path);
   }
 }

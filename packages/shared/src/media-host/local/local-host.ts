@@ -1,15 +1,24 @@
-import { access, constants, statfs } from 'node:fs/promises';
-import type { LocalHostSettings } from '@holdfast/foundation/config';
+import { access, chmod, constants, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type LocalHostSettings, makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { guardHost, type HostCalls } from '../guarded-host.js';
 import type { MediaHost } from '../media-host.js';
 import { placeOfRef, readAssetAt } from './asset-files.js';
-import { closeFolder, toDiskError } from './disk.js';
-import { createLocalFiles } from './local-files.js';
+import {
+  OWN_FOLDER,
+  removeFile,
+  STALE_MS,
+  staleFilesIn,
+  syncFolder,
+  toDiskError,
+  unlessMissing,
+} from './disk.js';
+import { createLocalFiles, UNFINISHED } from './local-files.js';
 import { createListing } from './local-listing.js';
-import { LocalWrites } from './local-writes.js';
+import { createWrites, finishStaged, STAGING } from './local-writes.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
@@ -28,12 +37,12 @@ const IDLE_MS = 60_000;
 /** Free inodes below which the disk counts as full. Each upload under way takes a few: files, descriptions, folders. */
 const RESERVE_INODES = 1_000;
 
-/** Files in a folder that several processes may share. Clears what dead ones left half-done. */
+/** Files in a folder that several processes may share. Clears, now and every ten minutes, what dead ones left half-done. */
 export async function createLocalHost(
   settings: LocalHostSettings,
   { log, now = Date.now, idleMs = IDLE_MS, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
 ): Promise<MediaHost> {
-  const root = settings.directory;
+  const { directory: root, filesDirectory } = settings;
   const freeBytes = async (): Promise<number> => {
     // A disk that may only be read has room, and none for us.
     await access(root, constants.W_OK);
@@ -51,14 +60,23 @@ export async function createLocalHost(
       await access(root);
       return work();
     });
+  const clearStale = async (): Promise<void> => {
+    for (const path of await staleFilesIn(join(root, STAGING))) {
+      await finishStaged(root, path);
+      if (await removeFile(path)) log.info('host.leftover_removed', { path });
+    }
+    for (const path of await staleFilesIn(join(filesDirectory, UNFINISHED))) await removeFile(path);
+  };
 
-  const writes = new LocalWrites(root, { log, now, idleMs, refuseWhenFull });
-  const listing = createListing(root, log);
-  const files = createLocalFiles(settings.filesDirectory, refuseWhenFull);
   await onDisk(async () => {
-    await writes.open();
-    await Promise.all([root, settings.filesDirectory].map(closeFolder));
+    await makeRoot(root);
+    await Promise.all([root, filesDirectory].map(closeFolder));
+    await clearStale();
   });
+  const clearing = setInterval(() => void clearStale().catch(() => undefined), STALE_MS).unref();
+  const writes = createWrites(root, { now, idleMs, refuseWhenFull });
+  const listing = createListing(root, log);
+  const files = createLocalFiles(filesDirectory, refuseWhenFull);
   const host: HostCalls = {
     kind: 'local',
     identity: 'local',
@@ -78,7 +96,7 @@ export async function createLocalHost(
     hostNow: now,
     meteredCalls: () => 0,
     freeBytes: () => onDisk(freeBytes),
-    close: () => writes.close(),
+    close: async () => clearInterval(clearing),
   };
   return guardHost(host, { log, now });
 }
@@ -90,4 +108,18 @@ async function onDisk<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<
     if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
     throw toDiskError(error);
   }
+}
+
+/** The first start makes several folders at once. We made nothing in one that we may not open. */
+async function makeRoot(root: string): Promise<void> {
+  await makeDataFolder(root, OWN_FOLDER);
+  for (let at = dirname(root); at !== dirname(at); at = dirname(at))
+    await syncFolder(at).catch(() => undefined);
+}
+
+/** Makes a folder that was there before one for the owner only, and with it all below it. Where it is another's, it stays. */
+async function closeFolder(folder: string): Promise<void> {
+  const found = await unlessMissing(stat(folder));
+  if (found === null || (found.mode & 0o077) === 0) return;
+  await chmod(folder, OWN_FOLDER).catch(() => undefined);
 }

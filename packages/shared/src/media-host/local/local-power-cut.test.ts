@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { onePixelPng } from '../../testing/index.js';
 import type { MediaHost } from '../media-host.js';
@@ -16,8 +16,6 @@ vi.mock('node:fs/promises', async (importActual) => {
   disk.cutPower = cutPower;
   return files;
 });
-// Else it remembers what the process before the cut had in staging, and which folders are durable.
-beforeEach(() => void vi.resetModules());
 
 async function setup() {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-media-'));
@@ -30,7 +28,6 @@ async function setup() {
   };
   const afterPowerCut = async (): Promise<MediaHost> => {
     await disk.cutPower();
-    vi.resetModules();
     return start();
   };
   const files = async (): Promise<string[]> =>

@@ -31,7 +31,8 @@ export function storing(setup: SetUpHost): void {
   ] as const)('stores %s files', async (resourceType, extension, format) => {
     const { host, bytesOf } = await setup();
     const body = Buffer.concat([Buffer.from('ID3'), randomBytes(70_000)]);
-    const { asset } = await host.put(putRequest({ ref: newRef(resourceType, extension), body }));
+    const ref = newRef(resourceType, extension);
+    const { asset } = await host.put(putRequest({ ref, body, format: 'mp3' }));
     expect(asset).toMatchObject({ resourceType, bytes: body.length });
     expect([asset.format ?? null, asset.width ?? null, asset.height ?? null]).toEqual([format, null, null]);
     expect(md5(await bytesOf(asset))).toBe(md5(body));
