@@ -3,7 +3,7 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { type HostMetadata, isOwnKey } from '../../media/index.js';
 import { HostFailure, statusOf, unreadableAnswer } from '../failures.js';
 import type { AssetRef, HostAsset, MediaHost } from '../media-host.js';
-import type { Placement } from './placement.js';
+import type { Placement, PlacementOptions } from './placement.js';
 import { readAsset, readDestroyed } from './replies.js';
 import type { Connection } from './sdk.js';
 import { encodeContext } from './signing.js';
@@ -13,18 +13,15 @@ export function createAssets(
   { sdk, signed }: Connection,
   place: Placement['place'],
 ): Pick<MediaHost, 'annotate' | 'find' | 'remove'> {
-  /** Without metadata it only looks. */
   const explicit = async (
     ref: AssetRef,
-    metadata: HostMetadata | null,
     signal: AbortSignal | undefined,
+    written: Readonly<Record<string, string>> = {},
+    placement: PlacementOptions = {},
   ): Promise<HostAsset> => {
-    const written =
-      metadata === null ? {} : { context: encodeContext(metadata.context), tags: metadata.tags.join(',') };
-    const placed = { ref, metadata: metadata ?? {}, kind: metadata === null ? 'look' : 'edit' } as const;
-    const reply = await place(placed, (placement) =>
+    const reply = await place(placement, (placed) =>
       signed(signal, (call) =>
-        sdk.uploader.explicit(ref.publicId, { ...call, ...addressOf(ref), ...written, ...placement }),
+        sdk.uploader.explicit(ref.publicId, { ...call, ...addressOf(ref), ...written, ...placed }),
       ),
     );
     const { asset, isBackup } = readAsset(reply);
@@ -32,6 +29,15 @@ export function createAssets(
     // Listings leave it out, so a single look-up does not show it either.
     const cause = new HostFailure('the asset exists only as a backup', 404);
     throw new HoldfastError('HOST_REJECTED', cause.message, { cause });
+  };
+
+  const write = (
+    ref: AssetRef,
+    { context, tags, displayName }: HostMetadata,
+    signal: AbortSignal | undefined,
+  ): Promise<HostAsset> => {
+    const written = { context: encodeContext(context), tags: tags.join(',') };
+    return explicit(ref, signal, written, displayName === undefined ? {} : { display_name: displayName });
   };
 
   /** An empty list is dropped by the SDK, and then changes nothing. A host that adds tags instead of replacing them kept others. */
@@ -64,7 +70,7 @@ export function createAssets(
     const stale = staleIn(asset);
     if (stale.length === 0) return asset;
     const context = { ...metadata.context, ...Object.fromEntries(stale.map((key) => [key, ''])) };
-    const cleared = await explicit(asset, { ...metadata, context }, signal);
+    const cleared = await write(asset, { ...metadata, context }, signal);
     if (staleIn(cleared).length > 0)
       throw unreadableAnswer('the media host keeps context that was to be removed');
     return { ...asset, context: cleared.context };
@@ -73,7 +79,7 @@ export function createAssets(
   return {
     find: async (ref, signal) => {
       try {
-        return await explicit(ref, null, signal);
+        return await explicit(ref, signal);
       } catch (error) {
         if (statusOf(error) === 404) return null;
         throw error;
@@ -81,7 +87,7 @@ export function createAssets(
     },
     annotate: async (ref, metadata, signal) => {
       try {
-        const written = await explicit(ref, metadata, signal);
+        const written = await write(ref, metadata, signal);
         return await clearContext(await clearTags(written, metadata.tags, signal), metadata, signal);
       } catch (error) {
         if (statusOf(error) === 404) throw new HoldfastError('MEDIA_NOT_FOUND', undefined, { cause: error });

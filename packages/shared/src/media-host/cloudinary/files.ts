@@ -32,15 +32,9 @@ export function createFiles(
 
   return {
     putFile: async (name, body, signal) => {
-      const slash = name.lastIndexOf('/');
-      const placed = {
-        ref: refOf(name),
-        // In a folder of their own, not at the root of the Media Library.
-        folder: name.slice(0, Math.max(slash, 0)),
-        metadata: { displayName: name.slice(slash + 1) },
-        kind: 'upload',
-      } as const;
-      const reply = await place(placed, (placement) =>
+      // In a folder of their own, not at the root of the Media Library.
+      const folder = name.slice(0, Math.max(name.lastIndexOf('/'), 0));
+      const reply = await place({ asset_folder: folder }, (placement) =>
         uploadOnce(connection, { ...address, public_id: name, ...placement }, [body], {
           bytes: body.length,
           signal,

@@ -9,54 +9,43 @@ export function createListings(
   { sdk, admin, log }: Connection,
   prefix?: string,
 ): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
-  const refused = { list: false, confirm: false };
-  const noted = new Set<string>();
-  const noteOnce = (event: string, fields: Readonly<Record<string, unknown>>): void => {
-    if (!noted.has(event)) log.warn(event, fields);
-    noted.add(event);
-  };
+  const refused = new Set<'list' | 'confirm'>();
 
   const read = (reply: unknown, cursor: string | null): AssetPage => {
-    const { page, badDates } = readPage(reply, cursor);
+    const page = readPage(reply, cursor);
+    const { unreadable } = page;
     // One line a page, however many there are.
-    const note = (event: string, assetIds: readonly (string | null)[]): void => {
-      if (assetIds.length > 0) log.warn(event, { assets: assetIds.length, assetIds: assetIds.slice(0, 5) });
-    };
-    note('host.dates_unreadable', badDates);
-    note(
-      'host.assets_unreadable',
-      page.unreadable.map(({ assetId, publicId }) => assetId ?? publicId),
-    );
-    if (page.lacking.length > 0) noteOnce('host.listing_fields_missing', { fields: page.lacking });
+    if (unreadable.length > 0) {
+      const assetIds = unreadable.slice(0, 5).map(({ assetId, publicId }) => assetId ?? publicId);
+      log.warn('host.assets_unreadable', { assets: unreadable.length, assetIds });
+    }
     return page;
   };
 
   /**
-   * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: one that refuses the
-   * first page is asked without, and where that is answered the fields were refused. It then shows no hashes. Each listing tries them again,
-   * since any other passing refusal looks the same.
+   * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: where the first page is
+   * refused with them and answered without, they are not asked for again. Listings then show no hashes.
    */
   const listed = async (
-    kind: keyof typeof refused,
+    kind: 'list' | 'confirm',
     cursor: string | null,
     call: (options: Readonly<Record<string, unknown>>) => Promise<unknown>,
   ): Promise<AssetPage> => {
     const plain = { tags: true, context: true };
     try {
-      return read(await call(refused[kind] ? plain : { ...plain, fields: listedFields }), cursor);
+      return read(await call(refused.has(kind) ? plain : { ...plain, fields: listedFields }), cursor);
     } catch (error) {
-      if (statusOf(error) !== 400 || cursor !== null || refused[kind]) throw error;
+      if (statusOf(error) !== 400 || cursor !== null || refused.has(kind)) throw error;
       const page = read(await call(plain), cursor);
-      refused[kind] = true;
-      noteOnce('host.fields_refused', { error });
+      refused.add(kind);
+      log.warn('host.fields_refused', { error });
       return page;
     }
   };
 
   return {
-    list: ({ resourceType, cursor, limit, signal }) => {
-      if (cursor === null) refused.list = refused.confirm = false;
-      return orSpent(
+    list: ({ resourceType, cursor, limit, signal }) =>
+      orSpent(
         cursor,
         listed('list', cursor, (wanted) =>
           admin(signal, (call) =>
@@ -72,8 +61,7 @@ export function createListings(
             }),
           ),
         ),
-      );
-    },
+      ),
     changes: async ({ since, cursor, limit, signal }) => {
       // The index knows whole seconds only. A host that does not know `last_updated` finds nothing by it.
       const time = new Date(Math.floor(since.getTime() / 1_000) * 1_000).toISOString();

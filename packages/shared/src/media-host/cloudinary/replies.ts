@@ -4,16 +4,23 @@ import { isOwnKey, resourceTypes } from '../../media/index.js';
 import { unreadableAnswer } from '../failures.js';
 import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';
 
+/** Of the year 9999: records can carry no later date. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+const date = z.string().refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= LAST_MS);
+
 /** What of an asset every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
 const assetReply = z.object({
   asset_id: z.string(),
   public_id: z.string(),
   resource_type: z.enum(resourceTypes),
   format: z.string().nullish(),
-  version: z.number(),
-  // Whatever stands there, see `soundDate`.
-  created_at: z.unknown().optional(),
-  uploaded_at: z.unknown().optional(),
+  version: z
+    .number()
+    .min(0)
+    .max(LAST_MS / 1_000),
+  created_at: date,
+  // Listings that were not asked for it do not have it.
+  uploaded_at: date.nullish(),
   bytes: z.number(),
   width: z.number().nullish(),
   height: z.number().nullish(),
@@ -38,8 +45,7 @@ const filePageReply = pageOf(
   z.looseObject({
     public_id: z.string(),
     bytes: z.number(),
-    version: z.number(),
-    created_at: z.unknown().optional(),
+    created_at: date,
   }),
 );
 
@@ -67,32 +73,21 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean;
 }
 
 /**
- * Without assets that exist only as a backup, whatever else they lack. `badDates` are the asset ids of those with a date which is
- * none: they are given the time of their version instead. Throws HOST_REJECTED for an answer that is not a page of assets, and
- * HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
+ * Without assets that exist only as a backup, whatever else they lack. Throws HOST_REJECTED for an answer that is not a page of assets,
+ * and HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
  */
-export function readPage(
-  reply: unknown,
-  cursor: string | null = null,
-): { page: AssetPage; badDates: string[] } {
+export function readPage(reply: unknown, cursor: string | null = null): AssetPage {
   const { resources, next_cursor: next } = parse(pageReply, reply);
   const nextCursor = advancing(next ?? null, cursor);
   const present = resources.filter((item) => !isBackup(item));
   const assets: HostAsset[] = [];
   const unreadable: UnreadableAsset[] = [];
-  const badDates: string[] = [];
   for (const item of present) {
     const { data: asset } = assetReply.safeParse(item);
-    if (asset === undefined) {
-      unreadable.push({ assetId: textIn(item, 'asset_id'), publicId: textIn(item, 'public_id') });
-      continue;
-    }
-    // Listings that were not asked for it do not tell the time of the last upload.
-    const dates = [asset.created_at, asset.uploaded_at ?? asset.created_at];
-    if (!dates.every(isReadableDate)) badDates.push(asset.asset_id);
-    assets.push(toHostAsset(asset));
+    if (asset !== undefined) assets.push(toHostAsset(asset));
+    else unreadable.push({ assetId: textIn(item, 'asset_id'), publicId: textIn(item, 'public_id') });
   }
-  return { page: { assets, unreadable, lacking: lackingIn(present), nextCursor }, badDates };
+  return { assets, unreadable, lacking: lackingIn(present), nextCursor };
 }
 
 /** What is left of a deleted asset whose backup is kept. No file is empty, so a size of 0 also tells. */
@@ -136,11 +131,7 @@ export function readFilePage(
   return {
     files: resources
       .filter((file) => !isBackup(file))
-      .map(({ public_id: name, bytes, version, created_at: at }) => ({
-        name,
-        bytes,
-        storedAt: soundDate(at, version),
-      })),
+      .map(({ public_id: name, bytes, created_at: storedAt }) => ({ name, bytes, storedAt })),
     nextCursor: advancing(next ?? null, cursor),
   };
 }
@@ -179,8 +170,9 @@ function toHostAsset(reply: AssetReply): HostAsset {
     url: reply.secure_url,
     etag: reply.etag ?? null,
     version: reply.version,
-    createdAt: soundDate(reply.created_at, reply.version),
-    uploadedAt: soundDate(reply.uploaded_at, reply.version),
+    createdAt: reply.created_at,
+    // A version is the time of the last upload. As the host writes times: without milliseconds.
+    uploadedAt: reply.uploaded_at ?? `${new Date(reply.version * 1_000).toISOString().slice(0, 19)}Z`,
     // An asset without tags or context has no such key in the answers that were asked for them.
     context: readContext(reply.context ?? {}),
     // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
@@ -210,26 +202,4 @@ function parse<T>(schema: z.ZodType<T>, reply: unknown): T {
   if (parsed.success) return parsed.data;
   const paths = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
   throw unreadableAnswer('the media host gave an answer that cannot be read', `unreadable: ${paths}`);
-}
-
-/** Of the year 9999: later times have no date that a record can carry. In unix seconds, as the host counts versions. */
-const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1_000;
-
-/** Whether records can carry it. */
-function isReadableDate(text: unknown): text is string {
-  if (typeof text !== 'string') return false;
-  const seconds = Date.parse(text) / 1_000;
-  return seconds >= 0 && seconds <= LAST_SECOND;
-}
-
-/**
- * A date of the host, or for an invalid one the time of its version, which is that of the last upload in unix seconds: one
- * garbled date must not keep a sync from all other assets, nor make an asset look missing. An invalid version, too,
- * counts as the nearest time.
- */
-function soundDate(text: unknown, version: number): string {
-  if (isReadableDate(text)) return text;
-  const seconds = Math.min(Math.max(version, 0), LAST_SECOND);
-  // As the host writes times: without milliseconds.
-  return `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
 }

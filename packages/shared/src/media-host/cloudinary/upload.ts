@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
 import { bodyChunks, bytesInMemory, isStream, toSourceError, type Body } from '../body.js';
 import type { PutRequest } from '../media-host.js';
-import type { Placement } from './placement.js';
+import type { Placement, PlacementOptions } from './placement.js';
 import type { Connection, HostTimeouts } from './sdk.js';
 import { encodeContext } from './signing.js';
 
@@ -36,7 +36,14 @@ export function createUpload(
   return ({ ref, body, metadata, contentLength, signal }) => {
     const size = bytesInMemory(body) ?? contentLength ?? MAX_REQUEST_BYTES;
     const isLarge = size > parts.above;
-    return place({ ref, metadata, kind: isLarge || isStream(body) ? 'stream' : 'upload' }, (placement) => {
+    const { displayName } = metadata;
+    const isOnce = isLarge || isStream(body);
+    // The name of what can be sent only once comes with its commit mark: it might be refused.
+    const wanted: PlacementOptions =
+      displayName === undefined
+        ? {}
+        : { asset_folder: connection.settings.folder, ...(isOnce ? {} : { display_name: displayName }) };
+    const put = (placement: PlacementOptions): Promise<unknown> => {
       const send: SendContent = (content, range = {}) =>
         uploadOnce(
           connection,
@@ -56,7 +63,8 @@ export function createUpload(
       if (!isLarge) return send(Buffer.isBuffer(body) ? [body] : body);
       const idleMs = uploadIdleMs(timeouts, size);
       return uploadInParts(body, { size, partBytes: parts.bytes, signal, idleMs }, send);
-    });
+    };
+    return place(wanted, put, !isOnce);
   };
 }
 
