@@ -91,11 +91,7 @@ it('refuses uploads at once and unread while the host is down, says so everywher
 });
 
 it.each([
-  [
-    'does not answer',
-    { kind: 'html', status: 503 },
-    / has not answered as it should since 2\S+Z \(HOST_REJECTED: /,
-  ],
+  ['does not answer', { kind: 'html', status: 503 }, / has been failing since 2\S+Z \(HOST_REJECTED: /],
   [
     'refuses our credentials',
     { kind: 'error', status: 401, message: 'unknown api_key' },

@@ -40,7 +40,7 @@ export const mediaFieldRules = {
   category: line(mediaLimits.category),
   tags: z
     // Counted first: a body has room for 100,000 wrong entries, and to name each of them takes a quarter of a second.
-    .array(z.unknown(), 'must be a list of texts')
+    .array(z.unknown(), 'must be a list of strings')
     .max(MOST_ENTRIES, TOO_MANY_TAGS)
     .pipe(
       z

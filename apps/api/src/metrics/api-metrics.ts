@@ -154,10 +154,10 @@ async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Ke
     '1 when the last call to the media host was answered, 0 when not; absent before the first.',
     reachable === null ? null : Number(reachable),
   );
-  show('uploads_in_flight', 'Uploads that this process carries now.', deps.uploadSlots.running);
+  show('uploads_in_flight', 'Uploads in progress in this process.', deps.uploadSlots.running);
   show(
     'uploads_in_flight_limit',
-    'Uploads that this process carries at most (UPLOAD_MAX_CONCURRENT).',
+    'The most uploads that this process takes at once (UPLOAD_MAX_CONCURRENT).',
     deps.settings.uploads.maxConcurrent,
   );
   show(
@@ -167,17 +167,17 @@ async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Ke
   );
   show(
     'queue_jobs',
-    'Jobs by queue and state; of the whole deployment.',
+    'Jobs by queue and state; of the whole deployment (max, not sum).',
     Object.entries(look?.queues ?? {}).flatMap(([queue, { counts }]) =>
       Object.entries(counts).map(([name, count]) => [{ queue, state: name }, count] as const),
     ),
   );
   show(
     'media',
-    'Media in the catalog by status; of the whole deployment.',
+    'Files in the catalog by status; of the whole deployment (max, not sum).',
     Object.entries(media?.byStatus ?? {}).map(([status, count]) => [{ status }, count]),
   );
-  show('workers', 'Workers that are alive; of the whole deployment.', workers);
+  show('workers', 'Workers that are alive; of the whole deployment (max, not sum).', workers);
   show(
     'findings',
     '1 for each finding that health shows now.',
@@ -185,16 +185,24 @@ async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Ke
   );
   show(
     'host_budget_remaining',
-    'Metered calls that the media host still takes, by its last answer.',
+    'Metered calls left at the media host, by its last answer.',
     remainingCalls(look?.sync.rateLimit ?? deps.host.budget()),
   );
-  show('tombstones', 'Ids that are kept from coming back; of the whole deployment.', tombstones);
+  show(
+    'tombstones',
+    'Ids that are kept from coming back; of the whole deployment (max, not sum).',
+    tombstones,
+  );
   show(
     'deletion_files',
-    'Files of deletions on the media host, as far as Redis knows; of the whole deployment.',
+    'Files of deletions on the media host, as far as Redis knows; of the whole deployment (max, not sum).',
     deletions?.files,
   );
-  show('deletions_noted', 'Deletions that these files note; of the whole deployment.', deletions?.deletions);
+  show(
+    'deletions_noted',
+    'Deletions that these files note; of the whole deployment (max, not sum).',
+    deletions?.deletions,
+  );
   show('host_free_bytes', 'Bytes that the disk of the local host still takes.', await freeBytesOf(deps.host));
   return registry.metrics();
 }

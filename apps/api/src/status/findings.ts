@@ -66,7 +66,7 @@ const storageFull = (freeBytes: number | null): Row => [
 function hostFailing(host: Pick<MediaHost, 'health'>): Row {
   const { failing, lastErrorCode } = host.health();
   const refusesCredentials = failing?.refusesCredentials === true;
-  const what = refusesCredentials ? 'has refused our credentials' : 'has not answered as it should';
+  const what = refusesCredentials ? 'has refused our credentials' : 'has been failing';
   return [
     failing !== null,
     'HOST_FAILING',
@@ -74,7 +74,7 @@ function hostFailing(host: Pick<MediaHost, 'health'>): Row {
     `The media host ${what} since ${failing?.since ?? ''} (${lastErrorCode ?? ''}: ${failing?.message ?? ''}).`,
     refusesCredentials
       ? 'Compare CLOUDINARY_URL with the API keys in the console of Cloudinary, and restart with the right ones. A key that is enabled again is noticed within 15 seconds.'
-      : 'Look at the network, the status page of the host, or the disk of DATA_DIR. Holdfast notices within 15 seconds that Cloudinary is back, and goes on by itself.',
+      : 'Look at the network, the status page of the host, or the disk of DATA_DIR. Holdfast notices within 15 seconds that Cloudinary is back, and resumes.',
   ];
 }
 
@@ -113,7 +113,7 @@ function deploymentFindings(
         workers === 0,
         'NO_WORKER',
         'warning',
-        'No worker is alive: uploads are accepted and kept, but not verified until one is.',
+        'No worker is alive: uploads are accepted and kept, but not verified until one starts.',
         'Start a worker (node apps/worker/dist/main.js) with the same settings.',
       ],
       [
@@ -140,7 +140,7 @@ function deploymentFindings(
         'SYNC_WAITS',
         'warning',
         `A sync waits for the media host: ${lastError?.message ?? ''}`,
-        'Look at the host and at its credentials. The sync goes on by itself.',
+        'Look at the host and at its credentials. The sync resumes by itself.',
       ],
     ),
     ...syncFindings(look.sync),
@@ -151,7 +151,7 @@ function deploymentFindings(
           badSignatures.length >= BAD_SIGNATURES,
           'WEBHOOK_SIGNATURES',
           'notice',
-          `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with a secret that is not known here. Changes in Cloudinary arrive with the next sync only.`,
+          `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with an unknown secret. Changes in Cloudinary arrive only with the next sync.`,
           'Cloudinary signs with the notification key of the account, else with its oldest active API key (console: Settings > API Keys). Put the secret of that key into CLOUDINARY_WEBHOOK_SECRETS and restart the API.',
         ])),
   ];

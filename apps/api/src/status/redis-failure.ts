@@ -46,7 +46,7 @@ export const someRefused: Finding = {
   code: 'REDIS_CONNECTIONS',
   severity: 'warning',
   message:
-    'Redis refuses connections: it has as many as it allows. Some connections of this API are missing.',
+    'Redis refuses connections: its connection limit is reached. Some connections of this API are missing.',
   fix: 'Allow more connections ("maxclients", or a larger plan), or run fewer processes. docs/scaling.md says how many Holdfast needs.',
 };
 

@@ -45,7 +45,7 @@ it.each<[string, Partial<ManagedService>, Partial<ManagedService>, Record<string
     { full: null },
     {
       code: 'REDIS_FULL',
-      message: 'Redis refuses writes: its database is as large as its plan allows',
+      message: 'Redis refuses writes: its database has reached the size that its plan allows',
       retryAfter: '30',
     },
   ],
@@ -55,7 +55,7 @@ it.each<[string, Partial<ManagedService>, Partial<ManagedService>, Record<string
     { connections: null },
     {
       code: 'REDIS_CONNECTIONS',
-      message: 'Redis refuses connections: it has as many as it allows',
+      message: 'Redis refuses connections: its connection limit is reached',
     },
   ],
 ])('tells everybody that the plan refuses: its %s', async (_what, refusing, serving, told) => {
@@ -148,7 +148,7 @@ it('logs what Redis said where that is not known here, and tells clients nothing
   expect(warned.filter((line) => line.startsWith('http.failed')).join()).toContain('ask the landlord');
   expect((await api.call('GET', '/api/media/health')).body.storage.findings[0]).toMatchObject({
     code: 'WRITES_REFUSED',
-    message: 'Redis refuses commands: its reason is not known. Uploads are refused.',
+    message: 'Redis refuses commands: the reason is unknown. Uploads are refused.',
   });
 });
 

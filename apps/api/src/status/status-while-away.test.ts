@@ -166,7 +166,7 @@ describe('while Redis is away', () => {
     const sandbox = await startRedisSandbox();
     const own = await startApi(sandbox);
     await sandbox.client.call('REPLICAOF', '127.0.0.1', '1');
-    const failure = 'Redis refuses writes: it is a replica now, and the master is being looked for';
+    const failure = 'Redis refuses writes: it is a replica now, and Holdfast is looking for the master';
     const storage = {
       connected: true,
       connectionTest: `failed: ${failure}`,

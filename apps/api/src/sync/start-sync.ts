@@ -21,7 +21,8 @@ const flag = z.boolean('must be true or false').optional();
 
 export const startSyncQuery = z.strictObject({
   mode: modeName.meta({
-    description: '`full` lists every asset, `incremental` only what has changed since the last run.',
+    description:
+      '`full`, the default, lists every asset; `incremental` only what has changed since the last run.',
     default: 'full',
   }),
   dryRun: yesOrNo.describe('Only report.'),

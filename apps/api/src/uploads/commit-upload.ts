@@ -103,6 +103,6 @@ function refuseOtherBytes({ asset, existed }: PutResult, file: ReceivedFile): vo
     throw new HoldfastError('HOST_CONTENT_MISMATCH');
   throw new HoldfastError(
     'HOST_ALTERS_UPLOADS',
-    `the account stored ${String(asset.bytes)} bytes in place of ${String(file.bytes)}: remove the incoming transformation or format from its default upload preset`,
+    `the account stored ${String(asset.bytes)} bytes instead of ${String(file.bytes)}: remove the incoming transformation or format from its default upload preset`,
   );
 }

@@ -137,7 +137,7 @@ async function giveBack(claims: ClaimParts['claims'], asked: Promise<ClaimReply>
 }
 
 function beingRebuilt(): HoldfastError {
-  return new HoldfastError('CATALOG_REBUILDING', 'whether this Idempotency-Key was used is not known yet');
+  return new HoldfastError('CATALOG_REBUILDING', 'it is not yet known whether this Idempotency-Key was used');
 }
 
 const FIND_WITHIN_MS = 5_000;

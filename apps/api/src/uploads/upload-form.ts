@@ -118,7 +118,7 @@ function rejectLosses(parser: PartEvents, reject: (error: HoldfastError) => void
   });
   parser.on('field', (name, value) => {
     textLength += value?.length ?? 0;
-    if (textLength > MAX_TEXT_LENGTH) refuse(name, 'makes the text parts too large together');
+    if (textLength > MAX_TEXT_LENGTH) refuse(name, 'makes the text parts together too large');
     if (value === undefined) refuse(name, 'is in an unsupported charset');
     else if (value.includes('\ufffd')) refuse(name, 'must be in UTF-8, without U+FFFD');
   });

@@ -114,7 +114,7 @@ async function lockForProcesses(file: string, directory: string): Promise<FileLo
     if (performance.now() >= until)
       throw new HoldfastError(
         'DATA_DIR_IN_USE',
-        `${directory} is held open by a process that is not ours to end.`,
+        `${directory} is held open by a process that Holdfast must not end.`,
       );
     await delay(POLL_MS);
   }

@@ -15,7 +15,7 @@ import type { Command } from './run-command.js';
 
 /** For indexes in doubt: a list or a count that does not fit the records. Safe beside uploads and edits. */
 export const rebuildIndexes: Command = {
-  summary: 'make all indexes of the catalog fit its records again',
+  summary: 'rebuild all indexes of the catalog from its records',
   details: 'Reads every key of this Redis database once. Records themselves are not changed.',
   run: (env, _args, signal) =>
     withLease(env, signal, async ({ catalog, signal: leased }) => {
@@ -25,7 +25,7 @@ export const rebuildIndexes: Command = {
         report: { added, dropped },
         text:
           added + dropped === 0
-            ? 'Every index fits the records.'
+            ? 'Every index matches the records.'
             : `Index entries added: ${String(added)}, dropped: ${String(dropped)}.`,
       };
     }),
@@ -35,7 +35,7 @@ export const rebuildIndexes: Command = {
  * Rejects with CATALOG_REBUILDING before the first full sync: after Redis was emptied the last snapshot knows more.
  */
 export const snapshot: Command = {
-  summary: 'write a snapshot of the catalog now, also where nothing changed since the last one',
+  summary: 'write a snapshot of the catalog now, even if nothing has changed since the last one',
   run: (env, _args, signal) =>
     withLease(env, signal, async (leased) => {
       if ((await leased.state.readSnapshotFacts()).lastFullAt === null)

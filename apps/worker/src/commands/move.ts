@@ -15,8 +15,8 @@ export const move: Command = {
   summary: 'copy every file from an earlier media host to the configured one',
   details: [
     '--from local reads DATA_DIR/media. --from cloudinary reads the account in MOVE_FROM_CLOUDINARY_URL.',
-    'Ids, fields, checksums and dates stay. Nothing is taken away from the earlier host.',
-    'API and workers may run. After an interruption, run it again: what is there already is not copied twice.',
+    'Ids, fields, checksums and dates stay. Nothing is removed from the earlier host.',
+    'API and workers may run. After an interruption, run it again: files that were copied are skipped.',
   ].join('\n'),
   options: {
     from: { type: 'string', value: 'local|cloudinary', description: 'the host to copy from' },
@@ -57,7 +57,7 @@ async function forget(leased: LeasedWork): Promise<CommandResult> {
     report: { catalogHost: identity, forgotten: true },
     text: [
       'The catalog belongs to the configured media host now. No file was copied.',
-      'The next full sync marks missing what this host does not have. It holds many back: start it with force=true then.',
+      'The next full sync marks missing what this host does not have. If they are many, it holds back: start it with force=true.',
     ].join('\n'),
   };
 }
@@ -140,7 +140,7 @@ function* textOf(ends: Ends): Generator<string> {
   for (const { publicId, code, message } of problems) yield `  ${publicId}: ${code}: ${message}`;
   if (failed > problems.length) yield `  and ${String(failed - problems.length)} more`;
   if (error !== null) yield `Stopped: ${error.code}: ${error.message}`;
-  if (!complete && !dryRun) yield 'Not everything was moved. Run the command again to go on.';
+  if (!complete && !dryRun) yield 'Not everything was moved. Run the command again to continue.';
   if (syncRunId !== null)
-    yield `The catalog belongs to the configured host now. Sync ${syncRunId} looks at all of it.`;
+    yield `The catalog belongs to the configured host now. Sync ${syncRunId} covers all of it.`;
 }

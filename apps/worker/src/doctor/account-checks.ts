@@ -49,7 +49,7 @@ export const accountChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Admin calls',
     expected: 'answers say how many are left',
-    means: 'Syncs wait until then. Uploads go on.',
+    means: 'Syncs wait until then. Uploads continue.',
     fix: 'Wait for the next hour, or take a plan with more calls.',
     try: ({ account }) => {
       const budget = account.budget();
@@ -80,7 +80,7 @@ export const accountChecks: readonly Check<AccountTrial>[] = [
   },
   {
     name: 'Leftovers',
-    expected: 'none of an earlier doctor',
+    expected: 'none left by an earlier doctor',
     fix: 'Look below the folder doctor in the Media Library.',
     try: async (trial) => {
       const removed = await removeLeftovers(trial);
@@ -119,14 +119,15 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
       const items = account.replies.slice(before).flatMap(itemsOf);
       const item = items.findLast((shown) => shown['asset_id'] === image.assetId) ?? items[0];
       if (item === undefined && listed instanceof Error) throw listed;
-      if (item === undefined)
-        return wrong('an empty page', { means: 'Syncs would not see files that are there.' });
+      if (item === undefined) return wrong('an empty page', { means: 'Syncs would miss files that exist.' });
       const missing = NEEDED.filter((name) => item[name] === undefined);
       const refusal = account.refusals.find(({ code }) => code === 'HOST_REJECTED');
       const refused = refusal === undefined ? '' : `refuses the fields (${refusal.message}); without them `;
       if (missing.length > 0) return wrong(`${refused}no ${missing.join(', ')}`);
       if (!isDeepStrictEqual(asRecord(listed)['context'], image.context))
-        return wrong('another context than the upload', { means: 'A rebuild of the catalog would differ.' });
+        return wrong('a different context than the upload', {
+          means: 'A rebuild of the catalog would differ.',
+        });
       return item['uploaded_at'] === undefined
         ? note('no uploaded_at', 'Holdfast takes the time of the version instead.')
         : 'all';
@@ -151,7 +152,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Look-up by id',
     expected: 'finds a renamed file',
-    means: 'Files would be marked missing that are there.',
+    means: 'Files that exist would be marked missing.',
     fix: REPORT,
     try: async (trial) => {
       const { assetId, publicId } = theImage(trial);
@@ -168,7 +169,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Search',
     expected: 'shows new files in seconds',
-    means: 'What others upload or change comes in by notifications and full syncs only.',
+    means: 'Uploads and edits made elsewhere arrive only with notifications and full syncs.',
     fix: 'Set up notifications (docs/webhooks.md): they do not depend on the search.',
     try: async (trial) => {
       const { account, signal, patienceMs, imageStoredAt } = trial;
@@ -184,7 +185,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
         trial.isFound = true;
         if (found.context['hf_id'] !== image.context['hf_id'])
           return wrong('without its context', {
-            means: 'Syncs take our files for those of others.',
+            means: 'Syncs would treat our files as foreign.',
             fix: REPORT,
           });
         const when = `at most ${duration(waited())} after its upload`;
@@ -204,7 +205,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
       const expression = `asset_id="${assetId}" AND last_updated>="${since}"`;
       return itemsOf(await trial.account.search(expression, trial.signal)).length > 0
         ? 'found by it'
-        : note('not found by it', 'Edits made in the console come in by notifications and full syncs only.');
+        : note('not found by it', 'Edits made in the console arrive only with notifications and full syncs.');
     },
   },
   {
@@ -215,8 +216,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
     try: async (trial) => {
       const { account, signal } = trial;
       const image = theImage(trial);
-      if ((await account.host.remove(image, signal)) !== 'removed')
-        return wrong('not found at the first time');
+      if ((await account.host.remove(image, signal)) !== 'removed') return wrong('not found at first');
       const before = account.replies.length;
       const stays = (await account.host.find(image, signal)) !== null;
       const isBackup = account.replies.slice(before).some((reply) => asRecord(reply)['placeholder'] === true);
@@ -227,7 +227,7 @@ export const listingChecks: readonly Check<AccountTrial>[] = [
       );
       if (stays || assets.length > 0) return wrong('still there');
       if ((await account.host.remove(image, signal)) !== 'absent') return wrong('removed twice');
-      return isBackup ? note('gone, with a backup', 'Holdfast takes a backup for no file.') : 'gone';
+      return isBackup ? note('gone, with a backup', 'Holdfast does not count a backup as a file.') : 'gone';
     },
   },
 ];
@@ -248,7 +248,7 @@ export const lastChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Answer time',
     expected: 'below 1 s mostly',
-    fix: 'Run Holdfast nearer to the host, or look at the network and at status.cloudinary.com.',
+    fix: 'Run Holdfast closer to the host, or look at the network and at status.cloudinary.com.',
     try: ({ account: { answerMs }, slowMs }) => {
       const middle = answerMs.toSorted((a, b) => a - b)[Math.floor(answerMs.length / 2)];
       if (middle === undefined) throw new NotRun('nothing was answered');

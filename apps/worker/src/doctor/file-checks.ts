@@ -69,7 +69,7 @@ export const fileChecks: readonly Check<AccountTrial>[] = [
       if (folderMode === 'fixed') return 'fixed: by the name';
       if (folder === cloud.folder && name === DISPLAY_NAME) return `${folder}, "${name}"`;
       const found = `${JSON.stringify(folder) ?? 'none'}, ${JSON.stringify(name) ?? 'no name'}`;
-      return note(found, 'Files are kept, and lie elsewhere in the Media Library.');
+      return note(found, 'Files are kept, but appear elsewhere in the Media Library.');
     },
   },
   {
@@ -91,7 +91,7 @@ export const fileChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Second upload',
     expected: 'keeps the first file',
-    means: 'An upload that is sent twice could change what is there.',
+    means: 'Sending an upload twice could change the stored file.',
     fix: REPORT,
     try: async (trial) => {
       const { account, names, runId, signal } = trial;
@@ -120,7 +120,7 @@ export const fileChecks: readonly Check<AccountTrial>[] = [
         return wrong('what is left out stays');
       trial.image = after;
       return calls > 1
-        ? note('merges', 'Holdfast clears what is left out by a call of its own.')
+        ? note('merges', 'Holdfast clears what is left out with a separate call.')
         : 'replaced';
     },
   },
@@ -154,7 +154,7 @@ export const fileChecks: readonly Check<AccountTrial>[] = [
   {
     name: 'Private file',
     expected: 'stored, listed, downloaded',
-    means: 'Snapshots of the catalog could not be restored: recoveries take the listing.',
+    means: 'Snapshots of the catalog could not be restored: recoveries would use the listing.',
     fix: 'Allow the delivery type authenticated, or set CATALOG_SNAPSHOT=false.',
     try: async (trial) => {
       const { account, names, signal } = trial;

@@ -19,7 +19,7 @@ const fix = 'Let the user of the process read and write below DATA_DIR, and look
 export const localChecks: readonly Check<LocalTrial>[] = [
   {
     name: 'Leftovers',
-    expected: 'none of an earlier doctor',
+    expected: 'none left by an earlier doctor',
     fix,
     try: async ({ host, folder, signal }) => {
       let removed = 0;

@@ -106,7 +106,7 @@ export const machineChecks: readonly Check<MachineTrial>[] = [
   },
   {
     name: 'Redis keeps data',
-    expected: 'each write on disk, no eviction',
+    expected: 'every write on disk, no eviction',
     try: ({ redis }) => {
       if (redis === null) throw new NotRun('Redis was not reached');
       return redis.findings.length === 0 ? 'as expected' : fromFindings('', redis.findings);

@@ -21,7 +21,7 @@ export function createPushMedia({ catalog, host, queues }: PushMediaDependencies
     if (outcome === 'overtaken') log.info('push.host_is_newer', { id });
     if (outcome !== 'missing') return;
     log.warn('push.asset_missing', { id });
-    const error = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this media');
+    const error = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this file');
     // Stays on the list of edits that the host lacks: the asset may come back.
     await noteFailure(catalog, { name: 'push', payload, attempt, final: false, error });
   };

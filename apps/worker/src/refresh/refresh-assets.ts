@@ -56,7 +56,7 @@ async function untilRefilled(
   const waitedMs = now() - receivedAt;
   if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readWatermarks()).lastFullAt !== null) return;
   const delayMs = Math.min(Math.max(waitedMs, REFILL_SOON_MS), REFILL_LATER_MS);
-  throw new HandBack('the catalog is to be refilled first', delayMs);
+  throw new HandBack('the catalog must be refilled first', delayMs);
 }
 
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {

@@ -52,7 +52,7 @@ export function createVerifyMedia(deps: VerifyDependencies): JobHandler<'verify'
     });
     failpoint('verify.marked');
     if (outcome === 'absent')
-      throw new HoldfastError('RECORD_DIFFERS', 'the record vanished while it was verified');
+      throw new HoldfastError('RECORD_DIFFERS', 'the record disappeared during its verification');
     if (outcome !== 'verified') {
       log.info('verify.overtaken', { id: record.id, revision: record.revision, outcome });
       return;

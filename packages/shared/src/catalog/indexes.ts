@@ -13,7 +13,7 @@ import { packHex, recordLua, statusCode, typeCode } from './record.js';
 /**
  * The indexes of the catalog: sorted sets of ids. Those of types, categories, tags and statuses are in the order of creation; every
  * record is in exactly one type, and in the index of its status unless it is verified. Each script that changes a record changes
- * its entries in the same step (docs/decisions/0017-plain-indexes.md).
+ * its entries in the same step (docs/decisions/0005-records-and-indexes.md).
  */
 
 /** A place in an index. */

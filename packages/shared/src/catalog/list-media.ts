@@ -209,6 +209,6 @@ function decodeCursor(cursor: string, fingerprint: string): Position {
   const isValid =
     /^-?\d{1,16}$/.test(createdMs) && isMediaId(id) && ofFilters === fingerprint && rest.length === 0;
   if (!isValid)
-    throw new HoldfastError('INVALID_CURSOR', 'the cursor is not one of ours, or belongs to other filters');
+    throw new HoldfastError('INVALID_CURSOR', 'the cursor was not issued here, or belongs to other filters');
   return { createdMs: Number(createdMs), id };
 }

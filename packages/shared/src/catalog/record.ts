@@ -5,7 +5,7 @@ import { timePrelude } from '../redis/index.js';
 /**
  * How a record is stored in Redis: JSON arrays on two lines, `measured` and `content`. The content has two parts with a separator
  * between them that JSON never holds raw, so that scripts read what the indexes need and leave the rest. Positions instead
- * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-compact-records.md). The Lua
+ * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-records-and-indexes.md). The Lua
  * at the end is made from what TypeScript says here.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"

@@ -80,7 +80,7 @@ const rules: readonly Rule[] = [
   {
     code: 'REDIS_CONNECTIONS',
     severity: 'warning',
-    message: 'Redis has as many connections as it allows, and refuses further ones, of our workers too.',
+    message: 'Redis has reached its connection limit and refuses further connections, those of workers too.',
     fix: 'Allow more connections ("maxclients", or a larger plan), or run fewer processes: docs/scaling.md says how many Holdfast needs.',
     applies: ({ connectedClients, maxClients }) =>
       connectedClients !== null && maxClients !== null && connectedClients >= maxClients,
@@ -96,8 +96,8 @@ const rules: readonly Rule[] = [
   {
     code: 'DURABILITY_UNREACHABLE',
     severity: 'error',
-    message: 'No record can become as safe as DURABILITY_REQUIRED asks: every file ends as failed.',
-    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Else lower DURABILITY_REQUIRED.',
+    message: 'No record can reach the level that DURABILITY_REQUIRED asks for: every file ends as failed.',
+    fix: 'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Otherwise lower DURABILITY_REQUIRED.',
     applies: (facts, { required, replicas }, { fsync, results }) => {
       // A level that is confirmed by replicas is above that of the disk.
       const isReplicated =
@@ -123,7 +123,7 @@ const rules: readonly Rule[] = [
   {
     code: 'UNKNOWN_PERSISTENCE',
     severity: 'notice',
-    message: 'The server does not tell whether it keeps its data on disk.',
+    message: 'The server does not reveal whether it keeps its data on disk.',
     fix: 'Check in the console of the provider that persistence is on and eviction is off.',
     applies: (facts) => hidden(facts) || (facts.aofEnabled === true && facts.fsyncPolicy === null),
   },
@@ -155,7 +155,7 @@ export function lackFindings({ facts, results }: SeenServer, { replicas }: Durab
       {
         code: 'REDIS_UNSUITABLE',
         severity: 'error',
-        message: `${serverName(facts)} lacks what Holdfast needs: ${namesOf(missing)}. Workers rest.`,
+        message: `${serverName(facts)} lacks what Holdfast needs: ${namesOf(missing)}. Workers pause.`,
         fix: fixesOf(missing),
       },
     ],
@@ -165,7 +165,7 @@ export function lackFindings({ facts, results }: SeenServer, { replicas }: Durab
         code: 'RIGHTS_MISSING',
         severity: 'error',
         message: `The user of Redis has no right to what Holdfast needs: ${namesOf(denied)}. Uploads wait for it.`,
-        fix: 'Give the user the rights in docs/operations.md. Within two minutes everything goes on by itself.',
+        fix: 'Give the user the rights in docs/operations.md. Everything resumes within two minutes.',
       },
     ],
     [
@@ -207,8 +207,8 @@ export function connectionFindings({ connection }: Pick<RedisSettings, 'connecti
       code: 'REDIS_TLS_UNVERIFIED',
       severity: 'warning',
       message:
-        'The certificate of Redis is not verified (REDIS_TLS_VERIFY=false): whoever is on the way could pose as it, and read the password and every record.',
-      fix: 'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. Where the provider has none, as Heroku, keep the connection within its network.',
+        'The certificate of Redis is not verified (REDIS_TLS_VERIFY=false): an attacker on the way could pose as it, and read the password and every record.',
+      fix: 'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. If the provider has none (Heroku), keep the connection within its network.',
     },
   ];
 }

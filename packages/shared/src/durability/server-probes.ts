@@ -96,20 +96,15 @@ export const serverProbes: readonly ServerProbe[] = [
   needs(
     'cmsgpack',
     { lua: 'cmsgpack.unpack(cmsgpack.pack({ 1 }))' },
-    'BullMQ hands jobs over in it.',
+    'BullMQ passes jobs in it.',
     OTHER_SERVER,
   ),
-  needs(
-    'ZMSCORE',
-    { lua: "redis.call('ZMSCORE', key, 'a', 'b')" },
-    'Indexes and deletions are looked up with it.',
-    NEWER,
-  ),
+  needs('ZMSCORE', { lua: "redis.call('ZMSCORE', key, 'a', 'b')" }, 'Indexes and deletions use it.', NEWER),
   needs('LPOS', { lua: "redis.call('LPOS', none, 'a')" }, 'BullMQ finds jobs in its lists with it.', NEWER),
   needs(
     'BITFIELD',
     { lua: "redis.call('BITFIELD', none, 'GET', 'u1', 0)" },
-    'Syncs note in it which records they have seen.',
+    'Syncs record in it which records they have seen.',
     OTHER_SERVER,
   ),
   needs(
@@ -124,14 +119,14 @@ export const serverProbes: readonly ServerProbe[] = [
     'Transactions',
     { commands: [['MULTI'], ['EVAL', 'return 1', '1', PROBE_KEY], ['EXEC']] },
     'Jobs are added by several scripts in one transaction.',
-    'Connect to the server itself, without a proxy that knows no MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
+    'Connect to the server itself, without a proxy that does not know MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
   ),
   needs(
     'Blocking commands',
     // What the script has put there is taken at once. Where there was no script it waits for a second.
     { commands: [['BZPOPMIN', PROBE_KEY, '1']] },
     'Workers wait for jobs with BZPOPMIN.',
-    'Connect to the server itself, without a proxy that knows no blocking commands.',
+    'Connect to the server itself, without a proxy that does not know blocking commands.',
   ),
   uses(
     'INFO',

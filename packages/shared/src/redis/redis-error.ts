@@ -40,7 +40,7 @@ type Row = readonly [pattern: RegExp, why: string, fix: string];
 
 const CLOCK = 'Renew the certificate of the server, or set the clock of this machine right.';
 const TRUST =
-  'Set REDIS_TLS_CA to a file with the CA certificate of the provider. Where it has none, as Heroku, set REDIS_TLS_VERIFY=false: the connection stays encrypted, but another server could pose as this one.';
+  'Set REDIS_TLS_CA to a file with the CA certificate of the provider. If it has none (Heroku), set REDIS_TLS_VERIFY=false: the connection stays encrypted, but another server could pose as this one.';
 
 /**
  * These tables hold what Redis, ioredis and TLS say: the first words of an error, its code or its name. The first row that fits counts.
@@ -69,7 +69,7 @@ const credentials: readonly Row[] = [
   ],
   [
     /unknown command [`'"]?sentinel/i,
-    'a Redis answers there, and no Sentinel',
+    'a Redis answers there, not a Sentinel',
     'Name the Sentinels (their usual port is 26379) in REDIS_SENTINELS, or set REDIS_URL to this server.',
   ],
   [/^DEPTH_ZERO_SELF_SIGNED_CERT/, 'its certificate is self-signed', TRUST],
@@ -95,7 +95,7 @@ const unreachable: readonly Row[] = [
   [/^(?:ENOTFOUND|EAI_)/, 'its name cannot be resolved', 'Correct the host in REDIS_URL, or the DNS.'],
   [/^ECONNREFUSED/, 'nothing listens there', 'Start Redis, or correct host and port.'],
   [/^ENOENT/, 'its socket is not there', 'Start Redis, or correct the path of the socket.'],
-  [/^ERR_SSL_WRONG_VERSION/, 'it speaks without TLS', 'Let the address begin with "redis:".'],
+  [/^ERR_SSL_WRONG_VERSION/, 'it speaks without TLS', 'Use "redis:" in the address.'],
   // ioredis tells the first byte of an invalid reply.
   [
     /^Unknown RESP type 72\b/,
@@ -110,7 +110,7 @@ const unreachable: readonly Row[] = [
   [
     /^(?:ECONN|EHOST|ENET|EPIPE|EPROTO|ETIMEDOUT|NR_CLOSED|connect |(?:read|write) E|Socket timeout|Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable|None of startup nodes|Too many Cluster redirections|MaxRetriesPerRequestError|AbortError|ClusterAllFailedError)/i,
     'it does not answer, or ends each connection',
-    'Look at the Redis server, at its log, and for a firewall in between. Let the address begin with "rediss:" where it speaks TLS, else with "redis:".',
+    'Look at the Redis server, at its log, and for a firewall in between. Use "rediss:" in the address if it speaks TLS, otherwise "redis:".',
   ],
 ];
 
@@ -128,7 +128,7 @@ interface Refusal extends Partial<Pick<RedisFault, 'kind' | 'code' | 'retryAfter
   fix: string;
 }
 
-const BY_ITSELF = 'Everything goes on by itself then.';
+const BY_ITSELF = 'Everything then resumes by itself.';
 const A_MOMENT = 'Wait a moment. If it stays, look at the log of Redis.';
 
 const refusals: readonly Refusal[] = [
@@ -141,7 +141,7 @@ const refusals: readonly Refusal[] = [
   {
     pattern: /^(?:READONLY|UNBLOCKED|MASTERDOWN)/,
     kind: 'demoted',
-    refuses: ['writes', 'it is a replica now, and the master is being looked for'],
+    refuses: ['writes', 'it is a replica now, and Holdfast is looking for the master'],
     fix: 'If it stays, set the address of the master, or REDIS_SENTINELS.',
   },
   {
@@ -165,11 +165,11 @@ const refusals: readonly Refusal[] = [
   {
     pattern: /^LOADING/,
     refuses: ['all commands', 'it is loading its data'],
-    fix: `Wait until it has. ${BY_ITSELF}`,
+    fix: `Wait until it has finished. ${BY_ITSELF}`,
   },
   {
     pattern: /^BUSY /,
-    refuses: ['all commands', 'a script that does not end holds it up'],
+    refuses: ['all commands', 'a script that does not end blocks it'],
     fix: `Find out whose script it is, and end it ("SCRIPT KILL"). ${BY_ITSELF}`,
   },
   {
@@ -193,7 +193,7 @@ const refusals: readonly Refusal[] = [
   {
     pattern: /^ERR DB capacity quota exceeded/,
     refusal: 'capacity',
-    refuses: ['writes', 'its database is as large as its plan allows'],
+    refuses: ['writes', 'its database has reached the size that its plan allows'],
     fix: `Move to a larger plan, or delete what else is in this database. ${BY_ITSELF}`,
     code: 'REDIS_FULL',
     retryAfterSeconds: 30,
@@ -201,7 +201,7 @@ const refusals: readonly Refusal[] = [
   {
     pattern: /^ERR max (?:concurrent connections exceeded|number of clients)/,
     refusal: 'connections',
-    refuses: ['connections', 'it has as many as it allows'],
+    refuses: ['connections', 'its connection limit is reached'],
     fix: `Allow more connections ("maxclients", or a larger plan), or run fewer processes. ${BY_ITSELF} docs/scaling.md says how many Holdfast needs.`,
     code: 'REDIS_CONNECTIONS',
     retryAfterSeconds: 10,
@@ -252,8 +252,8 @@ const faults: readonly (readonly [RegExp, RedisFault])[] = [
 const fatal = isAway('fatal', UNEXPECTED);
 const unknown = isRefused({
   refusal: 'unknown',
-  refuses: ['commands', 'its reason is not known'],
-  fix: 'Look at the log, which has what Redis said, and at the console of the service.',
+  refuses: ['commands', 'the reason is unknown'],
+  fix: 'See the log for what Redis said, and look at the console of the service.',
   retryAfterSeconds: 10,
 });
 

@@ -198,7 +198,7 @@ function decodeCursor(cursor: string): DriftPosition {
   const [runId = '', place = '', ...rest] = Buffer.from(cursor, 'base64url').toString('utf8').split('\n');
   const whole = runId !== '' && place !== '' && rest.length === 0;
   if (!whole || encodeCursor({ runId, place }) !== cursor)
-    throw new HoldfastError('INVALID_CURSOR', 'the cursor is not one of ours');
+    throw new HoldfastError('INVALID_CURSOR', 'the cursor was not issued here');
   return { runId, place };
 }
 
