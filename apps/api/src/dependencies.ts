@@ -31,7 +31,6 @@ import { createShutdown } from './http/shutdown.js';
 import { createRecentResults } from './status/recent-results.js';
 import { createRedisState } from './status/redis-state.js';
 import { unreadSettingFindings } from './status/findings.js';
-import { createIdSecret } from './uploads/id-secret.js';
 import { createUploadSlots } from './uploads/admission.js';
 import { createUploads } from './uploads/uploads.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
@@ -116,7 +115,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     catalog,
     claims: createClaims(request, keys),
     rebuilding,
-    idSecret: createIdSecret(settings.host, settings.dataDir),
     intents,
     refusedAssets,
     queues,

@@ -17,7 +17,6 @@ export function createHandlers(deps: Dependencies): JobHandlers {
     verify: createVerifyMedia({
       ...deps,
       serverJudged: () => deps.server.judged(),
-      required: deps.settings.durability.required,
       afterUpload: (record) => {
         deps.syncRequests.afterUpload();
         deps.delivery.verified(record);

@@ -44,9 +44,6 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
         if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
         return;
       }
-      // BullMQ keeps the time of the next run, also one that was set by a fast clock.
-      const { next = 0 } = (await queues.sync.getJobScheduler(SYNC_SCHEDULE)) ?? {};
-      if (next > Date.now() + 2 * every) await queues.sync.removeJobScheduler(SYNC_SCHEDULE);
       // Without a start date the first run would be now, at each first start.
       await queues.sync.upsertJobScheduler(
         SYNC_SCHEDULE,

@@ -63,7 +63,7 @@ it('verifies at the first attempt what a replica does not have yet', async () =>
   await bench.looked();
   const record = aRecord();
   await bench.intents.open(record.id, record.publicId, 1_000);
-  await bench.intents.accept({ record, jobs: await bench.queues.jobsOf(record) });
+  await bench.intents.accept({ record, jobs: bench.queues.jobsOf(record) });
   await vi.waitFor(async () =>
     expect(await bench.catalog.find(record.id)).toMatchObject({ status: 'verified' }),
   );

@@ -1,5 +1,4 @@
 import { EventEmitter, once } from 'node:events';
-import type { JobsOptions } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Catalog } from '@holdfast/shared/catalog';
@@ -271,11 +270,10 @@ describe.each([
   ['a name that nobody knows', 'nobody', {}, /no job named "nobody"/],
   ['data that cannot be read', 'push', { nonsense: true }, /payload of a push job is not valid/],
 ])('a job with %s', (_what, name, data, reason) => {
-  const HOUR = 3_600_000;
-  const ran = async (opts: JobsOptions) => {
+  it('fails at once, and is logged', async () => {
     const said: string[] = [];
     const tell = (event: string): void => void said.push(event);
-    const log = { ...silentLogger, error: tell, info: tell };
+    const log = { ...silentLogger, error: tell };
     const none = (): Promise<never> => Promise.reject(new Error('called'));
     const runner = createJobRunner({
       handlers: everyJob(none),
@@ -283,19 +281,8 @@ describe.each([
       metrics,
       log: { ...log, child: () => log },
     });
-    const job = await bench.queues.queues.save.add(name, data, opts);
-    return { said, outcome: await runner.run(job, new AbortController().signal) };
-  };
-
-  it('is left to the worker of another version, while a fleet may have two', async () => {
-    const left = { said: ['job.handed_back'], outcome: { kind: 'handBack', delayMs: 15_000 } };
-    expect(await ran({})).toEqual(left);
-    // Of a schedule, made an interval before it was due.
-    expect(await ran({ timestamp: Date.now() - HOUR, delay: HOUR })).toEqual(left);
-  });
-
-  it('fails at once, and is told of, where nobody has read it for longer', async () => {
-    const { said, outcome } = await ran({ timestamp: Date.now() - HOUR });
+    const job = await bench.queues.queues.save.add(name, data);
+    const outcome = await runner.run(job, new AbortController().signal);
     expect(outcome).toMatchObject({ kind: 'giveUp', error: { message: expect.stringMatching(reason) } });
     expect(said).toEqual(['job.failed']);
   });

@@ -43,19 +43,6 @@ it('follows a changed interval, and goes away when it is switched off', async ()
   expect(await delayed()).toEqual([]);
 });
 
-it('is brought back where a clock that was ahead put it off', async () => {
-  const { sync } = bench.queues.queues;
-  const startDate = Date.now() + 30 * 24 * 3_600_000;
-  const ours = { name: 'sync', data: { trigger: 'schedule', dryRun: false, force: false } };
-  await sync.upsertJobScheduler('auto-sync', { every: 15 * 60_000, startDate }, ours);
-  await Promise.all(Array.from({ length: 5 }, () => schedules().ensure()));
-  expect(((await sync.getJobScheduler('auto-sync'))?.next ?? 0) - Date.now()).toBeLessThanOrEqual(
-    15 * 60_000,
-  );
-  expect(await listed()).toEqual([15 * 60_000]);
-  expect(await delayed()).toHaveLength(1);
-});
-
 it('asks for one sync after a start of the whole fleet, or none where it is switched off', async () => {
   await schedules({ AUTO_SYNC_ON_STARTUP: 'false' }).requestStartup();
   expect(await delayed()).toEqual([]);

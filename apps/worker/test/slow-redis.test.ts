@@ -13,7 +13,7 @@ afterEach(() => bench.close());
 async function accepted(count: number): Promise<MediaRecord[]> {
   const records = Array.from({ length: count }, () => aRecord());
   for (const record of records) {
-    await bench.intents.accept({ record, committed: true, jobs: await bench.queues.jobsOf(record) });
+    await bench.intents.accept({ record, committed: true, jobs: bench.queues.jobsOf(record) });
   }
   return records;
 }

@@ -268,19 +268,6 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(Number(due)).toBeLessThanOrEqual(Date.now() + 30_000);
   });
 
-  it('does not leave a refused upload until the time that a clock ahead has noted', async () => {
-    const refused = createRefusedAssets(redis, bench.keys);
-    const [later, ahead] = [newMediaId(), newMediaId()];
-    for (const id of [later, ahead]) await put(id, startedMark);
-    // A minute later, by a clock that is a minute ahead.
-    await refused.add(refOf(later), Date.now() + 120_000);
-    await refused.add(refOf(ahead), Date.now() + 86_400_000);
-    const parts = { ...bench, refused, folder: 'holdfast', log: silentLogger };
-    await sweepRefused(parts, AbortSignal.timeout(10_000));
-    expect(await bench.host.find(refOf(ahead))).toBeNull();
-    expect(await bench.host.find(refOf(later))).not.toBeNull();
-  });
-
   it('pushes an edit that nobody pushed, and finishes a deletion that nobody finished', async () => {
     const { catalog, sandbox, keys, host } = bench;
     const [edited, deleted] = [newMediaId(), newMediaId()];

@@ -31,7 +31,7 @@ export const pipeline: MeasureRow = async ({ quick }, cleanUp) => {
     const start = performance.now();
     await inParallel(MEDIA, PRODUCERS, async () => {
       const record = sampleRecord((made += 1), Date.now());
-      await intents.accept({ record, committed: true, jobs: await queues.jobsOf(record) });
+      await intents.accept({ record, committed: true, jobs: queues.jobsOf(record) });
     });
     await until('all records saved', 60_000, 3, async () => (await countRecords(holdfast)) === expected);
     await awaitVerified(redis.client, keys);

@@ -107,7 +107,7 @@ async function accept(
   log: Logger,
 ): Promise<void> {
   const { id } = record;
-  const jobs = await queues.jobsOf(record);
+  const jobs = queues.jobsOf(record);
   const outcome = await intents.accept({ record, committed: true, jobs });
   if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
   if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });

@@ -75,7 +75,7 @@ it('is as the catalog has it, once another API or a sweep has brought it there',
   vi.spyOn(a.deps.intents, 'accept').mockRejectedValue(new HoldfastError('QUEUE_UNAVAILABLE'));
   const { id } = (await upload(a, aPng(), { fields: { title: 'old' } })).body.media;
   const record = { ...aRecord(), ...a.deps.deferred.find(id), status: 'saving' as const };
-  await b.deps.intents.accept({ record, committed: true, claim: null, jobs: [] });
+  await b.deps.intents.accept({ record, committed: true, claim: null });
   expect(await b.call('PATCH', `/api/media/${id}`, { title: 'new' })).toMatchObject({ status: 200 });
   expect((await a.call('GET', `/api/media/${id}`)).body.title).toBe('new');
 });

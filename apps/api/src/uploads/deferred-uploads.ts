@@ -18,7 +18,7 @@ export function createDeferredUploads(deps: {
   const { intents, queues, log } = deps;
   const held = createRetryQueue(
     async ({ record, claim }: { record: MediaRecord; claim: FulfilledClaim | null }) => {
-      const jobs = await queues.jobsOf(record);
+      const jobs = queues.jobsOf(record);
       const outcome = await intents.accept({ record, committed: true, claim, jobs });
       log.info('upload.deferred_settled', { id: record.id, outcome });
     },

@@ -1,6 +1,6 @@
-import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
+import { fileTypeFromBuffer } from 'file-type';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { isAllowedType, resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
+import { resourceTypeOf, type ResourceType } from '@holdfast/shared/media';
 
 /** What a file is, detected from its first bytes alone. */
 export interface FileKind {
@@ -57,17 +57,6 @@ export async function fileKindOf(head: Buffer): Promise<FileKind> {
   const { mime, ext } = commonKind(first) ?? (await kindByLibrary(first)) ?? kindByHand(first);
   const [type = UNKNOWN.mime] = mime.split(';');
   return { mime: type, extension: ext, resourceType: resourceTypeOf(type) };
-}
-
-/** Of `allowed`, the types that are never detected, such as `text/plain`: text has no first bytes of its own. */
-export function undetectableTypes(allowed: readonly string[]): string[] {
-  const detectable = [
-    UNKNOWN.mime,
-    SVG_KIND.mime,
-    ...signatures.map(({ mime }) => mime),
-    ...supportedMimeTypes,
-  ];
-  return allowed.filter((pattern) => !detectable.some((mime) => isAllowedType(mime, [pattern])));
 }
 
 /** UNSUPPORTED_TYPE for a file of this type, with the types that are accepted. */

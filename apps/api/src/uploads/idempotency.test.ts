@@ -305,7 +305,6 @@ describe('taking a claim', () => {
     const deps = {
       claims: { claim },
       rebuilding: { isOn: () => Promise.resolve(false), knownEpoch: () => '1' },
-      idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 0,
     } as unknown as ClaimParts;
     await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'CATALOG_REBUILDING' });
@@ -317,7 +316,6 @@ describe('taking a claim', () => {
     const deps = {
       claims: { claim },
       rebuilding: { knownEpoch: () => '1' },
-      idSecret: () => Promise.resolve(Buffer.alloc(32)),
       claimWaitMs: 60_000,
       waiters: createShares(2),
       shutdown: createShutdown(),
@@ -335,19 +333,5 @@ describe('taking a claim', () => {
       { status: 'rejected', reason: expect.objectContaining({ code: 'CLIENT_ABORTED' }) as unknown },
     ]);
     expect(deps.waiters.running).toBe(0);
-  });
-
-  it('gives a claim back that comes after the refusal, so that the next try need not wait for its lease', async () => {
-    const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
-    const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
-    const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
-    const deps = {
-      claims: { claim: () => answer, release },
-      rebuilding: { knownEpoch: () => '1' },
-      idSecret: () => Promise.resolve(Buffer.alloc(32)),
-      claimWaitMs: 0,
-    } as unknown as ClaimParts;
-    await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
-    await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
   });
 });

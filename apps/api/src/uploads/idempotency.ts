@@ -2,15 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { failpoint } from '@holdfast/shared/failpoint';
-import { claimKey, keyedMediaId, type ClaimReply, type HeldClaim } from '@holdfast/shared/idempotency';
+import { claimKey, type ClaimReply, type HeldClaim } from '@holdfast/shared/idempotency';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
-import { publicIdFor, recordFromAsset } from '@holdfast/shared/media';
+import { newMediaId, publicIdFor, recordFromAsset } from '@holdfast/shared/media';
 import { findOwnAssets, type OwnAsset } from '@holdfast/shared/media-host';
 import { clientOf, goneWith } from '../http/request-context.js';
 import { inviteBody } from '../http/request-bodies.js';
 import { cleanFilename } from '../media/new-media.js';
 import { findMedia } from '../media/read-media.js';
 import { parseMediaFields } from '../media/media-fields.js';
+import { waitInPlace } from '../http/prefer.js';
 import { admit, promptly } from './admission.js';
 import { acceptUpload, receiveUpload, type Received, type UploadRequest } from './receive-upload.js';
 import { digestFile, parseForm, readReprDigest, requestFingerprint, type SentUpload } from './upload-form.js';
@@ -61,7 +62,7 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
 
 /** Of all that uploads share. */
-export type ClaimParts = Pick<Uploads, 'rebuilding' | 'idSecret' | 'claimWaitMs' | 'waiters'> & {
+export type ClaimParts = Pick<Uploads, 'rebuilding' | 'claimWaitMs' | 'waiters'> & {
   claims: Pick<Uploads['claims'], 'claim' | 'release'>;
   shutdown: Pick<Uploads['shutdown'], 'draining'>;
 };
@@ -79,60 +80,50 @@ interface ClaimRequest {
  * QUEUE_UNAVAILABLE, CLIENT_ABORTED or SHUTTING_DOWN.
  */
 export async function takeClaim(
-  { claims, rebuilding, idSecret, claimWaitMs, waiters, shutdown }: ClaimParts,
-  { client, key, waiter }: ClaimRequest,
+  parts: ClaimParts,
+  request: ClaimRequest,
   gone: AbortSignal,
 ): Promise<Extract<ClaimReply, { state: 'held' | 'done' }>> {
-  const secret = await idSecret();
-  const until = performance.now() + claimWaitMs;
-  const outOfPlace = new AbortController();
-  let leave: (() => void) | null = null;
-  try {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
-      const newId = keyedMediaId(secret, client, key, Date.now());
-      const asked = claims.claim(claimKey(client, key), newId, rebuilding.knownEpoch());
-      const reply = await promptly(asked).catch((error: unknown) => {
-        void giveBack(claims, asked);
-        throw error;
-      });
-      if (reply.state === 'emptied') {
-        const before = rebuilding.knownEpoch();
-        // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
-        if ((await rebuilding.isOn()) || rebuilding.knownEpoch() === before) throw beingRebuilt();
-        continue;
+  const { claims, rebuilding, claimWaitMs, waiters, shutdown } = parts;
+  let reply = await askForClaim(parts, request);
+  if (reply.state === 'running') {
+    const until = performance.now() + claimWaitMs;
+    const leaving = AbortSignal.any([gone, shutdown.draining]);
+    await waitInPlace(waiters, request.waiter, leaving, async (signal) => {
+      for (let pauseMs = FIRST_PAUSE_MS; reply.state === 'running'; pauseMs *= 1.5) {
+        const left = until - performance.now();
+        if (left <= 0 || signal.aborted) return;
+        await pause(Math.min(pauseMs, LONGEST_PAUSE_MS, left), undefined, { signal }).catch(() => undefined);
+        if (!signal.aborted) reply = await askForClaim(parts, request);
       }
-      if (reply.state === 'done') return reply;
-      if (reply.state === 'held') {
-        // A key that Redis does not know may be one that it has forgotten.
-        if (reply.claim.takenOver || !(await rebuilding.isOn())) return reply;
-        await claims.release(reply.claim, false);
-        throw beingRebuilt();
-      }
-      leave ??= waiters.take(waiter, { giveUp: () => outOfPlace.abort() });
-      const left = until - performance.now();
-      if (left <= 0 || leave === null || outOfPlace.signal.aborted) {
-        throw new HoldfastError('IDEMPOTENCY_IN_PROGRESS', undefined, {
-          retryAfterSeconds: reply.leaseMs / 1_000,
-        });
-      }
-      const signal = AbortSignal.any([gone, shutdown.draining, outOfPlace.signal]);
-      await pause(Math.min(pauseMs, left), undefined, { signal }).catch(() => {
-        if (gone.aborted) throw new HoldfastError('CLIENT_ABORTED');
-        if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
-      });
-    }
-  } finally {
-    leave?.();
+    });
   }
+  if (reply.state === 'running') {
+    if (gone.aborted) throw new HoldfastError('CLIENT_ABORTED');
+    if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
+    throw new HoldfastError('IDEMPOTENCY_IN_PROGRESS', undefined, {
+      retryAfterSeconds: reply.leaseMs / 1_000,
+    });
+  }
+  // A key that Redis does not know may be one that it has forgotten.
+  if (reply.state === 'held' && !reply.claim.takenOver && (await rebuilding.isOn())) {
+    await claims.release(reply.claim, false);
+    throw beingRebuilt();
+  }
+  return reply;
 }
 
-/** The request was refused already, and the next try would wait for the lease. Where Redis does not answer at all, the lease expires. */
-async function giveBack(claims: ClaimParts['claims'], asked: Promise<ClaimReply>): Promise<void> {
-  try {
-    const reply = await asked;
-    if (reply.state === 'held') await claims.release(reply.claim, reply.claim.takenOver);
-  } catch {
-    // Redis is away.
+/** A claim whose answer comes too late expires. */
+async function askForClaim(
+  { claims, rebuilding }: ClaimParts,
+  { client, key }: ClaimRequest,
+): Promise<Exclude<ClaimReply, { state: 'emptied' }>> {
+  for (;;) {
+    const before = rebuilding.knownEpoch();
+    const reply = await promptly(claims.claim(claimKey(client, key), newMediaId(), before));
+    if (reply.state !== 'emptied') return reply;
+    // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
+    if ((await rebuilding.isOn()) || rebuilding.knownEpoch() === before) throw beingRebuilt();
   }
 }
 

@@ -246,7 +246,7 @@ export async function acceptUpload(
 ): Promise<MediaRecord> {
   const { id } = record;
   try {
-    const jobs = await queues.jobsOf(record);
+    const jobs = queues.jobsOf(record);
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
     const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });

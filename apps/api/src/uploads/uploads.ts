@@ -11,7 +11,6 @@ import type { Shutdown } from '../http/shutdown.js';
 import type { Rebuilding } from '../media/rebuilding.js';
 import type { UploadSlots } from './admission.js';
 import { createDeferredUploads } from './deferred-uploads.js';
-import { undetectableTypes } from './file-kind.js';
 import { createUndoing } from './undo-upload.js';
 import { createUploadLeases } from './upload-lease.js';
 
@@ -23,8 +22,6 @@ export interface UploadParts {
   catalog: Catalog;
   claims: Claims;
   rebuilding: Rebuilding;
-  /** See createIdSecret. */
-  idSecret: () => Promise<Buffer>;
   /** How long a request waits for another one with the same Idempotency-Key. */
   claimWaitMs?: number;
   intents: Intents;
@@ -44,8 +41,6 @@ const CLAIM_WAITERS = 128;
 
 /** Everything that uploads share within one process. `stop` ends what it retries in the background. */
 export function createUploads(parts: UploadParts) {
-  const undetectable = undetectableTypes(parts.uploads.allowedTypes);
-  if (undetectable.length > 0) parts.log.warn('uploads.types_undetectable', { types: undetectable });
   const undoing = createUndoing(parts);
   const deferred = createDeferredUploads(parts);
   return {

@@ -29,7 +29,6 @@ import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { createStatusFollowers } from '../../src/media/status-followers.js';
 import { watchNewCatalog, watchRebuilding } from '../../src/media/rebuilding.js';
-import { createIdSecret } from '../../src/uploads/id-secret.js';
 import { createUploadSlots } from '../../src/uploads/admission.js';
 import { uploadRoute } from '../../src/uploads/upload-route.js';
 import { createUploads, type Uploads } from '../../src/uploads/uploads.js';
@@ -93,7 +92,6 @@ export async function openUploadBench(
       catalog,
       newCatalog: watchNewCatalog(host, silentLogger),
     }),
-    idSecret: createIdSecret(settings.host, folder),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
     refusedAssets: createRefusedAssets(client, keys),

@@ -91,12 +91,9 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
       const jobLog = log.child({ job: job.name, jobId: job.id });
       const read = readJob(job);
       if (!(read instanceof GiveUp)) return run(read, job, signal, jobLog);
-      const outcome = outcomeOfUnreadable(job, read);
-      const failed = outcome.kind === 'giveUp';
-      if (isJobName(job.name)) metrics.count(job.name, failed ? 'failed' : 'handed_back', 0);
-      if (failed) jobLog.error('job.failed', { error: failureOf(read) });
-      else jobLog.info('job.handed_back', { delayMs: outcome.delayMs, reason: read.message });
-      return outcome;
+      if (isJobName(job.name)) metrics.count(job.name, 'failed', 0);
+      jobLog.error('job.failed', { error: failureOf(read) });
+      return { kind: 'giveUp', error: read };
     },
     noteLost: async (job, cause) => {
       const jobLog = log.child({ job: job.name, jobId: job.id });
@@ -122,22 +119,6 @@ function readJob({ name, data }: Job): ReadJob | GiveUp {
   } catch (cause) {
     return new GiveUp(toHoldfastError(cause).message, { cause });
   }
-}
-
-/** While a fleet is upgraded or taken back, its workers are of two versions; it does not take longer than this. */
-const TWO_VERSIONS_MS = 15 * 60_000;
-/** Until another worker may take what this one cannot read. */
-const ANOTHER_WORKER_MS = 15_000;
-
-/**
- * A job that cannot be read is perhaps of another version, which has a worker too: it is left to that one. Later it fails, and waits
- * in the failed list. Its age counts from when it was due.
- */
-function outcomeOfUnreadable(job: Job, error: GiveUp): Extract<JobOutcome, { kind: 'giveUp' | 'handBack' }> {
-  const ageMs = Math.abs(Date.now() - job.timestamp - (job.opts.delay ?? 0));
-  return ageMs < TWO_VERSIONS_MS
-    ? { kind: 'handBack', delayMs: ANOTHER_WORKER_MS }
-    : { kind: 'giveUp', error };
 }
 
 function failureOf(error: unknown): HoldfastError {

@@ -23,7 +23,7 @@ async function tryAgain({ parts, catalog, host }: SyncRig, record: MediaRecord):
     ...parts,
     catalog,
     host,
-    required: undefined,
+    settings: { durability: { required: undefined, replicas: 0 } },
     afterUpload: () => undefined,
   });
   await verify({ record, round: 0 }, context).catch(() => undefined);

@@ -6,7 +6,7 @@ import type { Measured, MediaRecord } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys, type RedisRole } from '@holdfast/shared/redis';
 import { aRecord, startManagedRedis } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
-import { createReadBack, judgeRecord } from './read-back.js';
+import { createReadBack, expectedRecord, judgeRecord } from './read-back.js';
 
 const there = (record: MediaRecord, gaps = 0): FoundRecord => ({
   stored: storedAs(record),
@@ -26,7 +26,7 @@ it.each([
   ['superseded', own, there({ ...own, status: 'verified', publicId: 'renamed' })],
   ['superseded', foreign, there({ ...foreign, bytes: 9 })],
 ] as const)('finds %s', (verdict, expected, found) => {
-  expect(judgeRecord(expected, found)).toBe(verdict);
+  expect(judgeRecord(expectedRecord(expected), found)).toBe(verdict);
 });
 
 /** One other value for each field of the content. */
@@ -59,7 +59,7 @@ const others: {
 
 it.each(Object.entries(others))('sees a difference in %s', (field, value) => {
   const record: MediaRecord = { ...own, [field]: value };
-  expect(judgeRecord(own, there(record))).toBe('different');
+  expect(judgeRecord(expectedRecord(own), there(record))).toBe('different');
 });
 
 it('takes no read-back from a server that is no longer the master, on a server that hides its role', async () => {
@@ -78,9 +78,9 @@ it('takes no read-back from a server that is no longer the master, on a server t
   await createCatalog(await connect('background'), keys).save(record);
   const client = await connect('readback');
   const readBack = createReadBack(client, keys, true);
-  expect(await readBack.read(record.id)).toMatchObject({ stored: { record }, gaps: 0 });
+  expect(await readBack.read([record.id])).toMatchObject([{ stored: { record }, gaps: 0 }]);
   await redis.server.client.call('REPLICAOF', '127.0.0.1', '1');
-  await expect(readBack.read(record.id)).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+  await expect(readBack.read([record.id])).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
   await redis.server.client.call('REPLICAOF', 'NO', 'ONE');
-  await expect.poll(() => readBack.read(record.id).catch(() => null)).toMatchObject({ gaps: 0 });
+  await expect.poll(() => readBack.read([record.id]).catch(() => null)).toMatchObject([{ gaps: 0 }]);
 });

@@ -1,7 +1,5 @@
 import { Cluster } from 'ioredis';
-import { createBatch } from '@holdfast/shared/batch';
 import { catalogReads, encodeContent, type ContentOf, type FoundRecord } from '@holdfast/shared/catalog';
-import type { Barrier } from '@holdfast/shared/durability';
 import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
 import {
   connectionEpoch,
@@ -14,9 +12,8 @@ import {
 } from '@holdfast/shared/redis';
 
 export interface ReadBack {
-  read(id: string): Promise<FoundRecord>;
-  /** A whole page of records, in the order of the ids. */
-  readPage(ids: readonly string[]): Promise<FoundRecord[]>;
+  /** In the order of the ids. */
+  read(ids: readonly string[]): Promise<FoundRecord[]>;
   /** Grows with each new connection: what was read before counts no more. */
   epoch(): number;
   /** What differs is read again for so long before anything is concluded: a replica that is behind may have answered. */
@@ -40,27 +37,15 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
       throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
     }
   };
-  const readPage = async (ids: readonly string[]): Promise<FoundRecord[]> => {
-    // Sent together on one connection: one round trip.
-    const [, found] = await Promise.all([insistOnMaster(), reads.findWithGaps(ids)]);
-    return found;
+  return {
+    read: async (ids) => {
+      // Sent together on one connection: one round trip.
+      const [, found] = await Promise.all([insistOnMaster(), reads.findWithGaps(ids)]);
+      return found;
+    },
+    epoch,
+    lagMs: profileOfClient(redis).readsLagMs,
   };
-  return { read: createBatch(readPage), readPage, epoch, lagMs: profileOfClient(redis).readsLagMs };
-}
-
-/** How often a connection may be lost between read-back and barrier before a proof is given up. */
-export const PROOF_TRIES = 3;
-
-/**
- * Call it before the read-back, and what it answers after the barrier: true where both connections lasted. A server that was
- * restarted or replaced in between confirms what it does not have: look again.
- */
-export function trackConnections(
-  readBack: Pick<ReadBack, 'epoch'>,
-  barrier: Pick<Barrier, 'epoch'>,
-): () => boolean {
-  const before = [readBack.epoch(), barrier.epoch()];
-  return () => readBack.epoch() === before[0] && barrier.epoch() === before[1];
 }
 
 /**
@@ -71,19 +56,17 @@ export function trackConnections(
 export type Verdict = 'same' | 'superseded' | 'absent' | 'different' | 'unindexed';
 
 /** A record as it should be found. */
-export type ExpectedRecord = ContentOf & Pick<MediaRecord, 'revision'>;
+export interface ExpectedRecord extends ContentOf, Pick<MediaRecord, 'revision'> {
+  /** Of its verification so far, this one included; 1 by default. */
+  attempts?: number;
+}
 
 export function expectedRecord(record: MediaRecord, content = encodeContent(record)): ExpectedRecord {
   return { id: record.id, revision: record.revision, content };
 }
 
 /** Compares as text what both sides encode to, so that no field can be forgotten. */
-export function judgeRecord(expected: MediaRecord, found: FoundRecord): Verdict {
-  return judgeContent(expectedRecord(expected), found);
-}
-
-/** The same, where what the record encodes to is known already. */
-export function judgeContent(expected: ExpectedRecord, { stored, gaps }: FoundRecord): Verdict {
+export function judgeRecord(expected: ExpectedRecord, { stored, gaps }: FoundRecord): Verdict {
   if (stored === null) return 'absent';
   if (stored.status === 'deleting') return 'superseded';
   if (stored.content !== expected.content) {

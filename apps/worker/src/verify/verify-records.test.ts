@@ -111,9 +111,9 @@ it('reads those again that a replica does not have yet, and those alone', async 
   const readBack: typeof parts.readBack = {
     ...parts.readBack,
     lagMs: 5_000,
-    readPage: async (page) => {
+    read: async (page) => {
       asked.push([...page]);
-      const read = await parts.readBack.readPage(page);
+      const read = await parts.readBack.read(page);
       // One was not saved yet, another was still missing.
       const behind = [{ stored: null, gaps: 1 }, read[1], { stored: missing, gaps: 0 }];
       return asked.length === 1 ? behind.flatMap((one) => one ?? []) : read;

@@ -82,7 +82,7 @@ const ownAssets: (...of: Parameters<Sweep>) => Promise<OwnAsset[]> = (intent, { 
 /** The asset carries the commit mark, so its upload may have been acknowledged: it is accepted. */
 async function adopt({ asset }: OwnAsset, id: string, deps: SweepIntentsDependencies): Promise<void> {
   const record: MediaRecord = recordFromAsset(asset, deps.folder, 'upload');
-  const jobs = await deps.queues.jobsOf(record);
+  const jobs = deps.queues.jobsOf(record);
   const outcome = await deps.intents.accept({ record, committed: true, jobs });
   if (isAccepted(outcome)) deps.log.warn('sweep.upload_finished', { id, outcome });
 }

@@ -19,14 +19,12 @@ const AT_ONCE = 200;
 /** With the 20 s between two looks of the watch: within a minute of the end of what kept it from being removed. */
 const AGAIN_AFTER_MS = 10_000;
 const SPREAD_MS = 20_000;
-/** Nobody puts one off for more than a minute, by a clock that may be a minute ahead. */
-const LONGEST_MS = 3 * 60_000;
 
 /** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
 export async function sweepRefused(deps: SweepRefusedDependencies, signal: AbortSignal): Promise<void> {
   const { refused, log } = deps;
   let resting = false;
-  await inParallel(await refused.due(Date.now(), LONGEST_MS, AT_ONCE), SWEPT_AT_ONCE, async (asset) => {
+  await inParallel(await refused.due(Date.now(), AT_ONCE), SWEPT_AT_ONCE, async (asset) => {
     if (signal.aborted || resting) return;
     try {
       if (await settleRefused(asset, deps, signal)) return await refused.done(asset);

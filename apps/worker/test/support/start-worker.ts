@@ -70,7 +70,7 @@ export async function openBench(
     queues,
     upload: async (record) => {
       await intents.open(record.id, record.publicId, 1_000);
-      await intents.accept({ record, jobs: await queues.jobsOf(record) });
+      await intents.accept({ record, jobs: queues.jobsOf(record) });
     },
     host,
     deletionNotes: createDeletionNotes(

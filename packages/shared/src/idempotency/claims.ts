@@ -1,6 +1,6 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { ErrorCode } from '@holdfast/foundation/errors';
-import { mediaIdFrom, type UploadClaim } from '../media/index.js';
+import type { UploadClaim } from '../media/index.js';
 import {
   defineScript,
   fenceArgument,
@@ -22,11 +22,6 @@ export const CLAIM_KEPT_MS = 24 * 60 * 60 * 1_000;
 /** Under which name a client's key is claimed, here and on the asset: 32 hex digits. */
 export function claimKey(client: string, key: string): string {
   return createHash('sha256').update(`${client}\0${key}`).digest('hex').slice(0, 32);
-}
-
-/** The id of a first try at `now`. Nobody without the secret can tell the id from the key. */
-export function keyedMediaId(secret: Uint8Array, client: string, key: string, now: number): string {
-  return mediaIdFrom(now, createHmac('sha256', secret).update(`${client}\0${key}`).digest());
 }
 
 /** The right to work under a key. */

@@ -3,7 +3,6 @@ export {
   CLAIM_LEASE_MS,
   claimKey,
   createClaims,
-  keyedMediaId,
   type ClaimReply,
   type Claims,
   type FinishedClaim,

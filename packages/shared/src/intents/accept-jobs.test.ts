@@ -33,8 +33,13 @@ async function queuesInRedis(): Promise<Record<string, unknown>> {
   for (const key of (await redis.client.keys('*')).filter((name) => /:(?:save|verify):/.test(name))) {
     const type = await redis.client.type(key);
     if (type === 'hash') {
-      const { timestamp, ...rest } = await redis.client.hgetall(key);
-      found[key] = { ...rest, ...(timestamp === undefined ? {} : { timestamp: typeof Number(timestamp) }) };
+      const { timestamp, opts, ...rest } = await redis.client.hgetall(key);
+      // Redis writes the options in an order of its own.
+      const job = opts !== undefined && {
+        opts: JSON.parse(opts) as unknown,
+        timestamp: typeof Number(timestamp),
+      };
+      found[key] = { ...rest, ...job };
     } else if (type === 'list') found[key] = await redis.client.lrange(key, 0, -1);
     else if (type === 'zset') found[key] = await redis.client.zrange(key, '0', '-1', 'WITHSCORES');
     else if (type === 'stream')
@@ -45,7 +50,7 @@ async function queuesInRedis(): Promise<Record<string, unknown>> {
 }
 
 const acceptWithJobs = async (record: MediaRecord): Promise<string> =>
-  intents.accept({ record, jobs: await queues.jobsOf(record) });
+  intents.accept({ record, jobs: queues.jobsOf(record) });
 
 it('adds the jobs of an upload exactly as BullMQ does', async () => {
   const record = aRecord();
@@ -55,9 +60,6 @@ it('adds the jobs of an upload exactly as BullMQ does', async () => {
   await redis.client.flushall();
   await intents.open(record.id, record.publicId, 10);
   expect(await acceptWithJobs(record)).toBe('accepted');
-  expect(await queuesInRedis()).toEqual(asBullMq);
-  await redis.client.flushall();
-  await queues.enqueueUpload(record);
   expect(await queuesInRedis()).toEqual(asBullMq);
 });
 
@@ -88,7 +90,7 @@ it('keeps what it accepted where a job cannot be added, and leaves the job to th
   const record = aRecord();
   await intents.open(record.id, record.publicId, 10);
   await redis.client.set('{holdfast}:save:wait', 'no list');
-  expect(await intents.accept({ record, jobs: await queues.jobsOf(record) })).toBe('unqueued');
+  expect(await intents.accept({ record, jobs: queues.jobsOf(record) })).toBe('unqueued');
   expect(await intents.beat([record.id])).toEqual(['settled']);
   expect((await createCatalog(redis.client, redisKeys('holdfast')).find(record.id))?.status).toBe('saving');
 });

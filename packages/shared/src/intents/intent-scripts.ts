@@ -2,7 +2,7 @@ import { encodeContent } from '../catalog/index.js';
 import { endIntent, eraseRecord, saveLua } from '../catalog/lua.js';
 import { CLAIM_KEPT_MS, type HeldClaim } from '../idempotency/index.js';
 import { claimPrelude } from '../idempotency/lua.js';
-import { ADD_JOB_KEYS, ADD_JOB_VALUES, addJobScript, backlogScript, type JobInsert } from '../jobs/index.js';
+import { addJobsLua, backlogScript, type UploadJobs } from '../jobs/index.js';
 import type { MediaRecord } from '../media/index.js';
 import { defineScript, timePrelude, type ScriptArgument } from '../redis/index.js';
 
@@ -63,10 +63,10 @@ export interface Acceptance {
   committed?: boolean;
   claim?: FulfilledClaim | null;
   /** Added in the same step. */
-  jobs?: readonly JobInsert[];
+  jobs?: UploadJobs;
 }
 
-/** What the script gets of each upload, in this order; the names are those of its Lua locals. Its jobs follow. */
+/** What the script gets of each upload, in this order; the names are those of its Lua locals. */
 const acceptValues = {
   id: ({ record }) => record.id,
   pushed: ({ record }) => record.pushedRevision,
@@ -80,28 +80,27 @@ const acceptValues = {
   keep_ms: () => CLAIM_KEPT_MS,
   /** '1' = only while no other try has the claim. */
   exclusive: ({ claim }) => (claim?.exclusive === true ? '1' : '0'),
-  jobs: ({ jobs }) => jobs?.length ?? 0,
+  save_id: ({ jobs }) => jobs?.saveId ?? '',
+  verify_id: ({ jobs }) => jobs?.verifyId ?? '',
+  data: ({ jobs }) => jobs?.data ?? '',
+  /** '' = no jobs. */
+  options: ({ jobs }) => jobs?.options ?? '',
 } as const satisfies Record<string, (upload: Acceptance) => ScriptArgument>;
 
 const ACCEPT_VALUES = Object.keys(acceptValues).length;
 const acceptLocals = Object.keys(acceptValues).join(', ');
 
-/** The arguments of acceptScript for one upload. Of each job its keys and values follow, see jobs-in-scripts.ts. */
+/** The arguments of acceptScript for one upload. */
 export function acceptArguments(upload: Acceptance): ScriptArgument[] {
-  return [
-    ...Object.values(acceptValues).map((valueOf) => valueOf(upload)),
-    ...(upload.jobs ?? []).flatMap(({ keys, values }) => [...keys, ...values]),
-  ];
+  return Object.values(acceptValues).map((valueOf) => valueOf(upload));
 }
-
-const JOB_ARGUMENTS = ADD_JOB_KEYS + ADD_JOB_VALUES;
 
 /**
  * ARGV: of each upload what acceptArguments gives. live -> settled, the record in the catalog as saving, the claim done and the
  * jobs added, in one step. A swept intent refuses, and so does a claim that another try has. Where the intent was wiped with
  * Redis, a record under this id says that a sync has found the asset with its commit mark.
  */
-export const acceptScript = defineScript(`${saveLua}${claimPrelude}${addJobScript}
+export const acceptScript = defineScript(`${saveLua}${claimPrelude}${addJobsLua}
 local function accept(${acceptLocals})
   local key = p .. ':intent:' .. id
   local state = redis.call('HGET', key, 'state')
@@ -119,21 +118,11 @@ local function accept(${acceptLocals})
   return 'accepted'
 end
 local answers = {}
-local at = 1
-while at < #ARGV do
+for at = 1, #ARGV, ${String(ACCEPT_VALUES)} do
   local ${acceptLocals} = unpack(ARGV, at, at + ${String(ACCEPT_VALUES - 1)})
-  local first = at + ${String(ACCEPT_VALUES)}
-  at = first + ${String(JOB_ARGUMENTS)} * jobs
   local answer = accept(${acceptLocals})
-  if answer == 'accepted' then
-    local unqueued = false
-    for job = first, at - 1, ${String(JOB_ARGUMENTS)} do
-      local values = job + ${String(ADD_JOB_KEYS)}
-      -- The record is in the catalog by now: nothing that fails from here on may undo it. The sweep adds what is lacking.
-      if not pcall(add_job, { unpack(ARGV, job, values - 1) }, { unpack(ARGV, values, values + ${String(ADD_JOB_VALUES - 1)}) }) then unqueued = true end
-    end
-    if unqueued then answer = 'unqueued' end
-  end
+  -- The record is in the catalog by now: nothing that fails from here on may undo it. The sweep adds what is lacking.
+  if answer == 'accepted' and options ~= '' and not add_jobs(save_id, verify_id, data, options) then answer = 'unqueued' end
   answers[#answers + 1] = answer
 end
 add_waiting()
@@ -211,11 +200,7 @@ return 'removed'
 /** ARGV: age in ms, count. Intents without a heartbeat for that long: id, state, publicId, tries of each. */
 export const staleScript = defineScript(`${timePrelude}
 local found = {}
-local now = now_ms()
--- A heartbeat that lies ahead was noted before this clock was set back. Its age counts from now: never from before it was noted.
-local ahead = redis.call('ZRANGEBYSCORE', p .. ':intents', string.format('(%.0f', now), '+inf', 'LIMIT', 0, tonumber(ARGV[2]))
-for _, id in ipairs(ahead) do redis.call('ZADD', p .. ':intents', now, id) end
-local ids = redis.call('ZRANGEBYSCORE', p .. ':intents', '-inf', string.format('%.0f', now - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[2]))
+local ids = redis.call('ZRANGEBYSCORE', p .. ':intents', '-inf', string.format('%.0f', now_ms() - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[2]))
 for _, id in ipairs(ids) do
   local i = redis.call('HMGET', p .. ':intent:' .. id, 'state', 'publicId', 'tries')
   found[#found + 1] = { id, i[1] or 'absent', i[2] or '', tonumber(i[3] or '0') }

@@ -16,14 +16,10 @@ export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
       run(async () => {
         await redis.zadd(keys.refused, dueAtMs, memberOf(asset));
       }),
-    /** Also those that would wait for longer than `longestMs`: a clock that was ahead noted them, and they are due. */
-    due: (nowMs: number, longestMs: number, count: number): Promise<RefusedAsset[]> =>
+    due: (nowMs: number, count: number): Promise<RefusedAsset[]> =>
       run(async () => {
-        const [due, putOff] = await Promise.all([
-          redis.zrangebyscore(keys.refused, '-inf', nowMs, 'LIMIT', 0, count),
-          redis.zrangebyscore(keys.refused, `(${String(nowMs + longestMs)}`, '+inf', 'LIMIT', 0, count),
-        ]);
-        return [...due, ...putOff].map(fromMember);
+        const due = await redis.zrangebyscore(keys.refused, '-inf', nowMs, 'LIMIT', 0, count);
+        return due.map(fromMember);
       }),
     /** Which of these are to go, in their order. */
     areRefused: (assets: readonly RefusedAsset[]): Promise<boolean[]> =>

@@ -25,11 +25,5 @@ export {
   type SyncPayload,
   type SyncTrigger,
 } from './jobs.js';
-export {
-  ADD_JOB_KEYS,
-  ADD_JOB_VALUES,
-  addJobScript,
-  backlogScript,
-  type JobInsert,
-} from './jobs-in-scripts.js';
+export { addJobsLua, backlogScript, type UploadJobs } from './jobs-in-scripts.js';
 export { connectMediaQueues, type MediaQueues, type QueueCounts } from './queues.js';

@@ -180,7 +180,7 @@ export function jobOptions<Payload>(
     jobId: definition.idFor(payload),
     attempts: settings.attempts,
     backoff: { type: 'exponential', delay: settings.backoffMs, jitter: 0.5 },
-    removeOnComplete: { count: 1_000, age: DAY_SECONDS },
+    removeOnComplete: { count: 1_000 },
     // Jobs that failed for good wait for the operator.
     removeOnFail: { age: 30 * DAY_SECONDS },
     ...over,

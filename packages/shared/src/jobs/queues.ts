@@ -10,7 +10,7 @@ import {
   redisKeys,
   type RedisClient,
 } from '../redis/index.js';
-import { addJobsScript, argumentsOf, insertOf, type JobInsert } from './jobs-in-scripts.js';
+import type { UploadJobs } from './jobs-in-scripts.js';
 import {
   jobOptions,
   queueNames,
@@ -34,13 +34,12 @@ export interface QueueCounts {
 
 /** What both apps use to add jobs. Every function throws QUEUE_UNAVAILABLE, at once, when Redis cannot serve. */
 export interface MediaQueues {
+  /** save and verify of one record, for the script that accepts an upload and adds them in the same step. */
+  jobsOf(record: MediaRecord): UploadJobs;
   /**
-   * save and verify of one record, in one atomic step. Neither waits for the other: the record must be in the catalog
-   * already (docs/decisions/0006-acceptance-is-one-step.md). `round` above 0 adds them under fresh ids.
+   * The same two jobs for a record that is in the catalog already. `round` above 0 adds them under fresh ids.
    */
   enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
-  /** The same two jobs, for the script that accepts an upload and adds them in the same step. Asks Redis nothing. */
-  jobsOf(record: MediaRecord, round?: number): Promise<JobInsert[]>;
   add<Payload>(
     definition: JobDefinition<string, Payload>,
     payload: Payload,
@@ -77,26 +76,28 @@ export function connectMediaQueues(
   };
 
   const edge = redisEdge('QUEUE_UNAVAILABLE');
-  const insert = <Payload>(
-    definition: JobDefinition<string, Payload>,
-    payload: Payload,
-  ): Promise<JobInsert> =>
-    insertOf(queues[definition.queue], definition.name, payload, jobOptions(definition, payload, settings));
-  const jobsOf = (record: MediaRecord, round = 0): Promise<JobInsert[]> =>
-    Promise.all([insert(saveJob, { record, round }), insert(verifyJob, { record, round })]);
+  const add: MediaQueues['add'] = (definition, payload, over = {}) =>
+    edge(async () => {
+      const { queue, name } = definition;
+      await queues[queue].add(name, payload, jobOptions(definition, payload, settings, over));
+    });
 
   return {
     queues,
-    jobsOf,
-    enqueueUpload: async (record, round) => {
-      const inserts = await jobsOf(record, round);
-      await edge(() => addJobsScript(client, [prefix], inserts.flatMap(argumentsOf)));
+    jobsOf: (record) => {
+      const payload = { record, round: 0 };
+      const { jobId: saveId = '', ...rest } = jobOptions(saveJob, payload, settings);
+      return {
+        saveId,
+        verifyId: verifyJob.idFor(payload),
+        data: JSON.stringify(payload),
+        options: JSON.stringify(rest),
+      };
     },
-    add: (definition, payload, over = {}) =>
-      edge(async () => {
-        const { queue, name } = definition;
-        await queues[queue].add(name, payload, jobOptions(definition, payload, settings, over));
-      }),
+    enqueueUpload: async (record, round = 0) => {
+      await Promise.all([add(saveJob, { record, round }), add(verifyJob, { record, round })]);
+    },
+    add,
     close: async () => {
       await Promise.allSettled(queueNames.map((name) => queues[name].close()));
       if (shared === undefined) await closeRedis(client);
