@@ -37,10 +37,7 @@ const DRAIN_ROUNDS = 30;
 export async function openActor(env: Environment): Promise<Actor> {
   const port = await freePort();
   const settings = readSettings({ ...env, PORT: String(port) });
-  const deps = await openDependencies(settings, silentLogger, {
-    onFacts: () => undefined,
-    registry: createMetricsRegistry(),
-  });
+  const deps = await openDependencies(settings, silentLogger, createMetricsRegistry());
   const api = await openApi(settings, silentLogger, env);
   await api.start();
   const handlers = createHandlers(deps);

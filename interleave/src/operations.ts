@@ -1,6 +1,6 @@
 import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
-import { requestRecovery } from '@holdfast/worker/watch/recovery';
+import { requestRecovery } from '@holdfast/worker/watch/watch';
 import type { Actor, Answer, Told } from './actor.js';
 import { editOnHost, json, pathOf, type Fields, type SituationName, type Subject } from './situations.js';
 import { unfinished } from './settle.js';

@@ -41,7 +41,7 @@ function createApp(deps: Dependencies): Express {
   app.set('trust proxy', settings.access.trustProxy);
   app.use(
     requestContext(log),
-    countRequests(deps.metrics.http),
+    countRequests(deps.metrics.http, () => deps.redisStates.doubt()),
     requireHost(settings),
     // For answers that are data. Pages and files set their own policy over it.
     helmet({

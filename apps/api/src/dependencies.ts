@@ -3,33 +3,23 @@ import { createCatalogHost, settleHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
-  createBarrier,
   ephemeralDiskFinding,
-  examineServer,
+  openServer,
   type Finding,
-  createServerMonitor,
 } from '@holdfast/shared/durability';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import { countConfirmations, countHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
-import {
-  closeRedis,
-  connectRedis,
-  isReadyWithin,
-  profileOf,
-  redisBackoff,
-  redisKeys,
-} from '@holdfast/shared/redis';
+import { countHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
+import { closeRedis, isReadyWithin, redisBackoff } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
 import { createPublicAddress } from './http/http-server.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from './http/shutdown.js';
-import { createRecentResults } from './status/recent-results.js';
-import { createRedisState } from './status/redis-state.js';
+import { createRedisStates } from './status/redis-state.js';
 import { unreadSettingFindings } from './status/findings.js';
 import { createUploadSlots } from './uploads/admission.js';
 import { createUploads } from './uploads/uploads.js';
@@ -43,40 +33,23 @@ export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
 
 /** Redis that is there answers within this time; one that is not is waited for in the background. */
 const READY_WITHIN_MS = 1_000;
-/** Short, since status answers claim to be measured. */
-const SERVER_FRESH_MS = 2_000;
 const EVENT_STREAMS = 1_000;
 const WAITS = 512;
 
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(given: Settings, log: Logger, env: Environment) {
-  // Before any other connection is there.
-  const { redis, examined } = await examineServer(given.redis, log);
-  const settings: Settings = { ...given, redis };
-  const profile = profileOf(settings.redis);
   const registry = createMetricsRegistry();
   const host = countHostCalls(
-    await createMediaHost(settings.host, { uploadSlots: settings.uploads.maxConcurrent, log }),
+    await createMediaHost(given.host, { uploadSlots: given.uploads.maxConcurrent, log }),
     registry,
   );
-  const keys = redisKeys(settings.redis.prefix);
-  const { connection } = settings.redis;
+  // Jobs are added over the main connection, which takes no longer than two seconds: clients wait for that, too.
+  const opened = await openServer(given, 'producer', log);
+  const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;
   // Fails within 0.6 s, for what a client waits for.
-  const request = connectRedis(connection, 'request', log, profile);
-  // Jobs are added over it, which takes no longer than two seconds: clients wait for that, too.
-  const background = connectRedis(connection, 'producer', log, profile);
-  const barrierConnection = connectRedis(connection, 'barrier', log);
-  const connections = [request, background, barrierConnection];
+  const request = connect('request');
+  const connections = [request, background, opened.ofBarrier] as const;
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
-  const recentResults = createRecentResults(profile, connections);
-  const server = createServerMonitor({
-    redis: background,
-    settings,
-    examined,
-    freshMs: Math.max(SERVER_FRESH_MS, profile.factsFreshMs),
-    onJudged: () => recentResults.forget(),
-    log,
-  });
   // Where Redis was away a moment ago it has been waited for already.
   if (examined !== null)
     await Promise.all(connections.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
@@ -96,15 +69,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   const shutdown = createShutdown();
   const rebuilding = watchRebuilding({ syncState, catalog, newCatalog: watchNewCatalog(host, log) });
   await rebuilding.begin(shutdown.draining);
-  const barrier = countConfirmations(
-    createBarrier({
-      redis: barrierConnection,
-      keys,
-      settings: settings.durability,
-      believesFsync: () => server.believesFsync(),
-    }),
-    registry,
-  );
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
   const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
@@ -124,11 +88,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     newBackoff: () => redisBackoff(request),
   });
   const { deferred } = uploads;
-  const recordChanges = createRecordChanges(
-    () => connectRedis(connection, 'events', log, profile),
-    keys,
-    log,
-  );
+  const recordChanges = createRecordChanges(() => connect('events'), keys, log);
   const deletionNotes = createDeletionNotes(
     { host, redis: request, keys },
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
@@ -151,17 +111,15 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     barrier,
     syncState,
     catalogHost,
-    recentResults,
-    redisState: createRedisState({
+    redisStates: createRedisStates({
       settings: settings.redis,
-      redis: request,
       connections,
       keys,
       profile,
+      catalog,
       queues,
       barrier,
       server,
-      recentResults,
     }),
     startFindings: await findingsOfStart(settings, env, log),
     rebuilding,
@@ -186,7 +144,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
       uploads.stop();
       await recordChanges.close();
       await deletionNotes.close();
-      await server.close();
+      server.close();
       await queues.close();
       await Promise.all(connections.map(closeRedis));
       await host.close();
@@ -200,11 +158,13 @@ async function findingsOfStart(
   env: Environment,
   log: Logger,
 ): Promise<readonly Finding[]> {
-  const ofConnection = connectionFindings(settings.redis);
-  for (const finding of ofConnection) log.warn('redis.finding', { finding });
   const ofDisk = await ephemeralDiskFinding(settings, env);
   if (ofDisk !== null) log.warn('disk.finding', { finding: ofDisk });
   const unread = unreadSettings(env);
   for (const setting of unread) log.warn('config.unread_setting', { setting });
-  return [...ofConnection, ...(ofDisk === null ? [] : [ofDisk]), ...unreadSettingFindings(unread)];
+  return [
+    ...connectionFindings(settings.redis),
+    ...(ofDisk === null ? [] : [ofDisk]),
+    ...unreadSettingFindings(unread),
+  ];
 }

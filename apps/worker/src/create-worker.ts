@@ -23,9 +23,6 @@ export interface WorkerOptions {
 
 export interface QueueWorker extends Service {
   queue: QueueName;
-  setConcurrency(concurrency: number): void;
-  /** Takes no jobs while it rests: each would fail, and use up its attempts. */
-  rest(resting: boolean): void;
   isRunning(): boolean;
   /** Moves jobs of dead workers back to wait; true names their ids. Takes two looks 14 s apart, as BullMQ does. */
   recoverStalled(): Promise<string[]>;
@@ -53,10 +50,9 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   const log = options.log.child({ queue });
   const rests = redisBackoff(connection);
   const { takesOneJob } = profileOfClient(connection);
-  let full = options.concurrency;
+  const full = options.concurrency;
   let started = 0;
   let running = 0;
-  let resting = false;
   /** No job has been taken since the queue was found empty. */
   let wasEmpty = true;
   let lone: NodeJS.Timeout | undefined;
@@ -87,7 +83,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   };
   const lookForMore = (): void => {
     worker.concurrency = full;
-    if (resting) return;
     // Wakes BullMQ's loop, which waits for the job.
     void worker.pause(true);
     void worker.resume();
@@ -139,15 +134,6 @@ export function createWorker(options: WorkerOptions): QueueWorker {
   return {
     ...lifecycle,
     queue,
-    setConcurrency: (value) => {
-      full = value;
-      if (!takesOneJob || worker.concurrency > 1) worker.concurrency = full;
-    },
-    rest: (value) => {
-      if (value === resting) return;
-      resting = value;
-      void (resting ? worker.pause(true) : worker.resume());
-    },
     isRunning: () => worker.isRunning() && !worker.isPaused() && !rests.isResting(),
     jobsStarted: () => started,
     isIdle: () => running === 0 && !worker.isPaused() && !rests.isResting(),

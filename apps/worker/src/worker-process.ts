@@ -1,10 +1,9 @@
 import type { Settings } from '@holdfast/foundation/config';
-import type { ServerFacts } from '@holdfast/shared/durability';
 import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { service, stack, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
-import { createWorker, type QueueWorker } from './create-worker.js';
+import { createWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
@@ -20,14 +19,8 @@ const CANCEL_AT = 0.6;
 /** The worker, ready to start: its connections, a BullMQ worker for each queue, the watch, and its health server. */
 export async function createWorkerProcess(settings: Settings, log: Logger): Promise<Service> {
   const { concurrency } = settings.jobs;
-  const byQueue = new Map<QueueName, QueueWorker>();
-  const onFacts = ({ fsyncPolicy }: ServerFacts, isSuitable: boolean): void => {
-    for (const worker of byQueue.values()) worker.rest(!isSuitable);
-    const factor = fsyncPolicy === 'always' ? VERIFY_FACTOR : SLOW_VERIFY_FACTOR;
-    byQueue.get('verify')?.setConcurrency(concurrency * factor);
-  };
   const registry = createMetricsRegistry();
-  const deps = await openDependencies(settings, log, { onFacts, registry });
+  const deps = await openDependencies(settings, log, registry);
   const jobs = createJobRunner({
     handlers: createHandlers(deps),
     catalog: deps.catalog,
@@ -36,7 +29,7 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
   });
   const concurrencies: Record<QueueName, number> = {
     save: concurrency,
-    verify: concurrency * VERIFY_FACTOR,
+    verify: concurrency * (deps.syncsEachWrite ? VERIFY_FACTOR : SLOW_VERIFY_FACTOR),
     sync: 1,
   };
   const workers = queueNames.map((queue) =>
@@ -50,7 +43,6 @@ export async function createWorkerProcess(settings: Settings, log: Logger): Prom
       log,
     }),
   );
-  for (const worker of workers) byQueue.set(worker.queue, worker);
   const watch = createWatch(deps, workers);
   const isReady = (): boolean =>
     deps.connections.every(({ status }) => status === 'ready') &&

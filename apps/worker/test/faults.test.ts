@@ -1,12 +1,14 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { SyncPayload } from '@holdfast/shared/jobs';
+import { redisProfiles } from '@holdfast/shared/redis';
 import { createSyncState } from '@holdfast/shared/sync';
 import { aRecord, cutClients } from '@holdfast/shared/testing';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { requestRecovery } from '../src/watch/recovery.js';
+import { createSyncRequests } from '../src/sync/sync-requests.js';
+import { requestRecovery } from '../src/watch/watch.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -93,17 +95,13 @@ it('says that it is alive although the rest of its first look fails', async () =
 });
 
 it('asks for one recovery, however many workers find the catalog empty', async () => {
-  const { sandbox, keys } = bench;
-  let asked = 0;
-  const requests = {
-    recovery: () => {
-      asked += 1;
-      return Promise.resolve();
-    },
-  };
-  const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
-  await Promise.all([greet(), greet(), greet()]);
-  expect(asked).toBe(1);
+  const { sandbox, keys, queues, settings } = bench;
+  await sandbox.client.del(keys.epoch);
+  const requests = createSyncRequests(queues, settings.sync, redisProfiles.standard, silentLogger);
+  const request = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
+  await Promise.all([request(), request(), request()]);
+  const jobs = await queues.queues.sync.getJobs();
+  expect(jobs.map(({ data }) => (data as SyncPayload).trigger)).toEqual(['recovery']);
   expect(await sandbox.client.exists(keys.epoch)).toBe(1);
 });
 

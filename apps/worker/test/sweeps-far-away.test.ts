@@ -57,7 +57,6 @@ function sweepAll(): Promise<void> {
     redis,
     refused,
     folder: 'holdfast',
-    isHostChanged: () => false,
     log: silentLogger,
   };
   return sweep(deps, new AbortController().signal);

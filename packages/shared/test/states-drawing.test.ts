@@ -108,7 +108,7 @@ const reads = [
 const mergeBases = ['keepMergeBase', 'noteMergeBases', 'findMergeBases', 'forgetMergeBase'];
 const epoch = ['epoch', 'noteEpoch'];
 /** A tombstone ends only where no record is. */
-const tombstones = ['countTombstones', 'keepTombstones', 'endTombstones'];
+const tombstones = ['keepTombstones', 'endTombstones'];
 const indexes = ['repairIndexes', 'rebuildIndexes'];
 const ofIntentsAlone = [
   'open',

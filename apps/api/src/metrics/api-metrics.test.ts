@@ -57,30 +57,18 @@ it('counts uploads by outcome, what the host did with them, and the jobs that wa
   await upload(api, data, { key: 'k' });
   await upload(api, data, { key: 'k' });
   await upload(api, Buffer.from('no media at all'));
-  await api.call('GET', '/api/media/health');
   const text = await scrape();
   for (const outcome of ['accepted', 'replayed', 'refused'])
     expect(valueOf(text, `holdfast_uploads_total{outcome="${outcome}"}`)).toBe(1);
   expect(valueOf(text, 'holdfast_uploads_total{outcome="aborted"}')).toBe(0);
   expect(valueOf(text, 'holdfast_host_stored_bytes_total')).toBe(5_000);
   expect(valueOf(text, 'holdfast_host_calls_total{call="put",outcome="ok"}')).toBe(1);
-  expect(valueOf(text, 'holdfast_durability_confirmations_total{level="fsynced"}')).toBe(1);
   expect(valueOf(text, 'holdfast_queue_jobs{queue="save",state="waiting"}')).toBe(1);
   expect(valueOf(text, 'holdfast_media{status="saving"}')).toBe(1);
   expect(valueOf(text, 'holdfast_uploads_in_flight')).toBe(0);
   expect(valueOf(text, 'holdfast_findings{code="NO_WORKER",severity="warning"}')).toBe(1);
   expect(valueOf(text, 'holdfast_redis_up')).toBe(1);
   expect(valueOf(text, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
-});
-
-it('tells how much is kept of deletions', async () => {
-  const media = [await api.addMedia(), await api.addMedia(), await api.addMedia()];
-  for (const { id } of media) expect((await api.call('DELETE', `/api/media/${id}`)).status).toBe(202);
-  const text = await scrape();
-  // Each goes by its id and by that of its asset.
-  expect(valueOf(text, 'holdfast_tombstones')).toBe(6);
-  expect(valueOf(text, 'holdfast_deletions_noted')).toBe(3);
-  expect(valueOf(text, 'holdfast_deletion_files')).toBe(3);
 });
 
 it('has no metric that the operator is not told of', async () => {
@@ -94,7 +82,7 @@ it('tells how many calls the host had left when a worker asked it last, until it
   const remaining = async (resetAt: number) => {
     const budget = { limit: 500, remaining: 321, resetAt: new Date(resetAt).toISOString() };
     await redis.client.hset(api.deps.keys.syncState, 'rateLimit', JSON.stringify(budget));
-    api.deps.recentResults.forget();
+    api.deps.redisStates.forget();
     return valueOf(await scrape(), 'holdfast_host_budget_remaining');
   };
   expect(await remaining(Date.now() + 60_000)).toBe(321);
@@ -106,7 +94,7 @@ it('tells of a Redis that takes no writes, although reads work', async () => {
   await redis.client.config('SET', 'maxmemory', '1');
   expect(valueOf(await scrape(), refused)).toBe(1);
   await redis.client.config('SET', 'maxmemory', '0');
-  api.deps.recentResults.forget();
+  api.deps.redisStates.forget();
   expect(valueOf(await scrape(), refused)).toBeUndefined();
 });
 

@@ -1,16 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Settings } from '@holdfast/foundation/config';
-import { withinMs } from '@holdfast/foundation/lifecycle';
-import type { Catalog } from '@holdfast/shared/catalog';
 import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
-import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
-import { listedDeletions } from '@holdfast/shared/snapshot';
 import type { Answer } from '../http/route.js';
 import { contextOf } from '../http/request-context.js';
 import { currentFindings, freeBytesOf, type FindingSources } from '../status/findings.js';
-import type { RecentResults } from '../status/recent-results.js';
-import type { RedisState } from '../status/redis-state.js';
+import type { RedisState, RedisStates } from '../status/redis-state.js';
 import type { UploadSlots } from '../uploads/admission.js';
 
 /** How an upload ended for its client. */
@@ -53,11 +48,16 @@ export function createApiMetrics(registry: Registry) {
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']);
 
+const redisFailures: readonly unknown[] = ['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE'];
+
 /**
- * Counts and times every request. Labels come from closed lists only: the path of the route's row, never the one that was
+ * Counts and times every request, and calls `redisFailed` after one that Redis failed. Labels come from closed lists only: the path of the route's row, never the one that was
  * asked for; the status, or `none` where the client left before its answer.
  */
-export function countRequests({ requests, seconds, problems }: ApiMetrics['http']): RequestHandler {
+export function countRequests(
+  { requests, seconds, problems }: ApiMetrics['http'],
+  redisFailed: () => void,
+): RequestHandler {
   return (req, res, next) => {
     const start = performance.now();
     res.once('close', () => {
@@ -65,6 +65,7 @@ export function countRequests({ requests, seconds, problems }: ApiMetrics['http'
       const method = methods.has(req.method) ? req.method : 'other';
       requests.inc({ method, route, status: res.headersSent ? String(res.statusCode) : 'none' });
       if (problem !== undefined) problems.inc({ route, code: problem });
+      if (redisFailures.includes(problem)) redisFailed();
       if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
       seconds.observe({ method, route }, (performance.now() - start) / 1_000);
     });
@@ -95,46 +96,23 @@ function outcomeOf(req: Request, res: Response): UploadOutcome {
 
 export interface MetricsDependencies extends FindingSources {
   settings: Pick<Settings, 'uploads'>;
-  redis: { request: RedisClient };
-  keys: RedisKeys;
   metrics: Pick<ApiMetrics, 'registry'>;
-  catalog: Pick<Catalog, 'counts' | 'countTombstones'>;
   host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
   uploadSlots: Pick<UploadSlots, 'running'>;
   deferred: { size(): number };
-  redisState: () => Promise<RedisState>;
-  recentResults: Pick<RecentResults, 'share'>;
+  redisStates: Pick<RedisStates, 'read'>;
 }
 
-const PATIENCE_MS = 700;
-
 /** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
-export const showMetrics = (deps: MetricsDependencies) => {
-  const { registry: counted } = deps.metrics;
-  const asked = <T>(work: Promise<T>): Promise<T | null> =>
-    withinMs(PATIENCE_MS, work, null).catch(() => null);
-  const readKept = deps.recentResults.share(() =>
-    Promise.all([
-      asked(deps.catalog.counts()),
-      asked(deps.catalog.countTombstones()),
-      asked(listedDeletions(deps.redis.request, deps.keys).sizes()),
-    ]),
-  );
-  return async (): Promise<Answer> => {
-    const [state, kept] = await Promise.all([deps.redisState(), readKept()]);
-    const text = `${await counted.metrics()}\n${await readGauges(deps, state, kept)}`;
-    return { status: 200, text, headers: { 'Content-Type': counted.contentType } };
-  };
+export const showMetrics = (deps: MetricsDependencies) => async (): Promise<Answer> => {
+  const { registry } = deps.metrics;
+  const gauges = await readGauges(deps, await deps.redisStates.read());
+  const text = `${await registry.metrics()}\n${gauges}`;
+  return { status: 200, text, headers: { 'Content-Type': registry.contentType } };
 };
 
-type Kept = readonly [
-  Awaited<ReturnType<Catalog['counts']>> | null,
-  tombstones: number | null,
-  deletions: { files: number; deletions: number } | null,
-];
-
 /** What is true now. What is not known is left out. */
-async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Kept): Promise<string> {
+async function readGauges(deps: MetricsDependencies, state: RedisState): Promise<string> {
   const registry = new Registry();
   const show = (name: string, help: string, values: number | null | undefined | Series): void => {
     if (values === null || values === undefined) return;
@@ -144,8 +122,7 @@ async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Ke
     for (const [labels, value] of series) gauge.set(labels, value);
   };
   const { look } = state;
-  const [media, tombstones, deletions] = kept;
-  const { workers } = await state.facts();
+  const [media, workers] = await Promise.all([state.counts(), state.workers()]);
   const { reachable } = deps.host.health();
 
   show('redis_up', '1 when Redis answered this scrape, else 0.', look === null ? 0 : 1);
@@ -187,21 +164,6 @@ async function readGauges(deps: MetricsDependencies, state: RedisState, kept: Ke
     'host_budget_remaining',
     'Metered calls left at the media host, by its last answer.',
     remainingCalls(look?.sync.rateLimit ?? deps.host.budget()),
-  );
-  show(
-    'tombstones',
-    'Ids that are kept from coming back; of the whole deployment (max, not sum).',
-    tombstones,
-  );
-  show(
-    'deletion_files',
-    'Files of deletions on the media host, as far as Redis knows; of the whole deployment (max, not sum).',
-    deletions?.files,
-  );
-  show(
-    'deletions_noted',
-    'Deletions that these files note; of the whole deployment (max, not sum).',
-    deletions?.deletions,
   );
   show('host_free_bytes', 'Bytes that the disk of the local host still takes.', await freeBytesOf(deps.host));
   return registry.metrics();

@@ -19,9 +19,9 @@ interface Finding {
   message: string;
 }
 
-/** Measured anew: how long results are shared is the subject of recent-results.test.ts. */
+/** Measured anew: how long results are shared is the subject of redis-state.test.ts. */
 async function healthOf(api: RunningApi): Promise<{ status: string; findings: Finding[] }> {
-  api.deps.recentResults.forget();
+  api.deps.redisStates.forget();
   const { body } = await api.call('GET', '/api/media/health');
   const { status, storage } = body as { status: string; storage: { findings: Finding[] } };
   return { status, findings: storage.findings };
@@ -79,12 +79,6 @@ it('says that the catalog belongs to another host, until that one is configured 
   expect(await severities(cloud, 0)).toEqual([]);
 });
 
-it('says that a worker uses another host than the API', async () => {
-  const api = await anApi();
-  await api.deps.catalogHost.noteOther('cloudinary:demo');
-  expect((await healthOf(api)).findings.map(({ code }) => code)).toContain('HOST_CHANGED');
-});
-
 it('names the queues that are paused, until they are resumed', async () => {
   const api = await anApi();
   const told = async () => (await healthOf(api)).findings.find(({ code }) => code === 'QUEUE_PAUSED');
@@ -97,25 +91,6 @@ it('names the queues that are paused, until they are resumed', async () => {
   expect((await told())?.message).toContain('Paused: verify.');
   await verify.resume();
   expect(await told()).toBeUndefined();
-});
-
-it('tells of a sync that is overdue though a worker is alive, and of none that is put off or runs', async () => {
-  const api = await anApi();
-  const { keys, redis: clients, queues } = api.deps;
-  await clients.request.zadd(keys.workers, Date.now() + 60_000, 'a worker');
-  const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
-  onTestFinished(() => counted.mockRestore());
-  const told = async (): Promise<boolean> =>
-    (await healthOf(api)).findings.some(({ code }) => code === 'SYNC_NOT_TAKEN');
-  const { sync } = queues.queues;
-  // As one that the host has kept waiting for an hour: old, and not due yet.
-  const old = { timestamp: Date.now() - 3_600_000 };
-  const { id = '' } = await sync.add('sync', {}, { ...old, delay: 3_610_000 });
-  expect(await told()).toBe(false);
-  await clients.request.zadd(keys.queue('sync', 'delayed'), (Date.now() - 200_000) * 0x1000, id);
-  expect(await told()).toBe(true);
-  await clients.request.lpush(keys.queue('sync', 'active'), 'a sync that runs');
-  expect(await told()).toBe(false);
 });
 
 describe('after Redis was emptied', () => {
@@ -131,23 +106,12 @@ describe('after Redis was emptied', () => {
     return counted;
   }
 
-  it.each([
-    ['the server shows its connection', [{ addr: 'here' }]],
-    ['the server shows no connections', [{}]],
-  ])(
-    'does not take a worker for dead before it can have announced itself again, where %s',
-    async (_what, connections) => {
-      const api = await anApi();
-      await aWorker(api, connections);
-      await api.deps.redis.request.flushall();
-      expect(await isTold(api)).toBe(false);
-      // One that stays silent is dead, or stuck.
-      const now = performance.now();
-      const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 61_000);
-      onTestFinished(() => later.mockRestore());
-      expect(await isTold(api)).toBe(true);
-    },
-  );
+  it('does not take a worker that is connected for dead before it has announced itself again', async () => {
+    const api = await anApi();
+    await aWorker(api, [{ addr: 'here' }]);
+    await api.deps.redis.request.flushall();
+    expect(await isTold(api)).toBe(false);
+  });
 
   it('tells at once that no worker is connected', async () => {
     const api = await anApi();
@@ -165,29 +129,6 @@ it('tells at once of a worker whose announcement has run out', async () => {
   onTestFinished(() => counted.mockRestore());
   await clients.request.zadd(keys.workers, Date.now() - 1, 'a worker that hangs');
   expect((await healthOf(api)).findings.map(({ code }) => code)).toContain('NO_WORKER');
-});
-
-it('does not take a worker for dead that reconnects a moment after this process', async () => {
-  const redis = await startRedisSandbox();
-  onTestFinished(() => redis.close());
-  const api = await startApi(redis);
-  onTestFinished(() => api.close());
-  const { keys, redis: clients, queues } = api.deps;
-  const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
-  onTestFinished(() => counted.mockRestore());
-  await clients.request.zadd(keys.workers, Date.now() + 600_000, 'a worker');
-  const codes = async () => (await healthOf(api)).findings.map(({ code }) => code);
-  expect(await codes()).not.toContain('NO_WORKER');
-  // Not `once`, which rejects when the lost connection reports its error.
-  const again = new Promise<void>((resolve) => void clients.request.once('ready', resolve));
-  await redis.restart();
-  await again;
-  counted.mockResolvedValue([]);
-  expect(await codes()).not.toContain('NO_WORKER');
-  const now = performance.now();
-  const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 6_000);
-  onTestFinished(() => later.mockRestore());
-  expect(await codes()).toContain('NO_WORKER');
 });
 
 it('reports a changed setting of a running server within seconds, and its repair too', async () => {

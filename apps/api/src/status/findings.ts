@@ -1,13 +1,12 @@
 import type { UnreadSetting } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
-import type { Finding, Severity } from '@holdfast/shared/durability';
+import { findingsOf, type Finding, type FindingRow } from '@holdfast/shared/durability';
 import { queueNames } from '@holdfast/shared/jobs';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { connectionError, redisRefusal, type RedisClient } from '@holdfast/shared/redis';
-import { someRefused } from './redis-failure.js';
 import type { RedisLook } from './redis-look.js';
-import type { RedisState } from './redis-state.js';
+import { someRefused, type RedisState } from './redis-state.js';
 
 export interface FindingSources {
   /** All of this process that say why they are not there. */
@@ -21,16 +20,20 @@ export interface FindingSources {
 export async function currentFindings(sources: FindingSources, state: RedisState): Promise<Finding[]> {
   const { connections, startFindings, host } = sources;
   const { look, failure } = state;
-  const [facts, freeBytes] = await Promise.all([state.facts(), freeBytesOf(host)]);
+  const [ofServer, workers, freeBytes] = await Promise.all([
+    state.findings(),
+    state.workers(),
+    freeBytesOf(host),
+  ]);
   // A server may accept some of our connections and refuse others, including one that has not been used yet.
   const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
   return eachOnce([
     ...(failure === null ? [] : [failure.finding]),
     ...(isRefused ? [someRefused] : []),
-    ...facts.findings,
+    ...ofServer,
     ...startFindings,
-    ...tell(hostFailing(host), storageFull(freeBytes)),
-    ...(look === null ? [] : deploymentFindings(look, facts.workers, host)),
+    ...findingsOf(hostFailing(host), storageFull(freeBytes)),
+    ...(look === null ? [] : deploymentFindings(look, workers, host)),
   ]);
 }
 
@@ -46,16 +49,7 @@ function eachOnce(findings: readonly Finding[]): Finding[] {
   return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
 }
 
-/** One finding and whether it applies. docs/operations.md explains each. */
-type Row = readonly [applies: boolean, code: string, severity: Severity, message: string, fix: string];
-
-function tell(...rows: readonly Row[]): Finding[] {
-  return rows
-    .filter(([applies]) => applies)
-    .map(([, code, severity, message, fix]) => ({ code, severity, message, fix }));
-}
-
-const storageFull = (freeBytes: number | null): Row => [
+const storageFull = (freeBytes: number | null): FindingRow => [
   freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
   'STORAGE_FULL',
   'error',
@@ -63,7 +57,7 @@ const storageFull = (freeBytes: number | null): Row => [
   'Free space below DATA_DIR, or move it to a larger disk.',
 ];
 
-function hostFailing(host: Pick<MediaHost, 'health'>): Row {
+function hostFailing(host: Pick<MediaHost, 'health'>): FindingRow {
   const { failing, lastErrorCode } = host.health();
   const refusesCredentials = failing?.refusesCredentials === true;
   const what = refusesCredentials ? 'has refused our credentials' : 'has been failing';
@@ -81,7 +75,7 @@ function hostFailing(host: Pick<MediaHost, 'health'>): Row {
 /** Once for all variables that look like a setting under a wrong name. */
 export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding[] {
   const names = unread.map(({ name, meant }) => `${name} (${meant}?)`).join(', ');
-  return tell([
+  return findingsOf([
     unread.length > 0,
     'UNREAD_SETTING',
     'notice',
@@ -90,8 +84,6 @@ export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding
   ]);
 }
 
-/** A worker needs a minute to notice a lost wake-up, and as long to replace dead connections. */
-const TAKEN_WITHIN_MS = 150_000;
 /** So many bad signatures within an hour are more than a stranger's try. */
 export const BAD_SIGNATURES = 10;
 const HOUR_MS = 3_600_000;
@@ -102,30 +94,19 @@ function deploymentFindings(
   workers: number | null,
   host: Pick<MediaHost, 'kind' | 'identity'>,
 ): Finding[] {
-  const { queues, syncDueAt } = look;
+  const { queues } = look;
   const paused = queueNames.filter((name) => queues[name].paused);
   const { waitingUntil = null, lastError = null } = look.sync.running ?? {};
   const badSignatures = look.refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
   return [
-    ...tell(
-      ...hostChanged(look, host.identity),
+    ...findingsOf(
+      hostChanged(look, host.identity),
       [
         workers === 0,
         'NO_WORKER',
         'warning',
         'No worker is alive: uploads are accepted and kept, but not verified until one starts.',
         'Start a worker (node apps/worker/dist/main.js) with the same settings.',
-      ],
-      [
-        // Syncs run one at a time. Only workers end a delay, so where none takes the queue the next one stays delayed past its time.
-        syncDueAt !== null &&
-          syncDueAt < Date.now() - TAKEN_WITHIN_MS &&
-          workers !== 0 &&
-          queues.sync.counts.active === 0,
-        'SYNC_NOT_TAKEN',
-        'warning',
-        'A sync has been due for minutes, but no worker has started it.',
-        'Resume the queue "sync" in Bull Board where it is paused; else restart the workers, and report what they log.',
       ],
       [
         paused.length > 0,
@@ -147,7 +128,7 @@ function deploymentFindings(
     // The local host delivers by itself, and sends no notifications.
     ...(host.kind === 'local'
       ? []
-      : tell(deliveryBlocked(look.blockedDelivery), [
+      : findingsOf(deliveryBlocked(look.blockedDelivery), [
           badSignatures.length >= BAD_SIGNATURES,
           'WEBHOOK_SIGNATURES',
           'notice',
@@ -158,26 +139,17 @@ function deploymentFindings(
 }
 
 /** Health is open to everyone, so no cloud is named. */
-function hostChanged({ catalogHost: host, otherHost: other }: RedisLook, identity: HostIdentity): Row[] {
+function hostChanged({ catalogHost: host }: RedisLook, identity: HostIdentity): FindingRow {
   const isLocal = host === 'local';
   const name = isLocal ? 'the local host' : `${identity === 'local' ? 'a' : 'another'} Cloudinary account`;
   return [
-    [
-      host !== null && host !== identity,
-      'HOST_CHANGED',
-      'warning',
-      `The catalog belongs to ${name}, which is not the configured media host: earlier files are only there.`,
-      isLocal
-        ? 'Go back (unset CLOUDINARY_URL), or copy the files: npm run -s holdfast -- move --from local'
-        : 'Go back (configure that account), or copy the files: npm run -s holdfast -- move --from cloudinary',
-    ],
-    [
-      (host === null || host === identity) && other !== null && other !== identity,
-      'HOST_CHANGED',
-      'warning',
-      'A worker uses another media host than this API and the catalog.',
-      'Give all processes the same settings of the media host, and restart them.',
-    ],
+    host !== null && host !== identity,
+    'HOST_CHANGED',
+    'warning',
+    `The catalog belongs to ${name}, which is not the configured media host: earlier files are only there.`,
+    isLocal
+      ? 'Go back (unset CLOUDINARY_URL), or copy the files: npm run -s holdfast -- move --from local'
+      : 'Go back (configure that account), or copy the files: npm run -s holdfast -- move --from cloudinary',
   ];
 }
 
@@ -186,7 +158,7 @@ const OTHERS = 'Console: Settings > Security: look at "Restricted media types" a
 const isSwitched = (kind: string): boolean => kind === 'pdf' || kind === 'zip';
 
 /** Once for all kinds of files that the workers were refused (delivery-check.ts). PDF and ZIP have a switch, off in new accounts. */
-function deliveryBlocked(blocked: RedisLook['blockedDelivery']): Row {
+function deliveryBlocked(blocked: RedisLook['blockedDelivery']): FindingRow {
   const kinds = Object.keys(blocked).toSorted();
   const names = kinds.map((kind) => {
     const { status } = JSON.parse(blocked[kind] ?? '{}') as { status: number };

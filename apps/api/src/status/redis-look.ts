@@ -20,15 +20,12 @@ export interface RedisLook {
   /** When the registration of each worker expires, in ms. */
   announcedUntil: number[];
   queues: Record<QueueName, QueueLook>;
-  /** When the next delayed sync is due, in ms; null where there is none. */
-  syncDueAt: number | null;
   sync: SyncStatus;
   /** Times of notifications whose signature no secret fits. */
   refusedSignatures: number[];
   /** By kind of file: what the host answered instead of the file, as JSON. */
   blockedDelivery: Record<string, string>;
   catalogHost: string | null;
-  otherHost: string | null;
   /** Commands of uploads that the user of Redis may not call. */
   missingRights: string[];
 }
@@ -41,11 +38,9 @@ export interface ProbeRecord {
 }
 
 const STATUS_FIELDS = ['lastFullRun', 'recentErrors', 'rateLimit', 'snapshot'] as const;
-/** BullMQ keeps the time of a delayed job in the upper bits of its score. */
-const SCORE_PER_MS = 0x1000;
 
 /**
- * KEYS: hash tag, a key of ours, the delayed syncs. ARGV: value to write to that key ('' = none), its life in seconds, how many queues, their names,
+ * KEYS: hash tag, a key of ours. ARGV: value to write to that key ('' = none), its life in seconds, how many queues, their names,
  * then commands whose rights are checked. One script: services bill each command of a client, and a look has twenty.
  */
 const lookScript = defineScript(`
@@ -66,12 +61,11 @@ for i = 4, last do
     call('ZCARD', q .. 'failed'), ask('HEXISTS', q .. 'meta', 'paused'),
   }
 end
-local hosts = ask('MGET', p .. ':host', p .. ':host:other') or {}
 return {
-  queues, ask('ZRANGE', p .. ':workers', 0, -1, 'WITHSCORES'), ask('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES'),
+  queues, ask('ZRANGE', p .. ':workers', 0, -1, 'WITHSCORES'),
   ask('GET', p .. ':sync:run'), ask('LINDEX', p .. ':sync:runs', 0),
   ask('HMGET', p .. ':sync:state', '${STATUS_FIELDS.join("', '")}'),
-  ask('LRANGE', p .. ':notifications:refused', 0, -1), ask('HGETALL', p .. ':delivery:blocked'), hosts[1] or false, hosts[2] or false,
+  ask('LRANGE', p .. ':notifications:refused', 0, -1), ask('HGETALL', p .. ':delivery:blocked'), ask('GET', p .. ':host'),
   missing,
 }
 `);
@@ -80,14 +74,12 @@ type Texts = (string | null)[];
 type Reply = [
   queues: [waiting: number, active: number, delayed: number, failed: number, paused: number | null][],
   workers: string[] | null,
-  syncHead: string[] | null,
   running: string | null,
   last: string | null,
   state: Texts | null,
   refused: string[] | null,
   blocked: string[] | null,
   host: string | null,
-  other: string | null,
   missing: string[],
 ];
 
@@ -97,18 +89,17 @@ const guarded = redisEdge('CATALOG_UNAVAILABLE');
 /** Writes the probe, where one is given, and reads. Throws CATALOG_UNAVAILABLE. */
 export async function lookAtRedis(
   redis: RedisClient,
-  keys: Pick<RedisKeys, 'prefix' | 'probe' | 'queue'>,
+  keys: Pick<RedisKeys, 'prefix' | 'probe'>,
   probe: ProbeRecord | null = null,
 ): Promise<RedisLook> {
   const names = [queueNames.length, ...queueNames];
-  const [queues, workers, head, running, last, state, refused, blocked, host, other, missing] =
-    (await guarded(() =>
-      lookScript(
-        redis,
-        [keys.prefix, probe?.key ?? keys.probe('status'), keys.queue('sync', 'delayed')],
-        [probe?.value ?? '', probe?.seconds ?? 0, ...names, ...rightsChecked],
-      ),
-    )) as unknown as Reply;
+  const [queues, workers, running, last, state, refused, blocked, host, missing] = (await guarded(() =>
+    lookScript(
+      redis,
+      [keys.prefix, probe?.key ?? keys.probe('status')],
+      [probe?.value ?? '', probe?.seconds ?? 0, ...names, ...rightsChecked],
+    ),
+  )) as unknown as Reply;
   const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = state ?? [];
   return {
     announcedUntil: (workers ?? []).filter((_, index) => index % 2 === 1).map(Number),
@@ -116,7 +107,6 @@ export async function lookAtRedis(
       QueueName,
       QueueLook
     >,
-    syncDueAt: head?.[1] === undefined ? null : Number(head[1]) / SCORE_PER_MS,
     sync: syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot }),
     refusedSignatures: (refused ?? []).map(Number),
     blockedDelivery: Object.fromEntries(
@@ -125,7 +115,6 @@ export async function lookAtRedis(
       ),
     ),
     catalogHost: host,
-    otherHost: other,
     missingRights: missing,
   };
 }

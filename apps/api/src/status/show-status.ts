@@ -1,8 +1,6 @@
 import type { z } from 'zod';
 import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
-import { withinMs } from '@holdfast/foundation/lifecycle';
-import type { Catalog } from '@holdfast/shared/catalog';
 import { queueNames } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import type { Answer } from '../http/route.js';
@@ -10,16 +8,13 @@ import type { Shutdown } from '../http/shutdown.js';
 import type { schemas } from '../openapi/schemas.js';
 import type { UploadSlots } from '../uploads/admission.js';
 import { currentFindings, freeBytesOf, persistenceWarning, type FindingSources } from './findings.js';
-import type { RecentResults } from './recent-results.js';
-import type { RedisState } from './redis-state.js';
+import type { RedisState, RedisStates } from './redis-state.js';
 
 type Bodies = { [Name in 'Health' | 'DatabaseStatus']: z.infer<(typeof schemas)[Name]> };
 
 export interface StatusDependencies extends FindingSources {
   settings: Settings;
-  redisState: () => Promise<RedisState>;
-  recentResults: Pick<RecentResults, 'share'>;
-  catalog: Pick<Catalog, 'counts'>;
+  redisStates: Pick<RedisStates, 'read'>;
   host: MediaHost;
   uploadSlots: Pick<UploadSlots, 'full'>;
   shutdown: Pick<Shutdown, 'draining'>;
@@ -27,8 +22,8 @@ export interface StatusDependencies extends FindingSources {
 
 /** A record is written, read back and removed. 503 when that fails. What this process knows of its host and its disk is of this moment. */
 export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answer> => {
-  const state = await deps.redisState();
-  const [persistence, { workers }] = await Promise.all([state.test(), state.facts()]);
+  const state = await deps.redisStates.read();
+  const [persistence, workers] = await Promise.all([state.test(), state.workers()]);
   const testPassed = persistence.level !== null;
   const [storage, host] = await Promise.all([storageStatus(deps, state), hostStatus(deps.host)]);
   const isDegraded =
@@ -47,25 +42,23 @@ export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answe
   return { status: testPassed ? 200 : 503, body };
 };
 
-const COUNT_WITHIN_MS = 700;
-
 /** What is stored and where. Answers also while Redis is away: then the counts are unknown. */
-export const showDatabaseStatus = (deps: StatusDependencies) => {
-  const counts = deps.recentResults.share(() =>
-    withinMs(COUNT_WITHIN_MS, deps.catalog.counts(), null).catch(() => null),
-  );
-  return async (): Promise<Answer> => {
-    const [state, counted, host] = await Promise.all([deps.redisState(), counts(), hostStatus(deps.host)]);
-    const { host: place } = deps.settings;
-    const body: Bodies['DatabaseStatus'] = {
-      storage: await storageStatus(deps, state),
-      mediaCount: counted?.total ?? null,
-      byStatus: counted?.byStatus ?? {},
-      // The cloud's name, or the folder of the files: for those with a key, not for everyone.
-      host: { ...host, place: place.kind === 'local' ? place.directory : place.cloudName },
-    };
-    return { status: 200, body };
+export const showDatabaseStatus = (deps: StatusDependencies) => async (): Promise<Answer> => {
+  const state = await deps.redisStates.read();
+  const [counted, storage, host] = await Promise.all([
+    state.counts(),
+    storageStatus(deps, state),
+    hostStatus(deps.host),
+  ]);
+  const { host: place } = deps.settings;
+  const body: Bodies['DatabaseStatus'] = {
+    storage,
+    mediaCount: counted?.total ?? null,
+    byStatus: counted?.byStatus ?? {},
+    // The cloud's name, or the folder of the files: for those with a key, not for everyone.
+    host: { ...host, place: place.kind === 'local' ? place.directory : place.cloudName },
   };
+  return { status: 200, body };
 };
 
 async function storageStatus(
@@ -99,7 +92,7 @@ export const live = async (): Promise<Answer> => ({ status: 200, body: { status:
 
 /** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
 export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => {
-  const refusal = (await ownRefusal(deps)) ?? redisRefusal(deps.settings, await deps.redisState());
+  const refusal = (await ownRefusal(deps)) ?? redisRefusal(deps.settings, await deps.redisStates.read());
   return refusal === null
     ? { status: 200, body: { status: 'ready' } }
     : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };

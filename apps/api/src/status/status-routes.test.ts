@@ -215,7 +215,7 @@ describe('health', () => {
     expect((await own.call('GET', '/readyz')).body).toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     expect((await own.call('GET', `/api/media/${id}`)).status).toBe(200);
     await full.client.config('SET', 'maxmemory', '0');
-    own.deps.recentResults.forget();
+    own.deps.redisStates.forget();
     expect((await own.call('GET', '/api/media/database/status')).body.storage).toMatchObject({
       connectionTest: 'passed',
       persistenceWarning: '',

@@ -10,7 +10,7 @@ describe('while Redis is away', () => {
     if (how === 'down') await sandbox.kill();
     else sandbox.pause();
     // Nothing tells a process that its server stands still: what was measured before counts for half a second.
-    own.deps.recentResults.forget();
+    own.deps.redisStates.forget();
     const timed = async (path: string) => {
       const start = performance.now();
       const called = await own.call('GET', path);

@@ -92,7 +92,7 @@ export const machineChecks: readonly Check<MachineTrial>[] = [
         const took = Math.round((performance.now() - askedAt) / 2);
         const results = await probeServer(server, settings.redis, facts);
         trial.redis = {
-          findings: serverFindings({ facts, results, fsync: null }, settings.durability),
+          findings: serverFindings({ facts, results }, settings.durability),
           results,
         };
         const kind = settings.redis.storageType === 'Redis' ? '' : ` (${settings.redis.storageType})`;

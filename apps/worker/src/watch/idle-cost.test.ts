@@ -11,11 +11,7 @@ it.each(['standard', 'upstash'] as const)(
   async (name) => {
     const bench = await openBench({ REDIS_PROFILE: name });
     onTestFinished(() => bench.close());
-    const registry = createMetricsRegistry();
-    const deps = await openDependencies(bench.settings, silentLogger, {
-      onFacts: () => undefined,
-      registry,
-    });
+    const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
     onTestFinished(() => deps.close());
     await isReadyWithin(deps.background, 5_000);
     await vi.waitFor(() => deps.queues.queues.save.getWaitingCount(), { interval: 10 });

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-// A pipeline does not reject for its commands: taken for done, the watch would call Redis well.
+// Taken for done, the watch would call Redis well.
 it.each([
   ['nudge of queues', () => nudgeQueues(redis.client, keys, ['save'])],
   ['limit of event streams', () => shortenEventStreams(redis.client, keys)],

@@ -60,38 +60,26 @@ export function createStalledJobs(
 
 /**
  * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
- * blocks for many minutes. A needless nudge does no harm.
+ * blocks for many minutes. A needless nudge does no harm. Throws QUEUE_UNAVAILABLE.
  */
-export function nudgeQueues(
+export async function nudgeQueues(
   redis: RedisClient,
   keys: RedisKeys,
   queues: readonly QueueName[],
 ): Promise<void> {
-  return forEachQueue(redis, queues, (pipeline, queue) => pipeline.zadd(keys.queue(queue, 'marker'), 0, '0'));
+  const nudge = (queue: QueueName): Promise<unknown> => redis.zadd(keys.queue(queue, 'marker'), 0, '0');
+  await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all(queues.map(nudge)));
 }
 
 /**
- * Tells BullMQ how many events to keep of each queue. It would say so itself when a queue is opened, but only where Redis
- * is there at that moment, and never again after Redis was emptied; its own default costs megabytes.
+ * Tells BullMQ how many events to keep of each queue: its own default costs megabytes. It says so itself when a queue is opened, but
+ * our connections are not there yet then, and Redis may be emptied later. Throws QUEUE_UNAVAILABLE.
  */
-export function shortenEventStreams(redis: RedisClient, keys: RedisKeys): Promise<void> {
-  return forEachQueue(redis, queueNames, (pipeline, queue) =>
-    pipeline.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', streamOptions.streams.events.maxLen),
-  );
-}
-
-/** One write for each queue, in one round trip. Throws QUEUE_UNAVAILABLE also where Redis refuses one of them. */
-async function forEachQueue(
-  redis: RedisClient,
-  queues: readonly QueueName[],
-  write: (pipeline: ReturnType<RedisClient['pipeline']>, queue: QueueName) => unknown,
-): Promise<void> {
-  if (queues.length === 0) return;
-  await redisEdge('QUEUE_UNAVAILABLE')(async () => {
-    const pipeline = redis.pipeline();
-    for (const queue of queues) write(pipeline, queue);
-    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
-  });
+export async function shortenEventStreams(redis: RedisClient, keys: RedisKeys): Promise<void> {
+  const { maxLen } = streamOptions.streams.events;
+  const shorten = (queue: QueueName): Promise<unknown> =>
+    redis.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', maxLen);
+  await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all(queueNames.map(shorten)));
 }
 
 /** Those whose first delayed job should have started by now. */

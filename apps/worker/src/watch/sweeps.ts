@@ -11,8 +11,6 @@ export interface SweepDependencies extends Omit<SweepRefusedDependencies, 'inten
   queues: SweepIntentsDependencies['queues'] & RetryDependencies['queues'];
   redis: RedisClient;
   keys: RedisKeys;
-  /** True while the catalog belongs to another host: what this one lacks may be there. */
-  isHostChanged: () => boolean;
 }
 
 /** So long no other process begins one. */
@@ -33,7 +31,7 @@ export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Pro
   // Side by side: one that has much to ask of a host that is far away must not hold up the others.
   const steps = {
     intents: sweepIntents(deps, signal),
-    refused: deps.isHostChanged() ? Promise.resolve() : sweepRefused(deps, signal),
+    refused: sweepRefused(deps, signal),
     unpushed: sweepUnpushed(deps),
     deleting: sweepDeleting(deps),
   };

@@ -21,8 +21,7 @@ it('makes the indexes of records that 0.1.0 wrote, at a start and beside a proce
     await redis.zadd(keys.oldIndex('t:i'), Date.parse(record.createdAt), record.id);
     return record.id;
   };
-  const registry = createMetricsRegistry();
-  const deps = await openDependencies(bench.settings, silentLogger, { onFacts: () => undefined, registry });
+  const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
   onTestFinished(() => deps.close());
   await Promise.all(deps.connections.map((connection) => isReadyWithin(connection, 5_000)));
   const onError = (error: Error): void => expect.fail(error.message);

@@ -1,12 +1,14 @@
 import { setMaxListeners } from 'node:events';
+import { catalogEpoch } from '@holdfast/shared/catalog';
+import { settleHost } from '@holdfast/shared/catalog-host';
 import { createBackoff, service, withinMs, type Service } from '@holdfast/foundation/lifecycle';
-import { redisBackoff } from '@holdfast/shared/redis';
+import type { Logger } from '@holdfast/foundation/logging';
+import { redisBackoff, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../queue-worker/error-log.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/take-snapshot.js';
-import { createHostChanges, createServerChanges, requestRecovery } from './recovery.js';
 import { createStalledJobs, shortenEventStreams } from './stalled-jobs.js';
 import { sweep } from './sweeps.js';
 import { createLook } from './watched-state.js';
@@ -100,50 +102,67 @@ export function createWatchRound(
   const { background: redis, keys, settings, queues, syncRequests, log } = deps;
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const look = createLook(redis, keys, schedules.wanted);
-  const host = createHostChanges({
-    catalogHost: deps.sync.catalogHost,
-    catalog: deps.catalog,
-    syncState: deps.sync.state,
+  const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
+  const sweepDeps = { ...deps, redis, folder: settings.host.folder };
+  const { catalogHost, state: syncState } = deps.sync;
+  const hostParts = {
+    ...deps,
+    catalogHost,
+    syncState,
     dataDir: settings.dataDir,
     identity: deps.host.identity,
-    log,
-  });
-  const noticeServerChange = createServerChanges(deps.server, syncRequests, log);
-  const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
-  const sweepDeps = { ...deps, redis, folder: settings.host.folder, isHostChanged: () => host.isChanged() };
+  };
   let looks = 0;
-  let upgradeFrom = 0;
   let started = false;
+  let serverRun: string | null = null;
   const work = {
     sweep: oneAtATime(() => sweep(sweepDeps, stopping), onError),
     snapshot: oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError),
     upgrade: oneAtATime(async () => {
       log.info('indexes.upgrading');
       log.info('indexes.upgraded', { entries: await deps.catalog.repairIndexes(stopping) });
-      upgradeFrom = looks + RARELY;
     }, onError),
+  };
+
+  /**
+   * Requests a sync where another server serves, or the same one was restarted: without fsync on every write, or after a
+   * failover, it may lack what the one before had acknowledged.
+   */
+  const noticeServerChange = async (): Promise<void> => {
+    const now = deps.server.serverRun();
+    if (serverRun !== null && now !== serverRun) {
+      log.warn('watch.server_changed');
+      await syncRequests.serverChanged();
+    }
+    serverRun = now;
   };
 
   return {
     /**
-     * Looks, and sees to what it finds. Answers whether uploads are under way, or media jobs at work or delayed. Rejects where
+     * Looks, and sees to what it finds. Answers whether Redis is new, uploads are under way, or media jobs at work or delayed. Rejects where
      * Redis does not serve.
      */
     once: async (): Promise<{ busy: boolean }> => {
       const state = await look.once();
-      const isWiped = state.emptied || state.forgotten;
+      // A sync may have begun an emptied catalog already.
+      const isNew = state.emptied || state.scheduleGone;
       // Before anything is brought in: an empty catalog takes the configured host.
-      await host.look(isWiped);
+      if (!started || state.emptied) await settleHost(hostParts);
       if (state.emptied) await requestRecovery(redis, keys, syncRequests, log);
-      if (!started || isWiped) await shortenEventStreams(redis, keys);
-      if (!started || state.scheduleGone) await schedules.ensure();
-      if (!started) await schedules.requestStartup();
+      if (!started || isNew) {
+        await shortenEventStreams(redis, keys);
+        await schedules.ensure();
+      }
+      if (!started) {
+        await schedules.requestStartup();
+        await look.removeDead();
+      } else if (isNew) look.forget();
       started = true;
       await noticeServerChange();
       // Not waited for: they ask the host, and must not hold up the next look.
       if (state.unfinished) work.sweep.begin();
-      // Lists say `rebuilding` until then. Not each time: a process of 0.1.0 that runs beside this one writes its indexes again.
-      if (state.oldIndexes && looks >= upgradeFrom) work.upgrade.begin();
+      // Lists say `rebuilding` until then.
+      if (state.oldIndexes) work.upgrade.begin();
       if (looks % RARELY === 0) {
         // An emptied catalog is refilled first.
         if (!state.emptied) work.snapshot.begin();
@@ -152,7 +171,7 @@ export function createWatchRound(
       looks += 1;
       await attendToJobs(state);
       const atWork = [...state.active, ...Object.keys(state.delayed)];
-      return { busy: state.uploading || atWork.some((queue) => queue !== 'sync') };
+      return { busy: isNew || state.uploading || atWork.some((queue) => queue !== 'sync') };
     },
     /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
     reconnected: () => look.forget(),
@@ -161,6 +180,23 @@ export function createWatchRound(
     /** This worker looks no more. */
     leave: () => look.leave(),
   };
+}
+
+/**
+ * Redis was emptied, or is new: no error says so, only the missing key. It is set after the request, so that after a crash in between
+ * another look requests again. Requests of several workers are merged. Throws QUEUE_UNAVAILABLE and
+ * CATALOG_UNAVAILABLE.
+ */
+export async function requestRecovery(
+  redis: RedisClient,
+  keys: RedisKeys,
+  syncRequests: { recovery(): Promise<void> },
+  log: Logger,
+): Promise<void> {
+  // A first start is no reason for a warning; a recovery that brings something back warns.
+  log.info('watch.catalog_empty');
+  await syncRequests.recovery();
+  await catalogEpoch(redis, keys).noteEpoch(Date.now());
 }
 
 /** Background work, one at a time. `begin` does nothing while it is running or backing off after a failure. */

@@ -16,8 +16,6 @@ import {
 export interface WatchedState {
   /** The catalog has been emptied. */
   emptied: boolean;
-  /** So has Redis, as it seems: the list of workers is gone, though a sync may already have started a new catalog. */
-  forgotten: boolean;
   /** The recurring sync is gone, though it is wanted. */
   scheduleGone: boolean;
   active: QueueName[];
@@ -34,7 +32,6 @@ export interface WatchedState {
 
 const QUIET: WatchedState = {
   emptied: false,
-  forgotten: false,
   scheduleGone: false,
   active: [],
   waiting: [],
@@ -54,25 +51,20 @@ const LEAVE_WITHIN_MS = 1_000;
 const SCORE_PER_MS = 0x1000;
 
 /**
- * KEYS: those of the one EXISTS, then each key once (epoch, workers, the schedule, what is there when something is to be done, with
- * the delayed jobs of save and verify last), then the delayed syncs. ARGV: how many the first are, and what EXISTS answers when nothing
- * is under way; how many delayed jobs; then of a refresh: own id, ms until it counts, ms before which others have run out ('' = leave
- * them). Answers which keys are there (false = as when nothing is under way), and when the first delayed jobs are due.
+ * KEYS: those of the one EXISTS, then each key once (epoch, the schedule, what is there when something is to be done, with the delayed
+ * jobs of save and verify last), then the delayed syncs, then the workers. ARGV: how many the first are, and what EXISTS answers when
+ * nothing is under way; how many delayed jobs; then of a refresh: own id, ms until it counts. Answers which keys are there (false = as
+ * when nothing is under way), and when the first delayed jobs are due.
  */
 const lookScript = defineScript(`
-local call, count = redis.call, tonumber(ARGV[1])
-local there, heads, first = false, {}, #KEYS
+local call, count, last = redis.call, tonumber(ARGV[1]), #KEYS - 1
+local there, heads, first = false, {}, last
 if call('EXISTS', unpack(KEYS, 1, count)) ~= tonumber(ARGV[2]) then
-  there, first = {}, #KEYS - tonumber(ARGV[3])
-  for i = count + 1, #KEYS - 1 do if call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end end
+  there, first = {}, last - tonumber(ARGV[3])
+  for i = count + 1, last - 1 do if call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end end
 end
-for i = first, #KEYS do heads[#heads + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or false end
-if ARGV[4] then
-  local workers = KEYS[count + 2]
-  -- First, so that a full Redis refuses it: once a script has written, Redis lets it write more.
-  call('ZADD', workers, ARGV[5], ARGV[4])
-  if ARGV[6] ~= '' then call('ZREMRANGEBYSCORE', workers, '-inf', ARGV[6]) end
-end
+for i = first, last do heads[#heads + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or false end
+if ARGV[4] then call('ZADD', KEYS[#KEYS], ARGV[5], ARGV[4]) end
 return { there, heads }
 `);
 
@@ -101,23 +93,19 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const occasional = [...keysOf([...active, ...waiting]), ...unfinished, ...oldIndexes, ...keysOf(delayed)];
   const weight = occasional.length + 1;
   const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
-  const permanent = [
-    ...times(keys.epoch, weight),
-    ...times(keys.workers, 2 * weight),
-    ...(scheduleWanted ? times(schedule, 4 * weight) : []),
-  ];
+  const permanent = [...times(keys.epoch, weight), ...(scheduleWanted ? times(schedule, 2 * weight) : [])];
   const all = [...occasional, ...permanent];
-  const each = [keys.epoch, keys.workers, schedule, ...occasional, keys.queue('sync', 'delayed')];
+  const each = [keys.epoch, schedule, ...occasional, keys.queue('sync', 'delayed')];
 
-  const look = async (isRefresh: boolean): Promise<WatchedState> => {
+  const look = async (): Promise<WatchedState> => {
+    // A refresh that is due within a few seconds is done now: the next look is a while away.
+    const isRefresh = performance.now() - refreshedAt > REFRESH_MS - 5_000;
     // Plain, from wherever it is answered: what seems to be lost is looked at again.
     if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length) return QUIET;
-    const now = Date.now();
-    const endBefore = refreshedAt === -Infinity ? now : '';
-    const refresh = isRefresh ? [workerId, now + VALID_MS, endBefore] : [];
+    const refresh = isRefresh ? [workerId, Date.now() + VALID_MS] : [];
     const reply = await lookScript(
       redis,
-      [...all, ...each],
+      [...all, ...each, keys.workers],
       [all.length, permanent.length, delayed.length, ...refresh],
     );
     if (isRefresh) refreshedAt = performance.now();
@@ -136,7 +124,6 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
     return {
       ...seen,
       emptied: !isThere(keys.epoch) && !(await isThereAfterAll(redis, keys.epoch)),
-      forgotten: !isThere(keys.workers),
       scheduleGone: scheduleWanted && !isThere(schedule),
       active: queuesOf(active),
       waiting: queuesOf(waiting),
@@ -148,18 +135,14 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
 
   return {
     /** Throws QUEUE_UNAVAILABLE. */
-    once: (): Promise<WatchedState> =>
-      redisEdge('QUEUE_UNAVAILABLE')(async () => {
-        // A refresh that is due within a few seconds is done now: the next look is a while away.
-        const isDue = performance.now() - refreshedAt > REFRESH_MS - 5_000;
-        const state = await look(isDue);
-        // Said in the same step: what follows a look may fail while other connections are not there yet.
-        return state.forgotten && !isDue ? { ...(await look(true)), forgotten: true } : state;
-      }),
+    once: (): Promise<WatchedState> => redisEdge('QUEUE_UNAVAILABLE')(look),
     /** Redis may have forgotten this worker: the next look says again that it is alive. */
     forget: (): void => {
       refreshedAt = -Infinity;
     },
+    /** Takes workers off the list that did not say that they leave. Throws QUEUE_UNAVAILABLE. */
+    removeDead: (): Promise<unknown> =>
+      redisEdge('QUEUE_UNAVAILABLE')(() => redis.zremrangebyscore(keys.workers, '-inf', Date.now())),
     /** Takes this worker off the list; it looks no more. */
     leave: async (): Promise<void> => {
       if (redis.status !== 'ready') return;

@@ -123,11 +123,7 @@ export function kept(record: MediaRecord | null): unknown {
 
 /** A sync by a worker of these settings. */
 async function syncOn({ env }: Place) {
-  const registry = createMetricsRegistry();
-  const deps = await openDependencies(readSettings(env), silentLogger, {
-    onFacts: () => undefined,
-    registry,
-  });
+  const deps = await openDependencies(readSettings(env), silentLogger, createMetricsRegistry());
   onTestFinished(() => deps.close());
   const handler = createSyncHandler(deps.sync);
   return async (payload: { force?: boolean } = {}): Promise<SyncRun> => {

@@ -8,8 +8,6 @@ import { holdsMedia } from '../media-host/index.js';
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import type { SyncState } from '../sync/index.js';
 
-/** Three looks of the watch: running workers note it again, those that ended are forgotten. */
-const OTHER_LIFE_SECONDS = 90;
 /** In the data folder, for a Redis that was emptied: the host that is used instead of the local one. */
 const NOTE = 'media-host.json';
 const noteSchema = z.object({ host: z.string().regex(/^(?:local|cloudinary:[A-Za-z0-9_-]+)$/) });
@@ -22,12 +20,6 @@ export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
   return {
     /** Null while that is not known: catalogs of 0.1.0 did not keep it. */
     read,
-    /** The same, and the host that a running worker uses where that is another one. */
-    readBoth: (): Promise<{ host: HostIdentity | null; other: HostIdentity | null }> =>
-      guarded(async () => {
-        const [host = null, other = null] = await redis.mget(keys.host, keys.otherHost);
-        return { host: host as HostIdentity | null, other: other as HostIdentity | null };
-      }),
     /** Unless the catalog belongs to one already. Answers which it belongs to then. */
     begin: (identity: HostIdentity): Promise<HostIdentity> =>
       guarded(async () => {
@@ -38,11 +30,6 @@ export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
     set: (identity: HostIdentity): Promise<void> =>
       guarded(async () => {
         await redis.set(keys.host, identity);
-      }),
-    /** A worker that uses this host, which is not that of the catalog, is running. */
-    noteOther: (identity: HostIdentity): Promise<void> =>
-      guarded(async () => {
-        await redis.set(keys.otherHost, identity, 'EX', OTHER_LIFE_SECONDS);
       }),
   };
 }

@@ -29,7 +29,6 @@ export function tombstones(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   return {
-    countTombstones: (): Promise<number> => guarded(() => redis.zcard(keys.tombstones)),
     /** The host still shows assets of these ids, so that their tombstones may not end yet. */
     keepTombstones: (ids: readonly string[]): Promise<void> =>
       guarded(async () => {

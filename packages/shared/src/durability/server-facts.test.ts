@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { RedisClient } from '../redis/index.js';
-import { readServerFacts } from './server-facts.js';
+import { confirmsTruly, readServerFacts } from './server-facts.js';
 
 const settings: Record<string, string> = {
   appendfsync: 'always',
@@ -26,4 +26,21 @@ it('reads the settings of a server that tells one at a time', async () => {
     snapshotSchedule: '',
     evictionPolicy: 'noeviction',
   });
+});
+
+it.each([
+  ['that syncs each write', 'valkey', '8.1.0', 'always', true],
+  ['that never syncs', 'redis', '8.0.0', 'no', false],
+  ['Redis 8, under every second', 'redis', '8.0.0', 'everysec', true],
+  ['Redis before 8, under every second', 'redis', '7.4.0', 'everysec', false],
+  ['Valkey, under every second', 'valkey', '8.1.0', 'everysec', false],
+  ['Redis 8 that hides its policy', 'redis', '8.0.0', null, true],
+  ['Redis that hides its version too', 'redis', null, null, false],
+  ['Upstash, which documents what its answer means', 'upstash', '1.13.3', null, true],
+  ['KeyDB that hides its policy', 'keydb', '255.255.255', null, false],
+] as const)('judges by program, version and policy whether a server is believed: %s', async (...given) => {
+  const [, server, version, fsyncPolicy, believed] = given;
+  const facts = { ...(await readServerFacts(tellsOneAtATime)), server, version, fsyncPolicy };
+  expect(confirmsTruly(facts)).toBe(believed);
+  expect(confirmsTruly({ ...facts, aofEnabled: false })).toBe(false);
 });

@@ -41,6 +41,17 @@ export function serverName({ server, version }: Pick<ServerFacts, 'server' | 've
   return version === null ? 'Redis (it hides its version)' : `${programs[server].name} ${version}`;
 }
 
+/**
+ * Whether WAITAOF of this server confirms only what is on disk, as measured in docs/decisions/0003-what-verified-means.md. Valkey and
+ * Redis before 8 confirm too early under `everysec`. Where the policy is hidden the same holds: it may be that one.
+ */
+export function confirmsTruly({ aofEnabled, fsyncPolicy, server, version }: ServerFacts): boolean {
+  if (aofEnabled === false || fsyncPolicy === 'no') return false;
+  if (fsyncPolicy === 'always') return true;
+  // Upstash documents that WAITAOF confirms that a write has reached persistent storage.
+  return server === 'upstash' || (server === 'redis' && Number.parseInt(version ?? '', 10) >= 8);
+}
+
 /** One INFO and one CONFIG GET; a refusal of either is a fact, not an error. Throws CATALOG_UNAVAILABLE. */
 export async function readServerFacts(redis: RedisClient): Promise<ServerFacts> {
   const text = (await unlessHidden(() => redis.call('INFO') as Promise<string>)) ?? '';

@@ -25,13 +25,13 @@ const facts: ServerFacts = {
 function codesOf(
   seen: Partial<ServerFacts>,
   settings: DurabilitySettings,
-  { fsync = null, without = [] }: { fsync?: boolean | null; without?: string[] } = {},
+  without: readonly string[] = [],
 ): string[] {
   const results = serverProbes.map((probe): ProbeResult => {
     const isLacking = without.includes(probe.name);
     return { probe, outcome: isLacking ? 'lacking' : 'there', said: '' };
   });
-  return serverFindings({ facts: { ...facts, ...seen }, results, fsync }, settings).map(({ code }) => code);
+  return serverFindings({ facts: { ...facts, ...seen }, results }, settings).map(({ code }) => code);
 }
 
 const anyLevel = { required: undefined, replicas: 0 };
@@ -76,21 +76,27 @@ it('says that a server which never syncs cannot confirm the disk', () => {
 });
 
 it.each([
-  ['fsynced', 0, { fsynced: false, replicated: false }, true],
-  ['fsynced', 0, { fsynced: true, replicated: false }, false],
-  ['fsynced', 0, { fsynced: null, replicated: true }, false],
-  ['fsynced', 1, { fsynced: false, replicated: true }, false],
-  ['fsynced', 1, { fsynced: false, replicated: false }, true],
-  ['replicated', 1, { fsynced: true, replicated: false }, true],
-  ['replicated', 1, { fsynced: true, replicated: true }, false],
-  ['replicated', 1, { fsynced: null, replicated: true }, false],
-  ['written', 1, { fsynced: false, replicated: false }, false],
-  [undefined, 1, { fsynced: false, replicated: false }, false],
+  ['fsynced', 0, ['WAITAOF', 'WAIT'], true],
+  ['fsynced', 0, ['WAIT'], false],
+  ['fsynced', 0, [], false],
+  ['fsynced', 1, ['WAITAOF'], false],
+  ['fsynced', 1, ['WAITAOF', 'WAIT'], true],
+  ['replicated', 1, ['WAIT'], true],
+  ['replicated', 1, [], false],
+  ['written', 1, ['WAITAOF', 'WAIT'], false],
+  [undefined, 1, ['WAITAOF', 'WAIT'], false],
 ] as const)(
-  'of a level of %s with %i replicas, where the server hides its policy and can confirm %o: unreachable is %s',
-  (required, replicas, confirmable, unreachable) => {
-    const confirms = { fsync: confirmable.fsynced, without: confirmable.replicated ? [] : ['WAIT'] };
-    const codes = codesOf({ aofEnabled: null, fsyncPolicy: null }, { required, replicas }, confirms);
+  'of a level of %s with %i replicas, where the server hides its policy and lacks %o: unreachable is %s',
+  (required, replicas, without, unreachable) => {
+    const codes = codesOf({ aofEnabled: null, fsyncPolicy: null }, { required, replicas }, without);
     expect(codes.includes('DURABILITY_UNREACHABLE')).toBe(unreachable);
   },
 );
+
+it('says that a server whose confirmations are not believed cannot confirm the disk', () => {
+  const codes = codesOf(
+    { server: 'valkey', version: '8.1.0', fsyncPolicy: 'everysec' },
+    { required: 'fsynced', replicas: 0 },
+  );
+  expect(codes).toEqual(['FSYNC_EVERYSEC', 'DURABILITY_UNREACHABLE']);
+});

@@ -1,150 +1,197 @@
-import type { DurabilitySettings, RedisSettings } from '@holdfast/foundation/config';
+import type { DurabilitySettings, RedisSettings, Settings } from '@holdfast/foundation/config';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import {
   closeRedis,
+  connectionError,
   connectRedis,
   isReadyWithin,
+  profileOf,
+  profileOfClient,
   redisBackoff,
   redisKeys,
   serverOf,
   type RedisClient,
+  type RedisRole,
 } from '../redis/index.js';
-import { profileNameOf, type Examination } from './examine-server.js';
-import { isFsyncHonest, promisedFsync } from './fsync-honesty.js';
-import { readServerFacts, type ServerFacts } from './server-facts.js';
+import { createBarrier } from './durability-barrier.js';
+import { placeOf } from './redis-outage.js';
+import { confirmsTruly, readServerFacts, serverName, type ServerFacts } from './server-facts.js';
 import {
+  connectionFindings,
   lackFindings,
   lacking,
-  logNewFindings,
   serverFindings,
   type Finding,
   type SeenServer,
 } from './server-findings.js';
 import { probeServer } from './server-probes.js';
 
+/**
+ * What every process has of its Redis server: examined first, then connected to, and watched over the connection `main`. Throws
+ * REDIS_UNSUITABLE.
+ */
+export async function openServer(given: Settings, mainRole: RedisRole, log: Logger) {
+  const { redis, examined } = await examineServer(given.redis, log);
+  for (const finding of connectionFindings(redis)) log.warn('redis.finding', { finding });
+  const settings: Settings = { ...given, redis };
+  /** What differs for this kind of Redis. */
+  const profile = profileOf(redis);
+  const keys = redisKeys(redis.prefix);
+  const connect = (role: RedisRole): RedisClient => connectRedis(redis.connection, role, log, profile);
+  const main = connect(mainRole);
+  const ofBarrier = connect('barrier');
+  const server = createServerMonitor({ redis: main, settings, examined, log });
+  const barrier = createBarrier({
+    redis: ofBarrier,
+    keys,
+    settings: settings.durability,
+    believesFsync: () => server.believesFsync(),
+  });
+  return { settings, examined, profile, keys, connect, main, ofBarrier, server, barrier };
+}
+
+/** What was found out of the Redis server before anything else connects to it. */
+export interface Examination {
+  /** The settings, with what the server itself tells: the profile, and whose it is. */
+  redis: RedisSettings;
+  /** Null where Redis did not serve. */
+  examined: SeenServer | null;
+}
+
+/** A server that refuses connections may come up at any moment; one that says nothing yet may be far away. */
+const PRESENT_WITHIN_MS = 1_000;
+const FAR_AWAY_MS = 2_000;
+
+/**
+ * For the start of a process. Throws REDIS_UNSUITABLE for a server that lacks what Holdfast needs. Where Redis does not serve
+ * now nothing is known, and the start goes on.
+ */
+export async function examineServer(settings: RedisSettings, log: Logger): Promise<Examination> {
+  const client = connectRedis(settings.connection, 'background', log);
+  const place = placeOf(settings.connection);
+  try {
+    const isReady =
+      (await isReadyWithin(client, PRESENT_WITHIN_MS)) ||
+      (connectionError(client) === undefined && (await isReadyWithin(client, FAR_AWAY_MS)));
+    if (!isReady) {
+      const said = refusedDatabase(client);
+      if (said === null) return { redis: settings, examined: null };
+      const message = `${said}. Leave the number out, and set REDIS_PREFIX where others use the server.`;
+      throw unsuitable(`${place} has no database of the number in REDIS_URL`, [
+        { path: 'Database:', message },
+      ]);
+    }
+    const examined = await seeServer(client, settings, null);
+    const lacks = lacking(examined.results, true);
+    if (lacks.length > 0)
+      throw unsuitable(
+        `${serverName(examined.facts)} ${place.replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
+        lacks.map(({ probe, said }) => ({
+          path: `${probe.name}:`,
+          message: `${said}. ${probe.means} ${probe.fix}`,
+        })),
+      );
+    const isUpstash = examined.facts.server === 'upstash';
+    const profile = settings.profile ?? (isUpstash ? 'upstash' : 'standard');
+    // An address of one's own does not show whose server it is.
+    const storageType =
+      isUpstash && settings.storageType === 'Redis' ? 'Upstash Redis' : settings.storageType;
+    return { redis: { ...settings, storageType, profile }, examined };
+  } catch (error) {
+    if (!isHoldfastError(error, 'CATALOG_UNAVAILABLE')) throw error;
+    log.warn('redis.not_examined', { error });
+    return { redis: settings, examined: null };
+  } finally {
+    await closeRedis(client);
+  }
+}
+
+const unsuitable = (message: string, errors: { path: string; message: string }[]): HoldfastError =>
+  new HoldfastError('REDIS_UNSUITABLE', message, { errors });
+
+/** The connection never becomes ready where the database of REDIS_URL is not there. */
+function refusedDatabase(client: RedisClient): string | null {
+  const error: (Error & { command?: { name?: string } }) | undefined = connectionError(client);
+  const said = error?.command?.name === 'select' ? error.message : '';
+  return /^ERR .*(?:DB index|database|SELECT)/i.test(said) ? said : null;
+}
+
+/** The server as it is now. What it offers is tried unless that is `known` of the same server and was not refused then. */
+async function seeServer(
+  client: RedisClient,
+  settings: RedisSettings,
+  known: SeenServer | null,
+): Promise<SeenServer> {
+  const server = serverOf(client, redisKeys(settings.prefix).barrier);
+  const facts = await readServerFacts(server);
+  const isKnown =
+    known !== null &&
+    nameOf(known.facts) === nameOf(facts) &&
+    known.results.every(({ outcome }) => outcome !== 'refused');
+  return { facts, results: isKnown ? known.results : await probeServer(server, settings, facts) };
+}
+
+function nameOf({ runId, server, version }: ServerFacts): string {
+  return [runId, server, version].join();
+}
+
 /** What the Redis server of a running process is, and whether its confirmations can be believed. */
 export interface ServerMonitor {
   /** Whether a confirmed fsync is one. False until that is known, and once the server cannot be looked at. */
   believesFsync(): boolean;
-  /** Resolves once the present server is judged, or cannot be. Never rejects. */
+  /** Resolves once the present server was looked at, or cannot be. Never rejects. */
   judged(): Promise<void>;
   /** What an operator should know of the server: as fresh as agreed where Redis answers, else what was last known. Takes at most 0.5 s. */
   findings(): Promise<readonly Finding[]>;
   /** Names the server that was looked at last, and its start; null before the first look. */
   serverRun(): string | null;
-  close(): Promise<void>;
+  close(): void;
 }
 
 export interface MonitorOptions {
   redis: RedisClient;
   settings: { redis: RedisSettings; durability: DurabilitySettings };
   /** Of the start: that server is not tried again. */
-  examined: Examination['examined'];
-  /** How long a look counts. Settings of a running server may be changed. */
-  freshMs: number;
-  /** Called after each look. `isSuitable`: the server has all that is needed. */
-  onFacts?: (facts: ServerFacts, isSuitable: boolean) => void;
-  /** Called when it is known whether the server is believed. */
-  onJudged?: () => void;
+  examined: SeenServer | null;
   log: Logger;
 }
 
 const PATIENCE_MS = 500;
-const UNSUITABLE_AGAIN_MS = 5_000;
-/** A server that refuses its probes, for want of a right or of room, is tried again after so long. */
-const REFUSED_AGAIN_MS = 60_000;
-const CONNECT_WITHIN_MS = 2_000;
-
-type Present = SeenServer & { triedAt: number };
+/** A look counts for so long, or longer where commands are billed: settings of a running server may be changed. */
+const FRESH_MS = 2_000;
 
 /** Looks at each new connection, where another server may answer, and then only when asked: an idle process sends nothing. */
 export function createServerMonitor(options: MonitorOptions): ServerMonitor {
-  const { redis, settings, examined, freshMs, onFacts, onJudged, log } = options;
-  const { barrier: key } = redisKeys(settings.redis.prefix);
+  const { redis, settings, examined, log } = options;
+  const freshMs = Math.max(FRESH_MS, profileOfClient(redis).factsFreshMs);
   const rests = redisBackoff(redis);
-  let present: Present | null = examined && { ...examined, fsync: null, triedAt: performance.now() };
+  let seen = examined;
+  /** Whether the last look succeeded. */
+  let isSeen = examined !== null;
   let findings: readonly Finding[] = [];
   let lookedAt = -Infinity;
   let looking: Promise<void> | undefined;
-  let judging = Promise.resolve();
-  let measured: RedisClient | undefined;
-  let isClosed = false;
-
-  const isSuitable = (): boolean => lacking(present?.results ?? [], true).length === 0;
 
   const look = async (): Promise<void> => {
     try {
-      present = await see();
+      seen = await seeServer(redis, settings.redis, seen);
+      isSeen = true;
+      lookedAt = performance.now();
+      rests.reset();
     } catch (error) {
+      isSeen = false;
       void rests.rest();
-      if (present !== null) present = { ...present, fsync: null };
       log.warn('server.not_judged', { error });
       return;
     }
-    lookedAt = performance.now();
-    const seen = present;
-    report(seen);
-    // Not part of the look: where the server must be measured it takes seconds. Two at once would disturb each other.
-    judging = judging.then(() => judge(seen));
-  };
-
-  /** What is known stays where the same server still answers, under the same policy. */
-  const see = async (): Promise<Present> => {
-    const server = serverOf(redis, key);
-    const facts = await readServerFacts(server);
-    const known = present !== null && nameOf(present.facts) === nameOf(facts) ? present : null;
-    const isRefused = known?.results.some(({ outcome }) => outcome === 'refused') === true;
-    const isDue = isRefused && performance.now() - known.triedAt >= REFUSED_AGAIN_MS;
-    if (known !== null && !isDue) return Object.assign(known, { facts });
-    // The profile was chosen before this server was seen, and stays until the next start.
-    const profileName = profileNameOf(facts);
-    if (present === null && settings.redis.profile === null && profileName !== 'standard')
-      log.warn('redis.profile_differs', { profile: 'standard', found: profileName });
-    const results = await probeServer(server, settings.redis, facts);
-    return { facts, results, fsync: known?.fsync ?? null, triedAt: performance.now() };
-  };
-
-  const report = (server: Present): void => {
-    const now = [
-      ...serverFindings(server, settings.durability),
-      ...lackFindings(server, settings.durability),
-    ];
-    logNewFindings(log, findings, now);
+    const now = [...serverFindings(seen, settings.durability), ...lackFindings(seen, settings.durability)];
+    for (const finding of now)
+      if (!findings.some(({ code }) => code === finding.code))
+        log[finding.severity === 'notice' ? 'info' : 'warn']('redis.finding', { finding });
     findings = now;
-    onFacts?.(server.facts, isSuitable());
   };
-
-  const judge = async (server: Present): Promise<void> => {
-    // Another server may have taken its place by now.
-    if (server !== present || server.fsync !== null || rests.isResting()) return;
-    try {
-      server.fsync = promisedFsync(server.facts) ?? (await measureFsync(server.facts));
-    } catch (error) {
-      if (!isClosed) log.warn('server.not_judged', { error });
-      lookedAt = -Infinity;
-      void rests.rest();
-      return;
-    }
-    if (server !== present) return;
-    rests.reset();
-    const { facts, fsync } = server;
-    log.info('server.judged', { server: facts.server, version: facts.version, believesFsync: fsync });
-    report(server);
-    onJudged?.();
-  };
-
-  /** On a connection of its own: how long the server takes when it does nothing else there. */
-  const measureFsync = async (facts: ServerFacts): Promise<boolean> => {
-    measured = connectRedis(settings.redis.connection, 'barrier', log);
-    try {
-      await isReadyWithin(measured, CONNECT_WITHIN_MS);
-      return await isFsyncHonest(measured, key, facts);
-    } finally {
-      await closeRedis(measured);
-    }
-  };
-
   const lookOnce = (): Promise<void> =>
     (looking ??= look().finally(() => {
       looking = undefined;
@@ -159,33 +206,15 @@ export function createServerMonitor(options: MonitorOptions): ServerMonitor {
     void Promise.resolve(looking).then(lookOnce);
   };
   redis.on('ready', onReady);
-  // The successor of an unsuitable server may not have answered at once, and workers that rest ask for no look.
-  const again = setInterval(() => {
-    if (!isSuitable()) void lookOnce();
-  }, UNSUITABLE_AGAIN_MS).unref();
 
   return {
-    believesFsync: () => present?.fsync === true,
-    judged: async () => {
-      await refresh();
-      await judging;
-    },
+    believesFsync: () => isSeen && seen !== null && confirmsTruly(seen.facts),
+    judged: refresh,
     findings: async () => {
       await withinMs(PATIENCE_MS, refresh(), undefined);
       return findings;
     },
-    serverRun: () => (present === null || present.facts.runId === '' ? null : present.facts.runId),
-    close: async () => {
-      redis.off('ready', onReady);
-      clearInterval(again);
-      isClosed = true;
-      measured?.disconnect();
-      await judging;
-    },
+    serverRun: () => (seen === null || seen.facts.runId === '' ? null : seen.facts.runId),
+    close: () => void redis.off('ready', onReady),
   };
-}
-
-/** A server under settings that decide what it confirms: another one, or another policy, is tried and judged again. */
-function nameOf({ runId, server, version, aofEnabled, fsyncPolicy }: ServerFacts): string {
-  return [runId, server, version, aofEnabled, fsyncPolicy].join();
 }

@@ -12,8 +12,8 @@ export interface ServerProbe {
   /** What follows from the lack. */
   means: string;
   fix: string;
-  /** When the lack of what is not needed is the finding REDIS_LIMITED. */
-  told: 'always' | 'with replicas' | 'by another finding';
+  /** Only DURABILITY_REPLICAS uses it. */
+  forReplicas: boolean;
 }
 
 /** How it is tried: by Lua inside one script, by commands of its own, or by what the server said of itself. */
@@ -35,21 +35,18 @@ export interface ProbeResult {
 const needs = (name: string, attempt: Attempt, means: string, fix: string): ServerProbe => ({
   name,
   needed: true,
-  told: 'by another finding',
+  forReplicas: false,
   attempt,
   means,
   fix,
 });
-const uses = (
-  name: string,
-  told: ServerProbe['told'],
-  attempt: Attempt,
-  means: string,
-  fix: string,
-): ServerProbe => ({ ...needs(name, attempt, means, fix), needed: false, told });
+const uses = (...probe: Parameters<typeof needs>): ServerProbe => ({ ...needs(...probe), needed: false });
+const usesForReplicas = (...probe: Parameters<typeof needs>): ServerProbe => ({
+  ...uses(...probe),
+  forReplicas: true,
+});
 
 const OTHER_SERVER = 'Use Redis 7.2 or newer, Valkey, or one of the services in docs/redis.md.';
-const NEWER = 'Use Redis 6.2 or newer, or Valkey.';
 /** Stands for a key that the script has made. */
 const PROBE_KEY = '<key>';
 
@@ -73,18 +70,11 @@ const keysInScripts = needs(
 );
 
 /**
- * All that Holdfast and BullMQ use of a server and that not every server has. Scripts find a sorted set with one member under `key`,
- * nothing under `none`, and may write to `stream`.
+ * What Holdfast and BullMQ use of a server and some servers lack. Scripts find a sorted set with one member under `key`. Whatever else
+ * is lacking is refused when it is used: jobs wait, and health says so.
  */
 export const serverProbes: readonly ServerProbe[] = [
   scripts,
-  needs(
-    'EVALSHA',
-    // No server knows this script, and one that says so knows the command.
-    { commands: [['EVALSHA', '0'.repeat(40), '1', PROBE_KEY]] },
-    'Scripts are called by their hash.',
-    `Allow EVALSHA. ${OTHER_SERVER}`,
-  ),
   keysInScripts,
   oneServer,
   needs(
@@ -99,21 +89,11 @@ export const serverProbes: readonly ServerProbe[] = [
     'BullMQ passes jobs in it.',
     OTHER_SERVER,
   ),
-  needs('ZMSCORE', { lua: "redis.call('ZMSCORE', key, 'a', 'b')" }, 'Indexes and deletions use it.', NEWER),
-  needs('LPOS', { lua: "redis.call('LPOS', none, 'a')" }, 'BullMQ finds jobs in its lists with it.', NEWER),
   needs(
-    'BITFIELD',
-    { lua: "redis.call('BITFIELD', none, 'GET', 'u1', 0)" },
-    'Syncs record in it which records they have seen.',
-    OTHER_SERVER,
-  ),
-  needs(
-    'Streams',
-    {
-      lua: "redis.call('XADD', stream, 'MAXLEN', '~', 1, '*', 'a', 'b') redis.call('XTRIM', stream, 'MAXLEN', '~', 1)",
-    },
-    'BullMQ writes an event for each step of a job.',
-    OTHER_SERVER,
+    'ZMSCORE',
+    { lua: "redis.call('ZMSCORE', key, 'a', 'b')" },
+    'Indexes and deletions use it.',
+    'Use Redis 6.2 or newer, or Valkey.',
   ),
   needs(
     'Transactions',
@@ -130,49 +110,30 @@ export const serverProbes: readonly ServerProbe[] = [
   ),
   uses(
     'INFO',
-    'always',
-    { isSeen: ({ version }) => version !== null },
-    'Its version, its memory and its restarts cannot be seen.',
-    'Let the user of Redis run INFO.',
-  ),
-  uses(
-    'CONFIG',
-    'by another finding',
-    { isSeen: ({ fsyncPolicy }) => fsyncPolicy !== null },
-    'Whether every write is synced to disk cannot be seen.',
-    'Let the user of Redis run CONFIG GET; a rented server may not offer it.',
-  ),
-  uses(
-    'Run id',
-    'always',
     { isSeen: ({ runId }) => runId !== '' },
     'A restart of the server is not noticed: what it lost comes back with the next full sync.',
-    'Nothing, where every write is synced to disk.',
+    'Let the user of Redis run INFO. A rented server may hide its run id: then nothing, where every write is synced to disk.',
   ),
-  uses(
+  usesForReplicas(
     'ROLE',
-    'with replicas',
     { commands: [['ROLE']] },
     'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
     'Let the user of Redis run ROLE; a rented server may not offer it.',
   ),
-  uses(
+  usesForReplicas(
     'WAIT',
-    'with replicas',
     { commands: [['WAIT', '0', '1']] },
     'No record becomes "replicated".',
     'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
   ),
   uses(
     'WAITAOF',
-    'always',
     { commands: [['WAITAOF', '0', '0', '1']] },
     'No record becomes "fsynced".',
     'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
   ),
   uses(
     'CLIENT LIST',
-    'always',
     { commands: [['CLIENT', 'LIST']] },
     'A worker that was killed counts as alive for 150 s.',
     'Let the user of Redis run CLIENT LIST.',
@@ -180,10 +141,10 @@ export const serverProbes: readonly ServerProbe[] = [
 ];
 
 /**
- * KEYS: the hash tag, then three keys of this try. Answers for each probe what the server said, empty where it did as it was told.
+ * KEYS: the hash tag, then a key of this try. Answers for each probe what the server said, empty where it did as it was told.
  */
 const probeScript = /* lua */ `
-local key, stream, none = KEYS[2], KEYS[3], KEYS[4]
+local key = KEYS[2]
 redis.call('ZADD', key, 1, 'a')
 redis.call('EXPIRE', key, 60)
 local said = {}
@@ -192,7 +153,6 @@ local function try(what)
   said[#said + 1] = isFine and '' or (type(failure) == 'table' and failure.err or tostring(failure))
 end
 ${serverProbes.map(({ attempt }) => `try(function() ${attempt.lua ?? ''} end)`).join('\n')}
-redis.call('DEL', stream)
 return said
 `;
 
@@ -200,7 +160,7 @@ return said
 const IN_SCRIPT = /^(?:@?user_script: ?\d+: )+-?/;
 
 /**
- * Tries them all in one round trip: eleven commands, and nine inside the script. Leaves no key behind. `redis` is the
+ * Tries them all in one round trip: ten commands, and five inside the script. Leaves no key behind. `redis` is the
  * connection to the server that holds our keys. Throws CATALOG_UNAVAILABLE where that does not answer.
  */
 export async function probeServer(
@@ -210,7 +170,7 @@ export async function probeServer(
 ): Promise<ProbeResult[]> {
   const keys = redisKeys(prefix);
   const key = keys.probe(randomUUID());
-  const script = redis.eval(probeScript, 4, keys.prefix, key, `${key}:stream`, `${key}:none`);
+  const script = redis.eval(probeScript, 2, keys.prefix, key);
   const scriptRefusal = errorOf(script);
   const results = serverProbes.map(async (probe, index): Promise<ProbeResult> => {
     const { lua, commands = [], isSeen } = probe.attempt;

@@ -1,1 +1,1 @@
-export { countConfirmations, countHostCalls, createMetricsRegistry } from './metrics.js';
+export { countHostCalls, createMetricsRegistry } from './metrics.js';

@@ -22,44 +22,35 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
 export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue' | 'events';
 
 interface RoleBehaviour {
-  /** How long one command may take. */
+  /** How long one command may take; for ever where that is not set. */
   timeoutMs?: (profile: RedisProfile) => number;
-  /** How often a Cluster client asks again, every 100 ms, while a failover is under way. */
-  clusterTries: number;
   /** Whether its reads decide something: then they never come from a replica that is behind. */
   readsDecide: boolean;
 }
 
+const asRequest = ({ requestTimeoutMs }: RedisProfile): number => requestTimeoutMs;
+const asBackground = ({ backgroundTimeoutMs }: RedisProfile): number => backgroundTimeoutMs;
+
 const roles: Record<RedisRole, RoleBehaviour> = {
   // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
   // server with fsync on every write wait for half a second now and then: that is slow, not away.
-  request: { timeoutMs: ({ requestTimeoutMs }) => requestTimeoutMs, clusterTries: 5, readsDecide: true },
-  background: {
-    timeoutMs: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
-    clusterTries: 50,
-    readsDecide: true,
-  },
+  request: { timeoutMs: asRequest, readsDecide: true },
+  background: { timeoutMs: asBackground, readsDecide: true },
   // Another connection than the one that wrote, or the read-back would prove nothing.
-  readback: {
-    timeoutMs: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
-    clusterTries: 50,
-    readsDecide: true,
-  },
+  readback: { timeoutMs: asBackground, readsDecide: true },
   // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
-  barrier: { clusterTries: 50, readsDecide: false },
-  producer: {
-    timeoutMs: ({ requestTimeoutMs }) => Math.max(2_000, requestTimeoutMs),
-    clusterTries: 20,
-    readsDecide: true,
-  },
+  barrier: { readsDecide: false },
+  producer: { timeoutMs: () => 2_000, readsDecide: true },
   // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
-  queue: { clusterTries: 10_000, readsDecide: false },
-  events: { timeoutMs: ({ requestTimeoutMs }) => requestTimeoutMs, clusterTries: 5, readsDecide: false },
+  queue: { readsDecide: false },
+  events: { timeoutMs: asRequest, readsDecide: false },
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any answer takes: that of a barrier that waits for disk and replicas in vain, 5 s each. */
 const SILENT_MS = 15_000;
+/** Any failover of a Cluster is over by then. */
+const QUEUE_PATIENCE_MS = 1_000_000;
 
 const profiles = new WeakMap<RedisClient, RedisProfile>();
 
@@ -75,9 +66,9 @@ export function connectRedis(
   log: Logger,
   profile: RedisProfile = redisProfiles.standard,
 ): RedisClient {
-  const { clusterTries, readsDecide } = roles[role];
+  const timeoutMs = roles[role].timeoutMs?.(profile);
   const options: RedisOptions = {
-    ...patience(role, profile),
+    ...patience(role, timeoutMs),
     connectionName: `holdfast-${role}`,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // Nothing here needs the replies of RESP3, and not every service knows HELLO, which asks for them.
@@ -88,17 +79,16 @@ export function connectRedis(
     autoResubscribe: false,
     ...login(connection),
   };
-  const opened = open(connection, options, clusterTries);
+  const opened = open(connection, options, role === 'queue' ? QUEUE_PATIENCE_MS : (timeoutMs ?? SILENT_MS));
   const onError = connectionLog(opened, role, log);
   const client = tame(opened, (one) => reconnectPatiently(one, onError));
   profiles.set(client, profile);
-  return profile.readsLagMs > 0 && readsDecide ? readOnPrimary(client) : client;
+  return profile.readsLagMs > 0 && roles[role].readsDecide ? readOnPrimary(client) : client;
 }
 
 /** All but BullMQ's connection fail at once where Redis is not there. */
-function patience(role: RedisRole, profile: RedisProfile): RedisOptions {
+function patience(role: RedisRole, commandTimeout: number | undefined): RedisOptions {
   if (role === 'queue') return { maxRetriesPerRequest: null };
-  const commandTimeout = roles[role].timeoutMs?.(profile);
   return {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -109,7 +99,7 @@ function patience(role: RedisRole, profile: RedisProfile): RedisOptions {
   };
 }
 
-function open(connection: RedisConnection, options: RedisOptions, clusterTries: number): RedisClient {
+function open(connection: RedisConnection, options: RedisOptions, patienceMs: number): RedisClient {
   switch (connection.kind) {
     case 'single':
       return new Redis({ ...options, host: connection.host, port: connection.port });
@@ -139,7 +129,8 @@ function open(connection: RedisConnection, options: RedisOptions, clusterTries: 
         enableOfflineQueue: options.enableOfflineQueue ?? true,
         clusterRetryStrategy: reconnectDelay,
         slotsRefreshTimeout: 2_000,
-        maxRedirections: clusterTries,
+        // While a failover is under way it asks again every 100 ms.
+        maxRedirections: patienceMs / 100,
         // A node that lost its role says where to go: no need for another connection to it.
         redisOptions: { ...options, reconnectOnError: null },
         ...(connection.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),

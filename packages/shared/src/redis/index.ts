@@ -38,4 +38,4 @@ export {
   type ScriptArgument,
   type ScriptReply,
 } from './scripts.js';
-export { onCommandFailure, SentinelConnector } from './tame-ioredis.js';
+export { SentinelConnector } from './tame-ioredis.js';

@@ -61,10 +61,6 @@ export function redisKeys(prefix: string) {
     epoch: `${p}:born`,
     /** String: the media host to which the catalog belongs, see HostIdentity. */
     host: `${p}:host`,
-    /** String that ends by itself: another host that a running worker uses. */
-    otherHost: `${p}:host:other`,
-    /** String: who asks for the recovery of an emptied catalog now. */
-    epochLease: `${p}:born:lease`,
     /** String: written before each durability barrier, and nothing else. */
     barrier: `${p}:barrier`,
     /** Strings under this name are written and removed by health checks. */

@@ -6,7 +6,7 @@ import {
   type Redis,
   type SentinelConnectionOptions,
 } from 'ioredis';
-import { redisFault, redisRefusal } from './redis-error.js';
+import { redisRefusal } from './redis-error.js';
 
 /** What clients of ioredis keep to themselves. */
 interface Inside {
@@ -144,23 +144,6 @@ function nameCause(cluster: Cluster): void {
   cluster.on('ready', () => {
     met = undefined;
   });
-}
-
-/**
- * Calls `report` whenever a command of this client fails, whoever sent it. A command that the server does not offer at all (CONFIG, a
- * script it has not loaded), or not to this user, is not a failure.
- */
-export function onCommandFailure(client: Redis | Cluster, report: () => void): void {
-  const inside = client as unknown as { sendCommand(...command: unknown[]): unknown };
-  const send = inside.sendCommand.bind(client);
-  inside.sendCommand = (...command) => {
-    const reply = send(...command);
-    Promise.resolve(reply).catch((error: unknown) => {
-      const { kind, refusal } = redisFault(error);
-      if (kind !== 'fatal' && kind !== 'credentials' && refusal !== 'command') report();
-    });
-    return reply;
-  };
 }
 
 const streams = new WeakMap<object, Duplex>();

@@ -1,12 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger } from '@holdfast/foundation/logging';
-import {
-  managedServices,
-  onePixelPng,
-  startManagedRedis,
-  startRedisSandbox,
-  type RedisSandbox,
-} from '@holdfast/shared/testing';
+import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 /** An API on a rented Redis that bills commands, with a worker, and so healthy. */
@@ -45,7 +38,7 @@ it('measures health with three commands, and answers from it for as long as noth
   const { api, redis } = await rented();
   // The first poll loads the scripts.
   await Promise.all([health(api), api.call('GET', '/readyz')]);
-  api.deps.recentResults.forget();
+  api.deps.redisStates.forget();
   const first = await sentBy(redis, async () =>
     expect(await health(api)).toMatchObject({ status: 'healthy' }),
   );
@@ -110,7 +103,7 @@ it('goes on sharing after requests that change nothing', async () => {
 it('shares a bad result, too', async () => {
   const { api, redis } = await rented();
   await redis.client.config('SET', 'maxmemory', '1');
-  api.deps.recentResults.forget();
+  api.deps.redisStates.forget();
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
   onTestFinished(() => clock.mockRestore());
@@ -118,20 +111,6 @@ it('shares a bad result, too', async () => {
   expect(bad.status).toBe('unhealthy');
   expect((await health(api)).measuredAt).toBe(bad.measuredAt);
   await redis.client.config('SET', 'maxmemory', '0');
-});
-
-it('reports the level of the server as soon as that is judged', async () => {
-  const redis = await startManagedRedis(managedServices.upstashFree);
-  onTestFinished(() => redis.close());
-  const events: string[] = [];
-  const log = { ...silentLogger, info: (event: string) => void events.push(event) };
-  const api = await startApi(redis, { DATA_DIR: '/var/tmp' }, log);
-  onTestFinished(() => api.close());
-  await health(api);
-  await vi.waitFor(() => expect(events).toContain('server.judged'), { timeout: 20_000, interval: 10 });
-  await vi.waitFor(async () => expect((await health(api)).persistence.level).toBe('fsynced'), {
-    timeout: 5_000,
-  });
 });
 
 it('shares results for half a second on a server of our own', async () => {
@@ -158,7 +137,7 @@ it.each(['/api/media/database/status', '/metrics'])(
     const now = performance.now();
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
     onTestFinished(() => clock.mockRestore());
-    api.deps.recentResults.forget();
+    api.deps.redisStates.forget();
     const many = await sentBy(redis, async () => {
       for (let turn = 0; turn < 10; turn += 1)
         await Promise.all(Array.from({ length: 10 }, () => api.call('GET', path)));
