@@ -86,6 +86,8 @@ it('says again that it is alive where a sync began the emptied catalog anew befo
   const { client } = sandbox;
   await bench.startWorker();
   await vi.waitFor(async () => expect(await client.zcard(keys.workers)).toBe(1), within);
+  // Its first look has ended.
+  await vi.waitFor(async () => expect(await client.exists(keys.queue('sync', 'repeat'))).toBe(1), within);
   await client
     .multi()
     .flushall()
