@@ -307,7 +307,7 @@ export function routes(deps: Dependencies): readonly Route[] {
           headers: ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Range'],
         },
         302: { description: 'The file was moved to Cloudinary: its address there.', headers: ['Location'] },
-        304: { ...notModified, headers: ['ETag', 'Last-Modified'] },
+        304: { ...notModified, headers: ['ETag', 'Last-Modified', 'Accept-Ranges'] },
       },
       errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE', 'CATALOG_UNAVAILABLE'],
       serve: serveLocalFiles(deps),

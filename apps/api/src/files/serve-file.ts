@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import type { Request, RequestHandler, Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { LocalHostSettings, Settings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isOwnId } from '@holdfast/shared/media';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
-import { hasTag } from '../http/request-input.js';
 
 /** `GET /media/*`: only the local host has files of its own to serve; links to them outlive it. */
 export function serveLocalFiles({
@@ -30,12 +29,9 @@ function serveFile(
     const file = await openLocalFile(settings, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');
     describe(res, file, options.isPublic);
-    // Not left to `send`, which ignores the tag if fetch() adds `Cache-Control: no-cache` to it.
-    if (hasTag(req.get('if-none-match'), tagOf(file))) {
-      res.status(304).end();
-      return;
-    }
-    correctRange(req, file);
+    // `send` refuses the last n bytes of a shorter file, which are all of it (RFC 9110, 14.1.2).
+    const last = /^bytes=-(\d+)$/.exec(req.get('range') ?? '')?.[1];
+    if (Number(last) > file.bytes) delete req.headers.range;
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
@@ -80,21 +76,6 @@ const CONTENT_POLICY =
 /** Browsers show PDF files in a viewer of their own, which cannot start in a sandbox. */
 const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-/**
- * `send` refuses the last n bytes of a shorter file, accepts a weak tag and any later date as a match, and sends a part for
- * HEAD, which has no ranges (RFC 9110, 14.1.2, 13.1.5 and 14.2).
- */
-function correctRange({ method, headers }: Request, file: LocalFile): void {
-  const last = /^\s*bytes\s*=\s*-(\d+)\s*$/i.exec(headers.range ?? '')?.[1];
-  if (last !== undefined && Number(last) > file.bytes) headers.range = 'bytes=0-';
-  const names = headers['if-range'];
-  const isMeant = names === undefined || names === tagOf(file) || names === dateOf(file);
-  if (method === 'HEAD' || !isMeant) delete headers.range;
-}
-
-const tagOf = ({ etag }: LocalFile): string => `"${etag}"`;
-const dateOf = ({ uploadedAt }: LocalFile): string => new Date(uploadedAt).toUTCString();
-
 function describe(res: Response, file: LocalFile, isPublic: boolean): void {
   res.setHeader('Content-Type', file.contentType);
   res.setHeader('Content-Disposition', disposition(file));
@@ -103,8 +84,8 @@ function describe(res: Response, file: LocalFile, isPublic: boolean): void {
     file.contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY,
   );
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
-  res.setHeader('ETag', tagOf(file));
-  res.setHeader('Last-Modified', dateOf(file));
+  res.setHeader('ETag', `"${file.etag}"`);
+  res.setHeader('Last-Modified', new Date(file.uploadedAt).toUTCString());
   res.setHeader('Cache-Control', `${isPublic ? 'public' : 'private'}, no-cache`);
 }
 

@@ -1,3 +1,4 @@
+export { formats } from './formats.js';
 export {
   isAllowedType,
   isUnpushed,

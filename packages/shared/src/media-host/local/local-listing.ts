@@ -4,7 +4,7 @@ import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { abortReason } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { type ResourceType, resourceTypes } from '../../media/index.js';
-import type { AssetPage, HostAsset, MediaHost, UnreadableAsset } from '../media-host.js';
+import type { AssetPage, MediaHost, ShownAssets, UnreadableAsset } from '../media-host.js';
 import { foldersOf, isAssetId, placeOf, readAssetAt } from './asset-files.js';
 import { namesIn, unlessMissing } from './disk.js';
 
@@ -16,20 +16,21 @@ interface Spot {
 /** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
 export function createListing(root: string, log: Logger): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   /** One damaged file must not end a listing. */
-  const readOrNote = async (
-    assetId: string,
-    types: readonly ResourceType[],
-    unreadable: UnreadableAsset[],
-  ): Promise<HostAsset[]> => {
-    try {
-      const found = await Promise.all(types.map((type) => readAssetAt(placeOf(root, type, assetId))));
-      return found.filter((asset) => asset !== null);
-    } catch (error) {
-      if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
-      log.warn('host.asset_unreadable', { assetId, error });
-      unreadable.push({ assetId, publicId: null });
-      return [];
-    }
+  const show = async (spots: readonly Spot[]): Promise<ShownAssets> => {
+    const unreadable: UnreadableAsset[] = [];
+    const found = await Promise.all(
+      spots.map(async ({ resourceType, assetId }) => {
+        try {
+          return await readAssetAt(placeOf(root, resourceType, assetId));
+        } catch (error) {
+          if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
+          log.warn('host.asset_unreadable', { assetId, error });
+          unreadable.push({ assetId, publicId: null });
+          return null;
+        }
+      }),
+    );
+    return { assets: found.filter((asset) => asset !== null), unreadable, lacking: [] };
   };
 
   const page = async (
@@ -37,21 +38,14 @@ export function createListing(root: string, log: Logger): Pick<MediaHost, 'list'
     { limit, signal }: { limit: number; signal: AbortSignal },
   ): Promise<AssetPage> => {
     const taken: Spot[] = [];
-    let nextCursor: string | null = null;
     for await (const spot of spots) {
       if (signal.aborted) throw abortReason(signal);
-      const last = taken.at(-1);
-      if (taken.length === limit && last !== undefined) {
-        nextCursor = `${last.resourceType}:${last.assetId}`;
-        break;
-      }
       taken.push(spot);
+      if (taken.length > limit) break;
     }
-    const unreadable: UnreadableAsset[] = [];
-    const assets = await Promise.all(
-      taken.map(({ resourceType, assetId }) => readOrNote(assetId, [resourceType], unreadable)),
-    );
-    return { assets: assets.flat(), unreadable, lacking: [], nextCursor };
+    const last = taken.length > limit ? taken[limit - 1] : undefined;
+    const nextCursor = last === undefined ? null : `${last.resourceType}:${last.assetId}`;
+    return { ...(await show(taken.slice(0, limit))), nextCursor };
   };
 
   return {
@@ -63,12 +57,12 @@ export function createListing(root: string, log: Logger): Pick<MediaHost, 'list'
     /** In the order of creation within each type: a page is cheap and stable that way, and edits of old assets come first. */
     changes: async ({ since, cursor, ...limits }) =>
       page(walkAssets(root, resourceTypes, readCursor(cursor), since.getTime()), limits),
-    confirm: async (assetIds) => {
-      const unreadable: UnreadableAsset[] = [];
-      const known = assetIds.filter(isAssetId);
-      const found = await Promise.all(known.map((assetId) => readOrNote(assetId, resourceTypes, unreadable)));
-      return { assets: found.flat(), unreadable, lacking: [] };
-    },
+    confirm: (assetIds) =>
+      show(
+        assetIds
+          .filter(isAssetId)
+          .flatMap((assetId) => resourceTypes.map((resourceType) => ({ resourceType, assetId }))),
+      ),
   };
 }
 

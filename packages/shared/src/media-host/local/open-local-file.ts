@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
-import { readHostMetadata } from '../../media/index.js';
+import { formats, readHostMetadata } from '../../media/index.js';
 import { bytesPath, placeOfRef, readStored, refsFromUrl } from './asset-files.js';
 import { toDiskError } from './disk.js';
 
@@ -34,7 +34,7 @@ export async function openLocalFile(
       if (stored === null || (format !== null && format !== stored.asset.format)) continue;
       const { known, asset } = stored;
       const extension = asset.format ?? extname(asset.publicId).slice(1);
-      const contentType = shown.get(extension.toLowerCase());
+      const contentType = shownAs(extension);
       return {
         path: bytesPath(place, known.token),
         bytes: asset.bytes,
@@ -51,34 +51,11 @@ export async function openLocalFile(
   }
 }
 
-/** What browsers may show in place: formats that cannot carry a script that runs. Anything else is offered as a download. */
-const shown = new Map(
-  Object.entries({
-    png: 'image/png',
-    apng: 'image/apng',
-    jpg: 'image/jpeg',
-    jpeg: 'image/jpeg',
-    gif: 'image/gif',
-    webp: 'image/webp',
-    avif: 'image/avif',
-    heic: 'image/heic',
-    heif: 'image/heif',
-    bmp: 'image/bmp',
-    ico: 'image/x-icon',
-    tif: 'image/tiff',
-    tiff: 'image/tiff',
-    jxl: 'image/jxl',
-    pdf: 'application/pdf',
-    mp4: 'video/mp4',
-    mov: 'video/quicktime',
-    webm: 'video/webm',
-    mkv: 'video/x-matroska',
-    avi: 'video/x-msvideo',
-    mp3: 'audio/mpeg',
-    m4a: 'audio/mp4',
-    aac: 'audio/aac',
-    wav: 'audio/wav',
-    ogg: 'audio/ogg',
-    flac: 'audio/flac',
-  }),
-);
+/** Formats in which a script may run. Like files of no known format they are offered as downloads; all others browsers may show. */
+const active = new Set(['svg', 'eps', 'ai']);
+
+function shownAs(extension: string): string | undefined {
+  const format = extension.toLowerCase();
+  const types = new Map(Object.entries({ ...formats.image, ...formats.video })).get(format);
+  return active.has(format) ? undefined : types?.[0];
+}
