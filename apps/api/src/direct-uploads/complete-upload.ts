@@ -1,7 +1,6 @@
 import {
-  judgeArrival,
+  refusalOfArrival,
   writeCommitMark,
-  type Arrival,
   type Ticket,
   type Tickets,
 } from '@holdfast/shared/direct-uploads';
@@ -69,22 +68,6 @@ function alreadyThere(record: MediaRecord): MediaRecord {
   return record;
 }
 
-type Refusal = (asset: HostAsset, uploads: Uploads['uploads']) => HoldfastError;
-
-const refusals: Record<Exclude<Arrival, 'accepted'>, Refusal> = {
-  late: () => new HoldfastError('MEDIA_NOT_FOUND', 'the file arrived after its ticket expired'),
-  'too large': ({ bytes }, { maxBytes }) =>
-    new HoldfastError(
-      'FILE_TOO_LARGE',
-      `the file has ${String(bytes)} bytes, files may have at most ${String(maxBytes)}`,
-    ),
-  'other kind': ({ resourceType, format }, { allowedTypes }) =>
-    new HoldfastError(
-      'UNSUPPORTED_TYPE',
-      `files of type ${format ?? resourceType} are not accepted; accepted types are ${allowedTypes.join(', ')}`,
-    ),
-};
-
 /** Looks at what came, and writes the commit mark; what is refused is removed. */
 async function markAccepted(
   { host, catalog, uploads, undoing, folder }: ArrivalDependencies,
@@ -92,11 +75,11 @@ async function markAccepted(
   { asset, carried }: Arrived,
 ): Promise<MediaRecord> {
   if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
-  const arrival = judgeArrival(asset, carried.mark, uploads);
-  if (arrival !== 'accepted') {
-    const ref = { publicId: asset.publicId, resourceType: asset.resourceType };
-    await undoing.undo({ id, ref });
-    throw refusals[arrival](asset, uploads);
+  const refusal = refusalOfArrival(asset, carried.mark, uploads);
+  if (refusal !== null) {
+    const { publicId, resourceType } = asset;
+    await undoing.undo({ id, ref: { publicId, resourceType } });
+    throw refusal;
   }
   return writeCommitMark({ host, catalog, folder }, { asset, carried });
 }

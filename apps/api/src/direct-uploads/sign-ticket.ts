@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { CloudinarySettings, UploadSettings } from '@holdfast/foundation/config';
-import { formatsFor, mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
+import { mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   isAllowedType,
@@ -77,7 +77,7 @@ export const signTicket =
     if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
       throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
     const { title = '', description = '', category = '', tags = [] } = body;
-    const { resourceType, formats } = expectedKind(body.type, uploads.allowedTypes);
+    const resourceType = acceptableType(body.type, uploads.allowedTypes);
     const filename = cleanFilename(body.filename ?? '');
     const id = newMediaId();
     const extension = extensionOf(filename);
@@ -98,7 +98,6 @@ export const signTicket =
       ...ref,
       metadata,
       isPlaced: await host.placesUploads(),
-      allowedFormats: formats,
       timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
     });
     const added = resourceType === 'raw' ? '' : extension;
@@ -117,31 +116,13 @@ function extensionOf(filename: string): string {
   return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1] ?? '';
 }
 
-/** What the host is asked to take. */
-interface ExpectedKind {
-  resourceType: ResourceType | 'auto';
-  /** Empty where files are accepted whose kind the host does not detect. */
-  formats: readonly string[];
-}
-
-/** Throws UNSUPPORTED_TYPE when nothing of that type could ever be accepted. */
-function expectedKind(type: TicketRequest['type'], allowed: readonly string[]): ExpectedKind {
-  const named = ['auto', ...resourceTypes].find((name) => name === type) as
-    ExpectedKind['resourceType'] | undefined;
-  if (named === undefined && !isAllowedType(type, allowed)) refuse(type, allowed);
+/** Where the file is sent. Throws UNSUPPORTED_TYPE for a type that is not accepted; the file is judged when it is there. */
+function acceptableType(type: TicketRequest['type'], allowed: readonly string[]): ResourceType | 'auto' {
+  const named = (['auto', ...resourceTypes] as const).find((name) => name === type);
   const resourceType = named ?? resourceTypeOf(type);
-  if (resourceType === 'raw' || (resourceType === 'auto' && mayBeAnyKind(allowed))) {
-    if (!mayBeAnyKind(allowed)) refuse(type, allowed);
-    return { resourceType, formats: [] };
-  }
-  const formats = formatsFor(resourceType, named === undefined ? [type] : allowed);
-  if (formats.length > 0) return { resourceType, formats };
-  // A kind that is allowed, but has no format that the host could be told: it is judged when it is there.
-  if (named === undefined) return { resourceType, formats: formatsFor(resourceType, allowed) };
-  return refuse(type, allowed);
-}
-
-function refuse(type: string, allowed: readonly string[]): never {
+  const isAccepted =
+    resourceType === 'raw' ? mayBeAnyKind(allowed) : named !== undefined || isAllowedType(type, allowed);
+  if (isAccepted) return resourceType;
   throw new HoldfastError(
     'UNSUPPORTED_TYPE',
     `uploads of the type ${type} are not accepted; accepted types are ${allowed.join(', ')}`,

@@ -1,5 +1,5 @@
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
-import { judgeArrival } from '@holdfast/shared/direct-uploads';
+import { refusalOfArrival } from '@holdfast/shared/direct-uploads';
 import {
   bindingOf,
   doctorRunOf,
@@ -207,7 +207,7 @@ function withoutCommitMark(
   }
   if (known.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
-    return judgeArrival(asset, mark, rules.uploads) === 'accepted'
+    return refusalOfArrival(asset, mark, rules.uploads) === null
       ? { kind: 'adopt', record, carried }
       : rejected;
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;

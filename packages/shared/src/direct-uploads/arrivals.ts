@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Catalog } from '../catalog/index.js';
 import {
   carriedFields,
@@ -10,7 +11,6 @@ import {
   type Carried,
   type CommitMark,
   type MediaRecord,
-  type ResourceType,
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
 
@@ -20,24 +20,34 @@ export interface ArrivalRules {
   allowedTypes: readonly string[];
 }
 
-/** `accepted`: enters the catalog. The others must be removed from the host. */
-export type Arrival = 'accepted' | 'late' | 'too large' | 'other kind';
-
 /** For an upload that began in time, besides the time that the slowest takes. */
 const GRACE_MS = 60_000;
 
-/** What becomes of an asset that a client sent straight to the host, by what the host tells of it. All times are the host's. */
-export function judgeArrival(
+/**
+ * Why an asset that a client sent straight to the host must be removed again, by what the host tells of it; null where it enters the
+ * catalog. All times are the host's.
+ */
+export function refusalOfArrival(
   asset: Pick<HostAsset, 'publicId' | 'resourceType' | 'format' | 'bytes' | 'uploadedAt'>,
   { expiresAtMs }: Extract<CommitMark, { state: 'ticket' }>,
   { maxBytes, allowedTypes }: ArrivalRules,
-): Arrival {
-  const transferMs = (asset.bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
-  if (Date.parse(asset.uploadedAt) > expiresAtMs + GRACE_MS + transferMs) return 'late';
-  if (asset.bytes > maxBytes) return 'too large';
+): HoldfastError | null {
+  const { publicId, resourceType, format, bytes, uploadedAt } = asset;
+  const transferMs = (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+  if (Date.parse(uploadedAt) > expiresAtMs + GRACE_MS + transferMs)
+    return new HoldfastError('MEDIA_NOT_FOUND', 'the file arrived after its ticket expired');
+  if (bytes > maxBytes)
+    return new HoldfastError(
+      'FILE_TOO_LARGE',
+      `the file has ${String(bytes)} bytes, files may have at most ${String(maxBytes)}`,
+    );
   // The ticket was for a raw file, whose public id has an extension; the type is not signed.
-  if (asset.resourceType !== 'raw' && /\.[^/]*$/.test(asset.publicId)) return 'other kind';
-  return isAllowedKind(asset, allowedTypes) ? 'accepted' : 'other kind';
+  const isOtherType = resourceType !== 'raw' && /\.[^/]*$/.test(publicId);
+  if (!isOtherType && isAllowedKind(asset, allowedTypes)) return null;
+  return new HoldfastError(
+    'UNSUPPORTED_TYPE',
+    `files of type ${format ?? resourceType} are not accepted; accepted types are ${allowedTypes.join(', ')}`,
+  );
 }
 
 export interface MarkDependencies {
@@ -101,13 +111,4 @@ function isAllowedKind(
 /** Whether files may come in of which the host cannot tell the kind. */
 export function mayBeAnyKind(allowed: readonly string[]): boolean {
   return isAllowedType(UNKNOWN, allowed);
-}
-
-/** The formats that the host is told to accept; `auto` = of every resource type. */
-export function formatsFor(resourceType: ResourceType | 'auto', allowed: readonly string[]): string[] {
-  return (['image', 'video'] as const)
-    .filter((type) => resourceType === 'auto' || resourceType === type)
-    .flatMap((type) =>
-      Object.keys(formats[type]).filter((format) => isAllowedKind({ resourceType: type, format }, allowed)),
-    );
 }

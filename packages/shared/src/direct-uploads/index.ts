@@ -1,9 +1,2 @@
-export {
-  formatsFor,
-  judgeArrival,
-  mayBeAnyKind,
-  writeCommitMark,
-  type Arrival,
-  type ArrivalRules,
-} from './arrivals.js';
+export { mayBeAnyKind, refusalOfArrival, writeCommitMark, type ArrivalRules } from './arrivals.js';
 export { createTickets, type Ticket, type Tickets } from './tickets.js';

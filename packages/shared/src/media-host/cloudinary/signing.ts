@@ -12,8 +12,6 @@ export interface UploadToSign {
   metadata: HostMetadata;
   /** Whether the account has folders that assets can be put into, and names to show them by. */
   isPlaced: boolean;
-  /** The host refuses other formats; empty accepts all. */
-  allowedFormats: readonly string[];
   /** Unix seconds. The host takes the signature for one hour from then on. */
   timestamp: number;
 }
@@ -30,7 +28,7 @@ export interface SignedUpload {
  */
 export function signUpload(settings: CloudinarySettings, upload: UploadToSign): SignedUpload {
   const { utils } = loadSdk(settings.apiUrl);
-  const { publicId, resourceType, metadata, isPlaced, allowedFormats, timestamp } = upload;
+  const { publicId, resourceType, metadata, isPlaced, timestamp } = upload;
   const { displayName } = metadata;
   const params: Record<string, string> = {
     timestamp: String(timestamp),
@@ -40,7 +38,6 @@ export function signUpload(settings: CloudinarySettings, upload: UploadToSign): 
     ...(metadata.tags.length === 0 ? {} : { tags: metadata.tags.join(',') }),
     ...(isPlaced ? { asset_folder: settings.folder } : {}),
     ...(isPlaced && displayName !== undefined ? { display_name: displayName } : {}),
-    ...(allowedFormats.length === 0 ? {} : { allowed_formats: allowedFormats.join(',') }),
   };
   const signature = utils.api_sign_request(params, settings.apiSecret, settings.signatureAlgorithm, 2);
   return {
