@@ -38,7 +38,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   const { client } = sandbox;
   await emulator.assets.seed(50, template);
   const state = createSyncState(client, keys);
-  await client.del(keys.epoch);
+  await client.del(keys.epoch, keys.syncState);
   await bench.startWorker();
   await bench.startWorker();
   await vi.waitFor(async () => expect((await state.readStatus()).snapshot?.records).toBe(50), within);

@@ -63,12 +63,9 @@ export async function applySteps(given: AssetWork, steps: readonly Step[]): Prom
 }
 
 /** Verifies what steps left open. Answers how many could not be: they stay `saving`, and a later run takes them up again. */
-export async function verifyOpen(
-  { deps, log }: Pick<AssetWork, 'deps' | 'log'>,
-  open: readonly ExpectedRecord[],
-): Promise<number> {
-  const unproven = await verifyRecords(open, deps);
-  if (unproven > 0) log.warn('sync.records_unproven', { count: unproven });
+export async function verifyOpen(work: AssetWork, open: readonly ExpectedRecord[]): Promise<number> {
+  const unproven = await verifyRecords(open, work);
+  if (unproven > 0) work.log.warn('sync.records_unproven', { count: unproven });
   return unproven;
 }
 
@@ -107,9 +104,9 @@ async function onEach(
 }
 
 /** Records that are on their way back become `saving`, as they were. */
-async function restoreMissing({ deps, token, steps }: Work): Promise<void> {
+async function restoreMissing({ catalog, token, steps }: Work): Promise<void> {
   const ids = steps.flatMap(({ restore, id }) => (restore ? [id] : []));
-  if (ids.length > 0) await deps.catalog.restore(ids, token);
+  if (ids.length > 0) await catalog.restore(ids, token);
 }
 
 /**
@@ -117,7 +114,7 @@ async function restoreMissing({ deps, token, steps }: Work): Promise<void> {
  * another may remove. Returns the records that are new; where the client's `complete` was faster there is nothing to do.
  */
 async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
-  const { host, catalog, settings } = work.deps;
+  const { host, catalog, settings } = work;
   const parts = { host, catalog, folder: settings.host.folder };
   const marked: (SaveEntry & { step: Step })[] = [];
   await onEach(work, async (step) => {
@@ -143,17 +140,17 @@ async function saveRecords(work: Work): Promise<Written[]> {
   });
   const saved = await saveAll(work, entries);
   // Before their push is asked for: it must tell the next edit on the host from the one that came in.
-  await work.deps.catalog.noteMergeBases(
+  await work.catalog.noteMergeBases(
     saved.flatMap(({ record, mergeBase }) => (mergeBase ? [{ id: record.id, ...mergeBase }] : [])),
   );
   return saved;
 }
 
 async function saveAll<Entry extends SaveEntry & { step: Step }>(
-  { deps, token, undone }: Work,
+  { catalog, token, undone }: Work,
   entries: readonly Entry[],
 ): Promise<Entry[]> {
-  const outcomes = await deps.catalog.saveMany(entries, token);
+  const outcomes = await catalog.saveMany(entries, token);
   return entries.filter(({ step }, index) => {
     const outcome = outcomes[index];
     if (outcome === 'created' || outcome === 'updated') return true;
@@ -163,10 +160,10 @@ async function saveAll<Entry extends SaveEntry & { step: Step }>(
 }
 
 /** A push that cannot be queued is found by the sweep of unpushed edits. */
-async function pushEdits({ deps, startedAtMs }: Work, records: readonly MediaRecord[]): Promise<void> {
+async function pushEdits({ queues, startedAtMs }: Work, records: readonly MediaRecord[]): Promise<void> {
   // Another id than the job that failed or is kept, the same one for all tries of this run.
   const round = Math.floor(startedAtMs / 1_000);
-  for (const { id, revision } of records) await deps.queues.add(pushJob, { id, revision, round });
+  for (const { id, revision } of records) await queues.add(pushJob, { id, revision, round });
 }
 
 /**
@@ -185,8 +182,7 @@ async function rewriteMarks(work: Work): Promise<void> {
 }
 
 /** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
-async function rewriteMark({ deps, signal }: Work, given: MediaRecord): Promise<void> {
-  const { host, settings, catalog } = deps;
+async function rewriteMark({ host, settings, catalog, signal }: Work, given: MediaRecord): Promise<void> {
   let record = given;
   for (;;) {
     const asset = await host.find(record, signal);
@@ -213,11 +209,11 @@ function isNewerThere(asset: HostAsset, { id, revision }: MediaRecord): boolean 
 }
 
 async function removeAssets(work: Work): Promise<void> {
-  const { deps, signal, log } = work;
+  const { host, tickets, signal, log } = work;
   await onEach(work, async ({ asset, action }) => {
     if (action.kind !== 'remove') return;
-    await deps.host.remove(asset, signal);
-    if (action.ticket !== undefined) await deps.tickets.noteAltered(action.ticket);
+    await host.remove(asset, signal);
+    if (action.ticket !== undefined) await tickets.noteAltered(action.ticket);
     log.info('sync.asset_removed', { publicId: asset.publicId, assetId: asset.assetId });
   });
 }

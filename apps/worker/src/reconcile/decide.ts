@@ -86,7 +86,7 @@ interface KnownAsset extends SeenAsset {
   rules: ReconcileRules;
 }
 
-/** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. */
+/** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. Steps have one compact shape, without spreads. */
 export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: ReconcileRules): Step {
   const { asset, fresh, carried } = seen;
   // Most assets are as their records say, and those are not decoded.
@@ -103,7 +103,19 @@ export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: Re
   const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
   const look =
     action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
-  return { ...seen, action, id: fresh.id, stored, restore: false, contentChanged: false, bind: false, look };
+  return {
+    asset,
+    fresh,
+    carried,
+    ids: seen.ids,
+    action,
+    id: fresh.id,
+    stored,
+    restore: false,
+    contentChanged: false,
+    bind: false,
+    look,
+  };
 }
 
 function stepFor(known: KnownAsset): Step {
@@ -120,8 +132,8 @@ function stepFor(known: KnownAsset): Step {
     !clears(action.record, stored.record);
   return {
     asset,
-    carried,
     fresh,
+    carried,
     ids,
     action,
     id: stored.id,

@@ -123,7 +123,7 @@ describe('the drift report', () => {
       action: 'created',
     });
     const running = { run: { runId: 'r', mode: 'full', dryRun: false }, progress: {} };
-    const session = { deps: rig, token, running } as unknown as SyncSession;
+    const session = { ...rig, token, running } as unknown as SyncSession;
     const note = (items: DriftItem[]) => noteDrift(session, items);
     for (let n = 0; n < DRIFT_KEPT - 1; n += 1_111)
       await note(Array.from({ length: Math.min(1_111, DRIFT_KEPT - 1 - n) }, (_, i) => item(n + i)));

@@ -7,7 +7,7 @@ import type { Action, LeftWhy, Step } from './decide.js';
 type Found = Pick<DriftItem, 'code' | 'detail'>;
 
 /** What a step does, in the words of the report. */
-const doneBy = {
+export const doneBy = {
   create: 'created',
   adopt: 'created',
   save: 'updated',

@@ -19,11 +19,11 @@ export const NO_ANSWER = 'no answer' as const;
  * hold up the others: the next run asks again. A shorter run fails, since what it passes over would wait for the next full one.
  */
 export async function lookAt(
-  { deps, running, signal, log }: SyncSession,
+  { host, running, signal, log }: SyncSession,
   ref: AssetRef,
 ): Promise<HostAsset | null | typeof NO_ANSWER> {
   try {
-    return await deps.host.find(ref, signal);
+    return await host.find(ref, signal);
   } catch (error) {
     const isOfThisOne = isHoldfastError(error, 'HOST_REJECTED', 'ASSET_UNREADABLE') && !isCircuitOpen(error);
     if (signal.aborted || running.run.mode !== 'full' || !isOfThisOne) throw error;
@@ -50,8 +50,8 @@ function lacksDuration({ asset, action, stored, look }: Step): boolean {
 }
 
 /** The asset with its length, by a call that is not metered. A host that does not answer keeps no video out of the catalog. */
-export async function learnDuration({ deps, signal }: SyncSession, asset: HostAsset): Promise<HostAsset> {
-  const found = await deps.host.find(asset, signal).catch((error: unknown) => {
+export async function learnDuration({ host, signal }: SyncSession, asset: HostAsset): Promise<HostAsset> {
+  const found = await host.find(asset, signal).catch((error: unknown) => {
     if (signal.aborted || !isHoldfastError(error)) throw error;
     return null;
   });

@@ -6,7 +6,7 @@ import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import { noteDrift, unreadableFinding, type Finding, type SyncSession } from '../sync-run/sync-session.js';
 import { applySteps, type Applied, type Outcome } from './apply.js';
 import { decide, type Action, type Step } from './decide.js';
-import { driftOfStep } from './drift.js';
+import { doneBy, driftOfStep } from './drift.js';
 import { drawDoubtful, learnDuration, lookAt, NO_ANSWER } from './look-again.js';
 import { readPageFacts, reconcileRules, seeAsset } from './page-facts.js';
 import { restoreClaims } from './restore-claims.js';
@@ -24,7 +24,7 @@ export interface ReconciledPage extends Pick<Applied, 'open'> {
  * report of what was not done. A page with nothing changed costs one round trip and writes nothing.
  */
 export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<ReconciledPage> {
-  const { deps, token, running } = session;
+  const { state, token, running } = session;
   const { runId, dryRun } = running.run;
   const { steps, unanswered } = await decidePage(session, page.assets);
   await restoreClaims(session, steps);
@@ -41,7 +41,7 @@ export async function reconcilePage(session: SyncSession, page: ShownAssets): Pr
     const actual = items[index] ?? null;
     return item === actual || item === null || actual === null || !noted.has(item) ? [] : [[item, actual]];
   });
-  await deps.state.correctDrift(token, runId, corrections);
+  await state.correctDrift(token, runId, corrections);
   const counts = countSteps(session, steps, outcomes);
   counts.errors += unanswered + page.unreadable.length;
   return {
@@ -60,7 +60,7 @@ async function decidePage(
   session: SyncSession,
   assets: readonly HostAsset[],
 ): Promise<{ steps: readonly Step[]; unanswered: number }> {
-  const steps = await decideAssets(assets, session.deps);
+  const steps = await decideAssets(assets, session);
   const doubtful = drawDoubtful(steps);
   if (doubtful.size === 0) return { steps, unanswered: 0 };
   const looked = await inParallel([...doubtful], LOOKS_AT_ONCE, ({ look, asset }) =>
@@ -68,7 +68,7 @@ async function decidePage(
   );
   const present = looked.filter((asset) => asset !== null && asset !== NO_ANSWER);
   return {
-    steps: [...steps.filter((step) => !doubtful.has(step)), ...(await decideAssets(present, session.deps))],
+    steps: [...steps.filter((step) => !doubtful.has(step)), ...(await decideAssets(present, session))],
     unanswered: looked.filter((asset) => asset === NO_ANSWER).length,
   };
 }
@@ -91,18 +91,6 @@ function withOutcome(item: DriftItem | null, outcome: Outcome = 'done'): DriftIt
   return item === null || outcome === 'done' ? item : { ...item, action: outcome };
 }
 
-const countedAs = {
-  create: 'created',
-  adopt: 'created',
-  save: 'updated',
-  remove: 'removed',
-  verify: 'unchanged',
-  push: 'unchanged',
-  rewrite: 'unchanged',
-  left: 'unchanged',
-  unchanged: 'unchanged',
-} as const satisfies Record<Action['kind'], keyof SyncCounts>;
-
 function countSteps(
   { running: { progress } }: SyncSession,
   steps: readonly Step[],
@@ -116,10 +104,15 @@ function countSteps(
       action.kind === 'verify' && stored?.status === 'saving' && stored.sequence > progress.lastSequence;
     if (outcome === 'failed') counts.errors += 1;
     else if (isCutOff) counts.created += 1;
-    else counts[outcome === 'left' ? 'unchanged' : countedAs[action.kind]] += 1;
+    else counts[outcome === 'left' ? 'unchanged' : countedAs(action)] += 1;
     if (restore && outcome === 'done') counts.restored += 1;
   }
   return counts;
+}
+
+function countedAs({ kind }: Action): 'created' | 'updated' | 'removed' | 'unchanged' {
+  const done = doneBy[kind];
+  return done === 'created' || done === 'updated' || done === 'removed' ? done : 'unchanged';
 }
 
 function findingsOf({ lacking, unreadable }: ShownAssets): Finding[] {

@@ -8,7 +8,7 @@ import type { Step } from './decide.js';
  * as new once more.
  */
 export async function restoreClaims(
-  { deps, token, running, log }: SyncSession,
+  { claims: known, now, token, running, log }: SyncSession,
   steps: readonly Step[],
 ): Promise<void> {
   const { trigger, dryRun } = running.run;
@@ -17,10 +17,10 @@ export async function restoreClaims(
     if (action.kind !== 'create' && trigger !== 'recovery') return [];
     if (carried?.claim === undefined || carried.mark.state !== 'committed') return [];
     const { id, createdAt } = carried.fields;
-    const keepMs = Date.parse(createdAt) + CLAIM_KEPT_MS - deps.now();
+    const keepMs = Date.parse(createdAt) + CLAIM_KEPT_MS - now();
     // A copy that others made carries the claim, too, and becomes a record of its own.
     return fresh.id === id && keepMs > 0 ? [{ ...carried.claim, id, keepMs }] : [];
   });
-  const restored = await deps.claims.restore(claims, token);
+  const restored = await known.restore(claims, token);
   if (restored > 0) log.info('sync.claims_restored', { count: restored });
 }

@@ -2,12 +2,7 @@ import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
-import {
-  isHalfSpent,
-  isTransientHostError,
-  isUnreadableAsset,
-  type HostAsset,
-} from '@holdfast/shared/media-host';
+import { isTransientHostError, isUnreadableAsset } from '@holdfast/shared/media-host';
 import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { applySteps, verifyOpen } from '../reconcile/apply.js';
@@ -61,17 +56,11 @@ async function untilRefilled(
 
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
   const { signal, log } = context;
-  const work: AssetWork = { deps, token: null, startedAtMs: deps.now(), signal, log };
-  const named = await bringInStep(work, await withoutKnown(payload, deps));
-  // Gone, though its notification comes later or came before there was a record; or renamed, and seen under the old name.
-  const { moved, gone } =
-    payload.change === 'deleted'
-      ? { moved: [], gone: payload.assets }
-      : await findByAssetId(named.unfound, work);
-  const failed = named.failed + (await bringInStep(work, moved)).failed;
+  const work: AssetWork = { ...deps, token: null, startedAtMs: deps.now(), signal, log };
+  const failed = await bringInStep(work, await withoutKnown(payload, deps));
   if (failed > 0)
     throw new HoldfastError('HOST_REJECTED', `${String(failed)} asset(s) could not be brought in step`);
-  await settleDeleted(gone, payload, context, deps);
+  if (payload.change === 'deleted') await settleDeleted(payload, context, deps);
 }
 
 /** Uploads through us are notified too; their records need no question. */
@@ -91,54 +80,24 @@ async function withoutKnown(
 
 /**
  * Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read.
- * Answers those that the host does not have under their names, and how many could not be read, written or verified: they fail the
- * job, once the others are in step.
+ * Answers how many could not be read, written or verified: they fail the job, once the others are in step. What the host does not have
+ * under its name is left: it has been renamed or deleted since, which another notification says, or a sync sees.
  */
-async function bringInStep(
-  work: AssetWork,
-  assets: readonly NamedAsset[],
-): Promise<{ unfound: NamedAsset[]; failed: number }> {
-  const { deps, signal } = work;
+async function bringInStep(work: AssetWork, assets: readonly NamedAsset[]): Promise<number> {
+  const { host, signal } = work;
+  let failed = 0;
   const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
-    deps.host.find({ publicId, resourceType }, signal).catch((error: unknown): undefined => {
+    host.find({ publicId, resourceType }, signal).catch((error: unknown) => {
       if (!isUnreadableAsset(error)) throw error;
+      failed += 1;
+      return null;
     }),
   );
-  const unfound = assets.filter((_, index) => found[index] === null);
-  const there = found.filter((asset) => asset !== null && asset !== undefined);
-  const unread = found.length - unfound.length - there.length;
-  if (there.length === 0) return { unfound, failed: unread };
-  const { outcomes, open } = await applySteps(work, await decideAssets(there, deps, 'webhook'));
-  const undone = outcomes.filter((outcome) => outcome === 'failed').length;
-  return { unfound, failed: unread + undone + (await verifyOpen(work, open)) };
-}
-
-/** What became of assets that the host does not have under their names. */
-interface Whereabouts {
-  /** There by their ids, under other names. */
-  moved: HostAsset[];
-  /** Denied by their ids too. */
-  gone: NamedAsset[];
-}
-
-/**
- * Asks for those that our records still have under these names, a metered call where there are any. The second half of the budget is
- * left to syncs, which see the same.
- */
-async function findByAssetId(
-  unfound: readonly NamedAsset[],
-  { deps, signal }: AssetWork,
-): Promise<Whereabouts> {
-  const { catalog, host, settings } = deps;
-  const known = await knownRecords(unfound, catalog, settings.host.folder);
-  const doubtful = unfound.filter(({ publicId }, index) => known[index]?.record.publicId === publicId);
-  const ids = doubtful.flatMap(({ assetId }) => assetId ?? []);
-  if (ids.length === 0 || isHalfSpent(host.budget())) return { moved: [], gone: [] };
-  const { assets: moved, unreadable } = await host.confirm(ids, signal);
-  if (unreadable.length > 0)
-    throw new HoldfastError('HOST_REJECTED', `${String(unreadable.length)} asset(s) cannot be read`);
-  const there = new Set(moved.map(({ assetId }) => assetId));
-  return { moved, gone: doubtful.filter(({ assetId }) => assetId !== null && !there.has(assetId)) };
+  const there = found.filter((asset) => asset !== null);
+  if (there.length === 0) return failed;
+  const { outcomes, open } = await applySteps(work, await decideAssets(there, work, 'webhook'));
+  failed += outcomes.filter((outcome) => outcome === 'failed').length;
+  return failed + (await verifyOpen(work, open));
 }
 
 /** What may still come in is waited for, but not for ever: a full sync comes anyway. */
@@ -150,8 +109,7 @@ const AGAIN_MS = 5_000;
  * that may have listed it before, and be about to bring it in or back, this comes again.
  */
 async function settleDeleted(
-  assets: readonly NamedAsset[],
-  { receivedAt }: RefreshPayload,
+  { assets, receivedAt }: RefreshPayload,
   { signal, log }: JobContext,
   deps: SyncDependencies,
 ): Promise<void> {

@@ -46,12 +46,12 @@ export function hostFiles(host: MediaHost, { settings, signal }: LeasedWork): Ho
  * After a start of ours or of Redis: it may have lost its last writes, without being empty, and deletions among them. What was
  * acknowledged and is lost comes back from the host; what was deleted must not.
  */
-export async function repeatDeletions({ deps, running, token, signal, log }: SyncSession): Promise<void> {
-  if (running.run.trigger !== 'startup' || !deps.settings.sync.snapshots) return;
-  const work = { ...deps, token, signal, log };
-  const files = hostFiles(deps.host, work);
+export async function repeatDeletions(session: SyncSession): Promise<void> {
+  const { running, settings, host, log } = session;
+  if (running.run.trigger !== 'startup' || !settings.sync.snapshots) return;
+  const files = hostFiles(host, session);
   try {
-    await loadDeletions(await files.list(), files, work);
+    await loadDeletions(await files.list(), files, session);
   } catch (error) {
     // A host that will not give its files at all must not stand in the way of the sync.
     if (!isHoldfastError(error, 'HOST_REJECTED') || isTransientHostError(error)) throw error;

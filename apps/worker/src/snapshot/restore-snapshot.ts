@@ -21,24 +21,22 @@ import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
 
 /** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
-  const { deps, running, token, signal, log } = session;
+  const { state, running, token, signal, log } = session;
   const { run, progress } = running;
   if (progress.restoring !== true) return;
-  if (!deps.settings.sync.snapshots) return;
-  const result = await restoreSnapshot({ ...deps, token, signal, log }).catch(
-    (error: unknown): RestoreResult => {
-      // A host that does not list its files must not stand in the way of the listing of its assets.
-      if (signal.aborted || !isRefusedByHost(error)) throw error;
-      log.warn('snapshot.unreadable', { error });
-      return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
-    },
-  );
+  if (!session.settings.sync.snapshots) return;
+  const result = await restoreSnapshot(session).catch((error: unknown): RestoreResult => {
+    // A host that does not list its files must not stand in the way of the listing of its assets.
+    if (signal.aborted || !isRefusedByHost(error)) throw error;
+    log.warn('snapshot.unreadable', { error });
+    return { restored: null, refused: [{ id: 'all', why: 'unreachable' }] };
+  });
   // What an earlier try could not use may be given now.
   run.findings = run.findings.filter(({ code }) => code !== 'SNAPSHOT_REFUSED');
   const refused = result.refused.map(({ id, why }) => `${id} (${why})`);
   if (refused.length > 0) addFinding(session, 'SNAPSHOT_REFUSED', refused);
   // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
-  progress.lastSequence = (await deps.state.readFacts()).lastSequence;
+  progress.lastSequence = (await state.readFacts()).lastSequence;
   // Until a page of the listing is done, the next try begins with the snapshots again.
   if (result.restored === null) return;
   const { manifest, created, unproven } = result.restored;
@@ -48,7 +46,7 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   progress.restoring = false;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
   await checkpoint(session);
-  await noteRestored(deps, token, result);
+  await noteRestored(session, token, result);
   log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
 }
 

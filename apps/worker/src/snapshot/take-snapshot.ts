@@ -19,15 +19,11 @@ import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies
 import { holdLease, type SyncSession } from '../sync-run/sync-session.js';
 
 /** Takes a snapshot after a run where one is due, and ends tombstones. The run has ended well, whatever becomes of it. */
-export async function snapshotAfterRun(
-  { deps, token, signal, log }: SyncSession,
-  run: SyncRun,
-): Promise<void> {
+export async function snapshotAfterRun(session: SyncSession, run: SyncRun): Promise<void> {
   if (run.dryRun) return;
-  const work = { ...deps, token, signal, log };
-  if (deps.settings.sync.snapshots) await snapshotIfDue(work, run);
+  if (session.settings.sync.snapshots) await snapshotIfDue(session, run);
   // A listing of another host, or one that lacks so much, says nothing about what was deleted.
-  if (run.mode === 'full' && run.result === 'ok') await endTombstones(work);
+  if (run.mode === 'full' && run.result === 'ok') await endTombstones(session);
 }
 
 /**

@@ -1,22 +1,17 @@
 import { setTimeout as passTime } from 'node:timers/promises';
-import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
-import { createCatalogHost, type CatalogHost } from '@holdfast/shared/catalog-host';
+import { createCatalog } from '@holdfast/shared/catalog';
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import type { Settings } from '@holdfast/foundation/config';
-import { createTickets, type Tickets } from '@holdfast/shared/direct-uploads';
+import { createTickets } from '@holdfast/shared/direct-uploads';
 import type { Barrier } from '@holdfast/shared/durability';
-import { createClaims, type Claims } from '@holdfast/shared/idempotency';
-import {
-  createIntents,
-  createRefusedAssets,
-  type Intents,
-  type RefusedAssets,
-} from '@holdfast/shared/intents';
+import { createClaims } from '@holdfast/shared/idempotency';
+import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { LeaseToken, RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
-import { createSyncState, type SyncState } from '@holdfast/shared/sync';
+import { createSyncState } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/read-back.js';
 
 /** What the sync stands on. */
@@ -41,45 +36,32 @@ export interface SyncOptions {
   pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-export interface SyncDependencies extends Omit<SyncOptions, 'now' | 'pause'> {
-  now: () => number;
-  pause: (ms: number, signal: AbortSignal) => Promise<void>;
-  catalog: Catalog;
-  catalogHost: CatalogHost;
-  claims: Pick<Claims, 'restore'>;
-  intents: Pick<Intents, 'findUnderWay'>;
-  state: SyncState;
-  refused: RefusedAssets;
-  tickets: Pick<Tickets, 'find' | 'noteAltered'>;
-}
+/** What `syncDependencies` gives. */
+export type SyncDependencies = ReturnType<typeof syncDependencies>;
 
 /** With the lease of syncs, for work beside which none may run. */
 export interface LeasedWork extends SyncDependencies {
   token: string;
-  /** Aborts when the lease is lost, too. */
-  signal: AbortSignal;
-  log: Logger;
-}
-
-/** What assets are brought in step with, in a run or one by one. */
-export interface AssetWork {
-  deps: SyncDependencies;
-  /** Of the lease; null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
-  token: LeaseToken;
-  /** When the run, or the look at single assets, began: the same for all its tries. */
-  startedAtMs: number;
   /** Aborts when the process stops, the job is taken away or the lease is lost. */
   signal: AbortSignal;
   log: Logger;
 }
 
+/** What assets are brought in step with, in a run or one by one. */
+export interface AssetWork extends Omit<LeasedWork, 'token'> {
+  /** Null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
+  token: LeaseToken;
+  /** When the run, or the look at single assets, began: the same for all its tries. */
+  startedAtMs: number;
+}
+
 /** Built once for a process, whatever of it syncs. */
-export function syncDependencies(options: SyncOptions): SyncDependencies {
+export function syncDependencies(options: SyncOptions) {
   const { redis, keys } = options;
   return {
     ...options,
     now: options.now ?? Date.now,
-    pause: options.pause ?? ((ms, signal) => passTime(ms, undefined, { signal })),
+    pause: options.pause ?? ((ms: number, signal: AbortSignal) => passTime(ms, undefined, { signal })),
     catalog: createCatalog(redis, keys),
     catalogHost: createCatalogHost(redis, keys),
     claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),

@@ -13,7 +13,7 @@ import {
   type SyncFinding,
   type SyncState,
 } from '@holdfast/shared/sync';
-import type { AssetWork } from './sync-dependencies.js';
+import type { AssetWork, SyncDependencies } from './sync-dependencies.js';
 import { noteFinding } from './sync-findings.js';
 
 export interface SyncLease {
@@ -88,7 +88,7 @@ export interface SyncSession extends AssetWork {
 export function openSession(
   running: RunningRun,
   { token, signal, heard }: SyncLease,
-  given: Pick<SyncSession, 'deps' | 'fleetBudget' | 'log'>,
+  given: SyncDependencies & Pick<SyncSession, 'fleetBudget' | 'log'>,
 ): SyncSession {
   const { runId, mode, trigger, startedAt } = running.run;
   return {
@@ -98,28 +98,28 @@ export function openSession(
     heard,
     running,
     startedAtMs: Date.parse(startedAt),
-    countedCalls: given.deps.host.meteredCalls(),
+    countedCalls: given.host.meteredCalls(),
     log: given.log.child({ runId, mode, trigger }),
   };
 }
 
 /** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
 export async function checkpoint(session: SyncSession, seen: readonly number[] = []): Promise<void> {
-  const { deps, token, running } = session;
+  const { state, host, token, running } = session;
   countCalls(session);
   // Before another worker, with a clock of its own, may have to go on.
-  if (deps.host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
-  await deps.state.checkpoint(token, running, seen, session.heard());
+  if (host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
+  await state.checkpoint(token, running, seen, session.heard());
 }
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
-export function beganOnHost({ deps, running, startedAtMs }: SyncSession): string {
+export function beganOnHost({ host, now, running, startedAtMs }: SyncSession): string {
   const { beganOnHost: known } = running.progress;
-  return known ?? new Date(startedAtMs + deps.host.hostNow() - deps.now()).toISOString();
+  return known ?? new Date(startedAtMs + host.hostNow() - now()).toISOString();
 }
 
 export function countCalls(session: SyncSession): void {
-  const calls = session.deps.host.meteredCalls();
+  const calls = session.host.meteredCalls();
   session.running.run.hostCalls += calls - session.countedCalls;
   session.countedCalls = calls;
 }
@@ -160,12 +160,12 @@ export function roomForDrift({ running: { run, progress } }: SyncSession, kind: 
  * Answers those that it had room for.
  */
 export async function noteDrift(session: SyncSession, items: readonly DriftItem[]): Promise<DriftItem[]> {
-  const { deps, token, running } = session;
+  const { state, token, running } = session;
   const noted = driftKinds.flatMap((kind) =>
     items.filter((item) => item.kind === kind).slice(0, Math.max(0, roomForDrift(session, kind))),
   );
   if (noted.length === 0) return noted;
-  const added = await deps.state.noteDrift(token, running.run.runId, noted);
+  const added = await state.noteDrift(token, running.run.runId, noted);
   const before = running.progress.drift ?? { 'catalog-only': 0, different: 0, 'host-only': 0 };
   for (const kind of driftKinds) added[kind] += before[kind];
   running.progress.drift = added;

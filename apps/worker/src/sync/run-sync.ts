@@ -52,7 +52,7 @@ async function runAlone(
   deps: SyncDependencies,
   context: JobContext,
 ): Promise<void> {
-  const given = { deps, fleetBudget: begun.status.rateLimit, log: context.log };
+  const given = { ...deps, fleetBudget: begun.status.rateLimit, log: context.log };
   let facts = begun;
   const left = facts.running;
   if (left !== null) {
@@ -96,12 +96,12 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
 }
 
 async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
-  const { deps, running, token, log } = session;
+  const { state, running, token, now, log } = session;
   const { run } = running;
   run.waitingUntil = null;
   await checkpoint(session);
   // The watch need not ask for one any more.
-  if (run.trigger === 'recovery') await deps.catalog.noteEpoch(deps.now());
+  if (run.trigger === 'recovery') await session.catalog.noteEpoch(now());
   log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
   await restoreCatalog(session);
   await repeatDeletions(session);
@@ -110,14 +110,14 @@ async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
   const finished = {
     ...run,
     findings: findingsAtEnd(run),
-    ...endedAt(run, deps.now()),
+    ...endedAt(run, now()),
     result,
     lastError: null,
-    ...(run.dryRun ? { drift: await deps.state.readDryDrift(run.runId) } : {}),
+    ...(run.dryRun ? { drift: await state.readDryDrift(run.runId) } : {}),
   };
   // Before the end is written: a worker that is killed in between asks again.
-  if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(deps.queues);
-  await deps.state.finish(token, finished, outcome, session.heard());
+  if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(session.queues);
+  await state.finish(token, finished, outcome, session.heard());
   const { listed, created, updated, missing, restored, errors, durationMs } = finished;
   if (run.trigger === 'recovery' && broughtBack(run)) log.warn('sync.catalog_refilled', { listed, created });
   log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
@@ -150,7 +150,7 @@ const RECOVERY_AGAIN_MS = 30_000;
  * the emptied catalog does not know is not unknown.
  */
 async function settleFailure(session: SyncSession, error: unknown, context: JobContext): Promise<unknown> {
-  const { deps, log } = session;
+  const { state, log } = session;
   if (context.signal.aborted) return new HandBack('the worker is stopping', 0, error);
   if (session.signal.aborted || isHoldfastError(error, 'RUN_SUPERSEDED'))
     return new HandBack('another worker has the run', AFTER_SUPERSEDED_MS, error);
@@ -159,7 +159,7 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
 
   const { run } = session.running;
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
-  const nowMs = deps.now();
+  const nowMs = session.now();
   // That it was not asked says nothing of why: what it said before does.
   if (run.lastError === null || !isCircuitOpen(error))
     run.lastError = { code, message, at: new Date(nowMs).toISOString() };
@@ -177,14 +177,14 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
   const restMs = hostRestMs(error);
   if (restMs !== undefined) return waitFor('the media host does not answer', restMs);
   run.errors += 1;
-  if (context.attempt < deps.settings.jobs.attempts) {
+  if (context.attempt < session.settings.jobs.attempts) {
     await checkpoint(session);
     return error;
   }
   if (run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
   countCalls(session);
   const finished: SyncRun = { ...run, ...endedAt(run, nowMs), result: 'failed' };
-  await deps.state.finish(session.token, finished, {}, session.heard());
+  await state.finish(session.token, finished, {}, session.heard());
   log.error('sync.failed', { code });
   return error;
 }

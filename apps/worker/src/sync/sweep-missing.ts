@@ -36,14 +36,14 @@ export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partia
 }
 
 async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
-  const { deps, running } = session;
+  const { catalog, catalogHost, host, running } = session;
   const { run } = running;
-  const { identity } = deps.host;
-  const belongsTo = await deps.catalogHost.read();
+  const { identity } = host;
+  const belongsTo = await catalogHost.read();
   // With force, too: what this host lacks may be on the other one.
   if (belongsTo !== null && belongsTo !== identity) return hostChanged(session, []);
   const isNew = belongsTo === null || (run.trigger === 'recovery' && !run.force);
-  const { total, byStatus } = await deps.catalog.counts();
+  const { total, byStatus } = await catalog.counts();
   const present = total - byStatus.missing - byStatus.deleting;
   const heldBackAbove = Math.max(HELD_BACK_ABOVE, Math.floor(present * HELD_BACK_SHARE));
   const allowance = run.force ? Infinity : heldBackAbove;
@@ -71,16 +71,19 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   return 'ok';
 }
 
-function unseen({ deps, running }: SyncSession, which: 'settled' | 'missing'): AsyncGenerator<string[]> {
+function unseen(
+  { redis, keys, running }: SyncSession,
+  which: 'settled' | 'missing',
+): AsyncGenerator<string[]> {
   const { run, progress } = running;
-  return unseenRecords(deps.redis, deps.keys, which, run.runId, progress.lastSequence);
+  return unseenRecords(redis, keys, which, run.runId, progress.lastSequence);
 }
 
 /** Those of these records that a sync takes care of. */
-async function covered({ deps }: SyncSession, ids: readonly string[]): Promise<StoredRecord[]> {
-  const stored = await deps.catalog.findStored(ids);
+async function covered({ catalog, settings }: SyncSession, ids: readonly string[]): Promise<StoredRecord[]> {
+  const stored = await catalog.findStored(ids);
   return stored.flatMap((entry) =>
-    entry !== null && isCovered(entry.record.publicId, deps.settings.host) ? [entry] : [],
+    entry !== null && isCovered(entry.record.publicId, settings.host) ? [entry] : [],
   );
 }
 
@@ -89,12 +92,12 @@ async function lookFor(
   session: SyncSession,
   ids: readonly string[],
 ): Promise<{ gone: MediaRecord[]; there: string[] }> {
-  const { deps, signal, fleetBudget } = session;
+  const { host, signal, fleetBudget } = session;
   const records = (await covered(session, ids)).map(({ record }) => record);
   if (records.length === 0) return { gone: [], there: [] };
   // Throws when the hour's calls are used up; the sweep then starts again after the reset.
-  pauseBeforePage(knownBudget(deps.host.budget(), fleetBudget), deps.now());
-  const { assets, unreadable } = await deps.host.confirm(
+  pauseBeforePage(knownBudget(host.budget(), fleetBudget), session.now());
+  const { assets, unreadable } = await host.confirm(
     records.map((record) => record.assetId),
     signal,
   );
@@ -107,7 +110,7 @@ async function lookFor(
   const unknown = records.filter((record) => !known.has(record.assetId));
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => lookAt(session, record));
   // Another asset under the name of one that is gone counts only if it carries the same record.
-  const { folder } = deps.settings.host;
+  const { folder } = session.settings.host;
   const gone: MediaRecord[] = [];
   for (const [index, record] of unknown.entries()) {
     const asset = found[index] ?? null;
@@ -125,16 +128,16 @@ async function lookFor(
 }
 
 async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
-  const { deps, running, token } = session;
+  const { state, catalog, running, token } = session;
   const { runId, dryRun } = running.run;
   const records = await covered(session, ids);
   const noted = await report(session, records, 'marked');
-  const outcomes = dryRun ? [] : await deps.catalog.markMissing(ids, token);
+  const outcomes = dryRun ? [] : await catalog.markMissing(ids, token);
   const kept = new Set(ids.filter((_, index) => outcomes[index] === 'kept'));
   const corrections = noted
     .filter(({ id }) => kept.has(id))
     .map((item) => [item, { ...item, ...words.kept }] as const);
-  await deps.state.correctDrift(token, runId, corrections);
+  await state.correctDrift(token, runId, corrections);
   addCounts(session, { missing: ids.length - kept.size });
   // As seen, so that they are not taken for those of earlier runs.
   await checkpoint(
@@ -145,11 +148,11 @@ async function markGone(session: SyncSession, ids: readonly string[]): Promise<v
 
 /** The catalog turns out to belong to another host, or is known to: nothing is marked. */
 async function hostChanged(session: SyncSession, records: readonly MediaRecord[]): Promise<'partial'> {
-  const { deps, running } = session;
+  const { catalogHost, host, running } = session;
   const other = hostOfUrl(records[0]?.url ?? '');
   if (other !== null && !running.run.dryRun) {
-    await deps.catalogHost.set(other);
-    session.log.warn('host.changed', { catalog: other, configured: deps.host.identity });
+    await catalogHost.set(other);
+    session.log.warn('host.changed', { catalog: other, configured: host.identity });
   }
   addFinding(
     session,
@@ -160,10 +163,10 @@ async function hostChanged(session: SyncSession, records: readonly MediaRecord[]
 }
 
 /** Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host. */
-async function beginHost({ deps, log }: SyncSession): Promise<void> {
-  const { identity } = deps.host;
-  if ((await deps.catalogHost.begin(identity)) !== identity) return;
-  await noteFolderHost(deps.settings.dataDir, identity, log);
+async function beginHost({ catalogHost, host, settings, log }: SyncSession): Promise<void> {
+  const { identity } = host;
+  if ((await catalogHost.begin(identity)) !== identity) return;
+  await noteFolderHost(settings.dataDir, identity, log);
 }
 
 /** What the report says about records whose asset the host does not have any more. */

@@ -130,13 +130,10 @@ it('brings the others of a notification in step, and then fails', async () => {
   await rig.cloud.faults.add({ kind: 'garbage', body: JSON.stringify(flawed(odd)), count: null, match });
   await expect(rig.refresh('changed', odd, edited)).rejects.toMatchObject({ code: 'HOST_REJECTED' });
   expect((await rig.find(edited))?.tags).toEqual(['new']);
-  // By its id the host shows it, so it is not gone.
+  // Under its name the host does not have it any more, which does not mean that it is gone.
   await rig.cloud.faults.clear();
   await rig.cloud.assets.rename(odd.assetId, 'others/renamed', { quiet: true });
-  await show(rig, 'list-by-asset-ids', [flawed(odd)]);
-  await expect(rig.refresh('uploaded', { ...odd, version: odd.version + 1 })).rejects.toMatchObject({
-    code: 'HOST_REJECTED',
-  });
+  await rig.refresh('uploaded', { ...odd, version: odd.version + 1 });
   expect(await rig.find(odd)).toMatchObject({ status: 'verified' });
 });
 

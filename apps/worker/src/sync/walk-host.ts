@@ -49,26 +49,26 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
 }
 
 /** Beside the listing, which mostly waits for the host, and before the sweep, which walks the indexes. */
-async function repairIndexes({ deps, running, signal, log }: SyncSession): Promise<void> {
+async function repairIndexes({ catalog, running, signal, log }: SyncSession): Promise<void> {
   if (running.run.dryRun) return;
-  const entries = await deps.catalog.repairIndexes(signal);
+  const entries = await catalog.repairIndexes(signal);
   if (entries > 0) log.warn('sync.indexes_repaired', { entries });
 }
 
 type Fetch = (cursor: string | null) => Promise<AssetPage>;
 
-function changesSince({ deps, signal }: SyncSession, since: string | null): Fetch {
-  return (cursor) => deps.host.changes({ since: new Date(since ?? 0), cursor, limit: PAGE_SIZE, signal });
+function changesSince({ host, signal }: SyncSession, since: string | null): Fetch {
+  return (cursor) => host.changes({ since: new Date(since ?? 0), cursor, limit: PAGE_SIZE, signal });
 }
 
 /** The listings of a run, one after the other. */
 function listingsOf(session: SyncSession): { type: ResourceType | null; fetch: Fetch }[] {
-  const { deps, running, signal } = session;
+  const { host, running, signal } = session;
   if (running.run.mode === 'incremental')
     return [{ type: null, fetch: changesSince(session, running.progress.since) }];
   return resourceTypes.map((type) => ({
     type,
-    fetch: (cursor) => deps.host.list({ resourceType: type, cursor, limit: PAGE_SIZE, signal }),
+    fetch: (cursor) => host.list({ resourceType: type, cursor, limit: PAGE_SIZE, signal }),
   }));
 }
 
@@ -155,14 +155,14 @@ async function walk(
   fetch: Fetch,
   endOfPage: (page: ReconciledPage, nextCursor: string | null) => Promise<void>,
 ): Promise<void> {
-  const { deps, running, signal } = session;
+  const { host, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
     // A recovery asks at least once each time it is tried: an emptied catalog must not wait an hour for a host that answers.
     const asksAnyway = isFirst && running.run.trigger === 'recovery';
-    const budget = knownBudget(deps.host.budget(), session.fleetBudget);
-    const waitMs = asksAnyway ? 0 : pauseBeforePage(budget, deps.now());
-    if (waitMs > 0 && !isFirst) await deps.pause(waitMs, signal);
-    return fetchPatiently(() => fetch(cursor), deps.settings.jobs.backoffMs, signal);
+    const budget = knownBudget(host.budget(), session.fleetBudget);
+    const waitMs = asksAnyway ? 0 : pauseBeforePage(budget, session.now());
+    if (waitMs > 0 && !isFirst) await session.pause(waitMs, signal);
+    return fetchPatiently(() => fetch(cursor), session.settings.jobs.backoffMs, signal);
   };
   const verifyAndEnd = async (page: ReconciledPage, nextCursor: string | null): Promise<void> => {
     addCounts(session, { errors: await verifyOpen(session, page.open) });
