@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
@@ -47,7 +48,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'pages',
       summary: 'This description',
       answers: {
-        200: { description: 'OpenAPI 3.1.', body: schemas.OpenApi, headers: ['ETag'] },
+        200: answer('OpenAPI 3.1.', schemas.OpenApi, 'ETag'),
         304: notModified,
       },
       handle: showDocument(() => table, settings.access),
@@ -57,7 +58,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       path: '/livez',
       tag: 'status',
       summary: 'Whether the process is up',
-      answers: { 200: { description: 'It is.', body: schemas.Alive } },
+      answers: { 200: answer('It is.', schemas.Alive) },
       handle: live,
     }),
     route({
@@ -66,8 +67,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'status',
       summary: 'Whether an upload would be accepted now',
       answers: {
-        200: { description: 'It would.', body: schemas.Ready },
-        503: { description: 'It would be refused, with this code.', body: schemas.NotReady },
+        200: answer('It would.', schemas.Ready),
+        503: answer('It would be refused, with this code.', schemas.NotReady),
       },
       handle: ready(deps),
     }),
@@ -107,11 +108,12 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       answers: {
-        200: {
-          description: 'With `duplicates=return`: this client has uploaded these bytes before.',
-          body: schemas.DuplicateAnswer,
-          headers: ['Location', 'Idempotent-Replayed'],
-        },
+        200: answer(
+          'With `duplicates=return`: this client has uploaded these bytes before.',
+          schemas.DuplicateAnswer,
+          'Location',
+          'Idempotent-Replayed',
+        ),
         ...accepted('Idempotent-Replayed'),
       },
       errors: [
@@ -140,8 +142,8 @@ export function routes(deps: Dependencies): readonly Route[] {
       description:
         'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a command fails in the meantime.',
       answers: {
-        200: { description: 'Healthy or degraded.', body: schemas.Health },
-        503: { description: 'Unhealthy.', body: schemas.Health },
+        200: answer('Healthy or degraded.', schemas.Health),
+        503: answer('Unhealthy.', schemas.Health),
       },
       handle: checkHealth(deps),
     }),
@@ -151,7 +153,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       tag: 'status',
       summary: 'What is stored and where',
       answers: {
-        200: { description: 'Also while Redis is unreachable: it says so.', body: schemas.DatabaseStatus },
+        200: answer('Also while Redis is unreachable: it says so.', schemas.DatabaseStatus),
       },
       handle: showDatabaseStatus(deps),
     }),
@@ -160,7 +162,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       path: '/api/media/sync/status',
       tag: 'sync',
       summary: 'The running, last and next sync',
-      answers: { 200: { description: 'The syncs of this deployment.', body: schemas.SyncStatus } },
+      answers: { 200: answer('The syncs of this deployment.', schemas.SyncStatus) },
       errors: ['CATALOG_UNAVAILABLE'],
       handle: showSyncStatus(deps),
     }),
@@ -199,7 +201,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       description:
         'Cursors stay valid while files are added: no item appears twice, none is skipped. `total` is exact with at most one filter, otherwise null where counting is not cheap. `rebuilding` is present while an emptied catalog is being refilled.',
       query: listQuery,
-      answers: { 200: { description: 'One page.', body: schemas.MediaPage } },
+      answers: { 200: answer('One page.', schemas.MediaPage) },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
       handle: listMedia(deps),
     }),
@@ -212,7 +214,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       params: { id: MEDIA_ID },
       headers: ['If-None-Match'],
       answers: {
-        200: { description: 'The record.', body: schemas.Media, headers: ['ETag'] },
+        200: answer('The record.', schemas.Media, 'ETag'),
         304: notModified,
       },
       errors: findErrors,
@@ -243,16 +245,12 @@ export function routes(deps: Dependencies): readonly Route[] {
       body: mediaChanges,
       headers: ['If-Match'],
       answers: {
-        200: {
-          description: 'The record, as it is in the catalog and on the host.',
-          body: schemas.Media,
-          headers: ['ETag'],
-        },
-        202: {
-          description: 'The record, as it is in the catalog. It is still on its way to the host.',
-          body: schemas.Media,
-          headers: ['ETag'],
-        },
+        200: answer('The record, as it is in the catalog and on the host.', schemas.Media, 'ETag'),
+        202: answer(
+          'The record, as it is in the catalog. It is still on its way to the host.',
+          schemas.Media,
+          'ETag',
+        ),
       },
       errors: [
         ...findErrors,
@@ -274,10 +272,10 @@ export function routes(deps: Dependencies): readonly Route[] {
       params: { id: MEDIA_ID },
       headers: ['If-Match'],
       answers: {
-        202: {
-          description: 'The status is `deleting` until the host confirms; then the record is gone.',
-          body: schemas.MediaAnswer,
-        },
+        202: answer(
+          'The status is `deleting` until the host confirms; then the record is gone.',
+          schemas.MediaAnswer,
+        ),
       },
       errors: [...findErrors, 'MEDIA_UNSETTLED', 'REVISION_MISMATCH', 'QUEUE_UNAVAILABLE'],
       handle: removeMedia(deps),
@@ -326,12 +324,12 @@ const startSyncRow = {
     '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one, and the same one for all who ask for the same before it starts.',
   headers: ['Prefer'],
   answers: {
-    200: {
-      description: 'The run, which ended within the time that `Prefer` allowed.',
-      body: schemas.SyncRun,
-      headers: ['Preference-Applied'],
-    },
-    202: { description: 'The run is requested.', body: schemas.SyncAccepted },
+    200: answer(
+      'The run, which ended within the time that `Prefer` allowed.',
+      schemas.SyncRun,
+      'Preference-Applied',
+    ),
+    202: answer('The run is requested.', schemas.SyncAccepted),
   },
   errors: ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE'],
 } as const;
@@ -353,7 +351,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
       summary: 'Sign an upload straight to Cloudinary',
       description:
         'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
-      answers: { 200: { description: 'The ticket.', body: schemas.Ticket } },
+      answers: { 200: answer('The ticket.', schemas.Ticket) },
       errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
       ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
     }),
@@ -389,7 +387,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'Open to everyone; the signature decides. Set this as the notification URL of the product environment.',
       headers: ['X-Cld-Timestamp', 'X-Cld-Signature'],
       content: { type: 'application/json', schema: { type: 'object' } },
-      answers: { 200: { description: 'Received.', body: schemas.NotificationReceived } },
+      answers: { 200: answer('Received.', schemas.NotificationReceived) },
       errors: [...redisErrors, 'INVALID_SIGNATURE', 'CLIENT_ABORTED', 'NOT_SUPPORTED'],
       serve: direct?.notify ?? none,
     },
@@ -435,6 +433,15 @@ const write = { role: 'write', limited: true } as const;
 
 const MEDIA_ID = 'A ULID; for assets found on the host `cld-` and the asset id.';
 
+/** An answer with a JSON body. */
+function answer(
+  description: string,
+  body: z.ZodType,
+  ...headers: readonly ResponseHeader[]
+): AnswerDescription {
+  return { description, body, headers };
+}
+
 const sentAsItIs: AnswerDescription = { description: 'The file, unchanged.', headers: ['ETag'] };
 const notModified: AnswerDescription = { description: 'The client already has it.', headers: ['ETag'] };
 
@@ -442,12 +449,8 @@ const notModified: AnswerDescription = { description: 'The client already has it
 function accepted(...more: readonly ResponseHeader[]): Readonly<Record<201 | 202, AnswerDescription>> {
   const headers = ['Location', 'Preference-Applied', ...more] as const;
   return {
-    201: {
-      description: 'Verified, within the time that `Prefer` allowed.',
-      body: schemas.MediaAnswer,
-      headers,
-    },
-    202: { description: 'Permanent; the record is being verified.', body: schemas.MediaAnswer, headers },
+    201: answer('Verified, within the time that `Prefer` allowed.', schemas.MediaAnswer, ...headers),
+    202: answer('Permanent; the record is being verified.', schemas.MediaAnswer, ...headers),
   };
 }
 

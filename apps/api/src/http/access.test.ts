@@ -25,7 +25,7 @@ it.each(['utf8', 'latin1'] as const)('knows a secret with other letters that com
 it('takes no time for a header full of spaces', () => {
   const authorization = `Bearer x${' '.repeat(60_000)}y`;
   const started = performance.now();
-  expect(authenticate(access, { authorization })).toBeNull();
+  expect(authenticate(access, { authorization })).toMatchObject({ name: 'anonymous', role: null });
   expect(performance.now() - started).toBeLessThan(500);
 });
 

@@ -8,11 +8,11 @@ import { addressOf, anonymous, contextOf, nameOf, type Client } from './request-
 import type { Route } from './route.js';
 
 /**
- * Notes the client and the row of a request, and lets it through when its key has the role; roles include the weaker ones.
+ * Notes the row of a request, and lets it through when its key has the role; roles include the weaker ones.
  * `limitFailedLogins` runs before an unknown key gets its 401.
  */
 export function requireAccess(
-  access: AccessSettings,
+  access: Pick<AccessSettings, 'publicRead'>,
   { path, role: needed, publicRead, page }: Pick<Route, 'path' | 'role' | 'publicRead' | 'page'>,
   limitFailedLogins: RequestHandler,
 ): RequestHandler {
@@ -20,10 +20,9 @@ export function requireAccess(
   return (req, res, next) => {
     const context = contextOf(req);
     context.route = path;
-    const client = whoSends(access, req);
-    if (client !== null) context.client = client;
+    const { client } = context;
     if (open) return next();
-    if (client === null) {
+    if (client.role === null) {
       const refuse = (tooMany?: unknown): void => next(tooMany ?? askForKey(req, res, page));
       if (readCredentials(req.headers).length > 0) limitFailedLogins(req, res, refuse);
       else refuse();
@@ -32,8 +31,8 @@ export function requireAccess(
   };
 }
 
-const hasRole = (client: Client | null, needed: Role): boolean =>
-  client !== null && client.role !== null && roles.indexOf(client.role) >= roles.indexOf(needed);
+const hasRole = ({ role }: Client, needed: Role): boolean =>
+  role !== null && roles.indexOf(role) >= roles.indexOf(needed);
 
 function askForKey(req: Request, res: Response, isPage = false): HoldfastError {
   // A browser's login knows only Basic. Scripts of our own pages do not ask for HTML, so it does not get in their way.
@@ -48,10 +47,9 @@ function askForKey(req: Request, res: Response, isPage = false): HoldfastError {
 const sender = Symbol('sender');
 
 /** As `authenticate`, once for each request. */
-function whoSends(access: Pick<AccessSettings, 'keys'>, req: IncomingMessage): Client | null {
-  const known = req as IncomingMessage & { [sender]?: Client | null };
-  const client = known[sender];
-  return client === undefined ? (known[sender] = authenticate(access, req.headers)) : client;
+export function whoSends(access: Pick<AccessSettings, 'keys'>, req: IncomingMessage): Client {
+  const known = req as IncomingMessage & { [sender]?: Client };
+  return (known[sender] ??= authenticate(access, req.headers));
 }
 
 /** Path of the one route that nothing holds back. */
@@ -67,7 +65,7 @@ export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPa
   if (probes.has(url))
     return { name: `${hasPaused ? 'probes' : 'hasty-probes'}-${addressOf(req)}`, isLimited: true };
   const client = whoSends(access, req);
-  const name = client === null ? nameOf(anonymous, req) : nameOf(client, req);
+  const name = nameOf(client, req);
   const isUpload = method === 'POST' && url.split('?', 1)[0] === UPLOAD_PATH;
   return isUpload && hasRole(client, 'write')
     ? { name: `uploads-${name}`, isLimited: false }
@@ -81,20 +79,17 @@ interface Credentials {
 }
 
 /**
- * The client that sends these headers. Null where keys are configured and the headers carry no known one. Without configured keys
- * everyone is anonymous with all roles.
+ * The client that sends these headers: anonymous where they carry no known key, then with all roles where no key is configured, and with
+ * none elsewhere.
  */
-export function authenticate(
-  access: Pick<AccessSettings, 'keys'>,
-  headers: IncomingHttpHeaders,
-): Client | null {
+export function authenticate(access: Pick<AccessSettings, 'keys'>, headers: IncomingHttpHeaders): Client {
   if (access.keys.length === 0) return { ...anonymous, role: 'admin' };
   for (const credentials of readCredentials(headers)) {
     const key = findKey(access.keys, credentials);
     if (key !== undefined)
       return { name: key.name, role: key.role, via: credentials.name === undefined ? 'token' : 'basic' };
   }
-  return null;
+  return anonymous;
 }
 
 /** Each comparison takes the same time, so that it says nothing about a secret that is not known. */

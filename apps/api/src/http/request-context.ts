@@ -38,12 +38,12 @@ const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
  * Runs first: gives each request its id and its context, and logs it once its answer is out or its client is gone. The query is left
  * out of the log: it may hold anything.
  */
-export function requestContext(log: Logger): RequestHandler {
+export function requestContext(log: Logger, whoSends: (req: Request) => Client): RequestHandler {
   return (req, res, next) => {
     const start = performance.now();
     const { method, path } = req;
     const requestId = requestIdFrom(req.get('x-request-id'));
-    const context: RequestContext = { requestId, client: anonymous, log: log.child({ requestId }) };
+    const context: RequestContext = { requestId, client: whoSends(req), log: log.child({ requestId }) };
     (req as Carrier)[key] = context;
     res.setHeader('X-Request-Id', requestId);
     res.once('close', () => {

@@ -13,26 +13,22 @@ export function parseInput<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const { issues } = parsed.error;
-  const first = issues.slice(0, MOST_PROBLEMS).flatMap((issue) => problemsOf(issue, namesOf(schema)));
-  const more = issues.reduce((sum, issue) => sum + countOf(issue), 0) - MOST_PROBLEMS;
+  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, namesOf(schema)));
+  const more = problems.length - MOST_PROBLEMS;
   const last = more > 0 ? [{ path: '', message: `and ${String(more)} more problems` }] : [];
   throw new HoldfastError('INVALID_REQUEST', detail, {
-    errors: [...first.slice(0, MOST_PROBLEMS), ...last],
+    errors: [...problems.slice(0, MOST_PROBLEMS), ...last],
   });
 }
 
 const namesOf = (schema: z.ZodType): readonly string[] =>
   schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 
-const countOf = (issue: z.core.$ZodIssue): number =>
-  issue.code === 'unrecognized_keys' ? issue.keys.length : 1;
-
 function problemsOf(issue: z.core.$ZodIssue, names: readonly string[]): FieldProblem[] {
   const path = issue.path.map(String).join('.');
   if (issue.code !== 'unrecognized_keys')
     return [{ path: path.slice(0, LONGEST_PATH), message: issue.message }];
-  return issue.keys.slice(0, MOST_PROBLEMS).map((key) => ({
+  return issue.keys.map((key) => ({
     path: (path === '' ? key : `${path}.${key}`).slice(0, LONGEST_PATH),
     message: path === '' ? unknown(key, names) : 'is unknown',
   }));

@@ -24,7 +24,7 @@ import {
 import { createSyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { errorHandler } from '../../src/http/problems.js';
-import { requestContext } from '../../src/http/request-context.js';
+import { anonymous, requestContext } from '../../src/http/request-context.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { createStatusFollowers } from '../../src/media/status-followers.js';
@@ -103,7 +103,7 @@ export async function openUploadBench(
   });
   const app = express();
   const address = { url: () => 'http://example.test' };
-  app.use(requestContext(silentLogger));
+  app.use(requestContext(silentLogger, () => anonymous));
   const statusFollowers = createStatusFollowers({
     catalog,
     changes: { listen: () => () => undefined, isLive: () => false },

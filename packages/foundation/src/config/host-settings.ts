@@ -66,7 +66,11 @@ export function readHosts(env: Variables, isSet: IsSet, problem: Report) {
   };
 }
 
-const accountVariables = ['CLOUDINARY_CLOUD_NAME', 'CLOUDINARY_API_KEY', 'CLOUDINARY_API_SECRET'] as const;
+export const accountVariables = [
+  'CLOUDINARY_CLOUD_NAME',
+  'CLOUDINARY_API_KEY',
+  'CLOUDINARY_API_SECRET',
+] as const;
 
 function readThreeVariables(env: Variables, isSet: IsSet, problem: Report): CloudinaryAccess | undefined {
   const missing = accountVariables.filter((name) => !isSet(name));

@@ -64,6 +64,7 @@ const ways = {
   REDIS_CLUSTER_NODES: readCluster,
 } as const;
 type Way = keyof typeof ways;
+export const redisWays = Object.keys(ways) as Way[];
 
 /** A variable, another that it needs, and the way that both belong to. They have no effect beside another way. */
 const belongTogether = [
@@ -79,7 +80,7 @@ const LOCAL_REDIS = { kind: 'single', host: '127.0.0.1', port: 6379, database: 0
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
 export function readRedisSettings(env: Variables, isSet: IsSet, problem: Report): RedisSettings {
-  const [way, ...others] = (Object.keys(ways) as Way[]).filter(isSet);
+  const [way, ...others] = redisWays.filter(isSet);
   for (const other of others)
     // Upstash's console offers these two together.
     if (way !== 'REDIS_URL' || other !== 'UPSTASH_REDIS_REST_URL')

@@ -1,5 +1,7 @@
 import { nearestName } from '../errors/index.js';
+import { accountVariables } from './host-settings.js';
 import { withoutEmpty, type Environment } from './read-variable.js';
+import { redisWays } from './redis-settings.js';
 import { variables } from './variables.js';
 
 /** A variable that Holdfast does not read, and the setting that was probably meant. Without its value. */
@@ -24,14 +26,8 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 /** If one of a group is set, the others are not needed. */
 const groups: readonly (readonly string[])[] = [
-  [
-    'REDIS_URL',
-    'UPSTASH_REDIS_REST_URL',
-    'UPSTASH_REDIS_REST_TOKEN',
-    'REDIS_SENTINELS',
-    'REDIS_CLUSTER_NODES',
-  ],
-  ['CLOUDINARY_URL', 'CLOUDINARY_CLOUD_NAME', 'CLOUDINARY_API_KEY', 'CLOUDINARY_API_SECRET'],
+  [...redisWays, 'UPSTASH_REDIS_REST_TOKEN'],
+  ['CLOUDINARY_URL', ...accountVariables],
 ];
 
 /** The launcher sets HOLDFAST_EMBEDDED_REDIS; no operator can mean it. */

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   createServer,
-  type IncomingMessage,
   type RequestListener,
   type Server,
   type ServerOptions,
@@ -50,21 +49,21 @@ export function createBoundedServer({
 }
 
 function answerBrokenRequests(server: Server): void {
-  // The last request of each connection: the answer to what follows it must not take its place.
-  const latest = new WeakMap<Duplex, { req: IncomingMessage; res: ServerResponse }>();
+  // The last answer of each connection: the answer to what follows it must not take its place.
+  const latest = new WeakMap<Duplex, ServerResponse>();
   const ending = new WeakSet<Duplex>();
-  server.prependListener('request', (req, res) => latest.set(req.socket, { req, res }));
+  server.prependListener('request', (req, res) => latest.set(req.socket, res));
   server.on('clientError', (error: Error & { code?: string }, socket) => {
     if (ending.has(socket)) return;
     const last = latest.get(socket);
-    if (last?.req.complete === true && !last.res.writableFinished) {
+    const unanswered = last?.writableFinished === false ? last : null;
+    if (unanswered?.req.complete === true) {
       // A whole request came before: it gets its answer, then the connection ends.
       ending.add(socket);
-      if (!last.res.headersSent) last.res.setHeader('Connection', 'close');
-      last.res.once('finish', () => socket.end());
+      if (!unanswered.headersSent) unanswered.setHeader('Connection', 'close');
+      unanswered.once('finish', () => socket.end());
       return;
     }
-    const unanswered = last !== undefined && !last.res.writableFinished ? last.res : null;
     // An answer that is under way cannot be replaced.
     const isReplaceable = socket.writable && unanswered?.headersSent !== true;
     const answer = isReplaceable ? brokenRequestAnswer(error.code, unanswered) : null;
