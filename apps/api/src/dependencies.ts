@@ -67,7 +67,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     log,
   }).catch((error: unknown) => log.warn('host.not_settled', { error }));
   const shutdown = createShutdown();
-  const rebuilding = watchRebuilding({ syncState, catalog, newCatalog: watchNewCatalog(host, log) });
+  const rebuilding = watchRebuilding({ syncState, catalog, isNew: watchNewCatalog(host, log) });
   await rebuilding.begin(shutdown.draining);
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);

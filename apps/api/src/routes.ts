@@ -261,7 +261,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         'HOST_TIMEOUT',
         'QUEUE_UNAVAILABLE',
       ],
-      handle: editMedia({ ...deps, folder: settings.host.folder }),
+      handle: editMedia(deps),
     }),
     route({
       ...write,

@@ -8,15 +8,13 @@ import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import {
   editableFields,
+  editBase,
   isUnpushed,
-  readHostMetadata,
-  recordFromAsset,
-  withKnown,
   type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { pushRecord } from '@holdfast/shared/push';
+import { pushRecord, type Push } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { findMedia, type FindDependencies } from './read-media.js';
@@ -54,22 +52,21 @@ export interface EditDependencies extends FindDependencies {
   queues: MediaQueues;
   intents: Pick<Intents, 'accept' | 'findUnderWay'>;
   address: PublicAddress;
-  folder: string;
 }
 
 /** The host must have an edit within 3 s for a 200 (contract, section 3). */
 const PUSH_WITHIN_MS = 3_000;
 /** Edits of others that may come between reading and writing. Of a crowd, only one gets through at a time. */
 const TRIES = 100;
-/** How often the host may have a newer revision than the catalog. Once is enough unless Redis keeps losing them. */
-const OVERTAKEN_AT_MOST = 3;
 
 /** Changes what people write about a file: first in the catalog, then on the host, which must carry it too. */
 export const editMedia =
   (deps: EditDependencies) =>
   async ({ params, body, header, context }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
     const edit = { id: params.id, changes: body, expected: expectedStates(header('if-match')) };
-    const { record, done } = await applyEdit(deps, edit, context.log);
+    const { record, changed } = await saveChanges(deps, edit);
+    // The same edit may come again before the host has the first one.
+    const done = !changed && !isUnpushed(record) ? true : await verifyAndPush(deps, record, context.log);
     const latest = (await deps.catalog.find(edit.id)) ?? record;
     const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
     return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
@@ -79,29 +76,6 @@ interface Edit {
   id: string;
   changes: MediaChanges;
   expected: ExpectedStates;
-}
-
-/** If the host turns out to have a newer revision, the edit is repeated on that one; on the older one it would be lost. */
-async function applyEdit(
-  deps: EditDependencies,
-  edit: Edit,
-  log: Logger,
-): Promise<{ record: MediaRecord; done: boolean }> {
-  for (let left = OVERTAKEN_AT_MOST; left > 0; left -= 1) {
-    const { record, changed } = await saveChanges(deps, edit);
-    let end: End = 'done';
-    if (changed) end = await verifyAndPush(deps, record, log);
-    // The same edit again, before the host had the first one.
-    else if (isUnpushed(record)) end = await pushInTime(deps, record, log);
-    if (end !== 'overtaken') return { record, done: end === 'done' };
-    log.warn('media.edit_overtaken', { id: record.id, revision: record.revision });
-    if (!(await adoptNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS)))) break;
-    const latest = await findMedia(deps, edit.id);
-    // Another edit, made on top of this one at the same time, has brought it along.
-    if (changeFields(latest, edit.changes, new Date()) === null)
-      return { record: latest, done: !isUnpushed(latest) };
-  }
-  throw new HoldfastError('REVISION_MISMATCH', 'the host has a newer revision; try again');
 }
 
 /** Writes over exactly the record that was read; after a concurrent change, tries again unless the client insists on a state. */
@@ -116,11 +90,9 @@ async function saveChanges(
     const next = changeFields(record, changes, new Date());
     if (next === null) return { record, changed: false };
     // The intent comes before the edit, so that the sweep verifies whatever a crash leaves of what follows.
-    await Promise.all([
-      deps.intents.accept({ record, committed: true }),
-      isUnpushed(record) ? undefined : deps.catalog.keepMergeBase(record),
-    ]);
-    const outcome = await deps.catalog.saveIf(next, record);
+    await deps.intents.accept({ record, committed: true });
+    const mergeBase = { revision: next.revision, base: editBase(record), over: record.revision };
+    const outcome = await deps.catalog.saveIf(next, record, isUnpushed(record) ? undefined : mergeBase);
     if (outcome === 'updated' || outcome === 'unchanged') return { record: next, changed: true };
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_DELETING');
     // A random pause, so that a crowd spreads out.
@@ -150,54 +122,48 @@ function refuseUnsettled({ status }: MediaRecord): void {
     throw new HoldfastError('MEDIA_UNSETTLED', `the status is ${status}`);
 }
 
-/** overtaken: the host has a newer revision without the edit. later: not all of it is done, and jobs carry on. */
-type End = 'done' | 'later' | 'overtaken';
-
-/** An edit in the catalog is verified like an upload, and goes to the host. */
-async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<End> {
+/** An edit in the catalog is verified like an upload, and goes to the host. False if jobs must carry on. */
+async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<boolean> {
   const { id, revision } = record;
-  const queueing = deps.queues.enqueueUpload(record).catch((error: unknown) => {
-    log.warn('media.edit_not_queued', { id, revision, error });
-    return 'failed';
-  });
+  const queueing = deps.queues.enqueueUpload(record).then(
+    () => true,
+    (error: unknown) => {
+      log.warn('media.edit_not_queued', { id, revision, error });
+      return false;
+    },
+  );
   const pushed = await pushInTime(deps, record, log);
-  return (await queueing) === 'failed' && pushed === 'done' ? 'later' : pushed;
+  return (await queueing) && pushed;
 }
 
-/** `later` if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. */
-async function pushInTime(deps: EditDependencies, { id, revision }: MediaRecord, log: Logger): Promise<End> {
+/**
+ * False if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. Throws
+ * CATALOG_REBUILDING where Redis has lost an edit that the host has: until a sync has brought it back, the record cannot be edited.
+ */
+async function pushInTime(
+  deps: EditDependencies,
+  { id, revision }: MediaRecord,
+  log: Logger,
+): Promise<boolean> {
+  let outcome: Push['outcome'] | undefined;
   try {
-    const { outcome, joined } = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
-    if (joined !== null) await deps.queues.enqueueUpload(joined);
+    const push = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
+    if (push.joined !== null) await deps.queues.enqueueUpload(push.joined);
+    outcome = push.outcome;
     // Redis was emptied since the edit, which may be lost with it.
     if (outcome === 'gone') throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog lost the record');
     if (outcome === 'missing') throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have the file');
-    return outcome === 'overtaken' ? 'overtaken' : 'done';
   } catch (error) {
     log.warn('media.push_deferred', { id, revision, error });
     await deps.queues
       .add(pushJob, { id, revision, round: 0 })
       .catch((reason: unknown) => log.warn('media.push_not_queued', { id, error: reason }));
-    return 'later';
+    return false;
   }
-}
-
-/**
- * Brings a newer revision from the host into the catalog: Redis has lost an acknowledged edit, and the sync that brings it
- * back has not reached this record yet. False if the asset of that name does not show it. Rejects if the host or the
- * catalog is unreachable.
- */
-async function adoptNewer(
-  { catalog, host, folder }: Pick<EditDependencies, 'catalog' | 'host' | 'folder'>,
-  known: MediaRecord,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { id, publicId, resourceType, source, revision } = known;
-  const asset = await host.find({ publicId, resourceType }, signal);
-  const carried = asset === null ? null : readHostMetadata(asset);
-  if (asset === null || carried?.mark.state !== 'committed') return false;
-  const newer = recordFromAsset(withKnown(asset, known), folder, source, carried);
-  if (newer.id !== id || newer.revision <= revision) return false;
-  await catalog.save(newer);
+  if (outcome === 'overtaken')
+    throw new HoldfastError(
+      'CATALOG_REBUILDING',
+      'the host has a newer revision, which the next sync brings in',
+    );
   return true;
 }

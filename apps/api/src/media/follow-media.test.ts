@@ -6,7 +6,6 @@ import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 import { createShares } from '@holdfast/shared/http';
 import { followMedia, type FollowDependencies } from './follow-media.js';
-import { createStatusFollowers } from './status-followers.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
@@ -23,14 +22,12 @@ afterAll(async () => {
 
 /** The catalog as another process has it. */
 const elsewhere = (of: RunningApi = api) => createCatalog(redis.client, of.deps.keys);
-/** A server that reports no changes. */
-const unreported = { listen: () => () => undefined, isLive: () => false };
 /** How often the server was asked for records. */
 const looks = async (): Promise<number> =>
   Number(/cmdstat_mget:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? '0');
 const shown = async (id: string, of: RunningApi = api) => (await of.call('GET', `/api/media/${id}`)).body;
 
-describe('the events of a media', () => {
+describe('the events of a file', () => {
   it('tell its status now, as a record that a client would get', async () => {
     const { id } = await api.addMedia();
     const { response, next } = await readEvents(api, id);
@@ -99,7 +96,7 @@ describe('the events of a media', () => {
     expect(await rest()).toEqual([{ event: 'deleted', id: undefined, data: { id: record.id } }]);
   });
 
-  it('are not there for an unknown media, and unknown while the catalog is refilled', async () => {
+  it('are not there for an unknown file, and unknown while the catalog is refilled', async () => {
     const path = `/api/media/${newMediaId()}/events`;
     expect((await api.call('GET', path)).body).toMatchObject({ status: 404, code: 'MEDIA_NOT_FOUND' });
     const other = await startApi(redis);
@@ -198,16 +195,6 @@ describe('a stream of events', () => {
     reader.leave();
     await here.close();
     await own.close();
-  });
-
-  it('ends without a word when a media stays away that nobody deleted', async () => {
-    const record = await api.addMedia();
-    const stream = await open(record, {
-      statusFollowers: createStatusFollowers({ ...api.deps, changes: unreported, lostAfterMs: 300 }),
-    });
-    await stream.next();
-    await redis.client.del(api.deps.keys.record(record.id));
-    expect(await stream.next()).toEqual({ done: true, value: undefined });
   });
 
   it('says from time to time that it is still there', async () => {

@@ -21,7 +21,7 @@ export interface FollowDependencies extends FindDependencies {
 const HEARTBEAT_MS = 15_000;
 const RECONNECT_AFTER_MS = 2_000;
 
-/** One media as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
+/** One file as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
 export const followMedia =
   (deps: FollowDependencies) =>
   async ({ params, gone, client }: Input<'id'>): Promise<Answer> => {
@@ -67,7 +67,6 @@ async function* events(
       const state = inbox.newest;
       inbox.newest = null;
       if (state === null) yield ': still here\n\n';
-      else if (state.kind === 'lost') return;
       else if (state.kind === 'deleted') {
         yield `event: deleted\ndata: ${JSON.stringify({ id: record.id })}\n\n`;
         return;

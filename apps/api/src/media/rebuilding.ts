@@ -3,7 +3,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import { createBackoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import type { SyncRun, SyncState } from '@holdfast/shared/sync';
+import type { SyncState } from '@holdfast/shared/sync';
 
 /** Whether an emptied catalog is being refilled at this moment. */
 export interface Rebuilding {
@@ -20,12 +20,10 @@ export interface Rebuilding {
 export interface RebuildingOptions {
   syncState: Pick<SyncState, 'readRunning' | 'readWatermarks'>;
   catalog: Pick<Catalog, 'epoch'>;
-  newCatalog: NewCatalog;
-  /** Milliseconds of a clock that only goes forward. */
-  now?: () => number;
+  /** Tells a new catalog from an emptied one as long as no full run has ended. */
+  isNew: () => Promise<boolean>;
 }
 
-const KNOWN_FOR_MS = 1_000;
 /** Between two reads of an epoch that no worker has set yet. */
 const EPOCH_READ_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
@@ -34,14 +32,10 @@ const GROWTH = 1.25;
 
 /**
  * On from the loss of the catalog until a full run has listed the whole host. A loss shows by another epoch than the one this
- * process knew, by a host that has files although no full run has ended, or by a run that brings records back. On as well
- * while a catalog that had been filled is recovered.
- * "On" is remembered for a second. "Off" is checked each time, since the catalog may be gone by now. Off when Redis does not
- * answer.
+ * process knew, or by a host that has files although no full run has ended. On as well while a catalog that had been filled is
+ * recovered. Off when Redis does not answer.
  */
-export function watchRebuilding(options: RebuildingOptions): Rebuilding {
-  const { syncState, catalog, newCatalog, now = () => performance.now() } = options;
-  let knownOnAt = -Infinity;
+export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions): Rebuilding {
   let epoch: string | null = null;
   // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
@@ -58,8 +52,6 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
   return {
     knownEpoch: () => epoch,
     isOn: async () => {
-      const time = now();
-      if (time - knownOnAt < KNOWN_FOR_MS) return true;
       const [running, read, watermarks] = await Promise.all([
         syncState.readRunning().catch(() => null),
         catalog.epoch().catch(() => undefined),
@@ -69,44 +61,33 @@ export function watchRebuilding(options: RebuildingOptions): Rebuilding {
       // Without the watermarks it is unknown whether the catalog was refilled, so its epoch stays unknown too.
       if (typeof read === 'string' && watermarks !== null) epoch = read;
       // The watermarks of completed runs are lost together with the catalog.
-      const isFilled = watermarks?.lastFullAt !== null;
       const recovery = running?.run.trigger === 'recovery' ? running.run : null;
+      if (watermarks?.lastFullAt !== null) return recovery !== null;
       // The first run of a new deployment is called a recovery, too, but brings nothing back.
-      if (recovery !== null && bringsBack(recovery)) lost = true;
-      const on = isFilled ? recovery !== null : lost || !(await newCatalog.isNew());
-      if (on) knownOnAt = time;
-      return on;
+      return lost || (recovery !== null && recovery.created > 0) || !(await isNew());
     },
     begin: async (signal) => {
       const read = await catalog.epoch().catch(() => undefined);
       epoch = read ?? null;
-      if (read === null) await newCatalog.isNew();
+      if (read === null) await isNew();
       // It ends with the process.
       void awaitEpoch(signal).catch(() => undefined);
     },
   };
 }
 
-/** Whether the run adds records that nobody is uploading at this moment. */
-function bringsBack({ created, findings }: SyncRun): boolean {
-  return created > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
-}
-
-/** Tells a new catalog from an emptied one as long as no full run has ended. */
-export interface NewCatalog {
-  /** Whether the host was empty when it was first asked. False as well while the host does not answer. */
-  isNew(): Promise<boolean>;
-}
-
 const ANSWER_WITHIN_MS = 1_500;
 const ASK_AGAIN_MS = 10_000;
 
-/** Asks the host once, by one metered call, and again only if it did not answer. Later uploads change nothing. */
+/**
+ * Answers whether the host was empty when it was first asked; false as well while it does not answer. Asks the host once, by one
+ * metered call, and again only if it did not answer. Later uploads change nothing.
+ */
 export function watchNewCatalog(
   host: Pick<MediaHost, 'changes'>,
   log: Logger,
   now: () => number = () => performance.now(),
-): NewCatalog {
+): () => Promise<boolean> {
   let known: { answer: Promise<boolean | null>; askedAt: number } | undefined;
   const ask = async (): Promise<boolean | null> => {
     try {
@@ -118,11 +99,9 @@ export function watchNewCatalog(
       return null;
     }
   };
-  return {
-    isNew: async () => {
-      if (known === undefined || ((await known.answer) === null && now() - known.askedAt > ASK_AGAIN_MS))
-        known = { answer: ask(), askedAt: now() };
-      return (await known.answer) ?? false;
-    },
+  return async () => {
+    if (known === undefined || ((await known.answer) === null && now() - known.askedAt > ASK_AGAIN_MS))
+      known = { answer: ask(), askedAt: now() };
+    return (await known.answer) ?? false;
   };
 }

@@ -3,13 +3,13 @@ import { createBackoff, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RecordChanges } from './record-changes.js';
 
-/** What a follower is given. `lost`: gone from the catalog for long without having been deleted. */
-export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' } | { kind: 'lost' };
+/** What a follower is given: the record as it is now, or that it was deleted. */
+export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' };
 
 /** Reads records on behalf of all who follow one; asks nothing while nobody does. */
 export interface StatusFollowers {
-  /** Calls `onState` whenever the state differs from the one before, beginning with `known`. Returns what ends it. */
-  follow(known: MediaRecord, onState: (state: FollowedState) => void): () => void;
+  /** Calls `onState` with the state as it is now, and whenever it differs from the one before. Returns what ends it. */
+  follow(record: Pick<MediaRecord, 'id'>, onState: (state: FollowedState) => void): () => void;
 }
 
 export interface StatusFollowersOptions {
@@ -17,18 +17,16 @@ export interface StatusFollowersOptions {
   changes: Pick<RecordChanges, 'listen' | 'isLive'>;
   /** Uploads acknowledged while Redis was away, held in memory. */
   deferred: { find(id: string): MediaRecord | null };
-  /** After this long a record that is gone, though nobody deleted it, is given up. */
-  lostAfterMs?: number;
   /** Ends its rests when Redis may be there again. */
   rests?: Backoff;
 }
 
-interface Followed {
-  followers: Set<{ seen: string; onState: (state: FollowedState) => void }>;
-  goneSince: number | null;
+/** `seen`: the stored text of the state that it was given last. */
+interface Follower {
+  seen: string | null;
+  onState: (state: FollowedState) => void;
 }
 
-const LOST_AFTER_MS = 120_000;
 /** Where changes are reported, all are read again all the same, since a dead connection shows no error. */
 const READ_WHILE_LIVE_MS = 5_000;
 const READ_UNREPORTED_MS = 250;
@@ -42,8 +40,8 @@ const LEAST_REST_MS = 5;
  * two reads is seen once, as it is then.
  */
 export function createStatusFollowers(options: StatusFollowersOptions): StatusFollowers {
-  const { catalog, changes, deferred, lostAfterMs = LOST_AFTER_MS, rests = createBackoff() } = options;
-  const followed = new Map<string, Followed>();
+  const { catalog, changes, deferred, rests = createBackoff() } = options;
+  const followed = new Map<string, Set<Follower>>();
   const due = new Set<string>();
   const bell = createBell();
   let running = false;
@@ -63,7 +61,7 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
       const ids = due.size > 0 ? [...due] : [...followed.keys()];
       due.clear();
       try {
-        await readAll(ids, start);
+        await readAll(ids);
         rests.reset();
         const restMs = Math.max(LEAST_REST_MS, REST_SHARE * (performance.now() - start));
         await new Promise((resolve) => setTimeout(resolve, restMs));
@@ -77,26 +75,21 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
     stopListening();
   };
 
-  const readAll = async (ids: readonly string[], now: number): Promise<void> => {
-    // Who begins to follow during the read knows the record as it was later.
-    const asked = ids.flatMap((id) => {
-      const entry = followed.get(id);
-      return entry === undefined ? [] : [{ id, entry, followers: [...entry.followers] }];
-    });
-    const stored = await catalog.findStored(asked.map(({ id }) => id));
-    const records = asked.map(({ id }, index) => stored[index]?.record ?? deferred.find(id));
-    const gone = asked.filter((_, index) => records[index] === null).map(({ id }) => id);
+  const readAll = async (ids: readonly string[]): Promise<void> => {
+    // A client that begins to follow during the read knows the record as it was later.
+    const asked = ids.map((id) => [...(followed.get(id) ?? [])]);
+    const stored = await catalog.findStored(ids);
+    const gone = ids.filter((id, index) => stored[index] === null && deferred.find(id) === null);
     const deleted = gone.length === 0 ? null : await catalog.findTombstoned(gone);
-    for (const [index, { id, entry, followers }] of asked.entries()) {
-      const record = records[index] ?? null;
-      entry.goneSince = record === null ? (entry.goneSince ?? now) : null;
+    for (const [index, id] of ids.entries()) {
+      const record = stored[index]?.record ?? deferred.find(id);
       let state: FollowedState | null = record && { kind: 'record', record };
       if (deleted?.has(id) === true) state = { kind: 'deleted' };
-      else if (entry.goneSince !== null && now - entry.goneSince >= lostAfterMs) state = { kind: 'lost' };
+      // One that is gone though nobody deleted it may come back: an emptied catalog is refilled.
       if (state === null) continue;
-      const seen = JSON.stringify(state);
-      for (const follower of followers) {
-        if (follower.seen === seen || !entry.followers.has(follower)) continue;
+      const seen = stored[index]?.text ?? state.kind;
+      for (const follower of asked[index] ?? []) {
+        if (follower.seen === seen || followed.get(id)?.has(follower) !== true) continue;
         follower.seen = seen;
         follower.onState(state);
       }
@@ -104,19 +97,15 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
   };
 
   return {
-    follow: (known, onState) => {
-      const { id } = known;
-      const seen = JSON.stringify({ kind: 'record', record: known } satisfies FollowedState);
-      const follower = { seen, onState };
-      const entry = followed.get(id) ?? { followers: new Set(), goneSince: null };
-      entry.followers.add(follower);
-      followed.set(id, entry);
+    follow: ({ id }, onState) => {
+      const follower: Follower = { seen: null, onState };
+      const followers = followed.get(id) ?? new Set();
+      followed.set(id, followers.add(follower));
       if (!running) void run();
-      // What has changed since `known` was read was reported to nobody.
       onChange(id);
       return () => {
-        entry.followers.delete(follower);
-        if (entry.followers.size === 0 && followed.get(id) === entry) followed.delete(id);
+        followers.delete(follower);
+        if (followers.size === 0 && followed.get(id) === followers) followed.delete(id);
         if (followed.size === 0) bell.ring();
       };
     },

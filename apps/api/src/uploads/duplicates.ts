@@ -4,6 +4,8 @@ import type { FileDigest } from './upload-form.js';
 import type { Uploads } from './uploads.js';
 
 const CONFIRM_WITHIN_MS = 3_000;
+/** Of the copies, the newest. */
+const COPIES_AT_MOST = 100;
 /** One that the host confirms is enough; this many that it does not confirm are looked at. */
 const LOOK_AT_MOST = 5;
 
@@ -16,8 +18,9 @@ export async function findDuplicate(
   file: FileDigest,
   uploadedBy: string,
 ): Promise<MediaRecord | null> {
-  const same = await catalog.withSha256(file.sha256).catch(() => []);
-  const candidates = same.filter(
+  const copies = { sha256: file.sha256, order: 'newest', limit: COPIES_AT_MOST } as const;
+  const { items } = await catalog.list(copies).catch(() => ({ items: [] }));
+  const candidates = items.filter(
     (record) =>
       record.uploadedBy === uploadedBy && (record.status === 'saving' || record.status === 'verified'),
   );

@@ -18,7 +18,7 @@ export interface EventReader {
   leave: () => void;
 }
 
-/** Follows one media; leaves when the test ends. */
+/** Follows one file; leaves when the test ends. */
 export async function readEvents(
   api: Pick<RunningApi, 'request'>,
   id: string,

@@ -28,7 +28,7 @@ export interface RunningApi {
   request(path: string, init?: RequestInit): Promise<Response>;
   /** The answer's status and JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Called>;
-  /** A media on the host and, verified, in the catalog. */
+  /** A file on the host and, verified, in the catalog. */
   addMedia(
     over?: Partial<Pick<MediaRecord, 'title' | 'description' | 'category' | 'tags' | 'filename'>>,
   ): Promise<MediaRecord>;

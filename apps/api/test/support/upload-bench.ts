@@ -90,7 +90,7 @@ export async function openUploadBench(
     rebuilding: watchRebuilding({
       syncState: createSyncState(client, keys),
       catalog,
-      newCatalog: watchNewCatalog(host, silentLogger),
+      isNew: watchNewCatalog(host, silentLogger),
     }),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
