@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => deployment.close());
 
-/** Every event of a media as it comes; `ended` once the server has ended the stream. */
+/** Every event of a file as it comes; `ended` once the server has ended the stream. */
 async function follow(client: ApiClient, id: string) {
   const leaving = new AbortController();
   onTestFinished(() => leaving.abort());
@@ -49,7 +49,7 @@ async function follow(client: ApiClient, id: string) {
   return { events, ended, reaches };
 }
 
-it('tells who follows a media through one API what workers and another API make of it', async () => {
+it('tells who follows a file through one API what workers and another API make of it', async () => {
   const { media } = (await near.upload(aPng())).body;
   const { events, ended, reaches } = await follow(far, media.id);
   await reaches('saving');

@@ -23,7 +23,7 @@ const onHost = async (record: MediaRecord) => {
   const asset = await bench.host.find(refOf(record));
   return asset === null ? null : readHostMetadata(asset)?.fields;
 };
-/** A media as it is after its upload. */
+/** A file as it is after its upload. */
 async function uploaded(): Promise<MediaRecord> {
   const id = newMediaId();
   const first = aRecord({ id, publicId: publicIdFor('holdfast', id) });
@@ -106,7 +106,7 @@ it('keeps the edit and says why when the host does not have the media', async ()
   expect(await bench.sandbox.client.zcard(bench.keys.unpushed)).toBe(1);
 });
 
-it('removes a deleted media twice without harm, and never one that was not deleted', async () => {
+it('removes a deleted file twice without harm, and never one that was not deleted', async () => {
   const record = await uploaded();
   const payload = { id: record.id, ...refOf(record), round: 0 };
   await createRemoveMedia(bench)(payload, context);

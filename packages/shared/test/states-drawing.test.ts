@@ -95,7 +95,6 @@ const reads = [
   'find',
   'findStored',
   'list',
-  'withSha256',
   'counts',
   'findWithGaps',
   'hasOldIndexes',
@@ -105,11 +104,10 @@ const reads = [
   'drawDeleting',
 ];
 /** No record is touched by these. */
-const mergeBases = ['keepMergeBase', 'noteMergeBases', 'findMergeBases', 'forgetMergeBase'];
 const epoch = ['epoch', 'noteEpoch'];
 /** A tombstone ends only where no record is. */
 const tombstones = ['keepTombstones', 'endTombstones'];
-const indexes = ['repairIndexes', 'rebuildIndexes'];
+const indexes = ['repairIndexes'];
 const ofIntentsAlone = [
   'open',
   'describe',
@@ -142,7 +140,6 @@ it('tries every function that could make a move', () => {
     ...steps.map(([name]) => name),
     ...otherSaves,
     ...reads,
-    ...mergeBases,
     ...epoch,
     ...tombstones,
     ...indexes,

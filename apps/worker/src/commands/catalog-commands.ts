@@ -19,7 +19,7 @@ export const rebuildIndexes: Command = {
   details: 'Reads every key of this Redis database once. Records themselves are not changed.',
   run: (env, _args, signal) =>
     withLease(env, signal, async ({ catalog, signal: leased }) => {
-      const { added, dropped } = await catalog.rebuildIndexes(leased);
+      const { added, dropped } = await catalog.repairIndexes(leased, true);
       return {
         exitCode: 0,
         report: { added, dropped },

@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/media-host';
-import { finishRemoval } from '@holdfast/shared/removal';
 import { noteDeletions } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
@@ -166,7 +165,7 @@ async function settleRest({ deps, source }: MoveOptions, result: MoveResult): Pr
     const ids = deleted.map(({ id }) => id);
     if (settings.sync.snapshots) await noteDeletions(source.host, settings.host.folder, ids, signal);
     await Promise.all(ids.map((id) => deletionNotes.add(id, signal)));
-    for (const { id, assetId } of deleted) await finishRemoval(catalog, id, assetId);
+    for (const { id, assetId } of deleted) await catalog.finishDelete(id, assetId);
     cursor = page.nextCursor;
   } while (cursor !== null);
 }

@@ -122,7 +122,7 @@ export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan
   const facts = await readPageFacts([seen], deps);
   const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
   const outcome = outcomeOf(seen, stored, facts, deps);
-  const record = outcome === 'moved' ? latest(seen, stored, facts, folder) : null;
+  const record = outcome === 'moved' ? latest(seen, stored, folder) : null;
   return { outcome, id: stored?.id ?? seen.fresh.id, stored, record };
 }
 
@@ -154,7 +154,6 @@ function outcomeOf(
 function latest(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
-  { known }: PageFacts,
   folder: string,
 ): MediaRecord {
   if (stored === null) return fresh;
@@ -164,7 +163,7 @@ function latest(
   if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
     return asTheHostHasIt(asset, carried.fields, record);
   const there = carried?.fields ?? fieldsWithoutMark(asset, record);
-  const edits = editsOnHostOnly(asset, there, record, known.mergeBases.get(record.id) ?? null);
+  const edits = editsOnHostOnly(asset, there, record, stored.mergeBase);
   return Object.keys(edits).length === 0
     ? record
     : { ...record, ...edits, revision: record.revision + 1, updatedAt: new Date().toISOString() };

@@ -5,7 +5,7 @@ import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
 import { noteFailure, type JobHandler } from '../job-run/run-job.js';
 
 export interface PushMediaDependencies extends PushDependencies {
-  catalog: PushDependencies['catalog'] & Pick<Catalog, 'noteFailure'>;
+  catalog: PushDependencies['catalog'] & Pick<Catalog, 'find' | 'noteFailure'>;
   queues: Pick<MediaQueues, 'enqueueUpload'>;
 }
 

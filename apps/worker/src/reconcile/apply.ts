@@ -8,7 +8,6 @@ import {
   readHostMetadata,
   rewriteHostMetadata,
   type MediaRecord,
-  type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
@@ -126,7 +125,7 @@ async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
   return (await saveAll(work, marked)).map(({ record }) => record);
 }
 
-type Written = SaveEntry & { content: string; step: Step; mergeBase?: MergeBase };
+type Written = SaveEntry & { content: string; step: Step };
 
 /** Those that were really written: others may have been faster, and the next run sees what they wrote. */
 async function saveRecords(work: Work): Promise<Written[]> {
@@ -138,12 +137,7 @@ async function saveRecords(work: Work): Promise<Written[]> {
     const { expect, mergeBase } = action;
     return [{ ...entry, ...(expect && { expect }), ...(mergeBase && { mergeBase }) }];
   });
-  const saved = await saveAll(work, entries);
-  // Before their push is asked for: it must tell the next edit on the host from the one that came in.
-  await work.catalog.noteMergeBases(
-    saved.flatMap(({ record, mergeBase }) => (mergeBase ? [{ id: record.id, ...mergeBase }] : [])),
-  );
-  return saved;
+  return saveAll(work, entries);
 }
 
 async function saveAll<Entry extends SaveEntry & { step: Step }>(

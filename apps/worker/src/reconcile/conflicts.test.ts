@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
-import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { carriedFields, editBase, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -132,8 +132,8 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     // Acknowledged, and lost by Redis.
     const fields = { ...carriedFields(record), description: 'Kept', revision: 2, updatedAt: atNoon };
     await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
-    await rig.catalog.keepMergeBase(record);
-    await editHere(rig, record, 'Ours');
+    const edited = { ...record, title: 'Ours', revision: 2, updatedAt: new Date().toISOString() };
+    await rig.catalog.saveIf(edited, record, { revision: 2, base: editBase(record), over: 1 });
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject({ title: 'Ours', description: 'Kept', revision: 3 });
   });
@@ -267,7 +267,7 @@ describe('bytes and names on the host', () => {
     }
   });
 
-  it('keeps the id of a media that was renamed on the host', async () => {
+  it('keeps the id of a file that was renamed on the host', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const asset = await rig.upload({ title: 'Mine' });
     const before = await synced(rig, asset);

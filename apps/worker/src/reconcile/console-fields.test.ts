@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EmulatorOptions } from '@holdfast/cloudinary-emulator';
-import type { MediaRecord } from '@holdfast/shared/media';
+import { editBase, isUnpushed, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -15,7 +15,7 @@ afterAll(() => sandbox.close());
 
 const LONG = 'word '.repeat(90).trim();
 
-/** A media that both sides know, what people do with it on either side, and what both say then. */
+/** A file that both sides know, what people do with it on either side, and what both say then. */
 async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>, emulator: EmulatorOptions) {
   const rig = await openRefreshRig(sandbox, { emulator });
   const asset = await upload(rig);
@@ -40,9 +40,10 @@ async function openMedia(upload: (rig: RefreshRig) => Promise<HostAsset>, emulat
     },
     editHere: async (edit: Partial<MediaRecord>): Promise<void> => {
       const record = await ours();
-      await rig.catalog.keepMergeBase(record);
       const next = { ...record, ...edit, revision: record.revision + 1, updatedAt: new Date().toISOString() };
-      expect(await rig.catalog.saveIf(next, record)).toBe('updated');
+      const mergeBase = { revision: next.revision, base: editBase(record), over: record.revision };
+      const base = isUnpushed(record) ? undefined : mergeBase;
+      expect(await rig.catalog.saveIf(next, record, base)).toBe('updated');
     },
     push: async () => pushRecord(rig, (await ours()).id, AbortSignal.timeout(5_000)),
     /** Both sides agree: another sync finds nothing, and a rebuild gives the same. */

@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.close());
 
 describe.each(['local', 'cloudinary'] as const)('copies made by others (%s)', (kind) => {
-  it('takes a copy under another name for a media of its own', async () => {
+  it('takes a copy under another name for a file of its own', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Original' });
     const copy = await rig.foreign('others/copy', { ...asset.context }, [...asset.tags]);
@@ -19,7 +19,7 @@ describe.each(['local', 'cloudinary'] as const)('copies made by others (%s)', (k
     expect(ids).toEqual([rig.recordOf(asset).id, `cld-${copy.assetId}`].toSorted());
   });
 
-  it('takes a copy beside its original for another media, whatever it is called', async () => {
+  it('takes a copy beside its original for another file, whatever it is called', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Original' });
     await rig.sync();

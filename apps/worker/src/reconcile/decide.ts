@@ -290,14 +290,13 @@ function withoutOurMark(known: KnownAsset): Action {
  */
 function byRevision(known: KnownAsset, { fields }: Carried): Action {
   const { asset, stored } = known;
-  const { mergeBases } = known.known;
   const { record } = stored;
   const host = asTheHostHasIt(asset, fields, record);
   const isOlder = host.revision < record.revision;
   if (host.revision > record.revision) return { kind: 'save', record: host, expect: null };
   if (isOlder && !isUnpushed(record)) return rewrite(known);
   if (isOlder || (isUnpushed(record) && isNumberedTwice(host, record))) {
-    const edits = editsOnHostOnly(asset, host, record, mergeBases.get(record.id) ?? null);
+    const edits = editsOnHostOnly(asset, host, record, stored.mergeBase);
     return Object.keys(edits).length === 0 ? push(known) : nextRevision(known, edits, host);
   }
   // Once the record has followed it, the size alone does not show a damaged file any more.

@@ -14,7 +14,7 @@ afterAll(() => sandbox.close());
 const fields = ['title', 'description', 'category', 'tags'] as const;
 type Field = (typeof fields)[number];
 
-/** What one field of one media must come to: edits here count until the host has them, edits there until they were seen. */
+/** What one field of one file must come to: edits here count until the host has them, edits there until they were seen. */
 interface Expected {
   value: string;
   here?: string;
@@ -23,7 +23,7 @@ interface Expected {
 
 const STEPS = 60;
 
-/** A media, the edits on both sides of it, and what they must come to. */
+/** A file, the edits on both sides of it, and what they must come to. */
 async function openMedia(rig: SyncRig, kind: HostKind) {
   // The Media Library's name for the title; the description is edited under our own.
   const keyOf = (field: Field): string => (field === 'title' && kind === 'cloudinary' ? 'caption' : field);

@@ -135,7 +135,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     },
   );
 
-  it('does not bring back a media that is deleted when it has listed its asset without a mark', async () => {
+  it('does not bring back a file that is deleted when it has listed its asset without a mark', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();
     await rig.sync();

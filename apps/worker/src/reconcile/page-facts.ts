@@ -1,14 +1,12 @@
-import { readRevision, type StoredRecord } from '@holdfast/shared/catalog';
+import type { StoredRecord } from '@holdfast/shared/catalog';
 import type { ArrivalRules } from '@holdfast/shared/direct-uploads';
 import {
   idFromPublicId,
-  isUnpushed,
   readHostMetadata,
   recordFromAsset,
   type Carried,
   type MediaRecord,
   type MediaSource,
-  type MergeBase,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
@@ -83,8 +81,6 @@ export interface KnownOfAssets {
   refused: ReadonlySet<string>;
   /** Ids of our tickets whose files have another name than was signed. */
   ticketed: ReadonlySet<string>;
-  /** Of records that wait for their push: what the host had when its edits came in. */
-  mergeBases: ReadonlyMap<string, MergeBase>;
 }
 
 /**
@@ -101,23 +97,18 @@ export async function readPageFacts(
   const records = new Map(stored.map((entry) => [entry.id, entry]));
   const settled = new Set(stored.flatMap((entry) => (isUnsettled(entry) ? [] : entry.id)));
   const unsettled = ids.filter((id) => !settled.has(id));
-  // The record itself is not decoded for that.
-  const unpushed = stored.filter(({ content, pushedRevision }) =>
-    isUnpushed({ pushedRevision, revision: readRevision(content) }),
-  );
   const withoutRecord = seen.filter((one) => !one.ids.some((id) => records.has(id)));
   const unknown = withoutRecord.map(({ asset }) => asset);
-  const [tombstoned, withIntent, areRefused, mergeBases, ticketed] = await Promise.all([
+  const [tombstoned, withIntent, areRefused, ticketed] = await Promise.all([
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
     refused.areRefused(unknown),
-    catalog.findMergeBases(unpushed.map(({ id }) => id)),
     findTicketed(withoutRecord, deps),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, known: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed, mergeBases } };
+  return { records, known: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed } };
 }
 
 const isUnsettled = ({ status }: StoredRecord): boolean => status === 'saving' || status === 'deferred';

@@ -3,7 +3,6 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
 import { isTransientHostError, isUnreadableAsset } from '@holdfast/shared/media-host';
-import { finishRemoval } from '@holdfast/shared/removal';
 import type { JobContext, JobHandler } from '../job-run/run-job.js';
 import { applySteps, verifyOpen } from '../reconcile/apply.js';
 import { isCovered } from '../reconcile/page-facts.js';
@@ -128,7 +127,7 @@ async function settleDeleted(
   const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
   for (const { id, record } of gone.filter(({ status }) => status === 'deleting')) {
     await deps.deletionNotes.add(id, signal);
-    await finishRemoval(catalog, id, record.assetId);
+    await catalog.finishDelete(id, record.assetId);
   }
   const ids = gone.flatMap(({ id, status }) => (status === 'verified' || status === 'failed' ? [id] : []));
   if (ids.length > 0) {

@@ -6,7 +6,7 @@ export interface RemoveDependencies extends RemovalDependencies {
   catalog: RemovalDependencies['catalog'] & Pick<Catalog, 'find' | 'isTombstoned'>;
 }
 
-/** Removes a deleted media from the host, then its record. Only what has a tombstone, and only the asset that was deleted. */
+/** Removes a deleted file from the host, then its record. Only what has a tombstone, and only the asset that was deleted. */
 export function createRemoveMedia({
   catalog,
   host,

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HandBack } from '@holdfast/shared/jobs';
 import { carriedFields, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
-import { pushRecord } from '@holdfast/shared/push';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 
@@ -13,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-it('spends no Idempotency-Key on a media that is gone by now', async () => {
+it('spends no Idempotency-Key on a file that is gone by now', async () => {
   const key = 'ab'.repeat(16);
   const rig = await openSyncRig(sandbox, 'local', {
     seenBy: (host) => ({
@@ -39,27 +38,4 @@ it('spends no Idempotency-Key on a media that is gone by now', async () => {
   await expect(rig.worker()({ mode: 'full' })).rejects.toBeInstanceOf(HandBack);
   expect(await rig.redis.exists(rig.keys.claim(key))).toBe(0);
   expect(await rig.records()).toEqual([]);
-});
-
-it('undoes no edit made here, though it tells late what it took in before the next edit there', async () => {
-  const rig = await openSyncRig(sandbox, 'local');
-  const asset = await rig.upload({ title: 'Old' });
-  await rig.sync();
-  const { id } = rig.recordOf(asset);
-  const editThere = async (title: string): Promise<void> => {
-    await rig.host.annotate(asset, { context: { ...asset.context, title }, tags: asset.tags });
-    await rig.sync();
-  };
-  await editThere('First');
-  const first = (await rig.catalog.findMergeBases([id])).get(id);
-  await editThere('Second');
-  const record = await rig.catalog.find(id);
-  if (first === undefined || record === null) throw new Error('nothing was taken in');
-  await rig.catalog.noteMergeBases([{ id, ...first }]);
-
-  const edited = { ...record, title: 'First', revision: record.revision + 1 };
-  expect(await rig.catalog.saveIf(edited, record)).toBe('updated');
-  await pushRecord(rig, id, AbortSignal.timeout(5_000));
-  expect(await rig.catalog.find(id)).toMatchObject({ title: 'First' });
-  expect((await rig.host.find(asset))?.context).toMatchObject({ title: 'First' });
 });

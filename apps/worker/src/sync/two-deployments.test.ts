@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-it('an edit of a media of another deployment leaves the other what its record is rebuilt from', async () => {
+it('an edit of a file of another deployment leaves the other what its record is rebuilt from', async () => {
   const rig = await openSyncRig(sandbox, 'cloudinary');
   const at = '2026-01-01T00:00:00.000Z';
   const fields = {

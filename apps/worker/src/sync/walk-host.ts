@@ -51,8 +51,8 @@ export async function runIncremental(session: SyncSession): Promise<RunEnd> {
 /** Beside the listing, which mostly waits for the host, and before the sweep, which walks the indexes. */
 async function repairIndexes({ catalog, running, signal, log }: SyncSession): Promise<void> {
   if (running.run.dryRun) return;
-  const entries = await catalog.repairIndexes(signal);
-  if (entries > 0) log.warn('sync.indexes_repaired', { entries });
+  const { added, dropped } = await catalog.repairIndexes(signal);
+  if (added + dropped > 0) log.warn('sync.indexes_repaired', { added, dropped });
 }
 
 type Fetch = (cursor: string | null) => Promise<AssetPage>;

@@ -120,7 +120,7 @@ export function createWatchRound(
     snapshot: oneAtATime(() => dailySnapshot({ ...deps.sync, log }, stopping), onError),
     upgrade: oneAtATime(async () => {
       log.info('indexes.upgrading');
-      log.info('indexes.upgraded', { entries: await deps.catalog.repairIndexes(stopping) });
+      log.info('indexes.upgraded', await deps.catalog.repairIndexes(stopping));
     }, onError),
   };
 

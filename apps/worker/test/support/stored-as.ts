@@ -5,5 +5,14 @@ import type { MediaRecord } from '@holdfast/shared/media';
 export function storedAs(record: MediaRecord): StoredRecord {
   const { id, status, pushedRevision } = record;
   const content = encodeContent(record);
-  return { id, status, pushedRevision, record, sequence: 1, content, text: `[]\n${content}` };
+  return {
+    id,
+    status,
+    pushedRevision,
+    mergeBase: null,
+    record,
+    sequence: 1,
+    content,
+    text: `[]\n${content}`,
+  };
 }

@@ -1,7 +1,6 @@
 import { redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { indexRepair } from './indexes.js';
 import { mediaListing } from './list-media.js';
-import { mergeBases } from './merge-bases.js';
 import { catalogReads } from './reads.js';
 import { tombstones } from './tombstones.js';
 import { catalogWrites } from './writes.js';
@@ -13,7 +12,6 @@ export function createCatalog(redis: RedisClient, keys: RedisKeys) {
     ...catalogWrites(redis, keys),
     ...mediaListing(redis, keys),
     ...indexRepair(redis, keys),
-    ...mergeBases(redis, keys),
     ...tombstones(redis, keys),
     ...catalogEpoch(redis, keys),
   };

@@ -6,13 +6,11 @@ export {
   decodeRecord,
   encodeContent,
   readIndexed,
-  readRevision,
   statusCode,
   typeCode,
   type StoredRecord,
 } from './record.js';
 export {
-  bytesOfRecord,
   type ContentOf,
   type Expected,
   type FailedAttempt,

@@ -20,6 +20,7 @@ import { packHex, recordLua, statusCode, typeCode } from './record.js';
 export interface Position {
   /** Creation time in milliseconds; of the checksums the score of `sha256Place`. */
   createdMs: number;
+  /** Empty: before all entries with that time. */
   id: string;
 }
 
@@ -80,39 +81,20 @@ end
 `;
 
 /**
- * KEYS: hash tag, index. ARGV: '1' = newest first, score and id of the last entry seen ('' = from the start), count. Answers ids
- * and scores after that place. By rank, so the cost does not grow with the index, nor with the number of equal scores. An entry
- * that is gone is replaced by the place where it would be, which is sought by halves.
+ * KEYS: hash tag, index. ARGV: '1' = newest first, score and id of the last entry seen, count. Answers ids and scores after that place;
+ * without an id, from the first entry of that score or after it. By rank, so the cost does not grow with the index, nor with the number
+ * of equal scores. An entry that is gone is put back for this moment, so that it has a rank.
  */
 const pageScript = defineScript(`
-local index, newest, score, id = KEYS[2], ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3]
-
--- As Redis orders members: Lua's own comparison depends on the server's locale.
-local function is_before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
-
--- How many entries come before this one, and whether it is there.
-local function rank_of()
-  local rank = redis.call('ZRANK', index, id)
-  if rank and tonumber(redis.call('ZSCORE', index, id)) == score then return rank, true end
-  local low, high = redis.call('ZCOUNT', index, '-inf', '(' .. ARGV[2]), redis.call('ZCOUNT', index, '-inf', ARGV[2])
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if is_before(redis.call('ZRANGE', index, middle, middle)[1], id) then low = middle + 1 else high = middle end
-  end
-  return low, false
-end
-
-local start = 0
-if id ~= '' then
-  local rank, is_there = rank_of()
-  if newest then start = redis.call('ZCARD', index) - rank
-  else start = is_there and rank + 1 or rank end
+local index, newest, score, id = KEYS[2], ARGV[1] == '1', ARGV[2], ARGV[3]
+local start
+if id == '' then
+  if newest then start = redis.call('ZCOUNT', index, '(' .. score, '+inf') else start = redis.call('ZCOUNT', index, '-inf', '(' .. score) end
+else
+  local is_gone = not redis.call('ZSCORE', index, id)
+  if is_gone then redis.call('ZADD', index, score, id) end
+  start = redis.call(newest and 'ZREVRANK' or 'ZRANK', index, id)
+  if is_gone then redis.call('ZREM', index, id) else start = start + 1 end
 end
 return redis.call(newest and 'ZREVRANGE' or 'ZRANGE', index, start, start + ARGV[4] - 1, 'WITHSCORES')
 `);
@@ -127,7 +109,8 @@ export async function pageAfter(
   indexes: readonly string[],
   { order, after, count }: { order: ListOrder; after: Position | null; count: number },
 ): Promise<Position[]> {
-  const args = [order === 'newest' ? '1' : '0', after?.createdMs ?? 0, after?.id ?? '', count];
+  const { createdMs, id } = after ?? { createdMs: order === 'newest' ? '+inf' : '-inf', id: '' };
+  const args = [order === 'newest' ? '1' : '0', createdMs, id, count];
   const pages = (await redisEdge('CATALOG_UNAVAILABLE')(() =>
     Promise.all(indexes.map((index) => pageScript(redis, [keys.prefix, index], args))),
   )) as string[][];
@@ -169,18 +152,10 @@ if lacked > 0 then note_change() end
 return lacked
 `);
 
-/**
- * KEYS: hash tag, index. ARGV: '1' = records never leave this index while they are there, then ids of some of its entries. Drops those
- * whose record is gone or does not belong there. Answers how many.
- */
+/** KEYS: hash tag, index. ARGV: ids of some of its entries. Drops those whose record is gone or does not belong there. Answers how many. */
 const dropDanglingScript = defineScript(`${indexLua}
-local records = {}
-for i = 2, #ARGV do records[i - 1] = record_key(ARGV[i]) end
--- The usual case.
-if ARGV[1] == '1' and redis.call('EXISTS', unpack(records)) == #records then return 0 end
 local dropped = 0
-for i = 2, #ARGV do
-  local id = ARGV[i]
+for _, id in ipairs(ARGV) do
   local measured, content = read(id)
   -- A record that only a newer version can read keeps its entries.
   local belongs = not measured and redis.call('EXISTS', record_key(id)) == 1
@@ -241,7 +216,7 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     return lacked;
   }
 
-  async function dropDangling(index: string, signal: AbortSignal, isFixed = false): Promise<number> {
+  async function dropDangling(index: string, signal: AbortSignal): Promise<number> {
     let dropped = 0;
     let after: Position | null = null;
     for (;;) {
@@ -250,8 +225,8 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
       const batch: Position[] = await pageAfter(redis, keys, [index], page);
       after = batch.at(-1) ?? null;
       if (after === null) return dropped;
-      const args = [isFixed ? '1' : '0', ...batch.map(({ id }) => id)];
-      dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], args)));
+      const ids = batch.map(({ id }) => id);
+      dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], ids)));
     }
   }
 
@@ -279,22 +254,22 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     /** Adds the index entries that these records lack; answers how many. */
     reindex,
     hasOldIndexes,
-    /** Reads every record and every index: adds the entries that lack, and drops those of lost records. */
-    rebuildIndexes: async (signal: AbortSignal): Promise<{ added: number; dropped: number }> => ({
-      added: await addLacking(signal),
-      dropped: await dropLeftOver(signal),
-    }),
     /**
-     * The same, but where no entry lacks, and no process of 0.1.0 has changed records, it looks through those indexes alone that
-     * count records. Answers how many entries were wrong. Takes as long as this Redis is large.
+     * Reads every record and adds the entries that it lacks, then drops those of lost records from the indexes of statuses. Where any
+     * lacked, or a process of 0.1.0 has changed records, and always with `isThorough`, it drops them from every index. Answers how many
+     * entries were wrong. Takes as long as this Redis is large.
      */
-    repairIndexes: async (signal: AbortSignal): Promise<number> => {
-      let wrong = await addLacking(signal);
-      if (wrong > 0 || (await hasOldIndexes())) return wrong + (await dropLeftOver(signal));
-      for (const code of Object.values(typeCode))
-        wrong += await dropDangling(keys.byType(code), signal, true);
-      for (const code of Object.values(statusCode)) wrong += await dropDangling(keys.byStatus(code), signal);
-      return wrong;
+    repairIndexes: async (
+      signal: AbortSignal,
+      isThorough = false,
+    ): Promise<{ added: number; dropped: number }> => {
+      const added = await addLacking(signal);
+      if (isThorough || added > 0 || (await hasOldIndexes()))
+        return { added, dropped: await dropLeftOver(signal) };
+      let dropped = 0;
+      for (const code of Object.values(statusCode))
+        dropped += await dropDangling(keys.byStatus(code), signal);
+      return { added, dropped };
     },
   };
 }

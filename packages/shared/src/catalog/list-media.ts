@@ -49,14 +49,22 @@ interface Candidates {
   score?: number;
 }
 
-/** What one request looks at, at most; a page that is not full by then is returned short, with a cursor. */
+/** What one walk looks at, at most. A page that is not full by then is returned short, with a cursor. */
 const LOOK_AT_MOST = 2_000;
 const BYTES_AT_MOST = 4_000_000;
-/** Several filters are counted exactly when the smallest of their sets has at most this many members. */
-const COUNT_AT_MOST = 1_000;
 const LOOK_AT_ONCE = 200;
-/** However many copies of a file there are, so many are enough to find one that a client may be given. */
-const COPIES_AT_MOST = 100;
+/** What several filters leave is counted exactly where the smallest of their sets has at most this many members. */
+const COUNT_AT_MOST = 1_000;
+/** Other bytes may have the same place in the index: so few copies are compared, more are what they seem to be. */
+const COPIES_COMPARED = 100;
+
+/** The records that a walk has found, and where it ended. */
+interface Walk {
+  items: MediaRecord[];
+  /** The last entry looked at. */
+  position: Position | null;
+  hasMore: boolean;
+}
 
 /**
  * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog: the smallest
@@ -69,36 +77,48 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     const fingerprint = fingerprintOf(order, filters);
     const start = cursor === undefined ? null : decodeCursor(cursor, fingerprint);
     const candidates = await candidatesFor(filters);
-    const items: MediaRecord[] = [];
-    let position = start;
+    const { items, position, hasMore } = await find(candidates, filters, order, start, limit);
+    return {
+      // Ids are nearly in the order of creation, but not always.
+      items: items.toSorted((a, b) => byCreation(order)(positionOf(a), positionOf(b))),
+      nextCursor: hasMore && position !== null ? encodeCursor(position, fingerprint) : null,
+      total: await countAll(filters, candidates),
+    };
+  }
+
+  /** The next records, up to `limit`, that fit all the filters. */
+  async function find(
+    { indexes, score }: Candidates,
+    filters: MediaFilters,
+    order: ListOrder,
+    start: Position | null,
+    limit: number,
+  ): Promise<Walk> {
+    const walk: Walk = { items: [], position: start, hasMore: true };
+    const { items } = walk;
     let lookedAt = 0;
     let bytes = 0;
-    let more = true;
-    const isFiltering = filterCount(filters) > 0;
-    while (items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST && more) {
+    while (walk.hasMore && items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST) {
       // One more than needed tells whether there is a next page.
       const needed = limit - items.length + 1;
-      const wanted = isFiltering ? Math.max(needed, Math.min(LOOK_AT_ONCE, lookedAt)) : needed;
-      const positions = await walk(candidates, order, position, wanted);
-      more = positions.length === wanted;
+      const count = filterCount(filters) === 0 ? needed : Math.min(LOOK_AT_ONCE, Math.max(needed, lookedAt));
+      const after = walk.position ?? (score === undefined ? null : { createdMs: score, id: '' });
+      const page = await pageAfter(redis, keys, indexes, { order, after, count });
+      const positions = page.filter(({ createdMs }) => score === undefined || createdMs === score);
+      walk.hasMore = positions.length === count;
       const stored = await findStored(positions.map(({ id }) => id));
       for (const [index, entry] of stored.entries()) {
         if (items.length === limit) {
-          more = true;
+          walk.hasMore = true;
           break;
         }
-        position = positions[index] ?? position;
+        walk.position = positions[index] ?? null;
         lookedAt += 1;
         bytes += entry?.text.length ?? 0;
         if (entry !== null && matches(entry.record, filters)) items.push(entry.record);
       }
     }
-    return {
-      // Ids are nearly in the order of creation, but not always.
-      items: items.toSorted((a, b) => byCreation(order)(positionOf(a), positionOf(b))),
-      nextCursor: more && position !== null ? encodeCursor(position, fingerprint) : null,
-      total: await countAll(filters, candidates),
-    };
+    return walk;
   }
 
   async function candidatesFor({ type, category, tag, status, sha256 }: MediaFilters): Promise<Candidates> {
@@ -122,55 +142,18 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     return { indexes: [indexes[sizes.indexOf(size)] ?? ''], size };
   }
 
-  async function walk(
-    { indexes, score }: Candidates,
-    order: ListOrder,
-    after: Position | null,
-    count: number,
-  ): Promise<Position[]> {
-    if (score === undefined) return pageAfter(redis, keys, indexes, { order, after, count });
-    // No id begins with a character below the first or above the second.
-    const id = after?.id ?? (order === 'oldest' ? '!' : '~');
-    const positions = await pageAfter(redis, keys, indexes, {
-      order,
-      after: { createdMs: score, id },
-      count,
-    });
-    return positions.filter(({ createdMs }) => createdMs === score);
-  }
-
   async function countAll(filters: MediaFilters, candidates: Candidates): Promise<number | null> {
     const { size } = candidates;
-    // Other bytes may have the same place in the index: few copies are compared, many are what they seem to be.
-    const isExact = filters.sha256 === undefined || size > COPIES_AT_MOST;
+    const isExact = filters.sha256 === undefined || size > COPIES_COMPARED;
     if (filterCount(filters) <= 1 && isExact)
       return filters.status === 'verified' ? (await counts()).byStatus.verified : size;
     if (size > COUNT_AT_MOST) return null;
-    const all = await walk(candidates, 'oldest', null, COUNT_AT_MOST);
-    let found = 0;
-    let bytes = 0;
-    for (let first = 0; first < all.length; first += LOOK_AT_ONCE) {
-      const stored = await findStored(all.slice(first, first + LOOK_AT_ONCE).map(({ id }) => id));
-      for (const entry of stored) {
-        bytes += entry?.text.length ?? 0;
-        if (entry !== null && matches(entry.record, filters)) found += 1;
-      }
-      if (bytes > BYTES_AT_MOST) return null;
-    }
-    return found;
+    const { items, hasMore } = await find(candidates, filters, 'oldest', null, COUNT_AT_MOST);
+    return hasMore ? null : items.length;
   }
 
-  return {
-    /** Throws INVALID_CURSOR as well. */
-    list,
-    /** The newest 100 records with these bytes; `sha256` in lower-case hex. */
-    withSha256: async (sha256: string): Promise<MediaRecord[]> => {
-      const candidates = await candidatesFor({ sha256 });
-      const positions = await walk(candidates, 'newest', null, COPIES_AT_MOST);
-      const stored = await findStored(positions.map(({ id }) => id));
-      return stored.flatMap((entry) => (entry?.record.checksum.sha256 === sha256 ? [entry.record] : []));
-    },
-  };
+  /** Throws INVALID_CURSOR as well. */
+  return { list };
 }
 
 function matches(record: MediaRecord, filters: MediaFilters): boolean {

@@ -1,5 +1,5 @@
 import type { DurabilityLevel } from '@holdfast/foundation/config';
-import type { MediaRecord, MediaSource, MediaStatus, ResourceType } from '../media/index.js';
+import type { MediaRecord, MediaSource, MediaStatus, MergeBase, ResourceType } from '../media/index.js';
 import { timePrelude } from '../redis/index.js';
 
 /**
@@ -9,7 +9,7 @@ import { timePrelude } from '../redis/index.js';
  * at the end is made from what TypeScript says here.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
- * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError]
+ * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError, mergeBase?]
  */
 
 /** Statuses and types as the stored lines and the names of indexes spell them. */
@@ -46,6 +46,8 @@ type MeasuredLine = [
   attempts: number,
   pushed: number,
   lastError: LastError | 0,
+  /** See `MergeBase`; only while the host does not carry the revision. */
+  mergeBase?: string,
 ];
 type IndexedPart = [
   revision: number,
@@ -75,7 +77,7 @@ type RestPart = [
 ];
 
 /** The names of these positions in Lua. */
-type NamesOf<Part> = { [Position in keyof Part]: string };
+type NamesOf<Part> = { [Position in keyof Part]-?: string };
 const measuredNames: NamesOf<MeasuredLine> = [
   'STATUS',
   'SEQ',
@@ -84,6 +86,7 @@ const measuredNames: NamesOf<MeasuredLine> = [
   'ATTEMPTS',
   'PUSHED',
   'ERROR',
+  'BASE',
 ];
 const indexedNames: NamesOf<IndexedPart> = ['REV', 'TYPE', 'CREATED', 'CATEGORY', 'TAGS', 'SHA'];
 
@@ -131,6 +134,8 @@ export interface StoredRecord {
   status: MediaStatus;
   /** The last revision that the host is known to carry. */
   pushedRevision: number;
+  /** Of an edit that the host may lack; null where it is not known. */
+  mergeBase: MergeBase | null;
   /** Decoded when it is first asked for: a sync compares most records by their content line alone. */
   readonly record: MediaRecord;
   /** Number of the record in the order of creation in this catalog. */
@@ -141,11 +146,6 @@ export interface StoredRecord {
   text: string;
 }
 
-/** The revision alone, which is the first of all. */
-export function readRevision(content: string): number {
-  return Number.parseInt(content.slice(1, content.indexOf(',')), 10);
-}
-
 /** What of a content line the indexes need. Throws where the text is no such line. */
 export function readIndexed(content: string): IndexedPart {
   return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;
@@ -154,38 +154,29 @@ export function readIndexed(content: string): IndexedPart {
 const lettersOf = (codes: Record<string, string>): string => `[${Object.values(codes).join('')}]`;
 
 /**
- * How the two lines begin. A letter that this version does not know makes a record unreadable, since it would be shown as
- * something else; more fields at the end of a part do not. `read` in recordLua must decide the same: what one side takes for lost,
- * the other writes again.
+ * The two lines. A letter that this version does not know makes a record unreadable, since it would be shown as something else; more
+ * fields at the end of a part do not. `read` in recordLua must decide the same: what one side takes for lost, the other writes again.
  */
-const BEGINNINGS = new RegExp(
-  `^\\["${lettersOf(statusCode)}",\\d+,(?:"${lettersOf(levelCode)}"|0),\\d+,\\d+,\\d+,[^\\n]*\\]\\n\\[\\d+,"${lettersOf(typeCode)}",-?\\d+,"`,
+const STORED = new RegExp(
+  `^(\\["${lettersOf(statusCode)}",\\d+,(?:"${lettersOf(levelCode)}"|0),\\d+,\\d+,\\d+,[^\\n]*\\])\\n` +
+    `(\\[\\d+,"${lettersOf(typeCode)}",-?\\d+,"[^\\n]*${SEPARATOR}\\[[^\\n]*\\])$`,
 );
-
-function isReadable(stored: string): boolean {
-  return (
-    BEGINNINGS.test(stored) &&
-    stored.indexOf('\n') === stored.lastIndexOf('\n') &&
-    stored.includes(`${SEPARATOR}[`) &&
-    stored.endsWith(']')
-  );
-}
 
 /**
  * A stored record, or null where this version cannot read the text: another program's, or the form of a newer version. It then
  * counts as lost: one such record must not fail a page, and the next full sync writes it again from the host.
  */
 export function decodeRecord(id: string, stored: string): StoredRecord | null {
-  if (!isReadable(stored)) return null;
-  const end = stored.indexOf('\n');
-  const content = stored.slice(end + 1);
-  const measured = JSON.parse(stored.slice(0, end)) as MeasuredLine;
+  const [, line, content] = STORED.exec(stored) ?? [];
+  if (line === undefined || content === undefined) return null;
+  const measured = JSON.parse(line) as MeasuredLine;
   let record: MediaRecord | undefined;
   return {
     id,
     status: statusOf(measured[0]),
     sequence: measured[1],
     pushedRevision: measured[5],
+    mergeBase: decodeMergeBase(measured[7]),
     content,
     text: stored,
     get record() {
@@ -196,11 +187,8 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
 
 function toRecord(id: string, measured: MeasuredLine, content: string): MediaRecord {
   const [status, , level, verifiedMs, attempts, pushed, lastError] = measured;
-  const cut = content.indexOf(SEPARATOR);
-  const [revision, type, createdMs, category, tags, sha256] = JSON.parse(
-    content.slice(0, cut),
-  ) as IndexedPart;
-  const rest = JSON.parse(content.slice(cut + 1)) as RestPart;
+  const [revision, type, createdMs, category, tags, sha256] = readIndexed(content);
+  const rest = JSON.parse(content.slice(content.indexOf(SEPARATOR) + 1)) as RestPart;
   const [storedPublicId, assetId, format, bytes, width, height, duration, url, md5, ...described] = rest;
   const [filename, title, description, uploadedBy, source, updatedMs, hostVersion] = described;
   const publicId = storedPublicId.replace(PUBLIC_ID_MARK, () => id);
@@ -240,6 +228,16 @@ function toRecord(id: string, measured: MeasuredLine, content: string): MediaRec
     hostVersion,
     pushedRevision: pushed,
   };
+}
+
+/** A merge base as the measured line keeps it. */
+export function encodeMergeBase({ revision, base, over }: MergeBase): string {
+  return `${String(revision)}:${base}:${String(over)}`;
+}
+
+function decodeMergeBase(stored: unknown): MergeBase | null {
+  const [revision, base, over] = typeof stored === 'string' ? stored.split(':') : [];
+  return base === undefined ? null : { revision: Number(revision), base, over: Number(over) };
 }
 
 /** A level as the measured line keeps it. */
@@ -288,11 +286,6 @@ ${positions(measuredNames)}
 
 local function note_change() redis.call('INCR', p .. ':changes') end
 
--- Lua passes at most some thousand operands to one command.
-local function call_with(command, key, operands)
-  for from = 1, #operands, 1000 do redis.call(command, key, unpack(operands, from, math.min(from + 999, #operands))) end
-end
-
 local function record_key(id) return p .. ':m:' .. id end
 
 -- The decoded measured line, the content text and the whole text of a record. nil where there is none, and where decodeRecord could not read it.
@@ -324,6 +317,7 @@ local function set_pushed(measured, revision, current)
   local settled = measured[STATUS] == 'v' and measured[ERROR] ~= 0 and revision >= current
   if revision <= measured[PUSHED] and not settled then return false end
   measured[PUSHED] = math.max(measured[PUSHED], revision)
+  if revision >= current then measured[BASE] = nil end
   if settled then measured[ERROR] = 0 end
   return true
 end

@@ -24,7 +24,7 @@ end
 return { #ids, ended }
 `);
 
-/** What keeps deleted media away, and until when. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
+/** What keeps deleted files away, and until when. Throws CATALOG_UNAVAILABLE when Redis cannot serve. */
 export function tombstones(redis: RedisClient, keys: RedisKeys) {
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
   const guarded = redisEdge('CATALOG_UNAVAILABLE');

@@ -123,10 +123,23 @@ describe('delete', () => {
     expect(await catalog.beginDelete(record.id)).toBe('deleting');
     expect((await catalog.find(record.id))?.status).toBe('deleting');
     expect(await catalog.save({ ...record, revision: 9 })).toBe('tombstoned');
-    expect(await catalog.finishDelete(record.id)).toBe('deleted');
+    await catalog.finishDelete(record.id);
     expect(await catalog.save({ ...record, revision: 10 })).toBe('tombstoned');
     expect(await catalog.find(record.id)).toBeNull();
     expect(await redis.client.keys('{holdfast}:index:*')).toEqual([]);
+  });
+
+  it('is final where the record came back when Redis was emptied meanwhile', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    await catalog.beginDelete(record.id);
+    await redis.client.flushall();
+    await catalog.save(record);
+    await catalog.finishDelete(record.id, record.assetId);
+    expect(await catalog.find(record.id)).toBeNull();
+    expect(await redis.client.keys('{holdfast}:index:*')).toEqual([]);
+    expect(await catalog.isTombstoned(`cld-${record.assetId}`)).toBe(true);
+    expect(await catalog.save(record)).toBe('tombstoned');
   });
 
   it('refuses when the record is not the one that was read', async () => {
@@ -265,6 +278,37 @@ describe('a verified record', () => {
       await catalog.markVerified('written', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]),
     ).toEqual(['superseded']);
     expect((await catalog.find(record.id))?.status).toBe('saving');
+  });
+});
+
+describe('a merge base', () => {
+  const mergeBase = { revision: 2, base: 'abc', over: 1 };
+  const baseOf = async (id: string) => (await catalog.findStored([id]))[0]?.mergeBase;
+
+  it('stays with its record through later edits until the host has them all', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const [second, third] = [2, 3].map((revision) => ({ ...record, revision, title: String(revision) }));
+    if (second === undefined || third === undefined) throw new Error('two edits');
+    await catalog.saveIf(second, record, mergeBase);
+    await catalog.saveIf(third, second);
+    expect(await baseOf(record.id)).toEqual(mergeBase);
+    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 3, attempts: 1 }]);
+    await catalog.notePushed(record.id, 2);
+    expect(await baseOf(record.id)).toEqual(mergeBase);
+    await catalog.notePushed(record.id, 3);
+    expect(await baseOf(record.id)).toBeNull();
+    expect(await catalog.find(record.id)).toMatchObject({ status: 'verified', pushedRevision: 3 });
+  });
+
+  it('gives way to that of a later merge', async () => {
+    const record = aRecord();
+    await catalog.save(record);
+    const second = { ...record, revision: 2, title: 'second' };
+    await catalog.saveIf(second, record, mergeBase);
+    const later = { revision: 3, base: 'def', over: 1 };
+    await catalog.saveIf({ ...second, revision: 3, title: 'third' }, second, later);
+    expect(await baseOf(record.id)).toEqual(later);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { DurabilityLevel } from '@holdfast/foundation/config';
-import type { MediaRecord } from '../media/index.js';
+import { idOfFoundAsset, type MediaRecord, type MergeBase } from '../media/index.js';
 import {
   defineScript,
   fenceArgument,
@@ -13,7 +13,7 @@ import {
   type Script,
 } from '../redis/index.js';
 import { indexLua, statusLua } from './indexes.js';
-import { encodeContent, encodeLevel, recordLua, type StoredRecord } from './record.js';
+import { encodeContent, encodeLevel, encodeMergeBase, recordLua, type StoredRecord } from './record.js';
 
 /**
  * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
@@ -23,6 +23,12 @@ import { encodeContent, encodeLevel, recordLua, type StoredRecord } from './reco
 export type SaveOutcome =
   'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
 
+/** A record whose content is known. */
+export interface ContentOf {
+  id: string;
+  content: string;
+}
+
 /** One record to save, and what must be there for it. */
 export interface SaveEntry {
   record: MediaRecord;
@@ -30,6 +36,8 @@ export interface SaveEntry {
   content?: string;
   /** By default the revisions decide. */
   expect?: Expected;
+  /** Of a record with edits that the host may lack. By default that of the record which is there stays. */
+  mergeBase?: MergeBase;
 }
 
 /**
@@ -64,16 +72,6 @@ export interface FailedAttempt {
   error: { code: string; message: string };
 }
 
-/** A record whose content is known. */
-export interface ContentOf {
-  id: string;
-  content: string;
-}
-
-/** What a record takes in a command, its other arguments included. */
-export const bytesOfRecord = ({ content }: Pick<ContentOf, 'content'>): number =>
-  Buffer.byteLength(content) + 200;
-
 /**
  * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision replace
  * a newer one. A function that takes a token writes for the run that holds the lease, and throws RUN_SUPERSEDED when another
@@ -88,30 +86,27 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
     head: readonly (string | number)[],
     items: readonly Item[],
     argumentsOf: (item: Item) => readonly (string | number)[],
-    bytesOf?: (item: Item) => number,
   ): Promise<Word[]> {
     const words: Word[] = [];
-    for (const part of inRequests(redis, items, bytesOf)) {
-      const reply = await run(script, [...head, ...part.flatMap((item) => argumentsOf(item))]);
-      words.push(...(unlessFenced(reply) as Word[]));
-    }
+    for (const part of inRequests(redis, items.map(argumentsOf), bytesOfArguments))
+      words.push(...(unlessFenced(await run(script, [...head, ...part.flat()])) as Word[]));
     return words;
   }
 
   const saveMany = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> =>
-    runOver(
-      saveScript,
-      [fenceArgument(token)],
-      entries.map(({ record, expect, content = encodeContent(record) }) => ({ record, expect, content })),
-      ({ record, expect, content }) => [record.id, expectArgument(expect), record.pushedRevision, content],
-      ({ expect, content }) => bytesOfRecord({ content: content + expectArgument(expect) }),
-    );
+    runOver(saveScript, [fenceArgument(token)], entries, ({ record, content, expect, mergeBase }) => [
+      record.id,
+      expectArgument(expect),
+      record.pushedRevision,
+      content ?? encodeContent(record),
+      mergeBase === undefined ? '' : encodeMergeBase(mergeBase),
+    ]);
 
   return {
     save: async (record: MediaRecord): Promise<SaveOutcome> =>
       (await saveMany([{ record }], null))[0] ?? 'absent',
-    saveIf: async (record: MediaRecord, expect: Expected): Promise<SaveOutcome> =>
-      (await saveMany([{ record, expect }], null))[0] ?? 'absent',
+    saveIf: async (record: MediaRecord, expect: Expected, mergeBase?: MergeBase): Promise<SaveOutcome> =>
+      (await saveMany([{ record, expect, ...(mergeBase && { mergeBase }) }], null))[0] ?? 'absent',
     /** Saves a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
     saveMany,
     /** Sets verified those that are still what was verified, and ends the intents of their uploads. */
@@ -120,13 +115,12 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       verifiedAt: Date,
       entries: readonly VerifiedEntry[],
     ): Promise<VerifiedOutcome[]> =>
-      runOver(
-        verifiedScript,
-        [encodeLevel(level), verifiedAt.getTime()],
-        entries,
-        ({ id, revision, content = '', attempts }) => [id, revision, content, attempts],
-        ({ content = '' }) => bytesOfRecord({ content }),
-      ),
+      runOver(verifiedScript, [encodeLevel(level), verifiedAt.getTime()], entries, (entry) => [
+        entry.id,
+        entry.revision,
+        entry.content ?? '',
+        entry.attempts,
+      ]),
     noteFailure: async ({ id, revision, attempts, final, error }: FailedAttempt): Promise<void> => {
       const message = error.message.slice(0, 300);
       await run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
@@ -149,13 +143,17 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       (await run(beginDeleteScript, [id, read === undefined ? '' : encodeContent(read)])) as
         'deleting' | 'gone' | 'absent' | 'conflict',
     /**
-     * Removes the record; its tombstone stays, and is put again where Redis lost it. `assetId`, under which its asset could be
-     * found again, stays deleted too. kept: the record has come back since, and is not deleting.
+     * Removes the record of a deletion that the host has confirmed, also where it came back meanwhile. Its tombstone stays, and is
+     * put again where Redis lost it. `assetId`, under which its asset could be found again, stays deleted too.
      */
-    finishDelete: async (id: string, assetId: string | null = null): Promise<'deleted' | 'absent' | 'kept'> =>
-      (await run(finishDeleteScript, [id, assetId ?? ''])) as 'deleted' | 'absent' | 'kept',
+    finishDelete: async (id: string, assetId: string | null = null): Promise<void> => {
+      await run(finishDeleteScript, assetId === null ? [id] : [id, idOfFoundAsset(assetId)]);
+    },
   };
 }
+
+const bytesOfArguments = (values: readonly (string | number)[]): number =>
+  values.reduce<number>((bytes, value) => bytes + Buffer.byteLength(String(value)) + 16, 0);
 
 function expectArgument(expect: Expected | undefined): string {
   if (expect === undefined) return '';
@@ -163,47 +161,23 @@ function expectArgument(expect: Expected | undefined): string {
   return 'content' in expect ? expect.content : encodeContent(expect);
 }
 
-/** Lua of the scripts that save records, as far as their revisions allow it. They end with `add_waiting()`. */
+/** Lua of the scripts that save records, as far as their revisions allow it. */
 export const saveLua = /* lua */ `${indexLua}
--- The entries of new records wait for add_waiting, which the script calls at its end: a page then costs one command an index.
-local waiting, changes = {}, 0
-local function add_later(index, score, id)
-  waiting[index] = waiting[index] or {}
-  local operands = waiting[index]
-  operands[#operands + 1] = score
-  operands[#operands + 1] = id
-end
-local function add_waiting()
-  for index, operands in pairs(waiting) do call_with('ZADD', index, operands) end
-  if changes > 0 then redis.call('INCRBY', p .. ':changes', changes) end
-  waiting, changes = {}, 0
-end
-
--- A script that may create many says so in to_number: they are numbered by one command. Unused numbers do no harm.
-local to_number, number, last_number = 1, 0, 0
-local function next_number()
-  if number == last_number then
-    last_number = redis.call('INCRBY', p .. ':sequence', to_number)
-    number = last_number - to_number
-  end
-  number = number + 1
-  return number
-end
-
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
--- that (the caller has read it), and not where the host has lost the asset since. Answers what happened in one word.
-local function save(id, expect, pushed, content)
+-- that (the caller has read it), and not where the host has lost the asset since. base: as SaveEntry.mergeBase, nil or '' = none.
+-- Answers what happened in one word.
+local function save(id, expect, pushed, content, base)
   if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   local measured, old = read(id)
   -- The usual save of a job: acceptance has written the same before.
   if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
   if not measured then
     if expect ~= '' and expect ~= '0' then return 'absent' end
-    measured = { 's', next_number(), 0, 0, 0, pushed, 0 }
+    measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
     write(id, measured, content)
-    local revision = each_entry(id, 's', content, add_later)[REV]
+    local revision = each_entry(id, 's', content, add_entry)[REV]
     if pushed < revision then note_pushed(id, measured, revision) end
-    changes = changes + 1
+    note_change()
     return 'created'
   end
   if measured[STATUS] == 'x' then return 'tombstoned' end
@@ -219,14 +193,14 @@ local function save(id, expect, pushed, content)
     return 'unchanged'
   end
   if revision == before and expect == '' then return 'differs' end
-  -- A page may hold a record twice.
-  add_waiting()
   each_entry(id, measured[STATUS], old, remove_entry)
   each_entry(id, 's', content, add_entry)
+  if not base or base == '' then base = measured[BASE] end
   measured = { 's', measured[SEQ], 0, 0, 0, pushed, 0 }
+  if pushed < revision then measured[BASE] = base end
   write(id, measured, content)
   note_pushed(id, measured, revision)
-  changes = changes + 1
+  note_change()
   return 'updated'
 end
 `;
@@ -250,50 +224,37 @@ write(id, measured, content)
 /** Of `id` with `measured` and `content`: the record goes, with its index entries. For scripts with indexLua. */
 export const eraseRecord = /* lua */ `
 each_entry(id, measured[STATUS], content, remove_entry)
+redis.call('ZREM', p .. ':unpushed', id)
 redis.call('DEL', record_key(id))
 `;
 
-/** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content for each record. Answers one word each, or 'fenced'. */
+/** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content, merge base of each. Answers one word each, or 'fenced'. */
 const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
 local outcomes = {}
-to_number = (#ARGV - 1) / 4
-for i = 2, #ARGV, 4 do
-  outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+for i = 2, #ARGV, 5 do
+  outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
 end
-add_waiting()
 return outcomes
 `);
 
-/**
- * ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each.
- * A page costs one command for each index that its records leave.
- */
-const verifiedScript = defineScript(`${recordLua}
-local leavers, verified = {}, {}
+/** ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each. */
+const verifiedScript = defineScript(`${recordLua}${statusLua}
 local function verify(id, revision, expected, attempts)
   local measured, content = read(id)
   if not measured then return 'absent' end
-  local status = measured[STATUS]
-  if status == 'x' then return 'tombstoned' end
+  if measured[STATUS] == 'x' then return 'tombstoned' end
   if expected ~= content and (expected ~= '' or indexed(content)[REV] ~= revision) then return 'superseded' end
-  if status == 'm' then return 'missing' end
-  if status ~= 'v' then
-    leavers[status] = leavers[status] or {}
-    table.insert(leavers[status], id)
-  end
-  table.insert(verified, id)
-  redis.call('DEL', p .. ':intent:' .. id)
-  measured[STATUS], measured[ERROR] = 'v', 0
-  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS] = ARGV[1], tonumber(ARGV[2]), attempts
+  if measured[STATUS] == 'm' then return 'missing' end
+  set_status(id, measured, 'v')
+  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = ARGV[1], tonumber(ARGV[2]), attempts, 0
   write(id, measured, content)
+  ${endIntent}
   return 'verified'
 end
 local outcomes = {}
 for i = 3, #ARGV, 4 do
   outcomes[#outcomes + 1] = verify(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3]))
 end
-for status, ids in pairs(leavers) do call_with('ZREM', p .. ':index:status:' .. status, ids) end
-call_with('ZREM', p .. ':intents', verified)
 return outcomes
 `);
 
@@ -366,20 +327,17 @@ return 'deleting'
 `);
 
 /**
- * ARGV: id, asset id ('' = none). The host has confirmed: the record and its index entries go, the tombstone stays. Where
- * Redis was emptied since, both may be gone, and the tombstone is put again: a snapshot may be on its way in. The asset id,
- * under which the asset could be found again, gets one too.
+ * ARGV: id, and that of its asset, where there is one. The host has confirmed: the record goes, the tombstones stay. Where Redis was
+ * emptied since, they are put again: a snapshot may be on its way in.
  */
 const finishDeleteScript = defineScript(`${indexLua}
+for _, deleted in ipairs(ARGV) do
+  if redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), deleted) == 1 then note_change() end
+end
 local id = ARGV[1]
 local measured, content = read(id)
-if measured and measured[STATUS] ~= 'x' then return 'kept' end
-local function bury(member)
-  if redis.call('ZADD', p .. ':tombstones', 'NX', now_ms(), member) == 1 then note_change() end
+if measured then
+  ${eraseRecord}
 end
-bury(id)
-if ARGV[2] ~= '' then bury('cld-' .. ARGV[2]) end
-if not measured then return 'absent' end
-${eraseRecord}
-return 'deleted'
+return 'ok'
 `);

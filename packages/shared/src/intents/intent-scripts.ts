@@ -125,7 +125,6 @@ for at = 1, #ARGV, ${String(ACCEPT_VALUES)} do
   if answer == 'accepted' and options ~= '' and not add_jobs(save_id, verify_id, data, options) then answer = 'unqueued' end
   answers[#answers + 1] = answer
 end
-add_waiting()
 return answers
 `);
 
@@ -191,7 +190,6 @@ if ARGV[3] ~= '' and redis.call('HGET', claim_key(ARGV[3]), 'id') == id then red
 local measured, content = read(id)
 if not measured then return 'absent' end
 redis.call('ZADD', p .. ':tombstones', now_ms(), id)
-redis.call('ZREM', p .. ':unpushed', id)
 ${eraseRecord}
 note_change()
 return 'removed'

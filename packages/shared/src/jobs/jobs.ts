@@ -69,7 +69,7 @@ export const pushJob = defineJob({
   idFor: ({ id, revision, round: n }) => `push-${id}-${String(revision)}${suffix(n)}`,
 });
 
-/** Removes the asset of a deleted media from the host, then the record. Its tombstone is already there. */
+/** Removes the asset of a deleted file from the host, then the record. Its tombstone is already there. */
 export const removeJob = defineJob({
   name: 'remove',
   queue: 'save',

@@ -28,20 +28,10 @@ export type CarriedFields = EditableFields &
 
 /** What of a record travels with its asset. */
 export function carriedFields(record: MediaRecord): CarriedFields {
-  const { id, revision, filename, uploadedBy, source, createdAt, updatedAt, checksum, durationSeconds } =
-    record;
-  return {
-    id,
-    revision,
-    filename,
-    ...pickEditable(record),
-    uploadedBy,
-    source,
-    createdAt,
-    updatedAt,
-    ...checksum,
-    ...(durationSeconds === null ? {} : { durationSeconds }),
-  };
+  const { id, revision, filename, uploadedBy, source, createdAt, updatedAt, durationSeconds } = record;
+  const editable = pickEditable(record);
+  const fields = { id, revision, filename, ...editable, uploadedBy, source, createdAt, updatedAt };
+  return { ...fields, ...record.checksum, ...(durationSeconds === null ? {} : { durationSeconds }) };
 }
 
 /**
@@ -156,13 +146,14 @@ export function isOwnKey(key: string): boolean {
 export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
   const mark = markOf[context[MARK] ?? '']?.(context);
   const id = context['hf_id'] ?? '';
-  const revision = revisionOf(context['hf_rev']);
+  const revision = numberIn(context['hf_rev'], 1, HIGHEST_REVISION);
   const createdAt = isoDate(context['hf_created']);
-  if (mark === undefined || !isMediaId(id) || revision === null || createdAt === null) return null;
+  if (mark === undefined || !isMediaId(id) || createdAt === null) return null;
+  if (revision === null || !Number.isInteger(revision)) return null;
   const source = context['hf_src'];
   const claim = takeClaim(context);
   const boundTo = context[BINDING_KEY];
-  const durationSeconds = secondsOf(context['hf_dur']);
+  const durationSeconds = numberIn(context['hf_dur'], 0, Number.MAX_VALUE);
   return {
     mark,
     ...(boundTo === undefined ? {} : { boundTo }),
@@ -171,10 +162,7 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
       id,
       revision,
       createdAt,
-      updatedAt:
-        context['hf_updated'] === context['hf_created']
-          ? createdAt
-          : (isoDate(context['hf_updated']) ?? createdAt),
+      updatedAt: isoDate(context['hf_updated']) ?? createdAt,
       source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
       sha256: hashOf(context['hf_sha256'], 64),
       md5: hashOf(context['hf_md5'], 32),
@@ -211,23 +199,17 @@ function hashOf(text: string | undefined, length: number): string | null {
 
 /** More edits than any record will see: a higher number was put there by hand. */
 const HIGHEST_REVISION = 1e9;
+const LATEST_MS = 8e15;
 
-/** People can edit this too: a record with a revision that is no count could be neither read nor edited. */
-function revisionOf(text: string | undefined): number | null {
-  const revision = Number(text);
-  return Number.isInteger(revision) && revision >= 1 && revision <= HIGHEST_REVISION ? revision : null;
+/** People can edit these too: a record with a revision that is no count could be neither read nor edited. */
+function numberIn(text: string | undefined, least: number, most: number): number | null {
+  const number = text === undefined || text === '' ? NaN : Number(text);
+  return number >= least && number <= most ? number : null;
 }
 
-function secondsOf(text: string | undefined): number | null {
-  const seconds = Number(text);
-  return text !== undefined && text !== '' && seconds >= 0 && Number.isFinite(seconds) ? seconds : null;
-}
-
-function isoDate(milliseconds: string | undefined): string | null {
-  const time = Number(milliseconds);
-  return milliseconds === undefined || !Number.isSafeInteger(time) || time < 0 || time > 8e15
-    ? null
-    : new Date(time).toISOString();
+function isoDate(text: string | undefined): string | null {
+  const milliseconds = numberIn(text, 0, LATEST_MS);
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
 /** Undefined for assets of uploads without a key. */

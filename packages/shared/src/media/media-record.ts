@@ -18,7 +18,7 @@ export type MediaSource = (typeof mediaSources)[number];
 
 const isoDate = z.iso.datetime();
 
-/** One media as the catalog keeps it. Times are ISO 8601 in UTC with milliseconds. */
+/** One file as the catalog keeps it. Times are ISO 8601 in UTC with milliseconds. */
 export const mediaRecord = z.object({
   /** ULID for media uploaded here, `cld-<asset id>` for assets found on the host. */
   id: z.string().regex(/^[0-9A-Za-z-]{1,80}$/),

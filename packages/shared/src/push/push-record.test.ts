@@ -43,7 +43,7 @@ const signal = (): AbortSignal => AbortSignal.timeout(5_000);
 const written = (record: MediaRecord) =>
   writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
 
-/** A media that is on the host and in the catalog, both at revision 1. */
+/** A file that is on the host and in the catalog, both at revision 1. */
 async function stored(over: Partial<MediaRecord> = {}): Promise<MediaRecord> {
   const id = newMediaId();
   const draft = aRecord({ id, title: 'first', category: 'nature', ...over });

@@ -12,16 +12,12 @@ import {
   type CarriedFields,
   type HostMetadata,
   type MediaRecord,
-  type Side,
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
 
 /** What `pushRecord` works with. It adds no jobs: those for what it joined are left to its caller. */
 export interface PushDependencies {
-  catalog: Pick<
-    Catalog,
-    'find' | 'saveIf' | 'notePushed' | 'findMergeBases' | 'noteMergeBases' | 'forgetMergeBase'
-  >;
+  catalog: Pick<Catalog, 'findStored' | 'saveIf' | 'notePushed'>;
   host: Pick<MediaHost, 'find' | 'annotate'>;
 }
 
@@ -51,35 +47,39 @@ export async function pushRecord(
   signal: AbortSignal,
 ): Promise<Push> {
   let joined: MediaRecord | null = null;
-  let outcome: Push['outcome'] = 'nothing';
   let written = 0;
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
-    const record = await catalog.find(id);
-    if (record === null) return { outcome: written === 0 ? 'gone' : outcome, joined };
-    if (record.status === 'deleting') break;
+    const stored = (await catalog.findStored([id]))[0] ?? null;
+    if (stored === null) return { outcome: written === 0 ? 'gone' : 'pushed', joined };
+    const { record } = stored;
     // After a write of ours only that counts: it may have landed over a newer one that was noted as pushed.
-    if (record.revision <= (written === 0 ? record.pushedRevision : written)) break;
+    if (stored.status === 'deleting' || record.revision <= (written || record.pushedRevision)) break;
     const ref = { publicId: record.publicId, resourceType: record.resourceType };
     const asset = await host.find(ref, signal);
     if (asset === null) return { outcome: 'missing', joined };
     const carried = readHostMetadata(asset);
     const refusal = refusalOf(asset, carried, record);
+    if (refusal === 'overtaken') {
+      const [latest] = await catalog.findStored([id]);
+      // A later edit has been pushed since the record was read.
+      if (latest?.record.revision !== record.revision) continue;
+    }
     if (refusal !== null) return { outcome: refusal, joined };
     const there = carried === null ? fieldsWithoutMark(asset, record) : carried.fields;
-    const mergeBase = (await catalog.findMergeBases([id])).get(id) ?? null;
-    const theirs = editsOnHostOnly(asset, there, record, mergeBase);
+    const theirs = editsOnHostOnly(asset, there, record, stored.mergeBase);
     if (Object.keys(theirs).length > 0) {
-      joined = (await takeIn(catalog, record, theirs, there)) ?? joined;
+      const revision = record.revision + 1;
+      const next = { ...record, ...theirs, revision, updatedAt: new Date().toISOString() };
+      const mergeBase = { revision, base: editBase(there), over: there.revision };
+      if ((await catalog.saveIf(next, record, mergeBase)) === 'updated') joined = next;
       continue;
     }
     await host.annotate(ref, metadataFor(record, asset, carried), signal);
     written = record.revision;
-    await catalog.notePushed(id, record.revision);
-    await catalog.forgetMergeBase(id, written);
-    outcome = 'pushed';
+    await catalog.notePushed(id, written);
   }
-  return { outcome, joined };
+  return { outcome: written === 0 ? 'nothing' : 'pushed', joined };
 }
 
 /** Why nothing may be written to this asset; null where it may. */
@@ -90,23 +90,8 @@ function refusalOf(
 ): 'missing' | 'overtaken' | null {
   // Renamed, and another asset has its name: what that one carries must stay.
   if (asset.assetId !== assetId && carried?.fields.id !== id) return 'missing';
-  // The mark of another media, on a copy of its asset, counts revisions of its own.
+  // The mark of another file, on a copy of its asset, counts revisions of its own.
   return carried?.fields.id === id && carried.fields.revision > revision ? 'overtaken' : null;
-}
-
-/** The record with these edits, as one more revision; null where it was changed meanwhile. */
-async function takeIn(
-  catalog: Pick<Catalog, 'saveIf' | 'noteMergeBases'>,
-  record: MediaRecord,
-  edits: Partial<MediaRecord>,
-  there: Side,
-): Promise<MediaRecord | null> {
-  const { id } = record;
-  const revision = record.revision + 1;
-  const next = { ...record, ...edits, revision, updatedAt: new Date().toISOString() };
-  if ((await catalog.saveIf(next, record)) !== 'updated') return null;
-  await catalog.noteMergeBases([{ id, revision, base: editBase(there), over: there.revision }]);
-  return next;
 }
 
 /** What the asset is to carry. */

@@ -25,8 +25,6 @@ export function redisKeys(prefix: string) {
     oldIndex: (name: string) => `${p}:i:${name}`,
     /** Sorted set: id -> ms of the edit that the host does not have yet. */
     unpushed: `${p}:unpushed`,
-    /** String that ends by itself: `<revision>:<prints>:<revision on the host>`, see merge-bases.ts. */
-    mergeBase: (id: string) => `${p}:taken:${id}`,
     /** Sorted set: id -> ms of the deletion, or of when its asset was last seen on the host. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
     /**

@@ -1,7 +1,1 @@
-export {
-  finishRemoval,
-  removeRecord,
-  type Deleted,
-  type Removal,
-  type RemovalDependencies,
-} from './remove-record.js';
+export { removeRecord, type Deleted, type Removal, type RemovalDependencies } from './remove-record.js';

@@ -1,19 +1,14 @@
 import type { Catalog } from '../catalog/index.js';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import { idOfFoundAsset, isOnAnotherHost, isOwnId, readHostMetadata } from '../media/index.js';
 import { isHalfSpent, type AssetRef, type HostAsset, type MediaHost } from '../media-host/index.js';
 import type { DeletionNotes } from '../snapshot/index.js';
 
 export interface RemovalDependencies {
-  /** `beginDelete` only for a record that came back meanwhile, see finishRemoval. */
-  catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>;
+  catalog: Pick<Catalog, 'finishDelete'>;
   host: Pick<MediaHost, 'identity' | 'find' | 'remove' | 'confirm' | 'budget'>;
   deletionNotes: Pick<DeletionNotes, 'add'>;
 }
-
-/** An asset may be renamed between the look at where it is and the removal. */
-const TRIES = 3;
 
 /** A file that has its tombstone. */
 export interface Deleted extends AssetRef {
@@ -46,43 +41,18 @@ export async function removeRecord(
     await deletionNotes.add(id, signal);
     return 'on another host';
   }
-  const [note, place] = await Promise.allSettled([
-    deletionNotes.add(id, signal),
-    placeOnHost(host, deleted, signal),
-  ]);
-  if (place.status === 'rejected') throw place.reason;
-  let ref = place.value;
-  // An asset that is gone needs no note to stay so: the note is tried again after it.
-  let isRemoved = false;
-  for (let left = TRIES; left > 0 && ref !== null && !isRemoved; left -= 1) {
-    isRemoved = (await host.remove(ref, signal)) === 'removed';
-    if (!isRemoved) ref = await placeOnHost(host, deleted, signal);
-  }
-  if (note.status === 'rejected') throw note.reason;
+  // An asset that is gone needs no note to stay so: one that fails is tried again after the removal.
+  const noting = deletionNotes.add(id, signal);
+  noting.catch(() => undefined);
+  const ref = await placeOnHost(host, deleted, signal);
+  const isRemoved = ref !== null && (await host.remove(ref, signal)) === 'removed';
+  await noting;
   if (ref !== null && !isRemoved)
-    throw new HoldfastError(
-      'HOST_REJECTED',
-      'the media host shows the asset but reports it as not found when it is removed',
-    );
+    throw new HoldfastError('HOST_REJECTED', 'the media host showed the asset but did not find it to remove');
   if (!isRemoved && assetId !== null) await deletionNotes.add(idOfFoundAsset(assetId), signal);
   // Also of an asset that is gone: a sync may have seen it before, renamed or without its mark, and take it for one of others.
-  await finishRemoval(catalog, id, assetId);
-  return isRemoved ? 'removed' : 'elsewhere';
-}
-
-/**
- * Takes the record of a deletion that the host has confirmed out of the catalog. Where Redis was emptied since the tombstone
- * was put, the record may have come back meanwhile, from a snapshot or a listing that still had it: it is deleted all the
- * same. `assetId` as in finishDelete.
- */
-export async function finishRemoval(
-  catalog: Pick<Catalog, 'beginDelete' | 'finishDelete'>,
-  id: string,
-  assetId: string | null,
-): Promise<void> {
-  if ((await catalog.finishDelete(id, assetId)) !== 'kept') return;
-  await catalog.beginDelete(id);
   await catalog.finishDelete(id, assetId);
+  return isRemoved ? 'removed' : 'elsewhere';
 }
 
 /** Where the asset is that was deleted; null where the host does not say. */
@@ -105,8 +75,8 @@ async function placeOnHost(
 }
 
 /**
- * Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find it as well. An asset
- * that others put there they do not remove, so that is asked for until the host answers.
+ * Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find an asset of ours as well.
+ * One that others put there they do not remove, so that is asked for in any case.
  */
 async function renamedTo(
   host: RemovalDependencies['host'],
@@ -114,24 +84,14 @@ async function renamedTo(
   assetId: string,
   signal: AbortSignal,
 ): Promise<AssetRef | null> {
-  const foundBySyncs = isOwnId(id);
-  if (foundBySyncs && isHalfSpent(host.budget())) return null;
-  try {
-    const {
-      assets: [asset],
-      unreadable,
-    } = await host.confirm([assetId], signal);
-    if (unreadable.length > 0)
-      throw new HoldfastError(
-        'HOST_REJECTED',
-        'the media host shows the asset in a form that cannot be read',
-      );
-    return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
-  } catch (error) {
-    if (isAborted(signal)) throw abortReason(signal);
-    if (!foundBySyncs) throw error;
-    return null;
-  }
+  if (isOwnId(id) && isHalfSpent(host.budget())) return null;
+  const {
+    assets: [asset],
+    unreadable,
+  } = await host.confirm([assetId], signal);
+  if (unreadable.length > 0)
+    throw new HoldfastError('HOST_REJECTED', 'the media host shows the asset in a form that cannot be read');
+  return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
 }
 
 function isAssetOf(asset: HostAsset, { id, assetId }: Deleted): boolean {

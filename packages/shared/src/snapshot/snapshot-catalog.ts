@@ -1,5 +1,4 @@
 import {
-  bytesOfRecord,
   catalogReads,
   pageAfter,
   statusCode,
@@ -99,6 +98,8 @@ async function* recordLines(
   }
 }
 
+const bytesOf = ({ content }: SnapshotRecord): number => Buffer.byteLength(content) + 200;
+
 /** created, updated: written. The others leave what is there. */
 type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
 
@@ -135,7 +136,7 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
     /** In the order of the lines. */
     loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
       const outcomes: LoadOutcome[] = [];
-      for (const part of inRequests(redis, lines, bytesOfRecord)) outcomes.push(...(await loadPart(part)));
+      for (const part of inRequests(redis, lines, bytesOf)) outcomes.push(...(await loadPart(part)));
       return outcomes;
     },
   };
@@ -166,13 +167,12 @@ local function load(id, status, pushed, content)
   if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   write(id, { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }, content)
-  each_entry(id, status, content, add_later)
+  each_entry(id, status, content, add_entry)
   return 'created'
 end
 local outcomes = {}
 for i = 2, #ARGV, 4 do
   outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
-add_waiting()
 return outcomes
 `);

@@ -27,9 +27,9 @@ export async function* unseenRecords(
     which === 'missing' ? [keys.byStatus(statusCode.missing)] : Object.values(typeCode).map(keys.byType);
   const statuses = which === 'missing' ? statusCode.missing : statusCode.verified + statusCode.failed;
   const count = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
-  const unseenOf = async (batch: readonly Position[]): Promise<string[]> => {
+  const unseenOf = async (index: string, batch: readonly Position[]): Promise<string[]> => {
     const args = [lastSequence, statuses, ...batch.map(({ id }) => id)];
-    return (await unseenScript(redis, [keys.prefix, keys.syncSeen(runId)], args)) as string[];
+    return (await unseenScript(redis, [keys.prefix, keys.syncSeen(runId), index], args)) as string[];
   };
   const found: string[] = [];
   try {
@@ -40,7 +40,7 @@ export async function* unseenRecords(
       while (batch.length > 0) {
         // Sent together: one round trip for each batch.
         const [unseen, following]: [string[], Position[]] = await Promise.all([
-          unseenOf(batch),
+          unseenOf(index, batch),
           next(batch.at(-1) ?? null),
         ]);
         found.push(...unseen);
@@ -55,8 +55,8 @@ export async function* unseenRecords(
 }
 
 /**
- * KEYS: hash tag, bitmap. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that have one
- * of these statuses, were there when the run began, and that it has not seen.
+ * KEYS: hash tag, bitmap, index of the ids. ARGV: largest sequence number that counts, codes of statuses, then ids. Answers those that
+ * have one of these statuses, were there when the run began, and that it has not seen. Drops entries of lost records.
  */
 const unseenScript = defineScript(`${recordLua}
 local found = {}
@@ -66,6 +66,7 @@ for i = 3, #ARGV do
   if measured then
     local asked = string.find(ARGV[2], measured[STATUS], 1, true)
     if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
+  elseif redis.call('EXISTS', record_key(ARGV[i])) == 0 then redis.call('ZREM', KEYS[3], ARGV[i])
   end
 end
 return found
