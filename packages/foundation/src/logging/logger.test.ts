@@ -1,11 +1,11 @@
-import { stdout } from 'node:process';
 import { expect, it, vi } from 'vitest';
 import { createLogger, type Logger } from './index.js';
 
 /** The lines that it writes. */
 function linesOf(use: (log: Logger) => void, process?: string): Record<string, unknown>[] {
   const lines: string[] = [];
-  const write = vi.spyOn(stdout, 'write').mockImplementation((text) => {
+  const { _stdout: output } = console as unknown as { _stdout: NodeJS.WriteStream };
+  const write = vi.spyOn(output, 'write').mockImplementation((text) => {
     lines.push(String(text));
     return true;
   });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import winston from 'winston';
 import { redact } from './redact.js';
 
 /**
@@ -30,47 +31,49 @@ export interface LoggingSettings {
   format: 'json' | 'pretty';
 }
 
-/** From weak to strong. `silent` is stronger than every event. */
-const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-type Level = Exclude<LoggingSettings['level'], 'silent'>;
+const pretty = winston.format.printf(({ timestamp, level, message, ...fields }) => {
+  const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+  return `${String(timestamp)} ${level.padEnd(5)} ${String(message)}${rest}`;
+});
 
 /** Writes one event a line, each with the name of the process where one is given. */
 export function createLogger(
-  { level: least, format }: LoggingSettings,
+  settings: LoggingSettings,
   fields: { process?: string } = {},
   output: 'stdout' | 'stderr' = 'stdout',
 ): Logger {
-  const print = format === 'json' ? jsonLine : prettyLine;
-  const bind = (bound: Record<string, unknown>): Logger => {
-    const writer = (level: Level): Logger[Level] =>
-      levels.indexOf(level) < levels.indexOf(least)
-        ? () => undefined
-        : (event, more = {}) =>
-            void process[output].write(`${print(level, event, redact({ ...bound, ...more }))}\n`);
-    return {
-      debug: writer('debug'),
-      info: writer('info'),
-      warn: writer('warn'),
-      error: writer('error'),
-      child: (more) => bind({ ...bound, ...more }),
-    };
-  };
-  return bind(fields);
-}
-
-function jsonLine(level: Level, message: string, fields: Record<string, unknown>): string {
-  const event = { timestamp: new Date().toISOString(), level, message };
-  // No field may take the place of these.
-  return JSON.stringify({ ...event, ...fields, ...event });
-}
-
-function prettyLine(level: Level, message: string, fields: Record<string, unknown>): string {
-  const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
-  return `${new Date().toISOString()} ${level.padEnd(5)} ${message}${rest}`;
+  const { combine, timestamp, json } = winston.format;
+  const root = winston.createLogger({
+    level: settings.level === 'silent' ? 'error' : settings.level,
+    silent: settings.level === 'silent',
+    format: combine(timestamp(), settings.format === 'json' ? json() : pretty),
+    transports: [
+      new winston.transports.Console({
+        stderrLevels: output === 'stderr' ? ['error', 'warn', 'info', 'debug'] : [],
+      }),
+    ],
+  });
+  return bind(root, fields);
 }
 
 /** For tests and tools that want no output. */
 export const silentLogger: Logger = createLogger({ level: 'silent', format: 'json' });
+
+function bind(root: winston.Logger, bound: Record<string, unknown>): Logger {
+  const write =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (event: string, fields: LogFields = {}): void => {
+      if (!root.isLevelEnabled(level)) return;
+      root.log({ ...redact({ ...bound, ...fields }), level, message: event });
+    };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => bind(root, { ...bound, ...fields }),
+  };
+}
 
 const SANE = /^[A-Za-z0-9._-]{1,128}$/;
 
