@@ -11,5 +11,5 @@ export const holdfast = async (args) => {
   loadEnvFile();
   // The command runs there, and DATA_DIR may be relative.
   process.chdir(root);
-  return run('node', ['apps/worker/dist/holdfast.js', ...args], { env: embeddedSetting(process.env) });
+  return run('node', ['apps/worker/dist/holdfast.js', ...args], { env: await embeddedSetting(process.env) });
 };

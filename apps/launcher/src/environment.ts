@@ -3,8 +3,8 @@ import { loadEnvFile as loadInto } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { type Environment, readSettings } from '@holdfast/foundation/config';
 import { explainFailure, HoldfastError } from '@holdfast/foundation/errors';
-import { redisFolder } from './embedded-redis/data-folder.js';
-import { knownAddress } from './embedded-redis/redis-server.js';
+import { redisFolder } from './data-folder.js';
+import { runningSocket } from './embedded-redis.js';
 
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 
@@ -27,9 +27,9 @@ export function loadEnvFile(file = ENV_FILE): void {
 }
 
 /** The address of the embedded server for a command, if no Redis is configured and the server runs. */
-export function embeddedSetting(env: Environment): Environment {
+export async function embeddedSetting(env: Environment): Promise<Environment> {
   const address = needsEmbeddedRedis(env)
-    ? knownAddress(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
+    ? await runningSocket(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
     : undefined;
   return { HOLDFAST_EMBEDDED_REDIS: address };
 }

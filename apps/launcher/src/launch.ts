@@ -1,61 +1,51 @@
-import { readServingSettings, type Environment } from '@holdfast/foundation/config';
-import { runUntilSignal, stack, type Service } from '@holdfast/foundation/lifecycle';
-import { createLogger, type Logger } from '@holdfast/foundation/logging';
-import { announce, freeAddress, refuseSharedPort } from './address.js';
-import { openDataFolder, redisFolder, type DataFolder } from './embedded-redis/data-folder.js';
-import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis/embedded-redis.js';
-import { addressSetting, chooseAddress } from './embedded-redis/redis-server.js';
+import { type AddressInfo, createServer } from 'node:net';
+import { readServingSettings, type Environment, type Settings } from '@holdfast/foundation/config';
+import { listenOn, runUntilSignal, stack, type Service } from '@holdfast/foundation/lifecycle';
+import { createLogger } from '@holdfast/foundation/logging';
+import { openDataFolder, redisFolder } from './data-folder.js';
+import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis.js';
 import { withoutEmbedded } from './environment.js';
-import { launchNodePart, type NodePart, supervise } from './processes/supervise.js';
-import { createGuard } from './processes/guard.js';
-import { registerWith, type ProcessRegistry } from './processes/processes.js';
+import { launchNodePart, type NodePart, supervise } from './supervise.js';
 
 /** A process ends itself within its own budget; this much later it is killed. */
 const PART_MARGIN_MS = 1_000;
 
 /**
  * Runs the processes, and an embedded Redis if none is configured, until a signal comes. Ends the process.
- * Throws CONFIG_INVALID, DATA_DIR_IN_USE and the errors of the embedded server before anything runs.
+ * Throws CONFIG_INVALID, DATA_DIR_IN_USE and the errors of the embedded server.
  */
 export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
   const env = withoutEmbedded(given);
   const settings = readServingSettings(env);
-  refuseSharedPort(settings);
   const log = createLogger(settings.log, { process: 'launcher' });
   const folder = settings.redis.external
     ? undefined
     : await openDataFolder(redisFolder(settings.dataDir), log);
-  const stopping = new AbortController();
-  let refusal: number | undefined;
-
-  const guard = createGuard({ log, lockFd: folder?.lockFd, ownRegistry: folder?.registry });
-  const registry = folder === undefined ? guard : registerWith(guard, folder.registry);
-  const redis = folder === undefined ? undefined : await ownRedis(folder, given['PATH'] ?? '', registry, log);
-  const address = freeAddress(settings);
+  const redis =
+    folder === undefined
+      ? undefined
+      : await embeddedRedis({ ...folder, searchPath: given['PATH'] ?? '', log });
+  // Chosen here where any will do: it is announced, and a restarted API comes back on it.
+  const port = settings.http.port === 0 ? await freePort(settings.http.host) : settings.http.port;
+  const partEnv = { ...env, PORT: String(port), HOLDFAST_EMBEDDED_REDIS: redis?.socket };
   const runningParts = parts.map((part) =>
     supervise(
       {
         name: part.name,
-        launch: () => launchNodePart(part, { ...env, ...redis?.env, PORT: String(address.port()) }, registry),
+        launch: () => launchNodePart(part, partEnv),
         stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
-        onRefusal: (code) => {
-          refusal ??= code;
-          process.kill(process.pid, 'SIGTERM');
-        },
       },
       log,
     ),
   );
-  const services = stack([guard, address, redis?.service ?? [], runningParts], log);
+  const services = stack([redis ?? [], runningParts], log);
   const whole: Service = {
     name: 'launcher',
     start: async () => {
       await services.start();
-      const http = { ...settings.http, port: address.port() };
-      void announce({ ...settings, http }, log, stopping.signal);
+      process.stdout.write(announcement(settings, port));
     },
     stop: async (deadline) => {
-      stopping.abort();
       folder?.announceClose();
       await services.stop(deadline);
       folder?.close();
@@ -67,19 +57,34 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
     log,
     // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
     shutdownTimeoutMs: (settings.shutdownTimeoutMs + PART_MARGIN_MS + REDIS_STOP_MS) / 0.8,
-    exit: (code) => process.exit(refusal ?? code),
   });
 }
 
-async function ownRedis(
-  { directory, lockFd }: DataFolder,
-  searchPath: string,
-  registry: ProcessRegistry,
-  log: Logger,
-): Promise<{ service: Service; env: Environment }> {
-  const address = await chooseAddress(directory);
-  return {
-    service: embeddedRedis({ directory, address, lockFd, registry, log, searchPath }),
-    env: { HOLDFAST_EMBEDDED_REDIS: addressSetting(address) },
-  };
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await listenOn(server, host, ['PORT', 0]);
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+function announcement({ http, dataDir, redis }: Settings, port: number): string {
+  const address = browserAddress(http.host, port);
+  return `
+Holdfast is running.
+  Console     ${address}/
+  API         ${address} (described at ${address}/docs)
+  Bull Board  ${address}/admin/queues
+  Data        ${dataDir}
+  Redis       ${redis.external ? redis.storageType : `embedded, in ${redisFolder(dataDir)}`}
+Ctrl-C stops it.
+
+`;
+}
+
+/** An address that a browser on this machine can open: not 0.0.0.0 or ::. */
+export function browserAddress(host: string, port: number): string {
+  const anywhere = host === '0.0.0.0' || host === '::' || host === '';
+  const name = anywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${String(port)}`;
 }

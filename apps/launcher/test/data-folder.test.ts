@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { identify, isRunning } from '../src/processes/processes.js';
 import { createSandbox, findProgram } from './support/launcher-process.js';
 
 it('refuses a second start on the same data and leaves the first one alone', async () => {
@@ -19,7 +18,7 @@ it('refuses a second start on the same data and leaves the first one alone', asy
 it('lets exactly one of several starts at the same moment have the data', async () => {
   const sandbox = createSandbox();
   const starts = [sandbox.start(), sandbox.start(), sandbox.start()];
-  const first = await Promise.race(starts.map(async (one) => one.untilEvent('redis.ready').then(() => one)));
+  const first = await Promise.race(starts.map(async (one) => one.untilEvent('part.started').then(() => one)));
   const others = starts.filter((one) => one !== first);
   for (const other of others) {
     expect((await other.ended).code).toBe(1);
@@ -59,7 +58,7 @@ it('refuses a folder that something else has open', async () => {
 
 it.each([
   ['its lock', 'launcher.lock', /\(E[A-Z]+: /],
-  ["its server's kind", 'server.json.next', /ENOSPC/],
+  ["its server's address", 'redis.address.next', /ENOSPC/],
   ["its server's settings", 'redis.conf', /ENOSPC/],
 ])('names the folder that has no room for %s', async (_what, file, reason) => {
   const sandbox = createSandbox();
@@ -74,43 +73,20 @@ it.each([
   expect(sandbox.running()).toEqual([]);
 });
 
-it('does not touch a process that only has the number of an earlier one', async () => {
-  const sandbox = createSandbox();
-  const bystander = spawn('sleep', ['60']);
-  onTestFinished(() => void bystander.kill('SIGKILL'));
-  const identity = identify(bystander.pid ?? 0);
-  if (identity === undefined) throw new Error('the bystander does not run');
-  mkdirSync(sandbox.redisDir, { recursive: true });
-  const old = { role: 'redis', pid: identity.pid, birth: 'another boot 1' };
-  writeFileSync(join(sandbox.redisDir, 'processes.json'), JSON.stringify([old]));
-  await sandbox.startAndWait();
-  expect(isRunning(identity)).toBe(true);
-});
-
-it('remembers the server that wrote the folder and goes on with it when there are others', async () => {
-  const sandbox = createSandbox();
-  const first = await sandbox.startAndWait({ PATH: sandbox.pathWithOnly('redis-server') });
-  first.child.kill('SIGTERM');
-  await first.ended;
-  const remembered = JSON.parse(readFileSync(join(sandbox.redisDir, 'server.json'), 'utf8')) as unknown;
-  expect(remembered).toEqual({ kind: 'redis', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string });
-  const second = await sandbox.startAndWait({
-    PATH: `${sandbox.pathWithOnly('valkey-server')}:${sandbox.pathWithOnly('redis-server')}`,
-  });
-  expect(second.events('redis.ready')[0]).toMatchObject({ kind: 'redis' });
-});
-
 it.skipIf(findProgram('valkey-server') === undefined)(
   'refuses to open with Valkey what Redis wrote',
   async () => {
     const sandbox = createSandbox();
     const first = await sandbox.startAndWait({ PATH: sandbox.pathWithOnly('redis-server') });
+    await sandbox.connect().set('kept', 'yes');
     first.child.kill('SIGTERM');
     await first.ended;
     const second = sandbox.start({ PATH: sandbox.pathWithOnly('valkey-server') });
     expect((await second.ended).code).toBe(1);
     expect(second.output()).toContain('DATA_DIR_INCOMPATIBLE: ');
-    expect(second.output()).toContain('was written by redis-server');
+    expect(sandbox.running()).toEqual([]);
+    await sandbox.startAndWait({ PATH: sandbox.pathWithOnly('redis-server') });
+    expect(await sandbox.connect().get('kept')).toBe('yes');
   },
 );
 
@@ -120,7 +96,7 @@ it.skipIf(findProgram('valkey-server') === undefined)(
     const sandbox = createSandbox();
     const env = { PATH: sandbox.pathWithOnly('valkey-server') };
     const first = await sandbox.startAndWait(env);
-    expect(first.events('redis.ready')[0]).toMatchObject({ kind: 'valkey' });
+    expect(await sandbox.connect().info('server')).toContain('valkey_version');
     await sandbox.connect().set('kept', 'yes');
     first.child.kill('SIGTERM');
     expect((await first.ended).code).toBe(0);

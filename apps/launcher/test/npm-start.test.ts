@@ -1,12 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { endProcesses, isRunning, readRunningFile, type RunningEntry } from '../src/processes/processes.js';
-import { untilGone } from './support/launcher-process.js';
+import { killAll, processesOn, untilGone, type StartedProcess } from './support/launcher-process.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const START_MS = 90_000;
@@ -18,11 +18,38 @@ interface Started {
   address: string;
   /** What it has printed so far. */
   output: () => string;
-  running: readonly RunningEntry[];
+  running: readonly StartedProcess[];
 }
 
 /** The real command, in this very checkout, on data of the test's own and any port. */
 async function npmStart(name = ''): Promise<Started> {
+  const { npm, ended, folder, output } = spawnNpmStart(name);
+  const ready = vi.waitFor(
+    () => {
+      if (!output().includes('Holdfast is running.')) throw new Error(output());
+    },
+    { timeout: START_MS, interval: 50 },
+  );
+  const tooEarly = ended.then(() => {
+    throw new Error(`npm start ended:\n${output()}`);
+  });
+  // Whichever comes second is not awaited.
+  for (const one of [ready, tooEarly]) one.catch(() => undefined);
+  await Promise.race([ready, tooEarly]);
+  return {
+    folder,
+    npm,
+    ended,
+    address: /Console +(\S+)\/\n/.exec(output())?.[1] ?? '',
+    output,
+    running: processesOn(folder),
+  };
+}
+
+function spawnNpmStart(
+  name: string,
+  env: Record<string, string> = {},
+): Pick<Started, 'npm' | 'ended' | 'folder' | 'output'> {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-npm-start-${name}`));
   const npm = spawn('npm', ['start'], {
     cwd: root,
@@ -34,6 +61,7 @@ async function npmStart(name = ''): Promise<Started> {
       NODE_ENV: 'production',
       DATA_DIR: folder,
       PORT: '0',
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,37 +69,18 @@ async function npmStart(name = ''): Promise<Started> {
   let output = '';
   for (const stream of [npm.stdout, npm.stderr])
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const listFile = join(folder, 'redis', 'processes.json');
   onTestFinished(async () => {
-    const left = readRunningFile(listFile).filter((one) => isRunning(one));
+    const left = processesOn(folder);
     try {
       process.kill(-(npm.pid ?? 0), 'SIGKILL');
     } catch {
       // The whole group is gone already.
     }
-    await endProcesses(left, 0);
+    killAll(left);
+    await untilGone(left);
     rmSync(folder, { recursive: true, force: true });
   });
-  const ready = vi.waitFor(
-    () => {
-      if (!output.includes('Holdfast is running.')) throw new Error(output);
-    },
-    { timeout: START_MS, interval: 50 },
-  );
-  const tooEarly = ended.then(() => {
-    throw new Error(`npm start ended:\n${output}`);
-  });
-  // Whichever comes second is not awaited.
-  for (const one of [ready, tooEarly]) one.catch(() => undefined);
-  await Promise.race([ready, tooEarly]);
-  return {
-    folder,
-    npm,
-    ended,
-    address: /Console +(\S+)\/\n/.exec(output)?.[1] ?? '',
-    output: () => output,
-    running: readRunningFile(listFile),
-  };
+  return { npm, ended, folder, output: () => output };
 }
 
 it('runs the API, the worker and Redis, and npm exits 0 after all of them on a signal', async () => {
@@ -82,7 +91,7 @@ it('runs the API, the worker and Redis, and npm exits 0 after all of them on a s
   expect(running.map((one) => one.role).toSorted()).toEqual(['api', 'guard', 'redis', 'worker']);
   npm.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
-  expect(running.filter((one) => isRunning(one))).toEqual([]);
+  await untilGone(running);
 });
 
 it('starts an API that was killed again, on the port that it has told', async () => {
@@ -105,6 +114,24 @@ it('ends everything when npm itself is killed', async () => {
   expect(running).toHaveLength(4);
 });
 
+it.each(['PORT', 'WORKER_PORT'])(
+  'ends, and announces nothing, when another program has the address of %s',
+  async (setting) => {
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { ended, folder, output } = spawnNpmStart('', { [setting]: String(port) });
+    expect(await ended).toEqual([1, null]);
+    expect(output()).toContain(`  ${setting} is used by another program\n`);
+    expect(output()).not.toContain('Holdfast is running.');
+    expect(processesOn(folder)).toEqual([]);
+  },
+);
+
 /** `npm run holdfast -- restore` on that folder, whatever the environment says of an embedded server. */
 function restoreOn(folder: string): { status: number | null; stdout: string; stderr: string } {
   return spawnSync('npm', ['run', '--silent', 'holdfast', '--', 'restore', '--json'], {
@@ -120,7 +147,7 @@ function restoreOn(folder: string): { status: number | null; stdout: string; std
   });
 }
 
-it('lets the commands work on its Redis while it runs, also on one that listens on a port', async () => {
+it('lets the commands work on its Redis while it runs, also where its socket is elsewhere', async () => {
   const { folder, npm, ended } = await npmStart('deep'.repeat(20));
   // Whether there is a snapshot yet or not.
   expect(JSON.parse(restoreOn(folder).stdout)).toHaveProperty('restored');

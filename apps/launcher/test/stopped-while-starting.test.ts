@@ -1,37 +1,27 @@
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { embeddedRedis } from '../src/embedded-redis/embedded-redis.js';
-import { chooseAddress } from '../src/embedded-redis/redis-server.js';
+import { embeddedRedis } from '../src/embedded-redis.js';
+import { processesOn } from './support/launcher-process.js';
 
-it('launches no server after a stop that came while one was looked for', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
+it('leaves no server after a stop that came while one was launched', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
+  const directory = join(dataDir, 'redis');
+  mkdirSync(directory);
   const lockFd = openSync(join(directory, 'lock'), 'a');
   onTestFinished(() => {
     closeSync(lockFd);
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(dataDir, { recursive: true, force: true });
   });
-  const launched: number[] = [];
-  onTestFinished(() => {
-    for (const pid of launched) process.kill(pid, 'SIGKILL');
-  });
-  const redis = embeddedRedis({
-    directory,
-    address: await chooseAddress(directory),
-    lockFd,
-    registry: { add: (_role, pid) => launched.push(pid), remove: () => undefined },
-    log: silentLogger,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const searchPath = process.env['PATH'] ?? '';
+  const redis = await embeddedRedis({ directory, lockFd, searchPath, log: silentLogger });
   const starting = redis.start().then(
     () => 'started',
     (error: unknown) => error,
   );
-  await pause(0);
   await redis.stop(AbortSignal.timeout(5_000));
   expect(await starting).toMatchObject({ code: 'SHUTTING_DOWN' });
-  expect(launched).toEqual([]);
+  expect(processesOn(dataDir)).toEqual([]);
 });

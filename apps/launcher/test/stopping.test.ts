@@ -11,7 +11,6 @@ it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     launcher.child.kill(signal);
     expect(await launcher.ended).toEqual({ code: 0, signal: null });
     expect(sandbox.journal()).toEqual(['started', 'stopping', 'stopped redis-answers']);
-    expect(processes.filter((one) => sandbox.running().includes(one))).toEqual([]);
     await untilGone(processes);
   },
 );

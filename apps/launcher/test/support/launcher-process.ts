@@ -1,20 +1,75 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, mkdirSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { onTestFinished, vi } from 'vitest';
-import {
-  allGone,
-  endProcesses,
-  isRunning,
-  readRunningFile,
-  type RunningEntry,
-} from '../../src/processes/processes.js';
+import { expect, onTestFinished, vi } from 'vitest';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 const WITHIN_MS = 15_000;
+
+/** A process that a launcher has started. */
+export interface StartedProcess {
+  role: 'api' | 'worker' | 'part' | 'redis' | 'guard';
+  pid: number;
+}
+
+/** Those on this data that run now. */
+export function processesOn(dataDir: string): StartedProcess[] {
+  const all = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  const found = all.flatMap((pid): StartedProcess[] => {
+    const role = roleOf(pid, dataDir);
+    return role === undefined ? [] : [{ role, pid }];
+  });
+  const redis = new Set(found.filter(({ role }) => role === 'redis').map(({ pid }) => String(pid)));
+  const isGuard = (pid: number): boolean => {
+    const [name, server = ''] = read(pid, 'cmdline').split('\0').slice(3);
+    return name === 'holdfast-guard' && redis.has(server);
+  };
+  return [...found, ...all.filter(isGuard).map((pid) => ({ role: 'guard' as const, pid }))];
+}
+
+function roleOf(pid: number, dataDir: string): StartedProcess['role'] | undefined {
+  try {
+    if (!isRunning({ pid })) return undefined;
+    if (readlinkSync(`/proc/${String(pid)}/cwd`) === join(dataDir, 'redis')) return 'redis';
+    if (!read(pid, 'environ').split('\0').includes(`DATA_DIR=${dataDir}`)) return undefined;
+    const script = read(pid, 'cmdline').split('\0').at(-2) ?? '';
+    return (['api', 'worker', 'part'] as const).find((role) =>
+      [`/${role}/dist/main.js`, `/${role}.mjs`].some((end) => script.startsWith('/') && script.endsWith(end)),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function read(pid: number, what: 'cmdline' | 'environ' | 'stat'): string {
+  try {
+    return readFileSync(`/proc/${String(pid)}/${what}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Not those that have ended and wait for their parent. */
+export function isRunning({ pid }: Pick<StartedProcess, 'pid'>): boolean {
+  const stat = read(pid, 'stat');
+  return stat !== '' && !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(')') + 1));
+}
+
+export function killAll(processes: readonly StartedProcess[]): void {
+  for (const one of processes) if (isRunning(one)) process.kill(one.pid, 'SIGKILL');
+}
 
 /** An event of the launcher's log. */
 export interface LogEvent {
@@ -40,8 +95,7 @@ export interface Sandbox {
   dataDir: string;
   redisDir: string;
   journal(): string[];
-  /** The processes that are written down and alive. */
-  running(role?: string): RunningEntry[];
+  running(role?: StartedProcess['role']): StartedProcess[];
   start(env?: Record<string, string>): LauncherProcess;
   /** Starts and waits until the part runs. */
   startAndWait(env?: Record<string, string>): Promise<LauncherProcess>;
@@ -57,10 +111,8 @@ export function createSandbox(name = 'holdfast-launcher-'): Sandbox {
   const redisDir = join(dataDir, 'redis');
   const journalFile = join(folder, 'journal');
   const launchers: LauncherProcess[] = [];
-  const running = (role?: string): RunningEntry[] =>
-    readRunningFile(join(redisDir, 'processes.json')).filter(
-      (one) => isRunning(one) && (role === undefined || one.role === role),
-    );
+  const running = (role?: StartedProcess['role']): StartedProcess[] =>
+    processesOn(dataDir).filter((one) => role === undefined || one.role === role);
 
   const start = (env: Record<string, string> = {}): LauncherProcess => {
     const child = spawn(process.execPath, [fixture('start.mjs'), `part=${fixture('part.mjs')}`], {
@@ -119,7 +171,8 @@ export function createSandbox(name = 'holdfast-launcher-'): Sandbox {
   onTestFinished(async () => {
     const left = running();
     await Promise.all(launchers.map((one) => one.kill()));
-    await endProcesses(left, 0);
+    killAll(left);
+    await untilGone(left);
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -171,12 +224,8 @@ export function findProgram(name: string): string | undefined {
 }
 
 /** Resolves once none of them runs; fails the test when that takes too long. */
-export async function untilGone(processes: readonly RunningEntry[]): Promise<void> {
-  if (!(await allGone(processes, WITHIN_MS)))
-    throw new Error(
-      `still there: ${processes
-        .filter((one) => isRunning(one))
-        .map((one) => one.role)
-        .join(', ')}`,
-    );
+export async function untilGone(processes: readonly StartedProcess[]): Promise<void> {
+  await expect
+    .poll(() => processes.filter(isRunning).map(({ role }) => role), { timeout: WITHIN_MS, interval: 20 })
+    .toEqual([]);
 }

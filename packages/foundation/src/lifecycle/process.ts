@@ -26,7 +26,8 @@ interface RunOptions {
 
 /**
  * Starts the service, once it is open, and stops it on SIGTERM or SIGINT: softly first, cut short at 80 % of the budget,
- * and at once on a second signal. The only place that ends a process.
+ * and at once on a second signal. The only place that ends a process. A parent that opened a channel to the process, as
+ * `npm start` does, gets `started` over it.
  */
 export async function runUntilSignal(
   opening: Service | Promise<Service>,
@@ -69,8 +70,15 @@ export async function runUntilSignal(
     log.error('process.uncaught_exception', { error });
     exit(1);
   });
+  // `npm start` was killed, and everything that it started ends with it.
+  process.on('disconnect', () => {
+    log.error('process.launcher_gone');
+    exit(1);
+  });
   try {
     await (await opening).start();
+    // `npm start` waits for this.
+    process.send?.('started');
   } catch (error) {
     // A stop during the start makes the start fail. The stop ends the process.
     if (stopping === undefined) throw error;

@@ -13,14 +13,6 @@ export interface FileLock {
   release(): void;
 }
 
-/** What the holder of a lock wrote into the file. It may be stale, so it is used only for messages and for waiting. */
-interface LockHolder {
-  pid: string;
-  releasing: boolean;
-}
-
-const RELEASING = ' releasing';
-
 /** Programs that lock descriptor 3, which they share with us, so the lock outlives them. */
 const lockers: readonly { command: string; args: readonly string[] }[] = [
   { command: 'flock', args: ['-x', '-n', '3'] },
@@ -40,28 +32,26 @@ const lockers: readonly { command: string; args: readonly string[] }[] = [
  */
 export function lockFile(file: string): FileLock | undefined {
   const fd = openSync(file, 'a+', 0o600);
+  const holder = (text: string): void => {
+    ftruncateSync(fd);
+    writeSync(fd, text);
+  };
   try {
-    if (!takeLock(fd, file)) {
-      closeSync(fd);
-      return undefined;
+    if (takeLock(fd, file)) {
+      holder(String(process.pid));
+      return { fd, announceRelease: () => holder(''), release: () => closeSync(fd) };
     }
-    note(fd, '');
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return { fd, announceRelease: () => note(fd, RELEASING), release: () => closeSync(fd) };
+  closeSync(fd);
+  return undefined;
 }
 
-/** The holder of the lock on `file`, as written in the file. */
-export function lockHolder(file: string): LockHolder {
-  const text = readFileSync(file, 'utf8').trimEnd();
-  return { pid: text.split(' ')[0] || 'unknown', releasing: text.endsWith(RELEASING) };
-}
-
-function note(fd: number, state: string): void {
-  ftruncateSync(fd);
-  writeSync(fd, `${String(process.pid)}${state}\n`);
+/** The pid of the holder of the lock on `file`; empty while it is about to release the lock. May be stale. */
+export function lockHolder(file: string): string {
+  return readFileSync(file, 'utf8').trim();
 }
 
 function takeLock(fd: number, file: string): boolean {

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { Service } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
+
+interface SupervisedPart {
+  name: string;
+  launch: () => Promise<RunningProcess>;
+  /** Time between SIGTERM and SIGKILL. */
+  stopBudgetMs: number;
+}
+
+/** Ends with this code when it cannot start as it is configured: another try would end the same way. */
+const REFUSAL = 1;
+
+/**
+ * Keeps one process running: restarts it when it ends, with growing pauses, until it is stopped. Starts once the process is ready.
+ * Fails to start with its `refusal` if it refuses before it was ever ready.
+ */
+export function supervise({ name, launch, stopBudgetMs }: SupervisedPart, log: Logger): Service {
+  const stopping = new AbortController();
+  let launching: Promise<RunningProcess> | undefined;
+  let supervising: Promise<void> = Promise.resolve();
+
+  const keepRunning = async (isReady: () => void, refuse: (error: Error) => void): Promise<void> => {
+    let hasBeenReady = false;
+    for (let endsInARow = 0; ;) {
+      const launchedAt = performance.now();
+      launching = launch();
+      let end: ProcessEnd | { error: unknown };
+      try {
+        const running = await launching;
+        log.info(endsInARow === 0 ? 'part.started' : 'part.restarted', { part: name, pid: running.pid });
+        const readyOrEnded = await Promise.race([running.ready, running.ended]);
+        hasBeenReady ||= readyOrEnded === undefined;
+        if (hasBeenReady) isReady();
+        end = await running.ended;
+        if (end.code === REFUSAL && !hasBeenReady) return refuse(running.refusal());
+      } catch (error) {
+        if (endsInARow === 0) return refuse(error as Error);
+        end = { error };
+      }
+      if (stopping.signal.aborted) return;
+      endsInARow = performance.now() - launchedAt >= STABLE_AFTER_MS ? 1 : endsInARow + 1;
+      const restartMs = restartDelayMs(endsInARow);
+      log.error('part.ended', { part: name, ...end, restartMs });
+      await delay(restartMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+    }
+  };
+
+  return {
+    name,
+    start: () =>
+      new Promise<void>((resolve, reject) => {
+        stopping.signal.addEventListener('abort', () => reject(new HoldfastError('SHUTTING_DOWN')));
+        supervising = keepRunning(resolve, reject);
+      }),
+    stop: async (deadline) => {
+      stopping.abort();
+      // A launch under way leaves a process, too.
+      const running = await launching?.catch(() => undefined);
+      await running?.stop(stopBudgetMs, deadline);
+      await supervising;
+    },
+  };
+}
+
+const FIRST_RESTART_MS = 200;
+const LONGEST_RESTART_MS = 10_000;
+/** After a run this long the restart delay begins at its first value again. */
+const STABLE_AFTER_MS = 30_000;
+
+/** The delay before the restart after the n-th end in a row (from 1), in milliseconds: doubled each time, up to the limit. */
+export function restartDelayMs(endsInARow: number): number {
+  return Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.min(30, endsInARow - 1));
+}
+
+interface ProcessEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface RunningProcess extends StartedChild {
+  /** Stays pending when the process ends before. */
+  readonly ready: Promise<void>;
+  /** Why it has refused to start. */
+  refusal(): HoldfastError;
+}
+
+interface StartedChild {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly ended: Promise<ProcessEnd>;
+  /** SIGTERM; SIGKILL after `budgetMs` or once `deadline` aborts. Resolves when the process is gone. */
+  stop(budgetMs: number, deadline: AbortSignal): Promise<void>;
+}
+
+/**
+ * Starts a child in its own session: Ctrl-C at the terminal then reaches only the launcher, which stops its children in
+ * order. Rejects if the program cannot be run.
+ */
+export async function startChild(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): Promise<StartedChild> {
+  const child = spawn(command, args, { ...options, detached: true });
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  await new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  child.on('error', () => undefined);
+  const stop: StartedChild['stop'] = async (budgetMs, deadline) => {
+    const cut = AbortSignal.any([deadline, AbortSignal.timeout(budgetMs)]);
+    const kill = (): void => void child.kill('SIGKILL');
+    if (cut.aborted) kill();
+    else {
+      cut.addEventListener('abort', kill, { once: true });
+      child.kill('SIGTERM');
+    }
+    await ended;
+    cut.removeEventListener('abort', kill);
+  };
+  return { child, pid: child.pid ?? 0, ended, stop };
+}
+
+/** One of our own programs: the API or the worker. */
+export interface NodePart {
+  name: string;
+  /** Absolute path of its main file. */
+  script: string;
+}
+
+/** Limits the growth of the heap's young generation under load, which V8 never shrinks. Saves 20 MB a process at rest. */
+const HEAP_LIMIT = '--max-semi-space-size=4';
+
+/**
+ * Runs it on the same Node.js, writing to the same terminal. The channel between the two is how it says that it has started, and
+ * how it learns that the launcher is gone (`runUntilSignal`).
+ */
+export async function launchNodePart(
+  { name, script }: NodePart,
+  env: NodeJS.ProcessEnv,
+): Promise<RunningProcess> {
+  const started = await startChild(process.execPath, [HEAP_LIMIT, script], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return {
+    ...started,
+    ready: new Promise((resolve) => started.child.once('message', () => resolve())),
+    refusal: () => new HoldfastError('CONFIG_INVALID', `the ${name} refused to start, as it says above`),
+  };
+}
