@@ -90,7 +90,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   const { deferred } = uploads;
   const recordChanges = createRecordChanges(() => connect('events'), keys, log);
   const deletionNotes = createDeletionNotes(
-    { host, redis: request, keys },
+    host,
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
     log,
   );
@@ -143,7 +143,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     close: async (): Promise<void> => {
       uploads.stop();
       await recordChanges.close();
-      await deletionNotes.close();
       server.close();
       await queues.close();
       await Promise.all(connections.map(closeRedis));

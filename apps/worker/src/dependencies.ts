@@ -32,7 +32,7 @@ export async function openDependencies(given: Settings, log: Logger, registry: R
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
   const deletionNotes = createDeletionNotes(
-    { host, redis: background, keys },
+    host,
     { folder: settings.host.folder, snapshots: settings.sync.snapshots },
     log,
   );
@@ -75,7 +75,6 @@ export async function openDependencies(given: Settings, log: Logger, registry: R
     sync,
     log,
     close: async (): Promise<void> => {
-      await deletionNotes.close();
       server.close();
       await queues.close();
       await Promise.all(connections.map(closeRedis));

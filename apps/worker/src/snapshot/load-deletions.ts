@@ -9,7 +9,6 @@ import {
 import {
   decodeDeletions,
   deletionFiles,
-  listedDeletions,
   snapshotLoading,
   snapshotPrefix,
   type DeletionFile,
@@ -18,13 +17,8 @@ import { fetchPatiently, inParallel, LOOKS_AT_ONCE } from '../sync-run/host-call
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import type { SyncSession } from '../sync-run/sync-session.js';
 
-const BATCH = 500;
-/** Listings at most: while they are read, other processes may join files. */
-const LISTINGS = 3;
-
 /** The files that this deployment keeps on a host. */
 export interface HostFiles {
-  host: Pick<MediaHost, 'identity'>;
   /** One metered call for each 500 of them. */
   list: () => Promise<HostFile[]>;
   /** A file of the host of about this size; null where there is none. */
@@ -36,7 +30,6 @@ export function hostFiles(host: MediaHost, { settings, signal }: LeasedWork): Ho
   const { backoffMs } = settings.jobs;
   const prefix = snapshotPrefix(settings.host.folder);
   return {
-    host,
     list: () => fetchPatiently(() => host.listFiles(prefix, signal), backoffMs, signal),
     read: (name, bytes) => fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal),
   };
@@ -59,59 +52,47 @@ export async function repeatDeletions(session: SyncSession): Promise<void> {
   }
 }
 
+/** Listings at most: while files are read, processes that delete replace theirs. */
+const LISTINGS = 3;
+
 /**
  * Deletes here, once more, what these files of a host say was deleted. Records that are there go, their assets too. False where not
  * all of them could be read: an older snapshot may then have records of deleted files.
  */
 export async function loadDeletions(
   files: readonly HostFile[],
-  { host, list, read }: HostFiles,
+  { list, read }: HostFiles,
   work: LeasedWork,
 ): Promise<boolean> {
   const { redis, keys, settings, token, signal, log } = work;
-  const { folder } = settings.host;
   const loading = snapshotLoading(redis, keys, token);
-  let deletions = 0;
-  const load = async (ids: readonly string[], { storedAt }: HostFile): Promise<void> => {
-    const deletedMs = Date.parse(storedAt);
-    for (let start = 0; start < ids.length; start += BATCH) {
-      signal.throwIfAborted();
-      await loading.loadTombstones(ids.slice(start, start + BATCH).map((id) => ({ id, deletedMs })));
-    }
-    deletions += ids.length;
-  };
-
-  const loaded = new Set<string>();
-  const gone = new Set<string>();
-  let isReadable = true;
-  const loadFile = async ({ id, file, count }: DeletionFile): Promise<void> => {
-    const { name } = file;
+  const loaded = new Map<string, number>();
+  const load = async (noted: DeletionFile): Promise<'loaded' | 'gone' | 'unread'> => {
+    const { id, file, count } = noted;
     const ids = id === null ? await idsIn(file, read, work) : [id];
-    if (ids === null) return void gone.add(name);
-    await load(ids, file);
-    loaded.add(name);
-    if (ids.length === count) return;
+    if (ids === null) return 'gone';
+    const deletedMs = Date.parse(file.storedAt);
+    await loading.loadTombstones(ids.map((one) => ({ id: one, deletedMs })));
+    loaded.set(file.name, ids.length);
+    if (ids.length === count) return 'loaded';
     // Not given, cut short, or something else in its place.
-    isReadable = false;
-    log.warn('snapshot.deletions_unread', { files: [name], noted: count, read: ids.length });
+    log.warn('snapshot.deletions_unread', { files: [file.name], noted: count, read: ids.length });
+    return 'unread';
   };
 
-  let listed = deletionFiles(folder, files);
-  for (let left = LISTINGS; ; left -= 1) {
-    gone.clear();
-    await inParallel(
-      listed.filter(({ file }) => !loaded.has(file.name)),
-      LOOKS_AT_ONCE,
-      loadFile,
-    );
-    if (gone.size === 0 || !isReadable || left === 1) break;
-    // What is gone was joined. The file with its notes was there before it went.
-    listed = deletionFiles(folder, await list());
+  let listed = files;
+  let ends = new Set<string>();
+  for (let left = LISTINGS; left > 0; left -= 1) {
+    const notes = deletionFiles(settings.host.folder, listed).filter(({ file }) => !loaded.has(file.name));
+    ends = new Set(await inParallel(notes, LOOKS_AT_ONCE, load));
+    if (ends.has('unread') || !ends.has('gone')) break;
+    // The file that replaced it, with its notes, was there before it went.
+    signal.throwIfAborted();
+    listed = await list();
   }
-  // Of a host that the catalog is moved from, files are never joined.
-  if (host.identity === work.host.identity) await listedDeletions(redis, keys).add([...loaded]);
+  const deletions = [...loaded.values()].reduce((sum, count) => sum + count, 0);
   if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
-  return isReadable && gone.size === 0;
+  return !ends.has('unread') && !ends.has('gone');
 }
 
 /** Null where the host denies the file. What it does not give says nothing of the host as a whole: files may be refused where listings are not. */

@@ -6,7 +6,6 @@ import {
   deletionFiles,
   encodeManifest,
   groupFiles,
-  listedDeletions,
   manifestName,
   partName,
   snapshotPrefix,
@@ -67,13 +66,11 @@ async function snapshotIfDue(
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** As many as in a day: a recovery would have to read that many deletions, and would lack that many edits. */
-const MANY_CHANGES = 200_000;
 /** After a failure: until the next try, unless a full run comes first. */
 const AGAIN_MS = 15 * 60_000;
 
 /**
- * After each full run, after a day and after many changes, where something changed. Never before a full run has completed: until then the
+ * After each full run and after a day, where something changed. Never before a full run has completed: until then the
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
@@ -86,8 +83,7 @@ export function isSnapshotDue(
   const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
   if (mode !== 'full' && isWaiting) return false;
   if (snapshot === null || snapshot.at < lastFullAt) return true;
-  const isOld = Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
-  return isOld || changes - (snapshot.changes ?? 0) >= MANY_CHANGES;
+  return Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
 }
 
 /** Below the 10 MB that the smallest plan allows for a raw file, by more than a part may grow past it. */
@@ -141,11 +137,11 @@ const KEPT = 3;
 
 /**
  * Removes all but the newest complete snapshots, what unfinished ones left, and the files of deletions that each kept
- * snapshot knows of; lists the others. For the holder of the lease alone: a snapshot that is being written has no manifest yet. One
+ * snapshot knows of. For the holder of the lease alone: a snapshot that is being written has no manifest yet. One
  * metered call for each 500 files.
  */
 async function pruneSnapshots(work: LeasedWork): Promise<void> {
-  const { host, redis, keys, settings, signal, state, token, log } = work;
+  const { host, settings, signal, state, token, log } = work;
   const { folder } = settings.host;
   const files = await host.listFiles(snapshotPrefix(folder), signal);
   const snapshots = groupFiles(folder, files);
@@ -158,17 +154,10 @@ async function pruneSnapshots(work: LeasedWork): Promise<void> {
 
   const oldest = kept.at(-1);
   const keptSinceMs = oldest === undefined ? null : timeOfId(oldest.id);
-  const known: string[] = [];
-  const needed: string[] = [];
-  for (const { file } of deletionFiles(folder, files)) {
-    const isKnown = Date.parse(file.storedAt) < (keptSinceMs ?? 0) - CLOCK_MARGIN_MS;
-    (isKnown ? known : needed).push(file.name);
-  }
-  const listed = listedDeletions(redis, keys);
-  // A crash, or an emptied Redis, may have left some that are not listed.
-  await listed.add(needed);
-  await inParallel(known, CALLS_AT_ONCE, (name) => host.removeFile(name, signal));
-  await listed.drop(known);
+  const known = deletionFiles(folder, files).filter(
+    ({ file }) => Date.parse(file.storedAt) < (keptSinceMs ?? 0) - CLOCK_MARGIN_MS,
+  );
+  await inParallel(known, CALLS_AT_ONCE, ({ file }) => host.removeFile(file.name, signal));
   if (spent.length + known.length > 0)
     log.info('snapshot.old_removed', { files: spent.length + known.length });
   if (keptSinceMs !== null) await state.note(token, { snapshotsSince: new Date(keptSinceMs).toISOString() });

@@ -74,7 +74,7 @@ export async function openBench(
     },
     host,
     deletionNotes: createDeletionNotes(
-      { host, redis: client, keys },
+      host,
       { folder: settings.host.folder, snapshots: settings.sync.snapshots },
       silentLogger,
     ),

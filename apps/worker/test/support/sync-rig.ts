@@ -107,11 +107,10 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   const folder = settings.host.folder;
 
   const deletionNotes = createDeletionNotes(
-    { host, redis, keys },
+    host,
     { folder, snapshots: settings.sync.snapshots },
     silentLogger,
   );
-  onTestFinished(() => deletionNotes.close());
 
   const parts: SyncOptions = {
     deletionNotes,

@@ -27,13 +27,6 @@ export function redisKeys(prefix: string) {
     unpushed: `${p}:unpushed`,
     /** Sorted set: id -> ms of the deletion, or of when its asset was last seen on the host. Ids in here never come back. */
     tombstones: `${p}:tombstones`,
-    /**
-     * Sorted set: name of a file of deletions on the host -> how many deletions it notes. Lists nearly every such file that was
-     * written since Redis was emptied, and names whose file is not written; each snapshot puts it right.
-     */
-    deletions: `${p}:deletions`,
-    /** String that ends by itself: a process joins files of deletions now. */
-    deletionsLease: `${p}:deletions:lease`,
     /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */
     sequence: `${p}:sequence`,
     /** Counter of changes to records, so that a snapshot is taken only when there is something new in it. */
