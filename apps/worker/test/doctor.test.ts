@@ -32,23 +32,8 @@ it('leaves nothing for ever: what a killed doctor has put on the host, the next 
   doctor.kill('SIGKILL');
   await ended;
 
-  await emulator.configure({ clockOffsetMs: 11 * 60_000, responseDelayMs: 0, searchLagMs: 0 });
-  const run = promisify(execFile)(process.execPath, [HOLDFAST, 'doctor', '--json'], { env });
-  // The clock of the host is ahead now, which is an error.
-  const failure: unknown = await run.then(
-    () => null,
-    (error: unknown) => error,
-  );
-  const { code, stdout } = failure as { code: number; stdout: string };
-  expect(code).toBe(1);
-  const report = JSON.parse(stdout) as {
-    well: boolean;
-    rows: { name: string; found: string; severity: string }[];
-  };
-  expect(report.well).toBe(false);
-  expect(report.rows.find(({ name }) => name === 'Leftovers')).toMatchObject({ found: 'removed 4' });
-  expect(report.rows.filter(({ severity }) => severity === 'error').map(({ name }) => name)).toEqual([
-    'Clock',
-  ]);
+  await emulator.configure({ responseDelayMs: 0, searchLagMs: 0 });
+  const run = await promisify(execFile)(process.execPath, [HOLDFAST, 'doctor', '--json'], { env });
+  expect(JSON.parse(run.stdout)).toMatchObject({ well: true });
   expect(await emulator.assets.list()).toEqual(before);
 });

@@ -6,7 +6,7 @@ import type { Command } from './run-command.js';
 export const doctor: Command = {
   summary: 'try everything that Holdfast assumes of this machine, its Redis and its media host',
   details: [
-    'Puts a few small test files below <CLOUDINARY_FOLDER>/doctor/ and removes them again; touches no other file.',
+    'Puts a few test files named <CLOUDINARY_FOLDER>/doctor-test-... there and removes them again; touches no other file.',
     'Makes at most 20 calls of the Admin API and takes about half a minute. Safe beside a running deployment.',
     'Exit code 0: all is well, or Holdfast copes with what differs (note). 1: something is wrong (ERROR).',
   ].join('\n'),

@@ -11,11 +11,11 @@ export interface Verdict {
   fix?: string | undefined;
 }
 
-/** One row of the tables: one assumption, how to try it, and what it means where it is false. */
+/** One row of a table: one assumption, how to try it, and what it means where it is false. */
 export interface Check<Trial> {
   name: string;
-  expected: string;
   means?: string;
+  /** Where none is given, an error asks for a report. */
   fix?: string;
   /** Where it ends in an error, those after it are not run. */
   gate?: true;
@@ -27,13 +27,7 @@ export interface Check<Trial> {
 export interface Row extends Verdict {
   group: string;
   name: string;
-  expected: string;
 }
-
-/** The fix where no setting helps. Not shown in notes, since Holdfast copes. */
-export const REPORT = 'Please report this difference.';
-export const PRESETS =
-  'In the console, Settings, Upload, take the default preset off uploads through the API.';
 
 export const note = (found: string, means: string): Verdict => ({ severity: 'note', found, means });
 /** `over`: where what was seen tells more than the check. */
@@ -45,9 +39,6 @@ export const wrong = (found: string, over: { means?: string; fix?: string } = {}
 
 export class NotRun extends Error {}
 
-/** After so many checks in a row without an answer the rest of a group is not run. */
-const SILENCES = 2;
-
 /** Runs the checks of one group, one after the other. Never rejects. `progress` receives the name of each. */
 export async function runChecks<Trial>(
   group: string,
@@ -56,63 +47,59 @@ export async function runChecks<Trial>(
   { signal, progress }: { signal: AbortSignal; progress: (name: string) => void },
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  let silences = 0;
   let closed: string | null = null;
   for (const check of checks) {
-    const { name, expected, gate } = check;
+    const { name, gate } = check;
     progress(name);
     let verdict: Verdict = { severity: 'skipped', found: closed ?? 'interrupted' };
     if (closed === null && !signal.aborted) {
-      const { silent, seen } = await run(check, trial);
-      silences = silent ? silences + 1 : 0;
+      const seen = await run(check, trial);
       if (!signal.aborted) verdict = seen;
       if (seen.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
-      if (silences === SILENCES) closed = 'not run: the host has stopped answering';
     }
-    rows.push({ group, name, expected, ...verdict });
+    rows.push({ group, name, ...verdict });
   }
   return rows;
 }
 
-/** `silent`: the host has not answered. */
-async function run<Trial>(check: Check<Trial>, trial: Trial): Promise<{ seen: Verdict; silent: boolean }> {
+async function run<Trial>({ means, fix, try: attempt }: Check<Trial>, trial: Trial): Promise<Verdict> {
   try {
-    const seen = await check.try(trial);
-    if (typeof seen === 'string') return { seen: { severity: 'ok', found: seen }, silent: false };
-    const { severity } = seen;
-    const isWrong = severity === 'error';
-    const means = seen.means ?? (isWrong ? check.means : undefined);
-    const helps = isWrong || (severity === 'note' && check.fix !== REPORT);
-    return { seen: { ...seen, means, fix: seen.fix ?? (helps ? check.fix : undefined) }, silent: false };
+    const seen = await attempt(trial);
+    if (typeof seen === 'string') return { severity: 'ok', found: seen };
+    if (seen.severity !== 'error') return { fix, ...seen };
+    return { means, fix: fix ?? REPORT, ...seen };
   } catch (error) {
-    return afterError(error, check.fix);
+    return afterError(error, fix);
   }
 }
 
+const REPORT = 'Please report this difference.';
+export const PRESETS =
+  'In the console, Settings, Upload, take the default preset off uploads through the API.';
 const CREDENTIALS =
   'Copy the API environment variable again from the console (Settings, API Keys) into CLOUDINARY_URL.';
-const UNREACHABLE =
-  'Check that this machine reaches the API: its network, its firewall, and upload_prefix in CLOUDINARY_URL.';
-/** By a part of the error's words. */
+/** Fixes of errors that tell more than the check, by a part of their words. */
 const fixes: readonly (readonly [string, string])[] = [
   ['HOST_ALTERS_UPLOADS', PRESETS],
   ['Stale request', 'Set the clock of this machine, with NTP.'],
   ['Invalid Signature', `${CREDENTIALS} Accounts that want SHA-256 need signature_algorithm=sha256 in it.`],
   [' 401: ', CREDENTIALS],
 ];
+const UNREACHABLE =
+  'Check that this machine reaches the API: its network, its firewall, and upload_prefix in CLOUDINARY_URL.';
 
-/** An error in words, with a fix of its own where the error tells more than the check. */
-function afterError(error: unknown, usual: string | undefined): { seen: Verdict; silent: boolean } {
+function afterError(error: unknown, usual = REPORT): Verdict {
   const isUsedUp = isHoldfastError(error, 'HOST_RATE_LIMITED');
   if (isUsedUp || error instanceof NotRun) {
     const why = isUsedUp ? 'the Admin calls of this hour are used up' : error.message;
-    return { seen: { severity: 'skipped', found: `not run: ${why}` }, silent: false };
+    return { severity: 'skipped', found: `not run: ${why}` };
   }
   const { code, message, cause } = toHoldfastError(error);
   const status = cause instanceof HostFailure ? cause.status : null;
   const detail = cause instanceof Error && cause.message !== message ? ` (${cause.message})` : '';
   const found = `${code}${status === null ? '' : ` ${String(status)}`}: ${message}${detail}`;
-  const silent = code === 'HOST_TIMEOUT' || (cause instanceof HostFailure && status === null);
-  const fix = silent ? UNREACHABLE : (fixes.find(([words]) => found.includes(words))?.[1] ?? usual);
-  return { seen: { severity: 'error', found, fix }, silent };
+  const isSilent = code === 'HOST_TIMEOUT' || (cause instanceof HostFailure && status === null);
+  return wrong(found, {
+    fix: isSilent ? UNREACHABLE : (fixes.find(([words]) => found.includes(words))?.[1] ?? usual),
+  });
 }

@@ -2,7 +2,7 @@ import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import { refusalOfArrival } from '@holdfast/shared/direct-uploads';
 import {
   bindingOf,
-  doctorRunOf,
+  doctorPrefix,
   editableFields,
   editBase,
   editsOnHostOnly,
@@ -182,7 +182,7 @@ function withoutRecord(
   rules: ReconcileRules,
 ): Action {
   // Also where the account shows no context, and so no mark, in its listings.
-  if (doctorRunOf(rules.folder, asset.publicId) !== null) return left('unfinished');
+  if (asset.publicId.startsWith(doctorPrefix(rules.folder))) return left('unfinished');
   if (known.refused.has(typedPublicId(asset))) return left('refused');
   if (carried !== null && carried.mark.state !== 'committed')
     return withoutCommitMark(asset, fresh, carried, known, rules);

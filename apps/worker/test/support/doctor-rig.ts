@@ -10,7 +10,7 @@ import {
 import { readSettings, type Environment } from '@holdfast/foundation/config';
 import { silentLogger } from '@holdfast/foundation/logging';
 import type { Row } from '../../src/doctor/check.js';
-import { reportText, runDoctor, type Diagnosis, type DoctorOptions } from '../../src/doctor/run-doctor.js';
+import { runDoctor, type Diagnosis, type DoctorOptions } from '../../src/doctor/run-doctor.js';
 
 export async function temporaryFolder(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-doctor-'));
@@ -41,15 +41,12 @@ export async function examine(env: Environment, options: Partial<DoctorOptions> 
   });
 }
 
+/** As documented. */
+export const MAX_ADMIN_CALLS = 20;
+
 export const rowNamed = ({ rows }: Diagnosis, name: string): Row | undefined =>
   rows.find((row) => row.name === name);
 
 /** The disk of a test is in memory, which the doctor says. */
 export const notWell = ({ rows }: Diagnosis): string[] =>
   rows.filter(({ severity, name }) => severity !== 'ok' && name !== 'Data folder').map(({ name }) => name);
-
-/** Lines that do not fit a terminal of the usual width. */
-export const tooWide = (diagnosis: Diagnosis): string[] =>
-  reportText(diagnosis)
-    .split('\n')
-    .filter((line) => line.length > 100);

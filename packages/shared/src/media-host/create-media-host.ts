@@ -10,7 +10,7 @@ import { openLocalFile } from './local/open-local-file.js';
 import type { HostAsset, MediaHost } from './media-host.js';
 
 /** What a media host needs of the process that uses it. */
-export type MediaHostOptions = Omit<CloudinaryHostOptions, 'tap'>;
+export type MediaHostOptions = CloudinaryHostOptions;
 
 /** The host that the settings name. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
 export async function createMediaHost(settings: HostSettings, options: MediaHostOptions): Promise<MediaHost> {

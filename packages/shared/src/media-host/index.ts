@@ -17,7 +17,7 @@ export {
 export { createMediaHost, type MediaHostOptions, openAssetBytes } from './create-media-host.js';
 export { HostFailure, isCircuitOpen, isTransientHostError, isUnreadableAsset } from './failures.js';
 export { findOwnAssets, type OwnAsset } from './find-own-assets.js';
-export { openAccount, type AccountOptions, type CloudinaryAccount } from './cloudinary/account.js';
+export type { PartSizes } from './cloudinary/upload.js';
 export { signUpload, type SignedUpload, type UploadToSign } from './cloudinary/signing.js';
 export { createLocalHost, LOCAL_RESERVE_BYTES, type LocalHostOptions } from './local/local-host.js';
 export { holdsMedia } from './local/local-listing.js';

@@ -17,7 +17,6 @@ export {
 } from './media-record.js';
 export {
   doctorPrefix,
-  doctorRunOf,
   idFromPublicId,
   idOfFoundAsset,
   isMediaId,

@@ -4,11 +4,12 @@ import type { AssetPage, MediaHost } from '../media-host.js';
 import { listedFields, readPage } from './replies.js';
 import type { Connection } from './sdk.js';
 
-/** Pages of assets, by metered calls; with a prefix only of those whose public id begins with it. */
-export function createListings(
-  { sdk, admin, log }: Connection,
-  prefix?: string,
-): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
+/** Pages of assets, by metered calls. */
+export function createListings({
+  sdk,
+  admin,
+  log,
+}: Connection): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   const refused = new Set<'list' | 'confirm'>();
 
   const read = (reply: unknown, cursor: string | null): AssetPage => {
@@ -57,7 +58,6 @@ export function createListings(
               max_results: limit,
               direction: 'asc',
               ...(cursor === null ? {} : { next_cursor: cursor }),
-              ...(prefix === undefined ? {} : { prefix }),
             }),
           ),
         ),

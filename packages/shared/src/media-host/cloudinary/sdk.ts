@@ -147,12 +147,7 @@ export interface ConnectionOptions {
   /** Milliseconds since the epoch. */
   now?: () => number;
   timeouts?: Partial<HostTimeouts>;
-  /** Runs around each request, for those who watch the account. */
-  tap?: (kind: RequestKind, request: () => Promise<unknown>) => Promise<unknown>;
 }
-
-/** Only calls of the Admin and search API are metered. */
-export type RequestKind = 'call' | 'metered' | 'upload';
 
 export interface RequestLimits {
   deadlineMs: number;
@@ -171,7 +166,7 @@ const DRAINED = new Set([400, 401, 404, 420, 429]);
  * already uses the SDK with the other protocol.
  */
 export function connect(settings: CloudinarySettings, options: ConnectionOptions) {
-  const { log, now = Date.now, tap = (_kind, request) => request() } = options;
+  const { log, now = Date.now } = options;
   const timeouts = { ...usualTimeouts, ...options.timeouts };
   const sdk = loadSdk(settings.apiUrl);
   const credentials = credentialsOf(settings);
@@ -217,16 +212,15 @@ export function connect(settings: CloudinarySettings, options: ConnectionOptions
     log,
     /** A call of the upload API: not metered. */
     signed: (signal: AbortSignal | undefined, call: SdkRequest) =>
-      tap('call', () => send({ deadlineMs: timeouts.callMs, signal }, call, isDrained)),
+      send({ deadlineMs: timeouts.callMs, signal }, call, isDrained),
     /** A call of the Admin or search API: metered. */
-    admin: (signal: AbortSignal | undefined, call: SdkRequest) =>
-      tap('metered', () => {
-        metered += 1;
-        return send({ deadlineMs: timeouts.pageMs, signal }, call, isDrained);
-      }),
+    admin: (signal: AbortSignal | undefined, call: SdkRequest) => {
+      metered += 1;
+      return send({ deadlineMs: timeouts.pageMs, signal }, call, isDrained);
+    },
     /** A request that carries a file. `isSent` says whether all of it is on its way. */
     upload: (limits: RequestLimits, start: SdkRequest, isSent: () => boolean) =>
-      tap('upload', () => send(limits, start, (error) => error === null && isSent())),
+      send(limits, start, (error) => error === null && isSent()),
     metered: () => metered,
     budget: budget.current,
     /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import type { Settings } from '@holdfast/foundation/config';
+import { doctorPrefix, writeHostMetadata, type HostMetadata } from '@holdfast/shared/media';
+import type { AssetRef, MediaHost, PartSizes } from '@holdfast/shared/media-host';
+
+/** Always the same names, so that each doctor removes what one that was killed has left. */
+export function namesOf({ host }: Pick<Settings, 'host'>) {
+  const prefix = doctorPrefix(host.folder);
+  const named = (what: string, resourceType: AssetRef['resourceType']): AssetRef => ({
+    publicId: `${prefix}${what}`,
+    resourceType,
+  });
+  return {
+    image: named('image', 'image'),
+    pdf: named('pdf', 'image'),
+    parts: named('parts.bin', 'raw'),
+    file: `${prefix}file.txt`,
+  };
+}
+
+/** Removes all test files; resolves with the names of those that could not be removed. Never rejects. */
+export async function removeTestFiles(
+  host: MediaHost,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { file, ...assets } = namesOf(settings);
+  const left: string[] = [];
+  for (const ref of Object.values(assets)) {
+    const isThere = host.remove(ref, signal).then(async () => (await host.find(ref, signal)) !== null);
+    if (await isThere.catch(() => true)) left.push(ref.publicId);
+  }
+  await host.removeFile(file, signal).catch(() => left.push(file));
+  return left;
+}
+
+/**
+ * An upload that was never acknowledged: syncs of other deployments on the same cloud do not adopt it. Those of this one know the
+ * names.
+ */
+export function markOf(
+  runId: string,
+  body: Buffer,
+  extra: { context?: Readonly<Record<string, string>>; tags?: readonly string[]; category?: string } = {},
+): HostMetadata {
+  const at = new Date().toISOString();
+  const written = writeHostMetadata({
+    mark: { state: 'started', deadlineSeconds: 600 },
+    fields: {
+      id: runId,
+      revision: 1,
+      filename: 'doctor',
+      title: 'holdfast doctor',
+      description: '',
+      category: extra.category ?? '',
+      tags: [...(extra.tags ?? [])],
+      // No API key can have this name.
+      uploadedBy: 'holdfast doctor',
+      source: 'upload',
+      createdAt: at,
+      updatedAt: at,
+      sha256: createHash('sha256').update(body).digest('hex'),
+      md5: md5Of(body),
+    },
+  });
+  return { ...written, context: { ...written.context, ...extra.context } };
+}
+
+export const md5Of = (body: Buffer): string => createHash('md5').update(body).digest('hex');
+
+/** Just above Cloudinary's least size of a part, 5 MiB. */
+const PART_BYTES = 5 * 1024 * 1024 + 1_024;
+/** How the doctor's host cuts files, so that a small one goes up in parts. */
+export const doctorParts: PartSizes = { above: PART_BYTES, bytes: PART_BYTES };
+export const partsBody = Buffer.alloc(PART_BYTES + 1_000, 'holdfast doctor ');
+export const fileBody = Buffer.from('A test file of holdfast doctor.');
+
+/** Two pictures of one pixel, and a page of nothing. */
+export const redPng = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC',
+  'base64',
+);
+export const bluePng = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQkzsBAAFiAQURG6MhAAAAAElFTkSuQmCC',
+  'base64',
+);
+/** The numbers at its end are places in it. */
+export const emptyPdf = Buffer.from(`%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
+xref
+0 4
+0000000000 65535 f${' '}
+0000000009 00000 n${' '}
+0000000052 00000 n${' '}
+0000000101 00000 n${' '}
+trailer<</Size 4/Root 1 0 R>>
+startxref
+162
+%%EOF
+`);
