@@ -7,7 +7,6 @@ import { moveAll, noResult, type MoveCounts, type MoveProblem } from '../move/mo
 import { UsageError, type Command, type CommandResult } from './run-command.js';
 import { requestSync, withLease } from './catalog-commands.js';
 
-const BUSY_FOR_MS = 60_000;
 const PROGRESS_EVERY_MS = 2_000;
 
 /** Exit code 1 where a file was not moved; the catalog then stays with the earlier host, and the command goes on where it stopped. */
@@ -80,7 +79,7 @@ async function copy(
   let error: { code: string; message: string } | null = null;
   try {
     const source = { settings, host };
-    const options = { deps: leased, source, dryRun, busyForMs: BUSY_FOR_MS, onProgress: progressLine() };
+    const options = { deps: leased, source, dryRun, onProgress: progressLine() };
     await moveAll(options, result);
   } catch (thrown) {
     const { code, message } = toHoldfastError(thrown);

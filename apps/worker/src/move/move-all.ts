@@ -43,7 +43,7 @@ export function noResult(): MoveResult {
   return { counts: { listed: 0, bytes: 0, failed: 0, ...outcomes }, problems: [], failed: new Set() };
 }
 
-export interface MoveOptions extends Omit<MoveParts, 'busy'> {
+export interface MoveOptions extends MoveParts {
   dryRun: boolean;
   onProgress: (counts: Readonly<MoveCounts>) => void;
 }
@@ -57,7 +57,6 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
   const { settings, signal } = deps;
   setMaxListeners(0, signal);
   if (!dryRun) await repeatDeletions(options);
-  const parts = { ...options, busy: { sinceMs: null } };
   for (const resourceType of resourceTypes) {
     let cursor: string | null = null;
     do {
@@ -68,7 +67,7 @@ export async function moveAll(options: MoveOptions, result: MoveResult): Promise
         signal,
       );
       result.counts.listed += page.assets.length;
-      await movePage(page.assets, parts, result);
+      await movePage(page.assets, options, result);
       cursor = page.nextCursor;
     } while (cursor !== null);
   }
@@ -86,7 +85,7 @@ async function repeatDeletions({ deps, source }: MoveOptions): Promise<void> {
 
 async function movePage(
   assets: readonly HostAsset[],
-  options: MoveOptions & MoveParts,
+  options: MoveOptions,
   result: MoveResult,
 ): Promise<void> {
   const { counts } = result;

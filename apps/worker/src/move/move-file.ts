@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { HostSettings } from '@holdfast/foundation/config';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
@@ -33,10 +32,6 @@ import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
 export interface MoveParts {
   deps: LeasedWork;
   source: { settings: HostSettings; host: MediaHost };
-  /** Without a worker no job ends: after so long in which none did, files that wait for one are passed over. */
-  busyForMs: number;
-  /** Since when files wait for jobs, and none was settled. Shared by all of them. */
-  busy: { sinceMs: number | null };
 }
 
 /**
@@ -47,7 +42,6 @@ export type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside
 
 /** Edits and deletions may come between; each is met by the next try. */
 const TRIES = 10;
-const BUSY_AGAIN_MS = 1_000;
 
 /**
  * Copies one file to the target and points its record there, as it is by then: over exactly what was read, so that an edit
@@ -55,22 +49,15 @@ const BUSY_AGAIN_MS = 1_000;
  * verified. Rejects with why the file could not be copied.
  */
 export async function moveFile(
-  listed: HostAsset,
+  asset: HostAsset,
   parts: MoveParts,
 ): Promise<{ outcome: Outcome; open: ExpectedRecord | null }> {
-  const { deps, source } = parts;
+  const { deps } = parts;
   const { catalog, token, signal } = deps;
-  let asset = listed;
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
     const { outcome, id, stored, record: planned } = await planMove(asset, deps);
-    if (outcome === 'busy' && (await waitForJob(parts))) {
-      asset = await stillThere(asset, source.host, signal);
-      left += 1;
-      continue;
-    }
     if (outcome === 'deleted') await removeCopy(asset, id, deps);
-    if (outcome !== 'busy') parts.busy.sinceMs = null;
     if (planned === null) {
       // An earlier try was killed before the record was verified.
       const isUnproven = outcome === 'already' && stored?.status === 'saving';
@@ -88,19 +75,6 @@ export async function moveFile(
       return { outcome: 'moved', open: expectedRecord(record, content) };
   }
   return { outcome: 'busy', open: null };
-}
-
-async function waitForJob({ busy, busyForMs, deps }: MoveParts): Promise<boolean> {
-  busy.sinceMs ??= performance.now();
-  if (performance.now() - busy.sinceMs >= busyForMs) return false;
-  await pause(BUSY_AGAIN_MS, undefined, { signal: deps.signal });
-  return true;
-}
-
-async function stillThere(asset: HostAsset, host: MediaHost, signal: AbortSignal): Promise<HostAsset> {
-  const found = await host.find(asset, signal);
-  if (found === null) throw new HoldfastError('MEDIA_NOT_FOUND', 'the earlier host no longer has this file');
-  return found;
 }
 
 interface Plan {

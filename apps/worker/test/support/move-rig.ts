@@ -146,7 +146,7 @@ export async function moveWith(
   await withLease(target.env, never, async (leased) => {
     const deps = { ...leased, ...over(leased) };
     const settings = readSettings(source.env).host;
-    const options = { dryRun: false, busyForMs: 5_000, onProgress: () => undefined };
+    const options = { dryRun: false, onProgress: () => undefined };
     await moveAll({ deps, source: { settings, host: source.host }, ...options }, noResult());
   });
 }

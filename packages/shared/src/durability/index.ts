@@ -1,6 +1,6 @@
 export { createBarrier, type Barrier } from './durability-barrier.js';
 export { ephemeralDiskFinding } from './ephemeral-disk.js';
-export { redisOutage } from './redis-outage.js';
+export { placeOf, redisOutage } from './redis-outage.js';
 export { readServerFacts, serverName } from './server-facts.js';
 export {
   connectionFindings,
