@@ -229,8 +229,7 @@ const hostChecks: readonly HostCheck[] = [
       );
       if (lacking.length > 0) return wrong(`no ${lacking.join(', ')}`);
       if (unreadable.length > 0) return wrong(`${String(unreadable.length)} files cannot be read`);
-      if (assets.length === 0)
-        return wrong('an empty page', { means: 'Syncs would miss files that exist.' });
+      if (assets.length === 0) return wrong('an empty page', { means: 'Syncs would miss files that exist.' });
       const listed = assets.find(({ assetId }) => assetId === image.assetId) ?? image;
       const differs = (
         ['etag', 'bytes', 'width', 'height', 'format', 'url', 'context', 'tags'] as const
