@@ -12,9 +12,9 @@ const readRoot = (file: string): Promise<string> =>
 /** The default as the table writes it; an empty cell where there is none, or where it depends. */
 function defaultOf(name: string): string {
   const value = variables.parse({})[name as keyof typeof variables.shape];
-  if (value === undefined || value === '' || (typeof value === 'number' && value < 0)) return '';
+  if (value === undefined || value === '') return '';
   if (Array.isArray(value)) return value.length === 0 ? '' : `\`${value.join(',')}\``;
-  return `\`${String(value)}\``;
+  return `\`${JSON.stringify(value).replaceAll('"', '')}\``;
 }
 
 it('lists every setting with its default in docs/settings.md', async () => {

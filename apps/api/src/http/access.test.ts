@@ -22,6 +22,13 @@ it.each(['utf8', 'latin1'] as const)('knows a secret with other letters that com
   expect(authenticate(foreign, { 'x-api-key': sent })).toMatchObject({ name: 'web' });
 });
 
+it.each(['constructor x', 'toString x', '__proto__ x', 'Digest x', 'Bearer', ''])(
+  'finds no key in "%s"',
+  (authorization) => {
+    expect(authenticate(access, { authorization })).toMatchObject({ name: 'anonymous', role: null });
+  },
+);
+
 it('takes no time for a header full of spaces', () => {
   const authorization = `Bearer x${' '.repeat(60_000)}y`;
   const started = performance.now();

@@ -103,22 +103,24 @@ function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey
 function readCredentials(headers: IncomingHttpHeaders): Credentials[] {
   const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*)$/.exec(headers.authorization ?? '') ?? [];
   const header = headers['x-api-key'];
-  const found = [
-    ...(scheme.toLowerCase() === 'bearer' ? readToken(value) : []),
-    scheme.toLowerCase() === 'basic' ? readBasic(value) : null,
-    ...(typeof header === 'string' && header !== '' ? readToken(header) : []),
-  ];
-  return found.filter((credentials) => credentials !== null);
+  const read = schemes.get(scheme.toLowerCase());
+  return [...(read?.(value) ?? []), ...(typeof header === 'string' ? readToken(header) : [])];
 }
 
 /** Node reads headers as Latin-1, as browsers write them. Other programs write UTF-8. */
 function readToken(value: string): Credentials[] {
+  if (value === '') return [];
   const utf8 = Buffer.from(value, 'latin1').toString('utf8');
   return utf8 === value ? [{ secret: value }] : [{ secret: value }, { secret: utf8 }];
 }
 
-function readBasic(value: string): Credentials | null {
+function readBasic(value: string): Credentials[] {
   const text = Buffer.from(value, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  return colon < 0 ? null : { name: text.slice(0, colon), secret: text.slice(colon + 1) };
+  return colon < 0 ? [] : [{ name: text.slice(0, colon), secret: text.slice(colon + 1) }];
 }
+
+const schemes = new Map([
+  ['bearer', readToken],
+  ['basic', readBasic],
+]);

@@ -26,7 +26,7 @@ export function oneOf<const Word extends string>(words: readonly [Word, ...Word[
   return z.enum(words, `must be one of ${words.join(', ')}`);
 }
 
-export function wholeNumber(fallback: number, min: number, max: number) {
+export function wholeNumber(min: number, max: number) {
   return z
     .string()
     .trim()
@@ -34,8 +34,7 @@ export function wholeNumber(fallback: number, min: number, max: number) {
       (value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
       `must be a whole number from ${String(min)} to ${String(max)}`,
     )
-    .transform(Number)
-    .default(fallback);
+    .transform(Number);
 }
 
 export function flag(fallback: boolean) {

@@ -61,7 +61,7 @@ function compose(env: Variables, isSet: IsSet, problem: Report) {
   return {
     http: { host: env.HOST, port: env.PORT, publicUrl: env.PUBLIC_URL },
     /** Health and metrics of the worker; without a port there are none. */
-    worker: { port: env.WORKER_PORT < 0 ? undefined : env.WORKER_PORT },
+    worker: { port: env.WORKER_PORT },
     dataDir: resolve(env.DATA_DIR),
     log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
@@ -102,7 +102,7 @@ function compose(env: Variables, isSet: IsSet, problem: Report) {
       /** Below it a record stays unverified (DURABILITY_TOO_LOW); undefined = every level suffices. */
       required: env.DURABILITY_REQUIRED,
       /** Replicas that must confirm before a record counts as replicated; 0 = none. */
-      replicas: env.DURABILITY_REPLICAS >= 0 ? env.DURABILITY_REPLICAS : Number(isReplicated),
+      replicas: env.DURABILITY_REPLICAS ?? Number(isReplicated),
     },
     sync: {
       /** 0 = no schedule. */
@@ -112,7 +112,7 @@ function compose(env: Variables, isSet: IsSet, problem: Report) {
       startupDelayMs: env.AUTO_SYNC_STARTUP_DELAY_SECONDS * 1_000,
       /** Delay from a verified upload to the sync that covers it; null = by the kind of Redis. */
       afterUploadDelayMs:
-        env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS < 0
+        env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS === undefined
           ? null
           : env.AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS * 1_000,
       /** A scheduled or start-up run is full if the last full one began this long ago. */

@@ -34,7 +34,7 @@ export type RedisProfileName = (typeof redisProfileNames)[number];
 export const variables = z.object({
   // As in an address: [::1].
   HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),
-  PORT: wholeNumber(3000, 0, 65_535),
+  PORT: wholeNumber(0, 65_535).default(3000),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     // The addresses of files begin with it, and everybody who may read sees those.
@@ -44,14 +44,14 @@ export const variables = z.object({
   DATA_DIR: text('data'),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: oneOf(['json', 'pretty']).default('json'),
-  SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(20, 1, 600),
+  SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(1, 600).default(20),
 
   API_KEYS: filledList(readApiKey),
   ALLOW_ANONYMOUS: flag(false),
   PUBLIC_READ: flag(false),
   CORS_ORIGINS: list(readOrigin),
   TRUST_PROXY: parsed(readTrustProxy).default(false),
-  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 0, 1_000_000),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 1_000_000).default(0),
 
   REDIS_URL: parsed(readRedisUrl).optional(),
   UPSTASH_REDIS_REST_URL: parsed(readUpstashHost).optional(),
@@ -90,25 +90,25 @@ export const variables = z.object({
   /** Read only by the command `move`. */
   MOVE_FROM_CLOUDINARY_URL: parsed(readCloudinaryUrl).optional(),
 
-  UPLOAD_MAX_BYTES: wholeNumber(100 * MB, 1, 100_000 * MB),
-  UPLOAD_MAX_CONCURRENT: wholeNumber(128, 1, 10_000),
-  QUEUE_MAX_BACKLOG: wholeNumber(100_000, 1, 10_000_000),
+  UPLOAD_MAX_BYTES: wholeNumber(1, 100_000 * MB).default(100 * MB),
+  UPLOAD_MAX_CONCURRENT: wholeNumber(1, 10_000).default(128),
+  QUEUE_MAX_BACKLOG: wholeNumber(1, 10_000_000).default(100_000),
   UPLOAD_ALLOWED_TYPES: filledList(readMediaType, ['image/*', 'video/*', 'audio/*', 'application/pdf']),
 
-  SAVE_ATTEMPTS: wholeNumber(3, 1, 100),
-  SAVE_BACKOFF_MS: wholeNumber(1_000, 1, 600_000),
+  SAVE_ATTEMPTS: wholeNumber(1, 100).default(3),
+  SAVE_BACKOFF_MS: wholeNumber(1, 600_000).default(1_000),
   DURABILITY_REQUIRED: oneOf(durabilityLevels).optional(),
-  DURABILITY_REPLICAS: wholeNumber(-1, 0, 100),
+  DURABILITY_REPLICAS: wholeNumber(0, 100).optional(),
 
-  AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(15, 0, 10_080),
+  AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(0, 10_080).default(15),
   AUTO_SYNC_ON_STARTUP: flag(true),
-  AUTO_SYNC_STARTUP_DELAY_SECONDS: wholeNumber(30, 0, 3_600),
-  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(-1, 0, 3_600),
-  AUTO_SYNC_FULL_INTERVAL_HOURS: wholeNumber(24, 1, 8_760),
+  AUTO_SYNC_STARTUP_DELAY_SECONDS: wholeNumber(0, 3_600).default(30),
+  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(0, 3_600).optional(),
+  AUTO_SYNC_FULL_INTERVAL_HOURS: wholeNumber(1, 8_760).default(24),
   CATALOG_SNAPSHOT: flag(true),
 
-  WORKER_CONCURRENCY: wholeNumber(16, 1, 1_000),
-  WORKER_PORT: wholeNumber(-1, 0, 65_535),
+  WORKER_CONCURRENCY: wholeNumber(1, 1_000).default(16),
+  WORKER_PORT: wholeNumber(0, 65_535).optional(),
 });
 
 export type Variables = z.infer<typeof variables>;

@@ -51,7 +51,6 @@ interface Connection {
   /** A request is under way, or waits for its turn. */
   isBusy: boolean;
   isServed: boolean;
-  isNew: boolean;
   leaveLine: () => void;
   /** Sent ahead. */
   waiting: Exchange[];
@@ -108,12 +107,12 @@ export function boundConnections(
     const connection: Connection = {
       isBusy: false,
       isServed: false,
-      isNew: true,
       leaveLine: () => undefined,
       waiting: [],
       stuckSince: 0,
       lookedAt: 0,
-      idleSince: performance.now(),
+      // Its first request follows no other.
+      idleSince: performance.now() - PAUSE_MS,
     };
     const leave = places.take(clientOf(socket), {
       giveUp: () => socket.destroy(),
@@ -138,8 +137,7 @@ export function boundConnections(
 
   const takeTurn = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
     connection.isBusy = true;
-    const hasPaused = connection.isNew || performance.now() - connection.idleSince >= PAUSE_MS;
-    connection.isNew = false;
+    const hasPaused = performance.now() - connection.idleSince >= PAUSE_MS;
     const line = lineOf(req, hasPaused);
     connection.leaveLine = turns.enter(line, (end) => {
       if (req.socket.destroyed) {
