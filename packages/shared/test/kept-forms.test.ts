@@ -117,5 +117,9 @@ it('a finished Idempotency-Key and a ticket are known', async () => {
     finished: { id, fingerprint: print, duplicate: false },
   });
   await redis.client.set(keys.ticket(id), JSON.stringify({ publicId: place }));
-  expect(await createTickets(redis.client, keys).find(id)).toEqual({ publicId: place, extension: '' });
+  expect(await createTickets(redis.client, keys).find(id)).toEqual({
+    publicId: place,
+    extension: '',
+    altered: false,
+  });
 });

@@ -5,7 +5,6 @@ import {
   type Tickets,
 } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { isAccepted } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/foundation/logging';
 import {
   isOwnId,
@@ -21,6 +20,7 @@ import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/route.js';
 import { readWait } from '../http/prefer.js';
 import { answerUpload, type AnswerDependencies } from '../uploads/answer-upload.js';
+import { acceptUpload } from '../uploads/receive-upload.js';
 import type { Uploads } from '../uploads/uploads.js';
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
@@ -47,7 +47,7 @@ async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger)
   const arrived = await findArrival(deps, id, ticket);
   if (arrived === null) {
     if (ticket !== null) {
-      if (ticket.altered !== true) throw new HoldfastError('UPLOAD_INCOMPLETE');
+      if (!ticket.altered) throw new HoldfastError('UPLOAD_INCOMPLETE');
       throw new HoldfastError(
         'HOST_ALTERS_UPLOADS',
         'the account stored the file under another name: remove the folder or prefix from its default upload preset',
@@ -57,7 +57,8 @@ async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger)
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no ticket with this id, or it has expired');
   }
   const record = await markAccepted(deps, id, arrived);
-  await accept(deps, record, log);
+  await acceptUpload(deps, record, { committed: true, claim: null, isFresh: () => false });
+  log.info('direct.accepted', { id, bytes: record.bytes });
   return record;
 }
 
@@ -82,21 +83,6 @@ async function markAccepted(
     throw refusal;
   }
   return writeCommitMark({ host, catalog, folder }, { asset, carried });
-}
-
-async function accept(
-  { intents, queues, tickets }: ArrivalDependencies,
-  record: MediaRecord,
-  log: Logger,
-): Promise<void> {
-  const { id } = record;
-  const jobs = queues.jobsOf(record);
-  const outcome = await intents.accept({ record, committed: true, jobs });
-  if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND');
-  if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED', undefined, { retryAfterSeconds: 30 });
-  if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
-  await tickets.used(id).catch(() => undefined);
-  log.info('direct.accepted', { id, bytes: record.bytes });
 }
 
 /** An asset that a client sent straight to the host. */

@@ -37,14 +37,9 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
 
     const changed = changedAssets(parseBody(raw));
     const assets = changed?.assets.length ?? 0;
-    const signed = hashOf(raw, timestamp);
-    if (!(await deps.seen.take(signed))) throw refusal(res, 'this signature was used before');
-    try {
-      if (changed !== null) await queueLooks(deps.queues, hashOf(raw), changed);
-    } catch (error) {
-      await deps.seen.forget(signed).catch(() => undefined);
-      throw error;
-    }
+    // First, so that what could not be queued may come again. A repeated look changes nothing.
+    if (changed !== null) await queueLooks(deps.queues, hashOf(raw), changed);
+    if (!(await deps.seen.take(hashOf(raw, timestamp)))) throw refusal(res, 'this signature was used before');
     contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
     res.setHeader('Cache-Control', 'no-store');
     res.status(200).json({ received: true, assets });

@@ -38,8 +38,6 @@ export function createSeenNotifications(
         const named = [keys.notification(signed), keys.refusedSignatures];
         return (await takeScript(redis, named, [GOOD_FOR_MS + AHEAD_MS])) === 1;
       }),
-    /** It could not be handled, and may come again. */
-    forget: (signed: string): Promise<unknown> => guarded(() => redis.del(keys.notification(signed))),
     /** One more signature that no secret fits. */
     noteRefused: (): void => {
       const now = Date.now();

@@ -14,14 +14,9 @@ export type MediaHostOptions = CloudinaryHostOptions;
 
 /** The host that the settings name. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
 export async function createMediaHost(settings: HostSettings, options: MediaHostOptions): Promise<MediaHost> {
-  const { log, now } = options;
   if (settings.kind === 'local') return createLocalHost(settings, options);
   const host = createCloudinaryHost(settings, options);
-  return guardHost(host, {
-    log,
-    circuit: { folder: settings.folder },
-    ...(now === undefined ? {} : { now }),
-  });
+  return guardHost(host, { ...options, circuit: { folder: settings.folder } });
 }
 
 /**

@@ -59,25 +59,23 @@ export interface AssetPage extends ShownAssets {
   nextCursor: string | null;
 }
 
-/** Which page of a full listing. */
-export interface ListRequest {
-  resourceType: ResourceType;
-  /** Of the page before, of the same type; null = the first page. */
+interface PageRequest {
+  /** Of the page before, of the same listing; null = the first page. */
   cursor: string | null;
   /** At most 500. */
   limit: number;
   signal: AbortSignal;
 }
 
+/** Which page of a full listing. */
+export interface ListRequest extends PageRequest {
+  resourceType: ResourceType;
+}
+
 /** Which page of a listing of changes. */
-export interface ChangesRequest {
-  /** Assets uploaded, overwritten or edited at or after this time, as far as the host's index knows. */
+export interface ChangesRequest extends PageRequest {
+  /** Assets uploaded, overwritten or edited at or after this time, as far as the host's index knows. The same for each page. */
   since: Date;
-  /** Of the page before, with the same `since`; null = the first page. */
-  cursor: string | null;
-  /** At most 500. */
-  limit: number;
-  signal: AbortSignal;
 }
 
 /** The host's hourly budget of listing calls, as its last answer stated it. */
@@ -112,12 +110,12 @@ export interface HostFile {
 
 /**
  * Where the bytes live. Two implementations (Cloudinary, local folder) pass one contract suite.
- * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan),
- * HOST_ALTERS_UPLOADS (put and putFile: stored under another name, and removed again), HOST_CONTEXT_UNWRITABLE (annotate: it would
- * change what others keep there),
- * HOST_RATE_LIMITED (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL
- * (local disk), MEDIA_NOT_FOUND (annotate only), MALFORMED_BODY (put: a body far shorter than its `contentLength`), UPLOAD_EXPIRED (put: a body that stalls). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of
- * this process is open, calls are not attempted and reject with the code of the last failure (`isCircuitOpen`).
+ * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan), HOST_RATE_LIMITED
+ * (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL (local disk), MEDIA_NOT_FOUND (annotate
+ * only), HOST_CONTEXT_UNWRITABLE (annotate: it would change what others keep there), HOST_ALTERS_UPLOADS (put and putFile: stored under
+ * another name, and removed again), MALFORMED_BODY (put: a body far shorter than its `contentLength`), UPLOAD_EXPIRED (put: a body that
+ * stalls). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of this process is open, calls are not attempted and reject
+ * with the code of the last failure (`isCircuitOpen`).
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';

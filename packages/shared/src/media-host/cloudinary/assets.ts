@@ -114,7 +114,6 @@ export function sameAsset(asset: HostAsset, ref: AssetRef): HostAsset {
 }
 
 const REMOVE_WITHIN_MS = 5_000;
-const TRIES = 3;
 
 /**
  * Removes what an upload became under another name than it was sent with, and throws HOST_ALTERS_UPLOADS: the id of a media is in
@@ -125,14 +124,10 @@ export async function refuseRenamed(
   { storedAs, sentAs }: { storedAs: string; sentAs: string },
   log: Logger,
 ): Promise<never> {
-  for (let left = TRIES; left > 0; left -= 1) {
-    try {
-      await remove(AbortSignal.timeout(REMOVE_WITHIN_MS));
-      break;
-    } catch (error) {
-      if (left === 1) log.warn('host.renamed_upload_left', { publicId: storedAs, error });
-    }
-  }
+  const removeNow = () => remove(AbortSignal.timeout(REMOVE_WITHIN_MS));
+  await removeNow()
+    .catch(removeNow)
+    .catch((error: unknown) => log.warn('host.renamed_upload_left', { publicId: storedAs, error }));
   throw new HoldfastError(
     'HOST_ALTERS_UPLOADS',
     `the account stored ${sentAs} as ${storedAs}: remove the folder or prefix from its default upload preset`,
