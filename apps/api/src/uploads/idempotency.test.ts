@@ -334,4 +334,17 @@ describe('taking a claim', () => {
     ]);
     expect(deps.waiters.running).toBe(0);
   });
+
+  it('gives a claim back that comes after the refusal, so that the next try need not wait for its lease', async () => {
+    const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
+    const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
+    const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');
+    const deps = {
+      claims: { claim: () => answer, release },
+      rebuilding: { knownEpoch: () => '1' },
+      claimWaitMs: 0,
+    } as unknown as ClaimParts;
+    await expect(takeClaim(deps, claimRequest, never)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    await vi.waitFor(() => expect(release).toHaveBeenCalledExactlyOnceWith(claim, false));
+  });
 });

@@ -113,17 +113,30 @@ export async function takeClaim(
   return reply;
 }
 
-/** A claim whose answer comes too late expires. */
 async function askForClaim(
   { claims, rebuilding }: ClaimParts,
   { client, key }: ClaimRequest,
 ): Promise<Exclude<ClaimReply, { state: 'emptied' }>> {
   for (;;) {
     const before = rebuilding.knownEpoch();
-    const reply = await promptly(claims.claim(claimKey(client, key), newMediaId(), before));
+    const asked = claims.claim(claimKey(client, key), newMediaId(), before);
+    const reply = await promptly(asked).catch((error: unknown) => {
+      void giveBack(claims, asked);
+      throw error;
+    });
     if (reply.state !== 'emptied') return reply;
     // Looks at the catalog that there is now: it may have been refilled since, and the keys with it.
     if ((await rebuilding.isOn()) || rebuilding.knownEpoch() === before) throw beingRebuilt();
+  }
+}
+
+/** The request was refused already, and the next try would wait for the lease. Where Redis does not answer at all, the lease expires. */
+async function giveBack(claims: ClaimParts['claims'], asked: Promise<ClaimReply>): Promise<void> {
+  try {
+    const reply = await asked;
+    if (reply.state === 'held') await claims.release(reply.claim, reply.claim.takenOver);
+  } catch {
+    // Redis is away.
   }
 }
 

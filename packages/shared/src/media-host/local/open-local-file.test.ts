@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -82,6 +82,32 @@ it('finds nothing under a wrong format, or for an asset that was removed', async
   const { asset } = await host.put(putRequest());
   expect(await openLocalFile(settings, asset.url.replace('.png', '.html'))).toBeNull();
   await host.remove(asset);
+  expect(await openLocalFile(settings, asset.url)).toBeNull();
+});
+
+it('follows no link in the folder, and serves a folder that is itself behind one', async () => {
+  const { settings, host } = await setup();
+  const { asset } = await host.put(putRequest());
+  const { path } = (await openLocalFile(settings, asset.url)) ?? { path: '' };
+  const link = `${settings.directory}-link`;
+  await symlink(settings.directory, link);
+  onTestFinished(() => rm(link));
+  expect(await openLocalFile({ directory: link }, asset.url)).not.toBeNull();
+  const outside = `${settings.directory}-outside`;
+  onTestFinished(() => rm(outside, { recursive: true }));
+
+  await writeFile(outside, 'secret');
+  await rm(path);
+  await symlink(outside, path);
+  expect(await openLocalFile(settings, asset.url)).toBeNull();
+
+  await rm(path);
+  await writeFile(path, 'as before');
+  expect(await openLocalFile(settings, asset.url)).not.toBeNull();
+  await rm(outside);
+  const folder = join(settings.directory, 'image');
+  await rename(folder, outside);
+  await symlink(outside, folder);
   expect(await openLocalFile(settings, asset.url)).toBeNull();
 });
 

@@ -1,8 +1,9 @@
-import { extname } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { extname, join, relative } from 'node:path';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
 import { formats, readHostMetadata } from '../../media/index.js';
 import { bytesPath, placeOfRef, readStored, refsFromUrl } from './asset-files.js';
-import { toDiskError } from './disk.js';
+import { toDiskError, unlessMissing } from './disk.js';
 
 /** A stored file, ready to be served. */
 export interface LocalFile {
@@ -33,10 +34,12 @@ export async function openLocalFile(
       const stored = await readStored(place);
       if (stored === null || (format !== null && format !== stored.asset.format)) continue;
       const { known, asset } = stored;
+      const path = bytesPath(place, known.token);
+      if (!(await isItself(settings.directory, path))) return null;
       const extension = asset.format ?? extname(asset.publicId).slice(1);
       const contentType = shownAs(extension);
       return {
-        path: bytesPath(place, known.token),
+        path,
         bytes: asset.bytes,
         etag: asset.etag ?? known.etag,
         uploadedAt: known.createdAt,
@@ -49,6 +52,12 @@ export async function openLocalFile(
   } catch (error) {
     throw toDiskError(error);
   }
+}
+
+/** Whether no link leads there from the media folder, which may itself be behind one. */
+async function isItself(directory: string, path: string): Promise<boolean> {
+  const [root, file] = await Promise.all([directory, path].map((one) => unlessMissing(realpath(one))));
+  return typeof root === 'string' && file === join(root, relative(directory, path));
 }
 
 /** Formats in which a script may run. Like files of no known format they are offered as downloads; all others browsers may show. */
