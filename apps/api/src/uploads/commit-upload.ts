@@ -59,16 +59,16 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
   refuseOtherBytes({ asset, existed: false }, commit.file);
-  const marked = isMarked(asset, commit) ? asset : await host.find(commit.ref, commit.signal);
-  if (marked === null || !isMarked(marked, commit))
+  const marked =
+    markedRecord(asset, commit) ?? markedRecord(await host.find(commit.ref, commit.signal), commit);
+  if (marked === null)
     throw new HoldfastError(
       'HOST_ALTERS_UPLOADS',
       'the account did not keep the context of the upload: remove context from its default upload preset',
     );
-  const record = recordFromAsset(marked, commit.folder, 'upload');
   const { tags } = commit.fields;
   // The host may show them in an order of its own.
-  return isSameTags(record.tags, tags) ? { ...record, tags } : record;
+  return isSameTags(marked.tags, tags) ? { ...marked, tags } : marked;
 }
 
 /** Listings do not show how long a video is, so its mark says it, where the host has told it before the mark is written. */
@@ -91,9 +91,10 @@ function isSameBytes(asset: HostAsset, file: ReceivedFile): boolean {
   return asset.bytes === file.bytes && (asset.etag === null || asset.etag === file.md5);
 }
 
-/** The mark and all that the record is rebuilt from; not every answer of a host shows it. */
-function isMarked(asset: HostAsset, { fields }: Commit): boolean {
-  return readHostMetadata(asset)?.fields.id === fields.id;
+/** Null where the mark, and all that the record is rebuilt from, is not there; not every answer of a host shows it. */
+function markedRecord(asset: HostAsset | null, { fields, folder }: Commit): MediaRecord | null {
+  const carried = asset && readHostMetadata(asset);
+  return asset && carried?.fields.id === fields.id ? recordFromAsset(asset, folder, 'upload', carried) : null;
 }
 
 /** A transfer that went wrong keeps the size or the hash; a transformation keeps neither. */

@@ -77,7 +77,6 @@ export function parseForm<T>(
         req.pipe(parser);
       },
     };
-    req.once('aborted', () => reject(new HoldfastError('CLIENT_ABORTED')));
     multer(options).single('file')(req, res, (error?: unknown) => {
       if (error !== undefined && error !== null) return fail(error);
       if (received === undefined)

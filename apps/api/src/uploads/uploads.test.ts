@@ -9,7 +9,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, startApiPair, upload } from '../../test/support/api-pair.js';
-import { createDeferredUploads } from './deferred-uploads.js';
+import { createDeferredUploads } from './uploads.js';
 
 let redis: RedisSandbox;
 let queues: MediaQueues;
