@@ -2,7 +2,7 @@ import { vi } from 'vitest';
 
 /**
  * What a test waits for without saying how long is done by other processes, on a machine that may be busy: vitest's own limit
- * of a second has them fail there. Whoever waits for what comes at once is not kept any longer.
+ * of a second has them fail there. Tests that wait for what comes at once take no longer.
  */
 const PATIENCE_MS = 60_000;
 

@@ -87,7 +87,7 @@ it('S20: ends at once on a second signal, and what that cut off is undone', asyn
   const { program, client } = await deployment.startApi();
   const acknowledged = (await client.upload(aPng())).body.media.id;
   const open = (): Promise<number> => deployment.redis.client.zcard('{holdfast}:intents');
-  // Else the next upload could not be told from this one.
+  // Otherwise the next upload could not be distinguished from this one.
   await vi.waitFor(async () => expect(await open()).toBe(0), { interval: 10 });
   let finish = (): void => undefined;
   const rest = new Promise<void>((resolve) => (finish = resolve));

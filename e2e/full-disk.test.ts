@@ -37,7 +37,7 @@ const refuses = (load: UploadLoad, more: number): Promise<void> => {
 
 describe.skipIf(!canLimitFiles)('where files can be kept from growing', () => {
   it.concurrent(
-    'S11: refuses while the disk of Redis is full, says why, and goes on when there is room (appendfsync everysec)',
+    'S11: refuses while the disk of Redis is full, says why, and continues when there is room (appendfsync everysec)',
     async ({ onTestFinished }) => {
       const folder = await mkdtemp(join(tmpdir(), 'holdfast-full-'));
       onTestFinished(() => rm(folder, { recursive: true, force: true }));

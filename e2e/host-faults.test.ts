@@ -27,7 +27,7 @@ const faults: readonly Fault[] = [
   { kind: 'corrupt' },
 ];
 
-it('S15: leaves no orphan and no double whatever the host does to an upload, and gives its sockets back', async (context) => {
+it('S15: leaves no orphan and no duplicate whatever the host does to an upload, and frees its sockets', async (context) => {
   const deployment = await deploymentOf(context);
   const { emulator } = deployment;
   if (emulator === null) throw new Error('no emulator');
@@ -64,7 +64,7 @@ it('S15: leaves no orphan and no double whatever the host does to an upload, and
   );
 });
 
-it('tells that the host does not deliver PDF files, until it does', async (context) => {
+it('reports that the host does not deliver PDF files, until it does', async (context) => {
   const deployment = await deploymentOf(context);
   const { emulator } = deployment;
   await emulator?.configure({ blockedDelivery: ['pdf'] });

@@ -39,7 +39,7 @@ it.concurrent(
         tries.push({ key, data, id: status === 202 ? body.media.id : null });
       }
     }
-    // As careful clients do it: again with the same key, until they are told.
+    // As careful clients do it: again with the same key, until they get an answer.
     const acknowledged = await Promise.all(
       tries.map(async ({ key, data, id }): Promise<Acknowledged> => {
         const again = await vi.waitFor(

@@ -163,7 +163,7 @@ it.concurrent.for([
 );
 
 it.concurrent(
-  'S21: refuses while the database is full, still reads, and goes on when there is room',
+  'S21: refuses while the database is full, still reads, and continues when there is room',
   async (context) => {
     const deployment = await rented(context);
     const { redis } = deployment;

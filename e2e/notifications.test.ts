@@ -94,11 +94,11 @@ describe('changes in the Media Library', () => {
     const items = (await client.all()).filter(({ publicId }) => publicId.startsWith('way/'));
     expect(items.filter(({ status }) => status === 'verified')).toHaveLength(5);
     expect(items.length).toBeLessThanOrEqual(6);
-    // A full sync agrees with what the notifications have told.
+    // A full sync agrees with what the notifications reported.
     expect((await client.sync()).body).toMatchObject({ created: 0, updated: 0, restored: 0, errors: 0 });
   });
 
-  it('arrive also when the API was dead as they were told', async () => {
+  it('arrive even when the API was dead as they were sent', async () => {
     await api.kill();
     await emulator.assets.put(aTom('dead/tom'));
     await vi.waitFor(async () => expect((await emulator.webhooks.deliveries()).at(-1)?.status).toBe(0));
@@ -151,7 +151,7 @@ describe('a direct upload', () => {
     expect(again.body.media).toMatchObject({ id: tickets[0]?.id, revision: 1, status: 'verified' });
   });
 
-  it('appears by the notification when its client never says that it is done', async () => {
+  it('appears with the notification when its client never completes it', async () => {
     const { id } = await sendDirectly({ title: 'silent', tags: ['a'] });
     const media = await becomes(`holdfast/${id}`, {
       id,
@@ -162,7 +162,7 @@ describe('a direct upload', () => {
     expect((await complete(id)).body.media).toEqual(media);
   });
 
-  it('appears by the next sync when no notification comes either, also after Redis was wiped', async () => {
+  it('appears with the next sync when no notification comes either, also after Redis was wiped', async () => {
     await emulator.webhooks.addFault({ kind: 'drop', count: null });
     const { id } = await sendDirectly({ title: 'unheard' });
     await deployment.redis.client.flushall();

@@ -99,7 +99,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('the console tells dry runs and waiting runs from others', async () => {
+  it('the console distinguishes dry runs and waiting runs from others', async () => {
     const { page, complaints } = await open('/');
     await page.route('**/api/media/sync/status', async (route) => {
       const answer = await route.fetch();
@@ -132,7 +132,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     expect(await page.locator('#media-state').textContent()).toBe('');
   });
 
-  it('the console takes the next file though nobody verifies the last one', async () => {
+  it('the console accepts the next file although no worker verifies the last one', async () => {
     const { page } = await open('/');
     await page.clock.install();
     await page.reload();
@@ -178,7 +178,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
   });
 
-  it('the console takes a key in any letters', async () => {
+  it('the console accepts a key in any alphabet', async () => {
     const { page, complaints } = await open('/');
     await giveKey(page, 'Schlüssel 鍵');
     await page.getByText('This key is unknown').waitFor();

@@ -49,7 +49,7 @@ it('S12: never calls replicated what only an isolated old master has, and gets i
   const old = new Redis(oldPort, { maxRetriesPerRequest: null });
   onTestFinished(() => old.disconnect());
 
-  // One side of the coming partition: a process that goes on with the old master, as it cannot hear of another one.
+  // One side of the coming partition: a process that stays with the old master, since it cannot learn of another one.
   const isolated = {
     REDIS_URL: `redis://127.0.0.1:${String(oldPort)}`,
     REDIS_SENTINELS: '',
@@ -75,7 +75,7 @@ it('S12: never calls replicated what only an isolated old master has, and gets i
     body: { persistence: { level: expect.stringMatching(/^(written|fsynced)$/) } },
   });
 
-  // Whoever asks for `replicated` is not told `verified` here.
+  // With `replicated` required, nothing becomes `verified` here.
   expect(await worker.stop()).toBe(0);
   const strict = await deployment.startWorker({ ...isolated, DURABILITY_REQUIRED: 'replicated' });
   const refused = await uploads(client, 1);

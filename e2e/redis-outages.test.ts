@@ -45,7 +45,7 @@ it.concurrent.for(['always', 'everysec'])(
 );
 
 it.concurrent(
-  'S5: refuses within a second while Redis is down, and the host hears nothing of it',
+  'S5: refuses within a second while Redis is down, and the host is not called',
   async (context) => {
     const deployment = await deploymentOf(context);
     const { client } = await deployment.startApi();
@@ -91,7 +91,7 @@ it.concurrent.for([
 );
 
 it.concurrent(
-  'S7: waits quietly for a Redis that is long away, says so, and goes on with its schedule, without a restart',
+  'S7: waits quietly for a Redis that is away for long, reports it, and resumes its schedule without a restart',
   async (context) => {
     const deployment = await deploymentOf(context, 'cloudinary', {
       AUTO_SYNC_INTERVAL_MINUTES: '1',
@@ -205,7 +205,7 @@ it.concurrent(
 );
 
 it.concurrent(
-  'S12: refuses while its only server is demoted, and goes on when it is master again',
+  'S12: refuses while its only server is demoted, and continues when it is master again',
   async (context) => {
     const deployment = await deploymentOf(context);
     const [{ client }] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
@@ -226,7 +226,7 @@ it.concurrent(
 );
 
 // Alone: one write that waits for a busy disk would be a refusal.
-it('S14: goes on when the server loses its scripts and others fill their cache', async (context) => {
+it('S14: continues when the server loses its scripts and others fill their cache', async (context) => {
   const deployment = await deploymentOf(context);
   const [{ client }] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
   const { client: redis } = deployment.redis;

@@ -32,8 +32,8 @@ async function doctor({ env }: Deployment<RedisServers>): Promise<Record<string,
   return rows.find(({ name }) => name === 'Redis');
 }
 
-describe('on a server whose certificate nobody signed', () => {
-  it('works with REDIS_TLS_VERIFY=false, and says everywhere that nothing is verified', async () => {
+describe('on a server with a self-signed certificate', () => {
+  it('works with REDIS_TLS_VERIFY=false, and reports everywhere that nothing is verified', async () => {
     const deployment = await onSelfSigned({ REDIS_TLS_VERIFY: 'false' });
     const [{ client, program }, worker] = await Promise.all([
       deployment.startApi(),

@@ -1,6 +1,6 @@
 import { openSync, writeSync, closeSync } from 'node:fs';
 
-/** What clients may write about a media and read again. */
+/** What clients may write about a media item and read again. */
 export interface Fields {
   title: string;
   description: string;
@@ -48,7 +48,7 @@ export interface EditOperation extends Common {
 export interface DeleteOperation extends Common {
   kind: 'delete';
   id: string;
-  /** When a client was first told that the media is gone, so that the host no longer has it. Infinity when never. */
+  /** When a client first got the answer that the file is gone, so that the host no longer has it. Infinity when never. */
   goneAt: number;
 }
 
@@ -63,7 +63,7 @@ export type Operation = UploadOperation | EditOperation | DeleteOperation | Read
 
 type Begun<O extends Operation> = Omit<O, 'invokedAt' | 'returnedAt' | 'outcome' | 'answer'>;
 
-/** Everything that clients did and were told, in the order of its begin. */
+/** Everything that clients did and were answered, by time of the request. */
 export interface History {
   readonly operations: readonly Operation[];
   now(): number;

@@ -4,7 +4,7 @@ import { expect, vi } from 'vitest';
 import type { ApiClient, Media } from './client.js';
 import { sha256 } from './client.js';
 
-/** What a client was told is permanent: the bytes it sent, and what it may expect to find. */
+/** What was acknowledged to a client: the bytes it sent, and what it may expect to find. */
 export interface Acknowledged {
   id: string;
   data: Buffer;

@@ -18,7 +18,7 @@ const AFTER = 20;
 const LIMIT_MS = 30_000;
 
 /**
- * Kills the master in the middle of uploads and goes on until uploads are taken again. Then everything that was
+ * Kills the master in the middle of uploads and continues until uploads are accepted again. Then everything that was
  * acknowledged must be there, once, byte for byte and verified, without any process having been restarted.
  */
 export async function failoverUnderUploads({

@@ -8,7 +8,7 @@ import { freePort } from '@holdfast/shared/testing';
 import { openDependencies, type Dependencies } from '@holdfast/worker/dependencies';
 import { createHandlers } from '@holdfast/worker/handlers';
 
-/** What came of an operation: done, refused (nothing may have changed), or unknown to whoever asked. */
+/** The outcome of an operation: done, refused (nothing may have changed), or unknown to its caller. */
 export type Told = 'done' | 'refused' | 'unknown';
 
 export interface Answer {

@@ -14,7 +14,7 @@ export type Reached = (link: LinkName) => Promise<void>;
  */
 export interface Gate {
   links: Readonly<Record<LinkName, FaultProxy>>;
-  /** Counts from 1, and calls `reached` with piece `at`; the piece goes on when that resolves. */
+  /** Counts from 1, and calls `reached` with piece `at`; the piece continues when that resolves. */
   arm(at: number, reached: Reached): void;
   /** Stops counting. The number of pieces seen since `arm`. */
   disarm(): number;

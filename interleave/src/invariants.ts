@@ -4,7 +4,7 @@ import type { Effect } from './operations.js';
 import type { Subject } from './situations.js';
 import { OTHERS_PAIR, type World } from './world.js';
 
-/** What of a record is measured anew, and so not told by the host. */
+/** What of a record is measured again, and so not carried by the host. */
 function lasting({ status, persistence, lastError, ...rest }: MediaRecord): unknown {
   void [status, persistence, lastError];
   return { ...rest, tags: rest.tags.toSorted() };
@@ -23,7 +23,7 @@ export async function findViolations(
   ];
 }
 
-/** The promises to whoever was answered. */
+/** The promises to everybody who got an answer. */
 async function ofTheFile(world: World, subject: Subject, effects: readonly Effect[]): Promise<string[]> {
   const ids = [subject.id, ...effects.map(({ uploadedId }) => uploadedId ?? null)].filter(
     (id) => id !== null,
@@ -34,7 +34,7 @@ async function ofTheFile(world: World, subject: Subject, effects: readonly Effec
     isDeleted || effects.some(({ deletes, told }) => deletes === true && told === 'unknown');
   const isTakenAway = effects.some(({ takesAssetAway }) => takesAssetAway === true);
   const wrong: string[] = [];
-  // A key stays bound to its file; only one that was deleted, by itself or with all of Redis, may begin anew.
+  // A key stays bound to its file; only one that was deleted, by itself or with all of Redis, may start over.
   if (!mayBeDeleted && new Set(ids).size > 1) wrong.push(`one key made several files: ${ids.join(', ')}`);
   for (const id of new Set(ids)) {
     const [record, asset] = await Promise.all([world.b.deps.catalog.find(id), world.assetOf(id)]);
@@ -68,7 +68,7 @@ async function hasBytes({ emulator }: World, assetId: string, content: Buffer): 
   return stored !== null && hash(stored) === hash(content);
 }
 
-/** Each field is what one of its writers set. Where one was told that it is done, it is not what was there before. */
+/** Each field is what one of its writers set. Where one was answered that it is done, the old value is gone. */
 function ofFields(record: MediaRecord, subject: Subject, effects: readonly Effect[]): string[] {
   const isWiped = effects.some(({ wipes }) => wipes === true);
   return (['title', 'description', 'category'] as const).flatMap((name) => {

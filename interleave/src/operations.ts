@@ -6,7 +6,7 @@ import { editOnHost, json, pathOf, type Fields, type SituationName, type Subject
 import { unfinished } from './settle.js';
 import type { World } from './world.js';
 
-/** What an operation may have changed, by what its caller was told. */
+/** What an operation may have changed, by the answer to its caller. */
 export interface Effect {
   told: Told;
   fields?: Fields;

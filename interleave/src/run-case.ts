@@ -27,7 +27,7 @@ export function nameOf({ situation, operation, at, meets }: Case): string {
   return `${situation}/${operation}@${String(at)}+${meets}`;
 }
 
-/** Another operation that waits for the one that is stopped goes on after this long. */
+/** Another operation that waits for the stopped one continues after this long. */
 const MEETS_WITHIN_MS = 2_000;
 /** Clients of the API have given up on Redis by then, and on the host in the background. */
 const LATE_MS = 4_000;

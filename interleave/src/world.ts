@@ -26,7 +26,7 @@ export interface World {
   b: Actor;
   upload(actor: Actor, file: UploadedFile): Promise<Answer>;
   records(): Promise<MediaRecord[]>;
-  /** Assets that are media, whoever put them there. */
+  /** Assets that are media, no matter who put them there. */
   assets(): Promise<Asset[]>;
   /** What the asset of this file says of itself; null where there is none. */
   assetOf(id: string): Promise<Asset | null>;

@@ -35,7 +35,7 @@ it.each([
   ],
   ['this machine', {}, false],
 ])(
-  'warns of addresses of files that nobody can follow where it listens on %s: %j',
+  'warns of file addresses that other machines cannot open where it listens on %s: %j',
   async (_what, env, expected) => {
     expect((await warningsAtStart(env)).includes('http.no_public_url')).toBe(expected);
   },

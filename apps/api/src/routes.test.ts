@@ -79,7 +79,7 @@ describe('who may do what', () => {
     ]);
   });
 
-  it('takes the key from X-API-Key and from Basic with its own name', async () => {
+  it('accepts the key from X-API-Key and from Basic with its own name', async () => {
     const basic = (text: string) => ({ Authorization: `Basic ${Buffer.from(text).toString('base64')}` });
     const status = async (headers: Record<string, string>) =>
       (await locked.call('GET', '/api/media', undefined, headers)).status;
@@ -138,7 +138,7 @@ describe('who may do what', () => {
   });
 });
 
-it('takes a login of the browser from the address that clients see, too', async () => {
+it('accepts a browser login under the address that clients see, too', async () => {
   const port = String(await freePort());
   const PUBLIC_URL = `http://media.example.com:${port}`;
   const proxied = await startApi(redis, { API_KEYS, PUBLIC_URL, PORT: port });
@@ -179,7 +179,7 @@ describe('what is not offered', () => {
     }
   });
 
-  it('takes words of the API for no id', async () => {
+  it('does not mistake words of the API for an id', async () => {
     expect((await open.call('DELETE', '/api/media/health')).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
   });
 
@@ -192,7 +192,7 @@ describe('what is not offered', () => {
 });
 
 describe('every answer', () => {
-  it('carries the request id of the client when it is sane, else one of our own', async () => {
+  it('carries the request id of the client when it is sane, otherwise one of our own', async () => {
     const id = async (sent: string) =>
       (await open.call('GET', '/livez', undefined, { 'X-Request-Id': sent })).headers.get('x-request-id');
     expect(await id('a-1_B.c')).toBe('a-1_B.c');

@@ -59,7 +59,7 @@ it.each([420, 429] as const)(
   },
 );
 
-it('refuses uploads at once and unread while the host is down, says so everywhere, and takes them again by itself', async () => {
+it('refuses uploads at once and unread while the host is down, reports it everywhere, and recovers by itself', async () => {
   link.set({ kind: 'refuse' });
   await uploadUntilDown();
   const start = performance.now();
@@ -71,7 +71,7 @@ it('refuses uploads at once and unread while the host is down, says so everywher
     detail: 'the media host has been failing; not attempted',
   });
   expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
-  // A client that asks first is never told to send its body.
+  // A client that asks first is never invited to send its body.
   const head = `POST /api/media/upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9000\r\n`;
   const type = 'Content-Type: multipart/form-data; boundary=b\r\n\r\n';
   expect(await rawRequest(api.port, head + type, { until: /HTTP\/1.1 \d\d\d/ })).toMatch(/^HTTP\/1.1 502/);
@@ -119,7 +119,7 @@ it.each([
   expect(performance.now() - heardAt).toBeLessThan(15_000);
 });
 
-it('takes deletes and edits while the host is down, and replays finished uploads', async () => {
+it('accepts deletes and edits while the host is down, and replays finished uploads', async () => {
   const first = await upload(api, aPng(), { key: 'k' });
   const data = aPng();
   const kept = await upload(api, data, { key: 'kept' });

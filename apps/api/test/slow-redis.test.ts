@@ -69,7 +69,7 @@ async function ask({ method: given, path: pattern }: Route, id: string): Promise
   return answered(status, body);
 }
 
-/** Every route with a media of its own; `delayMs` is what Redis needs more for each answer. */
+/** Every route with a media item of its own; `delayMs` is how much longer Redis takes for each answer. */
 async function askEverything(delayMs: number): Promise<Record<string, Answered>> {
   line.set({ kind: 'pass' });
   const asked = await Promise.all(
@@ -112,7 +112,7 @@ it('every route does its work when Redis takes 100 ms for each answer', async ()
 });
 
 it.each([1_000, 10_000])(
-  'every route answers within a second and says why when Redis takes %i ms, keeps what it took, and works again by itself',
+  'every route answers within a second and says why when Redis takes %i ms, keeps what it accepted, and recovers by itself',
   async (delayMs) => {
     const answers = await askEverything(delayMs);
     for (const [name, { status, code, ms }] of Object.entries(answers)) {

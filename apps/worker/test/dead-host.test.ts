@@ -49,7 +49,7 @@ it('loses no attempt of any job to a host that is down, and does all of them onc
   await vi.waitFor(async () => expect(await waiting()).toEqual([]));
 });
 
-/** A media on the host with a tombstone in the catalog, as a delete leaves it that the host did not take. */
+/** A media item on the host with a tombstone in the catalog, as a delete leaves it when the host did not accept it. */
 async function storedAndDeleted(bench: Awaited<ReturnType<typeof openBench>>): Promise<MediaRecord> {
   const id = newMediaId();
   const record = aRecord({ id, publicId: publicIdFor('holdfast', id) });

@@ -37,14 +37,14 @@ const cut = async (role: string): Promise<void> => {
   await untilRedisIsBack();
 };
 
-it('goes on after the server lost its scripts', async () => {
+it('continues after the server lost its scripts', async () => {
   await bench.startWorker();
   await untilVerified(await enqueue(2));
   await bench.sandbox.client.script('FLUSH');
   await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
 });
 
-it('rests while Redis is full, uses up no attempt, and goes on when there is room', async () => {
+it('rests while Redis is full, uses up no attempt, and continues when there is room', async () => {
   const records = await enqueue(20);
   const used = /used_memory:(\d+)/.exec(await bench.sandbox.client.info('memory'))?.[1] ?? '0';
   await bench.sandbox.client.config('SET', 'maxmemory', String(Math.floor(Number(used) / 2)));
@@ -83,7 +83,7 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await untilVerified(await enqueue(2));
 });
 
-it('says that it is alive although the rest of its first look fails', async () => {
+it('registers although the rest of its first check fails', async () => {
   const { sandbox, keys, queues } = bench;
   // The schedule cannot be written.
   await sandbox.client.set(keys.queue('sync', 'repeat'), 'no sorted set');
@@ -140,7 +140,7 @@ it('wakes up for a job whose wake-up went to a connection that is gone', async (
   await untilVerified(record === undefined ? [] : [record]);
 });
 
-it('goes on by itself when Redis was killed and is back', async () => {
+it('recovers by itself when Redis was killed and is back', async () => {
   await bench.startWorker();
   await untilVerified(await enqueue(2));
   await bench.sandbox.kill();
@@ -184,7 +184,7 @@ it('waits for a Redis that is not there when it starts', async () => {
   await expect(untilVerified(await enqueue(2))).resolves.toBeUndefined();
 });
 
-it('goes on without using up attempts when Redis stood still for longer than any command may take', async () => {
+it('continues without using up attempts when Redis hung for longer than any command may take', async () => {
   const records = await enqueue(300);
   await bench.startWorker();
   await vi.waitFor(async () => expect((await bench.catalog.counts()).byStatus.verified).toBeGreaterThan(0), {
@@ -231,7 +231,7 @@ it('stops in time though Redis is gone', async () => {
   await bench.sandbox.restart();
 });
 
-it('stops in time though Redis stands still, with jobs under way', async () => {
+it('stops in time although Redis hangs, with jobs under way', async () => {
   await enqueue(300);
   const worker = await bench.startWorker();
   await vi.waitFor(async () => expect((await bench.catalog.counts()).byStatus.verified).toBeGreaterThan(0), {

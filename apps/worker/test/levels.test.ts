@@ -29,7 +29,7 @@ it.each([
   expect(await levelOn(['--appendfsync', policy])).toBe(level);
 });
 
-it('says written where nothing goes to disk', async () => {
+it('reports written where nothing goes to disk', async () => {
   expect(await levelOn(['--appendonly', 'no'])).toBe('written');
 });
 

@@ -24,7 +24,7 @@ it('saves and verifies an upload, and ends its intent', async () => {
   expect(await intents.stale(10, 0)).toEqual([]);
 });
 
-it('saves from the job alone, when Redis forgot everything else', async () => {
+it('saves from the job alone, when Redis lost everything else', async () => {
   const { catalog, queues } = bench;
   const record = aRecord({ tags: ['a', 'b'], category: 'x' });
   await queues.enqueueUpload(record);

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.close());
 
 describe.each(['local', 'cloudinary'] as const)('a move from %s, while others work', (from) => {
-  it('takes along what was edited meanwhile, before and while it runs', async () => {
+  it('moves along what was edited meanwhile, before and while it runs', async () => {
     const at = await openMove(sandbox, from);
     const before = await upload(at, at.source);
     const during = await upload(at, at.source);
@@ -54,7 +54,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s, while others wo
     expect(await sandbox.client.exists(at.keys.unpushed)).toBe(0);
   });
 
-  it('brings back nothing that was deleted, before and while it runs, and takes no upload that was cut off', async () => {
+  it('brings back nothing that was deleted, before and while it runs, and moves no upload that was cut off', async () => {
     const at = await openMove(sandbox, from);
     const waits = await upload(at, at.source);
     const during = await upload(at, at.source);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.close());
 
 describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
-  it('takes every file along with its id, fields, checksums and dates, and nothing away', async () => {
+  it('moves every file with its id, fields, checksums and dates, and removes nothing', async () => {
     const at = await openMove(sandbox, from);
     await upload(at, at.source, { revision: 7, updatedAt: '2026-03-01T00:00:00.000Z', tags: ['a', 'b c'] });
     await upload(at, at.source, { source: 'direct', checksum: { sha256: null, md5: null }, title: '' });
@@ -131,7 +131,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s', (from) => {
     expect(await at.catalog.find(record.id)).toMatchObject({ status: 'verified', title: record.title });
   });
 
-  it('only counts in a dry run, and only forgets where it is told to', async () => {
+  it('only counts in a dry run, and only forgets with --forget', async () => {
     const at = await openMove(sandbox, from);
     await upload(at, at.source);
     const before = await all(at);

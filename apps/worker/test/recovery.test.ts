@@ -79,7 +79,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   await host.close();
 });
 
-it('says again that it is alive where a sync began the emptied catalog anew before the watch looked', async () => {
+it('registers again where a sync began the emptied catalog before the next check', async () => {
   emulator = await startCloudinaryEmulator();
   bench = await openBench({ CLOUDINARY_URL: emulator.cloudinaryUrl });
   const { sandbox, keys } = bench;

@@ -48,7 +48,7 @@ it('S2: finishes within a minute what a killed worker had begun, without using u
   expect(found.map((one) => one?.record.persistence.attempts)).toEqual(records.map(() => 1));
 });
 
-it('exits 0 on SIGTERM and gives back what it was doing, so that another worker goes on at once', async () => {
+it('exits 0 on SIGTERM and hands back what it was doing, so that another worker continues at once', async () => {
   const first = spawnWorker({ ...bench.env, LOG_LEVEL: 'info', SHUTDOWN_TIMEOUT_SECONDS: '5' });
   const records = await enqueue(10);
   await vi.waitFor(async () => expect(await verifying()).toBeGreaterThan(0), within);

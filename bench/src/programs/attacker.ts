@@ -1,5 +1,5 @@
 /**
- * Plays one attack until it is told to stop (a message, or the end of its parent): a process of its own, so that what it does is not
+ * Plays one attack until it gets the signal to stop (a message, or the end of its parent): a process of its own, so that what it does is not
  * in the way of the clients beside it. `node attacker.js <index of the attack> <port> <secret, or nothing>`.
  */
 import { createAttacker } from '../attacks/attacker.js';

@@ -32,7 +32,7 @@ const FILE_BYTES = 100_000;
 /**
  * What a month costs on a Redis that bills commands: one API, one worker, the schedule, a health poll a minute and 500 uploads a day
  * that come alone. Each part is counted with real processes, and the month is their sum, with every health poll measured
- * anew. With --large an hour goes by in real time as well.
+ * anew. With --large an hour passes in real time as well.
  */
 export const month: MeasureRow = async ({ quick, large }, cleanUp) => {
   const figures: Figure[] = [];

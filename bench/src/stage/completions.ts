@@ -1,7 +1,7 @@
 import { QueueEvents } from 'bullmq';
 import type { CleanUp } from './clean-up.js';
 
-/** When jobs ended, told by BullMQ's own event stream: nothing is polled. */
+/** When jobs ended, from BullMQ's own event stream: nothing is polled. */
 export interface Completions {
   /** `performance.now()` at which the end of this job was heard of, now or later. */
   when(jobId: string): Promise<number>;

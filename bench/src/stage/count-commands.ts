@@ -11,7 +11,7 @@ export interface Commands {
   byName: Record<string, number>;
 }
 
-/** Counts what reaches a server while `work` goes on, without what the counting itself sends. */
+/** Counts what reaches a server while `work` runs, without what the counting itself sends. */
 export async function countCommands(redis: RedisSandbox, work: () => Promise<unknown>): Promise<Commands> {
   const byName: Record<string, number> = {};
   let inside = 0;

@@ -104,7 +104,7 @@ const run = (over: Partial<RunResult> = {}): RunResult => ({
   crashes: [],
   ...over,
 });
-/** A media that was edited, and what its last state is. */
+/** A file that was edited, and its last state. */
 const edited = (
   title: string,
   operations: RunResult['operations'],

@@ -2,7 +2,7 @@ import type { Fields } from '../history.js';
 import type { OfKind } from './by-id.js';
 import type { Write } from './register.js';
 
-/** Who wrote a field of a media: its upload, and the edits that may have happened. */
+/** Who wrote a field of a media item: its upload, and the edits that may have happened. */
 export function fieldWrites(
   field: keyof Fields,
   upload: OfKind<'upload'>,

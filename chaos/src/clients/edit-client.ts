@@ -68,7 +68,7 @@ async function remove(options: EditClientOptions, id: string): Promise<void> {
   if (after.outcome === 'ok' && after.found === null) operation.goneAt = after.returnedAt;
 }
 
-/** Notes what any API says about a media. */
+/** Notes what any API says about a media item. */
 async function read(
   { name, history, random, apis }: Pick<EditClientOptions, 'name' | 'history' | 'random' | 'apis'>,
   id: string,

@@ -23,7 +23,7 @@ export interface UploadClientOptions extends ClientOptions {
 const UPLOAD_TIMEOUT_MS = 40_000;
 const TRIES = 12;
 
-/** Uploads one file after the other, and believes nothing but what it is told. */
+/** Uploads one file after the other, and trusts nothing but the answers. */
 export async function runUploadClient(options: UploadClientOptions): Promise<void> {
   const { name, history, random, idleMs, stopping } = options;
   for (let number = 1; !stopping.aborted; number += 1) {

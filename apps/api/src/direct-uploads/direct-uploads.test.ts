@@ -58,7 +58,7 @@ describe('a direct upload', () => {
     expect(body.media.tags).toEqual(['a\r\nb']);
   });
 
-  it('becomes a media with the words of its ticket once the client says that it is done', async () => {
+  it('becomes a media item with the fields of its ticket once the client completes it', async () => {
     const words = {
       title: 'a=b|c & "d" 🌊',
       description: 'line\nline',
@@ -75,7 +75,7 @@ describe('a direct upload', () => {
     const place = { asset_folder: 'holdfast', display_name: 'a=b|c - "d" 🌊' };
     expect(ticket.fields).toMatchObject(place);
     expect(await post(ticket)).toMatchObject({ status: 200, body: { bytes: onePixelPng.length } });
-    // Not yet looked at by us, so not yet a media.
+    // Not checked by us yet, so not yet a media item.
     expect((await onHost(ticket.id))?.context['hf']).toBe('2');
     expect((await api.call('GET', `/api/media/${ticket.id}`)).status).toBe(404);
 
@@ -140,14 +140,14 @@ describe('a direct upload', () => {
     });
   });
 
-  it('comes in also after Redis has forgotten its ticket: the asset proves it', async () => {
+  it('is adopted even after Redis has lost its ticket: the asset proves it', async () => {
     const ticket = await sign(api, { title: 'kept' });
     await post(ticket);
     await redis.client.flushall();
     expect(await complete(api, ticket.id)).toMatchObject({ status: 202, body: { media: { title: 'kept' } } });
   });
 
-  it('comes in also when the first word was lost after the commit mark', async () => {
+  it('is adopted even when the first completion was lost after the commit mark', async () => {
     const ticket = await sign(api);
     await post(ticket);
     await complete(api, ticket.id);
@@ -223,7 +223,7 @@ describe('what does not keep the rules', () => {
   });
 });
 
-it('takes any file where every kind is accepted, with its extension where it says that it is raw', async () => {
+it('accepts any file where every kind is accepted, with its extension if it is declared raw', async () => {
   await withApi({ UPLOAD_ALLOWED_TYPES: '*/*' }, async (open) => {
     const ticket = await sign(open, { filename: 'Data.CSV', type: 'raw' });
     expect(ticket.fields['public_id']).toBe(`holdfast/${ticket.id}.csv`);
@@ -243,7 +243,7 @@ it('knows no uploads but its own', async () => {
   expect((await complete(api, uploaded.id)).status).toBe(404);
 });
 
-it('stays deleted when the client says once more that it is done', async () => {
+it('stays deleted when the client completes it once more', async () => {
   const ticket = await sign(api);
   await post(ticket);
   await complete(api, ticket.id);
@@ -287,7 +287,7 @@ it('signs nothing while Redis is away', async () => {
   }
 });
 
-it('says that the local host cannot take direct uploads', async () => {
+it('reports that the local host does not support direct uploads', async () => {
   const warn = vi.fn<Logger['warn']>();
   const log: Logger = { ...silentLogger, warn, child: () => log };
   const local = await startApi(redis, {}, log);

@@ -80,7 +80,7 @@ describe('a ticket', () => {
       });
   });
 
-  it('needs no words, takes tags in one text, and chooses its id itself', async () => {
+  it('needs no fields, accepts tags as one string, and chooses its id itself', async () => {
     const bare = await api.call('POST', '/api/media/uploads/sign');
     expect(bare).toMatchObject({ status: 200, body: { fields: { overwrite: 'false' } } });
     const ticket = await sign(api, { tags: 'sea, été,', id: 'mine', public_id: 'mine' });

@@ -207,7 +207,7 @@ describe('the rate limit', () => {
     await own.close();
   });
 
-  it('stands in nobody’s way when Redis does not answer', async () => {
+  it('blocks nobody when Redis does not answer', async () => {
     const sandbox = await startRedisSandbox();
     const own = await startApi(sandbox, { RATE_LIMIT_PER_MINUTE: '1' });
     sandbox.pause();
@@ -261,7 +261,7 @@ describe('unknown keys', () => {
 });
 
 describe('an unexpected error', () => {
-  it('is told to the log in full and to the client not at all', async () => {
+  it('is logged in full and not shown to the client', async () => {
     const lines: unknown[] = [];
     const keep = (level: string) => (event: string, fields?: unknown) =>
       void lines.push({ level, event, fields });

@@ -53,7 +53,7 @@ async function anInvitedEdit(port: number) {
 }
 
 describe('stopping', () => {
-  it('ends idle connections at once and takes no new ones', async () => {
+  it('ends idle connections at once and accepts no new ones', async () => {
     const api = await startApi(redis);
     const idle = await aConnection(api.port);
     idle.socket.write(GET);

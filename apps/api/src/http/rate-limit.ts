@@ -6,7 +6,7 @@ import { defineScript, type RedisClient, type RedisKeys } from '@holdfast/shared
 import { addressOf, clientOf, contextOf } from './request-context.js';
 
 const WINDOW_MS = 60_000;
-/** A limit is a courtesy: when Redis does not answer in this time, the request goes on. */
+/** A limit is a courtesy: when Redis does not answer in this time, the request continues. */
 const PATIENCE_MS = 250;
 
 /** KEYS: the window. ARGV: its length. Answers how many requests it has seen, this one included, and how long it lasts. */

@@ -32,7 +32,7 @@ describe.each(['/', '/docs'])('the page %s', (path) => {
     expect(body).not.toMatch(/<script(?![^>]* src=)|<style|style=| on\w+=|https?:/);
   });
 
-  it('has everything that it refers to, and tells a browser that it has it already', async () => {
+  it('has everything that it refers to, and answers 304 to a browser that has it', async () => {
     const { body } = await api.call('GET', path);
     const parts = [...String(body).matchAll(/(?:src|href)="(\/(?:console|docs)\/[^"]+)"/g)];
     expect(parts.length).toBeGreaterThan(1);

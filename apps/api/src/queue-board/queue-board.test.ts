@@ -86,7 +86,7 @@ it.each([
   sandbox.resume();
 });
 
-it('tells a client that its request cannot be read', async () => {
+it('answers that a request cannot be read', async () => {
   const answer = await api.request('/admin/queues/api/queues/save/pause', {
     method: 'PUT',
     headers: { ...boss, 'Content-Type': 'application/json' },

@@ -158,7 +158,7 @@ it.each(['limit=0', 'limit=1001', 'limit=x', 'format=csv', 'limt=1', 'limit=1&li
 );
 
 it.each(['x', 'a'.repeat(300), Buffer.from('run\nplace\nmore').toString('base64url')])(
-  'takes %s for no cursor',
+  'rejects %s as a cursor',
   async (cursor) => {
     const api = await start();
     await runFull(api, [anItem(1)]);

@@ -72,7 +72,7 @@ describe('a sync on demand', () => {
     expect(answer.headers.get('allow')).toBe('POST, GET, OPTIONS');
   });
 
-  it('tells that another run must end first', async () => {
+  it('reports that another run must end first', async () => {
     await redis.client.set(api.deps.keys.syncRun, JSON.stringify({ run: run('other', null), progress: {} }));
     const { body } = await api.call('POST', START);
     expect(body.alreadyRunning).toBe(true);
@@ -139,7 +139,7 @@ describe('a sync on demand', () => {
 });
 
 describe('sync/status', () => {
-  it('tells what runs, what ran and what comes next', async () => {
+  it('shows what runs, what ran and what comes next', async () => {
     const own = await startApi(redis);
     const empty = await own.call('GET', '/api/media/sync/status');
     expect(empty.body).toEqual({
@@ -166,7 +166,7 @@ describe('sync/status', () => {
     expect(body.lastRun.runId).toBe('a');
     expect(body.snapshot).toEqual({ at: note.at, records: 2, bytes: 300 });
     expect(Math.abs(Date.parse(body.nextRunAt) - next)).toBeLessThan(60_000);
-    // The workers' schedule, whatever this process was told.
+    // The workers' schedule, whatever the settings of this process say.
     expect(body).toMatchObject({ enabled: true, intervalMinutes: 1 });
     await own.close();
   });

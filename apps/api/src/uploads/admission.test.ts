@@ -74,7 +74,7 @@ describe('admission', () => {
     },
   );
 
-  it('answers 507 while the disk is full, and takes uploads as soon as there is room', async () => {
+  it('answers 507 while the disk is full, and accepts uploads as soon as there is room', async () => {
     const { host } = bench.uploads;
     const freeBytes = host.freeBytes.bind(host);
     host.freeBytes = () => Promise.resolve(1_000);
@@ -96,7 +96,7 @@ describe('admission', () => {
     expect((await bench.send([['file', aPng()]])).status).toBe(202);
   });
 
-  it('refuses at once an upload that a resting host would not take', async () => {
+  it('refuses at once an upload while the circuit is open', async () => {
     const { host } = bench.uploads;
     const put = vi.spyOn(host, 'put');
     host.uploadRefusal = () => new HoldfastError('HOST_TIMEOUT', undefined, { retryAfterSeconds: 5 });
@@ -250,7 +250,7 @@ describe('slots', () => {
     return { req, send: (count: number) => (bytes += count) };
   }
 
-  it('gives up what crawls after ten seconds, and nothing that moves or has come whole', () => {
+  it('gives up slow uploads after ten seconds, and none that moves or has arrived', () => {
     let now = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => now);
     const slots = createUploadSlots(3);

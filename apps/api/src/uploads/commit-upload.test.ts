@@ -20,7 +20,7 @@ function aWav(bytes: number): Buffer {
   return Buffer.concat([header, Buffer.alloc(bytes - 44, 1)]);
 }
 
-it('gives the asset its duration to carry, and the client the tags in their order', async () => {
+it('writes the duration to the asset, and gives the client the tags in their order', async () => {
   const emulator = await startCloudinaryEmulator({ tagOrder: 'sorted' });
   onTestFinished(() => emulator.close());
   const env = { CLOUDINARY_URL: emulator.cloudinaryUrl };

@@ -71,7 +71,7 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
   return isSameTags(marked.tags, tags) ? { ...marked, tags } : marked;
 }
 
-/** Listings do not show how long a video is, so its mark says it, where the host has told it before the mark is written. */
+/** Listings do not show how long a video is, so its mark carries the duration where it is known before the mark is written. */
 function timed(fields: CarriedFields, { durationSeconds }: HostAsset): Pick<Carried, 'fields'> {
   return { fields: typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields };
 }

@@ -96,7 +96,7 @@ it('remembers the duplicate under an Idempotency-Key', async () => {
   expect(await assets()).toHaveLength(1);
 });
 
-it('keeps a copy where nobody asked for anything else', async () => {
+it('keeps a copy unless the client asked otherwise', async () => {
   const { a, b } = await startApiPair(redis, 'local');
   const data = aPng();
   const ids = [

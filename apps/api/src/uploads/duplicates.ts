@@ -33,7 +33,7 @@ export async function findDuplicate(
   return null;
 }
 
-/** Answers with the record that was there before: removes the new copy, and the key remembers that answer. */
+/** Answers with the existing record: removes the new copy, and the key remembers that answer. */
 export async function replaceByDuplicate(
   { claims, undoing, log }: Pick<Uploads, 'claims' | 'undoing' | 'log'>,
   copy: Undo,

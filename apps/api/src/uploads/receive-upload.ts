@@ -55,7 +55,7 @@ interface Upload extends UploadRequest, Admitted {
   readonly id: string;
   readonly lease: UploadLease;
   filename: string;
-  /** Known once the kind of the file is. */
+  /** Known once the kind of the file is known. */
   ref: AssetRef | null;
   /** The host may have something under `ref`. */
   sent: boolean;

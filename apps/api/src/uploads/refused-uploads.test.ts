@@ -202,7 +202,7 @@ it.each<[string, Part[], string]>([
   expect((await bench.send(parts)).body).toMatchObject({ detail });
 });
 
-it('waits for a host that stores what it was told to let go, and removes it then', async () => {
+it('waits for a host that stores what was cancelled, and removes it then', async () => {
   const { host, leases } = bench.uploads;
   const put = host.put.bind(host);
   const stored: Promise<unknown>[] = [];

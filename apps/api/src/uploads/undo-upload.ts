@@ -27,7 +27,7 @@ interface UndoneClaim {
   held: HeldClaim;
   /** Whether the claim was certainly ours a moment ago, for when Redis cannot tell. */
   isFresh: () => boolean;
-  /** The request goes on under the key; else the key is free for another try, under another id. */
+  /** The request continues under the key; otherwise the key is free for another try, under another id. */
   keep: boolean;
 }
 

@@ -22,7 +22,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-it('takes no more than it can remember, so that the next upload is refused', async () => {
+it('holds no more than its limit, so that the next upload is refused', async () => {
   const intents = createIntents(redis.client, redisKeys('full'));
   const deferred = createDeferredUploads({ intents, queues, log: silentLogger, newBackoff: createBackoff });
   onTestFinished(() => deferred.stop());

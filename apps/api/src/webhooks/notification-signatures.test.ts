@@ -46,7 +46,7 @@ it.each([
 });
 
 it.each(['', 'soon', '-1', '1e9', '1700000000.5', ' 1700000000', '9'.repeat(13)])(
-  'takes %j for no timestamp',
+  'rejects %j as a timestamp',
   (text) => {
     expect(isRecent(text, Number(timestamp) * 1_000)).toBe(false);
   },

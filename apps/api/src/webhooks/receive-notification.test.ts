@@ -108,7 +108,7 @@ describe('notifications of Cloudinary', () => {
     }
   });
 
-  it('are refused when the same signature comes again, and harmless when the host delivers them anew', async () => {
+  it('are refused when the same signature comes again, and harmless when the host delivers them again', async () => {
     const body = notification();
     const at = now() - 60;
     expect(await send(body, { at })).toEqual(accepted);

@@ -64,13 +64,13 @@ async function foundBy(api: RunningApi): Promise<Finding | undefined> {
 /** One look may be shared for half a second. */
 const finds = (api: RunningApi) => expect.poll(() => foundBy(api), { timeout: 15_000 });
 
-it('takes notifications signed with any of the secrets', async () => {
+it('accepts notifications signed with any of the secrets', async () => {
   const [api] = await twoApis({ CLOUDINARY_WEBHOOK_SECRETS: `a-third-webhook-secret,${NEXT}` });
   for (const secret of [OWN, NEXT, 'a-third-webhook-secret']) expect(await notify(api, { secret })).toBe(200);
   expect(await notify(api, { secret: 'a-secret-nobody-has' })).toBe(401);
 });
 
-it('takes what Cloudinary signs with the secret of another key, before and after a rotation', async () => {
+it('accepts what Cloudinary signs with the secret of another key, before and after a rotation', async () => {
   const emulator = await startCloudinaryEmulator({ apiSecret: OWN });
   onTestFinished(() => emulator.close());
   const { cloudinaryUrl } = emulator;
@@ -84,7 +84,7 @@ it('takes what Cloudinary signs with the secret of another key, before and after
   expect((await emulator.webhooks.deliveries()).map(({ status }) => status)).toEqual([200, 200, 401]);
 });
 
-it('tells of ten signatures that no secret fits, and of the setting that helps', async () => {
+it('reports ten signatures that no secret fits, and the setting that helps', async () => {
   const [api] = await twoApis();
   await refuse(api, 9);
   expect(await foundBy(api)).toBeUndefined();
@@ -102,7 +102,7 @@ it('counts no signature that is stale or none at all', async () => {
   expect(await foundBy(api)).toBeUndefined();
 });
 
-it('counts for the whole fleet, until one of them takes a good signature', async () => {
+it('counts for the whole fleet, until one of them gets a good signature', async () => {
   const [one, other] = await twoApis();
   await refuse(one, 5);
   await refuse(other, 5);

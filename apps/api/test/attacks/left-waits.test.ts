@@ -42,7 +42,7 @@ async function uploadAndLeave(): Promise<void> {
   socket.write(body, () => socket.destroy());
 }
 
-it('asks Redis for nobody whose client left before its upload was accepted', async () => {
+it('does not poll Redis for a client that left before its upload was accepted', async () => {
   await Promise.all(Array.from({ length: 40 }, uploadAndLeave));
   await expect.poll(() => api.deps.uploadSlots.running).toBe(0);
   // No worker runs, so nothing is ever verified.

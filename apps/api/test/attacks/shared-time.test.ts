@@ -98,7 +98,7 @@ it.each(['/nothing', '/livez'])(
   },
 );
 
-it('takes few uploads of a client whose bodies come in chunks of one byte, each of which ends its connection', async () => {
+it('accepts few uploads of a client that sends chunks of one byte, each of which ends its connection', async () => {
   const head = [
     'POST /api/media/upload HTTP/1.1',
     'Host: localhost',

@@ -52,7 +52,7 @@ async function beginUpload(): Promise<Socket> {
 
 const modest = { headers: { 'X-API-Key': 'modest-secret' } };
 
-it('takes the uploads of others while one key has all slots, and is ready for them', async () => {
+it('accepts the uploads of others while one key has all slots, and is ready for them', async () => {
   expect((await api.call('GET', '/readyz')).status).toBe(200);
   const sent = await Promise.all(Array.from({ length: SLOTS / 2 }, () => upload(api, aPng(), modest)));
   expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 202));

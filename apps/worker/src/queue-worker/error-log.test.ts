@@ -27,7 +27,7 @@ it.each([ErrorCode.JobNotExist, ErrorCode.JobLockNotExist, ErrorCode.JobLockMism
   },
 );
 
-it('says every error that nobody expects', () => {
+it('logs every unexpected error', () => {
   const errors = ['a', 'b', 'a'].map((message) => new TypeError(message));
   expect(logged(errors)).toMatchObject([
     { level: 'error', error: { name: 'TypeError', message: 'a' } },

@@ -30,7 +30,7 @@ it('closes although the connection that waits for jobs is just away', async () =
   await closed;
 });
 
-it('tells of a server that stays away, not of a connection that is back in a moment', async () => {
+it('reports a server that stays away, not a connection that is back in a moment', async () => {
   const redis = await startRedisSandbox();
   onTestFinished(() => redis.close());
   const client = connectRedis(readSettings({ REDIS_URL: redis.url }).redis.connection, 'queue', silentLogger);

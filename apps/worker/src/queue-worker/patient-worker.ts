@@ -79,7 +79,7 @@ export class PatientWorker extends Worker {
     return job;
   }
 
-  /** The loop waits for each of these, so it rests with them. It hears of the failure when it goes on. */
+  /** The loop waits for each of these, so it rests with them. It sees the failure when it continues. */
   private async orRest<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();

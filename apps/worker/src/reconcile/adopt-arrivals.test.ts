@@ -186,7 +186,7 @@ describe('a direct upload that the account renamed', () => {
     expect(await tickets.find(id)).toMatchObject({ altered: true });
   });
 
-  it('is left where nobody knows its ticket: it may be that of another deployment', async () => {
+  it('is left if its ticket is unknown: it may be that of another deployment', async () => {
     const rig = await open();
     const { asset } = await renamed(rig);
     expect(await rig.sync()).toMatchObject({ created: 0, removed: 0, errors: 0 });

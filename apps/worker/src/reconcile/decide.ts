@@ -99,7 +99,7 @@ export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: Re
     return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), known, rules });
   }
   const action = withoutRecord(seen, known, rules);
-  // Under a name of ours and without our mark: a listing that left it out would make a foreign media of our own.
+  // Under a name of ours and without our mark: a listing that left the mark out would turn our own asset into a foreign one.
   const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
   const look =
     action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);

@@ -95,7 +95,7 @@ describe('the drift report', () => {
     expect((await report(rig)).counts['host-only']).toBe(1_100);
   });
 
-  it('takes nothing from a worker that lost the lease', async () => {
+  it('accepts nothing from a worker that lost the lease', async () => {
     const rig = await openSyncRig(sandbox, 'local');
     const item: DriftItem = {
       kind: 'host-only',

@@ -31,7 +31,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('the drift report (%s)', (kind)
     expect(await sandbox.client.keys(`${rig.keys.prefix}:sync:drift*`)).toEqual([]);
   });
 
-  it('tells what was on one side only and what was different, and what was done about it', async () => {
+  it('shows what was on one side only and what was different, and what was done about it', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const [lost, editedThere, editedHere, unmarked, same] = [
       await rig.upload(),
@@ -127,7 +127,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('the drift report (%s)', (kind)
     expect((await report(rig)).items).toEqual([]);
   });
 
-  it('tells which media a held back loss is about', async () => {
+  it('names the files of a loss that was held back', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const assets = [];
     for (let n = 0; n < 22; n += 1) assets.push(await rig.upload());
@@ -165,7 +165,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('the drift report (%s)', (kind)
 });
 
 describe('the drift report', () => {
-  it('tells of bytes that changed, in each run', async () => {
+  it('reports bytes that changed, in each run', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const asset = await rig.upload();
     await rig.sync();
@@ -178,7 +178,7 @@ describe('the drift report', () => {
     }
   });
 
-  it('tells what could not be done', async () => {
+  it('shows what could not be done', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const asset = await rig.upload();
     await rig.sync();
@@ -193,7 +193,7 @@ describe('the drift report', () => {
   });
 
   it.each(['sync', 'webhook'] as const)(
-    'tells media of others that first came by %s from uploads',
+    'distinguishes foreign media first seen by %s from uploads',
     async (source) => {
       const rig = await openSyncRig(sandbox, 'cloudinary');
       const asset = await rig.foreign('others/a');
@@ -206,7 +206,7 @@ describe('the drift report', () => {
     },
   );
 
-  it('tells what others did in the same moment', async () => {
+  it('shows what others did in the same moment', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const lost = await rig.upload();
     await rig.sync();

@@ -66,7 +66,7 @@ it('asks for a bounded number of durations a page, and for the rest in the next 
   expect(await rig.sync()).toMatchObject({ unchanged: 90 });
 });
 
-it('keeps a new video out of no catalog whose host does not tell how long it is', async () => {
+it('adopts a new video although the host does not say how long it is', async () => {
   const rig = await openRefreshRig(sandbox);
   await rig.cloud.assets.put({ publicId: 'v', resourceType: 'video', duration: 12.5 });
   await rig.cloud.faults.add({ kind: 'error', match: { endpoint: 'explicit' } });
@@ -76,7 +76,7 @@ it('keeps a new video out of no catalog whose host does not tell how long it is'
   expect((await rig.records())[0]).toMatchObject({ durationSeconds: 12.5 });
 });
 
-it('learns a video behind many whose length the host never tells', async () => {
+it('learns the length of a video behind many whose length the host never gives', async () => {
   const rig = await openRefreshRig(sandbox);
   const unknown = Array.from({ length: 60 }, (_, n) => `a-${String(n)}`);
   for (const publicId of unknown) await rig.cloud.assets.put({ publicId, resourceType: 'video' });

@@ -8,7 +8,7 @@ import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 
-/** Assets that were renamed on the host, and nobody has told. */
+/** Assets that were renamed on the host, with no notification. */
 type Rig = SyncRig & { emulator: CloudinaryEmulator };
 
 let sandbox: RedisSandbox;
@@ -82,7 +82,7 @@ describe('a delete', () => {
     expect(await rig.records()).toEqual([]);
   });
 
-  it('never takes the asset that has the name by now, and finds the one that was meant', async () => {
+  it('never picks the asset that has the name by now, and finds the one that was meant', async () => {
     const rig = await openRig();
     const [doomed, record] = await synced(rig, 'doomed');
     const [other, kept] = await synced(rig, 'kept');
@@ -94,7 +94,7 @@ describe('a delete', () => {
     expect((await rig.records()).map(({ id, title }) => [id, title])).toEqual([[kept.id, 'kept']]);
   });
 
-  it('takes the asset where it is by now, and not the one that has its name', async () => {
+  it('picks the asset where it is by now, and not the one that has its name', async () => {
     const rig = await openRig();
     const [doomed, record] = await synced(rig, 'doomed');
     const [other] = await synced(rig, 'kept');
@@ -191,7 +191,7 @@ describe('a delete', () => {
 });
 
 describe('a rename', () => {
-  it('that a notification has told of is not undone by a sync that had listed the asset before', async () => {
+  it('that a notification has reported is not undone by a sync that had listed the asset before', async () => {
     const rig = await openRig();
     const asset = await rig.foreign('others/a');
     await rig.sync();

@@ -49,7 +49,7 @@ describe('a notification', () => {
     const asset = await rig.upload();
     await rig.sync();
     const before = await rig.find(asset);
-    // The host still has it: whoever said otherwise was wrong, or early.
+    // The host still has it: the notification was wrong, or early.
     await rig.refresh('deleted', asset);
     expect(await rig.find(asset)).toEqual(before);
     await rig.cloud.assets.remove(asset.assetId);
@@ -226,7 +226,7 @@ it('waits for the recovery of an emptied catalog: what was deleted must not come
   expect(await rig.records()).toHaveLength(1);
 });
 
-it('does not wait for ever where the host gives no listing', async () => {
+it('does not wait for ever for a host that gives no listing', async () => {
   const rig = await openRefreshRig(sandbox, { emptied: true });
   const asset = await rig.upload();
   await rig.lastAttempt(asset, 21 * 60_000);

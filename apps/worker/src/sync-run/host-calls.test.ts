@@ -57,7 +57,7 @@ it('keeps the order of the results, and never has more under way than it may', a
   expect(most).toBe(4);
 });
 
-it('begins nothing after a rejection, and tells of it when what was under way has ended', async () => {
+it('begins nothing after a rejection, and rejects when what was under way has ended', async () => {
   const begun: number[] = [];
   const ended: number[] = [];
   const work = async (item: number): Promise<void> => {

@@ -71,7 +71,7 @@ const LONGEST_PAUSE_MS = 60_000;
 /** The host counts by the hour: a reset further away than this is a mistake, ours or the host's. */
 export const LONGEST_WAIT_MS = 70 * 60_000;
 
-/** The budget that counts: what this process was told by the host, or another of the fleet where that leaves less. */
+/** The budget that counts: what the host last told this process, or another of the fleet where that is less. */
 export function knownBudget(own: HostBudget | null, fleet: HostBudget | null): HostBudget | null {
   if (own === null || fleet === null) return own ?? fleet;
   if (own.resetAt !== fleet.resetAt) return own.resetAt > fleet.resetAt ? own : fleet;

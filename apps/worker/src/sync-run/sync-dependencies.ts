@@ -14,7 +14,7 @@ import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/read-back.js';
 
-/** What the sync stands on. */
+/** What the sync depends on. */
 export interface SyncOptions {
   settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads' | 'dataDir'>;
   /** A connection of the role `background`. */

@@ -137,7 +137,7 @@ describe('on an emptied catalog', () => {
     expect((await rig.state.readStatus()).lastRun).toMatchObject({ trigger: 'recovery', result: 'ok' });
   });
 
-  it('a recovery goes on later, whatever it failed of', async () => {
+  it('a recovery continues later, whatever made it fail', async () => {
     const rig = await open();
     await rig.upload();
     await rig.sync();
@@ -168,7 +168,7 @@ describe('on an emptied catalog', () => {
   });
 });
 
-/** A worker that is told to stop when it begins to list the host. */
+/** A worker that gets the signal to stop when it begins to list the host. */
 function stoppedAtItsListing(rig: SyncRig): { host: MediaHost; stopping: AbortController } {
   const stopping = new AbortController();
   const list: MediaHost['list'] = () => {

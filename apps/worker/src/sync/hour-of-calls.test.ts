@@ -8,7 +8,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const LIMIT = 500;
-/** What syncs never touch: for whoever must ask at the end of the hour. */
+/** What syncs never touch: a reserve for the end of the hour. */
 const KEPT = 25;
 const start = Date.parse('2026-01-01T10:00:00Z');
 
@@ -82,7 +82,7 @@ it('S16: keeps within 500 calls an hour under an upload every second, and leaves
   expect(total).toBeGreaterThanOrEqual(uploads - 8);
 });
 
-it('spreads a full run that needs more calls than an hour has, and goes on in the next hour', async () => {
+it('spreads a full run that needs more calls than an hour has, and continues in the next hour', async () => {
   const pages = LIMIT + 60;
   const onePerPage = (host: MediaHost): MediaHost => ({
     ...host,

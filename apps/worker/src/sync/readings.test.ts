@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-/** Without what is measured anew. Tags are a set. */
+/** Without what is measured again. Tags are a set. */
 async function kept(rig: RefreshRig): Promise<Omit<MediaRecord, keyof Measured>[]> {
   const records = await rig.records();
   return records

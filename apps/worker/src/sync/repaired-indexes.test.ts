@@ -103,7 +103,7 @@ it('counts a record once that came back in another state than it was lost in', a
   expect((await rig.catalog.counts()).byStatus).toMatchObject({ failed: 0, missing: 1, verified: 2 });
 });
 
-it('stops with its worker, and is done by the run that goes on', async () => {
+it('stops with its worker, and is done by the run that continues', async () => {
   const stopping = new AbortController();
   let isListing = (): Promise<void> => Promise.resolve();
   const rig = await openSyncRig(sandbox, 'local', {

@@ -54,7 +54,7 @@ async function listCalls(rig: SyncRig): Promise<number> {
 }
 
 describe('a sync job', () => {
-  it('goes on at the page where a killed worker stopped, and refuses the zombie', async () => {
+  it('continues at the page where a killed worker stopped, and refuses the zombie', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_700);
     const { letGo, ended } = await stuckWorker(rig, 3, 'first');
@@ -161,7 +161,7 @@ describe('a sync job', () => {
     expect(await rig.state.findRun('r')).toMatchObject({ result: 'ok', listed: 1_200, waitingUntil: null });
   });
 
-  it('never overruns the limit of the host, and goes on in the next hour', async () => {
+  it('never overruns the limit of the host, and continues in the next hour', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.configure({ rateLimitPerHour: 4 });
     await rig.emulator?.assets.seed(2_500);
@@ -186,7 +186,7 @@ describe('a sync job', () => {
     expect(await rig.sync()).toMatchObject({ result: 'ok', listed: 1_200, errors: 0 });
   });
 
-  it('counts an attempt for a host that goes on failing, and goes on at the same page', async () => {
+  it('counts an attempt for a host that keeps failing, and continues at the same page', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_200);
     await rig.emulator?.faults.add({ kind: 'html', skip: 1, count: 3, match: { endpoint: 'list' } });
@@ -205,7 +205,7 @@ describe('a sync job', () => {
     });
   });
 
-  it('goes on with a recovery for as long as the host fails, and ends any other run', async () => {
+  it('continues a recovery for as long as the host fails, and ends any other run', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary', { emptied: true });
     await rig.emulator?.assets.seed(600);
     await rig.emulator?.faults.add({ kind: 'error', status: 401, count: null, match: { endpoint: 'list' } });
@@ -237,7 +237,7 @@ describe('a sync job', () => {
   it('asks again for an emptied catalog long before the time that the host named', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary', { emptied: true });
     await rig.emulator?.assets.seed(600);
-    // After an answer that told the budget, so that the worker knows of calls used up.
+    // After an answer that stated the budget, so that the worker knows the calls are used up.
     await rig.emulator?.faults.add({ kind: 'rate-limit', skip: 1, count: 1, match: { endpoint: 'list' } });
     let now = Date.now();
     const run = rig.worker({ now: () => now });

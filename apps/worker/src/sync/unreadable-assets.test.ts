@@ -45,7 +45,7 @@ async function show(rig: RefreshRig, endpoint: string, resources: object[], coun
 }
 
 it.each([true, false])(
-  'counts and tells an asset that cannot be read, and marks it missing in no case (names shown: %s)',
+  'counts and reports an asset that cannot be read, and never marks it missing (names shown: %s)',
   async (names) => {
     const rig = await openRefreshRig(sandbox);
     const [odd, gone, ...others] = [
@@ -70,7 +70,7 @@ it.each([true, false])(
   },
 );
 
-it('goes on where the only asset of a type cannot be read and those of another can', async () => {
+it('continues where the only asset of a type cannot be read and those of another can', async () => {
   const rig = await openRefreshRig(sandbox, { emptied: true });
   await rig.upload();
   const body = JSON.stringify({ resources: [{ asset_id: 'odd', public_id: 'others/odd.txt' }] });
@@ -104,7 +104,7 @@ it('fails on a page of which more than half cannot be read, and concludes nothin
   expect(await rig.sync()).toMatchObject({ result: 'ok', unchanged: 3, errors: 0, findings: [] });
 });
 
-it('S16: goes on with a recovery by itself once the host can be read', async () => {
+it('S16: resumes a recovery by itself once the host can be read', async () => {
   const rig = await openRefreshRig(sandbox, { emptied: true });
   const asset = await rig.upload();
   await show(rig, 'list', [flawed(asset)]);
@@ -137,7 +137,7 @@ it('brings the others of a notification in step, and then fails', async () => {
   expect(await rig.find(odd)).toMatchObject({ status: 'verified' });
 });
 
-it('says when a listing is far shorter than the catalog, though all is there', async () => {
+it('reports a listing far shorter than the catalog, although all is there', async () => {
   const rig = await openSyncRig(sandbox, 'cloudinary');
   await rig.emulator?.assets.seed(60);
   await rig.sync();

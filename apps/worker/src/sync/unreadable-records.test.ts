@@ -25,7 +25,7 @@ const unreadable: [string, (stored: string) => string][] = [
 ];
 
 it.each(unreadable)(
-  'one record that %s fails no list and no sync, and the next full run writes it anew',
+  'one record that %s fails no list and no sync, and the next full run writes it again',
   async (_name, spoil) => {
     const rig = await openSyncRig(sandbox, 'local', { env: { CATALOG_SNAPSHOT: 'true' } });
     await rig.upload({ title: 'first' });
@@ -67,7 +67,7 @@ it('a record with fields that a newer version has added is read as far as this v
   expect(await rig.sync()).toMatchObject({ result: 'ok', errors: 0 });
 });
 
-it('a source that this version does not know is told as the mark on the host is read', async () => {
+it('a source that this version does not know is read as on the mark of the host', async () => {
   const rig = await openSyncRig(sandbox, 'local');
   const { id } = rig.recordOf(await rig.upload());
   await rig.sync();

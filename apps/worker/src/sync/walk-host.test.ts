@@ -53,7 +53,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     expect(await dump(rig.keys.prefix)).toEqual(stored);
   });
 
-  it('verifies again what had failed, once nothing stands against it', async () => {
+  it('verifies again what had failed, once the cause is gone', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();
     await rig.sync();
@@ -87,7 +87,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     expect(await rig.find(lost)).toMatchObject({ status: 'verified' });
   });
 
-  it('S16: holds a mass loss back until it is told that it is right', async () => {
+  it('S16: holds a mass loss back until it is confirmed with force', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const assets = [];
     for (let n = 0; n < 25; n += 1) assets.push(await rig.upload());
@@ -129,7 +129,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
 });
 
 describe('a full sync', () => {
-  it('keeps the hash of bytes that the host does not tell each time', async () => {
+  it('keeps the hash of bytes that the host does not always give', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const asset = await rig.foreign('others/a');
     await rig.sync();
@@ -145,7 +145,7 @@ describe('a full sync', () => {
     expect(await rig.find(asset)).toEqual(before);
   });
 
-  it('leaves what the host cannot read as it is, and goes on', async () => {
+  it('leaves what the host cannot read as it is, and continues', async () => {
     const rig = await openSyncRig(sandbox, 'local');
     const [broken, gone, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];
     await rig.sync();
@@ -165,7 +165,7 @@ describe('a full sync', () => {
     expect(statuses).toEqual(['verified', 'missing', 'verified']);
   });
 
-  it('goes on past single assets that the host fails on', async () => {
+  it('skips single assets that the host fails on', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     const [edited, unseen, gone] = [await rig.upload(), await rig.upload(), await rig.upload()];
     await rig.sync();
@@ -295,7 +295,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
     },
   );
 
-  it('marks so also where another worker goes on with the run', async () => {
+  it('marks so even when another worker continues the run', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const host = { ...rig.host, hostNow: () => Date.now() };
     let asked = 0;

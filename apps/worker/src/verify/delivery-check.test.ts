@@ -70,7 +70,7 @@ it('asks once for each kind of file, and soon again only where it is blocked', a
   expect(await asked()).toBe(3);
 });
 
-it('takes no other failure for a refusal', async () => {
+it('does not mistake another failure for a refusal', async () => {
   const check = aCheck();
   await emulator.faults.add({ kind: 'error', status: 500, match: { endpoint: 'deliver' } });
   check.verified(await stored('a'));

@@ -62,7 +62,7 @@ it.each(Object.entries(others))('sees a difference in %s', (field, value) => {
   expect(judgeRecord(expectedRecord(own), there(record))).toBe('different');
 });
 
-it('takes no read-back from a server that is no longer the master, on a server that hides its role', async () => {
+it('accepts no read-back from a server that is no longer the master, on a server that hides its role', async () => {
   const refused = { ROLE: "-ERR Command is not available: 'ROLE'." };
   const redis = await startManagedRedis({ answers: { ...refused, INFO: '-NOPERM this user may not' } });
   onTestFinished(() => redis.close());

@@ -203,7 +203,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
 
 export type SyncRig = Awaited<ReturnType<typeof openSyncRig>>;
 
-/** A record without what is measured anew. */
+/** A record without what is measured again. */
 export function lasting(record: MediaRecord | null): unknown {
   if (record === null) return null;
   const { status, persistence, lastError, ...rest } = record;

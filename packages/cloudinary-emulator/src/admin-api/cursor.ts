@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../api-error.js';
 
-/** Where a listing goes on: the sort key of the last item shown, and what was counted at its first page. */
+/** Where a listing continues: the sort key of the last item shown, and what was counted at its first page. */
 export interface Cursor {
   key: (string | number)[];
   total?: number;

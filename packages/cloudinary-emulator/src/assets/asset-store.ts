@@ -2,7 +2,7 @@ import { changeAsset, type Asset, type ResourceType } from './asset.js';
 import { assetViews, type ViewSpec } from './asset-views.js';
 import type { SortedList } from './sorted-list.js';
 
-/** Told of every change, after it happened; `previous` null = created, `next` null = removed. */
+/** Called after every change; `previous` null = created, `next` null = removed. */
 export type AssetListener = (previous: Asset | null, next: Asset | null) => void;
 
 /** All assets of the emulated account, by key, by asset id and in ordered views. */

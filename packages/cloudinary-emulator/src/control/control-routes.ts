@@ -26,7 +26,7 @@ export interface ControlRoute {
 /** An asset input as JSON has it. */
 export type AssetInputJson = Omit<AssetInput, 'content'> & { contentBase64?: string };
 
-/** The control interface, row by row. Whoever reaches the port may use it: the emulator is no secret keeper. */
+/** The control interface, row by row. Everybody who reaches the port may use it: the emulator keeps no secrets. */
 export const controlRoutes: readonly ControlRoute[] = [
   {
     method: 'GET',

@@ -54,7 +54,7 @@ export function receiveForm(req: IncomingMessage): Promise<OpenForm> {
       }
     });
     parser.on('file', (name, stream, { filename }) => {
-      // busboy destroys the stream with an error when the body breaks; whoever reads it hears of it.
+      // busboy destroys the stream with an error when the body breaks, and its reader gets that error.
       stream.on('error', () => undefined);
       if (name === 'file') resolve({ fields, file: { stream, filename: filename ?? 'file' }, finished });
       else stream.resume();

@@ -24,7 +24,7 @@ export function onAbort(signal: AbortSignal | undefined, listener: (reason: Erro
 }
 
 /**
- * The outcome of the work, or a rejection with the signal's reason, whichever comes first. The work itself goes on and its
+ * The outcome of the work, or a rejection with the signal's reason, whichever comes first. The work itself continues and its
  * outcome is ignored: only for work that changes nothing, or that watches the signal itself.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

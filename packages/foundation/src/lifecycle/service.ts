@@ -85,7 +85,7 @@ export function stack(services: readonly (Service | readonly Service[])[], log: 
   return { name: 'stack', ...lifecycle };
 }
 
-/** After the deadline a service gets this long to end, then the stop goes on without it. */
+/** After the deadline a service gets this long to end, then the stop continues without it. */
 const GRACE_MS = 1_000;
 
 async function stopWithin(one: Service, deadline: AbortSignal): Promise<void> {

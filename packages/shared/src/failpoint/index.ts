@@ -28,14 +28,14 @@ type Action = 'kill' | 'stop' | 'error';
 interface Armed {
   step: string;
   action: Action;
-  /** The how-manieth time the step is reached, from 1. */
+  /** Which time the step is reached, from 1. */
   nth: number;
 }
 
 const armed = parse(process.env['HOLDFAST_FAILPOINT']);
 let reached = 0;
 
-/** Fails here when a test asked for it: ends the process as a crash would, stops it (SIGSTOP), or throws. */
+/** Fails here if a test asks for it: ends the process as a crash would, stops it (SIGSTOP), or throws. */
 export function failpoint(step: Failpoint): void {
   if (armed === undefined || armed.step !== step) return;
   reached += 1;

@@ -1,6 +1,6 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 
-/** Requests that begin in one round of the event loop: what is under way goes on between them. */
+/** Requests that begin in one round of the event loop: what is under way continues between them. */
 const BEGIN_AT_ONCE = 8;
 /** Requests of a limited line that are served at the same time. */
 const SERVED_AT_ONCE = 8;

@@ -16,7 +16,7 @@ import { claimPrelude } from './lua.js';
 
 /** How long a try may go without a renewal before another one takes it over. */
 export const CLAIM_LEASE_MS = 15_000;
-/** How long a key stands for its request. */
+/** How long a key is bound to its request. */
 export const CLAIM_KEPT_MS = 24 * 60 * 60 * 1_000;
 
 /** Under which name a client's key is claimed, here and on the asset: 32 hex digits. */
@@ -35,16 +35,16 @@ export interface HeldClaim {
   takenOver: boolean;
 }
 
-/** What came of a finished request. */
+/** The outcome of a finished request. */
 export interface FinishedClaim {
   id: string;
   /** Of the request. */
   fingerprint: string;
-  /** The answer was an existing media. */
+  /** The answer was an existing file. */
   duplicate: boolean;
 }
 
-/** What came of asking for a key. held: it is the caller's now; done: its request was answered before. */
+/** The outcome of claiming a key. held: it is the caller's now; done: its request was answered before. */
 export type ClaimReply =
   | { state: 'held'; claim: HeldClaim }
   | { state: 'done'; finished: FinishedClaim }
@@ -57,7 +57,7 @@ export type ClaimReply =
 export interface RestoredClaim extends UploadClaim {
   /** Of the media. */
   id: string;
-  /** How much longer the key stands for its request. Must be above 0. */
+  /** How much longer the key is bound to its request. Must be above 0. */
   keepMs: number;
 }
 
@@ -103,7 +103,7 @@ export function createClaims(
       );
     },
     /**
-     * The request under the key came to nothing. `keepId`: what it may have left is found by the next try under the same
+     * The request under the key failed. `keepId`: what it may have left is found by the next try under the same
      * id; else the next one starts over. 'taken': another try works under this id, so nothing of it may be touched.
      */
     release: async ({ key, id, token }: HeldClaim, keepId: boolean): Promise<'released' | 'taken'> =>
@@ -178,7 +178,7 @@ return held
 `);
 
 /**
- * ARGV: key, id, token, '1' = the next try goes on under the same id. Answers 'taken' when another try works under this
+ * ARGV: key, id, token, '1' = the next try continues under the same id. Answers 'taken' when another try works under this
  * id, else 'released': nobody does.
  */
 const releaseScript = defineScript(`${prelude}

@@ -3,12 +3,12 @@
  * The worker's settle-job.ts is the only place that knows how BullMQ spells them.
  */
 
-/** Never worth another try: the job fails at once. */
+/** Not worth another try: the job fails at once. */
 export class GiveUp extends Error {
   override readonly name = 'GiveUp';
 }
 
-/** Later, through no fault of the job: the attempt is not counted. */
+/** Try later, through no fault of the job: the attempt is not counted. */
 export class HandBack extends Error {
   override readonly name = 'HandBack';
   readonly delayMs: number;

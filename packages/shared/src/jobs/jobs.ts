@@ -157,7 +157,7 @@ export const jobs = {
   sync: syncJob,
 } as const;
 
-/** The name of a job that this version knows; what comes from Redis is told by `isJobName`. */
+/** The name of a job that this version knows; `isJobName` checks what comes from Redis. */
 export type JobName = keyof typeof jobs;
 /** What the handler of such a job is given: its data as checked on arrival, with the defaults filled in. */
 export type JobPayload<Name extends JobName> = ReturnType<(typeof jobs)[Name]['parse']>;

@@ -8,7 +8,7 @@ export interface OwnAsset {
 }
 
 /**
- * The assets of one media under our own folder, whatever type the host took them for. Assets without our mark, or with
+ * The assets of one media item under our own folder, whatever type the host took them for. Assets without our mark, or with
  * another id, belong to others: they are not in the answer, and so never removed.
  */
 export async function findOwnAssets(

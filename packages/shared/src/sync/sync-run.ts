@@ -72,7 +72,7 @@ export interface SyncRun extends SyncCounts {
   lastError: SyncProblem | null;
   /** About how many assets a full run will list, by the last one; null where there was none, and for others. */
   expected: number | null;
-  /** While the host asks to wait: until when. The run goes on by itself. */
+  /** While the host asks to wait: until when. The run resumes by itself. */
   waitingUntil: string | null;
 }
 

@@ -18,7 +18,7 @@ export type LinkMode =
   | { kind: 'strand' };
 
 export interface FaultProxyOptions {
-  /** Sees each piece that a client sends; the piece goes on once it resolves. Must not reject. */
+  /** Sees each piece that a client sends; the piece continues once it resolves. Must not reject. */
   beforeRequest?: (piece: Buffer) => Promise<void>;
 }
 

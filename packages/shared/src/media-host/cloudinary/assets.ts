@@ -116,7 +116,7 @@ export function sameAsset(asset: HostAsset, ref: AssetRef): HostAsset {
 const REMOVE_WITHIN_MS = 5_000;
 
 /**
- * Removes what an upload became under another name than it was sent with, and throws HOST_ALTERS_UPLOADS: the id of a media is in
+ * Removes what an upload became under another name than it was sent with, and throws HOST_ALTERS_UPLOADS: the id of a media item is in
  * its public id, so no other code would find it there.
  */
 export async function refuseRenamed(
