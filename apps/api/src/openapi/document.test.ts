@@ -84,6 +84,12 @@ describe('the description', () => {
     }
   });
 
+  it('asks for no key where none is configured', () => {
+    const { paths } = buildDocument(table, { keys: [], publicRead: false });
+    for (const operation of Object.values(paths).flatMap((verbs) => Object.values(verbs)))
+      expect(operation['security']).toEqual([]);
+  });
+
   it('says of each 401 that it names what would be accepted, and of a file which bytes it sends', () => {
     const responses = Object.values(document.paths).flatMap((verbs) =>
       Object.values(verbs).map((verb) => verb['responses'] as Record<string, { headers: object }>),

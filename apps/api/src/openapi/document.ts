@@ -22,7 +22,7 @@ record. Responses may gain fields. \`x-role\` names the role that a key needs: a
 no key is configured, none is needed. \`/admin/queues\` (role admin) is Bull Board, a web page.`;
 
 /** What the document must know of the settings. */
-type DocumentedAccess = Pick<AccessSettings, 'publicRead'>;
+type DocumentedAccess = Pick<AccessSettings, 'keys' | 'publicRead'>;
 
 /** The handler of `GET /openapi.json`. The document is built when it is first asked for. */
 export function showDocument(routes: () => readonly Route[], access: DocumentedAccess) {
@@ -79,7 +79,7 @@ export function templateOf(path: string): string {
 /** Members that are undefined are not in the JSON. */
 function describe(route: VerbRoute, access: DocumentedAccess): JsonSchema {
   const { method, path, role, publicRead } = route;
-  const isOpen = role === 'open' || (publicRead === true && access.publicRead);
+  const isOpen = role === 'open' || access.keys.length === 0 || (publicRead === true && access.publicRead);
   return {
     operationId: [method.toLowerCase(), ...(path.match(/[A-Za-z]+/g) ?? [])].join('_'),
     tags: [route.tag],
