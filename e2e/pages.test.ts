@@ -164,7 +164,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await expect.poll(() => page.locator('#upload-state').textContent()).toMatch(/^UNSUPPORTED_TYPE: /);
   });
 
-  it('the console lets alone who does not want to give a key, and shows what is open', async () => {
+  it('the console leaves visitors without a key alone, and shows what is open', async () => {
     const api = await deployment.startApi({ PUBLIC_READ: 'true' });
     const { page } = await open('/', api.client.url);
     await page.getByRole('button', { name: 'Cancel' }).click();

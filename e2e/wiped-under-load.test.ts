@@ -53,7 +53,7 @@ it('S13: brings everything back under the same ids when Redis is emptied under u
   expect([again.body.media.id, again.headers.get('idempotent-replayed')]).toEqual([id, 'true']);
 });
 
-it('never takes the worker for dead that refills an emptied Redis, and tells when it is killed', async (context) => {
+it('never treats a worker that refills an emptied Redis as dead, and reports when it is killed', async (context) => {
   const deployment = await deploymentOf(context);
   const [{ client }, worker] = await Promise.all([deployment.startApi(), deployment.startWorker()]);
   await worker.waitForLog((line) => line.message === 'sync.finished');

@@ -28,7 +28,7 @@ import { createRecordChanges } from './media/record-changes.js';
 import { watchNewCatalog, watchRebuilding } from './media/rebuilding.js';
 import { createStatusFollowers } from './media/status-followers.js';
 
-/** Everything that handlers stand on. Each takes only what it needs of it. */
+/** Everything that handlers depend on. Each takes only what it needs. */
 export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
 
 /** Redis that is there answers within this time; one that is not is waited for in the background. */
@@ -50,7 +50,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   const request = connect('request');
   const connections = [request, background, opened.ofBarrier] as const;
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
-  // Where Redis was away a moment ago it has been waited for already.
+  // If Redis was away a moment ago, the wait for it is already over.
   if (examined !== null)
     await Promise.all(connections.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await server.findings();
@@ -151,7 +151,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   };
 }
 
-/** What stays so until the next start, of the connection, the disk and the settings; logged once. */
+/** Findings about connection, disk and settings, which stay until the next start; logged once. */
 async function findingsOfStart(
   settings: Settings,
   env: Environment,

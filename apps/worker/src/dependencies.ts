@@ -13,7 +13,7 @@ import { createSyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck } from './verify/delivery-check.js';
 import { createReadBack } from './verify/read-back.js';
 
-/** Everything that the worker's parts are made of. */
+/** Everything that the worker's parts depend on. */
 export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
 
 /**

@@ -21,7 +21,7 @@ const closeFirst: (() => Promise<void>)[] = [];
 type Noted = Parameters<Catalog['noteFailure']>[0];
 /** The failures that were noted in records, in order. */
 const noted: Noted[] = [];
-/** What was told to the metrics. */
+/** What was reported to the metrics. */
 const counted: string[] = [];
 const metrics = { count: (_name: string, outcome: string): void => void counted.push(outcome) };
 afterEach(async () => {
@@ -111,7 +111,7 @@ it('counts any other failure, and keeps its reason after the last attempt', asyn
   );
 });
 
-it('gives up at once when told so', async () => {
+it('gives up at once after GiveUp', async () => {
   await startScripted(() => Promise.reject(new GiveUp('hopeless')));
   const look = await addJob();
   await vi.waitFor(
@@ -120,7 +120,7 @@ it('gives up at once when told so', async () => {
   );
 });
 
-it('gives back a job that is cut off by the shutdown, without its attempt', async () => {
+it('hands back a job that is cut off by the shutdown, without its attempt', async () => {
   const running = new EventEmitter();
   const begun = once(running, 'begun');
   const worker = await startScripted(async (_run, signal) => {
@@ -135,7 +135,7 @@ it('gives back a job that is cut off by the shutdown, without its attempt', asyn
   expect(await look()).toMatchObject({ state: 'waiting', attemptsMade: 0 });
 });
 
-it('lets a job end as the record and the metrics were told, also when it is cut off meanwhile', async () => {
+it('lets a job end as the record and the metrics say, even when it is cut off meanwhile', async () => {
   let signal = new AbortController().signal;
   let stopped: Promise<void> | undefined;
   const worker = await startScripted(
@@ -176,7 +176,7 @@ it('begins other jobs beside one that takes long, also after a lone one', async 
   await vi.waitFor(async () => expect(await first()).toMatchObject({ state: 'completed' }), within);
 });
 
-it('may be handed back as often as it takes', async () => {
+it('may be handed back any number of times', async () => {
   await startScripted((run) => (run < 60 ? Promise.reject(new HandBack('not now')) : Promise.resolve()));
   const look = await addJob();
   await vi.waitFor(

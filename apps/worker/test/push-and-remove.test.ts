@@ -95,7 +95,7 @@ it('does not write over a newer revision on the host', async () => {
   expect(await onHost(second)).toMatchObject({ title: 'newer', revision: 7 });
 });
 
-it('keeps the edit and says why when the host does not have the media', async () => {
+it('keeps the edit and says why when the host does not have the file', async () => {
   const second = await edit(await uploaded(), 'B');
   await bench.host.remove(refOf(second));
   await createPushMedia(bench)({ id: second.id, revision: 2, round: 0 }, context);

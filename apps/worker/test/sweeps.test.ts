@@ -268,7 +268,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(Number(due)).toBeLessThanOrEqual(Date.now() + 30_000);
   });
 
-  it('pushes an edit that nobody pushed, and finishes a deletion that nobody finished', async () => {
+  it('pushes an edit that was left, and finishes a deletion that was left', async () => {
     const { catalog, sandbox, keys, host } = bench;
     const [edited, deleted] = [newMediaId(), newMediaId()];
     for (const id of [edited, deleted]) {

@@ -64,7 +64,7 @@ it('S2: finishes a full sync that kill -9 stopped, in another process, without l
   expect(await pages()).toBeLessThanOrEqual(PAGES + 2);
 });
 
-it('hands a full sync over when its process is told to stop', async () => {
+it('hands a full sync over when its process is stopped', async () => {
   const { bench, reach, end } = await openLongSync();
   const first = spawnWorker(bench.env);
   await reach(500);

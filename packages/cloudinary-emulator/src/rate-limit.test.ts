@@ -27,7 +27,7 @@ test('sends the headers without a limit too', async () => {
   expect(remaining).toBe((allowed ?? 0) - 1);
 });
 
-test('tells the limits of the plan', async () => {
+test('reports the limits of the plan', async () => {
   const { sdk } = await setup({ maxBytes: { image: 1000 } });
   expect(await sdk.api.usage(sdk.account())).toMatchObject({ media_limits: { image_max_size_bytes: 1000 } });
   expect(await sdk.api.ping(sdk.account())).toMatchObject({ status: 'ok' });

@@ -69,7 +69,7 @@ function alreadyThere(record: MediaRecord): MediaRecord {
   return record;
 }
 
-/** Looks at what came, and writes the commit mark; what is refused is removed. */
+/** Checks what arrived, and writes the commit mark; what is refused is removed. */
 async function markAccepted(
   { host, catalog, uploads, undoing, folder }: ArrivalDependencies,
   id: string,

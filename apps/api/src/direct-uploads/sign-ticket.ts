@@ -22,8 +22,8 @@ const ticketTags = z.preprocess(
 );
 
 /**
- * What a client says of the file that it is going to send. All of it is optional, none of it is believed, and other fields
- * are not looked at.
+ * What a client says about the file that it is going to send. All of it is optional, none of it is trusted, and other fields
+ * are ignored.
  */
 export const ticketRequest = z
   .object({
@@ -60,16 +60,16 @@ export interface SignTicketDependencies {
   host: Pick<MediaHost, 'hostNow' | 'placesUploads'>;
 }
 
-/** In this time an upload must have begun. */
+/** An upload must have begun within this time. */
 const GOOD_FOR_MS = 30 * 60_000;
 /** The host takes a signature for one hour after its timestamp, so ours is dated back to end when the ticket does. */
 const HOST_TAKES_MS = 3_600_000;
-/** A ticket is remembered for as long as an upload that began in time may take. */
+/** A ticket is kept for as long as an upload that began in time may take. */
 const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
 
 /**
  * `POST /api/media/uploads/sign`: what a client needs to send one file straight to the host. The record's words and the
- * expiry travel with the asset, signed, so that nothing has to be remembered for the media to come in.
+ * expiry travel with the asset, signed, so that nothing has to be remembered for the file to be adopted.
  */
 export const signTicket =
   ({ cloudinary, uploads, tickets, host }: SignTicketDependencies) =>
@@ -82,7 +82,7 @@ export const signTicket =
     const id = newMediaId();
     const extension = extensionOf(filename);
     const ref = refFor(cloudinary.folder, id, { resourceType, extension: extension.toLowerCase() });
-    // By the host's clock, which also tells when the file came.
+    // By the host's clock, which also dates the file.
     const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
     const metadata = writeHostMetadata({
       mark: { state: 'ticket', expiresAtMs },
@@ -111,7 +111,7 @@ function asFormsSend(text: string): string {
   return text.replaceAll(/\r\n?|\n/g, '\r\n');
 }
 
-/** What a public id takes; empty where the name has none. */
+/** What a public id accepts; empty where the name has none. */
 function extensionOf(filename: string): string {
   return /\.([A-Za-z0-9]{1,12})$/.exec(filename)?.[1] ?? '';
 }

@@ -70,7 +70,7 @@ function serveEarlierFile(catalog: Pick<Catalog, 'find'>, serve: RequestHandler)
   };
 }
 
-/** Whatever a file turns out to be, nothing in it may run or load anything. */
+/** Whatever a file contains, nothing in it may run or load anything. */
 const CONTENT_POLICY =
   "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 /** Browsers show PDF files in a viewer of their own, which cannot start in a sandbox. */

@@ -19,7 +19,7 @@ return { seen, redis.call('PTTL', KEYS[1]) }
 const common = {
   windowMs: WINDOW_MS,
   legacyHeaders: false,
-  // It would check settings that are ours by intent, and write what it thinks of them to the console.
+  // It would check our deliberate settings, and print warnings about them.
   validate: false,
   logger: { warn: () => undefined, error: () => undefined },
 } satisfies Partial<Options>;

@@ -5,14 +5,14 @@ import { ipKeyGenerator } from 'express-rate-limit';
 import type { Role } from '@holdfast/foundation/config';
 import { requestIdFrom, type Logger } from '@holdfast/foundation/logging';
 
-/** Who sent a request. `anonymous` has all roles where no key is configured, and none elsewhere. */
+/** The client of a request. `anonymous` has all roles where no key is configured, and none elsewhere. */
 export interface Client {
   name: string;
   role: Role | null;
   via: 'token' | 'basic' | 'anonymous';
 }
 
-/** What every handler may know of the request it serves. */
+/** What every handler may know about the request it serves. */
 export interface RequestContext {
   requestId: string;
   client: Client;
@@ -31,7 +31,7 @@ const key = Symbol('context');
 
 type Carrier = IncomingMessage & { [key]?: RequestContext };
 
-/** Asked every few seconds by machines, so logged at `debug`. */
+/** Machines request these every few seconds, so they are logged at `debug`. */
 const quiet = new Set(['/livez', '/readyz', '/metrics', '/api/media/health']);
 
 /**
@@ -51,7 +51,7 @@ export function requestContext(log: Logger, whoSends: (req: Request) => Client):
       context.log[quiet.has(path) ? 'debug' : 'info']('http.request', {
         method,
         path,
-        // Nothing was sent to a client that left before.
+        // A client that left before got nothing.
         status: res.headersSent ? res.statusCode : null,
         durationMs: Math.round(performance.now() - start),
         client: client.name,
@@ -81,7 +81,7 @@ export function goneWith(res: Response): AbortSignal {
   return gone.signal;
 }
 
-/** Who counts as one client: a key, or an address where there is none. */
+/** What counts as one client: a key, or an address where there is none. */
 export const clientOf = (req: Request): string => nameOf(contextOf(req).client, req);
 
 export function nameOf(client: Client, req: Request): string {

@@ -7,7 +7,7 @@ import { fromRedisError, redisErrorKind } from '@holdfast/shared/redis';
 
 export const QUEUE_BOARD_PATH = '/admin/queues';
 
-/** Its own scripts, none inline. Its editor of job data makes its styles in the page, where no nonce reaches them. */
+/** Its own scripts, none inline. Its editor of job data creates styles in the page, where no nonce reaches them. */
 const CONTENT_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 

@@ -50,7 +50,7 @@ export const showDrift =
     return { status: 200, body: { runId, items, nextCursor, counts, cut } };
   };
 
-/** Breaks off where a newer report takes the place of this one: two halves of different reports do not make one. */
+/** Ends early when a newer report replaces this one: two halves of different reports do not make one. */
 async function* lines(first: DriftPage, syncState: Pick<SyncState, 'readDrift'>): AsyncGenerator<string> {
   let page = first;
   for (;;) {

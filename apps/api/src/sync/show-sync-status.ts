@@ -12,7 +12,7 @@ export interface SyncStatusDependencies {
   host: Pick<MediaHost, 'budget'>;
 }
 
-/** What runs, what ran, and what comes next. Throws CATALOG_UNAVAILABLE. */
+/** The running, the last and the next run. Throws CATALOG_UNAVAILABLE. */
 export const showSyncStatus =
   ({ settings, syncState, queues, host }: SyncStatusDependencies) =>
   async (): Promise<Answer> => {
@@ -36,7 +36,7 @@ export const showSyncStatus =
     };
   };
 
-/** What the fleet has kept, or what this process heard since: deletions may ask the host by asset id. */
+/** What the fleet has kept, or a newer answer to this process: deletions may ask the host by asset id. */
 function lastHeard(fleet: HostBudget | null, own: HostBudget | null): Omit<HostBudget, 'heardAt'> | null {
   const isOwn = own !== null && own.heardAt > (fleet?.heardAt ?? 0);
   const heard = isOwn ? own : fleet;

@@ -17,7 +17,7 @@ const FORM_OVERHEAD_BYTES = 1_000_000;
 export interface Admitted extends UploadSlot {
   /** Largest file this request may carry. */
   maxBytes: number;
-  /** Upper bound of the file's size; undefined when the client does not say. */
+  /** Upper bound of the file's size; undefined if the client does not announce one. */
   lengthAtMost: number | undefined;
 }
 
@@ -95,15 +95,15 @@ export async function promptly<T>(work: Promise<T>): Promise<T> {
   return answer;
 }
 
-/** One upload's place among those that run. */
+/** The slot of one running upload. */
 export interface UploadSlot {
-  /** Gives it back, once however often it is called. */
+  /** Frees it; further calls do nothing. */
   leave(): void;
   /** Ends the upload with a reason, from any side; aborted here when the place goes to another client. */
   readonly cancel: AbortController;
 }
 
-/** How many uploads this process carries at once. */
+/** How many uploads run in this process now. */
 export interface UploadSlots {
   readonly running: number;
   /** Whether a client that sends nothing yet would be refused. */
@@ -112,7 +112,7 @@ export interface UploadSlots {
   take(client: string, req: IncomingMessage): UploadSlot | null;
 }
 
-/** A client may begin slowly for so long, even where others wait. */
+/** A client may be slow for this long at the start, even while others wait. */
 const MAY_CRAWL_MS = 10_000;
 
 export function createUploadSlots(max: number): UploadSlots {

@@ -76,7 +76,7 @@ function timed(fields: CarriedFields, { durationSeconds }: HostAsset): Pick<Carr
   return { fields: typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields };
 }
 
-/** The answer was lost: what the host has decides, not what we heard. */
+/** The answer was lost: what the host has decides. */
 async function lookAgain(host: MediaHost, commit: Commit, error: unknown): Promise<HostAsset> {
   const unknown = isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT') && !commit.signal.aborted;
   if (!unknown) throw error;

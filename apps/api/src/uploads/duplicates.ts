@@ -6,7 +6,7 @@ import type { Uploads } from './uploads.js';
 const CONFIRM_WITHIN_MS = 3_000;
 /** Of the copies, the newest. */
 const COPIES_AT_MOST = 100;
-/** One that the host confirms is enough; this many that it does not confirm are looked at. */
+/** One confirmed copy is enough; at most this many unconfirmed ones are tried. */
 const LOOK_AT_MOST = 5;
 
 /**

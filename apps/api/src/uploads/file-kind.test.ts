@@ -68,7 +68,7 @@ it.each([
 
 it('takes no time for comments without an end', async () => {
   const started = performance.now();
-  // Twice as long for each comment more, when they could be told apart in several ways.
+  // Twice as long for each further comment, if one could be matched in several ways.
   await fileKindOf(Buffer.from(`${'<!---->'.repeat(27)}x`));
   expect(performance.now() - started).toBeLessThan(1_000);
 });

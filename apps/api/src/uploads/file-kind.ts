@@ -49,7 +49,7 @@ const signatures: readonly (Kind & { at: number; bytes: string; unless?: Buffer 
  */
 const SVG =
   /^\uFEFF?\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE svg[^>[]*(?:\[[^\]]*\]\s*)?>\s*)*<svg[\s/>]/i;
-/** Found too easily: any text in UTF-16 begins like MPEG layer I, which nobody uses. */
+/** Matches too easily: any text in UTF-16 begins like MPEG layer I, which is not in use. */
 const DOUBTFUL = new Set(['xml', 'mp1']);
 
 export async function fileKindOf(head: Buffer): Promise<FileKind> {

@@ -219,7 +219,7 @@ it('leaves to its successor what it would acknowledge, or undo, after a pause', 
   });
 });
 
-it('waits until what the sweep is just removing is gone, then goes on under the same id', async () => {
+it('waits until what the sweep is removing is gone, then continues under the same id', async () => {
   const pair = await startApiPair(redis, 'local');
   const id = newMediaId();
   await deadTry(pair, 'k', id);

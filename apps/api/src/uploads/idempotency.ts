@@ -52,7 +52,7 @@ export async function keyedUpload(
   } catch (error) {
     // What an earlier try may have left is found under its id only. Where that cannot lead anywhere, the next one is new.
     const keepId = claim.takenOver && !isHoldfastError(error, 'MEDIA_NOT_FOUND');
-    // A claim that cannot be given back expires.
+    // A claim that cannot be released expires.
     await uploads.claims.release(claim, keepId).catch(() => undefined);
     throw error;
   }
@@ -70,7 +70,7 @@ export type ClaimParts = Pick<Uploads, 'rebuilding' | 'claimWaitMs' | 'waiters'>
 interface ClaimRequest {
   client: string;
   key: string;
-  /** Whose share of the waiting requests it counts against. */
+  /** The client whose share of the waiting requests it counts against. */
   waiter: string;
 }
 
@@ -180,7 +180,7 @@ async function resume(
   return { record: latest ?? record, duplicate: false, replayed: false };
 }
 
-/** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only it tells. */
+/** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only then is it known. */
 async function refuseOtherRequest(
   uploads: Uploads,
   req: Request,
@@ -194,7 +194,7 @@ async function refuseOtherRequest(
   return sent;
 }
 
-/** Reads an upload to its end and keeps only what tells it from others. Throws what any upload throws for a bad body. */
+/** Reads an upload to its end and keeps only what distinguishes it from others. Throws what any upload throws for a bad body. */
 async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Promise<SentUpload> {
   const admitted = await admit(uploads, req, false);
   const { cancel, maxBytes } = admitted;

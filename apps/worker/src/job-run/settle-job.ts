@@ -42,7 +42,7 @@ function handBackDelay(error: unknown, signal: AbortSignal): number | undefined 
   const restMs = hostRestMs(error);
   if (restMs !== undefined) return restMs;
   const delay = handBackAfterMs[error.code];
-  // As large as it is, it will be refused again.
+  // It would be too large again.
   if (delay === undefined || redisRefusal(error) === 'request_size') return undefined;
   if (error.retryAfterSeconds === undefined) return delay;
   const asked = error.retryAfterSeconds * 1_000;
@@ -53,13 +53,13 @@ function handBackDelay(error: unknown, signal: AbortSignal): number | undefined 
 
 const UNKNOWN_SECONDS = 5;
 
-/** Where the error says that the host is not called at all for now: milliseconds until it may be called again. */
+/** If the circuit is open: milliseconds until the host may be called again. */
 export function hostRestMs(error: unknown): number | undefined {
   if (!(error instanceof HoldfastError) || !isCircuitOpen(error)) return undefined;
   return (error.retryAfterSeconds ?? UNKNOWN_SECONDS) * 1_000;
 }
 
-/** Why a signal was aborted: the job belongs to another worker by now, so nothing of it may be touched. */
+/** Why a signal was aborted: another worker has the job by now, so it must not be touched. */
 export const LOCK_LOST = 'lock lost';
 
 export interface Settling {
@@ -67,7 +67,7 @@ export interface Settling {
   token: string;
   /** Aborts when the process stops, or the lock is lost. */
   signal: AbortSignal;
-  /** Of the worker: what Redis does not take from one job it takes from none. */
+  /** The worker's own: if Redis refuses one job, it refuses all. */
   rests: Backoff;
 }
 

@@ -82,10 +82,10 @@ function openAsStored(steps: readonly Step[]): ExpectedRecord[] {
   );
 }
 
-/** Without these no other asset fares better. */
+/** After these errors no other asset would succeed. */
 const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
-/** Does something about each of these assets, a few at once. */
+/** Runs the work for each of these assets, a few at once. */
 async function onEach(
   { steps, undone, signal, log }: Work,
   act: (step: Step) => Promise<void>,
@@ -127,7 +127,7 @@ async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
 
 type Written = SaveEntry & { content: string; step: Step };
 
-/** Those that were really written: others may have been faster, and the next run sees what they wrote. */
+/** Those that were really written: somebody may have been faster, and the next run sees what they wrote. */
 async function saveRecords(work: Work): Promise<Written[]> {
   const entries = work.steps.flatMap((step): Written[] => {
     const { action } = step;

@@ -41,7 +41,7 @@ async function pushJobs(rig: SyncRig): Promise<unknown[]> {
 const atNoon = '2026-01-02T12:00:00.000Z';
 
 describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (kind) => {
-  it('takes in what was edited on the host as a new revision that a rebuild gives again', async () => {
+  it('merges what was edited on the host as a new revision that a rebuild gives again', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Before', tags: ['sea'] });
     const before = await synced(rig, asset);
@@ -67,7 +67,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     expect(lasting(await synced(rig, asset))).toEqual(lasting(pushed));
   });
 
-  it('takes in the next edit on the host before it has pushed the one it took in', async () => {
+  it('merges the next edit on the host before it has pushed the one before', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Old', category: 'old' });
     await synced(rig, asset);
@@ -138,7 +138,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     expect(await rig.find(asset)).toMatchObject({ title: 'Ours', description: 'Kept', revision: 3 });
   });
 
-  it('takes the newer revision from the host when the catalog has lost it', async () => {
+  it('adopts the newer revision from the host when the catalog has lost it', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Old' });
     const record = await synced(rig, asset);

@@ -65,7 +65,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     openMedia((rig) => rig.foreign('cats/tom', context), { explicitEdits });
 
   it.each(['sync', 'notification'])(
-    'an edit in the console comes in by a %s, and our own keys follow',
+    'an edit in the console arrives by a %s, and our own keys follow',
     async (by) => {
       const media = await own({ title: 'Old', description: 'old', category: 'c' });
       await media.editThere({ caption: 'New', alt: 'new' });
@@ -121,7 +121,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
   });
 
   it.each(['title', 'caption'])(
-    'an edit of %s comes in once, also where a part of our mark was lost',
+    'an edit of %s is merged once, even if a part of our mark was lost',
     async (key) => {
       const media = await own({ title: 'Old' });
       await media.editThere({ [key]: 'New', hf_created: null });
@@ -132,7 +132,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     },
   );
 
-  it('an edit comes in also where others replaced the context before the last one was pushed', async () => {
+  it('an edit is merged even if others replaced the context before the last one was pushed', async () => {
     const media = await own({ title: 'Old', description: 'old' });
     await media.editThere({ caption: 'First' });
     await media.rig.sync();
@@ -142,7 +142,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     await media.expectSettled();
   });
 
-  it('the next edit comes in also where an emptied catalog came back with the last one', async () => {
+  it('the next edit is merged even if an emptied catalog came back with the last one', async () => {
     const media = await own({ title: 'Old', category: 'old' });
     await media.editThere({ caption: 'First' });
     await sandbox.client.flushall();
@@ -201,7 +201,7 @@ describe.each(['replaces', 'merges'] as const)('where explicit %s what is there'
     await media.expectSettled();
   });
 
-  it('an asset that has lost our mark keeps its title, and takes one that was typed since', async () => {
+  it('an asset that has lost our mark keeps its title, and adopts one that was typed since', async () => {
     const media = await own({ title: 'Old', description: LONG });
     const { caption = '', alt = '' } = await media.context();
     await media.rig.cloud.assets.edit(media.asset.assetId, { context: { caption, alt } });

@@ -110,7 +110,7 @@ describe('the drift report', () => {
     expect(await sandbox.client.exists(rig.keys.syncDriftOf('r'))).toBe(0);
   });
 
-  it('keeps a number of items of each kind, says so, and still takes corrections of those', async () => {
+  it('keeps a number of items of each kind, reports that, and still accepts corrections of those', async () => {
     const rig = await openSyncRig(sandbox, 'local');
     const token = (await rig.state.begin()).token ?? '';
     const item = (n: number): DriftItem => ({

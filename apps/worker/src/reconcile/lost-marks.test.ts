@@ -72,7 +72,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect((await rig.host.find(asset))?.context).toEqual(asset.context);
   });
 
-  it('takes in an edit, and keeps how the media came in where the mark was altered with it', async () => {
+  it('merges an edit, and keeps how the file came in where the mark was altered with it', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Ours' });
     await rig.sync();
@@ -155,7 +155,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('what a sync does (%s)', (kind)
     expect(await rig.records()).toEqual([]);
   });
 
-  it('takes in what people wrote in place of the mark', async () => {
+  it('merges what people wrote in place of the mark', async () => {
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Ours', description: 'Ours, too', tags: ['sea'] });
     await rig.sync();

@@ -62,7 +62,7 @@ async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncD
   if (payload.change === 'deleted') await settleDeleted(payload, context, deps);
 }
 
-/** Uploads through us are notified too; their records need no question. */
+/** Cloudinary notifies of our own uploads too; their records need no look. */
 async function withoutKnown(
   { change, assets }: RefreshPayload,
   deps: SyncDependencies,

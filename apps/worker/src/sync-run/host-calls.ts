@@ -44,7 +44,7 @@ export async function inParallel<Item, Result>(
 const TRIES = 3;
 
 /**
- * Calls the host again when it stumbles, so that a run of many pages does not use up its few attempts on failures far
+ * Retries a call to the host, so that a run of many pages does not use up its few attempts on failures far
  * apart. A host that asks to wait is not called again.
  */
 export async function fetchPatiently<T>(

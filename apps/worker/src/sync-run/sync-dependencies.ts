@@ -39,7 +39,7 @@ export interface SyncOptions {
 /** What `syncDependencies` gives. */
 export type SyncDependencies = ReturnType<typeof syncDependencies>;
 
-/** With the lease of syncs, for work beside which none may run. */
+/** Runs work under the lease of syncs, so that no sync runs at the same time. */
 export interface LeasedWork extends SyncDependencies {
   token: string;
   /** Aborts when the process stops, the job is taken away or the lease is lost. */
@@ -55,7 +55,7 @@ export interface AssetWork extends Omit<LeasedWork, 'token'> {
   startedAtMs: number;
 }
 
-/** Built once for a process, whatever of it syncs. */
+/** Built once for a process. */
 export function syncDependencies(options: SyncOptions) {
   const { redis, keys } = options;
   return {

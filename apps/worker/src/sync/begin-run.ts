@@ -17,7 +17,7 @@ const SHORT_OVERLAP_MS = 5_000;
 const FIRST_LOOK_BACK_MS = 10 * 60_000;
 const HOUR_MS = 3_600_000;
 
-/** A run that has done nothing yet: full or incremental, and since when. */
+/** A new run: full or incremental, and since when. */
 export function beginRun(
   payload: SyncPayload,
   { watermarks, lastSequence, status }: Pick<SyncFacts, 'watermarks' | 'lastSequence' | 'status'>,
@@ -62,7 +62,7 @@ function decideMode(
 ): SyncMode {
   if (trigger === 'manual' || trigger === 'recovery') return 'full';
   if (trigger === 'upload' || trigger === 'webhook') return 'incremental';
-  // One that lies as far ahead was noted by a clock that was wrong.
+  // One so far ahead was set by a wrong clock.
   const isDue =
     lastFullAt === null || Math.abs(nowMs - Date.parse(lastFullAt)) >= fullIntervalHours * HOUR_MS;
   return isDue ? 'full' : 'incremental';
@@ -82,7 +82,7 @@ function sinceOf(
 const UPLOAD_SYNC_SHARE = 20;
 const LONGEST_SPACING_MS = 60_000;
 
-/** Hands a sync after uploads back when it would come too soon after the last one, for the host or for us. */
+/** Hands back a sync after uploads that would come too soon after the last one. */
 export function yieldToOthers(
   { trigger }: Pick<SyncPayload, 'trigger'>,
   { lastRun, rateLimit }: Pick<SyncStatus, 'lastRun' | 'rateLimit'>,
@@ -111,7 +111,7 @@ export function untilOtherEnds({ running }: Pick<SyncStatus, 'running'>, nowMs: 
 
 /**
  * Throws while the host has asked the run under way, and so every other, to wait. None waits for longer than LONGEST_WAIT_MS:
- * what lies further ahead was noted by a clock that was wrong.
+ * a later time was set by a wrong clock.
  */
 export function insistOnTime(waitingUntil: string | null, nowMs: number): void {
   const delayMs = waitingUntil === null ? 0 : Date.parse(waitingUntil) - nowMs;

@@ -60,7 +60,7 @@ async function runAlone(
     await carryOut(openSession(left, lease, given), context);
     if (isSameWork(left.run, payload)) return;
     facts = await deps.state.readFacts(payload.runId);
-    // Another worker may have done ours while we looked the other way.
+    // Another worker may have done our run in the meantime.
     if (isDone(facts)) return;
   }
   const isRefilled = facts.watermarks.lastFullAt !== null;
@@ -145,7 +145,7 @@ const UNKNOWN_RESET_SECONDS = 60;
 const RECOVERY_AGAIN_MS = 30_000;
 
 /**
- * What becomes of a run that could not go on, and the error with which its job ends. The run stays where it is for the
+ * What becomes of a run that could not continue, and the error with which its job ends. The run stays where it is for the
  * next try, and only the last attempt ends it as failed. A recovery outlasts any failure: until it has ended, what
  * the emptied catalog does not know is not unknown.
  */
@@ -160,7 +160,7 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
   const { run } = session.running;
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = session.now();
-  // That it was not asked says nothing of why: what it said before does.
+  // That no call was attempted does not say why; the last answer does.
   if (run.lastError === null || !isCircuitOpen(error))
     run.lastError = { code, message, at: new Date(nowMs).toISOString() };
   const waitFor = async (reason: string, delayMs: number): Promise<HandBack> => {

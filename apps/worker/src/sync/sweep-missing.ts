@@ -17,7 +17,7 @@ import {
 
 /** So many records are marked at once. */
 const BATCH = 100;
-/** More than this share and more than this number at once is held back until somebody says that it is right. */
+/** More than this share and this number at once is held back until it is confirmed with force. */
 const HELD_BACK_SHARE = 0.1;
 const HELD_BACK_ABOVE = 20;
 
@@ -40,7 +40,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const { run } = running;
   const { identity } = host;
   const belongsTo = await catalogHost.read();
-  // With force, too: what this host lacks may be on the other one.
+  // Even with force: what this host lacks may be on the other one.
   if (belongsTo !== null && belongsTo !== identity) return hostChanged(session, []);
   const isNew = belongsTo === null || (run.trigger === 'recovery' && !run.force);
   const { total, byStatus } = await catalog.counts();
@@ -57,7 +57,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     unlisted.push(...looked.there);
     if (gone.length > allowance) break;
   }
-  // All of it is there, and yet a listing that leaves out so much is not to be trusted with the next conclusion.
+  // All of it is there, but a listing that leaves out so much cannot be trusted next time.
   if (unlisted.length > 0 && (run.listed === 0 || unlisted.length > heldBackAbove))
     addFinding(session, 'LISTING_SHORT', unlisted);
   if (gone.length > allowance) {

@@ -4,7 +4,7 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import type { RedisProfile } from '@holdfast/shared/redis';
 
-/** What requests a sync besides the schedule and people. */
+/** Requests syncs, besides the schedule and people. */
 export interface SyncRequests {
   /** Called after each verified upload: one sync a little later serves all of them, or the next scheduled one. Never throws, never waits. */
   afterUpload(): void;

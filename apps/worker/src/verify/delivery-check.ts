@@ -6,9 +6,9 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 
 export interface DeliveryCheck {
-  /** One was verified: now and then its kind is asked for. Waits for nothing and never fails. */
+  /** A file was verified: from time to time one of its kind is fetched. Waits for nothing and never fails. */
   verified(record: MediaRecord): void;
-  /** Asks again for what was blocked. Never rejects. */
+  /** Fetches again what was blocked. Never rejects. */
   again(): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOpt
 
   return {
     verified: ({ source, url, resourceType }) => {
-      // Others may have put private files there, which nobody gets without a signature.
+      // Others may have put private files there, which need a signature.
       if (source !== 'upload' && source !== 'direct') return;
       const kind = /\.(pdf|zip)$/i.exec(url)?.[1]?.toLowerCase() ?? resourceType;
       const now = performance.now();
@@ -103,7 +103,7 @@ function requestOneByte(url: string): Promise<{ status: number; reason: string |
       response.destroy();
     });
     request.on('error', reject);
-    // It must not hold up the end of the process.
+    // It must not delay the end of the process.
     request.on('socket', (socket) => void socket.unref());
   });
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { png } from '../testing/png.js';
 import { setup } from '../testing/setup.js';
 
-test('deletes by public ids and tells which there were', async () => {
+test('deletes by public ids and reports which existed', async () => {
   const { sdk, emulator } = await setup();
   await sdk.upload(png(1, 1), { public_id: 'a' });
   await sdk.upload(png(1, 1), { public_id: 'b' });

@@ -21,7 +21,7 @@ async function walk(
   return seen;
 }
 
-test('lists ten at a time, newest first, and goes on by cursor until all were shown once', async () => {
+test('lists ten at a time, newest first, and continues by cursor until all were shown once', async () => {
   const { sdk, emulator } = await setup();
   await emulator.assets.seed(25, { publicId: 's{n:2}' });
   const newestFirst = Array.from({ length: 25 }, (_, n) => `s${String(24 - n).padStart(2, '0')}`);

@@ -45,7 +45,7 @@ test('a slow answer comes after the work is done', async () => {
   expect((await reply).bytes).toBe(big.length);
 });
 
-test('a slow reader takes the time its pace says', async () => {
+test('a slow reader takes the time that its pace implies', async () => {
   const { sdk, emulator } = await setup();
   await emulator.faults.add({ kind: 'slow-body', bytesPerSecond: 6_000_000 });
   const startedAt = performance.now();

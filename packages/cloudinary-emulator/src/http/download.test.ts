@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { setup } from '../testing/setup.js';
 
-test('gives a private file under a signed address only, and to the listing of its own delivery type', async () => {
+test('serves a private file under a signed address only, and lists it for its own delivery type', async () => {
   const { sdk, emulator } = await setup();
   const options = { ...sdk.account(), resource_type: 'raw', type: 'authenticated' } as const;
   const reply = await sdk.upload(Buffer.from('secret'), { ...options, public_id: 'backup/a' });

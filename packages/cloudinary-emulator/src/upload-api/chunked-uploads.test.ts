@@ -36,7 +36,7 @@ test("joins the parts of the SDK's own chunked stream", async () => {
   expect((await emulator.requests.counters()).byEndpoint).toEqual({ upload: 3 });
 });
 
-test('takes middle parts in any order and a repeated part once', async () => {
+test('accepts middle parts in any order and a repeated part once', async () => {
   const { sdk, emulator } = await setup();
   const file = randomBytes(21 * MB);
   const total = file.length;

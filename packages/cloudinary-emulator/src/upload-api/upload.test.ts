@@ -9,7 +9,7 @@ import { setup } from '../testing/setup.js';
 
 const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 
-test('gives an uploaded file back byte for byte, with what it found out about it', async () => {
+test('returns an uploaded file byte for byte, with its detected properties', async () => {
   const { sdk, emulator } = await setup();
   const file = png(3, 2);
   const reply = await sdk.upload(file, {
@@ -170,7 +170,7 @@ test('signs its answers as the SDK verifies them', async () => {
   expect(emulator.cloudinaryUrl).toContain(apiSecret);
 });
 
-test('takes a form posted by a browser, also with its fields behind the file', async () => {
+test('accepts a form posted by a browser, even with its fields behind the file', async () => {
   const { sdk, emulator } = await setup();
   const { api_secret: secret, api_key: key } = sdk.account();
   const params = { public_id: 'direct', timestamp: Math.round(Date.now() / 1000), overwrite: 'false' };

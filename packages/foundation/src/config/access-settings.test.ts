@@ -42,7 +42,7 @@ it.each(['s', 'CHANGE-ME', 'change-me-too', 'changeme', 'some-long-secret', '<a 
   },
 );
 
-it('takes other secrets as they are', () => {
+it('uses other secrets as they are', () => {
   const { keys } = readSettings({ API_KEYS: 'a:read:ab,b:read:CHANGE-ME-no-more' }).access;
   expect(keys.map(({ name }) => name)).toEqual(['a', 'b']);
 });

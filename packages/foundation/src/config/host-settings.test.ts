@@ -41,7 +41,7 @@ test('reports short and repeated secrets with all other problems, and prints non
   expect(JSON.stringify(errors)).not.toMatch(/brief|webhook-secret/);
 });
 
-test('takes the secret of CLOUDINARY_URL among them, as in the middle of a rotation', () => {
+test('accepts the secret of CLOUDINARY_URL among them, as in the middle of a rotation', () => {
   const env = { CLOUDINARY_URL: `cloudinary://key:${first}@demo`, CLOUDINARY_WEBHOOK_SECRETS: first };
   expect(problemsOf(env)).toEqual([]);
 });

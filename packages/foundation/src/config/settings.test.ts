@@ -129,7 +129,7 @@ it.each(['https://user:secret-word@media.example.com', 'https://a.example/?x=1',
   },
 );
 
-it('takes an address with a path', () => {
+it('accepts an address with a path', () => {
   expect(readSettings({ PUBLIC_URL: 'https://a.example/media/' }).http.publicUrl).toBe(
     'https://a.example/media',
   );

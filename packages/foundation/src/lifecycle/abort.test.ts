@@ -4,7 +4,7 @@ import { untilAborted } from './index.js';
 
 const never = new Promise<never>(() => undefined);
 
-it('gives the outcome of work that ends first, and leaves nothing at the signal', async () => {
+it('resolves with the outcome of work that ends first, and leaves no listener on the signal', async () => {
   const { signal } = new AbortController();
   await expect(untilAborted(Promise.resolve(1), signal)).resolves.toBe(1);
   await expect(untilAborted(Promise.reject(new Error('broken')), signal)).rejects.toThrow('broken');
@@ -26,7 +26,7 @@ it('rejects with an error also where the reason is not an error', async () => {
   });
 });
 
-it('takes no notice of work that fails after the wait was left', async () => {
+it('ignores work that fails after the wait ended', async () => {
   const unhandled: unknown[] = [];
   const note = (error: unknown): void => void unhandled.push(error);
   process.on('unhandledRejection', note);

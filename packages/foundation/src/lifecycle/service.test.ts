@@ -40,7 +40,7 @@ it('stops what had started when a later start fails', async () => {
   expect(events).toEqual(['start redis', 'start api', 'stop api', 'stop redis']);
 });
 
-it('goes on stopping the others when one never stops', async () => {
+it('keeps stopping the others when one never stops', async () => {
   const { events, of } = recorder();
   const failed: unknown[] = [];
   const stuck = service('stuck', { start: () => undefined, stop: () => new Promise(() => undefined) });
@@ -93,7 +93,7 @@ function slowFirst(events: string[], fail = false): { services: Service[]; go: (
 }
 
 it.each([false, true])(
-  'gives the start up when it is stopped meanwhile, and stops in order (start fails: %s)',
+  'abandons the start when it is stopped meanwhile, and stops in order (start fails: %s)',
   async (fail) => {
     const events: string[] = [];
     const { services, go } = slowFirst(events, fail);

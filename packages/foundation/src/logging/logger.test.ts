@@ -30,7 +30,7 @@ it('writes the event, the level, the time and the process beside the fields', ()
   });
 });
 
-it('takes no field with the name of one that each line has', () => {
+it('rejects a field with the name of one that each line has', () => {
   const lines = linesOf((log) => {
     // @ts-expect-error -- it would be lost: the name of the event stands there
     log.info('a', { message: 'why' });

@@ -67,7 +67,7 @@ describe('overlapping batches', () => {
     expect(await Promise.all([...first, ...second])).toEqual([2, 4, 6, 8, 10]);
   });
 
-  it('gathers also what comes in different events of one turn', async () => {
+  it('gathers what arrives in different events of one turn', async () => {
     const sizes: number[] = [];
     const run = inTurns((items: number[]) => {
       sizes.push(items.length);

@@ -14,7 +14,7 @@ import {
 } from '../media/index.js';
 import type { HostAsset, MediaHost } from '../media-host/index.js';
 
-/** The rules for uploads that the host cannot be told, or not reliably. */
+/** The rules for uploads that cannot be given to the host, or not reliably. */
 export interface ArrivalRules {
   maxBytes: number;
   allowedTypes: readonly string[];
@@ -98,7 +98,7 @@ function isEdited(latest: MediaRecord, { revision, ...fields }: MediaRecord): bo
 /** Raw files are stored as they come; the host has not looked what they are. */
 const UNKNOWN = 'application/octet-stream';
 
-/** Whether a file of this kind, as the host has told it from the bytes, is one of the allowed media types. */
+/** Whether a file of this kind, as the host detected it from the bytes, is one of the allowed media types. */
 function isAllowedKind(
   { resourceType, format }: Pick<HostAsset, 'resourceType' | 'format'>,
   allowed: readonly string[],

@@ -75,7 +75,7 @@ it('begins requests of each line in turn, however many connections one has', asy
   expect(order.indexOf('/other')).toBeLessThan(20);
 });
 
-it('tells requests that are sent without a pause from the first one and from later ones', async () => {
+it('distinguishes requests sent without a pause from the first one and from later ones', async () => {
   const paused: boolean[] = [];
   const open = await serve((_req, res) => void res.end('ok'), {
     lineOf: (_req, hasPaused) => {
@@ -111,7 +111,7 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
   await expect.poll(() => ended, { timeout: 10_000 }).toEqual(['/silent cut', '/slow whole']);
 });
 
-it('leaves a handler the time that it takes', async () => {
+it('leaves a handler the time that it needs', async () => {
   const open = await serve((_req, res) => void pause(200).then(() => res.end('late')), {
     stuckMs: 50,
     lookMs: 10,

@@ -15,7 +15,7 @@ function table(places: number) {
   };
 }
 
-it('gives a client all places while nobody else needs one, and no more', () => {
+it('gives a client all places while no other client needs one, and no more', () => {
   const { shares, take, given } = table(3);
   const leaves = [take('a'), take('a'), take('a')];
   expect(leaves).not.toContain(null);
@@ -39,7 +39,7 @@ describe('where one client has all places', () => {
     expect(shares.running).toBe(4);
   });
 
-  it('gives up what came first where nothing tells the pace', () => {
+  it('gives up what came first where the pace is unknown', () => {
     const { take, given } = table(3);
     for (const name of ['first', 'second', 'third']) take('a', name);
     take('b');
@@ -68,7 +68,7 @@ describe('where one client has all places', () => {
     expect(take('a')).not.toBeNull();
   });
 
-  it('goes on keeping some free while others use them, and so ends nothing again and again', () => {
+  it('keeps some free while others use them, and so does not end places again and again', () => {
     const { take, given, pass } = table(8);
     for (let count = 0; count < 8; count += 1) take('a');
     for (let count = 0; count < 10; count += 1) {
@@ -90,7 +90,7 @@ it('is full where every client holds one', () => {
   expect(take('c')).toBeNull();
 });
 
-it('gives up what crawls for anybody', () => {
+it('gives up slow holders for any client', () => {
   const { shares, take, given } = table(2);
   take('a', 'quick', { crawls: () => false });
   take('a', 'crawling', { crawls: () => true });

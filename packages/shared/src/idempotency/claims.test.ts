@@ -54,7 +54,7 @@ it('keeps a lease alive that is renewed', async () => {
   expect(reply.state === 'running' && reply.leaseMs > 10_000 && reply.leaseMs <= CLAIM_LEASE_MS).toBe(true);
 });
 
-it('makes a claim again that was wiped under way, so that the next try goes on under the same id', async () => {
+it('restores a claim that was wiped under way, so that the next try continues under the same id', async () => {
   const claim = await held();
   await redis.client.flushall();
   expect(await claims.renew([claim])).toEqual([true]);
@@ -64,7 +64,7 @@ it('makes a claim again that was wiped under way, so that the next try goes on u
   expect(await redis.client.pttl(keys.claim(key))).toBeGreaterThan(CLAIM_KEPT_MS - 10_000);
 });
 
-it('begins anew after a release, unless the id is to be kept', async () => {
+it('starts over after a release, unless the id is to be kept', async () => {
   const first = await held();
   await claims.release(first, true);
   const second = await held();
@@ -106,6 +106,6 @@ it('restores what was forgotten, and changes nothing that is known', async () =>
   });
 });
 
-it('tells the keys of clients apart', () => {
+it('distinguishes the keys of clients', () => {
   expect(claimKey('web', 'k')).not.toBe(claimKey('webk', ''));
 });

@@ -28,7 +28,7 @@ export function claimKey(client: string, key: string): string {
 export interface HeldClaim {
   /** See claimKey. */
   key: string;
-  /** The media's id, the same for all tries that take over from each other. */
+  /** The id of the media item, the same for all tries that take over from each other. */
   id: string;
   token: string;
   /** True when an earlier try under this id may have left something. */
@@ -55,7 +55,7 @@ export type ClaimReply =
 
 /** A finished claim as its asset tells it, for a Redis that has forgotten it. */
 export interface RestoredClaim extends UploadClaim {
-  /** Of the media. */
+  /** Of the media item. */
   id: string;
   /** How much longer the key is bound to its request. Must be above 0. */
   keepMs: number;

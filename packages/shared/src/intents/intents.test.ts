@@ -71,7 +71,7 @@ it('lists what had no heartbeat for long and counts the tries of what is settled
   expect(await intents.stale(10)).toEqual([]);
 });
 
-it('takes back what was accepted unheard, with its index entries, and refuses what is accepted late', async () => {
+it('reverts an acceptance whose answer was lost, with its index entries, and refuses a late one', async () => {
   const [heard, late] = [aRecord({ category: 'sea', tags: ['a'] }), aRecord()];
   for (const { id, publicId } of [heard, late]) await intents.open(id, publicId, 10);
   await intents.accept({ record: heard });

@@ -21,7 +21,7 @@ export function createRefusedAssets(redis: RedisClient, keys: RedisKeys) {
         const due = await redis.zrangebyscore(keys.refused, '-inf', nowMs, 'LIMIT', 0, count);
         return due.map(fromMember);
       }),
-    /** Which of these are to go, in their order. */
+    /** Those of these that must be removed, in their order. */
     areRefused: (assets: readonly RefusedAsset[]): Promise<boolean[]> =>
       run(async () => {
         const refused = await membersOf(redis, keys.refused, assets.map(memberOf));

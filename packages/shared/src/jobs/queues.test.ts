@@ -28,7 +28,7 @@ it('refuses at once while Redis is not there', async () => {
   }
 });
 
-it('goes on when the server loses its scripts, also under concurrent uploads', async () => {
+it('continues when the server loses its scripts, also under concurrent uploads', async () => {
   const sandbox = await startRedisSandbox();
   const queues = connectMediaQueues(sandbox.settings, jobs, silentLogger);
   try {

@@ -17,7 +17,7 @@ export function bytesInMemory(body: Body): number | null {
 
 export interface ReadLimits {
   signal: AbortSignal;
-  /** A body that gives nothing for so long while it is asked is given up. */
+  /** A body that yields nothing for this long while it is read is given up. */
   idleMs: number;
 }
 

@@ -61,7 +61,7 @@ const deaths: [string, Fault, string][] = [
 ];
 
 it.each(deaths)(
-  'is not asked any more once it %s, and told so with its own code',
+  'is not called any more once it %s, and fails with its own code',
   async (_case, fault, code) => {
     const { host, emulator } = await guardedHost();
     await emulator.faults.add(fault);
@@ -88,7 +88,7 @@ it.each(deaths)(
   },
 );
 
-it('gets a few uploads every now and then while it answers calls and takes no bytes', async () => {
+it('gets a few uploads every now and then while it answers calls but accepts no bytes', async () => {
   const { host, emulator } = await guardedHost();
   await emulator.faults.add({ kind: 'error', match: { endpoint: 'upload' }, count: null });
   for (let round = 0; round < 2; round += 1) {

@@ -136,7 +136,7 @@ export function guardHost(host: HostCalls, { log, now = Date.now, circuit }: Gua
     },
     listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
-    // A disk is asked for nothing but this as long as nobody uploads.
+    // Without uploads, this is the only call to a disk.
     freeBytes: host.kind === 'local' ? () => call(undefined, host.freeBytes) : host.freeBytes,
     health: () => ({
       ...health,

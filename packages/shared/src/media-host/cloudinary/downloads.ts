@@ -9,7 +9,7 @@ import { FALLBACK_SECONDS, toHostError } from './errors.js';
 import { type RequestLimits, withinLimits } from './sdk.js';
 import { signedAddress } from './signing.js';
 
-/** A host that sends nothing for so long is given up. */
+/** A host that sends nothing for this long is given up. */
 const IDLE_MS = 60_000;
 /** Public delivery may be switched off in the account, for some kinds of files or for all. */
 const REFUSALS = new Set<number | null>([401, 403, 404]);

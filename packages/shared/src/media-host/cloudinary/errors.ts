@@ -68,8 +68,8 @@ export function createRateBudget(now: () => number) {
     /** Seconds to wait after a refusal with this message; marks the budget as spent where it may be. */
     retryAfter: (message: string): number => {
       const named = readTryAgain(message);
-      // The hour is not used up: the refusal is about the pace, and over in a moment. If other clients have used the hour up since,
-      // one vain call a minute costs nothing.
+      // The hour is not used up: the refusal is about the pace, and soon over. If other clients have used the hour up since,
+      // one futile call a minute costs nothing.
       if (named === null && last !== null && last.remaining > last.limit * NEARLY_SPENT)
         return FALLBACK_SECONDS;
       const resetAt = named ?? last?.resetAt ?? null;

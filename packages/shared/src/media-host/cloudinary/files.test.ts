@@ -26,7 +26,7 @@ it('does not take other bytes for those it sent', async () => {
   await expect(host.putFile('backups/a', file)).rejects.toMatchObject({ code: 'HOST_CONTENT_MISMATCH' });
 });
 
-it('gives the bytes of what the host answers, also where it says that they are JSON', async () => {
+it('returns the bytes of the answer, even if it claims to be JSON', async () => {
   const { emulator, host } = await emulatedHost();
   await host.putFile('backups/a', file);
   const body = '{"public_id": "tru';
@@ -91,7 +91,7 @@ it.each([
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 });
 
-it('tells nothing of the host as a whole by a download that fails', async () => {
+it('concludes nothing about the host as a whole from a download that fails', async () => {
   const { emulator, host } = await emulatedHost();
   await host.putFile('backups/a', file);
   await emulator.faults.add({ kind: 'error', status: 401, match: { endpoint: 'download' } });

@@ -11,7 +11,7 @@ import { uploadOnce } from './upload.js';
 
 const PAGE = 500;
 const address = { resource_type: 'raw', type: 'authenticated' } as const;
-/** Half the speed of a slow line: a host that drips must not hold up a recovery for long. */
+/** Half the speed of a slow connection: a trickling host must not delay a recovery for long. */
 const SLOWEST_BYTES_PER_MS = 50;
 
 /**

@@ -33,7 +33,7 @@ it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute r
   },
 );
 
-it('takes a refusal of a page after the first for none of the fields, and goes on without them where the first was refused', async () => {
+it('does not blame the fields for a refusal after the first page, and continues without them if the first was refused', async () => {
   const { host, emulator } = await emulatedHost();
   for (let put = 0; put < 4; put++) await host.put(putRequest());
   const refusal = { kind: 'error', status: 400, match: { endpoint: 'list' } } as const;
@@ -47,7 +47,7 @@ it('takes a refusal of a page after the first for none of the fields, and goes o
   expect((await page(nextCursor)).lacking).toEqual(['uploaded_at', 'etag']);
 });
 
-it('goes on listing hashes where only the question for asset ids refuses the fields', async () => {
+it('keeps listing hashes where only the look-up by asset ids refuses the fields', async () => {
   const { host, emulator } = await emulatedHost();
   const { asset } = await host.put(putRequest());
   await emulator.faults.add({ kind: 'error', status: 400, match: { endpoint: 'list-by-asset-ids' } });
@@ -58,7 +58,7 @@ it('goes on listing hashes where only the question for asset ids refuses the fie
   expect((await firstPage(host)).assets).toEqual([asListed(asset)]);
 });
 
-it('takes no other refusal of a listing for one of the fields', async () => {
+it('does not mistake other refusals of a listing for one of the fields', async () => {
   const { host, emulator } = await emulatedHost();
   await host.put(putRequest());
   await emulator.faults.add({ kind: 'error', status: 400, count: 2, match: { endpoint: 'list' } });
@@ -81,7 +81,7 @@ it.each([
   expect((await firstPage(host)).assets).toEqual([asListed(asset)]);
 });
 
-it('takes any refusal of a page after the first for a spent cursor, whatever the host calls it', async () => {
+it('treats any refusal of a page after the first as a spent cursor, whatever the host calls it', async () => {
   const { host, emulator } = await emulatedHost();
   await emulator.faults.add({ kind: 'error', status: 400, message: 'Bad request', count: null });
   const list = (cursor: string | null) => host.list({ resourceType: 'image', cursor, limit: 1, signal });

@@ -10,7 +10,7 @@ export interface PlacementOptions {
 
 export type Placement = ReturnType<typeof createPlacement>;
 
-/** A client waits for the answer, and does without it. */
+/** A client waits for the answer; without one the upload continues. */
 const CONFIG_WITHIN_MS = 3_000;
 
 /**
@@ -27,7 +27,7 @@ export function createPlacement({ sdk, admin, timeouts, log }: Connection) {
       const signal = AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS));
       mode = readFolderMode(await admin(signal, (call) => sdk.api.config({ ...call, settings: true })));
     } catch (error) {
-      // They are sent then: most accounts take them.
+      // Then they are sent: most accounts accept them.
       log.warn('host.folder_mode_unknown', { error });
     }
   };
@@ -45,7 +45,7 @@ export function createPlacement({ sdk, admin, timeouts, log }: Connection) {
       const options = mode === 'fixed' ? {} : wanted;
       let refusal: unknown;
       const reply = await call(options).catch((error: unknown) => {
-        // In which words they are refused is not documented.
+        // The wording of the refusal is not documented.
         if (!isRepeatable || Object.keys(options).length === 0 || statusOf(error) !== 400) throw error;
         refusal = error;
         return call({});

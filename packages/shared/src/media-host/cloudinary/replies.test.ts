@@ -83,7 +83,7 @@ describe('a page', () => {
     expect(readFilePage({ resources: files }).files).toEqual([]);
   });
 
-  it('tells what no asset of it has, though each has it on the host', () => {
+  it('reports what no asset of it has, though each has it on the host', () => {
     const lackingIn = (...resources: object[]) => readPage({ resources }).lacking;
     const whole = { ...listed('sea'), etag: 'e', uploaded_at: '2026-01-01T00:00:00Z', width: 1, height: 1 };
     expect(lackingIn()).toEqual([]);
@@ -108,7 +108,7 @@ describe('a page', () => {
     expect(asset?.context).toEqual({ caption: 'sea' });
   });
 
-  it('takes context of any other shape for unreadable, not for none', () => {
+  it('treats context of any other shape as unreadable, not as none', () => {
     const page = readPage({ resources: [{ ...listed('sea'), context: 'caption=sea' }] });
     expect(page.unreadable).toHaveLength(1);
   });

@@ -8,7 +8,7 @@ import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-h
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 const date = z.string().refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= LAST_MS);
 
-/** What of an asset every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
+/** The part of an asset that every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
 const assetReply = z.object({
   asset_id: z.string(),
   public_id: z.string(),

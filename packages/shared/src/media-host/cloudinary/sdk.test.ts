@@ -82,7 +82,7 @@ it('reads texts of several bytes a character unharmed out of long answers', asyn
   expect(assets.flatMap((asset) => asset.tags).filter((tag) => !tags.includes(tag))).toEqual([]);
 });
 
-it('tells the budget of the last answer, and counts only metered calls', async () => {
+it('reports the budget of the last answer, and counts only metered calls', async () => {
   const { host } = await emulatedHost({ rateLimitPerHour: 500 });
   expect(host.budget()).toBeNull();
   await host.put(putRequest());

@@ -28,7 +28,7 @@ export interface CallOptions extends Credentials {
   timeout: number;
 }
 
-/** What a call says. Names that the SDK does not know would become transformations of an upload. */
+/** The parameters of a call. Names that the SDK does not know would become transformations of an upload. */
 type Options = CallOptions & Readonly<Record<string, unknown>>;
 
 interface SearchBuilder {
@@ -141,7 +141,7 @@ const usualTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdle
 const IDLE_CALLS = 48;
 
 export interface ConnectionOptions {
-  /** Uploads that usually run at once; so many sockets are kept for the next ones. */
+  /** Uploads that usually run at once; as many sockets are kept for the next ones. */
   uploadSlots: number;
   log: Logger;
   /** Milliseconds since the epoch. */

@@ -16,7 +16,7 @@ export interface UploadToSign {
   timestamp: number;
 }
 
-/** What a client posts, with the file added, and where to. */
+/** What a client posts, with the file added, and where. */
 export interface SignedUpload {
   url: string;
   fields: Readonly<Record<string, string>>;

@@ -57,7 +57,7 @@ it.each(failures)(
   },
 );
 
-it('takes garbage with status 200 for a failure', async () => {
+it('treats garbage with status 200 as a failure', async () => {
   const { host, emulator } = await emulatedHost();
   await emulator.faults.add({ kind: 'garbage', match });
   await emulator.faults.add({ kind: 'garbage', body: '{"fine":true}', match });
@@ -193,7 +193,7 @@ function bodiesReadTogether(count: number): Readable[] {
   );
 }
 
-it('rejects, with the source destroyed, where nobody listens', async () => {
+it('rejects, with the source destroyed, where nothing listens', async () => {
   const { settings } = await emulatedHost();
   const host = cloudinaryHost({ ...settings, apiUrl: 'http://127.0.0.1:1' });
   for (const body of [largeBody(), randomBytes(1_000)]) {

@@ -112,7 +112,7 @@ export function toHostAsset(
   };
 }
 
-/** What the system says of one file that it does not give out, be the rest of the folder well. */
+/** The system's errors about a single file, when the rest of the folder is fine. */
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'EIO', 'EISDIR', 'ELOOP']);
 
 function readDescription<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {

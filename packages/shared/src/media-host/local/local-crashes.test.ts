@@ -110,7 +110,7 @@ it('clears what dead processes left without a restart as well', async () => {
   await vi.waitFor(async () => expect(await files()).toEqual([]));
 });
 
-it('takes an asset whose bytes the disk has lost for absent, and lets it be uploaded again', async () => {
+it('treats an asset whose bytes the disk has lost as absent, and lets it be uploaded again', async () => {
   const { directory, settings, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest());
@@ -135,7 +135,7 @@ it('reports size and hash of what the disk holds, so that damage shows', async (
   expect(await host.find(asset)).toMatchObject({ bytes: 1, etag: '0cc175b9c0f1b6a831c399e269772661' });
 });
 
-it('goes on after somebody emptied the media folder', async () => {
+it('continues after somebody emptied the media folder', async () => {
   const { directory, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest());

@@ -64,7 +64,7 @@ it('sweeps what processes that died left of files beside the media', async () =>
   expect((await readdir(settings.filesDirectory)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
-it('takes the errors of a full disk for what they are', () => {
+it('recognises the errors of a full disk', () => {
   for (const code of ['ENOSPC', 'EDQUOT'])
     expect(toDiskError(Object.assign(new Error('write'), { code }))).toMatchObject({ code: 'STORAGE_FULL' });
   expect(toDiskError(Object.assign(new Error('read'), { code: 'EIO' }))).toMatchObject({

@@ -44,10 +44,10 @@ export async function createLocalHost(
 ): Promise<MediaHost> {
   const { directory: root, filesDirectory } = settings;
   const freeBytes = async (): Promise<number> => {
-    // A disk that may only be read has room, and none for us.
+    // A read-only disk has free space that cannot be used.
     await access(root, constants.W_OK);
     const { files, ffree, bavail, bsize } = await statfs(root);
-    // Bytes that no new file can have are no room. File systems that do not count inodes say that they have none in all.
+    // Bytes that no new file can use are not free. File systems that do not count inodes say that they have none in all.
     return files > 0 && ffree < RESERVE_INODES ? 0 : bavail * bsize;
   };
   const refuseWhenFull = async (bytes: number): Promise<void> => {
@@ -110,7 +110,7 @@ async function onDisk<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<
   }
 }
 
-/** The first start makes several folders at once. We made nothing in one that we may not open. */
+/** The first start creates several folders at once. A folder that we may not open has nothing of ours. */
 async function makeRoot(root: string): Promise<void> {
   await makeDataFolder(root, OWN_FOLDER);
   for (let at = dirname(root); at !== dirname(at); at = dirname(at))

@@ -41,7 +41,7 @@ export function filing(setup: SetUpHost): void {
     expect(await host.listFiles('')).toEqual([]);
   });
 
-  it('gives up reading and writing such a file when it is told to', async () => {
+  it('stops reading and writing such a file when the signal aborts', async () => {
     const { host } = await setup();
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(host.putFile('backups/a', Buffer.from('a'), signal)).rejects.toThrow('enough');

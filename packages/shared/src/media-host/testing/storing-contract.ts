@@ -5,7 +5,7 @@ import { onePixelPng } from '../../testing/index.js';
 import { md5, newRef, pieces, plainMetadata, putRequest, type SetUpHost } from './put-request.js';
 
 export function storing(setup: SetUpHost): void {
-  it('stores a body and tells its size, hash, dimensions and metadata', async () => {
+  it('stores a body and reports its size, hash, dimensions and metadata', async () => {
     const { host, bytesOf } = await setup();
     const request = putRequest();
     const { asset, existed } = await host.put(request);
