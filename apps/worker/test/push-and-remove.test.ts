@@ -6,9 +6,8 @@ import { newMediaId, publicIdFor, readHostMetadata, type MediaRecord } from '@ho
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { aRecord } from '@holdfast/shared/testing';
 import type { JobContext } from '../src/job-run/run-job.js';
-import { createPushMedia } from '../src/push/push-media.js';
+import { createPushMedia, createRemoveMedia } from '../src/push-and-remove.js';
 import { metadataOf } from './support/metadata-of.js';
-import { createRemoveMedia } from '../src/remove/remove-media.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;

@@ -103,12 +103,12 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
         ...resourceTypes.map((type) => keys.byType(typeCode[type])),
         ...others.map((status) => keys.byStatus(statusCode[status])),
       ]);
-      const total = sum(sizes.slice(0, resourceTypes.length));
-      const byOthers = sizes.slice(resourceTypes.length);
-      const byStatus = Object.fromEntries(
-        others.map((status, index) => [status, byOthers[index] ?? 0]),
-      ) as Record<MediaStatus, number>;
-      return { total, byStatus: { ...byStatus, verified: total - sum(byOthers) } };
+      const total = sum(sizes.splice(0, resourceTypes.length));
+      const byStatus = Object.fromEntries(others.map((status, index) => [status, sizes[index] ?? 0]));
+      return {
+        total,
+        byStatus: { ...(byStatus as Record<MediaStatus, number>), verified: total - sum(sizes) },
+      };
     },
     isTombstoned: async (id: string): Promise<boolean> => (await findTombstoned([id])).has(id),
     findTombstoned,

@@ -167,10 +167,10 @@ export const saveLua = /* lua */ `${indexLua}
 -- that (the caller has read it), and not where the host has lost the asset since. base: as SaveEntry.mergeBase, nil or '' = none.
 -- Answers what happened in one word.
 local function save(id, expect, pushed, content, base)
-  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   local measured, old = read(id)
   -- The usual save of a job: acceptance has written the same before.
   if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
+  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if not measured then
     if expect ~= '' and expect ~= '0' then return 'absent' end
     measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }

@@ -1,1 +1,1 @@
-export { removeRecord, type Deleted, type Removal, type RemovalDependencies } from './remove-record.js';
+export { removeRecord, type Deleted, type RemovalDependencies } from './remove-record.js';

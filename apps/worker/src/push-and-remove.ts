@@ -2,7 +2,10 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
-import { noteFailure, type JobHandler } from '../job-run/run-job.js';
+import { removeRecord, type RemovalDependencies } from '@holdfast/shared/removal';
+import { noteFailure, type JobHandler } from './job-run/run-job.js';
+
+// What an API could not finish on the host in time: an edit, and a deletion.
 
 export interface PushMediaDependencies extends PushDependencies {
   catalog: PushDependencies['catalog'] & Pick<Catalog, 'find' | 'noteFailure'>;
@@ -24,5 +27,23 @@ export function createPushMedia({ catalog, host, queues }: PushMediaDependencies
     const error = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this file');
     // Stays on the list of edits that the host lacks: the asset may come back.
     await noteFailure(catalog, { name: 'push', payload, attempt, final: false, error });
+  };
+}
+
+export interface RemoveMediaDependencies extends RemovalDependencies {
+  catalog: RemovalDependencies['catalog'] & Pick<Catalog, 'find' | 'isTombstoned'>;
+}
+
+/** Removes a deleted file from the host, then its record. Only what has a tombstone, and only the asset that was deleted. */
+export function createRemoveMedia(deps: RemoveMediaDependencies): JobHandler<'remove'> {
+  return async ({ id, publicId, resourceType }, { signal, log }) => {
+    if (!(await deps.catalog.isTombstoned(id))) {
+      log.warn('remove.no_tombstone', { id });
+      return;
+    }
+    const { assetId, url } = (await deps.catalog.find(id)) ?? { assetId: null, url: null };
+    const outcome = await removeRecord(deps, { id, publicId, resourceType, assetId, url }, signal);
+    if (outcome === 'on another host') log.info('remove.on_another_host', { id });
+    if (outcome === 'elsewhere') log.info('remove.not_under_its_name', { id, publicId });
   };
 }
