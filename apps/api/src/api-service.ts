@@ -10,6 +10,7 @@ import { cors, requireHost } from './http/foreign-pages.js';
 import { httpServer } from './http/http-server.js';
 import { mountRoutes } from './http/mount-routes.js';
 import { errorHandler } from './http/problems.js';
+import { boundUnreadBodies } from './http/request-bodies.js';
 import { requestContext } from './http/request-context.js';
 import { countRequests } from './metrics/api-metrics.js';
 import { routes } from './routes.js';
@@ -43,6 +44,7 @@ function createApp(deps: Dependencies): Express {
   app.use(
     requestContext(log, (req) => whoSends(settings.access, req)),
     countRequests(deps.metrics.http, () => deps.redisStates.doubt()),
+    boundUnreadBodies(),
     requireHost(settings),
     // For answers that are data. Pages and files set their own policy over it.
     helmet({

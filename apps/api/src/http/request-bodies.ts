@@ -77,3 +77,25 @@ export function awaitsInvitation(req: IncomingMessage): void {
 export function inviteBody(req: IncomingMessage, res: ServerResponse): void {
   if (waiting.delete(req)) res.writeContinue();
 }
+
+/** A client may read its answer only after it has written: cutting the connection at once would lose the answer. */
+const DISCARD_FOR_MS = 5_000;
+
+/** Bounds how long Node reads and discards the rest of a body that was answered before it was read. */
+export function boundUnreadBodies(): RequestHandler {
+  return (req, res, next) => {
+    res.once('finish', () => {
+      if (req.complete || req.destroyed) return;
+      const { socket } = req;
+      const timer = setTimeout(() => socket.destroy(), DISCARD_FOR_MS);
+      const done = (): void => {
+        clearTimeout(timer);
+        req.off('end', done);
+        socket.off('close', done);
+      };
+      req.once('end', done);
+      socket.once('close', done);
+    });
+    next();
+  };
+}
