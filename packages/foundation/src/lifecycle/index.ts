@@ -2,4 +2,4 @@ export { abortReason, isAborted, onAbort, untilAborted, withinMs } from './abort
 export { createBackoff, type Backoff } from './backoff.js';
 export { listenOn } from './listen-on.js';
 export { runMain, runUntilSignal } from './process.js';
-export { onceEach, service, stack, type Service } from './service.js';
+export { service, stack, type Service } from './service.js';

@@ -33,16 +33,8 @@ export async function runUntilSignal(
   opening: Service | Promise<Service>,
   { log, shutdownTimeoutMs, exit = (code) => process.exit(code) }: RunOptions,
 ): Promise<void> {
-  let firstSignalAt: number | undefined;
   const stop = async (signal: string): Promise<void> => {
     const now = performance.now();
-    if (firstSignalAt !== undefined) {
-      if (now - firstSignalAt < SAME_SIGNAL_MS) return;
-      log.warn('process.forced', { signal });
-      exit(1);
-      return;
-    }
-    firstSignalAt = now;
     log.info('process.stopping', { signal, budgetMs: shutdownTimeoutMs });
     const hard = setTimeout(() => {
       log.error('process.stop_overran', { budgetMs: shutdownTimeoutMs });
@@ -60,10 +52,16 @@ export async function runUntilSignal(
     }
   };
   let stopping: Promise<void> | undefined;
+  let firstSignalAt = 0;
   for (const signal of ['SIGTERM', 'SIGINT'])
     process.on(signal, () => {
-      const stopped = stop(signal);
-      stopping ??= stopped;
+      if (stopping === undefined) {
+        firstSignalAt = performance.now();
+        stopping = stop(signal);
+      } else if (performance.now() - firstSignalAt >= SAME_SIGNAL_MS) {
+        log.warn('process.forced', { signal });
+        exit(1);
+      }
     });
   // Unhandled rejections come here, too.
   process.on('uncaughtException', (error) => {

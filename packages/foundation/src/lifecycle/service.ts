@@ -12,38 +12,19 @@ export interface Service {
 /** A service from two functions, each of which runs once. A stop waits for the start that is under way. */
 export function service(
   name: string,
-  parts: { start?: () => Promise<void> | void; stop?: (deadline: AbortSignal) => Promise<void> | void },
+  parts: { start: () => Promise<void> | void; stop: (deadline: AbortSignal) => Promise<void> | void },
 ): Service {
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
   return {
     name,
-    start: () => (starting ??= (async () => parts.start?.())()),
+    start: () => (starting ??= (async () => parts.start())()),
     stop: (deadline) =>
       (stopping ??= (async () => {
-        if (starting === undefined && parts.start !== undefined) return;
-        await starting?.catch(() => undefined);
-        await parts.stop?.(deadline);
+        if (starting === undefined) return;
+        await starting.catch(() => undefined);
+        await parts.stop(deadline);
       })()),
-  };
-}
-
-/**
- * Start and stop for a service whose stop cuts its start short: each runs once, a stop before the start does nothing, and
- * nothing starts after a stop.
- */
-export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
-  let starting: Promise<void> | undefined;
-  let stopping: Promise<void> | undefined;
-  const start = async (): Promise<void> => {
-    if (stopping !== undefined) throw new HoldfastError('SHUTTING_DOWN');
-    // In a later tick: a start that fails at once may call stop.
-    await Promise.resolve();
-    await parts.start();
-  };
-  return {
-    start: () => (starting ??= start()),
-    stop: (deadline) => (stopping ??= starting === undefined ? Promise.resolve() : parts.stop(deadline)),
   };
 }
 
@@ -54,35 +35,42 @@ export function onceEach(parts: Omit<Service, 'name'>): Omit<Service, 'name'> {
  */
 export function stack(services: readonly (Service | readonly Service[])[], log: Logger): Service {
   const started: Service[][] = [];
-  let stopping = false;
-  const lifecycle = onceEach({
-    start: async () => {
-      for (const entry of services) {
-        const group = [entry].flat();
-        started.push(group);
-        try {
-          await Promise.all(group.map((one) => one.start()));
-        } catch (error) {
-          // All callers share one stop. Two at once would stop services that depend on each other at the same time.
-          await lifecycle.stop(AbortSignal.timeout(5_000));
-          throw error;
-        }
-        if (stopping) throw new HoldfastError('SHUTTING_DOWN');
-      }
-    },
-    stop: async (deadline) => {
-      stopping = true;
-      for (let group = started.pop(); group !== undefined; group = started.pop())
-        await Promise.all(
-          group.map((one) =>
-            stopWithin(one, deadline).catch((error: unknown) =>
-              log.error('part.stop_failed', { part: one.name, error }),
-            ),
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+
+  const startAll = async (): Promise<void> => {
+    for (const entry of services) {
+      refuseStopped();
+      const group = [entry].flat();
+      started.push(group);
+      await Promise.all(group.map((one) => one.start()));
+    }
+    refuseStopped();
+  };
+  const refuseStopped = (): void => {
+    if (stopping !== undefined) throw new HoldfastError('SHUTTING_DOWN');
+  };
+  const stopAll = async (deadline: AbortSignal): Promise<void> => {
+    for (let group = started.pop(); group !== undefined; group = started.pop())
+      await Promise.all(
+        group.map((one) =>
+          stopWithin(one, deadline).catch((error: unknown) =>
+            log.error('part.stop_failed', { part: one.name, error }),
           ),
-        );
-    },
-  });
-  return { name: 'stack', ...lifecycle };
+        ),
+      );
+  };
+  // All callers share one stop. Two at once would stop services that depend on each other at the same time.
+  const stop = (deadline: AbortSignal): Promise<void> => (stopping ??= stopAll(deadline));
+  return {
+    name: 'stack',
+    start: () =>
+      (starting ??= startAll().catch(async (error: unknown) => {
+        await stop(AbortSignal.timeout(5_000));
+        throw error;
+      })),
+    stop,
+  };
 }
 
 /** After the deadline a service gets this long to end, then the stop continues without it. */
