@@ -9,11 +9,11 @@ import { createLocalHost } from './local/local-host.js';
 import { openLocalFile } from './local/open-local-file.js';
 import type { HostAsset, MediaHost } from './media-host.js';
 
-/** What a media host needs of the process that uses it. */
-export type MediaHostOptions = CloudinaryHostOptions;
-
 /** The host that the settings name. Rejects with HOST_REJECTED or STORAGE_FULL when the local folder cannot be used. */
-export async function createMediaHost(settings: HostSettings, options: MediaHostOptions): Promise<MediaHost> {
+export async function createMediaHost(
+  settings: HostSettings,
+  options: CloudinaryHostOptions,
+): Promise<MediaHost> {
   if (settings.kind === 'local') return createLocalHost(settings, options);
   const host = createCloudinaryHost(settings, options);
   return guardHost(host, { ...options, circuit: { folder: settings.folder } });

@@ -50,7 +50,6 @@ export interface CloudinarySdk {
     upload_stream(options: Options, callback: (error: unknown, reply?: unknown) => void): Writable;
     explicit(publicId: string, options: Options): Promise<unknown>;
     destroy(publicId: string, options: Options): Promise<unknown>;
-    rename(publicId: string, to: string, options: Options): Promise<unknown>;
     replace_tag(tags: string, publicIds: string[], options: Options): Promise<unknown>;
     remove_all_tags(publicIds: string[], options: Options): Promise<unknown>;
   };
@@ -58,8 +57,6 @@ export interface CloudinarySdk {
     resources(options: Options): Promise<unknown>;
     resources_by_asset_ids(assetIds: readonly string[], options: Options): Promise<unknown>;
     config(options: Options): Promise<unknown>;
-    usage(options: CallOptions): Promise<unknown>;
-    delete_folder(path: string, options: CallOptions): Promise<unknown>;
   };
   search: SearchBuilder;
   utils: {
