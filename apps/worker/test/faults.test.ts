@@ -62,7 +62,7 @@ it('rests while Redis is full, uses up no attempt, and continues when there is r
 it('notices an emptied Redis: asks for a recovery and sets the schedule again', async () => {
   const { sandbox, keys, queues } = bench;
   // Its return tells that the watch has looked once and has its connection.
-  await sandbox.client.del(keys.epoch);
+  await sandbox.client.del(keys.epoch, keys.syncState);
   await bench.startWorker();
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.epoch)).toBe(1), within);
   // One that takes its lease only after the wipe would be the recovery itself.

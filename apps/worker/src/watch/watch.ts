@@ -73,7 +73,6 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
   const lifecycle = service('watch', {
     start: () => {
       redis.on('ready', onReady);
-      for (const worker of workers) worker.onReconnect(look);
       look();
     },
     stop: async () => {
@@ -173,7 +172,7 @@ export function createWatchRound(
       const atWork = [...state.active, ...Object.keys(state.delayed)];
       return { busy: isNew || state.uploading || atWork.some((queue) => queue !== 'sync') };
     },
-    /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
+    /** The next look writes again, and so tells whether Redis takes writes. */
     reconnected: () => look.forget(),
     /** Resolves once what a round began, and did not wait for, has ended. */
     ended: () => Promise.all(Object.values(work).map(({ ended }) => ended())),
