@@ -83,19 +83,38 @@ end
 /**
  * KEYS: hash tag, index. ARGV: '1' = newest first, score and id of the last entry seen, count. Answers ids and scores after that place;
  * without an id, from the first entry of that score or after it. By rank, so the cost does not grow with the index, nor with the number
- * of equal scores. An entry that is gone is put back for this moment, so that it has a rank.
+ * of equal scores. The place of an entry that is gone, or in another index, is found by bisection: a reader writes nothing.
  */
 const pageScript = defineScript(`
 local index, newest, score, id = KEYS[2], ARGV[1] == '1', ARGV[2], ARGV[3]
-local start
-if id == '' then
-  if newest then start = redis.call('ZCOUNT', index, '(' .. score, '+inf') else start = redis.call('ZCOUNT', index, '-inf', '(' .. score) end
-else
-  local is_gone = not redis.call('ZSCORE', index, id)
-  if is_gone then redis.call('ZADD', index, score, id) end
-  start = redis.call(newest and 'ZREVRANK' or 'ZRANK', index, id)
-  if is_gone then redis.call('ZREM', index, id) else start = start + 1 end
+
+-- As Redis orders members: Lua's own comparison depends on the server's locale.
+local function is_before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
 end
+
+-- How many entries come before this one, and whether it is there.
+local function rank_of()
+  local rank = redis.call('ZRANK', index, id)
+  if rank and tonumber(redis.call('ZSCORE', index, id)) == tonumber(score) then return rank, true end
+  local low, high = redis.call('ZCOUNT', index, '-inf', '(' .. score), redis.call('ZCOUNT', index, '-inf', score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if is_before(redis.call('ZRANGE', index, middle, middle)[1], id) then low = middle + 1 else high = middle end
+  end
+  return low, false
+end
+
+local start
+if id ~= '' then
+  local rank, is_there = rank_of()
+  if newest then start = redis.call('ZCARD', index) - rank else start = is_there and rank + 1 or rank end
+elseif newest then start = redis.call('ZCOUNT', index, '(' .. score, '+inf')
+else start = redis.call('ZCOUNT', index, '-inf', '(' .. score) end
 return redis.call(newest and 'ZREVRANGE' or 'ZRANGE', index, start, start + ARGV[4] - 1, 'WITHSCORES')
 `);
 

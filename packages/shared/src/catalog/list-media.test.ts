@@ -74,6 +74,20 @@ describe('a listing', () => {
     expect(seen).toEqual(newest);
   });
 
+  it('writes nothing, whatever the types and whether the item of the cursor is there', async () => {
+    const types = ['image', 'video', 'raw'] as const;
+    const [, second] = await fill(9, (index) => ({ resourceType: types[index % 3] ?? 'image' }));
+    const writes = async (): Promise<string | undefined> =>
+      /rdb_changes_since_last_save:(\d+)/.exec(await redis.client.info('persistence'))?.[1];
+    const page = await catalog.list({ limit: 2, order: 'oldest' });
+    await catalog.beginDelete(second?.id ?? '');
+    await catalog.finishDelete(second?.id ?? '');
+    const before = await writes();
+    expect(before).not.toBe('0');
+    await catalog.list({ limit: 2, order: 'oldest', cursor: page.nextCursor ?? '' });
+    expect(await writes()).toBe(before);
+  });
+
   it('combines filters and counts exactly', async () => {
     await fill(40, (index) => ({
       category: index % 2 === 0 ? 'even' : 'odd',

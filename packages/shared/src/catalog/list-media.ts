@@ -148,7 +148,7 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     if (filterCount(filters) <= 1 && isExact)
       return filters.status === 'verified' ? (await counts()).byStatus.verified : size;
     if (size > COUNT_AT_MOST) return null;
-    const { items, hasMore } = await find(candidates, filters, 'oldest', null, COUNT_AT_MOST);
+    const { items, hasMore } = await find(candidates, filters, 'oldest', null, COUNT_AT_MOST + 1);
     return hasMore ? null : items.length;
   }
 
