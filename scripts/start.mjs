@@ -4,7 +4,6 @@ import './require-node.mjs';
 import { buildWorkspace } from './build-workspace.mjs';
 import { installWorkspace } from './install-workspace.mjs';
 import { say } from './run-command.mjs';
-import { stopWithNpm } from './stop-with-npm.mjs';
 import { ensureProgram } from './system-packages.mjs';
 
 if (process.argv.length > 2) {
@@ -14,7 +13,7 @@ if (process.argv.length > 2) {
   );
   process.exit(2);
 }
-stopWithNpm();
+if (process.env.npm_lifecycle_event !== undefined) stopWithNpm(process.ppid);
 await installWorkspace();
 say('Building ...');
 await buildWorkspace();
@@ -25,3 +24,13 @@ loadEnvFile();
 // Where it cannot be installed, the launcher says what to do.
 if (needsEmbeddedRedis(process.env)) await ensureProgram(['redis-server', 'valkey-server'], 'redis-server');
 await launcher('main.js');
+
+/** When npm started us and is killed without passing a signal on, stop as if it had sent one. */
+function stopWithNpm(npm) {
+  const timer = setInterval(() => {
+    if (process.ppid === npm) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  timer.unref();
+}

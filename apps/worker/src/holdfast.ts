@@ -1,8 +1,8 @@
 import { checkConfig } from './commands/check-config.js';
-import { doctor } from './commands/doctor.js';
 import { move } from './commands/move.js';
 import { rebuildIndexes, restore, snapshot } from './commands/catalog-commands.js';
 import { runCommand, type Commands } from './commands/run-command.js';
+import { doctor } from './doctor/run-doctor.js';
 
 /** The commands of `npm run holdfast -- <command>`. They use the settings of the processes, and end by themselves. */
 const commands: Commands = {

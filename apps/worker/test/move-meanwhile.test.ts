@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { readHostMetadata } from '@holdfast/shared/media';
 import { removeRecord } from '@holdfast/shared/removal';
-import { createDeletionNotes, noteDeletions } from '@holdfast/shared/snapshot';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 
 import {
@@ -61,7 +61,8 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s, while others wo
     const gone = await upload(at, at.source);
     await at.catalog.beginDelete(waits.id);
     // Redis was emptied since: only the note on the earlier host tells.
-    await noteDeletions(at.source.host, 'holdfast', [gone.id], never);
+    const there = { folder: 'holdfast', snapshots: true };
+    await createDeletionNotes(at.source.host, there, silentLogger).add(gone.id, never);
     await sandbox.client.del(at.keys.record(gone.id));
     const cut = aRecord();
     const mark = { state: 'started', deadlineSeconds: 60 } as const;

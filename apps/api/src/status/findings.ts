@@ -148,8 +148,8 @@ function hostChanged({ catalogHost: host }: RedisLook, identity: HostIdentity): 
     'warning',
     `The catalog belongs to ${name}, which is not the configured media host: earlier files are only there.`,
     isLocal
-      ? 'Go back (unset CLOUDINARY_URL), or copy the files: npm run -s holdfast -- move --from local'
-      : 'Go back (configure that account), or copy the files: npm run -s holdfast -- move --from cloudinary',
+      ? 'Go back (unset CLOUDINARY_URL), or copy the files, with the same CLOUDINARY_FOLDER: npm run -s holdfast -- move --from local'
+      : 'Go back (configure that account), or copy the files, with the same CLOUDINARY_FOLDER: npm run -s holdfast -- move --from cloudinary',
   ];
 }
 

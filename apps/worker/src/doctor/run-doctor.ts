@@ -1,11 +1,45 @@
-import type { Environment, Settings } from '@holdfast/foundation/config';
-import type { Logger } from '@holdfast/foundation/logging';
+import { readSettings, type Environment, type Settings } from '@holdfast/foundation/config';
+import { createLogger, type Logger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
+import type { Command } from '../commands/run-command.js';
 import { runChecks, type Row } from './check.js';
 import { checksOf, cleanUp, type HostTrial } from './host-checks.js';
 import { machineChecks, redisChecks, type MachineTrial } from './machine-checks.js';
 import { doctorParts } from './test-files.js';
+
+export const doctor: Command = {
+  summary: 'try everything that Holdfast assumes of this machine, its Redis and its media host',
+  details: [
+    'Puts a few test files on the host, named <CLOUDINARY_FOLDER>/doctor-test-..., and removes them; touches no other file.',
+    'Makes at most 20 calls of the Admin API and takes about half a minute. Safe beside a running deployment.',
+    'Exit code 0: all is well, or Holdfast copes with what differs (note). 1: something is wrong (ERROR).',
+  ].join('\n'),
+  run: async (env, _args, signal) => {
+    const settings = readSettings(env);
+    const diagnosis = await runDoctor({
+      settings,
+      env,
+      // The report says what a log would.
+      log: createLogger({ ...settings.log, level: 'silent' }, {}, 'stderr'),
+      signal,
+      ...(process.stderr.isTTY ? { progress: showProgress } : {}),
+    });
+    if (process.stderr.isTTY) showProgress('');
+    const { rows, interrupted } = diagnosis;
+    const isWell = !interrupted && rows.every(({ severity }) => severity !== 'error');
+    return {
+      exitCode: isWell ? 0 : 1,
+      report: { well: isWell, host: settings.host.kind, folder: settings.host.folder, ...diagnosis },
+      text: reportText(diagnosis),
+    };
+  },
+};
+
+/** One line that the next one replaces. */
+function showProgress(name: string): void {
+  process.stderr.write(`\r\u001B[K${name === '' ? '' : `${name} ...`}`);
+}
 
 /** What the doctor found. */
 export interface Diagnosis {
@@ -68,7 +102,7 @@ const marks: Readonly<Record<Row['severity'], string>> = {
 };
 
 /** The report for people: the rows of each group, what follows from each difference, and the counts. */
-export function reportText({ rows, adminCalls, interrupted }: Diagnosis): string {
+function reportText({ rows, adminCalls, interrupted }: Diagnosis): string {
   const lines = rows.flatMap(({ group, severity, name, found, means, fix }, index) => [
     ...(group === rows[index - 1]?.group ? [] : ['', group]),
     `  ${marks[severity].padEnd(7)}${name.padEnd(19)}${found}`,

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/media-host';
-import { noteDeletions } from '@holdfast/shared/snapshot';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { ExpectedRecord } from '../verify/read-back.js';
@@ -141,7 +141,10 @@ function addProblem({ counts, problems, failed }: MoveResult, problem: MoveProbl
  * that were not moved. No listing shows a file that is not there.
  */
 async function settleRest({ deps, source }: MoveOptions, result: MoveResult): Promise<void> {
-  const { catalog, host, deletionNotes, settings, signal } = deps;
+  const { catalog, host, deletionNotes, settings, signal, log } = deps;
+  // Their files stay on the earlier host, which must not give them again from a snapshot.
+  const notes = { folder: settings.host.folder, snapshots: settings.sync.snapshots };
+  const there = createDeletionNotes(source.host, notes, log);
   let cursor: string | null = null;
   do {
     const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor === null ? {} : { cursor }) });
@@ -160,10 +163,7 @@ async function settleRest({ deps, source }: MoveOptions, result: MoveResult): Pr
           message: 'the earlier host does not list this file',
         });
     }
-    // Their files stay on the earlier host, which must not give them again from a snapshot.
-    const ids = deleted.map(({ id }) => id);
-    if (settings.sync.snapshots) await noteDeletions(source.host, settings.host.folder, ids, signal);
-    await Promise.all(ids.map((id) => deletionNotes.add(id, signal)));
+    await Promise.all(deleted.flatMap(({ id }) => [deletionNotes.add(id, signal), there.add(id, signal)]));
     for (const { id, assetId } of deleted) await catalog.finishDelete(id, assetId);
     cursor = page.nextCursor;
   } while (cursor !== null);

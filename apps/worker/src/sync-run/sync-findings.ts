@@ -14,7 +14,7 @@ const texts: Record<SyncFinding['code'], Texts> = {
     severity: 'warning',
     message:
       'The catalog belongs to another media host than the configured one, so nothing was marked missing.',
-    fix: 'Configure that host again, or copy its files with npm run -s holdfast -- move.',
+    fix: 'Configure that host again, or copy its files, with the same CLOUDINARY_FOLDER: npm run -s holdfast -- move.',
   },
   CONTENT_CHANGED: {
     severity: 'warning',

@@ -78,19 +78,7 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
-/** Notes deletions on a host that a catalog was moved from. */
-export async function noteDeletions(
-  host: Pick<MediaHost, 'putFile'>,
-  folder: string,
-  ids: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (ids.length > 0)
-    await host.putFile(deletionsName(folder, ids.length, newMediaId()), encodeDeletions(ids), signal);
-}
-
-/** The content of a file that notes these deletions. */
-export function encodeDeletions(ids: readonly string[]): Buffer {
+function encodeDeletions(ids: readonly string[]): Buffer {
   return Buffer.from(`${ids.join('\n')}\n`);
 }
 

@@ -11,7 +11,7 @@ export {
   type SnapshotTombstone,
 } from './snapshot-format.js';
 export { catalogLines, snapshotLoading } from './snapshot-catalog.js';
-export { createDeletionNotes, decodeDeletions, noteDeletions, type DeletionNotes } from './deletion-notes.js';
+export { createDeletionNotes, decodeDeletions, type DeletionNotes } from './deletion-notes.js';
 export {
   deletionFiles,
   groupFiles,

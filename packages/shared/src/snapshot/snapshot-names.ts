@@ -21,7 +21,7 @@ export interface DeletionFile {
 
 /** Ends the name of a file of version 0.1.0, which notes one deletion. */
 const SINGLE = '.deleted';
-const DELETIONS = /[/][0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
+const DELETIONS = /^[0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
 const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
 
 /** The files of a deployment, which its folder names: others on the same cloud have another one. */
@@ -44,11 +44,6 @@ export function deletionsName(folder: string, count: number, id: string): string
   return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
 }
 
-/** How many deletions a file of this name notes; 0 where it is no such file. */
-export function deletionsIn(name: string): number {
-  return Number(DELETIONS.exec(name)?.[1] ?? 0);
-}
-
 /** Newest first. Files below the prefix that are of a deployment further down, or not ours, are left out. */
 export function groupFiles(folder: string, files: readonly HostFile[]): SnapshotFiles[] {
   const byId = new Map<string, SnapshotFiles>();
@@ -66,7 +61,7 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
 /** Those of a deployment's files that note deletions. */
 export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
   return filesIn(folder, files).flatMap(({ file, name }): DeletionFile[] => {
-    const count = deletionsIn(file.name);
+    const count = Number(DELETIONS.exec(name)?.[1] ?? 0);
     if (count > 0) return [{ file, count, id: null }];
     const id = name.endsWith(SINGLE) ? name.slice(0, -SINGLE.length) : '';
     return isMediaId(id) ? [{ file, count: 1, id }] : [];
