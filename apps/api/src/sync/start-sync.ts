@@ -4,7 +4,6 @@ import type { Job } from 'bullmq';
 import { z } from 'zod';
 import type { Shares } from '@holdfast/shared/http';
 import { syncJob, syncModes, type MediaQueues, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
-import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { newMediaId } from '@holdfast/shared/media';
 import { redisEdge } from '@holdfast/shared/redis';
 import type { SyncRun, SyncState } from '@holdfast/shared/sync';
@@ -113,11 +112,10 @@ async function finishedRun(
   runId: string,
   signal: AbortSignal,
 ): Promise<SyncRun | null> {
-  const rests = createBackoff();
   for (let pauseMs = FIRST_LOOK_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
-    const run = await syncState.findRun(runId).catch(() => undefined);
-    if (typeof run?.finishedAt === 'string') return run;
-    await pause(run === undefined ? rests.nextMs() : pauseMs, undefined, { signal }).catch(() => undefined);
+    const run = await syncState.findRun(runId).catch(() => null);
+    if (run !== null && run.finishedAt !== null) return run;
+    await pause(pauseMs, undefined, { signal }).catch(() => undefined);
   }
   return null;
 }

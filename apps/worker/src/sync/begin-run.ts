@@ -61,7 +61,7 @@ function decideMode(
   nowMs: number,
 ): SyncMode {
   if (trigger === 'manual' || trigger === 'recovery') return 'full';
-  if (trigger === 'upload' || trigger === 'webhook') return 'incremental';
+  if (trigger === 'upload') return 'incremental';
   // One so far ahead was set by a wrong clock.
   const isDue =
     lastFullAt === null || Math.abs(nowMs - Date.parse(lastFullAt)) >= fullIntervalHours * HOUR_MS;
@@ -88,8 +88,7 @@ export function yieldToOthers(
   { lastRun, rateLimit }: Pick<SyncStatus, 'lastRun' | 'rateLimit'>,
   { host, now }: Pick<SyncDependencies, 'host' | 'now'>,
 ): void {
-  if (trigger !== 'upload' && trigger !== 'webhook') return;
-  if (lastRun === null || lastRun.finishedAt === null || lastRun.trigger !== trigger) return;
+  if (trigger !== 'upload' || lastRun?.trigger !== 'upload' || lastRun.finishedAt === null) return;
   const work = Math.min((lastRun.durationMs ?? 0) * UPLOAD_SYNC_SHARE, LONGEST_SPACING_MS);
   const calls = spacingOfUploadSyncs(knownBudget(host.budget(), rateLimit), now());
   const spacing = Math.max(work, calls);

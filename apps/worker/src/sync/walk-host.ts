@@ -130,10 +130,9 @@ async function catchUp(session: SyncSession): Promise<void> {
   if (catchUpSince === null) return;
   const { errors } = run;
   try {
-    await walk(session, null, changesSince(session, catchUpSince), async ({ counts, ...page }) => {
-      addPage(session, { ...page, counts: { ...counts, listed: 0, unchanged: 0 } });
-      return Promise.resolve();
-    });
+    await walk(session, null, changesSince(session, catchUpSince), ({ counts, ...page }) =>
+      addPage(session, { ...page, counts: { ...counts, listed: 0, unchanged: 0 } }),
+    );
   } catch (error) {
     if (signal.aborted || !isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_CURSOR_SPENT'))
       throw error;
@@ -153,7 +152,7 @@ async function walk(
   session: SyncSession,
   start: string | null,
   fetch: Fetch,
-  endOfPage: (page: ReconciledPage, nextCursor: string | null) => Promise<void>,
+  endOfPage: (page: ReconciledPage, nextCursor: string | null) => void | Promise<void>,
 ): Promise<void> {
   const { host, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {

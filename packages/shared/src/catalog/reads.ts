@@ -34,29 +34,17 @@ export interface UnfinishedRecord {
 
 /** ARGV: ids. Answers the records as they are stored, and how many index entries each lacks. */
 const readBackScript = defineScript(`${indexLua}
-local stored, gaps, expected = {}, {}, {}
-local number
-local function expect(index, score, id)
-  local entries = expected[index] or { ids = {}, scores = {}, numbers = {} }
-  expected[index] = entries
-  local last = #entries.ids + 1
-  entries.ids[last], entries.scores[last], entries.numbers[last] = id, score, number
+local stored, gaps = {}, {}
+local lacking
+local function look(index, score, id)
+  local there = redis.call('ZSCORE', index, id)
+  if there ~= score and (not there or tonumber(there) ~= tonumber(score)) then lacking = lacking + 1 end
 end
 for n, id in ipairs(ARGV) do
   local measured, content, text = read(id)
-  number = n
-  stored[n], gaps[n] = text or false, measured and 0 or 1
-  if measured then each_entry(id, measured[STATUS], content, expect) end
-end
--- A page costs one command an index.
-for index, entries in pairs(expected) do
-  for from = 1, #entries.ids, 1000 do
-    local last = math.min(from + 999, #entries.ids)
-    for i, there in ipairs(redis.call('ZMSCORE', index, unpack(entries.ids, from, last))) do
-      local score, n = entries.scores[from + i - 1], entries.numbers[from + i - 1]
-      if there ~= score and (not there or tonumber(there) ~= tonumber(score)) then gaps[n] = gaps[n] + 1 end
-    end
-  end
+  lacking = 0
+  if measured then each_entry(id, measured[STATUS], content, look) else lacking = 1 end
+  stored[n], gaps[n] = text or false, lacking
 end
 return { stored, gaps }
 `);

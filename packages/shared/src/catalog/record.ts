@@ -292,15 +292,9 @@ local function record_key(id) return p .. ':m:' .. id end
 local function read(id)
   local stored = redis.call('GET', record_key(id))
   if not stored then return nil end
-  -- Plain searches: patterns over the whole text would take most of the time of a script.
-  local line = string.find(stored, '\\n', 1, true)
-  if not line or string.find(stored, '\\n', line + 1, true) or string.byte(stored, -1) ~= 93 then return nil end
-  local measured, content = string.sub(stored, 1, line - 1), string.sub(stored, line + 1)
-  local level = string.match(measured, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,.*%]$')
-  if not level or (#level == 1) ~= (level == '0') then return nil end
-  if not string.find(content, '^%[%d+,"${lettersOf(typeCode)}",%-?%d+,"') then return nil end
-  if not string.find(content, ${SEPARATOR_IN_LUA} .. '[', 1, true) then return nil end
-  return cjson.decode(measured), content, stored
+  local level, line, content = string.match(stored, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,[^\\n]*%]()\\n(%[%d+,"${lettersOf(typeCode)}",%-?%d+,"[^\\n]*%])$')
+  if not level or (#level == 1) ~= (level == '0') or not string.find(content, ${SEPARATOR_IN_LUA} .. '[', 1, true) then return nil end
+  return cjson.decode(string.sub(stored, 1, line - 1)), content, stored
 end
 
 -- What the indexes need of a content text.

@@ -80,9 +80,6 @@ export const DRIFT_KEPT = 10_000;
 /** The same of a dry run. */
 export const DRY_DRIFT_KEPT = 200;
 
-/** The id of an asset or of a record. */
-const PLACE_BYTES = 300;
-
 const rankOf = { 'catalog-only': 'a', different: 'b', 'host-only': 'c' } as const satisfies Record<
   DriftKind,
   string
@@ -94,6 +91,8 @@ const ranges = ['[a', '(b', '[b', '(c', '[c', '(d'];
 const placeOfItem = ({ kind, id, assetId }: DriftItem): string =>
   rankOf[kind] + (kind === 'catalog-only' ? id : assetId);
 const memberOf = (item: DriftItem): string => `${placeOfItem(item)}\n${JSON.stringify(item)}`;
+/** As it stands among the commands of a write. */
+const bytesOf = (member: string): number => Buffer.byteLength(JSON.stringify(member));
 const itemOf = (member: string): DriftItem => JSON.parse(member.slice(member.indexOf('\n') + 1)) as DriftItem;
 
 /**
@@ -132,7 +131,7 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
       const added: DriftCounts = { 'catalog-only': 0, different: 0, 'host-only': 0 };
       for (const kind of driftKinds) {
         const members = items.filter((item) => item.kind === kind).map(memberOf);
-        for (const part of inRequests(redis, members, bytesOfMember)) {
+        for (const part of inRequests(redis, members, bytesOf)) {
           const add: Command = ['ZADD', key, ...part.flatMap((member) => [0, member])];
           added[kind] += Number((await write(token, add, ['EXPIRE', key, RUN_LIFE_SECONDS]))[0]);
         }
@@ -180,8 +179,6 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
     },
   };
 }
-
-const bytesOfMember = (member: string): number => Buffer.byteLength(member) + PLACE_BYTES;
 
 /** Where a page of a report stopped: its run, and the place of the last item. */
 interface DriftPosition {

@@ -85,11 +85,7 @@ export interface SyncNotes {
 }
 
 /** What the end of a run moves for those after it. */
-export interface RunOutcome {
-  watermark?: string;
-  lastFullAt?: string;
-  lookedAt?: string;
-}
+export type RunOutcome = { [Mark in keyof SyncWatermarks]?: string };
 
 /** What `createSyncState` gives. What takes a token is for the worker that holds the lease. */
 export type SyncState = ReturnType<typeof createSyncState>;
