@@ -103,14 +103,14 @@ export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan
 function outcomeOf(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
-  { known }: PageFacts,
+  { tombstoned, refused, withIntent }: PageFacts,
   { settings, host }: LeasedWork,
 ): Outcome {
   if (stored === null) {
-    if (known.tombstoned.has(fresh.id)) return 'deleted';
+    if (tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
-    if (known.refused.has(typedPublicId(asset))) return 'uncommitted';
-    if (known.withIntent.has(fresh.id)) return 'busy';
+    if (refused.has(typedPublicId(asset))) return 'uncommitted';
+    if (withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
   }
   const { record, status } = stored;
@@ -121,7 +121,7 @@ function outcomeOf(
       'CONFIG_INVALID',
       'its name is outside of CLOUDINARY_FOLDER and CLOUDINARY_SYNC_PREFIX: no sync would find it on the configured host',
     );
-  return isOpen(stored) && known.withIntent.has(stored.id) ? 'busy' : 'moved';
+  return isOpen(stored) && withIntent.has(stored.id) ? 'busy' : 'moved';
 }
 
 /** The record with what was edited on the source and not here. */

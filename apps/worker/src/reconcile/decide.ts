@@ -33,7 +33,6 @@ import {
 import {
   isCovered,
   typedPublicId,
-  type KnownOfAssets,
   type PageFacts,
   type ReconcileRules,
   type SeenAsset,
@@ -82,27 +81,29 @@ export interface Step extends SeenAsset {
 interface KnownAsset extends SeenAsset {
   stored: StoredRecord;
   isSame: boolean;
-  known: KnownOfAssets;
+  facts: PageFacts;
   rules: ReconcileRules;
 }
 
-/** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. Steps have one compact shape, without spreads. */
-export function decide(seen: SeenAsset, { records, known }: PageFacts, rules: ReconcileRules): Step {
+/** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. */
+export function decide(seen: SeenAsset, facts: PageFacts, rules: ReconcileRules): Step {
   const { asset, fresh, carried } = seen;
+  const { records } = facts;
   // Most assets are as their records say, and those are not decoded.
   const expected = records.get(fresh.id);
   if (expected !== undefined && saysTheSame(seen, expected))
-    return stepFor({ ...seen, stored: expected, isSame: true, known, rules });
+    return stepFor({ ...seen, stored: expected, isSame: true, facts, rules });
   const stored = pickStored(asset, seen.ids, records, fresh.id);
   if (stored !== null) {
     const whole = withKnownFields(seen, stored.record, rules.folder);
-    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), known, rules });
+    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), facts, rules });
   }
-  const action = withoutRecord(seen, known, rules);
+  const action = withoutRecord(seen, facts, rules);
   // Under a name of ours and without our mark: a listing that left the mark out would turn our own asset into a foreign one.
   const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
   const look =
     action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
+  // Without spreads: a page has one for each asset.
   return {
     asset,
     fresh,
@@ -178,22 +179,22 @@ export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
 /** An asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
 function withoutRecord(
   { asset, fresh, carried }: SeenAsset,
-  known: KnownOfAssets,
+  facts: PageFacts,
   rules: ReconcileRules,
 ): Action {
   // Also where the account shows no context, and so no mark, in its listings.
   if (asset.publicId.startsWith(doctorPrefix(rules.folder))) return left('unfinished');
-  if (known.refused.has(typedPublicId(asset))) return left('refused');
+  if (facts.refused.has(typedPublicId(asset))) return left('refused');
   if (carried !== null && carried.mark.state !== 'committed')
-    return withoutCommitMark(asset, fresh, carried, known, rules);
+    return withoutCommitMark(asset, fresh, carried, facts, rules);
   const markedId = carried?.fields.id ?? fresh.id;
-  if (known.tombstoned.has(fresh.id)) {
+  if (facts.tombstoned.has(fresh.id)) {
     // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
-    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && known.tombstoned.has(markedId));
+    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && facts.tombstoned.has(markedId));
     return isOurs ? { kind: 'remove', why: 'tombstoned' } : left('deleted here');
   }
   // Or under another name, which the account gave it: the upload is about to be refused.
-  if (known.withIntent.has(fresh.id) || known.withIntent.has(markedId)) return left('unsettled');
+  if (facts.withIntent.has(fresh.id) || facts.withIntent.has(markedId)) return left('unsettled');
   return isCovered(asset.publicId, rules) ? { kind: 'create', record: fresh } : left('outside');
 }
 
@@ -205,19 +206,19 @@ function withoutCommitMark(
   asset: HostAsset,
   record: MediaRecord,
   carried: Carried,
-  known: KnownOfAssets,
+  facts: PageFacts,
   rules: ReconcileRules,
 ): Action {
   const { mark } = carried;
   const { id } = carried.fields;
-  if (known.withIntent.has(id)) return left('unfinished');
+  if (facts.withIntent.has(id)) return left('unfinished');
   // Whatever type the host took it for: that of a ticket is not signed.
   if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
-    const isRenamed = known.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
+    const isRenamed = facts.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
     return isRenamed ? { ...rejected, ticket: id } : left('unfinished');
   }
-  if (known.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
+  if (facts.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
     return refusalOfArrival(asset, mark, rules.uploads) === null
       ? { kind: 'adopt', record, carried }
@@ -230,7 +231,7 @@ function withoutCommitMark(
 /** An asset whose record we have; the newer side wins. */
 function withRecord(known: KnownAsset): Action {
   const { asset, fresh, carried, stored, rules } = known;
-  const { withIntent } = known.known;
+  const { withIntent } = known.facts;
   if (stored.status === 'deleting') return left('deleting');
   if (isOpen(stored) && withIntent.has(stored.id)) return left('unsettled');
   if (known.isSame) {

@@ -68,11 +68,6 @@ export function isCovered(
 /** What Redis knows about the assets of a page. */
 export interface PageFacts {
   records: ReadonlyMap<string, StoredRecord>;
-  known: KnownOfAssets;
-}
-
-/** What Redis knows besides records. */
-export interface KnownOfAssets {
   /** Deleted here. */
   tombstoned: ReadonlySet<string>;
   /** Being uploaded or verified: the jobs of the upload decide. */
@@ -108,7 +103,7 @@ export async function readPageFacts(
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
   const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, known: { tombstoned, withIntent, refused: new Set(refusedIds), ticketed } };
+  return { records, tombstoned, withIntent, refused: new Set(refusedIds), ticketed };
 }
 
 const isUnsettled = ({ status }: StoredRecord): boolean => status === 'saving' || status === 'deferred';

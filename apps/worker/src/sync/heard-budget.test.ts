@@ -85,13 +85,13 @@ describe('the budget of calls that status shows', () => {
   it('is what a job outside of any run heard, also one that failed', async () => {
     const rig = await open();
     await rig.sync();
-    const fails = keepBudget<'refresh'>({ host: rig.host, state: rig.state }, async () => {
+    const fails = keepBudget({ host: rig.host, state: rig.state }, async () => {
       await rig.host.confirm(['a'.repeat(32)]);
       throw new Error('failed');
     });
     const context = { signal: new AbortController().signal, attempt: 1, log: silentLogger };
-    const payload = { notification: 'n', part: 0, change: 'uploaded', receivedAt: 0, assets: [] } as const;
-    await expect(fails({ ...payload, assets: [] }, context)).rejects.toThrow('failed');
+    const payload = { id: 'i', publicId: 'p', resourceType: 'image', round: 0 } as const;
+    await expect(fails(payload, context)).rejects.toThrow('failed');
     expect(await shown(rig)).toBe(await said(rig));
   });
 

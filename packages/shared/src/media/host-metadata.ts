@@ -213,7 +213,7 @@ function isoDate(text: string | undefined): string | null {
 }
 
 /** Undefined for assets of uploads without a key. */
-export function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
+function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
   const key = context[CLAIM_KEY] ?? '';
   const fingerprint = context[CLAIM_FINGERPRINT] ?? '';
   return CLAIM_HASH.test(key) && CLAIM_HASH.test(fingerprint) ? { key, fingerprint } : undefined;

@@ -32,7 +32,6 @@ export {
   isOwnKey,
   readHostMetadata,
   rewriteHostMetadata,
-  takeClaim,
   writeHostMetadata,
   type Carried,
   type CarriedFields,
