@@ -46,7 +46,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await giveKey(page, 'not-the-secret');
     await page.getByText('This key is unknown').waitFor();
     await giveKey(page);
-    await page.getByLabel('File').setInputFiles({
+    await page.getByLabel('File', { exact: true }).setInputFiles({
       name: 'a.png',
       mimeType: 'image/png',
       buffer: aPng(300_000),
@@ -143,7 +143,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
       await route.fulfill({ response: answer, json: { ...media, status: 'saving', lastError: null } });
     });
     await page
-      .getByLabel('File')
+      .getByLabel('File', { exact: true })
       .setInputFiles({ name: 'c.png', mimeType: 'image/png', buffer: aPng(3_000) });
     await page.getByRole('button', { name: 'Upload' }).click();
     await page.getByText(/^Accepted as .*: it is permanent/).waitFor();
@@ -155,7 +155,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
   it('the console says what is wrong with a file that is refused', async () => {
     const { page } = await open('/');
     await giveKey(page);
-    await page.getByLabel('File').setInputFiles({
+    await page.getByLabel('File', { exact: true }).setInputFiles({
       name: 'a.exe',
       mimeType: 'image/png',
       buffer: Buffer.from('MZ no picture'),
@@ -208,7 +208,7 @@ describe.skipIf(executable === undefined)('in a browser', () => {
     await page.locator('#facts').getByText('Files', { exact: true }).waitFor();
     const before = (await client.list()).body.total ?? 0;
     await page
-      .getByLabel('File')
+      .getByLabel('File', { exact: true })
       .setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: aPng(5_000) });
     await page.route('**/api/media/upload', async (route) => {
       await route.fetch();

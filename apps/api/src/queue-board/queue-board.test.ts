@@ -37,6 +37,12 @@ it('shows its page, with scripts and styles that load', async () => {
   }
 });
 
+it('asks no other site for anything', async () => {
+  const { body } = await api.call('GET', '/admin/queues', undefined, boss);
+  expect(body).toContain('<link');
+  expect(String(body).match(/\b(?:src|href)="(?:https?:)?\/\/[^"]*"/g)).toBeNull();
+});
+
 it('shows the three queues and their jobs', async () => {
   const record = aRecord();
   await api.deps.queues.enqueueUpload(record);

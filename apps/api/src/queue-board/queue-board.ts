@@ -33,6 +33,7 @@ export function queueBoard({ queues }: Pick<MediaQueues, 'queues'>): RequestHand
   });
   const board = adapter.getRouter() as Express;
   board.disable('x-powered-by');
+  withoutForeignLinks(board);
   router.use(board);
   return router;
 }
@@ -46,4 +47,15 @@ function withBoundedPage(url: string): string {
   if (!query.getAll('jobsPerPage').some((count) => Number(count) > MOST_JOBS_A_PAGE)) return url;
   query.set('jobsPerPage', String(MOST_JOBS_A_PAGE));
   return `${url.slice(0, at)}?${query.toString()}`;
+}
+
+/** Its page asks Google for fonts. Our policy forbids that, and browsers would report it at each load. */
+const FOREIGN_LINK = /<link\b[^>]*\bhref="https?:[^>]*>/g;
+
+/** Bull Board has no setting for it, so its page is changed where it is made. */
+function withoutForeignLinks(board: Express): void {
+  const render = board.render.bind(board);
+  board.render = (name: string, options?: object, done?: (error: Error, page: string) => void): void =>
+    // Where it cannot be made there is an error, and no page.
+    render(name, options, (error, page?: string) => done?.(error, page?.replaceAll(FOREIGN_LINK, '') ?? ''));
 }
