@@ -94,7 +94,7 @@ it('runs the API, the worker and Redis, and npm exits 0 after all of them on a s
   await untilGone(running);
 });
 
-it('starts an API that was killed again, on the port that it has told', async () => {
+it('restarts a killed API on the port that was announced', async () => {
   const { npm, ended, address, running } = await npmStart();
   const api = running.find(({ role }) => role === 'api');
   process.kill(api?.pid ?? 0, 'SIGKILL');

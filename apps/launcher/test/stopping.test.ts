@@ -15,7 +15,7 @@ it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   },
 );
 
-it('takes a Ctrl-C that arrives twice, and at the whole group, for one', async () => {
+it('treats a Ctrl-C that arrives twice, and at the whole group, as one', async () => {
   const sandbox = createSandbox();
   const launcher = await sandbox.startAndWait({ PART_STOP_MS: '300' });
   process.kill(-launcher.pid, 'SIGINT');

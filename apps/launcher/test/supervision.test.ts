@@ -9,7 +9,7 @@ it('starts a part that was killed again', async () => {
   await expect.poll(() => sandbox.journal()).toEqual(['started', 'started']);
 });
 
-it('waits longer before each restart of a part that goes on dying', async () => {
+it('waits longer before each restart of a part that keeps dying', async () => {
   const sandbox = createSandbox();
   const launcher = sandbox.start({ PART_EXIT_CODE: '3' });
   await launcher.untilEvent('part.ended', 4);

@@ -107,7 +107,7 @@ describe('an edit', () => {
     const record = await (own === null
       ? api.addMedia({ title: 'first', description: 'd', category: 'c', tags: ['old'] })
       : adopted(await putForeign(ref, first)));
-    // Nobody has told of it yet.
+    // No notification has reported it yet.
     await host.annotate(record, { context: { description: 'd', category: 'c', ...context }, tags });
     const { status } = await api.call('PATCH', `/api/media/${record.id}`, { category: 'ours' });
     expect(status).toBe(200);
@@ -141,7 +141,7 @@ describe('an edit', () => {
     const tag = (await api.call('GET', path)).headers.get('etag') ?? '';
     const record = await api.deps.catalog.find(id);
     if (record === null) throw new Error('no record');
-    // As a sync takes over an edit of an asset that carries no record of ours.
+    // As a sync merges an edit of an asset that carries no record of ours.
     await redis.client.del(`${api.deps.keys.prefix}:m:${id}`);
     await api.deps.catalog.save({ ...record, title: 'two' });
     for (const [method, body] of [
@@ -172,7 +172,7 @@ describe('an edit', () => {
     ).toBe(404);
   });
 
-  it('goes on in the background when the host does not take it', async () => {
+  it('continues in the background when the host does not accept it', async () => {
     const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
     const { id } = await own.addMedia();
     await cloudinary.faults.add({
@@ -247,7 +247,7 @@ describe('an edit', () => {
     expect((await api.deps.catalog.find(id))?.revision).toBe(1);
   });
 
-  it('takes fields as long as they may be, in characters rather than bytes', async () => {
+  it('accepts fields of the maximum length, in characters rather than bytes', async () => {
     const { id } = await api.addMedia();
     const wave = (count: number) => '🌊'.repeat(count);
     const body = {

@@ -28,7 +28,7 @@ const looks = async (): Promise<number> =>
 const shown = async (id: string, of: RunningApi = api) => (await of.call('GET', `/api/media/${id}`)).body;
 
 describe('the events of a file', () => {
-  it('tell its status now, as a record that a client would get', async () => {
+  it('show its status now, as a record that a client would get', async () => {
     const { id } = await api.addMedia();
     const { response, next } = await readEvents(api, id);
     expect(response.status).toBe(200);
@@ -52,7 +52,7 @@ describe('the events of a file', () => {
     expect(warned.mock.calls.flat().map(String)).toEqual([]);
   });
 
-  it('tell each change that another process makes, from saving to verified', async () => {
+  it('show each change that another process makes, from saving to verified', async () => {
     const record = await api.addMedia();
     const { next } = await readEvents(api, record.id);
     expect((await next()).data).toMatchObject({ status: 'verified', revision: 1 });
@@ -69,7 +69,7 @@ describe('the events of a file', () => {
     expect((await next()).data).toMatchObject({ status: 'missing' });
   });
 
-  it('tell all who follow, each once', async () => {
+  it('reach all followers, each once', async () => {
     const record = await api.addMedia();
     const [first, second] = await Promise.all([readEvents(api, record.id), readEvents(api, record.id)]);
     await Promise.all([first.next(), second.next()]);
@@ -139,7 +139,7 @@ describe('the events of a file', () => {
     await stopping.close();
   });
 
-  it('cost Redis nothing once nobody follows', async () => {
+  it('cost Redis nothing without followers', async () => {
     const { id } = await api.addMedia();
     const reader = await readEvents(api, id);
     await reader.next();
@@ -161,7 +161,7 @@ describe('the events of a file', () => {
 });
 
 describe('a stream of events', () => {
-  it('outlasts an outage of Redis, and then tells what changed', async () => {
+  it('outlasts an outage of Redis, and then shows what changed', async () => {
     const own = await startRedisSandbox();
     const here = await startApi(own);
     const record = await here.addMedia();
@@ -180,7 +180,7 @@ describe('a stream of events', () => {
     await own.close();
   });
 
-  it('takes an emptied catalog for no deletion', async () => {
+  it('does not mistake an emptied catalog for a deletion', async () => {
     const own = await startRedisSandbox();
     const here = await startApi(own);
     const record = await here.addMedia();
@@ -204,7 +204,7 @@ describe('a stream of events', () => {
     expect((await stream.next()).value).toBe(': still here\n\n');
   });
 
-  it('tells who reads slowly only how it is now', async () => {
+  it('sends slow readers only the newest state', async () => {
     const record = await api.addMedia();
     const stream = await open(record, {});
     await stream.next();

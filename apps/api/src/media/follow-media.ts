@@ -33,7 +33,7 @@ export const followMedia =
       headers: {
         'Content-Type': 'text/event-stream',
         'Cache-Control': 'no-store, no-transform',
-        // Some proxies hold answers back until they are whole, unless told so.
+        // Some proxies buffer whole answers unless this header is set.
         'X-Accel-Buffering': 'no',
       },
       stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining])),

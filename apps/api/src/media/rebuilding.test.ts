@@ -36,7 +36,7 @@ it('is on from the loss of the catalog until its recovery has run', async () => 
   await client.flushall();
   expect(await isOn()).toBe(true);
   expect(await isOn()).toBe(true);
-  // The worker begins the catalog anew, and its run.
+  // The worker starts a new catalog, and its run.
   await client.set(keys.epoch, '2');
   expect(await isOn()).toBe(true);
   await client.set(keys.syncRun, recovery());
@@ -117,7 +117,7 @@ it('notices the loss of a catalog that a worker began after this process, and th
   expect(await rebuilding.isOn()).toBe(true);
 });
 
-it('looks on for the beginning where Redis does not answer, and takes no later one for the first', async () => {
+it('keeps looking for the epoch while Redis does not answer, and does not mistake a later one for the first', async () => {
   await redis.client.flushall();
   const epoch = vi.fn<() => Promise<string | null>>();
   const looking = new AbortController();

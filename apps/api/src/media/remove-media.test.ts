@@ -50,7 +50,7 @@ describe('a delete', () => {
     expect(await api.deps.catalog.save(record)).toBe('tombstoned');
   });
 
-  it('is on the disk of Redis before the host hears of it', async () => {
+  it('is on the disk of Redis before the host is called', async () => {
     const own = await startApi(redis);
     const { id, publicId } = await own.addMedia();
     const { barrier, host } = own.deps;
@@ -59,7 +59,7 @@ describe('a delete', () => {
     const [remove, putFile] = [host.remove.bind(host), host.putFile.bind(host)];
     barrier.confirm = async () => {
       const record = await own.deps.catalog.find(id);
-      // A disk that takes its time: long enough for the host to be told too early.
+      // A slow disk: slow enough for the host to be called too early.
       await redis.client.client('PAUSE', 100, 'WRITE');
       const level = await confirm();
       steps.push(`${record?.status ?? 'gone'}, ${level}`);
@@ -78,7 +78,7 @@ describe('a delete', () => {
     await own.close();
   });
 
-  it('takes away what is left of an asset that others have damaged', async () => {
+  it('removes what is left of an asset that others have damaged', async () => {
     const { id, assetId } = await api.addMedia();
     const directory = join(api.deps.settings.dataDir, 'media');
     const filesOf = async (): Promise<string[]> =>
@@ -90,7 +90,7 @@ describe('a delete', () => {
     expect(await filesOf()).toEqual([]);
   });
 
-  it('stays deleting until the host confirms, and a job goes on', async () => {
+  it('stays deleting until the host confirms, and a job continues', async () => {
     const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
     const { id, publicId } = await own.addMedia();
     await cloudinary.faults.add({ kind: 'error', match: { endpoint: 'destroy' }, count: null });
@@ -105,7 +105,7 @@ describe('a delete', () => {
   });
 
   it.each(['gone', 'there again'])(
-    'goes on where Redis was emptied before the host confirmed, and the record is %s',
+    'continues where Redis was emptied before the host confirmed, and the record is %s',
     async (state) => {
       const own = await startApi(redis, { CLOUDINARY_URL: cloudinary.cloudinaryUrl });
       const record = await own.addMedia();

@@ -146,7 +146,7 @@ describe('with a server that reports changes', () => {
     await vi.waitFor(async () => expect([await listeners(), await trackers()]).toEqual([0, '0']));
   });
 
-  it('goes on after its connection was lost, and misses nothing of that time', async () => {
+  it('continues after its connection was lost, and misses nothing of that time', async () => {
     const { changes, follow } = aProcess();
     const record = await verified();
     const states = follow(record);
@@ -159,7 +159,7 @@ describe('with a server that reports changes', () => {
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'saving' } }));
   });
 
-  it('says at once that changes are no longer reported', async () => {
+  it('reports at once that changes are no longer tracked', async () => {
     const { changes, follow } = aProcess();
     follow(await verified());
     await vi.waitFor(() => expect(changes.isLive()).toBe(true));

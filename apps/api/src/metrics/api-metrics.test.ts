@@ -30,7 +30,7 @@ const valueOf = (text: string, series: string): number | undefined => {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 };
 
-it('counts requests by the path of the route, never by the path that was asked for', async () => {
+it('counts requests by the path of the route, never by the requested path', async () => {
   const { id } = await api.addMedia();
   await api.call('GET', `/api/media/${id}`);
   await api.call('GET', '/api/media/01K00000000000000000000000');
@@ -71,14 +71,14 @@ it('counts uploads by outcome, what the host did with them, and the jobs that wa
   expect(valueOf(text, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
 });
 
-it('has no metric that the operator is not told of', async () => {
+it('has no metric that docs/operations.md does not list', async () => {
   const told = await readFile(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
   const names = [...(await scrape()).matchAll(/^# TYPE (holdfast_\w+) /gm)].map(([, name = '']) => name);
   expect(names.length).toBeGreaterThan(15);
   expect(names.filter((name) => !told.includes(`\`${name}\``))).toEqual([]);
 });
 
-it('tells how many calls the host had left when a worker asked it last, until it grants new ones', async () => {
+it('shows how many calls the host had left at the last call of a worker, until it grants new ones', async () => {
   const remaining = async (resetAt: number) => {
     const budget = { limit: 500, remaining: 321, resetAt: new Date(resetAt).toISOString() };
     await redis.client.hset(api.deps.keys.syncState, 'rateLimit', JSON.stringify(budget));
@@ -89,7 +89,7 @@ it('tells how many calls the host had left when a worker asked it last, until it
   expect(await remaining(Date.now() - 1)).toBeUndefined();
 });
 
-it('tells of a Redis that takes no writes, although reads work', async () => {
+it('reports a Redis that accepts no writes, although reads work', async () => {
   const refused = 'holdfast_findings{code="WRITES_REFUSED",severity="error"}';
   await redis.client.config('SET', 'maxmemory', '1');
   expect(valueOf(await scrape(), refused)).toBe(1);

@@ -49,7 +49,7 @@ function withBoundedPage(url: string): string {
   return `${url.slice(0, at)}?${query.toString()}`;
 }
 
-/** Its page asks Google for fonts. Our policy forbids that, and browsers would report it at each load. */
+/** Its page loads fonts from Google. Our policy forbids that, and browsers would report it at each load. */
 const FOREIGN_LINK = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 
 /** Bull Board has no setting for it, so its page is changed where it is made. */

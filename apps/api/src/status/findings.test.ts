@@ -19,7 +19,7 @@ interface Finding {
   message: string;
 }
 
-/** Measured anew: how long results are shared is the subject of redis-state.test.ts. */
+/** Measured afresh: how long results are shared is the subject of redis-state.test.ts. */
 async function healthOf(api: RunningApi): Promise<{ status: string; findings: Finding[] }> {
   api.deps.redisStates.forget();
   const { body } = await api.call('GET', '/api/media/health');
@@ -113,7 +113,7 @@ describe('after Redis was emptied', () => {
     expect(await isTold(api)).toBe(false);
   });
 
-  it('tells at once that no worker is connected', async () => {
+  it('reports at once that no worker is connected', async () => {
     const api = await anApi();
     const counted = await aWorker(api, [{ addr: 'here' }]);
     await api.deps.redis.request.flushall();
@@ -122,7 +122,7 @@ describe('after Redis was emptied', () => {
   });
 });
 
-it('tells at once of a worker whose announcement has run out', async () => {
+it('reports at once a worker whose registration has expired', async () => {
   const api = await anApi();
   const { keys, redis: clients, queues } = api.deps;
   const counted = vi.spyOn(queues.queues.verify, 'getWorkers').mockResolvedValue([{ addr: 'here' }]);
@@ -191,7 +191,7 @@ it.each([
   await vi.waitFor(async () => expect(await codes()).toContain('DURABILITY_UNREACHABLE'), { interval: 100 });
 });
 
-it('says of Upstash what it confirms', async () => {
+it('reports what Upstash confirms', async () => {
   const info = (text: string): string => `${hidesPolicy(text)}upstash_version:1.13.3\r\n`;
   const managed = await startManagedRedis({ answers: noConfig, info });
   onTestFinished(() => managed.close());

@@ -9,9 +9,9 @@ import type { RedisLook } from './redis-look.js';
 import { someRefused, type RedisState } from './redis-state.js';
 
 export interface FindingSources {
-  /** All of this process that say why they are not there. */
+  /** All connections of this process; each can say why it is down. */
   connections: readonly RedisClient[];
-  /** What was found at the start and stays so until the next one: of the disk and of the settings. */
+  /** Findings about disk and settings, which stay until the next start. */
   startFindings: readonly Finding[];
   host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
 }
@@ -84,7 +84,7 @@ export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding
   ]);
 }
 
-/** So many bad signatures within an hour are more than a stranger's try. */
+/** More bad signatures within an hour than a single stray request explains. */
 export const BAD_SIGNATURES = 10;
 const HOUR_MS = 3_600_000;
 
@@ -116,7 +116,7 @@ function deploymentFindings(
         'Resume in Bull Board (/admin/queues), for each of these queues.',
       ],
       [
-        // A run that the host asked to wait goes on by itself.
+        // A run that the host asked to wait resumes by itself.
         waitingUntil !== null && ['HOST_REJECTED', 'HOST_TIMEOUT'].includes(lastError?.code ?? ''),
         'SYNC_WAITS',
         'warning',

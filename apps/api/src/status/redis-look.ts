@@ -15,7 +15,7 @@ export interface QueueLook {
   paused: boolean;
 }
 
-/** Everything that status answers are made of and that Redis keeps, as it was at one moment. */
+/** Everything from Redis that status answers need, read at one moment. */
 export interface RedisLook {
   /** When the registration of each worker expires, in ms. */
   announcedUntil: number[];

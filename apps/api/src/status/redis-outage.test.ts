@@ -105,7 +105,7 @@ it.each<[what: string, url: () => Promise<string>, message: RegExp, fix: RegExp]
     /"redis:"/,
   ],
   [
-    'the certificate is signed by nobody who is known',
+    'the certificate is signed by an unknown authority',
     async () => at(await encrypted(await aRedis()), 'rediss'),
     /signed by an unknown authority|self-signed/,
     /REDIS_TLS_CA.*REDIS_TLS_VERIFY=false/,

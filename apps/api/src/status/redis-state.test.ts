@@ -16,7 +16,7 @@ async function rented(): Promise<{ api: RunningApi; redis: RedisSandbox }> {
 
 const health = async (api: RunningApi) => (await api.call('GET', '/api/media/health')).body;
 
-/** What clients send to this server while `work` goes on, by name; scripts count once, as they are sent. */
+/** What clients send to this server while `work` runs, by name; scripts count once, as they are sent. */
 async function sentBy(redis: RedisSandbox, work: () => Promise<unknown>): Promise<string[]> {
   const opener = redis.client.duplicate();
   const watcher = await opener.monitor();
@@ -64,7 +64,7 @@ it('shares no result for longer than a minute', async () => {
   expect((await health(api)).measuredAt).not.toBe(measuredAt);
 });
 
-it('never says that all is well as of before Redis was lost', async () => {
+it('never reports a healthy state from before Redis was lost', async () => {
   const { api, redis } = await rented();
   expect(await health(api)).toMatchObject({ status: 'healthy' });
   expect((await api.call('GET', '/readyz')).status).toBe(200);
@@ -88,7 +88,7 @@ it('measures again after a failure that a client met', async () => {
   await vi.waitFor(async () => expect((await api.call('GET', '/api/media/health')).status).toBe(200));
 });
 
-it('goes on sharing after requests that change nothing', async () => {
+it('keeps sharing after requests that change nothing', async () => {
   const { api } = await rented();
   const { measuredAt } = await health(api);
   const refused = [

@@ -15,7 +15,7 @@ import {
 } from '@holdfast/shared/redis';
 import { lookAtRedis, type ProbeRecord, type RedisLook } from './redis-look.js';
 
-/** What Redis shows, of itself and of the deployment, at one moment. All status answers are made of it. */
+/** What Redis shows of itself and of the deployment at one moment. All status answers are made from it. */
 export interface RedisState {
   /** ISO 8601. */
   measuredAt: string;
@@ -36,7 +36,7 @@ export interface RedisState {
 export interface RedisFailure {
   /** In words without addresses or secrets. */
   message: string;
-  /** True when the server answers and only takes no writes: reads may work. */
+  /** True when the server answers but accepts no writes: reads may work. */
   connected: boolean;
   /** What an operator can do about it. */
   finding: Finding;
@@ -78,7 +78,7 @@ export interface RedisStates {
 
 const SHARED_MS = 500;
 const PATIENCE_MS = 600;
-/** Under fsync every second the server takes up to two. */
+/** With fsync every second the server takes up to two seconds. */
 const CONFIRM_WITHIN_MS = 3_000;
 /** A test record that nobody removed removes itself. It outlives the state that it belongs to. */
 const LIFE_SECONDS = 120;
@@ -130,7 +130,7 @@ async function measure(options: RedisStateOptions, doubt: () => void): Promise<R
     ),
     counts: once(() => withinMs(PATIENCE_MS, catalog.counts(), null).catch(() => null)),
     test: once(async () => {
-      // It may be asked for a while after the look.
+      // It may be requested some time after the first part.
       const askedAt = performance.now();
       const tested = failure === null ? await confirm(options, probe) : { level: null, failure };
       const latencyMs = Math.round((lookedMs + performance.now() - askedAt) * 10) / 10;
@@ -149,7 +149,7 @@ function once<T>(ask: () => Promise<T>): () => Promise<T> {
   return () => (result ??= ask());
 }
 
-/** Where Redis only takes no writes, reads go on. */
+/** Where Redis only refuses writes, reads continue. */
 async function lookOrFailure(
   { connections, keys, settings }: RedisStateOptions,
   probe: ProbeRecord,
@@ -212,7 +212,7 @@ function redisFailure(
   settings: RedisSettings,
 ): RedisFailure {
   const cause = error instanceof HoldfastError ? error.cause : error;
-  // Between two tries to connect, what the server said at the last one.
+  // Between two attempts to connect, what the server said at the last one.
   const isAway = redisErrorKind(cause) === 'unreachable';
   const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
   const { kind, refusal, message, code, fix } = redisFault(said);

@@ -108,7 +108,7 @@ it.each<[string, Partial<ManagedService>, Partial<ManagedService>, Record<string
   );
 });
 
-it('says when the server takes some connections of the API and refuses others', async () => {
+it('reports when the server accepts some connections of the API and refuses others', async () => {
   const redis = await startManagedRedis({
     connections: { limit: 1, error: 'ERR max number of clients reached' },
   });
@@ -130,7 +130,7 @@ it('says when the server takes some connections of the API and refuses others', 
   );
 });
 
-it('logs what Redis said where that is not known here, and tells clients nothing of it', async () => {
+it('logs what Redis said if it is unknown, and shows clients nothing of it', async () => {
   const redis = await startManagedRedis();
   onTestFinished(() => redis.close());
   const warned: string[] = [];

@@ -87,10 +87,10 @@ async function hostStatus(host: MediaHost): Promise<Bodies['Health']['host']> {
   return { type: host.kind, ...health, freeBytes };
 }
 
-/** The process is up and its event loop turns; nothing else is asked. */
+/** The process is up and its event loop turns; nothing else is checked. */
 export const live = async (): Promise<Answer> => ({ status: 200, body: { status: 'ok' } });
 
-/** 200 when an upload that came now would be taken, else 503 with the reason an upload would get. */
+/** 200 when an upload would be accepted now, otherwise 503 with the reason that it would get. */
 export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => {
   const refusal = (await ownRefusal(deps)) ?? redisRefusal(deps.settings, await deps.redisStates.read());
   return refusal === null

@@ -186,7 +186,7 @@ describe('health', () => {
     await honest.close();
   });
 
-  it('is unhealthy when Redis takes no writes, although reads work', async () => {
+  it('is unhealthy when Redis accepts no writes, although reads work', async () => {
     const full = await startRedisSandbox();
     const own = await startApi(full, { DATA_DIR: folder });
     const { id } = await own.addMedia();
@@ -265,7 +265,7 @@ describe('readyz', () => {
   });
 });
 
-it('sends nothing to Redis while nobody asks, once a worker has begun the catalog', async () => {
+it('sends nothing to Redis without requests, once a worker has begun the catalog', async () => {
   // Of its own: the other APIs here wait for a worker.
   const sandbox = await startRedisSandbox();
   const own = await startApi(sandbox, { DATA_DIR: folder });

@@ -53,7 +53,7 @@ describe('while Redis is away', () => {
     await sandbox.close();
   });
 
-  it('says that the password is wrong, rather than that nobody answers', async () => {
+  it('reports a wrong password, rather than no answer', async () => {
     const sandbox = await startRedisSandbox();
     await sandbox.client.config('SET', 'requirepass', 'right');
     const own = await startApi({ url: sandbox.url.replace('//', '//:wrong@') });
@@ -73,7 +73,7 @@ describe('while Redis is away', () => {
     await sandbox.close();
   });
 
-  it('does not start on a Redis that lacks what it needs, and says so of one that comes later', async () => {
+  it('does not start on a Redis that lacks what it needs, and reports one that comes later', async () => {
     const redis = await startManagedRedis({ answers: { MULTI: "-ERR unknown command 'MULTI'" } });
     onTestFinished(() => redis.close());
     await expect(startApi(redis)).rejects.toMatchObject({ code: 'REDIS_UNSUITABLE' });
@@ -162,7 +162,7 @@ describe('while Redis is away', () => {
     });
   });
 
-  it('says that the server is a replica, rather than that nobody answers', async () => {
+  it('reports a replica, rather than no answer', async () => {
     const sandbox = await startRedisSandbox();
     const own = await startApi(sandbox);
     await sandbox.client.call('REPLICAOF', '127.0.0.1', '1');
@@ -172,7 +172,7 @@ describe('while Redis is away', () => {
       connectionTest: `failed: ${failure}`,
       findings: expect.arrayContaining([expect.objectContaining({ code: 'WRITES_REFUSED' })]),
     };
-    // Again and again: each refusal makes the connection anew, and in between nobody can be asked.
+    // Again and again: each refusal opens a new connection, and in between there is none to ask.
     for (let time = 0; time < 10; time += 1) {
       expect(await own.call('GET', '/api/media/health')).toMatchObject({
         status: 503,

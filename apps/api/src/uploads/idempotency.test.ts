@@ -335,7 +335,7 @@ describe('taking a claim', () => {
     expect(deps.waiters.running).toBe(0);
   });
 
-  it('gives a claim back that comes after the refusal, so that the next try need not wait for its lease', async () => {
+  it('releases a claim that arrives after the refusal, so that the next try need not wait for its lease', async () => {
     const claim = { key: 'k', id: 'i', token: 't', takenOver: false };
     const answer = new Promise((resolve) => setTimeout(() => resolve({ state: 'held', claim }), 700));
     const release = vi.fn<() => Promise<string>>().mockResolvedValue('released');

@@ -9,7 +9,7 @@ import { requestSync, withLease } from './catalog-commands.js';
 
 const PROGRESS_EVERY_MS = 2_000;
 
-/** Exit code 1 where a file was not moved; the catalog then stays with the earlier host, and the command goes on where it stopped. */
+/** Exit code 1 where a file was not moved; the catalog then stays with the earlier host, and the command resumes where it stopped. */
 export const move: Command = {
   summary: 'copy every file from an earlier media host to the configured one',
   details: [

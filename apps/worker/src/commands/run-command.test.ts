@@ -56,7 +56,7 @@ describe('a command', () => {
     expect(JSON.parse(stdout)).toEqual({ error });
   });
 
-  it('says that it was interrupted, and not that something unexpected happened', async () => {
+  it('reports an interruption, not an unexpected error', async () => {
     const { code, stdout, stderr } = await runUntil(AbortSignal.abort(), 'greet', '--name', 'Bob', '--json');
     expect({ code, report: JSON.parse(stdout) as unknown }).toMatchObject({
       code: 1,

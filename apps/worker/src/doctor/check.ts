@@ -17,7 +17,7 @@ export interface Check<Trial> {
   means?: string;
   /** Where none is given, an error asks for a report. */
   fix?: string;
-  /** Where it ends in an error, those after it are not run. */
+  /** If it ends in an error, the checks after it are not run. */
   gate?: true;
   /** Resolves with what was found as expected, or with a verdict that differs. Throws NotRun where it has no chance now. */
   try: (trial: Trial) => string | Verdict | Promise<string | Verdict>;

@@ -50,7 +50,7 @@ describe('the doctor names', () => {
     });
   });
 
-  it('a host and a Redis that nobody answers for', async () => {
+  it('a host and a Redis that do not answer', async () => {
     const [host, redis] = [await freePort(), await freePort()];
     const diagnosis = await examine({
       CLOUDINARY_URL: `cloudinary://key:secret@cloud?upload_prefix=http://127.0.0.1:${String(host)}`,

@@ -57,11 +57,11 @@ export interface DoctorOptions extends Pick<MediaHostOptions, 'timeouts'> {
   signal: AbortSignal;
   /** How long listings and the search are asked again for what they do not show yet. */
   patienceMs?: number;
-  /** Receives the name of each check as it begins. */
+  /** Called with the name of each check as it begins. */
   progress?: (name: string) => void;
 }
 
-/** Enough for the file in parts over a slow line. */
+/** Enough for the file in parts over a slow connection. */
 const LONGEST_MS = 10 * 60_000;
 
 /** Runs all checks, one after the other. Removes what they put on the host, also after an interruption. */

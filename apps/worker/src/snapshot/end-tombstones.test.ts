@@ -65,7 +65,7 @@ describe('a tombstone', () => {
     expect(await rig.catalog.isTombstoned(record.id)).toBe(false);
   });
 
-  it('begins its time anew while the host shows the asset', async () => {
+  it('starts its time again while the host shows the asset', async () => {
     let refuses = true;
     const rig = await open(true, {
       seenBy: (host) => ({
@@ -159,7 +159,7 @@ describe('the time before which tombstones end', () => {
     expect(before(lastFullAt, keptSince)).toBe(expected);
   });
 
-  it('is not known before a full sync, nor while nobody knows the snapshots', () => {
+  it('is not known before a full sync, nor while the snapshots are unknown', () => {
     expect(before(null, '2026-03-06T00:00:00Z')).toBeNull();
     expect(before('2026-03-09T12:00:00Z', null)).toBeNull();
     expect(before('2026-03-09T12:00:00Z', null, false)).toBe('2026-02-08T00:00:00.000Z');

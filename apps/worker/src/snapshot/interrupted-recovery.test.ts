@@ -13,7 +13,7 @@ const open = (): Promise<SyncRig> =>
   openSyncRig(sandbox, 'cloudinary', { env: { CATALOG_SNAPSHOT: 'true' } });
 
 describe('a recovery', () => {
-  it('goes on after it was killed in the middle', async () => {
+  it('continues after it was killed in the middle', async () => {
     const rig = await open();
     const { emulator } = rig;
     if (emulator === undefined) throw new Error('no emulator');

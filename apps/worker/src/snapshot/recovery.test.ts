@@ -64,7 +64,7 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect((await rig.find(later))?.title).toBe('later');
   });
 
-  it('S20: keeps deleted what was deleted, and goes on with a deletion that the host has not confirmed', async () => {
+  it('S20: keeps deleted what was deleted, and continues a deletion that the host has not confirmed', async () => {
     const rig = await open(kind);
     const [gone, going, stays] = [await rig.upload(), await rig.upload(), await rig.upload()];
     await rig.sync();
@@ -168,7 +168,7 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(plain(await rig.records())).toEqual(plain(before));
   });
 
-  it('takes the one before a damaged one', async () => {
+  it('uses the one before a damaged one', async () => {
     const rig = await open(kind);
     await rig.upload();
     await rig.sync();
@@ -200,7 +200,7 @@ describe.each(['local', 'cloudinary'] as const)('a recovery, %s', (kind) => {
     expect(left[0]?.id).not.toBe(id);
   });
 
-  it('finds nothing to tell of on a first start, where the host is empty too', async () => {
+  it('reports nothing on a first start, where the host is empty too', async () => {
     const rig = await openSyncRig(sandbox, kind, { env: { CATALOG_SNAPSHOT: 'true' }, emptied: true });
     await rig.worker()({ trigger: 'recovery', mode: 'full', runId: 'first' });
     expect(await rig.state.findRun('first')).toMatchObject({ result: 'ok', listed: 0, findings: [] });

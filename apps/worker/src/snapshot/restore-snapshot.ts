@@ -19,7 +19,7 @@ import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from 
 import { verifyRecords } from '../verify/verify-records.js';
 import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
 
-/** The first step of a recovery: the snapshot, where there is one. The listing that follows brings it up to date. */
+/** The first step of a recovery: the snapshot, if there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
   const { state, running, token, signal, log } = session;
   const { run, progress } = running;
@@ -113,7 +113,7 @@ export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> 
   return { restored: null, refused };
 }
 
-/** The snapshot is not what was written, or not of a version that we read. */
+/** The snapshot is damaged, or of a version that we cannot read. */
 class UnusableSnapshot extends Error {
   constructor(
     readonly why: ManifestFlaw,
@@ -134,7 +134,7 @@ function whyRefused(error: unknown, signal: AbortSignal): Refusal['why'] {
 
 const ofHost: readonly ErrorCode[] = ['HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_LIMIT', 'HOST_CURSOR_SPENT'];
 
-/** True where the host was asked and did not give what it was asked for: what a recovery goes on without. */
+/** True where the host did not give what was requested: a recovery continues without it. */
 function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean {
   return isHoldfastError(error, ...ofHost, ...more) && !isCircuitOpen(error);
 }
@@ -154,9 +154,9 @@ async function restoreOne(
   return { manifest, ...(await loadParts(manifest, read, work)) };
 }
 
-/** So many records at once: each batch costs three syncs of the server's disk, and holds up others for some 10 ms. */
+/** Records per batch: each batch costs three syncs of the server's disk, and delays others by some 10 ms. */
 const BATCH = 500;
-/** So many batches at once: while Redis works on one, the next is decoded and the one before is compared. */
+/** Batches at once: while Redis works on one, the next is decoded and the one before is compared. */
 const BATCHES_AT_ONCE = 3;
 
 /**

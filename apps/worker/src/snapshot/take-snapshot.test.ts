@@ -22,7 +22,7 @@ const snapshotsOf = async ({ host }: SyncRig, folder = 'holdfast') =>
   groupFiles(folder, await host.listFiles(snapshotPrefix(folder)));
 
 describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
-  it('are written after a full run, told in the status, and met by no sync', async () => {
+  it('are written after a full run, shown in the status, and ignored by syncs', async () => {
     const rig = await open(kind);
     await rig.upload();
     await rig.upload();

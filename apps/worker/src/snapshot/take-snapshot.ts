@@ -37,7 +37,7 @@ export async function dailySnapshot(
   if (!settings.sync.snapshots) return;
   if (!isSnapshotDue(await state.readSnapshotFacts(), 'incremental', now())) return;
   const { lease, facts } = await holdLease(deps, signal);
-  // A run is at work, and takes one when it ends.
+  // A sync is running, and takes one when it ends.
   if (lease === null) return;
   try {
     const beside = { mode: 'incremental', runId: facts.status.lastRun?.runId ?? '' } as const;
@@ -47,7 +47,7 @@ export async function dailySnapshot(
   }
 }
 
-/** A failure is noted beside the run, and never thrown. */
+/** A failure is noted with the run, and never thrown. */
 async function snapshotIfDue(
   work: LeasedWork,
   { mode, runId }: Pick<SyncRun, 'mode' | 'runId'>,

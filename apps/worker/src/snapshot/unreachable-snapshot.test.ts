@@ -22,7 +22,7 @@ const open = async (pageMs = PAGE_MS) => {
   if (rig.emulator === undefined) throw new Error('no emulator');
   return { ...rig, emulator: rig.emulator };
 };
-/** Uploads a media, and has it in a snapshot whose id is the answer. */
+/** Uploads a file, and puts it into a snapshot, whose id it returns. */
 const snapshot = async (rig: SyncRig): Promise<string> => {
   await rig.upload();
   await rig.sync();
@@ -79,21 +79,18 @@ describe('a recovery from a host that lists its assets', () => {
   it.each([
     ['manifest', manifestName('holdfast', 'ID')],
     ['part', partName('holdfast', 'ID', 1)],
-  ])(
-    'takes the older snapshot where a %s of the newest is not given in three rounds',
-    async (_case, name) => {
-      const rig = await open();
-      await snapshot(rig);
-      const newest = await snapshot(rig);
-      const match = { endpoint: 'download', publicId: name.replace('ID', newest) };
-      await rig.emulator.faults.add({ kind: 'html', status: 503, match, count: 3 });
-      const { run, refused, restored } = await recover(rig);
-      expect([refused, restored]).toEqual([[`${newest} (unreachable)`], 1]);
-      expect(run).toMatchObject({ result: 'ok', created: 2 });
-    },
-  );
+  ])('uses the older snapshot where a %s of the newest is not given in three rounds', async (_case, name) => {
+    const rig = await open();
+    await snapshot(rig);
+    const newest = await snapshot(rig);
+    const match = { endpoint: 'download', publicId: name.replace('ID', newest) };
+    await rig.emulator.faults.add({ kind: 'html', status: 503, match, count: 3 });
+    const { run, refused, restored } = await recover(rig);
+    expect([refused, restored]).toEqual([[`${newest} (unreachable)`], 1]);
+    expect(run).toMatchObject({ result: 'ok', created: 2 });
+  });
 
-  it('takes the newest snapshot where a part is given in the third round', async () => {
+  it('uses the newest snapshot where a part is given in the third round', async () => {
     const rig = await open();
     await snapshot(rig);
     // After the manifest.

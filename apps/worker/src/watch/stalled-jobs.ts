@@ -60,7 +60,7 @@ export function createStalledJobs(
 
 /**
  * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
- * blocks for many minutes. A needless nudge does no harm. Throws QUEUE_UNAVAILABLE.
+ * blocks for many minutes. A needless nudge is harmless. Throws QUEUE_UNAVAILABLE.
  */
 export async function nudgeQueues(
   redis: RedisClient,
@@ -82,7 +82,7 @@ export async function shortenEventStreams(redis: RedisClient, keys: RedisKeys): 
   await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all(queueNames.map(shorten)));
 }
 
-/** Those whose first delayed job should have started by now. */
+/** The queues whose first delayed job should have started by now. */
 function overdueQueues(delayed: WatchedState['delayed']): QueueName[] {
   const latest = Date.now() - OVERDUE_MS;
   return queueNames.filter((queue) => (delayed[queue] ?? Infinity) < latest);

@@ -47,7 +47,7 @@ const byState: Record<StaleIntent['state'], Sweep> = {
     if (committed !== undefined) return adopt(committed, id, deps);
     // From here on no process can acknowledge this upload. One that came back to life has moved its heartbeat.
     if ((await deps.intents.kill(id)) !== 'dead') return;
-    // The host may have denied what it had: somebody may have been told 202 (deferred) of what turns out to be committed.
+    // The host may have denied what it had: what turns out to be committed may have been answered 202 (deferred).
     const left = await ownAssets(intent, deps, signal);
     const denied = left.find(isCommitted);
     if (denied === undefined) return undo(left, intent, deps, signal);

@@ -39,7 +39,7 @@ export async function sweepRefused(deps: SweepRefusedDependencies, signal: Abort
   });
 }
 
-/** True when nothing is left to do. Assets of others, and media that were accepted after all, are left alone. */
+/** True when nothing is left to do. Foreign assets, and media that were accepted after all, are left alone. */
 async function settleRefused(
   ref: RefusedAsset,
   { intents, catalog, host, folder, log }: SweepRefusedDependencies,
@@ -59,7 +59,7 @@ async function settleRefused(
   return true;
 }
 
-/** Nothing is there, or it belongs to others, or to a record. */
+/** Nothing is there, or it belongs to somebody else or to a record. */
 async function mayStay(
   ref: RefusedAsset,
   id: string,

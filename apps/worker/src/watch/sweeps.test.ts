@@ -11,7 +11,7 @@ const MINUTE_AGO = Date.now() - 60_000;
 /** One of 201 is left out each time. In all these times the same one is not. */
 const SWEEPS = 30;
 
-it('comes to what waits behind more than it takes at once', async () => {
+it('reaches what waits behind more than one batch', async () => {
   const bench = await openBench();
   onTestFinished(() => bench.close());
   const { catalog, keys, queues } = bench;

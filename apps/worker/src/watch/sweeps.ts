@@ -13,9 +13,9 @@ export interface SweepDependencies extends Omit<SweepRefusedDependencies, 'inten
   keys: RedisKeys;
 }
 
-/** So long no other process begins one. */
+/** For this long no other process begins one. */
 const LEASE_MS = 4_000;
-/** What it did not reach is for the next one. */
+/** The next one handles what it did not reach. */
 const LIMIT_MS = 25_000;
 
 /**
@@ -50,7 +50,7 @@ export interface RetryDependencies {
   queues: Pick<MediaQueues, 'add'>;
 }
 
-/** So many records each time. */
+/** Records per round. */
 export const RETRIED_AT_ONCE = 200;
 /** There is one such job for each round, so those that failed are not kept for long. */
 const retriedJobOptions = { removeOnFail: { age: 86_400 } } as const;

@@ -174,9 +174,9 @@ export function createWatchRound(
     },
     /** The next look writes again, and so tells whether Redis takes writes. */
     reconnected: () => look.forget(),
-    /** Resolves once what a round began, and did not wait for, has ended. */
+    /** Resolves once all background work of a round has ended. */
     ended: () => Promise.all(Object.values(work).map(({ ended }) => ended())),
-    /** This worker looks no more. */
+    /** This worker stops checking. */
     leave: () => look.leave(),
   };
 }

@@ -12,11 +12,11 @@ import {
   type RedisKeys,
 } from '@holdfast/shared/redis';
 
-/** What one look at Redis shows. */
+/** What one check of Redis shows. */
 export interface WatchedState {
   /** The catalog has been emptied. */
   emptied: boolean;
-  /** The recurring sync is gone, though it is wanted. */
+  /** The recurring sync is gone although it should be there. */
   scheduleGone: boolean;
   active: QueueName[];
   waiting: QueueName[];
@@ -41,11 +41,11 @@ const QUIET: WatchedState = {
   oldIndexes: false,
 };
 
-/** How often a worker says that it is alive, in the same step as a look. */
+/** How often a worker registers, in the same step as a check. */
 const REFRESH_MS = 60_000;
 /** How long that counts: one refresh may be missed. */
 const VALID_MS = 150_000;
-/** A worker that cannot say that it leaves is forgotten in time. */
+/** A worker that cannot unregister expires. */
 const LEAVE_WITHIN_MS = 1_000;
 /** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
 const SCORE_PER_MS = 0x1000;
@@ -136,14 +136,14 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   return {
     /** Throws QUEUE_UNAVAILABLE. */
     once: (): Promise<WatchedState> => redisEdge('QUEUE_UNAVAILABLE')(look),
-    /** Redis may have forgotten this worker: the next look says again that it is alive. */
+    /** Redis may have lost this worker: the next check registers it again. */
     forget: (): void => {
       refreshedAt = -Infinity;
     },
     /** Takes workers off the list that did not say that they leave. Throws QUEUE_UNAVAILABLE. */
     removeDead: (): Promise<unknown> =>
       redisEdge('QUEUE_UNAVAILABLE')(() => redis.zremrangebyscore(keys.workers, '-inf', Date.now())),
-    /** Takes this worker off the list; it looks no more. */
+    /** Removes this worker from the list; it stops checking. */
     leave: async (): Promise<void> => {
       if (redis.status !== 'ready') return;
       const left = redis.zrem(keys.workers, workerId).catch(() => undefined);

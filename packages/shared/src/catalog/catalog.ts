@@ -29,7 +29,7 @@ export function catalogEpoch(redis: RedisClient, keys: RedisKeys) {
   return {
     /** Milliseconds since 1970; null while no process has begun the catalog. */
     epoch: (): Promise<string | null> => guarded(() => redis.get(keys.epoch)),
-    /** The catalog begins now, unless it has begun already. */
+    /** Begins the catalog now, unless it has begun already. */
     noteEpoch: (nowMs: number): Promise<void> =>
       guarded(async () => {
         await redis.set(keys.epoch, nowMs, 'NX');

@@ -37,7 +37,7 @@ async function wholeOf({ client }: RedisSandbox): Promise<Record<string, unknown
 const asNew = (records: readonly MediaRecord[]) =>
   records.map((record) => ({ record, expect: 'absent' as const }));
 describe('save', () => {
-  it('gives back every field of what was saved', async () => {
+  it('returns every field of what was saved', async () => {
     const record = aRecord({
       title: 'a\n"b"\u0001 🌊',
       tags: ['x', 'ÿ'],

@@ -64,7 +64,7 @@ export interface FailedAttempt {
   id: string;
   /** 0 = whatever revision is there. */
   revision: number;
-  /** How many there were, this one included. */
+  /** How many attempts there were, this one included. */
   attempts: number;
   /** True when no attempt is left: the status becomes failed. */
   final: boolean;

@@ -9,7 +9,7 @@ const ticket = z.object({
   altered: z.boolean().default(false),
 });
 
-/** What must be known of an upload that a client may send straight to the host. Everything else the asset carries itself. */
+/** What must be known about an upload that a client may send straight to the host. Everything else the asset carries itself. */
 export type Ticket = z.infer<typeof ticket>;
 
 export type Tickets = ReturnType<typeof createTickets>;

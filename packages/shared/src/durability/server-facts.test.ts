@@ -19,7 +19,7 @@ const tellsOneAtATime = {
   info: () => Promise.resolve('redis_version:6.2.16\r\n'),
 } as unknown as RedisClient;
 
-it('reads the settings of a server that tells one at a time', async () => {
+it('reads the settings of a server that answers one at a time', async () => {
   expect(await readServerFacts(tellsOneAtATime)).toMatchObject({
     aofEnabled: true,
     fsyncPolicy: 'always',

@@ -65,7 +65,7 @@ it.each([
   expect(codesOf({ aofEnabled }, { required, replicas })).toEqual(codes);
 });
 
-it('warns of a server that takes no more connections', () => {
+it('warns of a server that accepts no more connections', () => {
   const codes = (connectedClients: number) => codesOf({ connectedClients, maxClients: 20 }, anyLevel);
   expect([codes(19), codes(20)]).toEqual([[], ['REDIS_CONNECTIONS']]);
 });

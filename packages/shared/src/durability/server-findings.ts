@@ -11,7 +11,7 @@ export interface Finding {
   /** Explained in docs/operations.md. */
   code: string;
   severity: Severity;
-  /** What is, for people. */
+  /** What is wrong, for people. */
   message: string;
   /** What to do, in one plain sentence. */
   fix: string;
@@ -45,7 +45,7 @@ export function serverFindings({ facts, results }: SeenServer, settings: Durabil
   const { connectedClients, maxClients, connectedReplicas } = facts;
   const { required, replicas } = settings;
   const persists = aofEnabled === true || (snapshotSchedule ?? '') !== '';
-  // Nothing is known that keeps the data, and not all can be seen that could: many managed servers hide one or both.
+  // Nothing that is visible keeps the data, and not everything is visible: many managed servers hide one or both.
   const isHidden = !persists && (aofEnabled === null || snapshotSchedule === null);
   const lacks = (name: string): boolean => lacking(results, false).some(({ probe }) => probe.name === name);
   // A level that is confirmed by replicas is above that of the disk.
@@ -168,7 +168,7 @@ export function lackFindings({ facts, results }: SeenServer, { replicas }: Durab
   );
 }
 
-/** What the server lacks of what is needed, or of what is not. */
+/** What the server lacks of what is needed, or of what is optional. */
 export function lacking(results: readonly ProbeResult[], needed: boolean): ProbeResult[] {
   return results.filter(({ probe, outcome }) => outcome === 'lacking' && probe.needed === needed);
 }
@@ -178,7 +178,7 @@ const namesOf = (results: readonly ProbeResult[]): string =>
 const fixesOf = (results: readonly ProbeResult[]): string =>
   [...new Set(results.map(({ probe }) => probe.fix))].join(' ');
 
-/** What the settings alone tell of the connection; it stays so until the next start. */
+/** What the settings alone say about the connection; it stays so until the next start. */
 export function connectionFindings({ connection }: Pick<RedisSettings, 'connection'>): Finding[] {
   return findingsOf([
     connection.kind !== 'socket' && connection.tls && connection.verifiesCertificate === false,

@@ -91,7 +91,7 @@ it.each([
     (text: string) => text.replace('redis_version', 'upstash_version:1.13.3\r\nredis_version'),
   ],
 ])(
-  'takes the profile %s from what the server says of itself, unless one is set',
+  'derives the profile %s from what the server reports, unless one is set',
   async (profile, storageType, info) => {
     const { env } = await rent({ info });
     expect((await examine(env)).redis).toMatchObject({ profile, storageType });
@@ -99,14 +99,14 @@ it.each([
   },
 );
 
-it('goes on where nobody answers, and where the server refuses for now', async () => {
+it('continues without an answer, and if the server refuses for now', async () => {
   const nobody = await examine({ REDIS_URL: `redis://127.0.0.1:${String(await freePort())}` });
   expect(nobody).toMatchObject({ examined: null, redis: { profile: null } });
   const { env } = await rent({ answers: { EVAL: '-LOADING Redis is loading the dataset in memory' } });
   expect((await examine(env)).examined).not.toBeNull();
 });
 
-it('takes what is refused for want of quota for no fact about the server', async () => {
+it('does not mistake a spent quota for a fact about the server', async () => {
   const { env } = await rent({ quota: { left: 0, error: upstashErrors.quota } });
   const { examined } = await examine(env);
   expect(examined?.results.filter(({ outcome }) => outcome === 'lacking') ?? []).toEqual([]);
@@ -189,7 +189,7 @@ it.each([
   expect([...(limited?.message ?? '').matchAll(/No ([A-Z ]+):/g)].map(([, name]) => name)).toEqual(names);
 });
 
-it('tells of a server that does not answer INFO', async () => {
+it('reports a server that does not answer INFO', async () => {
   const { monitor } = await monitored((await rent({ answers: { INFO: unknown('INFO') } })).env);
   const limited = (await monitor.findings()).find(({ code }) => code === 'REDIS_LIMITED');
   expect(limited?.message).toMatch(/^No INFO: /);

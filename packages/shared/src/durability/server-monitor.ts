@@ -52,7 +52,7 @@ export async function openServer(given: Settings, mainRole: RedisRole, log: Logg
   return { settings, examined, profile, keys, connect, main, ofBarrier, server, barrier };
 }
 
-/** What was found out of the Redis server before anything else connects to it. */
+/** What is known about the Redis server before anything else connects to it. */
 export interface Examination {
   /** The settings, with what the server itself tells: the profile, and whose it is. */
   redis: RedisSettings;
@@ -66,7 +66,7 @@ const FAR_AWAY_MS = 2_000;
 
 /**
  * For the start of a process. Throws REDIS_UNSUITABLE for a server that lacks what Holdfast needs. Where Redis does not serve
- * now nothing is known, and the start goes on.
+ * now nothing is known, and the start continues.
  */
 export async function examineServer(settings: RedisSettings, log: Logger): Promise<Examination> {
   const client = connectRedis(settings.connection, 'background', log);

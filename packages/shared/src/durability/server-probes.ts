@@ -6,10 +6,10 @@ import type { ServerFacts } from './server-facts.js';
 /** One thing that a server may lack. */
 export interface ServerProbe {
   name: string;
-  /** Nothing works without it. */
+  /** True if nothing works without it. */
   needed: boolean;
   attempt: Attempt;
-  /** What follows from the lack. */
+  /** What follows if it is missing. */
   means: string;
   fix: string;
   /** Only DURABILITY_REPLICAS uses it. */
@@ -23,7 +23,7 @@ interface Attempt {
   isSeen?: (facts: ServerFacts) => boolean;
 }
 
-/** What came of one probe. */
+/** The outcome of one probe. */
 export interface ProbeResult {
   probe: ServerProbe;
   /** `refused`: the server says no now, for want of a right or of room; that does not tell whether it could. */
@@ -141,7 +141,7 @@ export const serverProbes: readonly ServerProbe[] = [
 ];
 
 /**
- * KEYS: the hash tag, then a key of this try. Answers for each probe what the server said, empty where it did as it was told.
+ * KEYS: the hash tag, then a key of this try. Answers for each probe what the server said, empty where it obeyed.
  */
 const probeScript = /* lua */ `
 local key = KEYS[2]

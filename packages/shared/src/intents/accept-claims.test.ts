@@ -46,7 +46,7 @@ it('finishes the claim in the step that accepts, and only for the try that holds
   });
 });
 
-it('finishes a forgotten claim for a committed upload, but never takes one from another media item', async () => {
+it('finishes a forgotten claim for a committed upload, but never takes one from another media item item', async () => {
   const [record, other] = [aRecord(), aRecord()];
   const claim = await held(record.id);
   await redis.client.flushall();

@@ -113,7 +113,7 @@ describe('an asset that version 0.1.0 wrote', () => {
     expect(titleOf(writtenBy010({ title: 'one\ntwo' }))).toBe('one\ntwo');
   });
 
-  it('takes a title that was added in the console, but not one that a foreign asset had before', () => {
+  it('adopts a title that was added in the console, but not one that a foreign asset had before', () => {
     expect(titleOf(writtenBy010({}, { caption: 'C' }))).toBe('C');
     expect(titleOf({ ...writtenBy010({}, { caption: 'C' }), title: 'D' })).toBe('D');
     expect(titleOf(writtenBy010({ id: found }, { caption: 'C' }))).toBe('A');

@@ -9,7 +9,7 @@ export type ConsoleField = keyof typeof consoleKeys;
 const consoleFields = ['title', 'description'] as const;
 
 /**
- * Fingerprints of what we wrote under these keys, and as the display name, so that an edit in the console can be told from ours.
+ * Fingerprints of what we wrote under these keys, and as the display name, so that an edit in the console can be distinguished from ours.
  * Version 0.1.0 takes this key for a foreign one and keeps it when it writes an edit: what the console still shows then is no edit.
  */
 export const SHOWN_KEY = 'hf-shown';

@@ -30,16 +30,16 @@ function edits(metadata: HostMetadata, ours = written, mergeBase: MergeBase | nu
 }
 
 describe('edits on the host', () => {
-  it('are none where nobody edited, whatever the order of the tags', () => {
+  it('are none without an edit, whatever the order of the tags', () => {
     expect(edits({ ...asWritten, tags: ['y', 'x'] })).toEqual({});
   });
 
-  it('are told apart from edits here', () => {
+  it('are distinguished from edits here', () => {
     const metadata = { context: { ...asWritten.context, title: 'B', description: 'new' }, tags: [] };
     expect(edits(metadata, { ...written, title: 'Ours' })).toEqual({ description: 'new', tags: [] });
   });
 
-  it('are told from those that came in before, until we wrote the asset again', () => {
+  it('are distinguished from earlier ones, until we wrote the asset again', () => {
     const first = { ...written, title: 'B' };
     const ours = { ...first, category: 'ours', revision: 2 };
     const mergeBase = { revision: 2, base: editBase(first), over: 1 };

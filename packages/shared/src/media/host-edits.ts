@@ -10,7 +10,7 @@ export function pickEditable({ title, description, category, tags }: EditableFie
   return { title, description, category, tags };
 }
 
-/** A short fingerprint of each field as we wrote it travels beside the fields, so that an edit on the host can be told from ours. */
+/** A short fingerprint of each field as we wrote it travels beside the fields, so that an edit on the host can be distinguished from ours. */
 export const BASE_KEY = 'hf_base';
 const FINGERPRINT_LENGTH = 6;
 

@@ -15,7 +15,7 @@ it.each([
   expect(hostOfUrl(url)).toBe(host);
 });
 
-it('takes an address that names no host for one of the host in use', () => {
+it('treats an address that names no host as one of the host in use', () => {
   expect(isOnAnotherHost('https://media.example.com/image/upload/v1/a.png', 'local')).toBe(false);
   expect(isOnAnotherHost('/media/image/a.png', 'cloudinary:demo')).toBe(true);
   expect(isOnAnotherHost('/media/image/a.png', 'local')).toBe(false);

@@ -75,13 +75,13 @@ it('keeps the expiry of a ticket, which is neither committed nor started', () =>
   expect(readHostMetadata(writeHostMetadata({ mark, fields: fields() }))).toEqual({ mark, fields: fields() });
 });
 
-it('takes a title that a person typed on the host over the one we encoded', () => {
+it('prefers a title that a person typed on the host to the one we encoded', () => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields({ title: 'a\\b' }) });
   const edited = { ...written, context: { ...written.context, title: 'theirs' } };
   expect(readHostMetadata(edited)?.fields.title).toBe('theirs');
 });
 
-it.each(['x', 'AB'.repeat(32), 'ab'.repeat(31)])('takes %s on the host for no hash', (hf_sha256) => {
+it.each(['x', 'AB'.repeat(32), 'ab'.repeat(31)])('does not accept %s on the host as a hash', (hf_sha256) => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
   const damaged = { ...written, context: { ...written.context, hf_sha256, hf_md5: hf_sha256 } };
   expect(readHostMetadata(damaged)?.fields).toMatchObject({ sha256: null, md5: null });

@@ -62,7 +62,7 @@ export const mediaRecord = z.object({
 /** What `mediaRecord` accepts. It is checked where a job brings it, not where it is read from the catalog. */
 export type MediaRecord = z.infer<typeof mediaRecord>;
 
-/** What is measured again after a rebuild, and so never compared nor carried by the host. */
+/** What is measured again after a rebuild, and so never compared or carried by the host. */
 export type Measured = Pick<MediaRecord, 'status' | 'persistence' | 'lastError'>;
 
 /** How every record begins: nothing is proven. Shared by all of them, so it is copied and never changed. */
@@ -90,7 +90,7 @@ export const mediaLimits = {
   filename: 255,
 } as const;
 
-/** Slower transfers are not waited for; deadlines of whole transfers follow from it. */
+/** Slower transfers are given up; deadlines of whole transfers follow from it. */
 export const SLOWEST_BYTES_PER_SECOND = 10_000;
 
 /** Where the host keeps files of a media type. As Cloudinary sorts them: audio counts as video, PDF as image. */

@@ -111,7 +111,7 @@ it('joins edits of different fields on both sides into one more revision', async
   });
 });
 
-it('lets the edit here stand where both sides changed one field', async () => {
+it('keeps the edit here where both sides changed one field', async () => {
   const record = await stored();
   await editHere(record, { title: 'ours' });
   await editThere(record, { title: 'theirs' });
@@ -122,7 +122,7 @@ it('lets the edit here stand where both sides changed one field', async () => {
   expect(await carriedOf(record)).toMatchObject({ title: 'ours', revision: 2 });
 });
 
-it('takes in the next edit on the host, also of a field that it has just taken in', async () => {
+it('merges the next edit on the host, even of a field that it has just merged', async () => {
   const record = await stored();
   await editHere(record, { title: 'ours' });
   await editThere(record, { category: 'theirs' });
@@ -173,7 +173,7 @@ it('writes again when its own late write landed on a newer one', async () => {
   expect(await carriedOf(record)).toMatchObject({ title: 'third', revision: 3 });
 });
 
-it('undoes no edit of the host that another takes in while it is on its way', async () => {
+it('undoes no edit of the host that another process merges while it is on its way', async () => {
   const record = await stored();
   await editHere(record, { title: 'ours' });
   const find: MediaHost['find'] = (...of) => host.find(...of);

@@ -77,7 +77,7 @@ it('sends servers nothing that those before Redis 7.2 refuse', async () => {
 
 const roles: RedisRole[] = ['request', 'background', 'readback', 'barrier', 'producer'];
 
-it('makes a connection anew that is dead without a sign, also where every command has a limit of its own', async () => {
+it('reopens a connection that is dead without a sign, even where every command has a limit of its own', async () => {
   const server = await startRedisSandbox();
   onTestFinished(() => server.close());
   const line = await startFaultProxy(server.port);

@@ -32,7 +32,7 @@ const asRequest = ({ requestTimeoutMs }: RedisProfile): number => requestTimeout
 const asBackground = ({ backgroundTimeoutMs }: RedisProfile): number => backgroundTimeoutMs;
 
 const roles: Record<RedisRole, RoleBehaviour> = {
-  // A client waits behind it, and is told within a second, the rate limit's patience included. Disks that are shared let a
+  // A client waits behind it, and gets an answer within a second, the rate limit's patience included. Disks that are shared let a
   // server with fsync on every write wait for half a second now and then: that is slow, not away.
   request: { timeoutMs: asRequest, readsDecide: true },
   background: { timeoutMs: asBackground, readsDecide: true },
@@ -92,7 +92,7 @@ function patience(role: RedisRole, commandTimeout: number | undefined): RedisOpt
   return {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    // A connection may be dead without a sign, and a command that times out leaves it as it is: made anew where it owes an
+    // A connection may be dead without a sign, and a command that times out leaves it as it is: opened again where it owes an
     // answer for that long. BullMQ blocks on its own for minutes; stalled-jobs.ts of the worker looks after those.
     socketTimeout: SILENT_MS,
     ...(commandTimeout === undefined ? {} : { commandTimeout }),
@@ -259,7 +259,7 @@ export async function isReadyWithin(client: RedisClient, timeoutMs: number): Pro
   return withinMs(timeoutMs, ready, false);
 }
 
-/** For a loop that asks this connection: once it is there again the loop goes on at once. */
+/** For a loop that asks this connection: once it is there again the loop continues at once. */
 export function redisBackoff(client: RedisClient): Backoff {
   const backoff = createBackoff();
   client.on('ready', () => backoff.reset());

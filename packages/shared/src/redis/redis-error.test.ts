@@ -61,7 +61,7 @@ it.each([
 });
 
 it.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'])(
-  'takes a refused certificate for a matter of settings: %s',
+  'treats a refused certificate as a matter of settings: %s',
   (code) => {
     expect(redisErrorKind(Object.assign(new Error('no such certificate'), { code }))).toBe('credentials');
   },

@@ -26,7 +26,7 @@ async function linkedSentinels() {
   return { servers, links, connection: redis.connection };
 }
 
-it('passes over a sentinel that takes connections and never answers', async () => {
+it('passes over a sentinel that accepts connections and never answers', async () => {
   const { links, connection } = await linkedSentinels();
   links[0]?.set({ kind: 'drop-replies' });
   const client = connectRedis(connection, 'background', silentLogger);
@@ -34,7 +34,7 @@ it('passes over a sentinel that takes connections and never answers', async () =
   await vi.waitFor(() => expect(client.status).toBe('ready'));
 });
 
-it('hears sentinels whose every answer takes a second', async () => {
+it('waits for sentinels whose every answer takes a second', async () => {
   const { links, connection } = await linkedSentinels();
   for (const link of links) link.set({ kind: 'delay', ms: 500 });
   const client = connectRedis(connection, 'background', silentLogger);
@@ -74,7 +74,7 @@ it('prints nothing past the log when every sentinel is gone', async () => {
   expect(printed).not.toHaveBeenCalled();
 });
 
-it('keeps every client through a failover that is told of while it asks for the master', async () => {
+it('keeps every client through a failover that is reported while it looks for the master', async () => {
   const { servers, links, connection } = await linkedSentinels();
   const clients = Array.from({ length: CLIENTS }, () => connectRedis(connection, 'background', silentLogger));
   onTestFinished(async () => void (await Promise.all(clients.map((client) => closeRedis(client)))));
@@ -92,7 +92,7 @@ it('keeps every client through a failover that is told of while it asks for the 
   expect(await Promise.all(clients.map((client) => client.set('after', 'failover')))).toEqual(all('OK'));
 });
 
-it('tells sentinels their own password, finds the next master by it, and says what they refuse without', async () => {
+it('gives sentinels their own password, finds the next master by it, and reports what they refuse without', async () => {
   const servers = await startSentinelSandbox({ sentinelPassword: 'of-the-sentinels' });
   onTestFinished(() => servers.close());
   const connect = (env: Record<string, string>): Redis => {

@@ -19,7 +19,7 @@ async function startFailedCluster() {
   return { server, complete: () => server.client.call('CLUSTER', 'ADDSLOTSRANGE', 10_001, 16_383) };
 }
 
-it('answers whoever connects a client while the cluster has failed, and is ready once it has not', async () => {
+it('settles the connect of a client while the cluster has failed, and is ready once it has not', async () => {
   const { server, complete } = await startFailedCluster();
   const { redis } = readSettings({ REDIS_CLUSTER_NODES: `127.0.0.1:${String(server.port)}` });
   const client = connectRedis(redis.connection, 'queue', silentLogger) as Cluster;
@@ -63,7 +63,7 @@ it.each([
   expect([client.status, made.status]).toEqual(['end', 'end']);
 });
 
-it('ends a Cluster client, or connects it again, that is told so while it looks up its nodes', async () => {
+it('ends or reconnects a Cluster client while it looks up its nodes', async () => {
   const { redis } = readSettings({ REDIS_CLUSTER_NODES: `127.0.0.1:${String(await freePort())}` });
   const open = (): RedisClient => connectRedis(redis.connection, 'queue', silentLogger);
   const [ending, again] = [open(), open()];
@@ -76,7 +76,7 @@ it('ends a Cluster client, or connects it again, that is told so while it looks 
   expect(ending.status).toBe('end');
 });
 
-it('leaves a client that is told to connect again to its next try', async () => {
+it('leaves a reconnect of a client to its next try', async () => {
   const client = await connectToNobody('REDIS_URL', 'redis://');
   await once(client, 'reconnecting');
   client.disconnect(true);

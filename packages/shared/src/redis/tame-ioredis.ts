@@ -16,7 +16,7 @@ interface Inside {
   prevCommandQueue?: { shift(): { command: { reject(error: Error): void } } | undefined } | null;
   /** Of a Cluster: ends a client that was disconnected. */
   handleCloseEvent?(): void;
-  /** Told of every error that the server replies. */
+  /** Called with every error that the server replies. */
   handleReconnection?(error: Error, item: unknown): void;
 }
 
@@ -48,7 +48,7 @@ function endCompletely(client: Redis | Cluster): void {
   const disconnect = client.disconnect.bind(client);
   client.disconnect = (reconnect = false) => {
     const waits = !reconnect && (inside.reconnectTimeout ?? null) !== null;
-    // A Cluster that is told so while it looks up its nodes is the same: it has no connection yet.
+    // A Cluster that is disconnected while it looks up its nodes is the same: it has no connection yet.
     const looksUp =
       client instanceof Cluster && client.status === 'connecting' && client.nodes().length === 0;
     disconnect(reconnect);
@@ -69,8 +69,8 @@ function endCompletely(client: Redis | Cluster): void {
 }
 
 /**
- * ioredis reports that SELECT was refused (no such database, no right to it) and goes on in database 0, which may be somebody
- * else's. Here the connection is given up, and made anew as after any loss.
+ * ioredis reports that SELECT was refused (no such database, no right to it) and continues in database 0, which may be somebody
+ * else's. Here the connection is given up, and opened again as after any loss.
  */
 function insistOnDatabase(client: Redis | Cluster): void {
   client.on('error', (error: Error & { command?: { name?: string } }) => {
@@ -175,7 +175,7 @@ export function onRefusedGreeting(client: Redis, note: (error: Error) => void): 
 
 /**
  * Finds the master through the sentinels, and begins each search with nothing left of the connection before. ioredis
- * keeps that one's failover detector: told of the new master in the middle of the search, it ends the search, and with it
+ * keeps that one's failover detector: when that one reports the new master in the middle of the search, it ends the search, and with it
  * the client for good. Where no sentinel could be asked, the error has as its cause what a connection to one met last, such
  * as a refused certificate: ioredis only says that it was closed.
  */

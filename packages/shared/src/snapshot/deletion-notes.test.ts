@@ -79,7 +79,7 @@ describe('the notes of deletions', () => {
   it.each([
     ['a full disk', new HoldfastError('STORAGE_FULL')],
     [
-      'a host that takes no such files',
+      'a host that accepts no such files',
       new HoldfastError('HOST_REJECTED', 'no', { cause: new HostFailure('no', 403, null) }),
     ],
   ])('keep no file from being removed because of %s', async (_case, refusal) => {
@@ -146,7 +146,7 @@ describe('the notes of deletions', () => {
     expect(noted()).toEqual(new Set([second]));
   });
 
-  it('keep nobody waiting who has no time left', async () => {
+  it('do not wait for callers without time left', async () => {
     const { host } = filesHost();
     const signal = AbortSignal.abort(new Error('enough'));
     const notes = notesOn({ ...host, putFile: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) });

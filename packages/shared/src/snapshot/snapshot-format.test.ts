@@ -137,7 +137,7 @@ describe('a manifest', () => {
     expect(readManifest(encodeManifest(manifest))).toMatchObject(manifest);
   });
 
-  it('of a newer version is told from a damaged one', () => {
+  it('of a newer version is distinguished from a damaged one', () => {
     const newer = changed((body) => Object.assign(body, { version: 2, parts: 'elsewhere' }));
     expect(readManifest(newer)).toBe('newer');
   });
