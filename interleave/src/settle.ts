@@ -1,3 +1,4 @@
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { pushJob, removeJob } from '@holdfast/shared/jobs';
 import { sweepIntents } from '@holdfast/worker/watch/sweep-intents';
 import { sweepRefused } from '@holdfast/worker/watch/sweep-refused';
@@ -22,7 +23,8 @@ export async function unfinished(actor: Actor, { sandbox: { client } }: World): 
   const { folder } = deps.settings.host;
   const signal = AbortSignal.timeout(20_000);
   await sweepIntents({ ...deps, folder }, signal).catch(() => undefined);
-  await sweepRefused({ ...deps, folder }, signal).catch(() => undefined);
+  const catalogHost = createCatalogHost(client, keys);
+  await sweepRefused({ ...deps, catalogHost, folder }, signal).catch(() => undefined);
   for (const { id } of await catalog.drawUnpushed(10)) {
     const record = await catalog.find(id);
     if (record !== null) await queues.add(pushJob, { id, revision: record.revision, round: 7 });

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -164,6 +164,11 @@ const KEPT_LINES = 8;
 async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
   const { program, directory, socket, lockFd, log } = launch;
   // Not standard input: a launcher that dies here would leave a server with half of its configuration.
+  if (existsSync(join(directory, 'dump.rdb')) && !existsSync(join(directory, 'appendonlydir')))
+    throw new HoldfastError(
+      'DATA_DIR_INCOMPATIBLE',
+      `${directory} has a dump.rdb and no append-only file: the server would start empty. Convert it, or move it away; the host refills the catalog`,
+    );
   const configuration = join(directory, 'redis.conf');
   await writeFile(configuration, serverConfiguration(launch), { mode: 0o600 });
   const server = await startChild(program, [configuration], {

@@ -73,6 +73,15 @@ it.each([
   expect(sandbox.running()).toEqual([]);
 });
 
+it('refuses a folder that the server would leave aside and start empty', async () => {
+  const sandbox = createSandbox();
+  mkdirSync(sandbox.redisDir, { recursive: true });
+  writeFileSync(join(sandbox.redisDir, 'dump.rdb'), '');
+  const launcher = sandbox.start();
+  expect((await launcher.ended).code).toBe(1);
+  expect(launcher.output()).toContain('DATA_DIR_INCOMPATIBLE: ');
+});
+
 it.skipIf(findProgram('valkey-server') === undefined)(
   'refuses to open with Valkey what Redis wrote',
   async () => {

@@ -31,6 +31,8 @@ export interface QueueWorker extends Service {
   isIdle(): boolean;
   /** Replaces the connections; commands in flight are sent again. */
   reconnect(): void;
+  /** Called whenever the blocking connection is there again: a wake-up may have been lost with the old one. */
+  onReconnect(listener: () => void): void;
 }
 
 /** A lone job that takes longer no longer keeps the worker from looking for others. */
@@ -140,5 +142,12 @@ export function createWorker(options: WorkerOptions): QueueWorker {
       void worker.backend.blockingClient?.then(reconnectRedis).catch(() => undefined);
     },
     recoverStalled: () => worker.backend.moveStalledJobsToWait(),
+    onReconnect: (listener) => {
+      // The client is kept for the life of the worker, across its reconnects.
+      worker.backend.blockingClient?.then(
+        (client) => client.on('ready', listener),
+        () => undefined,
+      );
+    },
   };
 }

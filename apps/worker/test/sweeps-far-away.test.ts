@@ -1,3 +1,4 @@
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { createRefusedAssets, type RefusedAssets } from '@holdfast/shared/intents';
@@ -55,6 +56,7 @@ function sweepAll(): Promise<void> {
   const deps = {
     ...bench,
     redis,
+    catalogHost: createCatalogHost(redis, bench.keys),
     refused,
     folder: 'holdfast',
     log: silentLogger,

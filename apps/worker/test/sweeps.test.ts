@@ -1,5 +1,6 @@
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { createRefusedAssets } from '@holdfast/shared/intents';
 import { isReadyWithin, connectRedis, closeRedis, type RedisClient } from '@holdfast/shared/redis';
 import { silentLogger } from '@holdfast/foundation/logging';
@@ -57,6 +58,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await bench.intents.open(id, publicIdFor('holdfast', id), 1_000);
     return id;
   };
+  const catalogHost = () => createCatalogHost(redis, bench.keys);
   const intentsLeft = (): Promise<number> => bench.sandbox.client.zcard(bench.keys.intents);
   const sweepNow = (host: Pick<MediaHost, 'find' | 'remove'> = bench.host): Promise<void> =>
     sweepIntents({ ...bench, host, folder: 'holdfast', log: silentLogger }, AbortSignal.timeout(10_000));
@@ -214,7 +216,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     await refused.add(typedRef, Date.now() - 1);
     for (const id of [gone, kept, foreign]) await refused.add(refOf(id), Date.now() - 1);
     await sweepRefused(
-      { ...bench, refused, folder: 'holdfast', log: silentLogger },
+      { ...bench, catalogHost: catalogHost(), refused, folder: 'holdfast', log: silentLogger },
       AbortSignal.timeout(10_000),
     );
     expect(await bench.host.find(refOf(gone))).toBeNull();
@@ -232,7 +234,8 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
       await refused.add(refOf(id), Date.now() - 1);
     }
     const openings: string[] = [];
-    const host: Pick<MediaHost, 'find' | 'remove'> = {
+    const host: Pick<MediaHost, 'identity' | 'find' | 'remove'> = {
+      identity: bench.host.identity,
       find: (...of) => bench.host.find(...of),
       remove: async (...of) => {
         openings.push(await bench.intents.open(removed, refOf(removed).publicId, 1_000));
@@ -240,7 +243,7 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
       },
     };
     await sweepRefused(
-      { ...bench, host, refused, folder: 'holdfast', log: silentLogger },
+      { ...bench, catalogHost: catalogHost(), host, refused, folder: 'holdfast', log: silentLogger },
       AbortSignal.timeout(10_000),
     );
     expect(await bench.host.find(refOf(retried))).not.toBeNull();
@@ -249,17 +252,30 @@ describe.each(['local', 'cloudinary'] as const)('on the %s host', (kind) => {
     expect(await bench.intents.open(removed, refOf(removed).publicId, 1_000)).toBe('opened');
   });
 
+  it('keeps refused uploads in mind while the catalog belongs to another host', async () => {
+    const refused = createRefusedAssets(redis, bench.keys);
+    const id = newMediaId();
+    await refused.add(refOf(id), Date.now() - 1);
+    const other = { read: () => Promise.resolve('cloudinary:other' as const) };
+    await sweepRefused(
+      { ...bench, catalogHost: other, refused, folder: 'holdfast', log: silentLogger },
+      AbortSignal.timeout(10_000),
+    );
+    expect(await bench.sandbox.client.zrange(bench.keys.refused, '0', '-1')).toHaveLength(1);
+  });
+
   it('S18: tries again later when a refused upload cannot be removed', async () => {
     const refused = createRefusedAssets(redis, bench.keys);
     const id = newMediaId();
     await put(id, startedMark);
     await refused.add(refOf(id), Date.now() - 1);
     const host = {
+      identity: bench.host.identity,
       find: (...of: Parameters<MediaHost['find']>) => bench.host.find(...of),
       remove: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
     };
     await sweepRefused(
-      { ...bench, host, refused, folder: 'holdfast', log: silentLogger },
+      { ...bench, catalogHost: catalogHost(), host, refused, folder: 'holdfast', log: silentLogger },
       AbortSignal.timeout(10_000),
     );
     const [, due] = await bench.sandbox.client.zrange(bench.keys.refused, 0, '0', 'WITHSCORES');

@@ -56,7 +56,7 @@ describe('an edit', () => {
     expect(await api.deps.queues.queues.verify.getJob(`verify-${id}-2`)).toBeDefined();
   });
 
-  it('is refused, and leaves the host alone, where the catalog has fallen back behind it', async () => {
+  it('is refused where the catalog has fallen back behind the host, and brings in what was lost', async () => {
     const { id, publicId } = await api.addMedia({ title: 'one' });
     const before = await api.deps.catalog.find(id);
     if (before === null) throw new Error('no record');
@@ -66,11 +66,14 @@ describe('an edit', () => {
     await api.deps.catalog.save(before);
     const refused = await api.call('PATCH', path, { category: 'new' });
     expect(refused.body).toMatchObject({ status: 503, code: 'CATALOG_REBUILDING' });
+    const next = await api.call('PATCH', path, { description: 'new' });
+    expect(next.body).toMatchObject({ title: 'three', description: 'new', category: 'nature', revision: 4 });
     const asset = await api.deps.host.find({ publicId, resourceType: 'image' });
     expect(asset && readHostMetadata(asset)?.fields).toMatchObject({
       title: 'three',
+      description: 'new',
       category: 'nature',
-      revision: 3,
+      revision: 4,
     });
   });
 

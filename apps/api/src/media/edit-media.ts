@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Catalog } from '@holdfast/shared/catalog';
+import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
@@ -10,6 +11,9 @@ import {
   editableFields,
   editBase,
   isUnpushed,
+  readHostMetadata,
+  recordFromAsset,
+  withKnown,
   type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
@@ -52,6 +56,7 @@ export interface EditDependencies extends FindDependencies {
   queues: MediaQueues;
   intents: Pick<Intents, 'accept' | 'findUnderWay'>;
   address: PublicAddress;
+  settings: Pick<Settings, 'host'>;
 }
 
 /** The host must have an edit within 3 s for a 200 (contract, section 3). */
@@ -138,13 +143,10 @@ async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: L
 
 /**
  * False if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. Throws
- * CATALOG_REBUILDING where Redis has lost an edit that the host has: until a sync has brought it back, the record cannot be edited.
+ * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one is in the catalog then, and the client edits again.
  */
-async function pushInTime(
-  deps: EditDependencies,
-  { id, revision }: MediaRecord,
-  log: Logger,
-): Promise<boolean> {
+async function pushInTime(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<boolean> {
+  const { id, revision } = record;
   let outcome: Push['outcome'] | undefined;
   try {
     const push = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
@@ -160,10 +162,27 @@ async function pushInTime(
       .catch((reason: unknown) => log.warn('media.push_not_queued', { id, error: reason }));
     return false;
   }
-  if (outcome === 'overtaken')
-    throw new HoldfastError(
-      'CATALOG_REBUILDING',
-      'the host has a newer revision, which the next sync brings in',
-    );
-  return true;
+  if (outcome !== 'overtaken') return true;
+  await adoptNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS));
+  throw new HoldfastError(
+    'CATALOG_REBUILDING',
+    'Redis had lost a newer revision, which the host has; try again',
+  );
+}
+
+/**
+ * Brings a newer revision from the host into the catalog, in place of the edit that was made without it: a second edit would otherwise be
+ * pushed over it. Rejects if the host or the catalog is unreachable.
+ */
+async function adoptNewer(
+  { catalog, host, settings }: Pick<EditDependencies, 'catalog' | 'host' | 'settings'>,
+  known: MediaRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, publicId, resourceType, source, revision } = known;
+  const asset = await host.find({ publicId, resourceType }, signal);
+  const carried = asset === null ? null : readHostMetadata(asset);
+  if (asset === null || carried?.mark.state !== 'committed') return;
+  const newer = recordFromAsset(withKnown(asset, known), settings.host.folder, source, carried);
+  if (newer.id === id && newer.revision > revision) await catalog.save(newer);
 }

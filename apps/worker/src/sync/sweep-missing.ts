@@ -62,7 +62,8 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     addFinding(session, 'LISTING_SHORT', unlisted);
   if (gone.length > allowance) {
     addFinding(session, 'MASS_MISSING', gone);
-    await report(session, await covered(session, gone), 'heldBack');
+    for (let start = 0; start < gone.length; start += BATCH)
+      await report(session, await covered(session, gone.slice(start, start + BATCH)), 'heldBack');
     return 'partial';
   }
   for (let start = 0; start < gone.length; start += BATCH)

@@ -1,4 +1,5 @@
 import type { Catalog } from '@holdfast/shared/catalog';
+import type { CatalogHost } from '@holdfast/shared/catalog-host';
 import { isHoldfastError } from '@holdfast/foundation/errors';
 import type { Intents, RefusedAsset, RefusedAssets } from '@holdfast/shared/intents';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -10,7 +11,8 @@ export interface SweepRefusedDependencies {
   refused: RefusedAssets;
   intents: Pick<Intents, 'kill' | 'bury' | 'drop'>;
   catalog: Pick<Catalog, 'find'>;
-  host: Pick<MediaHost, 'find' | 'remove'>;
+  catalogHost: Pick<CatalogHost, 'read'>;
+  host: Pick<MediaHost, 'identity' | 'find' | 'remove'>;
   folder: string;
   log: Logger;
 }
@@ -22,9 +24,14 @@ const SPREAD_MS = 20_000;
 
 /** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
 export async function sweepRefused(deps: SweepRefusedDependencies, signal: AbortSignal): Promise<void> {
-  const { refused, log } = deps;
+  const { refused, catalogHost, host, log } = deps;
+  const due = await refused.due(Date.now(), AT_ONCE);
+  if (due.length === 0) return;
+  // What this host lacks may be on the one to which the catalog belongs.
+  const belongsTo = await catalogHost.read();
+  if (belongsTo !== null && belongsTo !== host.identity) return;
   let resting = false;
-  await inParallel(await refused.due(Date.now(), AT_ONCE), SWEPT_AT_ONCE, async (asset) => {
+  await inParallel(due, SWEPT_AT_ONCE, async (asset) => {
     if (signal.aborted || resting) return;
     try {
       if (await settleRefused(asset, deps, signal)) return await refused.done(asset);

@@ -73,6 +73,7 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
   const lifecycle = service('watch', {
     start: () => {
       redis.on('ready', onReady);
+      for (const worker of workers) worker.onReconnect(look);
       look();
     },
     stop: async () => {
@@ -102,8 +103,8 @@ export function createWatchRound(
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const look = createLook(redis, keys, schedules.wanted);
   const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
-  const sweepDeps = { ...deps, redis, folder: settings.host.folder };
   const { catalogHost, state: syncState } = deps.sync;
+  const sweepDeps = { ...deps, redis, catalogHost, folder: settings.host.folder };
   const hostParts = {
     ...deps,
     catalogHost,
@@ -172,7 +173,7 @@ export function createWatchRound(
       const atWork = [...state.active, ...Object.keys(state.delayed)];
       return { busy: isNew || state.uploading || atWork.some((queue) => queue !== 'sync') };
     },
-    /** The next look writes again, and so tells whether Redis takes writes. */
+    /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
     reconnected: () => look.forget(),
     /** Resolves once all background work of a round has ended. */
     ended: () => Promise.all(Object.values(work).map(({ ended }) => ended())),

@@ -91,6 +91,8 @@ const ranges = ['[a', '(b', '[b', '(c', '[c', '(d'];
 const placeOfItem = ({ kind, id, assetId }: DriftItem): string =>
   rankOf[kind] + (kind === 'catalog-only' ? id : assetId);
 const memberOf = (item: DriftItem): string => `${placeOfItem(item)}\n${JSON.stringify(item)}`;
+/** Items that one command adds: Lua passes on some thousand operands at most. */
+const OPERANDS = 1_000;
 /** As it stands among the commands of a write. */
 const bytesOf = (member: string): number => Buffer.byteLength(JSON.stringify(member));
 const itemOf = (member: string): DriftItem => JSON.parse(member.slice(member.indexOf('\n') + 1)) as DriftItem;
@@ -131,10 +133,11 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
       const added: DriftCounts = { 'catalog-only': 0, different: 0, 'host-only': 0 };
       for (const kind of driftKinds) {
         const members = items.filter((item) => item.kind === kind).map(memberOf);
-        for (const part of inRequests(redis, members, bytesOf)) {
-          const add: Command = ['ZADD', key, ...part.flatMap((member) => [0, member])];
-          added[kind] += Number((await write(token, add, ['EXPIRE', key, RUN_LIFE_SECONDS]))[0]);
-        }
+        for (let at = 0; at < members.length; at += OPERANDS)
+          for (const part of inRequests(redis, members.slice(at, at + OPERANDS), bytesOf)) {
+            const add: Command = ['ZADD', key, ...part.flatMap((member) => [0, member])];
+            added[kind] += Number((await write(token, add, ['EXPIRE', key, RUN_LIFE_SECONDS]))[0]);
+          }
       }
       return added;
     },

@@ -13,7 +13,7 @@ export const SYNC_LEASE_MS = 20_000;
 /** Of what belongs to one run, for a run that is never finished. */
 export const RUN_LIFE_SECONDS = 7 * 24 * 3_600;
 
-/** One command of Redis and its operands. */
+/** One command of Redis and its operands; Lua passes on some thousand of them at most. */
 export type Command = readonly [name: string, ...operands: (string | number)[]];
 
 /** Runs commands in one step, for the holder of the lease of syncs alone. Answers what each of them did. */

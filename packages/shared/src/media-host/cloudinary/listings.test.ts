@@ -15,21 +15,22 @@ it('still reports uploads where search does not know the time of edits', async (
 });
 
 it.each(['Invalid value asset_id for parameter fields', 'Unsupported attribute requested', 'Bad Request'])(
-  'lists without hashes where the host refuses what we ask for with "%s", and says so once',
+  'lists without hashes where the host refuses what we ask for with "%s", says so, and asks again in the next listing',
   async (message) => {
     const events: string[] = [];
     const log = { ...silentLogger, warn: (event: string) => void events.push(event) };
     const { host, emulator } = await emulatedHost({}, { log });
     const { asset } = await host.put(putRequest());
     const other = await host.put(putRequest());
-    await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
-    for (const calls of [2, 3]) {
+    for (const calls of [2, 4]) {
+      await emulator.faults.add({ kind: 'error', status: 400, message, match: { endpoint: 'list' } });
       const page = await firstPage(host);
       expect(page.assets).toEqual([asset, other.asset].map((one) => ({ ...asListed(one), etag: null })));
       expect(page.lacking).toEqual(['uploaded_at', 'etag']);
       expect(host.meteredCalls()).toBe(calls);
     }
-    expect(events).toEqual(['host.fields_refused']);
+    expect((await firstPage(host)).assets).toEqual([asset, other.asset].map(asListed));
+    expect(events).toEqual(['host.fields_refused', 'host.fields_refused']);
   },
 );
 

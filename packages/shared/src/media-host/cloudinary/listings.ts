@@ -25,7 +25,7 @@ export function createListings({
 
   /**
    * Which fields may be asked for is not documented for every kind of listing, nor how a host refuses others: where the first page is
-   * refused with them and answered without, they are not asked for again. Listings then show no hashes.
+   * refused with them and answered without, the rest of that listing does without them. It then shows no hashes.
    */
   const listed = async (
     kind: 'list' | 'confirm',
@@ -33,6 +33,8 @@ export function createListings({
     call: (options: Readonly<Record<string, unknown>>) => Promise<unknown>,
   ): Promise<AssetPage> => {
     const plain = { tags: true, context: true };
+    // Each listing tries them again: a host that refused for another reason must not go without its check of stored bytes.
+    if (kind === 'list' && cursor === null) refused.clear();
     try {
       return read(await call(refused.has(kind) ? plain : { ...plain, fields: listedFields }), cursor);
     } catch (error) {

@@ -44,9 +44,14 @@ export function createPlacement({ sdk, admin, timeouts, log }: Connection) {
     ): Promise<unknown> => {
       const options = mode === 'fixed' ? {} : wanted;
       let refusal: unknown;
-      const reply = await call(options).catch((error: unknown) => {
+      const reply = await call(options).catch(async (error: unknown) => {
         // The wording of the refusal is not documented.
-        if (!isRepeatable || Object.keys(options).length === 0 || statusOf(error) !== 400) throw error;
+        if (Object.keys(options).length === 0 || statusOf(error) !== 400) throw error;
+        if (!isRepeatable) {
+          // The next one must not be refused for the same reason.
+          if (mode === 'unknown') await (asked ??= ask());
+          throw error;
+        }
         refusal = error;
         return call({});
       });

@@ -158,13 +158,23 @@ export function foldersOf(assetId: string): [string, string] {
     : [assetId.slice(0, 5), assetId.slice(5, 8)];
 }
 
+/** Hashes of files that others wrote to (a backup that was restored), kept so that not every request reads them again. */
+const rehashed = new Map<string, string>();
+const MAX_KEPT = 1_000;
+
 /** Size and MD5 of the bytes on disk. Their hash is taken only where size or time of writing are not those recorded. */
 async function measure(path: string, recorded: Identity): Promise<{ bytes: number; etag: string }> {
   const { size: bytes, mtimeMs } = await stat(path);
   if (bytes === recorded.bytes && mtimeMs === recorded.mtimeMs) return { bytes, etag: recorded.etag };
+  const key = `${path} ${String(bytes)} ${String(mtimeMs)}`;
+  const before = rehashed.get(key);
+  if (before !== undefined) return { bytes, etag: before };
   const hash = createHash('md5');
   await pipeline(createReadStream(path), hash);
-  return { bytes, etag: hash.digest('hex') };
+  const etag = hash.digest('hex');
+  if (rehashed.size >= MAX_KEPT) rehashed.clear();
+  rehashed.set(key, etag);
+  return { bytes, etag };
 }
 
 const PREFIX = '/media/';

@@ -80,7 +80,12 @@ export function createWrites(root: string, { now, idleMs, refuseWhenFull }: Writ
         await makeFolder(place.folder);
         const bytes = bytesPath(place, token);
         await link(staged, bytes);
-        if (await linkIdentity(place, stagedIdentity)) {
+        const isFirst = await linkIdentity(place, stagedIdentity).catch(async (error: unknown) => {
+          // Without an identity nobody would find them again.
+          await removeFile(bytes);
+          throw error;
+        });
+        if (isFirst) {
           await syncFolder(place.folder);
           await touch(dirname(place.folder));
           return { asset: toHostAsset(place.assetId, known, known), existed: false };
