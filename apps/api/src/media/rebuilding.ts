@@ -43,6 +43,7 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
     const rests = createBackoff();
     for (let pauseMs = FIRST_PAUSE_MS; epoch === null;) {
       await pause(pauseMs, undefined, { signal, ref: false });
+      if (epoch !== null) return;
       const read = await catalog.epoch().catch(() => undefined);
       pauseMs = read === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, EPOCH_READ_MS);
       // One that was read in the meantime may be an earlier one.
