@@ -69,7 +69,7 @@ export const errorCatalogue = {
   // Never sent to clients: start-up and job failures.
   CONFIG_INVALID: { status: 500, title: 'The configuration is not valid' },
   DATA_DIR_IN_USE: { status: 500, title: 'The data folder is in use by another process' },
-  DATA_DIR_INCOMPATIBLE: { status: 500, title: 'The data folder was written by another kind of server' },
+  DATA_DIR_INCOMPATIBLE: { status: 500, title: 'The server cannot use what is in the data folder' },
   REDIS_SERVER_MISSING: { status: 500, title: 'No redis-server or valkey-server was found' },
   REDIS_START_FAILED: { status: 500, title: 'The embedded Redis did not start' },
   REDIS_UNSUITABLE: { status: 500, title: 'The Redis server lacks what Holdfast needs' },
