@@ -86,7 +86,7 @@ export async function removeFile(path: string): Promise<boolean> {
 }
 
 /** A file that nothing was written to for so long belongs to a process that died: living ones give up a silent body after a minute. */
-export const STALE_MS = 10 * 60_000;
+const STALE_MS = 3 * 60_000;
 
 /** The files in a folder of unfinished files that dead processes left, also in folders within it, as version 0.1.0 made them. */
 export async function staleFilesIn(folder: string): Promise<string[]> {

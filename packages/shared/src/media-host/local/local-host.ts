@@ -7,15 +7,7 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { guardHost, type HostCalls } from '../guarded-host.js';
 import type { MediaHost } from '../media-host.js';
 import { placeOfRef, readAssetAt } from './asset-files.js';
-import {
-  OWN_FOLDER,
-  removeFile,
-  STALE_MS,
-  staleFilesIn,
-  syncFolder,
-  toDiskError,
-  unlessMissing,
-} from './disk.js';
+import { OWN_FOLDER, removeFile, staleFilesIn, syncFolder, toDiskError, unlessMissing } from './disk.js';
 import { createLocalFiles, UNFINISHED } from './local-files.js';
 import { createListing } from './local-listing.js';
 import { createWrites, finishStaged, STAGING } from './local-writes.js';
@@ -37,7 +29,9 @@ const IDLE_MS = 60_000;
 /** Free inodes below which the disk counts as full. Each upload under way takes a few: files, descriptions, folders. */
 const RESERVE_INODES = 1_000;
 
-/** Files in a folder that several processes may share. Clears, now and every ten minutes, what dead ones left half-done. */
+const CLEAR_EVERY_MS = 60_000;
+
+/** Files in a folder that several processes may share. Clears, now and every minute, what dead ones left half-done. */
 export async function createLocalHost(
   settings: LocalHostSettings,
   { log, now = Date.now, idleMs = IDLE_MS, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
@@ -73,7 +67,7 @@ export async function createLocalHost(
     await Promise.all([root, filesDirectory].map(closeFolder));
     await clearStale();
   });
-  const clearing = setInterval(() => void clearStale().catch(() => undefined), STALE_MS).unref();
+  const clearing = setInterval(() => void clearStale().catch(() => undefined), CLEAR_EVERY_MS).unref();
   const writes = createWrites(root, { now, idleMs, refuseWhenFull });
   const listing = createListing(root, log);
   const files = createLocalFiles(filesDirectory, refuseWhenFull);
