@@ -126,10 +126,12 @@ it('says what a Redis lacks that comes later, and uses up no attempt on it', asy
   // Past the service in between, which refuses it.
   const queues = connectMediaQueues(readSettings(redis.server.env).redis, bench.settings.jobs, silentLogger);
   onTestFinished(() => queues.close());
-  await vi.waitFor(() => queues.enqueueUpload(aRecord()), within);
+  const record = aRecord();
+  await vi.waitFor(() => queues.enqueueUpload(record), within);
   await redis.configure({ answers: {} });
   const { verify } = queues.queues;
-  await vi.waitFor(async () => expect(await verify.getJobCountByTypes('wait')).toBe(0), within);
+  await vi.waitFor(async () => expect(await verify.getJobCountByTypes('completed')).toBe(1), within);
+  expect((await verify.getJob(`verify-${record.id}-1`))?.attemptsMade).toBe(1);
 });
 
 it.each([
