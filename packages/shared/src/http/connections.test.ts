@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { boundConnections, type ConnectionLimits } from './connections.js';
-import { createTurns } from './turns.js';
+import { createTurns, type Line } from './turns.js';
 
 /** More than the buffers of both ends take. */
 const LARGE = Buffer.alloc(32_000_000);
@@ -187,8 +187,16 @@ it.each([
   await expect.poll(() => ended).toEqual([expected]);
 });
 
-it('holds back the line of a body in tiny chunks', async () => {
-  const turns = createTurns(() => true);
+it('holds back the line of a body in tiny chunks, once for all that had come', async () => {
+  const limited = createTurns(() => true);
+  let timesHeldBack = 0;
+  const turns = {
+    ...limited,
+    holdBack: (line: Line): void => {
+      timesHeldBack += 1;
+      limited.holdBack(line);
+    },
+  };
   const begun: string[] = [];
   const open = await serve(
     (req) => {
@@ -205,6 +213,7 @@ it('holds back the line of a body in tiny chunks', async () => {
   await ended;
   for (const path of ['/b1', '/a1', '/a2', '/b2']) (await open()).write(get(path));
   await expect.poll(() => begun).toEqual(['/a', '/b1', '/a1', '/b2']);
+  expect(timesHeldBack).toBe(1);
 });
 
 it('shares connections among addresses: the longest idle one of the client with the most makes room', async () => {

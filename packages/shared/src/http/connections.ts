@@ -221,7 +221,7 @@ function forgoStacks(socket: Socket): void {
   });
 }
 
-/** Node's parser passes each chunk to `push`, before any reader of the body. */
+/** Node's parser passes each chunk to `push`, before any reader of the body. It has thousands more of them in what it read of the socket. */
 function endTinyChunks(req: IncomingMessage, onEnd: () => void): void {
   const push = req.push.bind(req);
   let chunks = 0;
@@ -231,6 +231,7 @@ function endTinyChunks(req: IncomingMessage, onEnd: () => void): void {
     bytes += chunk?.length ?? 0;
     if (chunk === null || chunks <= FREE_CHUNKS || bytes >= chunks * LEAST_MEAN_BYTES)
       return push(chunk, encoding);
+    req.push = () => false;
     req.socket.destroy();
     onEnd();
     return false;

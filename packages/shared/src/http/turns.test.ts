@@ -89,11 +89,14 @@ it('holds back even that for a minute where its client harms others', async () =
   ask();
   upload();
   holdBack();
+  await pass(30_000);
+  holdBack();
+  await pass(45_000);
   upload();
   upload();
   await pass();
   expect(begun).toEqual(['a', 'uploads', 'uploads']);
-  await pass(60_000);
+  await pass(15_000);
   upload();
   upload();
   expect(begun).toHaveLength(6);

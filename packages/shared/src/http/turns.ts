@@ -25,7 +25,7 @@ export interface Turns {
    * Returns the function that leaves the line.
    */
   enter(line: Line, begin: (end: () => void) => void): () => void;
-  /** Limits the line for a minute, whatever it is otherwise. */
+  /** Limits the line for a minute from now, whatever it is otherwise. */
   holdBack(line: Line): void;
 }
 
@@ -44,7 +44,7 @@ interface Queue {
 export function createTurns(isSaturated = watchSaturation()): Turns {
   /** Only those that have something. The first is next. */
   const queues = new Map<string, Queue>();
-  const heldBack = new Set<string>();
+  const heldBack = new Map<string, NodeJS.Timeout>();
   let begun = 0;
   let unlimited = 0;
 
@@ -131,8 +131,8 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
       };
     },
     holdBack: ({ name }) => {
-      heldBack.add(name);
-      setTimeout(() => heldBack.delete(name), HELD_BACK_MS).unref();
+      clearTimeout(heldBack.get(name));
+      heldBack.set(name, setTimeout(() => heldBack.delete(name), HELD_BACK_MS).unref());
     },
   };
 }
