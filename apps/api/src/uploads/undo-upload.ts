@@ -8,7 +8,8 @@ import { createRetryQueue } from './retry-queue.js';
 const REMOVE_WITHIN_MS = 3_000;
 /** An answer that was lost may belong to an upload that the host is still finishing: look again later. */
 const LOOK_AGAIN_MS = 60_000;
-const RETRY_REMOVAL_MS = 5_000;
+/** Redis may be emptied before it is removed: then a sync takes it for a file that counts. */
+const RETRY_REMOVAL_MS = 1_000;
 
 /** An upload that must leave nothing behind. */
 export interface Undo {

@@ -19,8 +19,8 @@ export interface SweepRefusedDependencies {
 
 const AT_ONCE = 200;
 /** With the 20 s between two looks of the watch: within a minute of the end of what kept it from being removed. */
-const AGAIN_AFTER_MS = 10_000;
-const SPREAD_MS = 20_000;
+const AGAIN_AFTER_MS = 5_000;
+const SPREAD_MS = 10_000;
 
 /** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
 export async function sweepRefused(deps: SweepRefusedDependencies, signal: AbortSignal): Promise<void> {

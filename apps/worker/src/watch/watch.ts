@@ -17,7 +17,8 @@ const STOP_WITHIN_MS = 2_000;
 /**
  * Until the next look while uploads are under way, or media jobs at work or delayed. A job whose worker is gone is found by two
  * looks, the second after its lock has run out; the wake-up for a delayed job may have been lost; an upload that a kill cut off
- * is to be settled within a minute, of which its intent takes 30 s to become stale.
+ * is to be settled within a minute, of which its intent takes 30 s to become stale; a refused upload that is still on the host is to go before
+ * Redis loses the note of it.
  */
 const WHILE_BUSY_MS = 5_000;
 

@@ -24,7 +24,7 @@ export interface WatchedState {
   delayed: Partial<Record<QueueName, number>>;
   /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
   unfinished: boolean;
-  /** Intents among them: of uploads under way, or that a crash cut off a moment ago. */
+  /** Intents or refused uploads among them: of uploads under way, or to be settled within a minute. */
   uploading: boolean;
   /** The catalog has indexes of 0.1.0, so those of this version lack records. */
   oldIndexes: boolean;
@@ -128,7 +128,7 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
       active: queuesOf(active),
       waiting: queuesOf(waiting),
       unfinished: unfinished.some(isThere),
-      uploading: isThere(keys.intents),
+      uploading: isThere(keys.intents) || isThere(keys.refused),
       oldIndexes: oldIndexes.some(isThere),
     };
   };
