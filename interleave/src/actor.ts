@@ -23,7 +23,7 @@ export interface Answer {
 export interface Actor {
   deps: Dependencies;
   call(method: string, path: string, init?: RequestInit): Promise<Answer>;
-  /** Runs the handler of a job once, as a worker would. `refused` where it hands the job back or gives up. */
+  /** Runs the handler of a job once, as a worker would. `refused` where it hands the job back. */
   runJob<Name extends JobName>(name: Name, payload: JobPayload<Name>): Promise<Told>;
   /** Runs every job that waits in the queues, due or not, until none is left; answers how many ran. */
   drain(): Promise<number>;
@@ -47,7 +47,7 @@ export async function openActor(env: Environment): Promise<Actor> {
       await handlers[name](payload, { signal, attempt: 1, log: silentLogger });
       return 'done';
     } catch (error) {
-      return error instanceof Error && ['HandBack', 'GiveUp'].includes(error.name) ? 'refused' : 'unknown';
+      return error instanceof Error && error.name === 'HandBack' ? 'refused' : 'unknown';
     }
   };
   return {

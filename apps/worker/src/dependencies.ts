@@ -11,7 +11,7 @@ import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { syncDependencies } from './sync-run/sync-dependencies.js';
 import { createSyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck } from './verify/delivery-check.js';
-import { createReadBack } from './verify/read-back.js';
+import { createReadBack } from './verify/verify-records.js';
 
 /** Everything that the worker's parts depend on. */
 export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;

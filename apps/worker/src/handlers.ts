@@ -1,11 +1,10 @@
 import type { Dependencies } from './dependencies.js';
-import type { JobHandler, JobHandlers } from './job-run/run-job.js';
+import type { JobHandler, JobHandlers } from './run-job.js';
 import { createPushMedia, createRemoveMedia } from './push-and-remove.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
-import { createSaveMedia } from './save/save-media.js';
+import { createSaveMedia, createVerifyMedia } from './save-and-verify.js';
 import { createSyncHandler } from './sync/run-sync.js';
 import type { SyncDependencies } from './sync-run/sync-dependencies.js';
-import { createVerifyMedia } from './verify/verify-media.js';
 
 /** Which handler runs which job: the map of the worker. A job without one does not compile. */
 export function createHandlers(deps: Dependencies): JobHandlers {

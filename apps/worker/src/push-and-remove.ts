@@ -3,7 +3,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaQueues } from '@holdfast/shared/jobs';
 import { pushRecord, type PushDependencies } from '@holdfast/shared/push';
 import { removeRecord, type RemovalDependencies } from '@holdfast/shared/removal';
-import { noteFailure, type JobHandler } from './job-run/run-job.js';
+import { noteFailure, type JobHandler } from './run-job.js';
 
 // What an API could not finish on the host in time: an edit, and a deletion.
 

@@ -36,7 +36,7 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
     force: false,
   });
   // Every run has an id of its own: that of a job still kept would be ignored.
-  const { jobId: _named, ...options } = jobOptions(syncJob, payload('schedule'), jobs);
+  const options = jobOptions(jobs);
   return {
     wanted: every > 0,
     ensure: async () => {

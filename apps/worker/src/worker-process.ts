@@ -7,7 +7,7 @@ import { createWorker } from './create-worker.js';
 import { openDependencies } from './dependencies.js';
 import { createHandlers } from './handlers.js';
 import { createHealthServer } from './health-server.js';
-import { createJobMetrics, createJobRunner } from './job-run/run-job.js';
+import { createJobMetrics, createJobRunner } from './run-job.js';
 import { createWatch } from './watch/watch.js';
 
 /** Verifications mostly wait for the disk, together: under fsync every second one barrier takes up to a second. */

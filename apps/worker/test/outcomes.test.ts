@@ -1,14 +1,15 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { createBackoff } from '@holdfast/foundation/lifecycle';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { MediaRecord } from '@holdfast/shared/media';
-import { GiveUp, HandBack, pushJob, saveJob } from '@holdfast/shared/jobs';
+import { HandBack, pushJob, saveJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
 import { aRecord } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
-import { createJobRunner, noteFailure, type JobContext, type JobHandlers } from '../src/job-run/run-job.js';
+import { createJobRunner, noteFailure, type JobContext, type JobHandlers } from '../src/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -107,15 +108,6 @@ it('counts any other failure, and keeps its reason after the last attempt', asyn
   await vi.waitFor(
     async () =>
       expect(await look()).toEqual({ state: 'failed', attemptsMade: 3, reason: 'the host said no' }),
-    within,
-  );
-});
-
-it('gives up at once after GiveUp', async () => {
-  await startScripted(() => Promise.reject(new GiveUp('hopeless')));
-  const look = await addJob();
-  await vi.waitFor(
-    async () => expect(await look()).toEqual({ state: 'failed', attemptsMade: 1, reason: 'hopeless' }),
     within,
   );
 });
@@ -219,22 +211,18 @@ async function toSave(): Promise<ToSave> {
 
 const refused = (): HoldfastError => new HoldfastError('HOST_REJECTED', 'the host said no');
 
-it.each([
-  ['was tried in vain', refused, [1, 2, 3]],
-  ['gave up', () => new GiveUp('hopeless', { cause: refused() }), [1]],
-])('notes in the record why its job %s, not that a worker was lost', async (_how, error, attempts) => {
-  const worker = await startScripted(() => Promise.reject(error()));
+it('notes in the record why its job was tried in vain, not that a worker was lost', async () => {
+  const worker = await startScripted(() => Promise.reject(refused()));
   const { record, jobState } = await toSave();
   await vi.waitFor(async () => expect(await jobState()).toBe('failed'));
   await worker.stop(AbortSignal.timeout(5_000));
-  const last = attempts.length;
-  expect(noted.map(({ error: { code }, attempts: attempt, final }) => ({ code, attempt, final }))).toEqual(
-    attempts.map((attempt) => ({ code: 'HOST_REJECTED', attempt, final: attempt === last })),
+  expect(noted.map(({ error: { code }, attempts, final }) => ({ code, attempts, final }))).toEqual(
+    [1, 2, 3].map((attempts) => ({ code: 'HOST_REJECTED', attempts, final: attempts === 3 })),
   );
   expect(await bench.catalog.find(record.id)).toMatchObject({
     status: 'failed',
     lastError: { code: 'HOST_REJECTED', message: 'the host said no' },
-    persistence: { attempts: last },
+    persistence: { attempts: 3 },
   });
 });
 
@@ -282,8 +270,12 @@ describe.each([
       log: { ...log, child: () => log },
     });
     const job = await bench.queues.queues.save.add(name, data);
-    const outcome = await runner.run(job, new AbortController().signal);
-    expect(outcome).toMatchObject({ kind: 'giveUp', error: { message: expect.stringMatching(reason) } });
+    const { signal } = new AbortController();
+    const run = runner.run(job, { token: '', signal, rests: createBackoff() });
+    await expect(run).rejects.toMatchObject({
+      name: 'UnrecoverableError',
+      message: expect.stringMatching(reason),
+    });
     expect(said).toEqual(['job.failed']);
   });
 });

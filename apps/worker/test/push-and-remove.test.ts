@@ -5,7 +5,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId, publicIdFor, readHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { aRecord } from '@holdfast/shared/testing';
-import type { JobContext } from '../src/job-run/run-job.js';
+import type { JobContext } from '../src/run-job.js';
 import { createPushMedia, createRemoveMedia } from '../src/push-and-remove.js';
 import { metadataOf } from './support/metadata-of.js';
 import { openBench, type Bench } from './support/start-worker.js';

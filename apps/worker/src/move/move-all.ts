@@ -5,8 +5,7 @@ import { isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
-import type { ExpectedRecord } from '../verify/read-back.js';
-import { verifyRecords } from '../verify/verify-records.js';
+import { verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { moveFile, planMove, type MoveParts, type Outcome } from './move-file.js';
 
 const PAGE_SIZE = 500;

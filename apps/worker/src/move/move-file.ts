@@ -27,7 +27,7 @@ import {
   type SeenAsset,
 } from '../reconcile/page-facts.js';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js';
 
 export interface MoveParts {
   deps: LeasedWork;

@@ -12,8 +12,7 @@ import {
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
 import type { AssetWork } from '../sync-run/sync-dependencies.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/read-back.js';
-import { verifyRecords } from '../verify/verify-records.js';
+import { expectedRecord, verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { atItsPlace, bindingIn } from './asset-record.js';
 import { isOpen, type Step } from './decide.js';
 

@@ -3,7 +3,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
 import { isTransientHostError, isUnreadableAsset } from '@holdfast/shared/media-host';
-import type { JobContext, JobHandler } from '../job-run/run-job.js';
+import type { JobContext, JobHandler } from '../run-job.js';
 import { applySteps, verifyOpen } from '../reconcile/apply.js';
 import { isCovered } from '../reconcile/page-facts.js';
 import { decideAssets } from '../reconcile/reconcile-page.js';

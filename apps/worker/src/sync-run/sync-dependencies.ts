@@ -12,7 +12,7 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import type { LeaseToken, RedisClient, RedisKeys } from '@holdfast/shared/redis';
 import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
-import type { ReadBack } from '../verify/read-back.js';
+import type { ReadBack } from '../verify/verify-records.js';
 
 /** What the sync depends on. */
 export interface SyncOptions {

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
-import { expectedRecord } from './read-back.js';
-import { verifyRecords } from './verify-records.js';
+import { expectedRecord, verifyRecords } from './verify-records.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {

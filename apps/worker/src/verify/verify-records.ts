@@ -1,9 +1,95 @@
+import { Cluster } from 'ioredis';
 import { isBelow, type DurabilityLevel, type Settings } from '@holdfast/foundation/config';
-import type { Catalog, FoundRecord, StoredRecord, VerifiedOutcome } from '@holdfast/shared/catalog';
+import {
+  catalogReads,
+  encodeContent,
+  type Catalog,
+  type ContentOf,
+  type FoundRecord,
+  type StoredRecord,
+  type VerifiedOutcome,
+} from '@holdfast/shared/catalog';
 import type { Barrier } from '@holdfast/shared/durability';
 import { failpoint } from '@holdfast/shared/failpoint';
-import { readSettled } from '@holdfast/shared/redis';
-import { judgeRecord, type ExpectedRecord, type ReadBack, type Verdict } from './read-back.js';
+import { isOwnId, type MediaRecord } from '@holdfast/shared/media';
+import {
+  connectionEpoch,
+  fromRedisError,
+  profileOfClient,
+  readSettled,
+  reconnectRedis,
+  redisErrorKind,
+  type RedisClient,
+  type RedisKeys,
+} from '@holdfast/shared/redis';
+
+export interface ReadBack {
+  /** In the order of the ids. */
+  read(ids: readonly string[]): Promise<FoundRecord[]>;
+  /** Grows with each new connection: what was read before counts no more. */
+  epoch(): number;
+  /** What differs is read again for so long before anything is concluded: a replica that is behind may have answered. */
+  lagMs: number;
+}
+
+/**
+ * Reads records over a connection that wrote none of them. With replicas it must be the master that answers: a demoted one
+ * still serves reads of what the others have dropped, but refuses a write, on every server. A Cluster client asks masters only.
+ */
+export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
+  const reads = catalogReads(redis, keys);
+  const insistOnMaster = async (): Promise<void> => {
+    try {
+      await redis.set(keys.probe('master'), '1', 'EX', 60);
+    } catch (error) {
+      if (redisErrorKind(error) === 'demoted') reconnectRedis(redis);
+      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
+    }
+  };
+  return {
+    read: async (ids) => {
+      // Sent together on one connection: one round trip.
+      const master = replicated && !(redis instanceof Cluster) ? insistOnMaster() : undefined;
+      const [found] = await Promise.all([reads.findWithGaps(ids), master]);
+      return found;
+    },
+    epoch: connectionEpoch(redis, keys.barrier),
+    lagMs: profileOfClient(redis).readsLagMs,
+  };
+}
+
+/** A record as it should be found. */
+export interface ExpectedRecord extends ContentOf, Pick<MediaRecord, 'revision'> {
+  /** Of its verification so far, this one included; 1 by default. */
+  attempts?: number;
+}
+
+export function expectedRecord(record: MediaRecord, content = encodeContent(record)): ExpectedRecord {
+  return { id: record.id, revision: record.revision, content };
+}
+
+/**
+ * same: every field and every index entry is there. missing: so it is, but the host has lost the asset: a sweep or a notification that
+ * came in between has the last word. superseded: a newer revision, a deletion, or what was verified in the same revision has taken its
+ * place, and has a verification of its own. The rest is to be repaired: absent, other content, or lacking index entries.
+ */
+export type Verdict = 'same' | 'missing' | 'superseded' | 'absent' | 'different' | 'unindexed';
+
+/** Compares as text what both sides encode to, so that no field can be forgotten. */
+export function judgeRecord(expected: ExpectedRecord, { stored, gaps }: FoundRecord): Verdict {
+  if (stored === null) return 'absent';
+  if (stored.status === 'deleting') return 'superseded';
+  if (stored.content !== expected.content) {
+    const { revision } = stored.record;
+    if (revision > expected.revision) return 'superseded';
+    // A record follows the host without a new revision: that of an asset that others own in everything, ours to its place. And
+    // what was proven since must not be replaced.
+    const mayFollow = !isOwnId(expected.id) || stored.status === 'verified';
+    return revision === expected.revision && mayFollow ? 'superseded' : 'different';
+  }
+  if (gaps > 0) return 'unindexed';
+  return stored.status === 'missing' ? 'missing' : 'same';
+}
 
 export interface ProofParts {
   readBack: ReadBack;
@@ -23,7 +109,7 @@ export interface Proof {
   outcome: Exclude<Verdict, 'same'> | VerifiedOutcome | 'too_low' | 'unconfirmed';
   stored: StoredRecord | null;
   /** What the server confirmed, where it was asked. */
-  level?: DurabilityLevel;
+  level?: DurabilityLevel | undefined;
 }
 
 /**
@@ -36,62 +122,51 @@ export async function proveRecords(
   { readBack, barrier, serverJudged, catalog, settings }: ProofParts,
 ): Promise<Proof[]> {
   const epochs = [readBack.epoch(), barrier.epoch()];
-  const found = await readAll(records, readBack);
-  const proofs = records.map((record, index): Proof => {
-    const { stored, gaps } = found[index] ?? nothing;
-    const verdict = judgeRecord(record, { stored, gaps });
-    // A sweep or a notification that came in between has the last word on what is missing.
-    if (verdict === 'same') return { outcome: stored?.status === 'missing' ? 'missing' : 'verified', stored };
-    return { outcome: verdict, stored };
-  });
-  const same = records.flatMap((record, index) => {
-    const proof = proofs[index];
-    return proof?.outcome === 'verified' ? [{ record, proof }] : [];
-  });
-  if (same.length === 0) return proofs;
-  failpoint('verify.read-back');
-  await serverJudged();
-  const level = await barrier.confirm();
-  failpoint('verify.confirmed');
-  const haveLasted = readBack.epoch() === epochs[0] && barrier.epoch() === epochs[1];
-  const isTooLow = isBelow(level, settings.durability.required);
-  const marked =
-    haveLasted && !isTooLow
-      ? await catalog.markVerified(
-          level,
-          new Date(),
-          same.map(({ record }) => ({ attempts: 1, ...record })),
-        )
-      : [];
-  for (const [index, { proof }] of same.entries()) {
-    proof.level = level;
-    proof.outcome = marked[index] ?? (haveLasted ? 'too_low' : 'unconfirmed');
+  const judged = await readAll(records, readBack);
+  const same = records.filter((_, index) => judged[index]?.verdict === 'same');
+  let level: DurabilityLevel | undefined;
+  const outcomes: Proof['outcome'][] = [];
+  if (same.length > 0) {
+    failpoint('verify.read-back');
+    await serverJudged();
+    level = await barrier.confirm();
+    failpoint('verify.confirmed');
+    if (readBack.epoch() !== epochs[0] || barrier.epoch() !== epochs[1])
+      outcomes.push(...same.map(() => 'unconfirmed' as const));
+    else if (isBelow(level, settings.durability.required))
+      outcomes.push(...same.map(() => 'too_low' as const));
+    else {
+      const entries = same.map((record) => ({ attempts: 1, ...record }));
+      outcomes.push(...(await catalog.markVerified(level, new Date(), entries)));
+    }
+    failpoint('verify.marked');
   }
-  failpoint('verify.marked');
-  return proofs;
+  return judged.map(({ stored, verdict }): Proof => {
+    if (verdict !== 'same') return { stored, outcome: verdict };
+    return { stored, level, outcome: outcomes.shift() ?? 'unconfirmed' };
+  });
 }
 
+type JudgedRecord = Pick<FoundRecord, 'stored'> & { verdict: Verdict };
+
 /** Reads those alone again that may be on their way to the server that answered. */
-async function readAll(records: readonly ExpectedRecord[], readBack: ReadBack): Promise<FoundRecord[]> {
-  const found = new Map<string, FoundRecord>();
-  const open = (): ExpectedRecord[] =>
-    records.filter((record) => {
-      const read = found.get(record.id);
-      return read === undefined || judgeRecord(record, read) !== 'same' || read.stored?.status === 'missing';
-    });
+async function readAll(records: readonly ExpectedRecord[], readBack: ReadBack): Promise<JudgedRecord[]> {
+  const judged: JudgedRecord[] = records.map(() => ({ stored: null, verdict: 'absent' }));
+  let open = [...records.entries()];
   await readSettled(
     readBack.lagMs,
     async () => {
-      const asked = open();
-      const read = await readBack.read(asked.map(({ id }) => id));
-      for (const [index, { id }] of asked.entries()) found.set(id, read[index] ?? nothing);
+      const found = await readBack.read(open.map(([, { id }]) => id));
+      for (const [at, [index, record]] of open.entries()) {
+        const read = found[at] ?? { stored: null, gaps: 1 };
+        judged[index] = { stored: read.stored, verdict: judgeRecord(record, read) };
+      }
+      open = open.filter(([index]) => judged[index]?.verdict !== 'same');
     },
-    () => open().length === 0,
+    () => open.length === 0,
   );
-  return records.map(({ id }) => found.get(id) ?? nothing);
+  return judged;
 }
-
-const nothing: FoundRecord = { stored: null, gaps: 1 };
 
 /** How often a page is looked at before a run leaves what is not proven to a later one. */
 const LOOKS = 3;

@@ -6,7 +6,7 @@ import type { Logger } from '@holdfast/foundation/logging';
 import { redisBackoff, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
-import { createErrorLog } from '../queue-worker/error-log.js';
+import { createErrorLog } from '../error-log.js';
 import { createSchedules } from '../schedules.js';
 import { dailySnapshot } from '../snapshot/take-snapshot.js';
 import { createStalledJobs, shortenEventStreams } from './stalled-jobs.js';

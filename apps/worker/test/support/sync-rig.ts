@@ -41,7 +41,7 @@ import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
 import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
-import { createReadBack } from '../../src/verify/read-back.js';
+import { createReadBack } from '../../src/verify/verify-records.js';
 
 const never = new AbortController().signal;
 

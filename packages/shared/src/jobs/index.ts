@@ -1,5 +1,5 @@
-export { GiveUp, HandBack } from './job-outcome.js';
 export {
+  HandBack,
   isJobName,
   jobOptions,
   jobs,
@@ -15,7 +15,6 @@ export {
   syncModes,
   syncTriggers,
   verifyJob,
-  workerTimings,
   type JobDefinition,
   type JobName,
   type JobPayload,
@@ -25,5 +24,11 @@ export {
   type SyncPayload,
   type SyncTrigger,
 } from './jobs.js';
-export { addJobsLua, backlogScript, type UploadJobs } from './jobs-in-scripts.js';
-export { connectMediaQueues, type MediaQueues, type QueueCounts } from './queues.js';
+export {
+  addJobsLua,
+  backlogScript,
+  connectMediaQueues,
+  type MediaQueues,
+  type QueueCounts,
+  type UploadJobs,
+} from './queues.js';

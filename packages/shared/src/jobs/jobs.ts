@@ -19,26 +19,18 @@ export interface JobDefinition<Name extends string, Payload> {
   idFor(payload: Payload): string;
 }
 
-/** A definition whose payload is checked by the schema. */
-function defineJob<Name extends string, Schema extends z.ZodType>(definition: {
-  name: Name;
-  queue: QueueName;
-  payload: Schema;
-  idFor: (payload: z.infer<Schema>) => string;
-}): JobDefinition<Name, z.infer<Schema>> {
-  const { name, queue, payload, idFor } = definition;
-  return {
-    name,
-    queue,
-    idFor,
-    parse: (data) => {
-      const parsed = payload.safeParse(data);
-      if (parsed.success) return parsed.data;
-      throw new HoldfastError('INVALID_REQUEST', `the payload of a ${name} job is not valid`, {
-        errors: parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
-      });
-    },
+function defineJob<Name extends string, Schema extends z.ZodType>({
+  payload,
+  ...definition
+}: Omit<JobDefinition<Name, z.infer<Schema>>, 'parse'> & { payload: Schema }) {
+  const parse = (data: unknown): z.infer<Schema> => {
+    const parsed = payload.safeParse(data);
+    if (parsed.success) return parsed.data;
+    throw new HoldfastError('INVALID_REQUEST', `the payload of a ${definition.name} job is not valid`, {
+      errors: parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
+    });
   };
+  return { ...definition, parse };
 }
 
 /** `round` tells repeats by the sweep from the first try: BullMQ ignores an id that it still keeps. */
@@ -167,40 +159,27 @@ export function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name);
 }
 
-const DAY_SECONDS = 24 * 3_600;
+/** Thrown by a handler to be tried later, through no fault of the job: the attempt is not counted. Any other error is one attempt. */
+export class HandBack extends Error {
+  override readonly name = 'HandBack';
+  readonly delayMs: number;
 
-/** The options of one job: its id, its attempts, and what is kept of it. Built here and nowhere else. */
-export function jobOptions<Payload>(
-  definition: JobDefinition<string, Payload>,
-  payload: Payload,
-  settings: JobSettings,
-  over: JobsOptions = {},
-): JobsOptions {
-  return {
-    jobId: definition.idFor(payload),
-    attempts: settings.attempts,
-    backoff: { type: 'exponential', delay: settings.backoffMs, jitter: 0.5 },
-    removeOnComplete: { count: 1_000 },
-    // Jobs that failed for good wait for the operator.
-    removeOnFail: { age: 30 * DAY_SECONDS },
-    ...over,
-  };
+  constructor(reason: string, delayMs = 0, cause?: unknown) {
+    super(reason, { cause });
+    this.delayMs = delayMs;
+  }
 }
 
-/**
- * A job that lost its worker this often is not tried again: something in it kills processes. Starts are not limited: a job
- * that waits for Redis or for the host is started again and again, which says nothing against it.
- */
-const MAX_WORKERS_LOST = 50;
+const DAY_SECONDS = 24 * 3_600;
 
-/** Options of every BullMQ Worker of ours; why these: docs/decisions/0008-our-own-watch.md. */
-export const workerTimings = {
-  lockDurationMs: 20_000,
-  stalledIntervalMs: 14_000,
-  maxStalledCount: MAX_WORKERS_LOST,
-  /** Longest block of an idle worker. The watch makes up for wake-ups that a long block can lose. */
-  blockSeconds: 900,
-} as const;
+/** The options of every job, besides its id: its attempts, and what is kept of it. Built here and nowhere else. */
+export const jobOptions = ({ attempts, backoffMs }: JobSettings): JobsOptions => ({
+  attempts,
+  backoff: { type: 'exponential', delay: backoffMs, jitter: 0.5 },
+  removeOnComplete: { count: 1_000 },
+  // Jobs that failed for good wait for the operator.
+  removeOnFail: { age: 30 * DAY_SECONDS },
+});
 
 /** The event stream of a queue is only read by open browsers; the default of 10,000 entries costs megabytes. */
 export const streamOptions = { streams: { events: { maxLen: 100 } } } as const;

@@ -6,7 +6,7 @@ import type { Measured, MediaRecord } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys, type RedisRole } from '@holdfast/shared/redis';
 import { aRecord, startManagedRedis } from '@holdfast/shared/testing';
 import { storedAs } from '../../test/support/stored-as.js';
-import { createReadBack, expectedRecord, judgeRecord } from './read-back.js';
+import { createReadBack, expectedRecord, judgeRecord } from './verify-records.js';
 
 const there = (record: MediaRecord, gaps = 0): FoundRecord => ({
   stored: storedAs(record),

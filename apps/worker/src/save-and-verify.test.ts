@@ -2,11 +2,11 @@ import type { DurabilityLevel } from '@holdfast/foundation/config';
 import { toHoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { aRecord } from '@holdfast/shared/testing';
-import { storedAs } from '../../test/support/stored-as.js';
+import { storedAs } from '../test/support/stored-as.js';
 import { expect, it } from 'vitest';
-import type { JobContext } from '../job-run/run-job.js';
-import { expectedRecord } from './read-back.js';
-import { createVerifyMedia, type VerifyDependencies } from './verify-media.js';
+import type { JobContext } from './run-job.js';
+import { expectedRecord } from './verify/verify-records.js';
+import { createVerifyMedia, type VerifyDependencies } from './save-and-verify.js';
 
 const record = aRecord();
 const context: JobContext = { signal: new AbortController().signal, attempt: 2, log: silentLogger };

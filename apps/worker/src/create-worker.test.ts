@@ -4,7 +4,7 @@ import { createBackoff, withinMs } from '@holdfast/foundation/lifecycle';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis, isReadyWithin } from '@holdfast/shared/redis';
 import { cutClients, startRedisSandbox } from '@holdfast/shared/testing';
-import { PatientWorker, redisGone } from './patient-worker.js';
+import { PatientWorker, redisGone } from './create-worker.js';
 
 it('closes although the connection that waits for jobs is just away', async () => {
   const redis = await startRedisSandbox();

@@ -3,10 +3,9 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { removeRecord } from '@holdfast/shared/removal';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import type { JobContext } from '../job-run/run-job.js';
-import { createVerifyMedia } from '../verify/verify-media.js';
-import { createSaveMedia } from './save-media.js';
+import { openSyncRig, type SyncRig } from '../test/support/sync-rig.js';
+import type { JobContext } from './run-job.js';
+import { createSaveMedia, createVerifyMedia } from './save-and-verify.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
