@@ -2,10 +2,12 @@ export {
   ACKNOWLEDGE_WITHIN_MS,
   createIntents,
   isAccepted,
+  uploadScripts,
+  type Acceptance,
   type AcceptOutcome,
+  type FulfilledClaim,
   type IntentState,
   type Intents,
   type StaleIntent,
 } from './intents.js';
-export { uploadScripts, type Acceptance, type FulfilledClaim } from './intent-scripts.js';
 export { createRefusedAssets, type RefusedAsset, type RefusedAssets } from './refused-assets.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { refusalOfArrival } from './arrivals.js';
+import { refusalOfArrival } from './index.js';
 
 const rules = { maxBytes: 1_000, allowedTypes: ['*/*'] };
 const mark = { state: 'ticket', expiresAtMs: Date.parse('2026-01-01T00:30:00Z') } as const;
