@@ -21,7 +21,6 @@ import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from './http/shutdown.js';
 import { createRedisStates } from './status/redis-state.js';
 import { unreadSettingFindings } from './status/findings.js';
-import { createUploadSlots } from './uploads/admission.js';
 import { createUploads } from './uploads/uploads.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
 import { createRecordChanges } from './media/record-changes.js';
@@ -71,7 +70,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   await rebuilding.begin(shutdown.draining);
   const intents = createIntents(request, keys);
   const refusedAssets = createRefusedAssets(request, keys);
-  const uploadSlots = createUploadSlots(settings.uploads.maxConcurrent);
   const uploads = createUploads({
     uploads: settings.uploads,
     folder: settings.host.folder,
@@ -82,7 +80,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     intents,
     refusedAssets,
     queues,
-    slots: uploadSlots,
     shutdown,
     log,
     newBackoff: () => redisBackoff(request),
@@ -134,14 +131,14 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     /** Requests that wait for a result, as `Prefer: wait` asks for. */
     waits: createShares(WAITS),
     uploads,
-    uploadSlots,
+    uploadSlots: uploads.slots,
     /** Uploads acknowledged while Redis was away. */
     deferred,
     shutdown,
     address: createPublicAddress(settings.http),
     /** Ends every connection. No call may follow. */
     close: async (): Promise<void> => {
-      uploads.stop();
+      deferred.stop();
       await recordChanges.close();
       server.close();
       await queues.close();

@@ -19,8 +19,9 @@ import {
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/route.js';
 import { readWait } from '../http/prefer.js';
-import { answerUpload, type AnswerDependencies } from '../uploads/answer-upload.js';
 import { acceptUpload } from '../uploads/receive-upload.js';
+import { undoUpload } from '../uploads/undo-upload.js';
+import { answerUpload, type AnswerDependencies } from '../uploads/upload-route.js';
 import type { Uploads } from '../uploads/uploads.js';
 
 /** `POST /api/media/uploads/:id/complete`: the client says that its file is on the host. Answers like an upload. */
@@ -71,18 +72,19 @@ function alreadyThere(record: MediaRecord): MediaRecord {
 
 /** Checks what arrived, and writes the commit mark; what is refused is removed. */
 async function markAccepted(
-  { host, catalog, uploads, undoing, folder }: ArrivalDependencies,
+  deps: ArrivalDependencies,
   id: string,
   { asset, carried }: Arrived,
 ): Promise<MediaRecord> {
+  const { folder, uploads } = deps;
   if (carried.mark.state === 'committed') return recordFromAsset(asset, folder, 'direct', carried);
   const refusal = refusalOfArrival(asset, carried.mark, uploads);
   if (refusal !== null) {
     const { publicId, resourceType } = asset;
-    await undoing.undo({ id, ref: { publicId, resourceType } });
+    await undoUpload(deps, { id, ref: { publicId, resourceType } });
     throw refusal;
   }
-  return writeCommitMark({ host, catalog, folder }, { asset, carried });
+  return writeCommitMark(deps, { asset, carried });
 }
 
 /** An asset that a client sent straight to the host. */

@@ -249,11 +249,11 @@ describe('readyz', () => {
     };
     const slot = own.deps.uploadSlots.take('a', new IncomingMessage(new Socket()));
     expect(await code()).toBe('OVERLOADED');
-    slot?.leave();
+    slot?.end();
     expect(await code()).toBe(200);
     const slotAgain = own.deps.uploadSlots.take('a', new IncomingMessage(new Socket()));
     expect(await code()).toBe('OVERLOADED');
-    slotAgain?.leave();
+    slotAgain?.end();
     await redis.client.rpush(`${own.deps.keys.prefix}:save:wait`, 'a', 'b');
     await vi.waitFor(async () => expect(await code()).toBe('OVERLOADED'));
     await redis.client.del(`${own.deps.keys.prefix}:save:wait`);

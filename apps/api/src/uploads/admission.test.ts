@@ -3,12 +3,14 @@ import { IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { claimKey } from '@holdfast/shared/idempotency';
 import { newMediaId } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES } from '@holdfast/shared/media-host';
 import { cutClients } from '@holdfast/shared/testing';
 import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench, type UploadBench, uploadLimits } from '../../test/support/upload-bench.js';
+import { createShutdown } from '../http/shutdown.js';
 import { createUploadSlots } from './admission.js';
 
 let bench: UploadBench;
@@ -32,7 +34,7 @@ describe('admission', () => {
     bench.redis.resume();
     // Over the same connection, so answered after both have been admitted.
     await bench.uploads.intents.beat([]);
-    await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(0));
+    await vi.waitFor(() => expect(bench.uploads.slots.running).toBe(0));
     await bench.expectNothingLeft();
     expect(await bench.send([['file', aPng()]])).toMatchObject({ status: 202 });
   });
@@ -253,7 +255,13 @@ describe('slots', () => {
   it('gives up slow uploads after ten seconds, and none that moves or has arrived', () => {
     let now = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => now);
-    const slots = createUploadSlots(3);
+    const slots = createUploadSlots({
+      max: 3,
+      intents: { beat: () => Promise.resolve([]) },
+      claims: { renew: () => Promise.resolve([]) },
+      shutdown: createShutdown(),
+      log: silentLogger,
+    });
     const [crawling, moving, whole] = [aRequest(), aRequest(), aRequest()];
     const taken = [crawling, moving, whole].map(({ req }) => slots.take('a', req));
     whole.req.complete = true;

@@ -3,10 +3,13 @@ import type { Request } from 'express';
 import type { UploadSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { withinMs } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
+import { createShares } from '@holdfast/shared/http';
+import { CLAIM_LEASE_MS, type Claims, type HeldClaim } from '@holdfast/shared/idempotency';
+import { ACKNOWLEDGE_WITHIN_MS, type Intents } from '@holdfast/shared/intents';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
 import { clientOf } from '../http/request-context.js';
-import { createShares } from '@holdfast/shared/http';
 import type { Shutdown } from '../http/shutdown.js';
 
 /** Cloudinary's limit for one request; longer files go up in parts, which need to know that they may come. */
@@ -23,7 +26,7 @@ export interface Admitted extends UploadSlot {
 
 /**
  * Decides on an upload before a byte of its body is read. Throws the refusal. A body that is only compared with an earlier
- * one does not need the host. `leave` must be called once the upload has ended, however.
+ * one does not need the host. `end` must be called once the upload has ended, however.
  */
 export async function admit(
   { uploads, host, slots, shutdown }: AdmissionDependencies,
@@ -44,7 +47,7 @@ export async function admit(
     const refusal = needsHost ? host.uploadRefusal() : null;
     if (refusal !== null) throw refusal;
   } catch (error) {
-    slot.leave();
+    slot.end();
     throw error;
   }
   const maxBytes =
@@ -95,28 +98,91 @@ export async function promptly<T>(work: Promise<T>): Promise<T> {
   return answer;
 }
 
-/** The slot of one running upload. */
-export interface UploadSlot {
-  /** Frees it; further calls do nothing. */
-  leave(): void;
-  /** Ends the upload with a reason, from any side; aborted here when the place goes to another client. */
-  readonly cancel: AbortController;
+/** What an upload holds in Redis. */
+interface Held {
+  id: string;
+  /** Of an upload with an Idempotency-Key. */
+  claim: HeldClaim | null;
 }
 
-/** How many uploads run in this process now. */
+/** One upload under way. */
+export interface UploadSlot {
+  /**
+   * Ends the upload with a reason, from any side. Aborted here when the client is gone or too slow, the place goes to another client,
+   * the process ends, the sweep has given the upload up, or another try has its claim.
+   */
+  readonly cancel: AbortController;
+  /** Keeps alive what the upload holds in Redis from now on. `openedAt`: when Redis was asked for it, by `performance.now()`. */
+  readonly hold: (held: Held, openedAt: number) => void;
+  /** Whether the upload may be acknowledged without asking Redis again: nobody removes its asset, or takes it over, before. */
+  readonly isFresh: () => boolean;
+  /** Frees the slot; further calls do nothing. */
+  readonly end: () => void;
+}
+
+/** The uploads that run in this process now. */
 export interface UploadSlots {
   readonly running: number;
   /** Whether a client that sends nothing yet would be refused. */
   readonly full: boolean;
   /** Null where this client gets no slot. */
-  take(client: string, req: IncomingMessage): UploadSlot | null;
+  take: (client: string, req: IncomingMessage) => UploadSlot | null;
 }
 
-/** A client may be slow for this long at the start, even while others wait. */
-const MAY_CRAWL_MS = 10_000;
+interface RunningUpload extends Pick<UploadSlot, 'cancel'>, Pick<Pace, 'isTooSlow'> {
+  held: Held | null;
+  acknowledgedAt: number;
+}
 
-export function createUploadSlots(max: number): UploadSlots {
-  const shares = createShares(max);
+const CHECK_EVERY_MS = 5_000;
+/** Before the lease of a claim expires, with room for a removal. */
+const CLAIM_SURE_MS = CLAIM_LEASE_MS - 5_000;
+
+/** One timer for all uploads, and one command for all intents, only while there are any. */
+export function createUploadSlots(deps: {
+  max: number;
+  intents: Pick<Intents, 'beat'>;
+  claims: Pick<Claims, 'renew'>;
+  shutdown: Pick<Shutdown, 'cut'>;
+  log: Logger;
+}): UploadSlots {
+  const { intents, claims, shutdown, log } = deps;
+  const shares = createShares(deps.max);
+  const running = new Set<RunningUpload>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const beat = async (uploads: readonly (RunningUpload & { held: Held })[]): Promise<void> => {
+    const keyed = uploads.flatMap(({ held }) => held.claim ?? []);
+    const askedAt = performance.now();
+    try {
+      const [states, renewed] = await Promise.all([
+        intents.beat(uploads.map(({ held }) => held.id)),
+        claims.renew(keyed),
+      ]);
+      const lost = new Set(keyed.filter((_, index) => renewed[index] === false));
+      for (const [index, upload] of uploads.entries()) {
+        const { claim } = upload.held;
+        if (states[index] === 'live') upload.acknowledgedAt = askedAt;
+        if (states[index] === 'dead' || (claim !== null && lost.has(claim)))
+          upload.cancel.abort(new HoldfastError('UPLOAD_EXPIRED'));
+      }
+    } catch (error) {
+      // Redis is away: the acknowledgements grow old by themselves, and isFresh says so.
+      log.debug('upload.heartbeat_failed', { error });
+    }
+  };
+  const check = (): void => {
+    for (const { isTooSlow, cancel } of running)
+      if (isTooSlow()) cancel.abort(new HoldfastError('REQUEST_TIMEOUT'));
+    const holding = [...running].filter(
+      (upload): upload is RunningUpload & { held: Held } => upload.held !== null,
+    );
+    if (holding.length > 0) void beat(holding);
+  };
+  shutdown.cut.addEventListener('abort', () => {
+    for (const { cancel } of running) cancel.abort(new HoldfastError('SHUTTING_DOWN'));
+  });
+
   return {
     get running() {
       return shares.running;
@@ -126,22 +192,78 @@ export function createUploadSlots(max: number): UploadSlots {
     },
     take: (client, req) => {
       const cancel = new AbortController();
-      const { socket } = req;
-      const [startedAt, bytesAtStart] = [performance.now(), socket.bytesRead];
-      /** Bytes a second that the client sends; what has arrived whole, or waits for the host, keeps nobody waiting. */
-      const pace = (): number =>
-        req.complete || req.readableLength > 0
-          ? Infinity
-          : ((socket.bytesRead - bytesAtStart) * 1_000) / (performance.now() - startedAt);
-      const leave = shares.take(client, {
-        giveUp: () =>
-          cancel.abort(
-            new HoldfastError('OVERLOADED', 'too many uploads at once, and this one was the slowest'),
-          ),
-        pace,
-        crawls: () => performance.now() - startedAt > MAY_CRAWL_MS && pace() < SLOWEST_BYTES_PER_SECOND,
-      });
-      return leave === null ? null : { leave, cancel };
+      const { pace, crawls, isTooSlow } = paceOf(req);
+      const giveUp = (): void =>
+        cancel.abort(
+          new HoldfastError('OVERLOADED', 'too many uploads at once, and this one was the slowest'),
+        );
+      const leave = shares.take(client, { giveUp, pace, crawls });
+      if (leave === null) return null;
+      const upload: RunningUpload = { cancel, isTooSlow, held: null, acknowledgedAt: -Infinity };
+      const onAborted = (): void => cancel.abort(new HoldfastError('CLIENT_ABORTED'));
+      req.once('aborted', onAborted);
+      // What happened before is not announced again.
+      if (req.destroyed && !req.readableEnded) onAborted();
+      running.add(upload);
+      timer ??= setInterval(check, CHECK_EVERY_MS);
+      return {
+        cancel,
+        hold: (held, openedAt) => Object.assign(upload, { held, acknowledgedAt: openedAt }),
+        isFresh: () => {
+          const sureMs = upload.held?.claim ? CLAIM_SURE_MS : ACKNOWLEDGE_WITHIN_MS;
+          return running.has(upload) && performance.now() - upload.acknowledgedAt < sureMs;
+        },
+        end: () => {
+          req.off('aborted', onAborted);
+          leave();
+          running.delete(upload);
+          if (running.size > 0) return;
+          clearInterval(timer);
+          timer = undefined;
+        },
+      };
+    },
+  };
+}
+
+interface Pace {
+  /** Bytes a second that the client sends; what has arrived whole, or waits for the host, keeps nobody waiting. */
+  pace: () => number;
+  /** So slow that any client may have its place. */
+  crawls: () => boolean;
+  /** Whether the client has stopped sending since the last call, or sends so slowly that the upload would never end. */
+  isTooSlow: () => boolean;
+}
+
+/** A client may be slow for this long at the start, even while others wait. */
+const MAY_CRAWL_MS = 10_000;
+const SILENT_MS = 15_000;
+const START_MS = 60_000;
+
+/** How fast a client sends. Time in which we ourselves do not read, because the host is slower than the client, does not count. */
+function paceOf(req: IncomingMessage): Pace {
+  const { socket } = req;
+  const startedAt = performance.now();
+  const bytesAtStart = socket.bytesRead;
+  let lastBytes = bytesAtStart;
+  let movedAt = startedAt;
+  const pace = (): number =>
+    req.complete || req.readableLength > 0
+      ? Infinity
+      : ((socket.bytesRead - bytesAtStart) * 1_000) / (performance.now() - startedAt);
+  return {
+    pace,
+    crawls: () => performance.now() - startedAt > MAY_CRAWL_MS && pace() < SLOWEST_BYTES_PER_SECOND,
+    isTooSlow: () => {
+      if (req.complete) return false;
+      const now = performance.now();
+      const hostIsBusy = req.readableLength > 0 && !req.destroyed;
+      if (socket.bytesRead !== lastBytes || hostIsBusy) {
+        lastBytes = socket.bytesRead;
+        movedAt = now;
+      }
+      const allowedMs = START_MS + ((lastBytes - bytesAtStart) / SLOWEST_BYTES_PER_SECOND) * 1_000;
+      return now - movedAt >= SILENT_MS || (!hostIsBusy && now - startedAt > allowedMs);
     },
   };
 }

@@ -29,51 +29,40 @@ export interface Commit {
  * now carries it; after a rejection the asset may or may not exist.
  */
 export async function commitUpload(host: MediaHost, commit: Commit): Promise<MediaRecord> {
-  const carried: Carried = {
-    mark: { state: 'committed' },
-    fields: commit.fields,
-    ...(commit.claim === null ? {} : { claim: commit.claim }),
-  };
-  const mark = (asset: HostAsset): Promise<HostAsset> =>
-    host.annotate(
-      commit.ref,
-      rewriteHostMetadata(asset, { ...carried, ...timed(commit.fields, asset) }),
-      commit.signal,
-    );
-  const { body } = commit.file;
-  if ('stored' in body) refuseOtherBytes(body.stored, commit.file);
+  const { ref, file, fields, claim, signal } = commit;
+  const { body, kind, bytes } = file;
+  const carried: Carried = { mark: { state: 'committed' }, fields, ...(claim && { claim }) };
   const write = async (): Promise<HostAsset> => {
-    if ('stored' in body) return mark(body.stored.asset);
-    const { asset, existed } = await host.put({
-      ref: commit.ref,
-      metadata: writeHostMetadata(carried),
-      body: body.small,
-      format: commit.file.kind.extension,
-      contentLength: commit.file.bytes,
-      signal: commit.signal,
-    });
-    if (!existed) return asset;
-    // An earlier try of the same request was still on its way to the host.
-    refuseOtherBytes({ asset, existed }, commit.file);
-    return mark(asset);
+    const isThere = 'stored' in body;
+    const put = isThere
+      ? body.stored
+      : await host.put({
+          ref,
+          metadata: writeHostMetadata(carried),
+          body: body.small,
+          format: kind.extension,
+          contentLength: bytes,
+          signal,
+        });
+    const { asset, existed } = put;
+    // A small body has come with its mark, unless an earlier try of the same request was still on its way to the host.
+    if (!isThere && !existed) return asset;
+    refuseOtherBytes(put, file);
+    // Listings do not show how long a video is, so its mark carries the duration where it is known by then.
+    const { durationSeconds } = asset;
+    const known = typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields;
+    return host.annotate(ref, rewriteHostMetadata(asset, { ...carried, fields: known }), signal);
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
-  refuseOtherBytes({ asset, existed: false }, commit.file);
-  const marked =
-    markedRecord(asset, commit) ?? markedRecord(await host.find(commit.ref, commit.signal), commit);
+  refuseOtherBytes({ asset, existed: false }, file);
+  const marked = markedRecord(asset, commit) ?? markedRecord(await host.find(ref, signal), commit);
   if (marked === null)
     throw new HoldfastError(
       'HOST_ALTERS_UPLOADS',
       'the account did not keep the context of the upload: remove context from its default upload preset',
     );
-  const { tags } = commit.fields;
-  // The host may show them in an order of its own.
-  return isSameTags(marked.tags, tags) ? { ...marked, tags } : marked;
-}
-
-/** Listings do not show how long a video is, so its mark carries the duration where it is known before the mark is written. */
-function timed(fields: CarriedFields, { durationSeconds }: HostAsset): Pick<Carried, 'fields'> {
-  return { fields: typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields };
+  // The host may show the tags in an order of its own.
+  return isSameTags(marked.tags, fields.tags) ? { ...marked, tags: fields.tags } : marked;
 }
 
 /** The answer was lost: what the host has decides. */

@@ -100,6 +100,6 @@ it('removes what a client left that vanishes between two parts', async () => {
   );
   socket.destroy();
   await bench.expectNothingLeft();
-  await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(0));
+  await vi.waitFor(() => expect(bench.uploads.slots.running).toBe(0));
   expect(await emulator.assets.count()).toBe(0);
 });

@@ -198,7 +198,6 @@ async function refuseOtherRequest(
 async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Promise<SentUpload> {
   const admitted = await admit(uploads, req, false);
   const { cancel, maxBytes } = admitted;
-  const lease = uploads.leases.begin(req, cancel, null);
   try {
     cancel.signal.throwIfAborted();
     inviteBody(req, res);
@@ -209,7 +208,6 @@ async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Pr
     const { file, fields } = await untilAborted(form, cancel.signal);
     return { ...file, fields: parseMediaFields(fields) };
   } finally {
-    lease.end();
-    admitted.leave();
+    admitted.end();
   }
 }

@@ -17,20 +17,20 @@ import {
 } from '@holdfast/shared/media';
 import type { AssetRef, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
-import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { parseMediaFields } from '../media/media-fields.js';
+import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
 import { admit, promptly, type Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
-import { findDuplicate, replaceByDuplicate } from './duplicates.js';
 import type { FileKind } from './file-kind.js';
+import { undoUpload } from './undo-upload.js';
 import {
   parseForm,
   readReprDigest,
   receiveFile,
   requestFingerprint,
+  type FileDigest,
   type ReceivedFile,
 } from './upload-form.js';
-import type { UploadLease } from './upload-lease.js';
 import type { Uploads } from './uploads.js';
 
 /** One upload as a client asks for it. */
@@ -53,7 +53,6 @@ export interface Received {
 /** One upload under way: what identifies it, and how far it has come. */
 interface Upload extends UploadRequest, Admitted {
   readonly id: string;
-  readonly lease: UploadLease;
   filename: string;
   /** Known once the kind of the file is known. */
   ref: AssetRef | null;
@@ -85,21 +84,18 @@ export async function receiveUpload(
     // Redis takes a write before anything is read from the client or sent to the host.
     await openIntent(uploads, id);
     failpoint('upload.intent-open');
-    const { cancel } = admitted;
-    const lease = uploads.leases.begin(req, cancel, { id, openedAt, claim: request.claim });
+    admitted.hold({ id, claim: request.claim }, openedAt);
     const progress = { filename: '', ref: null, sent: false, transfer: null, acceptanceAsked: false };
-    const upload: Upload = { ...request, ...admitted, id, lease, ...progress };
+    const upload: Upload = { ...request, ...admitted, id, ...progress };
     try {
       return await receiveAndAccept(uploads, req, res, upload, digest);
     } catch (error) {
-      cancel.abort(error);
-      await undoUpload(uploads, upload, error);
+      upload.cancel.abort(error);
+      await undo(uploads, upload, error);
       throw error;
-    } finally {
-      lease.end();
     }
   } finally {
-    admitted.leave();
+    admitted.end();
   }
 }
 
@@ -116,7 +112,7 @@ async function receiveAndAccept(
   upload: Upload,
   digest: string | null,
 ): Promise<Received> {
-  const { id, lease, claim: held } = upload;
+  const { claim: held, isFresh } = upload;
   const { signal } = upload.cancel;
   signal.throwIfAborted();
   for (const { asset } of upload.unfinished) await uploads.host.remove(asset, signal);
@@ -130,9 +126,7 @@ async function receiveAndAccept(
   if (upload.duplicates === 'return') {
     const existing = await findDuplicate(uploads, file, upload.uploadedBy);
     if (existing !== null) {
-      const claim = held && { held, isFresh: lease.isFresh, keep: true };
-      const copy = { id, ref: upload.sent ? upload.ref : null, claim };
-      await replaceByDuplicate(uploads, copy, existing, fingerprint);
+      await replaceByDuplicate(uploads, upload, existing, fingerprint);
       return { record: existing, duplicate: true };
     }
   }
@@ -153,7 +147,7 @@ async function receiveAndAccept(
   failpoint('upload.committed');
 
   upload.acceptanceAsked = true;
-  const accepted = await acceptUpload(uploads, record, { committed: false, claim, isFresh: lease.isFresh });
+  const accepted = await acceptUpload(uploads, record, { committed: false, claim, isFresh });
   return { record: accepted, duplicate: false };
 }
 
@@ -225,6 +219,52 @@ function fieldsAtStart({ id, filename, uploadedBy }: Upload): CarriedFields {
   return firstFields({ id, filename, uploadedBy, source: 'upload' }, new Date(timeOfId(id)));
 }
 
+const CONFIRM_WITHIN_MS = 3_000;
+/** Of the copies, the newest. */
+const COPIES_AT_MOST = 100;
+/** One confirmed copy is enough; at most this many unconfirmed ones are tried. */
+const LOOK_AT_MOST = 5;
+
+/**
+ * The record of a file with these bytes from the same uploader that the host confirms at this moment, or null, also when nobody
+ * can tell: the new copy is then kept.
+ */
+async function findDuplicate(
+  { catalog, host }: Uploads,
+  { sha256, bytes, md5 }: FileDigest,
+  uploadedBy: string,
+): Promise<MediaRecord | null> {
+  const copies = { sha256, order: 'newest', limit: COPIES_AT_MOST } as const;
+  const { items } = await catalog.list(copies).catch(() => ({ items: [] }));
+  const candidates = items.filter(
+    (record) =>
+      record.uploadedBy === uploadedBy && (record.status === 'saving' || record.status === 'verified'),
+  );
+  const signal = AbortSignal.timeout(CONFIRM_WITHIN_MS);
+  for (const record of candidates.slice(0, LOOK_AT_MOST)) {
+    const { publicId, resourceType } = record;
+    const asset = await host.find({ publicId, resourceType }, signal).catch(() => null);
+    if (asset?.bytes === bytes && asset.etag === md5) return record;
+  }
+  return null;
+}
+
+/** Answers with the existing record: removes the new copy, and the key remembers that answer. */
+async function replaceByDuplicate(
+  uploads: Uploads,
+  { id: copy, ref, sent, claim: held, isFresh }: Upload,
+  { id }: MediaRecord,
+  fingerprint: string,
+): Promise<void> {
+  const claim = held && { held, isFresh, keep: true };
+  await undoUpload(uploads, { id: copy, ref: sent ? ref : null, claim });
+  if (held === null) return;
+  // A key that could not remember it finds the same duplicate again.
+  await uploads.claims
+    .finish(held, { id, fingerprint, duplicate: true })
+    .catch((error: unknown) => uploads.log.warn('upload.duplicate_not_remembered', { id, error }));
+}
+
 interface Acceptance {
   /** The asset has carried the commit mark since before this request: it counts, whichever try put it there. */
   committed: boolean;
@@ -245,18 +285,21 @@ export async function acceptUpload(
   { committed, claim, isFresh }: Acceptance,
 ): Promise<MediaRecord> {
   const { id } = record;
+  const acceptance = { record, claim, jobs: queues.jobsOf(record) };
   try {
-    const jobs = queues.jobsOf(record);
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept({ record, committed: committed || isFresh(), claim, jobs });
+    const outcome = await intents.accept({ ...acceptance, committed: committed || isFresh() });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the file was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   } catch (error) {
     if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh()) throw error;
     // Acknowledged: it counts, whichever try has the claim by then.
-    if (!deferred.add(record, claim && { ...claim, exclusive: false })) throw error;
+    const counting = { ...acceptance, committed: true, claim: claim && { ...claim, exclusive: false } };
+    const finish = async (): Promise<void> =>
+      log.info('upload.deferred_settled', { id, outcome: await intents.accept(counting) });
+    if (!deferred.add(id, finish, record)) throw error;
     log.warn('upload.deferred', { id });
     return { ...record, status: 'deferred' };
   }
@@ -267,16 +310,13 @@ export async function acceptUpload(
 /** Time for a cancelled transfer to stop: one that still runs could store the asset after its removal. */
 const LET_GO_MS = 2_000;
 
-async function undoUpload(
-  { undoing }: Uploads,
-  { id, claim: held, sent, ref, transfer, acceptanceAsked, lease }: Upload,
-  error: unknown,
-): Promise<void> {
+async function undo(uploads: Uploads, upload: Upload, error: unknown): Promise<void> {
+  const { id, claim: held, sent, transfer, acceptanceAsked, isFresh } = upload;
   if (transfer !== null) await withinMs<unknown, null>(LET_GO_MS, transfer, null).catch(() => null);
   // What an earlier try may have left under this id is for the next one, or for the sweep, to find.
   if (held?.takenOver === true && !sent) return;
   const unsettled =
     !isHoldfastError(error) || isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_REJECTED', 'INTERNAL');
-  const claim = held && { held, isFresh: lease.isFresh, keep: false };
-  await undoing.undo({ id, ref: sent ? ref : null, unsettled, acceptanceAsked, claim });
+  const claim = held && { held, isFresh, keep: false };
+  await undoUpload(uploads, { id, ref: sent ? upload.ref : null, unsettled, acceptanceAsked, claim });
 }

@@ -181,7 +181,7 @@ describe('S17: bad input leaves nothing behind', () => {
       await vi.waitFor(async () => expect(await bench.redis.client.zcard('{holdfast}:intents')).toBe(1));
       socket.destroy();
       await bench.expectNothingLeft();
-      await vi.waitFor(() => expect(bench.uploads.leases.size()).toBe(0));
+      await vi.waitFor(() => expect(bench.uploads.slots.running).toBe(0));
     },
   );
 });
@@ -203,7 +203,7 @@ it.each<[string, Part[], string]>([
 });
 
 it('waits for a host that stores what was cancelled, and removes it then', async () => {
-  const { host, leases } = bench.uploads;
+  const { host, slots } = bench.uploads;
   const put = host.put.bind(host);
   const stored: Promise<unknown>[] = [];
   host.put = ({ body, signal, ...request }) => {
@@ -223,7 +223,7 @@ it('waits for a host that stores what was cancelled, and removes it then', async
   socket.write(aPng(LARGE));
   await vi.waitFor(() => expect(stored).toHaveLength(1));
   socket.destroy();
-  await vi.waitFor(() => expect(leases.size()).toBe(0));
+  await vi.waitFor(() => expect(slots.running).toBe(0));
   expect(await Promise.all(stored)).toMatchObject([{ existed: false }]);
   await bench.expectNothingLeft();
 });
@@ -234,10 +234,13 @@ it.each([
 ])(
   'leaves nothing of an upload %s that Redis accepted unheard, too late to defer it',
   async (_what, headers) => {
-    const { intents, leases } = bench.uploads;
-    const begin = leases.begin.bind(leases);
+    const { intents, slots } = bench.uploads;
+    const { take } = slots;
     // As after 20 s without an answer.
-    leases.begin = (...args) => ({ ...begin(...args), isFresh: () => false });
+    slots.take = (...args) => {
+      const slot = take(...args);
+      return slot && { ...slot, isFresh: () => false };
+    };
     const accept = intents.accept.bind(intents);
     const accepted: string[] = [];
     intents.accept = async (upload) => {
@@ -254,7 +257,7 @@ it.each([
     expect(await bench.filesOnHost()).toEqual([]);
     expect(await bench.catalog.counts()).toMatchObject({ total: 0 });
     intents.accept = accept;
-    leases.begin = begin;
+    slots.take = take;
     expect((await bench.send([['file', data]], headers)).status).toBe(202);
     expect(await bench.catalog.counts()).toMatchObject({ total: 1 });
   },

@@ -1,9 +1,6 @@
-import type { Backoff } from '@holdfast/foundation/lifecycle';
-import type { Logger } from '@holdfast/foundation/logging';
-import type { Claims, HeldClaim } from '@holdfast/shared/idempotency';
-import type { Intents, RefusedAssets } from '@holdfast/shared/intents';
-import type { AssetRef, MediaHost } from '@holdfast/shared/media-host';
-import { createRetryQueue } from './retry-queue.js';
+import type { HeldClaim } from '@holdfast/shared/idempotency';
+import type { AssetRef } from '@holdfast/shared/media-host';
+import type { Uploads } from './uploads.js';
 
 const REMOVE_WITHIN_MS = 3_000;
 /** An answer that was lost may belong to an upload that the host is still finishing: look again later. */
@@ -32,68 +29,51 @@ interface UndoneClaim {
   keep: boolean;
 }
 
-export function createUndoing(deps: {
-  host: Pick<MediaHost, 'remove'>;
-  intents: Pick<Intents, 'drop' | 'abandon'>;
-  claims: Pick<Claims, 'renew' | 'release'>;
-  refusedAssets: Pick<RefusedAssets, 'add'>;
-  newBackoff: () => Backoff;
-  log: Logger;
-}) {
-  const { host, intents, claims, refusedAssets, log } = deps;
-
-  const renew = async (claim: HeldClaim): Promise<boolean> => (await claims.renew([claim]))[0] === true;
-
-  /** Answers when the removal must be tried again; null when the host has nothing any more. */
-  const removeAsset = async ({ id, ref, unsettled }: Undo): Promise<number | null> => {
-    if (ref === null) return null;
-    try {
-      await host.remove(ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
-      return unsettled === true ? Date.now() + LOOK_AGAIN_MS : null;
-    } catch (error) {
-      log.warn('upload.removal_failed', { id, error });
-      return Date.now() + RETRY_REMOVAL_MS;
-    }
-  };
-
-  /** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
-  const remember = async ({ upload, removeAgainAt }: Removed): Promise<void> => {
-    const { id, ref, claim } = upload;
-    if (claim) {
-      const isOurs = claim.keep
-        ? await renew(claim.held)
-        : (await claims.release(claim.held, false)) === 'released';
-      // Another try has the id, and the intent with it.
-      if (!isOurs) return;
-    }
-    if (ref !== null && removeAgainAt !== null) await refusedAssets.add(ref, removeAgainAt);
-    await (upload.acceptanceAsked === true ? intents.abandon(id, claim?.held.key ?? null) : intents.drop(id));
-  };
-
-  // What it holds at the end of the process is left to the sweep, which finds the intent.
-  const waiting = createRetryQueue(remember, deps);
-
-  return {
-    /** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
-    undo: async (upload: Undo): Promise<void> => {
-      const { id, claim } = upload;
-      // What the host has under this id must be ours to remove, for the next seconds.
-      if (claim && !(await renew(claim.held).catch(() => claim.isFresh()))) return;
-      const removed = { upload, removeAgainAt: await removeAsset(upload) };
-      try {
-        await remember(removed);
-      } catch (error) {
-        log.warn('upload.undo_waits_for_redis', { id, error });
-        waiting.add(id, removed);
-      }
-    },
-    stop: (): void => waiting.stop(),
-  };
+/** Removes what a refused upload left. Never throws; what fails is remembered and retried. */
+export async function undoUpload(uploads: Uploads, upload: Undo): Promise<void> {
+  const { id, claim } = upload;
+  // What the host has under this id must be ours to remove, for the next seconds.
+  if (claim && !(await renew(uploads, claim.held).catch(() => claim.isFresh()))) return;
+  const removeAgainAt = await removeAsset(uploads, upload);
+  const finish = (): Promise<void> => remember(uploads, upload, removeAgainAt);
+  try {
+    await finish();
+  } catch (error) {
+    uploads.log.warn('upload.undo_waits_for_redis', { id, error });
+    uploads.deferred.add(id, finish);
+  }
 }
 
-interface Removed {
-  upload: Undo;
-  removeAgainAt: number | null;
+async function renew({ claims }: Uploads, claim: HeldClaim): Promise<boolean> {
+  return (await claims.renew([claim]))[0] === true;
 }
 
-export type Undoing = ReturnType<typeof createUndoing>;
+/** Answers when the removal must be tried again; null when the host has nothing any more. */
+async function removeAsset({ host, log }: Uploads, { id, ref, unsettled }: Undo): Promise<number | null> {
+  if (ref === null) return null;
+  try {
+    await host.remove(ref, AbortSignal.timeout(REMOVE_WITHIN_MS));
+    return unsettled === true ? Date.now() + LOOK_AGAIN_MS : null;
+  } catch (error) {
+    log.warn('upload.removal_failed', { id, error });
+    return Date.now() + RETRY_REMOVAL_MS;
+  }
+}
+
+/** The remembered removal first, then the intent: a crash between leaves too much memory, never too little. */
+async function remember(
+  uploads: Uploads,
+  { id, ref, claim, acceptanceAsked }: Undo,
+  removeAgainAt: number | null,
+): Promise<void> {
+  const { claims, intents, refusedAssets } = uploads;
+  if (claim) {
+    const isOurs = claim.keep
+      ? await renew(uploads, claim.held)
+      : (await claims.release(claim.held, false)) === 'released';
+    // Another try has the id, and the intent with it.
+    if (!isOurs) return;
+  }
+  if (ref !== null && removeAgainAt !== null) await refusedAssets.add(ref, removeAgainAt);
+  await (acceptanceAsked === true ? intents.abandon(id, claim?.held.key ?? null) : intents.drop(id));
+}

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable, type Writable } from 'node:stream';
+import { callbackify } from 'node:util';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
@@ -46,26 +47,19 @@ export function parseForm<T>(
     let begun = false;
     const fail = (error: unknown): void =>
       reject(error instanceof HoldfastError ? error : unreadable(req, error, begun));
-    const receiveOne = async (stream: Readable, filename: string): Promise<void> => {
-      begun = true;
-      try {
-        received = { file: await receive(stream, filename) };
-      } catch (error) {
-        // multer itself reports it only at the end of the body.
-        fail(error);
-        throw error;
-      }
-    };
     // It stores nothing: `receive` consumes the bytes, and its caller undoes what a failure leaves.
     const storage: StorageEngine = {
-      _handleFile: (_req, { stream, originalname }, callback) => {
-        receiveOne(stream, originalname).then(
-          // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-          () => callback(null, {}),
-          // oxlint-disable-next-line promise/no-callback-in-promise -- multer speaks callbacks
-          (error: unknown) => callback(error),
-        );
-      },
+      _handleFile: callbackify(async (_req: Request, { stream, originalname }: Express.Multer.File) => {
+        begun = true;
+        try {
+          received = { file: await receive(stream, originalname) };
+        } catch (error) {
+          // multer itself reports it only at the end of the body.
+          fail(error);
+          throw error;
+        }
+        return {};
+      }),
       _removeFile: (_req, _file, callback) => callback(null),
     };
     const options: FormOptions = {
@@ -172,24 +166,42 @@ export async function receiveFile(
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const head: Buffer[] = [];
   let kind: FileKind | undefined;
+  let sourceError: unknown;
+  /** Null at the end. */
+  const read = async (): Promise<Buffer | null> => {
+    try {
+      const next = await chunks.next();
+      if (next.done === true) return null;
+      tally.add(next.value);
+      return next.value;
+    } catch (error) {
+      sourceError = error;
+      throw error;
+    }
+  };
+  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
+    yield* head.splice(0);
+    for (let chunk = await read(); chunk !== null; chunk = await read()) yield chunk;
+  }
   try {
     while (tally.bytes() <= SMALL_BODY_BYTES) {
-      const next = await chunks.next();
-      if (next.done === true) {
+      const chunk = await read();
+      if (chunk === null) {
         if (tally.bytes() === 0) throw new HoldfastError('FILE_EMPTY');
         kind ??= await acceptedKindOf(head, allowedTypes);
         return { kind, ...tally.result(), body: { small: head } };
       }
-      tally.add(next.value);
-      appendChunk(head, next.value);
+      appendChunk(head, chunk);
       if (tally.bytes() >= SNIFF_BYTES) kind ??= await acceptedKindOf(head, allowedTypes);
     }
-    const decided = kind ?? (await acceptedKindOf(head, allowedTypes));
-    const stored = await transferRest(head, chunks, tally, (body) => transfer(decided, body));
-    return { kind: decided, ...tally.result(), body: { stored } };
+    kind ??= await acceptedKindOf(head, allowedTypes);
+    // One chunk of a socket: a stream that buffers several copies them into one when it is iterated.
+    const body = Readable.from(everything(), { objectMode: false, highWaterMark: 64 * 1024 });
+    return { kind, body: { stored: await transfer(kind, body) }, ...tally.result() };
   } catch (error) {
     source.destroy();
-    throw error;
+    // The transfer fails as well where the source does.
+    throw sourceError ?? error;
   }
 }
 
@@ -199,39 +211,6 @@ async function acceptedKindOf(chunks: readonly Buffer[], allowed: readonly strin
   const kind = await fileKindOf(first.length >= SNIFF_BYTES ? first : Buffer.concat(chunks));
   if (!isAllowedType(kind.mime, allowed)) throw unsupportedType(kind.mime, allowed);
   return kind;
-}
-
-/** Sends what was read and what follows. An error of the source counts for more than what the host makes of it. */
-async function transferRest(
-  head: Buffer[],
-  chunks: AsyncIterator<Buffer>,
-  tally: Tally,
-  transfer: (body: Readable) => Promise<PutResult>,
-): Promise<PutResult> {
-  let sourceError: unknown;
-  async function* everything(): AsyncGenerator<Buffer, void, undefined> {
-    yield* head.splice(0);
-    for (;;) {
-      // Only here: what is thrown into the generator at a `yield` comes from the transfer, which ends the body when it fails.
-      const next = await readNext().catch((error: unknown) => {
-        sourceError = error;
-        throw error;
-      });
-      if (next.done === true) return;
-      yield next.value;
-    }
-  }
-  const readNext = async (): Promise<IteratorResult<Buffer>> => {
-    const next = await chunks.next();
-    if (next.done !== true) tally.add(next.value);
-    return next;
-  };
-  try {
-    // One chunk of a socket: a stream that buffers several copies them into one when it is iterated.
-    return await transfer(Readable.from(everything(), { objectMode: false, highWaterMark: 64 * 1024 }));
-  } catch (error) {
-    throw sourceError ?? error;
-  }
 }
 
 /** Counts and hashes what passes; throws FILE_TOO_LARGE on the first byte too many. */
@@ -251,8 +230,6 @@ function createTally(maxBytes: number) {
     result: (): FileDigest => ({ bytes, sha256: sha256.digest('hex'), md5: md5.digest('hex') }),
   };
 }
-
-type Tally = ReturnType<typeof createTally>;
 
 const JOINED_BYTES = 1_024;
 

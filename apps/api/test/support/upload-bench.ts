@@ -29,7 +29,6 @@ import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../../src/http/shutdown.js';
 import { createStatusFollowers } from '../../src/media/status-followers.js';
 import { watchNewCatalog, watchRebuilding } from '../../src/media/rebuilding.js';
-import { createUploadSlots } from '../../src/uploads/admission.js';
 import { uploadRoute } from '../../src/uploads/upload-route.js';
 import { createUploads, type Uploads } from '../../src/uploads/uploads.js';
 
@@ -96,7 +95,6 @@ export async function openUploadBench(
     intents: createIntents(client, keys),
     refusedAssets: createRefusedAssets(client, keys),
     queues,
-    slots: createUploadSlots(uploadSettings.maxConcurrent),
     shutdown: createShutdown(),
     log: silentLogger,
     newBackoff: () => redisBackoff(client),
@@ -131,7 +129,7 @@ export async function openUploadBench(
         expect((await catalog.counts()).total).toBe(0);
       }),
     close: async () => {
-      uploads.stop();
+      uploads.deferred.stop();
       server.closeAllConnections();
       server.close();
       await queues.close();

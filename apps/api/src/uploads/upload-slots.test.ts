@@ -7,8 +7,8 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { closeRedis, connectRedis, isReadyWithin, redisKeys } from '@holdfast/shared/redis';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { createShutdown } from '../http/shutdown.js';
-import { createUploadLeases, type UploadLease } from './upload-lease.js';
+import { createShutdown, type Shutdown } from '../http/shutdown.js';
+import { createUploadSlots, type UploadSlot, type UploadSlots } from './admission.js';
 
 let redis: RedisSandbox;
 beforeAll(async () => {
@@ -20,6 +20,13 @@ afterAll(() => redis.close());
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
 afterEach(() => void vi.useRealTimers());
 const BEAT_MS = 5_000;
+
+/** Takes a slot; there is one. */
+function take(slots: UploadSlots, req: IncomingMessage): UploadSlot {
+  const slot = slots.take('a', req);
+  if (slot === null) throw new Error('no slot');
+  return slot;
+}
 
 /** A request of which nothing more comes unless `socket.bytesRead` grows. */
 function aRequest() {
@@ -35,21 +42,22 @@ async function setup() {
   const keys = redisKeys('holdfast');
   const intents = createIntents(client, keys);
   const claims = createClaims(client, keys);
-  const leases = createUploadLeases({ intents, claims, shutdown: createShutdown(), log: silentLogger });
+  const shutdown = createShutdown();
+  const slots = createUploadSlots({ max: 10, intents, claims, shutdown, log: silentLogger });
   const claimFor = async (id: string): Promise<HeldClaim> => {
     const reply = await claims.claim(claimKey('anonymous', id), id, null);
     if (reply.state !== 'held') throw new Error('another has the claim');
     return reply.claim;
   };
   /** An upload that Redis has last heard of so long ago. */
-  const begin = async (ms: number, keyed = false): Promise<UploadLease> => {
+  const begin = async (ms: number, keyed = false): Promise<UploadSlot> => {
     const id = newMediaId();
     await intents.open(id, `holdfast/${id}`, 10);
     const claim = keyed ? await claimFor(id) : null;
-    const held = { id, claim, openedAt: performance.now() - ms };
-    const lease = leases.begin(aRequest().req, new AbortController(), held);
-    onTestFinished(() => lease.end());
-    return lease;
+    const slot = take(slots, aRequest().req);
+    slot.hold({ id, claim }, performance.now() - ms);
+    onTestFinished(() => slot.end());
+    return slot;
   };
   /** The heartbeats before it went over the same connection. */
   const answer = (): Promise<unknown> => intents.beat([]);
@@ -82,24 +90,27 @@ it.each([false, true])(
   },
 );
 
+/** Slots of uploads that hold nothing in Redis. */
+const slotsOf = (shutdown: Shutdown): UploadSlots =>
+  createUploadSlots({
+    max: 10,
+    intents: { beat: () => Promise.resolve([]) },
+    claims: { renew: () => Promise.resolve([]) },
+    shutdown,
+    log: silentLogger,
+  });
+
 /** Whether a client that sends so many bytes a second is cut within an hour. */
 function isCut(bytesPerSecond: number): boolean {
   vi.useFakeTimers();
-  const leases = createUploadLeases({
-    intents: { beat: () => Promise.resolve([]) },
-    claims: { renew: () => Promise.resolve([]) },
-    shutdown: createShutdown(),
-    log: silentLogger,
-  });
   const { req, socket } = aRequest();
-  const cancel = new AbortController();
-  const lease = leases.begin(req, cancel, null);
+  const slot = take(slotsOf(createShutdown()), req);
   for (let second = 0; second < 3_600; second += 1) {
     socket.bytesRead += bytesPerSecond;
     vi.advanceTimersByTime(1_000);
   }
-  lease.end();
-  return cancel.signal.aborted;
+  slot.end();
+  return slot.cancel.signal.aborted;
 }
 
 it('lets a phone with a poor connection finish, however large its file is', () => {
@@ -112,17 +123,12 @@ it('cuts a client that sends a byte now and then', () => {
 
 it('cuts what runs when the process ends', () => {
   const shutdown = createShutdown();
-  const leases = createUploadLeases({
-    intents: { beat: () => Promise.resolve([]) },
-    claims: { renew: () => Promise.resolve([]) },
-    shutdown,
-    log: silentLogger,
-  });
-  const [before, after] = [new AbortController(), new AbortController()];
-  leases.begin(aRequest().req, before, null).end();
-  const lease = leases.begin(aRequest().req, after, null);
+  const slots = slotsOf(shutdown);
+  const before = take(slots, aRequest().req);
+  before.end();
+  const after = take(slots, aRequest().req);
   shutdown.cutAll();
-  lease.end();
-  expect(before.signal.aborted).toBe(false);
-  expect(after.signal.reason).toMatchObject({ code: 'SHUTTING_DOWN' });
+  after.end();
+  expect(before.cancel.signal.aborted).toBe(false);
+  expect(after.cancel.signal.reason).toMatchObject({ code: 'SHUTTING_DOWN' });
 });

@@ -1,38 +1,29 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
-import { readSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { createIntents } from '@holdfast/shared/intents';
-import { connectMediaQueues, type MediaQueues } from '@holdfast/shared/jobs';
 import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, startApiPair, upload } from '../../test/support/api-pair.js';
-import { createDeferredUploads } from './uploads.js';
+import { createDeferredUploads } from './deferred-uploads.js';
 
 let redis: RedisSandbox;
-let queues: MediaQueues;
 beforeAll(async () => {
   redis = await startRedisSandbox();
-  queues = connectMediaQueues(redis.settings, readSettings({}).jobs, silentLogger);
 });
-afterAll(async () => {
-  await queues.close();
-  await redis.close();
-});
+afterAll(() => redis.close());
 
 it('holds no more than its limit, so that the next upload is refused', async () => {
-  const intents = createIntents(redis.client, redisKeys('full'));
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, newBackoff: createBackoff });
+  const deferred = createDeferredUploads({ log: silentLogger, newBackoff: createBackoff });
   onTestFinished(() => deferred.stop());
   const record = aRecord();
+  const never = (): Promise<void> => Promise.reject(new Error('called'));
   // All at once, before the first of them is tried again.
-  const taken = Array.from({ length: 10_000 }, (_, n) =>
-    deferred.add({ ...record, id: `r${String(n)}` }, null),
-  );
+  const taken = Array.from({ length: 10_000 }, (_, n) => deferred.add(`r${String(n)}`, never, record));
   expect(taken.every(Boolean)).toBe(true);
-  expect(deferred.add(aRecord(), null)).toBe(false);
+  expect(deferred.add('one more', never, record)).toBe(false);
   expect(deferred.size()).toBe(10_000);
 });
 
@@ -40,12 +31,12 @@ it('is not held up by an upload that fails for a reason of its own', async () =>
   const keys = redisKeys('holdfast');
   const intents = createIntents(redis.client, keys);
   const catalog = createCatalog(redis.client, keys);
-  const deferred = createDeferredUploads({ intents, queues, log: silentLogger, newBackoff: createBackoff });
+  const deferred = createDeferredUploads({ log: silentLogger, newBackoff: createBackoff });
   await redis.client.set(keys.byTag('broken'), 'no index');
   const [bad, good] = [aRecord({ tags: ['broken'] }), aRecord()];
   try {
-    deferred.add(bad, null);
-    deferred.add(good, null);
+    for (const record of [bad, good])
+      deferred.add(record.id, async () => void (await intents.accept({ record, committed: true })), record);
     await vi.waitFor(() => expect(deferred.find(good.id)).toBeNull(), { interval: 20 });
     expect((await catalog.find(good.id))?.status).toBe('saving');
     expect(deferred.find(bad.id)?.status).toBe('deferred');
