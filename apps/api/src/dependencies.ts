@@ -3,7 +3,7 @@ import { createCatalogHost, settleHost } from '@holdfast/shared/catalog-host';
 import { unreadSettings, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
-  ephemeralDiskFinding,
+  ephemeralDiskFindings,
   openServer,
   type Finding,
 } from '@holdfast/shared/durability';
@@ -149,18 +149,10 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
 }
 
 /** Findings about connection, disk and settings, which stay until the next start; logged once. */
-async function findingsOfStart(
-  settings: Settings,
-  env: Environment,
-  log: Logger,
-): Promise<readonly Finding[]> {
-  const ofDisk = await ephemeralDiskFinding(settings, env);
-  if (ofDisk !== null) log.warn('disk.finding', { finding: ofDisk });
+async function findingsOfStart(settings: Settings, env: Environment, log: Logger): Promise<Finding[]> {
+  const ofDisk = await ephemeralDiskFindings(settings, env);
+  for (const finding of ofDisk) log.warn('disk.finding', { finding });
   const unread = unreadSettings(env);
   for (const setting of unread) log.warn('config.unread_setting', { setting });
-  return [
-    ...connectionFindings(settings.redis),
-    ...(ofDisk === null ? [] : [ofDisk]),
-    ...unreadSettingFindings(unread),
-  ];
+  return [...connectionFindings(settings.redis), ...ofDisk, ...unreadSettingFindings(unread)];
 }

@@ -132,6 +132,12 @@ it.each<[what: string, url: () => Promise<string>, message: RegExp, fix: RegExp]
     /refuses the login/,
     /password/,
   ],
+  [
+    'the database is not there',
+    async () => `${at(Number(new URL((await aRedis()).url).port)).replace('user:hidden-word@', '')}/777`,
+    /no database of this number/,
+    /REDIS_PREFIX/,
+  ],
 ])('says in health and database/status what is wrong where %s', async (_what, urlOf, message, fix) => {
   const url = await urlOf();
   const api = await anApi(url);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isUnnamed, makeDataFolder, type Environment, type Settings } from '@holdfast/foundation/config';
 import {
   connectionFindings,
-  ephemeralDiskFinding,
+  ephemeralDiskFindings,
   probeServer,
   readServerFacts,
   redisOutage,
@@ -61,8 +61,7 @@ export const machineChecks: readonly Check<MachineTrial>[] = [
       const needsSpace = settings.host.kind === 'local' || !settings.redis.external;
       if (needsSpace && free < LOCAL_RESERVE_BYTES)
         return wrong(found, { means: 'Below 200 MB uploads to the local host are refused (507).' });
-      const finding = await ephemeralDiskFinding(settings, env);
-      return finding === null ? found : fromFindings(found, [finding]);
+      return fromFindings(found, await ephemeralDiskFindings(settings, env));
     },
   },
   {

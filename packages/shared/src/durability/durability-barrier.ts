@@ -2,7 +2,7 @@ import { Cluster, type ChainableCommander } from 'ioredis';
 import type { DurabilityLevel, DurabilitySettings } from '@holdfast/foundation/config';
 import {
   connectionEpoch,
-  fromRedisError,
+  redisEdge,
   redisErrorKind,
   type RedisClient,
   type RedisKeys,
@@ -14,20 +14,7 @@ const BARRIER_TIMEOUT_MS = 5_000;
 const REMOVAL_TIMEOUT_MS = 2_500;
 
 /** Asks the server how safe the writes before it are. */
-export interface Barrier {
-  /**
-   * Resolves with what the server confirmed for every write that was acknowledged before this call. Callers that wait share one
-   * round trip. Throws CATALOG_UNAVAILABLE when the connection was lost: read back again.
-   */
-  confirm(): Promise<DurabilityLevel>;
-  /**
-   * Reads one record over this connection, removes it, and confirms its write as above. `value` is null where the record is not
-   * there: then the level says nothing.
-   */
-  confirmRemoving(key: string): Promise<{ value: string | null; level: DurabilityLevel }>;
-  /** Grows with each new connection. A level counts only when the epoch was the same at the read-back. */
-  epoch(): number;
-}
+export type Barrier = ReturnType<typeof createBarrier>;
 
 export interface BarrierOptions {
   /** A connection of the role `barrier`, used for nothing else. */
@@ -40,8 +27,9 @@ export interface BarrierOptions {
 }
 
 /** Confirms writes with WAITAOF and WAIT (docs/decisions/0003-what-verified-means.md). */
-export function createBarrier({ redis, keys, settings, believesFsync }: BarrierOptions): Barrier {
+export function createBarrier({ redis, keys, settings, believesFsync }: BarrierOptions) {
   const { replicas } = settings;
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
   let count = 0;
   let next: Promise<DurabilityLevel> | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -79,29 +67,35 @@ export function createBarrier({ redis, keys, settings, believesFsync }: BarrierO
   const begin = async (): Promise<DurabilityLevel> => {
     next = undefined;
     count += 1;
-    try {
-      return (await cross((pipeline) => pipeline.set(keys.barrier, count), BARRIER_TIMEOUT_MS)).level;
-    } catch (error) {
-      throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    }
+    const { level } = await guarded(() =>
+      cross((pipeline) => pipeline.set(keys.barrier, count), BARRIER_TIMEOUT_MS),
+    );
+    return level;
   };
   return {
+    /** Grows with each new connection. A level counts only when the epoch was the same at the read-back. */
     epoch: connectionEpoch(redis, keys.barrier),
-    // WAITAOF blocks the connection, so barriers follow each other, and one serves all that arrived during the last.
-    confirm: () => {
+    /**
+     * Resolves with what the server confirmed for every write that was acknowledged before this call. Callers that wait share one
+     * round trip: WAITAOF blocks the connection, so barriers follow each other, and one serves all that arrived during the last.
+     * Throws CATALOG_UNAVAILABLE when the connection was lost: read back again.
+     */
+    confirm: (): Promise<DurabilityLevel> => {
       if (next === undefined) {
         next = last.then(begin);
         last = next.catch(() => undefined);
       }
       return next;
     },
-    confirmRemoving: async (key) => {
-      try {
-        const { value, level } = await cross((pipeline) => pipeline.getdel(key), REMOVAL_TIMEOUT_MS);
-        return { value: typeof value === 'string' ? value : null, level };
-      } catch (error) {
-        throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-      }
+    /**
+     * Reads one record over this connection, removes it, and confirms its write as above. `value` is null where the record is not
+     * there: then the level says nothing.
+     */
+    confirmRemoving: async (key: string): Promise<{ value: string | null; level: DurabilityLevel }> => {
+      const { value, level } = await guarded(() =>
+        cross((pipeline) => pipeline.getdel(key), REMOVAL_TIMEOUT_MS),
+      );
+      return { value: typeof value === 'string' ? value : null, level };
     },
   };
 }

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Environment, Settings } from '@holdfast/foundation/config';
-import type { Finding } from './server-findings.js';
+import { notice, warning, type Finding } from './server-findings.js';
 
 /** Platforms that empty disks at each restart, by a variable that only they set. On Heroku no disk survives. */
 const platforms: Readonly<Record<string, string>> = {
@@ -11,58 +12,50 @@ const platforms: Readonly<Record<string, string>> = {
   K_SERVICE: 'Cloud Run',
 };
 
+/** As Linux numbers them (statfs(2)): in memory, and the layers of a container. */
+const fileSystems: Readonly<Record<number, 'memory' | 'layers'>> = {
+  0x01021994: 'memory',
+  0x858458f6: 'memory',
+  0x794c7630: 'layers',
+};
+
 /** EPHEMERAL_DISK where files that must stay lie on a disk that goes with the process. */
-export async function ephemeralDiskFinding(
+export async function ephemeralDiskFindings(
   settings: Pick<Settings, 'dataDir' | 'redis' | 'host'>,
   env: Environment,
-): Promise<Finding | null> {
+): Promise<Finding[]> {
   const kept = [
     ...(settings.redis.external ? [] : ['the catalog']),
     ...(settings.host.kind === 'local' ? ['the files'] : []),
   ];
-  if (kept.length === 0) return null;
-  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  return judgeDisk(kept.join(' and '), env, fileSystemOf(mounts, settings.dataDir));
+  return kept.length === 0 ? [] : judgeDisk(kept.join(' and '), env, await fileSystemOf(settings.dataDir));
 }
 
-/** `fileSystem` is its type as the kernel names it, null where that is unknown. */
-export function judgeDisk(kept: string, env: Environment, fileSystem: string | null): Finding | null {
-  const isLayer = fileSystem === 'overlay';
+/** Undefined where it is another, or unknown. Of a folder that is not there, that of the one which would hold it. */
+export async function fileSystemOf(path: string): Promise<'memory' | 'layers' | undefined> {
+  const stats = await statfs(path).catch(() => null);
+  if (stats !== null) return fileSystems[stats.type];
+  return dirname(path) === path ? undefined : fileSystemOf(dirname(path));
+}
+
+export function judgeDisk(
+  kept: string,
+  env: Environment,
+  fileSystem: 'memory' | 'layers' | undefined,
+): Finding[] {
   const [platform] = Object.keys(platforms).filter((name) => env[name] !== undefined);
-  const finding = (severity: Finding['severity'], message: string): Finding => ({
-    code: 'EPHEMERAL_DISK',
-    severity,
-    message,
-    fix: 'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.',
-  });
-  if (fileSystem === 'tmpfs' || fileSystem === 'ramfs')
-    return finding(
-      'warning',
-      `The data folder is in memory: ${kept} will be gone after a restart of the machine.`,
+  const finding = (severity: typeof warning, message: string): Finding[] =>
+    severity(
+      true,
+      'EPHEMERAL_DISK',
+      message,
+      'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.',
     );
-  if (platform !== undefined && (isLayer || platform === 'DYNO'))
-    return finding(
-      'warning',
-      `${platforms[platform] ?? ''} empties this disk at each restart: ${kept} will be gone.`,
-    );
-  return isLayer
-    ? finding(
-        'notice',
-        `The data folder is inside a container: ${kept} will be gone when the container is replaced.`,
-      )
-    : null;
-}
-
-/** Type of the file system that holds the path, from the text of /proc/self/mountinfo. */
-export function fileSystemOf(mountinfo: string, path: string): string | null {
-  const mounts = mountinfo.split('\n').map((line) => {
-    const [before = '', after = ''] = line.split(' - ');
-    const [type = ''] = after.split(' ');
-    return { point: (before.split(' ')[4] ?? '').replaceAll('\\040', ' '), type };
-  });
-  const covering = mounts.filter(
-    ({ point }) => point !== '' && (point === '/' || path === point || path.startsWith(`${point}/`)),
-  );
-  // The longest one holds it; of two at the same place the later one.
-  return covering.toSorted((a, b) => a.point.length - b.point.length).at(-1)?.type ?? null;
+  const gone = `${kept} will be gone`;
+  if (fileSystem === 'memory')
+    return finding(warning, `The data folder is in memory: ${gone} after a restart of the machine.`);
+  if (platform !== undefined && (fileSystem === 'layers' || platform === 'DYNO'))
+    return finding(warning, `${platforms[platform] ?? ''} empties this disk at each restart: ${gone}.`);
+  if (fileSystem !== 'layers') return [];
+  return finding(notice, `The data folder is inside a container: ${gone} when the container is replaced.`);
 }

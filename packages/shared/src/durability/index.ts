@@ -1,13 +1,15 @@
 export { createBarrier, type Barrier } from './durability-barrier.js';
-export { ephemeralDiskFinding } from './ephemeral-disk.js';
-export { placeOf, redisOutage } from './redis-outage.js';
+export { ephemeralDiskFindings } from './ephemeral-disk.js';
 export { readServerFacts, serverName } from './server-facts.js';
 export {
   connectionFindings,
-  findingsOf,
+  notice,
+  placeOf,
+  redisOutage,
+  serious,
   serverFindings,
+  warning,
   type Finding,
-  type FindingRow,
   type Severity,
 } from './server-findings.js';
 export { openServer, type ServerMonitor } from './server-monitor.js';

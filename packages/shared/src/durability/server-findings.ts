@@ -1,5 +1,11 @@
-import type { DurabilitySettings, RedisSettings } from '@holdfast/foundation/config';
-import { redisErrorKind } from '../redis/index.js';
+import {
+  isUnnamed,
+  type DurabilitySettings,
+  type RedisConnection,
+  type RedisNode,
+  type RedisSettings,
+} from '@holdfast/foundation/config';
+import { redisErrorKind, redisFault } from '../redis/index.js';
 import { confirmsTruly, serverName, type ServerFacts } from './server-facts.js';
 import type { ProbeResult } from './server-probes.js';
 
@@ -17,21 +23,14 @@ export interface Finding {
   fix: string;
 }
 
-/** One finding and whether it applies. */
-export type FindingRow = readonly [
-  applies: boolean,
-  code: string,
-  severity: Severity,
-  message: string,
-  fix: string,
-];
-
-/** Those of the rows that apply. */
-export function findingsOf(...rows: readonly FindingRow[]): Finding[] {
-  return rows
-    .filter(([applies]) => applies)
-    .map(([, code, severity, message, fix]) => ({ code, severity, message, fix }));
-}
+/** The finding, where it applies. */
+const finding =
+  (severity: Severity) =>
+  (applies: boolean, code: string, message: string, fix: string): Finding[] =>
+    applies ? [{ code, severity, message, fix }] : [];
+export const serious = finding('error');
+export const warning = finding('warning');
+export const notice = finding('notice');
 
 /** What was seen of a server. */
 export interface SeenServer {
@@ -51,86 +50,78 @@ export function serverFindings({ facts, results }: SeenServer, settings: Durabil
   // A level that is confirmed by replicas is above that of the disk.
   const isReplicated = replicas > 0 && !lacks('WAIT');
   const isFsynced = confirmsTruly(facts) && !lacks('WAITAOF');
-  return findingsOf(
-    [
+  return [
+    ...warning(
       !isHidden && !persists,
       'PERSISTENCE_OFF',
-      'warning',
       'Redis keeps nothing on disk: a restart empties the catalog until a sync has refilled it.',
       'Set "appendonly yes" and "appendfsync always" on the server, or use a plan with persistence.',
-    ],
-    [
+    ),
+    ...notice(
       aofEnabled === true && fsyncPolicy !== null && fsyncPolicy !== 'always',
       'FSYNC_EVERYSEC',
-      'notice',
       'Redis does not sync every write to disk: a crash can lose the last seconds of the catalog, which a sync restores.',
       'Set "appendfsync always" on the server.',
-    ],
-    [
+    ),
+    ...warning(
       aofEnabled === false && persists,
       'SNAPSHOTS_ONLY',
-      'warning',
       'Redis only takes snapshots: a crash loses everything since the last one.',
       'Set "appendonly yes" and "appendfsync always" on the server.',
-    ],
-    [
+    ),
+    ...warning(
       evictionPolicy !== null && evictionPolicy !== 'noeviction',
       'EVICTION_POLICY',
-      'warning',
       'Redis may throw away records and jobs when its memory is full.',
       'Set "maxmemory-policy noeviction" on the server.',
-    ],
-    [
+    ),
+    ...warning(
       usedMemory !== null && maxMemory !== null && maxMemory > 0 && usedMemory > 0.9 * maxMemory,
       'MEMORY_NEARLY_FULL',
-      'warning',
       'Redis has used more than 90 % of its memory limit; beyond it uploads are refused.',
       'Raise "maxmemory", or move to a larger plan.',
-    ],
-    [
+    ),
+    ...warning(
       connectedClients !== null && maxClients !== null && connectedClients >= maxClients,
       'REDIS_CONNECTIONS',
-      'warning',
       'Redis has reached its connection limit and refuses further connections, those of workers too.',
       'Allow more connections ("maxclients", or a larger plan), or run fewer processes: docs/scaling.md says how many Holdfast needs.',
-    ],
-    [
+    ),
+    ...warning(
       connectedReplicas !== null && connectedReplicas < replicas,
       'NO_REPLICAS',
-      'warning',
       'Redis has fewer replicas than records are expected to reach.',
       'Start the replicas, or lower DURABILITY_REPLICAS.',
-    ],
-    [
+    ),
+    ...serious(
       !isReplicated && (required === 'replicated' || (required === 'fsynced' && !isFsynced)),
       'DURABILITY_UNREACHABLE',
-      'error',
       'No record can reach the level that DURABILITY_REQUIRED asks for: every file ends as failed.',
       'For replicated set DURABILITY_REPLICAS to 1 or more, on a server that answers WAIT; for fsynced set "appendonly yes" and "appendfsync always" on the server. Otherwise lower DURABILITY_REQUIRED.',
-    ],
-    [
+    ),
+    ...serious(
       facts.lastAofWriteOk === false,
       'AOF_WRITE_FAILED',
-      'error',
       'The last write to the append-only file failed.',
       'Free space on the disk of the Redis server.',
-    ],
-    [
+    ),
+    ...warning(
       facts.lastSnapshotOk === false,
       'RDB_SAVE_FAILED',
-      'warning',
       'The last snapshot of Redis failed.',
       'Free space on the disk of the Redis server, and look at its log.',
-    ],
-    [
+    ),
+    ...notice(
       isHidden || (aofEnabled === true && fsyncPolicy === null),
       'UNKNOWN_PERSISTENCE',
-      'notice',
       'The server does not reveal whether it keeps its data on disk.',
       'Check in the console of the provider that persistence is on and eviction is off.',
-    ],
-  );
+    ),
+  ];
 }
+
+/** Used with DURABILITY_REPLICAS alone. */
+const ofReplicas: ReadonlySet<string> = new Set(['ROLE', 'WAIT']);
 
 /** What an operator should know of what the server lacks, or refuses to this user. */
 export function lackFindings({ facts, results }: SeenServer, { replicas }: DurabilitySettings): Finding[] {
@@ -142,30 +133,27 @@ export function lackFindings({ facts, results }: SeenServer, { replicas }: Durab
       // The refusal of the whole script shows in many probes.
       results.findIndex((other) => other.said === said) === index,
   );
-  const limits = lacking(results, false).filter(({ probe }) => replicas > 0 || !probe.forReplicas);
-  return findingsOf(
-    [
+  const limits = lacking(results, false).filter(({ probe }) => replicas > 0 || !ofReplicas.has(probe.name));
+  return [
+    ...serious(
       missing.length > 0,
       'REDIS_UNSUITABLE',
-      'error',
       `${serverName(facts)} lacks what Holdfast needs: ${namesOf(missing)}. Jobs wait for another server.`,
       fixesOf(missing),
-    ],
-    [
+    ),
+    ...serious(
       denied.length > 0,
       'RIGHTS_MISSING',
-      'error',
       `The user of Redis has no right to what Holdfast needs: ${namesOf(denied)}. Uploads wait for it.`,
       'Give the user the rights in docs/operations.md. Everything resumes within two minutes.',
-    ],
-    [
+    ),
+    ...notice(
       limits.length > 0,
       'REDIS_LIMITED',
-      'notice',
       limits.map(({ probe: { name, means } }) => `No ${name}: ${means}`).join(' '),
       fixesOf(limits),
-    ],
-  );
+    ),
+  ];
 }
 
 /** What the server lacks of what is needed, or of what is optional. */
@@ -180,11 +168,37 @@ const fixesOf = (results: readonly ProbeResult[]): string =>
 
 /** What the settings alone say about the connection; it stays so until the next start. */
 export function connectionFindings({ connection }: Pick<RedisSettings, 'connection'>): Finding[] {
-  return findingsOf([
+  return warning(
     connection.kind !== 'socket' && connection.tls && connection.verifiesCertificate === false,
     'REDIS_TLS_UNVERIFIED',
-    'warning',
     'The certificate of Redis is not verified (REDIS_TLS_VERIFY=false): an attacker on the way could pose as it, and read the password and every record.',
     'Set REDIS_TLS_CA to the CA certificate of the provider, and remove REDIS_TLS_VERIFY. If the provider has none (Heroku), keep the connection within its network.',
-  ]);
+  );
+}
+
+/**
+ * Why a Redis does not serve: for health, and for `doctor`. `why` follows on the server's name. `error`: what the connection met
+ * last; undefined where there was only silence.
+ */
+export function redisOutage(settings: RedisSettings, error: unknown): { why: string; fix: string } {
+  const { why, fix } = redisFault(error ?? new Error('Command timed out'));
+  return { why, fix: isUnnamed(settings) ? `${fix} No Redis is named: set REDIS_URL.` : fix };
+}
+
+/** Never with a login. */
+export function placeOf(connection: RedisConnection): string {
+  switch (connection.kind) {
+    case 'single':
+      return `Redis at ${addressOf(connection)}`;
+    case 'socket':
+      return 'Redis at its socket';
+    case 'sentinel':
+      return `Redis "${connection.masterName}" of the sentinels ${connection.sentinels.map(addressOf).join(', ')}`;
+    case 'cluster':
+      return `The Redis Cluster of ${connection.nodes.map(addressOf).join(', ')}`;
+  }
+}
+
+function addressOf({ host, port }: RedisNode): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 }

@@ -8,19 +8,11 @@ export interface ServerProbe {
   name: string;
   /** True if nothing works without it. */
   needed: boolean;
-  attempt: Attempt;
+  /** How it is tried. */
+  commands: readonly (readonly string[])[];
   /** What follows if it is missing. */
   means: string;
   fix: string;
-  /** Only DURABILITY_REPLICAS uses it. */
-  forReplicas: boolean;
-}
-
-/** How it is tried: by Lua inside one script, by commands of its own, or by what the server said of itself. */
-interface Attempt {
-  lua?: string;
-  commands?: readonly (readonly string[])[];
-  isSeen?: (facts: ServerFacts) => boolean;
 }
 
 /** The outcome of one probe. */
@@ -32,194 +24,160 @@ export interface ProbeResult {
   said: string;
 }
 
-const needs = (name: string, attempt: Attempt, means: string, fix: string): ServerProbe => ({
-  name,
-  needed: true,
-  forReplicas: false,
-  attempt,
-  means,
-  fix,
-});
-const uses = (...probe: Parameters<typeof needs>): ServerProbe => ({ ...needs(...probe), needed: false });
-const usesForReplicas = (...probe: Parameters<typeof needs>): ServerProbe => ({
-  ...uses(...probe),
-  forReplicas: true,
-});
+type Row = readonly [name: string, commands: ServerProbe['commands'], means: string, fix: string];
+
+/** Stands for the key of one try: a sorted set with one member, once the first script has run. */
+const KEY = '<key>';
+const script = (text: string): readonly string[] => ['EVAL', text, '1', KEY];
 
 const OTHER_SERVER = 'Use Redis 7.2 or newer, Valkey, or one of the services in docs/redis.md.';
-/** Stands for a key that the script has made. */
-const PROBE_KEY = '<key>';
+const SCRIPTS = 'Scripts';
+const KEYS_IN_SCRIPTS = 'Keys in scripts';
+const ONE_SERVER = 'Keys on one server';
+const INFO = 'INFO';
 
-const scripts = needs(
-  'Scripts',
-  { lua: '' },
-  'Every change of the catalog and of the queues is one script.',
-  `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
-);
-const oneServer = needs(
-  'Keys on one server',
-  { lua: '' },
-  'This is one node of a cluster, and our keys lie on another.',
-  'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
-);
-const keysInScripts = needs(
-  'Keys in scripts',
-  { lua: "redis.call('EXISTS', KEYS[1] .. ':probe:undeclared')" },
-  'Scripts build the names of keys from the one that they are given.',
-  'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
-);
-
-/**
- * What Holdfast and BullMQ use of a server and some servers lack. Scripts find a sorted set with one member under `key`. Whatever else
- * is lacking is refused when it is used: jobs wait, and health says so.
- */
-export const serverProbes: readonly ServerProbe[] = [
-  scripts,
-  keysInScripts,
-  oneServer,
-  needs(
+/** Whatever else is lacking is refused when it is used: jobs wait, and health says so. */
+const needed: readonly Row[] = [
+  [
+    SCRIPTS,
+    [script(`redis.call('ZADD', KEYS[1], 1, 'a') redis.call('EXPIRE', KEYS[1], 60)`)],
+    'Every change of the catalog and of the queues is one script.',
+    `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
+  ],
+  [
+    KEYS_IN_SCRIPTS,
+    [script(`redis.call('EXISTS', KEYS[1] .. ':undeclared')`)],
+    'Scripts build the names of keys from the one that they are given.',
+    'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
+  ],
+  [
+    // What a script is refused with says so.
+    ONE_SERVER,
+    [],
+    'This is one node of a cluster, and our keys lie on another.',
+    'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
+  ],
+  [
     'cjson',
-    { lua: 'cjson.decode(cjson.encode({ 1 }))' },
+    [script('cjson.decode(cjson.encode({ 1 }))')],
     'Records are read and written with it.',
     OTHER_SERVER,
-  ),
-  needs(
-    'cmsgpack',
-    { lua: 'cmsgpack.unpack(cmsgpack.pack({ 1 }))' },
-    'BullMQ passes jobs in it.',
-    OTHER_SERVER,
-  ),
-  needs(
+  ],
+  ['cmsgpack', [script('cmsgpack.unpack(cmsgpack.pack({ 1 }))')], 'BullMQ passes jobs in it.', OTHER_SERVER],
+  [
     'ZMSCORE',
-    { lua: "redis.call('ZMSCORE', key, 'a', 'b')" },
+    [script(`redis.call('ZMSCORE', KEYS[1], 'a', 'b')`)],
     'Indexes and deletions use it.',
     'Use Redis 6.2 or newer, or Valkey.',
-  ),
-  needs(
+  ],
+  [
     'Transactions',
-    { commands: [['MULTI'], ['EVAL', 'return 1', '1', PROBE_KEY], ['EXEC']] },
+    [['MULTI'], script('return 1'), ['EXEC']],
     'Jobs are added by several scripts in one transaction.',
     'Connect to the server itself, without a proxy that does not know MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
-  ),
-  needs(
+  ],
+  [
     'Blocking commands',
-    // What the script has put there is taken at once. Where there was no script it waits for a second.
-    { commands: [['BZPOPMIN', PROBE_KEY, '1']] },
+    // What the first script has put there is taken at once. Where it could not it waits for a second.
+    [['BZPOPMIN', KEY, '1']],
     'Workers wait for jobs with BZPOPMIN.',
     'Connect to the server itself, without a proxy that does not know blocking commands.',
-  ),
-  uses(
-    'INFO',
-    { isSeen: ({ runId }) => runId !== '' },
+  ],
+];
+
+const used: readonly Row[] = [
+  [
+    // The facts say whether it is answered.
+    INFO,
+    [],
     'A restart of the server is not noticed: what it lost comes back with the next full sync.',
     'Let the user of Redis run INFO. A rented server may hide its run id: then nothing, where every write is synced to disk.',
-  ),
-  usesForReplicas(
+  ],
+  [
     'ROLE',
-    { commands: [['ROLE']] },
+    [['ROLE']],
     'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
     'Let the user of Redis run ROLE; a rented server may not offer it.',
-  ),
-  usesForReplicas(
+  ],
+  [
     'WAIT',
-    { commands: [['WAIT', '0', '1']] },
+    [['WAIT', '0', '1']],
     'No record becomes "replicated".',
     'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
-  ),
-  uses(
+  ],
+  [
     'WAITAOF',
-    { commands: [['WAITAOF', '0', '0', '1']] },
+    [['WAITAOF', '0', '0', '1']],
     'No record becomes "fsynced".',
     'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
-  ),
-  uses(
+  ],
+  [
     'CLIENT LIST',
-    { commands: [['CLIENT', 'LIST']] },
+    [['CLIENT', 'LIST']],
     'A worker that was killed counts as alive for 150 s.',
     'Let the user of Redis run CLIENT LIST.',
-  ),
+  ],
+];
+
+const probeOf =
+  (isNeeded: boolean) =>
+  ([name, commands, means, fix]: Row): ServerProbe => ({ name, needed: isNeeded, commands, means, fix });
+
+/** What Holdfast and BullMQ use of a server and some servers lack. */
+export const serverProbes: readonly ServerProbe[] = [
+  ...needed.map(probeOf(true)),
+  ...used.map(probeOf(false)),
 ];
 
 /**
- * KEYS: the hash tag, then a key of this try. Answers for each probe what the server said, empty where it obeyed.
- */
-const probeScript = /* lua */ `
-local key = KEYS[2]
-redis.call('ZADD', key, 1, 'a')
-redis.call('EXPIRE', key, 60)
-local said = {}
-local function try(what)
-  local isFine, failure = pcall(what)
-  said[#said + 1] = isFine and '' or (type(failure) == 'table' and failure.err or tostring(failure))
-end
-${serverProbes.map(({ attempt }) => `try(function() ${attempt.lua ?? ''} end)`).join('\n')}
-return said
-`;
-
-/** Before what a command in a script answered, on servers before Redis 7. */
-const IN_SCRIPT = /^(?:@?user_script: ?\d+: )+-?/;
-
-/**
- * Tries them all in one round trip: ten commands, and five inside the script. Leaves no key behind. `redis` is the
- * connection to the server that holds our keys. Throws CATALOG_UNAVAILABLE where that does not answer.
+ * Tries them all in one round trip, and leaves no key behind. `redis` is the connection to the server that holds our keys. Throws
+ * CATALOG_UNAVAILABLE where that does not answer.
  */
 export async function probeServer(
   redis: RedisClient,
   { connection, prefix }: Pick<RedisSettings, 'connection' | 'prefix'>,
-  facts: ServerFacts,
+  { runId }: Pick<ServerFacts, 'runId'>,
 ): Promise<ProbeResult[]> {
-  const keys = redisKeys(prefix);
-  const key = keys.probe(randomUUID());
-  const script = redis.eval(probeScript, 2, keys.prefix, key);
-  const scriptRefusal = errorOf(script);
-  const results = serverProbes.map(async (probe, index): Promise<ProbeResult> => {
-    const { lua, commands = [], isSeen } = probe.attempt;
-    // All of them are sent in this turn, in the order of the table.
-    const sent = commands.map(([name = '', ...args]) =>
-      errorOf(redis.call(name, ...args.map((arg) => (arg === PROBE_KEY ? key : arg)))),
-    );
-    const refusal = await scriptRefusal;
-    const errors = await Promise.all(sent);
-    if (isSeen?.(facts) === false) errors.push(new Error('hidden'));
-    if (lua !== undefined) errors.push(refusal ?? errorInScript(((await script) as string[])[index]));
-    const error = errors.find((one) => one !== null);
-    if (error === undefined) return { probe, outcome: 'there', said: '' };
-    if (redisErrorKind(error) === 'unreachable') throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
-    // Where the script did not run nothing is known of what it tries, nor of transactions with a script.
-    const isUntried = refusal !== null && (lua !== undefined || commands.some(([name]) => name === 'EVAL'));
-    const outcome = !isUntried
-      ? outcomeOf(probe, error)
-      : probe === lackThatMeans(refusal, connection.kind === 'cluster')
-        ? 'lacking'
-        : 'refused';
-    return { probe, outcome, said: error.message };
+  const key = redisKeys(prefix).probe(randomUUID());
+  const send = async ([name = '', ...args]: readonly string[]): Promise<Error | null> => {
+    try {
+      await redis.call(name, ...args.map((arg) => (arg === KEY ? key : arg)));
+      return null;
+    } catch (error) {
+      return error as Error;
+    }
+  };
+  // All of them are sent in this turn, in the order of the table, and the removal of the key after them.
+  const tries = serverProbes.map(({ commands }) => Promise.all(commands.map(send)));
+  const removal = send(['DEL', key]);
+  const errors = (await Promise.all(tries)).map((ofProbe) => ofProbe.find((error) => error !== null) ?? null);
+  await removal;
+  const away = errors.find((error) => error !== null && redisErrorKind(error) === 'unreachable');
+  if (away) throw fromRedisError(away, 'CATALOG_UNAVAILABLE');
+  // Where no script runs, nothing is known of what others would do.
+  const noScript = errors[0] ?? null;
+  const blamed = noScript === null ? undefined : lackThatMeans(noScript, connection.kind === 'cluster');
+  return serverProbes.map((probe, index) => {
+    if (probe.name === blamed) return { probe, outcome: 'lacking', said: noScript?.message ?? '' };
+    const error = probe.name === INFO && runId === '' ? new Error('hidden') : (errors[index] ?? null);
+    if (error === null) return { probe, outcome: 'there', said: '' };
+    const isUntried = noScript !== null && probe.commands.some(([name]) => name === 'EVAL');
+    return { probe, outcome: isUntried ? 'refused' : outcomeOf(probe, error), said: error.message };
   });
-  const [all] = await Promise.all([Promise.all(results), errorOf(redis.del(key))]);
-  return all;
 }
 
-function errorInScript(said = ''): Error | null {
-  return said === '' ? null : new Error(said.replace(IN_SCRIPT, ''));
-}
-
-const errorOf = (sent: Promise<unknown>): Promise<Error | null> =>
-  sent.then(
-    () => null,
-    (error: Error) => error,
-  );
-
-function outcomeOf({ needed, attempt }: ServerProbe, error: Error): ProbeResult['outcome'] {
+function outcomeOf({ needed: isNeeded, commands }: ServerProbe, error: Error): ProbeResult['outcome'] {
   const kind = redisErrorKind(error);
-  if (redisRefusal(error) === 'command' || (!needed && kind === 'credentials')) return 'lacking';
+  if (redisRefusal(error) === 'command' || (!isNeeded && kind === 'credentials')) return 'lacking';
   if (kind !== 'fatal') return 'refused';
   // A server that complains of how a command is used has the command.
-  return attempt.commands === undefined ? 'lacking' : 'there';
+  return commands.every(([name]) => name === 'EVAL') ? 'lacking' : 'there';
 }
 
-/** What the refusal of the whole script means. */
-function lackThatMeans(error: Error, isCluster: boolean): ServerProbe | undefined {
-  if (/undeclared key|Dynamic keys are not allowed/i.test(error.message)) return keysInScripts;
+/** Which probe the refusal of every script speaks of. */
+function lackThatMeans(error: Error, isCluster: boolean): string | undefined {
+  if (/undeclared key|Dynamic keys are not allowed/i.test(error.message)) return KEYS_IN_SCRIPTS;
   // In a cluster keys may be on their way to another node.
-  if (/^(?:ERR )?(?:MOVED|CROSSSLOT)\b/.test(error.message)) return isCluster ? undefined : oneServer;
-  return redisRefusal(error) === 'command' ? scripts : undefined;
+  if (/^(?:ERR )?(?:MOVED|CROSSSLOT)\b/.test(error.message)) return isCluster ? undefined : ONE_SERVER;
+  return redisRefusal(error) === 'command' ? SCRIPTS : undefined;
 }

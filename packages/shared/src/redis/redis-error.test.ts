@@ -52,6 +52,7 @@ it.each([
 it.each([
   ["NOPERM User app has no permissions to run the 'config|get' command", 'credentials'],
   ['ERR DB index is out of range', 'credentials'],
+  ['ERR SELECT is not allowed in cluster mode', 'credentials'],
   ['ERR This instance has cluster support disabled', 'credentials'],
   ["READONLY You can't write against a read only replica.", 'demoted'],
   [inScript("-READONLY You can't write against a read only replica."), 'demoted'],

@@ -58,9 +58,9 @@ const credentials: readonly Row[] = [
     'Give the user the rights in docs/operations.md.',
   ],
   [
-    /^ERR (?:invalid )?DB index/,
+    /^ERR (?:(?:invalid )?DB index|SELECT |Only 0th database)/,
     'it has no database of this number',
-    'Correct the number at the end of REDIS_URL.',
+    'Leave out the number at the end of REDIS_URL, and set REDIS_PREFIX where others use the server.',
   ],
   [
     /cluster support disabled/,
@@ -224,33 +224,32 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-function isAway(kind: RedisErrorKind, [, why, fix]: Row): RedisFault {
-  const retryAfterSeconds = kind === 'credentials' ? 30 : 2;
-  return {
-    kind,
-    refusal: null,
-    message: `Redis does not serve: ${why}`,
-    why,
-    fix,
-    code: 'REDIS_UNREACHABLE',
-    retryAfterSeconds,
+const isAway =
+  (kind: RedisErrorKind) =>
+  ([pattern, why, fix]: Row): readonly [RegExp, RedisFault] => {
+    const retryAfterSeconds = kind === 'credentials' ? 30 : 2;
+    const message = `Redis does not serve: ${why}`;
+    return [
+      pattern,
+      { kind, refusal: null, message, why, fix, code: 'REDIS_UNREACHABLE', retryAfterSeconds },
+    ];
   };
-}
 
-function isRefused({ refuses: [what, why], fix, ...row }: Omit<Refusal, 'pattern'>): RedisFault {
-  const { kind = 'refused', refusal = null, code = 'WRITES_REFUSED', retryAfterSeconds = 2 } = row;
-  return { kind, refusal, message: `Redis refuses ${what}: ${why}`, why, fix, code, retryAfterSeconds };
+function isRefused({ pattern, refuses: [what, why], ...row }: Refusal): readonly [RegExp, RedisFault] {
+  const usual = { kind: 'refused', refusal: null, code: 'WRITES_REFUSED', retryAfterSeconds: 2 } as const;
+  return [pattern, { ...usual, message: `Redis refuses ${what}: ${why}`, why, ...row }];
 }
 
 const faults: readonly (readonly [RegExp, RedisFault])[] = [
-  ...credentials.map((row) => [row[0], isAway('credentials', row)] as const),
-  ...refusals.map((row) => [row.pattern, isRefused(row)] as const),
-  [UNEXPECTED[0], isAway('fatal', UNEXPECTED)],
-  ...unreachable.map((row) => [row[0], isAway('unreachable', row)] as const),
+  ...credentials.map(isAway('credentials')),
+  ...refusals.map(isRefused),
+  isAway('fatal')(UNEXPECTED),
+  ...unreachable.map(isAway('unreachable')),
 ];
 
-const fatal = isAway('fatal', UNEXPECTED);
-const unknown = isRefused({
+const [, fatal] = isAway('fatal')(UNEXPECTED);
+const [, unknown] = isRefused({
+  pattern: /^/,
   refusal: 'unknown',
   refuses: ['commands', 'the reason is unknown'],
   fix: 'See the log for what Redis said, and look at the console of the service.',
