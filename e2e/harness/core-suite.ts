@@ -86,7 +86,7 @@ export function coreSuite<Servers extends RedisServers>(
     const health = await client.call<{ storage: { findings: { code: string; severity: string }[] } }>(
       '/api/media/health',
     );
-    expect(health).toMatchObject({
+    expect(health, JSON.stringify(health.body.storage.findings)).toMatchObject({
       status: 200,
       body: { status: 'healthy', persistence: { testPassed: true, level } },
     });

@@ -48,7 +48,7 @@ export function createApiMetrics(registry: Registry) {
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']);
 
-const redisFailures: readonly unknown[] = ['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE'];
+const redisFailures: readonly unknown[] = ['CATALOG_UNAVAILABLE', 'CATALOG_REBUILDING', 'QUEUE_UNAVAILABLE'];
 
 /**
  * Counts and times every request, and calls `redisFailed` after one that Redis failed. Labels come from closed lists only: the path of the route's row, never the one that was

@@ -54,6 +54,42 @@ it.each([
   expect(told?.message.includes(message) ?? false).toBe(isTold);
 });
 
+it('no longer tells of a sync that waits once the host, which failed after it, has answered', async () => {
+  const api = await anApi();
+  const at = (seconds: number): string => new Date(Date.now() - seconds * 1_000).toISOString();
+  const run = {
+    runId: newMediaId(),
+    trigger: 'schedule',
+    findings: [],
+    waitingUntil: new Date(Date.now() + 20_000).toISOString(),
+    lastError: { code: 'HOST_TIMEOUT', message: 'no answer', at: at(90) },
+  };
+  await api.deps.redis.request.set(api.deps.keys.syncRun, JSON.stringify({ run }));
+  const health = api.deps.host.health();
+  const tells = async (lastFailureAt: string | null, lastSuccessAt: string): Promise<boolean> => {
+    vi.spyOn(api.deps.host, 'health').mockReturnValue({ ...health, lastFailureAt, lastSuccessAt });
+    return (await healthOf(api)).findings.some(({ code }) => code === 'SYNC_WAITS');
+  };
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await tells(at(10), at(20))).toBe(true);
+  expect(await tells(at(10), at(5))).toBe(false);
+  // Calls of this API say nothing of a listing that the host refuses.
+  expect(await tells(null, at(5))).toBe(true);
+  expect(await tells(at(200), at(5))).toBe(true);
+});
+
+it('says at once that Redis was emptied, before a run refills the catalog', async () => {
+  const api = await anApi();
+  const isTold = async (): Promise<boolean> =>
+    (await healthOf(api)).findings.some(({ code }) => code === 'CATALOG_REBUILDING');
+  const { keys, redis: clients, rebuilding } = api.deps;
+  await clients.request.set(keys.epoch, Date.now());
+  await vi.waitFor(() => expect(rebuilding.knownEpoch()).not.toBeNull(), { timeout: 20_000 });
+  expect(await isTold()).toBe(false);
+  await clients.request.flushall();
+  expect(await isTold()).toBe(true);
+});
+
 it('says that the catalog belongs to another host, until that one is configured again', async () => {
   const redis = await startRedisSandbox();
   onTestFinished(() => redis.close());

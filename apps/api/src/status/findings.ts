@@ -1,12 +1,12 @@
 import type { UnreadSetting } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
-import { findingsOf, type Finding, type FindingRow } from '@holdfast/shared/durability';
+import { notice, serious, warning, type Finding } from '@holdfast/shared/durability';
 import { queueNames } from '@holdfast/shared/jobs';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import { connectionError, redisRefusal, type RedisClient } from '@holdfast/shared/redis';
-import type { RedisLook } from './redis-look.js';
-import { someRefused, type RedisState } from './redis-state.js';
+import { connectionError, redisFault, type RedisClient } from '@holdfast/shared/redis';
+import type { Rebuilding } from '../media/rebuilding.js';
+import { someRefused, type RedisLook, type RedisState } from './redis-state.js';
 
 export interface FindingSources {
   /** All connections of this process; each can say why it is down. */
@@ -14,6 +14,7 @@ export interface FindingSources {
   /** Findings about disk and settings, which stay until the next start. */
   startFindings: readonly Finding[];
   host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
+  rebuilding: Pick<Rebuilding, 'knownEpoch'>;
 }
 
 /** Everything that an operator should know now, each code once: what health, database/status and metrics show. */
@@ -26,14 +27,16 @@ export async function currentFindings(sources: FindingSources, state: RedisState
     freeBytesOf(host),
   ]);
   // A server may accept some of our connections and refuse others, including one that has not been used yet.
-  const isRefused = connections.some((client) => redisRefusal(connectionError(client)) === 'connections');
+  const faults = connections.map((client) => redisFault(connectionError(client)));
+  const refused = faults.find(({ refusal }) => refusal === 'connections');
   return eachOnce([
     ...(failure === null ? [] : [failure.finding]),
-    ...(isRefused ? [someRefused] : []),
+    ...(refused === undefined ? [] : [someRefused(refused)]),
     ...ofServer,
     ...startFindings,
-    ...findingsOf(hostFailing(host), storageFull(freeBytes)),
-    ...(look === null ? [] : deploymentFindings(look, workers, host)),
+    ...hostFailing(host),
+    ...storageFull(freeBytes),
+    ...(look === null ? [] : deploymentFindings(look, workers, sources)),
   ]);
 }
 
@@ -49,39 +52,37 @@ function eachOnce(findings: readonly Finding[]): Finding[] {
   return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
 }
 
-const storageFull = (freeBytes: number | null): FindingRow => [
-  freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
-  'STORAGE_FULL',
-  'error',
-  'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
-  'Free space below DATA_DIR, or move it to a larger disk.',
-];
+const storageFull = (freeBytes: number | null): Finding[] =>
+  serious(
+    freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
+    'STORAGE_FULL',
+    'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
+    'Free space below DATA_DIR, or move it to a larger disk.',
+  );
 
-function hostFailing(host: Pick<MediaHost, 'health'>): FindingRow {
+function hostFailing(host: Pick<MediaHost, 'health'>): Finding[] {
   const { failing, lastErrorCode } = host.health();
   const refusesCredentials = failing?.refusesCredentials === true;
   const what = refusesCredentials ? 'has refused our credentials' : 'has been failing';
-  return [
+  return warning(
     failing !== null,
     'HOST_FAILING',
-    'warning',
     `The media host ${what} since ${failing?.since ?? ''} (${lastErrorCode ?? ''}: ${failing?.message ?? ''}).`,
     refusesCredentials
       ? 'Compare CLOUDINARY_URL with the API keys in the console of Cloudinary, and restart with the right ones. A key that is enabled again is noticed within 15 seconds.'
       : 'Look at the network, the status page of the host, or the disk of DATA_DIR. Holdfast notices within 15 seconds that Cloudinary is back, and resumes.',
-  ];
+  );
 }
 
 /** Once for all variables that look like a setting under a wrong name. */
 export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding[] {
   const names = unread.map(({ name, meant }) => `${name} (${meant}?)`).join(', ');
-  return findingsOf([
+  return notice(
     unread.length > 0,
     'UNREAD_SETTING',
-    'notice',
     `These variables are not read, and the settings that were probably meant are not set: ${names}.`,
     'Rename them, or remove them. Then start again.',
-  ]);
+  );
 }
 
 /** More bad signatures within an hour than a single stray request explains. */
@@ -92,65 +93,80 @@ const HOUR_MS = 3_600_000;
 function deploymentFindings(
   look: RedisLook,
   workers: number | null,
-  host: Pick<MediaHost, 'kind' | 'identity'>,
+  { host, rebuilding }: Pick<FindingSources, 'host' | 'rebuilding'>,
 ): Finding[] {
-  const { queues } = look;
-  const paused = queueNames.filter((name) => queues[name].paused);
-  const { waitingUntil = null, lastError = null } = look.sync.running ?? {};
-  const badSignatures = look.refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
+  const paused = queueNames.filter((name) => look.queues[name].paused);
   return [
-    ...findingsOf(
-      hostChanged(look, host.identity),
-      [
-        workers === 0,
-        'NO_WORKER',
-        'warning',
-        'No worker is alive: uploads are accepted and kept, but not verified until one starts.',
-        'Start a worker (node apps/worker/dist/main.js) with the same settings.',
-      ],
-      [
-        paused.length > 0,
-        'QUEUE_PAUSED',
-        'warning',
-        `Paused: ${paused.join(', ')}. Jobs wait there until they are resumed.`,
-        'Resume in Bull Board (/admin/queues), for each of these queues.',
-      ],
-      [
-        // A run that the host asked to wait resumes by itself.
-        waitingUntil !== null && ['HOST_REJECTED', 'HOST_TIMEOUT'].includes(lastError?.code ?? ''),
-        'SYNC_WAITS',
-        'warning',
-        `A sync waits for the media host: ${lastError?.message ?? ''}`,
-        'Look at the host and at its credentials. The sync resumes by itself.',
-      ],
+    ...hostChanged(look, host.identity),
+    ...warning(
+      workers === 0,
+      'NO_WORKER',
+      'No worker is alive: uploads are accepted and kept, but not verified until one starts.',
+      'Start a worker (node apps/worker/dist/main.js) with the same settings.',
+    ),
+    ...warning(
+      paused.length > 0,
+      'QUEUE_PAUSED',
+      `Paused: ${paused.join(', ')}. Jobs wait there until they are resumed.`,
+      'Resume in Bull Board (/admin/queues), for each of these queues.',
+    ),
+    ...syncWaits(look, host),
+    ...notice(
+      // No run has begun to refill it yet, and readers are told already.
+      look.epoch === null && rebuilding.knownEpoch() !== null,
+      'CATALOG_REBUILDING',
+      'Redis was emptied: the catalog is refilled from the host.',
+      'Find out what empties Redis.',
     ),
     ...syncFindings(look.sync),
     // The local host delivers by itself, and sends no notifications.
-    ...(host.kind === 'local'
-      ? []
-      : findingsOf(deliveryBlocked(look.blockedDelivery), [
-          badSignatures.length >= BAD_SIGNATURES,
-          'WEBHOOK_SIGNATURES',
-          'notice',
-          `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with an unknown secret. Changes in Cloudinary arrive only with the next sync.`,
-          'Cloudinary signs with the notification key of the account, else with its oldest active API key (console: Settings > API Keys). Put the secret of that key into CLOUDINARY_WEBHOOK_SECRETS and restart the API.',
-        ])),
+    ...(host.kind === 'local' ? [] : cloudinaryFindings(look)),
   ];
 }
 
+function cloudinaryFindings({ blockedDelivery, refusedSignatures }: RedisLook): Finding[] {
+  const badSignatures = refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
+  return [
+    ...deliveryBlocked(blockedDelivery),
+    ...notice(
+      badSignatures.length >= BAD_SIGNATURES,
+      'WEBHOOK_SIGNATURES',
+      `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with an unknown secret. Changes in Cloudinary arrive only with the next sync.`,
+      'Cloudinary signs with the notification key of the account, else with its oldest active API key (console: Settings > API Keys). Put the secret of that key into CLOUDINARY_WEBHOOK_SECRETS and restart the API.',
+    ),
+  ];
+}
+
+function syncWaits({ sync }: RedisLook, host: Pick<MediaHost, 'health'>): Finding[] {
+  const { waitingUntil = null, lastError = null } = sync.running ?? {};
+  const { lastFailureAt, lastSuccessAt } = host.health();
+  // This API, too, has met a failure since, and after it an answer: the run only waits for its next try.
+  const isBack =
+    lastFailureAt !== null &&
+    lastFailureAt >= (lastError?.at ?? '') &&
+    lastSuccessAt !== null &&
+    lastSuccessAt > lastFailureAt;
+  return warning(
+    // A run that the host asked to wait resumes by itself.
+    waitingUntil !== null && !isBack && ['HOST_REJECTED', 'HOST_TIMEOUT'].includes(lastError?.code ?? ''),
+    'SYNC_WAITS',
+    `A sync waits for the media host: ${lastError?.message ?? ''}`,
+    'Look at the host and at its credentials. The sync resumes by itself.',
+  );
+}
+
 /** Health is open to everyone, so no cloud is named. */
-function hostChanged({ catalogHost: host }: RedisLook, identity: HostIdentity): FindingRow {
+function hostChanged({ catalogHost: host }: RedisLook, identity: HostIdentity): Finding[] {
   const isLocal = host === 'local';
   const name = isLocal ? 'the local host' : `${identity === 'local' ? 'a' : 'another'} Cloudinary account`;
-  return [
+  return warning(
     host !== null && host !== identity,
     'HOST_CHANGED',
-    'warning',
     `The catalog belongs to ${name}, which is not the configured media host: earlier files are only there.`,
     isLocal
       ? 'Go back (unset CLOUDINARY_URL), or copy the files, with the same CLOUDINARY_FOLDER: npm run -s holdfast -- move --from local'
       : 'Go back (configure that account), or copy the files, with the same CLOUDINARY_FOLDER: npm run -s holdfast -- move --from cloudinary',
-  ];
+  );
 }
 
 const SWITCH = 'Console: Settings > Security: switch on "Allow delivery of PDF and ZIP files".';
@@ -158,10 +174,10 @@ const OTHERS = 'Console: Settings > Security: look at "Restricted media types" a
 const isSwitched = (kind: string): boolean => kind === 'pdf' || kind === 'zip';
 
 /** Once for all kinds of files that the workers were refused (delivery-check.ts). PDF and ZIP have a switch, off in new accounts. */
-function deliveryBlocked(blocked: RedisLook['blockedDelivery']): FindingRow {
-  const kinds = Object.keys(blocked).toSorted();
-  const names = kinds.map((kind) => {
-    const { status } = JSON.parse(blocked[kind] ?? '{}') as { status: number };
+function deliveryBlocked(blocked: RedisLook['blockedDelivery']): Finding[] {
+  const kinds = blocked.map(([kind]) => kind).toSorted();
+  const names = blocked.map(([kind, answer]) => {
+    const { status } = JSON.parse(answer) as { status: number };
     return `${kind} (${String(status)})`;
   });
   // A raw file may be a ZIP whose name does not say so.
@@ -169,13 +185,12 @@ function deliveryBlocked(blocked: RedisLook['blockedDelivery']): FindingRow {
     ...(kinds.some((kind) => isSwitched(kind) || kind === 'raw') ? [SWITCH] : []),
     ...(kinds.every(isSwitched) ? [] : [OTHERS]),
   ];
-  return [
+  return warning(
     kinds.length > 0,
     'DELIVERY_BLOCKED',
-    'warning',
-    `The host refuses to deliver files that it stores for us: ${names.join(', ')}. Nobody can open their addresses; nothing is lost.`,
+    `The host refuses to deliver files that it stores for us: ${names.toSorted().join(', ')}. Nobody can open their addresses; nothing is lost.`,
     fixes.join(' '),
-  ];
+  );
 }
 
 /**
@@ -204,7 +219,7 @@ const aboutPersistence = [
 
 /** One sentence, empty when records survive what they should. A container's own disk is a notice, not a warning. */
 export function persistenceWarning(findings: readonly Finding[]): string {
-  const serious = findings.filter(({ code, severity }) => code !== 'EPHEMERAL_DISK' || severity !== 'notice');
-  const found = aboutPersistence.flatMap((code) => serious.find((finding) => finding.code === code) ?? []);
+  const told = findings.filter(({ code, severity }) => code !== 'EPHEMERAL_DISK' || severity !== 'notice');
+  const found = aboutPersistence.flatMap((code) => told.find((finding) => finding.code === code) ?? []);
   return found[0]?.message ?? '';
 }

@@ -64,6 +64,15 @@ it('shares no result for longer than a minute', async () => {
   expect((await health(api)).measuredAt).not.toBe(measuredAt);
 });
 
+it('reports a worker that registered a moment after the first measurement', async () => {
+  const { api, redis } = await rented();
+  await redis.client.del(api.deps.keys.workers);
+  api.deps.redisStates.forget();
+  expect(await health(api)).toMatchObject({ status: 'degraded' });
+  await redis.client.zadd(api.deps.keys.workers, Date.now() + 600_000, 'a worker');
+  await vi.waitFor(async () => expect(await health(api)).toMatchObject({ status: 'healthy' }));
+});
+
 it('never reports a healthy state from before Redis was lost', async () => {
   const { api, redis } = await rented();
   expect(await health(api)).toMatchObject({ status: 'healthy' });

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Cluster, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
+import { Cluster, Command, Redis, type RedisOptions as AllRedisOptions } from 'ioredis';
 import type { RedisConnection } from '@holdfast/foundation/config';
 import { createBackoff, withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -21,29 +21,20 @@ type RedisOptions = Omit<AllRedisOptions, 'replyMapping'>;
  */
 export type RedisRole = 'request' | 'background' | 'readback' | 'barrier' | 'producer' | 'queue' | 'events';
 
-interface RoleBehaviour {
-  /** How long one command may take; for ever where that is not set. */
-  timeoutMs?: (profile: RedisProfile) => number;
-  /** Whether its reads decide something: then they never come from a replica that is behind. */
-  readsDecide: boolean;
-}
-
-const asRequest = ({ requestTimeoutMs }: RedisProfile): number => requestTimeoutMs;
-const asBackground = ({ backgroundTimeoutMs }: RedisProfile): number => backgroundTimeoutMs;
-
-const roles: Record<RedisRole, RoleBehaviour> = {
+/** How long one command may take; for ever where that is not set. */
+const timeouts: Record<RedisRole, ((profile: RedisProfile) => number) | undefined> = {
   // A client waits behind it, and gets an answer within a second, the rate limit's patience included. Disks that are shared let a
   // server with fsync on every write wait for half a second now and then: that is slow, not away.
-  request: { timeoutMs: asRequest, readsDecide: true },
-  background: { timeoutMs: asBackground, readsDecide: true },
+  request: ({ requestTimeoutMs }) => requestTimeoutMs,
+  background: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
   // Another connection than the one that wrote, or the read-back would prove nothing.
-  readback: { timeoutMs: asBackground, readsDecide: true },
+  readback: ({ backgroundTimeoutMs }) => backgroundTimeoutMs,
   // No timeout below the barrier's own, and never resent: a new connection would confirm what it did not write.
-  barrier: { readsDecide: false },
-  producer: { timeoutMs: () => 2_000, readsDecide: true },
+  barrier: undefined,
+  producer: () => 2_000,
   // BullMQ blocks on it, so it has no timeout and waits for Redis for ever.
-  queue: { readsDecide: false },
-  events: { timeoutMs: asRequest, readsDecide: false },
+  queue: undefined,
+  events: ({ requestTimeoutMs }) => requestTimeoutMs,
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -66,7 +57,7 @@ export function connectRedis(
   log: Logger,
   profile: RedisProfile = redisProfiles.standard,
 ): RedisClient {
-  const timeoutMs = roles[role].timeoutMs?.(profile);
+  const timeoutMs = timeouts[role]?.(profile);
   const options: RedisOptions = {
     ...patience(role, timeoutMs),
     connectionName: `holdfast-${role}`,
@@ -83,7 +74,8 @@ export function connectRedis(
   const onError = connectionLog(opened, role, log);
   const client = tame(opened, (one) => reconnectPatiently(one, onError));
   profiles.set(client, profile);
-  return profile.readsLagMs > 0 && roles[role].readsDecide ? readOnPrimary(client) : client;
+  // Where reads may be behind, ours never come from a replica. BullMQ's own are only shown, or tried again.
+  return profile.readsLagMs > 0 && role !== 'queue' ? readOnPrimary(client) : client;
 }
 
 /** All but BullMQ's connection fail at once where Redis is not there. */
@@ -284,4 +276,46 @@ export async function closeRedis(client: RedisClient): Promise<void> {
   if (client.status === 'end') return;
   if (client.status === 'ready') await withinMs(1_000, client.quit(), undefined).catch(() => undefined);
   client.disconnect();
+}
+
+/**
+ * A number that grows whenever commands on `key` may have gone to another server, or to the same one after a loss. A
+ * Cluster client stays ready through a failover, so there the connections to its nodes count, and who holds the slot.
+ */
+export function connectionEpoch(client: RedisClient, key: string): () => number {
+  let epoch = 0;
+  const grow = (): void => {
+    epoch += 1;
+  };
+  client.on('ready', grow);
+  if (!(client instanceof Cluster)) return () => epoch;
+  const cluster = client;
+  cluster.on('+node', (node: Redis) => node.on('ready', grow));
+  cluster.on('-node', grow);
+  let holder = holderOf(cluster, key);
+  return () => {
+    const now = holderOf(cluster, key);
+    if (now !== holder) grow();
+    holder = now;
+    return epoch;
+  };
+}
+
+/**
+ * The server that holds `key` now, for commands that name no key: a Cluster client would ask any node. The client itself
+ * where there is one server, or where the holder is not known yet.
+ */
+export function serverOf(client: RedisClient, key: string): RedisClient {
+  if (!(client instanceof Cluster)) return client;
+  const address = holderOf(client, key);
+  return (
+    client
+      .nodes('master')
+      .find(({ options }) => `${String(options.host)}:${String(options.port)}` === address) ?? client
+  );
+}
+
+/** `host:port` of the master that the client believes to hold the key. */
+function holderOf(cluster: Cluster, key: string): string | undefined {
+  return cluster.slots[new Command('get', [key]).getSlot()]?.[0];
 }

@@ -76,7 +76,8 @@ export function redisKeys(prefix: string) {
 }
 
 /** `marker` wakes workers, `meta` holds options, `repeat` the schedulers; the others hold jobs. */
-export type QueuePart = 'wait' | 'active' | 'delayed' | 'prioritized' | 'marker' | 'meta' | 'repeat';
+export type QueuePart =
+  'wait' | 'active' | 'delayed' | 'prioritized' | 'failed' | 'marker' | 'meta' | 'repeat';
 
 /** The names for one prefix. No key of ours is used that they do not include. */
 export type RedisKeys = ReturnType<typeof redisKeys>;

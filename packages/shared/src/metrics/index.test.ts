@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { createLocalHost } from '../media-host/index.js';
-import { countHostCalls } from './metrics.js';
+import { countHostCalls } from './index.js';
 
 it('counts each call by its outcome, and the bytes that were stored', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-metrics-'));
