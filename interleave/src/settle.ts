@@ -1,7 +1,6 @@
 import { createCatalogHost } from '@holdfast/shared/catalog-host';
 import { pushJob, removeJob } from '@holdfast/shared/jobs';
-import { sweepIntents } from '@holdfast/worker/watch/sweep-intents';
-import { sweepRefused } from '@holdfast/worker/watch/sweep-refused';
+import { sweepIntents, sweepRefused } from '@holdfast/worker/watch/sweeps';
 import type { Actor } from './actor.js';
 import type { World } from './world.js';
 

@@ -11,15 +11,6 @@ import type { Logger } from '@holdfast/foundation/logging';
 /** Workers of one fleet do not start in the same second. */
 const FLEET_STARTS_WITHIN_MS = 10_000;
 
-export interface Schedules {
-  /** Makes Redis hold what the settings say: adding what is there, or removing what is not, changes nothing. */
-  ensure(): Promise<void>;
-  /** One sync after a start, however many processes start. */
-  requestStartup(): Promise<void>;
-  /** True when a schedule must be there: its key may be watched. */
-  wanted: boolean;
-}
-
 export interface SchedulesOptions {
   queues: Pick<MediaQueues, 'queues'>;
   sync: SyncSettings;
@@ -28,7 +19,7 @@ export interface SchedulesOptions {
 }
 
 /** The jobs that no client asks for, as one list: the recurring sync and the one after a start. */
-export function createSchedules({ queues: { queues }, sync, jobs, log }: SchedulesOptions): Schedules {
+export function createSchedules({ queues: { queues }, sync, jobs, log }: SchedulesOptions) {
   const every = sync.intervalMinutes * 60_000;
   const payload = (trigger: SyncPayload['trigger']): SyncPayload => ({
     trigger,
@@ -38,8 +29,10 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
   // Every run has an id of its own: that of a job still kept would be ignored.
   const options = jobOptions(jobs);
   return {
+    /** True when a schedule must be there: its key may be watched. */
     wanted: every > 0,
-    ensure: async () => {
+    /** Makes Redis hold what the settings say: adding what is there, or removing what is not, changes nothing. */
+    ensure: async (): Promise<void> => {
       if (every === 0) {
         if (await queues.sync.removeJobScheduler(SYNC_SCHEDULE)) log.info('schedule.removed');
         return;
@@ -51,7 +44,8 @@ export function createSchedules({ queues: { queues }, sync, jobs, log }: Schedul
         { name: syncJob.name, data: payload('schedule'), opts: options },
       );
     },
-    requestStartup: async () => {
+    /** One sync after a start, however many processes start. */
+    requestStartup: async (): Promise<void> => {
       if (!sync.onStartup) return;
       const delay = sync.startupDelayMs;
       const deduplication = { id: 'startup', ttl: delay + FLEET_STARTS_WITHIN_MS };

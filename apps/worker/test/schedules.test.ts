@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { newMediaId } from '@holdfast/shared/media';
 import { snapshotPrefix } from '@holdfast/shared/snapshot';
 import { aRecord } from '@holdfast/shared/testing';
-import { createSchedules, type Schedules } from '../src/schedules.js';
+import { createSchedules } from '../src/schedules.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 let bench: Bench;
@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const schedules = (env: Environment = {}): Schedules => {
+const schedules = (env: Environment = {}) => {
   const { sync, jobs } = readSettings(env);
   return createSchedules({ queues: bench.queues, sync, jobs, log: silentLogger });
 };

@@ -16,8 +16,7 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { saveJob, verifyJob } from '@holdfast/shared/jobs';
 import { aRecord, onePixelPng } from '@holdfast/shared/testing';
 import { metadataOf } from './support/metadata-of.js';
-import { sweepIntents } from '../src/watch/sweep-intents.js';
-import { sweepRefused } from '../src/watch/sweep-refused.js';
+import { sweepIntents, sweepRefused } from '../src/watch/sweeps.js';
 import { openBench, type Bench } from './support/start-worker.js';
 
 const committed: CommitMark = { state: 'committed' };

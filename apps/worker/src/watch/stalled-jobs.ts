@@ -4,8 +4,10 @@ import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/re
 import type { QueueWorker } from '../create-worker.js';
 import type { WatchedState } from './watched-state.js';
 
-/** Looks in a row at which there is work while this worker, nudged, does nothing. */
+/** Looks in a row at which jobs wait while this worker, nudged, does nothing. */
 const PATIENCE = 3;
+/** The same while jobs are in hand: those of a worker that was killed are, until their locks end and the stalled check moves them. */
+const PATIENCE_IN_HAND = 10;
 /** Shorter than this the worker's own timer may still be on its way. */
 const OVERDUE_MS = 1_000;
 
@@ -37,16 +39,19 @@ export function createStalledJobs(
    * another worker that gets all the jobs, looks the same; that is harmless.
    */
   const reconnectSleepers = ({ waiting, active }: JobsSeen): void => {
-    // A sync may run for hours elsewhere.
-    const work = [...waiting, ...active.filter((queue) => queue !== 'sync')];
     for (const worker of workers) {
+      const { queue } = worker;
       const started = worker.jobsStarted();
-      const before = last.get(worker.queue);
-      const stuck = work.includes(worker.queue) && worker.isIdle() && before?.started === started;
-      const looks = stuck ? (before.looks ?? 0) + 1 : 0;
-      last.set(worker.queue, { started, looks: looks >= PATIENCE ? 0 : looks });
-      if (looks < PATIENCE) continue;
-      log.warn('watch.worker_asleep', { queue: worker.queue });
+      const before = last.get(queue);
+      const waits = waiting.includes(queue);
+      // A sync may run for hours elsewhere.
+      const isInHand = queue !== 'sync' && active.includes(queue);
+      const isStuck = (waits || isInHand) && worker.isIdle() && before?.started === started;
+      const looks = isStuck ? before.looks + 1 : 0;
+      const isAsleep = looks >= (waits ? PATIENCE : PATIENCE_IN_HAND);
+      last.set(queue, { started, looks: isAsleep ? 0 : looks });
+      if (!isAsleep) continue;
+      log.warn('watch.worker_asleep', { queue });
       worker.reconnect();
     }
   };

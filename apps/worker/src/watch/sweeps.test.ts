@@ -4,7 +4,7 @@ import { pushJob, removeJob } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { aRecord } from '@holdfast/shared/testing';
 import { openBench } from '../../test/support/start-worker.js';
-import { RETRIED_AT_ONCE, sweepDeleting, sweepUnpushed } from './sweeps.js';
+import { AT_ONCE, sweepDeleting, sweepUnpushed } from './sweeps.js';
 
 const LONG_AGO = Date.now() - 86_400_000;
 const MINUTE_AGO = Date.now() - 60_000;
@@ -16,7 +16,7 @@ it('reaches what waits behind more than one batch', async () => {
   onTestFinished(() => bench.close());
   const { catalog, keys, queues } = bench;
   const redis = bench.sandbox.client;
-  const stuck = Array.from({ length: RETRIED_AT_ONCE }, () => [LONG_AGO, newMediaId()]).flat();
+  const stuck = Array.from({ length: AT_ONCE }, () => [LONG_AGO, newMediaId()]).flat();
   const [edited, deleted] = [aRecord(), aRecord()];
   for (const record of [edited, deleted]) await catalog.save(record);
   await catalog.beginDelete(deleted.id);

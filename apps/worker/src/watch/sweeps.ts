@@ -1,22 +1,39 @@
+import { isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { Catalog, UnfinishedRecord } from '@holdfast/shared/catalog';
-import { pushJob, removeJob, type MediaQueues } from '@holdfast/shared/jobs';
-import type { MediaRecord } from '@holdfast/shared/media';
+import type { CatalogHost } from '@holdfast/shared/catalog-host';
+import {
+  isAccepted,
+  type Intents,
+  type RefusedAsset,
+  type RefusedAssets,
+  type StaleIntent,
+} from '@holdfast/shared/intents';
+import { pushJob, removeJob, verifyJob, type MediaQueues } from '@holdfast/shared/jobs';
+import { idFromPublicId, readHostMetadata, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
+import { findOwnAssets, isCircuitOpen, type MediaHost, type OwnAsset } from '@holdfast/shared/media-host';
 import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
-import { sweepIntents, type SweepIntentsDependencies } from './sweep-intents.js';
-import { sweepRefused, type SweepRefusedDependencies } from './sweep-refused.js';
+import { inParallel, SWEPT_AT_ONCE } from '../sync-run/host-calls.js';
 
-export interface SweepDependencies extends Omit<SweepRefusedDependencies, 'intents' | 'catalog'> {
-  intents: SweepIntentsDependencies['intents'] & SweepRefusedDependencies['intents'];
-  catalog: SweepIntentsDependencies['catalog'] & RetryDependencies['catalog'];
-  queues: SweepIntentsDependencies['queues'] & RetryDependencies['queues'];
+export interface SweepDependencies {
   redis: RedisClient;
   keys: RedisKeys;
+  intents: Pick<Intents, 'stale' | 'kill' | 'revive' | 'accept' | 'drop' | 'retry' | 'bury'>;
+  refused: RefusedAssets;
+  catalog: Pick<Catalog, 'find' | 'findStored' | 'drawUnpushed' | 'drawDeleting'>;
+  catalogHost: Pick<CatalogHost, 'read'>;
+  queues: Pick<MediaQueues, 'add' | 'enqueueUpload' | 'jobsOf' | 'queues'>;
+  host: Pick<MediaHost, 'identity' | 'find' | 'remove'>;
+  folder: string;
+  log: Logger;
 }
 
 /** For this long no other process begins one. */
 const LEASE_MS = 4_000;
 /** The next one handles what it did not reach. */
 const LIMIT_MS = 25_000;
+/** Items per round. */
+export const AT_ONCE = 200;
 
 /**
  * Finishes what crashes and failures left: intents, refused uploads, edits that the host lacks, deletions that it has not
@@ -44,26 +61,172 @@ export async function sweep(deps: SweepDependencies, stopping: AbortSignal): Pro
   if (failures[0] !== undefined) throw failures[0].error;
 }
 
-/** What a sweep needs that adds jobs again for records whose work is not done. */
-export interface RetryDependencies {
-  catalog: Pick<Catalog, 'findStored' | 'drawUnpushed' | 'drawDeleting'>;
-  queues: Pick<MediaQueues, 'add'>;
+/** None of the other items can do without Redis. */
+const isRedisAway = (error: unknown): boolean =>
+  isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE');
+
+type IntentDependencies = Pick<SweepDependencies, 'intents' | 'catalog' | 'queues' | 'folder' | 'log'> & {
+  host: Pick<MediaHost, 'find' | 'remove'>;
+};
+
+/**
+ * Finishes or undoes uploads that a crash left between two steps (docs/architecture.md, crash windows).
+ * Nothing is guessed: the host is asked, and where it does not answer the intent waits for the next sweep.
+ */
+export async function sweepIntents(deps: IntentDependencies, signal: AbortSignal): Promise<void> {
+  await inParallel(await deps.intents.stale(AT_ONCE), SWEPT_AT_ONCE, async (intent) => {
+    if (signal.aborted) return;
+    try {
+      await settleIntent(intent, deps, signal);
+    } catch (error) {
+      // Some of the others do not need the host.
+      if (isCircuitOpen(error)) return;
+      if (isRedisAway(error)) throw error;
+      deps.log.warn('sweep.intent_left', { id: intent.id, state: intent.state, error });
+    }
+  });
 }
 
-/** Records per round. */
-export const RETRIED_AT_ONCE = 200;
+const isCommitted = ({ carried }: OwnAsset): boolean => carried.mark.state === 'committed';
+
+async function settleIntent(
+  intent: StaleIntent,
+  deps: IntentDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { intents, catalog, host, folder, log } = deps;
+  const { id, state } = intent;
+  // Listed without a hash: kill takes it off the list.
+  if (state === 'absent') return void (await intents.kill(id));
+  const record = state === 'settled' ? await catalog.find(id) : null;
+  if (record !== null) return verifyAgain(intent, record, deps);
+  const ownAssets = (): Promise<OwnAsset[]> => findOwnAssets(host, folder, intent, signal);
+  let left = await ownAssets();
+  const committed = left.find(isCommitted);
+  if (committed !== undefined && state !== 'dead') return adopt(committed, id, deps);
+  if (state === 'settled') {
+    log.error('sweep.accepted_media_gone', { id });
+    return intents.drop(id);
+  }
+  if (state === 'live') {
+    // From here on no process can acknowledge this upload. One that came back to life has moved its heartbeat.
+    if ((await intents.kill(id)) !== 'dead') return;
+    // The host may have denied what it had: what turns out to be committed may have been answered 202 (deferred).
+    left = await ownAssets();
+    const denied = left.find(isCommitted);
+    if (denied !== undefined) {
+      if ((await intents.revive(id)) === 'live') await adopt(denied, id, deps);
+      return;
+    }
+  }
+  // Never acknowledged, and never will be: what the host has of it goes, then the intent.
+  for (const { asset } of left) {
+    const { publicId, resourceType } = asset;
+    await host.remove({ publicId, resourceType }, signal);
+  }
+  log.info('sweep.upload_undone', { id });
+  await intents.drop(id);
+}
+
+/** The asset carries the commit mark, so its upload may have been acknowledged: it is accepted. */
+async function adopt({ asset }: OwnAsset, id: string, deps: IntentDependencies): Promise<void> {
+  const record = recordFromAsset(asset, deps.folder, 'upload');
+  const outcome = await deps.intents.accept({ record, committed: true, jobs: deps.queues.jobsOf(record) });
+  if (isAccepted(outcome)) deps.log.warn('sweep.upload_finished', { id, outcome });
+}
+
+const willRun = new Set(['waiting', 'active', 'delayed', 'prioritized']);
+
+/**
+ * Adds the jobs of an accepted upload again, unless its verification will still run by itself. A long backlog is progress too: adding
+ * jobs again would only make it longer. A save is not asked for: acceptance has written the record.
+ */
+async function verifyAgain(
+  { id, tries }: StaleIntent,
+  record: MediaRecord,
+  { intents, queues, log }: IntentDependencies,
+): Promise<void> {
+  if (record.status !== 'saving' && record.status !== 'failed') return intents.drop(id);
+  const job = verifyJob.idFor({ record, round: tries });
+  const state = await redisEdge('QUEUE_UNAVAILABLE')(() => queues.queues.verify.getJobState(job));
+  if (willRun.has(state)) return;
+  const round = await intents.retry(id);
+  if (round === 0) return;
+  log.warn('sweep.upload_enqueued_again', { id, round });
+  await queues.enqueueUpload(record, round);
+}
+
+/** With the 20 s between two looks of the watch: within a minute of the end of what kept it from being removed. */
+const AGAIN_AFTER_MS = 5_000;
+const SPREAD_MS = 10_000;
+
+type RefusedDependencies = Omit<SweepDependencies, 'redis' | 'keys' | 'queues'>;
+
+/** Removes refused uploads from the host that could not be removed when they were refused; tries for ever. */
+export async function sweepRefused(deps: RefusedDependencies, signal: AbortSignal): Promise<void> {
+  const { refused, catalogHost, host, log } = deps;
+  const due = await refused.due(Date.now(), AT_ONCE);
+  if (due.length === 0) return;
+  // What this host lacks may be on the one to which the catalog belongs.
+  const belongsTo = await catalogHost.read();
+  if (belongsTo !== null && belongsTo !== host.identity) return;
+  let resting = false;
+  await inParallel(due, SWEPT_AT_ONCE, async (asset) => {
+    if (signal.aborted || resting) return;
+    try {
+      if (await settleRefused(asset, deps, signal)) return await refused.done(asset);
+    } catch (error) {
+      // Stays due: it was not tried, and neither would be the others.
+      resting = isCircuitOpen(error);
+      if (resting) return;
+      if (isRedisAway(error)) throw error;
+      log.warn('sweep.refused_left', { publicId: asset.publicId, error });
+    }
+    await refused.add(asset, Date.now() + AGAIN_AFTER_MS + Math.random() * SPREAD_MS);
+  });
+}
+
+/** True when nothing is left to do. Foreign assets, and media that were accepted after all, are left alone. */
+async function settleRefused(
+  ref: RefusedAsset,
+  { intents, catalog, host, folder, log }: RefusedDependencies,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // Whatever type the host took it for.
+  const id = idFromPublicId(folder, { ...ref, resourceType: 'raw' });
+  if (id === null) return true;
+  /** Nothing is there, or it belongs to somebody else or to a record. */
+  const mayStay = async (): Promise<boolean> => {
+    const asset = await host.find(ref, signal);
+    const carried = asset === null ? null : readHostMetadata(asset);
+    if (carried?.fields.id !== id) return true;
+    return carried.mark.state === 'committed' && (await catalog.find(id)) !== null;
+  };
+  // A live upload without a heartbeat is given up like any other.
+  await intents.kill(id);
+  if (await mayStay()) return true;
+  // The client may be trying again under the same id: then that upload decides. Else it cannot, until we are done.
+  if ((await intents.bury(id, ref.publicId)) !== 'dead') return false;
+  if (!(await mayStay())) await host.remove(ref, signal);
+  await intents.drop(id);
+  log.info('sweep.refused_removed', { publicId: ref.publicId });
+  return true;
+}
+
+type RetryDependencies = Pick<SweepDependencies, 'catalog' | 'queues'>;
+
 /** There is one such job for each round, so those that failed are not kept for long. */
 const retriedJobOptions = { removeOnFail: { age: 86_400 } } as const;
 
 /** Edits that the host still lacks, though their job is gone or has given up: one more job, at growing distances. */
 export async function sweepUnpushed({ catalog, queues }: RetryDependencies): Promise<void> {
-  for (const { record, round } of await dueAgain(await catalog.drawUnpushed(RETRIED_AT_ONCE), catalog))
+  for (const { record, round } of await dueAgain(await catalog.drawUnpushed(AT_ONCE), catalog))
     await queues.add(pushJob, { id: record.id, revision: record.revision, round }, retriedJobOptions);
 }
 
 /** Deletions that the host has not confirmed, though their job is gone or has given up: likewise. */
 export async function sweepDeleting({ catalog, queues }: RetryDependencies): Promise<void> {
-  for (const { record, round } of await dueAgain(await catalog.drawDeleting(RETRIED_AT_ONCE), catalog)) {
+  for (const { record, round } of await dueAgain(await catalog.drawDeleting(AT_ONCE), catalog)) {
     const { id, publicId, resourceType } = record;
     await queues.add(removeJob, { id, publicId, resourceType, round }, retriedJobOptions);
   }

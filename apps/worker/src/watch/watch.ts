@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { catalogEpoch } from '@holdfast/shared/catalog';
 import { settleHost } from '@holdfast/shared/catalog-host';
-import { createBackoff, service, withinMs, type Service } from '@holdfast/foundation/lifecycle';
+import { createBackoff, service, withinMs } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { redisBackoff, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
@@ -22,17 +22,12 @@ const STOP_WITHIN_MS = 2_000;
  */
 const WHILE_BUSY_MS = 5_000;
 
-export interface Watch extends Service {
-  /** True while Redis does what the watch waits for: the last look since the connection is there went to its end. */
-  redisServes(): boolean;
-}
-
 /**
  * Looks every 20 s, on a Redis that bills commands every 30 s, for what nobody would notice otherwise: jobs of dead workers, lost
  * wake-ups, uploads cut off by a crash, an emptied Redis, a day without a snapshot. One command a look while there is
  * nothing (docs/decisions/0008-our-own-watch.md).
  */
-export function createWatch(deps: Dependencies, workers: readonly QueueWorker[]): Watch {
+export function createWatch(deps: Dependencies, workers: readonly QueueWorker[]) {
   const { background: redis, profile, log } = deps;
   const stopping = new AbortController();
   setMaxListeners(50, stopping.signal);
@@ -44,26 +39,25 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
   let looking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
-  const lookIn = (ms: number): void => {
-    clearTimeout(timer);
-    if (!stopping.signal.aborted) timer = setTimeout(look, ms);
-  };
   const look = (): void => {
-    if (stopping.signal.aborted) return;
-    // Otherwise `ready` will be the next occasion.
-    if (redis.status === 'ready') looking ??= lookOnce().finally(() => (looking = undefined));
+    // Where Redis is away, `ready` will be the next occasion.
+    if (!stopping.signal.aborted && redis.status === 'ready')
+      looking ??= lookOnce().finally(() => (looking = undefined));
   };
   const lookOnce = async (): Promise<void> => {
+    let nextMs: number;
     try {
       const { busy } = await round.once();
       served = true;
       rests.reset();
-      lookIn(busy ? WHILE_BUSY_MS : profile.watchIntervalMs);
+      nextMs = busy ? WHILE_BUSY_MS : profile.watchIntervalMs;
     } catch (error) {
       served = false;
       logError(error);
-      lookIn(rests.nextMs());
+      nextMs = rests.nextMs();
     }
+    clearTimeout(timer);
+    if (!stopping.signal.aborted) timer = setTimeout(look, nextMs);
   };
   const onReady = (): void => {
     served = false;
@@ -87,7 +81,11 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
       await round.leave();
     },
   });
-  return { ...lifecycle, redisServes: () => served && redis.status === 'ready' };
+  return {
+    ...lifecycle,
+    /** True while Redis does what the watch waits for: the last look since the connection is there went to its end. */
+    redisServes: (): boolean => served && redis.status === 'ready',
+  };
 }
 
 /** A quarter of an hour, or somewhat more where looks are further apart. */
@@ -162,12 +160,12 @@ export function createWatchRound(
       await noticeServerChange();
       // Not waited for: they ask the host, and must not hold up the next look.
       if (state.unfinished) work.sweep.begin();
-      // Lists say `rebuilding` until then.
-      if (state.oldIndexes) work.upgrade.begin();
       if (looks % RARELY === 0) {
         // An emptied catalog is refilled first.
         if (!state.emptied) work.snapshot.begin();
         void deps.delivery.again();
+        // It reads all records. Lists say `rebuilding` until then.
+        if (state.oldIndexes) work.upgrade.begin();
       }
       looks += 1;
       await attendToJobs(state);

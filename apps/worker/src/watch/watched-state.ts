@@ -12,34 +12,7 @@ import {
   type RedisKeys,
 } from '@holdfast/shared/redis';
 
-/** What one check of Redis shows. */
-export interface WatchedState {
-  /** The catalog has been emptied. */
-  emptied: boolean;
-  /** The recurring sync is gone although it should be there. */
-  scheduleGone: boolean;
-  active: QueueName[];
-  waiting: QueueName[];
-  /** When the first delayed job of a queue is due, in ms. That of syncs, which always has one, is read once a minute. */
-  delayed: Partial<Record<QueueName, number>>;
-  /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
-  unfinished: boolean;
-  /** Intents or refused uploads among them: of uploads under way, or to be settled within a minute. */
-  uploading: boolean;
-  /** The catalog has indexes of 0.1.0, so those of this version lack records. */
-  oldIndexes: boolean;
-}
-
-const QUIET: WatchedState = {
-  emptied: false,
-  scheduleGone: false,
-  active: [],
-  waiting: [],
-  delayed: {},
-  unfinished: false,
-  uploading: false,
-  oldIndexes: false,
-};
+const mediaQueues = ['save', 'verify'] as const satisfies readonly QueueName[];
 
 /** How often a worker registers, in the same step as a check. */
 const REFRESH_MS = 60_000;
@@ -80,28 +53,48 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const workerId = randomUUID();
   let refreshedAt = -Infinity;
 
-  const queueKeys = (part: QueuePart, queues: readonly QueueName[] = queueNames) =>
-    queues.map((queue) => ({ queue, key: keys.queue(queue, part) }));
-  const active = queueKeys('active');
-  const waiting = [...queueKeys('wait'), ...queueKeys('prioritized')];
-  const delayed = queueKeys('delayed', ['save', 'verify']);
+  const schedule = keys.queue('sync', 'repeat');
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
   const oldIndexes = signsOfOldIndexes(keys);
-  const schedule = keys.queue('sync', 'repeat');
-
-  const keysOf = (entries: readonly { key: string }[]): string[] => entries.map(({ key }) => key);
-  const occasional = [...keysOf([...active, ...waiting]), ...unfinished, ...oldIndexes, ...keysOf(delayed)];
+  const parts = (...names: QueuePart[]): string[] =>
+    names.flatMap((part) => queueNames.map((queue) => keys.queue(queue, part)));
+  const delayed = mediaQueues.map((queue) => keys.queue(queue, 'delayed'));
+  const occasional = [...parts('active', 'wait', 'prioritized'), ...unfinished, ...oldIndexes, ...delayed];
   const weight = occasional.length + 1;
   const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
   const permanent = [...times(keys.epoch, weight), ...(scheduleWanted ? times(schedule, 2 * weight) : [])];
   const all = [...occasional, ...permanent];
   const each = [keys.epoch, schedule, ...occasional, keys.queue('sync', 'delayed')];
 
-  const look = async (): Promise<WatchedState> => {
+  /** What it means that of all these keys just those are there, and that the first delayed jobs are due then, in ms. */
+  const stateOf = (there: readonly string[], dueAt: Partial<Record<QueueName, number>>) => {
+    const isThere = (key: string): boolean => there.includes(key);
+    const queuesWith = (...names: QueuePart[]): QueueName[] =>
+      queueNames.filter((queue) => names.some((part) => isThere(keys.queue(queue, part))));
+    return {
+      /** The catalog has been emptied. */
+      emptied: !isThere(keys.epoch),
+      /** The recurring sync is gone although it should be there. */
+      scheduleGone: scheduleWanted && !isThere(schedule),
+      active: queuesWith('active'),
+      waiting: queuesWith('wait', 'prioritized'),
+      /** When the first delayed job of a queue is due. That of syncs, which always has one, is read once a minute. */
+      delayed: dueAt,
+      /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
+      unfinished: unfinished.some(isThere),
+      /** Intents or refused uploads among them: of uploads under way, or to be settled within a minute. */
+      uploading: isThere(keys.intents) || isThere(keys.refused),
+      /** The catalog has indexes of 0.1.0, so those of this version lack records. */
+      oldIndexes: oldIndexes.some(isThere),
+    };
+  };
+
+  const look = async (): Promise<ReturnType<typeof stateOf>> => {
     // A refresh that is due within a few seconds is done now: the next look is a while away.
     const isRefresh = performance.now() - refreshedAt > REFRESH_MS - 5_000;
     // Plain, from wherever it is answered: what seems to be lost is looked at again.
-    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length) return QUIET;
+    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length)
+      return stateOf(permanent, {});
     const refresh = isRefresh ? [workerId, Date.now() + VALID_MS] : [];
     const reply = await lookScript(
       redis,
@@ -110,32 +103,18 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
     );
     if (isRefresh) refreshedAt = performance.now();
     const [there, heads] = reply as [string[] | null, (string | null)[]];
-    const heard: QueueName[] = there === null ? ['sync'] : [...delayed.map(({ queue }) => queue), 'sync'];
+    const heard: QueueName[] = there === null ? ['sync'] : [...mediaQueues, 'sync'];
     const due = heard.flatMap((queue, index) => {
       const score = heads[index] ?? null;
       return score === null ? [] : [[queue, Number(score) / SCORE_PER_MS] as const];
     });
-    const seen = { ...QUIET, delayed: Object.fromEntries(due) };
-    if (there === null) return seen;
-    const isThere = (key: string): boolean => there.includes(key);
-    const queuesOf = (entries: readonly { queue: QueueName; key: string }[]): QueueName[] => [
-      ...new Set(entries.filter(({ key }) => isThere(key)).map(({ queue }) => queue)),
-    ];
-    return {
-      ...seen,
-      emptied: !isThere(keys.epoch) && !(await isThereAfterAll(redis, keys.epoch)),
-      scheduleGone: scheduleWanted && !isThere(schedule),
-      active: queuesOf(active),
-      waiting: queuesOf(waiting),
-      unfinished: unfinished.some(isThere),
-      uploading: isThere(keys.intents) || isThere(keys.refused),
-      oldIndexes: oldIndexes.some(isThere),
-    };
+    const seen = stateOf(there ?? permanent, Object.fromEntries(due));
+    return { ...seen, emptied: seen.emptied && !(await isThereAfterAll(redis, keys.epoch)) };
   };
 
   return {
     /** Throws QUEUE_UNAVAILABLE. */
-    once: (): Promise<WatchedState> => redisEdge('QUEUE_UNAVAILABLE')(look),
+    once: () => redisEdge('QUEUE_UNAVAILABLE')(look),
     /** Redis may have lost this worker: the next check registers it again. */
     forget: (): void => {
       refreshedAt = -Infinity;
@@ -151,6 +130,9 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
     },
   };
 }
+
+/** What one check of Redis shows. */
+export type WatchedState = Awaited<ReturnType<ReturnType<typeof createLook>['once']>>;
 
 /** That Redis was emptied is believed only after a second look, where the first may have been at a replica that is behind. */
 async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean> {
