@@ -1,10 +1,8 @@
 // npm start: everything a bare machine needs, then the launcher, in this very process. package.json starts it with
 // exec: npm then has no shell between itself and us, passes its signals on to us, and ends when we do.
 import './require-node.mjs';
-import { buildWorkspace } from './build-workspace.mjs';
-import { installWorkspace } from './install-workspace.mjs';
+import { buildWorkspace, ensureProgram, installWorkspace } from './prepare.mjs';
 import { say } from './run-command.mjs';
-import { ensureProgram } from './system-packages.mjs';
 
 if (process.argv.length > 2) {
   // Ignored, they would seem to have worked.

@@ -3,10 +3,8 @@ import './require-node.mjs';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildWorkspace } from './build-workspace.mjs';
-import { installWorkspace } from './install-workspace.mjs';
+import { buildWorkspace, ensureProgram, installWorkspace } from './prepare.mjs';
 import { run, say } from './run-command.mjs';
-import { ensureProgram } from './system-packages.mjs';
 import { summarize } from './test-summary.mjs';
 
 /** Names of the program, see e2e/harness/browser.ts. */
