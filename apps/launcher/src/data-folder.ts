@@ -1,90 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
-import { inDataFolder, shutDownServer } from './embedded-redis.js';
-import { type FileLock, lockFile, lockHolder } from './file-lock.js';
 
-/** The embedded server's folder, open to this launcher alone. */
-export interface DataFolder {
-  directory: string;
-  /** Inherited by the server. */
+/** The embedded server's folder, locked for this launcher alone. The locks end with the processes that hold them. */
+export interface LockedFolder {
+  /** Inherited by the server, so that the folder stays locked as long as it is open. */
   lockFd: number;
   /** From now on the next start waits for this one instead of being refused. */
-  announceClose(): void;
-  close(): void;
+  announceClose: () => void;
 }
 
-/** Its place below DATA_DIR. */
+/** The place of the embedded server's folder. */
 export const redisFolder = (dataDir: string): string => join(dataDir, 'redis');
 
-/**
- * Opens the folder for this start alone. Ends first a server that an earlier start left running on it.
- * Throws DATA_DIR_IN_USE while another launcher runs or another process has the folder open, and REDIS_START_FAILED if the
- * folder cannot be used.
- *
- * There are two locks. `launcher.lock` is held by the launcher alone and shows whether one runs; `processes.lock` is
- * inherited by the server and shows whether one is left.
- */
-export function openDataFolder(directory: string, log: Logger): Promise<DataFolder> {
-  return inDataFolder(directory, async () => {
-    await makeDataFolder(directory, 0o700);
-    const launcherLock = await lockForLauncher(directory, log);
-    const serverLock = await lockForServer(directory, log);
-    return {
-      directory,
-      lockFd: serverLock.fd,
-      announceClose: () => launcherLock.announceRelease(),
-      close: () => {
-        serverLock.release();
-        launcherLock.release();
-      },
-    };
-  });
-}
-
-const POLL_MS = 50;
 /** Longer than any orderly stop. */
 const CLOSING_MS = 60_000;
+/** The guard kills a server that does not end, after five seconds. */
+const SERVER_ENDS_MS = 10_000;
 
-async function lockForLauncher(directory: string, log: Logger): Promise<FileLock> {
-  const file = join(directory, 'launcher.lock');
-  const until = performance.now() + CLOSING_MS;
-  for (let waited = false; ; waited = true) {
-    const lock = lockFile(file);
-    if (lock !== undefined) return lock;
-    const pid = lockHolder(file);
-    if (pid !== '' || performance.now() >= until)
+/**
+ * Locks the folder. `endServer` is called once where a server of an earlier start still runs on it, which is then waited for.
+ * Throws DATA_DIR_IN_USE while another launcher runs or another process has the folder open, and REDIS_START_FAILED where the
+ * machine or the file system has no such locks.
+ *
+ * There are two locks. `launcher.lock` is held by the launcher alone and shows whether one runs, with its pid until it is about
+ * to release it; `processes.lock` is inherited by the server and shows whether one is left.
+ */
+export async function lockFolder(
+  directory: string,
+  endServer: () => Promise<void>,
+  log: Logger,
+): Promise<LockedFolder> {
+  const launcherFile = join(directory, 'launcher.lock');
+  const launcherFd = await lockWithin(CLOSING_MS, launcherFile, (isFirst) => {
+    const pid = readFileSync(launcherFile, 'utf8').trim();
+    if (pid !== '')
       throw new HoldfastError(
         'DATA_DIR_IN_USE',
         `${directory} is in use by another start of Holdfast (process ${pid}). ` +
           'Stop that one first, or give this one another DATA_DIR.',
       );
-    if (!waited) log.info('folder.waiting', { directory });
-    await delay(POLL_MS);
-  }
+    if (isFirst) log.info('folder.waiting', { directory });
+  });
+  ftruncateSync(launcherFd);
+  writeSync(launcherFd, String(process.pid));
+  const lockFd = await lockWithin(SERVER_ENDS_MS, join(directory, 'processes.lock'), async (isFirst) => {
+    if (!isFirst) return;
+    log.warn('remains.found', { directory });
+    await endServer();
+  });
+  return { lockFd, announceClose: () => ftruncateSync(launcherFd) };
 }
 
-/** Its guard kills a server that does not end, after five seconds. */
-const SERVER_ENDS_MS = 10_000;
+const POLL_MS = 50;
 
-/** The lock of the server. One whose launcher was killed is about to end, and is asked to in case its guard was killed too. */
-async function lockForServer(directory: string, log: Logger): Promise<FileLock> {
-  const file = join(directory, 'processes.lock');
-  const until = performance.now() + SERVER_ENDS_MS;
-  for (let waited = false; ; waited = true) {
-    const lock = lockFile(file);
-    if (lock !== undefined) return lock;
-    if (!waited) {
-      log.warn('remains.found', { directory });
-      await shutDownServer(directory);
-    }
+/** Locks the file and answers its descriptor. Calls `onHeld` after each try that met another process. */
+async function lockWithin(
+  ms: number,
+  file: string,
+  onHeld: (isFirst: boolean) => void | Promise<void>,
+): Promise<number> {
+  const fd = openSync(file, 'a+', 0o600);
+  const until = performance.now() + ms;
+  for (let isFirst = true; !takeLock(fd, file); isFirst = false) {
+    await onHeld(isFirst);
     if (performance.now() >= until)
-      throw new HoldfastError(
-        'DATA_DIR_IN_USE',
-        `${directory} is held open by a process that does not end by itself.`,
-      );
+      throw new HoldfastError('DATA_DIR_IN_USE', `${file} is held by a process that does not end by itself.`);
     await delay(POLL_MS);
   }
+  return fd;
+}
+
+/** Programs that lock descriptor 3 (flock), which they share with us, so the lock outlives them. Locks of the kernel never go stale. */
+const lockers = [
+  ['flock', '-x', '-n', '3'],
+  [
+    'perl',
+    '-MFcntl=:flock',
+    '-e',
+    'open(my $f, "+<&=3") or exit 2; exit(flock($f, LOCK_EX | LOCK_NB) ? 0 : 1)',
+  ],
+] as const;
+
+function takeLock(fd: number, file: string): boolean {
+  for (const [command, ...args] of lockers) {
+    const { status, error, stderr } = spawnSync(command, args, {
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+      encoding: 'utf8',
+    });
+    if (error !== undefined) continue;
+    if (status === 0 || status === 1) return status === 0;
+    throw new HoldfastError('REDIS_START_FAILED', `The folder of ${file} cannot be locked: ${stderr.trim()}`);
+  }
+  throw new HoldfastError(
+    'REDIS_START_FAILED',
+    'The data folder cannot be locked: install flock (util-linux) or perl',
+  );
 }

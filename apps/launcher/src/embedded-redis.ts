@@ -1,52 +1,69 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { Redis } from 'ioredis';
+import { type LockedFolder, lockFolder, redisFolder } from './data-folder.js';
 import { type RunningProcess, startChild, supervise } from './supervise.js';
 
 /** Time between SIGTERM and SIGKILL: the server only closes its file, whose writes are all synced. */
 export const REDIS_STOP_MS = 10_000;
 
-interface EmbeddedRedisOptions {
-  directory: string;
-  /** Inherited by the server, so that the folder stays locked as long as it is open. */
-  lockFd: number;
-  searchPath: string;
-  log: Logger;
+interface EmbeddedRedis extends Service, Pick<LockedFolder, 'announceClose'> {
+  socket: string;
 }
 
 /**
- * A real server as a child process, listening on a socket that only this user can open. Its data survives any kind of end.
- * Rejects with REDIS_SERVER_MISSING where no server can be found.
+ * A real server as a child process, listening on a socket that only this user can open, on a folder that this start alone has
+ * open. Its data survives any kind of end. Rejects with REDIS_SERVER_MISSING where no server can be found, DATA_DIR_IN_USE,
+ * DATA_DIR_INCOMPATIBLE, and REDIS_START_FAILED where the folder cannot be used.
  */
-export async function embeddedRedis(options: EmbeddedRedisOptions): Promise<Service & { socket: string }> {
-  const { directory, searchPath, log } = options;
-  const program = await findServer(searchPath);
-  const socket = await inDataFolder(directory, async () => {
-    const chosen = await chooseSocket(directory);
-    await recordSocket(directory, chosen);
-    return chosen;
-  });
-  const launch = (): Promise<RunningProcess> => launchServer({ ...options, program, socket });
-  const server = supervise({ name: 'redis', launch, stopBudgetMs: REDIS_STOP_MS }, log);
-  return {
-    name: server.name,
-    socket,
-    start: () => inDataFolder(directory, () => server.start()),
-    stop: async (deadline) => {
-      await server.stop(deadline);
-      if (dirname(socket) !== directory) await rm(dirname(socket), { recursive: true, force: true });
-    },
-  };
+export async function embeddedRedis(
+  { dataDir, searchPath }: { dataDir: string; searchPath: string },
+  log: Logger,
+): Promise<EmbeddedRedis> {
+  const directory = redisFolder(dataDir);
+  try {
+    await makeDataFolder(directory, 0o700);
+    const { lockFd, announceClose } = await lockFolder(directory, () => shutDownServer(directory), log);
+    if (existsSync(join(directory, 'dump.rdb')) && !existsSync(join(directory, 'appendonlydir')))
+      throw new HoldfastError(
+        'DATA_DIR_INCOMPATIBLE',
+        `${directory} has a dump.rdb and no append-only file: the server would start empty. Convert it, or move it away; the host refills the catalog`,
+      );
+    const program = await findServer(searchPath);
+    const socket = await chooseSocket(directory);
+    await recordSocket(directory, socket);
+    // Not standard input: a launcher that dies here would leave a server with half of its configuration.
+    await writeFile(join(directory, CONFIGURATION), serverConfiguration({ directory, socket }), {
+      mode: 0o600,
+    });
+    const launch = (): Promise<RunningProcess> => launchServer({ program, directory, socket, lockFd, log });
+    const server = supervise({ name: 'redis', launch, stopBudgetMs: REDIS_STOP_MS }, log);
+    return {
+      name: server.name,
+      socket,
+      announceClose,
+      start: () => server.start(),
+      stop: async (deadline) => {
+        await server.stop(deadline);
+        if (dirname(socket) !== directory) await rm(dirname(socket), { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    // Those of the system name no file for a write to an open one (a full disk).
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be used`, { cause: error });
+  }
 }
 
 const PROGRAM_NAMES = ['redis-server', 'valkey-server'];
@@ -106,27 +123,30 @@ async function recordSocket(directory: string, socket: string): Promise<void> {
   await rename(`${file}.next`, file);
 }
 
-/** Where the server of this folder listened last. */
-export function recordedSocket(directory: string): string | undefined {
+/** Where the server of this folder listens; undefined while it does not run. */
+export async function runningSocket(directory: string): Promise<string | undefined> {
+  const server = await reachServer(directory);
+  server?.connection.destroy();
+  return server?.path;
+}
+
+async function shutDownServer(directory: string): Promise<void> {
+  (await reachServer(directory))?.connection.end('SHUTDOWN\r\n');
+}
+
+async function reachServer(directory: string): Promise<{ path: string; connection: Socket } | undefined> {
   try {
-    return readFileSync(join(directory, ADDRESS_FILE), 'utf8').trim();
+    const path = (await readFile(join(directory, ADDRESS_FILE), 'utf8')).trim();
+    const connection = createConnection({ path });
+    await once(connection, 'connect');
+    connection.on('error', () => undefined);
+    return { path, connection };
   } catch {
     return undefined;
   }
 }
 
-/** Where the server of this folder listens; undefined while it does not run. */
-export async function runningSocket(directory: string): Promise<string | undefined> {
-  const path = recordedSocket(directory);
-  if (path === undefined) return undefined;
-  const connection = createConnection({ path });
-  const isListening = await once(connection, 'connect').then(
-    () => true,
-    () => false,
-  );
-  connection.destroy();
-  return isListening ? path : undefined;
-}
+const CONFIGURATION = 'redis.conf';
 
 /** The text of the server's configuration file. */
 export function serverConfiguration({ directory, socket }: { directory: string; socket: string }): string {
@@ -153,30 +173,31 @@ function quote(value: string): string {
   return `"${value.replaceAll(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')}"`;
 }
 
-interface ServerLaunch extends Omit<EmbeddedRedisOptions, 'searchPath'> {
+interface ServerLaunch {
   program: string;
+  directory: string;
   socket: string;
+  lockFd: number;
+  log: Logger;
 }
 
 const KEPT_LINES = 8;
 
 /** Starts the server; it is ready once it has loaded its data. */
-async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
-  const { program, directory, socket, lockFd, log } = launch;
-  // Not standard input: a launcher that dies here would leave a server with half of its configuration.
-  if (existsSync(join(directory, 'dump.rdb')) && !existsSync(join(directory, 'appendonlydir')))
-    throw new HoldfastError(
-      'DATA_DIR_INCOMPATIBLE',
-      `${directory} has a dump.rdb and no append-only file: the server would start empty. Convert it, or move it away; the host refills the catalog`,
-    );
-  const configuration = join(directory, 'redis.conf');
-  await writeFile(configuration, serverConfiguration(launch), { mode: 0o600 });
-  const server = await startChild(program, [configuration], {
+async function launchServer({
+  program,
+  directory,
+  socket,
+  lockFd,
+  log,
+}: ServerLaunch): Promise<RunningProcess> {
+  const args = ['-c', ENDING_WITH_PARENT, 'sh', program, join(directory, CONFIGURATION)];
+  const server = await startChild('/bin/sh', args, {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe', lockFd],
     env: { LC_ALL: 'C' },
   });
-  endWithLauncher(server);
+  guard(server);
   const lines: string[] = [];
   for (const output of [server.child.stdout, server.child.stderr])
     if (output)
@@ -190,7 +211,7 @@ async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
   });
   return {
     ...server,
-    ready: untilLoaded(socket, server.ended),
+    ready: hasLoaded(socket, server.ended),
     refusal: () => {
       const said = lines.slice(-3).join(' | ');
       return /RDB format version/.test(said)
@@ -200,57 +221,29 @@ async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
   };
 }
 
-/** The guard: a shell, so that what kills every Node.js process leaves it. Its input ends when the launcher does. */
+/** Linux itself ends what was started so, when the launcher is gone. Other systems have no `setpriv`, and only the guard. */
+const ENDING_WITH_PARENT = `bound="setpriv --pdeathsig TERM"; $bound true 2>/dev/null || bound=; exec $bound "$@"`;
+/** Its input ends when the launcher does, also by kill -9. A shell, so that what kills every Node.js process leaves it. */
 const GUARD = `trap '' HUP INT TERM; read -r _; kill -TERM "$1"; sleep 5; kill -KILL "$1"`;
 
-/** Ends the server when this process is gone, also by kill -9. */
-function endWithLauncher({ pid, ended }: Pick<RunningProcess, 'pid' | 'ended'>): void {
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'holdfast-guard', String(pid)], {
+/** Ends the server when this process is gone, also one that no longer reacts. Where both are killed, the next start does. */
+function guard({ pid, ended }: Pick<RunningProcess, 'pid' | 'ended'>): void {
+  const shell = spawn('/bin/sh', ['-c', GUARD, 'holdfast-guard', String(pid)], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without one, the next start ends the server.
-  guard.on('error', () => undefined);
-  guard.stdin.on('error', () => undefined);
-  void ended.then(() => guard.kill('SIGKILL'));
+  shell.on('error', () => undefined);
+  shell.stdin.on('error', () => undefined);
+  void ended.then(() => shell.kill('SIGKILL'));
 }
 
-/** Pending for ever where the server ends before. */
-async function untilLoaded(socket: string, ended: Promise<unknown>): Promise<void> {
+/** False where the server ends before. */
+async function hasLoaded(socket: string, ended: Promise<unknown>): Promise<boolean> {
   // Commands wait until it has loaded its data.
   const client = new Redis({ path: socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
-  const end = ended.then(() => client.disconnect());
-  await client.ping().catch(() => end.then(() => new Promise<never>(() => undefined)));
+  const isLoaded = await Promise.race([client.ping().then(() => true), ended.then(() => false)]);
   client.disconnect();
-}
-
-/** Asks the server of this folder to end, if it listens. */
-export async function shutDownServer(directory: string): Promise<void> {
-  const path = recordedSocket(directory);
-  if (path === undefined) return;
-  const client = new Redis({
-    path,
-    retryStrategy: () => null,
-    enableReadyCheck: false,
-    commandTimeout: 2_000,
-  });
-  client.on('error', () => undefined);
-  // The connection ends instead of an answer.
-  await client.shutdown().catch(() => undefined);
-  client.disconnect();
-}
-
-/**
- * Runs the work and adds the folder to errors of the system, which name no file for a write to an open one (a full disk).
- * Throws REDIS_START_FAILED for those, and passes other errors on.
- */
-export async function inDataFolder<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw new HoldfastError('REDIS_START_FAILED', `The folder ${directory} cannot be used`, { cause: error });
-  }
+  return isLoaded;
 }

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { readServingSettings, type Environment, type Settings } from '@holdfast/foundation/config';
 import { listenOn, runUntilSignal, stack, type Service } from '@holdfast/foundation/lifecycle';
 import { createLogger } from '@holdfast/foundation/logging';
-import { openDataFolder, redisFolder } from './data-folder.js';
+import { redisFolder } from './data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis.js';
 import { withoutEmbedded } from './environment.js';
 import { launchNodePart, type NodePart, supervise } from './supervise.js';
@@ -18,13 +18,9 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   const env = withoutEmbedded(given);
   const settings = readServingSettings(env);
   const log = createLogger(settings.log, { process: 'launcher' });
-  const folder = settings.redis.external
+  const redis = settings.redis.external
     ? undefined
-    : await openDataFolder(redisFolder(settings.dataDir), log);
-  const redis =
-    folder === undefined
-      ? undefined
-      : await embeddedRedis({ ...folder, searchPath: given['PATH'] ?? '', log });
+    : await embeddedRedis({ dataDir: settings.dataDir, searchPath: given['PATH'] ?? '' }, log);
   // Chosen here where any will do: it is announced, and a restarted API comes back on it.
   const port = settings.http.port === 0 ? await freePort(settings.http.host) : settings.http.port;
   const partEnv = { ...env, PORT: String(port), HOLDFAST_EMBEDDED_REDIS: redis?.socket };
@@ -45,10 +41,9 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
       await services.start();
       process.stdout.write(announcement(settings, port));
     },
-    stop: async (deadline) => {
-      folder?.announceClose();
-      await services.stop(deadline);
-      folder?.close();
+    stop: (deadline) => {
+      redis?.announceClose();
+      return services.stop(deadline);
     },
   };
   // The terminal was closed.

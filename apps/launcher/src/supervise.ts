@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Service } from '@holdfast/foundation/lifecycle';
+import { type Service, untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 
 interface SupervisedPart {
@@ -23,7 +24,7 @@ export function supervise({ name, launch, stopBudgetMs }: SupervisedPart, log: L
   let launching: Promise<RunningProcess> | undefined;
   let supervising: Promise<void> = Promise.resolve();
 
-  const keepRunning = async (isReady: () => void, refuse: (error: Error) => void): Promise<void> => {
+  const keepRunning = async (onReady: () => void): Promise<void> => {
     let hasBeenReady = false;
     for (let endsInARow = 0; ;) {
       const launchedAt = performance.now();
@@ -32,13 +33,12 @@ export function supervise({ name, launch, stopBudgetMs }: SupervisedPart, log: L
       try {
         const running = await launching;
         log.info(endsInARow === 0 ? 'part.started' : 'part.restarted', { part: name, pid: running.pid });
-        const readyOrEnded = await Promise.race([running.ready, running.ended]);
-        hasBeenReady ||= readyOrEnded === undefined;
-        if (hasBeenReady) isReady();
+        hasBeenReady = (await running.ready) || hasBeenReady;
+        if (hasBeenReady) onReady();
         end = await running.ended;
-        if (end.code === REFUSAL && !hasBeenReady) return refuse(running.refusal());
+        if (end.code === REFUSAL && !hasBeenReady) throw running.refusal();
       } catch (error) {
-        if (endsInARow === 0) return refuse(error as Error);
+        if (!hasBeenReady) throw error;
         end = { error };
       }
       if (stopping.signal.aborted) return;
@@ -55,7 +55,7 @@ export function supervise({ name, launch, stopBudgetMs }: SupervisedPart, log: L
     start: () =>
       new Promise<void>((resolve, reject) => {
         stopping.signal.addEventListener('abort', () => reject(new HoldfastError('SHUTTING_DOWN')));
-        supervising = keepRunning(resolve, reject);
+        supervising = keepRunning(resolve).catch(reject);
       }),
     stop: async (deadline) => {
       stopping.abort();
@@ -82,19 +82,19 @@ interface ProcessEnd {
   signal: NodeJS.Signals | null;
 }
 
-export interface RunningProcess extends StartedChild {
-  /** Stays pending when the process ends before. */
-  readonly ready: Promise<void>;
-  /** Why it has refused to start. */
-  refusal(): HoldfastError;
-}
-
 interface StartedChild {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly ended: Promise<ProcessEnd>;
   /** SIGTERM; SIGKILL after `budgetMs` or once `deadline` aborts. Resolves when the process is gone. */
   stop(budgetMs: number, deadline: AbortSignal): Promise<void>;
+}
+
+export interface RunningProcess extends StartedChild {
+  /** Resolves with false when the process ends before. */
+  readonly ready: Promise<boolean>;
+  /** Why it has refused to start. */
+  refusal(): HoldfastError;
 }
 
 /**
@@ -110,23 +110,19 @@ export async function startChild(
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
-  await new Promise((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', reject);
-  });
+  await once(child, 'spawn');
   child.on('error', () => undefined);
-  const stop: StartedChild['stop'] = async (budgetMs, deadline) => {
-    const cut = AbortSignal.any([deadline, AbortSignal.timeout(budgetMs)]);
-    const kill = (): void => void child.kill('SIGKILL');
-    if (cut.aborted) kill();
-    else {
-      cut.addEventListener('abort', kill, { once: true });
+  return {
+    child,
+    pid: child.pid ?? 0,
+    ended,
+    stop: async (budgetMs, deadline) => {
       child.kill('SIGTERM');
-    }
-    await ended;
-    cut.removeEventListener('abort', kill);
+      const cut = AbortSignal.any([deadline, AbortSignal.timeout(budgetMs)]);
+      await untilAborted(ended, cut).catch(() => child.kill('SIGKILL'));
+      await ended;
+    },
   };
-  return { child, pid: child.pid ?? 0, ended, stop };
 }
 
 /** One of our own programs: the API or the worker. */
@@ -151,9 +147,10 @@ export async function launchNodePart(
     env,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  const said = new Promise<boolean>((resolve) => started.child.once('message', () => resolve(true)));
   return {
     ...started,
-    ready: new Promise((resolve) => started.child.once('message', () => resolve())),
+    ready: Promise.race([said, started.ended.then(() => false)]),
     refusal: () => new HoldfastError('CONFIG_INVALID', `the ${name} refused to start, as it says above`),
   };
 }

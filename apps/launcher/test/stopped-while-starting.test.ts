@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -8,15 +8,9 @@ import { processesOn } from './support/launcher-process.js';
 
 it('leaves no server after a stop that came while one was launched', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-launcher-'));
-  const directory = join(dataDir, 'redis');
-  mkdirSync(directory);
-  const lockFd = openSync(join(directory, 'lock'), 'a');
-  onTestFinished(() => {
-    closeSync(lockFd);
-    rmSync(dataDir, { recursive: true, force: true });
-  });
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   const searchPath = process.env['PATH'] ?? '';
-  const redis = await embeddedRedis({ directory, lockFd, searchPath, log: silentLogger });
+  const redis = await embeddedRedis({ dataDir, searchPath }, silentLogger);
   const starting = redis.start().then(
     () => 'started',
     (error: unknown) => error,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { createSandbox, killAll, untilGone } from './support/launcher-process.js';
 
@@ -33,17 +34,29 @@ it('waits for what a start that was killed a moment ago leaves', async () => {
   expect(await sandbox.connect().get('kept')).toBe('yes');
 });
 
+it('ends Redis also when its guard is killed before the launcher', async () => {
+  const sandbox = createSandbox();
+  const launcher = await sandbox.startAndWait();
+  const processes = sandbox.running();
+  killAll(sandbox.running('guard'));
+  await launcher.kill();
+  await untilGone(processes);
+  expect(processes).toHaveLength(3);
+});
+
 it('ends an orphaned Redis of an earlier start before it opens the folder', async () => {
   const sandbox = createSandbox();
   const first = await sandbox.startAndWait();
   await sandbox.connect().set('kept', 'yes');
+  first.child.kill('SIGTERM');
+  await first.ended;
+  const orphan = 'exec 3>>processes.lock; flock -n 3 && exec redis-server redis.conf';
+  spawn('sh', ['-c', orphan], { cwd: sandbox.redisDir, detached: true, stdio: 'ignore' }).unref();
+  await expect.poll(() => sandbox.connect().get('kept'), { timeout: 10_000 }).toBe('yes');
   const orphans = sandbox.running('redis');
-  killAll(sandbox.running('guard'));
-  await first.kill();
-  await untilGone(sandbox.running('part'));
-  expect(sandbox.running()).toEqual(orphans);
   const second = await sandbox.startAndWait();
   await untilGone(orphans);
+  expect(orphans).toHaveLength(1);
   expect(second.events('remains.found')).toHaveLength(1);
   expect(await sandbox.connect().get('kept')).toBe('yes');
 });
