@@ -12,7 +12,7 @@ export interface Verdict {
 }
 
 /** One row of a table: one assumption, how to try it, and what it means where it is false. */
-export interface Check<Trial> {
+export interface Check {
   name: string;
   means?: string;
   /** Where none is given, an error asks for a report. */
@@ -20,7 +20,7 @@ export interface Check<Trial> {
   /** If it ends in an error, the checks after it are not run. */
   gate?: true;
   /** Resolves with what was found as expected, or with a verdict that differs. Throws NotRun where it has no chance now. */
-  try: (trial: Trial) => string | Verdict | Promise<string | Verdict>;
+  try: () => string | Verdict | Promise<string | Verdict>;
 }
 
 /** One line of the report. */
@@ -40,10 +40,9 @@ export const wrong = (found: string, over: { means?: string; fix?: string } = {}
 export class NotRun extends Error {}
 
 /** Runs the checks of one group, one after the other. Never rejects. `progress` receives the name of each. */
-export async function runChecks<Trial>(
+export async function runChecks(
   group: string,
-  checks: readonly Check<Trial>[],
-  trial: Trial,
+  checks: readonly Check[],
   { signal, progress }: { signal: AbortSignal; progress: (name: string) => void },
 ): Promise<Row[]> {
   const rows: Row[] = [];
@@ -51,20 +50,17 @@ export async function runChecks<Trial>(
   for (const check of checks) {
     const { name, gate } = check;
     progress(name);
-    let verdict: Verdict = { severity: 'skipped', found: closed ?? 'interrupted' };
-    if (closed === null && !signal.aborted) {
-      const seen = await run(check, trial);
-      if (!signal.aborted) verdict = seen;
-      if (seen.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
-    }
-    rows.push({ group, name, ...verdict });
+    const seen = closed === null && !signal.aborted ? await run(check) : null;
+    if (seen?.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
+    const isRun = seen !== null && !signal.aborted;
+    rows.push({ group, name, ...(isRun ? seen : { severity: 'skipped', found: closed ?? 'interrupted' }) });
   }
   return rows;
 }
 
-async function run<Trial>({ means, fix, try: attempt }: Check<Trial>, trial: Trial): Promise<Verdict> {
+async function run({ means, fix, try: attempt }: Check): Promise<Verdict> {
   try {
-    const seen = await attempt(trial);
+    const seen = await attempt();
     if (typeof seen === 'string') return { severity: 'ok', found: seen };
     if (seen.severity !== 'error') return { fix, ...seen };
     return { means, fix: fix ?? REPORT, ...seen };

@@ -64,7 +64,7 @@ const planted: readonly Planted[] = [
     row: 'Upload',
     severity: 'error',
     found: /HOST_TIMEOUT/,
-    options: { timeouts: { callMs: 300 } },
+    options: { hostOptions: { timeouts: { callMs: 300 } } },
   },
   {
     name: 'a preset that renames',

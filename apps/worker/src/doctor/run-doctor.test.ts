@@ -86,9 +86,8 @@ describe('the doctor', () => {
     const examined = runDoctor({
       settings: rig.settings,
       env: {},
-      log: silentLogger,
       signal: never,
-      patienceMs: 400,
+      longestPauseMs: 400,
     }).finally(() => ended.abort());
     let mostListed = 0;
     for (let round = 0; !ended.signal.aborted; round += 1) {

@@ -1,11 +1,10 @@
 import { readSettings, type Environment, type Settings } from '@holdfast/foundation/config';
-import { createLogger, type Logger } from '@holdfast/foundation/logging';
-import { newMediaId } from '@holdfast/shared/media';
+import { silentLogger } from '@holdfast/foundation/logging';
 import { createMediaHost, type MediaHostOptions } from '@holdfast/shared/media-host';
 import type { Command } from '../commands/run-command.js';
 import { runChecks, type Row } from './check.js';
-import { checksOf, cleanUp, type HostTrial } from './host-checks.js';
-import { machineChecks, redisChecks, type MachineTrial } from './machine-checks.js';
+import { hostChecks } from './host-checks.js';
+import { machineChecks } from './machine-checks.js';
 import { doctorParts } from './test-files.js';
 
 export const doctor: Command = {
@@ -17,14 +16,8 @@ export const doctor: Command = {
   ].join('\n'),
   run: async (env, _args, signal) => {
     const settings = readSettings(env);
-    const diagnosis = await runDoctor({
-      settings,
-      env,
-      // The report says what a log would.
-      log: createLogger({ ...settings.log, level: 'silent' }, {}, 'stderr'),
-      signal,
-      ...(process.stderr.isTTY ? { progress: showProgress } : {}),
-    });
+    const progress = process.stderr.isTTY ? { progress: showProgress } : {};
+    const diagnosis = await runDoctor({ settings, env, signal, ...progress });
     if (process.stderr.isTTY) showProgress('');
     const { rows, interrupted } = diagnosis;
     const isWell = !interrupted && rows.every(({ severity }) => severity !== 'error');
@@ -41,6 +34,17 @@ function showProgress(name: string): void {
   process.stderr.write(`\r\u001B[K${name === '' ? '' : `${name} ...`}`);
 }
 
+export interface DoctorOptions {
+  settings: Settings;
+  env: Environment;
+  signal: AbortSignal;
+  /** Between two looks at what a listing or the search may show late. */
+  longestPauseMs?: number;
+  /** Called with the name of each check as it begins. */
+  progress?: (name: string) => void;
+  hostOptions?: Pick<MediaHostOptions, 'timeouts'>;
+}
+
 /** What the doctor found. */
 export interface Diagnosis {
   rows: Row[];
@@ -50,44 +54,25 @@ export interface Diagnosis {
   interrupted: boolean;
 }
 
-export interface DoctorOptions extends Pick<MediaHostOptions, 'timeouts'> {
-  settings: Settings;
-  env: Environment;
-  log: Logger;
-  signal: AbortSignal;
-  /** How long listings and the search are asked again for what they do not show yet. */
-  patienceMs?: number;
-  /** Called with the name of each check as it begins. */
-  progress?: (name: string) => void;
-}
-
 /** Enough for the file in parts over a slow connection. */
 const LONGEST_MS = 10 * 60_000;
 
 /** Runs all checks, one after the other. Removes what they put on the host, also after an interruption. */
 export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
-  const { settings, env, log, patienceMs = 30_000, progress = () => undefined, timeouts } = options;
+  const { settings, env, longestPauseMs = Infinity, progress = () => undefined, hostOptions } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LONGEST_MS)]);
-  const run = { signal, progress };
-  const machine: MachineTrial = { settings, env, log, redis: null };
-  const rows = await runChecks('This installation', machineChecks, machine, run);
-  if (machine.redis !== null)
-    rows.push(...(await runChecks('Redis server', redisChecks, machine.redis, run)));
-  const host = await createMediaHost(settings.host, {
-    uploadSlots: 1,
-    log,
-    parts: doctorParts,
-    ...(timeouts === undefined ? {} : { timeouts }),
-  });
+  const { ofMachine, ofRedis } = machineChecks(settings, env);
+  const rows = await runChecks('This installation', ofMachine, { signal, progress });
+  rows.push(...(await runChecks('Redis server', ofRedis, { signal, progress })));
+  // The report says what a log would.
+  const quiet = { uploadSlots: 1, log: silentLogger };
+  const host = await createMediaHost(settings.host, { ...quiet, parts: doctorParts, ...hostOptions });
   try {
-    const seen = { sent: null, storedAt: 0, image: null };
-    const trial: HostTrial = { host, settings, runId: newMediaId(), signal, patienceMs, ...seen };
     const group =
       settings.host.kind === 'local' ? 'Local host' : `Cloudinary account ${settings.host.cloudName}`;
-    rows.push(...(await runChecks(group, checksOf(host), trial, run)));
-    rows.push(
-      ...(await runChecks(group, [cleanUp], trial, { progress, signal: new AbortController().signal })),
-    );
+    const { checks, cleanUp } = hostChecks(host, settings, { signal, longestPauseMs });
+    rows.push(...(await runChecks(group, checks, { signal, progress })));
+    rows.push(...(await runChecks(group, [cleanUp], { signal: new AbortController().signal, progress })));
     return { rows, adminCalls: host.meteredCalls(), interrupted: signal.aborted };
   } finally {
     await host.close();

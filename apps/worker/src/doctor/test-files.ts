@@ -1,32 +1,26 @@
 import { createHash } from 'node:crypto';
-import type { Settings } from '@holdfast/foundation/config';
 import { doctorPrefix, writeHostMetadata, type HostMetadata } from '@holdfast/shared/media';
-import type { AssetRef, MediaHost, PartSizes } from '@holdfast/shared/media-host';
+import type { MediaHost, PartSizes } from '@holdfast/shared/media-host';
 
 /** Always the same names, so that each doctor removes what one that was killed has left. */
-export function namesOf({ host }: Pick<Settings, 'host'>) {
-  const prefix = doctorPrefix(host.folder);
-  const named = (what: string, resourceType: AssetRef['resourceType']): AssetRef => ({
-    publicId: `${prefix}${what}`,
-    resourceType,
-  });
+export function testFiles(folder: string) {
+  const prefix = doctorPrefix(folder);
   return {
-    image: named('image', 'image'),
-    pdf: named('pdf', 'image'),
-    parts: named('parts.bin', 'raw'),
-    file: `${prefix}file.txt`,
-  };
+    image: { publicId: `${prefix}image`, resourceType: 'image' },
+    pdf: { publicId: `${prefix}pdf`, resourceType: 'image' },
+    parts: { publicId: `${prefix}parts.bin`, resourceType: 'raw' },
+    private: `${prefix}file.txt`,
+  } as const;
 }
 
 /** Removes all test files; resolves with the names of those that could not be removed. Never rejects. */
 export async function removeTestFiles(
   host: MediaHost,
-  settings: Settings,
+  { image, pdf, parts, private: file }: ReturnType<typeof testFiles>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { file, ...assets } = namesOf(settings);
   const left: string[] = [];
-  for (const ref of Object.values(assets)) {
+  for (const ref of [image, pdf, parts]) {
     const isThere = host.remove(ref, signal).then(async () => (await host.find(ref, signal)) !== null);
     if (await isThere.catch(() => true)) left.push(ref.publicId);
   }
@@ -39,21 +33,25 @@ export async function removeTestFiles(
  * names.
  */
 export function markOf(
-  runId: string,
+  id: string,
   body: Buffer,
-  extra: { context?: Readonly<Record<string, string>>; tags?: readonly string[]; category?: string } = {},
+  {
+    context = {},
+    tags = [],
+    category = '',
+  }: { context?: Readonly<Record<string, string>>; tags?: readonly string[]; category?: string } = {},
 ): HostMetadata {
   const at = new Date().toISOString();
   const written = writeHostMetadata({
     mark: { state: 'started', deadlineSeconds: 600 },
     fields: {
-      id: runId,
+      id,
       revision: 1,
       filename: 'doctor',
       title: 'holdfast doctor',
       description: '',
-      category: extra.category ?? '',
-      tags: [...(extra.tags ?? [])],
+      category,
+      tags: [...tags],
       // No API key can have this name.
       uploadedBy: 'holdfast doctor',
       source: 'upload',
@@ -63,7 +61,7 @@ export function markOf(
       md5: md5Of(body),
     },
   });
-  return { ...written, context: { ...written.context, ...extra.context } };
+  return { ...written, context: { ...written.context, ...context } };
 }
 
 export const md5Of = (body: Buffer): string => createHash('md5').update(body).digest('hex');

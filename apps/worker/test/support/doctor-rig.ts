@@ -8,7 +8,6 @@ import {
   type EmulatorOptions,
 } from '@holdfast/cloudinary-emulator';
 import { readSettings, type Environment } from '@holdfast/foundation/config';
-import { silentLogger } from '@holdfast/foundation/logging';
 import type { Row } from '../../src/doctor/check.js';
 import { runDoctor, type Diagnosis, type DoctorOptions } from '../../src/doctor/run-doctor.js';
 
@@ -34,9 +33,8 @@ export async function examine(env: Environment, options: Partial<DoctorOptions> 
   return runDoctor({
     settings: readSettings(all),
     env: all,
-    log: silentLogger,
     signal: new AbortController().signal,
-    patienceMs: 400,
+    longestPauseMs: 400,
     ...options,
   });
 }
