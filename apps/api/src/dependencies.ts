@@ -86,11 +86,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   });
   const { deferred } = uploads;
   const recordChanges = createRecordChanges(() => connect('events'), keys, log);
-  const deletionNotes = createDeletionNotes(
-    host,
-    { folder: settings.host.folder, snapshots: settings.sync.snapshots },
-    log,
-  );
+  const deletionNotes = createDeletionNotes(host, settings, log);
   return {
     settings,
     log,

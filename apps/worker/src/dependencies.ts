@@ -31,11 +31,7 @@ export async function openDependencies(given: Settings, log: Logger, registry: R
   const connections = [opened.ofBarrier, readBackClient, background, queueClient];
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   const readBack = createReadBack(readBackClient, keys, settings.durability.replicas > 0);
-  const deletionNotes = createDeletionNotes(
-    host,
-    { folder: settings.host.folder, snapshots: settings.sync.snapshots },
-    log,
-  );
+  const deletionNotes = createDeletionNotes(host, settings, log);
   const sync = syncDependencies({
     settings,
     redis: background,

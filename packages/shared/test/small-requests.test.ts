@@ -96,6 +96,7 @@ it('restores a snapshot, and notes a report, piece by piece', async () => {
     status: 'saving' as const,
     pushedRevision: revision,
     content: encodeContent({ ...record, id, revision }),
+    revision,
   }));
   await managed.wipe();
   const token = (await state.begin()).token ?? '';

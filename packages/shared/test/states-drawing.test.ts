@@ -50,8 +50,9 @@ const load =
   (status: SnapshotRecord['status'], change = (record: MediaRecord): MediaRecord => record): Step =>
   (record) => {
     const { id, pushedRevision } = record;
-    const content = encodeContent(change(record));
-    return loading.loadRecords([{ kind: 'record', id, status, pushedRevision, content }]);
+    const changed = change(record);
+    const [content, { revision }] = [encodeContent(changed), changed];
+    return loading.loadRecords([{ kind: 'record', id, status, pushedRevision, content, revision }]);
   };
 
 /** The ways into each state that is stored. */

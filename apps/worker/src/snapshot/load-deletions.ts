@@ -67,8 +67,7 @@ export async function loadDeletions(
   const { redis, keys, settings, token, signal, log } = work;
   const loading = snapshotLoading(redis, keys, token);
   const loaded = new Map<string, number>();
-  const load = async (noted: DeletionFile): Promise<'loaded' | 'gone' | 'unread'> => {
-    const { id, file, count } = noted;
+  const load = async ({ id, file, count }: DeletionFile): Promise<'loaded' | 'gone' | 'unread'> => {
     const ids = id === null ? await idsIn(file, read, work) : [id];
     if (ids === null) return 'gone';
     const deletedMs = Date.parse(file.storedAt);

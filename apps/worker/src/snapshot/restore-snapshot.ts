@@ -1,30 +1,25 @@
 import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { readIndexed } from '@holdfast/shared/catalog';
 import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
 import {
-  decodeLine,
   groupFiles,
   partName,
-  readLines,
   readManifest,
-  sha256Of,
+  readPart,
+  SnapshotFlaw,
   snapshotLoading,
-  type ManifestFlaw,
+  type SnapshotLine,
   type SnapshotManifest,
-  type SnapshotRecord,
-  type SnapshotTombstone,
 } from '@holdfast/shared/snapshot';
-import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { LeasedWork } from '../sync-run/sync-dependencies.js';
 import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
 
 /** The first step of a recovery: the snapshot, if there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
-  const { state, running, token, signal, log } = session;
+  const { state, running, settings, signal, log } = session;
   const { run, progress } = running;
-  if (progress.restoring !== true) return;
-  if (!session.settings.sync.snapshots) return;
+  if (progress.restoring !== true || !settings.sync.snapshots) return;
   const result = await restoreSnapshot(session).catch((error: unknown): RestoreResult => {
     // A host that does not list its files must not stand in the way of the listing of its assets.
     if (signal.aborted || !isRefusedByHost(error)) throw error;
@@ -46,14 +41,13 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   progress.restoring = false;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
   await checkpoint(session);
-  await noteRestored(session, token, result);
+  await noteRestored(session, result);
   log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
 }
 
 /** The next snapshot is due once something changes; at once where the newest one could not be used. */
 export async function noteRestored(
-  { state }: Pick<SyncDependencies, 'state'>,
-  token: string,
+  { state, token }: Pick<LeasedWork, 'state' | 'token'>,
   { restored, refused }: RestoreResult,
 ): Promise<void> {
   if (restored === null) return;
@@ -68,7 +62,7 @@ export async function noteRestored(
 interface Refusal {
   id: string;
   /** `unreachable`: the host did not give it, in three rounds. `deletions unread`: a file of later deletions was not given, or not whole. */
-  why: ManifestFlaw | 'unreachable' | 'deletions unread';
+  why: SnapshotFlaw['why'] | 'unreachable' | 'deletions unread';
 }
 
 interface Restored {
@@ -113,20 +107,9 @@ export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> 
   return { restored: null, refused };
 }
 
-/** The snapshot is damaged, or of a version that we cannot read. */
-class UnusableSnapshot extends Error {
-  constructor(
-    readonly why: ManifestFlaw,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-
 /** Rethrows what is not the fault of this snapshot. */
 function whyRefused(error: unknown, signal: AbortSignal): Refusal['why'] {
-  if (error instanceof UnusableSnapshot) return error.why;
+  if (error instanceof SnapshotFlaw) return error.why;
   // Files may be limited where listings are not.
   if (!signal.aborted && isRefusedByHost(error, 'HOST_RATE_LIMITED')) return 'unreachable';
   throw error;
@@ -139,35 +122,17 @@ function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean
   return isHoldfastError(error, ...ofHost, ...more) && !isCircuitOpen(error);
 }
 
+/** Loads all parts of a snapshot. Nothing is under way any more when it ends. */
 async function restoreOne(
   id: string,
   file: HostFile,
   read: HostFiles['read'],
   work: LeasedWork,
 ): Promise<Restored> {
-  const body = await read(file.name, file.bytes);
-  const manifest = body === null ? 'damaged' : readManifest(body);
-  if (typeof manifest === 'string') throw new UnusableSnapshot(manifest, 'manifest');
+  const manifest = readManifest(await read(file.name, file.bytes));
   // Names tell deployments apart; a file that was moved does not.
   if (manifest.folder !== work.settings.host.folder || manifest.id !== id)
-    throw new UnusableSnapshot('damaged', 'the manifest of another snapshot');
-  return { manifest, ...(await loadParts(manifest, read, work)) };
-}
-
-/** Records per batch: each batch costs three syncs of the server's disk, and delays others by some 10 ms. */
-const BATCH = 500;
-/** Batches at once: while Redis works on one, the next is decoded and the one before is compared. */
-const BATCHES_AT_ONCE = 3;
-
-/**
- * Loads all parts of a snapshot, each after its hash was checked. Records are verified batch by batch, while the next ones are
- * loaded. Nothing is under way any more when it ends.
- */
-async function loadParts(
-  manifest: SnapshotManifest,
-  read: HostFiles['read'],
-  work: LeasedWork,
-): Promise<Pick<Restored, 'created' | 'unproven'>> {
+    throw new SnapshotFlaw('damaged', 'the manifest of another snapshot');
   const loaded = { records: 0, tombstones: 0, created: 0, unproven: 0 };
   const underWay: Promise<void>[] = [];
   try {
@@ -182,38 +147,27 @@ async function loadParts(
   } finally {
     await Promise.allSettled(underWay);
   }
-  if (loaded.records !== manifest.records || loaded.tombstones !== manifest.tombstones)
-    throw new UnusableSnapshot('damaged', 'other counts than in the manifest');
-  return { created: loaded.created, unproven: loaded.unproven };
+  const { created, unproven, ...counts } = loaded;
+  if (counts.records !== manifest.records || counts.tombstones !== manifest.tombstones)
+    throw new SnapshotFlaw('damaged', 'other counts than in the manifest');
+  return { manifest, created, unproven };
 }
 
-type Line = SnapshotRecord | SnapshotTombstone;
+/** Batches at once: while Redis works on one, the next is decoded and the one before is compared. */
+const BATCHES_AT_ONCE = 3;
 
 async function* batchesOf(
   { id, parts }: SnapshotManifest,
   read: HostFiles['read'],
   { settings }: LeasedWork,
-): AsyncGenerator<Line[]> {
-  for (const [index, { bytes, sha256 }] of parts.entries()) {
-    const name = partName(settings.host.folder, id, index + 1);
-    const body = await read(name, bytes);
-    if (body?.length !== bytes || sha256Of(body) !== sha256) throw new UnusableSnapshot('damaged', name);
-    try {
-      for await (const lines of readLines(body, BATCH)) yield lines.map(decodeOrThrow);
-    } catch (cause) {
-      throw new UnusableSnapshot('damaged', name, { cause });
-    }
-  }
+): AsyncGenerator<SnapshotLine[]> {
+  for (const [index, part] of parts.entries())
+    yield* readPart(await read(partName(settings.host.folder, id, index + 1), part.bytes), part);
 }
 
-function decodeOrThrow(text: string): Line {
-  const line = decodeLine(text);
-  if (line === null) throw new Error('a line cannot be read');
-  return line;
-}
-
+/** Records are verified batch by batch. */
 async function loadBatch(
-  batch: readonly Line[],
+  batch: readonly SnapshotLine[],
   loaded: { records: number; tombstones: number; created: number; unproven: number },
   work: LeasedWork,
 ): Promise<void> {
@@ -228,20 +182,10 @@ async function loadBatch(
   const open = records.filter(
     ({ status }, index) => status === 'saving' && isThere.has(outcomes[index] ?? 'stale'),
   );
-  const expected = open.map(({ id, content }) => ({ id, content, revision: revisionOf(content) }));
-  loaded.unproven += await verifyRecords(expected, work);
+  loaded.unproven += await verifyRecords(open, work);
   loaded.created += outcomes.filter((outcome) => outcome === 'created' || outcome === 'updated').length;
   loaded.records += records.length;
   loaded.tombstones += tombstones.length;
 }
 
 const isThere: ReadonlySet<string> = new Set(['created', 'updated', 'unchanged']);
-
-/** The hash of the part has proven the line. Only what its index entries are made of is decoded. */
-function revisionOf(content: string): number {
-  try {
-    return readIndexed(content)[0];
-  } catch (cause) {
-    throw new UnusableSnapshot('damaged', 'a record cannot be read', { cause });
-  }
-}

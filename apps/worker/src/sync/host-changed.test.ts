@@ -94,7 +94,7 @@ describe('a catalog of the local host under Cloudinary', () => {
     if (record === undefined) throw new Error('no record');
     await rig.catalog.beginDelete(record.id);
     const notes = (of: MediaHost) =>
-      createDeletionNotes(of, { folder: 'holdfast', snapshots: true }, silentLogger);
+      createDeletionNotes(of, { host: { folder: 'holdfast' }, sync: { snapshots: true } }, silentLogger);
     const remove = (of: MediaHost) =>
       removeRecord(
         { catalog: rig.catalog, host: of, deletionNotes: notes(of) },

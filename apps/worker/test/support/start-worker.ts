@@ -73,11 +73,7 @@ export async function openBench(
       await intents.accept({ record, jobs: queues.jobsOf(record) });
     },
     host,
-    deletionNotes: createDeletionNotes(
-      host,
-      { folder: settings.host.folder, snapshots: settings.sync.snapshots },
-      silentLogger,
-    ),
+    deletionNotes: createDeletionNotes(host, settings, silentLogger),
     startWorker: async (over = {}) => {
       const worker = await createWorkerProcess(readSettings({ ...env, ...over }), silentLogger);
       workers.push(worker);

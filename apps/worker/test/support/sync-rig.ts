@@ -106,11 +106,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
   const state = createSyncState(redis, keys);
   const folder = settings.host.folder;
 
-  const deletionNotes = createDeletionNotes(
-    host,
-    { folder, snapshots: settings.sync.snapshots },
-    silentLogger,
-  );
+  const deletionNotes = createDeletionNotes(host, settings, silentLogger);
 
   const parts: SyncOptions = {
     deletionNotes,

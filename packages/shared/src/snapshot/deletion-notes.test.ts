@@ -4,14 +4,14 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { filesHost, type FilesHost } from '../../test/support/files-host.js';
 import { idOfFoundAsset, newMediaId } from '../media/index.js';
 import { HostFailure } from '../media-host/index.js';
-import { createDeletionNotes, type DeletionNotes } from './deletion-notes.js';
+import { createDeletionNotes, deletionFiles, deletionsName, type DeletionNotes } from './deletion-notes.js';
 
 const soon = () => AbortSignal.timeout(10_000);
 afterEach(() => vi.useRealTimers());
 
 /** What one process of a deployment deletes with. */
 const notesOn = (host: FilesHost, snapshots = true): DeletionNotes =>
-  createDeletionNotes(host, { folder: 'a', snapshots }, silentLogger);
+  createDeletionNotes(host, { host: { folder: 'a' }, sync: { snapshots } }, silentLogger);
 const someIds = (count: number): string[] => Array.from({ length: count }, () => newMediaId());
 
 /** Deletes all of these, a few at once. */
@@ -152,4 +152,23 @@ describe('the notes of deletions', () => {
     const notes = notesOn({ ...host, putFile: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')) });
     await expect(notes.add(newMediaId(), signal)).rejects.toThrow('enough');
   });
+});
+
+it('finds the deletions of a deployment among its other files and those of others, also of version 0.1.0', () => {
+  const id = newMediaId();
+  const files = [
+    `holdfast-snapshots/a/${id}.deleted`,
+    'holdfast-snapshots/a/cld-0123abcd.deleted',
+    'holdfast-snapshots/a/no id.deleted',
+    `holdfast-snapshots/a/b/${id}.deleted`,
+    deletionsName('a', 12, id),
+    deletionsName('a/b', 12, id),
+    deletionsName('ab', 12, id),
+    `holdfast-snapshots/a/${id}.manifest`,
+  ].map((name) => ({ name, bytes: 1, storedAt: '2026-01-01T00:00:00.000Z' }));
+  expect(deletionFiles('a', files).map(({ id: noted, count }) => [noted, count])).toEqual([
+    [id, 1],
+    ['cld-0123abcd', 1],
+    [null, 12],
+  ]);
 });

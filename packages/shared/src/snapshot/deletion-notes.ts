@@ -3,8 +3,8 @@ import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { isMediaId, newMediaId } from '../media/index.js';
-import { isTransientHostError, type MediaHost } from '../media-host/index.js';
-import { deletionsName } from './snapshot-names.js';
+import { isTransientHostError, type HostFile, type MediaHost } from '../media-host/index.js';
+import { filesIn, snapshotPrefix } from './snapshot-format.js';
 
 /**
  * Notes on the host, beside the snapshots, which files were deleted: a snapshot still has their records, and tombstones live in
@@ -27,13 +27,13 @@ const FULL_FILE = 2_000;
 const FILE_LASTS_MS = 24 * 3_600_000;
 
 /**
- * The notes of this process. `snapshots` as in the settings: without them there is nothing that a deletion must be kept from.
+ * The notes of this process. Without snapshots there is nothing that a deletion must be kept from.
  * Files on the host are not changed: each write makes a new one, with what the one before it has, and the one before is removed
  * with the next write. Deletions that come while a file is being written share the next one.
  */
 export function createDeletionNotes(
   host: FilesHost,
-  { folder, snapshots }: { folder: string; snapshots: boolean },
+  settings: { host: { folder: string }; sync: { snapshots: boolean } },
   log: Logger,
 ): DeletionNotes {
   let current = { name: '', ids: [] as string[], begunMs: 0 };
@@ -44,7 +44,7 @@ export function createDeletionNotes(
     const nowMs = Date.now();
     const isOpen = current.ids.length < FULL_FILE && nowMs - current.begunMs < FILE_LASTS_MS;
     const ids = [...new Set(isOpen ? [...current.ids, ...batch] : batch)];
-    const name = deletionsName(folder, ids.length, newMediaId());
+    const name = deletionsName(settings.host.folder, ids.length, newMediaId());
     const outdated = spent;
     spent = [];
     try {
@@ -64,7 +64,7 @@ export function createDeletionNotes(
 
   return {
     add: async (id, signal) => {
-      if (snapshots) await untilAborted(note(id), signal);
+      if (settings.sync.snapshots) await untilAborted(note(id), signal);
     },
   };
 }
@@ -85,4 +85,32 @@ function encodeDeletions(ids: readonly string[]): Buffer {
 /** The deletions that a file notes. Lines that are not ids are left out. */
 export function decodeDeletions(body: Buffer): string[] {
   return body.toString().split('\n').filter(isMediaId);
+}
+
+/** A file that notes deletions. */
+export interface DeletionFile {
+  file: HostFile;
+  /** How many it notes. */
+  count: number;
+  /** The one deletion that is noted by the name alone, as version 0.1.0 did; null where the file has to be read. */
+  id: string | null;
+}
+
+/** Ends the name of a file of version 0.1.0, which notes one deletion. */
+const SINGLE = '.deleted';
+const DELETIONS = /^[0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
+
+/** The name of a file that notes so many deletions. `id` is a ULID of its own. */
+export function deletionsName(folder: string, count: number, id: string): string {
+  return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
+}
+
+/** Those of a deployment's files that note deletions. */
+export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
+  return filesIn(folder, files).flatMap(({ file, name }): DeletionFile[] => {
+    const count = Number(DELETIONS.exec(name)?.[1] ?? 0);
+    if (count > 0) return [{ file, count, id: null }];
+    const id = name.endsWith(SINGLE) ? name.slice(0, -SINGLE.length) : '';
+    return isMediaId(id) ? [{ file, count: 1, id }] : [];
+  });
 }

@@ -1,22 +1,22 @@
 export {
-  decodeLine,
   encodeManifest,
-  readLines,
-  readManifest,
-  sha256Of,
-  writeParts,
-  type ManifestFlaw,
-  type SnapshotManifest,
-  type SnapshotRecord,
-  type SnapshotTombstone,
-} from './snapshot-format.js';
-export { catalogLines, snapshotLoading } from './snapshot-catalog.js';
-export { createDeletionNotes, decodeDeletions, type DeletionNotes } from './deletion-notes.js';
-export {
-  deletionFiles,
   groupFiles,
   manifestName,
   partName,
+  readManifest,
+  readPart,
+  SnapshotFlaw,
   snapshotPrefix,
+  writeParts,
+  type SnapshotLine,
+  type SnapshotManifest,
+  type SnapshotRecord,
+} from './snapshot-format.js';
+export { catalogLines, snapshotLoading } from './snapshot-catalog.js';
+export {
+  createDeletionNotes,
+  decodeDeletions,
+  deletionFiles,
   type DeletionFile,
-} from './snapshot-names.js';
+  type DeletionNotes,
+} from './deletion-notes.js';

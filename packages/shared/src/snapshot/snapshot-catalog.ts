@@ -1,11 +1,4 @@
-import {
-  catalogReads,
-  pageAfter,
-  statusCode,
-  typeCode,
-  type Position,
-  type StoredRecord,
-} from '../catalog/index.js';
+import { catalogReads, pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
 import { recordLua, saveLua, setDeleting, statusLua } from '../catalog/lua.js';
 import { resourceTypes } from '../media/index.js';
 import {
@@ -72,18 +65,12 @@ async function* recordLines(
   counts: LineCounts,
 ): AsyncGenerator<string[]> {
   const { findStored } = catalogReads(redis, keys);
-  const index = keys.byType(code);
-  const next = (after: Position | null): Promise<Position[]> =>
-    pageAfter(redis, keys, [index], { order: 'oldest', after, count: BATCH });
-
-  let batch = await next(null);
-  while (batch.length > 0) {
-    // Sent together: one round trip for each batch.
-    const [stored, following]: [(StoredRecord | null)[], Position[]] = await Promise.all([
-      findStored(batch.map(({ id }) => id)),
-      next(batch.at(-1) ?? null),
-    ]);
-    const found = stored.filter((entry) => entry !== null);
+  for (let after: Position | null = null; ;) {
+    const page = { order: 'oldest', after, count: BATCH } as const;
+    const batch: Position[] = await pageAfter(redis, keys, [keys.byType(code)], page);
+    if (batch.length === 0) return;
+    after = batch.at(-1) ?? null;
+    const found = (await findStored(batch.map(({ id }) => id))).filter((entry) => entry !== null);
     // The upload of these may still be undone.
     const open = found.filter(({ status }) => status === 'saving' || status === 'deferred');
     const unsettled = await membersOf(
@@ -93,8 +80,7 @@ async function* recordLines(
     );
     const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
     counts.records += lines.length;
-    if (lines.length > 0) yield lines;
-    batch = following;
+    yield lines;
   }
 }
 
@@ -112,31 +98,30 @@ export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: stri
   const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
     unlessFenced(await edge(script, [token, ...args]));
   const loadTombstones = async (lines: readonly { id: string; deletedMs: number }[]): Promise<void> => {
-    for (const part of inRequests(redis, lines)) {
-      const args = part.flatMap(({ id, deletedMs }) => [id, deletedMs]);
-      await run(tombstonesScript, args);
-    }
-  };
-  const loadPart = async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
-    // What is there already, as an upload or a page brought it in, is being deleted too.
-    const deletedMs = Date.now();
-    await loadTombstones(
-      lines.filter(({ status }) => status === 'deleting').map(({ id }) => ({ id, deletedMs })),
-    );
-    const args = lines.flatMap(({ id, status, pushedRevision, content }) => [
-      id,
-      statusCode[status],
-      pushedRevision,
-      content,
-    ]);
-    return (await run(recordsScript, args)) as LoadOutcome[];
+    for (const part of inRequests(redis, lines))
+      await run(
+        tombstonesScript,
+        part.flatMap(({ id, deletedMs }) => [id, deletedMs]),
+      );
   };
   return {
     loadTombstones,
     /** In the order of the lines. */
     loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
+      // What is there already, as an upload or a page brought it in, is being deleted too.
+      const deletedMs = Date.now();
+      const deleting = lines.filter(({ status }) => status === 'deleting');
+      await loadTombstones(deleting.map(({ id }) => ({ id, deletedMs })));
       const outcomes: LoadOutcome[] = [];
-      for (const part of inRequests(redis, lines, bytesOf)) outcomes.push(...(await loadPart(part)));
+      for (const part of inRequests(redis, lines, bytesOf)) {
+        const args = part.flatMap(({ id, status, pushedRevision, content }) => [
+          id,
+          statusCode[status],
+          pushedRevision,
+          content,
+        ]);
+        outcomes.push(...((await run(recordsScript, args)) as LoadOutcome[]));
+      }
       return outcomes;
     },
   };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../catalog/index.js';
 import {
@@ -6,9 +6,14 @@ import {
   encodeManifest,
   encodeRecord,
   encodeTombstone,
-  readLines,
+  groupFiles,
+  manifestName,
+  partName,
   readManifest,
+  readPart,
+  snapshotPrefix,
   writeParts,
+  type SnapshotLine,
   type SnapshotPart,
 } from './snapshot-format.js';
 
@@ -31,41 +36,54 @@ async function partsOf(lines: readonly string[], partBytes: number): Promise<Sna
   return parts;
 }
 
-async function linesOf(body: Buffer): Promise<string[]> {
-  const lines: string[] = [];
-  for await (const batch of readLines(body, 70)) lines.push(...batch);
+async function linesOf({ body, sha256 }: SnapshotPart): Promise<SnapshotLine[]> {
+  const lines: SnapshotLine[] = [];
+  for await (const batch of readPart(body, { bytes: body.length, sha256 })) lines.push(...batch);
   return lines;
 }
 
+const hashOf = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
+const damaged = (): Error => expect.objectContaining({ why: 'damaged' }) as Error;
+
 describe('the parts of a snapshot', () => {
   it('give back every line in order, each part on its own', async () => {
-    const lines = Array.from(
-      { length: 3_000 },
-      (_, n) => `${String(n)} ü ${randomBytes(60).toString('base64')}`,
-    );
+    const rows = Array.from({ length: 3_000 }, (_, n) => ({
+      id: `${String(n)} ü ${randomBytes(60).toString('base64')}`,
+      deletedMs: n,
+    }));
+    const lines = rows.map(({ id: deleted, deletedMs }) => encodeTombstone(deleted, String(deletedMs)));
     const parts = await partsOf(lines, 50_000);
     expect(parts.length).toBeGreaterThan(2);
     for (const { body } of parts) expect(body.length).toBeLessThan(50_000 + 100_000);
-    const back = await Promise.all(parts.map(({ body }) => linesOf(body)));
-    expect(back.flat()).toEqual(lines);
+    const back = await Promise.all(parts.map(linesOf));
+    expect(back.flat()).toEqual(rows.map((row) => ({ kind: 'tombstone', ...row })));
   });
 
   it('are none where there are no lines', async () => {
     expect(await partsOf([], 1_000)).toEqual([]);
   });
 
-  it('are refused when their end is missing', async () => {
-    const [part] = await partsOf(['one', 'two'], 1_000);
-    await expect(linesOf(part?.body.subarray(0, -4) ?? Buffer.alloc(0))).rejects.toThrow(
-      'unexpected end of file',
-    );
+  it.each([
+    ['their end is missing', (part: SnapshotPart) => ({ body: part.body.subarray(0, -4) })],
+    ['they are other bytes', ({ sha256 }: SnapshotPart) => ({ sha256: sha256.replaceAll(/./g, 'a') })],
+  ])('are refused when %s', async (_case, change) => {
+    const [part] = await partsOf([encodeTombstone(id, '1'), line], 1_000);
+    if (part === undefined) throw new Error('no part');
+    await expect(linesOf(part)).resolves.toHaveLength(2);
+    const { body, sha256 } = { ...part, ...change(part) };
+    const manifested = { ...part, body, sha256: body === part.body ? sha256 : hashOf(body) };
+    await expect(linesOf(manifested)).rejects.toEqual(damaged());
+  });
+
+  it('are refused when the host does not have them', async () => {
+    await expect(readPart(null, { bytes: 1, sha256: '' }).next()).rejects.toEqual(damaged());
   });
 });
 
 describe('a line', () => {
   it('of version 1 is still read as it was meant', () => {
     const decoded = decodeLine(line);
-    if (decoded?.kind !== 'record') throw new Error('not a record');
+    if (decoded.kind !== 'record') throw new Error('not a record');
     const measured = JSON.stringify(['s', 0, 0, 0, 0, decoded.pushedRevision, 0]);
     expect(decodeRecord(decoded.id, `${measured}\n${decoded.content}`)?.record).toMatchObject({
       id,
@@ -99,6 +117,7 @@ describe('a line', () => {
       status,
       pushedRevision: 2,
       content,
+      revision: 2,
     });
   });
 
@@ -113,7 +132,7 @@ describe('a line', () => {
   it.each(['', 'x\ta\ts\t1\t[]', 'r\ta\tq\t1\t[]', 'r\ta\ts\t-\t[]', 'r\ta\ts\t1\t', 't\ta\tsoon', 't\t\t1'])(
     'is refused as %j',
     (text) => {
-      expect(decodeLine(text)).toBeNull();
+      expect(() => decodeLine(text)).toThrow(/cannot be read|JSON/);
     },
   );
 });
@@ -139,17 +158,38 @@ describe('a manifest', () => {
 
   it('of a newer version is distinguished from a damaged one', () => {
     const newer = changed((body) => Object.assign(body, { version: 2, parts: 'elsewhere' }));
-    expect(readManifest(newer)).toBe('newer');
+    expect(() => readManifest(newer)).toThrow(expect.objectContaining({ why: 'newer' }) as Error);
   });
 
   it.each([
     ['a number was changed', changed((body) => Object.assign(body, { records: 3 }))],
     ['its hash is gone', changed((body) => delete body['sha256'])],
+    ['it is gone', null],
     ['it is cut', encodeManifest(manifest).subarray(0, 50)],
     ['it is something else', Buffer.from('{"version":1}')],
     ['its time is invalid, though its hash is right', encodeManifest({ ...manifest, at: 'yesterday' })],
     ['a count is invalid, though its hash is right', encodeManifest({ ...manifest, records: -1 })],
   ])('is refused when %s', (_case, bytes) => {
-    expect(readManifest(bytes)).toBe('damaged');
+    expect(() => readManifest(bytes)).toThrow(damaged());
   });
+});
+
+const file = (name: string) => ({ name, bytes: 1, storedAt: '2026-01-01T00:00:00.000Z' });
+
+it('names the files of a deployment apart from those of others, the newest first', () => {
+  const newer = '01K00000000000000000000001';
+  const files = [
+    manifestName('a', id),
+    partName('a', id, 1),
+    partName('a', newer, 1),
+    manifestName('a/b', id),
+    manifestName('ab', id),
+    `${snapshotPrefix('a')}${id}.deletions-2`,
+    `${snapshotPrefix('a')}${id}.deleted`,
+    `${snapshotPrefix('a')}notes.txt`,
+  ].map(file);
+  expect(groupFiles('a', files)).toEqual([
+    { id: newer, manifest: null, parts: [file(partName('a', newer, 1))] },
+    { id, manifest: file(manifestName('a', id)), parts: [file(partName('a', id, 1))] },
+  ]);
 });

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { createGunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
-import { statusCode, type StoredRecord } from '../catalog/index.js';
+import { readIndexed, statusCode, type StoredRecord } from '../catalog/index.js';
+import type { HostFile } from '../media-host/index.js';
 
 /**
  * Grows with each change that an older reader would misread: of the lines, of the parts, and of the catalog's content
@@ -11,6 +12,17 @@ import { statusCode, type StoredRecord } from '../catalog/index.js';
 const SNAPSHOT_VERSION = 1;
 
 const FORMAT = 'holdfast-snapshot';
+
+/** A snapshot that may not be used. newer: a newer version wrote it; damaged: it is not what was written. */
+export class SnapshotFlaw extends Error {
+  constructor(
+    readonly why: 'newer' | 'damaged',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
 
 const count = z.int().min(0);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -32,34 +44,28 @@ const manifestSchema = z.object({
 /** Written last: a snapshot without one does not exist. */
 export type SnapshotManifest = z.infer<typeof manifestSchema>;
 
-/** Why a manifest may not be used. newer: a newer version wrote it; damaged: it is not what was written. */
-export type ManifestFlaw = 'newer' | 'damaged';
-
 /** The whole is checked by a hash over the manifest, which has the hashes of all parts. */
 export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'version'>): Buffer {
   const body = { format: FORMAT, version: SNAPSHOT_VERSION, ...manifest };
-  return Buffer.from(JSON.stringify({ ...body, sha256: hashOf(body) }));
+  return Buffer.from(JSON.stringify({ ...body, sha256: sha256Of(JSON.stringify(body)) }));
 }
 
-/** The manifest in these bytes. Never throws: what cannot be parsed is damaged. */
-export function readManifest(bytes: Buffer): SnapshotManifest | ManifestFlaw {
-  const { format, version, ...body } = parseObject(bytes);
-  if (format !== FORMAT) return 'damaged';
+/** The manifest in these bytes; null is what the host no longer has. Throws SnapshotFlaw. */
+export function readManifest(bytes: Buffer | null): SnapshotManifest {
+  const { sha256, ...written } = parseObject(bytes);
   // A newer format may keep its checksum elsewhere.
-  if (typeof version === 'number' && version > SNAPSHOT_VERSION) return 'newer';
-  const { sha256, ...fields } = body;
-  const written = { format, version, ...fields };
-  return sha256 === hashOf(written) ? (manifestSchema.safeParse(written).data ?? 'damaged') : 'damaged';
+  if (written['format'] === FORMAT && Number(written['version']) > SNAPSHOT_VERSION)
+    throw new SnapshotFlaw('newer', 'manifest');
+  // JSON gives the text again that was hashed: names keep their order.
+  const isWhole = sha256 === sha256Of(JSON.stringify(written));
+  const manifest = isWhole ? manifestSchema.safeParse(written).data : undefined;
+  if (manifest === undefined) throw new SnapshotFlaw('damaged', 'manifest');
+  return manifest;
 }
 
-/** Of the text that JSON gives again after it was parsed: names keep their order. */
-function hashOf(body: object): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
-}
-
-function parseObject(bytes: Buffer): Record<string, unknown> {
+function parseObject(bytes: Buffer | null): Record<string, unknown> {
   try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(bytes.toString()));
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(String(bytes)));
   } catch {
     return {};
   }
@@ -78,6 +84,8 @@ export interface SnapshotRecord {
   status: 'saving' | 'missing' | 'deleting';
   pushedRevision: number;
   content: string;
+  /** Of the content. */
+  revision: number;
 }
 
 /** A file that was deleted, and must not come back with a snapshot or a listing. */
@@ -87,6 +95,8 @@ export interface SnapshotTombstone {
   /** Since the epoch. */
   deletedMs: number;
 }
+
+export type SnapshotLine = SnapshotRecord | SnapshotTombstone;
 
 const statusOf: Readonly<Record<string, SnapshotRecord['status']>> = {
   [statusCode.saving]: 'saving',
@@ -103,14 +113,16 @@ export function encodeTombstone(id: string, deletedMs: string): string {
   return `t\t${id}\t${deletedMs}`;
 }
 
-/** Null for any other line. */
-export function decodeLine(line: string): SnapshotRecord | SnapshotTombstone | null {
+/** Throws on any other line. */
+export function decodeLine(line: string): SnapshotLine {
   const [kind, id = '', third = '', fourth = '', content = ''] = line.split('\t');
-  if (id === '') return null;
-  if (kind === 't' && /^[0-9]+$/.test(third)) return { kind: 'tombstone', id, deletedMs: Number(third) };
   const status = statusOf[third];
-  if (kind !== 'r' || status === undefined || !/^[0-9]+$/.test(fourth) || content === '') return null;
-  return { kind: 'record', id, status, pushedRevision: Number(fourth), content };
+  if (id !== '' && kind === 't' && /^[0-9]+$/.test(third))
+    return { kind: 'tombstone', id, deletedMs: Number(third) };
+  if (id === '' || kind !== 'r' || status === undefined || !/^[0-9]+$/.test(fourth))
+    throw new Error('a line cannot be read');
+  const [revision] = readIndexed(content);
+  return { kind: 'record', id, status, pushedRevision: Number(fourth), content, revision };
 }
 
 /** One part as it goes to the host: whole lines, compressed with gzip. */
@@ -121,8 +133,8 @@ export interface SnapshotPart {
   sha256: string;
 }
 
-/** Text that is compressed at once: a part may grow past its limit by what this gives. */
-const CHUNK_CHARS = 128 * 1024;
+/** Lines that are compressed at once, to less than 1 MB: a part may grow past its limit by so much. */
+const LINES_AT_ONCE = 50;
 const GZIP_LEVEL = 4;
 const compress = promisify(gzip);
 
@@ -143,48 +155,89 @@ export async function* writeParts(
     bytes = 0;
     return { body, sha256: sha256Of(body) };
   };
-  for await (const text of chunksOf(batches)) {
-    const member = await compress(text, { level: GZIP_LEVEL });
-    members.push(member);
-    bytes += member.length;
-    if (bytes >= partBytes) yield part();
-  }
+  for await (const lines of batches)
+    for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+      const text = `${lines.slice(at, at + LINES_AT_ONCE).join('\n')}\n`;
+      const member = await compress(text, { level: GZIP_LEVEL });
+      members.push(member);
+      bytes += member.length;
+      if (bytes >= partBytes) yield part();
+    }
   if (bytes > 0) yield part();
 }
 
-async function* chunksOf(batches: AsyncIterable<readonly string[]>): AsyncGenerator<string> {
-  let text = '';
-  for await (const lines of batches) {
-    for (const line of lines) {
-      text += `${line}\n`;
-      if (text.length < CHUNK_CHARS) continue;
-      yield text;
-      text = '';
-    }
-  }
-  if (text !== '') yield text;
-}
+/** Text that is read at once, some hundred records: each batch costs three syncs of the server's disk. */
+const BATCH_BYTES = 256 * 1024;
 
-export function sha256Of(body: Buffer): string {
-  return createHash('sha256').update(body).digest('hex');
-}
-
-/** The lines of a part, `atMost` at once. Rejects where it is not the whole of a compressed part. */
-export async function* readLines(body: Buffer, atMost: number): AsyncGenerator<string[]> {
-  const text = createGunzip().setEncoding('utf8');
+/** The lines of a part, in batches. Throws SnapshotFlaw where it is not the part that the manifest describes. */
+export async function* readPart(
+  body: Buffer | null,
+  { bytes, sha256 }: SnapshotManifest['parts'][number],
+): AsyncGenerator<SnapshotLine[]> {
+  if (body?.length !== bytes || sha256Of(body) !== sha256) throw new SnapshotFlaw('damaged', 'part');
+  const text = createGunzip({ chunkSize: BATCH_BYTES }).setEncoding('utf8');
   text.end(body);
   let rest = '';
-  let batch: string[] = [];
-  for await (const chunk of text) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      batch.push(line);
-      if (batch.length < atMost) continue;
-      yield batch;
-      batch = [];
+  try {
+    for await (const chunk of text) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      yield lines.map(decodeLine);
     }
+    if (rest !== '') throw new Error('the last line of the part is not complete');
+  } catch (cause) {
+    throw new SnapshotFlaw('damaged', 'part', { cause });
   }
-  if (rest !== '') throw new Error('the last line of the part is not complete');
-  if (batch.length > 0) yield batch;
+}
+
+function sha256Of(data: Buffer | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** The files of a deployment, which its folder names: others on the same cloud have another one. */
+export function snapshotPrefix(folder: string): string {
+  return `holdfast-snapshots/${folder}/`;
+}
+
+/** `id` is that of the snapshot, which its parts carry too. */
+export function manifestName(folder: string, id: string): string {
+  return `${snapshotPrefix(folder)}${id}.manifest`;
+}
+
+/** `number` counts from 1. */
+export function partName(folder: string, id: string, number: number): string {
+  return `${snapshotPrefix(folder)}${id}.part-${String(number).padStart(4, '0')}`;
+}
+
+/** The files of one snapshot that are there, whether it is complete or not. */
+interface SnapshotFiles {
+  /** A ULID, so that ids sort by time. */
+  id: string;
+  /** Without one the snapshot was never finished. */
+  manifest: HostFile | null;
+  parts: HostFile[];
+}
+
+const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
+
+/** Newest first. Files below the prefix that are of a deployment further down, or not ours, are left out. */
+export function groupFiles(folder: string, files: readonly HostFile[]): SnapshotFiles[] {
+  const byId = new Map<string, SnapshotFiles>();
+  for (const { file, name } of filesIn(folder, files)) {
+    const [, id, kind] = FILE.exec(name) ?? [];
+    if (id === undefined) continue;
+    const snapshot = byId.get(id) ?? { id, manifest: null, parts: [] };
+    byId.set(id, snapshot);
+    if (kind === 'manifest') snapshot.manifest = file;
+    else snapshot.parts.push(file);
+  }
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+/** Those right below the prefix, with the rest of their names. */
+export function filesIn(folder: string, files: readonly HostFile[]): { file: HostFile; name: string }[] {
+  const prefix = snapshotPrefix(folder);
+  return files
+    .filter(({ name }) => name.startsWith(prefix) && !name.includes('/', prefix.length))
+    .map((file) => ({ file, name: file.name.slice(prefix.length) }));
 }
