@@ -18,11 +18,4 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, () => interrupted.abort(new Error('interrupted')));
 
-process.exitCode = await runCommand(commands, process.argv.slice(2), {
-  env: process.env,
-  signal: interrupted.signal,
-  terminal: {
-    stdout: (text) => process.stdout.write(text),
-    stderr: (text) => process.stderr.write(text),
-  },
-});
+process.exitCode = await runCommand(commands, process.argv.slice(2), process, interrupted.signal);

@@ -61,7 +61,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s, while others wo
     const gone = await upload(at, at.source);
     await at.catalog.beginDelete(waits.id);
     // Redis was emptied since: only the note on the earlier host tells.
-    const there = { folder: 'holdfast', snapshots: true };
+    const there = { host: { folder: 'holdfast' }, sync: { snapshots: true } };
     await createDeletionNotes(at.source.host, there, silentLogger).add(gone.id, never);
     await sandbox.client.del(at.keys.record(gone.id));
     const cut = aRecord();
@@ -89,7 +89,11 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s, while others wo
     const gone = await upload(at, at.source);
     await at.catalog.beginDelete(gone.id);
     const { host } = at.target;
-    const deletionNotes = createDeletionNotes(host, { folder: 'holdfast', snapshots: true }, silentLogger);
+    const deletionNotes = createDeletionNotes(
+      host,
+      { host: { folder: 'holdfast' }, sync: { snapshots: true } },
+      silentLogger,
+    );
     expect(await removeRecord({ catalog: at.catalog, host, deletionNotes }, gone, never)).toBe(
       'on another host',
     );

@@ -72,7 +72,7 @@ export const restore: Command = {
               : `There is no usable snapshot: ${String(refused.length)} could not be used.`,
         };
       const { manifest, created, unproven } = restored;
-      await noteRestored(leased, leased.token, result);
+      await noteRestored(leased, result);
       // An incremental sync begins a little before this.
       await leased.state.note(leased.token, { watermark: manifest.at });
       const syncRunId = await requestSync(leased, 'incremental');
@@ -110,7 +110,7 @@ export async function withLease<T>(
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
   const settings = readSettings(env);
-  refuseUnnamed(settings);
+  if (isUnnamed(settings.redis)) throw noRedisNamed(settings);
   // Stdout is left to the report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
   const log = createLogger({ ...settings.log, level }, { process: 'command' }, 'stderr');
@@ -129,10 +129,9 @@ export async function withLease<T>(
   }
 }
 
-function refuseUnnamed({ redis, dataDir }: Settings): void {
-  if (!isUnnamed(redis)) return;
+function noRedisNamed({ dataDir }: Settings): HoldfastError {
   const message = `is not set, and no embedded Redis was found: npm start must run, with DATA_DIR=${dataDir}`;
-  throw new HoldfastError('CONFIG_INVALID', 'no Redis to work on', {
+  return new HoldfastError('CONFIG_INVALID', 'no Redis to work on', {
     errors: [{ path: 'REDIS_URL', message }],
   });
 }

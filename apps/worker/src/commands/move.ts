@@ -1,13 +1,23 @@
-import { noteFolderHost } from '@holdfast/shared/catalog-host';
+import { setMaxListeners } from 'node:events';
 import { readSettings, type HostSettings } from '@holdfast/foundation/config';
-import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
-import { createMediaHost } from '@holdfast/shared/media-host';
+import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import { noteFolderHost } from '@holdfast/shared/catalog-host';
+import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
+import {
+  createMediaHost,
+  isCircuitOpen,
+  type AssetPage,
+  type HostAsset,
+  type ListRequest,
+} from '@holdfast/shared/media-host';
+import { createDeletionNotes } from '@holdfast/shared/snapshot';
+import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
+import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import { moveAll, noResult, type MoveCounts, type MoveProblem } from '../move/move-all.js';
-import { UsageError, type Command, type CommandResult } from './run-command.js';
+import { verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { requestSync, withLease } from './catalog-commands.js';
-
-const PROGRESS_EVERY_MS = 2_000;
+import { moveFile, type MoveParts, type Outcome } from './move-file.js';
+import { UsageError, type Command, type CommandResult } from './run-command.js';
 
 /** Exit code 1 where a file was not moved; the catalog then stays with the earlier host, and the command resumes where it stopped. */
 export const move: Command = {
@@ -50,10 +60,9 @@ function identityOf(settings: HostSettings): string {
 
 async function forget(leased: LeasedWork): Promise<CommandResult> {
   await belongHere(leased);
-  const { identity } = leased.host;
   return {
     exitCode: 0,
-    report: { catalogHost: identity, forgotten: true },
+    report: { catalogHost: leased.host.identity, forgotten: true },
     text: [
       'The catalog belongs to the configured media host now. No file was copied.',
       'The next full sync marks missing what this host does not have. If they are many, it holds back: start it with force=true.',
@@ -74,20 +83,18 @@ async function copy(
   interrupted: AbortSignal,
 ): Promise<CommandResult> {
   const host = await createMediaHost(settings, { uploadSlots: 1, log: leased.log });
-  const result = noResult();
-  const { counts, problems } = result;
-  let error: { code: string; message: string } | null = null;
+  const moving = beginMove({ deps: leased, source: { settings, host }, dryRun });
+  let error: MoveEnd['error'] = null;
   try {
-    const source = { settings, host };
-    const options = { deps: leased, source, dryRun, onProgress: progressLine() };
-    await moveAll(options, result);
+    await moveAll(moving);
   } catch (thrown) {
     const { code, message } = toHoldfastError(thrown);
     error = interrupted.aborted ? { code: 'SHUTTING_DOWN', message: 'interrupted' } : { code, message };
   } finally {
     await host.close();
   }
-  const complete = error === null && counts.failed === 0;
+  const { counts, problems } = moving;
+  const complete = error === null && problems.length === 0;
   let syncRunId: string | null = null;
   if (complete && !dryRun) {
     await belongHere(leased);
@@ -96,50 +103,188 @@ async function copy(
   }
   // Of a catalog that did not say it: some of it is there, and some is here.
   if (!complete && !dryRun) await leased.catalogHost.begin(host.identity);
-  const ends = { dryRun, complete, ...counts, problems, error, syncRunId };
+  const end = { complete, error, syncRunId };
   return {
     exitCode: complete ? 0 : 1,
-    report: { from: host.identity, to: leased.host.identity, ...ends },
-    text: [...textOf(ends)].join('\n'),
+    report: {
+      from: host.identity,
+      to: leased.host.identity,
+      dryRun,
+      ...end,
+      ...counts,
+      failed: problems.length,
+      problems: problems.slice(0, PROBLEMS_SHOWN),
+    },
+    text: textOf(moving, end).join('\n'),
+  };
+}
+
+const PROBLEMS_SHOWN = 100;
+
+interface MoveProblem {
+  id: string | null;
+  publicId: string;
+  code: string;
+  message: string;
+}
+
+/** Counts and problems are filled as it goes on, so that an interrupted move can say how far it came. */
+interface Move extends MoveParts {
+  /** `moved`: in a dry run, what would be. `bytes`: of the moved. */
+  counts: Record<Outcome | 'listed' | 'bytes', number>;
+  /** One for each file that was not moved. */
+  problems: MoveProblem[];
+}
+
+export function beginMove(parts: MoveParts): Move {
+  const outcomes = { moved: 0, already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
+  return { ...parts, counts: { listed: 0, ...outcomes, bytes: 0 }, problems: [] };
+}
+
+const PAGE_SIZE = 500;
+
+/**
+ * Copies what the source has, page by page, and points the records to it. Takes nothing off the source. Rejects where going on
+ * makes no sense.
+ */
+export async function moveAll(moving: Move): Promise<void> {
+  const { deps, source, dryRun, counts } = moving;
+  const { settings, signal } = deps;
+  setMaxListeners(0, signal);
+  if (!dryRun) await repeatDeletions(moving);
+  const showProgress = progressLine(moving);
+  for (const resourceType of resourceTypes) {
+    let cursor: string | null = null;
+    do {
+      const request: ListRequest = { resourceType, cursor, limit: PAGE_SIZE, signal };
+      const list = (): Promise<AssetPage> => source.host.list(request);
+      const page: AssetPage = await fetchPatiently(list, settings.jobs.backoffMs, signal);
+      counts.listed += page.assets.length;
+      await movePage(page.assets, moving, showProgress);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+  if (!dryRun) await settleRest(moving);
+}
+
+/** Redis may have been emptied since: what was deleted must not come along. */
+async function repeatDeletions({ deps, source }: Move): Promise<void> {
+  for (const host of [source.host, deps.host]) {
+    const files = hostFiles(host, deps);
+    if (!(await loadDeletions(await files.list(), files, deps)))
+      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
+  }
+}
+
+/** Each holds one file that is on its way, or one part of a large one. */
+const FILES_AT_ONCE = 8;
+
+async function movePage(assets: readonly HostAsset[], moving: Move, showProgress: () => void): Promise<void> {
+  const { deps, counts, problems } = moving;
+  const { settings, signal } = deps;
+  const unproven: ExpectedRecord[] = [];
+  await inParallel(assets, FILES_AT_ONCE, async (asset) => {
+    const { publicId, bytes } = asset;
+    try {
+      const tryIt = (): ReturnType<typeof moveFile> => moveFile(asset, moving);
+      const { outcome, open } = await fetchPatiently(tryIt, settings.jobs.backoffMs, signal);
+      counts[outcome] += 1;
+      if (outcome === 'moved') counts.bytes += bytes;
+      if (open !== null) unproven.push(open);
+      const message = 'a job is still changing this file: let a worker run, and move again';
+      if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
+    } catch (error) {
+      // What would stop every other file as well ends the move.
+      if (signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
+      const { code, message } = error;
+      problems.push({ id: null, publicId, code, message });
+    }
+    showProgress();
+  });
+  await verifyRecords(unproven, deps);
+}
+
+const ofOneFile: readonly ErrorCode[] = [
+  'CONFIG_INVALID',
+  'HOST_REJECTED',
+  'HOST_TIMEOUT',
+  'HOST_LIMIT',
+  'HOST_CONTENT_MISMATCH',
+  'HOST_CONTEXT_UNWRITABLE',
+  'MEDIA_NOT_FOUND',
+  'ASSET_UNREADABLE',
+];
+
+/**
+ * What is left in the catalog of the earlier host: deletions that need not be confirmed there any more, and records of files
+ * that were not moved. No listing shows a file that is not there.
+ */
+async function settleRest({ deps, source, problems }: Move): Promise<void> {
+  const { catalog, host, deletionNotes, settings, signal, log } = deps;
+  // Their files stay on the earlier host, which must not give them again from a snapshot.
+  const there = createDeletionNotes(source.host, settings, log);
+  const reported = new Set(problems.map(({ publicId }) => publicId));
+  let cursor: string | undefined;
+  do {
+    const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor && { cursor }) });
+    const left = page.items.filter(
+      ({ url, status }) => isOnAnotherHost(url, host.identity) && status !== 'missing',
+    );
+    const isDeleted = ({ status, url }: MediaRecord): boolean =>
+      status === 'deleting' && hostOfUrl(url) === source.host.identity;
+    const deleted = left.filter(isDeleted);
+    await Promise.all(deleted.flatMap(({ id }) => [deletionNotes.add(id, signal), there.add(id, signal)]));
+    for (const { id, assetId } of deleted) await catalog.finishDelete(id, assetId);
+    const message = 'the earlier host does not list this file';
+    for (const { id, publicId } of left.filter(
+      (record) => !isDeleted(record) && !reported.has(record.publicId),
+    ))
+      problems.push({ id, publicId, code: 'MEDIA_NOT_FOUND', message });
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+const PROGRESS_EVERY_MS = 2_000;
+
+function progressLine({ counts, problems }: Move): () => void {
+  let shownAt = performance.now();
+  return () => {
+    if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
+    shownAt = performance.now();
+    const moved = `${String(counts.moved)} moved (${megabytes(counts.bytes)})`;
+    process.stderr.write(
+      `${moved}, ${String(problems.length)} failed, ${String(counts.listed)} listed so far\n`,
+    );
   };
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-function progressLine(): (counts: Readonly<MoveCounts>) => void {
-  let shownAt = performance.now();
-  return ({ listed, moved, bytes, failed }) => {
-    if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
-    shownAt = performance.now();
-    const moving = `${String(moved)} moved (${megabytes(bytes)}), ${String(failed)} failed`;
-    process.stderr.write(`${moving}, ${String(listed)} listed so far\n`);
-  };
-}
-
-interface Ends extends MoveCounts {
-  dryRun: boolean;
+interface MoveEnd {
   complete: boolean;
-  problems: readonly MoveProblem[];
+  /** Why it stopped before all was looked at. */
   error: { code: string; message: string } | null;
   syncRunId: string | null;
 }
 
-const passedOver = {
-  already: 'there already',
-  deleted: 'deleted here',
-  uncommitted: 'never acknowledged',
-  outside: 'outside of CLOUDINARY_SYNC_PREFIX',
-} as const;
-
-function* textOf(ends: Ends): Generator<string> {
-  const { dryRun, complete, problems, error, syncRunId, moved, bytes, failed } = ends;
-  yield `${String(moved)} file(s), ${megabytes(bytes)}, ${dryRun ? 'would be moved' : 'were moved'}.`;
-  for (const name of ['already', 'deleted', 'uncommitted', 'outside'] as const)
-    if (ends[name] > 0) yield `Not copied: ${String(ends[name])} ${passedOver[name]}.`;
-  for (const { publicId, code, message } of problems) yield `  ${publicId}: ${code}: ${message}`;
-  if (failed > problems.length) yield `  and ${String(failed - problems.length)} more`;
-  if (error !== null) yield `Stopped: ${error.code}: ${error.message}`;
-  if (!complete && !dryRun) yield 'Not everything was moved. Run the command again to continue.';
+function textOf({ dryRun, counts, problems }: Move, { complete, error, syncRunId }: MoveEnd): string[] {
+  const notCopied = [
+    [counts.already, 'there already'],
+    [counts.deleted, 'deleted here'],
+    [counts.uncommitted, 'never acknowledged'],
+    [counts.outside, 'outside of CLOUDINARY_SYNC_PREFIX'],
+  ] as const;
+  const lines = [
+    `${String(counts.moved)} file(s), ${megabytes(counts.bytes)}, ${dryRun ? 'would be moved' : 'were moved'}.`,
+  ];
+  for (const [count, why] of notCopied) if (count > 0) lines.push(`Not copied: ${String(count)} ${why}.`);
+  for (const { publicId, code, message } of problems.slice(0, PROBLEMS_SHOWN))
+    lines.push(`  ${publicId}: ${code}: ${message}`);
+  const more = problems.length - PROBLEMS_SHOWN;
+  if (more > 0) lines.push(`  and ${String(more)} more`);
+  if (error !== null) lines.push(`Stopped: ${error.code}: ${error.message}`);
+  if (!complete && !dryRun) lines.push('Not everything was moved. Run the command again to continue.');
   if (syncRunId !== null)
-    yield `The catalog belongs to the configured host now. Sync ${syncRunId} covers all of it.`;
+    lines.push(`The catalog belongs to the configured host now. Sync ${syncRunId} covers all of it.`);
+  return lines;
 }

@@ -25,14 +25,9 @@ async function run(...argv: string[]) {
 
 async function runUntil(signal: AbortSignal, ...argv: string[]) {
   const output = { stdout: '', stderr: '' };
-  const code = await runCommand({ greet }, argv, {
-    env: {},
-    signal,
-    terminal: {
-      stdout: (text) => (output.stdout += text),
-      stderr: (text) => (output.stderr += text),
-    },
-  });
+  const to = (stream: keyof typeof output) => ({ write: (text: string) => (output[stream] += text) });
+  const terminal = { env: {}, stdout: to('stdout'), stderr: to('stderr') };
+  const code = await runCommand({ greet }, argv, terminal, signal);
   return { code, ...output };
 }
 

@@ -46,9 +46,11 @@ export class UsageError extends HoldfastError {
 
 export type Commands = Readonly<Record<string, Command>>;
 
+/** What a command needs of `process`. */
 interface Terminal {
-  stdout: (text: string) => void;
-  stderr: (text: string) => void;
+  env: Environment;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
 }
 
 const common = {
@@ -63,14 +65,15 @@ const common = {
 export async function runCommand(
   commands: Commands,
   argv: readonly string[],
-  { env, signal, terminal }: { env: Environment; signal: AbortSignal; terminal: Terminal },
+  { env, stdout, stderr }: Terminal,
+  signal: AbortSignal,
 ): Promise<0 | 1 | 2> {
   const [name = '', ...rest] = argv;
-  const print = (report: Record<string, unknown>): void => terminal.stdout(`${JSON.stringify(report)}\n`);
+  const print = (report: Record<string, unknown>): void => void stdout.write(`${JSON.stringify(report)}\n`);
   let usage = overview(commands);
   try {
     if (['--help', '-h', 'help'].includes(name)) {
-      terminal.stdout(usage);
+      stdout.write(usage);
       return 0;
     }
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -79,12 +82,12 @@ export async function runCommand(
     usage = help(name, command);
     const args = readArguments(command, rest);
     if (args['help'] === true) {
-      terminal.stdout(usage);
+      stdout.write(usage);
       return 0;
     }
     const { exitCode, report, text } = await command.run(env, args, signal);
     if (args['json'] === true) print(report);
-    else terminal.stdout(text.endsWith('\n') ? text : `${text}\n`);
+    else stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     return exitCode;
   } catch (thrown) {
     const isMisuse = thrown instanceof UsageError;
@@ -92,7 +95,7 @@ export async function runCommand(
       ? new HoldfastError('SHUTTING_DOWN', 'interrupted; run the command again')
       : toHoldfastError(thrown);
     const { code, message, errors } = error;
-    terminal.stderr(isMisuse ? `${message}\n\n${usage}` : explainFailure(error));
+    stderr.write(isMisuse ? `${message}\n\n${usage}` : explainFailure(error));
     if (argv.includes('--json'))
       print({ error: { code, message, ...(errors === undefined ? {} : { errors }) } });
     return isMisuse ? 2 : 1;

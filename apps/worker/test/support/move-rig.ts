@@ -25,11 +25,10 @@ import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
 import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
-import { move } from '../../src/commands/move.js';
+import { beginMove, move, moveAll } from '../../src/commands/move.js';
 import { withLease } from '../../src/commands/catalog-commands.js';
 import type { LeasedWork } from '../../src/sync-run/sync-dependencies.js';
 import { openDependencies } from '../../src/dependencies.js';
-import { moveAll, noResult } from '../../src/move/move-all.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
 
 const never = new AbortController().signal;
@@ -146,8 +145,7 @@ export async function moveWith(
   await withLease(target.env, never, async (leased) => {
     const deps = { ...leased, ...over(leased) };
     const settings = readSettings(source.env).host;
-    const options = { dryRun: false, onProgress: () => undefined };
-    await moveAll({ deps, source: { settings, host: source.host }, ...options }, noResult());
+    await moveAll(beginMove({ deps, source: { settings, host: source.host }, dryRun: false }));
   });
 }
 

@@ -32,6 +32,8 @@ import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js
 export interface MoveParts {
   deps: LeasedWork;
   source: { settings: HostSettings; host: MediaHost };
+  /** Only says what would become of a file. */
+  dryRun: boolean;
 }
 
 /**
@@ -52,13 +54,18 @@ export async function moveFile(
   asset: HostAsset,
   parts: MoveParts,
 ): Promise<{ outcome: Outcome; open: ExpectedRecord | null }> {
-  const { deps } = parts;
-  const { catalog, token, signal } = deps;
+  const { deps, dryRun } = parts;
+  const { catalog, settings, token, signal } = deps;
+  const seen = seeAsset(asset, settings.host.folder);
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
-    const { outcome, id, stored, record: planned } = await planMove(asset, deps);
-    if (outcome === 'deleted') await removeCopy(asset, id, deps);
-    if (planned === null) {
+    const facts = await readPageFacts([seen], deps);
+    const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
+    const outcome = outcomeOf(seen, stored, facts, deps);
+    // A job works on a record for a moment only.
+    if (dryRun) return { outcome: outcome === 'busy' ? 'moved' : outcome, open: null };
+    if (outcome === 'deleted') await removeCopy(asset, stored?.id ?? seen.fresh.id, deps);
+    if (outcome !== 'moved') {
       // An earlier try was killed before the record was verified.
       const isUnproven = outcome === 'already' && stored?.status === 'saving';
       return { outcome, open: isUnproven ? expectedRecord(stored.record, stored.content) : null };
@@ -67,8 +74,9 @@ export async function moveFile(
       await catalog.restore([stored.id], token);
       continue;
     }
-    const copy = await copyBytes(asset, planned, parts);
-    const record = await commitCopy(copy, planned, asset, deps);
+    const wanted = latest(seen, stored, settings.host.folder);
+    const copy = await copyBytes(asset, wanted, parts);
+    const record = await commitCopy(copy, wanted, asset, deps);
     const content = encodeContent(record);
     const [saved] = await catalog.saveMany([{ record, content, expect: stored ?? 'absent' }], token);
     if (saved === 'created' || saved === 'updated' || saved === 'unchanged')
@@ -77,29 +85,10 @@ export async function moveFile(
   return { outcome: 'busy', open: null };
 }
 
-interface Plan {
-  outcome: Outcome;
-  id: string;
-  /** Null where Redis has no record. */
-  stored: StoredRecord | null;
-  /** What the record is to be; null where the file is passed over. */
-  record: MediaRecord | null;
-}
-
 /**
- * What would become of a file of the source; changes nothing. Throws CONFIG_INVALID for a file of ours that the target would
- * not sync: it would be gone from a catalog that is made from the target.
+ * What is to become of a file of the source. Throws CONFIG_INVALID for a file of ours that the target would not sync: it would be gone
+ * from a catalog that is made from the target.
  */
-export async function planMove(asset: HostAsset, deps: LeasedWork): Promise<Plan> {
-  const { folder } = deps.settings.host;
-  const seen = seeAsset(asset, folder);
-  const facts = await readPageFacts([seen], deps);
-  const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
-  const outcome = outcomeOf(seen, stored, facts, deps);
-  const record = outcome === 'moved' ? latest(seen, stored, folder) : null;
-  return { outcome, id: stored?.id ?? seen.fresh.id, stored, record };
-}
-
 function outcomeOf(
   { asset, fresh, carried }: SeenAsset,
   stored: StoredRecord | null,
