@@ -20,9 +20,14 @@ import { schemas } from './openapi/schemas.js';
 import { consolePage, docsPage, servePage, servePageFile, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth, live, ready, showDatabaseStatus } from './status/show-status.js';
-import { driftQuery, showDrift } from './sync/show-drift.js';
-import { showSyncStatus } from './sync/show-sync-status.js';
-import { startSync, startSyncBody, startSyncQuery } from './sync/start-sync.js';
+import {
+  driftQuery,
+  showDrift,
+  showSyncStatus,
+  startSync,
+  startSyncBody,
+  startSyncQuery,
+} from './sync/sync-routes.js';
 import { uploadQuery, uploadRoute } from './uploads/upload-route.js';
 import { receiveNotification } from './webhooks/receive-notification.js';
 import { createSeenNotifications } from './webhooks/seen-notifications.js';

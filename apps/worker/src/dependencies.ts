@@ -8,7 +8,7 @@ import { createMediaHost } from '@holdfast/shared/media-host';
 import { countHostCalls } from '@holdfast/shared/metrics';
 import { closeRedis } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
-import { syncDependencies } from './sync-run/sync-dependencies.js';
+import { syncDependencies } from './sync-run/sync-session.js';
 import { createSyncRequests } from './sync/sync-requests.js';
 import { createDeliveryCheck } from './verify/delivery-check.js';
 import { createReadBack } from './verify/verify-records.js';

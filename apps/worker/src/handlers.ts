@@ -4,7 +4,7 @@ import { createPushMedia, createRemoveMedia } from './push-and-remove.js';
 import { createRefreshAssets } from './refresh/refresh-assets.js';
 import { createSaveMedia, createVerifyMedia } from './save-and-verify.js';
 import { createSyncHandler } from './sync/run-sync.js';
-import type { SyncDependencies } from './sync-run/sync-dependencies.js';
+import type { SyncDependencies } from './sync-run/sync-session.js';
 
 /** Which handler runs which job: the map of the worker. A job without one does not compile. */
 export function createHandlers(deps: Dependencies): JobHandlers {

@@ -34,7 +34,7 @@ describe('the commands', () => {
     const job = await bench.queues.queues.sync.getJob(`sync-${String(report['syncRunId'])}`);
     expect(job?.data).toMatchObject({ mode: 'incremental', trigger: 'manual' });
     const state = createSyncState(bench.sandbox.client, bench.keys);
-    expect((await state.readWatermarks()).watermark).toBe((await state.readStatus()).snapshot?.at);
+    expect((await state.read()).watermark).toBe((await state.read()).snapshot?.at);
   });
 
   it('write none of a catalog that may lack what the last one has', async () => {

@@ -37,7 +37,7 @@ it('loses no attempt of any job to a host that is down, and does all of them onc
   await bench.queues.add(syncJob, { trigger: 'manual', mode: 'full', dryRun: false, force: false });
   const state = createSyncState(bench.sandbox.client, bench.keys);
   await vi.waitFor(async () =>
-    expect((await state.readRunning())?.run).toMatchObject({ waitingUntil: expect.any(String) }),
+    expect((await state.read()).running?.run).toMatchObject({ waitingUntil: expect.any(String) }),
   );
   expect(await bench.queues.queues.save.getFailedCount()).toBe(0);
 
@@ -45,7 +45,7 @@ it('loses no attempt of any job to a host that is down, and does all of them onc
   // Snapshots of the catalog have another delivery type than media.
   const media = async () => (await emulator.assets.list()).filter(({ type }) => type === 'upload');
   await vi.waitFor(async () => expect(await media()).toEqual([]));
-  await vi.waitFor(async () => expect((await state.readStatus()).lastRun).toMatchObject({ result: 'ok' }));
+  await vi.waitFor(async () => expect((await state.read()).lastRun).toMatchObject({ result: 'ok' }));
   await vi.waitFor(async () => expect(await waiting()).toEqual([]));
 });
 

@@ -67,7 +67,7 @@ it('notices an emptied Redis: asks for a recovery and sets the schedule again', 
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.epoch)).toBe(1), within);
   // One that takes its lease only after the wipe would be the recovery itself.
   const state = createSyncState(sandbox.client, keys);
-  await vi.waitFor(async () => expect((await state.readStatus()).lastFullRun).not.toBeNull(), within);
+  await vi.waitFor(async () => expect((await state.read()).lastFullRun).not.toBeNull(), within);
   await sandbox.client.flushall();
   await cut('background');
   await vi.waitFor(async () => expect(await sandbox.client.exists(keys.epoch)).toBe(1), within);

@@ -41,7 +41,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   await client.del(keys.epoch, keys.syncState);
   await bench.startWorker();
   await bench.startWorker();
-  await vi.waitFor(async () => expect((await state.readStatus()).snapshot?.records).toBe(50), within);
+  await vi.waitFor(async () => expect((await state.read()).snapshot?.records).toBe(50), within);
 
   // The host refuses the removal for now, so that only the tombstone keeps the media from coming back.
   await emulator.faults.add({ kind: 'html', status: 503, count: null, match: { endpoint: 'destroy' } });
@@ -54,7 +54,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   await queues.queues.sync.add('sync', { trigger: 'manual', mode: 'full', runId: 'with-deletion' });
   await vi.waitFor(async () => expect((await state.findRun('with-deletion'))?.result).toBe('ok'), within);
   await vi.waitFor(async () => {
-    const { snapshot, lastFullRun } = await state.readStatus();
+    const { snapshot, lastFullRun } = await state.read();
     expect((snapshot?.at ?? '') > (lastFullRun?.startedAt ?? '')).toBe(true);
   }, within);
 
@@ -63,9 +63,9 @@ it('brings everything back when Redis is emptied under running workers, and a de
   await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await vi.waitFor(async () => {
     expect(await catalog.counts()).toMatchObject({ total: 50, byStatus: { verified: 49, deleting: 1 } });
-    expect((await state.readStatus()).lastFullRun?.trigger).toBe('recovery');
+    expect((await state.read()).lastFullRun?.trigger).toBe('recovery');
   }, within);
-  const run = (await state.readStatus()).lastFullRun;
+  const run = (await state.read()).lastFullRun;
   expect(run?.findings.map(({ code }) => code)).toContain('SNAPSHOT_RESTORED');
   const there = await catalog.findStored(items.slice(1).map((item) => item.id));
   expect(there.map((entry) => entry?.record.assetId)).toEqual(items.slice(1).map((item) => item.assetId));

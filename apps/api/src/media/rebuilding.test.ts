@@ -140,9 +140,9 @@ it('does not forget the loss where one look gets no answer', async () => {
   await client.flushall();
   const state = createSyncState(client, keys);
   let isAway = false;
-  const readWatermarks: typeof state.readWatermarks = () =>
-    isAway ? Promise.reject(new Error('no answer')) : state.readWatermarks();
-  const rebuilding = watching({ syncState: { ...state, readWatermarks } });
+  const readRefill: typeof state.readRefill = () =>
+    isAway ? Promise.reject(new Error('no answer')) : state.readRefill();
+  const rebuilding = watching({ syncState: { ...state, readRefill } });
   await client.set(keys.epoch, '1');
   expect(await rebuilding.isOn()).toBe(false);
   await client.flushall();
@@ -158,12 +158,12 @@ it('does not take a catalog for known of which it could not read whether it was 
   const { client } = redis;
   await client.flushall();
   const state = createSyncState(client, keys);
-  const readWatermarks = vi.fn<typeof state.readWatermarks>(state.readWatermarks);
-  const rebuilding = watching({ syncState: { ...state, readWatermarks } });
+  const readRefill = vi.fn<typeof state.readRefill>(state.readRefill);
+  const rebuilding = watching({ syncState: { ...state, readRefill } });
   await client.set(keys.epoch, '1');
   await rebuilding.isOn();
   await client.set(keys.epoch, '2');
-  readWatermarks.mockRejectedValueOnce(new Error('no answer'));
+  readRefill.mockRejectedValueOnce(new Error('no answer'));
   await rebuilding.isOn();
   expect(rebuilding.knownEpoch()).toBe('1');
   expect(await rebuilding.isOn()).toBe(true);

@@ -18,7 +18,7 @@ export interface Rebuilding {
 }
 
 export interface RebuildingOptions {
-  syncState: Pick<SyncState, 'readRunning' | 'readWatermarks'>;
+  syncState: Pick<SyncState, 'readRefill'>;
   catalog: Pick<Catalog, 'epoch'>;
   /** Tells a new catalog from an emptied one as long as no full run has ended. */
   isNew: () => Promise<boolean>;
@@ -53,17 +53,17 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
   return {
     knownEpoch: () => epoch,
     isOn: async () => {
-      const [running, read, watermarks] = await Promise.all([
-        syncState.readRunning().catch(() => null),
+      const [refill, read] = await Promise.all([
+        syncState.readRefill().catch(() => null),
         catalog.epoch().catch(() => undefined),
-        syncState.readWatermarks().catch(() => null),
       ]);
       if (read !== undefined && epoch !== null && read !== epoch) lost = true;
-      // Without the watermarks it is unknown whether the catalog was refilled, so its epoch stays unknown too.
-      if (typeof read === 'string' && watermarks !== null) epoch = read;
-      // The watermarks of completed runs are lost together with the catalog.
-      const recovery = running?.run.trigger === 'recovery' ? running.run : null;
-      if (watermarks?.lastFullAt !== null) return recovery !== null;
+      // Without an answer it is unknown whether the catalog was refilled, so its epoch stays unknown too.
+      if (typeof read === 'string' && refill !== null) epoch = read;
+      // What completed runs left is lost together with the catalog.
+      const run = refill?.running?.run;
+      const recovery = run?.trigger === 'recovery' ? run : null;
+      if (refill?.lastFullAt !== null) return recovery !== null;
       // The first run of a new deployment is called a recovery, too, but brings nothing back.
       return lost || (recovery !== null && recovery.created > 0) || !(await isNew());
     },

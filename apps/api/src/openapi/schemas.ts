@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { durabilityLevels } from '@holdfast/foundation/config';
 import type { Finding } from '@holdfast/shared/durability';
 import { errorCatalogue, type ErrorCode, type Problem } from '@holdfast/foundation/errors';
-import { queueNames, syncModes, syncTriggers, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
+import { queueNames, syncModes, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
 import { mediaRecord, mediaStatuses } from '@holdfast/shared/media';
 import type { HostBudget } from '@holdfast/shared/media-host';
-import type { SyncFinding, SyncProblem, SyncRun } from '@holdfast/shared/sync';
+import { drift, driftItem, syncProblem, syncRun } from '@holdfast/shared/sync';
 import type { PresentedMedia } from '../media/present-media.js';
 
 // `satisfies` keeps each schema from allowing what the code never answers; answers.test.ts compares it with real answers.
@@ -106,79 +106,6 @@ const persistence = z.object({
   message: z.string(),
 });
 
-const syncProblem = z.object({
-  code: z.string(),
-  message: z.string(),
-  at: time,
-}) satisfies z.ZodType<SyncProblem>;
-
-const syncFinding = z.object({
-  code: z.enum([
-    'MASS_MISSING',
-    'HOST_CHANGED',
-    'CONTENT_CHANGED',
-    'CATALOG_REBUILDING',
-    'SNAPSHOT_RESTORED',
-    'SNAPSHOT_REFUSED',
-    'MARK_LOST',
-    'UNFINISHED_UPLOAD',
-    'UNWELCOME_UPLOAD',
-    'ASSETS_UNREADABLE',
-    'LISTING_FIELDS_MISSING',
-    'LISTING_SHORT',
-  ]),
-  severity,
-  message: z.string(),
-  fix: z.string(),
-  count,
-  ids: z.array(z.string()),
-}) satisfies z.ZodType<SyncFinding>;
-
-const driftItem = z.object({
-  kind: z.enum(['host-only', 'catalog-only', 'different']),
-  code: z.string(),
-  id: z.string(),
-  publicId: z.string(),
-  assetId: z.string(),
-  detail: z.string().describe('For people.'),
-  action: z.string().describe('What the run did about it; in a dry run, what it would have done.'),
-});
-
-const driftFields = {
-  items: z.array(driftItem),
-  counts: z.object({ 'host-only': count, 'catalog-only': count, different: count }),
-  cut: z.boolean().describe('True if there may have been more items than are kept.'),
-};
-
-const syncRun = z.object({
-  runId: z.string(),
-  mode: z.enum(syncModes),
-  trigger: z.enum(syncTriggers),
-  startedAt: time,
-  finishedAt: time.nullable().describe('Null while it runs.'),
-  durationMs: z.number().nullable(),
-  result: z
-    .enum(['ok', 'failed', 'partial'])
-    .nullable()
-    .describe('`partial`: it completed but held a change back. Null while it runs.'),
-  listed: count,
-  created: count,
-  updated: count,
-  unchanged: count,
-  missing: count,
-  restored: count,
-  removed: count.describe('Assets removed from the host: deleted here earlier, or never acknowledged.'),
-  errors: count.describe('Assets that could not be brought in, and failed attempts of the run itself.'),
-  hostCalls: count.describe('Metered calls to the host.'),
-  findings: z.array(syncFinding),
-  dryRun: z.boolean(),
-  force: z.boolean(),
-  drift: z.object(driftFields).optional().describe('What a finished dry run found different.'),
-  lastError: syncProblem.nullable(),
-  expected: z.number().nullable().describe('Approximate number of assets that a full run will list.'),
-  waitingUntil: time.nullable().describe('While the host asks to wait.'),
-}) satisfies z.ZodType<Omit<SyncRun, 'drift'>>;
-
 const rateLimit = z.object({
   limit: z.number(),
   remaining: z.number(),
@@ -240,7 +167,7 @@ export const schemas = {
   DriftItem: driftItem,
   DriftPage: z.object({
     runId: z.string().nullable().describe('Null before the first full run.'),
-    ...driftFields,
+    ...drift.shape,
     nextCursor: z.string().nullable(),
   }),
   Ticket: z.object({

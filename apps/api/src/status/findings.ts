@@ -138,7 +138,7 @@ function cloudinaryFindings({ blockedDelivery, refusedSignatures }: RedisLook): 
 }
 
 function syncWaits({ sync }: RedisLook, host: Pick<MediaHost, 'health'>): Finding[] {
-  const { waitingUntil = null, lastError = null } = sync.running ?? {};
+  const { waitingUntil = null, lastError = null } = sync.running?.run ?? {};
   const { lastFailureAt, lastSuccessAt } = host.health();
   // This API, too, has met a failure since, and after it an answer: the run only waits for its next try.
   const isBack =
@@ -201,7 +201,7 @@ function deliveryBlocked(blocked: RedisLook['blockedDelivery']): Finding[] {
 function syncFindings({ running, lastRun, lastFullRun }: RedisLook['sync']): Finding[] {
   const ended = [...(lastRun?.findings ?? []), ...(lastFullRun?.findings ?? [])];
   const lasting = ended.filter(({ code }) => code !== 'CATALOG_REBUILDING' && code !== 'HOST_CHANGED');
-  const all = [...(running?.findings ?? []), ...lasting];
+  const all = [...(running?.run.findings ?? []), ...lasting];
   return all.map(({ code, severity, message, fix }) => ({ code, severity, message, fix }));
 }
 

@@ -25,7 +25,7 @@ import {
   type RedisKeys,
   type RedisProfile,
 } from '@holdfast/shared/redis';
-import { syncStatusOf } from '@holdfast/shared/sync';
+import { syncFactsOf } from '@holdfast/shared/sync';
 
 /** What Redis shows of itself and of the deployment at one moment. All status answers are made from it. */
 export interface RedisState {
@@ -207,8 +207,8 @@ type Texts = readonly (string | null)[];
 type Replies = [
   workers: Texts | null,
   running: string | null,
-  last: string | null,
-  state: Texts | null,
+  runs: string[] | null,
+  state: string[] | null,
   refused: Texts | null,
   blocked: Texts | null,
   host: string | null,
@@ -224,8 +224,8 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
   const reads = [
     ['ZRANGE', keys.workers, '0', '-1', 'WITHSCORES'],
     ['GET', keys.syncRun],
-    ['LINDEX', keys.syncRuns, '0'],
-    ['HMGET', keys.syncState, 'lastFullRun', 'recentErrors', 'rateLimit', 'snapshot'],
+    ['LRANGE', keys.syncRuns, '0', '0'],
+    ['HGETALL', keys.syncState],
     ['LRANGE', keys.refusedSignatures, '0', '-1'],
     ['HGETALL', keys.blockedDelivery],
     ['GET', keys.host],
@@ -246,8 +246,7 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
       [probe?.value ?? '', LIFE_SECONDS, JSON.stringify(reads), ...rightsChecked],
     ),
   )) as unknown as [string[], Replies];
-  const [workers, running, last, state, refused, blocked, catalogHost, epoch, ...ofQueues] = replies;
-  const [lastFullRun = null, recentErrors = null, rateLimit = null, snapshot = null] = state ?? [];
+  const [workers, running, runs, state, refused, blocked, catalogHost, epoch, ...ofQueues] = replies;
   const ofQueue = (at: number): { counts: QueueCounts; paused: boolean } => {
     const [waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0, paused = 0] = ofQueues
       .slice(6 * at, 6 * at + 6)
@@ -261,7 +260,7 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
       QueueName,
       ReturnType<typeof ofQueue>
     >,
-    sync: syncStatusOf({ running, last, lastFullRun, recentErrors, rateLimit, snapshot }),
+    sync: syncFactsOf([running, runs, state]),
     /** Times of notifications whose signature no secret fits. */
     refusedSignatures: (refused ?? []).map(Number),
     /** Kinds of files, each with JSON of what the host answered instead of the file. */

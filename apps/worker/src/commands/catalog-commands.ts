@@ -9,8 +9,7 @@ import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
 import { noteRestored, restoreSnapshot } from '../snapshot/restore-snapshot.js';
 import { takeSnapshot } from '../snapshot/take-snapshot.js';
-import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { holdLease } from '../sync-run/sync-session.js';
+import { holdLease, type LeasedWork, type SyncDependencies } from '../sync-run/sync-session.js';
 import type { Command } from './run-command.js';
 
 /** For indexes in doubt: a list or a count that does not fit the records. Safe beside uploads and edits. */
@@ -38,7 +37,7 @@ export const snapshot: Command = {
   summary: 'write a snapshot of the catalog now, even if nothing has changed since the last one',
   run: (env, _args, signal) =>
     withLease(env, signal, async (leased) => {
-      if ((await leased.state.readSnapshotFacts()).lastFullAt === null)
+      if ((await leased.state.read()).lastFullAt === null)
         throw new HoldfastError(
           'CATALOG_REBUILDING',
           'no full sync has completed since the catalog was empty',

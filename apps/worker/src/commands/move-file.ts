@@ -16,17 +16,17 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import { openAssetBytes, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, bindingIn, isContentChanged, pickStored } from '../reconcile/asset-record.js';
+import { asTheHostHasIt, bindingIn, isContentChanged } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
 import {
   isCovered,
+  pickStored,
   readPageFacts,
   seeAsset,
-  typedPublicId,
   type PageFacts,
   type SeenAsset,
 } from '../reconcile/page-facts.js';
-import type { LeasedWork } from '../sync-run/sync-dependencies.js';
+import type { LeasedWork } from '../sync-run/sync-session.js';
 import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js';
 
 export interface MoveParts {
@@ -60,7 +60,7 @@ export async function moveFile(
   for (let left = TRIES; left > 0; left -= 1) {
     signal.throwIfAborted();
     const facts = await readPageFacts([seen], deps);
-    const stored = pickStored(asset, seen.ids, facts.records, seen.fresh.id);
+    const stored = pickStored(seen, facts);
     const outcome = outcomeOf(seen, stored, facts, deps);
     // A job works on a record for a moment only.
     if (dryRun) return { outcome: outcome === 'busy' ? 'moved' : outcome, open: null };
@@ -98,7 +98,7 @@ function outcomeOf(
   if (stored === null) {
     if (tombstoned.has(fresh.id)) return 'deleted';
     if (carried !== null && carried.mark.state !== 'committed') return 'uncommitted';
-    if (refused.has(typedPublicId(asset))) return 'uncommitted';
+    if (refused.has(asset)) return 'uncommitted';
     if (withIntent.has(fresh.id)) return 'busy';
     return isCovered(asset.publicId, settings.host) ? 'moved' : 'outside';
   }

@@ -13,7 +13,7 @@ import {
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
-import type { LeasedWork } from '../sync-run/sync-dependencies.js';
+import type { LeasedWork } from '../sync-run/sync-session.js';
 import { verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { requestSync, withLease } from './catalog-commands.js';
 import { moveFile, type MoveParts, type Outcome } from './move-file.js';

@@ -11,53 +11,36 @@ import {
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
-import type { AssetWork } from '../sync-run/sync-dependencies.js';
+import type { AssetWork } from '../sync-run/sync-session.js';
 import { expectedRecord, verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { atItsPlace, bindingIn } from './asset-record.js';
 import { isOpen, type Step } from './decide.js';
 
-/** done; left to somebody who was faster; failed, and the next run tries again. */
-export type Outcome = 'done' | 'left' | 'failed';
-
-export interface Applied {
-  /** In the order of the steps. */
-  outcomes: Outcome[];
-  /** Records that are not verified yet, see `verifyOpen`. */
-  open: ExpectedRecord[];
-}
-
 interface Work extends AssetWork {
+  /** Those where something is to be done. */
   steps: readonly Step[];
-  /** Of what was not done. */
-  undone: Map<Step, Exclude<Outcome, 'done'>>;
 }
 
 /**
- * Does what was decided, all steps of one kind together. One asset that fails does not hold up the others. Rejects
- * where no other would fare better: without Redis, and when the signal aborts.
+ * Does what was decided, all steps of one kind together, and sets the outcome of each. One asset that fails does not hold up the
+ * others. Answers the records that are not verified yet, see `verifyOpen`. Rejects where no other would fare better: without
+ * Redis, and when the signal aborts.
  */
-export async function applySteps(given: AssetWork, steps: readonly Step[]): Promise<Applied> {
-  const acting = steps.filter(
+export async function applySteps(given: AssetWork, all: readonly Step[]): Promise<ExpectedRecord[]> {
+  const steps = all.filter(
     ({ action, bind }) => bind || (action.kind !== 'unchanged' && action.kind !== 'left'),
   );
-  const work: Work = { ...given, steps: acting, undone: new Map() };
+  const work: Work = { ...given, steps };
   await restoreMissing(work);
-  const adopted = await adoptArrivals(work);
-  const saved = await saveRecords(work);
-  const edited = acting.flatMap(({ action }) => (action.kind === 'push' ? [action.record] : []));
-  const written = [...adopted, ...saved.map(({ record }) => record)];
-  await pushEdits(work, [...edited, ...written.filter(isUnpushed)]);
+  const written = await saveRecords(work, await commitArrivals(work));
+  const edited = steps.flatMap(({ action, stored }) => (action.kind === 'push' && stored ? [stored] : []));
+  await pushEdits(work, [...edited, ...written].map(({ record }) => record).filter(isUnpushed));
   await rewriteMarks(work);
   await removeAssets(work);
-  const open = [
-    ...adopted.map((record) => expectedRecord(record)),
-    ...saved.map(({ record, content }) => expectedRecord(record, content)),
-    ...openAsStored(steps),
-  ];
-  return {
-    outcomes: steps.map((step) => work.undone.get(step) ?? 'done'),
-    open: [...new Map(open.map((one) => [one.id, one])).values()],
-  };
+  const open = [...written, ...openAsStored(steps)].map(({ record, content }) =>
+    expectedRecord(record, content),
+  );
+  return [...new Map(open.map((one) => [one.id, one])).values()];
 }
 
 /** Verifies what steps left open. Answers how many could not be: they stay `saving`, and a later run takes them up again. */
@@ -71,84 +54,79 @@ export async function verifyOpen(work: AssetWork, open: readonly ExpectedRecord[
  * Not verified yet, though the record needs no save: a step before was cut off, or it is on its way back. Whatever is written to the
  * asset, the record is as it was stored.
  */
-function openAsStored(steps: readonly Step[]): ExpectedRecord[] {
-  return steps.flatMap(({ action: { kind }, stored, restore }) =>
+const openAsStored = (steps: readonly Step[]) =>
+  steps.flatMap(({ action: { kind }, stored, restore }) =>
     (kind === 'verify' || kind === 'push' || kind === 'rewrite') &&
     stored !== null &&
     (restore || isOpen(stored))
-      ? [expectedRecord(stored.record, stored.content)]
+      ? [stored]
       : [],
   );
-}
 
 /** After these errors no other asset would succeed. */
 const endsTheRun: ReadonlySet<ErrorCode> = new Set(['CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
 
 /** Runs the work for each of these assets, a few at once. */
-async function onEach(
-  { steps, undone, signal, log }: Work,
-  act: (step: Step) => Promise<void>,
-): Promise<void> {
+async function onEach({ steps, signal, log }: Work, act: (step: Step) => Promise<void>): Promise<void> {
   await inParallel(steps, CALLS_AT_ONCE, async (step) => {
     try {
       await act(step);
     } catch (error) {
       if (signal.aborted || !isHoldfastError(error) || endsTheRun.has(error.code)) throw error;
-      undone.set(step, 'failed');
-      const { publicId } = step.asset;
-      log.warn('sync.asset_failed', { id: step.id, publicId, code: error.code });
+      step.outcome = 'failed';
+      const { id } = step.stored ?? step.fresh;
+      log.warn('sync.asset_failed', { id, publicId: step.asset.publicId, code: error.code });
     }
   });
 }
 
 /** Records that are on their way back become `saving`, as they were. */
 async function restoreMissing({ catalog, token, steps }: Work): Promise<void> {
-  const ids = steps.flatMap(({ restore, id }) => (restore ? [id] : []));
+  const ids = steps.flatMap(({ restore, stored }) => (restore && stored ? [stored.id] : []));
   if (ids.length > 0) await catalog.restore(ids, token);
+}
+
+interface Entry extends SaveEntry {
+  step: Step;
+  content: string;
+}
+
+function entryOf(step: Step, record: MediaRecord, over: Pick<SaveEntry, 'expect' | 'mergeBase'>): Entry {
+  return { step, record, content: encodeContent(record), ...over };
 }
 
 /**
  * Takes in what clients sent straight to the host. The commit mark comes first: a record never stands for an asset that
- * another may remove. Returns the records that are new; where the client's `complete` was faster there is nothing to do.
+ * another may remove. Where the client's `complete` was faster there is nothing to do.
  */
-async function adoptArrivals(work: Work): Promise<MediaRecord[]> {
-  const { host, catalog, settings } = work;
+async function commitArrivals(work: Work): Promise<Entry[]> {
+  const { host, catalog, settings, signal } = work;
   const parts = { host, catalog, folder: settings.host.folder };
-  const marked: (SaveEntry & { step: Step })[] = [];
+  const entries: Entry[] = [];
   await onEach(work, async (step) => {
     const { asset, action } = step;
     if (action.kind !== 'adopt') return;
-    const record = await writeCommitMark(parts, { asset, carried: action.carried }, work.signal);
-    marked.push({ step, record, expect: 'absent' });
+    const record = await writeCommitMark(parts, { asset, carried: action.carried }, signal);
+    entries.push(entryOf(step, record, { expect: 'absent' }));
   });
-  return (await saveAll(work, marked)).map(({ record }) => record);
+  return entries;
 }
 
-type Written = SaveEntry & { content: string; step: Step };
-
-/** Those that were really written: somebody may have been faster, and the next run sees what they wrote. */
-async function saveRecords(work: Work): Promise<Written[]> {
-  const entries = work.steps.flatMap((step): Written[] => {
+/** Answers those that were really written: somebody may have been faster, and the next run sees what they wrote. */
+async function saveRecords({ catalog, token, steps }: Work, adopted: readonly Entry[]): Promise<Entry[]> {
+  const others = steps.flatMap((step): Entry[] => {
     const { action } = step;
-    if (action.kind !== 'create' && action.kind !== 'save') return [];
-    const entry = { step, record: action.record, content: encodeContent(action.record) };
-    if (action.kind === 'create') return [{ ...entry, expect: 'absent' }];
-    const { expect, mergeBase } = action;
-    return [{ ...entry, ...(expect && { expect }), ...(mergeBase && { mergeBase }) }];
+    if (action.kind === 'create') return [entryOf(step, action.record, { expect: 'absent' })];
+    if (action.kind !== 'save') return [];
+    const { record, expect, mergeBase } = action;
+    return [entryOf(step, record, { ...(expect && { expect }), ...(mergeBase && { mergeBase }) })];
   });
-  return saveAll(work, entries);
-}
-
-async function saveAll<Entry extends SaveEntry & { step: Step }>(
-  { catalog, token, undone }: Work,
-  entries: readonly Entry[],
-): Promise<Entry[]> {
+  const entries = [...adopted, ...others];
   const outcomes = await catalog.saveMany(entries, token);
   return entries.filter(({ step }, index) => {
-    const outcome = outcomes[index];
-    if (outcome === 'created' || outcome === 'updated') return true;
-    undone.set(step, 'left');
-    return false;
+    const isWritten = outcomes[index] === 'created' || outcomes[index] === 'updated';
+    if (!isWritten) step.outcome = 'left';
+    return isWritten;
   });
 }
 
@@ -166,7 +144,7 @@ async function pushEdits({ queues, startedAtMs }: Work, records: readonly MediaR
 async function rewriteMarks(work: Work): Promise<void> {
   await onEach(work, async (step) => {
     const { action, stored, bind, asset } = step;
-    if ((action.kind !== 'rewrite' && !bind) || work.undone.has(step)) return;
+    if ((action.kind !== 'rewrite' && !bind) || step.outcome !== 'done') return;
     const record = 'record' in action ? action.record : stored?.record;
     if (record === undefined) return;
     await rewriteMark(work, record);

@@ -1,4 +1,3 @@
-import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
   bindingOf,
   editableFields,
@@ -12,20 +11,6 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
-
-/** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
-export function pickStored(
-  asset: HostAsset,
-  ids: readonly string[],
-  records: ReadonlyMap<string, StoredRecord>,
-  freshId: string,
-): StoredRecord | null {
-  for (const id of ids) {
-    const stored = records.get(id);
-    if (stored?.record.assetId === asset.assetId) return stored;
-  }
-  return records.get(freshId) ?? null;
-}
 
 /**
  * What the host says about a record that we have: of the asset itself, and what people may edit. How the media came in stays

@@ -20,7 +20,6 @@ import {
   type Side,
   type MergeBase,
 } from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
 import {
   asTheHostHasIt,
   atItsPlace,
@@ -28,15 +27,8 @@ import {
   isEdited,
   isMarkAltered,
   isNameless,
-  pickStored,
 } from './asset-record.js';
-import {
-  isCovered,
-  typedPublicId,
-  type PageFacts,
-  type ReconcileRules,
-  type SeenAsset,
-} from './page-facts.js';
+import { isCovered, pickStored, type PageFacts, type SeenAsset } from './page-facts.js';
 
 /** What is to be done about one asset. */
 export type Action =
@@ -44,28 +36,28 @@ export type Action =
   | { kind: 'left'; why: LeftWhy }
   | { kind: 'create'; record: MediaRecord }
   /** Sent straight to the host by a client, and accepted: gets the commit mark, then its record. */
-  | { kind: 'adopt'; record: MediaRecord; carried: Carried }
+  | { kind: 'adopt'; carried: Carried }
   /** Over exactly what was read, or where `expect` is null by the revisions alone; with edits that the host has. */
   | { kind: 'save'; record: MediaRecord; expect: StoredRecord | null; mergeBase?: MergeBase }
   /** Edited here, and the host does not have it yet. */
-  | { kind: 'push'; record: MediaRecord }
+  | { kind: 'push' }
   /** The host lost what we wrote there. */
   | { kind: 'rewrite'; record: MediaRecord }
   /** The same on both sides, and not verified yet. */
-  | { kind: 'verify'; record: MediaRecord }
+  | { kind: 'verify' }
   /** `ticket`: whose file the account renamed. */
-  | { kind: 'remove'; why: 'tombstoned' | 'unfinished' | 'rejected'; ticket?: string };
+  | { kind: 'remove'; why: RemovedWhy; ticket?: string };
 
+export type RemovedWhy = 'tombstoned' | 'unacknowledged' | 'rejected';
 export type LeftWhy =
   'deleting' | 'unsettled' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
 
 const left = (why: LeftWhy): Action => ({ kind: 'left', why });
 const rejected = { kind: 'remove', why: 'rejected' } as const;
 
+/** One asset, what is to be done about it, and what came of that. */
 export interface Step extends SeenAsset {
   action: Action;
-  /** Of the record that there is, or would be. */
-  id: string;
   /** The record that was met; null where there is none. */
   stored: StoredRecord | null;
   /** The record was missing. */
@@ -75,75 +67,26 @@ export interface Step extends SeenAsset {
   bind: boolean;
   /** An index may lag: ask the host for the asset itself before acting. */
   look: boolean;
+  /** left to somebody who was faster; failed, and the next run tries again. Set by `applySteps`. */
+  outcome: 'done' | 'left' | 'failed';
 }
 
-/** An asset with the record that we have of it, and what the decision about it goes by. */
+/** An asset, the record that we have of it, and what else the decision goes by. */
 interface KnownAsset extends SeenAsset {
   stored: StoredRecord;
-  isSame: boolean;
-  facts: PageFacts;
-  rules: ReconcileRules;
+  page: PageFacts;
 }
 
 /** Decides from what the host has and what Redis knows. Pure: no calls, changes nothing. */
-export function decide(seen: SeenAsset, facts: PageFacts, rules: ReconcileRules): Step {
-  const { asset, fresh, carried } = seen;
-  const { records } = facts;
+export function decide(seen: SeenAsset, page: PageFacts): Step {
   // Most assets are as their records say, and those are not decoded.
-  const expected = records.get(fresh.id);
+  const expected = page.records.get(seen.fresh.id);
   if (expected !== undefined && saysTheSame(seen, expected))
-    return stepFor({ ...seen, stored: expected, isSame: true, facts, rules });
-  const stored = pickStored(asset, seen.ids, records, fresh.id);
-  if (stored !== null) {
-    const whole = withKnownFields(seen, stored.record, rules.folder);
-    return stepFor({ ...whole, stored, isSame: saysTheSame(whole, stored), facts, rules });
-  }
-  const action = withoutRecord(seen, facts, rules);
-  // Under a name of ours and without our mark: a listing that left the mark out would turn our own asset into a foreign one.
-  const isBareOfOurs = carried === null && idFromPublicId(rules.folder, asset) !== null;
-  const look =
-    action.kind === 'remove' || action.kind === 'adopt' || (action.kind === 'create' && isBareOfOurs);
-  // Without spreads: a page has one for each asset.
-  return {
-    asset,
-    fresh,
-    carried,
-    ids: seen.ids,
-    action,
-    id: fresh.id,
-    stored,
-    restore: false,
-    contentChanged: false,
-    bind: false,
-    look,
-  };
-}
-
-function stepFor(known: KnownAsset): Step {
-  const { asset, carried, fresh, ids, stored, isSame } = known;
-  const action = withRecord(known);
-  const acts = action.kind !== 'unchanged' && action.kind !== 'left';
-  const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
-  // Records of foreign assets follow the host without a look: the next run corrects what a lagging index said. But a name that
-  // is not the record's may be the one from before a rename that a notification has reported since.
-  const follows =
-    action.kind === 'save' &&
-    carried === null &&
-    asset.publicId === stored.record.publicId &&
-    !clears(action.record, stored.record);
-  return {
-    asset,
-    fresh,
-    carried,
-    ids,
-    action,
-    id: stored.id,
-    stored,
-    restore,
-    bind: isUnboundRename(known, action),
-    contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
-    look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
-  };
+    return besideRecord({ ...seen, stored: expected, page }, true);
+  const stored = pickStored(seen, page);
+  if (stored === null) return besideNone(seen, page);
+  const whole = withKnownFields(seen, stored.record, page.folder);
+  return besideRecord({ ...whole, stored, page }, saysTheSame(whole, stored));
 }
 
 /** True when the record says what the host says. */
@@ -157,13 +100,51 @@ function saysTheSame({ fresh, carried }: SeenAsset, stored: StoredRecord): boole
 
 /** With what our record knows and the answer left out. */
 function withKnownFields(
-  { asset: shown, carried: read, ids }: SeenAsset,
+  { asset: shown, carried: read }: SeenAsset,
   known: MediaRecord,
   folder: string,
 ): SeenAsset {
   const asset = withKnown(shown, known);
   const carried = read === null ? null : { ...read, fields: { ...read.fields, tags: [...asset.tags] } };
-  return { asset, carried, ids, fresh: recordFromAsset(asset, folder, known.source, carried) };
+  return { asset, carried, fresh: recordFromAsset(asset, folder, known.source, carried) };
+}
+
+function besideNone(seen: SeenAsset, page: PageFacts): Step {
+  const action = withoutRecord(seen, page);
+  const { kind } = action;
+  // Under a name of ours and without our mark: a listing that left the mark out would turn our own asset into a foreign one.
+  const isBareOfOurs = seen.carried === null && idFromPublicId(page.folder, seen.asset) !== null;
+  const look = kind === 'remove' || kind === 'adopt' || (kind === 'create' && isBareOfOurs);
+  return stepOf(seen, null, action, { look });
+}
+
+function besideRecord(known: KnownAsset, isSame: boolean): Step {
+  const { asset, carried, fresh, stored } = known;
+  const action = withRecord(known, isSame);
+  const acts = action.kind !== 'unchanged' && action.kind !== 'left';
+  const restore = stored.status === 'missing' && acts && action.kind !== 'remove';
+  // Records of foreign assets follow the host without a look: the next run corrects what a lagging index said. But a name that
+  // is not the record's may be the one from before a rename that a notification has reported since.
+  const follows =
+    action.kind === 'save' &&
+    carried === null &&
+    asset.publicId === stored.record.publicId &&
+    !clears(action.record, stored.record);
+  return stepOf(known, stored, action, {
+    restore,
+    bind: isUnboundRename(known, action),
+    contentChanged: isContentChanged(asset, isSame ? fresh : stored.record),
+    look: acts && (restore || !(follows || action.kind === 'verify' || action.kind === 'push')),
+  });
+}
+
+function stepOf(
+  { asset, fresh, carried }: SeenAsset,
+  stored: StoredRecord | null,
+  action: Action,
+  { look = false, restore = false, bind = false, contentChanged = false },
+): Step {
+  return { asset, fresh, carried, stored, action, look, restore, bind, contentChanged, outcome: 'done' };
 }
 
 /** What a listing does not show is taken for none. Before a text or all tags go for it, the asset itself is asked. */
@@ -177,64 +158,51 @@ export function isOpen({ status }: Pick<StoredRecord, 'status'>): boolean {
 }
 
 /** An asset without a record: adopted, unless it was deleted or refused here, or is not finished. */
-function withoutRecord(
-  { asset, fresh, carried }: SeenAsset,
-  facts: PageFacts,
-  rules: ReconcileRules,
-): Action {
+function withoutRecord(seen: SeenAsset, page: PageFacts): Action {
+  const { asset, fresh, carried } = seen;
   // Also where the account shows no context, and so no mark, in its listings.
-  if (asset.publicId.startsWith(doctorPrefix(rules.folder))) return left('unfinished');
-  if (facts.refused.has(typedPublicId(asset))) return left('refused');
-  if (carried !== null && carried.mark.state !== 'committed')
-    return withoutCommitMark(asset, fresh, carried, facts, rules);
+  if (asset.publicId.startsWith(doctorPrefix(page.folder))) return left('unfinished');
+  if (page.refused.has(asset)) return left('refused');
+  if (carried !== null && carried.mark.state !== 'committed') return withoutCommitMark(seen, carried, page);
   const markedId = carried?.fields.id ?? fresh.id;
-  if (facts.tombstoned.has(fresh.id)) {
+  if (page.tombstoned.has(fresh.id)) {
     // Renamed before it was deleted: the mark says whose it was, and the asset id that it is no copy.
-    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && facts.tombstoned.has(markedId));
+    const isOurs = isOwnId(fresh.id) || (isOwnId(markedId) && page.tombstoned.has(markedId));
     return isOurs ? { kind: 'remove', why: 'tombstoned' } : left('deleted here');
   }
   // Or under another name, which the account gave it: the upload is about to be refused.
-  if (facts.withIntent.has(fresh.id) || facts.withIntent.has(markedId)) return left('unsettled');
-  return isCovered(asset.publicId, rules) ? { kind: 'create', record: fresh } : left('outside');
+  if (page.withIntent.has(fresh.id) || page.withIntent.has(markedId)) return left('unsettled');
+  return isCovered(asset.publicId, page) ? { kind: 'create', record: fresh } : left('outside');
 }
 
 /** After an upload's own deadline, for a commit mark that was sent before it. Both times are the host's. */
 const DEADLINE_GRACE_MS = 15_000;
 
 /** An upload through us that was never acknowledged, or one straight to the host. */
-function withoutCommitMark(
-  asset: HostAsset,
-  record: MediaRecord,
-  carried: Carried,
-  facts: PageFacts,
-  rules: ReconcileRules,
-): Action {
+function withoutCommitMark({ asset }: SeenAsset, carried: Carried, page: PageFacts): Action {
   const { mark } = carried;
   const { id } = carried.fields;
-  if (facts.withIntent.has(id)) return left('unfinished');
+  if (page.withIntent.has(id)) return left('unfinished');
   // Whatever type the host took it for: that of a ticket is not signed.
-  if (idFromPublicId(rules.folder, { ...asset, resourceType: 'raw' }) !== id) {
+  if (idFromPublicId(page.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
-    const isRenamed = facts.ticketed.has(id) && asset.publicId.includes(`/${rules.folder}/${id}`);
+    const isRenamed = page.ticketed.has(id) && asset.publicId.includes(`/${page.folder}/${id}`);
     return isRenamed ? { ...rejected, ticket: id } : left('unfinished');
   }
-  if (facts.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
+  if (page.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
-    return refusalOfArrival(asset, mark, rules.uploads) === null
-      ? { kind: 'adopt', record, carried }
-      : rejected;
+    return refusalOfArrival(asset, mark, page.uploads) === null ? { kind: 'adopt', carried } : rejected;
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;
   const due = Date.parse(asset.uploadedAt) + deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
-  return due < rules.hostNowMs ? { kind: 'remove', why: 'unfinished' } : left('unfinished');
+  return due < page.hostNowMs ? { kind: 'remove', why: 'unacknowledged' } : left('unfinished');
 }
 
 /** An asset whose record we have; the newer side wins. */
-function withRecord(known: KnownAsset): Action {
-  const { asset, fresh, carried, stored, rules } = known;
-  const { withIntent } = known.facts;
+function withRecord(known: KnownAsset, isSame: boolean): Action {
+  const { asset, fresh, carried, stored, page } = known;
   if (stored.status === 'deleting') return left('deleting');
-  if (isOpen(stored) && withIntent.has(stored.id)) return left('unsettled');
-  if (known.isSame) {
+  if (isOpen(stored) && page.withIntent.has(stored.id)) return left('unsettled');
+  if (isSame) {
     const { pushedRevision } = fresh;
     return pushedRevision > stored.pushedRevision
       ? { kind: 'save', record: { ...stored.record, pushedRevision }, expect: stored }
@@ -247,7 +215,7 @@ function withRecord(known: KnownAsset): Action {
   const isCopy = stored.status !== 'missing' && !hasItsName;
   if (record.assetId !== asset.assetId && (record.resourceType !== asset.resourceType || isCopy))
     return isTicket ? rejected : left('twice');
-  if (!isCovered(asset.publicId, rules)) return left('outside');
+  if (!isCovered(asset.publicId, page)) return left('outside');
   if (carried?.mark.state === 'started') return left('unfinished');
   if (isTicket) {
     // It was used already: only the same bytes take the place of those that are gone.
@@ -260,10 +228,10 @@ function withRecord(known: KnownAsset): Action {
 }
 
 function withoutOurMark(known: KnownAsset): Action {
-  const { asset, carried, stored, rules } = known;
+  const { asset, carried, stored, page } = known;
   const { record } = stored;
   if (isUnpushed(record)) return push(known);
-  const host = recordFromAsset(asset, rules.folder, record.source);
+  const host = recordFromAsset(asset, page.folder, record.source);
   if (isOfAnotherDeployment(asset, carried, record.id)) {
     // Its mark counts the revisions of that deployment.
     const { revision, updatedAt } = record;
@@ -309,7 +277,7 @@ function byRevision(known: KnownAsset, { fields }: Carried): Action {
 /** The push asks the record where the asset is, so that comes first; what is saved and not yet pushed is pushed after it. */
 function push({ asset, stored }: KnownAsset): Action {
   const record = atItsPlace(asset, stored.record);
-  return record === stored.record ? { kind: 'push', record } : { kind: 'save', record, expect: stored };
+  return record === stored.record ? { kind: 'push' } : { kind: 'save', record, expect: stored };
 }
 
 /** The mark first: with it the asset is known again, and its new place comes into the record when it is next seen. */
@@ -318,9 +286,9 @@ function rewrite({ asset, stored }: KnownAsset): Action {
 }
 
 /** Our record with the host's edits, as of `host`. The host gets the new revision too, so that a rebuild gives the same. */
-function nextRevision({ asset, stored, rules }: KnownAsset, edits: Partial<MediaRecord>, host: Side): Action {
+function nextRevision({ asset, stored, page }: KnownAsset, edits: Partial<MediaRecord>, host: Side): Action {
   const revision = stored.record.revision + 1;
-  const updatedAt = new Date(rules.nowMs).toISOString();
+  const updatedAt = new Date(page.nowMs).toISOString();
   return {
     kind: 'save',
     expect: stored,
@@ -338,9 +306,7 @@ function followed(record: MediaRecord, stored: StoredRecord): Action {
 
 /** What the catalog has already: verified where that is not done yet, or where it was missing. */
 function verifyIfOpen(stored: StoredRecord): Action {
-  return isOpen(stored) || stored.status === 'missing'
-    ? { kind: 'verify', record: stored.record }
-    : { kind: 'unchanged' };
+  return isOpen(stored) || stored.status === 'missing' ? { kind: 'verify' } : { kind: 'unchanged' };
 }
 
 /** After these steps, unless an edit is on its way, the host has all that the record says. */
@@ -350,7 +316,7 @@ const leavesTheMark: ReadonlySet<Action['kind']> = new Set(['save', 'verify', 'u
  * Whether the asset is the one of our record under a name that does not show it. From the host alone, after Redis was wiped,
  * it could not be distinguished from a copy, and would come back under another id.
  */
-function isUnboundRename({ asset, carried, stored, rules: { folder } }: KnownAsset, action: Action): boolean {
+function isUnboundRename({ asset, carried, stored, page: { folder } }: KnownAsset, action: Action): boolean {
   return (
     carried?.mark.state === 'committed' &&
     carried.fields.id === stored.id &&

@@ -9,7 +9,7 @@ import {
   type MediaSource,
 } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { SyncDependencies } from '../sync-run/sync-session.js';
 
 /** An asset as the host showed it, read once. */
 export interface SeenAsset {
@@ -18,26 +18,32 @@ export interface SeenAsset {
   fresh: MediaRecord;
   /** What Holdfast wrote on it; null for an asset that others put there. */
   carried: Carried | null;
-  /** Under which its record may be found: the id it would get, that in its mark, that in its public id. */
-  ids: readonly string[];
 }
 
 /** `source` is how a foreign asset came to be seen. */
 export function seeAsset(asset: HostAsset, folder: string, source: MediaSource = 'sync'): SeenAsset {
   const carried = readHostMetadata(asset);
-  const fresh = recordFromAsset(asset, folder, source, carried);
-  const ids = [fresh.id];
-  if (carried !== null && carried.fields.id !== fresh.id) ids.push(carried.fields.id);
-  // An asset that carries the id it gets has it in its public id too, or is found by its asset id.
-  if (carried?.fields.id !== fresh.id) {
-    const inPublicId = idFromPublicId(folder, asset);
-    if (inPublicId !== null && !ids.includes(inPublicId)) ids.push(inPublicId);
-  }
-  return { asset, fresh, carried, ids };
+  return { asset, fresh: recordFromAsset(asset, folder, source, carried), carried };
 }
 
-/** What assets are judged by, besides what is known of them. */
-export interface ReconcileRules {
+/** Under which the record of an asset may be found: the id it would get, that in its mark, that in its public id. */
+function idsOf({ asset, fresh, carried }: SeenAsset, folder: string): string[] {
+  // An asset that carries the id it gets has it in its public id too, or is found by its asset id.
+  if (carried?.fields.id === fresh.id) return [fresh.id];
+  const others = [carried?.fields.id ?? null, idFromPublicId(folder, asset)];
+  return [...new Set([fresh.id, ...others.filter((id) => id !== null)])];
+}
+
+/** Whether a sync takes care of this asset; our own folder always. */
+export function isCovered(
+  publicId: string,
+  { folder, syncPrefix }: Pick<PageFacts, 'folder' | 'syncPrefix'>,
+): boolean {
+  return syncPrefix === '' || publicId.startsWith(syncPrefix) || publicId.startsWith(`${folder}/`);
+}
+
+/** What the assets of a page are judged by: the settings, the time, and what Redis knows about them. */
+export interface PageFacts {
   folder: string;
   syncPrefix: string;
   nowMs: number;
@@ -45,35 +51,13 @@ export interface ReconcileRules {
   hostNowMs: number;
   /** For what clients sent straight to the host. */
   uploads: ArrivalRules;
-}
-
-/** The rules at this moment. */
-export function reconcileRules({
-  settings,
-  host,
-  now,
-}: Pick<SyncDependencies, 'settings' | 'host' | 'now'>): ReconcileRules {
-  const { folder, syncPrefix } = settings.host;
-  return { folder, syncPrefix, nowMs: now(), hostNowMs: host.hostNow(), uploads: settings.uploads };
-}
-
-/** Whether a sync takes care of this asset; our own folder always. */
-export function isCovered(
-  publicId: string,
-  { folder, syncPrefix }: Pick<ReconcileRules, 'folder' | 'syncPrefix'>,
-): boolean {
-  return syncPrefix === '' || publicId.startsWith(syncPrefix) || publicId.startsWith(`${folder}/`);
-}
-
-/** What Redis knows about the assets of a page. */
-export interface PageFacts {
   records: ReadonlyMap<string, StoredRecord>;
   /** Deleted here. */
   tombstoned: ReadonlySet<string>;
   /** Being uploaded or verified: the jobs of the upload decide. */
   withIntent: ReadonlySet<string>;
-  /** Public ids, with their type, of refused uploads that wait for their removal. */
-  refused: ReadonlySet<string>;
+  /** Refused uploads that wait for their removal. */
+  refused: ReadonlySet<HostAsset>;
   /** Ids of our tickets whose files have another name than was signed. */
   ticketed: ReadonlySet<string>;
 }
@@ -84,46 +68,52 @@ export interface PageFacts {
  */
 export async function readPageFacts(
   seen: readonly SeenAsset[],
-  deps: Pick<SyncDependencies, 'catalog' | 'intents' | 'refused' | 'tickets'>,
+  { catalog, intents, refused, tickets, settings, host, now }: SyncDependencies,
 ): Promise<PageFacts> {
-  const { catalog, intents, refused } = deps;
-  const ids = [...new Set(seen.flatMap((one) => one.ids))];
+  const { folder, syncPrefix } = settings.host;
+  const idsOfEach = seen.map((one) => idsOf(one, folder));
+  const ids = [...new Set(idsOfEach.flat())];
   const stored = (await catalog.findStored(ids)).filter((entry) => entry !== null);
   const records = new Map(stored.map((entry) => [entry.id, entry]));
-  const settled = new Set(stored.flatMap((entry) => (isUnsettled(entry) ? [] : entry.id)));
-  const unsettled = ids.filter((id) => !settled.has(id));
-  const withoutRecord = seen.filter((one) => !one.ids.some((id) => records.has(id)));
-  const unknown = withoutRecord.map(({ asset }) => asset);
-  const [tombstoned, withIntent, areRefused, ticketed] = await Promise.all([
+  const unsettled = ids.filter((id) => isUnsettled(records.get(id)));
+  const unknown = seen.filter((_, index) => idsOfEach[index]?.every((id) => !records.has(id)));
+  // What clients sent straight to the host and that has another id by its name: whose ticket is ours.
+  const renamed = unknown.flatMap(({ carried, fresh }) =>
+    carried?.mark.state === 'ticket' && carried.fields.id !== fresh.id ? [carried.fields.id] : [],
+  );
+  const [tombstoned, withIntent, areRefused, found] = await Promise.all([
     catalog.findTombstoned(unsettled),
     intents.findUnderWay(unsettled),
-    refused.areRefused(unknown),
-    findTicketed(withoutRecord, deps),
+    refused.areRefused(unknown.map(({ asset }) => asset)),
+    Promise.all(renamed.map((id) => tickets.find(id))),
   ]);
   // Also where it cannot be removed now: while the host shows the asset, nothing may forget that it was deleted.
   await catalog.keepTombstones([...tombstoned]);
-  const refusedIds = unknown.filter((_, index) => areRefused[index] === true).map(typedPublicId);
-  return { records, tombstoned, withIntent, refused: new Set(refusedIds), ticketed };
+  return {
+    folder,
+    syncPrefix,
+    nowMs: now(),
+    hostNowMs: host.hostNow(),
+    uploads: settings.uploads,
+    records,
+    tombstoned,
+    withIntent,
+    refused: new Set(unknown.flatMap(({ asset }, index) => (areRefused[index] === true ? [asset] : []))),
+    ticketed: new Set(renamed.filter((_, index) => found[index] !== null)),
+  };
 }
 
-const isUnsettled = ({ status }: StoredRecord): boolean => status === 'saving' || status === 'deferred';
+const isUnsettled = (stored: StoredRecord | undefined): boolean =>
+  stored === undefined || stored.status === 'saving' || stored.status === 'deferred';
 
-/** Of what clients sent straight to the host and that has another id by its name: whose ticket is ours. */
-async function findTicketed(
-  seen: readonly SeenAsset[],
-  { tickets }: Pick<SyncDependencies, 'tickets'>,
-): Promise<ReadonlySet<string>> {
-  const ids = seen.flatMap(({ carried, fresh }) =>
-    carried?.mark.state === 'ticket' && carried.fields.id !== fresh.id ? [carried.fields.id] : [],
-  );
-  const found = await Promise.all(ids.map((id) => tickets.find(id)));
-  return new Set(ids.filter((_, index) => found[index] !== null));
-}
-
-/** The public id together with its type. */
-export function typedPublicId({
-  resourceType,
-  publicId,
-}: Pick<HostAsset, 'resourceType' | 'publicId'>): string {
-  return `${resourceType}:${publicId}`;
+/** The record of this very asset, also when it was renamed or lost its mark; else the one with the id it would get. */
+export function pickStored(
+  seen: SeenAsset,
+  { records, folder }: Pick<PageFacts, 'records' | 'folder'>,
+): StoredRecord | null {
+  for (const id of idsOf(seen, folder)) {
+    const stored = records.get(id);
+    if (stored?.record.assetId === seen.asset.assetId) return stored;
+  }
+  return records.get(seen.fresh.id) ?? null;
 }

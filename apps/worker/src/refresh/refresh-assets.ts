@@ -1,4 +1,4 @@
-import type { Catalog, StoredRecord } from '@holdfast/shared/catalog';
+import type { StoredRecord } from '@holdfast/shared/catalog';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type RefreshPayload } from '@holdfast/shared/jobs';
 import { idFromPublicId, idOfFoundAsset, isOnAnotherHost } from '@holdfast/shared/media';
@@ -8,7 +8,7 @@ import { applySteps, verifyOpen } from '../reconcile/apply.js';
 import { isCovered } from '../reconcile/page-facts.js';
 import { decideAssets } from '../reconcile/reconcile-page.js';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
-import type { AssetWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
+import type { AssetWork, SyncDependencies } from '../sync-run/sync-session.js';
 
 type NamedAsset = RefreshPayload['assets'][number];
 
@@ -48,7 +48,7 @@ async function untilRefilled(
   { state, now }: Pick<SyncDependencies, 'state' | 'now'>,
 ): Promise<void> {
   const waitedMs = now() - receivedAt;
-  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readWatermarks()).lastFullAt !== null) return;
+  if (waitedMs >= WAIT_FOR_HOST_MS || (await state.readRefill()).lastFullAt !== null) return;
   const delayMs = Math.min(Math.max(waitedMs, REFILL_SOON_MS), REFILL_LATER_MS);
   throw new HandBack('the catalog must be refilled first', delayMs);
 }
@@ -69,7 +69,7 @@ async function withoutKnown(
 ): Promise<NamedAsset[]> {
   const covered = assets.filter(({ publicId }) => isCovered(publicId, deps.settings.host));
   if (change !== 'uploaded') return covered;
-  const known = await knownRecords(covered, deps.catalog, deps.settings.host.folder);
+  const known = await knownRecords(covered, deps);
   return covered.filter(({ version }, index) => {
     const entry = known[index] ?? null;
     if (entry === null || version === null) return true;
@@ -94,8 +94,9 @@ async function bringInStep(work: AssetWork, assets: readonly NamedAsset[]): Prom
   );
   const there = found.filter((asset) => asset !== null);
   if (there.length === 0) return failed;
-  const { outcomes, open } = await applySteps(work, await decideAssets(there, work, 'webhook'));
-  failed += outcomes.filter((outcome) => outcome === 'failed').length;
+  const steps = await decideAssets(there, work, 'webhook');
+  const open = await applySteps(work, steps);
+  failed += steps.filter(({ outcome }) => outcome === 'failed').length;
   return failed + (await verifyOpen(work, open));
 }
 
@@ -112,14 +113,14 @@ async function settleDeleted(
   { signal, log }: JobContext,
   deps: SyncDependencies,
 ): Promise<void> {
-  const { catalog, host, state, settings } = deps;
+  const { catalog, host, state } = deps;
   const isRecent = deps.now() - receivedAt < WAIT_MS;
-  const stored = await knownRecords(assets, catalog, settings.host.folder);
+  const stored = await knownRecords(assets, deps);
   const known = stored
     .filter((entry) => entry !== null)
     .filter(({ record }) => !isOnAnotherHost(record.url, host.identity));
   const mayComeIn = stored.some((entry) => entry === null || entry.status === 'missing');
-  const isListed = mayComeIn && isRecent && (await state.readRunning()) !== null;
+  const isListed = mayComeIn && isRecent && (await state.readRefill()).running !== null;
   const found = await inParallel(known, LOOKS_AT_ONCE, ({ record }) =>
     host.find({ publicId: record.publicId, resourceType: record.resourceType }, signal),
   );
@@ -141,18 +142,15 @@ async function settleDeleted(
 /** The record of each asset that a notification names, or null. A record of another asset that had the name before does not count. */
 async function knownRecords(
   assets: readonly NamedAsset[],
-  catalog: Pick<Catalog, 'findStored'>,
-  folder: string,
+  { catalog, settings }: SyncDependencies,
 ): Promise<(StoredRecord | null)[]> {
-  const ids = assets.map((asset) => [
-    idFromPublicId(folder, asset),
-    asset.assetId === null ? null : idOfFoundAsset(asset.assetId),
+  const ids = assets.flatMap((asset) => [
+    idFromPublicId(settings.host.folder, asset) ?? '',
+    idOfFoundAsset(asset.assetId ?? ''),
   ]);
-  const all = [...new Set(ids.flat().filter((id) => id !== null))];
-  const stored = await catalog.findStored(all);
-  const byId = new Map(all.map((id, index) => [id, stored[index] ?? null]));
+  const stored = await catalog.findStored(ids);
   return assets.map((asset, index) => {
-    const found = (ids[index] ?? []).map((id) => (id === null ? null : (byId.get(id) ?? null)));
+    const found = stored.slice(2 * index, 2 * index + 2);
     return found.find((entry) => entry !== null && isRecordOf(entry, asset)) ?? null;
   });
 }

@@ -4,7 +4,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { groupFiles, snapshotPrefix } from '@holdfast/shared/snapshot';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import { syncDependencies } from '../sync-run/sync-dependencies.js';
+import { syncDependencies } from '../sync-run/sync-session.js';
 import { dailySnapshot } from './take-snapshot.js';
 
 let sandbox: RedisSandbox;
@@ -81,7 +81,7 @@ it('says why it failed, and is tried again', async () => {
   const putFile = rig.parts.host.putFile.bind(rig.parts.host);
   rig.parts.host.putFile = () => Promise.reject(new HoldfastError('STORAGE_FULL'));
   await askIn(rig, 25);
-  expect((await rig.state.readStatus()).recentErrors).toMatchObject([{ code: 'STORAGE_FULL' }]);
+  expect((await rig.state.read()).recentErrors).toMatchObject([{ code: 'STORAGE_FULL' }]);
   rig.parts.host.putFile = putFile;
   await askIn(rig, 26);
   expect(await count(rig)).toBe(2);

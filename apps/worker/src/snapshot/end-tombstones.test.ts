@@ -146,8 +146,12 @@ describe('a tombstone', () => {
 
 describe('the time before which tombstones end', () => {
   const nowMs = Date.parse('2026-03-10T00:00:00Z');
-  const before = (lastFullAt: string | null, keptSince: string | null, snapshots = true): string | null => {
-    const ms = tombstonesEndBefore({ lastFullAt, keptSince }, snapshots, nowMs);
+  const before = (
+    lastFullAt: string | null,
+    snapshotsSince: string | null,
+    snapshots = true,
+  ): string | null => {
+    const ms = tombstonesEndBefore({ lastFullAt, snapshotsSince }, snapshots, nowMs);
     return ms === null ? null : new Date(ms).toISOString();
   };
 
@@ -155,8 +159,8 @@ describe('the time before which tombstones end', () => {
     ['the oldest snapshot', '2026-03-09T12:00:00Z', '2026-03-06T00:00:00Z', '2026-03-05T23:50:00.000Z'],
     ['the last full sync', '2026-03-01T00:00:00Z', '2026-03-06T00:00:00Z', '2026-02-28T23:50:00.000Z'],
     ['a day and an hour', '2026-03-09T23:00:00Z', '2026-03-09T22:00:00Z', '2026-03-08T23:00:00.000Z'],
-  ])('is that of %s', (_case, lastFullAt, keptSince, expected) => {
-    expect(before(lastFullAt, keptSince)).toBe(expected);
+  ])('is that of %s', (_case, lastFullAt, snapshotsSince, expected) => {
+    expect(before(lastFullAt, snapshotsSince)).toBe(expected);
   });
 
   it('is not known before a full sync, nor while the snapshots are unknown', () => {

@@ -14,8 +14,7 @@ import {
   type DeletionFile,
 } from '@holdfast/shared/snapshot';
 import { fetchPatiently, inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
-import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import type { SyncSession } from '../sync-run/sync-session.js';
+import type { LeasedWork, SyncSession } from '../sync-run/sync-session.js';
 
 /** The files that this deployment keeps on a host. */
 export interface HostFiles {

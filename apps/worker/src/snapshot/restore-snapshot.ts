@@ -10,8 +10,14 @@ import {
   type SnapshotLine,
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
-import type { LeasedWork } from '../sync-run/sync-dependencies.js';
-import { addCounts, addFinding, checkpoint, OVERLAP_MS, type SyncSession } from '../sync-run/sync-session.js';
+import { addFinding } from '@holdfast/shared/sync';
+import {
+  addCounts,
+  checkpoint,
+  OVERLAP_MS,
+  type LeasedWork,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
 
@@ -29,13 +35,13 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   // What an earlier try could not use may be given now.
   run.findings = run.findings.filter(({ code }) => code !== 'SNAPSHOT_REFUSED');
   const refused = result.refused.map(({ id, why }) => `${id} (${why})`);
-  if (refused.length > 0) addFinding(session, 'SNAPSHOT_REFUSED', refused);
+  if (refused.length > 0) addFinding(run, 'SNAPSHOT_REFUSED', refused);
   // What came from a snapshot, used or refused, and is gone from the host since is found missing by this run already.
-  progress.lastSequence = (await state.readFacts()).lastSequence;
+  progress.lastSequence = (await state.read()).lastSequence;
   // Until a page of the listing is done, the next try begins with the snapshots again.
   if (result.restored === null) return;
   const { manifest, created, unproven } = result.restored;
-  addFinding(session, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
+  addFinding(run, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
   addCounts(session, { created, errors: unproven });
   run.expected = manifest.records;
   progress.restoring = false;
@@ -52,7 +58,7 @@ export async function noteRestored(
 ): Promise<void> {
   if (restored === null) return;
   const { id, at, records, parts } = restored.manifest;
-  const { changes } = await state.readSnapshotFacts();
+  const { changes } = await state.read();
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
   await state.note(token, {
     snapshot: { id, at, records, bytes, changes: refused.length === 0 ? changes : null },

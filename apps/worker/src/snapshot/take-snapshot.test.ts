@@ -32,7 +32,7 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
     const bytes = await rig.host.readFile(written?.manifest?.name ?? '');
     const reading = readManifest(bytes ?? Buffer.alloc(0));
     expect(reading).toMatchObject({ records: 2, tombstones: 0 });
-    const { snapshot } = await rig.state.readStatus();
+    const { snapshot } = await rig.state.read();
     expect(snapshot).toMatchObject({ id: written?.id, records: 2, bytes: written?.parts[0]?.bytes });
     expect(await rig.sync()).toMatchObject({ listed: 2, unchanged: 2, created: 0 });
     expect(await rig.sync({ mode: 'incremental' })).toMatchObject({ created: 0, removed: 0 });
@@ -47,7 +47,7 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
     for (let round = 0; round < 4; round += 1) {
       await rig.upload();
       await rig.sync();
-      ids.unshift((await rig.state.readStatus()).snapshot?.id ?? '');
+      ids.unshift((await rig.state.read()).snapshot?.id ?? '');
     }
     const kept = await snapshotsOf(rig);
     expect(kept.map(({ id }) => id)).toEqual(ids.slice(0, 3));
@@ -57,7 +57,7 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
   it('count an edit, a deletion and a lost asset as changes', async () => {
     const rig = await open(kind);
     const [edited, deleted, lost] = [await rig.upload(), await rig.upload(), await rig.upload()];
-    const changesOf = async (): Promise<number> => (await rig.state.readSnapshotFacts()).changes;
+    const changesOf = async (): Promise<number> => (await rig.state.read()).changes;
     await rig.sync();
     const before = await changesOf();
     const record = await rig.find(edited);
@@ -133,14 +133,14 @@ describe.each(['local', 'cloudinary'] as const)('snapshots, %s', (kind) => {
     }));
     await rig.upload();
     expect(await rig.sync()).toMatchObject({ result: 'ok', created: 1 });
-    const { snapshot, recentErrors, lastRun } = await rig.state.readStatus();
+    const { snapshot, recentErrors, lastRun } = await rig.state.read();
     expect(snapshot).toBeNull();
     expect(recentErrors).toMatchObject([{ runId: lastRun?.runId, code: 'STORAGE_FULL' }]);
     isFull = false;
     await rig.sync({ mode: 'incremental' });
-    expect((await rig.state.readStatus()).snapshot).toBeNull();
+    expect((await rig.state.read()).snapshot).toBeNull();
     await rig.sync();
-    expect((await rig.state.readStatus()).snapshot).toMatchObject({ records: 1 });
+    expect((await rig.state.read()).snapshot).toMatchObject({ records: 1 });
   });
 
   it('are not taken after a dry run, nor where they are off', async () => {
@@ -160,10 +160,9 @@ describe('a snapshot', () => {
   const last = { id: 'a', at: ago(3_600_000), records: 1, bytes: 1, changes: 5 };
   const facts = {
     snapshot: last,
-    triedAt: null,
+    snapshotTriedAt: null,
     lastFullAt: ago(2 * 3_600_000),
     changes: 6,
-    keptSince: null,
   };
 
   it.each([
@@ -181,14 +180,19 @@ describe('a snapshot', () => {
     ['after a full run', { ...facts, lastFullAt: ago(1_000) }, 'full', true],
     [
       'after a try that a wrong clock dated',
-      { ...facts, snapshot: null, triedAt: ago(-7_200_000) },
+      { ...facts, snapshot: null, snapshotTriedAt: ago(-7_200_000) },
       'incremental',
       true,
     ],
-    ['not soon after a try', { ...facts, snapshot: null, triedAt: ago(60_000) }, 'incremental', false],
+    [
+      'not soon after a try',
+      { ...facts, snapshot: null, snapshotTriedAt: ago(60_000) },
+      'incremental',
+      false,
+    ],
     [
       'after a full run, also soon after a try',
-      { ...facts, snapshot: null, triedAt: ago(60_000) },
+      { ...facts, snapshot: null, snapshotTriedAt: ago(60_000) },
       'full',
       true,
     ],

@@ -12,10 +12,14 @@ import {
   writeParts,
   type SnapshotManifest,
 } from '@holdfast/shared/snapshot';
-import type { SnapshotFacts, SnapshotNote, SyncRun } from '@holdfast/shared/sync';
+import type { SnapshotNote, SyncFacts, SyncRun } from '@holdfast/shared/sync';
 import { CALLS_AT_ONCE, fetchPatiently, inParallel } from '../sync-run/host-calls.js';
-import type { LeasedWork, SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { holdLease, type SyncSession } from '../sync-run/sync-session.js';
+import {
+  holdLease,
+  type LeasedWork,
+  type SyncDependencies,
+  type SyncSession,
+} from '../sync-run/sync-session.js';
 
 /** Takes a snapshot after a run where one is due, and ends tombstones. The run has ended well, whatever becomes of it. */
 export async function snapshotAfterRun(session: SyncSession, run: SyncRun): Promise<void> {
@@ -35,12 +39,12 @@ export async function dailySnapshot(
 ): Promise<void> {
   const { state, settings, now } = deps;
   if (!settings.sync.snapshots) return;
-  if (!isSnapshotDue(await state.readSnapshotFacts(), 'incremental', now())) return;
+  if (!isSnapshotDue(await state.read(), 'incremental', now())) return;
   const { lease, facts } = await holdLease(deps, signal);
   // A sync is running, and takes one when it ends.
   if (lease === null) return;
   try {
-    const beside = { mode: 'incremental', runId: facts.status.lastRun?.runId ?? '' } as const;
+    const beside = { mode: 'incremental', runId: facts.lastRun?.runId ?? '' } as const;
     await snapshotIfDue({ ...deps, token: lease.token, signal: lease.signal }, beside);
   } finally {
     await lease.release();
@@ -54,7 +58,7 @@ async function snapshotIfDue(
 ): Promise<void> {
   const { state, token, signal, log, now } = work;
   try {
-    if (isSnapshotDue(await state.readSnapshotFacts(), mode, now())) await takeSnapshot(work);
+    if (isSnapshotDue(await state.read(), mode, now())) await takeSnapshot(work);
   } catch (thrown) {
     if (signal.aborted) return;
     const { code, message } = toHoldfastError(thrown);
@@ -74,13 +78,18 @@ const AGAIN_MS = 15 * 60_000;
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
-  { snapshot, triedAt, lastFullAt, changes }: SnapshotFacts,
+  {
+    snapshot,
+    snapshotTriedAt,
+    lastFullAt,
+    changes,
+  }: Pick<SyncFacts, 'snapshot' | 'snapshotTriedAt' | 'lastFullAt' | 'changes'>,
   mode: SyncRun['mode'],
   nowMs: number,
 ): boolean {
   if (lastFullAt === null || snapshot?.changes === changes) return false;
   // A time in the future was noted by a clock that was wrong, and must not delay a snapshot until then.
-  const isWaiting = triedAt !== null && Math.abs(nowMs - Date.parse(triedAt)) < AGAIN_MS;
+  const isWaiting = snapshotTriedAt !== null && Math.abs(nowMs - Date.parse(snapshotTriedAt)) < AGAIN_MS;
   if (mode !== 'full' && isWaiting) return false;
   if (snapshot === null || snapshot.at < lastFullAt) return true;
   return Math.abs(nowMs - Date.parse(snapshot.at)) >= DAY_MS;
@@ -102,7 +111,7 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   // The indexes tell which records there are.
   if (await catalog.hasOldIndexes()) await catalog.repairIndexes(signal);
   const epoch = await catalog.epoch();
-  const { changes } = await state.readSnapshotFacts();
+  const { changes } = await state.read();
   await state.note(token, { snapshotTriedAt: at });
 
   const put = (name: string, body: Buffer): Promise<void> =>
@@ -171,7 +180,7 @@ const WITHOUT_SNAPSHOTS_MS = 30 * DAY_MS;
 /** Ends the tombstones that nothing needs any more. A failure is logged: the next full run ends them. */
 async function endTombstones({ catalog, state, settings, now, token, log }: LeasedWork): Promise<void> {
   try {
-    const beforeMs = tombstonesEndBefore(await state.readSnapshotFacts(), settings.sync.snapshots, now());
+    const beforeMs = tombstonesEndBefore(await state.read(), settings.sync.snapshots, now());
     const ended = beforeMs === null ? 0 : await catalog.endTombstones(beforeMs, token);
     if (ended > 0) log.info('sync.tombstones_ended', { tombstones: ended });
   } catch (error) {
@@ -184,13 +193,13 @@ async function endTombstones({ catalog, state, settings, now, token, log }: Leas
  * renewed the tombstone), and before every snapshot that is kept. Null: none yet.
  */
 export function tombstonesEndBefore(
-  { lastFullAt, keptSince }: Pick<SnapshotFacts, 'lastFullAt' | 'keptSince'>,
+  { lastFullAt, snapshotsSince }: Pick<SyncFacts, 'lastFullAt' | 'snapshotsSince'>,
   snapshots: boolean,
   nowMs: number,
 ): number | null {
-  if (lastFullAt === null || (snapshots && keptSince === null)) return null;
+  if (lastFullAt === null || (snapshots && snapshotsSince === null)) return null;
   const listedMs = Date.parse(lastFullAt) - CLOCK_MARGIN_MS;
   if (!snapshots) return Math.min(listedMs, nowMs - WITHOUT_SNAPSHOTS_MS);
-  const keptSinceMs = Date.parse(keptSince ?? '') - CLOCK_MARGIN_MS;
+  const keptSinceMs = Date.parse(snapshotsSince ?? '') - CLOCK_MARGIN_MS;
   return Math.min(listedMs, keptSinceMs, nowMs - SHORTEST_MS);
 }

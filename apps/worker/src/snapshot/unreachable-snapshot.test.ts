@@ -62,7 +62,7 @@ describe('a recovery from a host that lists its assets', () => {
     expect(run).toMatchObject({ result: 'ok', created: 2, listed: 2 });
     expect(refused).toHaveLength(2);
     expect((await rig.records()).map(({ status }) => status)).toEqual(['verified', 'verified']);
-    expect((await rig.state.readWatermarks()).lastFullAt).not.toBeNull();
+    expect((await rig.state.read()).lastFullAt).not.toBeNull();
     expect(rig.host.health()).toMatchObject({ circuit: 'closed', reachable: true });
   });
 

@@ -22,23 +22,19 @@ export async function inParallel<Item, Result>(
   work: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  let next = 0;
-  let failed = false;
+  const left = entriesOf(items);
+  // A lane that throws ends the generator, and with it the other lanes.
   const lane = async (): Promise<void> => {
-    for (let index = next; index < items.length && !failed; index = next) {
-      next += 1;
-      try {
-        results[index] = await work(items[index] as Item);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
+    for (const [index, item] of left) results[index] = await work(item);
   };
   const lanes = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, lane));
   const rejected = lanes.find((ended) => ended.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return results;
+}
+
+function* entriesOf<Item>(items: readonly Item[]): Generator<[number, Item]> {
+  yield* items.entries();
 }
 
 const TRIES = 3;

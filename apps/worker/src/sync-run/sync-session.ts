@@ -1,20 +1,103 @@
+import { setTimeout as passTime } from 'node:timers/promises';
+import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import type { Logger } from '@holdfast/foundation/logging';
+import { createCatalog } from '@holdfast/shared/catalog';
+import { createCatalogHost } from '@holdfast/shared/catalog-host';
+import { createTickets } from '@holdfast/shared/direct-uploads';
+import type { Barrier } from '@holdfast/shared/durability';
+import { createClaims } from '@holdfast/shared/idempotency';
+import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
+import type { MediaQueues } from '@holdfast/shared/jobs';
 import type { HostBudget, MediaHost, ShownAssets } from '@holdfast/shared/media-host';
+import type { LeaseToken, RedisClient, RedisKeys } from '@holdfast/shared/redis';
+import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import {
+  addFinding,
+  createSyncState,
   DRIFT_KEPT,
   driftKinds,
   DRY_DRIFT_KEPT,
   SYNC_LEASE_MS,
   type DriftItem,
   type DriftKind,
+  type NewFinding,
   type RunningRun,
   type SyncCounts,
   type SyncFacts,
-  type SyncFinding,
   type SyncState,
 } from '@holdfast/shared/sync';
-import type { AssetWork, SyncDependencies } from './sync-dependencies.js';
-import { noteFinding } from './sync-findings.js';
+import type { ReadBack } from '../verify/verify-records.js';
+
+/** What the sync depends on. */
+export interface SyncOptions {
+  settings: Pick<Settings, 'host' | 'sync' | 'jobs' | 'durability' | 'uploads' | 'dataDir'>;
+  /** A connection of the role `background`. */
+  redis: RedisClient;
+  keys: RedisKeys;
+  host: MediaHost;
+  deletionNotes: Pick<DeletionNotes, 'add'>;
+  /** Over another connection than `redis`. */
+  readBack: ReadBack;
+  barrier: Barrier;
+  /** Resolves once it is known whether this server's confirmations may be believed. */
+  serverJudged: () => Promise<void>;
+  queues: Pick<MediaQueues, 'add'>;
+  /** Size of the parts of snapshots; tests take smaller ones. */
+  snapshotPartBytes?: number;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Waits between pages, on the same clock as `now`; rejects when the signal aborts. */
+  pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** What `syncDependencies` gives. */
+export type SyncDependencies = ReturnType<typeof syncDependencies>;
+
+/** Built once for a process. */
+export function syncDependencies(options: SyncOptions) {
+  const { redis, keys } = options;
+  return {
+    ...options,
+    now: options.now ?? Date.now,
+    pause: options.pause ?? ((ms: number, signal: AbortSignal) => passTime(ms, undefined, { signal })),
+    catalog: createCatalog(redis, keys),
+    catalogHost: createCatalogHost(redis, keys),
+    claims: createClaims(redis, keys, 'CATALOG_UNAVAILABLE'),
+    intents: createIntents(redis, keys, 'CATALOG_UNAVAILABLE'),
+    state: createSyncState(redis, keys),
+    refused: createRefusedAssets(redis, keys),
+    tickets: createTickets(redis, keys),
+  };
+}
+
+/** Runs work under the lease of syncs, so that no sync runs at the same time. */
+export interface LeasedWork extends SyncDependencies {
+  token: string;
+  /** Aborts when the process stops, the job is taken away or the lease is lost. */
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** What assets are brought in step with, in a run or one by one. */
+export interface AssetWork extends Omit<LeasedWork, 'token'> {
+  /** Null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
+  token: LeaseToken;
+  /** When the run, or the look at single assets, began: the same for all its tries. */
+  startedAtMs: number;
+}
+
+/**
+ * One run in the hands of one worker: what it may use, and where it stands. `running` changes only as pages end, so that a page that
+ * failed midway is repeated, and counted, from the last checkpoint.
+ */
+export interface SyncSession extends Omit<AssetWork, 'token'>, Omit<SyncLease, 'release'> {
+  running: RunningRun;
+  /** The host's budget as the fleet knew it when this worker took the run. */
+  fleetBudget: HostBudget | null;
+  /** Metered calls of this process that are counted already. */
+  countedCalls: number;
+}
 
 export interface SyncLease {
   token: string;
@@ -67,40 +150,16 @@ export async function holdLease(
   return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), heard, release }, facts };
 }
 
-/** The host's index lags, and its clock is not ours: changes are asked for from this long before the watermark. */
-export const OVERLAP_MS = 3 * 60_000;
-
-/**
- * One run in the hands of one worker: what it may use, and where it stands. `running` changes only as pages end, so that a page that
- * failed midway is repeated, and counted, from the last checkpoint.
- */
-export interface SyncSession extends AssetWork {
-  token: string;
-  running: RunningRun;
-  heard: SyncLease['heard'];
-  /** The host's budget as the fleet knew it when this worker took the run. */
-  fleetBudget: HostBudget | null;
-  /** Metered calls of this process that are counted already. */
-  countedCalls: number;
-}
-
 /** Takes up a run, new or left by another worker. */
 export function openSession(
   running: RunningRun,
-  { token, signal, heard }: SyncLease,
+  lease: SyncLease,
   given: SyncDependencies & Pick<SyncSession, 'fleetBudget' | 'log'>,
 ): SyncSession {
   const { runId, mode, trigger, startedAt } = running.run;
-  return {
-    ...given,
-    token,
-    signal,
-    heard,
-    running,
-    startedAtMs: Date.parse(startedAt),
-    countedCalls: given.host.meteredCalls(),
-    log: given.log.child({ runId, mode, trigger }),
-  };
+  const log = given.log.child({ runId, mode, trigger });
+  const countedCalls = given.host.meteredCalls();
+  return { ...given, ...lease, log, running, startedAtMs: Date.parse(startedAt), countedCalls };
 }
 
 /** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
@@ -111,6 +170,9 @@ export async function checkpoint(session: SyncSession, seen: readonly number[] =
   if (host.health().lastSuccessAt !== null) running.progress.beganOnHost ??= beganOnHost(session);
   await state.checkpoint(token, running, seen, session.heard());
 }
+
+/** The host's index lags, and its clock is not ours: changes are asked for from this long before the watermark. */
+export const OVERLAP_MS = 3 * 60_000;
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
 export function beganOnHost({ host, now, running, startedAtMs }: SyncSession): string {
@@ -128,26 +190,23 @@ export function addCounts({ running: { run } }: SyncSession, counts: Partial<Syn
   for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
 }
 
-/** `count` where there are more than ids. */
-export type Finding = [code: SyncFinding['code'], ids: readonly string[], count?: number];
-
-export function addFinding({ running: { run } }: SyncSession, ...[code, ids, count]: Finding): void {
-  run.findings = noteFinding(run.findings, code, ids, count);
-}
-
 /** With the names that the host gives them. */
-export function unreadableFinding(unreadable: ShownAssets['unreadable']): Finding {
+export function unreadableFinding(unreadable: ShownAssets['unreadable']): NewFinding {
   const names = unreadable.flatMap(({ assetId, publicId }) => assetId ?? publicId ?? []);
   return ['ASSETS_UNREADABLE', names, unreadable.length];
 }
 
 /** For what may be looked at again: only where the run has met no such assets yet. */
-export function noteUnreadable(session: SyncSession, unreadable: ShownAssets['unreadable']): void {
-  const isKnown = session.running.run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE');
-  if (unreadable.length === 0 || isKnown) return;
-  addCounts(session, { errors: unreadable.length });
-  addFinding(session, ...unreadableFinding(unreadable));
+export function noteUnreadable(
+  { running: { run } }: SyncSession,
+  unreadable: ShownAssets['unreadable'],
+): void {
+  if (unreadable.length === 0 || run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE')) return;
+  run.errors += unreadable.length;
+  addFinding(run, ...unreadableFinding(unreadable));
 }
+
+const noDrift = { 'catalog-only': 0, different: 0, 'host-only': 0 };
 
 /** How many more items of this kind the report of the run takes. Full runs leave one, and dry runs of any sort show theirs. */
 export function roomForDrift({ running: { run, progress } }: SyncSession, kind: DriftKind): number {
@@ -161,13 +220,12 @@ export function roomForDrift({ running: { run, progress } }: SyncSession, kind: 
  */
 export async function noteDrift(session: SyncSession, items: readonly DriftItem[]): Promise<DriftItem[]> {
   const { state, token, running } = session;
-  const noted = driftKinds.flatMap((kind) =>
-    items.filter((item) => item.kind === kind).slice(0, Math.max(0, roomForDrift(session, kind))),
-  );
+  const { run, progress } = running;
+  const taken = { ...noDrift };
+  const noted = items.filter(({ kind }) => (taken[kind] += 1) <= roomForDrift(session, kind));
   if (noted.length === 0) return noted;
-  const added = await state.noteDrift(token, running.run.runId, noted);
-  const before = running.progress.drift ?? { 'catalog-only': 0, different: 0, 'host-only': 0 };
-  for (const kind of driftKinds) added[kind] += before[kind];
-  running.progress.drift = added;
+  const added = await state.noteDrift(token, run.runId, noted);
+  progress.drift ??= { ...noDrift };
+  for (const kind of driftKinds) progress.drift[kind] += added[kind];
   return noted;
 }

@@ -11,14 +11,11 @@ it.each([
   ['after a full one that is dated an hour ahead', HOUR_MS, 'incremental'],
   ['after a full one that is dated a day ahead, by a clock that was wrong', 24 * HOUR_MS, 'full'],
 ])('a scheduled run %s (%i ms) is %s', (_, lastFull, mode) => {
-  const watermarks = {
-    lastFullAt: new Date(nowMs + lastFull).toISOString(),
-    watermark: null,
-    lookedAt: null,
-  };
+  const lastFullAt = new Date(nowMs + lastFull).toISOString();
+  const marks = { lastFullAt, watermark: null, lookedAt: null };
   const { run } = beginRun(
     { trigger: 'schedule', dryRun: false, force: false },
-    { watermarks, lastSequence: 0, status: { lastFullRun: null } } as Parameters<typeof beginRun>[1],
+    { ...marks, lastSequence: 0, lastFullRun: null },
     { settings: { sync: { fullIntervalHours: 24 } }, now: () => nowMs } as Parameters<typeof beginRun>[2],
   );
   expect(run.mode).toBe(mode);
@@ -53,7 +50,7 @@ it.each([
 
 it('asks less often whether a long run has ended', () => {
   const running = (forMs: number) =>
-    ({ running: { startedAt: new Date(nowMs - forMs).toISOString() } }) as Parameters<
+    ({ running: { run: { startedAt: new Date(nowMs - forMs).toISOString() } } }) as Parameters<
       typeof untilOtherEnds
     >[0];
   expect(untilOtherEnds(running(1_000), nowMs).delayMs).toBe(500);

@@ -1,16 +1,8 @@
 import { HandBack, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
-import {
-  noCounts,
-  type RunningRun,
-  type SyncFacts,
-  type SyncWatermarks,
-  type SyncStatus,
-} from '@holdfast/shared/sync';
+import { addFinding, noCounts, type RunningRun, type SyncFacts } from '@holdfast/shared/sync';
 import { knownBudget, LONGEST_WAIT_MS, spacingOfUploadSyncs } from '../sync-run/host-calls.js';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
-import { noteFinding } from '../sync-run/sync-findings.js';
-import { OVERLAP_MS } from '../sync-run/sync-session.js';
+import { OVERLAP_MS, type SyncDependencies } from '../sync-run/sync-session.js';
 
 /** Runs after uploads come every few seconds and only look for what is new; the others make up for what these miss. */
 const SHORT_OVERLAP_MS = 5_000;
@@ -20,15 +12,16 @@ const HOUR_MS = 3_600_000;
 /** A new run: full or incremental, and since when. */
 export function beginRun(
   payload: SyncPayload,
-  { watermarks, lastSequence, status }: Pick<SyncFacts, 'watermarks' | 'lastSequence' | 'status'>,
+  facts: Pick<SyncFacts, 'watermark' | 'lookedAt' | 'lastFullAt' | 'lastFullRun' | 'lastSequence'>,
   { settings, now }: Pick<SyncDependencies, 'settings' | 'now'>,
 ): RunningRun {
   const nowMs = now();
-  const { runId, trigger, dryRun, force } = payload;
-  const mode = payload.mode ?? decideMode(trigger, watermarks, settings.sync.fullIntervalHours, nowMs);
-  return {
+  const { runId = newMediaId(nowMs), trigger, dryRun, force } = payload;
+  const mode = payload.mode ?? decideMode(trigger, facts, settings.sync.fullIntervalHours, nowMs);
+  const isFull = mode === 'full';
+  const running: RunningRun = {
     run: {
-      runId: runId ?? newMediaId(nowMs),
+      runId,
       mode,
       trigger,
       startedAt: new Date(nowMs).toISOString(),
@@ -36,27 +29,29 @@ export function beginRun(
       durationMs: null,
       result: null,
       ...noCounts,
-      findings: trigger === 'recovery' ? noteFinding([], 'CATALOG_REBUILDING', []) : [],
+      findings: [],
       dryRun,
       force,
       lastError: null,
-      expected: mode === 'full' ? (status.lastFullRun?.listed ?? null) : null,
+      expected: isFull ? (facts.lastFullRun?.listed ?? null) : null,
       waitingUntil: null,
     },
     progress: {
       cursor: null,
       resourceType: null,
       sweeping: false,
-      ...(trigger === 'recovery' ? { restoring: true } : {}),
-      since: mode === 'full' ? null : sinceOf(trigger, watermarks, nowMs).toISOString(),
-      lastSequence,
+      restoring: trigger === 'recovery',
+      since: isFull ? null : new Date(sinceMs(trigger, facts, nowMs)).toISOString(),
+      lastSequence: facts.lastSequence,
     },
   };
+  if (trigger === 'recovery') addFinding(running.run, 'CATALOG_REBUILDING', []);
+  return running;
 }
 
 function decideMode(
   trigger: SyncPayload['trigger'],
-  { lastFullAt }: SyncWatermarks,
+  { lastFullAt }: Pick<SyncFacts, 'lastFullAt'>,
   fullIntervalHours: number,
   nowMs: number,
 ): SyncMode {
@@ -68,14 +63,13 @@ function decideMode(
   return isDue ? 'full' : 'incremental';
 }
 
-function sinceOf(
+function sinceMs(
   trigger: SyncPayload['trigger'],
-  { watermark, lookedAt }: SyncWatermarks,
+  { watermark, lookedAt }: Pick<SyncFacts, 'watermark' | 'lookedAt'>,
   nowMs: number,
-): Date {
-  if (trigger === 'upload')
-    return new Date(lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS);
-  return new Date(watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS);
+): number {
+  if (trigger !== 'upload') return watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS;
+  return lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS;
 }
 
 /** Syncs after uploads take at most one part in so many of the time. */
@@ -85,7 +79,7 @@ const LONGEST_SPACING_MS = 60_000;
 /** Hands back a sync after uploads that would come too soon after the last one. */
 export function yieldToOthers(
   { trigger }: Pick<SyncPayload, 'trigger'>,
-  { lastRun, rateLimit }: Pick<SyncStatus, 'lastRun' | 'rateLimit'>,
+  { lastRun, rateLimit }: Pick<SyncFacts, 'lastRun' | 'rateLimit'>,
   { host, now }: Pick<SyncDependencies, 'host' | 'now'>,
 ): void {
   if (trigger !== 'upload' || lastRun?.trigger !== 'upload' || lastRun.finishedAt === null) return;
@@ -103,8 +97,8 @@ const LATER_MS = 5_000;
 const LONG_RUN_MS = 30_000;
 
 /** When to look again whether the other run has ended. */
-export function untilOtherEnds({ running }: Pick<SyncStatus, 'running'>, nowMs: number): HandBack {
-  const isLong = running !== null && nowMs - Date.parse(running.startedAt) > LONG_RUN_MS;
+export function untilOtherEnds({ running }: Pick<SyncFacts, 'running'>, nowMs: number): HandBack {
+  const isLong = running !== null && nowMs - Date.parse(running.run.startedAt) > LONG_RUN_MS;
   return new HandBack('another sync is running', isLong ? LATER_MS : SOON_MS);
 }
 

@@ -94,7 +94,7 @@ describe('on an emptied catalog', () => {
     }) as typeof rig.redis;
     const run = rig.worker({ redis: silent })({ trigger: 'recovery', mode: 'full', runId: 'r' });
     await expect(run).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
-    expect((await rig.state.readRunning())?.run.errors).toBe(0);
+    expect((await rig.state.read()).running?.run.errors).toBe(0);
   });
 
   it('a sync after an upload does not wait for an hour that the host names', async () => {
@@ -134,7 +134,7 @@ describe('on an emptied catalog', () => {
     const cutOff = rig.worker({ host })({ trigger: 'schedule' }, stopping.signal);
     await expect(cutOff).rejects.toBeInstanceOf(HandBack);
     await rig.worker()({ trigger: 'schedule' });
-    expect((await rig.state.readStatus()).lastRun).toMatchObject({ trigger: 'recovery', result: 'ok' });
+    expect((await rig.state.read()).lastRun).toMatchObject({ trigger: 'recovery', result: 'ok' });
   });
 
   it('a recovery continues later, whatever made it fail', async () => {
@@ -149,7 +149,7 @@ describe('on an emptied catalog', () => {
       rig.settings.jobs.attempts,
     );
     await expect(lastAttempt).rejects.toBeInstanceOf(HandBack);
-    expect((await rig.state.readRunning())?.run).toMatchObject({
+    expect((await rig.state.read()).running?.run).toMatchObject({
       runId: 'r',
       lastError: { code: 'INTERNAL' },
     });
@@ -164,7 +164,7 @@ describe('on an emptied catalog', () => {
       trigger: 'manual',
       dryRun: true,
     });
-    expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
+    expect((await rig.state.read()).lastFullAt).toBeNull();
   });
 });
 

@@ -20,7 +20,7 @@ const said = async ({ emulator }: SyncRig): Promise<number> => {
   const calls = Object.entries(counters?.byEndpoint ?? {}).filter(([endpoint]) => metered.has(endpoint));
   return LIMIT - calls.reduce((sum, [, count]) => sum + count, 0);
 };
-const shown = async ({ state }: SyncRig) => (await state.readStatus()).rateLimit?.remaining;
+const shown = async ({ state }: SyncRig) => (await state.read()).rateLimit?.remaining;
 
 describe('the budget of calls that status shows', () => {
   it('is what the last call of a full run heard, the one that confirms what is missing', async () => {

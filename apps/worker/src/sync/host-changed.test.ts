@@ -48,7 +48,7 @@ async function cloudOf(rig: SyncRig, env: Environment) {
   const run = rig.worker({ host, settings });
   const fullSync = async (over: { force?: boolean } = {}) => {
     await run({ mode: 'full', ...over });
-    const { lastRun } = await rig.state.readStatus();
+    const { lastRun } = await rig.state.read();
     return lastRun;
   };
   return { host, fullSync };

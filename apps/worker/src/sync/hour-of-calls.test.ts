@@ -76,7 +76,7 @@ it('S16: keeps within 500 calls an hour under an upload every second, and leaves
   const scheduled = time.ended.filter(({ payload }) => payload.trigger === 'schedule');
   expect(scheduled.map(({ dueMs }) => (dueMs - start) / MINUTE)).toEqual([15, 30, 45, 60]);
   for (const { dueMs, endedMs } of scheduled) expect(endedMs - dueMs).toBeLessThan(5 * SECOND);
-  expect((await rig.state.readStatus()).recentErrors).toEqual([]);
+  expect((await rig.state.read()).recentErrors).toEqual([]);
   // Uploads of the last two seconds are not in the host's index yet.
   const { total } = await rig.catalog.counts();
   expect(total).toBeGreaterThanOrEqual(uploads - 8);

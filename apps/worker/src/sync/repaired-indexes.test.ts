@@ -4,7 +4,7 @@ import { HandBack } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
-import { syncDependencies } from '../sync-run/sync-dependencies.js';
+import { syncDependencies } from '../sync-run/sync-session.js';
 import { createSyncHandler } from './run-sync.js';
 
 let sandbox: RedisSandbox;

@@ -66,10 +66,10 @@ describe('a sync job', () => {
     expect(await rig.state.findRun('first')).toMatchObject({ result: 'ok', listed: 1_700, created: 1_700 });
     expect(await listCalls(rig)).toBe(4);
 
-    const finished = await rig.state.readStatus();
+    const finished = await rig.state.read();
     letGo();
     expect(await ended).toBeInstanceOf(HandBack);
-    expect(await rig.state.readStatus()).toEqual(finished);
+    expect(await rig.state.read()).toEqual(finished);
     expect((await rig.catalog.counts()).byStatus).toMatchObject({ verified: 1_700, saving: 0, missing: 0 });
   });
 
@@ -96,7 +96,7 @@ describe('a sync job', () => {
     const { letGo, ended } = await stuckWorker(rig, 2, 'first');
     const second = rig.worker();
     await expect(second({ mode: 'full', runId: 'second' })).rejects.toBeInstanceOf(HandBack);
-    expect((await rig.state.readStatus()).running).toMatchObject({ runId: 'first', listed: 500 });
+    expect((await rig.state.read()).running?.run).toMatchObject({ runId: 'first', listed: 500 });
     letGo();
     expect(await ended).toBeNull();
     await second({ mode: 'full', runId: 'second' });
@@ -148,8 +148,8 @@ describe('a sync job', () => {
     const run = rig.worker({ host, now: () => now });
     const first = await run({ mode: 'full', runId: 'r' }).catch((error: unknown) => error);
     expect(first).toMatchObject({ name: 'HandBack', delayMs: 600_000 });
-    const { running } = await rig.state.readStatus();
-    expect(running).toMatchObject({
+    const { running } = await rig.state.read();
+    expect(running?.run).toMatchObject({
       runId: 'r',
       listed: 500,
       waitingUntil: new Date(now + 600_000).toISOString(),
@@ -192,7 +192,7 @@ describe('a sync job', () => {
     await rig.emulator?.faults.add({ kind: 'html', skip: 1, count: 3, match: { endpoint: 'list' } });
     const run = rig.worker();
     await expect(run({ mode: 'full', runId: 'r' })).rejects.toMatchObject({ code: 'HOST_REJECTED' });
-    expect((await rig.state.readStatus()).running).toMatchObject({
+    expect((await rig.state.read()).running?.run).toMatchObject({
       listed: 500,
       lastError: { code: 'HOST_REJECTED' },
     });
@@ -218,7 +218,7 @@ describe('a sync job', () => {
       expect(ended).toMatchObject({ name: 'HandBack', delayMs: 30_000 });
       now += 30_000;
     }
-    expect((await rig.state.readStatus()).running).toMatchObject({
+    expect((await rig.state.read()).running?.run).toMatchObject({
       runId: 'r',
       errors: 2,
       lastError: { code: 'HOST_REJECTED' },
@@ -267,7 +267,7 @@ describe('a sync job', () => {
     expect((second as HandBack).delayMs).toBeGreaterThan(590_000);
     await run({ trigger: 'schedule', mode: 'incremental', runId: 'three' });
     expect(await rig.state.findRun('three')).toMatchObject({ result: 'ok' });
-    expect((await rig.state.readStatus()).rateLimit).toMatchObject({ remaining: 140 });
+    expect((await rig.state.read()).rateLimit).toMatchObject({ remaining: 140 });
   });
 
   it('decides by age: full when there was none or it is too old, else incremental', async () => {
@@ -277,14 +277,14 @@ describe('a sync job', () => {
     const modes = [];
     for (const trigger of ['schedule', 'schedule', 'startup', 'upload', 'manual', 'recovery'] as const) {
       await run({ trigger });
-      modes.push((await rig.state.readStatus()).lastRun?.mode);
+      modes.push((await rig.state.read()).lastRun?.mode);
       now += 60_000;
     }
     now += 24 * 3_600_000;
     await run({ trigger: 'schedule' });
-    modes.push((await rig.state.readStatus()).lastRun?.mode);
+    modes.push((await rig.state.read()).lastRun?.mode);
     expect(modes).toEqual(['full', 'incremental', 'incremental', 'incremental', 'full', 'full', 'full']);
-    expect((await rig.state.readStatus()).lastFullRun?.trigger).toBe('schedule');
+    expect((await rig.state.read()).lastFullRun?.trigger).toBe('schedule');
   });
 });
 
@@ -302,7 +302,7 @@ it('keeps what the host said while it is not asked any more', async () => {
   let end = await endOf();
   for (let tries = 0; tries < 10 && !(end instanceof HandBack); tries += 1) end = await endOf();
   expect(end).toBeInstanceOf(HandBack);
-  const running = await rig.state.readRunning();
+  const { running } = await rig.state.read();
   expect(running?.run).toMatchObject({
     lastError: { code: 'HOST_REJECTED', message: expect.stringContaining('Unknown API key') as string },
     waitingUntil: expect.any(String) as string,

@@ -1,24 +1,25 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
-import type { SyncFacts, SyncRun } from '@holdfast/shared/sync';
+import type { RunOutcome, SyncFacts, SyncRun } from '@holdfast/shared/sync';
 import { hostRestMs, type JobContext, type JobHandler } from '../run-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
 import { restoreCatalog } from '../snapshot/restore-snapshot.js';
 import { snapshotAfterRun } from '../snapshot/take-snapshot.js';
 import { LONGEST_WAIT_MS } from '../sync-run/host-calls.js';
-import type { SyncDependencies } from '../sync-run/sync-dependencies.js';
 import {
+  beganOnHost,
   checkpoint,
   countCalls,
   holdLease,
   openSession,
+  type SyncDependencies,
   type SyncLease,
   type SyncSession,
 } from '../sync-run/sync-session.js';
 import { beginRun, insistOnTime, untilOtherEnds, yieldToOthers } from './begin-run.js';
 import { requestSecondLook } from './sync-requests.js';
-import { runFull, runIncremental } from './walk-host.js';
+import { walkHost } from './walk-host.js';
 
 /**
  * Runs one sync: alone in the fleet, from where a killed one stopped. Waiting, for the other run or for the host, hands the
@@ -29,8 +30,8 @@ export function createSyncHandler(deps: SyncDependencies): JobHandler<'sync'> {
     const { lease, facts } = await holdLease(deps, context.signal, payload.runId);
     try {
       if (isDone(facts)) return;
-      yieldToOthers(payload, facts.status, deps);
-      if (lease === null) throw untilOtherEnds(facts.status, deps.now());
+      yieldToOthers(payload, facts, deps);
+      if (lease === null) throw untilOtherEnds(facts, deps.now());
       await runAlone(payload, lease, facts, deps, context);
     } finally {
       await lease?.release();
@@ -51,18 +52,18 @@ async function runAlone(
   deps: SyncDependencies,
   context: JobContext,
 ): Promise<void> {
-  const given = { ...deps, fleetBudget: begun.status.rateLimit, log: context.log };
+  const given = { ...deps, fleetBudget: begun.rateLimit, log: context.log };
   let facts = begun;
   const left = facts.running;
   if (left !== null) {
     insistOnTime(left.run.waitingUntil, deps.now());
     await carryOut(openSession(left, lease, given), context);
     if (isSameWork(left.run, payload)) return;
-    facts = await deps.state.readFacts(payload.runId);
+    facts = await deps.state.read(payload.runId);
     // Another worker may have done our run in the meantime.
     if (isDone(facts)) return;
   }
-  const isRefilled = facts.watermarks.lastFullAt !== null;
+  const isRefilled = facts.lastFullAt !== null;
   // Another run has been the recovery that this job was to be.
   if (isRefilled && payload.trigger === 'recovery') return;
   const running = beginRun(isRefilled || payload.dryRun ? payload : asRecovery(payload), facts, deps);
@@ -80,8 +81,6 @@ function isSameWork(left: SyncRun, { runId, trigger }: SyncPayload): boolean {
  * first is the recovery.
  */
 const asRecovery = (payload: SyncPayload): SyncPayload => ({ ...payload, trigger: 'recovery', mode: 'full' });
-
-const modes = { full: runFull, incremental: runIncremental } as const;
 
 async function carryOut(session: SyncSession, context: JobContext): Promise<void> {
   let ended: SyncRun;
@@ -104,7 +103,7 @@ async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
   log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
   await restoreCatalog(session);
   await repeatDeletions(session);
-  const { result, outcome } = await modes[run.mode](session);
+  const result = await walkHost(session);
   countCalls(session);
   const finished = {
     ...run,
@@ -116,11 +115,21 @@ async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
   };
   // Before the end is written: a worker that is killed in between asks again.
   if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(session.queues);
-  await state.finish(token, finished, outcome, session.heard());
+  await state.finish(token, finished, outcomeOf(session), session.heard());
   const { listed, created, updated, missing, restored, errors, durationMs } = finished;
   if (run.trigger === 'recovery' && broughtBack(run)) log.warn('sync.catalog_refilled', { listed, created });
   log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
   return finished;
+}
+
+/** From where later runs go on. */
+function outcomeOf(session: SyncSession): RunOutcome {
+  const { dryRun, mode, trigger, startedAt } = session.running.run;
+  if (dryRun) return {};
+  const lookedAt = beganOnHost(session);
+  if (mode === 'full') return { lookedAt, watermark: lookedAt, lastFullAt: startedAt };
+  // Runs after uploads look back less far, so they leave the watermark to the others.
+  return trigger === 'upload' ? { lookedAt } : { lookedAt, watermark: lookedAt };
 }
 
 /** Files, or a snapshot: the catalog was not that of a first start on an empty host. */

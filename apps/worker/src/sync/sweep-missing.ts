@@ -1,13 +1,12 @@
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
 import type { StoredRecord } from '@holdfast/shared/catalog';
 import { hostOfUrl, isOnAnotherHost, recordFromAsset, type MediaRecord } from '@holdfast/shared/media';
-import { unseenRecords, type DriftItem } from '@holdfast/shared/sync';
-import { lookAt, NO_ANSWER } from '../reconcile/look-again.js';
+import type { HostAsset } from '@holdfast/shared/media-host';
+import { addFinding, unseenRecords, type DriftItem } from '@holdfast/shared/sync';
 import { isCovered } from '../reconcile/page-facts.js';
+import { lookAt } from '../reconcile/reconcile-page.js';
 import { inParallel, knownBudget, LOOKS_AT_ONCE, pauseBeforePage } from '../sync-run/host-calls.js';
 import {
-  addCounts,
-  addFinding,
   checkpoint,
   noteDrift,
   noteUnreadable,
@@ -30,7 +29,8 @@ export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partia
   // Those that earlier runs have marked still differ.
   for await (const ids of unseen(session, 'missing')) {
     if (roomForDrift(session, 'catalog-only') <= 0) break;
-    await report(session, await covered(session, ids), 'before');
+    const detail = 'missing since an earlier run';
+    await report(session, await covered(session, ids), { code: 'MISSING', action: 'left', detail });
   }
   return result;
 }
@@ -59,24 +59,26 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   }
   // All of it is there, but a listing that leaves out so much cannot be trusted next time.
   if (unlisted.length > 0 && (run.listed === 0 || unlisted.length > heldBackAbove))
-    addFinding(session, 'LISTING_SHORT', unlisted);
-  if (gone.length > allowance) {
-    addFinding(session, 'MASS_MISSING', gone);
-    for (let start = 0; start < gone.length; start += BATCH)
-      await report(session, await covered(session, gone.slice(start, start + BATCH)), 'heldBack');
-    return 'partial';
+    addFinding(run, 'LISTING_SHORT', unlisted);
+  const isHeldBack = gone.length > allowance;
+  if (isHeldBack) addFinding(run, 'MASS_MISSING', gone);
+  for (let start = 0; start < gone.length; start += BATCH) {
+    const records = await covered(session, gone.slice(start, start + BATCH));
+    if (!isHeldBack) await markGone(session, records);
+    else {
+      const detail = 'gone from the host together with many others; the run stopped looking there';
+      await report(session, records, { code: 'MASS_MISSING', action: 'held-back', detail });
+    }
   }
-  for (let start = 0; start < gone.length; start += BATCH)
-    await markGone(session, gone.slice(start, start + BATCH));
+  if (isHeldBack) return 'partial';
   if (belongsTo === null && !run.dryRun) await beginHost(session);
   return 'ok';
 }
 
 function unseen(
-  { redis, keys, running }: SyncSession,
+  { redis, keys, running: { run, progress } }: SyncSession,
   which: 'settled' | 'missing',
 ): AsyncGenerator<string[]> {
-  const { run, progress } = running;
   return unseenRecords(redis, keys, which, run.runId, progress.lastSequence);
 }
 
@@ -93,7 +95,7 @@ async function lookFor(
   session: SyncSession,
   ids: readonly string[],
 ): Promise<{ gone: MediaRecord[]; there: string[] }> {
-  const { host, signal, fleetBudget } = session;
+  const { host, signal, fleetBudget, running, settings } = session;
   const records = (await covered(session, ids)).map(({ record }) => record);
   if (records.length === 0) return { gone: [], there: [] };
   // Throws when the hour's calls are used up; the sweep then starts again after the reset.
@@ -111,35 +113,36 @@ async function lookFor(
   const unknown = records.filter((record) => !known.has(record.assetId));
   const found = await inParallel(unknown, LOOKS_AT_ONCE, (record) => lookAt(session, record));
   // Another asset under the name of one that is gone counts only if it carries the same record.
-  const { folder } = session.settings.host;
+  const isOf = (asset: HostAsset, { id, assetId }: MediaRecord): boolean =>
+    asset.assetId === assetId || recordFromAsset(asset, settings.host.folder, 'sync').id === id;
   const gone: MediaRecord[] = [];
   for (const [index, record] of unknown.entries()) {
-    const asset = found[index] ?? null;
-    if (asset === NO_ANSWER) {
-      addCounts(session, { errors: 1 });
-      continue;
-    }
-    const isThere =
-      asset !== null &&
-      (asset.assetId === record.assetId || recordFromAsset(asset, folder, 'sync').id === record.id);
-    if (isThere) there.push(record.id);
+    const asset = found[index];
+    if (asset === undefined) running.run.errors += 1;
+    else if (asset !== null && isOf(asset, record)) there.push(record.id);
     else gone.push(record);
   }
   return { gone, there };
 }
 
-async function markGone(session: SyncSession, ids: readonly string[]): Promise<void> {
+async function markGone(session: SyncSession, records: readonly StoredRecord[]): Promise<void> {
   const { state, catalog, running, token } = session;
-  const { runId, dryRun } = running.run;
-  const records = await covered(session, ids);
-  const noted = await report(session, records, 'marked');
-  const outcomes = dryRun ? [] : await catalog.markMissing(ids, token);
+  const { run } = running;
+  const noted = await report(session, records, {
+    code: 'MISSING',
+    action: 'marked-missing',
+    detail: 'the host has it neither by asset id nor by name',
+  });
+  const ids = records.map(({ id }) => id);
+  const outcomes = run.dryRun ? [] : await catalog.markMissing(ids, token);
   const kept = new Set(ids.filter((_, index) => outcomes[index] === 'kept'));
+  // Saved or deleted here in the same moment.
+  const detail = 'changed here while it was found gone from the host';
   const corrections = noted
     .filter(({ id }) => kept.has(id))
-    .map((item) => [item, { ...item, ...words.kept }] as const);
-  await state.correctDrift(token, runId, corrections);
-  addCounts(session, { missing: ids.length - kept.size });
+    .map((item): [DriftItem, DriftItem] => [item, { ...item, action: 'left', detail }]);
+  await state.correctDrift(token, run.runId, corrections);
+  run.missing += ids.length - kept.size;
   // As seen, so that they are not taken for those of earlier runs.
   await checkpoint(
     session,
@@ -149,17 +152,14 @@ async function markGone(session: SyncSession, ids: readonly string[]): Promise<v
 
 /** The catalog turns out to belong to another host, or is known to: nothing is marked. */
 async function hostChanged(session: SyncSession, records: readonly MediaRecord[]): Promise<'partial'> {
-  const { catalogHost, host, running } = session;
+  const { catalogHost, host, running, log } = session;
   const other = hostOfUrl(records[0]?.url ?? '');
   if (other !== null && !running.run.dryRun) {
     await catalogHost.set(other);
-    session.log.warn('host.changed', { catalog: other, configured: host.identity });
+    log.warn('host.changed', { catalog: other, configured: host.identity });
   }
-  addFinding(
-    session,
-    'HOST_CHANGED',
-    records.map(({ id }) => id),
-  );
+  const ids = records.map(({ id }) => id);
+  addFinding(running.run, 'HOST_CHANGED', ids);
   return 'partial';
 }
 
@@ -170,35 +170,18 @@ async function beginHost({ catalogHost, host, settings, log }: SyncSession): Pro
   await noteFolderHost(settings.dataDir, identity, log);
 }
 
-/** What the report says about records whose asset the host does not have any more. */
-const words = {
-  marked: {
-    code: 'MISSING',
-    action: 'marked-missing',
-    detail: 'the host has it neither by asset id nor by name',
-  },
-  /** Saved or deleted here in the same moment. */
-  kept: { code: 'MISSING', action: 'left', detail: 'changed here while it was found gone from the host' },
-  heldBack: {
-    code: 'MASS_MISSING',
-    action: 'held-back',
-    detail: 'gone from the host together with many others; the run stopped looking there',
-  },
-  before: { code: 'MISSING', action: 'left', detail: 'missing since an earlier run' },
-} as const satisfies Record<string, Pick<DriftItem, 'code' | 'action' | 'detail'>>;
-
 /** Answers the items for which the report has room. */
 function report(
   session: SyncSession,
   records: readonly StoredRecord[],
-  as: keyof typeof words,
+  found: Pick<DriftItem, 'code' | 'action' | 'detail'>,
 ): Promise<DriftItem[]> {
   const items = records.map(({ record: { id, publicId, assetId } }): DriftItem => ({
     kind: 'catalog-only',
     id,
     publicId,
     assetId,
-    ...words[as],
+    ...found,
   }));
   return noteDrift(session, items);
 }

@@ -85,7 +85,11 @@ it('fails on a page of which more than half cannot be read, and concludes nothin
   const rig = await openRefreshRig(sandbox);
   const [first, second, third] = [await rig.upload(), await rig.upload(), await rig.upload()];
   await rig.sync();
-  const watermarks = await rig.state.readWatermarks();
+  const marks = async () => {
+    const { watermark, lastFullAt, lookedAt } = await rig.state.read();
+    return { watermark, lastFullAt, lookedAt };
+  };
+  const before = await marks();
   for (const [mode, endpoint] of [
     ['full', 'list'],
     ['incremental', 'search'],
@@ -93,12 +97,12 @@ it('fails on a page of which more than half cannot be read, and concludes nothin
     await show(rig, endpoint, [flawed(first), flawed(second, false), whole(third)]);
     const failed = rig.worker()({ mode, runId: mode }, undefined, rig.settings.jobs.attempts);
     await expect(failed).rejects.toMatchObject({ code: 'HOST_REJECTED' });
-    const { lastRun } = await rig.state.readStatus();
+    const { lastRun } = await rig.state.read();
     expect(lastRun).toMatchObject({ runId: mode, result: 'failed', missing: 0 });
     expect(lastRun?.errors).toBeGreaterThanOrEqual(2);
     expect(lastRun?.findings).toMatchObject([{ code: 'ASSETS_UNREADABLE', count: 2, ids: [first.assetId] }]);
   }
-  expect(await rig.state.readWatermarks()).toEqual(watermarks);
+  expect(await marks()).toEqual(before);
   expect((await rig.catalog.counts()).byStatus).toMatchObject({ verified: 3, missing: 0 });
   await rig.cloud.faults.clear();
   expect(await rig.sync()).toMatchObject({ result: 'ok', unchanged: 3, errors: 0, findings: [] });
@@ -111,10 +115,10 @@ it('S16: resumes a recovery by itself once the host can be read', async () => {
   const recover = rig.worker();
   const waits = recover({ trigger: 'recovery', mode: 'full' }, undefined, rig.settings.jobs.attempts);
   await expect(waits).rejects.toBeInstanceOf(HandBack);
-  const { running } = await rig.state.readStatus();
+  const running = (await rig.state.read()).running?.run;
   expect(running).toMatchObject({ trigger: 'recovery', result: null });
   expect(running?.findings.map(({ code }) => code)).toContain('ASSETS_UNREADABLE');
-  expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
+  expect((await rig.state.read()).lastFullAt).toBeNull();
   await rig.cloud.faults.clear();
   const later = rig.worker({ now: () => Date.now() + 31_000 });
   await later({ trigger: 'recovery', mode: 'full' });

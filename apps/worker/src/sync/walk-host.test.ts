@@ -97,7 +97,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     expect(held).toMatchObject({ result: 'partial', missing: 0 });
     expect(held.findings.map((finding) => finding.code)).toEqual(['MASS_MISSING']);
     expect((await rig.catalog.counts()).byStatus.missing).toBe(0);
-    expect((await rig.state.readStatus()).lastFullRun?.findings).toHaveLength(1);
+    expect((await rig.state.read()).lastFullRun?.findings).toHaveLength(1);
 
     expect(await rig.sync({ dryRun: true, force: true })).toMatchObject({ missing: 22, dryRun: true });
     expect((await rig.catalog.counts()).byStatus.missing).toBe(0);
@@ -110,7 +110,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('a full sync (%s)', (kind) => {
     await rig.upload();
     expect(await rig.sync({ dryRun: true })).toMatchObject({ result: 'ok', created: 1, dryRun: true });
     expect(await rig.records()).toEqual([]);
-    expect((await rig.state.readWatermarks()).lastFullAt).toBeNull();
+    expect((await rig.state.read()).lastFullAt).toBeNull();
   });
 
   it('marks nothing missing because the prefix changed', async () => {
@@ -234,7 +234,7 @@ describe('a full sync', () => {
       expect(await rig.find(lost)).toMatchObject({ status: 'verified' });
       await rig.emulator?.faults.clear();
     }
-    const { recentErrors, running } = await rig.state.readStatus();
+    const { recentErrors, running } = await rig.state.read();
     expect(recentErrors).toHaveLength(2);
     expect(running).toBeNull();
     expect(await rig.sync()).toMatchObject({ missing: 1 });
@@ -269,14 +269,18 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
   it('moves its mark only when it ends', async () => {
     const rig = await openSyncRig(sandbox, kind);
     await rig.sync();
-    const before = await rig.state.readWatermarks();
+    const marks = async () => {
+      const { watermark, lastFullAt, lookedAt } = await rig.state.read();
+      return { watermark, lastFullAt, lookedAt };
+    };
+    const before = await marks();
     const failing = { ...rig.host, changes: () => Promise.reject(new Error('no answer')) };
     await expect(
       rig.worker({ host: failing })({ mode: 'incremental', runId: 'r' }, undefined, 2),
     ).rejects.toThrow('no answer');
-    expect(await rig.state.readWatermarks()).toEqual(before);
+    expect(await marks()).toEqual(before);
     const run = await rig.sync({ mode: 'incremental' });
-    const { watermark } = await rig.state.readWatermarks();
+    const { watermark } = await rig.state.read();
     // The host's clock has whole seconds, so it may seem to be late.
     expect(Date.parse(run.startedAt) - Date.parse(watermark ?? '')).toBeLessThanOrEqual(1_000);
     expect(watermark?.localeCompare(before.watermark ?? '')).toBe(1);
@@ -289,7 +293,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
       const ahead = 20 * 60_000;
       const host = { ...rig.host, hostNow: () => Date.now() };
       await rig.worker({ host, now: () => Date.now() + ahead })({ mode, runId: 'ahead' });
-      const { watermark, lookedAt } = await rig.state.readWatermarks();
+      const { watermark, lookedAt } = await rig.state.read();
       for (const mark of [watermark, lookedAt])
         expect(Date.parse(mark ?? '')).toBeLessThan(Date.now() + 1_000);
     },
@@ -309,7 +313,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('an incremental sync (%s)', (ki
     const begin = rig.worker({ host: failing, now: () => Date.now() + 20 * 60_000 });
     await expect(begin({ mode: 'full', runId: 'left' })).rejects.toThrow('no answer');
     await rig.worker({ host })({ mode: 'full', runId: 'left' });
-    const { watermark } = await rig.state.readWatermarks();
+    const { watermark } = await rig.state.read();
     expect(Date.parse(watermark ?? '')).toBeLessThan(Date.now() + 1_000);
   });
 });

@@ -1,51 +1,31 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { AssetPage } from '@holdfast/shared/media-host';
-import type { RunOutcome } from '@holdfast/shared/sync';
+import { addFinding } from '@holdfast/shared/sync';
 import { verifyOpen } from '../reconcile/apply.js';
 import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
-import {
-  addCounts,
-  addFinding,
-  beganOnHost,
-  checkpoint,
-  noteUnreadable,
-  type SyncSession,
-} from '../sync-run/sync-session.js';
+import { addCounts, checkpoint, noteUnreadable, type SyncSession } from '../sync-run/sync-session.js';
 import { sweepMissing } from './sweep-missing.js';
 
 const PAGE_SIZE = 500;
 /** How often the host may forget a cursor before the run fails. */
 const RESTARTS = 3;
 
-export interface RunEnd {
-  result: 'ok' | 'partial';
-  outcome: RunOutcome;
-}
-
-/** Every asset of every type, from where the run stands; then the sweep of records that no page showed. */
-export async function runFull(session: SyncSession): Promise<RunEnd> {
-  const { run } = session.running;
+/**
+ * A full run meets every asset of every type, from where it stands, and then sweeps the records that no page showed: `partial` when it
+ * held something back. An incremental run meets what changed on the host, and concludes nothing from what does not appear.
+ */
+export async function walkHost(session: SyncSession): Promise<'ok' | 'partial'> {
+  if (session.running.run.mode === 'incremental') {
+    await listAll(session);
+    return 'ok';
+  }
   await catchUp(session);
   // Both end before a failure of one is thrown, since the lease is released then.
   for (const ended of await Promise.allSettled([listAll(session), repairIndexes(session)]))
     if (ended.status === 'rejected') throw ended.reason;
-  const result = await sweepMissing(session);
-  const at = beganOnHost(session);
-  const outcome = run.dryRun ? {} : { watermark: at, lastFullAt: run.startedAt, lookedAt: at };
-  return { result, outcome };
-}
-
-/** What changed on the host since the run's watermark. Nothing is concluded from what does not appear. */
-export async function runIncremental(session: SyncSession): Promise<RunEnd> {
-  const { run } = session.running;
-  await listAll(session);
-  const at = beganOnHost(session);
-  if (run.dryRun) return { result: 'ok', outcome: {} };
-  // Runs after uploads look back less far, so they leave the watermark to the others.
-  const outcome = run.trigger === 'upload' ? { lookedAt: at } : { lookedAt: at, watermark: at };
-  return { result: 'ok', outcome };
+  return sweepMissing(session);
 }
 
 /** Beside the listing, which mostly waits for the host, and before the sweep, which walks the indexes. */
@@ -116,7 +96,7 @@ async function listOn(session: SyncSession): Promise<void> {
 
 function addPage(session: SyncSession, { counts, findings }: ReconciledPage): void {
   addCounts(session, counts);
-  for (const finding of findings) addFinding(session, ...finding);
+  for (const finding of findings) addFinding(session.running.run, ...finding);
 }
 
 /**

@@ -27,7 +27,7 @@ import type { SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
 import { beginMove, move, moveAll } from '../../src/commands/move.js';
 import { withLease } from '../../src/commands/catalog-commands.js';
-import type { LeasedWork } from '../../src/sync-run/sync-dependencies.js';
+import type { LeasedWork } from '../../src/sync-run/sync-session.js';
 import { openDependencies } from '../../src/dependencies.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
 

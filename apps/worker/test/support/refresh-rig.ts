@@ -6,7 +6,7 @@ import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/sh
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import { createRefreshAssets } from '../../src/refresh/refresh-assets.js';
-import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
+import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-session.js';
 import { openSyncRig, type SyncRig, type SyncRigOptions } from './sync-rig.js';
 
 type Change = RefreshPayload['change'];

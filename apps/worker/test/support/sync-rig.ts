@@ -39,7 +39,7 @@ import {
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState, type SyncRun } from '@holdfast/shared/sync';
 import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
-import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-dependencies.js';
+import { syncDependencies, type SyncOptions } from '../../src/sync-run/sync-session.js';
 import { createSyncHandler } from '../../src/sync/run-sync.js';
 import { createReadBack } from '../../src/verify/verify-records.js';
 

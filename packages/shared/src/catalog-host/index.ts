@@ -39,7 +39,7 @@ export type CatalogHost = ReturnType<typeof createCatalogHost>;
 export interface SettleHostParts {
   catalogHost: CatalogHost;
   catalog: Pick<Catalog, 'counts' | 'hasOldIndexes'>;
-  syncState: Pick<SyncState, 'readWatermarks'>;
+  syncState: Pick<SyncState, 'readRefill'>;
   dataDir: string;
   /** Of the host that is configured. */
   identity: HostIdentity;
@@ -68,7 +68,7 @@ async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | nul
   const [{ total }, areOld, { lastFullAt }, folder] = await Promise.all([
     catalog.counts(),
     catalog.hasOldIndexes(),
-    syncState.readWatermarks(),
+    syncState.readRefill(),
     folderHost(dataDir),
   ]);
   // After a full sync what is in the folder may have been given up long ago.

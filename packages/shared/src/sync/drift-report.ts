@@ -1,13 +1,16 @@
+import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { defineScript, inRequests, redisEdge, type RedisClient, type RedisKeys } from '../redis/index.js';
 import { leasedWrite, RUN_LIFE_SECONDS, type Command } from './lease.js';
 
-/** Where the two sides differ: the catalog alone has the media, both have it and not the same, the host alone has it. */
+/**
+ * Where the two sides differ: the catalog alone has the file, both have it and not the same, the host alone has it. A report gives
+ * its items in this order.
+ */
 export const driftKinds = ['catalog-only', 'different', 'host-only'] as const;
-/** A report gives its items in the order of `driftKinds`. */
 export type DriftKind = (typeof driftKinds)[number];
 
-/** What a run found, most serious first within its kind. As stable as the codes of errors. */
+/** What a run found, most serious first within its kind. As stable as the codes of errors; docs/sync.md says what each means. */
 export const driftCodes = [
   'MISSING',
   'MASS_MISSING',
@@ -26,10 +29,11 @@ export const driftCodes = [
   'UNFINISHED_UPLOAD',
   'UNWELCOME_UPLOAD',
 ] as const;
-/** One code of `driftCodes`; docs/sync.md says what each means and what is done about it. */
-export type DriftCode = (typeof driftCodes)[number];
 
-/** What the run did about it; in a dry run, what it would have done. */
+/**
+ * What the run did about it; in a dry run, what it would have done. held-back: too many at once, so none was marked; left: nothing;
+ * failed: the next run tries again.
+ */
 export const driftActions = [
   'created',
   'updated',
@@ -42,32 +46,28 @@ export const driftActions = [
   'left',
   'failed',
 ] as const;
-/** held-back: too many at once, so none was marked; left: nothing; failed: the next run tries again. */
-export type DriftAction = (typeof driftActions)[number];
 
+export const driftItem = z.object({
+  kind: z.enum(driftKinds),
+  code: z.enum(driftCodes),
+  id: z.string().describe('Of the record that there is, was, or would be.'),
+  publicId: z.string(),
+  assetId: z.string(),
+  detail: z.string().describe('For people.'),
+  action: z.enum(driftActions).describe('What the run did about it; in a dry run, what it would have done.'),
+});
 /** One difference between catalog and host that a run met. */
-export interface DriftItem {
-  kind: DriftKind;
-  code: DriftCode;
-  /** Of the record that there is, was, or would be. */
-  id: string;
-  publicId: string;
-  assetId: string;
-  /** For people. */
-  detail: string;
-  action: DriftAction;
-}
+export type DriftItem = z.infer<typeof driftItem>;
 
-/** Items by kind, as many as are kept. */
-export type DriftCounts = Record<DriftKind, number>;
-
-/** Some items of a report, and what is in the whole of it. */
-export interface Drift {
-  items: DriftItem[];
-  counts: DriftCounts;
-  /** True where a kind has as many items as are kept of it: there may have been more. */
-  cut: boolean;
-}
+const count = z.int().min(0);
+export const drift = z.object({
+  items: z.array(driftItem),
+  counts: z.object({ 'catalog-only': count, different: count, 'host-only': count }),
+  cut: z.boolean().describe('True if there may have been more items than are kept.'),
+});
+/** Some items of a report, and how many of each kind are in the whole of it. */
+export type Drift = z.infer<typeof drift>;
+export type DriftCounts = Drift['counts'];
 
 /** One page of the report of the last full run; `runId` is null before there was one. */
 export interface DriftPage extends Drift {
@@ -88,60 +88,50 @@ const rankOf = { 'catalog-only': 'a', different: 'b', 'host-only': 'c' } as cons
 const ranges = ['[a', '(b', '[b', '(c', '[c', '(d'];
 
 /** Kind by kind; within it by asset, which every item on the host has, or by record. */
-const placeOfItem = ({ kind, id, assetId }: DriftItem): string =>
+const placeOf = ({ kind, id, assetId }: DriftItem): string =>
   rankOf[kind] + (kind === 'catalog-only' ? id : assetId);
-const memberOf = (item: DriftItem): string => `${placeOfItem(item)}\n${JSON.stringify(item)}`;
-/** Items that one command adds: Lua passes on some thousand operands at most. */
-const OPERANDS = 1_000;
-/** As it stands among the commands of a write. */
-const bytesOf = (member: string): number => Buffer.byteLength(JSON.stringify(member));
+const memberOf = (item: DriftItem): string => `${placeOf(item)}\n${JSON.stringify(item)}`;
+/** At most, as it stands among the commands of a write: in JSON once more, each quote takes two bytes. */
+const bytesOf = ({ text }: { text: string }): number => 2 * Buffer.byteLength(text);
 const itemOf = (member: string): DriftItem => JSON.parse(member.slice(member.indexOf('\n') + 1)) as DriftItem;
 
 /**
  * Reports of what runs found different: that of the last full run, and those of the runs under way. A report is one sorted set, all
- * scores 0, of `<rank of the kind><what names the item>\n<JSON>`: sorted by bytes, so that a page can begin anywhere.
+ * scores 0, of `<rank of the kind><what names the item>\n<JSON>`: sorted by bytes, so that a page can begin anywhere. All throw
+ * CATALOG_UNAVAILABLE when Redis cannot serve, and what takes a token RUN_SUPERSEDED once another worker holds the lease.
  */
 export function driftReport(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const write = leasedWrite(redis, keys);
 
   /** Items of a report after a place ('' = from the start), and the run of the last report at that moment. */
-  const read = (
-    key: string,
-    { after = '', limit, kept }: { after?: string; limit: number; kept: number },
-  ): Promise<Drift & { runId: string | null }> =>
+  const read = (key: string, after: string, limit: number, kept: number) =>
     guarded(async () => {
       const from = after === '' ? '-' : `(${after}\v`;
       const reply = await readScript(redis, [keys.prefix, key], [from, limit, ...ranges]);
       const [runId, members, ...sizes] = reply as [string | null, string[], ...number[]];
       const [catalogOnly = 0, different = 0, hostOnly = 0] = sizes;
-      return {
-        runId,
-        items: members.map(itemOf),
-        counts: { 'catalog-only': catalogOnly, different, 'host-only': hostOnly },
-        cut: Math.max(...sizes) >= kept,
-      };
+      const counts = { 'catalog-only': catalogOnly, different, 'host-only': hostOnly };
+      return { runId, drift: { items: members.map(itemOf), counts, cut: Math.max(...sizes) >= kept } };
     });
 
   return {
     /**
      * Adds what a run met to its report. The same item is there once, so a page that is repeated adds nothing. Answers how many of
-     * each kind are new. Throws RUN_SUPERSEDED, CATALOG_UNAVAILABLE.
+     * each kind are new.
      */
     noteDrift: async (token: string, runId: string, items: readonly DriftItem[]): Promise<DriftCounts> => {
       const key = keys.syncDriftOf(runId);
-      const added: DriftCounts = { 'catalog-only': 0, different: 0, 'host-only': 0 };
-      for (const kind of driftKinds) {
-        const members = items.filter((item) => item.kind === kind).map(memberOf);
-        for (let at = 0; at < members.length; at += OPERANDS)
-          for (const part of inRequests(redis, members.slice(at, at + OPERANDS), bytesOf)) {
-            const add: Command = ['ZADD', key, ...part.flatMap((member) => [0, member])];
-            added[kind] += Number((await write(token, add, ['EXPIRE', key, RUN_LIFE_SECONDS]))[0]);
-          }
+      const added = { 'catalog-only': 0, different: 0, 'host-only': 0 };
+      const members = items.map((item) => ({ kind: item.kind, text: memberOf(item) }));
+      for (const part of inRequests(redis, members, bytesOf)) {
+        const adds = part.map(({ text }): Command => ['ZADD', key, 0, text]);
+        const replies = await write(token, ...adds, ['EXPIRE', key, RUN_LIFE_SECONDS]);
+        for (const [index, { kind }] of part.entries()) added[kind] += Number(replies[index]);
       }
       return added;
     },
-    /** Puts items in the place of others, which were noted. Throws RUN_SUPERSEDED, CATALOG_UNAVAILABLE. */
+    /** Puts items in the place of others, which were noted. */
     correctDrift: async (
       token: string,
       runId: string,
@@ -151,55 +141,25 @@ export function driftReport(redis: RedisClient, keys: RedisKeys) {
       for (const [noted, instead] of corrections)
         await write(token, ['ZREM', key, memberOf(noted)], ['ZADD', key, 0, memberOf(instead)]);
     },
-    /** All that a dry run under way has noted. Throws CATALOG_UNAVAILABLE. */
-    readDryDrift: async (runId: string): Promise<Drift> => {
-      const limit = DRY_DRIFT_KEPT * driftKinds.length;
-      const { items, counts, cut } = await read(keys.syncDriftOf(runId), { limit, kept: DRY_DRIFT_KEPT });
-      return { items, counts, cut };
-    },
-    /**
-     * A page of the report of the last full run. Throws INVALID_CURSOR, also for a cursor of a report that another has
-     * replaced, and CATALOG_UNAVAILABLE.
-     */
-    readDrift: async (page: { cursor?: string; limit: number }): Promise<DriftPage> => {
-      const from = page.cursor === undefined ? null : decodeCursor(page.cursor);
-      const drift = await read(keys.syncDrift, {
-        ...(from === null ? {} : { after: from.place }),
-        limit: page.limit + 1,
-        kept: DRIFT_KEPT,
-      });
-      const { runId } = drift;
-      if (from !== null && from.runId !== runId)
-        throw new HoldfastError('INVALID_CURSOR', 'a newer report has taken the place of this one');
-      const items = drift.items.slice(0, page.limit);
+    /** All that a dry run under way has noted. */
+    readDryDrift: async (runId: string): Promise<Drift> =>
+      (await read(keys.syncDriftOf(runId), '', DRY_DRIFT_KEPT * driftKinds.length, DRY_DRIFT_KEPT)).drift,
+    /** A page of the report of the last full run. Throws INVALID_CURSOR, also for a cursor of a report that another has replaced. */
+    readDrift: async ({ cursor, limit }: { cursor?: string; limit: number }): Promise<DriftPage> => {
+      const [ofRun = '', after = ''] = Buffer.from(cursor ?? '', 'base64url')
+        .toString('utf8')
+        .split('\n');
+      const { runId, drift: found } = await read(keys.syncDrift, after, limit + 1, DRIFT_KEPT);
+      if (cursor !== undefined && ofRun !== runId)
+        throw new HoldfastError('INVALID_CURSOR', 'the cursor is not one of the present report');
+      const items = found.items.slice(0, limit);
       const last = items.at(-1);
-      const hasMore = drift.items.length > items.length;
-      const nextCursor =
-        hasMore && last !== undefined && runId !== null
-          ? encodeCursor({ runId, place: placeOfItem(last) })
-          : null;
-      return { ...drift, items, nextCursor };
+      const isWhole = found.items.length <= limit || last === undefined;
+      const position = isWhole ? null : `${runId ?? ''}\n${placeOf(last)}`;
+      const nextCursor = position && Buffer.from(position, 'utf8').toString('base64url');
+      return { ...found, runId, items, nextCursor };
     },
   };
-}
-
-/** Where a page of a report stopped: its run, and the place of the last item. */
-interface DriftPosition {
-  runId: string;
-  place: string;
-}
-
-function encodeCursor({ runId, place }: DriftPosition): string {
-  return Buffer.from(`${runId}\n${place}`, 'utf8').toString('base64url');
-}
-
-/** Throws INVALID_CURSOR for any other text. */
-function decodeCursor(cursor: string): DriftPosition {
-  const [runId = '', place = '', ...rest] = Buffer.from(cursor, 'base64url').toString('utf8').split('\n');
-  const whole = runId !== '' && place !== '' && rest.length === 0;
-  if (!whole || encodeCursor({ runId, place }) !== cursor)
-    throw new HoldfastError('INVALID_CURSOR', 'the cursor was not issued here');
-  return { runId, place };
 }
 
 /**

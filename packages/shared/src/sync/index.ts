@@ -1,37 +1,33 @@
 export {
   createSyncState,
-  syncStatusOf,
+  syncFactsOf,
   type RunOutcome,
-  type SnapshotFacts,
   type SnapshotNote,
   type SyncFacts,
-  type SyncWatermarks,
   type SyncNotes,
   type SyncState,
-  type SyncStatus,
 } from './sync-state.js';
 export { SYNC_LEASE_MS } from './lease.js';
 export {
+  drift,
   DRIFT_KEPT,
-  DRY_DRIFT_KEPT,
   driftActions,
   driftCodes,
+  driftItem,
   driftKinds,
-  type Drift,
-  type DriftAction,
-  type DriftCode,
-  type DriftCounts,
+  DRY_DRIFT_KEPT,
   type DriftItem,
   type DriftKind,
   type DriftPage,
 } from './drift-report.js';
 export { unseenRecords } from './unseen-records.js';
 export {
+  addFinding,
   noCounts,
+  syncProblem,
+  syncRun,
+  type NewFinding,
   type RunningRun,
-  type RunProgress,
   type SyncCounts,
-  type SyncFinding,
-  type SyncProblem,
   type SyncRun,
 } from './sync-run.js';

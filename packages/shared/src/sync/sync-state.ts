@@ -8,22 +8,6 @@ import type { RunningRun, SyncProblem, SyncRun } from './sync-run.js';
 const RUNS_KEPT = 20;
 const ERRORS_KEPT = 20;
 
-/** Where syncs stand. Null where there was none since Redis was last emptied. */
-export interface SyncStatus {
-  /** The run under way, also while it waits for the host or for a worker to take it up again. */
-  running: SyncRun | null;
-  /** The last one that has ended, however. */
-  lastRun: SyncRun | null;
-  /** The last full run that completed; dry runs do not count. */
-  lastFullRun: SyncRun | null;
-  /** Newest first, at most 20. */
-  recentErrors: (SyncProblem & { runId: string })[];
-  /** The last snapshot of the catalog on the host, as far as this catalog knows; null where there is none. */
-  snapshot: SnapshotNote | null;
-  /** The host's budget as any process of the fleet last heard it. */
-  rateLimit: HostBudget | null;
-}
-
 /** What is remembered of a snapshot. */
 export interface SnapshotNote {
   id: string;
@@ -36,56 +20,43 @@ export interface SnapshotNote {
   changes: number | null;
 }
 
-/** What decides whether a snapshot is due. */
-export interface SnapshotFacts {
-  /** The last one that was written, or that this catalog was refilled from. */
-  snapshot: SnapshotNote | null;
-  /** ISO 8601: when one was last begun. */
-  triedAt: string | null;
-  /** ISO 8601: start of the last full run that completed; null while there was none. */
-  lastFullAt: string | null;
-  /** How many changes the catalog has seen. */
-  changes: number;
-  /** ISO 8601: every snapshot that the host keeps was begun then, or later; null where that is not known. */
-  keptSince: string | null;
-}
-
-/** What later runs go by. Times are ISO 8601. */
-export interface SyncWatermarks {
+/** Where syncs stand, at one moment. Null where there was none since Redis was last emptied. Times are ISO 8601. */
+export interface SyncFacts {
+  /** The run under way, also while it waits for the host or for a worker to take it up again. */
+  running: RunningRun | null;
+  /** The last one that has ended, however. */
+  lastRun: SyncRun | null;
+  /** The last full run that completed; dry runs do not count. */
+  lastFullRun: SyncRun | null;
+  /** The run that was asked for, among the running one and the last 20. */
+  asked: SyncRun | null;
+  /** Newest first, at most 20. */
+  recentErrors: (SyncProblem & { runId: string })[];
+  /** The host's budget as any process of the fleet last heard it. */
+  rateLimit: HostBudget | null;
   /** Everything that changed on the host before this is in the catalog. */
   watermark: string | null;
   /** Start of the last full run that completed. */
   lastFullAt: string | null;
   /** Start of the last run of any sort that looked at the host. */
   lookedAt: string | null;
-}
-
-/** What a run is decided by. */
-export interface SyncFacts {
-  status: SyncStatus;
-  /** The run under way, with where it stands. */
-  running: RunningRun | null;
-  /** The run that was asked for, among the running one and the last 20. */
-  asked: SyncRun | null;
-  watermarks: SyncWatermarks;
-  snapshots: SnapshotFacts;
+  /** The last snapshot that was written, or that this catalog was refilled from. */
+  snapshot: SnapshotNote | null;
+  /** When a snapshot was last begun. */
+  snapshotTriedAt: string | null;
+  /** Every snapshot that the host keeps was begun then, or later. */
+  snapshotsSince: string | null;
   /** The number of the newest record. */
   lastSequence: number;
+  /** How many changes the catalog has seen. */
+  changes: number;
 }
 
-/** What is remembered besides runs. Times are ISO 8601. */
-export interface SyncNotes {
-  snapshot?: SnapshotNote;
-  /** When a snapshot was last begun. */
-  snapshotTriedAt?: string;
-  /** When the oldest snapshot that the host keeps was begun. */
-  snapshotsSince?: string;
-  /** Syncs go on from here. */
-  watermark?: string;
-}
-
+type Noted<Name extends keyof SyncFacts> = { [Fact in Name]?: NonNullable<SyncFacts[Fact]> };
 /** What the end of a run moves for those after it. */
-export type RunOutcome = { [Mark in keyof SyncWatermarks]?: string };
+export type RunOutcome = Noted<'watermark' | 'lastFullAt' | 'lookedAt'>;
+/** What is remembered besides runs. */
+export type SyncNotes = Noted<'snapshot' | 'snapshotTriedAt' | 'snapshotsSince' | 'watermark'>;
 
 /** What `createSyncState` gives. What takes a token is for the worker that holds the lease. */
 export type SyncState = ReturnType<typeof createSyncState>;
@@ -97,17 +68,15 @@ export type SyncState = ReturnType<typeof createSyncState>;
  */
 export function createSyncState(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
-
   const write = leasedWrite(redis, keys);
   const keepLease: Command = ['PEXPIRE', keys.syncLease, SYNC_LEASE_MS];
-  const setFields = (fields: Readonly<Record<string, string>>): Command => [
-    'HSET',
-    keys.syncState,
-    ...Object.entries(fields).flat(),
-  ];
+  const setFields = (fields: Readonly<Record<string, string>>): Command[] => {
+    const pairs = Object.entries(fields).flat();
+    return pairs.length === 0 ? [] : [['HSET', keys.syncState, ...pairs]];
+  };
   /** `budget`: what this process has just heard. */
   const keepBudget = (budget: HostBudget | null): Command[] =>
-    budget === null ? [] : [setFields({ rateLimit: JSON.stringify(budget) })];
+    budget === null ? [] : setFields({ rateLimit: JSON.stringify(budget) });
 
   /** With a token it takes the lease first, where nobody has it. */
   const look = (runId: string, token = ''): Promise<{ token: string | null; facts: SyncFacts }> =>
@@ -116,9 +85,9 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
       const [taken, ...texts] = (await factsScript(redis, [keys.prefix], args)) as [number, ...FactTexts];
       return { token: taken === 1 ? token : null, facts: syncFactsOf(texts, runId) };
     });
-  const readFacts = async (runId = ''): Promise<SyncFacts> => (await look(runId)).facts;
+  const read = async (runId = ''): Promise<SyncFacts> => (await look(runId)).facts;
   const withProblem = async (runId: string, problem: SyncProblem): Promise<string> => {
-    const { recentErrors } = (await readFacts()).status;
+    const { recentErrors } = await read();
     return JSON.stringify([{ runId, ...problem }, ...recentErrors].slice(0, ERRORS_KEPT));
   };
 
@@ -130,20 +99,16 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
     release: async (token: string, budget: HostBudget | null = null): Promise<void> =>
       void (await write(token, ...keepBudget(budget), ['DEL', keys.syncLease])),
 
-    /** All that a run is decided by, in one command. */
-    readFacts,
-    readStatus: async (): Promise<SyncStatus> => (await readFacts()).status,
-    /** What decides whether a snapshot is due. */
-    readSnapshotFacts: async (): Promise<SnapshotFacts> => (await readFacts()).snapshots,
+    /** Everything, in one command; `asked` for the run with this id. */
+    read,
     /** A run by its id: the one under way or one of the last 20. */
-    findRun: async (runId: string): Promise<SyncRun | null> => (await readFacts(runId)).asked,
-    readRunning: (): Promise<RunningRun | null> =>
-      guarded(async () => parse(await redis.get(keys.syncRun)) as RunningRun | null),
-    readWatermarks: (): Promise<SyncWatermarks> =>
+    findRun: async (runId: string): Promise<SyncRun | null> => (await read(runId)).asked,
+    /** Whether the catalog is being refilled, or has to be: the little of `read` that requests of clients wait for. */
+    readRefill: (): Promise<Pick<SyncFacts, 'running' | 'lastFullAt'>> =>
       guarded(async () => {
-        const fields = await redis.hmget(keys.syncState, 'watermark', 'lastFullAt', 'lookedAt');
-        const [watermark = null, lastFullAt = null, lookedAt = null] = fields;
-        return { watermark, lastFullAt, lookedAt };
+        const texts = [redis.get(keys.syncRun), redis.hget(keys.syncState, 'lastFullAt')];
+        const [running = null, lastFullAt = null] = await Promise.all(texts);
+        return { running: parse(running) as RunningRun | null, lastFullAt };
       }),
 
     /** What the host has just said outside of any run. Needs no lease. */
@@ -177,18 +142,17 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
       const text = JSON.stringify(finished);
       const found = keys.syncDriftOf(runId);
       const leavesReport = outcome.lastFullAt !== undefined;
-      const fields = {
-        ...outcome,
-        ...(leavesReport ? { lastFullRun: text, driftRun: runId } : {}),
-        ...(lastError === null ? {} : { recentErrors: await withProblem(runId, lastError) }),
-      };
       await write(
         token,
         ['DEL', keys.syncRun, keys.syncSeen(runId)],
         ['LPUSH', keys.syncRuns, text],
         ['LTRIM', keys.syncRuns, 0, RUNS_KEPT - 1],
         ...keepBudget(budget),
-        ...(Object.keys(fields).length === 0 ? [] : [setFields(fields)]),
+        ...setFields({
+          ...outcome,
+          ...(leavesReport ? { lastFullRun: text, driftRun: runId } : {}),
+          ...(lastError === null ? {} : { recentErrors: await withProblem(runId, lastError) }),
+        }),
         // In the place of the last report; without an item there is no such key.
         ...(leavesReport ? ([['ZUNIONSTORE', keys.syncDrift, 1, found]] as const) : []),
         ['UNLINK', found],
@@ -196,11 +160,11 @@ export function createSyncState(redis: RedisClient, keys: RedisKeys) {
     },
     note: async (token: string, { snapshot, ...texts }: SyncNotes): Promise<void> => {
       const fields = { ...texts, ...(snapshot === undefined ? {} : { snapshot: JSON.stringify(snapshot) }) };
-      await write(token, setFields(fields));
+      await write(token, ...setFields(fields));
     },
     /** Something went wrong besides a run. It is shown among the errors of runs. */
     noteProblem: async (token: string, runId: string, problem: SyncProblem): Promise<void> =>
-      void (await write(token, setFields({ recentErrors: await withProblem(runId, problem) }))),
+      void (await write(token, ...setFields({ recentErrors: await withProblem(runId, problem) }))),
   };
 }
 
@@ -224,61 +188,42 @@ return {
   redis.call('HGETALL', p .. ':sync:state'), redis.call('MGET', p .. ':sequence', p .. ':changes'),
 }
 `);
-type FactTexts = [
+
+/** Facts as they are stored; null where they could not be read. */
+export type FactTexts = [
   running: string | null,
-  runs: string[],
-  state: string[],
-  counters: [sequence: string | null, changes: string | null],
+  runs: string[] | null,
+  state: string[] | null,
+  counters?: [sequence: string | null, changes: string | null],
 ];
 
-function syncFactsOf(
-  [runningText, runTexts, state, [sequence, changes]]: FactTexts,
-  runId: string,
+/** `asked`: the id of a run. */
+export function syncFactsOf(
+  [runningText, runs, state, [sequence, changes] = [null, null]]: FactTexts,
+  asked = '',
 ): SyncFacts {
-  const fields = new Map(state.flatMap((name, at) => (at % 2 === 0 ? [[name, state[at + 1] ?? '']] : [])));
+  const fields = new Map(
+    (state ?? []).flatMap((name, at, all) => (at % 2 === 0 ? [[name, all[at + 1] ?? ''] as const] : [])),
+  );
   const field = (name: string): string | null => fields.get(name) ?? null;
   const running = parse(runningText) as RunningRun | null;
-  const runs = runTexts.map((text) => JSON.parse(text) as SyncRun);
-  const known = running === null ? runs : [running.run, ...runs];
-  const status = syncStatusOf({
-    running: runningText,
-    last: runTexts[0] ?? null,
-    lastFullRun: field('lastFullRun'),
-    recentErrors: field('recentErrors'),
-    rateLimit: field('rateLimit'),
-    snapshot: field('snapshot'),
-  });
-  const lastFullAt = field('lastFullAt');
+  const ended = (runs ?? []).map((text) => JSON.parse(text) as SyncRun);
+  const known = running === null ? ended : [running.run, ...ended];
   return {
-    status,
     running,
-    asked: known.find((run) => run.runId === runId) ?? null,
-    watermarks: { watermark: field('watermark'), lastFullAt, lookedAt: field('lookedAt') },
-    snapshots: {
-      snapshot: status.snapshot,
-      triedAt: field('snapshotTriedAt'),
-      lastFullAt,
-      changes: Number(changes ?? '0'),
-      keptSince: field('snapshotsSince'),
-    },
+    lastRun: ended[0] ?? null,
+    lastFullRun: parse(field('lastFullRun')) as SyncRun | null,
+    asked: known.find(({ runId }) => runId === asked) ?? null,
+    recentErrors: (parse(field('recentErrors')) as SyncFacts['recentErrors'] | null) ?? [],
+    rateLimit: parse(field('rateLimit')) as HostBudget | null,
+    watermark: field('watermark'),
+    lastFullAt: field('lastFullAt'),
+    lookedAt: field('lookedAt'),
+    snapshot: parse(field('snapshot')) as SnapshotNote | null,
+    snapshotTriedAt: field('snapshotTriedAt'),
+    snapshotsSince: field('snapshotsSince'),
     lastSequence: Number(sequence ?? '0'),
-  };
-}
-
-/** A status from the texts that are kept of it, null where there is none. `last`: the newest of the runs. */
-export function syncStatusOf(
-  texts: Record<
-    'running' | 'last' | 'lastFullRun' | 'recentErrors' | 'rateLimit' | 'snapshot',
-    string | null
-  >,
-): SyncStatus {
-  return {
-    running: (parse(texts.running) as RunningRun | null)?.run ?? null,
-    lastRun: parse(texts.last) as SyncRun | null,
-    lastFullRun: parse(texts.lastFullRun) as SyncRun | null,
-    recentErrors: (parse(texts.recentErrors) as SyncStatus['recentErrors'] | null) ?? [],
-    rateLimit: parse(texts.rateLimit) as HostBudget | null,
-    snapshot: parse(texts.snapshot) as SnapshotNote | null,
+    changes: Number(changes ?? '0'),
   };
 }
 
