@@ -30,7 +30,6 @@ import {
 } from './sync/sync-routes.js';
 import { uploadQuery, uploadRoute } from './uploads/upload-route.js';
 import { receiveNotification } from './webhooks/receive-notification.js';
-import { createSeenNotifications } from './webhooks/seen-notifications.js';
 
 /**
  * Every route there is, one row each: the server mounts this table, and the OpenAPI document is made of it. That it holds
@@ -408,7 +407,8 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
     complete: completeUpload(deps.uploads, tickets, deps),
     notify: receiveNotification({
       secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
-      seen: createSeenNotifications(request, deps.keys),
+      redis: request,
+      keys: deps.keys,
       queues: deps.queues,
       host: deps.host,
     }),

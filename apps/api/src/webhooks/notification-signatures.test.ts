@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { isRecent, isSignature, isSignedByOne } from './receive-notification.js';
+import { isRecent, isSignedByOne } from './receive-notification.js';
 
 const body = Buffer.from('{"notification_type":"upload"}');
 const timestamp = '1700000000';
@@ -29,7 +29,6 @@ describe('the signature of a notification', () => {
     ['a part of it', signed('sha256').slice(1)],
     ['no hex digits', 'z'.repeat(40)],
   ])('is refused when it is %s', (_what, signature) => {
-    expect(isSignature(signature)).toBe(false);
     expect(isSignedByOne(['secret'], body, timestamp, signature)).toBe(false);
   });
 });

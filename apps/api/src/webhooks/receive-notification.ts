@@ -5,14 +5,16 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { REFRESH_AT_ONCE, refreshJob, type MediaQueues, type RefreshPayload } from '@holdfast/shared/jobs';
 import { resourceTypes } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
+import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 import { parseWithin } from '../http/request-bodies.js';
 import { contextOf } from '../http/request-context.js';
-import { AHEAD_MS, GOOD_FOR_MS, type SeenNotifications } from './seen-notifications.js';
+import { BAD_SIGNATURES } from '../status/findings.js';
 
 export interface NotificationDependencies {
   /** The host signs with the secret of one of its keys, which need not be ours. */
   secrets: readonly string[];
-  seen: SeenNotifications;
+  redis: RedisClient;
+  keys: Pick<RedisKeys, 'notification' | 'refusedSignatures'>;
   queues: Pick<MediaQueues, 'add'>;
   host: Pick<MediaHost, 'hostNow'>;
 }
@@ -22,27 +24,29 @@ export interface NotificationDependencies {
  * 503, and the host tries again. Strangers are refused before their body is read, where the headers suffice for that.
  */
 export function receiveNotification(deps: NotificationDependencies): RequestHandler {
+  const { secrets, queues, host } = deps;
+  const noteRefused = countRefused(deps);
   return async (req, res) => {
     const timestamp = req.get('x-cld-timestamp');
-    const signature = req.get('x-cld-signature');
-    if (timestamp === undefined || signature === undefined)
+    const signature = req.get('x-cld-signature') ?? '';
+    if (timestamp === undefined || algorithmOf(signature) === undefined)
       throw refusal(res, 'X-Cld-Timestamp and X-Cld-Signature are needed');
-    if (!isRecent(timestamp, deps.host.hostNow()))
+    if (!isRecent(timestamp, host.hostNow()))
       throw refusal(res, 'the timestamp is too old, or in the future');
     const raw = await readRawBody(req, res);
-    if (!isSignedByOne(deps.secrets, raw, timestamp, signature)) {
-      if (isSignature(signature)) deps.seen.noteRefused();
+    if (!isSignedByOne(secrets, raw, timestamp, signature)) {
+      noteRefused();
       throw refusal(res);
     }
 
-    const changed = changedAssets(parseBody(raw));
-    const assets = changed?.assets.length ?? 0;
+    const { change, assets } = changedAssets(parseBody(raw)) ?? { change: 'none', assets: [] };
     // First, so that what could not be queued may come again. A repeated look changes nothing.
-    if (changed !== null) await queueLooks(deps.queues, hashOf(raw), changed);
-    if (!(await deps.seen.take(hashOf(raw, timestamp)))) throw refusal(res, 'this signature was used before');
-    contextOf(req).log.info('webhook.received', { change: changed?.change ?? 'none', assets });
+    if (change !== 'none') await queueLooks(queues, hashOf(raw), { change, assets });
+    if (!(await isFirstUse(deps, hashOf(raw, timestamp))))
+      throw refusal(res, 'this signature was used before');
+    contextOf(req).log.info('webhook.received', { change, assets: assets.length });
     res.setHeader('Cache-Control', 'no-store');
-    res.status(200).json({ received: true, assets });
+    res.status(200).json({ received: true, assets: assets.length });
   };
 }
 
@@ -93,7 +97,9 @@ function parseBody(raw: Buffer): Record<string, unknown> {
   return typeof body === 'object' && body !== null ? { ...body } : {};
 }
 
-const algorithms: Readonly<Record<number, string>> = { 40: 'sha1', 64: 'sha256' };
+/** A signature is good for so long, and may lead our clock by so much. */
+const GOOD_FOR_MS = 2 * 3_600_000;
+const AHEAD_MS = 5 * 60_000;
 
 /** Whether the notification says that it was signed not long ago. Whether that is true is for `isSignedByOne` to tell. */
 export function isRecent(timestamp: string, nowMs: number): boolean {
@@ -102,14 +108,16 @@ export function isRecent(timestamp: string, nowMs: number): boolean {
   return ageMs <= GOOD_FOR_MS && ageMs >= -AHEAD_MS;
 }
 
-/** Whether it can be a signature at all. */
-export function isSignature(text: string): boolean {
-  return algorithms[text.length] !== undefined && /^[0-9a-f]+$/i.test(text);
+const algorithms: Readonly<Record<number, string>> = { 40: 'sha1', 64: 'sha256' };
+
+/** The algorithm shows in the length; undefined for what can be no signature. */
+function algorithmOf(signature: string): string | undefined {
+  return /^[0-9a-f]+$/i.test(signature) ? algorithms[signature.length] : undefined;
 }
 
 /**
- * Cloudinary's signature is a plain hash of body, timestamp and secret; the algorithm shows in its length. Every secret is tried,
- * so that the time it takes does not tell which one fits.
+ * Cloudinary's signature is a plain hash of body, timestamp and secret. Every secret is tried, so that the time it takes does
+ * not tell which one fits.
  */
 export function isSignedByOne(
   secrets: readonly string[],
@@ -117,12 +125,48 @@ export function isSignedByOne(
   timestamp: string,
   signature: string,
 ): boolean {
-  const algorithm = algorithms[signature.length];
-  if (algorithm === undefined || !isSignature(signature)) return false;
+  const algorithm = algorithmOf(signature);
+  if (algorithm === undefined) return false;
   const given = Buffer.from(signature, 'hex');
   const begun = createHash(algorithm).update(body).update(timestamp);
   const fitting = secrets.filter((secret) => timingSafeEqual(begun.copy().update(secret).digest(), given));
   return fitting.length > 0;
+}
+
+const guarded = redisEdge('QUEUE_UNAVAILABLE');
+
+/** False where this very signature was used before, by any process. A first use ends the list of refused ones. Throws QUEUE_UNAVAILABLE. */
+function isFirstUse({ redis, keys }: NotificationDependencies, signed: string): Promise<boolean> {
+  return guarded(async () => {
+    const kept = await redis.set(keys.notification(signed), '1', 'PX', GOOD_FOR_MS + AHEAD_MS, 'NX');
+    if (kept !== null) await redis.del(keys.refusedSignatures);
+    return kept !== null;
+  });
+}
+
+const REFUSED_KEPT_MS = 3_600_000;
+/** Anybody can send bad signatures: in this time Redis gets no more of them than make the finding WEBHOOK_SIGNATURES. */
+const REFUSED_WINDOW_MS = 1_800_000;
+
+/** Notes signatures that no secret fits, for the whole fleet: a list of times, newest first. */
+function countRefused({ redis, keys }: NotificationDependencies): () => void {
+  let refused: number[] = [];
+  return () => {
+    const now = Date.now();
+    refused = refused.filter((at) => at > now - REFUSED_WINDOW_MS);
+    if (refused.length >= BAD_SIGNATURES) return;
+    refused.push(now);
+    const list = keys.refusedSignatures;
+    const noted = redis
+      .multi()
+      .lpush(list, now)
+      .ltrim(list, 0, BAD_SIGNATURES - 1);
+    // It is a notice: one that is lost with Redis does no harm.
+    noted
+      .pexpire(list, REFUSED_KEPT_MS)
+      .exec()
+      .catch(() => undefined);
+  };
 }
 
 /** What a notification is about, as far as it concerns media. */
