@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { RequestHandler, Response } from 'express';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { LocalHostSettings, Settings } from '@holdfast/foundation/config';
-import { HoldfastError, isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
+import type { Settings } from '@holdfast/foundation/config';
+import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isOwnId } from '@holdfast/shared/media';
 import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
 
@@ -16,36 +16,38 @@ export function serveLocalFiles({
 }): RequestHandler {
   const isPublic = access.keys.length === 0 || access.publicRead;
   return host.kind === 'local'
-    ? serveFile(host, { isPublic })
-    : serveEarlierFile(catalog, serveFile({ directory: join(dataDir, 'media') }, { isPublic }));
+    ? serveFile(host.directory, isPublic)
+    : serveEarlierFile(catalog, serveFile(join(dataDir, 'media'), isPublic));
 }
 
+/** Of `send`, which checks the headers of conditions and ranges. */
+const refusals: Readonly<Record<number, ErrorCode>> = {
+  412: 'REVISION_MISMATCH',
+  416: 'RANGE_NOT_SATISFIABLE',
+};
+
 /** Whole files or ranges of them. */
-function serveFile(
-  settings: Pick<LocalHostSettings, 'directory'>,
-  options: { isPublic: boolean },
-): RequestHandler {
+function serveFile(directory: string, isPublic: boolean): RequestHandler {
   return async (req, res, next) => {
-    const file = await openLocalFile(settings, req.path);
+    const file = await openLocalFile({ directory }, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');
-    describe(res, file, options.isPublic);
+    describe(res, file, isPublic);
     // `send` refuses the last n bytes of a shorter file, which are all of it (RFC 9110, 14.1.2).
     const last = /^bytes=-(\d+)$/.exec(req.get('range') ?? '')?.[1];
     if (Number(last) > file.bytes) delete req.headers.range;
     res.sendFile(
       file.path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
-      (error?: Error & { code?: string }) => {
+      (error?: Error & { code?: string; status?: number }) => {
         if (error === undefined) return;
         // Express reports a client that has left as an error, before the first byte too.
         if (res.headersSent || error.code === 'ECONNABORTED') {
           res.destroy();
           return;
         }
-        const ours = unreadable(error);
-        if (isHoldfastError(ours, 'RANGE_NOT_SATISFIABLE'))
-          res.setHeader('Content-Range', `bytes */${String(file.bytes)}`);
-        next(ours);
+        const code = refusals[error.status ?? 0];
+        if (error.status === 416) res.setHeader('Content-Range', `bytes */${String(file.bytes)}`);
+        next(code === undefined ? error : new HoldfastError(code, undefined, { cause: error }));
       },
     );
   };
@@ -98,16 +100,4 @@ function disposition({ disposition: kind, filename }: LocalFile): string {
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   return `${kind}; filename="${plain}"; filename*=UTF-8''${full}`;
-}
-
-/** `send` reports HTTP errors: a file that has just been deleted, a range outside the file. */
-const codes: Readonly<Record<number, ErrorCode>> = {
-  404: 'NOT_FOUND',
-  412: 'REVISION_MISMATCH',
-  416: 'RANGE_NOT_SATISFIABLE',
-};
-
-function unreadable(error: Error & { status?: number }): Error {
-  const code = codes[error.status ?? 0];
-  return code === undefined ? error : new HoldfastError(code, undefined, { cause: error });
 }
