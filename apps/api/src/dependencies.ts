@@ -38,10 +38,7 @@ const WAITS = 512;
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(given: Settings, log: Logger, env: Environment) {
   const registry = createMetricsRegistry();
-  const host = countHostCalls(
-    await createMediaHost(given.host, { uploadSlots: given.uploads.maxConcurrent, log }),
-    registry,
-  );
+  const host = countHostCalls(await createMediaHost(given.host, { log }), registry);
   // Jobs are added over the main connection, which takes no longer than two seconds: clients wait for that, too.
   const opened = await openServer(given, 'producer', log);
   const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;

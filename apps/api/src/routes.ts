@@ -403,7 +403,7 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
   const { request } = deps.redis;
   const tickets = createTickets(request, deps.keys);
   return {
-    sign: signTicket({ cloudinary, uploads, tickets, host: deps.host }),
+    sign: signTicket({ folder: cloudinary.folder, uploads, tickets, host: deps.host }),
     complete: completeUpload(deps.uploads, tickets, deps),
     notify: receiveNotification({
       secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],

@@ -20,10 +20,7 @@ export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
  * The one list of what is opened, and of what is closed. Rejects when the media host or the Redis server cannot be used.
  */
 export async function openDependencies(given: Settings, log: Logger, registry: Registry) {
-  const host = countHostCalls(
-    await createMediaHost(given.host, { uploadSlots: given.jobs.concurrency, log }),
-    registry,
-  );
+  const host = countHostCalls(await createMediaHost(given.host, { log }), registry);
   const opened = await openServer(given, 'background', log);
   const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;
   const queueClient = connect('queue');

@@ -74,7 +74,7 @@ it('brings everything back when Redis is emptied under running workers, and a de
   await emulator.faults.clear();
   await queues.add(removeJob, { id, publicId, resourceType, round: 99 });
   await vi.waitFor(async () => expect(await catalog.find(id)).toBeNull(), within);
-  const host = await createMediaHost(settings.host, { uploadSlots: 1, log: silentLogger });
+  const host = await createMediaHost(settings.host, { log: silentLogger });
   expect(await host.find({ publicId, resourceType })).toBeNull();
   await host.close();
 });

@@ -37,7 +37,7 @@ async function measure(
     DATA_DIR: `${folder}/data`,
     CLOUDINARY_URL: over['CLOUDINARY_URL'] ?? emulator.cloudinaryUrl,
   });
-  const host = await createMediaHost(settings.host, { uploadSlots: 1, log: silentLogger });
+  const host = await createMediaHost(settings.host, { log: silentLogger });
   cleanUp.defer(() => host.close());
   const ids = await upload(`${url}/api/media/upload`, between + 2 * TIMED);
   await holdfast.settle();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CloudinarySettings, UploadSettings } from '@holdfast/foundation/config';
+import type { UploadSettings } from '@holdfast/foundation/config';
 import { mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
@@ -10,7 +10,7 @@ import {
   writeHostMetadata,
   type ResourceType,
 } from '@holdfast/shared/media';
-import { signUpload, type MediaHost } from '@holdfast/shared/media-host';
+import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/route.js';
 import { mediaFieldRules } from '../media/media-fields.js';
 import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
@@ -54,10 +54,11 @@ export const ticketRequest = z
 type TicketRequest = z.infer<typeof ticketRequest>;
 
 export interface SignTicketDependencies {
-  cloudinary: CloudinarySettings;
+  /** On the host. */
+  folder: string;
   uploads: Pick<UploadSettings, 'maxBytes' | 'allowedTypes'>;
   tickets: Pick<Tickets, 'issue'>;
-  host: Pick<MediaHost, 'hostNow' | 'placesUploads'>;
+  host: Pick<MediaHost, 'hostNow' | 'signUpload'>;
 }
 
 /** An upload must have begun within this time. */
@@ -72,7 +73,7 @@ const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
  * expiry travel with the asset, signed, so that nothing has to be remembered for the file to be adopted.
  */
 export const signTicket =
-  ({ cloudinary, uploads, tickets, host }: SignTicketDependencies) =>
+  ({ folder, uploads, tickets, host }: SignTicketDependencies) =>
   async ({ body, context }: Input<never, undefined, TicketRequest>): Promise<Answer> => {
     if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
       throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
@@ -81,7 +82,7 @@ export const signTicket =
     const filename = cleanFilename(body.filename ?? '');
     const id = newMediaId();
     const extension = extensionOf(filename);
-    const ref = refFor(cloudinary.folder, id, { resourceType, extension: extension.toLowerCase() });
+    const ref = refFor(folder, id, { resourceType, extension: extension.toLowerCase() });
     // By the host's clock, which also dates the file.
     const expiresAtMs = host.hostNow() + GOOD_FOR_MS;
     const metadata = writeHostMetadata({
@@ -94,10 +95,9 @@ export const signTicket =
         tags: tags.map(asFormsSend),
       },
     });
-    const signed = signUpload(cloudinary, {
+    const signed = await host.signUpload({
       ...ref,
       metadata,
-      isPlaced: await host.placesUploads(),
       timestamp: Math.floor((expiresAtMs - HOST_TAKES_MS) / 1_000),
     });
     const added = resourceType === 'raw' ? '' : extension;

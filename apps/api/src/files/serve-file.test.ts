@@ -174,7 +174,6 @@ it('keeps links working where Cloudinary took the place of the local host, until
   const earlier = await mkdtemp(join(tmpdir(), 'holdfast-earlier-'));
   onTestFinished(() => rm(earlier, { recursive: true, force: true }));
   const local = await createMediaHost(readSettings({ DATA_DIR: earlier }).host, {
-    uploadSlots: 1,
     log: silentLogger,
   });
   onTestFinished(() => local.close());

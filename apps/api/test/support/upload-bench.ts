@@ -74,7 +74,7 @@ export async function openUploadBench(
   const redis = await startRedisSandbox();
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-upload-'));
   const settings = readSettings({ DATA_DIR: folder, REDIS_URL: redis.url, ...env });
-  const host = await createMediaHost(settings.host, { uploadSlots: 4, log: silentLogger, ...hostOptions });
+  const host = await createMediaHost(settings.host, { log: silentLogger, ...hostOptions });
   const client = connectRedis(settings.redis.connection, 'request', silentLogger, profileOf(settings.redis));
   await isReadyWithin(client, 5_000);
   const keys = redisKeys('holdfast');

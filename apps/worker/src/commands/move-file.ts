@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { HostSettings } from '@holdfast/foundation/config';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import {
@@ -15,7 +14,7 @@ import {
   writeHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import { openAssetBytes, type HostAsset, type MediaHost } from '@holdfast/shared/media-host';
+import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import { asTheHostHasIt, bindingIn, isContentChanged } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
 import {
@@ -31,7 +30,7 @@ import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js
 
 export interface MoveParts {
   deps: LeasedWork;
-  source: { settings: HostSettings; host: MediaHost };
+  source: MediaHost;
   /** Only says what would become of a file. */
   dryRun: boolean;
 }
@@ -150,8 +149,8 @@ async function copyBytes(
   if (isContentChanged(asset, record)) throw otherBytes('earlier');
   const there = await target.find(ref, signal);
   if (there !== null) return usable(there, asset, record);
-  const broken = source.settings.kind === 'local' ? 'ASSET_UNREADABLE' : 'HOST_TIMEOUT';
-  const { body, read } = hashed(await openAssetBytes(source.settings, asset, signal), broken);
+  const broken = source.kind === 'local' ? 'ASSET_UNREADABLE' : 'HOST_TIMEOUT';
+  const { body, read } = hashed(await source.open(asset, signal), broken);
   const { asset: copy, existed } = await target.put({
     ref,
     metadata: writeHostMetadata({

@@ -82,8 +82,8 @@ async function copy(
   dryRun: boolean,
   interrupted: AbortSignal,
 ): Promise<CommandResult> {
-  const host = await createMediaHost(settings, { uploadSlots: 1, log: leased.log });
-  const moving = beginMove({ deps: leased, source: { settings, host }, dryRun });
+  const host = await createMediaHost(settings, { log: leased.log });
+  const moving = beginMove({ deps: leased, source: host, dryRun });
   let error: MoveEnd['error'] = null;
   try {
     await moveAll(moving);
@@ -157,7 +157,7 @@ export async function moveAll(moving: Move): Promise<void> {
     let cursor: string | null = null;
     do {
       const request: ListRequest = { resourceType, cursor, limit: PAGE_SIZE, signal };
-      const list = (): Promise<AssetPage> => source.host.list(request);
+      const list = (): Promise<AssetPage> => source.list(request);
       const page: AssetPage = await fetchPatiently(list, settings.jobs.backoffMs, signal);
       counts.listed += page.assets.length;
       await movePage(page.assets, moving, showProgress);
@@ -169,7 +169,7 @@ export async function moveAll(moving: Move): Promise<void> {
 
 /** Redis may have been emptied since: what was deleted must not come along. */
 async function repeatDeletions({ deps, source }: Move): Promise<void> {
-  for (const host of [source.host, deps.host]) {
+  for (const host of [source, deps.host]) {
     const files = hostFiles(host, deps);
     if (!(await loadDeletions(await files.list(), files, deps)))
       throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
@@ -222,7 +222,7 @@ const ofOneFile: readonly ErrorCode[] = [
 async function settleRest({ deps, source, problems }: Move): Promise<void> {
   const { catalog, host, deletionNotes, settings, signal, log } = deps;
   // Their files stay on the earlier host, which must not give them again from a snapshot.
-  const there = createDeletionNotes(source.host, settings, log);
+  const there = createDeletionNotes(source, settings, log);
   const reported = new Set(problems.map(({ publicId }) => publicId));
   let cursor: string | undefined;
   do {
@@ -231,7 +231,7 @@ async function settleRest({ deps, source, problems }: Move): Promise<void> {
       ({ url, status }) => isOnAnotherHost(url, host.identity) && status !== 'missing',
     );
     const isDeleted = ({ status, url }: MediaRecord): boolean =>
-      status === 'deleting' && hostOfUrl(url) === source.host.identity;
+      status === 'deleting' && hostOfUrl(url) === source.identity;
     const deleted = left.filter(isDeleted);
     await Promise.all(deleted.flatMap(({ id }) => [deletionNotes.add(id, signal), there.add(id, signal)]));
     for (const { id, assetId } of deleted) await catalog.finishDelete(id, assetId);

@@ -108,7 +108,7 @@ describe('the doctor', () => {
     expect(notWell(diagnosis)).toEqual([]);
     expect(rowNamed(diagnosis, 'Account')).toBeUndefined();
     const settings = readSettings({ DATA_DIR: directory });
-    const host = await createMediaHost(settings.host, { uploadSlots: 1, log: silentLogger });
+    const host = await createMediaHost(settings.host, { log: silentLogger });
     onTestFinished(() => host.close());
     const request = { resourceType: 'image', cursor: null, limit: 10, signal: never } as const;
     expect((await host.list(request)).assets).toEqual([]);

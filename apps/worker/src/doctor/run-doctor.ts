@@ -65,8 +65,8 @@ export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
   const rows = await runChecks('This installation', ofMachine, { signal, progress });
   rows.push(...(await runChecks('Redis server', ofRedis, { signal, progress })));
   // The report says what a log would.
-  const quiet = { uploadSlots: 1, log: silentLogger };
-  const host = await createMediaHost(settings.host, { ...quiet, parts: doctorParts, ...hostOptions });
+  const quiet = { log: silentLogger, parts: doctorParts };
+  const host = await createMediaHost(settings.host, { ...quiet, ...hostOptions });
   try {
     const group =
       settings.host.kind === 'local' ? 'Local host' : `Cloudinary account ${settings.host.cloudName}`;

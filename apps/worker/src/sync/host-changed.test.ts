@@ -43,7 +43,7 @@ async function switched(files: number, emulated: { cloudName?: string } = {}) {
 /** What a worker of these settings runs syncs with. */
 async function cloudOf(rig: SyncRig, env: Environment) {
   const settings = readSettings({ DATA_DIR: rig.settings.dataDir, CATALOG_SNAPSHOT: 'false', ...env });
-  const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
+  const host = await createMediaHost(settings.host, { log: silentLogger });
   onTestFinished(() => host.close());
   const run = rig.worker({ host, settings });
   const fullSync = async (over: { force?: boolean } = {}) => {

@@ -20,7 +20,7 @@ import {
   type HostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import { createMediaHost, openAssetBytes, type MediaHost } from '@holdfast/shared/media-host';
+import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
 import type { SyncRun } from '@holdfast/shared/sync';
@@ -47,7 +47,7 @@ export async function twoHosts(sandbox: RedisSandbox) {
   onTestFinished(() => emulator.close());
   const base = { REDIS_URL: sandbox.url, DATA_DIR: dataDir, SAVE_BACKOFF_MS: '10', LOG_LEVEL: 'silent' };
   const place = async (env: Environment): Promise<Place> => {
-    const host = await createMediaHost(readSettings(env).host, { uploadSlots: 4, log: silentLogger });
+    const host = await createMediaHost(readSettings(env).host, { log: silentLogger });
     onTestFinished(() => host.close());
     return { env, host };
   };
@@ -144,8 +144,7 @@ export async function moveWith(
 ): Promise<void> {
   await withLease(target.env, never, async (leased) => {
     const deps = { ...leased, ...over(leased) };
-    const settings = readSettings(source.env).host;
-    await moveAll(beginMove({ deps, source: { settings, host: source.host }, dryRun: false }));
+    await moveAll(beginMove({ deps, source: source.host, dryRun: false }));
   });
 }
 
@@ -164,12 +163,11 @@ export const moveBeside = (hosts: { source: Place; target: Place }, work: (id: s
 export const all = async ({ catalog }: Hosts): Promise<MediaRecord[]> =>
   (await catalog.list({ limit: 100, order: 'oldest' })).items;
 
-export async function bytesOn({ env, host }: Place, record: MediaRecord): Promise<string> {
+export async function bytesOn({ host }: Place, record: MediaRecord): Promise<string> {
   const asset = await host.find(record);
   if (asset === null) throw new Error(`${record.publicId} is not there`);
   const hash = createHash('md5');
-  for await (const chunk of await openAssetBytes(readSettings(env).host, asset, AbortSignal.timeout(5_000)))
-    hash.update(chunk as Buffer);
+  for await (const chunk of await host.open(asset, AbortSignal.timeout(5_000))) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
 

@@ -57,7 +57,7 @@ export async function openBench(
   // A catalog that has begun: else the first worker would refill it, and find records without an asset missing.
   await sandbox.client.set(keys.epoch, Date.now());
   await sandbox.client.hset(keys.syncState, 'lastFullAt', LONG_AGO);
-  const host = await createMediaHost(settings.host, { uploadSlots: 2, log: silentLogger });
+  const host = await createMediaHost(settings.host, { log: silentLogger });
   const intents = createIntents(client, keys);
   const workers: Service[] = [];
   return {

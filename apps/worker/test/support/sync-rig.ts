@@ -84,7 +84,6 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
     ...options.env,
   });
   const host = await createMediaHost(settings.host, {
-    uploadSlots: 4,
     log: silentLogger,
     ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
   });

@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, onAbort } from '@holdfast/foundation/lifecycle';
 
 /** What is stored: a small body, in one piece or as the chunks it came in, or a stream, which is read once. */
 export type Body = Buffer | readonly Buffer[] | Readable;
@@ -15,44 +14,17 @@ export function bytesInMemory(body: Body): number | null {
   return Buffer.isBuffer(body) ? body.length : body.reduce((bytes, chunk) => bytes + chunk.length, 0);
 }
 
-export interface ReadLimits {
-  signal: AbortSignal;
-  /** A body that yields nothing for this long while it is read is given up. */
-  idleMs: number;
-}
-
-/**
- * The chunks of a body, which is destroyed in every outcome. Throws the reason of the signal, UPLOAD_EXPIRED for a
- * silent body, CLIENT_ABORTED for one that breaks.
- */
-export async function* bodyChunks(
-  body: Body,
-  { signal, idleMs }: ReadLimits,
-): AsyncGenerator<Buffer, void, undefined> {
+/** The chunks of a body, until the signal aborts. Throws CLIENT_ABORTED for a stream that breaks. */
+export async function* bodyChunks(body: Body, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   if (!isStream(body)) {
-    if (Buffer.isBuffer(body)) yield body;
-    else yield* body;
+    yield* Buffer.isBuffer(body) ? [body] : body;
     return;
   }
-  let reading = true;
-  const timer = setTimeout(() => {
-    if (reading) body.destroy(new HoldfastError('UPLOAD_EXPIRED'));
-  }, idleMs);
-  const forgetAbort = onAbort(signal, (reason) => body.destroy(reason));
+  addAbortSignal(signal, body);
   try {
-    signal.throwIfAborted();
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      reading = false;
-      yield chunk;
-      reading = true;
-      timer.refresh();
-    }
+    yield* body as AsyncIterable<Buffer>;
   } catch (error) {
-    throw signal.aborted ? abortReason(signal) : toSourceError(error);
-  } finally {
-    clearTimeout(timer);
-    forgetAbort();
-    body.destroy();
+    throw toSourceError(error);
   }
 }
 

@@ -6,9 +6,8 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
-import { isCircuitOpen, isTransientHostError } from './failures.js';
 import { guardHost, type HostCalls } from './guarded-host.js';
-import type { MediaHost } from './media-host.js';
+import { isCircuitOpen, isTransientHostError, type MediaHost } from './media-host.js';
 import { emulatedHost } from './testing/emulated-host.js';
 import { newRef, putRequest } from './testing/put-request.js';
 
@@ -21,7 +20,7 @@ async function guardedHost(probeAfterMs = REST_MS) {
   const link = await startFaultProxy(Number(new URL(settings.apiUrl).port));
   const plain = createCloudinaryHost(
     { ...settings, apiUrl: `http://127.0.0.1:${String(link.port)}` },
-    { uploadSlots: 8, log: silentLogger, timeouts },
+    { log: silentLogger, timeouts },
   );
   const host = guardHost(plain, {
     log: silentLogger,

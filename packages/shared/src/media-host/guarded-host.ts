@@ -2,16 +2,13 @@ import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { isStream } from './body.js';
-import { circuitOpen, HostFailure } from './failures.js';
-import type { AssetRef, HostHealth, MediaHost } from './media-host.js';
+import { type AssetRef, circuitOpen, HostFailure, type HostHealth, type MediaHost } from './media-host.js';
 
 /** What an implementation does. `guardHost` adds what its calls show of the host. */
 export type HostCalls = Omit<MediaHost, 'health' | 'uploadRefusal'>;
 
 export interface GuardOptions {
   log: Logger;
-  /** Milliseconds since the epoch. */
-  now?: () => number;
   /** Of a host in the network; a disk that fails, fails at once, and needs none. */
   circuit?: {
     /** Of our own assets; nothing is ever stored under the name that is looked for. */
@@ -33,12 +30,13 @@ const LAST_RETRY_SECONDS = 30;
  * The host with its health, and behind the circuit of this process: after five failures in a row calls fail at once, until the host
  * answers a probe (docs/decisions/0013-a-circuit-for-the-host.md).
  */
-export function guardHost(host: HostCalls, { log, now = Date.now, circuit }: GuardOptions): MediaHost {
+export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): MediaHost {
   const noAsset: AssetRef = { publicId: `${circuit?.folder ?? ''}/host-check`, resourceType: 'image' };
   let failures = 0;
   let probe: NodeJS.Timeout | undefined;
   let closed = false;
-  let health: Omit<HostHealth, 'circuit' | 'reachable'> = {
+  let health: Omit<HostHealth, 'circuit'> = {
+    reachable: null,
     lastSuccessAt: null,
     lastFailureAt: null,
     lastErrorCode: null,
@@ -49,18 +47,22 @@ export function guardHost(host: HostCalls, { log, now = Date.now, circuit }: Gua
     const { failing, lastErrorCode } = health;
     if (circuit === undefined || failures < FAILURES || failing === null || lastErrorCode === null)
       return null;
-    const seconds = Math.ceil((now() - Date.parse(failing.since)) / 2_000);
+    const seconds = Math.ceil((Date.now() - Date.parse(failing.since)) / 2_000);
     return circuitOpen(lastErrorCode, Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS));
   };
-  const admitCall = (signal: AbortSignal | undefined): void => {
+  /** Downloads take another path than all other calls: their failures must not keep anyone from listing the host. */
+  const unwatched = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
     if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
     const refusal = uploadRefusal();
     if (refusal !== null) throw refusal;
+    try {
+      return await work();
+    } catch (error) {
+      throw signal !== undefined && isAborted(signal) ? abortReason(signal) : error;
+    }
   };
-  const call = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
-    admitCall(signal);
-    return watched(signal, work);
-  };
+  const call = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> =>
+    unwatched(signal, () => watched(signal, work));
   const watched = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
     const startedAt = performance.now();
     try {
@@ -81,13 +83,14 @@ export function guardHost(host: HostCalls, { log, now = Date.now, circuit }: Gua
     if (health.failing !== null) log.info('host.recovered');
     if (uploadRefusal() !== null) log.info('host.circuit_closed');
     failures = 0;
-    health = { ...health, failing: null, lastSuccessAt: new Date(now()).toISOString() };
+    health = { ...health, reachable: true, failing: null, lastSuccessAt: new Date().toISOString() };
   };
   const noteFailure = ({ code, message, cause }: HoldfastError): void => {
     if (health.failing === null) log.warn('host.failing', { code });
-    const at = new Date(now()).toISOString();
+    const at = new Date().toISOString();
     health = {
       ...health,
+      reachable: false,
       lastFailureAt: at,
       lastErrorCode: code,
       failing: {
@@ -129,20 +132,13 @@ export function guardHost(host: HostCalls, { log, now = Date.now, circuit }: Gua
     changes: (request) => call(request.signal, () => host.changes(request)),
     confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
     putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
-    // Downloads take another path than all other calls: their failures must not keep anyone from listing the host.
-    readFile: async (name, signal, bytes) => {
-      admitCall(signal);
-      return host.readFile(name, signal, bytes);
-    },
+    open: (asset, signal) => unwatched(signal, () => host.open(asset, signal)),
+    readFile: (name, signal, bytes) => unwatched(signal, () => host.readFile(name, signal, bytes)),
     listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
     // Without uploads, this is the only call to a disk.
     freeBytes: host.kind === 'local' ? () => call(undefined, host.freeBytes) : host.freeBytes,
-    health: () => ({
-      ...health,
-      reachable: health.failing !== null ? false : health.lastSuccessAt === null ? null : true,
-      circuit: uploadRefusal() === null ? 'closed' : 'open',
-    }),
+    health: () => ({ ...health, circuit: uploadRefusal() === null ? 'closed' : 'open' }),
     uploadRefusal,
     close: () => {
       closed = true;

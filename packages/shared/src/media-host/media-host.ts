@@ -1,5 +1,15 @@
-import type { ErrorCode, HoldfastError } from '@holdfast/foundation/errors';
-import type { AssetFacts, HostIdentity, HostMetadata, ResourceType } from '../media/index.js';
+import type { Readable } from 'node:stream';
+import { type ErrorCode, HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
+import {
+  type AssetFacts,
+  type Carried,
+  type HostIdentity,
+  type HostMetadata,
+  idFromPublicId,
+  readHostMetadata,
+  type ResourceType,
+  resourceTypes,
+} from '../media/index.js';
 import type { Body } from './body.js';
 
 /** How an asset is addressed: public ids are unique within one resource type. */
@@ -18,7 +28,7 @@ export interface HostAsset extends AssetRef, AssetFacts {
 export interface PutRequest {
   ref: AssetRef;
   metadata: HostMetadata;
-  /** A stream is destroyed by the host in every outcome. */
+  /** A stream is destroyed by the host in every outcome. How long it may be silent is for its owner to say, by `signal`. */
   body: Body;
   /** The extension that fits the first bytes, for a host that does not look at them; empty where none does. */
   format?: string;
@@ -29,6 +39,22 @@ export interface PutRequest {
   contentLength?: number;
   /** Ends the transfer at once; the promise then rejects with the signal's reason. */
   signal: AbortSignal;
+}
+
+/** One upload that a client may make in our name, see `signUpload`. */
+export interface UploadToSign {
+  publicId: string;
+  /** `auto` lets the host decide from the bytes. Not covered by the signature. */
+  resourceType: ResourceType | 'auto';
+  metadata: HostMetadata;
+  /** Unix seconds. The host takes the signature for one hour from then on. */
+  timestamp: number;
+}
+
+/** What a client posts, with the file added, and where. */
+export interface SignedUpload {
+  url: string;
+  fields: Readonly<Record<string, string>>;
 }
 
 /** What is under the public id after a `put`. */
@@ -113,8 +139,7 @@ export interface HostFile {
  * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan), HOST_RATE_LIMITED
  * (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL (local disk), MEDIA_NOT_FOUND (annotate
  * only), HOST_CONTEXT_UNWRITABLE (annotate: it would change what others keep there), HOST_ALTERS_UPLOADS (put and putFile: stored under
- * another name, and removed again), MALFORMED_BODY (put: a body far shorter than its `contentLength`), UPLOAD_EXPIRED (put: a body that
- * stalls). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of this process is open, calls are not attempted and reject
+ * another name, and removed again), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of this process is open, calls are not attempted and reject
  * with the code of the last failure (`isCircuitOpen`).
  */
 export interface MediaHost {
@@ -129,6 +154,11 @@ export interface MediaHost {
   annotate(ref: AssetRef, metadata: HostMetadata, signal?: AbortSignal): Promise<HostAsset>;
   /** The asset as it is now, or null. Read from the source, not from an index. Not metered. */
   find(ref: AssetRef, signal?: AbortSignal): Promise<HostAsset | null>;
+  /**
+   * The stored bytes of an asset, as a stream that holds only what is on its way and fails when the host falls silent.
+   * MEDIA_NOT_FOUND where the host has none. Not metered. Its failure says nothing about other calls.
+   */
+  open(asset: HostAsset, signal: AbortSignal): Promise<Readable>;
   /** Removes the asset; resolves also when it was not there. Not metered. */
   remove(ref: AssetRef, signal?: AbortSignal): Promise<'removed' | 'absent'>;
   /** One page of all assets of a type, oldest first, with metadata and etag. Metered. */
@@ -151,8 +181,12 @@ export interface MediaHost {
   listFiles(prefix: string, signal?: AbortSignal): Promise<HostFile[]>;
   /** Resolves also when there was none. Not metered. */
   removeFile(name: string, signal?: AbortSignal): Promise<'removed' | 'absent'>;
-  /** Whether uploads that clients sign for may name a folder and a display name. Metered, once for each process. */
-  placesUploads(): Promise<boolean>;
+  /**
+   * Parameters for one upload by a client that does not know our secret. Every field but the file is signed in the very text
+   * that is posted, so nothing of it can be changed; what is there already is never replaced. Metered at most once for each
+   * process. NOT_SUPPORTED on the local host.
+   */
+  signUpload(upload: UploadToSign): Promise<SignedUpload>;
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;
@@ -174,4 +208,98 @@ export interface MediaHost {
 /** Whether a metered call is to be left to syncs: they need the second half of the budget, and see the same in the end. */
 export function isHalfSpent(budget: HostBudget | null): boolean {
   return budget !== null && budget.remaining < budget.limit / 2;
+}
+
+/** An asset that Holdfast put on the host, with what it wrote there. */
+export interface OwnAsset {
+  asset: HostAsset;
+  carried: Carried;
+}
+
+/**
+ * The assets of one media item under our own folder, whatever type the host took them for. Assets without our mark, or with
+ * another id, belong to others: they are not in the answer, and so never removed.
+ */
+export async function findOwnAssets(
+  host: Pick<MediaHost, 'find'>,
+  folder: string,
+  { id, publicId }: { id: string; publicId: string },
+  signal: AbortSignal,
+): Promise<OwnAsset[]> {
+  // Of a raw file: the only ones that have an extension.
+  if (idFromPublicId(folder, { publicId, resourceType: 'raw' }) !== id) return [];
+  const found = await Promise.all(
+    resourceTypes.map((resourceType) => host.find({ publicId, resourceType }, signal)),
+  );
+  return found.flatMap((asset) => {
+    const carried = asset === null ? null : readHostMetadata(asset);
+    return asset !== null && carried?.fields.id === id ? [{ asset, carried }] : [];
+  });
+}
+
+/** What the host answered, or that it did not, stripped of the request and its credentials; the cause of our errors. */
+export class HostFailure extends Error {
+  override readonly name = 'HostFailure';
+
+  constructor(
+    message: string,
+    /** HTTP status, or null when no answer came. */
+    readonly status: number | null,
+    /** Of a network error, such as ECONNRESET. */
+    readonly code: string | null = null,
+  ) {
+    super(message);
+  }
+
+  /** True when every other call will be refused like this one, until the settings are corrected. */
+  get refusesCredentials(): boolean {
+    return this.status === 401;
+  }
+
+  /** True when the same call may succeed later: no answer, one that is not Cloudinary's, or a failure on its side. */
+  get transient(): boolean {
+    const { status } = this;
+    return status === null || status < 400 || status >= 500 || [408, 420, 429, 499].includes(status);
+  }
+}
+
+/** The HTTP status behind one of our errors; null where the host gave none. */
+export function statusOf(error: unknown): number | null {
+  return isHoldfastError(error) && error.cause instanceof HostFailure ? error.cause.status : null;
+}
+
+/** HOST_REJECTED for an answer that came, and cannot be what was asked for. */
+export function unreadableAnswer(message: string, detail = message): HoldfastError {
+  return new HoldfastError('HOST_REJECTED', message, { cause: new HostFailure(detail, 200) });
+}
+
+/** True where the host has the asset, and what it shows of it cannot be read. */
+export function isUnreadableAsset(error: unknown): boolean {
+  return (
+    isHoldfastError(error, 'ASSET_UNREADABLE') ||
+    (isHoldfastError(error, 'HOST_REJECTED') && statusOf(error) === 200)
+  );
+}
+
+/** True for a host error that says nothing about the request itself. */
+export function isTransientHostError(error: unknown): boolean {
+  return (
+    isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_RATE_LIMITED') ||
+    (isHoldfastError(error, 'HOST_REJECTED') && error.cause instanceof HostFailure && error.cause.transient)
+  );
+}
+
+const CIRCUIT_OPEN = 'CIRCUIT_OPEN';
+
+/** The host has been failing, so the call was not attempted; `code` is that of its last failure. */
+export function circuitOpen(code: ErrorCode, retryAfterSeconds: number): HoldfastError {
+  return new HoldfastError(code, 'the media host has been failing; not attempted', {
+    cause: new HostFailure('the circuit is open', null, CIRCUIT_OPEN),
+    retryAfterSeconds,
+  });
+}
+
+/** True for such an error: nothing was attempted, so nothing is left behind, and nothing is known about the request itself. */
+export function isCircuitOpen(error: unknown): boolean {
+  return isHoldfastError(error) && error.cause instanceof HostFailure && error.cause.code === CIRCUIT_OPEN;
 }

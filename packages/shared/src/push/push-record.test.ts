@@ -28,7 +28,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-push-'));
   catalog = createCatalog(redis.client, redisKeys('holdfast'));
   host = await createMediaHost(readSettings({ DATA_DIR: folder }).host, {
-    uploadSlots: 2,
     log: silentLogger,
   });
 });

@@ -1,27 +1,67 @@
+import { randomBytes } from 'node:crypto';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
+import { HoldfastError } from '@holdfast/foundation/errors';
+import type { HostMetadata } from '../../media/index.js';
+import { type Body, bodyChunks, bytesInMemory, isStream } from '../body.js';
 import type { HostCalls } from '../guarded-host.js';
-import { createAssets, refuseRenamed, sameAsset } from './assets.js';
-import { createFiles } from './files.js';
+import { type PutRequest, statusOf } from '../media-host.js';
+import { createAssets, encodeContext, type Placed, refuseRenamed, sameAsset } from './assets.js';
+import { createFiles, openAsset } from './files.js';
 import { createListings } from './listings.js';
-import { createPlacement } from './placement.js';
-import { readAsset } from './replies.js';
-import { connect, type ConnectionOptions } from './sdk.js';
-import { createUpload, type PartSizes } from './upload.js';
+import { readAsset, readFolderMode, shownFolderMode } from './replies.js';
+import { connect, type Connection, type ConnectionOptions, type Content } from './sdk.js';
 
 export interface CloudinaryHostOptions extends ConnectionOptions {
   /** Tests cut files into parts at smaller sizes. */
   parts?: PartSizes;
 }
 
+/** How bodies are cut that are too large for one request. */
+export interface PartSizes {
+  /** Larger bodies go up in parts. */
+  above: number;
+  /** Of all parts but the last ones. */
+  bytes: number;
+}
+
+/** Cloudinary's limit for one request. */
+const MAX_REQUEST_BYTES = 100_000_000;
+/** Nothing flows while the host answers a part, so there are as few as the limit allows, with room for the form around them. */
+const PART_BYTES = 90_000_000;
+const usualParts: PartSizes = { above: MAX_REQUEST_BYTES, bytes: PART_BYTES };
+
 /** Cloudinary through its SDK. Throws CONFIG_INVALID when this process already uses the SDK with the other protocol. */
 export function createCloudinaryHost(
   settings: CloudinarySettings,
   options: CloudinaryHostOptions,
 ): HostCalls {
+  const { parts = usualParts } = options;
   const connection = connect(settings, options);
-  const { place, isTaken } = createPlacement(connection);
-  const assets = createAssets(connection, place);
-  const upload = createUpload(connection, place, options.parts);
+  const placement = createPlacement(connection);
+  const assets = createAssets(connection, placement.place);
+
+  /** Sends a body in one request, or in parts when it is too large for one; gives the SDK's last reply. */
+  const upload = async ({ ref, body, metadata, contentLength, signal }: PutRequest): Promise<unknown> => {
+    const size = bytesInMemory(body) ?? contentLength ?? MAX_REQUEST_BYTES;
+    const isLarge = size > parts.above;
+    const fields = { resource_type: ref.resourceType, type: 'upload', ...uploadFields(ref, metadata) };
+    const send = (placed: Placed): Promise<unknown> => {
+      // The last part is answered once the host has worked on the whole file.
+      const sendContent: SendContent = (content, range = {}) =>
+        connection.upload({ ...fields, ...placed, ...range }, content, { bytes: size, signal });
+      return isLarge
+        ? uploadInParts(body, { size, partBytes: parts.bytes, signal }, sendContent)
+        : sendContent(Buffer.isBuffer(body) ? [body] : body);
+    };
+    const { displayName } = metadata;
+    if (displayName === undefined) return send({});
+    const inFolder = { asset_folder: settings.folder };
+    const isRepeatable = !isLarge && !isStream(body);
+    if (isRepeatable) return placement.place({ ...inFolder, display_name: displayName }, send);
+    // A name might be refused: that comes with the commit mark.
+    return send((await placement.isTaken()) ? inFolder : {});
+  };
+
   return {
     kind: 'cloudinary',
     identity: `cloudinary:${settings.cloudName}`,
@@ -37,14 +77,142 @@ export function createCloudinaryHost(
       // The short answer about an older asset may lack its metadata.
       return { asset: existed ? ((await assets.find(ref, signal)) ?? asset) : asset, existed };
     },
+    signUpload: async ({ publicId, resourceType, metadata, timestamp }) => {
+      const { displayName } = metadata;
+      const isPlaced = await placement.isTaken();
+      const params = {
+        timestamp: String(timestamp),
+        overwrite: 'false',
+        ...uploadFields({ publicId }, metadata),
+        ...(isPlaced ? { asset_folder: settings.folder } : {}),
+        ...(isPlaced && displayName !== undefined ? { display_name: displayName } : {}),
+      };
+      const { apiSecret, signatureAlgorithm } = settings;
+      const { utils } = connection.sdk;
+      const signature = utils.api_sign_request(params, apiSecret, signatureAlgorithm, 2);
+      return {
+        url: `${settings.apiUrl}/v1_1/${settings.cloudName}/${resourceType}/upload`,
+        fields: { ...params, api_key: settings.apiKey, signature },
+      };
+    },
+    open: (asset, signal) => openAsset(connection, asset, signal),
     ...assets,
     ...createListings(connection),
-    ...createFiles(connection, place),
+    ...createFiles(connection, placement.place),
     budget: connection.budget,
-    placesUploads: isTaken,
     hostNow: connection.hostNow,
     meteredCalls: connection.metered,
     freeBytes: () => Promise.resolve(null),
     close: async () => connection.close(),
+  };
+}
+
+function uploadFields({ publicId }: { publicId: string }, { context, tags }: HostMetadata) {
+  return {
+    public_id: publicId,
+    context: encodeContext(context),
+    ...(tags.length === 0 ? {} : { tags: tags.join(',') }),
+  };
+}
+
+type SendContent = (content: Content, range?: Readonly<Record<string, string>>) => Promise<unknown>;
+
+/** Cloudinary refuses smaller parts, unless they are the last. */
+const LEAST_PART_BYTES = 5 * 1024 * 1024;
+/** The length of a form is known, that of the file in it is not: all that comes with a file takes less than this. */
+const FORM_BYTES = 4_000_000;
+
+/**
+ * Sends a body in parts, one after the other, and gives the reply to the last. A request states its range before its bytes, so
+ * parts are streamed as long as they are sure to be filled. What may be the last part is collected first: at most FORM_BYTES and
+ * LEAST_PART_BYTES are held. `size`: of the body, which may be up to FORM_BYTES shorter when it is a stream. Throws MALFORMED_BODY
+ * for a body that ends before.
+ */
+async function uploadInParts(
+  body: Body,
+  { size, partBytes, signal }: { size: number; partBytes: number; signal: AbortSignal },
+  send: SendContent,
+): Promise<unknown> {
+  const sure = isStream(body) ? size - FORM_BYTES : size;
+  const uploadId = `holdfast-${randomBytes(16).toString('hex')}`;
+  let sent = 0;
+  const sendRange = (content: Content, bytes: number, total: number): Promise<unknown> => {
+    const range = `bytes ${String(sent)}-${String(sent + bytes - 1)}/${String(total)}`;
+    return send(content, { content_range: range, x_unique_upload_id: uploadId });
+  };
+  const chunks = bodyChunks(body, signal);
+  let rest: Buffer = Buffer.alloc(0);
+  const take = async function* (bytes: number): AsyncGenerator<Buffer, void, undefined> {
+    for (let left = bytes; left > 0;) {
+      if (rest.length === 0) {
+        const next = await chunks.next();
+        if (next.done === true)
+          throw new HoldfastError('MALFORMED_BODY', 'the body ended long before its announced length');
+        rest = next.value;
+      }
+      const piece = rest.subarray(0, left);
+      rest = rest.subarray(piece.length);
+      left -= piece.length;
+      yield piece;
+    }
+  };
+  for (;;) {
+    const bytes = Math.min(partBytes, sure - sent);
+    if (bytes < LEAST_PART_BYTES || bytes >= size - sent) break;
+    await sendRange(take(bytes), bytes, -1);
+    sent += bytes;
+  }
+  const last = [rest];
+  for await (const chunk of chunks) last.push(chunk);
+  const bytes = bytesInMemory(last) ?? 0;
+  return sendRange(last, bytes, sent + bytes);
+}
+
+/** A client waits for the answer; without one the upload continues. */
+const CONFIG_WITHIN_MS = 3_000;
+
+/**
+ * What this process knows of the account's folders, and what it sends because of that. Accounts have dynamic folders, unless they are
+ * from before 2024 and never switched. Whether those ignore the two parameters or refuse them is not documented: a call that is
+ * refused with them and accepted without them says so; from then on they are not sent.
+ */
+function createPlacement({ sdk, admin, timeouts, log }: Connection) {
+  let mode: 'unknown' | 'dynamic' | 'fixed' = 'unknown';
+  let asked: Promise<void> | undefined;
+
+  const ask = async (): Promise<void> => {
+    try {
+      const signal = AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS));
+      mode = readFolderMode(await admin(signal, (call) => sdk.api.config({ ...call, settings: true })));
+    } catch (error) {
+      // Then they are sent: most accounts accept them.
+      log.warn('host.folder_mode_unknown', { error });
+    }
+  };
+
+  return {
+    /** Whether what cannot be sent twice may carry them. Asks the host once, where nothing is known yet; a metered call. */
+    isTaken: async (): Promise<boolean> => {
+      if (mode === 'unknown') await (asked ??= ask());
+      return mode !== 'fixed';
+    },
+    /** Runs an upload or a write with this folder and name, and again without where they are refused: no name for the console may cost an upload. */
+    place: async (wanted: Placed, call: (placed: Placed) => Promise<unknown>): Promise<unknown> => {
+      const options = mode === 'fixed' ? {} : wanted;
+      let refusal: unknown;
+      const reply = await call(options).catch((error: unknown) => {
+        // The wording of the refusal is not documented.
+        if (Object.keys(options).length === 0 || statusOf(error) !== 400) throw error;
+        refusal = error;
+        return call({});
+      });
+      if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
+      // An account that shows a folder all the same has refused only this name.
+      if (refusal !== undefined && mode !== 'dynamic') {
+        mode = 'fixed';
+        log.warn('host.placement_refused', { error: refusal });
+      }
+      return reply;
+    },
   };
 }

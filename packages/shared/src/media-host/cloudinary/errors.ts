@@ -1,12 +1,15 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { redactText } from '@holdfast/foundation/logging';
-import { HostFailure } from '../failures.js';
-import type { HostBudget } from '../media-host.js';
+import { type HostBudget, HostFailure } from '../media-host.js';
 
 const NETWORK_TIMEOUTS = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'EHOSTUNREACH']);
 
 /** Any shape that the SDK rejects or calls back with, as our error. `retryAfter` reads the wait out of a 420's text. */
-export function toHostError(thrown: unknown, retryAfter: (message: string) => number): HoldfastError {
+export function toHostError(
+  thrown: unknown,
+  retryAfter: (message: string) => number = () => FALLBACK_SECONDS,
+): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
   const cause = readFailure(thrown);
   const { status, message, code } = cause;
@@ -46,24 +49,22 @@ function asObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-/** The hourly limit of metered calls, as one answer states it. */
-export interface RateLimit {
-  limit: number;
-  remaining: number;
-  resetAt: Date;
-}
-
 /** Used when the host does not say how long to wait. */
-export const FALLBACK_SECONDS = 60;
+const FALLBACK_SECONDS = 60;
 /** Below this share a refusal without a time is taken for the end of the hour's calls. */
 const NEARLY_SPENT = 0.2;
 
-/** The hourly budget as the last answers stated it. `now` gives milliseconds since the epoch. */
-export function createRateBudget(now: () => number) {
-  let last: (RateLimit & { heardAt: number }) | null = null;
+/** The hourly budget as the last answers stated it. */
+export function createRateBudget() {
+  let last: HostBudget | null = null;
   return {
-    seen: (limit: RateLimit): void => {
-      last = { ...limit, heardAt: now() };
+    /** Of any answer; most do not state it. */
+    read: (headers: IncomingHttpHeaders): void => {
+      const limit = Number(headers['x-featureratelimit-limit']);
+      const remaining = Number(headers['x-featureratelimit-remaining']);
+      const reset = Date.parse(String(headers['x-featureratelimit-reset']));
+      if ([limit, remaining, reset].some(Number.isNaN)) return;
+      last = { limit, remaining, resetAt: new Date(reset).toISOString(), heardAt: Date.now() };
     },
     /** Seconds to wait after a refusal with this message; marks the budget as spent where it may be. */
     retryAfter: (message: string): number => {
@@ -72,18 +73,17 @@ export function createRateBudget(now: () => number) {
       // one futile call a minute costs nothing.
       if (named === null && last !== null && last.remaining > last.limit * NEARLY_SPENT)
         return FALLBACK_SECONDS;
-      const resetAt = named ?? last?.resetAt ?? null;
-      if (last !== null) last = { ...last, heardAt: now(), remaining: 0, resetAt: resetAt ?? last.resetAt };
-      const seconds = Math.ceil(((resetAt?.getTime() ?? 0) - now()) / 1_000);
+      const resetAt = named ?? last?.resetAt ?? '';
+      if (last !== null) last = { ...last, heardAt: Date.now(), remaining: 0, resetAt };
+      const seconds = Math.ceil((Date.parse(resetAt) - Date.now()) / 1_000);
       return seconds > 0 ? seconds : FALLBACK_SECONDS;
     },
-    current: (): HostBudget | null =>
-      last === null ? null : { ...last, resetAt: last.resetAt.toISOString() },
+    current: (): HostBudget | null => last,
   };
 }
 
-/** `… Try again on 2024-10-04 14:00:00 UTC`, or null. */
-function readTryAgain(message: string): Date | null {
+/** `… Try again on 2024-10-04 14:00:00 UTC` as ISO 8601, or null. */
+function readTryAgain(message: string): string | null {
   const found = /try again on (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/i.exec(message);
-  return found === null ? null : new Date(`${String(found[1])}T${String(found[2])}Z`);
+  return found === null ? null : `${String(found[1])}T${String(found[2])}.000Z`;
 }

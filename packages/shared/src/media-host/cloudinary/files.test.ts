@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { emulatedHost } from '../testing/emulated-host.js';
+import { redirectTarget } from './files.js';
 
 const file = Buffer.alloc(100_000, 'snapshot');
 
@@ -105,4 +106,19 @@ it('refuses to keep a file that the account stores under another name, and remov
     code: 'HOST_ALTERS_UPLOADS',
   });
   expect(await emulator.assets.list()).toEqual([]);
+});
+
+it.each([
+  ['https://api.cloudinary.com/b', true],
+  ['/b', true],
+  ['https://res-1.cloudinary.com/b', true],
+  ['http://res.cloudinary.com/b', false],
+  ['https://res.cloudinary.com:8443/b', false],
+  ['https://res.cloudinary.com.example.org/b', false],
+  ['https://notcloudinary.com/b', false],
+  ['https://user:secret@res.cloudinary.com/b', false],
+  ['https://127.0.0.1/b', false],
+  ['http://[', false],
+])('a download may be redirected to %s: %s', (location, allowed) => {
+  expect(redirectTarget('https://api.cloudinary.com/a?signature=x', location) !== null).toBe(allowed);
 });

@@ -1,16 +1,26 @@
 import { createHash } from 'node:crypto';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { AssetRef, HostFile, MediaHost } from '../media-host.js';
-import { refuseRenamed } from './assets.js';
-import { download, MAX_FILE_BYTES } from './downloads.js';
-import type { Placement } from './placement.js';
-import { readAsset, readDestroyed, readFilePage } from './replies.js';
-import type { Connection } from './sdk.js';
-import { signedAddress } from './signing.js';
-import { uploadOnce } from './upload.js';
+import {
+  type AssetPage,
+  type AssetRef,
+  type HostAsset,
+  type HostFile,
+  type MediaHost,
+  statusOf,
+  unreadableAnswer,
+} from '../media-host.js';
+import { type Place, refuseRenamed } from './assets.js';
+import { toHostError } from './errors.js';
+import { readAsset, readDestroyed, readPage } from './replies.js';
+import { type Connection, withinLimits } from './sdk.js';
 
 const PAGE = 500;
 const address = { resource_type: 'raw', type: 'authenticated' } as const;
+/** Files of ours are smaller; more than this is not ours, and must not fill the memory. */
+const MAX_FILE_BYTES = 20_000_000;
 /** Half the speed of a slow connection: a trickling host must not delay a recovery for long. */
 const SLOWEST_BYTES_PER_MS = 50;
 
@@ -20,10 +30,9 @@ const SLOWEST_BYTES_PER_MS = 50;
  */
 export function createFiles(
   connection: Connection,
-  place: Placement['place'],
+  place: Place,
 ): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
-  const { sdk, settings, timeouts, signed, admin, log } = connection;
-  const refOf = (name: string): AssetRef => ({ publicId: name, resourceType: 'raw' });
+  const { sdk, timeouts, upload, signed, admin, log } = connection;
 
   const removeFile: MediaHost['removeFile'] = async (name, signal) =>
     readDestroyed(
@@ -34,11 +43,8 @@ export function createFiles(
     putFile: async (name, body, signal) => {
       // In a folder of their own, not at the root of the Media Library.
       const folder = name.slice(0, Math.max(name.lastIndexOf('/'), 0));
-      const reply = await place({ asset_folder: folder }, (placement) =>
-        uploadOnce(connection, { ...address, public_id: name, ...placement }, [body], {
-          bytes: body.length,
-          signal,
-        }),
+      const reply = await place({ asset_folder: folder }, (placed) =>
+        upload({ ...address, public_id: name, ...placed }, [body], { bytes: body.length, signal }),
       );
       const { asset, existed } = readAsset(reply);
       const md5 = createHash('md5').update(body).digest('hex');
@@ -48,12 +54,11 @@ export function createFiles(
         await refuseRenamed((within) => removeFile(storedAs, within), { storedAs, sentAs: name }, log);
       if (storedAs !== name || !isSame) throw new HoldfastError('HOST_CONTENT_MISMATCH');
     },
-    readFile: (name, signal, bytes = MAX_FILE_BYTES) =>
-      download(signedAddress(settings, refOf(name), 'authenticated'), {
-        deadlineMs: timeouts.pageMs + Math.min(bytes, MAX_FILE_BYTES) / SLOWEST_BYTES_PER_MS,
-        idleMs: timeouts.pageMs,
-        signal,
-      }),
+    readFile: async (name, signal, bytes = MAX_FILE_BYTES) => {
+      const url = signedAddress(connection, { publicId: name, resourceType: 'raw' }, 'authenticated');
+      const deadlineMs = timeouts.pageMs + Math.min(bytes, MAX_FILE_BYTES) / SLOWEST_BYTES_PER_MS;
+      return withinLimits({ deadlineMs, signal }, (ending) => readAll(url, timeouts.pageMs, ending));
+    },
     listFiles: async (prefix, signal) => {
       const files: HostFile[] = [];
       let cursor: string | null = null;
@@ -62,12 +67,118 @@ export function createFiles(
         const reply = await admin(signal, (call) =>
           sdk.api.resources({ ...call, ...address, prefix, max_results: PAGE, ...from }),
         );
-        const page = readFilePage(reply, cursor);
-        files.push(...page.files);
-        cursor = page.nextCursor;
+        const { assets, unreadable, nextCursor }: AssetPage = readPage(reply, cursor);
+        if (unreadable.length > 0) throw unreadableAnswer('the media host shows files that cannot be read');
+        for (const { publicId: name, bytes, createdAt: storedAt } of assets)
+          files.push({ name, bytes, storedAt });
+        cursor = nextCursor;
       } while (cursor !== null);
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     removeFile,
   };
+}
+
+/** All bytes under an address, or null where there is nothing. */
+async function readAll(url: string, idleMs: number, signal: AbortSignal): Promise<Buffer | null> {
+  try {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of await download(url, idleMs, signal)) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      if (bytes > MAX_FILE_BYTES) throw new HoldfastError('HOST_LIMIT');
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    if (statusOf(error) === 404) return null;
+    throw withoutAddress(error);
+  }
+}
+
+/** A host that sends nothing for this long is given up. */
+const SILENT_MS = 60_000;
+/** Public delivery may be switched off in the account, for some kinds of files or for all. */
+const REFUSALS = new Set<number | null>([401, 403, 404]);
+
+/**
+ * The bytes of an asset, by the public address of its version, which names no transformation; where that is refused, by a signed one of
+ * the API. Rejects with MEDIA_NOT_FOUND where the host has none.
+ */
+export function openAsset(connection: Connection, asset: HostAsset, signal: AbortSignal): Promise<Readable> {
+  const format = asset.resourceType === 'raw' ? '' : (asset.format ?? '');
+  return download(asset.url, SILENT_MS, signal)
+    .catch((error: unknown) => {
+      if (!REFUSALS.has(statusOf(error))) throw error;
+      return download(signedAddress(connection, asset, 'upload', format), SILENT_MS, signal);
+    })
+    .catch((error: unknown) => {
+      if (statusOf(error) !== 404) throw error;
+      throw new HoldfastError('MEDIA_NOT_FOUND', 'the host has no bytes of this file', { cause: error });
+    });
+}
+
+/** An address of the API that gives the bytes for an hour, whatever the account delivers publicly. */
+function signedAddress(
+  { sdk, credentials }: Connection,
+  { publicId, resourceType }: AssetRef,
+  type: 'upload' | 'authenticated',
+  format = '',
+): string {
+  const options = { ...credentials, resource_type: resourceType, type };
+  return sdk.utils.private_download_url(publicId, format, options);
+}
+
+const MAX_REDIRECTS = 3;
+
+/**
+ * The answer 200 under an address or where it redirects to. The stream fails when the host sends nothing for so long (HOST_TIMEOUT) or
+ * the signal aborts.
+ */
+async function download(
+  url: string,
+  idleMs: number,
+  signal: AbortSignal,
+  redirectsLeft = MAX_REDIRECTS,
+): Promise<IncomingMessage> {
+  const response = await get(url, idleMs, signal);
+  const { statusCode: status = 0, headers } = response;
+  if (status === 200) return response;
+  response.resume();
+  const next = status >= 300 && status < 400 ? redirectTarget(url, headers.location ?? '') : null;
+  if (next !== null && redirectsLeft > 0) return download(next, idleMs, signal, redirectsLeft - 1);
+  throw toHostError({ message: `the file was answered with ${String(status)}`, http_code: status });
+}
+
+function get(url: string, idleMs: number, signal: AbortSignal): Promise<IncomingMessage> {
+  const client = url.startsWith('http:') ? http : https;
+  return new Promise((resolve, reject) => {
+    const request = client.get(url, { signal }, (response) => {
+      response.setTimeout(idleMs, () => response.destroy(new HoldfastError('HOST_TIMEOUT')));
+      resolve(response);
+    });
+    request.setTimeout(idleMs, () => request.destroy(new HoldfastError('HOST_TIMEOUT')));
+    request.on('error', (error) => reject(signal.aborted ? error : withoutAddress(error)));
+  });
+}
+
+/**
+ * Where a redirect of a download leads, or null where it must not be followed: what we would fetch and trust there is the
+ * catalog, so only the same host counts and Cloudinary's own names, over the same protocol.
+ */
+export function redirectTarget(from: string, location: string): string | null {
+  if (location === '' || !URL.canParse(location, from)) return null;
+  const [source, target] = [new URL(from), new URL(location, from)];
+  const isOwn =
+    target.host === source.host || (target.port === '' && target.hostname.endsWith('.cloudinary.com'));
+  const isPlain = target.username === '' && target.password === '';
+  return isOwn && isPlain && target.protocol === source.protocol ? target.href : null;
+}
+
+/** The address may be a signed one, and messages may repeat it. */
+function withoutAddress(error: unknown): HoldfastError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return error instanceof HoldfastError
+    ? error
+    : toHostError({ message: 'the file could not be read', code });
 }

@@ -29,6 +29,13 @@ function upload(over: Partial<CarriedFields> = {}) {
 }
 
 type Emulated = Awaited<ReturnType<typeof emulatedHost>>;
+const { metadata } = upload().request;
+/** Whether clients are asked to send a folder and a name. */
+const placesUploads = async ({ host }: Pick<Emulated, 'host'>): Promise<boolean> => {
+  const { fields } = await host.signUpload({ publicId: 'a', resourceType: 'image', metadata, timestamp: 1 });
+  expect('asset_folder' in fields).toBe('display_name' in fields);
+  return 'asset_folder' in fields;
+};
 const shown = async ({ emulator }: Emulated, publicId: string) => {
   const asset = await emulator.assets.get('image', publicId);
   return [asset?.assetFolder, asset?.displayName];
@@ -143,7 +150,7 @@ describe('in an account with dynamic folders', () => {
       { timeouts: { callMs: 100, pageMs: 60_000, uploadIdleMs: 60_000 } },
     );
     await emulator.faults.add({ kind: 'silence', ms: 60_000, match: { endpoint: 'config' } });
-    expect(await host.placesUploads()).toBe(true);
+    expect(await placesUploads({ host })).toBe(true);
   }, 10_000);
 
   it('an upload that is refused for another reason does not change what is sent', async () => {
@@ -153,7 +160,7 @@ describe('in an account with dynamic folders', () => {
     const { request } = upload();
     await at.host.put(request);
     expect(await shown(at, request.ref.publicId)).toEqual(['holdfast', 'photo.png']);
-    expect(await at.host.placesUploads()).toBe(true);
+    expect(await placesUploads(at)).toBe(true);
     expect(at.host.meteredCalls()).toBe(0);
   });
 });
@@ -175,14 +182,21 @@ describe.each(['ignore', 'refuse'] as const)(
       expect(byStatus).toEqual(fixedFolders === 'refuse' ? { 200: 12, 400: 1 } : { 200: 12 });
       const refused = warn.mock.calls.filter(([event]) => event === 'host.placement_refused');
       expect(refused).toHaveLength(fixedFolders === 'refuse' ? 1 : 0);
-      expect(await at.host.placesUploads()).toBe(false);
+      expect(await placesUploads(at)).toBe(false);
       expect(at.host.meteredCalls()).toBe(0);
+    });
+
+    it('a stream that comes before anything else is stored, though it cannot be sent twice', async () => {
+      const { host } = await emulatedHost({ folderMode: 'fixed', fixedFolders });
+      const body = Readable.from([onePixelPng]);
+      expect(await host.put({ ...upload().request, body })).toMatchObject({ existed: false });
+      expect(host.meteredCalls()).toBe(1);
     });
 
     it('clients are asked to send neither, also before anything was uploaded', async () => {
       const { host } = await emulatedHost({ folderMode: 'fixed', fixedFolders });
-      expect(await host.placesUploads()).toBe(false);
-      expect(await host.placesUploads()).toBe(false);
+      expect(await placesUploads({ host })).toBe(false);
+      expect(await placesUploads({ host })).toBe(false);
       expect(host.meteredCalls()).toBe(1);
     });
   },

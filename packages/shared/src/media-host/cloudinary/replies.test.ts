@@ -1,12 +1,9 @@
-import { readings } from '@holdfast/cloudinary-emulator';
 import { describe, expect, it } from 'vitest';
 import { createCatalog } from '../../catalog/index.js';
 import { recordFromAsset } from '../../media/index.js';
 import { redisKeys } from '../../redis/index.js';
 import { startRedisSandbox } from '../../testing/index.js';
-import { describeMediaHost } from '../testing/media-host-contract.js';
-import { emulatedHost } from '../testing/emulated-host.js';
-import { readFilePage, readPage } from './replies.js';
+import { readPage } from './replies.js';
 
 const listed = (tag: string) => ({
   asset_id: 'a'.repeat(32),
@@ -79,8 +76,6 @@ describe('a page', () => {
   ])('leaves out what exists only as a backup, whatever that lacks: %j', (backup) => {
     const page = readPage({ resources: [backup] });
     expect([page.assets, page.unreadable]).toEqual([[], []]);
-    const files = [{ version: 1, created_at: '2026-01-01T00:00:00Z', bytes: 0, ...backup }];
-    expect(readFilePage({ resources: files }).files).toEqual([]);
   });
 
   it('reports what no asset of it has, though each has it on the host', () => {
@@ -126,21 +121,6 @@ describe('a page', () => {
     const spent = expect.objectContaining({ code: 'HOST_CURSOR_SPENT' }) as Error;
     const reply = { resources: [], next_cursor: 'same' };
     expect(() => readPage(reply, 'same')).toThrow(spent);
-    expect(() => readFilePage(reply, 'same')).toThrow(spent);
     expect(readPage(reply, 'before').nextCursor).toBe('same');
   });
 });
-
-// What is not known for sure of the real host must not matter.
-for (const [name, settings] of Object.entries(readings))
-  describeMediaHost(`Cloudinary, ${name}`, async () => {
-    const { emulator, host } = await emulatedHost(settings);
-    return {
-      host,
-      bytesOf: async (asset) => Buffer.from(await (await fetch(asset.url)).arrayBuffer()),
-      leftovers: async () => {
-        const { inFlight } = await emulator.requests.counters();
-        return inFlight === 0 ? [] : [`${String(inFlight)} requests in flight`];
-      },
-    };
-  });

@@ -1,12 +1,19 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { z } from 'zod';
 import { isOwnKey, resourceTypes } from '../../media/index.js';
-import { unreadableAnswer } from '../failures.js';
-import type { AssetPage, HostAsset, HostFile, UnreadableAsset } from '../media-host.js';
+import { type AssetPage, type HostAsset, type UnreadableAsset, unreadableAnswer } from '../media-host.js';
 
 /** Of the year 9999: records can carry no later date. */
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 const date = z.string().refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= LAST_MS);
+
+/** Context comes under `custom` or by itself; names and values, or a list of pairs. */
+const pairs = z.union([
+  z.looseObject({}).transform((context) => Object.entries(context)),
+  z
+    .array(z.object({ key: z.string(), value: z.unknown() }))
+    .transform((list) => list.map(({ key, value }) => [key, value] as const)),
+]);
 
 /** The part of an asset that every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
 const assetReply = z.object({
@@ -28,26 +35,14 @@ const assetReply = z.object({
   secure_url: z.string(),
   etag: z.string().nullish(),
   tags: z.array(z.string()).nullish(),
-  // Under `custom` or by itself: names and values, or a list of pairs.
-  context: z
-    .union([z.record(z.string(), z.unknown()), z.array(z.object({ key: z.string(), value: z.unknown() }))])
-    .nullish(),
+  context: z.union([z.object({ custom: pairs }).transform(({ custom }) => custom), pairs]).nullish(),
   existing: z.boolean().nullish(),
   // Of accounts with dynamic folders.
   display_name: z.string().nullish(),
 });
 type AssetReply = z.infer<typeof assetReply>;
 
-const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({ resources: z.array(item), next_cursor: z.string().nullish() });
-const pageReply = pageOf(z.unknown());
-const filePageReply = pageOf(
-  z.looseObject({
-    public_id: z.string(),
-    bytes: z.number(),
-    created_at: date,
-  }),
-);
+const pageReply = z.object({ resources: z.array(z.unknown()), next_cursor: z.string().nullish() });
 
 /**
  * The attributes a listing must be asked for; without `fields` it lacks etag and uploaded_at. Only documented ones: what becomes of
@@ -77,8 +72,9 @@ export function readAsset(reply: unknown): { asset: HostAsset; existed: boolean;
  * and HOST_CURSOR_SPENT for one that leads back to where it was asked from: it would be asked for without end.
  */
 export function readPage(reply: unknown, cursor: string | null = null): AssetPage {
-  const { resources, next_cursor: next } = parse(pageReply, reply);
-  const nextCursor = advancing(next ?? null, cursor);
+  const { resources, next_cursor: nextCursor = null } = parse(pageReply, reply);
+  if (nextCursor !== null && nextCursor === cursor)
+    throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host returned the same cursor again');
   const present = resources.filter((item) => !isBackup(item));
   const assets: HostAsset[] = [];
   const unreadable: UnreadableAsset[] = [];
@@ -115,25 +111,6 @@ function lackingIn(items: readonly unknown[]): string[] {
       : names.filter((name) => some.every((item) => (valueIn(item, name) ?? null) === null));
   const images = items.filter((item) => valueIn(item, 'resource_type') === 'image');
   return [...lackedBy(items, inAll), ...lackedBy(images, inImages)];
-}
-
-function advancing(next: string | null, cursor: string | null): string | null {
-  if (next === null || next !== cursor) return next;
-  throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host returned the same cursor again');
-}
-
-/** Names, sizes and times. Throws as `readPage` does. */
-export function readFilePage(
-  reply: unknown,
-  cursor: string | null = null,
-): { files: HostFile[]; nextCursor: string | null } {
-  const { resources, next_cursor: next } = parse(filePageReply, reply);
-  return {
-    files: resources
-      .filter((file) => !isBackup(file))
-      .map(({ public_id: name, bytes, created_at: storedAt }) => ({ name, bytes, storedAt })),
-    nextCursor: advancing(next ?? null, cursor),
-  };
 }
 
 /** The folder mode that an answer about one asset tells: each has an attribute of its own for the folder. */
@@ -174,23 +151,17 @@ function toHostAsset(reply: AssetReply): HostAsset {
     // A version is the time of the last upload. As the host writes times: without milliseconds.
     uploadedAt: reply.uploaded_at ?? `${new Date(reply.version * 1_000).toISOString().slice(0, 19)}Z`,
     // An asset without tags or context has no such key in the answers that were asked for them.
-    context: readContext(reply.context ?? {}),
+    context: readContext(reply.context ?? []),
     // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
     tags: (reply.tags ?? []).map((tag) => tag.toWellFormed()),
   };
 }
 
 function readContext(context: NonNullable<AssetReply['context']>): Record<string, string> {
-  const custom = valueIn(context, 'custom');
-  const source = typeof custom === 'object' && custom !== null ? custom : context;
-  const pairs: readonly (readonly [string | null, unknown])[] = Array.isArray(source)
-    ? source.map((pair) => [textIn(pair, 'key'), valueIn(pair, 'value')])
-    : Object.entries(source);
   const result: Record<string, string> = {};
-  for (const [name, value] of pairs) {
-    if (name === null || value === null || value === undefined) continue;
+  for (const [name, value] of context) {
     // An empty key of ours says what a missing one says, see `annotate`. Those of others are kept.
-    if (value === '' && isOwnKey(name)) continue;
+    if (value === null || value === undefined || (value === '' && isOwnKey(name))) continue;
     // A write replaces the whole context, so a value that is not a text must survive as the text that stands for it.
     result[name] = (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed();
   }

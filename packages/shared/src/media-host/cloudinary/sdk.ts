@@ -1,28 +1,33 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { randomBytes } from 'node:crypto';
-import http, { type Agent, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import http, { type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
-import type { Writable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { pipeline, type Readable, type Writable } from 'node:stream';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted, onAbort, untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
-import { statusOf } from '../failures.js';
-import { createRateBudget, type RateLimit, toHostError } from './errors.js';
+import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
+import { toSourceError } from '../body.js';
+import { createRateBudget, toHostError } from './errors.js';
 
 // Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one request ends, what it hides.
 
 /** Given with each call, so that the SDK's process-wide configuration is never read. */
-export interface Credentials {
-  cloud_name: string;
-  api_key: string;
-  api_secret: string;
-  upload_prefix: string;
-  signature_algorithm: 'sha1' | 'sha256';
+function credentialsOf(settings: CloudinarySettings) {
+  return {
+    cloud_name: settings.cloudName,
+    api_key: settings.apiKey,
+    api_secret: settings.apiSecret,
+    upload_prefix: settings.apiUrl,
+    signature_algorithm: settings.signatureAlgorithm,
+  };
 }
 
-export interface CallOptions extends Credentials {
+type Credentials = ReturnType<typeof credentialsOf>;
+
+interface CallOptions extends Credentials {
   agent: Agent;
   /** Idle time of the socket in ms; for Admin calls the SDK arms it without effect. */
   timeout: number;
@@ -75,20 +80,16 @@ export interface CloudinarySdk {
   };
 }
 
-/** Variables that the SDK reads while it is loaded. */
-const READ_AT_LOAD = ['CLOUDINARY_URL', 'CLOUDINARY_ACCOUNT_URL', 'CLOUDINARY_API_PROXY'] as const;
-
 /**
- * Loads the SDK for the protocol of `apiUrl`. The SDK chooses between http and https once, from CLOUDINARY_URL, while
- * it is loaded; so that variable is ours for the length of the (synchronous) load.
+ * Loads the SDK for the protocol of `apiUrl`. The SDK chooses between http and https once, from CLOUDINARY_URL, and reads more variables
+ * while it is loaded; so the environment is ours for the length of the (synchronous) load.
  * Throws CONFIG_INVALID when the SDK of this process already speaks the other protocol.
  */
 export function loadSdk(apiUrl: string): CloudinarySdk {
-  const saved = READ_AT_LOAD.map((name) => [name, process.env[name]] as const);
+  const { env } = process;
+  const unused = `cloudinary://unused:unused@unused?upload_prefix=${encodeURIComponent(apiUrl)}`;
   try {
-    for (const name of READ_AT_LOAD) delete process.env[name];
-    process.env['CLOUDINARY_URL'] =
-      `cloudinary://unused:unused@unused?upload_prefix=${encodeURIComponent(apiUrl)}`;
+    process.env = { CLOUDINARY_URL: unused };
     const { v2 } = createRequire(import.meta.url)('cloudinary') as { v2: CloudinarySdk };
     const loadedFor = v2.config({ hide_sensitive: true }).upload_prefix ?? 'https:';
     if (isHttp(loadedFor) !== isHttp(apiUrl)) {
@@ -102,21 +103,8 @@ export function loadSdk(apiUrl: string): CloudinarySdk {
     v2.utils.random_public_id = () => randomBytes(16).toString('hex');
     return v2;
   } finally {
-    for (const [name, value] of saved) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    process.env = env;
   }
-}
-
-export function credentialsOf(settings: CloudinarySettings): Credentials {
-  return {
-    cloud_name: settings.cloudName,
-    api_key: settings.apiKey,
-    api_secret: settings.apiSecret,
-    upload_prefix: settings.apiUrl,
-    signature_algorithm: settings.signatureAlgorithm,
-  };
 }
 
 function isHttp(url: string): boolean {
@@ -134,15 +122,10 @@ export interface HostTimeouts {
 }
 
 const usualTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdleMs: 30_000 };
-/** Sockets kept besides those of uploads: sweeps make so many calls at once, and new TLS connections are slow. */
-const IDLE_CALLS = 48;
+const MAX_EXTRA_IDLE_MS = 150_000;
 
 export interface ConnectionOptions {
-  /** Uploads that usually run at once; as many sockets are kept for the next ones. */
-  uploadSlots: number;
   log: Logger;
-  /** Milliseconds since the epoch. */
-  now?: () => number;
   timeouts?: Partial<HostTimeouts>;
 }
 
@@ -155,82 +138,115 @@ export interface RequestLimits {
 
 export type Connection = ReturnType<typeof connect>;
 
-/** Error answers whose body the SDK reads to its end; after any other error the socket is lost. */
-const DRAINED = new Set([400, 401, 404, 420, 429]);
+type SdkRequest = (options: CallOptions) => Promise<unknown>;
 
 /**
  * One account, and the only way to call it: credentials added, deadlines kept, errors converted. Throws CONFIG_INVALID when this process
  * already uses the SDK with the other protocol.
  */
 export function connect(settings: CloudinarySettings, options: ConnectionOptions) {
-  const { log, now = Date.now } = options;
+  const { log } = options;
   const timeouts = { ...usualTimeouts, ...options.timeouts };
   const sdk = loadSdk(settings.apiUrl);
   const credentials = credentialsOf(settings);
-  const agents = createAgentPool(settings.apiUrl, options.uploadSlots + IDLE_CALLS);
-  const budget = createRateBudget(now);
-  const answers = watchAnswers(agents, now, budget.seen);
+  const sockets = keepSockets(settings.apiUrl);
+  const budget = createRateBudget();
+  let hostIsAheadMs = 0;
   let metered = 0;
 
-  /**
-   * One request of the SDK on an agent of its own. `isClean` says of an outcome whether nothing of the request can be left on its
-   * socket, which then serves the next one.
-   */
-  const send = async (
-    limits: RequestLimits,
-    start: SdkRequest,
-    isClean: (error: HoldfastError | null) => boolean,
-  ): Promise<unknown> => {
-    const { deadlineMs, idleMs = deadlineMs, signal } = limits;
-    const agent = agents.take();
-    let isKept = false;
+  /** What the SDK hides of an answer: the host's clock, and the hourly limit, which it drops from errors. */
+  const readAnswer = (response: IncomingMessage): void => {
+    // The SDK turns each chunk into text by itself, and so would break characters that span two.
+    response.setEncoding('utf8');
+    const hostTime = Date.parse(response.headers.date ?? '');
+    if (!Number.isNaN(hostTime)) hostIsAheadMs = hostTime - Date.now();
+    budget.read(response.headers);
+  };
+
+  /** One request of the SDK. It ends with this call, and so does its socket, unless the answer was read to its end. */
+  const send = async (limits: RequestLimits, start: SdkRequest): Promise<unknown> => {
+    const { deadlineMs, idleMs = deadlineMs } = limits;
+    let request: ClientRequest | undefined;
+    const agent = agentOf(sockets, (begun) => {
+      request = begun;
+      begun.prependOnceListener('response', readAnswer);
+    });
     try {
       // The SDK throws at once on some bad options.
-      const reply = await withinLimits(limits, async () => start({ ...credentials, agent, timeout: idleMs }));
-      isKept = isClean(null);
-      return reply;
-    } catch (thrown) {
-      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-      const error = toHostError(thrown, budget.retryAfter);
-      isKept = isClean(error);
-      throw error;
+      return await withinLimits(limits, async () => start({ ...credentials, agent, timeout: idleMs }));
+    } catch (error) {
+      throw toHostError(error, budget.retryAfter);
     } finally {
-      if (isKept) agents.keep(agent);
-      else agents.kill(agent);
+      request?.destroy();
     }
   };
-  const isDrained = (error: HoldfastError | null): boolean =>
-    error === null || DRAINED.has(statusOf(error) ?? 0);
 
   return {
     sdk,
     settings,
+    credentials,
     timeouts,
     log,
+    /**
+     * One upload request, of a file of so many bytes or of a part of it. With a fixed public id, a repeated upload finds the first one
+     * instead of replacing it. The SDK alone may call back twice, never, or throw; here it settles exactly once, and only the SDK's
+     * callback means success.
+     */
+    upload: async (
+      params: Readonly<Record<string, unknown>>,
+      content: Content,
+      { bytes, signal }: { bytes: number; signal: AbortSignal | undefined },
+    ): Promise<unknown> => {
+      const idleMs = timeouts.uploadIdleMs + Math.min(Math.round(bytes / 1_000), MAX_EXTRA_IDLE_MS);
+      const deadlineMs = 2 * idleMs + Math.round((bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
+      let sink: Writable | undefined;
+      const start = (call: CallOptions): Promise<unknown> =>
+        new Promise((resolve, reject) => {
+          const settled = (error: unknown, reply?: unknown): void =>
+            // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by `send`
+            error === undefined || error === null ? resolve(reply) : reject(error);
+          // The file name is written unescaped into a header; the real one travels in the context.
+          const fixed = { overwrite: false, filename: 'file', disable_promises: true };
+          sink = sdk.uploader.upload_stream({ ...call, ...params, ...fixed }, settled);
+          write(content, sink, reject);
+        });
+      try {
+        return await send({ deadlineMs, idleMs, signal }, start);
+      } finally {
+        // An early reply leaves it open, and its source with it.
+        sink?.destroy();
+      }
+    },
     /** A call of the upload API: not metered. */
     signed: (signal: AbortSignal | undefined, call: SdkRequest) =>
-      send({ deadlineMs: timeouts.callMs, signal }, call, isDrained),
+      send({ deadlineMs: timeouts.callMs, signal }, call),
     /** A call of the Admin or search API: metered. */
     admin: (signal: AbortSignal | undefined, call: SdkRequest) => {
       metered += 1;
-      return send({ deadlineMs: timeouts.pageMs, signal }, call, isDrained);
+      return send({ deadlineMs: timeouts.pageMs, signal }, call);
     },
-    /** A request that carries a file. `isSent` says whether all of it is on its way. */
-    upload: (limits: RequestLimits, start: SdkRequest, isSent: () => boolean) =>
-      send(limits, start, (error) => error === null && isSent()),
     metered: () => metered,
     budget: budget.current,
     /** Milliseconds since the epoch by the host's `Date` header, which has whole seconds: up to one second late. Our clock before the first answer. */
-    hostNow: answers.hostNow,
+    hostNow: () => Date.now() + hostIsAheadMs,
     /** Ends all requests. */
-    close: () => {
-      answers.stop();
-      agents.destroy();
-    },
+    close: () => sockets.destroy(),
   };
 }
 
-type SdkRequest = (options: CallOptions) => Promise<unknown>;
+/** Chunks in memory; a stream; or chunks as they come. */
+export type Content = readonly Buffer[] | Readable | AsyncIterable<Buffer>;
+
+function write(content: Content, sink: Writable, fail: (error: Error) => void): void {
+  if (Array.isArray(content)) {
+    for (const chunk of content.slice(0, -1)) sink.write(chunk);
+    sink.end(content.at(-1));
+    return;
+  }
+  pipeline(content as Readable | AsyncIterable<Buffer>, sink, (error) => {
+    if (error) fail(toSourceError(error));
+  });
+}
 
 /** The outcome of the work, or a rejection when the time is up (HOST_TIMEOUT) or the signal aborts (its reason). */
 export async function withinLimits<T>(
@@ -252,87 +268,34 @@ export async function withinLimits<T>(
 /** The host may just have closed a socket that idled for longer; the SDK never retries a stale one. */
 const MAX_IDLE_MS = 4_000;
 
-/** Agents with one kept-alive socket each: destroying its agent is the only way to end a request of the SDK. */
-type AgentPool = ReturnType<typeof createAgentPool>;
+/** What Node's http calls of an agent. Its types leave this out. */
+interface Sockets extends Agent {
+  addRequest(request: ClientRequest, options: unknown): void;
+}
 
-/** Keeps at most `maxIdle` agents, the last used first; more requests at once get agents of their own. */
-export function createAgentPool(apiUrl: string, maxIdle: number) {
+/** Sockets for the next requests, the last used first. */
+function keepSockets(apiUrl: string): Sockets {
   const { Agent: AgentClass } = isHttp(apiUrl) ? http : https;
-  let idle: { agent: Agent; since: number }[] = [];
-  const inUse = new Set<unknown>();
-  const killIdle = (): void => {
-    for (const { agent } of idle) agent.destroy();
-    idle = [];
+  const sockets = new AgentClass({
+    keepAlive: true,
+    maxFreeSockets: Infinity,
+    scheduling: 'lifo',
+  }) as Sockets;
+  // Called with a socket that has become idle. Not the option `timeout`: that would end slow connects as well.
+  sockets.keepSocketAlive = (socket: Socket) => {
+    socket.unref();
+    socket.setTimeout(MAX_IDLE_MS);
+    return true;
   };
-  const kill = (agent: Agent): void => {
-    inUse.delete(agent);
-    agent.destroy();
-  };
-  return {
-    take: (): Agent => {
-      // Those below the last one idled even longer.
-      if (performance.now() - (idle.at(-1)?.since ?? 0) > MAX_IDLE_MS) killIdle();
-      const agent = idle.pop()?.agent ?? new AgentClass({ keepAlive: true, maxSockets: 1 });
-      inUse.add(agent);
-      return agent;
-    },
-    keep: (agent: Agent): void => {
-      if (!inUse.delete(agent) || idle.length >= maxIdle) agent.destroy();
-      else idle.push({ agent, since: performance.now() });
-    },
-    kill,
-    isInUse: (agent: unknown): boolean => inUse.has(agent),
-    destroy: (): void => {
-      killIdle();
-      for (const agent of inUse as Set<Agent>) kill(agent);
-    },
-  };
+  return sockets;
 }
 
-/** Node announces each answer to a request of this process here, before its body is read. */
-const ANSWERS = 'http.client.response.finish';
-
-interface Announcement {
-  request: { agent?: unknown };
-  response: IncomingMessage;
-}
-
-/**
- * Reads what the SDK hides of answers on our sockets: the host's clock, and the hourly limit, which it drops from errors. It also
- * turns each chunk into text by itself and so breaks characters that span two; JSON answers are therefore decoded here.
- */
-function watchAnswers(
-  agents: AgentPool,
-  now: () => number,
-  onRateLimit: (limit: RateLimit) => void,
-): { hostNow: () => number; stop: () => void } {
-  let ahead = 0;
-  let readAt = -Infinity;
-  const readClock = (date: string | undefined): void => {
-    // There may be thousands of answers within the second that the header can tell apart.
-    const time = performance.now();
-    if (date === undefined || time - readAt < 1_000) return;
-    const hostTime = Date.parse(date);
-    if (Number.isNaN(hostTime)) return;
-    readAt = time;
-    ahead = hostTime - now();
+/** The SDK gives nobody its requests, and they can be ended by nothing else. An agent is what sees them. */
+function agentOf(sockets: Sockets, onRequest: (request: ClientRequest) => void): Agent {
+  const agent = Object.create(sockets) as Sockets;
+  agent.addRequest = (request, options) => {
+    onRequest(request);
+    sockets.addRequest(request, options);
   };
-  const onAnswer = (message: unknown): void => {
-    const { request, response } = message as Announcement;
-    if (!agents.isInUse(request.agent)) return;
-    const { headers } = response;
-    if (/\bjson\b/i.test(headers['content-type'] ?? '')) response.setEncoding('utf8');
-    readClock(headers.date);
-    const limit = rateLimitIn(headers);
-    if (limit !== null) onRateLimit(limit);
-  };
-  subscribe(ANSWERS, onAnswer);
-  return { hostNow: () => now() + ahead, stop: () => void unsubscribe(ANSWERS, onAnswer) };
-}
-
-function rateLimitIn(headers: IncomingHttpHeaders): RateLimit | null {
-  const limit = Number(headers['x-featureratelimit-limit']);
-  const remaining = Number(headers['x-featureratelimit-remaining']);
-  const resetAt = new Date(String(headers['x-featureratelimit-reset']));
-  return [limit, remaining, resetAt.getTime()].some(Number.isNaN) ? null : { limit, remaining, resetAt };
+  return agent;
 }

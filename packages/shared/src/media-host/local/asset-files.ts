@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { decodeTime } from 'ulid';
 import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { type HostMetadata, isOwnId, type ResourceType, resourceTypes } from '../../media/index.js';
+import { isOwnId, type ResourceType, resourceTypes } from '../../media/index.js';
 import type { AssetRef, HostAsset } from '../media-host.js';
 import { errnoOf, unlessMissing } from './disk.js';
 
@@ -17,9 +17,8 @@ import { errnoOf, unlessMissing } from './disk.js';
  *   <asset id>.<token>.meta  the metadata, once it was replaced
  */
 
-const metadata = z.object({ context: z.record(z.string(), z.string()), tags: z.array(z.string()) });
+const metadataSchema = z.object({ context: z.record(z.string(), z.string()), tags: z.array(z.string()) });
 
-/** The shape of `<asset id>.json`. */
 const identitySchema = z.object({
   token: z.string().regex(/^[0-9a-f]{16}$/),
   publicId: z.string(),
@@ -32,7 +31,7 @@ const identitySchema = z.object({
   /** Of the bytes, so that a file written by others shows without reading it. */
   mtimeMs: z.number(),
   createdAt: z.string(),
-  metadata,
+  metadata: metadataSchema,
 });
 
 /** The content of `<asset id>.json`. */
@@ -40,6 +39,7 @@ export type Identity = z.infer<typeof identitySchema>;
 
 /** Where the files of an asset are. */
 export interface AssetPlace {
+  resourceType: ResourceType;
   assetId: string;
   /** `<type>/<folder>/<folder>` below the media folder, absolute. */
   folder: string;
@@ -48,24 +48,24 @@ export interface AssetPlace {
 
 export function placeOf(root: string, resourceType: ResourceType, assetId: string): AssetPlace {
   const folder = join(root, resourceType, ...foldersOf(assetId));
-  return { assetId, folder, identity: join(folder, `${assetId}.json`) };
+  return { resourceType, assetId, folder, identity: join(folder, `${assetId}.json`) };
 }
 
 export function placeOfRef(root: string, ref: AssetRef): AssetPlace {
   return placeOf(root, ref.resourceType, assetIdOf(ref));
 }
 
-export function bytesPath(place: AssetPlace, token: string): string {
-  return join(place.folder, `${place.assetId}.${token}`);
+export function bytesPath({ folder, assetId }: AssetPlace, token: string): string {
+  return join(folder, `${assetId}.${token}`);
 }
 
 export function metadataPath(place: AssetPlace, token: string): string {
-  return join(place.folder, `${place.assetId}.${token}.meta`);
+  return `${bytesPath(place, token)}.meta`;
 }
 
 /** Null when there is none. Throws ASSET_UNREADABLE for one that is damaged or may not be read. */
-export async function readIdentity({ identity }: Pick<AssetPlace, 'identity'>): Promise<Identity | null> {
-  return readDescription(identity, identitySchema);
+export async function readIdentity(path: string): Promise<Identity | null> {
+  return readDescription(path, identitySchema);
 }
 
 /** The whole asset, or null unless identity and bytes are there. Throws as `readIdentity` does. */
@@ -73,42 +73,31 @@ export async function readAssetAt(place: AssetPlace): Promise<HostAsset | null> 
   return (await readStored(place))?.asset ?? null;
 }
 
-/** The same, with the identity behind it. */
-export async function readStored(place: AssetPlace): Promise<{ known: Identity; asset: HostAsset } | null> {
-  const known = await readIdentity(place);
+/** The same, with the token of its files. Size and etag are of what the disk holds now, so that a damaged file shows. */
+export async function readStored(place: AssetPlace): Promise<{ token: string; asset: HostAsset } | null> {
+  const known = await readIdentity(place.identity);
   if (known === null) return null;
-  const path = bytesPath(place, known.token);
-  const [stored, newer] = await Promise.all([
+  const { token } = known;
+  const path = bytesPath(place, token);
+  const [measured, metadata] = await Promise.all([
     readable(path, () => unlessMissing(measure(path, known))),
-    readDescription(metadataPath(place, known.token), metadata),
+    readDescription(metadataPath(place, token), metadataSchema),
   ]);
-  if (stored === null) return null;
-  const measured = { ...stored, metadata: newer ?? known.metadata };
-  return { known, asset: toHostAsset(place.assetId, known, measured) };
+  if (measured === null) return null;
+  const now = { ...known, ...measured, metadata: metadata ?? known.metadata };
+  return { token, asset: toHostAsset(place, now) };
 }
 
-/** `bytes` and `etag` are of what the disk holds now, so that a damaged file shows. */
-export function toHostAsset(
-  assetId: string,
-  known: Identity,
-  measured: { bytes: number; etag: string; metadata: HostMetadata },
-): HostAsset {
+export function toHostAsset({ assetId }: AssetPlace, known: Identity): HostAsset {
+  const { token: _token, mtimeMs: _mtimeMs, metadata, ...facts } = known;
   return {
-    publicId: known.publicId,
-    resourceType: known.resourceType,
+    ...facts,
+    ...metadata,
     assetId,
-    format: known.format,
-    bytes: measured.bytes,
-    width: known.width,
-    height: known.height,
     durationSeconds: null,
-    url: assetUrl(known),
-    etag: measured.etag,
-    version: Math.floor(Date.parse(known.createdAt) / 1_000),
-    createdAt: known.createdAt,
-    uploadedAt: known.createdAt,
-    context: measured.metadata.context,
-    tags: measured.metadata.tags,
+    url: assetUrl(facts),
+    version: Math.floor(Date.parse(facts.createdAt) / 1_000),
+    uploadedAt: facts.createdAt,
   };
 }
 
@@ -167,42 +156,19 @@ async function measure(path: string, recorded: Identity): Promise<{ bytes: numbe
   const { size: bytes, mtimeMs } = await stat(path);
   if (bytes === recorded.bytes && mtimeMs === recorded.mtimeMs) return { bytes, etag: recorded.etag };
   const key = `${path} ${String(bytes)} ${String(mtimeMs)}`;
-  const before = rehashed.get(key);
-  if (before !== undefined) return { bytes, etag: before };
-  const hash = createHash('md5');
-  await pipeline(createReadStream(path), hash);
-  const etag = hash.digest('hex');
-  if (rehashed.size >= MAX_KEPT) rehashed.clear();
-  rehashed.set(key, etag);
+  let etag = rehashed.get(key);
+  if (etag === undefined) {
+    const hash = createHash('md5');
+    await pipeline(createReadStream(path), hash);
+    etag = hash.digest('hex');
+    if (rehashed.size >= MAX_KEPT) rehashed.clear();
+    rehashed.set(key, etag);
+  }
   return { bytes, etag };
 }
-
-const PREFIX = '/media/';
 
 /** `/media/image/holdfast/01K….png`; raw files have their extension in the public id. */
 function assetUrl({ resourceType, publicId, format }: AssetRef & { format: string | null }): string {
   const path = publicId.split('/').map(encodeURIComponent).join('/');
-  return `${PREFIX}${resourceType}/${path}${resourceType === 'raw' || format === null ? '' : `.${format}`}`;
-}
-
-/** The assets that a path may name: with a format cut off its end, and without. Empty for any other path. */
-export function refsFromUrl(urlPath: string): { ref: AssetRef; format: string | null }[] {
-  if (!urlPath.startsWith(PREFIX)) return [];
-  const [type = '', ...segments] = urlPath.slice(PREFIX.length).split('/');
-  const resourceType = resourceTypes.find((known) => known === type);
-  const publicId = decode(segments.join('/'));
-  if (resourceType === undefined || publicId === null || publicId === '') return [];
-  const whole = { ref: { resourceType, publicId }, format: null };
-  const dot = publicId.lastIndexOf('.');
-  if (resourceType === 'raw' || dot <= publicId.lastIndexOf('/') + 1) return [whole];
-  const cut = { ref: { resourceType, publicId: publicId.slice(0, dot) }, format: publicId.slice(dot + 1) };
-  return [cut, whole];
-}
-
-function decode(text: string): string | null {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return null;
-  }
+  return `/media/${resourceType}/${path}${resourceType === 'raw' || format === null ? '' : `.${format}`}`;
 }

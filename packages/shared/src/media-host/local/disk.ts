@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError } from '@holdfast/foundation/errors';
 
@@ -53,21 +53,13 @@ export async function makeFolder(folder: string): Promise<void> {
   for (let at = folder; at.length >= made.length; at = dirname(at)) await syncFolder(dirname(at));
 }
 
-/** A new file with this content, on disk when it resolves. Fails when the name is taken. */
-export async function writeDurably(path: string, content: string | Buffer): Promise<void> {
-  const handle = await open(path, 'wx', OWN_FILE);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+/** For `writeFile`: a new file, on disk when it resolves. Fails when the name is taken. */
+export const NEW_ON_DISK = { flag: 'wx', mode: OWN_FILE, flush: true } as const;
 
 /** Gives `path` this content as a whole, by way of the file `staged`. The folder of `path` is not synced. */
 export async function replaceFile(path: string, content: string | Buffer, staged: string): Promise<void> {
   try {
-    await writeDurably(staged, content);
+    await writeFile(staged, content, NEW_ON_DISK);
     await rename(staged, path);
   } catch (error) {
     await removeFile(staged);
@@ -85,7 +77,7 @@ export async function removeFile(path: string): Promise<boolean> {
   return (await unlessMissing(unlink(path).then(() => true))) ?? false;
 }
 
-/** A file that nothing was written to for so long belongs to a process that died: living ones give up a silent body after a minute. */
+/** A file that nothing was written to for so long belongs to a process that died: in a living one no body is silent for over a minute. */
 const STALE_MS = 3 * 60_000;
 
 /** The files in a folder of unfinished files that dead processes left, also in folders within it, as version 0.1.0 made them. */

@@ -36,7 +36,7 @@ async function setup() {
 
 async function filesOf(directory: string, asset: HostAsset) {
   const place = placeOfRef(directory, asset);
-  const token = (await readIdentity(place))?.token ?? '';
+  const token = (await readIdentity(place.identity))?.token ?? '';
   return {
     token,
     identity: place.identity,

@@ -80,18 +80,6 @@ it('says where a process may open no more files, rather than blame the folder', 
     });
 });
 
-it('gives up a body that stalls', async () => {
-  const host = await createLocalHost(await freshSettings(), {
-    log: silentLogger,
-    reserveBytes: 0,
-    idleMs: 50,
-  });
-  const body = new Readable({ read: () => undefined });
-  body.push('some');
-  await expect(host.put(putRequest({ body }))).rejects.toMatchObject({ code: 'UPLOAD_EXPIRED' });
-  expect(body.destroyed).toBe(true);
-});
-
 it('lists assets without a time in their name too, each once', async () => {
   const host = await createLocalHost(await freshSettings(), { log: silentLogger, reserveBytes: 0 });
   const names = Array.from({ length: 40 }, (_, index) => `cats/tom ${String(index)}`);

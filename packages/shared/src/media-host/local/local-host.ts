@@ -1,31 +1,36 @@
-import { access, chmod, constants, stat, statfs } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, chmod, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type LocalHostSettings, makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { guardHost, type HostCalls } from '../guarded-host.js';
-import type { MediaHost } from '../media-host.js';
-import { placeOfRef, readAssetAt } from './asset-files.js';
-import { OWN_FOLDER, removeFile, staleFilesIn, syncFolder, toDiskError, unlessMissing } from './disk.js';
-import { createLocalFiles, UNFINISHED } from './local-files.js';
+import type { HostFile, MediaHost } from '../media-host.js';
+import { bytesPath, placeOfRef, readAssetAt, readStored } from './asset-files.js';
+import {
+  makeFolder,
+  namesIn,
+  OWN_FOLDER,
+  removeFile,
+  replaceFile,
+  staleFilesIn,
+  syncFolder,
+  toDiskError,
+  unlessMissing,
+} from './disk.js';
 import { createListing } from './local-listing.js';
 import { createWrites, finishStaged, STAGING } from './local-writes.js';
 
 /** What the local host needs; tests set other limits. */
 export interface LocalHostOptions {
   log: Logger;
-  /** Milliseconds since the epoch. */
-  now?: () => number;
-  /** A body that is silent for so long is given up; a minute unless given. */
-  idleMs?: number;
   /** Below so many free bytes nothing more is stored; LOCAL_RESERVE_BYTES unless given. */
   reserveBytes?: number;
 }
 
 /** Free bytes below which the local host stores nothing more. */
 export const LOCAL_RESERVE_BYTES = 200_000_000;
-const IDLE_MS = 60_000;
 /** Free inodes below which the disk counts as full. Each upload under way takes a few: files, descriptions, folders. */
 const RESERVE_INODES = 1_000;
 
@@ -34,7 +39,7 @@ const CLEAR_EVERY_MS = 60_000;
 /** Files in a folder that several processes may share. Clears, now and every minute, what dead ones left half-done. */
 export async function createLocalHost(
   settings: LocalHostSettings,
-  { log, now = Date.now, idleMs = IDLE_MS, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
+  { log, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
 ): Promise<MediaHost> {
   const { directory: root, filesDirectory } = settings;
   const freeBytes = async (): Promise<number> => {
@@ -48,12 +53,6 @@ export async function createLocalHost(
     const free = await freeBytes();
     if (free < reserveBytes || free < bytes) throw new HoldfastError('STORAGE_FULL');
   };
-  /** Only a folder that is there can say what it does not have: a disk that is not mounted has lost nothing. */
-  const inRoot = <T>(work: () => Promise<T>): Promise<T> =>
-    onDisk(async () => {
-      await access(root);
-      return work();
-    });
   const clearStale = async (): Promise<void> => {
     for (const path of await staleFilesIn(join(root, STAGING))) {
       await finishStaged(root, path);
@@ -62,46 +61,55 @@ export async function createLocalHost(
     for (const path of await staleFilesIn(join(filesDirectory, UNFINISHED))) await removeFile(path);
   };
 
-  await onDisk(async () => {
-    await makeRoot(root);
-    await Promise.all([root, filesDirectory].map(closeFolder));
-    await clearStale();
-  });
+  /** Only a folder that is there can say what it does not have: a disk that is not mounted has lost nothing. */
+  const onDisk =
+    <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
+    (...args: A): Promise<T> =>
+      access(root)
+        .then(() => work(...args))
+        .catch(failOnDisk);
+
+  await makeRoot(root)
+    .then(() => Promise.all([root, filesDirectory].map(closeFolder)))
+    .then(clearStale)
+    .catch(failOnDisk);
   const clearing = setInterval(() => void clearStale().catch(() => undefined), CLEAR_EVERY_MS).unref();
-  const writes = createWrites(root, { now, idleMs, refuseWhenFull });
+  const writes = createWrites(root, refuseWhenFull);
   const listing = createListing(root, log);
-  const files = createLocalFiles(filesDirectory, refuseWhenFull);
+  const files = createFiles(filesDirectory, refuseWhenFull);
   const host: HostCalls = {
     kind: 'local',
     identity: 'local',
-    put: (request) => onDisk(() => writes.put(request), request.signal),
-    annotate: (ref, metadata) => inRoot(() => writes.annotate(ref, metadata)),
-    find: (ref) => inRoot(() => readAssetAt(placeOfRef(root, ref))),
-    remove: (ref) => inRoot(() => writes.remove(ref)),
-    list: (request) => inRoot(() => listing.list(request)),
-    changes: (request) => inRoot(() => listing.changes(request)),
-    confirm: (assetIds) => inRoot(() => listing.confirm(assetIds)),
-    putFile: (name, body) => onDisk(() => files.putFile(name, body)),
-    readFile: (name) => onDisk(() => files.readFile(name)),
-    listFiles: (prefix) => onDisk(() => files.listFiles(prefix)),
-    removeFile: (name) => onDisk(() => files.removeFile(name)),
+    put: onDisk(writes.put),
+    annotate: onDisk(writes.annotate),
+    find: onDisk((ref) => readAssetAt(placeOfRef(root, ref))),
+    open: onDisk(async (asset, signal) => {
+      const place = placeOfRef(root, asset);
+      const stored = await readStored(place);
+      if (stored === null)
+        throw new HoldfastError('MEDIA_NOT_FOUND', 'the local host has no bytes of this file');
+      return createReadStream(bytesPath(place, stored.token), { signal });
+    }),
+    remove: onDisk(writes.remove),
+    list: onDisk(listing.list),
+    changes: onDisk(listing.changes),
+    confirm: onDisk(listing.confirm),
+    putFile: onDisk(files.putFile),
+    readFile: onDisk(files.readFile),
+    listFiles: onDisk(files.listFiles),
+    removeFile: onDisk(files.removeFile),
     budget: () => null,
-    placesUploads: () => Promise.resolve(false),
-    hostNow: now,
+    signUpload: () => Promise.reject(new HoldfastError('NOT_SUPPORTED')),
+    hostNow: () => Date.now(),
     meteredCalls: () => 0,
-    freeBytes: () => onDisk(freeBytes),
+    freeBytes: onDisk(freeBytes),
     close: async () => clearInterval(clearing),
   };
-  return guardHost(host, { log, now });
+  return guardHost(host, { log });
 }
 
-async function onDisk<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-    throw toDiskError(error);
-  }
+function failOnDisk(error: unknown): never {
+  throw toDiskError(error);
 }
 
 /** The first start creates several folders at once. A folder that we may not open has nothing of ours. */
@@ -116,4 +124,58 @@ async function closeFolder(folder: string): Promise<void> {
   const found = await unlessMissing(stat(folder));
   if (found === null || (found.mode & 0o077) === 0) return;
   await chmod(folder, OWN_FOLDER).catch(() => undefined);
+}
+
+/**
+ * The folder of files that are not complete. No complete one has such a name: a plus is escaped there. Not a dot at its beginning:
+ * version 0.1.0, which may run beside us, would unlink the folder as a stale file, and fail.
+ */
+const UNFINISHED = 'unfinished+';
+
+/**
+ * Files beside the media, in one flat folder that is made when it is first needed. A name is there only with all of its content. What a
+ * file costs to put or remove does not grow with how many there are.
+ */
+function createFiles(
+  directory: string,
+  refuseWhenFull: (bytes: number) => Promise<void>,
+): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
+  const pathOf = (name: string): string => join(directory, fileNameOf(name));
+  return {
+    putFile: async (name, body) => {
+      const path = pathOf(name);
+      if ((await unlessMissing(stat(path))) !== null) return;
+      await refuseWhenFull(body.length);
+      await makeFolder(join(directory, UNFINISHED));
+      await replaceFile(path, body, join(directory, UNFINISHED, randomBytes(8).toString('hex')));
+      await syncFolder(directory);
+    },
+    readFile: (name) => unlessMissing(readFile(pathOf(name))),
+    listFiles: async (prefix) => {
+      const files: HostFile[] = [];
+      for (const entry of await namesIn(directory)) {
+        const name = nameOf(entry);
+        if (name?.startsWith(prefix) !== true) continue;
+        const found = await unlessMissing(stat(join(directory, entry)));
+        if (found?.isFile() === true)
+          files.push({ name, bytes: found.size, storedAt: found.mtime.toISOString() });
+      }
+      return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    removeFile: async (name) => ((await removeFile(pathOf(name))) ? 'removed' : 'absent'),
+  };
+}
+
+function fileNameOf(name: string): string {
+  return encodeURIComponent(name).replaceAll('.', '%2E');
+}
+
+/** Null for files that others put there. */
+function nameOf(entry: string): string | null {
+  try {
+    const name = decodeURIComponent(entry);
+    return fileNameOf(name) === entry ? name : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,46 +1,39 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { abortReason } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { type ResourceType, resourceTypes } from '../../media/index.js';
 import type { AssetPage, MediaHost, ShownAssets, UnreadableAsset } from '../media-host.js';
-import { foldersOf, isAssetId, placeOf, readAssetAt } from './asset-files.js';
+import { type AssetPlace, foldersOf, isAssetId, placeOf, readAssetAt } from './asset-files.js';
 import { namesIn, unlessMissing } from './disk.js';
-
-interface Spot {
-  resourceType: ResourceType;
-  assetId: string;
-}
 
 /** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
 export function createListing(root: string, log: Logger): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   /** One damaged file must not end a listing. */
-  const show = async (spots: readonly Spot[]): Promise<ShownAssets> => {
+  const show = async (places: readonly AssetPlace[]): Promise<ShownAssets> => {
     const unreadable: UnreadableAsset[] = [];
     const found = await Promise.all(
-      spots.map(async ({ resourceType, assetId }) => {
-        try {
-          return await readAssetAt(placeOf(root, resourceType, assetId));
-        } catch (error) {
+      places.map((place) =>
+        readAssetAt(place).catch((error: unknown) => {
           if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
+          const { assetId } = place;
           log.warn('host.asset_unreadable', { assetId, error });
           unreadable.push({ assetId, publicId: null });
           return null;
-        }
-      }),
+        }),
+      ),
     );
     return { assets: found.filter((asset) => asset !== null), unreadable, lacking: [] };
   };
 
   const page = async (
-    spots: AsyncIterable<Spot>,
+    places: AsyncIterable<AssetPlace>,
     { limit, signal }: { limit: number; signal: AbortSignal },
   ): Promise<AssetPage> => {
-    const taken: Spot[] = [];
-    for await (const spot of spots) {
-      if (signal.aborted) throw abortReason(signal);
-      taken.push(spot);
+    const taken: AssetPlace[] = [];
+    for await (const place of places) {
+      signal.throwIfAborted();
+      taken.push(place);
       if (taken.length > limit) break;
     }
     const last = taken.length > limit ? taken[limit - 1] : undefined;
@@ -50,28 +43,24 @@ export function createListing(root: string, log: Logger): Pick<MediaHost, 'list'
 
   return {
     list: async ({ resourceType, cursor, ...limits }) => {
-      const from = readCursor(cursor);
+      const from = readCursor(root, cursor);
       if (from !== null && from.resourceType !== resourceType) throw new HoldfastError('HOST_CURSOR_SPENT');
       return page(walkAssets(root, [resourceType], from), limits);
     },
     /** In the order of creation within each type: a page is cheap and stable that way, and edits of old assets come first. */
     changes: async ({ since, cursor, ...limits }) =>
-      page(walkAssets(root, resourceTypes, readCursor(cursor), since.getTime()), limits),
+      page(walkAssets(root, resourceTypes, readCursor(root, cursor), since.getTime()), limits),
     confirm: (assetIds) =>
-      show(
-        assetIds
-          .filter(isAssetId)
-          .flatMap((assetId) => resourceTypes.map((resourceType) => ({ resourceType, assetId }))),
-      ),
+      show(assetIds.filter(isAssetId).flatMap((id) => resourceTypes.map((type) => placeOf(root, type, id)))),
   };
 }
 
-function readCursor(cursor: string | null): Spot | null {
+function readCursor(root: string, cursor: string | null): AssetPlace | null {
   if (cursor === null) return null;
   const [type, assetId = ''] = cursor.split(':');
   const resourceType = resourceTypes.find((known) => known === type);
   if (resourceType === undefined || !isAssetId(assetId)) throw new HoldfastError('HOST_CURSOR_SPENT');
-  return { resourceType, assetId };
+  return placeOf(root, resourceType, assetId);
 }
 
 /** Time stamps of files lag behind the clock by a tick of the kernel. */
@@ -84,9 +73,9 @@ const CLOCK_SLACK_MS = 1_000;
 async function* walkAssets(
   root: string,
   types: readonly ResourceType[],
-  from: Spot | null,
+  from: AssetPlace | null,
   since?: number,
-): AsyncGenerator<Spot> {
+): AsyncGenerator<AssetPlace> {
   const start = from === null ? 0 : types.indexOf(from.resourceType);
   for (const resourceType of types.slice(start)) {
     const after = from?.resourceType === resourceType ? from.assetId : '';
@@ -98,7 +87,7 @@ async function* walkAssets(
         const isNext = (name: string): boolean =>
           /^[0-9a-f]{32}\.json$/.test(name) && name.slice(0, 32) > after;
         for (const name of await changedIn(join(root, resourceType, outer, inner), since, isNext))
-          yield { resourceType, assetId: name.slice(0, 32) };
+          yield placeOf(root, resourceType, name.slice(0, 32));
       }
     }
   }

@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { link, open, rename, utimes } from 'node:fs/promises';
+import { link, open, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { imageSize } from 'image-size';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { abortReason } from '@holdfast/foundation/lifecycle';
 import type { HostMetadata } from '../../media/index.js';
-import { type Body, bodyChunks, bytesInMemory, type ReadLimits } from '../body.js';
+import { type Body, bodyChunks, bytesInMemory } from '../body.js';
 import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';
 import {
   type AssetPlace,
@@ -22,34 +21,31 @@ import {
   errnoOf,
   makeFolder,
   namesIn,
+  NEW_ON_DISK,
   OWN_FILE,
   removeFile,
   replaceFile,
   syncFolder,
   unlessMissing,
-  writeDurably,
 } from './disk.js';
 
 /** Where files rest until they are complete, inside the media folder so that a rename is enough. */
 export const STAGING = '.staging';
 
-interface WriteOptions {
-  now: () => number;
-  /** A body that is silent for so long is given up. */
-  idleMs: number;
-  /** Throws STORAGE_FULL. */
-  refuseWhenFull: (bytes: number) => Promise<void>;
-}
-
 /** Changes to a media folder that several processes may share. A crash at any moment leaves each change done or not done. */
-export function createWrites(root: string, { now, idleMs, refuseWhenFull }: WriteOptions) {
+export function createWrites(
+  root: string,
+  /** Throws STORAGE_FULL. */
+  refuseWhenFull: (bytes: number) => Promise<void>,
+) {
   const stage = async (name: string): Promise<string> => {
     await makeFolder(join(root, STAGING));
     return join(root, STAGING, name);
   };
   /** Shows `changes` where to look: it enters only folders that were touched, and reads only descriptions that were. */
   const touch = async (path: string): Promise<void> => {
-    await utimes(path, now() / 1_000, now() / 1_000);
+    const now = new Date();
+    await utimes(path, now, now);
   };
 
   return {
@@ -66,31 +62,32 @@ export function createWrites(root: string, { now, idleMs, refuseWhenFull }: Writ
       const staged = await stage(token);
       const stagedIdentity = `${staged}.json`;
       try {
-        const { head, ...stored } = await storeBody(staged, body, { signal, idleMs });
+        const { head, ...stored } = await storeBody(staged, body, signal);
         const known: Identity = {
           token,
           ...ref,
           ...factsOf(ref, head, format),
           ...stored,
-          createdAt: new Date(now()).toISOString(),
+          createdAt: new Date().toISOString(),
           metadata: { context: { ...metadata.context }, tags: [...metadata.tags] },
         };
-        await writeDurably(stagedIdentity, JSON.stringify(known));
-        if (signal.aborted) throw abortReason(signal);
+        await writeFile(stagedIdentity, JSON.stringify(known), NEW_ON_DISK);
+        signal.throwIfAborted();
         await makeFolder(place.folder);
         const bytes = bytesPath(place, token);
         await link(staged, bytes);
-        const isFirst = await linkIdentity(place, stagedIdentity).catch(async (error: unknown) => {
+        let isFirst = false;
+        try {
+          isFirst = await linkIdentity(place, stagedIdentity);
+        } finally {
           // Without an identity nobody would find them again.
-          await removeFile(bytes);
-          throw error;
-        });
+          if (!isFirst) await removeFile(bytes);
+        }
         if (isFirst) {
           await syncFolder(place.folder);
           await touch(dirname(place.folder));
-          return { asset: toHostAsset(place.assetId, known, known), existed: false };
+          return { asset: toHostAsset(place, known), existed: false };
         }
-        await removeFile(bytes);
       } finally {
         await Promise.all([removeFile(staged), removeFile(stagedIdentity)]);
       }
@@ -102,13 +99,13 @@ export function createWrites(root: string, { now, idleMs, refuseWhenFull }: Writ
     /** Replaces the metadata by one rename. */
     annotate: async (ref: AssetRef, { context, tags }: HostMetadata): Promise<HostAsset> => {
       const place = placeOfRef(root, ref);
-      const known = await readIdentity(place);
+      const known = await readIdentity(place.identity);
       if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
       const target = metadataPath(place, known.token);
       await replaceFile(target, JSON.stringify({ context, tags }), await stage(`${newToken()}.meta`));
       // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
       const stored = await readStored(place);
-      if (stored?.known.token !== known.token) {
+      if (stored?.token !== known.token) {
         await removeFile(target);
         throw new HoldfastError('MEDIA_NOT_FOUND');
       }
@@ -145,13 +142,13 @@ interface StoredBody extends Pick<Identity, 'bytes' | 'etag' | 'mtimeMs'> {
 const HEAD_BYTES = 256 * 1024;
 
 /** Writes the body to a new file and to the disk below it. Memory does not grow with the size. */
-async function storeBody(path: string, body: Body, limits: ReadLimits): Promise<StoredBody> {
+async function storeBody(path: string, body: Body, signal: AbortSignal): Promise<StoredBody> {
   const handle = await open(path, 'wx', OWN_FILE);
   try {
     const md5 = createHash('md5');
     const head: Buffer[] = [];
     let bytes = 0;
-    for await (const chunk of bodyChunks(body, limits)) {
+    for await (const chunk of bodyChunks(body, signal)) {
       if (bytes < HEAD_BYTES) head.push(chunk.subarray(0, HEAD_BYTES - bytes));
       bytes += chunk.length;
       md5.update(chunk);
@@ -202,7 +199,7 @@ async function linkIdentity(place: AssetPlace, staged: string): Promise<boolean>
 /** The files of an asset besides its identity; null where there is none. Their names tell what belongs to one that is damaged. */
 async function filesOf(place: AssetPlace): Promise<string[] | null> {
   try {
-    const known = await readIdentity(place);
+    const known = await readIdentity(place.identity);
     return known === null ? null : [bytesPath(place, known.token), metadataPath(place, known.token)];
   } catch (error) {
     if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
@@ -219,10 +216,10 @@ async function filesOf(place: AssetPlace): Promise<string[] | null> {
  */
 export async function finishStaged(root: string, path: string): Promise<void> {
   // Other files, and an identity that was cut off, have no bytes with a name yet.
-  const known = path.endsWith('.json') ? await readIdentity({ identity: path }).catch(() => null) : null;
+  const known = path.endsWith('.json') ? await readIdentity(path).catch(() => null) : null;
   if (known === null) return;
   const place = placeOfRef(root, known);
-  if ((await readIdentity(place))?.token === known.token) return;
+  if ((await readIdentity(place.identity))?.token === known.token) return;
   await removeFile(bytesPath(place, known.token));
   await removeFile(metadataPath(place, known.token));
 }

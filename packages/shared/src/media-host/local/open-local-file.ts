@@ -1,56 +1,56 @@
 import { realpath } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import type { LocalHostSettings } from '@holdfast/foundation/config';
-import { formats, readHostMetadata } from '../../media/index.js';
-import { bytesPath, placeOfRef, readStored, refsFromUrl } from './asset-files.js';
+import { formats, readHostMetadata, resourceTypes } from '../../media/index.js';
+import { bytesPath, placeOfRef, readStored } from './asset-files.js';
 import { toDiskError, unlessMissing } from './disk.js';
 
 /** A stored file, ready to be served. */
-export interface LocalFile {
-  /** Absolute. Its content never changes. */
-  path: string;
-  bytes: number;
-  /** MD5 in hex. */
-  etag: string;
-  /** ISO 8601. */
-  uploadedAt: string;
-  /** As its uploader called it; may hold any character. */
-  filename: string;
-  contentType: string;
-  disposition: 'inline' | 'attachment';
-}
+export type LocalFile = NonNullable<Awaited<ReturnType<typeof openLocalFile>>>;
 
 /**
- * The file behind a path of the form `/media/<type>/<public id>[.<format>]`, or null. The path is only ever compared,
- * never opened, so nothing in it can leave the folder. Rejects with HOST_REJECTED when the disk fails.
+ * The file behind a path of the form `/media/<type>/<public id>[.<format>]`, or null: an absolute path whose content never changes, and what
+ * is to be said of it. The given path is only ever compared, never opened, so nothing in it can leave the folder. Rejects with
+ * HOST_REJECTED when the disk fails.
  */
-export async function openLocalFile(
-  settings: Pick<LocalHostSettings, 'directory'>,
-  urlPath: string,
-): Promise<LocalFile | null> {
+export async function openLocalFile({ directory }: Pick<LocalHostSettings, 'directory'>, urlPath: string) {
+  const [, type, name = ''] = /^\/media\/([^/]+)\/([^]+)$/.exec(decode(urlPath)) ?? [];
+  const resourceType = resourceTypes.find((known) => known === type);
+  if (resourceType === undefined) return null;
   try {
-    for (const { ref, format } of refsFromUrl(urlPath)) {
-      const place = placeOfRef(settings.directory, ref);
+    for (const publicId of new Set([name.replace(/\.[^./]*$/, ''), name])) {
+      const place = placeOfRef(directory, { resourceType, publicId });
       const stored = await readStored(place);
-      if (stored === null || (format !== null && format !== stored.asset.format)) continue;
-      const { known, asset } = stored;
-      const path = bytesPath(place, known.token);
-      if (!(await isItself(settings.directory, path))) return null;
-      const extension = asset.format ?? extname(asset.publicId).slice(1);
-      const contentType = shownAs(extension);
+      if (stored === null || decode(stored.asset.url) !== decode(urlPath)) continue;
+      const { token, asset } = stored;
+      const path = bytesPath(place, token);
+      if (!(await isItself(directory, path))) return null;
+      const contentType = shownAs(asset.format ?? extname(publicId).slice(1));
       return {
         path,
         bytes: asset.bytes,
-        etag: asset.etag ?? known.etag,
-        uploadedAt: known.createdAt,
-        filename: readHostMetadata(asset)?.fields.filename ?? asset.publicId.replace(/^.*\//, ''),
+        /** MD5 in hex. */
+        etag: asset.etag ?? '',
+        /** ISO 8601. */
+        uploadedAt: asset.uploadedAt,
+        /** As its uploader called it; may hold any character. */
+        filename: readHostMetadata(asset)?.fields.filename ?? publicId.replace(/^.*\//, ''),
         contentType: contentType ?? 'application/octet-stream',
-        disposition: contentType === undefined ? 'attachment' : 'inline',
+        disposition: contentType === undefined ? ('attachment' as const) : ('inline' as const),
       };
     }
     return null;
   } catch (error) {
     throw toDiskError(error);
+  }
+}
+
+/** Empty for what is not encoded as addresses are. */
+function decode(urlPath: string): string {
+  try {
+    return decodeURIComponent(urlPath);
+  } catch {
+    return '';
   }
 }
 

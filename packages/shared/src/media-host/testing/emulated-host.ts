@@ -25,6 +25,6 @@ export function cloudinaryHost(
   settings: CloudinarySettings,
   options: Partial<CloudinaryHostOptions> = {},
 ): MediaHost {
-  const given = { uploadSlots: 8, log: silentLogger, ...options };
+  const given = { log: silentLogger, ...options };
   return guardHost(createCloudinaryHost(settings, given), { log: given.log });
 }

@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { onePixelPng } from '../../testing/index.js';
-import { md5, newRef, pieces, plainMetadata, putRequest, type SetUpHost } from './put-request.js';
+import {
+  md5,
+  neverAborted,
+  newRef,
+  pieces,
+  plainMetadata,
+  putRequest,
+  type SetUpHost,
+} from './put-request.js';
 
 export function storing(setup: SetUpHost): void {
   it('stores a body and reports its size, hash, dimensions and metadata', async () => {
@@ -22,6 +31,7 @@ export function storing(setup: SetUpHost): void {
     expect(Date.parse(asset.createdAt)).toBeGreaterThan(Date.now() - 5_000);
     expect(asset.version).toBeGreaterThan(1_500_000_000);
     expect(md5(await bytesOf(asset))).toBe(md5(onePixelPng));
+    expect(md5(await buffer(await host.open(asset, neverAborted)))).toBe(md5(onePixelPng));
     expect(await host.find(request.ref)).toEqual(asset);
   });
 
@@ -78,6 +88,7 @@ export function storing(setup: SetUpHost): void {
     expect(await host.remove(asset)).toBe('absent');
     expect(await host.find(asset)).toBeNull();
     expect((await host.confirm([asset.assetId])).assets).toEqual([]);
+    await expect(host.open(asset, neverAborted)).rejects.toMatchObject({ code: 'MEDIA_NOT_FOUND' });
     await expect(host.annotate(asset, plainMetadata)).rejects.toMatchObject({ code: 'MEDIA_NOT_FOUND' });
   });
 

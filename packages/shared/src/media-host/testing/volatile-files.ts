@@ -58,6 +58,12 @@ export function createVolatileFiles(real: typeof Files): VolatileFiles {
 
   const changes = {
     open,
+    writeFile: async (path: string, content: string | Buffer, options?: { flush?: boolean }) => {
+      await changing(path);
+      await real.writeFile(path, content, options);
+      const spare = options?.flush === true ? null : await spareOf(path);
+      if (spare !== null) unwritten.set(path, spare);
+    },
     link: async (from: string, to: string) => {
       await changing(to);
       await real.link(from, to);
