@@ -85,7 +85,7 @@ function patience(role: RedisRole, commandTimeout: number | undefined): RedisOpt
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     // A connection may be dead without a sign, and a command that times out leaves it as it is: opened again where it owes an
-    // answer for that long. BullMQ blocks on its own for minutes; stalled-jobs.ts of the worker looks after those.
+    // answer for that long. BullMQ blocks on its own for minutes; the watch of the worker looks after those.
     socketTimeout: SILENT_MS,
     ...(commandTimeout === undefined ? {} : { commandTimeout }),
   };
