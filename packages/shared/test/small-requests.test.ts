@@ -12,7 +12,7 @@ import {
   type RedisClient,
   type RedisProfile,
 } from '../src/redis/index.js';
-import { catalogLines, snapshotLoading } from '../src/snapshot/index.js';
+import { catalogLines, loadLines } from '../src/snapshot/index.js';
 import { createSyncState, type DriftItem } from '../src/sync/index.js';
 import { aRecord, startManagedRedis } from '../src/testing/index.js';
 
@@ -100,9 +100,8 @@ it('restores a snapshot, and notes a report, piece by piece', async () => {
   }));
   await managed.wipe();
   const token = (await state.begin()).token ?? '';
-  const loading = snapshotLoading(client, keys, token);
-  expect(await loading.loadRecords(lines)).toEqual(records.map(() => 'created'));
-  expect(await loading.loadRecords(lines)).toEqual(records.map(() => 'unchanged'));
+  expect(await loadLines(client, keys, token, lines)).toEqual(records.map(() => 'created'));
+  expect(await loadLines(client, keys, token, lines)).toEqual(records.map(() => 'unchanged'));
   let counted = 0;
   for await (const batch of catalogLines(client, keys, { records: 0, tombstones: 0 }))
     counted += batch.length;

@@ -4,7 +4,7 @@ import { createCatalog, encodeContent, type Catalog } from '../src/catalog/index
 import { createIntents, type Intents } from '../src/intents/index.js';
 import { mediaStatuses, type MediaRecord } from '../src/media/index.js';
 import { redisKeys } from '../src/redis/index.js';
-import { snapshotLoading, type SnapshotRecord } from '../src/snapshot/index.js';
+import { loadLines, type SnapshotLine, type SnapshotRecord } from '../src/snapshot/index.js';
 import { createSyncState } from '../src/sync/index.js';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '../src/testing/index.js';
 
@@ -15,7 +15,7 @@ const UNSTORED = 'deferred';
 let redis: RedisSandbox;
 let catalog: Catalog;
 let intents: Intents;
-let loading: ReturnType<typeof snapshotLoading>;
+let loading: { loadLines: (lines: readonly SnapshotLine[]) => Promise<unknown> };
 beforeAll(async () => {
   redis = await startRedisSandbox();
   catalog = createCatalog(redis.client, redisKeys('holdfast'));
@@ -25,7 +25,9 @@ afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
   const { token } = await createSyncState(redis.client, redisKeys('holdfast')).begin();
-  loading = snapshotLoading(redis.client, redisKeys('holdfast'), token ?? '');
+  loading = {
+    loadLines: (lines) => loadLines(redis.client, redisKeys('holdfast'), token ?? '', lines),
+  };
 });
 
 const drawing = await readFile(new URL('../../../docs/states.md', import.meta.url), 'utf8');
@@ -52,7 +54,7 @@ const load =
     const { id, pushedRevision } = record;
     const changed = change(record);
     const [content, { revision }] = [encodeContent(changed), changed];
-    return loading.loadRecords([{ kind: 'record', id, status, pushedRevision, content, revision }]);
+    return loading.loadLines([{ kind: 'record', id, status, pushedRevision, content, revision }]);
   };
 
 /** The ways into each state that is stored. */
@@ -81,13 +83,13 @@ const steps: readonly (readonly [name: string, step: Step])[] = [
   ['beginDelete', ({ id }) => catalog.beginDelete(id)],
   ['finishDelete', ({ id }) => catalog.finishDelete(id)],
   ['abandon', ({ id }) => intents.abandon(id, null)],
-  ['loadTombstones', ({ id }) => loading.loadTombstones([{ id, deletedMs: 1 }])],
-  ['loadRecords', load('saving')],
-  ['loadRecords', load('saving', edited)],
-  ['loadRecords', load('missing')],
-  ['loadRecords', load('missing', edited)],
-  ['loadRecords', load('deleting')],
-  ['loadRecords', load('deleting', edited)],
+  ['loadLines', ({ id }) => loading.loadLines([{ kind: 'tombstone', id, deletedMs: 1 }])],
+  ['loadLines', load('saving')],
+  ['loadLines', load('saving', edited)],
+  ['loadLines', load('missing')],
+  ['loadLines', load('missing', edited)],
+  ['loadLines', load('deleting')],
+  ['loadLines', load('deleting', edited)],
 ];
 
 /** They run the script of `save`. */

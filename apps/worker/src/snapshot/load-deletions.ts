@@ -9,7 +9,7 @@ import {
 import {
   decodeDeletions,
   deletionFiles,
-  snapshotLoading,
+  loadLines,
   snapshotPrefix,
   type DeletionFile,
 } from '@holdfast/shared/snapshot';
@@ -64,13 +64,13 @@ export async function loadDeletions(
   work: LeasedWork,
 ): Promise<boolean> {
   const { redis, keys, settings, token, signal, log } = work;
-  const loading = snapshotLoading(redis, keys, token);
   const loaded = new Map<string, number>();
   const load = async ({ id, file, count }: DeletionFile): Promise<'loaded' | 'gone' | 'unread'> => {
     const ids = id === null ? await idsIn(file, read, work) : [id];
     if (ids === null) return 'gone';
     const deletedMs = Date.parse(file.storedAt);
-    await loading.loadTombstones(ids.map((one) => ({ id: one, deletedMs })));
+    const lines = ids.map((one) => ({ kind: 'tombstone' as const, id: one, deletedMs }));
+    await loadLines(redis, keys, token, lines);
     loaded.set(file.name, ids.length);
     if (ids.length === count) return 'loaded';
     // Not given, cut short, or something else in its place.

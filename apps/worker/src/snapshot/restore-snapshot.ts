@@ -2,13 +2,14 @@ import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { isCircuitOpen, type HostFile } from '@holdfast/shared/media-host';
 import {
   groupFiles,
+  loadLines,
   partName,
   readManifest,
   readPart,
   SnapshotFlaw,
-  snapshotLoading,
   type SnapshotLine,
   type SnapshotManifest,
+  type SnapshotRecord,
 } from '@holdfast/shared/snapshot';
 import { addFinding } from '@holdfast/shared/sync';
 import {
@@ -139,7 +140,7 @@ async function restoreOne(
   // Names tell deployments apart; a file that was moved does not.
   if (manifest.folder !== work.settings.host.folder || manifest.id !== id)
     throw new SnapshotFlaw('damaged', 'the manifest of another snapshot');
-  const loaded = { records: 0, tombstones: 0, created: 0, unproven: 0 };
+  const loaded = { record: 0, tombstone: 0, created: 0, unproven: 0 };
   const underWay: Promise<void>[] = [];
   try {
     for await (const batch of batchesOf(manifest, read, work)) {
@@ -153,8 +154,8 @@ async function restoreOne(
   } finally {
     await Promise.allSettled(underWay);
   }
-  const { created, unproven, ...counts } = loaded;
-  if (counts.records !== manifest.records || counts.tombstones !== manifest.tombstones)
+  const { record, tombstone, created, unproven } = loaded;
+  if (record !== manifest.records || tombstone !== manifest.tombstones)
     throw new SnapshotFlaw('damaged', 'other counts than in the manifest');
   return { manifest, created, unproven };
 }
@@ -174,24 +175,20 @@ async function* batchesOf(
 /** Records are verified batch by batch. */
 async function loadBatch(
   batch: readonly SnapshotLine[],
-  loaded: { records: number; tombstones: number; created: number; unproven: number },
+  loaded: Record<SnapshotLine['kind'] | 'created' | 'unproven', number>,
   work: LeasedWork,
 ): Promise<void> {
   const { redis, keys, token, signal } = work;
   signal.throwIfAborted();
-  const loading = snapshotLoading(redis, keys, token);
-  const tombstones = batch.filter((line) => line.kind === 'tombstone');
-  const records = batch.filter((line) => line.kind === 'record');
-  await loading.loadTombstones(tombstones);
-  const outcomes = await loading.loadRecords(records);
+  const outcomes = await loadLines(redis, keys, token, batch);
   // What was noted as missing or deleted is not verified, nor what the catalog has otherwise.
-  const open = records.filter(
-    ({ status }, index) => status === 'saving' && isThere.has(outcomes[index] ?? 'stale'),
+  const open = batch.filter(
+    (line, index): line is SnapshotRecord =>
+      line.kind === 'record' && line.status === 'saving' && isThere.has(outcomes[index] ?? 'stale'),
   );
   loaded.unproven += await verifyRecords(open, work);
   loaded.created += outcomes.filter((outcome) => outcome === 'created' || outcome === 'updated').length;
-  loaded.records += records.length;
-  loaded.tombstones += tombstones.length;
+  for (const { kind } of batch) loaded[kind] += 1;
 }
 
 const isThere: ReadonlySet<string> = new Set(['created', 'updated', 'unchanged']);

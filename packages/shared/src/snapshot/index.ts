@@ -12,7 +12,7 @@ export {
   type SnapshotManifest,
   type SnapshotRecord,
 } from './snapshot-format.js';
-export { catalogLines, snapshotLoading } from './snapshot-catalog.js';
+export { catalogLines, loadLines } from './snapshot-catalog.js';
 export {
   createDeletionNotes,
   decodeDeletions,

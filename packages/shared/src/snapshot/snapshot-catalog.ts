@@ -1,5 +1,5 @@
 import { catalogReads, pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
-import { recordLua, saveLua, setDeleting, statusLua } from '../catalog/lua.js';
+import { saveLua, setDeleting, statusLua } from '../catalog/lua.js';
 import { resourceTypes } from '../media/index.js';
 import {
   defineScript,
@@ -11,10 +11,8 @@ import {
   unlessFenced,
   type RedisClient,
   type RedisKeys,
-  type Script,
-  type ScriptReply,
 } from '../redis/index.js';
-import { encodeRecord, encodeTombstone, type SnapshotRecord } from './snapshot-format.js';
+import { encodeRecord, encodeTombstone, type SnapshotLine } from './snapshot-format.js';
 
 /** What has been given so far. */
 export interface LineCounts {
@@ -84,72 +82,54 @@ async function* recordLines(
   }
 }
 
-const bytesOf = ({ content }: SnapshotRecord): number => Buffer.byteLength(content) + 200;
-
-/** created, updated: written. The others leave what is there. */
+/** created, updated: written. The others leave what is there; tombstoned: deleted, and stays so. */
 type LoadOutcome = 'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'tombstoned';
 
 /**
- * Brings lines of a snapshot into the catalog, for the worker that holds the lease of syncs. May be repeated without
- * harm. Throws RUN_SUPERSEDED once another has the lease, and CATALOG_UNAVAILABLE.
+ * Brings lines of a snapshot into the catalog, for the worker that holds the lease of syncs; outcomes in their order. May be repeated
+ * without harm. Throws RUN_SUPERSEDED once another has the lease, and CATALOG_UNAVAILABLE.
  */
-export function snapshotLoading(redis: RedisClient, keys: RedisKeys, token: string) {
-  const edge = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
-  const run = async (script: Script, args: readonly (string | number)[]): Promise<ScriptReply> =>
-    unlessFenced(await edge(script, [token, ...args]));
-  const loadTombstones = async (lines: readonly { id: string; deletedMs: number }[]): Promise<void> => {
-    for (const part of inRequests(redis, lines))
-      await run(
-        tombstonesScript,
-        part.flatMap(({ id, deletedMs }) => [id, deletedMs]),
-      );
-  };
-  return {
-    loadTombstones,
-    /** In the order of the lines. */
-    loadRecords: async (lines: readonly SnapshotRecord[]): Promise<LoadOutcome[]> => {
-      // What is there already, as an upload or a page brought it in, is being deleted too.
-      const deletedMs = Date.now();
-      const deleting = lines.filter(({ status }) => status === 'deleting');
-      await loadTombstones(deleting.map(({ id }) => ({ id, deletedMs })));
-      const outcomes: LoadOutcome[] = [];
-      for (const part of inRequests(redis, lines, bytesOf)) {
-        const args = part.flatMap(({ id, status, pushedRevision, content }) => [
-          id,
-          statusCode[status],
-          pushedRevision,
-          content,
-        ]);
-        outcomes.push(...((await run(recordsScript, args)) as LoadOutcome[]));
-      }
-      return outcomes;
-    },
-  };
+export async function loadLines(
+  redis: RedisClient,
+  keys: RedisKeys,
+  token: string,
+  lines: readonly SnapshotLine[],
+): Promise<LoadOutcome[]> {
+  const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
+  const outcomes: LoadOutcome[] = [];
+  for (const part of inRequests(redis, lines, bytesOf)) {
+    const args = part.flatMap((line) =>
+      line.kind === 'tombstone'
+        ? [line.id, 't', line.deletedMs, '']
+        : [line.id, statusCode[line.status], line.pushedRevision, line.content],
+    );
+    outcomes.push(...(unlessFenced(await run(loadScript, [token, ...args])) as LoadOutcome[]));
+  }
+  return outcomes;
 }
 
-/** ARGV: token, then id and ms. What was deleted stays so, also where it came back in between. */
-const tombstonesScript = defineScript(`${recordLua}${statusLua}${leaseFence}
-for i = 2, #ARGV, 2 do
-  local id = ARGV[i]
-  redis.call('ZADD', p .. ':tombstones', 'NX', ARGV[i + 1], id)
+const bytesOf = (line: SnapshotLine): number =>
+  200 + (line.kind === 'record' ? Buffer.byteLength(line.content) : 0);
+
+/**
+ * ARGV: token, then id, status, pushed revision and content of each record, or id, 't', ms and '' of each tombstone. What was deleted
+ * stays so, also where it came back in between. Over a record that is there only what is newer is written. An edit that
+ * the host may lack is not listed as unpushed: the host may have a newer one, and the sync that follows looks.
+ * Answers one word for each.
+ */
+const loadScript = defineScript(`${saveLua}${statusLua}${leaseFence}
+local function bury(id, ms)
+  redis.call('ZADD', p .. ':tombstones', 'NX', ms, id)
   local measured, content = read(id)
   if measured and measured[STATUS] ~= 'x' then
     local c = indexed(content)
     ${setDeleting}
   end
+  return 'tombstoned'
 end
-return {}
-`);
-
-/**
- * ARGV: token, then id, status, pushed revision and content. Over a record that is there only what is newer is
- * written. An edit that the host may lack is not listed as unpushed: the host may have a newer one, and the sync
- * that follows looks. Answers one word for each.
- */
-const recordsScript = defineScript(`${saveLua}${leaseFence}
-local deletions = redis.call('EXISTS', p .. ':tombstones') == 1
 local function load(id, status, pushed, content)
-  if status ~= 'x' and deletions and redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
+  if status == 'x' then bury(id, now_ms())
+  elseif redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   write(id, { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }, content)
   each_entry(id, status, content, add_entry)
@@ -157,7 +137,8 @@ local function load(id, status, pushed, content)
 end
 local outcomes = {}
 for i = 2, #ARGV, 4 do
-  outcomes[#outcomes + 1] = load(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+  local id, status, number, content = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  outcomes[#outcomes + 1] = status == 't' and bury(id, number) or load(id, status, tonumber(number), content)
 end
 return outcomes
 `);
