@@ -43,27 +43,22 @@ export type HostSettings = CloudinarySettings | LocalHostSettings;
 
 const DEFAULT_API_URL = 'https://api.cloudinary.com';
 
+type OfCloudinary = Variables['cloudinary'];
+
 /** The configured host, Cloudinary where it is named, and the hosts that the command `move` can copy from. */
-export function readHosts(env: Variables, isSet: IsSet, problem: Report) {
-  const place = { folder: env.CLOUDINARY_FOLDER, syncPrefix: env.CLOUDINARY_SYNC_PREFIX };
+export function readHosts(given: OfCloudinary, dataDir: string, isSet: IsSet, problem: Report) {
+  const { folder, syncPrefix, webhookSecrets, earlier } = given;
   const local: LocalHostSettings = {
     kind: 'local',
-    directory: resolve(env.DATA_DIR, 'media'),
-    filesDirectory: resolve(env.DATA_DIR, 'snapshots'),
-    ...place,
+    directory: resolve(dataDir, 'media'),
+    filesDirectory: resolve(dataDir, 'snapshots'),
+    folder,
+    syncPrefix,
   };
-  const cloudinary = (access: CloudinaryAccess): CloudinarySettings => ({
-    kind: 'cloudinary',
-    ...access,
-    webhookSecrets: env.CLOUDINARY_WEBHOOK_SECRETS,
-    ...place,
-  });
-  const access = env.CLOUDINARY_URL ?? readThreeVariables(env, isSet, problem);
-  const earlier = env.MOVE_FROM_CLOUDINARY_URL;
-  return {
-    host: access === undefined ? local : cloudinary(access),
-    earlierHosts: { local, cloudinary: earlier === undefined ? undefined : cloudinary(earlier) },
-  };
+  const cloudinary = (access: CloudinaryAccess | undefined): CloudinarySettings | undefined =>
+    access && { kind: 'cloudinary', ...access, webhookSecrets, folder, syncPrefix };
+  const host: HostSettings = cloudinary(given.access ?? readThreeVariables(given, isSet, problem)) ?? local;
+  return { host, earlierHosts: { local, cloudinary: cloudinary(earlier) } };
 }
 
 export const accountVariables = [
@@ -72,11 +67,14 @@ export const accountVariables = [
   'CLOUDINARY_API_SECRET',
 ] as const;
 
-function readThreeVariables(env: Variables, isSet: IsSet, problem: Report): CloudinaryAccess | undefined {
+function readThreeVariables(
+  { cloudName = '', apiKey = '', apiSecret = '' }: OfCloudinary,
+  isSet: IsSet,
+  problem: Report,
+): CloudinaryAccess | undefined {
   const missing = accountVariables.filter((name) => !isSet(name));
   if (isSet('CLOUDINARY_URL') || missing.length === accountVariables.length) return undefined;
   for (const name of missing) problem(name, 'is required: the three CLOUDINARY_ variables belong together');
-  const [cloudName = '', apiKey = '', apiSecret = ''] = accountVariables.map((name) => env[name]);
   return { cloudName, apiKey, apiSecret, apiUrl: DEFAULT_API_URL, signatureAlgorithm: 'sha1' };
 }
 

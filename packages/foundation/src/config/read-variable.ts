@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { HoldfastError, isHoldfastError } from '../errors/index.js';
 
 // Readers of single variables. An empty variable counts as unset, as in most deployment consoles.
@@ -6,108 +5,93 @@ import { HoldfastError, isHoldfastError } from '../errors/index.js';
 /** The process environment, or a part of it in tests. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Makes a value of the text of a variable, which has no spaces around it. Throws `unusable`. */
+export type Read<T> = (value: string) => T;
+
 /**
- * What is wrong with a variable: the end of a sentence whose subject is the variable. It never repeats a value, which may be a
- * secret.
+ * What is wrong with a variable: ends of sentences whose subject is the variable. They never repeat a value, which may be a secret.
  */
-export function unusable(message: string): HoldfastError {
-  return new HoldfastError('CONFIG_INVALID', message);
+export function unusable(...messages: readonly string[]): HoldfastError {
+  const errors = messages.map((message) => ({ path: '', message }));
+  return new HoldfastError('CONFIG_INVALID', messages.join('; '), { errors });
 }
 
-export function text(fallback: string) {
-  return z.string().trim().default(fallback);
+/** What `unusable` says where `read` throws it. */
+export function problemsOf(read: () => void): readonly string[] {
+  try {
+    read();
+    return [];
+  } catch (error) {
+    if (isHoldfastError(error, 'CONFIG_INVALID')) return (error.errors ?? []).map(({ message }) => message);
+    throw error;
+  }
 }
 
-export function optionalText() {
-  return z.string().trim().optional();
+export const text: Read<string> = (value) => value;
+
+export function matching(pattern: RegExp, message: string): Read<string> {
+  return (value) => {
+    if (pattern.test(value)) return value;
+    throw unusable(message);
+  };
 }
 
-export function oneOf<const Word extends string>(words: readonly [Word, ...Word[]]) {
-  return z.enum(words, `must be one of ${words.join(', ')}`);
+export function oneOf<const Word extends string>(words: readonly Word[]): Read<Word> {
+  return (value) => {
+    const word = words.find((known) => known === value);
+    if (word === undefined) throw unusable(`must be one of ${words.join(', ')}`);
+    return word;
+  };
 }
 
-export function wholeNumber(min: number, max: number) {
-  return z
-    .string()
-    .trim()
-    .refine(
-      (value) => /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
-      `must be a whole number from ${String(min)} to ${String(max)}`,
-    )
-    .transform(Number);
+export function wholeNumber(min: number, max: number): Read<number> {
+  const message = `must be a whole number from ${String(min)} to ${String(max)}`;
+  return (value) => {
+    if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value);
+    throw unusable(message);
+  };
 }
 
-export function flag(fallback: boolean) {
-  return z
-    .string()
-    .trim()
-    .toLowerCase()
-    .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false'))
-    .transform((value) => value === 'true' || value === '1' || value === 'yes')
-    .default(fallback);
+/** As milliseconds. */
+export function seconds(min: number, max: number): Read<number> {
+  const read = wholeNumber(min, max);
+  return (value) => read(value) * 1_000;
 }
 
-/** A value that `read` makes of the text. It throws `unusable`. */
-export function parsed<T>(read: (value: string) => T) {
-  return z
-    .string()
-    .trim()
-    .transform((value, context) => {
-      try {
-        return read(value);
-      } catch (error) {
-        context.addIssue(messageOf(error));
-        return z.NEVER;
-      }
-    });
-}
+export const flag: Read<boolean> = (value) => {
+  if (/^(true|1|yes)$/i.test(value)) return true;
+  if (/^(false|0|no)$/i.test(value)) return false;
+  throw unusable('must be true or false');
+};
 
-/** Makes a value of one entry of a list; it gets the ones before. Throws `unusable`. */
-type ReadEntry<T> = (entry: string, before: readonly T[]) => T;
-
-/** Comma-separated entries, of which empty ones are ignored. */
-export function list<T>(read: ReadEntry<T>) {
-  return entries(read).default([]);
+/** Comma-separated entries, of which empty ones are ignored. `read` gets those before, too. */
+export function list<T>(read: (entry: string, before: readonly T[]) => T): Read<readonly T[]> {
+  return (value) => {
+    const entries = value.split(',').flatMap((entry) => entry.trim() || []);
+    const values: T[] = [];
+    const problems = entries.flatMap((entry, index) =>
+      problemsOf(() => void values.push(read(entry, values))).map(
+        (message) => `entry ${String(index + 1)} ${message}`,
+      ),
+    );
+    if (problems.length > 0) throw unusable(...problems);
+    return values;
+  };
 }
 
 /** For lists of which none means everything or nothing: `$A,$B` whose parts are not set must not count as empty. */
-export function filledList<T>(read: ReadEntry<T>, fallback: readonly T[] = []) {
-  return z
-    .string()
-    .refine((value) => /[^\s,]/.test(value), 'must have at least one entry')
-    .pipe(entries(read))
-    .default([...fallback]);
+export function filledList<T>(read: (entry: string, before: readonly T[]) => T): Read<readonly T[]> {
+  const readAll = list(read);
+  return (value) => {
+    if (/^[\s,]+$/.test(value)) throw unusable('must have at least one entry');
+    return readAll(value);
+  };
 }
 
-function entries<T>(read: ReadEntry<T>) {
-  return z.string().transform((value, context): readonly T[] => {
-    const given = value
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter((entry) => entry !== '');
-    const values: T[] = [];
-    for (const [index, entry] of given.entries())
-      try {
-        values.push(read(entry, values));
-      } catch (error) {
-        context.addIssue(`entry ${String(index + 1)} ${messageOf(error)}`);
-      }
-    return values;
-  });
-}
-
-function messageOf(error: unknown): string {
-  if (isHoldfastError(error, 'CONFIG_INVALID')) return error.message;
-  throw error;
-}
-
-/** Drops empty variables, so that `NAME=` means the same as no NAME. */
-export function withoutEmpty(env: Environment): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && value.trim() !== '') result[name] = value;
-  }
-  return result;
+/** The variables that are set, without spaces around their values. `NAME=` means the same as no NAME. */
+export function setVariables(env: Environment): Readonly<Record<string, string>> {
+  const trimmed = Object.entries(env).map(([name, value = '']) => [name, value.trim()] as const);
+  return Object.fromEntries(trimmed.filter(([, value]) => value !== ''));
 }
 
 /** The URL, or null if the text is not a URL. */

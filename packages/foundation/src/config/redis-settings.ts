@@ -10,8 +10,8 @@ export interface RedisNode {
 }
 
 interface Login {
-  username?: string;
-  password?: string;
+  username?: string | undefined;
+  password?: string | undefined;
 }
 
 interface RedisLogin extends Login {
@@ -56,13 +56,18 @@ export function isUnnamed({ external, storageType }: RedisSettings): boolean {
   return !external && storageType !== 'Embedded Redis';
 }
 
+type OfRedis = Variables['redis'];
+
 /** The ways to name an external Redis, and what their variables say; undefined if they cannot be read. */
 const ways = {
-  REDIS_URL: ({ REDIS_URL }: Variables) => REDIS_URL,
+  REDIS_URL: ({ url }) => url,
   UPSTASH_REDIS_REST_URL: readUpstash,
   REDIS_SENTINELS: readSentinels,
-  REDIS_CLUSTER_NODES: readCluster,
-} as const;
+  REDIS_CLUSTER_NODES: ({ clusterNodes }) => {
+    const servers = serversOf(clusterNodes);
+    return servers && { kind: 'cluster', nodes: servers.nodes, ...servers.login };
+  },
+} as const satisfies Record<string, (given: OfRedis) => RedisConnection | undefined>;
 type Way = keyof typeof ways;
 export const redisWays = Object.keys(ways) as Way[];
 
@@ -79,7 +84,7 @@ const belongTogether = [
 const LOCAL_REDIS = { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false } as const;
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
-export function readRedisSettings(env: Variables, isSet: IsSet, problem: Report): RedisSettings {
+export function readRedisSettings(given: OfRedis, isSet: IsSet, problem: Report): RedisSettings {
   const [way, ...others] = redisWays.filter(isSet);
   for (const other of others)
     // Upstash's console offers these two together.
@@ -88,29 +93,29 @@ export function readRedisSettings(env: Variables, isSet: IsSet, problem: Report)
   for (const [name, needed, ofWay] of belongTogether)
     if ((way === undefined || way === ofWay) && isSet(name) && !isSet(needed))
       problem(needed, `is required with ${name}`);
-  const named = way === undefined ? (env.HOLDFAST_EMBEDDED_REDIS ?? LOCAL_REDIS) : ways[way](env);
+  const named = way === undefined ? (given.embedded ?? LOCAL_REDIS) : ways[way](given);
   const connection = named ?? LOCAL_REDIS;
-  const storageType = storageTypeOf(connection, way, env);
+  const storageType = storageTypeOf(connection, way, given.embedded !== undefined);
   return {
-    connection: named === undefined ? connection : withCertificateCheck(connection, env, problem),
+    connection: named === undefined ? connection : withCertificateCheck(connection, given, problem),
     storageType,
     external: way !== undefined,
-    profile: env.REDIS_PROFILE ?? (storageType === 'Upstash Redis' ? 'upstash' : null),
-    prefix: env.REDIS_PREFIX,
+    profile: given.profile ?? (storageType === 'Upstash Redis' ? 'upstash' : null),
+    prefix: given.prefix,
   };
 }
 
-function storageTypeOf(connection: RedisConnection, way: Way | undefined, env: Variables): StorageType {
+function storageTypeOf(connection: RedisConnection, way: Way | undefined, isEmbedded: boolean): StorageType {
   if (connection.kind === 'sentinel') return 'Redis Sentinel';
   if (connection.kind === 'cluster') return 'Redis Cluster';
-  if (way === undefined) return env.HOLDFAST_EMBEDDED_REDIS === undefined ? 'Redis' : 'Embedded Redis';
+  if (way === undefined) return isEmbedded ? 'Embedded Redis' : 'Redis';
   const isUpstash = connection.kind === 'single' && connection.host.endsWith('.upstash.io');
   return isUpstash || way === 'UPSTASH_REDIS_REST_URL' ? 'Upstash Redis' : 'Redis';
 }
 
 function withCertificateCheck(
   connection: RedisConnection,
-  { REDIS_TLS_CA: ca, REDIS_TLS_VERIFY: verifiesCertificate }: Variables,
+  { tlsCa: ca, tlsVerify: verifiesCertificate }: OfRedis,
   problem: Report,
 ): RedisConnection {
   if ('tls' in connection && connection.tls)
@@ -123,26 +128,20 @@ function withCertificateCheck(
 
 /** Upstash names its HTTP address; the TCP one has the same host and the token as password. */
 function readUpstash({
-  UPSTASH_REDIS_REST_URL: host,
-  UPSTASH_REDIS_REST_TOKEN: password = '',
-}: Variables): RedisConnection | undefined {
+  upstashHost: host,
+  upstashToken: password = '',
+}: OfRedis): RedisConnection | undefined {
   const login = { username: 'default', password, database: 0, tls: true };
   return host === undefined ? undefined : { kind: 'single', host, port: 6379, ...login };
 }
 
-function readSentinels(env: Variables): RedisConnection | undefined {
-  const servers = serversOf(env.REDIS_SENTINELS);
-  const { REDIS_SENTINEL_USERNAME: username, REDIS_SENTINEL_PASSWORD: password } = env;
-  const masterName = env.REDIS_SENTINEL_NAME ?? '';
-  const sentinelLogin = loginOf(username, password);
+function readSentinels(given: OfRedis): RedisConnection | undefined {
+  const servers = serversOf(given.sentinels);
+  const { sentinelName: masterName = '', sentinelUsername: username, sentinelPassword: password } = given;
+  const sentinelLogin = { username, password };
   return (
     servers && { kind: 'sentinel', sentinels: servers.nodes, masterName, sentinelLogin, ...servers.login }
   );
-}
-
-function readCluster(env: Variables): RedisConnection | undefined {
-  const servers = serversOf(env.REDIS_CLUSTER_NODES);
-  return servers && { kind: 'cluster', nodes: servers.nodes, ...servers.login };
 }
 
 /** The first entry sets login and scheme for all. */
@@ -197,7 +196,8 @@ function readServer(value: string): RedisServer {
     port: url.port === '' ? 6379 : Number(url.port),
     database: Number(database),
     tls: url.protocol === 'rediss:',
-    ...loginOf(unescaped(url.username) || undefined, unescaped(url.password) || undefined),
+    username: unescaped(url.username) || undefined,
+    password: unescaped(url.password) || undefined,
   };
 }
 
@@ -215,10 +215,6 @@ function refuseQuery(url: URL | null): void {
     throw unusable('must have no query and no fragment');
 }
 
-function loginOf(username: string | undefined, password: string | undefined): Login {
-  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
-}
-
 function unescaped(value: string): string {
   try {
     return decodeURIComponent(value);
@@ -230,7 +226,15 @@ function unescaped(value: string): string {
 /** The certificates of a file in PEM. Read here, so that an unusable file is reported at the start. */
 export function readAuthorities(file: string): string {
   if (file.includes('-----BEGIN')) throw unusable('must be the path of a file, not what is in it');
-  const pem = readPem(file);
+  let pem: string;
+  try {
+    pem = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw unusable(
+      code === 'ENOENT' ? 'names a file that does not exist' : `names a file that cannot be read (${code})`,
+    );
+  }
   const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (certificates.length === 0)
     throw unusable('names a file with no certificate in PEM (-----BEGIN CERTIFICATE-----)');
@@ -241,15 +245,4 @@ export function readAuthorities(file: string): string {
       throw unusable(`names a file whose certificate ${String(index + 1)} is not valid`);
     }
   return pem;
-}
-
-function readPem(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    throw unusable(
-      code === 'ENOENT' ? 'names a file that does not exist' : `names a file that cannot be read (${code})`,
-    );
-  }
 }

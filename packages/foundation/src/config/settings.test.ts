@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { HoldfastError, type FieldProblem } from '../errors/index.js';
 import { readServingSettings, readSettings } from './settings.js';
-import { variables } from './variables.js';
+import { defaults } from './variables.js';
 
 function problemsOf(env: Record<string, string>): readonly FieldProblem[] {
   try {
@@ -77,7 +77,7 @@ it('names unusable keys once, and does not also ask for keys', () => {
   ]);
 });
 
-it.each(Object.keys(variables.shape))('says in words what is wrong with %s', (name) => {
+it.each(Object.keys(defaults))('says in words what is wrong with %s', (name) => {
   // Nothing takes this: it is not a number, an address or a name, and too long.
   const value = `=<%>"${'x'.repeat(200)}`;
   for (const { path, message } of problemsOf({ [name]: value })) {

@@ -1,8 +1,8 @@
 import { nearestName } from '../errors/index.js';
 import { accountVariables } from './host-settings.js';
-import { withoutEmpty, type Environment } from './read-variable.js';
+import { setVariables, type Environment } from './read-variable.js';
 import { redisWays } from './redis-settings.js';
-import { variables } from './variables.js';
+import { defaults } from './variables.js';
 
 /** A variable that Holdfast does not read, and the setting that was probably meant. Without its value. */
 export interface UnreadSetting {
@@ -38,11 +38,11 @@ const INTERNAL = 'HOLDFAST_EMBEDDED_REDIS';
  * `REDIS_URI`, nothing is stored in the intended Redis. A variable is ignored if the intended setting or an equivalent is set.
  */
 export function unreadSettings(env: Environment): UnreadSetting[] {
-  const given = withoutEmpty(env);
+  const given = setVariables(env);
   return Object.keys(given).flatMap((name) => {
-    if (name in variables.shape) return [];
+    if (name in defaults) return [];
     const meant = elsewhere[name] ?? meantBy(name.toUpperCase());
-    if (meant === undefined || sameAs(meant).some((setting) => given[setting] !== undefined)) return [];
+    if (meant === undefined || sameAs(meant).some((setting) => setting in given)) return [];
     return [{ name, meant }];
   });
 }
@@ -56,7 +56,7 @@ const SLIPS = 2;
 
 /** Settings differ enough from each other that at most one can be meant. */
 function meantBy(name: string): string | undefined {
-  const candidates = Object.keys(variables.shape).filter(
+  const candidates = Object.keys(defaults).filter(
     (setting) => setting !== INTERNAL && setting.length >= LONG_ENOUGH,
   );
   const words = wordsOf(name);

@@ -1,16 +1,19 @@
-import { z } from 'zod';
+import { resolve } from 'node:path';
 import { readApiKey, readOrigin, readTrustProxy } from './access-settings.js';
 import { readCloudinaryUrl, readWebhookSecret } from './host-settings.js';
 import {
   filledList,
   flag,
   list,
+  matching,
   oneOf,
-  optionalText,
-  parsed,
+  parseUrl,
+  problemsOf,
+  seconds,
   text,
   unusable,
   wholeNumber,
+  type Read,
 } from './read-variable.js';
 import { readAuthorities, readNode, readRedisUrl, readUpstashHost } from './redis-settings.js';
 
@@ -24,100 +27,170 @@ export function isBelow(level: DurabilityLevel, required: DurabilityLevel | unde
   return required !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(required);
 }
 
-const MB = 1_000_000;
-
 /** Kinds of Redis server that are treated differently; `redisProfiles` of the redis feature says how. */
 const redisProfileNames = ['standard', 'upstash'] as const;
 export type RedisProfileName = (typeof redisProfileNames)[number];
 
-/** Every variable that Holdfast reads, with its default and its bounds: the one table of settings. */
-export const variables = z.object({
-  // As in an address: [::1].
-  HOST: text('127.0.0.1').transform((host) => host.replace(/^\[(.*)\]$/, '$1')),
-  PORT: wholeNumber(0, 65_535).default(3000),
-  PUBLIC_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-    // The addresses of files begin with it, and everybody who may read sees those.
-    .refine((value) => !/[@?#]/.test(value), 'must have no login, query or fragment')
-    .transform((value) => value.replace(/\/+$/, ''))
-    .optional(),
-  DATA_DIR: text('data'),
-  LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  LOG_FORMAT: oneOf(['json', 'pretty']).default('json'),
-  SHUTDOWN_TIMEOUT_SECONDS: wholeNumber(1, 600).default(20),
+const MB = 1_000_000;
 
-  API_KEYS: filledList(readApiKey),
-  ALLOW_ANONYMOUS: flag(false),
-  PUBLIC_READ: flag(false),
-  CORS_ORIGINS: list(readOrigin),
-  TRUST_PROXY: parsed(readTrustProxy).default(false),
-  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 1_000_000).default(0),
+type Entry = readonly [variable: string, read: Read<unknown>, fallback?: string];
+type Table = Readonly<{ [name: string]: Entry | Table }>;
 
-  REDIS_URL: parsed(readRedisUrl).optional(),
-  UPSTASH_REDIS_REST_URL: parsed(readUpstashHost).optional(),
-  UPSTASH_REDIS_REST_TOKEN: optionalText(),
-  REDIS_SENTINELS: filledList(readNode),
-  REDIS_SENTINEL_NAME: optionalText(),
-  REDIS_SENTINEL_USERNAME: optionalText(),
-  REDIS_SENTINEL_PASSWORD: optionalText(),
-  REDIS_CLUSTER_NODES: filledList(readNode),
-  REDIS_PREFIX: z
-    .string()
-    .trim()
-    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores')
-    .default('holdfast'),
-  REDIS_TLS_CA: parsed(readAuthorities).optional(),
-  REDIS_TLS_VERIFY: flag(true),
-  REDIS_PROFILE: oneOf(redisProfileNames).optional(),
-  /** The address of the embedded server, which the launcher sets for its children. */
-  HOLDFAST_EMBEDDED_REDIS: parsed(readRedisUrl).optional(),
+/**
+ * Every variable that Holdfast reads, at its place in the settings: its name, what reads it, and its default as an operator would write it.
+ */
+export const variables = {
+  http: {
+    // As in an address: [::1].
+    host: ['HOST', (host) => host.replace(/^\[(.*)\]$/, '$1'), '127.0.0.1'],
+    port: ['PORT', wholeNumber(0, 65_535), '3000'],
+    publicUrl: ['PUBLIC_URL', readPublicUrl],
+  },
+  /** Health and metrics of the worker; without a port there are none. */
+  worker: { port: ['WORKER_PORT', wholeNumber(0, 65_535)] },
+  dataDir: ['DATA_DIR', (folder) => resolve(folder), 'data'],
+  log: {
+    level: ['LOG_LEVEL', oneOf(['debug', 'info', 'warn', 'error', 'silent']), 'info'],
+    format: ['LOG_FORMAT', oneOf(['json', 'pretty']), 'json'],
+  },
+  shutdownTimeoutMs: ['SHUTDOWN_TIMEOUT_SECONDS', seconds(1, 600), '20'],
+  allowAnonymous: ['ALLOW_ANONYMOUS', flag, 'false'],
+  access: {
+    /** Without any, everyone may do everything. */
+    keys: ['API_KEYS', filledList(readApiKey), ''],
+    /** Whether media may be read without a key. */
+    publicRead: ['PUBLIC_READ', flag, 'false'],
+    /** Origins whose pages may call the API; `*` = all, none = no CORS headers at all. */
+    corsOrigins: ['CORS_ORIGINS', list(readOrigin), ''],
+    /** Express' `trust proxy` value. */
+    trustProxy: ['TRUST_PROXY', readTrustProxy, 'false'],
+    /** Writes a minute per key (per address without keys); 0 = no limit. */
+    rateLimitPerMinute: ['RATE_LIMIT_PER_MINUTE', wholeNumber(0, 1_000_000), '0'],
+  },
+  /** What `readRedisSettings` makes one connection of. */
+  redis: {
+    url: ['REDIS_URL', readRedisUrl],
+    upstashHost: ['UPSTASH_REDIS_REST_URL', readUpstashHost],
+    upstashToken: ['UPSTASH_REDIS_REST_TOKEN', text],
+    sentinels: ['REDIS_SENTINELS', filledList(readNode), ''],
+    sentinelName: ['REDIS_SENTINEL_NAME', text],
+    sentinelUsername: ['REDIS_SENTINEL_USERNAME', text],
+    sentinelPassword: ['REDIS_SENTINEL_PASSWORD', text],
+    clusterNodes: ['REDIS_CLUSTER_NODES', filledList(readNode), ''],
+    prefix: [
+      'REDIS_PREFIX',
+      matching(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1-64 letters, digits, dots, dashes or underscores'),
+      'holdfast',
+    ],
+    tlsCa: ['REDIS_TLS_CA', readAuthorities],
+    tlsVerify: ['REDIS_TLS_VERIFY', flag, 'true'],
+    profile: ['REDIS_PROFILE', oneOf(redisProfileNames)],
+    /** The address of the embedded server, which the launcher sets for its children. */
+    embedded: ['HOLDFAST_EMBEDDED_REDIS', readRedisUrl],
+  },
+  /** What `readHosts` makes the media host of. */
+  cloudinary: {
+    access: ['CLOUDINARY_URL', readCloudinaryUrl],
+    cloudName: ['CLOUDINARY_CLOUD_NAME', text],
+    apiKey: ['CLOUDINARY_API_KEY', text],
+    apiSecret: ['CLOUDINARY_API_SECRET', text],
+    folder: [
+      'CLOUDINARY_FOLDER',
+      matching(
+        /^(?!.{101})[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
+        'must be folder names of letters, digits, - and _, separated by /, at most 100 characters',
+      ),
+      'holdfast',
+    ],
+    syncPrefix: ['CLOUDINARY_SYNC_PREFIX', text, ''],
+    webhookSecrets: ['CLOUDINARY_WEBHOOK_SECRETS', list(readWebhookSecret), ''],
+    /** Read only by the command `move`. */
+    earlier: ['MOVE_FROM_CLOUDINARY_URL', readCloudinaryUrl],
+  },
+  uploads: {
+    /** Of one file. */
+    maxBytes: ['UPLOAD_MAX_BYTES', wholeNumber(1, 100_000 * MB), String(100 * MB)],
+    /** Uploads at once in one API; further ones get OVERLOADED. */
+    maxConcurrent: ['UPLOAD_MAX_CONCURRENT', wholeNumber(1, 10_000), '128'],
+    /** Jobs waiting or delayed in `save` and `verify` above which uploads get OVERLOADED. */
+    maxBacklog: ['QUEUE_MAX_BACKLOG', wholeNumber(1, 10_000_000), '100000'],
+    /** Media types such as `image/png` or `image/*`. */
+    allowedTypes: [
+      'UPLOAD_ALLOWED_TYPES',
+      filledList(
+        matching(/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/, 'must be a media type such as image/png or image/*'),
+      ),
+      'image/*,video/*,audio/*,application/pdf',
+    ],
+  },
+  jobs: {
+    /** Tries of each job, the first included. */
+    attempts: ['SAVE_ATTEMPTS', wholeNumber(1, 100), '3'],
+    /** First pause between two tries; doubled each time, with jitter. */
+    backoffMs: ['SAVE_BACKOFF_MS', wholeNumber(1, 600_000), '1000'],
+    /** Jobs of `save` at once in one worker; `verify` takes a multiple of it, `sync` one. */
+    concurrency: ['WORKER_CONCURRENCY', wholeNumber(1, 1_000), '16'],
+  },
+  durability: {
+    /** Below it a record stays unverified (DURABILITY_TOO_LOW); undefined = every level suffices. */
+    required: ['DURABILITY_REQUIRED', oneOf(durabilityLevels)],
+    /** Replicas that must confirm before a record counts as replicated; 0 = none. */
+    replicas: ['DURABILITY_REPLICAS', wholeNumber(0, 100)],
+  },
+  sync: {
+    /** 0 = no schedule. */
+    intervalMinutes: ['AUTO_SYNC_INTERVAL_MINUTES', wholeNumber(0, 10_080), '15'],
+    /** Whether a worker requests a sync `startupDelayMs` after it starts. */
+    onStartup: ['AUTO_SYNC_ON_STARTUP', flag, 'true'],
+    startupDelayMs: ['AUTO_SYNC_STARTUP_DELAY_SECONDS', seconds(0, 3_600), '30'],
+    /** Delay from a verified upload to the sync that covers it; null = by the kind of Redis. */
+    afterUploadDelayMs: ['AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS', seconds(0, 3_600)],
+    /** A scheduled or start-up run is full if the last full one began this long ago. */
+    fullIntervalHours: ['AUTO_SYNC_FULL_INTERVAL_HOURS', wholeNumber(1, 8_760), '24'],
+    /** Whether snapshots of the catalog, and deletions since, are kept on the host and restored from there. */
+    snapshots: ['CATALOG_SNAPSHOT', flag, 'true'],
+  },
+} as const satisfies Table;
 
-  CLOUDINARY_URL: parsed(readCloudinaryUrl).optional(),
-  CLOUDINARY_CLOUD_NAME: optionalText(),
-  CLOUDINARY_API_KEY: optionalText(),
-  CLOUDINARY_API_SECRET: optionalText(),
-  CLOUDINARY_FOLDER: z
-    .string()
-    .trim()
-    .regex(
-      /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
-      'must be folder names of letters, digits, - and _, separated by /',
-    )
-    .max(100, 'must have at most 100 characters')
-    .default('holdfast'),
-  CLOUDINARY_SYNC_PREFIX: text(''),
-  CLOUDINARY_WEBHOOK_SECRETS: list(readWebhookSecret),
-  /** Read only by the command `move`. */
-  MOVE_FROM_CLOUDINARY_URL: parsed(readCloudinaryUrl).optional(),
+type ValuesOf<T> = {
+  [Name in keyof T]: T[Name] extends readonly [string, Read<infer Value>, string?]
+    ? Value | (T[Name]['length'] extends 2 ? undefined : never)
+    : ValuesOf<T[Name]>;
+};
+export type Variables = ValuesOf<typeof variables>;
 
-  UPLOAD_MAX_BYTES: wholeNumber(1, 100_000 * MB).default(100 * MB),
-  UPLOAD_MAX_CONCURRENT: wholeNumber(1, 10_000).default(128),
-  QUEUE_MAX_BACKLOG: wholeNumber(1, 10_000_000).default(100_000),
-  UPLOAD_ALLOWED_TYPES: filledList(readMediaType, ['image/*', 'video/*', 'audio/*', 'application/pdf']),
+const isEntry = (entry: Entry | Table): entry is Entry => Array.isArray(entry);
+const entriesOf = (table: Table): Entry[] =>
+  Object.values(table).flatMap((entry) => (isEntry(entry) ? [entry] : entriesOf(entry)));
 
-  SAVE_ATTEMPTS: wholeNumber(1, 100).default(3),
-  SAVE_BACKOFF_MS: wholeNumber(1, 600_000).default(1_000),
-  DURABILITY_REQUIRED: oneOf(durabilityLevels).optional(),
-  DURABILITY_REPLICAS: wholeNumber(0, 100).optional(),
+/** The defaults by the names of the variables; undefined where there is none. */
+export const defaults: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+  entriesOf(variables).map(([variable, , fallback]) => [variable, fallback]),
+);
 
-  AUTO_SYNC_INTERVAL_MINUTES: wholeNumber(0, 10_080).default(15),
-  AUTO_SYNC_ON_STARTUP: flag(true),
-  AUTO_SYNC_STARTUP_DELAY_SECONDS: wholeNumber(0, 3_600).default(30),
-  AUTO_SYNC_AFTER_UPLOAD_DELAY_SECONDS: wholeNumber(0, 3_600).optional(),
-  AUTO_SYNC_FULL_INTERVAL_HOURS: wholeNumber(1, 8_760).default(24),
-  CATALOG_SNAPSHOT: flag(true),
-
-  WORKER_CONCURRENCY: wholeNumber(1, 1_000).default(16),
-  WORKER_PORT: wholeNumber(0, 65_535).optional(),
-});
-
-export type Variables = z.infer<typeof variables>;
 /** Whether a variable is set, also where it cannot be read. */
-export type IsSet = (name: keyof Variables) => boolean;
+export type IsSet = (variable: string) => boolean;
 /** Notes a problem of a variable. */
-export type Report = (name: keyof Variables, message: string) => void;
+export type Report = (variable: string, message: string) => void;
 
-function readMediaType(type: string): string {
-  if (/^(\*\/\*|[a-z]+\/(\*|[a-z0-9.+-]+))$/.test(type)) return type;
-  throw unusable('must be a media type such as image/png or image/*');
+/** The value of every setting. One that cannot be read is a problem, and has its default. */
+export function readVariables(given: Readonly<Record<string, string>>, problem: Report): Variables {
+  const valueOf = (entry: Entry | Table): unknown => {
+    if (!isEntry(entry))
+      return Object.fromEntries(Object.entries(entry).map(([name, inner]) => [name, valueOf(inner)]));
+    const [variable, read, fallback] = entry;
+    let value = fallback === undefined ? undefined : read(fallback);
+    const set = given[variable];
+    if (set !== undefined)
+      for (const message of problemsOf(() => void (value = read(set)))) problem(variable, message);
+    return value;
+  };
+  return valueOf(variables) as Variables;
+}
+
+function readPublicUrl(value: string): string {
+  if (!/^https?:$/.test(parseUrl(value)?.protocol ?? '')) throw unusable('must be an http or https URL');
+  // The addresses of files begin with it, and everybody who may read sees those.
+  if (/[@?#]/.test(value)) throw unusable('must have no login, query or fragment');
+  return value.replace(/\/+$/, '');
 }
