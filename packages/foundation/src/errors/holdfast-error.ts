@@ -11,7 +11,7 @@ export interface HoldfastErrorOptions {
   /** What was caught. For logs, never for clients. */
   cause?: unknown;
   /** Seconds to wait before the same request may succeed; becomes `Retry-After`. */
-  retryAfterSeconds?: number;
+  retryAfterSeconds?: number | undefined;
   /** The single problems of the input, for clients and operators. */
   errors?: readonly FieldProblem[];
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { HoldfastError } from '../errors/index.js';
 
@@ -19,22 +20,16 @@ export async function listenOn(
   host: string,
   [setting, port]: readonly ['PORT' | 'WORKER_PORT', number],
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      const refusal = refusals[error.code ?? ''];
-      if (refusal === undefined) return reject(error);
-      const [of, message] = refusal;
-      reject(
-        new HoldfastError('CONFIG_INVALID', 'the server cannot listen', {
-          cause: error,
-          errors: [{ path: of === 'host' ? 'HOST' : setting, message }],
-        }),
-      );
-    };
-    server.once('error', onError);
-    server.listen(port, host, () => {
-      server.off('error', onError);
-      resolve();
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const refusal = refusals[(error as NodeJS.ErrnoException).code ?? ''];
+    if (refusal === undefined) throw error;
+    const [of, message] = refusal;
+    throw new HoldfastError('CONFIG_INVALID', 'the server cannot listen', {
+      cause: error,
+      errors: [{ path: of === 'host' ? 'HOST' : setting, message }],
     });
-  });
+  }
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../errors/index.js';
 import type { Logger } from '../logging/index.js';
+import { untilAborted, withinMs } from './abort.js';
 
 /** Anything long-lived: a server, a worker, a timer, a connection. */
 export interface Service {
@@ -77,16 +78,7 @@ export function stack(services: readonly (Service | readonly Service[])[], log: 
 const GRACE_MS = 1_000;
 
 async function stopWithin(one: Service, deadline: AbortSignal): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const giveUp = (): void => reject(new Error('not stopped within its deadline'));
-    const wait = (): void => void (timer = setTimeout(giveUp, GRACE_MS));
-    if (deadline.aborted) wait();
-    else deadline.addEventListener('abort', wait, { once: true });
-  });
-  try {
-    await Promise.race([one.stop(deadline), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const stopped = one.stop(deadline).then(() => true);
+  const isInTime = await untilAborted(stopped, deadline).catch(() => withinMs(GRACE_MS, stopped, false));
+  if (!isInTime) throw new Error('not stopped within its deadline');
 }
