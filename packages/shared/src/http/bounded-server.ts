@@ -8,7 +8,7 @@ import {
 } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '@holdfast/foundation/errors';
-import { boundConnections, type ConnectionLimits } from './connections.js';
+import { boundConnections, type Clients } from './connections.js';
 
 const HEADERS_WITHIN_MS = 30_000;
 /** Longer than the idle time of a proxy in front, which would otherwise send into a connection that just closed. */
@@ -19,7 +19,7 @@ export interface BoundedServerOptions {
   handle: RequestListener;
   /** How long a request may take to arrive, its body included. */
   requestWithinMs: number;
-  clients?: Pick<ConnectionLimits, 'clientOfAddress' | 'lineOf'>;
+  clients?: Clients;
   /** The classes of requests and answers; Node's own by default. */
   messages?: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
 }

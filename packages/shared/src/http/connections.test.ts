@@ -3,15 +3,20 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { boundConnections, type ConnectionLimits } from './connections.js';
+import { boundConnections, type Clients } from './connections.js';
 import { createTurns, type Line } from './turns.js';
 
 /** More than the buffers of both ends take. */
 const LARGE = Buffer.alloc(32_000_000);
 
-async function serve(handle: RequestListener, limits: ConnectionLimits = {}) {
+async function serve(
+  handle: RequestListener,
+  clients: Clients = {},
+  limits: Parameters<typeof boundConnections>[3] = {},
+  turns = createTurns(),
+) {
   const server = createServer();
-  server.on('request', boundConnections(server, handle, limits));
+  server.on('request', boundConnections(server, handle, clients, limits, turns));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -99,6 +104,7 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
       res.once('close', () => ended.push(`${req.url ?? ''} ${socket.destroyed ? 'cut' : 'whole'}`));
       res.end(LARGE);
     },
+    {},
     { stuckMs: 1_000, lookMs: 100 },
   );
   const [silent, slow] = await Promise.all([open(), open()]);
@@ -112,10 +118,8 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
 });
 
 it('leaves a handler the time that it needs', async () => {
-  const open = await serve((_req, res) => void pause(200).then(() => res.end('late')), {
-    stuckMs: 50,
-    lookMs: 10,
-  });
+  const limits = { stuckMs: 50, lookMs: 10 };
+  const open = await serve((_req, res) => void pause(200).then(() => res.end('late')), {}, limits);
   const socket = await open();
   socket.write(get('/'));
   const [answer] = (await once(socket, 'data')) as [Buffer];
@@ -123,7 +127,7 @@ it('leaves a handler the time that it needs', async () => {
 });
 
 it('cuts connections that ask for too much at once where too much waits', async () => {
-  const open = await serve((_req, res) => void pause(20).then(() => res.end('ok')), { waitingInAll: 50 });
+  const open = await serve((_req, res) => void pause(20).then(() => res.end('ok')), {}, { waiting: 50 });
   const [greedy, modest] = await Promise.all([open(), open()]);
   const ended = once(greedy.resume(), 'close');
   greedy.write(get('/', 100));
@@ -146,7 +150,7 @@ it('takes no stack traces of the requests that a closed connection leaves behind
 });
 
 it('bounds what waits of many connections that each ask for little', async () => {
-  const open = await serve(() => undefined, { waitingInAll: 50 });
+  const open = await serve(() => undefined, {}, { waiting: 50 });
   const ended: Socket[] = [];
   for (let n = 0; n < 10; n += 1) {
     const socket = (await open()).resume();
@@ -163,7 +167,8 @@ it('cuts the largest answers where too much of them waits to be read', async () 
       res.once('close', () => ended.push(req.url ?? ''));
       res.end(req.url === '/' ? 'ok' : LARGE.subarray(0, Number(req.url?.slice(1))));
     },
-    { unreadInAll: 60_000_000 },
+    {},
+    { unreadBytes: 60_000_000 },
   );
   const sizes = [28, 32, 24].map((millions) => `/${String(millions * 1_000_000)}`);
   for (const path of sizes) (await open()).pause().write(get(path));
@@ -203,7 +208,9 @@ it('holds back the line of a body in tiny chunks, once for all that had come', a
       begun.push(req.url ?? '');
       req.resume();
     },
-    { turns, lineOf: ({ url }) => ({ name: (url ?? '').slice(0, 2), isLimited: false }) },
+    { lineOf: ({ url }) => ({ name: (url ?? '').slice(0, 2), isLimited: false }) },
+    {},
+    turns,
   );
   const tiny = (await open()).resume();
   const ended = new Promise((resolve) => void tiny.once('close', resolve));
@@ -218,10 +225,11 @@ it('holds back the line of a body in tiny chunks, once for all that had come', a
 
 it('shares connections among addresses: the longest idle one of the client with the most makes room', async () => {
   const clients = ['a', 'a', 'a', 'b', 'a'];
-  const open = await serve((req, res) => void (req.url === '/' && res.end('ok')), {
-    connections: 3,
-    clientOfAddress: () => clients.shift() ?? '',
-  });
+  const open = await serve(
+    (req, res) => void (req.url === '/' && res.end('ok')),
+    { clientOfAddress: () => clients.shift() ?? '' },
+    { connections: 3 },
+  );
   const ended: string[] = [];
   const connectAs = async (name: string): Promise<Socket> =>
     (await open()).resume().once('close', () => ended.push(name));

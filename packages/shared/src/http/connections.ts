@@ -1,18 +1,14 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createShares } from './shares.js';
-import { createTurns, type Line, type Turns } from './turns.js';
-
-/** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
-const CONNECTIONS = 10_000;
+import { createTurns, type Line } from './turns.js';
 
 /** A client that waits so long before its next request does not ask without a pause. */
 const PAUSE_MS = 10;
 
 /** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
-/** Requests that wait for their turn in this process. Beyond them, connections that send one more ahead are cut. */
-const WAITING_IN_ALL = 10_000;
+
 /**
  * Each chunk of a body costs the same time however small it is: a body of one-byte chunks would take the whole process. After so many
  * free chunks their mean length must be at least this, or the connection ends and the line of the request is held back for a while: its
@@ -21,28 +17,29 @@ const WAITING_IN_ALL = 10_000;
 const FREE_CHUNKS = 4_000;
 const LEAST_MEAN_BYTES = 64;
 
-/** An answer that makes no progress for so long ends its connection. */
-const STUCK_MS = 30_000;
-const LOOK_MS = 5_000;
-
-/** Bytes of answers that may wait for their clients in this process; beyond them the largest answers are cut. */
-const UNREAD_IN_ALL = 256_000_000;
 const SUM_EVERY_MS = 100;
 
-export interface ConnectionLimits {
+/** Of the whole process. */
+const LIMITS = {
+  /** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
+  connections: 10_000,
+  /** Requests that wait for their turn. Beyond them, connections that send one more ahead are cut. */
+  waiting: 10_000,
+  /** Bytes of answers that may wait for their clients; beyond them the largest answers are cut. */
+  unreadBytes: 256_000_000,
+  /** An answer that makes no progress for so long ends its connection. */
+  stuckMs: 30_000,
+  lookMs: 5_000,
+};
+
+export interface Clients {
   /** One name for all addresses of a client. */
-  clientOfAddress?: ((address: string) => string) | undefined;
+  clientOfAddress?: (address: string) => string;
   /**
    * Where a request waits for its turn: with all others of its address by default. `hasPaused`: the first one of its connection, or one
    * that was not sent as soon as the one before was answered.
    */
-  lineOf?: ((req: IncomingMessage, hasPaused: boolean) => Line) | undefined;
-  turns?: Turns;
-  connections?: number;
-  stuckMs?: number;
-  lookMs?: number;
-  waitingInAll?: number;
-  unreadInAll?: number;
+  lineOf?: (req: IncomingMessage, hasPaused: boolean) => Line;
 }
 
 type Exchange = [IncomingMessage, ServerResponse];
@@ -77,14 +74,12 @@ const TURN_ENDINGS = ['pipe', 'finish', 'close', TURN_ENDS] as const;
 export function boundConnections(
   server: Server,
   handle: RequestListener,
-  limits: ConnectionLimits = {},
+  { clientOfAddress = (address) => address, lineOf = lineOfAddress }: Clients = {},
+  given: Partial<typeof LIMITS> = {},
+  turns = createTurns(),
 ): RequestListener {
-  const { stuckMs = STUCK_MS, lookMs = LOOK_MS } = limits;
-  const { waitingInAll = WAITING_IN_ALL, unreadInAll = UNREAD_IN_ALL } = limits;
-  const { clientOfAddress = (address: string) => address, turns = createTurns() } = limits;
-  const clientOf = (socket: Socket): string => clientOfAddress(socket.remoteAddress ?? '');
-  const { lineOf = (req) => ({ name: clientOf(req.socket), isLimited: true }) } = limits;
-  const places = createShares(limits.connections ?? CONNECTIONS);
+  const limits = { ...LIMITS, ...given };
+  const places = createShares(limits.connections);
   const connections = new Map<Socket, Connection>();
   let waiting = 0;
   let summedAt = -Infinity;
@@ -95,11 +90,11 @@ export function boundConnections(
     summedAt = now;
     const unread = [...connections.keys()].filter((socket) => socket.writableLength > 0);
     let sum = unread.reduce((bytes, socket) => bytes + socket.writableLength, 0);
-    if (sum <= unreadInAll) return;
+    if (sum <= limits.unreadBytes) return;
     for (const socket of unread.toSorted((a, b) => b.writableLength - a.writableLength)) {
       sum -= socket.writableLength;
       socket.destroy();
-      if (sum <= unreadInAll) return;
+      if (sum <= limits.unreadBytes) return;
     }
   };
 
@@ -114,7 +109,7 @@ export function boundConnections(
       // Its first request follows no other.
       idleSince: performance.now() - PAUSE_MS,
     };
-    const leave = places.take(clientOf(socket), {
+    const leave = places.take(clientOfAddress(addressOf(socket)), {
       giveUp: () => socket.destroy(),
       pace: () => (connection.isServed ? Infinity : connection.idleSince),
     });
@@ -137,31 +132,26 @@ export function boundConnections(
 
   const takeTurn = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
     connection.isBusy = true;
-    const hasPaused = performance.now() - connection.idleSince >= PAUSE_MS;
-    const line = lineOf(req, hasPaused);
+    const line = lineOf(req, performance.now() - connection.idleSince >= PAUSE_MS);
     connection.leaveLine = turns.enter(line, (end) => {
       if (req.socket.destroyed) {
         end();
         return;
       }
       for (const ending of TURN_ENDINGS) res.once(ending, end);
-      begin(connection, line, req, res);
+      connection.isServed = true;
+      cutLargest();
+      endTinyChunks(req, () => turns.holdBack(line));
+      // Node sets its own time after the answer, of an idle connection.
+      req.socket.setTimeout(limits.lookMs);
+      // An answer that is not finished ends its connection.
+      res.once('finish', () => {
+        connection.isServed = false;
+        connection.idleSince = performance.now();
+        beginNext(connection);
+      });
+      handle(req, res);
     });
-  };
-
-  const begin = (connection: Connection, line: Line, req: IncomingMessage, res: ServerResponse): void => {
-    connection.isServed = true;
-    cutLargest();
-    endTinyChunks(req, () => turns.holdBack(line));
-    // Node sets its own time after the answer, of an idle connection.
-    req.socket.setTimeout(lookMs);
-    // An answer that is not finished ends its connection.
-    res.once('finish', () => {
-      connection.isServed = false;
-      connection.idleSince = performance.now();
-      beginNext(connection);
-    });
-    handle(req, res);
   };
 
   const beginNext = (connection: Connection): void => {
@@ -184,10 +174,10 @@ export function boundConnections(
     if (socket.writableLength === 0) return;
     const now = performance.now();
     // Node reports nothing while bytes move, so then the last look was longer ago.
-    if (now - connection.lookedAt > 1.5 * lookMs) connection.stuckSince = now - lookMs;
+    if (now - connection.lookedAt > 1.5 * limits.lookMs) connection.stuckSince = now - limits.lookMs;
     connection.lookedAt = now;
-    if (now - connection.stuckSince >= stuckMs) socket.destroy();
-    else socket.setTimeout(lookMs);
+    if (now - connection.stuckSince >= limits.stuckMs) socket.destroy();
+    else socket.setTimeout(limits.lookMs);
   });
 
   return (req, res) => {
@@ -199,11 +189,13 @@ export function boundConnections(
     }
     connection.waiting.push([req, res]);
     waiting += 1;
-    if (waiting > waitingInAll) req.socket.destroy();
+    if (waiting > limits.waiting) req.socket.destroy();
     else if (isFull(connection)) req.socket.pause();
   };
 }
 
+const addressOf = ({ remoteAddress = '' }: Socket): string => remoteAddress;
+const lineOfAddress = ({ socket }: IncomingMessage): Line => ({ name: addressOf(socket), isLimited: true });
 const isFull = ({ waiting }: Connection): boolean => waiting.length >= UNANSWERED - 1;
 
 /**

@@ -8,20 +8,14 @@ export interface Holding {
   crawls?(): boolean;
 }
 
-/** Places that clients share: each may have all of them while no other client needs one. */
-export interface Shares {
-  readonly running: number;
-  /** Whether this client would get a place now. */
-  admits(client: string): boolean;
-  /** Takes a place; null where this client gets none. The function gives it back, once however often it is called. */
-  take(client: string, holding: Holding): (() => void) | null;
-}
+export type Shares = ReturnType<typeof createShares>;
 
 /** After a contest at the limit, some places stay free for so long, for clients that hold less than their part. */
 const CONTESTED_MS = 10_000;
 const KEPT_FREE = 1 / 8;
 
-export function createShares(places: number, now = (): number => performance.now()): Shares {
+/** Places that clients share: each may have all of them while no other client needs one. */
+export function createShares(places: number, now = (): number => performance.now()) {
   const held = new Map<string, Set<Holding>>();
   const keptFree = Math.max(1, Math.floor(places * KEPT_FREE));
   let running = 0;
@@ -29,42 +23,27 @@ export function createShares(places: number, now = (): number => performance.now
   const isContested = (): boolean => now() < contestedUntil;
   const countOf = (client: string): number => held.get(client)?.size ?? 0;
 
-  const add = (client: string, holding: Holding): void => {
-    const own = held.get(client) ?? new Set();
-    held.set(client, own.add(holding));
-    running += 1;
-  };
-  const remove = (client: string, holding: Holding): boolean => {
+  const remove = (client: string, holding: Holding): void => {
     const own = held.get(client);
-    if (own?.delete(holding) !== true) return false;
+    if (own?.delete(holding) !== true) return;
     if (own.size === 0) held.delete(client);
     running -= 1;
-    return true;
-  };
-
-  const largest = (): string | undefined =>
-    [...held.keys()].reduce<string | undefined>(
-      (most, client) => (most === undefined || countOf(client) > countOf(most) ? client : most),
-      undefined,
-    );
-
-  const crawling = (): [string, Holding] | null => {
-    for (const [client, holdings] of held)
-      for (const holding of holdings) if (holding.crawls?.() === true) return [client, holding];
-    return null;
   };
 
   /** The client that holds so much that this one may have some of it. */
-  const richer = (client: string): string | null => {
-    const other = largest();
-    return other !== undefined && countOf(other) > countOf(client) + 1 ? other : null;
+  const richer = (client: string): string | undefined => {
+    const [most] = lowest(held, ([, { size }]) => -size) ?? [];
+    return most !== undefined && countOf(most) > countOf(client) + 1 ? most : undefined;
   };
 
-  /** The place that this client may have, and its holder. */
-  const placeFor = (client: string): [string, Holding] | null => {
+  /** The place that this client may have, and its holder: one of a client with more, or one that crawls. */
+  const placeFor = (client: string): [string, Holding] | undefined => {
     const other = richer(client);
-    const slowest = other === null ? undefined : slowestOf(held.get(other) ?? []);
-    return other !== null && slowest !== undefined ? [other, slowest] : crawling();
+    const slowest = lowest(held.get(other ?? '') ?? [], (holding) => holding.pace?.() ?? 0);
+    if (other !== undefined && slowest !== undefined) return [other, slowest];
+    for (const [holder, holdings] of held)
+      for (const holding of holdings) if (holding.crawls?.() === true) return [holder, holding];
+    return undefined;
   };
 
   /** A client that has its part leaves the last places to others. */
@@ -74,39 +53,41 @@ export function createShares(places: number, now = (): number => performance.now
     return countOf(client) >= places / clients && running >= places - keptFree;
   };
 
-  const admits = (client: string): boolean =>
-    running < places ? !mustLeaveSome(client) : placeFor(client) !== null;
-
   return {
-    get running() {
+    get running(): number {
       return running;
     },
-    admits,
-    take: (client, holding) => {
+    /** Whether this client would get a place now. */
+    admits: (client: string): boolean =>
+      running < places ? !mustLeaveSome(client) : placeFor(client) !== undefined,
+    /** Takes a place; null where this client gets none. The function gives it back, once however often it is called. */
+    take: (client: string, holding: Holding): (() => void) | null => {
       if (running < places && mustLeaveSome(client)) return null;
       // Also where a place that was kept free serves: otherwise the next one would have to be given up again.
       const isNeeded = running >= places || (isContested() && running >= places - keptFree);
-      if (isNeeded && richer(client) !== null) contestedUntil = now() + CONTESTED_MS;
+      if (isNeeded && richer(client) !== undefined) contestedUntil = now() + CONTESTED_MS;
       if (running >= places) {
         const place = placeFor(client);
-        if (place === null) return null;
+        if (place === undefined) return null;
         remove(...place);
         place[1].giveUp();
       }
-      add(client, holding);
-      return () => void remove(client, holding);
+      held.set(client, (held.get(client) ?? new Set()).add(holding));
+      running += 1;
+      return () => remove(client, holding);
     },
   };
 }
 
-function slowestOf(holdings: Iterable<Holding>): Holding | undefined {
-  let slowest: Holding | undefined;
-  let lowest = Infinity;
-  for (const holding of holdings) {
-    const pace = holding.pace?.() ?? 0;
-    if (pace >= lowest) continue;
-    slowest = holding;
-    lowest = pace;
+/** The first one with the lowest value; none where all are infinite. */
+function lowest<T>(items: Iterable<T>, valueOf: (item: T) => number): T | undefined {
+  let found: T | undefined;
+  let least = Infinity;
+  for (const item of items) {
+    const value = valueOf(item);
+    if (value >= least) continue;
+    found = item;
+    least = value;
   }
-  return slowest;
+  return found;
 }
