@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
@@ -15,9 +14,9 @@ import { followMedia } from './media/follow-media.js';
 import { listMedia, listQuery, showMedia } from './media/read-media.js';
 import { removeMedia } from './media/remove-media.js';
 import { countUploads, showMetrics } from './metrics/api-metrics.js';
-import { showDocument } from './openapi/document.js';
+import { buildDocument } from './openapi/document.js';
 import { schemas } from './openapi/schemas.js';
-import { consolePage, docsPage, servePage, servePageFile, type Page } from './pages/pages.js';
+import { consolePage, docsPage, serveFixed, servePage, servePageFile, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
 import { checkHealth, live, ready, showDatabaseStatus } from './status/show-status.js';
 import {
@@ -38,7 +37,6 @@ import { receiveNotification } from './webhooks/receive-notification.js';
  */
 export function routes(deps: Dependencies): readonly Route[] {
   const { settings } = deps;
-  const read = { method: 'GET', role: 'read' } as const;
   const upload = uploadRoute(deps.uploads, deps);
   const sync = { query: startSyncQuery, body: startSyncBody, handle: startSync(deps) };
   const table: readonly Route[] = [
@@ -47,48 +45,36 @@ export function routes(deps: Dependencies): readonly Route[] {
     page('/docs', 'This description as a page', docsPage),
     pageFile('/docs/:file', 'A part of the page /docs', docsPage),
     route({
-      ...open,
+      ...openPage,
       path: '/openapi.json',
-      tag: 'pages',
       summary: 'This description',
-      answers: {
-        200: answer('OpenAPI 3.1.', schemas.OpenApi, 'ETag'),
-        304: notModified,
-      },
-      handle: showDocument(() => table, settings.access),
+      answers: { 200: { body: schemas.OpenApi, headers: ['ETag'] }, 304: notModified },
+      handle: serveFixed(() => JSON.stringify(buildDocument(table, settings.access))),
     }),
     route({
-      ...open,
+      ...openStatus,
       path: '/livez',
-      tag: 'status',
       summary: 'Whether the process is up',
-      answers: { 200: answer('It is.', schemas.Alive) },
+      answers: { 200: schemas.Alive },
       handle: live,
     }),
     route({
-      ...open,
+      ...openStatus,
       path: '/readyz',
-      tag: 'status',
       summary: 'Whether an upload would be accepted now',
-      answers: {
-        200: answer('It would.', schemas.Ready),
-        503: answer('It would be refused, with this code.', schemas.NotReady),
-      },
+      answers: { 200: schemas.Ready, 503: schemas.NotReady },
       handle: ready(deps),
     }),
     route({
-      ...read,
+      ...readStatus,
       path: '/metrics',
-      tag: 'status',
       summary: 'Metrics for Prometheus',
-      answers: { 200: { description: 'Prometheus text.', type: 'text/plain' } },
+      answers: { 200: { type: 'text/plain' } },
       handle: showMetrics(deps),
     }),
     {
-      ...write,
-      method: 'POST',
+      ...writeUpload,
       path: UPLOAD_PATH,
-      tag: 'uploads',
       summary: 'Upload one file',
       description:
         'The file streams through to the media host. Its type is detected from its first bytes. After an error, nothing is left on the host.',
@@ -112,12 +98,11 @@ export function routes(deps: Dependencies): readonly Route[] {
         },
       },
       answers: {
-        200: answer(
-          'With `duplicates=return`: this client has uploaded these bytes before.',
-          schemas.DuplicateAnswer,
-          'Location',
-          'Idempotent-Replayed',
-        ),
+        200: {
+          description: 'With `duplicates=return`: this client has uploaded these bytes before.',
+          body: schemas.DuplicateAnswer,
+          headers: ['Location', 'Idempotent-Replayed'],
+        },
         ...accepted('Idempotent-Replayed'),
       },
       errors: [
@@ -139,41 +124,33 @@ export function routes(deps: Dependencies): readonly Route[] {
       serve: countUploads(upload, deps.metrics.uploads),
     },
     route({
-      ...open,
+      ...openStatus,
       path: '/api/media/health',
-      tag: 'status',
       summary: 'Measured health',
       description:
-        'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a command fails in the meantime.',
-      answers: {
-        200: answer('Healthy or degraded.', schemas.Health),
-        503: answer('Unhealthy.', schemas.Health),
-      },
+        'Writes a test record, reads it back and removes it. Makes no metered call to the media host. What was measured in Redis, at `measuredAt`, is shared for half a second; on rented servers that bill commands for up to a minute, unless a command fails in the meantime. 503 is unhealthy.',
+      answers: { 200: schemas.Health, 503: schemas.Health },
       handle: checkHealth(deps),
     }),
     route({
-      ...read,
+      ...readStatus,
       path: '/api/media/database/status',
-      tag: 'status',
       summary: 'What is stored and where',
-      answers: {
-        200: answer('Also while Redis is unreachable: it says so.', schemas.DatabaseStatus),
-      },
+      description: 'Also while Redis is unreachable: it says so.',
+      answers: { 200: schemas.DatabaseStatus },
       handle: showDatabaseStatus(deps),
     }),
     route({
-      ...read,
+      ...readSync,
       path: '/api/media/sync/status',
-      tag: 'sync',
       summary: 'The running, last and next sync',
-      answers: { 200: answer('The syncs of this deployment.', schemas.SyncStatus) },
+      answers: { 200: schemas.SyncStatus },
       errors: ['CATALOG_UNAVAILABLE'],
       handle: showSyncStatus(deps),
     }),
     route({
-      ...read,
+      ...readSync,
       path: '/api/media/sync/drift',
-      tag: 'sync',
       summary: 'What the last full sync found different',
       description: 'Empty before the first full run. A dry run returns its own report in its result.',
       query: driftQuery,
@@ -189,6 +166,7 @@ export function routes(deps: Dependencies): readonly Route[] {
       handle: showDrift(deps),
     }),
     route({ ...startSyncRow, ...sync, method: 'POST', summary: 'Start a sync' }),
+    // Older clients use GET.
     route({
       ...startSyncRow,
       ...sync,
@@ -197,119 +175,84 @@ export function routes(deps: Dependencies): readonly Route[] {
       summary: 'Start a sync, for older clients',
     }),
     route({
-      ...read,
+      ...readMedia,
       path: '/api/media',
-      publicRead: true,
-      tag: 'media',
       summary: 'List media files',
       description:
         'Cursors stay valid while files are added: no item appears twice, none is skipped. `total` is exact with at most one filter, otherwise null where counting is not cheap. `rebuilding` is present while an emptied catalog is being refilled.',
       query: listQuery,
-      answers: { 200: answer('One page.', schemas.MediaPage) },
+      answers: { 200: schemas.MediaPage },
       errors: ['CATALOG_UNAVAILABLE', 'INVALID_CURSOR'],
       handle: listMedia(deps),
     }),
     route({
-      ...read,
+      ...readMedia,
       path: '/api/media/:id',
-      publicRead: true,
-      tag: 'media',
       summary: 'Show one record',
-      params: { id: MEDIA_ID },
+      params: mediaId,
       headers: ['If-None-Match'],
-      answers: {
-        200: answer('The record.', schemas.Media, 'ETag'),
-        304: notModified,
-      },
+      answers: { 200: { body: schemas.Media, headers: ['ETag'] }, 304: notModified },
       errors: findErrors,
       handle: showMedia(deps),
     }),
     route({
-      ...read,
+      ...readMedia,
       path: '/api/media/:id/events',
-      publicRead: true,
-      tag: 'media',
       summary: 'Follow one record',
       description:
         'Server-Sent Events. `status` carries the record: one event now and one at each change. `deleted` carries `{id}` and ends the stream. A comment every 15 seconds keeps the connection open.',
-      params: { id: MEDIA_ID },
-      answers: { 200: { description: 'A stream that stays open.', type: 'text/event-stream' } },
+      params: mediaId,
+      answers: { 200: { type: 'text/event-stream' } },
       errors: [...findErrors, 'OVERLOADED'],
       handle: followMedia(deps),
     }),
     route({
-      ...write,
+      ...writeMedia,
       method: 'PATCH',
-      path: '/api/media/:id',
-      tag: 'media',
       summary: 'Edit one record',
       description:
         'A merge: fields that are left out stay as they are, null clears. Unknown fields are refused.',
-      params: { id: MEDIA_ID },
       body: mediaChanges,
-      headers: ['If-Match'],
       answers: {
-        200: answer('The record, as it is in the catalog and on the host.', schemas.Media, 'ETag'),
-        202: answer(
-          'The record, as it is in the catalog. It is still on its way to the host.',
-          schemas.Media,
-          'ETag',
-        ),
+        200: {
+          description: 'The record, as it is in the catalog and on the host.',
+          body: schemas.Media,
+          headers: ['ETag'],
+        },
+        202: {
+          description: 'The record, as it is in the catalog. It is still on its way to the host.',
+          body: schemas.Media,
+          headers: ['ETag'],
+        },
       },
-      errors: [
-        ...findErrors,
-        'MEDIA_DELETING',
-        'MEDIA_UNSETTLED',
-        'REVISION_MISMATCH',
-        'HOST_REJECTED',
-        'HOST_TIMEOUT',
-        'QUEUE_UNAVAILABLE',
-      ],
+      errors: [...changeErrors, 'MEDIA_DELETING', 'HOST_REJECTED', 'HOST_TIMEOUT'],
       handle: editMedia(deps),
     }),
     route({
-      ...write,
+      ...writeMedia,
       method: 'DELETE',
-      path: '/api/media/:id',
-      tag: 'media',
       summary: 'Delete one file for good',
-      params: { id: MEDIA_ID },
-      headers: ['If-Match'],
-      answers: {
-        202: answer(
-          'The status is `deleting` until the host confirms; then the record is gone.',
-          schemas.MediaAnswer,
-        ),
-      },
-      errors: [...findErrors, 'MEDIA_UNSETTLED', 'REVISION_MISMATCH', 'QUEUE_UNAVAILABLE'],
+      description: 'The status is `deleting` until the host confirms; then the record is gone.',
+      answers: { 202: schemas.MediaAnswer },
+      errors: changeErrors,
       handle: removeMedia(deps),
     }),
     { method: 'ALL', path: QUEUE_BOARD_PATH, role: 'admin', page: true, serve: queueBoard(deps.queues) },
     ...directRoutes(deps),
     {
-      method: 'GET',
+      ...readMedia,
       path: '/media/*path',
-      role: 'read',
-      publicRead: true,
       page: true,
-      tag: 'media',
       summary: 'A file of the local host',
-      description: 'Links to these files keep working after a move to Cloudinary.',
+      description:
+        'Links to these files keep working after a move to Cloudinary: they redirect to the address there.',
       params: { path: 'As in the `url` of a record.' },
       headers: ['Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'If-Match', 'If-Unmodified-Since'],
       answers: {
-        200: {
-          description: 'The whole file.',
-          type: '*/*',
-          headers: ['ETag', 'Last-Modified', 'Accept-Ranges'],
-        },
-        206: {
-          description: 'The requested range.',
-          type: '*/*',
-          headers: ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Range'],
-        },
-        302: { description: 'The file was moved to Cloudinary: its address there.', headers: ['Location'] },
-        304: { ...notModified, headers: ['ETag', 'Last-Modified', 'Accept-Ranges'] },
+        200: { type: '*/*', headers: fileHeaders },
+        206: { type: '*/*', headers: [...fileHeaders, 'Content-Range'] },
+        302: { headers: ['Location'] },
+        304: { headers: fileHeaders },
       },
       errors: ['NOT_FOUND', 'REVISION_MISMATCH', 'RANGE_NOT_SATISFIABLE', 'CATALOG_UNAVAILABLE'],
       serve: serveLocalFiles(deps),
@@ -318,22 +261,34 @@ export function routes(deps: Dependencies): readonly Route[] {
   return table;
 }
 
-/** Both methods of one path: older clients start a sync with GET. */
+// What rows have in common.
+const openPage = { method: 'GET', role: 'open', tag: 'pages' } as const;
+const openStatus = { method: 'GET', role: 'open', tag: 'status' } as const;
+const readStatus = { method: 'GET', role: 'read', tag: 'status' } as const;
+const readSync = { method: 'GET', role: 'read', tag: 'sync' } as const;
+const readMedia = { method: 'GET', role: 'read', publicRead: true, tag: 'media' } as const;
+const mediaId = { id: 'A ULID; for assets found on the host `cld-` and the asset id.' };
+const writeMedia = {
+  path: '/api/media/:id',
+  role: 'write',
+  limited: true,
+  tag: 'media',
+  params: mediaId,
+  headers: ['If-Match'],
+} as const;
+const writeUpload = { method: 'POST', role: 'write', limited: true, tag: 'uploads' } as const;
+/** Both methods of one path. */
 const startSyncRow = {
   path: '/api/media/sync-cloudinary',
   role: 'admin',
   limited: true,
   tag: 'sync',
   description:
-    '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one, and the same one for all who ask for the same before it starts.',
+    '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one, and the same one for all who ask for the same before it starts. 200: the run ended within the time that `Prefer` allowed.',
   headers: ['Prefer'],
   answers: {
-    200: answer(
-      'The run, which ended within the time that `Prefer` allowed.',
-      schemas.SyncRun,
-      'Preference-Applied',
-    ),
-    202: answer('The run is requested.', schemas.SyncAccepted),
+    200: { body: schemas.SyncRun, headers: ['Preference-Applied'] },
+    202: schemas.SyncAccepted,
   },
   errors: ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE'],
 } as const;
@@ -348,22 +303,18 @@ function directRoutes(deps: Dependencies): readonly Route[] {
     );
   return [
     route({
-      ...write,
-      method: 'POST',
+      ...writeUpload,
       path: '/api/media/uploads/sign',
-      tag: 'uploads',
       summary: 'Sign an upload straight to Cloudinary',
       description:
         'Post `fields` and the file, as multipart/form-data, to `url` before `expiresAt`; then call `complete`. Every field of the body is optional. On the local host: 501.',
-      answers: { 200: answer('The ticket.', schemas.Ticket) },
+      answers: { 200: schemas.Ticket },
       errors: [...redisErrors, 'FILE_TOO_LARGE', 'UNSUPPORTED_TYPE', 'NOT_SUPPORTED'],
       ...(direct === null ? { handle: none } : { body: ticketRequest, handle: direct.sign }),
     }),
     route({
-      ...write,
-      method: 'POST',
+      ...writeUpload,
       path: '/api/media/uploads/:id/complete',
-      tag: 'uploads',
       summary: 'Report that a direct upload is complete',
       params: { id: '`id` of the ticket.' },
       headers: ['Prefer'],
@@ -391,7 +342,7 @@ function directRoutes(deps: Dependencies): readonly Route[] {
         'Open to everyone; the signature decides. Set this as the notification URL of the product environment.',
       headers: ['X-Cld-Timestamp', 'X-Cld-Signature'],
       content: { type: 'application/json', schema: { type: 'object' } },
-      answers: { 200: answer('Received.', schemas.NotificationReceived) },
+      answers: { 200: schemas.NotificationReceived },
       errors: [...redisErrors, 'INVALID_SIGNATURE', 'CLIENT_ABORTED', 'NOT_SUPPORTED'],
       serve: direct?.notify ?? none,
     },
@@ -416,50 +367,39 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
 }
 
 function page(path: string, summary: string, shown: Page): Route {
-  const answers = { 200: { ...sentAsItIs, type: 'text/html' }, 304: notModified };
-  return route({ ...open, path, tag: 'pages', summary, answers, handle: servePage(shown) });
+  const answers = { 200: { type: 'text/html', headers: ['ETag'] }, 304: notModified } as const;
+  return route({ ...openPage, path, summary, answers, handle: servePage(shown) });
 }
 
 function pageFile(path: string, summary: string, shown: Page): Route {
   return route({
-    ...open,
+    ...openPage,
     path,
-    tag: 'pages',
     summary,
     params: { file: 'Name of a script or a style sheet of the page.' },
-    answers: { 200: { ...sentAsItIs, type: '*/*' }, 304: notModified },
+    answers: { 200: { type: '*/*', headers: ['ETag'] }, 304: notModified },
     errors: ['NOT_FOUND'],
     handle: servePageFile(shown),
   });
 }
 
-const open = { method: 'GET', role: 'open' } as const;
-const write = { role: 'write', limited: true } as const;
-
-const MEDIA_ID = 'A ULID; for assets found on the host `cld-` and the asset id.';
-
-/** An answer with a JSON body. */
-function answer(
-  description: string,
-  body: z.ZodType,
-  ...headers: readonly ResponseHeader[]
-): AnswerDescription {
-  return { description, body, headers };
-}
-
-const sentAsItIs: AnswerDescription = { description: 'The file, unchanged.', headers: ['ETag'] };
-const notModified: AnswerDescription = { description: 'The client already has it.', headers: ['ETag'] };
+const notModified = { headers: ['ETag'] } as const;
+const fileHeaders = ['ETag', 'Last-Modified', 'Accept-Ranges'] as const;
 
 /** Of an upload, however its bytes came. */
 function accepted(...more: readonly ResponseHeader[]): Readonly<Record<201 | 202, AnswerDescription>> {
-  const headers = ['Location', 'Preference-Applied', ...more] as const;
+  const answer = {
+    body: schemas.MediaAnswer,
+    headers: ['Location', 'Preference-Applied', ...more],
+  } as const;
   return {
-    201: answer('Verified, within the time that `Prefer` allowed.', schemas.MediaAnswer, ...headers),
-    202: answer('Permanent; the record is being verified.', schemas.MediaAnswer, ...headers),
+    201: { description: 'Verified, within the time that `Prefer` allowed.', ...answer },
+    202: { description: 'Permanent; the record is being verified.', ...answer },
   };
 }
 
 const findErrors = ['CATALOG_UNAVAILABLE', 'MEDIA_NOT_FOUND', 'CATALOG_REBUILDING'] as const;
+const changeErrors = [...findErrors, 'MEDIA_UNSETTLED', 'REVISION_MISMATCH', 'QUEUE_UNAVAILABLE'] as const;
 const redisErrors = ['QUEUE_UNAVAILABLE', 'CATALOG_UNAVAILABLE', 'CATALOG_REBUILDING'] as const;
 const hostErrors = [
   'HOST_REJECTED',

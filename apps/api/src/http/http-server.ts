@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express, Request } from 'express';
 import type { Settings } from '@holdfast/foundation/config';
 import { createBoundedServer } from '@holdfast/shared/http';
-import { listenOn, service, type Service } from '@holdfast/foundation/lifecycle';
+import { listenOn, service, untilAborted, type Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
 import { lineOf } from './access.js';
@@ -65,39 +66,29 @@ function isReadable(target: string): boolean {
 
 async function drain(server: Server, shutdown: Shutdown, deadline: AbortSignal): Promise<void> {
   shutdown.drain();
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closed = once(server.close(), 'close');
   // Connections that fall idle one by one would otherwise hold the server for their whole keep-alive time.
   const sweep = setInterval(() => server.closeIdleConnections(), 200);
-  const cut = (): void => {
+  await untilAborted(closed, deadline).catch(() => {
     shutdown.cutAll();
     // A moment for the answers to uploads that were just cut.
     setTimeout(() => server.closeAllConnections(), 500).unref();
-  };
-  if (deadline.aborted) cut();
-  else deadline.addEventListener('abort', cut, { once: true });
-  try {
-    await closed;
-  } finally {
-    clearInterval(sweep);
-    deadline.removeEventListener('abort', cut);
-  }
+  });
+  await closed;
+  clearInterval(sweep);
 }
 
-/** Where clients reach this API, without a slash at the end. */
-export interface PublicAddress {
-  url(): string;
-  /** Takes the port that was really bound. */
-  boundTo(port: number): void;
-}
+export type PublicAddress = ReturnType<typeof createPublicAddress>;
 
-/** PUBLIC_URL where it is set, else the address that the server listens on. */
-export function createPublicAddress(http: Settings['http']): PublicAddress {
+/** Where clients reach this API, without a slash at the end: PUBLIC_URL where it is set, else the address that the server listens on. */
+export function createPublicAddress(http: Settings['http']) {
   let { port } = http;
   const anywhere = http.host === '0.0.0.0' || http.host === '::';
   const name = anywhere ? 'localhost' : http.host.includes(':') ? `[${http.host}]` : http.host;
   return {
-    url: () => http.publicUrl ?? `http://${name}:${String(port)}`,
-    boundTo: (bound) => {
+    url: (): string => http.publicUrl ?? `http://${name}:${String(port)}`,
+    /** Takes the port that was really bound. */
+    boundTo: (bound: number): void => {
       port = bound;
     },
   };

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { Router, type RequestHandler, type Response } from 'express';
 import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { endTurn } from '@holdfast/shared/http';
@@ -74,7 +74,8 @@ function servePlain(route: PlainRoute): RequestHandler {
     // The media host may take seconds.
     if (changes) endTurn(res);
     const answer = await route.handle({
-      params: stringParams(req.params),
+      // Only wildcards, which plain routes do not have, are arrays.
+      params: req.params as Record<string, string>,
       query: route.query && parseInput(route.query, { ...req.query }, 'the query is not valid'),
       body,
       header: (name) => req.get(name),
@@ -85,12 +86,6 @@ function servePlain(route: PlainRoute): RequestHandler {
     });
     await send(res, answer);
   };
-}
-
-function stringParams(params: Request['params']): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join('/') : value]),
-  );
 }
 
 async function send(res: Response, { status, body, text, stream, headers = {} }: Answer): Promise<void> {

@@ -52,15 +52,12 @@ function sendProblem(res: ServerResponse, error: HoldfastError, requestId: strin
   res.end(res.req.method === 'HEAD' ? undefined : body);
 }
 
-/** Errors of Express' body parser by their `type`. */
-const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  'entity.parse.failed': ['MALFORMED_BODY', 'the body is not a JSON object'],
-  'entity.verify.failed': ['MALFORMED_BODY', 'the body is not in UTF-8'],
-  'entity.too.large': ['BODY_TOO_LARGE', 'the body is larger than a request of this kind may be'],
-  'encoding.unsupported': ['UNSUPPORTED_BODY', 'the content encoding is not supported'],
-  'charset.unsupported': ['UNSUPPORTED_BODY', 'the body must be JSON in UTF-8'],
-  'request.aborted': ['CLIENT_ABORTED', 'the body ended before it was complete'],
-  'request.size.invalid': ['MALFORMED_BODY', 'the body does not have the announced length'],
+/** Errors of Express and its body parsers by their status; each says itself what is wrong. */
+const foreignErrors: Readonly<Record<number, ErrorCode>> = {
+  400: 'MALFORMED_BODY',
+  404: 'NOT_FOUND',
+  413: 'BODY_TOO_LARGE',
+  415: 'UNSUPPORTED_BODY',
 };
 
 /**
@@ -70,21 +67,16 @@ const bodyErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 function asHoldfastError(error: unknown): HoldfastError {
   if (isHoldfastError(error, 'HOST_RATE_LIMITED', 'ASSET_UNREADABLE')) {
     const { message, retryAfterSeconds } = error;
-    return new HoldfastError('HOST_REJECTED', message, {
-      cause: error,
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-    });
+    return new HoldfastError('HOST_REJECTED', message, { cause: error, retryAfterSeconds });
   }
-  if (error instanceof HoldfastError || typeof error !== 'object' || error === null)
-    return toHoldfastError(error);
-  const { type, status, expose } = error as { type?: unknown; status?: unknown; expose?: unknown };
-  const known = typeof type === 'string' ? bodyErrors[type] : undefined;
-  if (known !== undefined) return new HoldfastError(known[0], known[1], { cause: error });
+  if (isHoldfastError(error) || !(error instanceof Error)) return toHoldfastError(error);
   if (error instanceof URIError)
     return new HoldfastError('INVALID_REQUEST', 'the path is not a valid URI', { cause: error });
-  if (status === 404) return new HoldfastError('NOT_FOUND', undefined, { cause: error });
-  // Without a type: what the decompression of the body throws.
-  if ((typeof type === 'string' || expose === true) && status === 400)
-    return new HoldfastError('MALFORMED_BODY', 'the body cannot be read', { cause: error });
-  return toHoldfastError(error);
+  const { type, status = 0, expose } = error as Error & { type?: string; status?: number; expose?: boolean };
+  if (type === 'request.aborted')
+    return new HoldfastError('CLIENT_ABORTED', 'the body ended before it was complete', { cause: error });
+  // Some have no type, such as what the decompression of a body throws.
+  const code = expose === true ? foreignErrors[status] : undefined;
+  if (code === undefined) return toHoldfastError(error);
+  return new HoldfastError(code, code === 'NOT_FOUND' ? undefined : error.message, { cause: error });
 }

@@ -17,7 +17,8 @@ const parseJson = express.json({
   type: TYPES,
   // Otherwise bytes that cannot be decoded become U+FFFD, and are stored as if the client had written that.
   verify: (_req, _res, bytes, encoding) => {
-    if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Error('not in UTF-8');
+    if (encoding === 'utf-8' && !isUtf8(bytes))
+      throw Object.assign(new Error('the body is not in UTF-8'), { status: 400 });
   },
 });
 

@@ -46,12 +46,7 @@ export const pageLimit = (most: number) =>
     .string('must be given once')
     .regex(/^\d{1,9}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(
-      z
-        .number()
-        .min(1, 'must be at least 1')
-        .max(most, `must be at most ${String(most)}`),
-    );
+    .refine((limit) => limit >= 1 && limit <= most, `must be from 1 to ${String(most)}`);
 
 /** The tags of `If-Match` or `If-None-Match`, as they are written. */
 export function splitTags(header: string): string[] {

@@ -48,7 +48,8 @@ interface RouteAccess {
 
 /** One answer of a route, as the OpenAPI document describes it. */
 export interface AnswerDescription {
-  description: string;
+  /** The name of its status by default. */
+  description?: string;
   /** The JSON body, one of the schemas of the document; absent for answers without one. */
   body?: z.ZodType;
   /** The media type of a body that is not JSON. */
@@ -67,7 +68,8 @@ interface Verb extends RouteAccess {
   /** Without a schema the query is ignored. */
   query?: z.ZodType;
   headers?: readonly RequestHeader[];
-  answers: Readonly<Record<number, AnswerDescription>>;
+  /** By status; a schema alone is that of a JSON body. */
+  answers: Readonly<Record<number, z.ZodType | AnswerDescription>>;
   /** Besides those that follow from the row itself (see `errorRules` of the document). */
   errors?: readonly ErrorCode[];
 }

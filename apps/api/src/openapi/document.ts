@@ -1,9 +1,9 @@
 import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
 import type { AccessSettings } from '@holdfast/foundation/config';
 import { errorCatalogue, PROBLEM_TYPE, type ErrorCode } from '@holdfast/foundation/errors';
 import { requestHeaders, responseHeaders, type ResponseHeader } from '../http/described-headers.js';
-import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
-import type { Answer, AnswerDescription, Input, Route, VerbRoute } from '../http/route.js';
+import type { Route, VerbRoute } from '../http/route.js';
 import { componentSchemas, inputSchema, refTo, type JsonSchema } from './json-schema.js';
 
 export interface OpenApiDocument {
@@ -23,15 +23,6 @@ no key is configured, none is needed. \`/admin/queues\` (role admin) is Bull Boa
 
 /** What the document must know of the settings. */
 type DocumentedAccess = Pick<AccessSettings, 'keys' | 'publicRead'>;
-
-/** The handler of `GET /openapi.json`. The document is built when it is first asked for. */
-export function showDocument(routes: () => readonly Route[], access: DocumentedAccess) {
-  let document: Promise<FixedBody> | undefined;
-  return async (input: Input): Promise<Answer> => {
-    document ??= fixedBody(Buffer.from(JSON.stringify(buildDocument(routes(), access))));
-    return answerFixed(await document, input, { 'Content-Type': 'application/json; charset=utf-8' });
-  };
-}
 
 /** The OpenAPI document of the routes that this process serves. Bull Board, which is a page of its own, is not in it. */
 export function buildDocument(routes: readonly Route[], access: DocumentedAccess): OpenApiDocument {
@@ -94,19 +85,18 @@ function describe(route: VerbRoute, access: DocumentedAccess): JsonSchema {
   };
 }
 
-function parametersOf({ path, params = {}, query, headers = [] }: VerbRoute): readonly JsonSchema[] {
-  const names = [...path.matchAll(/[:*]([A-Za-z]+)/g)].map(([, name = '']) => name);
+function parametersOf({ params = {}, query, headers = [] }: VerbRoute): readonly JsonSchema[] {
   const { properties = {}, required = [] } = (query === undefined ? {} : inputSchema(query)) as {
     properties?: Record<string, JsonSchema>;
     required?: string[];
   };
   const text = { type: 'string' };
   return [
-    ...names.map((name) => ({
+    ...Object.entries(params).map(([name, description]) => ({
       in: 'path',
       name,
       required: true,
-      description: params[name],
+      description,
       schema: text,
     })),
     ...Object.entries(properties).map(([name, { description, ...schema }]) => ({
@@ -138,17 +128,23 @@ function responsesOf(route: VerbRoute): JsonSchema {
     String(status),
     problemsOf(status, codes.filter((code) => errorCatalogue[code].status === status).toSorted(), always),
   ]);
-  const answers = Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer, always)]);
+  const answers = Object.entries(route.answers).map(([status, answer]) => [
+    status,
+    answerOf(Number(status), answer, always),
+  ]);
   // Readiness and health answer 503 with a body of their own.
   return Object.fromEntries([...problems, ...answers]) as JsonSchema;
 }
 
 type HeaderNames = readonly ResponseHeader[];
 
-function answerOf(
-  { description, body, type, headers = [] }: AnswerDescription,
-  always: HeaderNames,
-): JsonSchema {
+function answerOf(status: number, answer: VerbRoute['answers'][number], always: HeaderNames): JsonSchema {
+  const {
+    description = STATUS_CODES[status],
+    body,
+    type,
+    headers = [],
+  } = answer instanceof z.ZodType ? { body: answer } : answer;
   const content = {
     ...(body === undefined ? {} : { 'application/json': { schema: refTo(body) } }),
     ...(type === undefined ? {} : { [type]: { schema: { type: 'string' } } }),
@@ -156,26 +152,21 @@ function answerOf(
   return { description, headers: headersOf([...always, ...headers]), content };
 }
 
-interface ErrorRule {
-  applies: (route: VerbRoute) => boolean;
-  codes: readonly ErrorCode[];
-}
-
 /** Errors that follow from what a row says. */
-const errorRules: readonly ErrorRule[] = [
-  { applies: () => true, codes: ['INVALID_REQUEST', 'FOREIGN_HOST', 'INTERNAL'] },
-  { applies: ({ role }) => role !== 'open', codes: ['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED'] },
-  { applies: ({ method, changes }) => method !== 'GET' || changes === true, codes: ['CROSS_SITE'] },
-  {
-    applies: (route) => ('handle' in route ? route.body : route.content) !== undefined,
-    codes: ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT', 'OVERLOADED'],
-  },
+const errorRules: readonly [(route: VerbRoute) => boolean, readonly ErrorCode[]][] = [
+  [() => true, ['INVALID_REQUEST', 'FOREIGN_HOST', 'INTERNAL']],
+  [({ role }) => role !== 'open', ['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']],
+  [({ method, changes }) => method !== 'GET' || changes === true, ['CROSS_SITE']],
+  [
+    (route) => ('handle' in route ? route.body : route.content) !== undefined,
+    ['MALFORMED_BODY', 'BODY_TOO_LARGE', 'UNSUPPORTED_BODY', 'REQUEST_TIMEOUT', 'OVERLOADED'],
+  ],
 ];
 
 /** Those that follow from the row, and its own. */
 function errorsOf(route: VerbRoute): readonly ErrorCode[] {
-  const rules = errorRules.filter((rule) => rule.applies(route));
-  return [...new Set([...rules.flatMap((rule) => rule.codes), ...(route.errors ?? [])])];
+  const ruled = errorRules.flatMap(([applies, codes]) => (applies(route) ? codes : []));
+  return [...new Set([...ruled, ...(route.errors ?? [])])];
 }
 
 /** What problems may carry beside their body, by status. */

@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Answer, Input } from '../http/route.js';
-import { answerFixed, fixedBody, type FixedBody } from '../http/fixed-body.js';
+import { hasTag } from '../http/request-input.js';
 
 const policy = (pictures: string): string =>
   `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' ${pictures}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
@@ -52,11 +55,7 @@ const types: Readonly<Record<string, string>> = {
 
 const bodies = new Map<string, Promise<FixedBody>>();
 
-async function sendFile(
-  { files, contentPolicy }: Page,
-  name: string,
-  input: Pick<Input, 'header' | 'accepts'>,
-): Promise<Answer> {
+async function sendFile({ files, contentPolicy }: Page, name: string, input: Asked): Promise<Answer> {
   const path = Object.hasOwn(files, name) ? files[name] : undefined;
   if (path === undefined) throw new HoldfastError('NOT_FOUND');
   const body = bodies.get(path) ?? readFile(path).then(fixedBody);
@@ -65,4 +64,43 @@ async function sendFile(
     'Content-Type': types[extname(path)] ?? 'application/octet-stream',
     'Content-Security-Policy': contentPolicy,
   });
+}
+
+/** JSON that stays the same while the process runs, made when it is first asked for. */
+export function serveFixed(make: () => string) {
+  let body: Promise<FixedBody> | undefined;
+  return async (input: Input): Promise<Answer> =>
+    answerFixed(await (body ??= fixedBody(Buffer.from(make()))), input, {
+      'Content-Type': 'application/json; charset=utf-8',
+    });
+}
+
+interface Variant {
+  bytes: Buffer;
+  tag: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+/** Plain and compressed once: all answers share its memory. */
+type FixedBody = Readonly<Record<'plain' | 'gzipped', Variant>>;
+
+async function fixedBody(bytes: Buffer): Promise<FixedBody> {
+  const hash = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  const compressed = await promisify(gzip)(bytes, { level: 9 });
+  return {
+    plain: { bytes, tag: `"${hash}"`, headers: {} },
+    gzipped: { bytes: compressed, tag: `"${hash}-gzip"`, headers: { 'Content-Encoding': 'gzip' } },
+  };
+}
+
+type Asked = Pick<Input, 'header' | 'accepts'>;
+
+/** The whole answer to a GET, or 304 where the client has it. */
+function answerFixed(body: FixedBody, { header, accepts }: Asked, headers: Answer['headers']): Answer {
+  const { bytes, tag, headers: ofVariant } = accepts('gzip') ? body.gzipped : body.plain;
+  // Asked for again each time, so that a page never meets scripts of another version.
+  const all = { ...headers, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding', ETag: tag };
+  return hasTag(header('if-none-match'), tag)
+    ? { status: 304, headers: all }
+    : { status: 200, text: bytes, headers: { ...all, ...ofVariant } };
 }
