@@ -42,14 +42,10 @@ describe('the line of a request', () => {
     API_KEYS: 'web:write:web-secret,look:read:look-secret',
   });
   const { access: none } = readSettings({ REDIS_URL: 'redis://127.0.0.1' });
-  const line = (where: typeof keys, method: string, url: string, secret?: string) => {
+  const line = (where: typeof keys, method: string, url: string, secret?: string, hasPaused = true) => {
     const headers = secret === undefined ? {} : { 'x-api-key': secret };
-    const { name, isLimited } = lineOf(where, {
-      method,
-      url,
-      headers,
-      ip: '192.0.2.1',
-    } as unknown as Request);
+    const req = { method, url, headers, ip: '192.0.2.1' } as unknown as Request;
+    const { name, isLimited } = lineOf(where, req, hasPaused);
     return `${name}${isLimited ? '' : ', not held back'}`;
   };
 
@@ -66,6 +62,11 @@ describe('the line of a request', () => {
     ['POST', '/api/media/uploads/sign', 'web-secret', 'key-web'],
   ])('for %s %s with the key %s is %s', (method, url, secret, expected) => {
     expect(line(keys, method, url, secret)).toBe(expected);
+  });
+
+  it('is that of all other requests for a probe that follows the one before at once', () => {
+    expect(line(keys, 'GET', '/livez', undefined, false)).toBe('address-192.0.2.1');
+    expect(line(keys, 'GET', '/readyz', 'web-secret', false)).toBe('key-web');
   });
 
   it('is that of the address where no key is configured', () => {

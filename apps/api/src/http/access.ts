@@ -58,12 +58,12 @@ const probes = new Set(['/livez', '/readyz']);
 
 /**
  * The line in which a request waits for its turn: that of its key, or of its address where it has none that we know. Probes of
- * orchestrators have lines of their own, apart from those that ask again at once; uploads with a key that may upload are not held back.
+ * orchestrators have a line of their own for each address, those that ask again at once do not; uploads with a key that may upload are
+ * not held back.
  */
-export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPaused = true): Line {
+export function lineOf(access: Pick<AccessSettings, 'keys'>, req: Request, hasPaused: boolean): Line {
   const { method, url } = req;
-  if (probes.has(url))
-    return { name: `${hasPaused ? 'probes' : 'hasty-probes'}-${addressOf(req)}`, isLimited: true };
+  if (hasPaused && probes.has(url)) return { name: `probes-${addressOf(req)}`, isLimited: true };
   const client = whoSends(access, req);
   const name = nameOf(client, req);
   const isUpload = method === 'POST' && url.split('?', 1)[0] === UPLOAD_PATH;

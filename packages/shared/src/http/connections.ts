@@ -3,8 +3,11 @@ import type { Socket } from 'node:net';
 import { createShares } from './shares.js';
 import { createTurns, type Line } from './turns.js';
 
-/** A client that waits so long before its next request does not ask without a pause. */
-const PAUSE_MS = 10;
+/**
+ * A client that waits so long before its next request does not ask without a pause. Far more than an answer and the next request take on a
+ * slow machine, and less than any orchestrator waits between two probes.
+ */
+const PAUSE_MS = 250;
 
 /** Unanswered requests of one connection; beyond them nothing more is read from it. */
 const UNANSWERED = 16;
