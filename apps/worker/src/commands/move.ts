@@ -11,7 +11,7 @@ import {
   type ListRequest,
 } from '@holdfast/shared/media-host';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
-import { hostFiles, loadDeletions } from '../snapshot/load-deletions.js';
+import { loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
 import { verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
@@ -170,8 +170,8 @@ export async function moveAll(moving: Move): Promise<void> {
 /** Redis may have been emptied since: what was deleted must not come along. */
 async function repeatDeletions({ deps, source }: Move): Promise<void> {
   for (const host of [source, deps.host]) {
-    const files = hostFiles(host, deps);
-    if (!(await loadDeletions(await files.list(), files, deps)))
+    const { isComplete } = await loadDeletions(host, deps);
+    if (!isComplete)
       throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
   }
 }

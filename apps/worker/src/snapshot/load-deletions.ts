@@ -1,5 +1,4 @@
 import { isHoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import {
   isCircuitOpen,
   isTransientHostError,
@@ -16,24 +15,6 @@ import {
 import { fetchPatiently, inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
 import type { LeasedWork, SyncSession } from '../sync-run/sync-session.js';
 
-/** The files that this deployment keeps on a host. */
-export interface HostFiles {
-  /** One metered call for each 500 of them. */
-  list: () => Promise<HostFile[]>;
-  /** A file of the host of about this size; null where there is none. */
-  read: (name: string, bytes: number) => Promise<Buffer | null>;
-}
-
-/** Asks again when the host stumbles. */
-export function hostFiles(host: MediaHost, { settings, signal }: LeasedWork): HostFiles {
-  const { backoffMs } = settings.jobs;
-  const prefix = snapshotPrefix(settings.host.folder);
-  return {
-    list: () => fetchPatiently(() => host.listFiles(prefix, signal), backoffMs, signal),
-    read: (name, bytes) => fetchPatiently(() => host.readFile(name, signal, bytes), backoffMs, signal),
-  };
-}
-
 /**
  * After a start of ours or of Redis: it may have lost its last writes, without being empty, and deletions among them. What was
  * acknowledged and is lost comes back from the host; what was deleted must not.
@@ -41,9 +22,8 @@ export function hostFiles(host: MediaHost, { settings, signal }: LeasedWork): Ho
 export async function repeatDeletions(session: SyncSession): Promise<void> {
   const { running, settings, host, log } = session;
   if (running.run.trigger !== 'startup' || !settings.sync.snapshots) return;
-  const files = hostFiles(host, session);
   try {
-    await loadDeletions(await files.list(), files, session);
+    await loadDeletions(host, session);
   } catch (error) {
     // A host that will not give its files at all must not stand in the way of the sync.
     if (!isHoldfastError(error, 'HOST_REJECTED') || isTransientHostError(error)) throw error;
@@ -55,18 +35,18 @@ export async function repeatDeletions(session: SyncSession): Promise<void> {
 const LISTINGS = 3;
 
 /**
- * Deletes here, once more, what these files of a host say was deleted. Records that are there go, their assets too. False where not
- * all of them could be read: an older snapshot may then have records of deleted files.
+ * Deletes here, once more, what this deployment's files on a host say was deleted. Records that are there go, their assets too. Answers
+ * the files, as they were listed last, and whether all notes could be read: if not, an older snapshot may have records of deleted files.
  */
 export async function loadDeletions(
-  files: readonly HostFile[],
-  { list, read }: HostFiles,
+  host: MediaHost,
   work: LeasedWork,
-): Promise<boolean> {
+): Promise<{ files: HostFile[]; isComplete: boolean }> {
   const { redis, keys, settings, token, signal, log } = work;
+  const { folder } = settings.host;
   const loaded = new Map<string, number>();
   const load = async ({ id, file, count }: DeletionFile): Promise<'loaded' | 'gone' | 'unread'> => {
-    const ids = id === null ? await idsIn(file, read, work) : [id];
+    const ids = id === null ? await idsIn(host, file, work) : [id];
     if (ids === null) return 'gone';
     const deletedMs = Date.parse(file.storedAt);
     const lines = ids.map((one) => ({ kind: 'tombstone' as const, id: one, deletedMs }));
@@ -78,34 +58,37 @@ export async function loadDeletions(
     return 'unread';
   };
 
-  let listed = files;
-  let ends = new Set<string>();
-  for (let left = LISTINGS; left > 0; left -= 1) {
-    const notes = deletionFiles(settings.host.folder, listed).filter(({ file }) => !loaded.has(file.name));
-    ends = new Set(await inParallel(notes, LOOKS_AT_ONCE, load));
-    if (ends.has('unread') || !ends.has('gone')) break;
+  for (let listings = 1; ; listings += 1) {
+    const list = (): Promise<HostFile[]> => host.listFiles(snapshotPrefix(folder), signal);
+    const files = await fetchPatiently(list, settings.jobs.backoffMs, signal);
+    const notes = deletionFiles(folder, files).filter(({ file }) => !loaded.has(file.name));
+    const ends = await inParallel(notes, LOOKS_AT_ONCE, load);
     // The file that replaced it, with its notes, was there before it went.
-    signal.throwIfAborted();
-    listed = await list();
+    if (ends.includes('gone') && !ends.includes('unread') && listings < LISTINGS) continue;
+    const deletions = [...loaded.values()].reduce((sum, count) => sum + count, 0);
+    if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
+    return { files, isComplete: ends.every((end) => end === 'loaded') };
   }
-  const deletions = [...loaded.values()].reduce((sum, count) => sum + count, 0);
-  if (deletions > 0) log.info('snapshot.deletions_restored', { deletions });
-  return !ends.has('unread') && !ends.has('gone');
 }
 
 /** Null where the host denies the file. What it does not give says nothing of the host as a whole: files may be refused where listings are not. */
-async function idsIn(
-  { name, bytes }: HostFile,
-  read: HostFiles['read'],
-  { signal, log }: LeasedWork,
-): Promise<string[] | null> {
+async function idsIn(host: MediaHost, file: HostFile, work: LeasedWork): Promise<string[] | null> {
   try {
-    const body = await read(name, bytes);
+    const body = await readFile(host, file, work);
     return body === null ? null : decodeDeletions(body);
   } catch (error) {
-    if (isAborted(signal)) throw abortReason(signal);
+    work.signal.throwIfAborted();
     if (isCircuitOpen(error)) throw error;
-    log.warn('snapshot.deletions_unread', { files: [name], error });
+    work.log.warn('snapshot.deletions_unread', { files: [file.name], error });
     return [];
   }
+}
+
+/** A file of ours on a host, null where there is none. Asks again when the host stumbles. */
+export function readFile(
+  host: MediaHost,
+  { name, bytes }: Pick<HostFile, 'name' | 'bytes'>,
+  { settings, signal }: LeasedWork,
+): Promise<Buffer | null> {
+  return fetchPatiently(() => host.readFile(name, signal, bytes), settings.jobs.backoffMs, signal);
 }

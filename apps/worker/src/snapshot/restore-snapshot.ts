@@ -20,7 +20,7 @@ import {
   type SyncSession,
 } from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
-import { hostFiles, loadDeletions, type HostFiles } from './load-deletions.js';
+import { loadDeletions, readFile } from './load-deletions.js';
 
 /** The first step of a recovery: the snapshot, if there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
@@ -93,18 +93,17 @@ export interface RestoreResult {
  */
 export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> {
   const { host, settings, log } = work;
-  const files = hostFiles(host, work);
-  const listed = await files.list();
-  const complete = groupFiles(settings.host.folder, listed).flatMap(({ id, manifest }) =>
+  // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
+  const { files, isComplete } = await loadDeletions(host, work);
+  const complete = groupFiles(settings.host.folder, files).flatMap(({ id, manifest }) =>
     manifest === null ? [] : [{ id, manifest }],
   );
-  // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
-  if (!(await loadDeletions(listed, files, work)))
+  if (!isComplete)
     return { restored: null, refused: complete.map(({ id }) => ({ id, why: 'deletions unread' })) };
   const refused: Refusal[] = [];
   for (const { id, manifest } of complete) {
     try {
-      return { restored: await restoreOne(id, manifest, files.read, work), refused };
+      return { restored: await restoreOne(id, manifest, work), refused };
     } catch (error) {
       const why = whyRefused(error, work.signal);
       refused.push({ id, why });
@@ -130,20 +129,15 @@ function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean
 }
 
 /** Loads all parts of a snapshot. Nothing is under way any more when it ends. */
-async function restoreOne(
-  id: string,
-  file: HostFile,
-  read: HostFiles['read'],
-  work: LeasedWork,
-): Promise<Restored> {
-  const manifest = readManifest(await read(file.name, file.bytes));
+async function restoreOne(id: string, file: HostFile, work: LeasedWork): Promise<Restored> {
+  const manifest = readManifest(await readFile(work.host, file, work));
   // Names tell deployments apart; a file that was moved does not.
   if (manifest.folder !== work.settings.host.folder || manifest.id !== id)
     throw new SnapshotFlaw('damaged', 'the manifest of another snapshot');
   const loaded = { record: 0, tombstone: 0, created: 0, unproven: 0 };
   const underWay: Promise<void>[] = [];
   try {
-    for await (const batch of batchesOf(manifest, read, work)) {
+    for await (const batch of batchesOf(manifest, work)) {
       if (underWay.length >= BATCHES_AT_ONCE) await underWay.shift();
       const loading = loadBatch(batch, loaded, work);
       // Awaited when its turn comes.
@@ -163,13 +157,12 @@ async function restoreOne(
 /** Batches at once: while Redis works on one, the next is decoded and the one before is compared. */
 const BATCHES_AT_ONCE = 3;
 
-async function* batchesOf(
-  { id, parts }: SnapshotManifest,
-  read: HostFiles['read'],
-  { settings }: LeasedWork,
-): AsyncGenerator<SnapshotLine[]> {
-  for (const [index, part] of parts.entries())
-    yield* readPart(await read(partName(settings.host.folder, id, index + 1), part.bytes), part);
+async function* batchesOf({ id, parts }: SnapshotManifest, work: LeasedWork): AsyncGenerator<SnapshotLine[]> {
+  const { host, settings } = work;
+  for (const [index, part] of parts.entries()) {
+    const name = partName(settings.host.folder, id, index + 1);
+    yield* readPart(await readFile(host, { name, bytes: part.bytes }, work), part);
+  }
 }
 
 /** Records are verified batch by batch. */
