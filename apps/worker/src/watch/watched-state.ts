@@ -4,8 +4,6 @@ import { queueNames, type QueueName } from '@holdfast/shared/jobs';
 import { withinMs } from '@holdfast/foundation/lifecycle';
 import {
   defineScript,
-  profileOfClient,
-  readSettled,
   redisEdge,
   type QueuePart,
   type RedisClient,
@@ -40,9 +38,6 @@ for i = first, last do heads[#heads + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSC
 if ARGV[4] then call('ZADD', KEYS[#KEYS], ARGV[5], ARGV[4]) end
 return { there, heads }
 `);
-
-/** In a script, which the primary runs. */
-const isThereScript = defineScript(`return redis.call('EXISTS', KEYS[1])`);
 
 /**
  * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
@@ -92,7 +87,7 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
   const look = async (): Promise<ReturnType<typeof stateOf>> => {
     // A refresh that is due within a few seconds is done now: the next look is a while away.
     const isRefresh = performance.now() - refreshedAt > REFRESH_MS - 5_000;
-    // Plain, from wherever it is answered: what seems to be lost is looked at again.
+    // Plain, from wherever it is answered: what seems to be lost the script looks at again, which the primary runs.
     if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length)
       return stateOf(permanent, {});
     const refresh = isRefresh ? [workerId, Date.now() + VALID_MS] : [];
@@ -108,8 +103,7 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
       const score = heads[index] ?? null;
       return score === null ? [] : [[queue, Number(score) / SCORE_PER_MS] as const];
     });
-    const seen = stateOf(there ?? permanent, Object.fromEntries(due));
-    return { ...seen, emptied: seen.emptied && !(await isThereAfterAll(redis, keys.epoch)) };
+    return stateOf(there ?? permanent, Object.fromEntries(due));
   };
 
   return {
@@ -133,11 +127,3 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
 
 /** What one check of Redis shows. */
 export type WatchedState = Awaited<ReturnType<ReturnType<typeof createLook>['once']>>;
-
-/** That Redis was emptied is believed only after a second look, where the first may have been at a replica that is behind. */
-async function isThereAfterAll(redis: RedisClient, key: string): Promise<boolean> {
-  const { readsLagMs } = profileOfClient(redis);
-  if (readsLagMs === 0) return false;
-  const isThere = async (): Promise<boolean> => (await isThereScript(redis, [key], [])) === 1;
-  return readSettled(readsLagMs, isThere, (there) => there);
-}
