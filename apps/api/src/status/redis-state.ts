@@ -17,6 +17,7 @@ import {
   connectionError,
   defineScript,
   missingRightsLua,
+  pairsOf,
   redisEdge,
   redisErrorKind,
   redisFault,
@@ -255,7 +256,7 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
   };
   const look = {
     /** When the registration of each worker expires, in ms. */
-    announcedUntil: everyOther(workers).map(([, until]) => Number(until)),
+    announcedUntil: pairsOf(workers).map(([, until]) => Number(until)),
     queues: Object.fromEntries(queueNames.map((name, at) => [name, ofQueue(at)])) as Record<
       QueueName,
       ReturnType<typeof ofQueue>
@@ -264,16 +265,11 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
     /** Times of notifications whose signature no secret fits. */
     refusedSignatures: (refused ?? []).map(Number),
     /** Kinds of files, each with JSON of what the host answered instead of the file. */
-    blockedDelivery: everyOther(blocked),
+    blockedDelivery: pairsOf(blocked),
     catalogHost,
     epoch,
   };
   return { look, missingRights };
-}
-
-/** The pairs of a flat reply. */
-function everyOther(flat: Texts | null): [string, string][] {
-  return (flat ?? []).flatMap((name, at) => (at % 2 === 0 ? [[name ?? '', flat?.[at + 1] ?? '']] : []));
 }
 
 /**

@@ -92,33 +92,27 @@ export const live = async (): Promise<Answer> => ({ status: 200, body: { status:
 
 /** 200 when an upload would be accepted now, otherwise 503 with the reason that it would get. */
 export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => {
-  const refusal = (await ownRefusal(deps)) ?? redisRefusal(deps.settings, await deps.redisStates.read());
-  return refusal === null
-    ? { status: 200, body: { status: 'ready' } }
-    : { status: 503, body: { status: 'not ready', code: refusal.code, detail: refusal.message } };
+  try {
+    await refuseAsUploads(deps);
+    return { status: 200, body: { status: 'ready' } };
+  } catch (error) {
+    const { code, message } = toHoldfastError(error);
+    return { status: 503, body: { status: 'not ready', code, detail: message } };
+  }
 };
 
-/** Why this process or its host would refuse an upload now, or null. */
-async function ownRefusal({
-  shutdown,
-  host,
-  uploadSlots,
-}: StatusDependencies): Promise<HoldfastError | null> {
-  if (shutdown.draining.aborted) return new HoldfastError('SHUTTING_DOWN');
-  if (uploadSlots.full) return new HoldfastError('OVERLOADED', 'too many uploads at once');
-  try {
-    const free = await host.freeBytes();
-    if (free !== null && free < LOCAL_RESERVE_BYTES) return new HoldfastError('STORAGE_FULL');
-  } catch (error) {
-    return toHoldfastError(error);
-  }
-  return host.uploadRefusal();
-}
-
-/** Why Redis would, or null. */
-function redisRefusal({ uploads }: Settings, { look, failure }: RedisState): HoldfastError | null {
-  if (failure !== null) return new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
+/** Throws why this process, its host or Redis would refuse an upload now. */
+async function refuseAsUploads(deps: StatusDependencies): Promise<void> {
+  const { settings, shutdown, host, uploadSlots, redisStates } = deps;
+  if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
+  if (uploadSlots.full) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
+  const free = await host.freeBytes();
+  if (free !== null && free < LOCAL_RESERVE_BYTES) throw new HoldfastError('STORAGE_FULL');
+  const refusal = host.uploadRefusal();
+  if (refusal !== null) throw refusal;
+  const { look, failure } = await redisStates.read();
+  if (failure !== null) throw new HoldfastError('QUEUE_UNAVAILABLE', failure.message);
   const counts = look === null ? [] : [look.queues.save.counts, look.queues.verify.counts];
   const backlog = counts.reduce((sum, { waiting, delayed }) => sum + waiting + delayed, 0);
-  return backlog > uploads.maxBacklog ? new HoldfastError('OVERLOADED', 'too many jobs wait') : null;
+  if (backlog > settings.uploads.maxBacklog) throw new HoldfastError('OVERLOADED', 'too many jobs wait');
 }

@@ -1,4 +1,4 @@
-import { fromRedisError, redisRefusal, type RedisClient } from '../redis/index.js';
+import { fromRedisError, pairsOf, redisRefusal, type RedisClient } from '../redis/index.js';
 
 /**
  * Programs that speak the protocol of Redis: the field of INFO that only they have, and the one with their own version. KeyDB has none
@@ -96,13 +96,7 @@ async function readSettings(redis: RedisClient): Promise<Map<string, string>> {
       return (await Promise.all(settingNames.map((name) => ask(name)))).flat();
     }
   });
-  const flat = Array.isArray(reply) ? reply.map(String) : [];
-  return new Map(
-    settingNames.flatMap((name) => {
-      const at = flat.indexOf(name);
-      return at === -1 ? [] : [[name, flat[at + 1] ?? ''] as const];
-    }),
-  );
+  return new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : null));
 }
 
 /** Undefined where the server refuses. */

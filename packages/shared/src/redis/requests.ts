@@ -13,20 +13,25 @@ export function inRequests<Item>(
   bytesOf: (item: Item) => number = () => 0,
 ): (readonly Item[])[] {
   const { requestBytes, recordsAtOnce } = profileOfClient(redis);
-  const parts: (readonly Item[])[] = [];
-  let from = 0;
+  const parts: Item[][] = [];
   let bytes = 0;
-  for (const [at, item] of items.entries()) {
+  for (const item of items) {
     const more = bytesOf(item);
-    if (at > from && (bytes + more > requestBytes || at - from >= recordsAtOnce)) {
-      parts.push(items.slice(from, at));
-      from = at;
-      bytes = 0;
+    const part = parts.at(-1);
+    if (part === undefined || part.length >= recordsAtOnce || bytes + more > requestBytes) {
+      parts.push([item]);
+      bytes = more;
+    } else {
+      part.push(item);
+      bytes += more;
     }
-    bytes += more;
   }
-  if (items.length > from) parts.push(from === 0 ? items : items.slice(from));
   return parts;
+}
+
+/** The pairs of a reply that lists names and values in turn. */
+export function pairsOf(flat: readonly (string | null)[] | null): [name: string, value: string][] {
+  return (flat ?? []).flatMap((name, at) => (at % 2 === 0 ? [[name ?? '', flat?.[at + 1] ?? '']] : []));
 }
 
 /** Those of these members that a sorted set has. Rejects with what ioredis rejects with. */
