@@ -58,7 +58,7 @@ async function acceptArrival(deps: ArrivalDependencies, id: string, log: Logger)
     throw new HoldfastError('MEDIA_NOT_FOUND', 'no ticket with this id, or it has expired');
   }
   const record = await markAccepted(deps, id, arrived);
-  await acceptUpload(deps, record, { committed: true, claim: null, isFresh: () => false });
+  await acceptUpload(deps, record, null);
   log.info('direct.accepted', { id, bytes: record.bytes });
   return record;
 }

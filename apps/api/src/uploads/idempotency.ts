@@ -171,11 +171,7 @@ async function resume(
     throw new HoldfastError('HOST_CONTENT_MISMATCH');
   const record = recordFromAsset(asset, uploads.folder, 'upload', carried);
   // Committed: neither the sweep nor another try takes it away, so nothing must be kept alive meanwhile.
-  await acceptUpload(uploads, record, {
-    committed: true,
-    claim: { ...claim, fingerprint, exclusive: false },
-    isFresh: () => false,
-  });
+  await acceptUpload(uploads, record, { ...claim, fingerprint, exclusive: false });
   const latest = await uploads.catalog.find(record.id).catch(() => null);
   return { record: latest ?? record, duplicate: false, replayed: false };
 }

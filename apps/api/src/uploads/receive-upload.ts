@@ -147,7 +147,7 @@ async function receiveAndAccept(
   failpoint('upload.committed');
 
   upload.acceptanceAsked = true;
-  const accepted = await acceptUpload(uploads, record, { committed: false, claim, isFresh });
+  const accepted = await acceptUpload(uploads, record, claim, isFresh);
   return { record: accepted, duplicate: false };
 }
 
@@ -265,36 +265,30 @@ async function replaceByDuplicate(
     .catch((error: unknown) => uploads.log.warn('upload.duplicate_not_remembered', { id, error }));
 }
 
-interface Acceptance {
-  /** The asset has carried the commit mark since before this request: it counts, whichever try put it there. */
-  committed: boolean;
-  claim: FulfilledClaim | null;
-  /** Whether nobody can have given the upload up meanwhile. */
-  isFresh: () => boolean;
-}
-
 /**
  * The last step before the acknowledgement, for an asset that carries the commit mark: the record enters the catalog, its
  * claim is fulfilled and its jobs enter the queue, all at once. With Redis away it is deferred, as long as nobody may have
- * given the upload up meanwhile. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when
- * the file was deleted before.
+ * given the upload up meanwhile, which `isFresh` tells; without it the asset has carried the mark since before this request, and counts
+ * whichever try put it there. Throws UPLOAD_EXPIRED or QUEUE_UNAVAILABLE: the upload must then be undone; MEDIA_NOT_FOUND when the
+ * file was deleted before.
  */
 export async function acceptUpload(
   { intents, queues, deferred, log }: Uploads,
   record: MediaRecord,
-  { committed, claim, isFresh }: Acceptance,
+  claim: FulfilledClaim | null,
+  isFresh?: () => boolean,
 ): Promise<MediaRecord> {
   const { id } = record;
   const acceptance = { record, claim, jobs: queues.jobsOf(record) };
   try {
     // While the lease is fresh nobody can have given the upload up: an intent that is gone was wiped with Redis, and
     // a sync may be adopting the asset at this moment.
-    const outcome = await intents.accept({ ...acceptance, committed: committed || isFresh() });
+    const outcome = await intents.accept({ ...acceptance, committed: isFresh?.() ?? true });
     if (outcome === 'tombstoned') throw new HoldfastError('MEDIA_NOT_FOUND', 'the file was deleted');
     if (!isAccepted(outcome)) throw new HoldfastError('UPLOAD_EXPIRED');
     if (outcome === 'unqueued') log.warn('upload.not_queued', { id });
   } catch (error) {
-    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || !isFresh()) throw error;
+    if (!isHoldfastError(error, 'QUEUE_UNAVAILABLE') || isFresh?.() !== true) throw error;
     // Acknowledged: it counts, whichever try has the claim by then.
     const counting = { ...acceptance, committed: true, claim: claim && { ...claim, exclusive: false } };
     const finish = async (): Promise<void> =>
