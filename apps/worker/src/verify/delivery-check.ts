@@ -1,3 +1,5 @@
+import http from 'node:http';
+import https from 'node:https';
 import type { HostSettings } from '@holdfast/foundation/config';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
@@ -86,11 +88,22 @@ function judge(status: number): Delivery {
   return status === 200 || status === 206 ? 'delivered' : 'unknown';
 }
 
-/** `reason`: Cloudinary's own word for a refusal. Follows no redirect, and reads no body. */
-async function requestOneByte(url: string): Promise<{ status: number; reason: string | null }> {
-  const headers = { Range: 'bytes=0-0' };
-  const signal = AbortSignal.timeout(ANSWERS_WITHIN_MS);
-  const { status, headers: answered, body } = await fetch(url, { headers, redirect: 'manual', signal });
-  await body?.cancel();
-  return { status, reason: answered.get('x-cld-error') };
+/** `reason`: Cloudinary's own word for a refusal. Follows no redirect, and reads no body. Without `fetch`, which takes 16 MB. */
+function requestOneByte(url: string): Promise<{ status: number; reason: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const { get } = url.startsWith('http:') ? http : https;
+    const options = {
+      agent: false,
+      headers: { Range: 'bytes=0-0' },
+      signal: AbortSignal.timeout(ANSWERS_WITHIN_MS),
+    };
+    const request = get(url, options, (response) => {
+      const reason = response.headers['x-cld-error'];
+      resolve({ status: response.statusCode ?? 0, reason: typeof reason === 'string' ? reason : undefined });
+      response.destroy();
+    });
+    request.on('error', reject);
+    // It must not delay the end of the process.
+    request.on('socket', (socket) => void socket.unref());
+  });
 }
