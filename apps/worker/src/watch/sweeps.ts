@@ -215,20 +215,17 @@ async function settleRefused(
 
 type RetryDependencies = Pick<SweepDependencies, 'catalog' | 'queues'>;
 
-/** There is one such job for each round, so those that failed are not kept for long. */
-const retriedJobOptions = { removeOnFail: { age: 86_400 } } as const;
-
 /** Edits that the host still lacks, though their job is gone or has given up: one more job, at growing distances. */
 export async function sweepUnpushed({ catalog, queues }: RetryDependencies): Promise<void> {
   for (const { record, round } of await dueAgain(await catalog.drawUnpushed(AT_ONCE), catalog))
-    await queues.add(pushJob, { id: record.id, revision: record.revision, round }, retriedJobOptions);
+    await queues.add(pushJob, { id: record.id, revision: record.revision, round });
 }
 
 /** Deletions that the host has not confirmed, though their job is gone or has given up: likewise. */
 export async function sweepDeleting({ catalog, queues }: RetryDependencies): Promise<void> {
   for (const { record, round } of await dueAgain(await catalog.drawDeleting(AT_ONCE), catalog)) {
     const { id, publicId, resourceType } = record;
-    await queues.add(removeJob, { id, publicId, resourceType, round }, retriedJobOptions);
+    await queues.add(removeJob, { id, publicId, resourceType, round });
   }
 }
 

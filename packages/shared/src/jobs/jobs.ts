@@ -17,6 +17,8 @@ export interface JobDefinition<Name extends string, Payload> {
   parse(data: unknown): Payload;
   /** Adding the same id again does nothing while a job with it is kept, so the id names the work, revision included. */
   idFor(payload: Payload): string;
+  /** Where they differ from `jobOptions`. */
+  options?: JobsOptions;
 }
 
 function defineJob<Name extends string, Schema extends z.ZodType>({
@@ -36,6 +38,10 @@ function defineJob<Name extends string, Schema extends z.ZodType>({
 /** `round` tells repeats by the sweep from the first try: BullMQ ignores an id that it still keeps. */
 const round = z.number().int().min(0).default(0);
 const suffix = (n: number): string => (n === 0 ? '' : `-r${String(n)}`);
+
+const DAY_SECONDS = 24 * 3_600;
+/** Of jobs that a sweep adds again, under fresh ids, until their work is done: one that failed is soon of no interest. */
+const sweptOptions: JobsOptions = { removeOnFail: { age: DAY_SECONDS } };
 
 /** Writes the record into the catalog. Carries the record, so that nothing is lost when Redis forgot the rest. */
 export const saveJob = defineJob({
@@ -59,6 +65,7 @@ export const pushJob = defineJob({
   queue: 'save',
   payload: z.object({ id: z.string(), revision: z.number().int().min(1), round }),
   idFor: ({ id, revision, round: n }) => `push-${id}-${String(revision)}${suffix(n)}`,
+  options: sweptOptions,
 });
 
 /** Removes the asset of a deleted file from the host, then the record. Its tombstone is already there. */
@@ -67,6 +74,7 @@ export const removeJob = defineJob({
   queue: 'save',
   payload: z.object({ id: z.string(), publicId: z.string(), resourceType: z.enum(resourceTypes), round }),
   idFor: ({ id, round: n }) => `remove-${id}${suffix(n)}`,
+  options: sweptOptions,
 });
 
 /** Assets that one job looks at; longer notifications become several jobs. */
@@ -169,8 +177,6 @@ export class HandBack extends Error {
     this.delayMs = delayMs;
   }
 }
-
-const DAY_SECONDS = 24 * 3_600;
 
 /** The options of every job, besides its id: its attempts, and what is kept of it. Built here and nowhere else. */
 export const jobOptions = ({ attempts, backoffMs }: JobSettings): JobsOptions => ({

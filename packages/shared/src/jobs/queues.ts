@@ -91,7 +91,12 @@ export function connectMediaQueues(
   const add: MediaQueues['add'] = (definition, payload, over = {}) =>
     edge(async () => {
       const { queue, name } = definition;
-      await queues[queue].add(name, payload, { jobId: definition.idFor(payload), ...common, ...over });
+      await queues[queue].add(name, payload, {
+        jobId: definition.idFor(payload),
+        ...common,
+        ...definition.options,
+        ...over,
+      });
     });
 
   return {
