@@ -23,7 +23,6 @@ import { createRedisStates } from './status/redis-state.js';
 import { unreadSettingFindings } from './status/findings.js';
 import { createUploads } from './uploads/uploads.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
-import { createRecordChanges } from './media/record-changes.js';
 import { watchNewCatalog, watchRebuilding } from './media/rebuilding.js';
 import { createStatusFollowers } from './media/status-followers.js';
 
@@ -82,7 +81,14 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     newBackoff: () => redisBackoff(request),
   });
   const { deferred } = uploads;
-  const recordChanges = createRecordChanges(() => connect('events'), keys, log);
+  const statusFollowers = createStatusFollowers({
+    catalog,
+    deferred,
+    connect: () => connect('events'),
+    keys,
+    log,
+    rests: redisBackoff(request),
+  });
   const deletionNotes = createDeletionNotes(host, settings, log);
   return {
     settings,
@@ -113,12 +119,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     }),
     startFindings: await findingsOfStart(settings, env, log),
     rebuilding,
-    statusFollowers: createStatusFollowers({
-      catalog,
-      changes: recordChanges,
-      deferred,
-      rests: redisBackoff(request),
-    }),
+    statusFollowers,
     /** Event streams that are open. */
     streams: createShares(EVENT_STREAMS),
     /** Requests that wait for a result, as `Prefer: wait` asks for. */
@@ -132,7 +133,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     /** Ends every connection. No call may follow. */
     close: async (): Promise<void> => {
       deferred.stop();
-      await recordChanges.close();
+      await statusFollowers.close();
       server.close();
       await queues.close();
       await Promise.all(connections.map(closeRedis));

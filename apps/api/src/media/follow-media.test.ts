@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog } from '@holdfast/shared/catalog';
 import { newMediaId, type MediaRecord } from '@holdfast/shared/media';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 import { createShares } from '@holdfast/shared/http';
@@ -63,7 +63,7 @@ describe('the events of a file', () => {
     const error = { code: 'RECORD_DIFFERS', message: 'differs' };
     await elsewhere().noteFailure({ id: record.id, revision: 2, attempts: 1, final: false, error });
     expect((await next()).data).toMatchObject({ status: 'saving', lastError: error });
-    await elsewhere().markVerified('fsynced', new Date(), [{ id: record.id, revision: 2, attempts: 2 }]);
+    await elsewhere().markVerified('fsynced', new Date(), [proofOf(edited, 2)]);
     expect((await next()).data).toEqual(await shown(record.id));
     await elsewhere().markMissing([record.id], null);
     expect((await next()).data).toMatchObject({ status: 'missing' });

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { createBackoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -24,12 +23,6 @@ export interface RebuildingOptions {
   isNew: () => Promise<boolean>;
 }
 
-/** Between two reads of an epoch that no worker has set yet. */
-const EPOCH_READ_MS = 10_000;
-const FIRST_PAUSE_MS = 500;
-/** Each pause is at most a quarter of the time waited so far, so a deployment without workers rarely asks. */
-const GROWTH = 1.25;
-
 /**
  * On from the loss of the catalog until a full run has listed the whole host. A loss shows by another epoch than the one this
  * process knew, or by a host that has files although no full run has ended. On as well while a catalog that had been filled is
@@ -39,15 +32,13 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
   let epoch: string | null = null;
   // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
+  /** With growing pauses, so that a deployment without workers rarely asks. */
   const awaitEpoch = async (signal: AbortSignal): Promise<void> => {
-    const rests = createBackoff();
-    for (let pauseMs = FIRST_PAUSE_MS; epoch === null;) {
-      await pause(pauseMs, undefined, { signal, ref: false });
-      if (epoch !== null) return;
-      const read = await catalog.epoch().catch(() => undefined);
-      pauseMs = read === undefined ? rests.nextMs() : Math.min(pauseMs * GROWTH, EPOCH_READ_MS);
+    for (const rests = createBackoff(); epoch === null && !signal.aborted;) {
+      await rests.rest(signal);
+      const read = await catalog.epoch().catch(() => null);
       // One that was read in the meantime may be an earlier one.
-      epoch ??= read ?? null;
+      epoch ??= read;
     }
   };
   return {
@@ -71,8 +62,7 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
       const read = await catalog.epoch().catch(() => undefined);
       epoch = read ?? null;
       if (read === null) await isNew();
-      // It ends with the process.
-      void awaitEpoch(signal).catch(() => undefined);
+      void awaitEpoch(signal);
     },
   };
 }

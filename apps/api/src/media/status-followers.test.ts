@@ -1,14 +1,22 @@
+import { EventEmitter } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCatalog, type StoredRecord } from '@holdfast/shared/catalog';
 import { readSettings } from '@holdfast/foundation/config';
 import { createBackoff } from '@holdfast/foundation/lifecycle';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { closeRedis, connectRedis, redisKeys } from '@holdfast/shared/redis';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { createRecordChanges } from './record-changes.js';
+import { closeRedis, connectRedis, redisKeys, type RedisClient } from '@holdfast/shared/redis';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { createStatusFollowers, type FollowedState } from './status-followers.js';
 
 const deferred = { find: () => null };
+const keys = redisKeys('holdfast');
+/** Of followers whose Redis reports no changes. */
+const unreported = {
+  deferred,
+  connect: () => Object.assign(new EventEmitter(), { status: 'end' }) as RedisClient,
+  keys,
+  log: silentLogger,
+};
 
 it('rests after a read for longer than it took, so that no number of followers keeps the process busy', async () => {
   vi.useFakeTimers();
@@ -20,8 +28,7 @@ it('rests after a read for longer than it took, so that no number of followers k
     return ids.map(() => null);
   };
   const findTombstoned = (): Promise<Set<string>> => Promise.resolve(new Set());
-  const changes = { listen: () => () => undefined, isLive: () => false };
-  const followers = createStatusFollowers({ catalog: { findStored, findTombstoned }, deferred, changes });
+  const followers = createStatusFollowers({ ...unreported, catalog: { findStored, findTombstoned } });
   const stop = followers.follow(aRecord(), () => undefined);
   await vi.advanceTimersByTimeAsync(6_000);
   stop();
@@ -49,10 +56,12 @@ it('reads soon after Redis is back, however long it was away', async () => {
   const findStored = (ids: readonly string[]): Promise<StoredRecord[]> =>
     isAway ? Promise.reject(new Error('away')) : Promise.resolve(ids.map(() => stored));
   const findTombstoned = (): Promise<Set<string>> => Promise.resolve(new Set());
-  const changes = { listen: () => () => undefined, isLive: () => false };
   const rests = createBackoff();
-  const catalog = { findStored, findTombstoned };
-  const followers = createStatusFollowers({ catalog, deferred, changes, rests });
+  const followers = createStatusFollowers({
+    ...unreported,
+    catalog: { findStored, findTombstoned },
+    rests,
+  });
   const states: FollowedState[] = [];
   onTestFinished(followers.follow(record, (state) => states.push(state)));
   await vi.advanceTimersByTimeAsync(25_000);
@@ -69,7 +78,6 @@ describe('with a server that reports changes', () => {
   });
   afterAll(() => redis.close());
 
-  const keys = redisKeys('holdfast');
   const listeners = async (): Promise<number> =>
     String(await redis.client.client('LIST')).split('holdfast-events').length - 1;
   const trackers = async (): Promise<string> =>
@@ -81,36 +89,40 @@ describe('with a server that reports changes', () => {
     if (user !== 'default') [url.username, url.password] = [user, password];
     const { connection } = readSettings({ REDIS_URL: url.href }).redis;
     const request = connectRedis(connection, 'request', silentLogger);
-    const changes = createRecordChanges(
-      () => connectRedis(connection, 'events', silentLogger),
+    const catalog = createCatalog(request, keys);
+    const read = vi.spyOn(catalog, 'findStored');
+    const followers = createStatusFollowers({
+      catalog,
+      deferred,
+      connect: () => connectRedis(connection, 'events', silentLogger),
       keys,
-      silentLogger,
-    );
+      log: silentLogger,
+    });
     onTestFinished(async () => {
-      await changes.close();
+      await followers.close();
       await closeRedis(request);
     });
-    const followers = createStatusFollowers({ catalog: createCatalog(request, keys), deferred, changes });
     const follow = (record: ReturnType<typeof aRecord>): FollowedState[] => {
       const states: FollowedState[] = [];
       onTestFinished(followers.follow(record, (state) => states.push(state)));
       return states;
     };
-    return { changes, followers, follow };
+    const isLive = () => vi.waitFor(() => expect(followers.isLive()).toBe(true));
+    return { followers, follow, read, isLive };
   }
   const elsewhere = () => createCatalog(redis.client, keys);
   async function verified() {
     const record = aRecord();
     await elsewhere().save(record);
-    await elsewhere().markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await elsewhere().markVerified('fsynced', new Date(), [proofOf(record)]);
     return (await elsewhere().find(record.id)) ?? record;
   }
 
   it('shows a change at once', async () => {
-    const { changes, follow } = aProcess();
+    const { follow, isLive } = aProcess();
     const record = await verified();
     const states = follow(record);
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await isLive();
     const since = performance.now();
     await elsewhere().markMissing([record.id], null);
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'missing' } }), {
@@ -121,22 +133,22 @@ describe('with a server that reports changes', () => {
   });
 
   it('reads nothing for changes of records that nobody follows', async () => {
-    const { changes, follow } = aProcess();
-    follow(await verified());
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
-    const heard = vi.fn<(id: string | null) => void>();
-    const other = await verified();
-    changes.listen(heard);
+    const { follow, read, isLive } = aProcess();
+    const [followed, other] = [await verified(), await verified()];
+    const states = follow(followed);
+    await isLive();
     await elsewhere().markMissing([other.id], null);
-    await vi.waitFor(() => expect(heard).toHaveBeenCalledWith(other.id));
+    await elsewhere().markMissing([followed.id], null);
+    await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'missing' } }));
+    expect(new Set(read.mock.calls.flatMap(([ids]) => ids))).toEqual(new Set([followed.id]));
   });
 
   it('has a connection only while somebody follows, and for a while after', async () => {
-    const { changes, followers } = aProcess();
+    const { followers, isLive } = aProcess();
     const record = await verified();
     expect([await listeners(), await trackers()]).toEqual([0, '0']);
     const stop = followers.follow(record, () => undefined);
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await isLive();
     expect([await listeners(), await trackers()]).toEqual([1, '1']);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
@@ -147,26 +159,29 @@ describe('with a server that reports changes', () => {
   });
 
   it('continues after its connection was lost, and misses nothing of that time', async () => {
-    const { changes, follow } = aProcess();
+    const { follow, isLive } = aProcess();
     const record = await verified();
     const states = follow(record);
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await isLive();
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await elsewhere().markMissing([record.id], null);
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'missing' } }));
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
+    await isLive();
     await elsewhere().restore([record.id], null);
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'saving' } }));
   });
 
-  it('reports at once that changes are no longer tracked', async () => {
-    const { changes, follow } = aProcess();
+  it('reads at once when changes are no longer tracked', async () => {
+    const { followers, follow, read, isLive } = aProcess();
     follow(await verified());
-    await vi.waitFor(() => expect(changes.isLive()).toBe(true));
-    const heard: [string | null, boolean][] = [];
-    changes.listen((id) => heard.push([id, changes.isLive()]));
+    await isLive();
+    await vi.waitFor(() => expect(read).toHaveBeenCalled());
+    read.mockClear();
+    const since = performance.now();
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    await vi.waitFor(() => expect(heard).toContainEqual([null, false]));
+    await vi.waitFor(() => expect(read).toHaveBeenCalled(), { interval: 2 });
+    expect(performance.now() - since).toBeLessThan(2_000);
+    await vi.waitFor(() => expect(followers.isLive()).toBe(true));
   });
 
   it.each([
@@ -174,12 +189,12 @@ describe('with a server that reports changes', () => {
     ['the channel', ['~*', 'resetchannels', '+@all']],
   ])('reads from time to time where the user may not use %s', async (_what, rights) => {
     await redis.client.call('ACL', 'SETUSER', 'some', 'reset', 'on', '>secret', ...rights);
-    const { changes, follow } = aProcess('some', 'secret');
+    const { followers, follow } = aProcess('some', 'secret');
     const record = await verified();
     const states = follow(record);
     await elsewhere().markMissing([record.id], null);
     await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ record: { status: 'missing' } }));
     await vi.waitFor(async () => expect(await listeners()).toBe(0));
-    expect(changes.isLive()).toBe(false);
+    expect(followers.isLive()).toBe(false);
   });
 });

@@ -1,7 +1,9 @@
+import { Cluster } from 'ioredis';
 import type { Catalog } from '@holdfast/shared/catalog';
 import { createBackoff, type Backoff } from '@holdfast/foundation/lifecycle';
+import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
-import type { RecordChanges } from './record-changes.js';
+import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
 
 /** What a follower is given: the record as it is now, or that it was deleted. */
 export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' };
@@ -10,13 +12,19 @@ export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'd
 export interface StatusFollowers {
   /** Calls `onState` with the state as it is now, and whenever it differs from the one before. Returns what ends it. */
   follow(record: Pick<MediaRecord, 'id'>, onState: (state: FollowedState) => void): () => void;
+  /** While false, changes are not reported: Redis is away, or refuses to report them. */
+  isLive(): boolean;
+  close(): Promise<void>;
 }
 
 export interface StatusFollowersOptions {
   catalog: Pick<Catalog, 'findStored' | 'findTombstoned'>;
-  changes: Pick<RecordChanges, 'listen' | 'isLive'>;
   /** Uploads acknowledged while Redis was away, held in memory. */
   deferred: { find(id: string): MediaRecord | null };
+  /** A connection of its own, on which Redis reports changes. */
+  connect: () => RedisClient;
+  keys: Pick<RedisKeys, 'record'>;
+  log: Logger;
   /** Ends its rests when Redis may be there again. */
   rests?: Backoff;
 }
@@ -34,29 +42,88 @@ const READ_UNREPORTED_MS = 250;
 const REST_SHARE = 2;
 /** What changes so soon after a read is read together. */
 const LEAST_REST_MS = 5;
+/** The connection stays open for so long after the last follower left: many clients follow one upload after the other. */
+const LINGER_MS = 30_000;
+/** The channel on which a Redis server reports what changed, under a protocol that has no messages but those of channels. */
+const CHANNEL = '__redis__:invalidate';
 
 /**
  * Reads followed records when they are reported as changed, and all from time to time, in one command. What changes twice between
- * two reads is seen once, as it is then.
+ * two reads is seen once, as it is then. Redis reports each change of a record (`CLIENT TRACKING`) over a connection that is open only
+ * while somebody follows: nothing is written for it. A server that refuses, and a Cluster, whose nodes report on their own keys
+ * only, never become live.
  */
 export function createStatusFollowers(options: StatusFollowersOptions): StatusFollowers {
-  const { catalog, changes, deferred, rests = createBackoff() } = options;
+  const { catalog, deferred, connect, keys, log, rests = createBackoff() } = options;
+  const prefix = keys.record('');
   const followed = new Map<string, Set<Follower>>();
   const due = new Set<string>();
   const bell = createBell();
-  let running = false;
+  let isRunning = false;
+  let client: RedisClient | undefined;
+  let isLive = false;
+  let isRefused = false;
+  let lingering: NodeJS.Timeout | undefined;
 
-  const onChange = (id: string | null): void => {
+  /** The record with this id changed; null where any may have. */
+  const noteChange = (id: string | null): void => {
     for (const each of id === null ? followed.keys() : [id]) if (followed.has(each)) due.add(each);
     if (due.size > 0) bell.ring();
   };
 
+  const listen = (): void => {
+    clearTimeout(lingering);
+    if (client !== undefined || isRefused) return;
+    const opened = connect();
+    client = opened;
+    opened.on('ready', () => void subscribe(opened));
+    opened.on('close', () => {
+      if (client !== opened || !isLive) return;
+      isLive = false;
+      // From now on nothing is reported.
+      noteChange(null);
+    });
+    opened.on('message', (_channel: string, changed: string) => {
+      // A list of keys, joined by commas; empty where the server was emptied.
+      const ids = changed.split(prefix).slice(1);
+      if (ids.length === 0) noteChange(null);
+      for (const id of ids) noteChange(id.replace(/,$/, ''));
+    });
+  };
+
+  const subscribe = async (opened: RedisClient): Promise<void> => {
+    try {
+      if (opened instanceof Cluster) throw new Error('a Cluster client has no single connection');
+      const ownId = String(await opened.call('CLIENT', 'ID'));
+      // Before the subscription, after which this connection takes no other command.
+      await opened.call('CLIENT', 'TRACKING', 'ON', 'BCAST', 'PREFIX', prefix, 'REDIRECT', ownId);
+      await opened.subscribe(CHANNEL);
+      if (client !== opened) return;
+      isLive = true;
+      // Nothing was reported until now.
+      noteChange(null);
+    } catch (error) {
+      if (client !== opened || opened.status !== 'ready') return;
+      isRefused = true;
+      log.info('events.polling', { error });
+      void close();
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    clearTimeout(lingering);
+    const opened = client;
+    client = undefined;
+    isLive = false;
+    if (opened !== undefined) await closeRedis(opened);
+  };
+
   /** Runs while anything is followed. */
   const run = async (): Promise<void> => {
-    running = true;
-    const stopListening = changes.listen(onChange);
+    isRunning = true;
+    listen();
     while (followed.size > 0) {
-      await bell.heard(changes.isLive() ? READ_WHILE_LIVE_MS : READ_UNREPORTED_MS);
+      await bell.heard(isLive ? READ_WHILE_LIVE_MS : READ_UNREPORTED_MS);
       const start = performance.now();
       const ids = due.size > 0 ? [...due] : [...followed.keys()];
       due.clear();
@@ -68,11 +135,11 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
       } catch {
         // Redis is away: what is known stays known, and the next read shows more.
         await rests.rest();
-        onChange(null);
+        noteChange(null);
       }
     }
-    running = false;
-    stopListening();
+    isRunning = false;
+    lingering = setTimeout(() => void close(), LINGER_MS).unref();
   };
 
   const readAll = async (ids: readonly string[]): Promise<void> => {
@@ -101,14 +168,16 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
       const follower: Follower = { seen: null, onState };
       const followers = followed.get(id) ?? new Set();
       followed.set(id, followers.add(follower));
-      if (!running) void run();
-      onChange(id);
+      if (!isRunning) void run();
+      noteChange(id);
       return () => {
         followers.delete(follower);
         if (followers.size === 0 && followed.get(id) === followers) followed.delete(id);
         if (followed.size === 0) bell.ring();
       };
     },
+    isLive: () => isLive,
+    close,
   };
 }
 

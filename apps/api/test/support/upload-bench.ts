@@ -104,8 +104,10 @@ export async function openUploadBench(
   app.use(requestContext(silentLogger, () => anonymous));
   const statusFollowers = createStatusFollowers({
     catalog,
-    changes: { listen: () => () => undefined, isLive: () => false },
     deferred: uploads.deferred,
+    connect: () => connectRedis(settings.redis.connection, 'events', silentLogger),
+    keys,
+    log: silentLogger,
   });
   app.post('/upload', uploadRoute(uploads, { ...uploads, waits: createShares(8), statusFollowers, address }));
   app.use(errorHandler);
@@ -130,6 +132,7 @@ export async function openUploadBench(
       }),
     close: async () => {
       uploads.deferred.stop();
+      await statusFollowers.close();
       server.closeAllConnections();
       server.close();
       await queues.close();
