@@ -3,7 +3,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import { readHostMetadata } from '@holdfast/shared/media';
 import { removeRecord } from '@holdfast/shared/removal';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 
 import {
   all,
@@ -113,7 +113,7 @@ describe.each(['local', 'cloudinary'] as const)('a move from %s, while others wo
     await upload(at, at.source);
     expect(await at.run()).toMatchObject({ exitCode: 1, report: { moved: 1, busy: 1 } });
     expect(await at.catalog.find(inHand.id)).toMatchObject({ url: inHand.url });
-    await at.catalog.markVerified('fsynced', new Date(), [{ id: inHand.id, revision: 2, attempts: 1 }]);
+    await at.catalog.markVerified('fsynced', new Date(), [proofOf(edited)]);
     expect(await at.run()).toMatchObject({ exitCode: 0, report: { moved: 1, busy: 0 } });
     const moved = await at.catalog.find(inHand.id);
     expect(moved).toMatchObject({ title: 'edited', revision: 2, pushedRevision: 2 });

@@ -7,7 +7,7 @@ import type { MediaRecord } from '@holdfast/shared/media';
 import { HandBack, pushJob, saveJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { closeRedis, connectRedis } from '@holdfast/shared/redis';
-import { aRecord } from '@holdfast/shared/testing';
+import { aRecord, proofOf } from '@holdfast/shared/testing';
 import { createWorker, type QueueWorker } from '../src/create-worker.js';
 import { createJobRunner, noteFailure, type JobContext, type JobHandlers } from '../src/run-job.js';
 import { openBench, type Bench } from './support/start-worker.js';
@@ -245,7 +245,7 @@ it('runs a job again whose end Redis did not store, and calls neither file faile
 it('leaves a file verified whose edit the host refused, and notes why', async () => {
   const record = aRecord();
   await bench.catalog.save(record);
-  await bench.catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+  await bench.catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
   const payload = { id: record.id, revision: 1, round: 0 };
   await noteFailure(bench.catalog, { name: 'push', payload, attempt: 3, final: true, error: refused() });
   expect(await bench.catalog.find(record.id)).toMatchObject({

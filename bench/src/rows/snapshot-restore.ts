@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { startRedisSandbox } from '@holdfast/shared/testing';
-import { catalogReads } from '@holdfast/shared/catalog';
+import { createCatalog } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
 import { round } from '../report.js';
 import type { MeasureRow } from '../row.js';
@@ -48,7 +48,7 @@ export const snapshotRestore: MeasureRow = async ({ large, quick }, cleanUp) => 
   const reading = await command('restore');
   const used = (await calls()) - before;
   const { written } = restored.parse(reading.report).restored;
-  const { total, byStatus } = await catalogReads(redis.client, redisKeys('holdfast')).counts();
+  const { total, byStatus } = await createCatalog(redis.client, redisKeys('holdfast')).counts();
   if (written !== count || byStatus.verified !== total || total !== snapshot.records)
     throw new Error(`${String(byStatus.verified)} of ${String(count)} records came back`);
 

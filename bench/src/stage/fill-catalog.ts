@@ -1,4 +1,4 @@
-import { createCatalog } from '@holdfast/shared/catalog';
+import { createCatalog, encodeContent } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import { sampleRecord } from './sample-record.js';
@@ -21,7 +21,11 @@ export async function fillCatalog(redis: RedisSandbox, count: number): Promise<v
       records.map((record) => ({ record })),
       null,
     );
-    const entries = records.map(({ id }) => ({ id, revision: 1, attempts: 1 }));
+    const entries = records.map((record) => ({
+      id: record.id,
+      content: encodeContent(record),
+      attempts: 1,
+    }));
     await catalog.markVerified('fsynced', new Date(), entries);
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { EmulatorControl } from '@holdfast/cloudinary-emulator';
-import { catalogReads } from '@holdfast/shared/catalog';
+import { createCatalog } from '@holdfast/shared/catalog';
 import { queueNames } from '@holdfast/shared/jobs';
 import { redisKeys, type RedisKeys } from '@holdfast/shared/redis';
 import { freePort, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -97,7 +97,7 @@ async function settled(redis: Redis, keys: RedisKeys): Promise<void> {
 
 /** How many records the catalog holds. */
 export async function countRecords({ redis, keys }: Pick<Holdfast, 'redis' | 'keys'>): Promise<number> {
-  return (await catalogReads(redis.client, keys).counts()).total;
+  return (await createCatalog(redis.client, keys).counts()).total;
 }
 
 /** The process of the Redis server. */

@@ -77,7 +77,7 @@ it('writes, reads and proves a page of records that no one command could carry',
   const withGaps = await catalog.findWithGaps(records.map(({ id }) => id));
   expect(withGaps).toEqual(stored.map((one) => ({ stored: one, gaps: 0 })));
   expect(await catalog.reindex(records.map(({ id }) => id))).toBe(0);
-  const proofs = stored.map(({ id, content }) => ({ id, revision: 2, content, attempts: 1 }));
+  const proofs = stored.map(({ id, content }) => ({ id, content, attempts: 1 }));
   expect(await catalog.markVerified('fsynced', new Date(), proofs)).toEqual(records.map(() => 'verified'));
   expect((await catalog.counts()).byStatus).toMatchObject({ verified: 60, saving: 1 });
 });

@@ -6,7 +6,7 @@ import { mediaStatuses, type MediaRecord } from '../src/media/index.js';
 import { redisKeys } from '../src/redis/index.js';
 import { loadLines, type SnapshotLine, type SnapshotRecord } from '../src/snapshot/index.js';
 import { createSyncState } from '../src/sync/index.js';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '../src/testing/index.js';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '../src/testing/index.js';
 
 const NOWHERE = '[*]';
 /** Only in the memory of the API, so no script makes its moves. */
@@ -41,8 +41,7 @@ const fail = (final: boolean): Step => {
   const error = { code: 'RECORD_DIFFERS', message: 'differs' };
   return ({ id, revision }) => catalog.noteFailure({ id, revision, attempts: 3, final, error });
 };
-const verify: Step = ({ id, revision }) =>
-  catalog.markVerified('fsynced', new Date(), [{ id, revision, attempts: 1 }]);
+const verify: Step = (record) => catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
 const edited = (record: MediaRecord): MediaRecord => ({
   ...record,
   revision: record.revision + 1,

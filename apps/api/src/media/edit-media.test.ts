@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { readHostMetadata, recordFromAsset } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import { onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 
 let redis: RedisSandbox;
@@ -126,7 +126,7 @@ describe('an edit', () => {
     async function adopted(found: HostAsset) {
       const fresh = recordFromAsset(found, 'holdfast', 'sync');
       await catalog.save(fresh);
-      await catalog.markVerified('fsynced', new Date(), [{ id: fresh.id, revision: 1, attempts: 1 }]);
+      await catalog.markVerified('fsynced', new Date(), [proofOf(fresh)]);
       return fresh;
     }
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
 
 let redis: RedisSandbox;
@@ -27,8 +27,9 @@ it.each([
     const data = aPng(bytes);
     const first = await upload(pair.a, data, { fields: { title: 'first' } });
     const { id } = first.body.media;
-    if (status === 'verified')
-      await pair.a.deps.catalog.markVerified('fsynced', new Date(), [{ id, revision: 1, attempts: 1 }]);
+    const { catalog } = pair.a.deps;
+    const record = (await catalog.find(id)) ?? aRecord();
+    if (status === 'verified') await catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
     await pair.emulator?.requests.reset();
     const copy = await upload(pair.b, data, { query, fields: { title: 'copy' } });
     expect(copy).toMatchObject({

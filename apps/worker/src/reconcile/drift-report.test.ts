@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { DRIFT_KEPT, type DriftItem } from '@holdfast/shared/sync';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { report, words } from '../../test/support/drift-report.js';
 import { noteDrift, type SyncSession } from '../sync-run/sync-session.js';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
@@ -27,9 +27,7 @@ describe('the drift report', () => {
     await rig.emulator?.faults.add({ kind: 'error', count: null, match: { endpoint: 'list-by-asset-ids' } });
     const lost = await rig.upload();
     await rig.catalog.save(rig.recordOf(lost));
-    await rig.catalog.markVerified('written', new Date(), [
-      { id: rig.recordOf(lost).id, revision: 1, attempts: 1 },
-    ]);
+    await rig.catalog.markVerified('written', new Date(), [proofOf(rig.recordOf(lost))]);
     await rig.host.remove(lost);
     await expect(rig.worker()({ mode: 'full', runId: 'failing' })).rejects.toMatchObject({
       code: 'HOST_REJECTED',

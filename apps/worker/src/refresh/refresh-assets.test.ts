@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIntents } from '@holdfast/shared/intents';
 import { HandBack } from '@holdfast/shared/jobs';
 import type { HostAsset } from '@holdfast/shared/media-host';
-import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openRefreshRig } from '../../test/support/refresh-rig.js';
 
 let sandbox: RedisSandbox;
@@ -109,9 +109,7 @@ describe('a notification', () => {
     await rig.catalog.save(rig.recordOf(asset));
     await rig.cloud.assets.remove(asset.assetId);
     await expect(rig.refresh('deleted', asset)).rejects.toBeInstanceOf(HandBack);
-    await rig.catalog.markVerified('fsynced', new Date(), [
-      { id: rig.recordOf(asset).id, revision: 1, attempts: 1 },
-    ]);
+    await rig.catalog.markVerified('fsynced', new Date(), [proofOf(rig.recordOf(asset))]);
     await rig.refresh('deleted', asset);
     expect(await rig.find(asset)).toMatchObject({ status: 'missing' });
   });

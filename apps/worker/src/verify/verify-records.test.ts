@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 import { expectedRecord, verifyRecords } from './verify-records.js';
 
@@ -102,7 +102,7 @@ it('reads those again that a replica does not have yet, and those alone', async 
   const { catalog, parts, foreign, other } = await openPage(() => Promise.resolve());
   const back = aRecord();
   await catalog.saveMany([{ record: back }], null);
-  await catalog.markVerified('fsynced', new Date(), [{ id: back.id, revision: 1, attempts: 1 }]);
+  await catalog.markVerified('fsynced', new Date(), [proofOf(back)]);
   await catalog.markMissing([back.id], null);
   const [missing = null] = await catalog.findStored([back.id]);
   await catalog.restore([back.id], null);

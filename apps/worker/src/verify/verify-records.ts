@@ -1,10 +1,9 @@
 import { Cluster } from 'ioredis';
 import { isBelow, type DurabilityLevel, type Settings } from '@holdfast/foundation/config';
 import {
-  catalogReads,
+  createCatalog,
   encodeContent,
   type Catalog,
-  type ContentOf,
   type FoundRecord,
   type StoredRecord,
   type VerifiedOutcome,
@@ -37,7 +36,7 @@ export interface ReadBack {
  * still serves reads of what the others have dropped, but refuses a write, on every server. A Cluster client asks masters only.
  */
 export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
-  const reads = catalogReads(redis, keys);
+  const { findWithGaps } = createCatalog(redis, keys);
   const insistOnMaster = async (): Promise<void> => {
     try {
       await redis.set(keys.probe('master'), '1', 'EX', 60);
@@ -50,7 +49,7 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
     read: async (ids) => {
       // Sent together on one connection: one round trip.
       const master = replicated && !(redis instanceof Cluster) ? insistOnMaster() : undefined;
-      const [found] = await Promise.all([reads.findWithGaps(ids), master]);
+      const [found] = await Promise.all([findWithGaps(ids), master]);
       return found;
     },
     epoch: connectionEpoch(redis, keys.barrier),
@@ -59,7 +58,8 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
 }
 
 /** A record as it should be found. */
-export interface ExpectedRecord extends ContentOf, Pick<MediaRecord, 'revision'> {
+export interface ExpectedRecord extends Pick<MediaRecord, 'id' | 'revision'> {
+  content: string;
   /** Of its verification so far, this one included; 1 by default. */
   attempts?: number;
 }

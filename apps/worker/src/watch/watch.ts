@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { catalogEpoch } from '@holdfast/shared/catalog';
+import { createCatalog } from '@holdfast/shared/catalog';
 import { settleHost } from '@holdfast/shared/catalog-host';
 import { createBackoff, service, withinMs } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -195,7 +195,7 @@ export async function requestRecovery(
   // A first start is no reason for a warning; a recovery that brings something back warns.
   log.info('watch.catalog_empty');
   await syncRequests.recovery();
-  await catalogEpoch(redis, keys).noteEpoch(Date.now());
+  await createCatalog(redis, keys).noteEpoch(Date.now());
 }
 
 /** Background work, one at a time. `begin` does nothing while it is running or backing off after a failure. */

@@ -1,7 +1,12 @@
-export { catalogEpoch, createCatalog, type Catalog } from './catalog.js';
+import type { RedisClient, RedisKeys } from '../redis/index.js';
+import { indexRepair } from './indexes.js';
+import { mediaListing } from './list-media.js';
+import { catalogReads } from './reads.js';
+import { catalogWrites } from './writes.js';
+
 export { pageAfter, signsOfOldIndexes, type Position } from './indexes.js';
 export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
-export { catalogReads, type CatalogCounts, type FoundRecord, type UnfinishedRecord } from './reads.js';
+export type { CatalogCounts, FoundRecord, UnfinishedRecord } from './reads.js';
 export {
   decodeRecord,
   encodeContent,
@@ -10,12 +15,27 @@ export {
   typeCode,
   type StoredRecord,
 } from './record.js';
-export {
-  type ContentOf,
-  type Expected,
-  type FailedAttempt,
-  type SaveEntry,
-  type SaveOutcome,
-  type VerifiedEntry,
-  type VerifiedOutcome,
+export type {
+  Expected,
+  FailedAttempt,
+  SaveEntry,
+  SaveOutcome,
+  VerifiedEntry,
+  VerifiedOutcome,
 } from './writes.js';
+
+/**
+ * The records of all media in Redis: an index of what the host has, which can be rebuilt from it. Every function throws
+ * CATALOG_UNAVAILABLE when Redis cannot serve.
+ */
+export function createCatalog(redis: RedisClient, keys: RedisKeys) {
+  return {
+    ...catalogReads(redis, keys),
+    ...catalogWrites(redis, keys),
+    ...mediaListing(redis, keys),
+    ...indexRepair(redis, keys),
+  };
+}
+
+/** What `createCatalog` gives. Features that need a part of it take a `Pick`. */
+export type Catalog = ReturnType<typeof createCatalog>;

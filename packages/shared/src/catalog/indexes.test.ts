@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createCatalog, type Catalog } from './index.js';
 
 const keys = redisKeys('holdfast');
@@ -29,8 +29,8 @@ async function filled(
     records.map((record) => ({ record })),
     null,
   );
-  const entries = records.map(({ id, revision }) => ({ id, revision, attempts: 1 }));
-  if (verified) await catalog.markVerified('fsynced', new Date(), entries);
+  const proofs = records.map((record) => proofOf(record));
+  if (verified) await catalog.markVerified('fsynced', new Date(), proofs);
   return records;
 }
 
@@ -113,7 +113,7 @@ it('rebuilds every index, whatever was lost of it or is left in it', async () =>
   const tagged = aRecord({ tags: ['sea', 'sun'], category: 'a[b]*', createdAt: '2026-02-01T00:00:00.000Z' });
   const waiting = aRecord({ tags: ['sea'], createdAt: '2026-02-02T00:00:00.000Z' });
   await catalog.saveMany([{ record: tagged }, { record: waiting }], null);
-  await catalog.markVerified('fsynced', new Date(), [{ id: tagged.id, revision: 1, attempts: 1 }]);
+  await catalog.markVerified('fsynced', new Date(), [proofOf(tagged)]);
   const intact = await entriesOfAll();
   const [lost] = records;
   expect(await catalog.repairIndexes(never, true)).toEqual({ added: 0, dropped: 0 });
@@ -153,7 +153,7 @@ it('costs less than 1,400 bytes a record with a description, a category and thre
     await catalog.markVerified(
       'fsynced',
       new Date(),
-      page.map(({ record }) => ({ id: record.id, revision: 1, attempts: 1 })),
+      page.map(({ record }) => proofOf(record)),
     );
   }
   expect(((await used()) - before) / count).toBeLessThan(1_400);

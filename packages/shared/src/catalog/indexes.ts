@@ -49,7 +49,7 @@ export const indexLua = /* lua */ `${recordLua}
 -- Calls visit(index, score, id) for each entry that a record has, and answers what is indexed of it.
 local function each_entry(id, status, content, visit)
   local c = indexed(content)
-  local created = string.format('%.0f', c[CREATED])
+  local created = c[CREATED]
   visit(p .. ':index:type:' .. c[TYPE], created, id)
   if c[CATEGORY] ~= '' then visit(p .. ':index:category:' .. c[CATEGORY], created, id) end
   if c[TAGS] ~= 0 then
@@ -59,7 +59,7 @@ local function each_entry(id, status, content, visit)
     -- As sha256Place has it.
     local score = 0
     for at = 4, 11 do score = score * 64 + (string.byte(c[SHA], at) or 0) % 64 end
-    visit(p .. ':index:sha256:' .. string.sub(c[SHA], 2, 3), string.format('%.0f', score), id)
+    visit(p .. ':index:sha256:' .. string.sub(c[SHA], 2, 3), score, id)
   end
   if status ~= 'v' then visit(p .. ':index:status:' .. status, created, id) end
   return c
@@ -69,13 +69,37 @@ local function add_entry(index, score, id) redis.call('ZADD', index, score, id) 
 local function remove_entry(index, _, id) redis.call('ZREM', index, id) end
 `;
 
+/**
+ * Lua of the scripts that write many records: what they write to one sorted set waits, and goes there in one command. They call `flush`
+ * at their end, and before whatever must find it there.
+ */
+export const waitingLua = /* lua */ `
+local waiting = {}
+local function flush()
+  for _, command in pairs(waiting) do redis.call(unpack(command)) end
+  waiting = {}
+end
+local function later(name, key, first, second)
+  local command = waiting[key]
+  if not command then
+    command = { name, key }
+    waiting[key] = command
+  end
+  command[#command + 1] = first
+  command[#command + 1] = second
+  -- Lua passes at most some thousand operands.
+  if #command > 4000 then flush() end
+end
+local function add_later(index, score, id) later('ZADD', index, score, id) end
+`;
+
 /** Lua of the scripts that change the status of records, for scripts with recordLua. */
 export const statusLua = /* lua */ `
 local function set_status(id, measured, status, created)
   local before = measured[STATUS]
   if before == status then return end
   if before ~= 'v' then redis.call('ZREM', p .. ':index:status:' .. before, id) end
-  if status ~= 'v' then redis.call('ZADD', p .. ':index:status:' .. status, string.format('%.0f', created), id) end
+  if status ~= 'v' then redis.call('ZADD', p .. ':index:status:' .. status, created, id) end
   measured[STATUS] = status
 end
 `;
@@ -199,14 +223,11 @@ export function signsOfOldIndexes(keys: RedisKeys): string[] {
 /** As many records as one script may read while others wait for Redis. */
 const BATCH = 500;
 
-/**
- * Makes the indexes fit the records. Each step writes what is right at that moment, so all of it may run at any time, and twice.
- * What takes long rejects with the reason of its signal once that aborts. Throws CATALOG_UNAVAILABLE.
- */
+/** Makes the indexes fit the records. Each step writes what is right at that moment, so all of it may run at any time, and twice. */
 export function indexRepair(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
-  const batchSize = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
+  const count = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
   const signs = signsOfOldIndexes(keys);
 
   async function* keysFrom(start: string, signal: AbortSignal): AsyncGenerator<string[]> {
@@ -214,7 +235,7 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     let cursor = '0';
     do {
       signal.throwIfAborted();
-      const reply = (await run(scanScript, [cursor, pattern, batchSize])) as string[];
+      const reply = (await run(scanScript, [cursor, pattern, count])) as string[];
       cursor = reply.shift() ?? '0';
       if (reply.length > 0) yield reply;
     } while (cursor !== '0');
@@ -226,41 +247,16 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     return lacked;
   }
 
-  /** Of all records. */
-  async function addLacking(signal: AbortSignal): Promise<number> {
-    const start = keys.record('');
-    let lacked = 0;
-    for await (const found of keysFrom(start, signal))
-      lacked += await reindex(found.map((key) => key.slice(start.length)));
-    return lacked;
-  }
-
   async function dropDangling(index: string, signal: AbortSignal): Promise<number> {
     let dropped = 0;
-    let after: Position | null = null;
-    for (;;) {
+    for (let after: Position | null = null; ;) {
       signal.throwIfAborted();
-      const page = { order: 'oldest', after, count: batchSize } as const;
-      const batch: Position[] = await pageAfter(redis, keys, [index], page);
+      const batch: Position[] = await pageAfter(redis, keys, [index], { order: 'oldest', after, count });
       after = batch.at(-1) ?? null;
       if (after === null) return dropped;
       const ids = batch.map(({ id }) => id);
       dropped += Number(await guarded(() => dropDanglingScript(redis, [keys.prefix, index], ids)));
     }
-  }
-
-  /** From every index; with it go the indexes of 0.1.0. */
-  async function dropLeftOver(signal: AbortSignal): Promise<number> {
-    let dropped = 0;
-    for await (const indexes of keysFrom(keys.index(''), signal))
-      for (const index of indexes) dropped += await dropDangling(index, signal);
-    for await (const found of keysFrom(keys.oldIndex(''), signal)) {
-      const others = found.filter((key) => !signs.includes(key));
-      if (others.length > 0) await guarded(() => redis.unlink(...others));
-    }
-    // Last: a process that dies before leaves the signs for the next one.
-    await guarded(() => redis.unlink(...signs));
-    return dropped;
   }
 
   /**
@@ -275,19 +271,31 @@ export function indexRepair(redis: RedisClient, keys: RedisKeys) {
     hasOldIndexes,
     /**
      * Reads every record and adds the entries that it lacks, then drops those of lost records from the indexes of statuses. Where any
-     * lacked, or a process of 0.1.0 has changed records, and always with `isThorough`, it drops them from every index. Answers how many
-     * entries were wrong. Takes as long as this Redis is large.
+     * lacked, or a process of 0.1.0 has changed records, and always with `isThorough`, it drops them from every index; with it go the
+     * indexes of 0.1.0. Answers how many entries were wrong. Takes as long as this Redis is large, and rejects with the reason of its
+     * signal once that aborts.
      */
     repairIndexes: async (
       signal: AbortSignal,
       isThorough = false,
     ): Promise<{ added: number; dropped: number }> => {
-      const added = await addLacking(signal);
-      if (isThorough || added > 0 || (await hasOldIndexes()))
-        return { added, dropped: await dropLeftOver(signal) };
-      let dropped = 0;
-      for (const code of Object.values(statusCode))
-        dropped += await dropDangling(keys.byStatus(code), signal);
+      let [added, dropped] = [0, 0];
+      const records = keys.record('');
+      for await (const found of keysFrom(records, signal))
+        added += await reindex(found.map((key) => key.slice(records.length)));
+      if (!isThorough && added === 0 && !(await hasOldIndexes())) {
+        for (const code of Object.values(statusCode))
+          dropped += await dropDangling(keys.byStatus(code), signal);
+        return { added, dropped };
+      }
+      for await (const indexes of keysFrom(keys.index(''), signal))
+        for (const index of indexes) dropped += await dropDangling(index, signal);
+      for await (const found of keysFrom(keys.oldIndex(''), signal)) {
+        const others = found.filter((key) => !signs.includes(key));
+        if (others.length > 0) await guarded(() => redis.unlink(...others));
+      }
+      // Last: a process that dies before leaves the signs for the next one.
+      await guarded(() => redis.unlink(...signs));
       return { added, dropped };
     },
   };

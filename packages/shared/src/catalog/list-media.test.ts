@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newMediaId, timeOfId, type MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
 import { createCatalog, type Catalog, type ListQuery, type MediaPage } from './index.js';
 import { sha256Place } from './indexes.js';
 
@@ -102,7 +102,7 @@ describe('a listing', () => {
 
   it('finds by status and by checksum', async () => {
     const [first, second] = await fill(2);
-    await catalog.markVerified('fsynced', new Date(), [{ id: first?.id ?? '', revision: 1, attempts: 1 }]);
+    await catalog.markVerified('fsynced', new Date(), [proofOf(first ?? aRecord())]);
     expect(
       (await catalog.list({ limit: 5, order: 'newest', status: 'verified' })).items.map((item) => item.id),
     ).toEqual([first?.id]);

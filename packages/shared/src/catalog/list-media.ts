@@ -68,7 +68,7 @@ interface Walk {
 
 /**
  * Pages of the catalog in the order of creation. The cost depends on the size of the page, not of the catalog: the smallest
- * index of the filters is walked from the cursor, and the records are compared with the other filters. Throws CATALOG_UNAVAILABLE.
+ * index of the filters is walked from the cursor, and the records are compared with the other filters.
  */
 export function mediaListing(redis: RedisClient, keys: RedisKeys) {
   const { findStored, counts } = catalogReads(redis, keys);
@@ -101,7 +101,8 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
     while (walk.hasMore && items.length < limit && lookedAt < LOOK_AT_MOST && bytes < BYTES_AT_MOST) {
       // One more than needed tells whether there is a next page.
       const needed = limit - items.length + 1;
-      const count = filterCount(filters) === 0 ? needed : Math.min(LOOK_AT_ONCE, Math.max(needed, lookedAt));
+      const count =
+        Object.keys(filters).length === 0 ? needed : Math.min(LOOK_AT_ONCE, Math.max(needed, lookedAt));
       const after = walk.position ?? (score === undefined ? null : { createdMs: score, id: '' });
       const page = await pageAfter(redis, keys, indexes, { order, after, count });
       const positions = page.filter(({ createdMs }) => score === undefined || createdMs === score);
@@ -145,7 +146,7 @@ export function mediaListing(redis: RedisClient, keys: RedisKeys) {
   async function countAll(filters: MediaFilters, candidates: Candidates): Promise<number | null> {
     const { size } = candidates;
     const isExact = filters.sha256 === undefined || size > COPIES_COMPARED;
-    if (filterCount(filters) <= 1 && isExact)
+    if (Object.keys(filters).length <= 1 && isExact)
       return filters.status === 'verified' ? (await counts()).byStatus.verified : size;
     if (size > COUNT_AT_MOST) return null;
     const { items, hasMore } = await find(candidates, filters, 'oldest', null, COUNT_AT_MOST + 1);
@@ -164,10 +165,6 @@ function matches(record: MediaRecord, filters: MediaFilters): boolean {
     (filters.status === undefined || record.status === filters.status) &&
     (filters.sha256 === undefined || record.checksum.sha256 === filters.sha256)
   );
-}
-
-function filterCount(filters: MediaFilters): number {
-  return Object.values(filters).filter((value) => value !== undefined).length;
 }
 
 function positionOf({ createdAt, id }: MediaRecord): Position {

@@ -69,6 +69,11 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     guarded(() => membersOf(redis, keys.tombstones, ids));
 
   return {
+    /**
+     * When this catalog began, in milliseconds since 1970; null while no process has begun it. A different time tells that Redis was
+     * emptied since, and so does its absence.
+     */
+    epoch: (): Promise<string | null> => guarded(() => redis.get(keys.epoch)),
     find: async (id: string): Promise<MediaRecord | null> => (await findStored([id]))[0]?.record ?? null,
     findStored,
     /** The same, each with its gaps as of the same moment. */

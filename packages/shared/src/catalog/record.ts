@@ -6,7 +6,7 @@ import { timePrelude } from '../redis/index.js';
  * How a record is stored in Redis: JSON arrays on two lines, `measured` and `content`. The content has two parts with a separator
  * between them that JSON never holds raw, so that scripts read what the indexes need and leave the rest. Positions instead
  * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-records-and-indexes.md). The Lua
- * at the end is made from what TypeScript says here.
+ * at the end must agree with what TypeScript says here.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError, mergeBase?]
@@ -23,7 +23,8 @@ export const statusCode = {
 } as const satisfies Record<MediaStatus, string>;
 /** As statusCode. These letters are in records and in names of Redis keys, so none may change. */
 export const typeCode = { image: 'i', video: 'v', raw: 'r' } as const satisfies Record<ResourceType, string>;
-const levelCode = { written: 'w', fsynced: 'f', replicated: 'r' } as const satisfies Record<
+/** As statusCode, on the measured line. */
+export const levelCode = { written: 'w', fsynced: 'f', replicated: 'r' } as const satisfies Record<
   DurabilityLevel,
   string
 >;
@@ -35,60 +36,19 @@ const sourceCode = { upload: 'u', direct: 'd', sync: 's', webhook: 'w' } as cons
 const statusOf = invert(statusCode);
 const typeOf = invert(typeCode);
 const levelOf = invert(levelCode);
-const sourceOf = namesOf(sourceCode);
+const sourceOf: Partial<Record<string, MediaSource>> = invert(sourceCode);
 
-type LastError = [code: string, message: string, atMs: number];
 type MeasuredLine = [
-  status: string,
+  status: keyof typeof statusOf,
   sequence: number,
-  level: string | 0,
+  level: keyof typeof levelOf | 0,
   verifiedMs: number,
   attempts: number,
   pushed: number,
-  lastError: LastError | 0,
+  lastError: [code: string, message: string, atMs: number] | 0,
   /** See `MergeBase`; only while the host does not carry the revision. */
   mergeBase?: string,
 ];
-type IndexedPart = [
-  revision: number,
-  type: string,
-  createdMs: number,
-  category: string,
-  tags: string[] | 0,
-  sha256: string,
-];
-type RestPart = [
-  publicId: string,
-  assetId: string,
-  format: string,
-  bytes: number,
-  width: number,
-  height: number,
-  duration: number,
-  url: string,
-  md5: string,
-  filename: string,
-  title: string,
-  description: string,
-  uploadedBy: string,
-  source: string,
-  updatedMs: number,
-  hostVersion: number,
-];
-
-/** The names of these positions in Lua. */
-type NamesOf<Part> = { [Position in keyof Part]-?: string };
-const measuredNames: NamesOf<MeasuredLine> = [
-  'STATUS',
-  'SEQ',
-  'LEVEL',
-  'VERIFIED',
-  'ATTEMPTS',
-  'PUSHED',
-  'ERROR',
-  'BASE',
-];
-const indexedNames: NamesOf<IndexedPart> = ['REV', 'TYPE', 'CREATED', 'CATEGORY', 'TAGS', 'SHA'];
 
 /** Stands for the id inside the public id, and for that inside the url; one byte in JSON too, and in no real name. */
 const PUBLIC_ID_MARK = '\u007f';
@@ -98,24 +58,31 @@ const SEPARATOR = '\u001f';
 
 /** The part of a record that saves compare: two records with equal text are the same but for what is measured. */
 export function encodeContent(record: MediaRecord): string {
-  const own = record.publicId.endsWith(record.id);
-  const indexed: IndexedPart = [
-    record.revision,
-    typeCode[record.resourceType],
-    Date.parse(record.createdAt),
-    record.category,
-    record.tags.length === 0 ? 0 : record.tags,
-    packHex(record.checksum.sha256 ?? ''),
-  ];
-  const rest: RestPart = [
-    own ? record.publicId.slice(0, -record.id.length) + PUBLIC_ID_MARK : record.publicId,
+  return JSON.stringify(indexedPart(record)) + SEPARATOR + JSON.stringify(restPart(record));
+}
+
+function indexedPart({ revision, resourceType, createdAt, category, tags, checksum }: MediaRecord) {
+  return [
+    revision,
+    typeCode[resourceType],
+    Date.parse(createdAt),
+    category,
+    tags.length === 0 ? (0 as const) : tags,
+    packHex(checksum.sha256 ?? ''),
+  ] as const;
+}
+
+function restPart(record: MediaRecord) {
+  const { id, publicId } = record;
+  return [
+    publicId.endsWith(id) ? publicId.slice(0, -id.length) + PUBLIC_ID_MARK : publicId,
     packHex(record.assetId),
     record.format ?? '',
     record.bytes,
     record.width ?? -1,
     record.height ?? -1,
     record.durationSeconds ?? -1,
-    record.url.replace(record.publicId, () => PUBLIC_ID_MARK),
+    record.url.replace(publicId, () => PUBLIC_ID_MARK),
     packHex(record.checksum.md5 ?? ''),
     record.filename,
     record.title,
@@ -124,8 +91,7 @@ export function encodeContent(record: MediaRecord): string {
     sourceCode[record.source],
     record.updatedAt === record.createdAt ? 0 : Date.parse(record.updatedAt),
     record.hostVersion,
-  ];
-  return JSON.stringify(indexed) + SEPARATOR + JSON.stringify(rest);
+  ] as const;
 }
 
 /** A record as it was read from Redis, decoded as far as most readers need it. */
@@ -147,8 +113,8 @@ export interface StoredRecord {
 }
 
 /** What of a content line the indexes need. Throws where the text is no such line. */
-export function readIndexed(content: string): IndexedPart {
-  return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as IndexedPart;
+export function readIndexed(content: string): ReturnType<typeof indexedPart> {
+  return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as ReturnType<typeof indexedPart>;
 }
 
 const lettersOf = (codes: Record<string, string>): string => `[${Object.values(codes).join('')}]`;
@@ -173,7 +139,7 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
   let record: MediaRecord | undefined;
   return {
     id,
-    status: statusOf(measured[0]),
+    status: statusOf[measured[0]],
     sequence: measured[1],
     pushedRevision: measured[5],
     mergeBase: decodeMergeBase(measured[7]),
@@ -188,16 +154,16 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
 function toRecord(id: string, measured: MeasuredLine, content: string): MediaRecord {
   const [status, , level, verifiedMs, attempts, pushed, lastError] = measured;
   const [revision, type, createdMs, category, tags, sha256] = readIndexed(content);
-  const rest = JSON.parse(content.slice(content.indexOf(SEPARATOR) + 1)) as RestPart;
+  const rest = JSON.parse(content.slice(content.indexOf(SEPARATOR) + 1)) as ReturnType<typeof restPart>;
   const [storedPublicId, assetId, format, bytes, width, height, duration, url, md5, ...described] = rest;
   const [filename, title, description, uploadedBy, source, updatedMs, hostVersion] = described;
   const publicId = storedPublicId.replace(PUBLIC_ID_MARK, () => id);
   return {
     id,
-    status: statusOf(status),
+    status: statusOf[status],
     publicId,
     assetId: unpackHex(assetId),
-    resourceType: typeOf(type),
+    resourceType: typeOf[type],
     format: format === '' ? null : format,
     bytes,
     width: orNull(width),
@@ -212,12 +178,12 @@ function toRecord(id: string, measured: MeasuredLine, content: string): MediaRec
     tags: tags === 0 ? [] : tags,
     uploadedBy,
     // As the mark on the host is read, see host-metadata.ts.
-    source: sourceOf.get(source) ?? 'upload',
+    source: sourceOf[source] ?? 'upload',
     createdAt: new Date(createdMs).toISOString(),
     updatedAt: new Date(updatedMs === 0 ? createdMs : updatedMs).toISOString(),
     revision,
     persistence: {
-      level: level === 0 ? null : levelOf(level),
+      level: level === 0 ? null : levelOf[level],
       verifiedAt: verifiedMs === 0 ? null : new Date(verifiedMs).toISOString(),
       attempts,
     },
@@ -240,25 +206,14 @@ function decodeMergeBase(stored: unknown): MergeBase | null {
   return base === undefined ? null : { revision: Number(revision), base, over: Number(over) };
 }
 
-/** A level as the measured line keeps it. */
-export function encodeLevel(level: DurabilityLevel): string {
-  return levelCode[level];
-}
-
 function orNull(value: number): number | null {
   return value < 0 ? null : value;
 }
 
-function namesOf<T extends string>(codes: Record<T, string>): ReadonlyMap<string, T> {
-  return new Map(Object.entries(codes).map(([name, code]) => [code as string, name as T]));
-}
-
-function invert<T extends string>(codes: Record<T, string>): (code: string) => T {
-  const names = namesOf(codes);
-  return (code) => {
-    const name = names.get(code);
-    if (name === undefined) throw new Error(`unknown code ${JSON.stringify(code)} in a stored record`);
-    return name;
+/** The name of each code. */
+function invert<const Codes extends Record<string, string>>(codes: Codes) {
+  return Object.fromEntries(Object.entries(codes).map(([name, code]) => [code, name])) as {
+    [Name in keyof Codes as Codes[Name]]: Name;
   };
 }
 
@@ -275,15 +230,15 @@ function unpackHex(text: string): string {
   return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('hex') : text;
 }
 
-const positions = (names: readonly string[]): string =>
-  `local ${names.join(', ')} = ${names.map((_, index) => index + 1).join(', ')}`;
 const SEPARATOR_IN_LUA = `'\\${String(SEPARATOR.charCodeAt(0))}'`;
 
 /** Lua of the scripts that read and write records, without their indexes. */
 export const recordLua = /* lua */ `${timePrelude}
-${positions(indexedNames)}
-${positions(measuredNames)}
+-- Positions of the indexed part, and of the measured line.
+local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
+local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR, BASE = 1, 2, 3, 4, 5, 6, 7, 8
 
+-- The number of a new record counts as a change, too.
 local function note_change() redis.call('INCR', p .. ':changes') end
 
 local function record_key(id) return p .. ':m:' .. id end
@@ -292,9 +247,11 @@ local function record_key(id) return p .. ':m:' .. id end
 local function read(id)
   local stored = redis.call('GET', record_key(id))
   if not stored then return nil end
-  local level, line, content = string.match(stored, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,[^\\n]*%]()\\n(%[%d+,"${lettersOf(typeCode)}",%-?%d+,"[^\\n]*%])$')
-  if not level or (#level == 1) ~= (level == '0') or not string.find(content, ${SEPARATOR_IN_LUA} .. '[', 1, true) then return nil end
-  return cjson.decode(string.sub(stored, 1, line - 1)), content, stored
+  -- The rest is looked through by plain searches: a pattern over the whole text would take most of the time of a script.
+  local level, from = string.match(stored, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,[^\\n]*%]\\n()%[%d+,"${lettersOf(typeCode)}",%-?%d+,"')
+  if not level or (#level == 1) ~= (level == '0') or string.byte(stored, -1) ~= 93 then return nil end
+  if string.find(stored, '\\n', from, true) or not string.find(stored, ${SEPARATOR_IN_LUA} .. '[', from, true) then return nil end
+  return cjson.decode(string.sub(stored, 1, from - 2)), string.sub(stored, from), stored
 end
 
 -- What the indexes need of a content text.

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MediaRecord } from '../media/index.js';
 import { redisKeys } from '../redis/index.js';
-import { aRecord, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
-import { createCatalog, encodeContent, type Catalog } from './index.js';
+import { aRecord, proofOf, startRedisSandbox, type RedisSandbox } from '../testing/index.js';
+import { createCatalog, type Catalog } from './index.js';
 
 const keys = redisKeys('holdfast');
 let redis: RedisSandbox;
@@ -90,7 +90,7 @@ describe('save', () => {
   it('refuses what was decided before the host lost the asset', async () => {
     const record = aRecord();
     await catalog.save(record);
-    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
     await catalog.markMissing([record.id], null);
     expect(await catalog.saveIf({ ...record, title: 'edited', revision: 2 }, record)).toBe('conflict');
     expect((await catalog.find(record.id))?.status).toBe('missing');
@@ -166,8 +166,8 @@ describe('a page of new records', () => {
     expect((await catalog.counts()).total).toBe(records.length);
     const found = await catalog.findWithGaps(records.map(({ id }) => id));
     expect(found.map(({ gaps }) => gaps)).toEqual(records.map(() => 0));
-    const entries = records.map(({ id }) => ({ id, revision: 1, attempts: 1 }));
-    expect(await catalog.markVerified('fsynced', new Date(), entries)).toEqual(records.map(() => 'verified'));
+    const proofs = records.map((record) => proofOf(record));
+    expect(await catalog.markVerified('fsynced', new Date(), proofs)).toEqual(records.map(() => 'verified'));
     expect((await catalog.counts()).byStatus).toMatchObject({ verified: records.length, saving: 0 });
   });
 
@@ -228,12 +228,7 @@ it('misses each index entry that a record lacks, and only for that record', asyn
 it('verifies no record that changed since it was read back', async () => {
   const all = [1, 2, 3, 4, 5].map(() => aRecord());
   await catalog.saveMany(asNew(all), null);
-  const proofs = all.map((record) => ({
-    id: record.id,
-    revision: 1,
-    content: encodeContent(record),
-    attempts: 1,
-  }));
+  const proofs = all.map((record) => proofOf(record));
   const [one = aRecord(), two = aRecord(), three = aRecord(), four = aRecord()] = all;
   await catalog.save({ ...one, title: 'edited', revision: 2 });
   // A foreign record follows the host without a new revision.
@@ -259,9 +254,7 @@ describe('a verified record', () => {
     await catalog.save(record);
     await redis.client.zadd('{holdfast}:intents', 1, record.id);
     const when = new Date('2026-01-01T00:00:00.000Z');
-    expect(
-      await catalog.markVerified('fsynced', when, [{ id: record.id, revision: 1, attempts: 2 }]),
-    ).toEqual(['verified']);
+    expect(await catalog.markVerified('fsynced', when, [proofOf(record, 2)])).toEqual(['verified']);
     expect(await catalog.find(record.id)).toEqual({
       ...record,
       status: 'verified',
@@ -274,9 +267,7 @@ describe('a verified record', () => {
   it('is not marked when the record has moved on to another revision', async () => {
     const record = aRecord();
     await catalog.save({ ...record, revision: 2 });
-    expect(
-      await catalog.markVerified('written', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]),
-    ).toEqual(['superseded']);
+    expect(await catalog.markVerified('written', new Date(), [proofOf(record)])).toEqual(['superseded']);
     expect((await catalog.find(record.id))?.status).toBe('saving');
   });
 });
@@ -293,7 +284,7 @@ describe('a merge base', () => {
     await catalog.saveIf(second, record, mergeBase);
     await catalog.saveIf(third, second);
     expect(await baseOf(record.id)).toEqual(mergeBase);
-    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 3, attempts: 1 }]);
+    await catalog.markVerified('fsynced', new Date(), [proofOf(third)]);
     await catalog.notePushed(record.id, 2);
     expect(await baseOf(record.id)).toEqual(mergeBase);
     await catalog.notePushed(record.id, 3);
@@ -318,7 +309,7 @@ describe('a failure', () => {
   it('to push an edit is over once the host has it', async () => {
     const record = { ...aRecord(), pushedRevision: 0 };
     await catalog.save(record);
-    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 1 }]);
+    await catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
     await catalog.noteFailure({ id: record.id, revision: 0, ...failure });
     expect(await catalog.find(record.id)).toMatchObject({
       status: 'verified',
@@ -335,7 +326,7 @@ describe('a failure', () => {
     await catalog.noteFailure({ id: record.id, revision: 1, ...failure });
     await catalog.notePushed(record.id, 1);
     expect((await catalog.find(record.id))?.lastError).toMatchObject({ code: 'HOST_REJECTED' });
-    await catalog.markVerified('fsynced', new Date(), [{ id: record.id, revision: 1, attempts: 2 }]);
+    await catalog.markVerified('fsynced', new Date(), [proofOf(record, 2)]);
     expect((await catalog.find(record.id))?.lastError).toBeNull();
   });
 });

@@ -4,7 +4,9 @@ import {
   defineScript,
   fenceArgument,
   inRequests,
+  leaseFence,
   leaseFenceIfAny,
+  redisEdge,
   scriptEdge,
   unlessFenced,
   type LeaseToken,
@@ -12,8 +14,8 @@ import {
   type RedisKeys,
   type Script,
 } from '../redis/index.js';
-import { indexLua, statusLua } from './indexes.js';
-import { encodeContent, encodeLevel, encodeMergeBase, recordLua, type StoredRecord } from './record.js';
+import { indexLua, statusLua, waitingLua } from './indexes.js';
+import { encodeContent, encodeMergeBase, levelCode, recordLua, type StoredRecord } from './record.js';
 
 /**
  * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
@@ -23,12 +25,6 @@ import { encodeContent, encodeLevel, encodeMergeBase, recordLua, type StoredReco
 export type SaveOutcome =
   'created' | 'updated' | 'unchanged' | 'stale' | 'differs' | 'conflict' | 'absent' | 'tombstoned';
 
-/** A record whose content is known. */
-export interface ContentOf {
-  id: string;
-  content: string;
-}
-
 /** One record to save, and what must be there for it. */
 export interface SaveEntry {
   record: MediaRecord;
@@ -37,7 +33,7 @@ export interface SaveEntry {
   /** By default the revisions decide. */
   expect?: Expected;
   /** Of a record with edits that the host may lack. By default that of the record which is there stays. */
-  mergeBase?: MergeBase;
+  mergeBase?: MergeBase | undefined;
 }
 
 /**
@@ -46,12 +42,11 @@ export interface SaveEntry {
  */
 export type Expected = 'absent' | MediaRecord | StoredRecord;
 
-/** A record that was proven; what has another revision by now is left as it is, and so is other content where one is given. */
+/** A record that was proven. What has other content by now is left as it is. */
 export interface VerifiedEntry {
   id: string;
-  revision: number;
   /** What was read back. */
-  content?: string;
+  content: string;
   /** The attempt that proved it, from 1; kept in `persistence`. */
   attempts: number;
 }
@@ -72,12 +67,16 @@ export interface FailedAttempt {
   error: { code: string; message: string };
 }
 
+/** Tombstones that one script looks at. */
+const BATCH = 500;
+
 /**
  * All changes to records. Each is one atomic script, may be repeated without harm, and never lets an older revision replace
  * a newer one. A function that takes a token writes for the run that holds the lease, and throws RUN_SUPERSEDED when another
  * run holds it. Every function throws CATALOG_UNAVAILABLE when Redis cannot serve.
  */
 export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
+  const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
 
   /** One script for each part of the items that one command may carry; `head` goes before each part. */
@@ -106,7 +105,7 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
     save: async (record: MediaRecord): Promise<SaveOutcome> =>
       (await saveMany([{ record }], null))[0] ?? 'absent',
     saveIf: async (record: MediaRecord, expect: Expected, mergeBase?: MergeBase): Promise<SaveOutcome> =>
-      (await saveMany([{ record, expect, ...(mergeBase && { mergeBase }) }], null))[0] ?? 'absent',
+      (await saveMany([{ record, expect, mergeBase }], null))[0] ?? 'absent',
     /** Saves a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
     saveMany,
     /** Sets verified those that are still what was verified, and ends the intents of their uploads. */
@@ -115,12 +114,12 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       verifiedAt: Date,
       entries: readonly VerifiedEntry[],
     ): Promise<VerifiedOutcome[]> =>
-      runOver(verifiedScript, [encodeLevel(level), verifiedAt.getTime()], entries, (entry) => [
-        entry.id,
-        entry.revision,
-        entry.content ?? '',
-        entry.attempts,
-      ]),
+      runOver(
+        verifiedScript,
+        [levelCode[level], verifiedAt.getTime()],
+        entries,
+        ({ id, content, attempts }) => [id, content, attempts],
+      ),
     noteFailure: async ({ id, revision, attempts, final, error }: FailedAttempt): Promise<void> => {
       const message = error.message.slice(0, 300);
       await run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
@@ -149,11 +148,33 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
     finishDelete: async (id: string, assetId: string | null = null): Promise<void> => {
       await run(finishDeleteScript, assetId === null ? [id] : [id, idOfFoundAsset(assetId)]);
     },
+    /** The host still shows assets of these ids, so that their tombstones may not end yet. */
+    keepTombstones: (ids: readonly string[]): Promise<void> =>
+      guarded(async () => {
+        const members = ids.flatMap((id) => [Date.now(), id]);
+        if (ids.length > 0) await redis.zadd(keys.tombstones, 'XX', ...members);
+      }),
+    /** Ends the tombstones from before `beforeMs` whose removal the host has confirmed. Answers how many. */
+    endTombstones: async (beforeMs: number, token: string): Promise<number> => {
+      let total = 0;
+      for (let passed = 0; ;) {
+        const reply = unlessFenced(await run(endTombstonesScript, [token, beforeMs, passed, BATCH]));
+        const [seen = 0, ended = 0] = reply as number[];
+        total += ended;
+        passed += seen - ended;
+        if (seen < BATCH) return total;
+      }
+    },
+    /** Begins the catalog now, unless it has begun already. */
+    noteEpoch: (nowMs: number): Promise<void> =>
+      guarded(async () => {
+        await redis.set(keys.epoch, nowMs, 'NX');
+      }),
   };
 }
 
 const bytesOfArguments = (values: readonly (string | number)[]): number =>
-  values.reduce<number>((bytes, value) => bytes + Buffer.byteLength(String(value)) + 16, 0);
+  Buffer.byteLength(values.join()) + 16 * values.length;
 
 function expectArgument(expect: Expected | undefined): string {
   if (expect === undefined) return '';
@@ -162,7 +183,9 @@ function expectArgument(expect: Expected | undefined): string {
 }
 
 /** Lua of the scripts that save records, as far as their revisions allow it. */
-export const saveLua = /* lua */ `${indexLua}
+export const saveLua = /* lua */ `${indexLua}${waitingLua}
+-- For scripts that save many: the entries of new records wait.
+local add_new = add_entry
 -- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
 -- that (the caller has read it), and not where the host has lost the asset since. base: as SaveEntry.mergeBase, nil or '' = none.
 -- Answers what happened in one word.
@@ -175,9 +198,8 @@ local function save(id, expect, pushed, content, base)
     if expect ~= '' and expect ~= '0' then return 'absent' end
     measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
     write(id, measured, content)
-    local revision = each_entry(id, 's', content, add_entry)[REV]
+    local revision = each_entry(id, 's', content, add_new)[REV]
     if pushed < revision then note_pushed(id, measured, revision) end
-    note_change()
     return 'created'
   end
   if measured[STATUS] == 'x' then return 'tombstoned' end
@@ -193,6 +215,8 @@ local function save(id, expect, pushed, content, base)
     return 'unchanged'
   end
   if revision == before and expect == '' then return 'differs' end
+  -- A page may hold a record twice.
+  flush()
   each_entry(id, measured[STATUS], old, remove_entry)
   each_entry(id, 's', content, add_entry)
   if not base or base == '' then base = measured[BASE] end
@@ -230,31 +254,34 @@ redis.call('DEL', record_key(id))
 
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content, merge base of each. Answers one word each, or 'fenced'. */
 const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
+if #ARGV > 6 then add_new = add_later end
 local outcomes = {}
 for i = 2, #ARGV, 5 do
   outcomes[#outcomes + 1] = save(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
 end
+flush()
 return outcomes
 `);
 
-/** ARGV: level, ms, then id, revision, content ('' = any), attempts for each. 'verified' also ends the intent. Answers one word each. */
-const verifiedScript = defineScript(`${recordLua}${statusLua}
-local function verify(id, revision, expected, attempts)
+/** ARGV: level, ms, then id, content, attempts for each. 'verified' also ends the intent. Answers one word each. */
+const verifiedScript = defineScript(`${recordLua}${waitingLua}
+local function verify(id, expected, attempts)
   local measured, content = read(id)
   if not measured then return 'absent' end
-  if measured[STATUS] == 'x' then return 'tombstoned' end
-  if expected ~= content and (expected ~= '' or indexed(content)[REV] ~= revision) then return 'superseded' end
-  if measured[STATUS] == 'm' then return 'missing' end
-  set_status(id, measured, 'v')
-  measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = ARGV[1], tonumber(ARGV[2]), attempts, 0
+  local status = measured[STATUS]
+  if status == 'x' then return 'tombstoned' end
+  if expected ~= content then return 'superseded' end
+  if status == 'm' then return 'missing' end
+  if status ~= 'v' then later('ZREM', p .. ':index:status:' .. status, id) end
+  measured[STATUS], measured[LEVEL], measured[VERIFIED], measured[ATTEMPTS], measured[ERROR] = 'v', ARGV[1], tonumber(ARGV[2]), attempts, 0
   write(id, measured, content)
-  ${endIntent}
+  later('ZREM', p .. ':intents', id)
+  redis.call('DEL', p .. ':intent:' .. id)
   return 'verified'
 end
 local outcomes = {}
-for i = 3, #ARGV, 4 do
-  outcomes[#outcomes + 1] = verify(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3]))
-end
+for i = 3, #ARGV, 3 do outcomes[#outcomes + 1] = verify(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])) end
+flush()
 return outcomes
 `);
 
@@ -340,4 +367,17 @@ if measured then
   ${eraseRecord}
 end
 return 'ok'
+`);
+
+/** ARGV: token, ms, how many to pass over, how many to look at. Answers {looked at, ended}. A record that is left is still being deleted. */
+const endTombstonesScript = defineScript(`${recordLua}${leaseFence}
+local ids = redis.call('ZRANGEBYSCORE', p .. ':tombstones', '-inf', '(' .. ARGV[2], 'LIMIT', ARGV[3], ARGV[4])
+local ended = 0
+for _, id in ipairs(ids) do
+  if redis.call('EXISTS', record_key(id)) == 0 then
+    redis.call('ZREM', p .. ':tombstones', id)
+    ended = ended + 1
+  end
+end
+return { #ids, ended }
 `);

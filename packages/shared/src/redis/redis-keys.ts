@@ -29,7 +29,7 @@ export function redisKeys(prefix: string) {
     tombstones: `${p}:tombstones`,
     /** Counter: the sequence number of the last record created; numbers records for the sweep of a full sync. */
     sequence: `${p}:sequence`,
-    /** Counter of changes to records, so that a snapshot is taken only when there is something new in it. */
+    /** Counter of changes to records but their creation, so that a snapshot is taken only when there is something new in it. */
     changes: `${p}:changes`,
     /** Sorted set: id -> ms of the last heartbeat of its upload; and a hash for each. */
     intents: `${p}:intents`,

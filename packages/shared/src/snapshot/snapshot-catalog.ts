@@ -1,4 +1,4 @@
-import { catalogReads, pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
+import { createCatalog, pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
 import { saveLua, setDeleting, statusLua } from '../catalog/lua.js';
 import { resourceTypes } from '../media/index.js';
 import {
@@ -62,7 +62,7 @@ async function* recordLines(
   code: string,
   counts: LineCounts,
 ): AsyncGenerator<string[]> {
-  const { findStored } = catalogReads(redis, keys);
+  const { findStored } = createCatalog(redis, keys);
   for (let after: Position | null = null; ;) {
     const page = { order: 'oldest', after, count: BATCH } as const;
     const batch: Position[] = await pageAfter(redis, keys, [keys.byType(code)], page);
@@ -122,6 +122,8 @@ local function bury(id, ms)
   redis.call('ZADD', p .. ':tombstones', 'NX', ms, id)
   local measured, content = read(id)
   if measured and measured[STATUS] ~= 'x' then
+    -- Its entries may wait.
+    flush()
     local c = indexed(content)
     ${setDeleting}
   end
@@ -132,7 +134,7 @@ local function load(id, status, pushed, content)
   elseif redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
   if redis.call('EXISTS', record_key(id)) == 1 then return save(id, '', pushed, content) end
   write(id, { status, redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }, content)
-  each_entry(id, status, content, add_entry)
+  each_entry(id, status, content, add_later)
   return 'created'
 end
 local outcomes = {}
@@ -140,5 +142,6 @@ for i = 2, #ARGV, 4 do
   local id, status, number, content = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   outcomes[#outcomes + 1] = status == 't' and bury(id, number) or load(id, status, tonumber(number), content)
 end
+flush()
 return outcomes
 `);

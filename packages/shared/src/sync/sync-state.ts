@@ -223,7 +223,8 @@ export function syncFactsOf(
     snapshotTriedAt: field('snapshotTriedAt'),
     snapshotsSince: field('snapshotsSince'),
     lastSequence: Number(sequence ?? '0'),
-    changes: Number(changes ?? '0'),
+    // Each new record has a number, and is no other change.
+    changes: Number(sequence ?? '0') + Number(changes ?? '0'),
   };
 }
 

@@ -2,7 +2,7 @@ export { argumentsOrExit } from './arguments-or-exit.js';
 export { cutClients } from './cut-clients.js';
 export { startManagedRedis, type ManagedRedis, type ManagedService } from './managed-proxy.js';
 export { managedServices, upstashErrors } from './managed-services.js';
-export { aRecord } from './media-builders.js';
+export { aRecord, proofOf } from './media-builders.js';
 export { startFaultProxy, type FaultProxy, type LinkMode } from './fault-proxy.js';
 export { freePort } from './free-port.js';
 export { onePixelPng } from './one-pixel-png.js';

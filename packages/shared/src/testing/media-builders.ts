@@ -1,3 +1,4 @@
+import { encodeContent, type VerifiedEntry } from '../catalog/index.js';
 import { newMediaId, unmeasured, type MediaRecord } from '../media/index.js';
 
 /** A plausible record of an uploaded image; give what the test is about. */
@@ -31,4 +32,9 @@ export function aRecord(over: Partial<MediaRecord> = {}): MediaRecord {
     pushedRevision: 1,
     ...over,
   };
+}
+
+/** What `markVerified` is given of a record that was read back as it is here. */
+export function proofOf(record: MediaRecord, attempts = 1): VerifiedEntry {
+  return { id: record.id, content: encodeContent(record), attempts };
 }
