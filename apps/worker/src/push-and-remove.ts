@@ -13,15 +13,15 @@ export interface PushMediaDependencies extends PushDependencies {
 }
 
 /** Writes the current revision of a record to its asset, and has edits that came in from there verified. */
-export function createPushMedia({ catalog, host, queues }: PushMediaDependencies): JobHandler<'push'> {
+export function createPushMedia(deps: PushMediaDependencies): JobHandler<'push'> {
+  const { catalog, queues } = deps;
   return async (payload, { signal, log, attempt }) => {
     const { id } = payload;
     // An earlier try may have taken an edit in from the host and been cut off before its jobs were added.
     const left = await catalog.find(id);
     if (left?.status === 'saving') await queues.enqueueUpload(left);
-    const { outcome, joined } = await pushRecord({ catalog, host }, id, signal);
+    const { outcome, joined } = await pushRecord(deps, id, signal);
     if (joined !== null) await queues.enqueueUpload(joined);
-    if (outcome === 'overtaken') log.info('push.host_is_newer', { id });
     if (outcome !== 'missing') return;
     log.warn('push.asset_missing', { id });
     const error = new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have this file');
@@ -42,8 +42,6 @@ export function createRemoveMedia(deps: RemoveMediaDependencies): JobHandler<'re
       return;
     }
     const { assetId, url } = (await deps.catalog.find(id)) ?? { assetId: null, url: null };
-    const outcome = await removeRecord(deps, { id, publicId, resourceType, assetId, url }, signal);
-    if (outcome === 'on another host') log.info('remove.on_another_host', { id });
-    if (outcome === 'elsewhere') log.info('remove.not_under_its_name', { id, publicId });
+    await removeRecord(deps, { id, publicId, resourceType, assetId, url }, signal);
   };
 }

@@ -41,7 +41,7 @@ function checkCarried(record: Media, asset: HostFile): Violation[] {
     category: [fields.category, record.category],
     tags: [fields.tags.toSorted(), record.tags.toSorted()],
     filename: [fields.filename, record.filename],
-    sha256: [fields.sha256, record.checksum.sha256],
+    sha256: [fields.checksum.sha256, record.checksum.sha256],
   };
   return Object.entries(pairs).flatMap(([name, [host, catalog]]): Violation[] =>
     JSON.stringify(host) === JSON.stringify(catalog)

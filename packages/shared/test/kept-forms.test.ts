@@ -101,7 +101,10 @@ it('the recurring sync has its name, or two would be at work', () => {
 it('the mark on an asset is read, and written again it is the same, with what the console shows', () => {
   const there = { context, tags: ['sea', 'sun'] };
   const carried = readHostMetadata(there);
-  expect(carried).toMatchObject({ mark: { state: 'committed' }, fields: { id, sha256, title: 'ü=|' } });
+  expect(carried).toMatchObject({
+    mark: { state: 'committed' },
+    fields: { id, checksum: { sha256 }, title: 'ü=|' },
+  });
   const shown = { caption: 'ü=|', alt: 'd', 'hf-shown': 'PAPI7hGKw-c0PAPI7h' };
   expect(carried === null ? null : writeHostMetadata(carried)).toEqual({
     ...there,

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Catalog } from '@holdfast/shared/catalog';
 import type { Settings } from '@holdfast/foundation/config';
-import { HoldfastError } from '@holdfast/foundation/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import type { Intents } from '@holdfast/shared/intents';
 import { pushJob, type MediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -11,14 +11,11 @@ import {
   editableFields,
   editBase,
   isUnpushed,
-  readHostMetadata,
-  recordFromAsset,
-  withKnown,
   type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
-import { pushRecord, type Push } from '@holdfast/shared/push';
+import { pushRecord } from '@holdfast/shared/push';
 import type { Answer, Input } from '../http/route.js';
 import type { PublicAddress } from '../http/http-server.js';
 import { findMedia, type FindDependencies } from './read-media.js';
@@ -130,59 +127,40 @@ function refuseUnsettled({ status }: MediaRecord): void {
 /** An edit in the catalog is verified like an upload, and goes to the host. False if jobs must carry on. */
 async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<boolean> {
   const { id, revision } = record;
-  const queueing = deps.queues.enqueueUpload(record).then(
-    () => true,
-    (error: unknown) => {
-      log.warn('media.edit_not_queued', { id, revision, error });
-      return false;
-    },
-  );
-  const pushed = await pushInTime(deps, record, log);
-  return (await queueing) && pushed;
+  const [isQueued, isPushed] = await Promise.all([
+    deps.queues.enqueueUpload(record).then(
+      () => true,
+      (error: unknown) => {
+        log.warn('media.edit_not_queued', { id, revision, error });
+        return false;
+      },
+    ),
+    pushInTime(deps, record, log),
+  ]);
+  return isQueued && isPushed;
 }
 
 /**
  * False if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. Throws
- * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one is in the catalog then, and the client edits again.
+ * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one is in the catalog now, and the client edits again.
  */
 async function pushInTime(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<boolean> {
   const { id, revision } = record;
-  let outcome: Push['outcome'] | undefined;
   try {
-    const push = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
-    if (push.joined !== null) await deps.queues.enqueueUpload(push.joined);
-    outcome = push.outcome;
+    const { outcome, joined } = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
+    if (joined !== null) await deps.queues.enqueueUpload(joined);
+    if (outcome === 'overtaken')
+      throw new HoldfastError('CATALOG_REBUILDING', 'Redis had lost a revision that the host has; try again');
     // Redis was emptied since the edit, which may be lost with it.
     if (outcome === 'gone') throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog lost the record');
     if (outcome === 'missing') throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have the file');
+    return true;
   } catch (error) {
+    if (isHoldfastError(error, 'CATALOG_REBUILDING')) throw error;
     log.warn('media.push_deferred', { id, revision, error });
     await deps.queues
       .add(pushJob, { id, revision, round: 0 })
       .catch((reason: unknown) => log.warn('media.push_not_queued', { id, error: reason }));
     return false;
   }
-  if (outcome !== 'overtaken') return true;
-  await adoptNewer(deps, record, AbortSignal.timeout(PUSH_WITHIN_MS));
-  throw new HoldfastError(
-    'CATALOG_REBUILDING',
-    'Redis had lost a newer revision, which the host has; try again',
-  );
-}
-
-/**
- * Brings a newer revision from the host into the catalog, in place of the edit that was made without it: a second edit would otherwise be
- * pushed over it. Rejects if the host or the catalog is unreachable.
- */
-async function adoptNewer(
-  { catalog, host, settings }: Pick<EditDependencies, 'catalog' | 'host' | 'settings'>,
-  known: MediaRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const { id, publicId, resourceType, source, revision } = known;
-  const asset = await host.find({ publicId, resourceType }, signal);
-  const carried = asset === null ? null : readHostMetadata(asset);
-  if (asset === null || carried?.mark.state !== 'committed') return;
-  const newer = recordFromAsset(withKnown(asset, known), settings.host.folder, source, carried);
-  if (newer.id === id && newer.revision > revision) await catalog.save(newer);
 }

@@ -15,22 +15,16 @@ export function firstFields(
     tags: [],
     createdAt: at,
     updatedAt: at,
-    sha256: null,
-    md5: null,
+    checksum: { sha256: null, md5: null },
+    durationSeconds: null,
   };
 }
 
-/** What decides the place of a file on the host. `extension` is without a dot. */
-interface PlacedKind<Type extends string> {
-  resourceType: Type;
-  extension: string;
-}
-
-/** Where a new asset will be. Raw files carry their extension in the public id, as Cloudinary requires. */
+/** Where a new asset will be. Raw files carry their extension, given without a dot, in the public id, as Cloudinary requires. */
 export function refFor<Type extends string>(
   folder: string,
   id: string,
-  { resourceType, extension }: PlacedKind<Type>,
+  { resourceType, extension }: { resourceType: Type; extension: string },
 ): { publicId: string; resourceType: Type } {
   return { publicId: publicIdFor(folder, id, resourceType === 'raw' ? extension : ''), resourceType };
 }

@@ -3,7 +3,6 @@ import {
   isSameTags,
   recordFromAsset,
   readHostMetadata,
-  rewriteHostMetadata,
   writeHostMetadata,
   type Carried,
   type CarriedFields,
@@ -31,7 +30,7 @@ export interface Commit {
 export async function commitUpload(host: MediaHost, commit: Commit): Promise<MediaRecord> {
   const { ref, file, fields, claim, signal } = commit;
   const { body, kind, bytes } = file;
-  const carried: Carried = { mark: { state: 'committed' }, fields, ...(claim && { claim }) };
+  const carried: Carried = { mark: { state: 'committed' }, fields, claim: claim ?? undefined };
   const write = async (): Promise<HostAsset> => {
     const isThere = 'stored' in body;
     const put = isThere
@@ -49,9 +48,8 @@ export async function commitUpload(host: MediaHost, commit: Commit): Promise<Med
     if (!isThere && !existed) return asset;
     refuseOtherBytes(put, file);
     // Listings do not show how long a video is, so its mark carries the duration where it is known by then.
-    const { durationSeconds } = asset;
-    const known = typeof durationSeconds === 'number' ? { ...fields, durationSeconds } : fields;
-    return host.annotate(ref, rewriteHostMetadata(asset, { ...carried, fields: known }), signal);
+    const known = { ...fields, durationSeconds: asset.durationSeconds ?? fields.durationSeconds };
+    return host.annotate(ref, writeHostMetadata({ ...carried, fields: known }, asset), signal);
   };
   const asset = await write().catch((error: unknown) => lookAgain(host, commit, error));
   refuseOtherBytes({ asset, existed: false }, file);

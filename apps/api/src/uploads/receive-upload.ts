@@ -139,7 +139,11 @@ async function receiveAndAccept(
   const record = await commitUpload(uploads.host, {
     ref,
     file,
-    fields: { ...fieldsAtStart(upload), ...fields, sha256: file.sha256, md5: file.md5 },
+    fields: {
+      ...fieldsAtStart(upload),
+      ...fields,
+      checksum: { sha256: file.sha256, md5: file.md5 },
+    },
     claim,
     folder: uploads.folder,
     signal,

@@ -12,7 +12,7 @@ import {
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { RedisClient } from '@holdfast/shared/redis';
-import { onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
+import { onePixelPng, proofOf, type RedisSandbox } from '@holdfast/shared/testing';
 import { apiServer } from '../../src/api-service.js';
 import { openDependencies, type Dependencies } from '../../src/dependencies.js';
 import { buildDocument } from '../../src/openapi/document.js';
@@ -163,8 +163,8 @@ async function addMedia(
         createdAt: at,
         updatedAt: at,
         source: 'upload',
-        sha256: 'ab'.repeat(32),
-        md5: 'cd'.repeat(16),
+        checksum: { sha256: 'ab'.repeat(32), md5: 'cd'.repeat(16) },
+        durationSeconds: null,
         ...over,
       },
     }),
@@ -174,7 +174,7 @@ async function addMedia(
   });
   const record = recordFromAsset(asset, folder, 'upload');
   await catalog.save(record);
-  await catalog.markVerified('fsynced', new Date(), [{ id, revision: 1, attempts: 1 }]);
+  await catalog.markVerified('fsynced', new Date(), [proofOf(record)]);
   const saved = await catalog.find(id);
   if (saved === null) throw new Error('the record was not saved');
   return saved;

@@ -3,19 +3,18 @@ import { Readable } from 'node:stream';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import {
-  carriedFields,
+  bindingIn,
   editsOnHostOnly,
   fieldsWithoutMark,
   isOnAnotherHost,
   isOwnId,
   readHostMetadata,
   recordFromAsset,
-  rewriteHostMetadata,
   writeHostMetadata,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, bindingIn, isContentChanged } from '../reconcile/asset-record.js';
+import { asTheHostHasIt, isContentChanged } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
 import {
   isCovered,
@@ -155,7 +154,7 @@ async function copyBytes(
     ref,
     metadata: writeHostMetadata({
       mark: { state: 'started', deadlineSeconds: COMMIT_WITHIN_SECONDS },
-      fields: carriedFields(record),
+      fields: record,
     }),
     body,
     format: asset.format ?? '',
@@ -219,19 +218,15 @@ async function commitCopy(
   if (carried?.mark.state === 'committed' && carried.fields.revision > given.revision)
     return asTheHostHasIt(copy, carried.fields, given);
   const { assetId, publicId, displayName } = copy;
-  const fields = carriedFields(given);
   // What others keep on the original comes along; the copy is shown as an upload would be.
   const there = {
     context: original.context,
     publicId,
     ...(displayName === undefined ? {} : { displayName }),
   };
-  const metadata = rewriteHostMetadata(there, {
-    mark: { state: 'committed' },
-    fields,
-    ...bindingIn({ ...given, assetId, publicId }, settings.host.folder),
-  });
-  return asTheHostHasIt(await host.annotate(copy, metadata, signal), fields, given);
+  const boundTo = bindingIn({ ...given, assetId, publicId }, settings.host.folder);
+  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: given, boundTo }, there);
+  return asTheHostHasIt(await host.annotate(copy, metadata, signal), given, given);
 }
 
 /** Deleted while it was copied, or after. Only a copy of this file goes. */

@@ -57,8 +57,8 @@ export function markOf(
       source: 'upload',
       createdAt: at,
       updatedAt: at,
-      sha256: createHash('sha256').update(body).digest('hex'),
-      md5: md5Of(body),
+      checksum: { sha256: createHash('sha256').update(body).digest('hex'), md5: md5Of(body) },
+      durationSeconds: null,
     },
   });
   return { ...written, context: { ...written.context, ...context } };

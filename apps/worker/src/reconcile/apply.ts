@@ -2,18 +2,11 @@ import { encodeContent, type SaveEntry } from '@holdfast/shared/catalog';
 import { writeCommitMark } from '@holdfast/shared/direct-uploads';
 import { isHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { pushJob } from '@holdfast/shared/jobs';
-import {
-  carriedFields,
-  isUnpushed,
-  readHostMetadata,
-  rewriteHostMetadata,
-  type MediaRecord,
-} from '@holdfast/shared/media';
-import type { HostAsset } from '@holdfast/shared/media-host';
+import { isUnpushed, type MediaRecord } from '@holdfast/shared/media';
+import { pushRecord } from '@holdfast/shared/push';
 import { CALLS_AT_ONCE, inParallel } from '../sync-run/host-calls.js';
 import type { AssetWork } from '../sync-run/sync-session.js';
 import { expectedRecord, verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
-import { atItsPlace, bindingIn } from './asset-record.js';
 import { isOpen, type Step } from './decide.js';
 
 interface Work extends AssetWork {
@@ -144,39 +137,12 @@ async function pushEdits({ queues, startedAtMs }: Work, records: readonly MediaR
 async function rewriteMarks(work: Work): Promise<void> {
   await onEach(work, async (step) => {
     const { action, stored, bind, asset } = step;
-    if ((action.kind !== 'rewrite' && !bind) || step.outcome !== 'done') return;
-    const record = 'record' in action ? action.record : stored?.record;
-    if (record === undefined) return;
-    await rewriteMark(work, record);
-    if (bind) work.log.info('sync.rename_noted', { id: record.id, publicId: asset.publicId });
+    if (stored === null || (action.kind !== 'rewrite' && !bind) || step.outcome !== 'done') return;
+    const { id } = stored;
+    // What else it brings in is verified by the next run.
+    await pushRecord(work, id, work.signal, asset);
+    if (bind) work.log.info('sync.rename_noted', { id, publicId: asset.publicId });
   });
-}
-
-/** An edit may be pushed between our look and our write, which would undo it on the host: then what we have now is written. */
-async function rewriteMark({ host, settings, catalog, signal }: Work, given: MediaRecord): Promise<void> {
-  let record = given;
-  for (;;) {
-    const asset = await host.find(record, signal);
-    // Gone or replaced meanwhile: the next run sees it.
-    if (asset?.assetId !== record.assetId || isNewerThere(asset, record)) return;
-    const metadata = rewriteHostMetadata(asset, {
-      mark: { state: 'committed' },
-      fields: carriedFields(record),
-      ...bindingIn(record, settings.host.folder),
-    });
-    await host.annotate(record, metadata, signal);
-    await catalog.notePushed(record.id, record.revision);
-    const latest = await catalog.find(record.id);
-    if (latest === null || latest.revision <= record.revision) return;
-    // It may be under a name that its record does not have yet.
-    record = latest.assetId === asset.assetId ? atItsPlace(asset, latest) : latest;
-  }
-}
-
-/** A push has written the mark meanwhile. */
-function isNewerThere(asset: HostAsset, { id, revision }: MediaRecord): boolean {
-  const carried = readHostMetadata(asset);
-  return carried?.fields.id === id && carried.fields.revision > revision;
 }
 
 async function removeAssets(work: Work): Promise<void> {

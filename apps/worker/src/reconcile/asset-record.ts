@@ -1,16 +1,12 @@
 import {
-  bindingOf,
   editableFields,
-  idFromPublicId,
-  idOfFoundAsset,
-  isOwnId,
   isSameTags,
   recordOf,
   type CarriedFields,
   type EditableFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
-import type { AssetRef, HostAsset } from '@holdfast/shared/media-host';
+import type { HostAsset } from '@holdfast/shared/media-host';
 
 /**
  * What the host says about a record that we have: of the asset itself, and what people may edit. How the media came in stays
@@ -26,26 +22,18 @@ export function asTheHostHasIt(asset: HostAsset, fields: CarriedFields, stored: 
 
 /** True when people changed on the host what only we write: one revision has one mark. */
 export function isMarkAltered(fields: CarriedFields, ours: MediaRecord): boolean {
-  const { sha256, md5 } = ours.checksum;
+  const { sha256, md5 } = fields.checksum;
   return (
     (['filename', 'uploadedBy', 'source', 'createdAt', 'updatedAt'] as const).some(
       (name) => fields[name] !== ours[name],
     ) ||
-    (isChecked(ours) && (fields.sha256 !== sha256 || fields.md5 !== md5))
+    (isChecked(ours) && (ours.checksum.sha256 !== sha256 || ours.checksum.md5 !== md5))
   );
 }
 
 /** Its checksum is that of what was uploaded through us, or with our leave. */
 function isChecked({ checksum, source }: MediaRecord): boolean {
   return checksum.sha256 !== null || source === 'direct';
-}
-
-/** Our record, at the place where its asset is now: it may have been renamed. The same object where it is there. */
-export function atItsPlace(asset: HostAsset, record: MediaRecord): MediaRecord {
-  const { publicId, resourceType, assetId, url, version } = asset;
-  const isThere =
-    publicId === record.publicId && resourceType === record.resourceType && assetId === record.assetId;
-  return isThere ? record : { ...record, publicId, resourceType, assetId, url, hostVersion: version };
 }
 
 /** True when people changed on the host what they may change: one revision has one content, so it was not us. */
@@ -60,14 +48,4 @@ export function isContentChanged(asset: HostAsset, ours: MediaRecord): boolean {
   const { md5 } = ours.checksum;
   if (!isChecked(ours)) return false;
   return (asset.etag !== null && md5 !== null && asset.etag !== md5) || asset.bytes !== ours.bytes;
-}
-
-/** What the mark of a record's asset says of the asset itself: only where its name does not show the id. */
-export function bindingIn(record: MediaRecord, folder: string): { boundTo?: string } {
-  return isNameless(record, record.id, folder) ? { boundTo: bindingOf(folder, record.assetId) } : {};
-}
-
-/** Whether neither the name nor the id of the asset shows the id of the record: of a foreign one, since it was moved from another host. */
-export function isNameless(asset: AssetRef & { assetId: string }, id: string, folder: string): boolean {
-  return isOwnId(id) ? idFromPublicId(folder, asset) !== id : id !== idOfFoundAsset(asset.assetId);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
-import { carriedFields, editBase, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { editBase, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { pushRecord } from '@holdfast/shared/push';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -28,7 +28,7 @@ async function synced(rig: SyncRig, asset: HostAsset): Promise<MediaRecord> {
 
 /** What the worker's push job does. */
 async function push(rig: SyncRig, record: MediaRecord): Promise<void> {
-  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: record });
   await rig.host.annotate(record, metadata);
   await rig.catalog.notePushed(record.id, record.revision);
 }
@@ -118,7 +118,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload();
     const edited = await editHere(rig, await synced(rig, asset), 'New');
-    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(edited) });
+    const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: edited });
     await rig.host.annotate(asset, metadata);
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject({ title: 'New', revision: 2, pushedRevision: 2 });
@@ -130,7 +130,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     const asset = await rig.upload({ title: 'Old' });
     const record = await synced(rig, asset);
     // Acknowledged, and lost by Redis.
-    const fields = { ...carriedFields(record), description: 'Kept', revision: 2, updatedAt: atNoon };
+    const fields = { ...record, description: 'Kept', revision: 2, updatedAt: atNoon };
     await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
     const edited = { ...record, title: 'Ours', revision: 2, updatedAt: new Date().toISOString() };
     await rig.catalog.saveIf(edited, record, { revision: 2, base: editBase(record), over: 1 });
@@ -142,7 +142,7 @@ describe.each<HostKind>(['local', 'cloudinary'])('edits on both sides (%s)', (ki
     const rig = await openSyncRig(sandbox, kind);
     const asset = await rig.upload({ title: 'Old' });
     const record = await synced(rig, asset);
-    const fields = { ...carriedFields(record), title: 'Newer', revision: 5 };
+    const fields = { ...record, title: 'Newer', revision: 5 };
     await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
     await rig.sync();
     expect(await rig.find(asset)).toMatchObject({ title: 'Newer', revision: 5, status: 'verified' });

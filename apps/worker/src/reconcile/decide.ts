@@ -1,6 +1,7 @@
 import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
 import { refusalOfArrival } from '@holdfast/shared/direct-uploads';
 import {
+  atItsPlace,
   bindingOf,
   doctorPrefix,
   editableFields,
@@ -8,6 +9,7 @@ import {
   editsOnHostOnly,
   fieldsWithoutMark,
   idFromPublicId,
+  isNameless,
   isNumberedTwice,
   isOfAnotherDeployment,
   isOwnId,
@@ -20,14 +22,7 @@ import {
   type Side,
   type MergeBase,
 } from '@holdfast/shared/media';
-import {
-  asTheHostHasIt,
-  atItsPlace,
-  isContentChanged,
-  isEdited,
-  isMarkAltered,
-  isNameless,
-} from './asset-record.js';
+import { asTheHostHasIt, isContentChanged, isEdited, isMarkAltered } from './asset-record.js';
 import { isCovered, pickStored, type PageFacts, type SeenAsset } from './page-facts.js';
 
 /** What is to be done about one asset. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { carriedFields, newMediaId, writeHostMetadata } from '@holdfast/shared/media';
+import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { about, editHere, report, words } from '../../test/support/drift-report.js';
@@ -197,7 +197,7 @@ describe('the drift report', () => {
     async (source) => {
       const rig = await openSyncRig(sandbox, 'cloudinary');
       const asset = await rig.foreign('others/a');
-      const fields = { ...carriedFields(rig.recordOf(asset)), source };
+      const fields = { ...rig.recordOf(asset), source };
       await rig.host.annotate(asset, writeHostMetadata({ mark: { state: 'committed' }, fields }));
       await rig.sync();
       expect((await report(rig)).items).toMatchObject([

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { carriedFields, writeHostMetadata } from '@holdfast/shared/media';
+import { writeHostMetadata } from '@holdfast/shared/media';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openRefreshRig, type RefreshRig } from '../../test/support/refresh-rig.js';
 import { lasting } from '../../test/support/sync-rig.js';
@@ -36,13 +36,12 @@ it('a video of others keeps its duration through syncs and notifications in turn
 it('an own video brings its duration back to an emptied catalog, from its mark', async () => {
   const rig = await openRefreshRig(sandbox);
   const record = aRecord({ resourceType: 'video', format: 'mp4', durationSeconds: 63.893313 });
-  const fields = carriedFields(record);
-  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields });
+  const { context } = writeHostMetadata({ mark: { state: 'committed' }, fields: record });
   await rig.cloud.assets.put({
     publicId: record.publicId,
     resourceType: 'video',
     context,
-    etag: fields.md5 ?? '',
+    etag: record.checksum.md5 ?? '',
   });
   await rig.cloud.requests.reset();
   await rig.sync();

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClaims, type Claims } from '@holdfast/shared/idempotency';
 import {
   bindingOf,
-  carriedFields,
   newMediaId,
   publicIdFor,
   readHostMetadata,
@@ -32,7 +31,7 @@ async function put(
   const record = aRecord(over);
   await host.put({
     ref: { publicId: over.publicId ?? publicIdFor('holdfast', record.id), resourceType: 'image' },
-    metadata: writeHostMetadata({ mark, fields: carriedFields(record), claim }),
+    metadata: writeHostMetadata({ mark, fields: record, claim }),
     body: onePixelPng,
     signal: AbortSignal.timeout(5_000),
   });

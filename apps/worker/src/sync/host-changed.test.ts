@@ -114,8 +114,7 @@ describe('a catalog of the local host under Cloudinary', () => {
     const [record] = await rig.records();
     if (record === undefined) throw new Error('no record');
     await rig.catalog.saveIf({ ...record, title: 'edited', revision: 2 }, record);
-    const push = (of: MediaHost) =>
-      pushRecord({ catalog: rig.catalog, host: of }, record.id, AbortSignal.timeout(5_000));
+    const push = (of: MediaHost) => pushRecord({ ...rig, host: of }, record.id, AbortSignal.timeout(5_000));
     expect(await push(host)).toMatchObject({ outcome: 'missing' });
     expect(await rig.catalog.find(record.id)).toMatchObject({ title: 'edited', pushedRevision: 1 });
     expect(await push(rig.host)).toMatchObject({ outcome: 'pushed' });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HandBack } from '@holdfast/shared/jobs';
-import { carriedFields, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { openSyncRig } from '../../test/support/sync-rig.js';
 
@@ -29,7 +29,7 @@ it('spends no Idempotency-Key on a file that is gone by now', async () => {
     ref: { publicId: publicIdFor(rig.settings.host.folder, record.id), resourceType: 'image' },
     metadata: writeHostMetadata({
       mark: { state: 'committed' },
-      fields: carriedFields(record),
+      fields: record,
       claim: { key, fingerprint: 'cd'.repeat(16) },
     }),
     body: onePixelPng,

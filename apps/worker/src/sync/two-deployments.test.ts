@@ -25,8 +25,8 @@ it('an edit of a file of another deployment leaves the other what its record is 
     source: 'upload',
     createdAt: at,
     updatedAt: at,
-    sha256: 'a'.repeat(64),
-    md5: null,
+    checksum: { sha256: 'a'.repeat(64), md5: null },
+    durationSeconds: null,
   } as const;
   const boundTo = bindingOf('other', 'f'.repeat(32));
   const mark = { state: 'committed' } as const;
@@ -43,8 +43,8 @@ it('an edit of a file of another deployment leaves the other what its record is 
     const carried = now && readHostMetadata(now);
     return carried && { ...carried.fields, boundTo: carried.boundTo };
   };
-  const { id, filename, uploadedBy, sha256, createdAt } = fields;
-  const kept = { id, filename, uploadedBy, sha256, createdAt, boundTo, title: 'edited', revision: 4 };
+  const { id, filename, uploadedBy, checksum, createdAt } = fields;
+  const kept = { id, filename, uploadedBy, checksum, createdAt, boundTo, title: 'edited', revision: 4 };
   expect(await theirs()).toMatchObject(kept);
 
   expect(await rig.sync()).toMatchObject({ created: 0, updated: 0, unchanged: 1, errors: 0 });

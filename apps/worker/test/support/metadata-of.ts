@@ -1,11 +1,6 @@
-import {
-  carriedFields,
-  writeHostMetadata,
-  type HostMetadata,
-  type MediaRecord,
-} from '@holdfast/shared/media';
+import { writeHostMetadata, type HostMetadata, type MediaRecord } from '@holdfast/shared/media';
 
 /** What the host carries of a record that is permanent. */
 export function metadataOf(record: MediaRecord): HostMetadata {
-  return writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+  return writeHostMetadata({ mark: { state: 'committed' }, fields: record });
 }

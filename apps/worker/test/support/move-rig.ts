@@ -11,7 +11,6 @@ import { createIntents, type Intents } from '@holdfast/shared/intents';
 import { syncJob } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import {
-  carriedFields,
   newMediaId,
   publicIdFor,
   recordFromAsset,
@@ -24,7 +23,7 @@ import { createMediaHost, type MediaHost } from '@holdfast/shared/media-host';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { redisKeys } from '@holdfast/shared/redis';
 import type { SyncRun } from '@holdfast/shared/sync';
-import { aRecord, onePixelPng, type RedisSandbox } from '@holdfast/shared/testing';
+import { aRecord, onePixelPng, proofOf, type RedisSandbox } from '@holdfast/shared/testing';
 import { beginMove, move, moveAll } from '../../src/commands/move.js';
 import { withLease } from '../../src/commands/catalog-commands.js';
 import type { LeasedWork } from '../../src/sync-run/sync-session.js';
@@ -91,12 +90,12 @@ export async function upload(
   const asset = await put(host, record.resourceType, publicIdFor('holdfast', id), marked(record), bytes);
   const saved = recordFromAsset(asset, 'holdfast', 'upload');
   await catalog.save(saved);
-  await catalog.markVerified('fsynced', new Date(), [{ id, revision: saved.revision, attempts: 1 }]);
+  await catalog.markVerified('fsynced', new Date(), [proofOf(saved)]);
   return saved;
 }
 
 export const marked = (record: MediaRecord, mark: CommitMark = { state: 'committed' }): HostMetadata =>
-  writeHostMetadata({ mark, fields: carriedFields(record) });
+  writeHostMetadata({ mark, fields: record });
 
 export async function put(
   host: MediaHost,

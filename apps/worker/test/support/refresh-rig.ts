@@ -2,7 +2,7 @@ import type { Catalog } from '@holdfast/shared/catalog';
 import type { CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
 import { refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { carriedFields, writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
+import { writeHostMetadata, type MediaRecord } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import type { RedisSandbox } from '@holdfast/shared/testing';
 import { createRefreshAssets } from '../../src/refresh/refresh-assets.js';
@@ -74,10 +74,7 @@ function ownCatalog({ catalog }: Others): { catalog?: Catalog } {
 export async function editHere(rig: RefreshRig, record: MediaRecord, title: string): Promise<MediaRecord> {
   const edited = { ...record, title, revision: record.revision + 1 };
   await rig.catalog.saveIf(edited, record);
-  await rig.host.annotate(
-    edited,
-    writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(edited) }),
-  );
+  await rig.host.annotate(edited, writeHostMetadata({ mark: { state: 'committed' }, fields: edited }));
   await rig.catalog.notePushed(edited.id, edited.revision);
   return edited;
 }

@@ -14,7 +14,6 @@ import { createBarrier } from '@holdfast/shared/durability';
 import { connectMediaQueues, syncJob, type SyncPayload } from '@holdfast/shared/jobs';
 import { silentLogger } from '@holdfast/foundation/logging';
 import {
-  carriedFields,
   newMediaId,
   publicIdFor,
   recordFromAsset,
@@ -164,11 +163,7 @@ export async function openSyncRig(sandbox: RedisSandbox, kind: HostKind, options
         },
         ...over,
       });
-      return put(
-        record.resourceType,
-        publicIdFor(folder, id),
-        writeHostMetadata({ mark, fields: carriedFields(record) }),
-      );
+      return put(record.resourceType, publicIdFor(folder, id), writeHostMetadata({ mark, fields: record }));
     },
     /** The same bytes under the same name once more, as from a backup. */
     putBack: (asset: HostAsset) => put(asset.resourceType, asset.publicId, asset),

@@ -2,13 +2,12 @@ import { z } from 'zod';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Catalog } from '../catalog/index.js';
 import {
-  carriedFields,
   editBase,
   formats,
   isAllowedType,
   recordFromAsset,
-  rewriteHostMetadata,
   SLOWEST_BYTES_PER_SECOND,
+  writeHostMetadata,
   type Carried,
   type CommitMark,
   type MediaRecord,
@@ -109,19 +108,19 @@ export async function writeCommitMark(
   const write = (fields: Carried['fields']): Promise<HostAsset> =>
     host.annotate(
       { publicId, resourceType },
-      rewriteHostMetadata(asset, { mark: { state: 'committed' }, fields }),
+      writeHostMetadata({ mark: { state: 'committed' }, fields }, asset),
       signal,
     );
   const { fields } = carried;
   const told = {
-    md5: fields.md5 ?? asset.etag,
-    ...(typeof asset.durationSeconds === 'number' ? { durationSeconds: asset.durationSeconds } : {}),
+    checksum: { ...fields.checksum, md5: fields.checksum.md5 ?? asset.etag },
+    durationSeconds: asset.durationSeconds ?? fields.durationSeconds,
   };
   const record = recordFromAsset(await write({ ...fields, ...told }), folder, 'direct');
   for (let written = record; ;) {
     const latest = await catalog.find(record.id);
     if (latest === null || latest.status === 'deleting' || !isEdited(latest, written)) return record;
-    await write(carriedFields(latest));
+    await write(latest);
     written = latest;
   }
 }

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { shownText } from './console-fields.js';
-import {
-  readHostMetadata,
-  rewriteHostMetadata,
-  writeHostMetadata,
-  type Carried,
-  type CarriedFields,
-} from './index.js';
+import { readHostMetadata, writeHostMetadata, type Carried, type CarriedFields } from './index.js';
 
 const own = '01J0000000000000000000000A';
 const found = `cld-${'a'.repeat(32)}`;
@@ -24,8 +18,8 @@ const carried = (over: Partial<CarriedFields> = {}): Carried => ({
     createdAt: '2026-01-01T00:00:00.000Z',
     updatedAt: '2026-01-01T00:00:00.000Z',
     source: 'upload',
-    sha256: null,
-    md5: null,
+    checksum: { sha256: null, md5: null },
+    durationSeconds: null,
     ...over,
   },
 });
@@ -89,8 +83,8 @@ describe('a title with our mark', () => {
   it('stays as the console has it where that says the same', () => {
     const long = 'x'.repeat(800);
     const there = { ...written(), caption: long };
-    expect(rewriteHostMetadata({ context: there }, carried({ title: long })).context['caption']).toBe(long);
-    expect(rewriteHostMetadata({ context: there }, carried({ title: 'new' })).context['caption']).toBe('new');
+    expect(writeHostMetadata(carried({ title: long }), { context: there }).context['caption']).toBe(long);
+    expect(writeHostMetadata(carried({ title: 'new' }), { context: there }).context['caption']).toBe('new');
   });
 });
 
@@ -98,11 +92,11 @@ describe('what others wrote for the console', () => {
   it('stays until the field is edited here', () => {
     const there = { title: 'theirs', caption: 'shown', alt: 'x'.repeat(800) };
     const unedited = carried({ id: found, title: 'theirs', description: there.alt, category: 'new' });
-    const { context } = rewriteHostMetadata({ context: there }, unedited);
+    const { context } = writeHostMetadata(unedited, { context: there });
     expect(context).toMatchObject(there);
     expect(readHostMetadata({ context, tags: [] })?.fields).toEqual(unedited.fields);
     expect(titleOf({ ...context, caption: 'edited' })).toBe('edited');
-    const edited = rewriteHostMetadata({ context: there }, carried({ id: found, title: 'ours' })).context;
+    const edited = writeHostMetadata(carried({ id: found, title: 'ours' }), { context: there }).context;
     expect(edited).toMatchObject({ title: 'ours', caption: 'ours' });
   });
 });
@@ -129,7 +123,7 @@ describe('an asset that version 0.1.0 wrote', () => {
 
   it('shows the title once it is written again', () => {
     const there = writtenBy010({ id: found }, { caption: 'old' });
-    const { context } = rewriteHostMetadata({ context: there }, carried({ id: found, category: 'new' }));
+    const { context } = writeHostMetadata(carried({ id: found, category: 'new' }), { context: there });
     expect(context).toMatchObject({ title: 'A', caption: 'A' });
   });
 

@@ -19,8 +19,8 @@ const written: CarriedFields = {
   createdAt: '2026-01-01T00:00:00.000Z',
   updatedAt: '2026-01-01T00:00:00.000Z',
   source: 'upload',
-  sha256: null,
-  md5: null,
+  checksum: { sha256: null, md5: null },
+  durationSeconds: null,
 };
 const asWritten = writeHostMetadata({ mark: { state: 'committed' }, fields: written });
 

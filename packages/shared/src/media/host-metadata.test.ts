@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import {
   readHostMetadata,
-  rewriteHostMetadata,
   recordFromAsset,
   writeHostMetadata,
   type AssetFacts,
@@ -22,8 +21,8 @@ const fields = (over: Partial<CarriedFields> = {}): CarriedFields => ({
   source: 'upload',
   createdAt: '2026-01-01T00:00:00.123Z',
   updatedAt: '2026-01-02T00:00:00.456Z',
-  sha256: 'ab'.repeat(32),
-  md5: 'cd'.repeat(16),
+  checksum: { sha256: 'ab'.repeat(32), md5: 'cd'.repeat(16) },
+  durationSeconds: null,
   ...over,
 });
 
@@ -84,7 +83,7 @@ it('prefers a title that a person typed on the host to the one we encoded', () =
 it.each(['x', 'AB'.repeat(32), 'ab'.repeat(31)])('does not accept %s on the host as a hash', (hf_sha256) => {
   const written = writeHostMetadata({ mark: { state: 'committed' }, fields: fields() });
   const damaged = { ...written, context: { ...written.context, hf_sha256, hf_md5: hf_sha256 } };
-  expect(readHostMetadata(damaged)?.fields).toMatchObject({ sha256: null, md5: null });
+  expect(readHostMetadata(damaged)?.fields).toMatchObject({ checksum: { sha256: null, md5: null } });
 });
 
 it.each([
@@ -118,7 +117,7 @@ it('keeps what others wrote beside the bytes, and the key of the upload, when it
   // A title that is no more must go.
   const there = { ...context, ...others, title: 'old', hf_due: '60' };
   const fresh = writeHostMetadata({ ...carried, claim });
-  expect(rewriteHostMetadata({ context: there }, carried)).toEqual({
+  expect(writeHostMetadata(carried, { context: there })).toEqual({
     tags: fresh.tags,
     context: { ...others, ...fresh.context },
   });

@@ -1,7 +1,7 @@
 import { consoleKeys, editedInConsole, putShown, SHOWN_KEY, type AssetThere } from './console-fields.js';
-import { BASE_KEY, editableFields, editBase, pickEditable, type EditableFields } from './host-edits.js';
+import { BASE_KEY, editableFields, editBase, type EditableFields } from './host-edits.js';
 import { isMediaId } from './media-id.js';
-import type { MediaRecord } from './media-record.js';
+import { mediaSources, type MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
 
 /** What the host keeps beside the bytes: free key-value pairs and tags. */
@@ -16,23 +16,22 @@ export interface HostMetadata {
 }
 
 /**
- * Everything of a record that cannot be read off the bytes. It travels with the asset, so that an empty catalog
- * gives the same record again.
+ * Everything of a record that cannot be read off the bytes. It travels with the asset, so that an empty catalog gives the same
+ * record again. The duration only of videos, once it is known: listings do not show it.
  */
 export type CarriedFields = EditableFields &
-  Pick<MediaRecord, 'id' | 'revision' | 'filename' | 'uploadedBy' | 'source' | 'createdAt' | 'updatedAt'> &
-  MediaRecord['checksum'] & {
-    /** Of videos, once it is known: listings do not show it. */
-    durationSeconds?: number | null;
-  };
-
-/** What of a record travels with its asset. */
-export function carriedFields(record: MediaRecord): CarriedFields {
-  const { id, revision, filename, uploadedBy, source, createdAt, updatedAt, durationSeconds } = record;
-  const editable = pickEditable(record);
-  const fields = { id, revision, filename, ...editable, uploadedBy, source, createdAt, updatedAt };
-  return { ...fields, ...record.checksum, ...(durationSeconds === null ? {} : { durationSeconds }) };
-}
+  Pick<
+    MediaRecord,
+    | 'id'
+    | 'revision'
+    | 'filename'
+    | 'uploadedBy'
+    | 'source'
+    | 'createdAt'
+    | 'updatedAt'
+    | 'checksum'
+    | 'durationSeconds'
+  >;
 
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
@@ -56,14 +55,14 @@ export interface UploadClaim {
 }
 
 /** What Holdfast keeps on an asset besides its bytes, see `writeHostMetadata` and `readHostMetadata`. */
-export type Carried = {
+export interface Carried {
   mark: CommitMark;
   fields: CarriedFields;
   /** Only of uploads that came with an Idempotency-Key. */
-  claim?: UploadClaim;
+  claim?: UploadClaim | undefined;
   /** Only of assets that were renamed, see `bindingOf`. */
-  boundTo?: string;
-};
+  boundTo?: string | undefined;
+}
 
 /**
  * Distinguishes a renamed asset of ours from a copy of it, which carries the same mark under another name: a rename keeps the asset
@@ -75,39 +74,41 @@ export function bindingOf(folder: string, assetId: string): string {
 
 const LOWER_HEX = /^[0-9a-f]+$/;
 const MARK = 'hf';
-const BINDING_KEY = 'hf_asset';
-const CLAIM_KEY = 'hf_idem';
-const CLAIM_FINGERPRINT = 'hf_print';
 const CLAIM_HASH = /^[0-9a-f]{32}$/;
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
 const readable = editableFields.filter((name) => name !== 'tags');
 
-/** The pairs and tags that carry the record. Inverse of `readHostMetadata`. */
-export function writeHostMetadata(carried: Carried): HostMetadata {
-  return metadataOn(null, carried);
-}
-
-function metadataOn(there: AssetThere | null, { mark, fields, claim, boundTo }: Carried): HostMetadata {
-  const context: Record<string, string> = {
+/**
+ * The pairs and tags that carry the record, for an asset that has `there` now. What others keep in its context stays, and so does the
+ * key of its upload, which no later write may free. Inverse of `readHostMetadata`.
+ */
+export function writeHostMetadata(
+  { mark, fields, claim, boundTo }: Carried,
+  there: AssetThere | null = null,
+): HostMetadata {
+  const { checksum } = fields;
+  const kept = claim ?? (there === null ? undefined : takeClaim(there.context));
+  const pairs = {
     [MARK]: markText[mark.state],
+    hf_due: mark.state === 'started' ? mark.deadlineSeconds : null,
+    hf_exp: mark.state === 'ticket' ? mark.expiresAtMs : null,
     hf_id: fields.id,
-    hf_rev: String(fields.revision),
+    hf_rev: fields.revision,
     hf_src: fields.source,
-    hf_created: String(Date.parse(fields.createdAt)),
-    hf_updated: String(Date.parse(fields.updatedAt)),
+    hf_created: Date.parse(fields.createdAt),
+    hf_updated: Date.parse(fields.updatedAt),
+    hf_sha256: checksum.sha256,
+    hf_md5: checksum.md5,
+    hf_dur: fields.durationSeconds,
+    hf_idem: kept?.key,
+    hf_print: kept?.fingerprint,
+    hf_asset: boundTo,
     [BASE_KEY]: editBase(fields),
   };
-  if (mark.state === 'started') context['hf_due'] = String(mark.deadlineSeconds);
-  if (mark.state === 'ticket') context['hf_exp'] = String(mark.expiresAtMs);
-  if (fields.sha256 !== null) context['hf_sha256'] = fields.sha256;
-  if (fields.md5 !== null) context['hf_md5'] = fields.md5;
-  if (typeof fields.durationSeconds === 'number') context['hf_dur'] = String(fields.durationSeconds);
-  if (claim !== undefined) {
-    context[CLAIM_KEY] = claim.key;
-    context[CLAIM_FINGERPRINT] = claim.fingerprint;
-  }
-  if (boundTo !== undefined) context[BINDING_KEY] = boundTo;
+  const context = pairsOfOthers(there?.context ?? {});
+  for (const [key, value] of Object.entries(pairs))
+    if (value !== null && value !== undefined) context[key] = String(value);
   putText(context, 'hf_name', fields.filename);
   putText(context, 'hf_by', fields.uploadedBy);
   for (const name of readable) {
@@ -116,19 +117,6 @@ function metadataOn(there: AssetThere | null, { mark, fields, claim, boundTo }: 
   }
   const displayName = putShown(context, fields, there);
   return { context, tags: fields.tags, ...(displayName === undefined ? {} : { displayName }) };
-}
-
-/**
- * The pairs and tags of an asset that is there, once `carried` is written to it. What others keep in its context stays, and so
- * does the key of its upload, which no later write may free.
- */
-export function rewriteHostMetadata(there: AssetThere, carried: Carried): HostMetadata {
-  const claim = carried.claim ?? takeClaim(there.context);
-  const metadata = metadataOn(there, {
-    ...carried,
-    ...(claim === undefined ? {} : { claim }),
-  });
-  return { ...metadata, context: { ...pairsOfOthers(there.context), ...metadata.context } };
 }
 
 function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {
@@ -144,53 +132,43 @@ export function isOwnKey(key: string): boolean {
 
 /** What Holdfast wrote on the asset, or null for an asset that others put there (no mark, or one we cannot read). */
 export function readHostMetadata({ context, tags }: HostMetadata): Carried | null {
-  const mark = markOf[context[MARK] ?? '']?.(context);
+  const mark = markIn(context);
   const id = context['hf_id'] ?? '';
   const revision = numberIn(context['hf_rev'], 1, HIGHEST_REVISION);
   const createdAt = isoDate(context['hf_created']);
-  if (mark === undefined || !isMediaId(id) || createdAt === null) return null;
+  if (mark === null || !isMediaId(id) || createdAt === null) return null;
   if (revision === null || !Number.isInteger(revision)) return null;
-  const source = context['hf_src'];
-  const claim = takeClaim(context);
-  const boundTo = context[BINDING_KEY];
-  const durationSeconds = numberIn(context['hf_dur'], 0, Number.MAX_VALUE);
+  // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
+  const textOf = (name: (typeof readable)[number]): string =>
+    context[name] ?? takeText(context, `hf_${name}`) ?? '';
   return {
     mark,
-    ...(boundTo === undefined ? {} : { boundTo }),
-    ...(claim === undefined ? {} : { claim }),
+    boundTo: context['hf_asset'],
+    claim: takeClaim(context),
     fields: {
       id,
       revision,
       createdAt,
       updatedAt: isoDate(context['hf_updated']) ?? createdAt,
-      source: source === 'direct' || source === 'sync' || source === 'webhook' ? source : 'upload',
-      sha256: hashOf(context['hf_sha256'], 64),
-      md5: hashOf(context['hf_md5'], 32),
-      ...(durationSeconds === null ? {} : { durationSeconds }),
+      source: mediaSources.find((source) => source === context['hf_src']) ?? 'upload',
+      checksum: { sha256: hashOf(context['hf_sha256'], 64), md5: hashOf(context['hf_md5'], 32) },
+      durationSeconds: numberIn(context['hf_dur'], 0, Number.MAX_VALUE),
       filename: takeText(context, 'hf_name') ?? '',
       uploadedBy: takeText(context, 'hf_by') ?? '',
-      // A plain name that is there was put there by us or by a person on the host, later than any encoded value.
-      title: editedInConsole('title', context['title'] ?? takeText(context, 'hf_title') ?? '', context, id),
-      description: editedInConsole(
-        'description',
-        context['description'] ?? takeText(context, 'hf_description') ?? '',
-        context,
-        id,
-      ),
-      category: context['category'] ?? takeText(context, 'hf_category') ?? '',
+      title: editedInConsole('title', textOf('title'), context, id),
+      description: editedInConsole('description', textOf('description'), context, id),
+      category: textOf('category'),
       tags: [...tags],
     },
   };
 }
 
-const markOf: Record<string, (context: Readonly<Record<string, string>>) => CommitMark> = {
-  [markText.committed]: () => ({ state: 'committed' }),
-  [markText.started]: (context) => ({
-    state: 'started',
-    deadlineSeconds: Number(context['hf_due'] ?? '0') || 0,
-  }),
-  [markText.ticket]: (context) => ({ state: 'ticket', expiresAtMs: Number(context['hf_exp'] ?? '0') || 0 }),
-};
+function markIn(context: Readonly<Record<string, string>>): CommitMark | null {
+  const text = context[MARK];
+  if (text === markText.committed) return { state: 'committed' };
+  if (text === markText.started) return { state: 'started', deadlineSeconds: Number(context['hf_due']) || 0 };
+  return text === markText.ticket ? { state: 'ticket', expiresAtMs: Number(context['hf_exp']) || 0 } : null;
+}
 
 /** People can edit what we wrote: what is no hash must not enter an index of hashes. */
 function hashOf(text: string | undefined, length: number): string | null {
@@ -214,7 +192,6 @@ function isoDate(text: string | undefined): string | null {
 
 /** Undefined for assets of uploads without a key. */
 function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
-  const key = context[CLAIM_KEY] ?? '';
-  const fingerprint = context[CLAIM_FINGERPRINT] ?? '';
+  const { hf_idem: key = '', hf_print: fingerprint = '' } = context;
   return CLAIM_HASH.test(key) && CLAIM_HASH.test(fingerprint) ? { key, fingerprint } : undefined;
 }

@@ -21,17 +21,14 @@ export {
   idOfFoundAsset,
   isMediaId,
   isOwnId,
-  mediaIdFrom,
   newMediaId,
   publicIdFor,
   timeOfId,
 } from './media-id.js';
 export {
   bindingOf,
-  carriedFields,
   isOwnKey,
   readHostMetadata,
-  rewriteHostMetadata,
   writeHostMetadata,
   type Carried,
   type CarriedFields,
@@ -40,7 +37,10 @@ export {
   type UploadClaim,
 } from './host-metadata.js';
 export {
+  atItsPlace,
+  bindingIn,
   fieldsWithoutMark,
+  isNameless,
   isOfAnotherDeployment,
   isSameTags,
   recordFromAsset,

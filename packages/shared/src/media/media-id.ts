@@ -6,11 +6,7 @@ const FOUND_ON_HOST = /^cld-[0-9A-Za-z]{1,64}$/;
 
 /** A fresh time-ordered id. */
 export function newMediaId(now: number = Date.now()): string {
-  return mediaIdFrom(now, randomBytes(16));
-}
-
-/** The id of that moment whose random part is decided by the first 16 bytes of `seed`. */
-export function mediaIdFrom(now: number, seed: Uint8Array): string {
+  const seed = randomBytes(16);
   let next = 0;
   return ulid(now, () => (seed[next++] ?? 0) / 256);
 }

@@ -12,7 +12,7 @@ export const mediaStatuses = ['saving', 'verified', 'deferred', 'failed', 'missi
 export type MediaStatus = (typeof mediaStatuses)[number];
 
 /** How the record first came into the catalog. */
-const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
+export const mediaSources = ['upload', 'direct', 'sync', 'webhook'] as const;
 /** upload: sent through us; direct: with a ticket; sync, webhook: found on the host, by the first of them. */
 export type MediaSource = (typeof mediaSources)[number];
 

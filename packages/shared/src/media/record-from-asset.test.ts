@@ -47,8 +47,7 @@ it('reads the duration of a video from its mark, unless the bytes are others by 
   const fields = {
     ...stored,
     id,
-    sha256: null,
-    md5: asset.etag,
+    checksum: { sha256: null, md5: asset.etag },
     durationSeconds: 63.893313,
   };
   const marked = { ...asset, ...unsaid, publicId: `holdfast/${id}` };

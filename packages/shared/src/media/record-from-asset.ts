@@ -69,7 +69,7 @@ export function recordOf(asset: AssetFacts, fields: CarriedFields): MediaRecord 
     height: asset.height ?? null,
     durationSeconds: asset.durationSeconds ?? carriedDuration(asset, fields),
     url: asset.url,
-    checksum: { sha256: fields.sha256, md5: fields.md5 ?? asset.etag },
+    checksum: { sha256: fields.checksum.sha256, md5: fields.checksum.md5 ?? asset.etag },
     filename: fields.filename,
     title: fields.title,
     description: fields.description,
@@ -89,8 +89,9 @@ export function recordOf(asset: AssetFacts, fields: CarriedFields): MediaRecord 
 
 /** Listings leave it out, so the mark of a video carries it. It says nothing about other bytes than those that were marked. */
 function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: CarriedFields): number | null {
-  if (durationSeconds === null || (etag !== null && etag !== fields.md5)) return null;
-  return fields.durationSeconds ?? null;
+  return durationSeconds === null || (etag !== null && etag !== fields.checksum.md5)
+    ? null
+    : fields.durationSeconds;
 }
 
 /** What stands for the fields of an asset that others put on the host. */
@@ -112,8 +113,8 @@ function foreignFields(asset: AssetFacts, source: MediaSource): CarriedFields {
     source,
     createdAt,
     updatedAt: createdAt,
-    sha256: null,
-    md5: null,
+    checksum: { sha256: null, md5: null },
+    durationSeconds: null,
   };
 }
 
@@ -179,4 +180,26 @@ export function isOfAnotherDeployment(
   if (carried === null || carried.fields.id === id || !isOwnId(carried.fields.id)) return false;
   const [name = ''] = publicId.slice(publicId.lastIndexOf('/') + 1).split('.', 1);
   return name === carried.fields.id;
+}
+
+/** Our record, at the place where its asset is now: it may have been renamed. The same object where it is there. */
+export function atItsPlace(asset: AssetFacts, record: MediaRecord): MediaRecord {
+  const { publicId, resourceType, assetId, url, version } = asset;
+  const isThere =
+    publicId === record.publicId && resourceType === record.resourceType && assetId === record.assetId;
+  return isThere ? record : { ...record, publicId, resourceType, assetId, url, hostVersion: version };
+}
+
+/** What the mark of a record's asset says of the asset itself: only where its name does not show the id. */
+export function bindingIn(record: MediaRecord, folder: string): string | undefined {
+  return isNameless(record, record.id, folder) ? bindingOf(folder, record.assetId) : undefined;
+}
+
+/** Whether neither the name nor the id of the asset shows the id of the record: of a foreign one, since it was moved from another host. */
+export function isNameless(
+  asset: Pick<AssetFacts, 'publicId' | 'resourceType' | 'assetId'>,
+  id: string,
+  folder: string,
+): boolean {
+  return isOwnId(id) ? idFromPublicId(folder, asset) !== id : id !== idOfFoundAsset(asset.assetId);
 }

@@ -7,7 +7,6 @@ import { readSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
 import {
-  carriedFields,
   newMediaId,
   readHostMetadata,
   recordFromAsset,
@@ -38,9 +37,9 @@ afterAll(async () => {
 });
 beforeEach(() => redis.client.flushall());
 
+const settings = readSettings({});
 const signal = (): AbortSignal => AbortSignal.timeout(5_000);
-const written = (record: MediaRecord) =>
-  writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record) });
+const written = (record: MediaRecord) => writeHostMetadata({ mark: { state: 'committed' }, fields: record });
 
 /** A file that is on the host and in the catalog, both at revision 1. */
 async function stored(over: Partial<MediaRecord> = {}): Promise<MediaRecord> {
@@ -77,7 +76,7 @@ it('leaves what others keep beside the bytes', async () => {
   const record = await stored();
   await editThere(record, { copyright: 'ACME', alt: 'A red shoe' });
   await editHere(record, { title: 'second' });
-  await pushRecord({ catalog, host }, record.id, signal());
+  await pushRecord({ catalog, host, settings }, record.id, signal());
   const context = (await host.find(record))?.context;
   expect(context).toMatchObject({ copyright: 'ACME', alt: 'A red shoe', title: 'second' });
 });
@@ -85,7 +84,7 @@ it('leaves what others keep beside the bytes', async () => {
 it('writes the edit to the host and notes that the host has it', async () => {
   const record = await stored();
   await editHere(record, { title: 'second' });
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'pushed',
     joined: null,
   });
@@ -98,7 +97,7 @@ it('joins edits of different fields on both sides into one more revision', async
   const record = await stored();
   await editHere(record, { title: 'ours' });
   await editThere(record, { category: 'theirs' });
-  const { outcome, joined } = await pushRecord({ catalog, host }, record.id, signal());
+  const { outcome, joined } = await pushRecord({ catalog, host, settings }, record.id, signal());
   expect(outcome).toBe('pushed');
   expect(joined).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
   expect(await carriedOf(record)).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
@@ -114,7 +113,7 @@ it('keeps the edit here where both sides changed one field', async () => {
   const record = await stored();
   await editHere(record, { title: 'ours' });
   await editThere(record, { title: 'theirs' });
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'pushed',
     joined: null,
   });
@@ -129,12 +128,14 @@ it('merges the next edit on the host, even of a field that it has just merged', 
     find: (...of) => host.find(...of),
     annotate: () => Promise.reject(new HoldfastError('HOST_TIMEOUT')),
   };
-  await expect(pushRecord({ catalog, host: away }, record.id, signal())).rejects.toMatchObject({
+  await expect(pushRecord({ catalog, host: away, settings }, record.id, signal())).rejects.toMatchObject({
     code: 'HOST_TIMEOUT',
   });
   expect(await catalog.find(record.id)).toMatchObject({ title: 'ours', category: 'theirs', revision: 3 });
   await editThere(record, { category: 'theirs again', title: 'too late' });
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toMatchObject({ outcome: 'pushed' });
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toMatchObject({
+    outcome: 'pushed',
+  });
   const last = { title: 'ours', category: 'theirs again', revision: 4 };
   expect(await carriedOf(record)).toMatchObject(last);
   expect(await catalog.find(record.id)).toMatchObject({ ...last, pushedRevision: 4 });
@@ -145,11 +146,12 @@ it('never writes an older revision over a newer one', async () => {
   const record = await stored();
   await editHere(record, { title: 'older' });
   await host.annotate(record, written({ ...record, title: 'newest', revision: 7 }));
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'overtaken',
-    joined: null,
+    joined: await catalog.find(record.id),
   });
-  expect(await carriedOf(record)).toMatchObject({ title: 'newest', revision: 7 });
+  for (const newest of [await carriedOf(record), await catalog.find(record.id)])
+    expect(newest).toMatchObject({ title: 'newest', revision: 7 });
 });
 
 it('writes again when its own late write landed on a newer one', async () => {
@@ -163,12 +165,12 @@ it('writes again when its own late write landed on a newer one', async () => {
         overtaken = true;
         // Another push of a newer edit begins and ends while this write is on its way.
         await editHere(second, { title: 'third' });
-        await pushRecord({ catalog, host }, record.id, signal());
+        await pushRecord({ catalog, host, settings }, record.id, signal());
       }
       return host.annotate(...of);
     },
   };
-  await pushRecord({ catalog, host: late }, record.id, signal());
+  await pushRecord({ catalog, host: late, settings }, record.id, signal());
   expect(await carriedOf(record)).toMatchObject({ title: 'third', revision: 3 });
 });
 
@@ -184,13 +186,13 @@ it('undoes no edit of the host that another process merges while it is on its wa
       if (takenIn === null) {
         // By another push, which comes no further. This one writes the revision from before it.
         await editThere(record, { category: 'theirs' });
-        await pushRecord({ catalog, host: stuck }, record.id, signal()).catch(() => undefined);
+        await pushRecord({ catalog, host: stuck, settings }, record.id, signal()).catch(() => undefined);
         takenIn = await catalog.find(record.id);
       }
       return host.annotate(...of);
     },
   };
-  await pushRecord({ catalog, host: slow }, record.id, signal());
+  await pushRecord({ catalog, host: slow, settings }, record.id, signal());
   const merged = { title: 'ours', category: 'theirs', revision: 3 };
   expect(takenIn).toMatchObject(merged);
   expect(await catalog.find(record.id)).toMatchObject({ ...merged, pushedRevision: 3 });
@@ -199,22 +201,22 @@ it('undoes no edit of the host that another process merges while it is on its wa
 
 it('does nothing for what is pushed, deleted or gone, and says when the asset is missing', async () => {
   const record = await stored();
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'nothing',
     joined: null,
   });
-  expect(await pushRecord({ catalog, host }, newMediaId(), signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, newMediaId(), signal())).toEqual({
     outcome: 'gone',
     joined: null,
   });
   await editHere(record, { title: 'second' });
   await host.remove(record);
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'missing',
     joined: null,
   });
   await catalog.beginDelete(record.id);
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toEqual({
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toEqual({
     outcome: 'nothing',
     joined: null,
   });
@@ -225,11 +227,13 @@ it('keeps the claim of the upload on the asset', async () => {
   const record = await stored();
   await host.annotate(
     record,
-    writeHostMetadata({ mark: { state: 'committed' }, fields: carriedFields(record), claim }),
+    writeHostMetadata({ mark: { state: 'committed' }, fields: record, claim }),
     signal(),
   );
   await catalog.saveIf({ ...record, title: 'second', revision: 2 }, record);
-  expect(await pushRecord({ catalog, host }, record.id, signal())).toMatchObject({ outcome: 'pushed' });
+  expect(await pushRecord({ catalog, host, settings }, record.id, signal())).toMatchObject({
+    outcome: 'pushed',
+  });
   const asset = await host.find(record, signal());
   expect(asset === null ? null : readHostMetadata(asset)).toMatchObject({
     claim,

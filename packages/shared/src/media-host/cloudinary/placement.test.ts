@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
-import { newMediaId, rewriteHostMetadata, writeHostMetadata, type CarriedFields } from '../../media/index.js';
+import { newMediaId, writeHostMetadata, type CarriedFields } from '../../media/index.js';
 import { onePixelPng } from '../../testing/index.js';
 import { emulatedHost } from '../testing/emulated-host.js';
 import { md5, putRequest } from '../testing/put-request.js';
@@ -19,8 +19,8 @@ function upload(over: Partial<CarriedFields> = {}) {
     createdAt: '2026-01-01T00:00:00.000Z',
     updatedAt: '2026-01-01T00:00:00.000Z',
     source: 'upload',
-    sha256: null,
-    md5: md5(onePixelPng),
+    checksum: { sha256: null, md5: md5(onePixelPng) },
+    durationSeconds: null,
     ...over,
   };
   const carried = { mark: { state: 'committed' }, fields } as const;
@@ -46,7 +46,7 @@ async function edit({ host }: Emulated, { request, carried }: ReturnType<typeof 
   const there = await host.find(request.ref);
   if (there === null) throw new Error('the asset is gone');
   const fields = { ...carried.fields, title };
-  await host.annotate(request.ref, rewriteHostMetadata(there, { ...carried, fields }));
+  await host.annotate(request.ref, writeHostMetadata({ ...carried, fields }, there));
 }
 
 describe('in an account with dynamic folders', () => {

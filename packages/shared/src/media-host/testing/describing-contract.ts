@@ -68,7 +68,7 @@ function longestFields(): CarriedFields {
     source: 'upload',
     createdAt: '2026-01-01T00:00:00.123Z',
     updatedAt: '2026-01-02T00:00:00.456Z',
-    sha256: 'ab'.repeat(32),
-    md5: 'cd'.repeat(16),
+    checksum: { sha256: 'ab'.repeat(32), md5: 'cd'.repeat(16) },
+    durationSeconds: null,
   };
 }
