@@ -7,14 +7,6 @@ import { type AssetPage, type HostAsset, type UnreadableAsset, unreadableAnswer 
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 const date = z.string().refine((text) => Date.parse(text) >= 0 && Date.parse(text) <= LAST_MS);
 
-/** Context comes under `custom` or by itself; names and values, or a list of pairs. */
-const pairs = z.union([
-  z.looseObject({}).transform((context) => Object.entries(context)),
-  z
-    .array(z.object({ key: z.string(), value: z.unknown() }))
-    .transform((list) => list.map(({ key, value }) => [key, value] as const)),
-]);
-
 /** The part of an asset that every answer has, under Cloudinary's names. What it leaves out is unknown, not empty. */
 const assetReply = z.object({
   asset_id: z.string(),
@@ -35,7 +27,8 @@ const assetReply = z.object({
   secure_url: z.string(),
   etag: z.string().nullish(),
   tags: z.array(z.string()).nullish(),
-  context: z.union([z.object({ custom: pairs }).transform(({ custom }) => custom), pairs]).nullish(),
+  // Under `custom` or by itself: names and values, or a list of pairs.
+  context: z.custom<object>((context) => typeof context === 'object').nullish(),
   existing: z.boolean().nullish(),
   // Of accounts with dynamic folders.
   display_name: z.string().nullish(),
@@ -151,17 +144,23 @@ function toHostAsset(reply: AssetReply): HostAsset {
     // A version is the time of the last upload. As the host writes times: without milliseconds.
     uploadedAt: reply.uploaded_at ?? `${new Date(reply.version * 1_000).toISOString().slice(0, 19)}Z`,
     // An asset without tags or context has no such key in the answers that were asked for them.
-    context: readContext(reply.context ?? []),
+    context: readContext(reply.context ?? {}),
     // Half a character cannot be stored: the Lua of the catalog would refuse the whole page for it.
     tags: (reply.tags ?? []).map((tag) => tag.toWellFormed()),
   };
 }
 
-function readContext(context: NonNullable<AssetReply['context']>): Record<string, string> {
+function readContext(context: object): Record<string, string> {
+  const custom = valueIn(context, 'custom');
+  const source = typeof custom === 'object' && custom !== null ? custom : context;
+  const pairs: readonly (readonly [string | null, unknown])[] = Array.isArray(source)
+    ? source.map((pair) => [textIn(pair, 'key'), valueIn(pair, 'value')])
+    : Object.entries(source);
   const result: Record<string, string> = {};
-  for (const [name, value] of context) {
+  for (const [name, value] of pairs) {
+    if (name === null || value === null || value === undefined) continue;
     // An empty key of ours says what a missing one says, see `annotate`. Those of others are kept.
-    if (value === null || value === undefined || (value === '' && isOwnKey(name))) continue;
+    if (value === '' && isOwnKey(name)) continue;
     // A write replaces the whole context, so a value that is not a text must survive as the text that stands for it.
     result[name] = (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed();
   }
