@@ -6,14 +6,17 @@ import { aPng } from '../../test/support/api-pair.js';
 import { LARGE, openUploadBench } from '../../test/support/upload-bench.js';
 
 const match = { endpoint: 'upload' };
-const inParts = { above: 300_000, bytes: 300_000 };
-const inOne = { above: 1_000_000, bytes: 300_000 };
+const inParts = 300_000;
+const inOne = 1_000_000;
 
-async function openBench(parts: { above: number; bytes: number }, maxBytes = 1_000_000) {
+async function openBench(maxRequestBytes: number, maxBytes = 1_000_000) {
   const emulator = await startCloudinaryEmulator();
   onTestFinished(() => emulator.close());
   const env = { CLOUDINARY_URL: emulator.cloudinaryUrl };
-  const bench = await openUploadBench({ maxBytes }, env, { parts, timeouts: { uploadIdleMs: 100 } });
+  const bench = await openUploadBench({ maxBytes }, env, {
+    maxRequestBytes,
+    timeouts: { uploadIdleMs: 100 },
+  });
   onTestFinished(() => bench.close());
   return { emulator, bench };
 }
@@ -55,11 +58,11 @@ it.each(
 it('names the host where a later part fails', async () => {
   const emulator = await startCloudinaryEmulator();
   onTestFinished(() => emulator.close());
-  const parts = { above: 6_000_000, bytes: 6_000_000 };
+  const maxRequestBytes = 6_000_000;
   const bench = await openUploadBench(
     { maxBytes: 20_000_000 },
     { CLOUDINARY_URL: emulator.cloudinaryUrl },
-    { parts },
+    { maxRequestBytes },
   );
   onTestFinished(() => bench.close());
   await emulator.faults.add({ kind: 'error', skip: 1, match });
@@ -87,7 +90,7 @@ it.each(ways)('an upload %s whose form ends in the middle of the file', async (_
 });
 
 it('removes what a client left that vanishes between two parts', async () => {
-  const { bench, emulator } = await openBench({ above: 6_000_000, bytes: 6_000_000 }, 20_000_000);
+  const { bench, emulator } = await openBench(6_000_000, 20_000_000);
   const socket = connect(bench.port, '127.0.0.1');
   await once(socket, 'connect');
   socket.write(

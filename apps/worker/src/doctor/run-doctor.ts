@@ -5,7 +5,7 @@ import type { Command } from '../commands/run-command.js';
 import { runChecks, type Row } from './check.js';
 import { hostChecks } from './host-checks.js';
 import { machineChecks } from './machine-checks.js';
-import { doctorParts } from './test-files.js';
+import { PART_BYTES } from './test-files.js';
 
 export const doctor: Command = {
   summary: 'try everything that Holdfast assumes of this machine, its Redis and its media host',
@@ -65,7 +65,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
   const rows = await runChecks('This installation', ofMachine, { signal, progress });
   rows.push(...(await runChecks('Redis server', ofRedis, { signal, progress })));
   // The report says what a log would.
-  const quiet = { log: silentLogger, parts: doctorParts };
+  const quiet = { log: silentLogger, maxRequestBytes: PART_BYTES };
   const host = await createMediaHost(settings.host, { ...quiet, ...hostOptions });
   try {
     const group =

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { doctorPrefix, writeHostMetadata, type HostMetadata } from '@holdfast/shared/media';
-import type { MediaHost, PartSizes } from '@holdfast/shared/media-host';
+import type { MediaHost } from '@holdfast/shared/media-host';
 
 /** Always the same names, so that each doctor removes what one that was killed has left. */
 export function testFiles(folder: string) {
@@ -67,9 +67,7 @@ export function markOf(
 export const md5Of = (body: Buffer): string => createHash('md5').update(body).digest('hex');
 
 /** Just above Cloudinary's least size of a part, 5 MiB. */
-const PART_BYTES = 5 * 1024 * 1024 + 1_024;
-/** How the doctor's host cuts files, so that a small one goes up in parts. */
-export const doctorParts: PartSizes = { above: PART_BYTES, bytes: PART_BYTES };
+export const PART_BYTES = 5 * 1024 * 1024 + 1_024;
 export const partsBody = Buffer.alloc(PART_BYTES + 1_000, 'holdfast doctor ');
 export const fileBody = Buffer.from('A test file of holdfast doctor.');
 

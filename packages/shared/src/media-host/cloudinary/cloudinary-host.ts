@@ -9,33 +9,16 @@ import { createAssets, encodeContext, type Placed, refuseRenamed, sameAsset } fr
 import { createFiles, openAsset } from './files.js';
 import { createListings } from './listings.js';
 import { readAsset, readFolderMode, shownFolderMode } from './replies.js';
-import { connect, type Connection, type ConnectionOptions, type Content } from './sdk.js';
-
-export interface CloudinaryHostOptions extends ConnectionOptions {
-  /** Tests cut files into parts at smaller sizes. */
-  parts?: PartSizes;
-}
-
-/** How bodies are cut that are too large for one request. */
-export interface PartSizes {
-  /** Larger bodies go up in parts. */
-  above: number;
-  /** Of all parts but the last ones. */
-  bytes: number;
-}
+import { type CloudinaryOptions, connect, type Connection, type Content } from './sdk.js';
 
 /** Cloudinary's limit for one request. */
 const MAX_REQUEST_BYTES = 100_000_000;
 /** Nothing flows while the host answers a part, so there are as few as the limit allows, with room for the form around them. */
 const PART_BYTES = 90_000_000;
-const usualParts: PartSizes = { above: MAX_REQUEST_BYTES, bytes: PART_BYTES };
 
 /** Cloudinary through its SDK. Throws CONFIG_INVALID when this process already uses the SDK with the other protocol. */
-export function createCloudinaryHost(
-  settings: CloudinarySettings,
-  options: CloudinaryHostOptions,
-): HostCalls {
-  const { parts = usualParts } = options;
+export function createCloudinaryHost(settings: CloudinarySettings, options: CloudinaryOptions): HostCalls {
+  const { maxRequestBytes = MAX_REQUEST_BYTES } = options;
   const connection = connect(settings, options);
   const placement = createPlacement(connection);
   const assets = createAssets(connection, placement.place);
@@ -43,14 +26,14 @@ export function createCloudinaryHost(
   /** Sends a body in one request, or in parts when it is too large for one; gives the SDK's last reply. */
   const upload = async ({ ref, body, metadata, contentLength, signal }: PutRequest): Promise<unknown> => {
     const size = bytesInMemory(body) ?? contentLength ?? MAX_REQUEST_BYTES;
-    const isLarge = size > parts.above;
+    const isLarge = size > maxRequestBytes;
     const fields = { resource_type: ref.resourceType, type: 'upload', ...uploadFields(ref, metadata) };
     const send = (placed: Placed): Promise<unknown> => {
       // The last part is answered once the host has worked on the whole file.
       const sendContent: SendContent = (content, range = {}) =>
         connection.upload({ ...fields, ...placed, ...range }, content, { bytes: size, signal });
       return isLarge
-        ? uploadInParts(body, { size, partBytes: parts.bytes, signal }, sendContent)
+        ? uploadInParts(body, { size, partBytes: Math.min(PART_BYTES, maxRequestBytes), signal }, sendContent)
         : sendContent(Buffer.isBuffer(body) ? [body] : body);
     };
     const { displayName } = metadata;

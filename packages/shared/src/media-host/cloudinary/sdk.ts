@@ -124,9 +124,12 @@ export interface HostTimeouts {
 const usualTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdleMs: 30_000 };
 const MAX_EXTRA_IDLE_MS = 150_000;
 
-export interface ConnectionOptions {
+/** What a host on Cloudinary needs; tests set other limits. */
+export interface CloudinaryOptions {
   log: Logger;
   timeouts?: Partial<HostTimeouts>;
+  /** Larger bodies go up in parts. */
+  maxRequestBytes?: number;
 }
 
 export interface RequestLimits {
@@ -144,7 +147,7 @@ type SdkRequest = (options: CallOptions) => Promise<unknown>;
  * One account, and the only way to call it: credentials added, deadlines kept, errors converted. Throws CONFIG_INVALID when this process
  * already uses the SDK with the other protocol.
  */
-export function connect(settings: CloudinarySettings, options: ConnectionOptions) {
+export function connect(settings: CloudinarySettings, options: CloudinaryOptions) {
   const { log } = options;
   const timeouts = { ...usualTimeouts, ...options.timeouts };
   const sdk = loadSdk(settings.apiUrl);

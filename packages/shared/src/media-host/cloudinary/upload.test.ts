@@ -210,7 +210,7 @@ it('rejects, with the source destroyed, where nothing listens', async () => {
 });
 
 const MB = 1_000_000;
-const parts = { above: 6 * MB, bytes: 6 * MB };
+const maxRequestBytes = 6 * MB;
 
 /** A stream of `total` bytes in chunks of an odd size, and the hash of all of them. */
 function hashedBody(total: number): { body: Readable; md5: () => string } {
@@ -239,7 +239,7 @@ it.each([
   ['all that a form may leave', 13 * MB, 17 * MB, 3],
   ['less than one part', 2 * MB, 7 * MB, 1],
 ])('joins %s', async (_case, size, contentLength, requests) => {
-  const { host, emulator } = await emulatedHost({}, { parts });
+  const { host, emulator } = await emulatedHost({}, { maxRequestBytes });
   const { body, md5 } = hashedBody(size);
   const { asset } = await host.put(putRequest({ ref: newRef('raw', '.bin'), body, contentLength }));
   expect(asset).toMatchObject({ bytes: size, etag: md5(), context: { hf: '1', title: 'A' }, tags: ['sea'] });
@@ -247,14 +247,14 @@ it.each([
 });
 
 it('cuts a whole buffer too', async () => {
-  const { host } = await emulatedHost({}, { parts });
+  const { host } = await emulatedHost({}, { maxRequestBytes });
   const body = randomBytes(13 * MB);
   const { asset } = await host.put(putRequest({ ref: newRef('raw', '.bin'), body }));
   expect(asset.etag).toBe(createHash('md5').update(body).digest('hex'));
 });
 
 it('refuses a body that ends within a part whose range is stated already', async () => {
-  const { host, emulator } = await emulatedHost({}, { parts });
+  const { host, emulator } = await emulatedHost({}, { maxRequestBytes });
   const { body } = hashedBody(9 * MB);
   const ref = newRef('raw', '.bin');
   await expect(host.put(putRequest({ ref, body, contentLength: 20 * MB }))).rejects.toMatchObject({
@@ -265,7 +265,7 @@ it('refuses a body that ends within a part whose range is stated already', async
 });
 
 it('sends a part while the body is still coming, and holds none of it', async () => {
-  const { host, emulator } = await emulatedHost({ bytes: 'discard' }, { parts });
+  const { host, emulator } = await emulatedHost({ bytes: 'discard' }, { maxRequestBytes });
   const control = new AbortController();
   let given = 0;
   const body = new Readable({
@@ -281,7 +281,7 @@ it('sends a part while the body is still coming, and holds none of it', async ()
 });
 
 it('fails cleanly when a part in the middle fails', async () => {
-  const { host, emulator } = await emulatedHost({}, { parts });
+  const { host, emulator } = await emulatedHost({}, { maxRequestBytes });
   await emulator.faults.add({ kind: 'html', status: 503, skip: 1, match: { endpoint: 'upload' } });
   const { body } = hashedBody(20 * MB);
   const ref = newRef('raw', '.bin');
@@ -293,7 +293,7 @@ it('fails cleanly when a part in the middle fails', async () => {
 });
 
 it('stops between parts when the upload is aborted', async () => {
-  const { host, emulator } = await emulatedHost({}, { parts });
+  const { host, emulator } = await emulatedHost({}, { maxRequestBytes });
   const control = new AbortController();
   let given = 0;
   const body = new Readable({

@@ -22,13 +22,6 @@ import {
 import { createListing } from './local-listing.js';
 import { createWrites, finishStaged, STAGING } from './local-writes.js';
 
-/** What the local host needs; tests set other limits. */
-export interface LocalHostOptions {
-  log: Logger;
-  /** Below so many free bytes nothing more is stored; LOCAL_RESERVE_BYTES unless given. */
-  reserveBytes?: number;
-}
-
 /** Free bytes below which the local host stores nothing more. */
 export const LOCAL_RESERVE_BYTES = 200_000_000;
 /** Free inodes below which the disk counts as full. Each upload under way takes a few: files, descriptions, folders. */
@@ -39,7 +32,8 @@ const CLEAR_EVERY_MS = 60_000;
 /** Files in a folder that several processes may share. Clears, now and every minute, what dead ones left half-done. */
 export async function createLocalHost(
   settings: LocalHostSettings,
-  { log, reserveBytes = LOCAL_RESERVE_BYTES }: LocalHostOptions,
+  /** Tests set another reserve. */
+  { log, reserveBytes = LOCAL_RESERVE_BYTES }: { log: Logger; reserveBytes?: number },
 ): Promise<MediaHost> {
   const { directory: root, filesDirectory } = settings;
   const freeBytes = async (): Promise<number> => {
