@@ -30,6 +30,7 @@ it('lists every key that a script spells among the keys', async () => {
   const isListed = (name: string): boolean =>
     listed.some((known) => known === name || (known.endsWith(':') && name.startsWith(known)));
   const names = await namesInScripts();
-  expect(names.size).toBeGreaterThan(10);
+  // It finds what is certainly there.
+  expect([...names]).toEqual(expect.arrayContaining([':sync:lease', ':index:type:', ':tombstones']));
   expect([...names].filter((name) => !isListed(name))).toEqual([]);
 });

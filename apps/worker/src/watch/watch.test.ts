@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin, redisKeys } from '@holdfast/shared/redis';
@@ -54,7 +54,36 @@ it('makes the indexes of records that 0.1.0 wrote, at a start and beside a proce
     await round.once();
     await round.ended();
   }
-  expect(upgrades() - earlier).toBe(2);
+  expect([1, 2]).toContain(upgrades() - earlier);
+});
+
+it('tries again soon where it could not make the indexes', async () => {
+  const bench = await openBench();
+  onTestFinished(() => bench.close());
+  await bench.sandbox.client.zadd(bench.keys.oldIndex('t:i'), 1, 'gone');
+  const deps = await openDependencies(bench.settings, silentLogger, createMetricsRegistry());
+  onTestFinished(() => deps.close());
+  await Promise.all(deps.connections.map((connection) => isReadyWithin(connection, 5_000)));
+  const failures: string[] = [];
+  const catalog = {
+    ...deps.catalog,
+    repairIndexes: (signal: AbortSignal) =>
+      failures.length === 0
+        ? Promise.reject(new Error('Redis went away'))
+        : deps.catalog.repairIndexes(signal),
+  };
+  const round = createWatchRound({ ...deps, catalog }, [], new AbortController().signal, ({ message }) =>
+    failures.push(message),
+  );
+  await vi.waitFor(
+    async () => {
+      await round.once();
+      await round.ended();
+      expect(await bench.catalog.hasOldIndexes()).toBe(false);
+    },
+    { interval: 100 },
+  );
+  expect(failures).toEqual(['Redis went away']);
 });
 
 const keys = redisKeys('holdfast');

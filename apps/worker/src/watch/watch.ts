@@ -112,6 +112,8 @@ export function createWatchRound(
     identity: deps.host.identity,
   };
   let looks = 0;
+  /** It reads all records, so a process of 0.1.0 that goes on writing does not start it at each look. One that failed is tried again soon. */
+  let upgradesFrom = 0;
   let started = false;
   let serverRun: string | null = null;
   const work = {
@@ -120,6 +122,7 @@ export function createWatchRound(
     upgrade: oneAtATime(async () => {
       log.info('indexes.upgrading');
       log.info('indexes.upgraded', await deps.catalog.repairIndexes(stopping));
+      upgradesFrom = looks + RARELY;
     }, onError),
   };
 
@@ -160,12 +163,12 @@ export function createWatchRound(
       await noticeServerChange();
       // Not waited for: they ask the host, and must not hold up the next look.
       if (state.unfinished) work.sweep.begin();
+      // Lists say `rebuilding` until then.
+      if (state.oldIndexes && looks >= upgradesFrom) work.upgrade.begin();
       if (looks % RARELY === 0) {
         // An emptied catalog is refilled first.
         if (!state.emptied) work.snapshot.begin();
         void deps.delivery.again();
-        // It reads all records. Lists say `rebuilding` until then.
-        if (state.oldIndexes) work.upgrade.begin();
       }
       looks += 1;
       await attendToJobs(state);

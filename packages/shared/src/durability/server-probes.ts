@@ -46,7 +46,7 @@ const needed: readonly Row[] = [
   ],
   [
     KEYS_IN_SCRIPTS,
-    [script(`redis.call('EXISTS', KEYS[1] .. ':undeclared')`)],
+    [script(`redis.call('EXISTS', KEYS[1] .. '-undeclared')`)],
     'Scripts build the names of keys from the one that they are given.',
     'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
   ],
