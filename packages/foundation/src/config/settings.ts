@@ -16,28 +16,24 @@ export type SyncSettings = Settings['sync'];
 
 /** Reads and checks every variable. Throws CONFIG_INVALID with all problems at once, none of which repeats a value. */
 export function readSettings(env: Environment): Settings {
-  return read(env, () => undefined);
+  return read(env, false);
 }
 
 /** As `readSettings`, where an API is to start: one that a network could use without any key is a problem too. */
 export function readServingSettings(env: Environment): Settings {
-  return read(env, ({ access, allowAnonymous, http }, isSet, problem) => {
-    // Keys that cannot be used are named already.
-    if (access.keys.length > 0 || isSet('API_KEYS') || allowAnonymous || isLoopback(http.host)) return;
-    problem('API_KEYS', 'is required unless HOST is a loopback address (or set ALLOW_ANONYMOUS=true)');
-  });
+  return read(env, true);
 }
 
-function read(
-  env: Environment,
-  alsoCheck: (settings: Settings, isSet: IsSet, problem: Report) => void,
-): Settings {
+function read(env: Environment, isToServe: boolean): Settings {
   const given = setVariables(env);
   const problems: FieldProblem[] = [];
   const isSet: IsSet = (variable) => variable in given;
   const problem: Report = (path, message) => void problems.push({ path, message });
   const settings = compose(readVariables(given, problem), isSet, problem);
-  alsoCheck(settings, isSet, problem);
+  const isOpen = !settings.allowAnonymous && !isLoopback(settings.http.host);
+  // Keys that cannot be used are named already.
+  if (isToServe && isOpen && !isSet('API_KEYS'))
+    problem('API_KEYS', 'is required unless HOST is a loopback address (or set ALLOW_ANONYMOUS=true)');
   if (problems.length === 0) return deepFreeze(settings);
   // What is missing may be there under a wrong name.
   for (const { name, meant } of unreadSettings(env))
