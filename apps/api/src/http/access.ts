@@ -101,10 +101,12 @@ function findKey(keys: readonly ApiKey[], { secret, name }: Credentials): ApiKey
 
 /** Both headers count: a proxy in front may use `Authorization` for a login of its own. */
 function readCredentials(headers: IncomingHttpHeaders): Credentials[] {
-  const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S.*)$/.exec(headers.authorization ?? '') ?? [];
+  const [, scheme = '', value = ''] = /^(bearer|basic) +(\S.*)$/i.exec(headers.authorization ?? '') ?? [];
   const header = headers['x-api-key'];
-  const read = schemes.get(scheme.toLowerCase());
-  return [...(read?.(value) ?? []), ...(typeof header === 'string' ? readToken(header) : [])];
+  return [
+    ...(scheme.toLowerCase() === 'basic' ? readBasic(value) : readToken(value)),
+    ...(typeof header === 'string' ? readToken(header) : []),
+  ];
 }
 
 /** Node reads headers as Latin-1, as browsers write them. Other programs write UTF-8. */
@@ -119,8 +121,3 @@ function readBasic(value: string): Credentials[] {
   const colon = text.indexOf(':');
   return colon < 0 ? [] : [{ name: text.slice(0, colon), secret: text.slice(colon + 1) }];
 }
-
-const schemes = new Map([
-  ['bearer', readToken],
-  ['basic', readBasic],
-]);

@@ -4,7 +4,7 @@ import { runInThisContext } from 'node:vm';
 import express, { type Request, type Response } from 'express';
 import { expect, it } from 'vitest';
 import { freePort } from '@holdfast/shared/testing';
-import { expressMessages } from './express-messages.js';
+import { expressMessages } from './http-server.js';
 
 setFlagsFromString('--allow-natives-syntax');
 const haveSameShape = runInThisContext('(one, other) => %HaveSameMap(one, other)') as (

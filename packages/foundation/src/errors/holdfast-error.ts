@@ -1,4 +1,4 @@
-import { errorCatalogue, type ErrorCode } from './error-catalogue.js';
+import { errorCatalogue, type ErrorCode, type ErrorEntry } from './error-catalogue.js';
 
 /** One problem of the input; `path` names the field or the setting. */
 export interface FieldProblem {
@@ -48,20 +48,11 @@ export function toHoldfastError(error: unknown): HoldfastError {
 /** Media type of every error response. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** The body of every error response (RFC 9457). */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: string;
-  requestId: string;
-  errors?: readonly FieldProblem[];
-}
+export type Problem = ReturnType<typeof problemOf>;
 
-/** Without causes: those are for the log. */
-export function problemOf(error: HoldfastError, requestId: string): Problem {
-  const { status, title } = errorCatalogue[error.code];
+/** The body of every error response (RFC 9457), without causes: those are for the log. */
+export function problemOf(error: HoldfastError, requestId: string) {
+  const { status, title }: ErrorEntry = errorCatalogue[error.code];
   return {
     type: `urn:holdfast:problem:${error.code}`,
     title,

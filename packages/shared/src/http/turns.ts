@@ -18,19 +18,7 @@ export interface Line {
   isLimited: boolean;
 }
 
-/** The share of each client in the time of this process. */
-export interface Turns {
-  /**
-   * Calls `begin` when the turn has come, with the function that ends it (call it twice, or late: a turn ends by itself after a while).
-   * Returns the function that leaves the line.
-   */
-  enter(line: Line, begin: (end: () => void) => void): () => void;
-  /** Limits the line for a minute from now, whatever it is otherwise. */
-  holdBack(line: Line): void;
-}
-
-interface Queue {
-  isLimited: boolean;
+interface Queue extends Line {
   waiting: Set<() => void>;
   running: number;
   workedMs: number;
@@ -38,10 +26,10 @@ interface Queue {
 }
 
 /**
- * Each limited line has a few requests at a time. Where the process has no time left and others need it, it has one at a time and rests
+ * The share of each client in the time of this process. Each limited line has a few requests at a time. Where the process has no time left and others need it, it has one at a time and rests
  * twice as long as that took: a client that asks without a pause slows itself down, and leaves two thirds of the time to others.
  */
-export function createTurns(isSaturated = watchSaturation()): Turns {
+export function createTurns(isSaturated = watchSaturation()) {
   /** Only those that have something. The first is next. */
   const queues = new Map<string, Queue>();
   const heldBack = new Map<string, NodeJS.Timeout>();
@@ -56,10 +44,10 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
 
   const beginNextRound = (): void => {
     begun = 0;
-    for (const [name, queue] of queues) {
+    for (const queue of queues.values()) {
       if (!mayBegin(queue)) continue;
-      queues.delete(name);
-      queues.set(name, queue);
+      queues.delete(queue.name);
+      queues.set(queue.name, queue);
       beginFirst(queue);
     }
   };
@@ -73,22 +61,22 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
     begin();
   };
 
-  const goOn = (name: string, queue: Queue): void => {
+  const goOn = (queue: Queue): void => {
     while (mayBegin(queue)) beginFirst(queue);
-    if (queue.waiting.size === 0 && queue.running === 0 && !queue.isResting) queues.delete(name);
+    if (queue.waiting.size === 0 && queue.running === 0 && !queue.isResting) queues.delete(queue.name);
   };
 
-  const rest = (name: string, queue: Queue): void => {
+  const rest = (queue: Queue): void => {
     const restMs = REST_FACTOR * Math.min(queue.workedMs, LONGEST_TURN_MS);
     queue.workedMs = 0;
     queue.isResting = true;
     setTimeout(() => {
       queue.isResting = false;
-      goOn(name, queue);
+      goOn(queue);
     }, restMs).unref();
   };
 
-  const startTurn = (name: string, queue: Queue): (() => void) => {
+  const startTurn = (queue: Queue): (() => void) => {
     const beganAt = performance.now();
     queue.running += 1;
     if (!queue.isLimited) unlimited += 1;
@@ -101,21 +89,26 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
       if (!queue.isLimited) unlimited -= 1;
       else if (isContested()) {
         queue.workedMs += performance.now() - beganAt;
-        if (!queue.isResting && (queue.workedMs >= WORK_MS || queue.waiting.size === 0)) rest(name, queue);
+        if (!queue.isResting && (queue.workedMs >= WORK_MS || queue.waiting.size === 0)) rest(queue);
       }
-      goOn(name, queue);
+      goOn(queue);
     };
     const timer = queue.isLimited ? setTimeout(end, LONGEST_TURN_MS).unref() : undefined;
     return end;
   };
 
   return {
-    enter: (line, begin) => {
+    /**
+     * Calls `begin` when the turn has come, with the function that ends it (call it twice, or late: a turn ends by itself after a while).
+     * Returns the function that leaves the line.
+     */
+    enter: (line: Line, begin: (end: () => void) => void): (() => void) => {
       const isHeldBack = heldBack.has(line.name);
       // What began before is not limited, so this is another queue.
       const name = isHeldBack ? `held back: ${line.name}` : line.name;
       const isLimited = line.isLimited || isHeldBack;
-      const queue = queues.get(name) ?? {
+      const queue: Queue = queues.get(name) ?? {
+        name,
         isLimited,
         waiting: new Set(),
         running: 0,
@@ -123,14 +116,15 @@ export function createTurns(isSaturated = watchSaturation()): Turns {
         isResting: false,
       };
       queues.set(name, queue);
-      const start = (): void => begin(startTurn(name, queue));
+      const start = (): void => begin(startTurn(queue));
       queue.waiting.add(start);
-      goOn(name, queue);
+      goOn(queue);
       return () => {
-        if (queue.waiting.delete(start)) goOn(name, queue);
+        if (queue.waiting.delete(start)) goOn(queue);
       };
     },
-    holdBack: ({ name }) => {
+    /** Limits the line for a minute from now, whatever it is otherwise. */
+    holdBack: ({ name }: Line): void => {
       clearTimeout(heldBack.get(name));
       heldBack.set(name, setTimeout(() => heldBack.delete(name), HELD_BACK_MS).unref());
     },
