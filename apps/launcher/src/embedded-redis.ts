@@ -44,9 +44,8 @@ export async function embeddedRedis(
     const socket = await chooseSocket(directory);
     await recordSocket(directory, socket);
     // Not standard input: a launcher that dies here would leave a server with half of its configuration.
-    await writeFile(join(directory, CONFIGURATION), serverConfiguration({ directory, socket }), {
-      mode: 0o600,
-    });
+    const configuration = serverConfiguration({ directory, socket });
+    await writeFile(join(directory, CONFIGURATION), configuration, { mode: 0o600 });
     const launch = (): Promise<RunningProcess> => launchServer({ program, directory, socket, lockFd, log });
     const server = supervise({ name: 'redis', launch, stopBudgetMs: REDIS_STOP_MS }, log);
     return {
@@ -184,13 +183,8 @@ interface ServerLaunch {
 const KEPT_LINES = 8;
 
 /** Starts the server; it is ready once it has loaded its data. */
-async function launchServer({
-  program,
-  directory,
-  socket,
-  lockFd,
-  log,
-}: ServerLaunch): Promise<RunningProcess> {
+async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
+  const { program, directory, socket, lockFd, log } = launch;
   const args = ['-c', ENDING_WITH_PARENT, 'sh', program, join(directory, CONFIGURATION)];
   const server = await startChild('/bin/sh', args, {
     cwd: directory,

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -82,15 +82,7 @@ interface ProcessEnd {
   signal: NodeJS.Signals | null;
 }
 
-interface StartedChild {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  readonly ended: Promise<ProcessEnd>;
-  /** SIGTERM; SIGKILL after `budgetMs` or once `deadline` aborts. Resolves when the process is gone. */
-  stop(budgetMs: number, deadline: AbortSignal): Promise<void>;
-}
-
-export interface RunningProcess extends StartedChild {
+export interface RunningProcess extends Awaited<ReturnType<typeof startChild>> {
   /** Resolves with false when the process ends before. */
   readonly ready: Promise<boolean>;
   /** Why it has refused to start. */
@@ -101,11 +93,7 @@ export interface RunningProcess extends StartedChild {
  * Starts a child in its own session: Ctrl-C at the terminal then reaches only the launcher, which stops its children in
  * order. Rejects if the program cannot be run.
  */
-export async function startChild(
-  command: string,
-  args: readonly string[],
-  options: SpawnOptions,
-): Promise<StartedChild> {
+export async function startChild(command: string, args: readonly string[], options: SpawnOptions) {
   const child = spawn(command, args, { ...options, detached: true });
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -116,7 +104,8 @@ export async function startChild(
     child,
     pid: child.pid ?? 0,
     ended,
-    stop: async (budgetMs, deadline) => {
+    /** SIGTERM; SIGKILL after `budgetMs` or once `deadline` aborts. Resolves when the process is gone. */
+    stop: async (budgetMs: number, deadline: AbortSignal): Promise<void> => {
       child.kill('SIGTERM');
       const cut = AbortSignal.any([deadline, AbortSignal.timeout(budgetMs)]);
       await untilAborted(ended, cut).catch(() => child.kill('SIGKILL'));

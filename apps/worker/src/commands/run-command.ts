@@ -96,8 +96,7 @@ export async function runCommand(
       : toHoldfastError(thrown);
     const { code, message, errors } = error;
     stderr.write(isMisuse ? `${message}\n\n${usage}` : explainFailure(error));
-    if (argv.includes('--json'))
-      print({ error: { code, message, ...(errors === undefined ? {} : { errors }) } });
+    if (argv.includes('--json')) print({ error: { code, message, errors } });
     return isMisuse ? 2 : 1;
   }
 }

@@ -38,8 +38,7 @@ export async function dailySnapshot(
   signal: AbortSignal,
 ): Promise<void> {
   const { state, settings, now } = deps;
-  if (!settings.sync.snapshots) return;
-  if (!isSnapshotDue(await state.read(), 'incremental', now())) return;
+  if (!settings.sync.snapshots || !isSnapshotDue(await state.read(), 'incremental', now())) return;
   const { lease, facts } = await holdLease(deps, signal);
   // A sync is running, and takes one when it ends.
   if (lease === null) return;
@@ -73,17 +72,14 @@ const DAY_MS = 24 * HOUR_MS;
 /** After a failure: until the next try, unless a full run comes first. */
 const AGAIN_MS = 15 * 60_000;
 
+type DueFacts = Pick<SyncFacts, 'snapshot' | 'snapshotTriedAt' | 'lastFullAt' | 'changes'>;
+
 /**
  * After each full run and after a day, where something changed. Never before a full run has completed: until then the
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
-  {
-    snapshot,
-    snapshotTriedAt,
-    lastFullAt,
-    changes,
-  }: Pick<SyncFacts, 'snapshot' | 'snapshotTriedAt' | 'lastFullAt' | 'changes'>,
+  { snapshot, snapshotTriedAt, lastFullAt, changes }: DueFacts,
   mode: SyncRun['mode'],
   nowMs: number,
 ): boolean {
