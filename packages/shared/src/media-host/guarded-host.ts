@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -119,10 +120,12 @@ export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): Medi
   return {
     ...host,
     put: async (request) => {
+      const { body, signal } = request;
+      if (isStream(body)) mayBreakUnread(body);
       try {
-        return await call(request.signal, () => host.put(request));
+        return await call(signal, () => host.put(request));
       } finally {
-        if (isStream(request.body)) request.body.destroy();
+        if (isStream(body)) body.destroy();
       }
     },
     annotate: (ref, metadata, signal) => call(signal, () => host.annotate(ref, metadata, signal)),
@@ -132,7 +135,7 @@ export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): Medi
     changes: (request) => call(request.signal, () => host.changes(request)),
     confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
     putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
-    open: (asset, signal) => unwatched(signal, () => host.open(asset, signal)),
+    open: (asset, signal) => unwatched(signal, async () => mayBreakUnread(await host.open(asset, signal))),
     readFile: (name, signal, bytes) => unwatched(signal, () => host.readFile(name, signal, bytes)),
     listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
     removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
@@ -146,6 +149,11 @@ export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): Medi
       return host.close();
     },
   };
+}
+
+/** A stream that breaks while nothing reads it would end the process. The error stays with it, for the one who reads it later. */
+function mayBreakUnread(stream: Readable): Readable {
+  return stream.on('error', () => undefined);
 }
 
 /** A caller that gave up after this long without an answer has seen silence; one that left sooner has seen nothing. */

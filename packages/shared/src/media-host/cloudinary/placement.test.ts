@@ -165,6 +165,15 @@ describe('in an account with dynamic folders', () => {
   });
 });
 
+it('a stream that breaks before it is read ends its upload, and nothing else', async () => {
+  const { emulator, host } = await emulatedHost({}, { timeouts: { callMs: 100 } });
+  await emulator.faults.add({ kind: 'silence', ms: 60_000, match: { endpoint: 'config' } });
+  const body = new Readable({ read: () => undefined });
+  const put = host.put({ ...upload().request, body });
+  body.destroy(new Error('ECONNRESET'));
+  await expect(put).rejects.toMatchObject({ code: 'CLIENT_ABORTED' });
+});
+
 describe.each(['ignore', 'refuse'] as const)(
   'in an account with fixed folders that %ss both',
   (fixedFolders) => {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { newRef, pieces, putRequest, type SetUpHost } from './put-request.js';
+import { neverAborted, newRef, pieces, putRequest, type SetUpHost } from './put-request.js';
 
 export function breaking(setup: SetUpHost): void {
   it('ends an aborted upload at once, with the reason, and keeps nothing of it', async () => {
@@ -52,6 +54,15 @@ export function breaking(setup: SetUpHost): void {
     await expect(host.put(putRequest({ ref, body }))).rejects.toMatchObject({ code: 'CLIENT_ABORTED' });
     await vi.waitFor(async () => expect(await leftovers()).toEqual([]));
     expect(await host.find(ref)).toBeNull();
+  });
+
+  it('gives bytes that may break before they are read', async () => {
+    const { host } = await setup();
+    const { asset } = await host.put(putRequest());
+    const bytes = await host.open(asset, neverAborted);
+    bytes.destroy(new Error('ECONNRESET'));
+    await setImmediate();
+    await expect(buffer(bytes)).rejects.toThrow('ECONNRESET');
   });
 
   it('knows from its calls whether it is reachable', async () => {
