@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnection, Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
-import { service, withinMs, type Backoff, type Service } from '@holdfast/foundation/lifecycle';
+import { service, withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { QueueName } from '@holdfast/shared/jobs';
 import {
@@ -26,20 +26,6 @@ export interface QueueWorkerOptions {
   log: Logger;
 }
 
-export interface QueueWorker extends Service {
-  queue: QueueName;
-  isRunning(): boolean;
-  /** Moves jobs of dead workers back to wait; true names their ids. Takes two looks 14 s apart, as BullMQ does. */
-  recoverStalled(): Promise<string[]>;
-  /** How many jobs have been started here. */
-  jobsStarted(): number;
-  isIdle(): boolean;
-  /** Replaces the connections; commands in flight are sent again. */
-  reconnect(): void;
-  /** Called whenever the blocking connection is there again: a wake-up may have been lost with the old one. */
-  onReconnect(listener: () => void): void;
-}
-
 /** Longest block of an idle worker. The watch makes up for wake-ups that a long block can lose. */
 const BLOCK_SECONDS = 900;
 /**
@@ -57,7 +43,7 @@ const LONE_JOB_MS = 250;
  * fetches the next one with the end of the first. If there is one, or if the first takes long, the worker goes to its full concurrency
  * until it is idle.
  */
-export function createWorker(options: QueueWorkerOptions): QueueWorker {
+export function createWorker(options: QueueWorkerOptions) {
   const { queue, connection, cancelAfterMs, jobs } = options;
   const log = options.log.child({ queue });
   const rests = redisBackoff(connection);
@@ -139,17 +125,24 @@ export function createWorker(options: QueueWorkerOptions): QueueWorker {
       stop: (deadline) => closeWorker(worker, connection, queue === 'sync' ? 0 : cancelAfterMs, deadline),
     }),
     queue,
-    isRunning: () => worker.isRunning() && !worker.isPaused() && !rests.isResting(),
-    jobsStarted: () => started,
-    isIdle: () => running === 0 && !worker.isPaused() && !rests.isResting(),
-    reconnect: () => {
+    isRunning: (): boolean => worker.isRunning() && !worker.isPaused() && !rests.isResting(),
+    /** How many jobs have been started here. */
+    jobsStarted: (): number => started,
+    isIdle: (): boolean => running === 0 && !worker.isPaused() && !rests.isResting(),
+    /** Replaces the connections; commands in flight are sent again. */
+    reconnect: (): void => {
       reconnectRedis(connection);
       worker.withBlockingClient(reconnectRedis);
     },
-    recoverStalled: () => worker.backend.moveStalledJobsToWait(),
-    onReconnect: (listener) => worker.withBlockingClient((client) => client.on('ready', listener)),
+    /** Moves jobs of dead workers back to wait; true names their ids. Takes two looks 14 s apart, as BullMQ does. */
+    recoverStalled: (): Promise<string[]> => worker.backend.moveStalledJobsToWait(),
+    /** Called whenever the blocking connection is there again: a wake-up may have been lost with the old one. */
+    onReconnect: (listener: () => void): void =>
+      worker.withBlockingClient((client) => client.on('ready', listener)),
   };
 }
+
+export type QueueWorker = ReturnType<typeof createWorker>;
 
 /** BullMQ takes a server that it does not ask for this one. Such servers block for fractions of a second. */
 RedisConnection.minimumVersion = '6.2.0';

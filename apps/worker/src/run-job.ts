@@ -41,16 +41,6 @@ export interface Running {
   rests: Backoff;
 }
 
-export interface JobRunner {
-  /**
-   * One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. Returns where the
-   * job is done, else throws what BullMQ expects: nothing else knows how BullMQ spells our outcomes.
-   */
-  run(job: Job, running: Running): Promise<void>;
-  /** Logs and notes the failure of a job that was not run, since it has killed too many workers. Never rejects. */
-  noteLost(job: Job, error: Error): Promise<void>;
-}
-
 export interface RunJobDependencies {
   handlers: JobHandlers;
   catalog: Pick<Catalog, 'noteFailure'>;
@@ -58,7 +48,7 @@ export interface RunJobDependencies {
   log: Logger;
 }
 
-export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDependencies): JobRunner {
+export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDependencies) {
   const logOf = (job: Job): Logger => log.child({ job: job.name, jobId: job.id });
   const note = async (failure: Failure, jobLog: Logger): Promise<void> => {
     try {
@@ -69,7 +59,11 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
   };
 
   return {
-    run: async (job, running) => {
+    /**
+     * One job from arrival to outcome: parse, pick the handler, run it, note a failure in the record, log one event. Returns where
+     * the job is done, else throws what BullMQ expects: nothing else knows how BullMQ spells our outcomes.
+     */
+    run: async (job: Job, running: Running): Promise<void> => {
       const { signal } = running;
       const startedAt = performance.now();
       const read = readJob(job);
@@ -115,7 +109,8 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
         throw signal.reason === LOCK_LOST ? new WaitingError() : cause;
       }
     },
-    noteLost: async (job, cause) => {
+    /** Logs and notes the failure of a job that was not run, since it has killed too many workers. Never rejects. */
+    noteLost: async (job: Job, cause: Error): Promise<void> => {
       const error = new HoldfastError('WORKER_LOST', cause.message, { cause });
       const jobLog = logOf(job);
       jobLog.error('job.failed', { error });
@@ -125,6 +120,8 @@ export function createJobRunner({ handlers, catalog, metrics, log }: RunJobDepen
     },
   };
 }
+
+export type JobRunner = ReturnType<typeof createJobRunner>;
 
 interface ReadJob {
   name: JobName;
@@ -223,14 +220,10 @@ export async function noteFailure(
 }
 
 /** How one run of a job ended, as metrics name it. */
-export type JobOutcomeWord = 'done' | 'attempt_failed' | 'failed' | 'handed_back';
-
-export interface JobMetrics {
-  count(name: JobName, outcome: JobOutcomeWord, seconds: number): void;
-}
+type JobOutcomeWord = 'done' | 'attempt_failed' | 'failed' | 'handed_back';
 
 /** Counts in process: BullMQ's own metrics cost Redis commands for each job. */
-export function createJobMetrics(registry: Registry): JobMetrics {
+export function createJobMetrics(registry: Registry) {
   const registers = [registry];
   const ends = new Counter({
     name: 'holdfast_worker_jobs_total',
@@ -245,9 +238,11 @@ export function createJobMetrics(registry: Registry): JobMetrics {
     registers,
   });
   return {
-    count: (job, outcome, took) => {
+    count: (job: JobName, outcome: JobOutcomeWord, took: number): void => {
       ends.inc({ job, outcome });
       seconds.inc({ job }, took);
     },
   };
 }
+
+export type JobMetrics = ReturnType<typeof createJobMetrics>;

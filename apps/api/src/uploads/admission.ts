@@ -120,15 +120,6 @@ export interface UploadSlot {
   readonly end: () => void;
 }
 
-/** The uploads that run in this process now. */
-export interface UploadSlots {
-  readonly running: number;
-  /** Whether a client that sends nothing yet would be refused. */
-  readonly full: boolean;
-  /** Null where this client gets no slot. */
-  take: (client: string, req: IncomingMessage) => UploadSlot | null;
-}
-
 interface RunningUpload extends Pick<UploadSlot, 'cancel'>, Pick<Pace, 'isTooSlow'> {
   held: Held | null;
   acknowledgedAt: number;
@@ -138,14 +129,14 @@ const CHECK_EVERY_MS = 5_000;
 /** Before the lease of a claim expires, with room for a removal. */
 const CLAIM_SURE_MS = CLAIM_LEASE_MS - 5_000;
 
-/** One timer for all uploads, and one command for all intents, only while there are any. */
+/** The uploads that run in this process now. One timer for all of them, and one command for all intents, only while there are any. */
 export function createUploadSlots(deps: {
   max: number;
   intents: Pick<Intents, 'beat'>;
   claims: Pick<Claims, 'renew'>;
   shutdown: Pick<Shutdown, 'cut'>;
   log: Logger;
-}): UploadSlots {
+}) {
   const { intents, claims, shutdown, log } = deps;
   const shares = createShares(deps.max);
   const running = new Set<RunningUpload>();
@@ -184,13 +175,15 @@ export function createUploadSlots(deps: {
   });
 
   return {
-    get running() {
+    get running(): number {
       return shares.running;
     },
-    get full() {
+    /** Whether a client that sends nothing yet would be refused. */
+    get full(): boolean {
       return !shares.admits('');
     },
-    take: (client, req) => {
+    /** Null where this client gets no slot. */
+    take: (client: string, req: IncomingMessage): UploadSlot | null => {
       const cancel = new AbortController();
       const { pace, crawls, isTooSlow } = paceOf(req);
       const giveUp = (): void =>
@@ -225,6 +218,8 @@ export function createUploadSlots(deps: {
     },
   };
 }
+
+export type UploadSlots = ReturnType<typeof createUploadSlots>;
 
 interface Pace {
   /** Bytes a second that the client sends; what has arrived whole, or waits for the host, keeps nobody waiting. */

@@ -5,7 +5,7 @@ import { silentLogger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { redisKeys } from '@holdfast/shared/redis';
 import { aRecord, onePixelPng, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { createDeliveryCheck, type DeliveryCheck } from './delivery-check.js';
+import { createDeliveryCheck } from './delivery-check.js';
 
 let redis: RedisSandbox;
 let emulator: CloudinaryEmulator;
@@ -21,7 +21,7 @@ afterEach(async () => {
   await Promise.all([redis.close(), emulator.close()]);
 });
 
-const aCheck = (cloudinaryUrl = emulator.cloudinaryUrl): DeliveryCheck =>
+const aCheck = (cloudinaryUrl = emulator.cloudinaryUrl) =>
   createDeliveryCheck({
     redis: redis.client,
     keys,

@@ -5,13 +5,6 @@ import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import type { RedisClient, RedisKeys } from '@holdfast/shared/redis';
 
-export interface DeliveryCheck {
-  /** A file was verified: from time to time one of its kind is fetched. Waits for nothing and never fails. */
-  verified(record: MediaRecord): void;
-  /** Fetches again what was blocked. Never rejects. */
-  again(): Promise<void>;
-}
-
 export interface DeliveryCheckOptions {
   redis: RedisClient;
   keys: Pick<RedisKeys, 'blockedDelivery'>;
@@ -41,9 +34,10 @@ const ANSWERS_WITHIN_MS = 10_000;
  * Whether the host delivers what it stores: accounts may refuse kinds of files, and new ones refuse PDF and ZIP. One request for each
  * kind and day, for one byte, to the address that the host itself gave; it is not a call of an API. What is blocked is kept for the fleet.
  */
-export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOptions): DeliveryCheck {
+export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOptions) {
   const nextAt = new Map<string, number>();
-  if (host.kind === 'local') return { verified: () => undefined, again: () => Promise.resolve() };
+  if (host.kind === 'local')
+    return { verified: (): void => undefined, again: (): Promise<void> => Promise.resolve() };
 
   const ask = async (kind: string, url: string): Promise<void> => {
     const { status, reason } = await requestOneByte(url);
@@ -59,7 +53,8 @@ export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOpt
     ask(kind, url).catch((error: unknown) => log.debug('delivery.unknown', { kind, error }));
 
   return {
-    verified: ({ source, url, resourceType }) => {
+    /** A file was verified: from time to time one of its kind is fetched. Waits for nothing and never fails. */
+    verified: ({ source, url, resourceType }: MediaRecord): void => {
       // Others may have put private files there, which need a signature.
       if (source !== 'upload' && source !== 'direct') return;
       const kind = /\.(pdf|zip)$/i.exec(url)?.[1]?.toLowerCase() ?? resourceType;
@@ -68,7 +63,8 @@ export function createDeliveryCheck({ redis, keys, host, log }: DeliveryCheckOpt
       nextAt.set(kind, now + MINUTE_MS);
       void askQuietly(kind, url);
     },
-    again: async () => {
+    /** Fetches again what was blocked. Never rejects. */
+    again: async (): Promise<void> => {
       try {
         for (const [kind, text] of Object.entries(await redis.hgetall(keys.blockedDelivery))) {
           const { url, cloud } = JSON.parse(text) as Blocked;

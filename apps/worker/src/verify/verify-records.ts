@@ -22,20 +22,11 @@ import {
   type RedisKeys,
 } from '@holdfast/shared/redis';
 
-export interface ReadBack {
-  /** In the order of the ids. */
-  read(ids: readonly string[]): Promise<FoundRecord[]>;
-  /** Grows with each new connection: what was read before counts no more. */
-  epoch(): number;
-  /** What differs is read again for so long before anything is concluded: a replica that is behind may have answered. */
-  lagMs: number;
-}
-
 /**
  * Reads records over a connection that wrote none of them. With replicas it must be the master that answers: a demoted one
  * still serves reads of what the others have dropped, but refuses a write, on every server. A Cluster client asks masters only.
  */
-export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean): ReadBack {
+export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: boolean) {
   const { findWithGaps } = createCatalog(redis, keys);
   const insistOnMaster = async (): Promise<void> => {
     try {
@@ -46,16 +37,21 @@ export function createReadBack(redis: RedisClient, keys: RedisKeys, replicated: 
     }
   };
   return {
-    read: async (ids) => {
+    /** In the order of the ids. */
+    read: async (ids: readonly string[]): Promise<FoundRecord[]> => {
       // Sent together on one connection: one round trip.
       const master = replicated && !(redis instanceof Cluster) ? insistOnMaster() : undefined;
       const [found] = await Promise.all([findWithGaps(ids), master]);
       return found;
     },
+    /** Grows with each new connection: what was read before counts no more. */
     epoch: connectionEpoch(redis, keys.barrier),
+    /** What differs is read again for so long before anything is concluded: a replica that is behind may have answered. */
     lagMs: profileOfClient(redis).readsLagMs,
   };
 }
+
+export type ReadBack = ReturnType<typeof createReadBack>;
 
 /** A record as it should be found. */
 export interface ExpectedRecord extends Pick<MediaRecord, 'id' | 'revision'> {

@@ -42,31 +42,16 @@ export interface UploadJobs {
   options: string;
 }
 
-/** What both apps use to add jobs. Every function throws QUEUE_UNAVAILABLE, at once, when Redis cannot serve. */
-export interface MediaQueues {
-  /** save and verify of one record, for the script that accepts an upload and adds them in the same step. */
-  jobsOf(record: MediaRecord): UploadJobs;
-  /**
-   * The same two jobs for a record that is in the catalog already. `round` above 0 adds them under fresh ids.
-   */
-  enqueueUpload(record: MediaRecord, round?: number): Promise<void>;
-  add<Payload>(
-    definition: JobDefinition<string, Payload>,
-    payload: Payload,
-    over?: JobsOptions,
-  ): Promise<void>;
-  /** The BullMQ queues themselves, for Bull Board and schedules. */
-  queues: Record<QueueName, Queue>;
-  close(): Promise<void>;
-}
-
-/** Over a connection that its owner closes; without one it opens its own, which `close` ends. */
+/**
+ * What both apps use to add jobs. Every function throws QUEUE_UNAVAILABLE, at once, when Redis cannot serve. Over a connection that its owner closes; without one
+ * it opens its own, which `close` ends.
+ */
 export function connectMediaQueues(
   redis: RedisSettings,
   settings: JobSettings,
   log: Logger,
   shared?: RedisClient,
-): MediaQueues {
+) {
   const client = shared ?? connectRedis(redis.connection, 'producer', log, profileOf(redis));
   const { prefix } = redisKeys(redis.prefix);
   // Without the version check, too: BullMQ would ask at once, before the connection is there, and keep the failure for ever.
@@ -88,7 +73,11 @@ export function connectMediaQueues(
   const common = jobOptions(settings);
   const packed = JSON.stringify(common);
   const edge = redisEdge('QUEUE_UNAVAILABLE');
-  const add: MediaQueues['add'] = (definition, payload, over = {}) =>
+  const add = <Payload>(
+    definition: JobDefinition<string, Payload>,
+    payload: Payload,
+    over: JobsOptions = {},
+  ): Promise<void> =>
     edge(async () => {
       const { queue, name } = definition;
       await queues[queue].add(name, payload, {
@@ -100,22 +89,27 @@ export function connectMediaQueues(
     });
 
   return {
+    /** The BullMQ queues themselves, for Bull Board and schedules. */
     queues,
-    jobsOf: (record) => {
+    /** save and verify of one record, for the script that accepts an upload and adds them in the same step. */
+    jobsOf: (record: MediaRecord): UploadJobs => {
       const payload = { record, round: 0 };
       const [saveId, verifyId] = [saveJob.idFor(payload), verifyJob.idFor(payload)];
       return { saveId, verifyId, data: JSON.stringify(payload), options: packed };
     },
-    enqueueUpload: async (record, round = 0) => {
+    /** The same two jobs for a record that is in the catalog already. `round` above 0 adds them under fresh ids. */
+    enqueueUpload: async (record: MediaRecord, round = 0): Promise<void> => {
       await Promise.all([add(saveJob, { record, round }), add(verifyJob, { record, round })]);
     },
     add,
-    close: async () => {
+    close: async (): Promise<void> => {
       await Promise.allSettled(queueNames.map((name) => queues[name].close()));
       if (shared === undefined) await closeRedis(client);
     },
   };
 }
+
+export type MediaQueues = ReturnType<typeof connectMediaQueues>;
 
 /**
  * Lua for scripts with timePrelude that add the jobs of an upload: `add_jobs(save_id, verify_id, data, options)` answers whether both
