@@ -47,17 +47,17 @@ export interface Clients {
 
 type Exchange = [IncomingMessage, ServerResponse];
 
-interface Connection {
+class Connection {
   /** A request is under way, or waits for its turn. */
-  isBusy: boolean;
-  isServed: boolean;
-  leaveLine: () => void;
+  isBusy = false;
+  isServed = false;
+  leaveLine = (): void => undefined;
   /** Sent ahead. */
-  waiting: Exchange[];
-  stuckSince: number;
-  lookedAt: number;
-  /** Since when no request is served. */
-  idleSince: number;
+  waiting: Exchange[] = [];
+  stuckSince = 0;
+  lookedAt = 0;
+  /** Since when no request is served. Its first request follows no other. */
+  idleSince = performance.now() - PAUSE_MS;
 }
 
 const TURN_ENDS = Symbol('turn ends');
@@ -102,16 +102,7 @@ export function boundConnections(
   };
 
   server.on('connection', (socket) => {
-    const connection: Connection = {
-      isBusy: false,
-      isServed: false,
-      leaveLine: () => undefined,
-      waiting: [],
-      stuckSince: 0,
-      lookedAt: 0,
-      // Its first request follows no other.
-      idleSince: performance.now() - PAUSE_MS,
-    };
+    const connection = new Connection();
     const leave = places.take(clientOfAddress(addressOf(socket)), {
       giveUp: () => socket.destroy(),
       pace: () => (connection.isServed ? Infinity : connection.idleSince),

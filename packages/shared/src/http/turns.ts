@@ -18,16 +18,21 @@ export interface Line {
   isLimited: boolean;
 }
 
-interface Queue extends Line {
-  waiting: Set<() => void>;
-  running: number;
-  workedMs: number;
-  isResting: boolean;
+class Queue {
+  waiting = new Set<() => void>();
+  running = 0;
+  workedMs = 0;
+  isResting = false;
+  constructor(
+    readonly name: string,
+    readonly isLimited: boolean,
+  ) {}
 }
 
 /**
- * The share of each client in the time of this process. Each limited line has a few requests at a time. Where the process has no time left and others need it, it has one at a time and rests
- * twice as long as that took: a client that asks without a pause slows itself down, and leaves two thirds of the time to others.
+ * The share of each client in the time of this process. Each limited line has a few requests at a time. Where the process has no time
+ * left and others need it, it has one at a time and rests twice as long as that took: a client that asks without a pause slows itself
+ * down, and leaves two thirds of the time to others.
  */
 export function createTurns(isSaturated = watchSaturation()) {
   /** Only those that have something. The first is next. */
@@ -106,15 +111,7 @@ export function createTurns(isSaturated = watchSaturation()) {
       const isHeldBack = heldBack.has(line.name);
       // What began before is not limited, so this is another queue.
       const name = isHeldBack ? `held back: ${line.name}` : line.name;
-      const isLimited = line.isLimited || isHeldBack;
-      const queue: Queue = queues.get(name) ?? {
-        name,
-        isLimited,
-        waiting: new Set(),
-        running: 0,
-        workedMs: 0,
-        isResting: false,
-      };
+      const queue = queues.get(name) ?? new Queue(name, line.isLimited || isHeldBack);
       queues.set(name, queue);
       const start = (): void => begin(startTurn(queue));
       queue.waiting.add(start);
