@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { unlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import express from 'express';
 import { createMediaHost } from '@holdfast/shared/media-host';
 import { readSettings } from '@holdfast/foundation/config';
 import { silentLogger, type Logger } from '@holdfast/foundation/logging';
@@ -103,6 +105,18 @@ it('sends nothing to a client that has it', async () => {
   // Without it fetch() adds `no-cache`, which asks for the whole file again.
   const known = { 'If-None-Match': tag, 'Cache-Control': 'max-age=0' };
   expect((await api.call('GET', url, undefined, known)).status).toBe(304);
+});
+
+it('answers 404 for a file that is deleted at this moment', async () => {
+  const url = await fileUrl();
+  const send = Reflect.get(express.response, 'sendFile') as (this: object, ...all: unknown[]) => void;
+  const sending = vi.spyOn(express.response, 'sendFile');
+  onTestFinished(() => sending.mockRestore());
+  sending.mockImplementation(function (this: object, path: string, ...rest: unknown[]) {
+    unlinkSync(path);
+    send.call(this, path, ...rest);
+  });
+  expect((await api.call('GET', url)).body).toMatchObject({ status: 404, code: 'NOT_FOUND' });
 });
 
 it.each([

@@ -20,8 +20,9 @@ export function serveLocalFiles({
     : serveEarlierFile(catalog, serveFile(join(dataDir, 'media'), isPublic));
 }
 
-/** Of `send`, which checks the headers of conditions and ranges. */
+/** Of `send`, which checks the headers of conditions and ranges, and finds no file that was deleted at this moment. */
 const refusals: Readonly<Record<number, ErrorCode>> = {
+  404: 'NOT_FOUND',
   412: 'REVISION_MISMATCH',
   416: 'RANGE_NOT_SATISFIABLE',
 };
