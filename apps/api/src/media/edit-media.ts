@@ -65,25 +65,21 @@ const TRIES = 100;
 export const editMedia =
   (deps: EditDependencies) =>
   async ({ params, body, header, context }: Input<'id', undefined, MediaChanges>): Promise<Answer> => {
-    const edit = { id: params.id, changes: body, expected: expectedStates(header('if-match')) };
-    const { record, changed } = await saveChanges(deps, edit);
+    const { id } = params;
+    const { record, changed } = await saveChanges(deps, id, body, expectedStates(header('if-match')));
     // The same edit may come again before the host has the first one.
     const done = !changed && !isUnpushed(record) ? true : await verifyAndPush(deps, record, context.log);
-    const latest = (await deps.catalog.find(edit.id)) ?? record;
+    const latest = (await deps.catalog.find(id)) ?? record;
     const media = presentMedia(latest.revision >= record.revision ? latest : record, deps.address);
     return { status: done ? 200 : 202, body: media, headers: { ETag: entityTag(media) } };
   };
 
-interface Edit {
-  id: string;
-  changes: MediaChanges;
-  expected: ExpectedStates;
-}
-
 /** Writes over exactly the record that was read; after a concurrent change, tries again unless the client insists on a state. */
 async function saveChanges(
   deps: EditDependencies,
-  { id, changes, expected }: Edit,
+  id: string,
+  changes: MediaChanges,
+  expected: ExpectedStates,
 ): Promise<{ record: MediaRecord; changed: boolean }> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const record = await findMedia(deps, id);

@@ -37,8 +37,7 @@ const readBackScript = defineScript(`${indexLua}
 local stored, gaps = {}, {}
 local lacking
 local function look(index, score, id)
-  local there = redis.call('ZSCORE', index, id)
-  if there ~= score and (not there or tonumber(there) ~= tonumber(score)) then lacking = lacking + 1 end
+  if tonumber(redis.call('ZSCORE', index, id)) ~= score then lacking = lacking + 1 end
 end
 for n, id in ipairs(ARGV) do
   local measured, content, text = read(id)
@@ -67,6 +66,17 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
   /** Those of these ids that never come back. */
   const findTombstoned = (ids: readonly string[]): Promise<Set<string>> =>
     guarded(() => membersOf(redis, keys.tombstones, ids));
+
+  /** Drawn at random: what cannot be done stays listed, and must not keep the rest waiting. `times`: since when each is. */
+  const drawUnfinished = (listed: string, times: string, count: number): Promise<UnfinishedRecord[]> =>
+    guarded(async () => {
+      const ids = await redis.zrandmember(listed, count);
+      const since = ids.length === 0 ? [] : await redis.zmscore(times, ...ids);
+      return ids.flatMap((id, index) => {
+        const sinceMs = since[index] ?? null;
+        return sinceMs === null ? [] : [{ id, sinceMs: Number(sinceMs) }];
+      });
+    });
 
   return {
     /**
@@ -105,25 +115,11 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
     },
     isTombstoned: async (id: string): Promise<boolean> => (await findTombstoned([id])).has(id),
     findTombstoned,
-    /** Edits that wait for the host, drawn at random: what cannot be done stays listed, and must not keep the rest waiting. */
-    drawUnpushed: (count: number): Promise<UnfinishedRecord[]> =>
-      guarded(async () => {
-        const listed = await redis.zrandmember(keys.unpushed, count, 'WITHSCORES');
-        return listed.flatMap((id, index) =>
-          index % 2 === 0 ? [{ id, sinceMs: Number(listed[index + 1]) }] : [],
-        );
-      }),
-    /** The same of deletions. */
-    drawDeleting: (count: number): Promise<UnfinishedRecord[]> =>
-      guarded(async () => {
-        const ids = await redis.zrandmember(keys.byStatus(statusCode.deleting), count);
-        if (ids.length === 0) return [];
-        const deletedAt = await redis.zmscore(keys.tombstones, ...ids);
-        return ids.flatMap((id, index) => {
-          const since = deletedAt[index] ?? null;
-          return since === null ? [] : [{ id, sinceMs: Number(since) }];
-        });
-      }),
+    /** Edits that wait for the host. */
+    drawUnpushed: (count: number) => drawUnfinished(keys.unpushed, keys.unpushed, count),
+    /** Deletions that the host has not confirmed. */
+    drawDeleting: (count: number) =>
+      drawUnfinished(keys.byStatus(statusCode.deleting), keys.tombstones, count),
   };
 }
 

@@ -61,7 +61,7 @@ async function placeOnHost(
   deleted: Deleted,
   signal: AbortSignal,
 ): Promise<AssetRef | null> {
-  const { assetId, publicId, resourceType } = deleted;
+  const { id, assetId, publicId, resourceType } = deleted;
   const ref = { publicId, resourceType };
   try {
     const asset = await host.find(ref, signal);
@@ -71,27 +71,14 @@ async function placeOnHost(
     if (isHoldfastError(error, 'ASSET_UNREADABLE')) return ref;
     throw error;
   }
-  return assetId === null ? null : renamedTo(host, deleted.id, assetId, signal);
-}
-
-/**
- * Asked for by its id, which is a metered call: the second half of the budget is left to syncs, which find an asset of ours as well.
- * One that others put there they do not remove, so that is asked for in any case.
- */
-async function renamedTo(
-  host: RemovalDependencies['host'],
-  id: string,
-  assetId: string,
-  signal: AbortSignal,
-): Promise<AssetRef | null> {
-  if (isOwnId(id) && isHalfSpent(host.budget())) return null;
-  const {
-    assets: [asset],
-    unreadable,
-  } = await host.confirm([assetId], signal);
+  // To ask by its id is a metered call: the second half of the budget is left to syncs, which find an asset of ours as well. One that
+  // others put there they do not remove, so that is asked for in any case.
+  if (assetId === null || (isOwnId(id) && isHalfSpent(host.budget()))) return null;
+  const { assets, unreadable } = await host.confirm([assetId], signal);
   if (unreadable.length > 0)
     throw new HoldfastError('HOST_REJECTED', 'the media host shows the asset in a form that cannot be read');
-  return asset === undefined ? null : { publicId: asset.publicId, resourceType: asset.resourceType };
+  const [renamed] = assets;
+  return renamed === undefined ? null : { publicId: renamed.publicId, resourceType: renamed.resourceType };
 }
 
 function isAssetOf(asset: HostAsset, { id, assetId }: Deleted): boolean {
