@@ -14,7 +14,7 @@ import { parseMediaFields } from '../media/media-fields.js';
 import { waitInPlace } from '../http/prefer.js';
 import { admit, promptly } from './admission.js';
 import { acceptUpload, receiveUpload, type Received, type UploadRequest } from './receive-upload.js';
-import { digestFile, parseForm, readReprDigest, requestFingerprint, type SentUpload } from './upload-form.js';
+import { digestFile, parseForm, readReprDigest, requestFingerprint, type FileDigest } from './upload-form.js';
 import type { Uploads } from './uploads.js';
 
 export type KeyedOutcome = Received & {
@@ -176,24 +176,18 @@ async function resume(
   return { record: latest ?? record, duplicate: false, replayed: false };
 }
 
-/** Throws IDEMPOTENCY_MISMATCH, or DIGEST_MISMATCH, after the whole body: only then is it known. */
+/**
+ * Reads an upload to its end and keeps only what distinguishes it from others. Throws what any upload throws for a bad body; after the
+ * whole of it, since only then is it known, DIGEST_MISMATCH or IDEMPOTENCY_MISMATCH.
+ */
 async function refuseOtherRequest(
   uploads: Uploads,
   req: Request,
   res: Response,
   fingerprint: string,
-): Promise<SentUpload> {
+): Promise<FileDigest> {
   const digest = readReprDigest(req.get('repr-digest'));
-  const sent = await readAndDiscard(uploads, req, res);
-  if (digest !== null && digest !== sent.sha256) throw new HoldfastError('DIGEST_MISMATCH');
-  if (requestFingerprint(req, sent) !== fingerprint) throw new HoldfastError('IDEMPOTENCY_MISMATCH');
-  return sent;
-}
-
-/** Reads an upload to its end and keeps only what distinguishes it from others. Throws what any upload throws for a bad body. */
-async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Promise<SentUpload> {
-  const admitted = await admit(uploads, req, false);
-  const { cancel, maxBytes } = admitted;
+  const { cancel, maxBytes, end } = await admit(uploads, req, false);
   try {
     cancel.signal.throwIfAborted();
     inviteBody(req, res);
@@ -202,8 +196,11 @@ async function readAndDiscard(uploads: Uploads, req: Request, res: Response): Pr
       ...(await digestFile(stream, maxBytes)),
     }));
     const { file, fields } = await untilAborted(form, cancel.signal);
-    return { ...file, fields: parseMediaFields(fields) };
+    const sent = { ...file, fields: parseMediaFields(fields) };
+    if (digest !== null && digest !== sent.sha256) throw new HoldfastError('DIGEST_MISMATCH');
+    if (requestFingerprint(req, sent) !== fingerprint) throw new HoldfastError('IDEMPOTENCY_MISMATCH');
+    return sent;
   } finally {
-    admitted.end();
+    end();
   }
 }

@@ -273,8 +273,8 @@ function invalid(): HoldfastError {
   });
 }
 
-/** What a client sent in the body of an upload. */
-export interface SentUpload extends FileDigest {
+/** What of an upload its client may not change when it sends it again. */
+interface SentUpload extends Omit<FileDigest, 'md5'> {
   filename: string;
   fields: EditableFields;
 }
@@ -285,7 +285,7 @@ export interface SentUpload extends FileDigest {
  */
 export function requestFingerprint(
   { method, originalUrl }: Pick<Request, 'method' | 'originalUrl'>,
-  { fields, filename, bytes, sha256 }: Omit<SentUpload, 'md5'>,
+  { fields, filename, bytes, sha256 }: SentUpload,
 ): string {
   const [path = '', query = ''] = originalUrl.split('?', 2);
   const sorted = [...new URLSearchParams(query)].map(([name, value]) => `${name}=${value}`).toSorted();
