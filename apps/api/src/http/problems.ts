@@ -75,8 +75,8 @@ function asHoldfastError(error: unknown): HoldfastError {
   const { type, status = 0, expose } = error as Error & { type?: string; status?: number; expose?: boolean };
   if (type === 'request.aborted')
     return new HoldfastError('CLIENT_ABORTED', 'the body ended before it was complete', { cause: error });
-  // Some have no type, such as what the decompression of a body throws.
-  const code = expose === true ? foreignErrors[status] : undefined;
+  // Express does not expose that a file which it sends is gone.
+  const code = expose === true || status === 404 ? foreignErrors[status] : undefined;
   if (code === undefined) return toHoldfastError(error);
   return new HoldfastError(code, code === 'NOT_FOUND' ? undefined : error.message, { cause: error });
 }
