@@ -232,6 +232,9 @@ function unpackHex(text: string): string {
 
 const SEPARATOR_IN_LUA = `'\\${String(SEPARATOR.charCodeAt(0))}'`;
 
+/** Lua pattern of what a measured line begins with, for scripts that look at thousands of records. */
+export const statusAndNumber = `'^%["(%a)",(%d+),'`;
+
 /** Lua of the scripts that read and write records, without their indexes. */
 export const recordLua = /* lua */ `${timePrelude}
 -- Positions of the indexed part, and of the measured line.

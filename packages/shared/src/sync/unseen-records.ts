@@ -1,5 +1,5 @@
 import { pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
-import { recordLua } from '../catalog/lua.js';
+import { recordLua, statusAndNumber } from '../catalog/lua.js';
 import {
   defineScript,
   fromRedisError,
@@ -23,6 +23,8 @@ export async function* unseenRecords(
   runId: string,
   lastSequence: number,
 ): AsyncGenerator<string[]> {
+  // The run began on an empty catalog.
+  if (lastSequence === 0) return;
   const indexes =
     which === 'missing' ? [keys.byStatus(statusCode.missing)] : Object.values(typeCode).map(keys.byType);
   const statuses = which === 'missing' ? statusCode.missing : statusCode.verified + statusCode.failed;
@@ -59,15 +61,14 @@ export async function* unseenRecords(
  * have one of these statuses, were there when the run began, and that it has not seen. Drops entries of lost records.
  */
 const unseenScript = defineScript(`${recordLua}
-local found = {}
-local last = tonumber(ARGV[1])
-for i = 3, #ARGV do
-  local measured = read(ARGV[i])
-  if measured then
-    local asked = string.find(ARGV[2], measured[STATUS], 1, true)
-    if asked and measured[SEQ] <= last and redis.call('GETBIT', KEYS[2], measured[SEQ]) == 0 then found[#found + 1] = ARGV[i] end
-  elseif redis.call('EXISTS', record_key(ARGV[i])) == 0 then redis.call('ZREM', KEYS[3], ARGV[i])
-  end
+local found, names, last = {}, {}, tonumber(ARGV[1])
+for i = 3, #ARGV do names[i - 2] = record_key(ARGV[i]) end
+for n, text in ipairs(redis.call('MGET', unpack(names))) do
+  local id = ARGV[n + 2]
+  local status, number = string.match(text or '', ${statusAndNumber})
+  local asked = status and tonumber(number) <= last and string.find(ARGV[2], status, 1, true)
+  if asked and redis.call('GETBIT', KEYS[2], number) == 0 then found[#found + 1] = id end
+  if not text then redis.call('ZREM', KEYS[3], id) end
 end
 return found
 `);
