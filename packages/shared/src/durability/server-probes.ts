@@ -51,9 +51,8 @@ const needed: readonly Row[] = [
     'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
   ],
   [
-    // What a script is refused with says so.
     ONE_SERVER,
-    [],
+    [script('return 1')],
     'This is one node of a cluster, and our keys lie on another.',
     'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
   ],
