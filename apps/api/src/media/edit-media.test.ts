@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startCloudinaryEmulator, type CloudinaryEmulator } from '@holdfast/cloudinary-emulator';
+import { HoldfastError } from '@holdfast/foundation/errors';
 import { readHostMetadata, recordFromAsset } from '@holdfast/shared/media';
 import type { HostAsset } from '@holdfast/shared/media-host';
 import { onePixelPng, proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
@@ -55,6 +56,26 @@ describe('an edit', () => {
     expect(await api.deps.queues.queues.save.getJob(`save-${id}-2`)).toBeDefined();
     expect(await api.deps.queues.queues.verify.getJob(`verify-${id}-2`)).toBeDefined();
   });
+
+  it.each(['save', 'enqueueUpload'] as const)(
+    'is refused where the catalog has fallen back behind the host, also when %s fails then',
+    async (call) => {
+      const { id } = await api.addMedia({ title: 'one' });
+      const { catalog, queues, keys } = api.deps;
+      const before = await catalog.find(id);
+      if (before === null) throw new Error('no record');
+      const path = `/api/media/${id}`;
+      for (const title of ['two', 'three']) await api.call('PATCH', path, { title });
+      await redis.client.del(`${keys.prefix}:m:${id}`);
+      await catalog.save(before);
+      onTestFinished(() => void vi.restoreAllMocks());
+      const away = new HoldfastError('CATALOG_UNAVAILABLE');
+      if (call === 'save') vi.spyOn(catalog, 'save').mockRejectedValue(away);
+      else vi.spyOn(queues, 'enqueueUpload').mockRejectedValue(away);
+      const refused = await api.call('PATCH', path, { category: 'new' });
+      expect(refused.body).toMatchObject({ status: 503, code: 'CATALOG_REBUILDING' });
+    },
+  );
 
   it('is refused where the catalog has fallen back behind the host, and brings in what was lost', async () => {
     const { id, publicId } = await api.addMedia({ title: 'one' });

@@ -138,15 +138,18 @@ async function verifyAndPush(deps: EditDependencies, record: MediaRecord, log: L
 
 /**
  * False if the host did not take it in time: a job carries on, or the sweep if even the job cannot be added. Throws
- * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one is in the catalog now, and the client edits again.
+ * CATALOG_REBUILDING where Redis had lost an edit that the host has: that one comes into the catalog, and the client edits again.
  */
 async function pushInTime(deps: EditDependencies, record: MediaRecord, log: Logger): Promise<boolean> {
   const { id, revision } = record;
   try {
     const { outcome, joined } = await pushRecord(deps, id, AbortSignal.timeout(PUSH_WITHIN_MS));
-    if (joined !== null) await deps.queues.enqueueUpload(joined);
-    if (outcome === 'overtaken')
+    if (outcome === 'overtaken') {
+      // It is refused whatever fails from here on; what cannot be queued is verified by the sweep, by the intent of this edit.
+      if (joined !== null) await deps.queues.enqueueUpload(joined).catch(() => undefined);
       throw new HoldfastError('CATALOG_REBUILDING', 'Redis had lost a revision that the host has; try again');
+    }
+    if (joined !== null) await deps.queues.enqueueUpload(joined);
     // Redis was emptied since the edit, which may be lost with it.
     if (outcome === 'gone') throw new HoldfastError('MEDIA_NOT_FOUND', 'the catalog lost the record');
     if (outcome === 'missing') throw new HoldfastError('MEDIA_NOT_FOUND', 'the host does not have the file');

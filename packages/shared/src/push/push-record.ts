@@ -30,7 +30,7 @@ export interface Push {
   /**
    * pushed: the host carries the record as it is now. nothing: it did already, or the file is being deleted. gone: the catalog does
    * not have it. missing: the host has no such asset under its name. overtaken: the host carries a newer revision, which Redis had
-   * lost; the catalog has it now.
+   * lost; the catalog has it now, or after the next sync.
    */
   outcome: 'pushed' | 'nothing' | 'gone' | 'missing' | 'overtaken';
   /** A newer revision with edits from the host that came into the catalog. It needs to be verified like any other. */
@@ -83,9 +83,9 @@ export async function pushRecord(
       // A later edit has been pushed since the record was read.
       if (latest?.record.revision !== record.revision) continue;
       const newer = recordFromAsset(withKnown(asset, record), folder, record.source, carried);
-      // The next edit here would otherwise be pushed over it.
-      if (newer.id === id && (await catalog.save(newer)) === 'updated') joined = newer;
-      return { outcome: 'overtaken', joined };
+      // The next edit here would otherwise be pushed over it. What cannot be saved now is brought in by a sync.
+      const saved = newer.id === id ? await catalog.save(newer).catch(() => null) : null;
+      return { outcome: 'overtaken', joined: saved === 'updated' ? newer : joined };
     }
     const there = carried?.fields ?? fieldsWithoutMark(asset, record);
     const theirs = editsOnHostOnly(asset, there, record, stored.mergeBase);
