@@ -78,22 +78,6 @@ describe('the drift report', () => {
     expect(await sandbox.client.ttl(rig.keys.syncDrift)).toBe(-1);
   });
 
-  it('holds what was done about an asset that the next page shows again', async () => {
-    const rig = await openSyncRig(sandbox, 'local');
-    await rig.foreign('others/a');
-    const { signal } = new AbortController();
-    const page = await rig.host.list({ resourceType: 'image', cursor: null, limit: 500, signal });
-    const host: MediaHost = {
-      ...rig.host,
-      list: ({ resourceType, cursor }) => {
-        const nextCursor = resourceType === 'image' && cursor === null ? 'again' : null;
-        return Promise.resolve({ ...page, nextCursor });
-      },
-    };
-    await rig.worker({ host })({ mode: 'full', runId: 'r' });
-    expect(words((await report(rig)).items)).toEqual([['host-only', 'NOT_IN_CATALOG', 'created']]);
-  });
-
   it('holds each item once when the host forgot its cursor', async () => {
     const rig = await openSyncRig(sandbox, 'cloudinary');
     await rig.emulator?.assets.seed(1_100);

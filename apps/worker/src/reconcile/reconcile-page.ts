@@ -16,22 +16,51 @@ import { decide, type Step } from './decide.js';
 import { doneBy, driftOfStep } from './drift.js';
 import { readPageFacts, seeAsset } from './page-facts.js';
 
-/** What is to be done about the assets of a page. */
-export interface DecidedPage extends Pick<ShownAssets, 'lacking' | 'unreadable'> {
-  listed: number;
-  steps: readonly Step[];
-  /** How many assets the host had no answer about. */
-  unanswered: number;
-}
-
 /** What a page adds to its run, once what it brought in is verified. */
-export interface AppliedPage {
+export interface ReconciledPage {
   counts: Partial<SyncCounts>;
   findings: NewFinding[];
   /** The numbers of the records that it met. */
   seen: number[];
   /** Records that are not verified yet. */
   open: ExpectedRecord[];
+}
+
+/**
+ * Brings one page into the catalog: what Redis knows of its assets, what follows from that, the report of it, doing it, and the
+ * report of what was not done. A page with nothing changed costs one round trip and writes nothing.
+ */
+export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<ReconciledPage> {
+  const { state, token, running } = session;
+  const { runId, dryRun } = running.run;
+  const { steps, unanswered } = await decidePage(session, page.assets);
+  await restoreClaims(session, steps);
+  const reported = steps.flatMap((step) => {
+    const item = driftOfStep(step);
+    return item === null ? [] : [{ step, item }];
+  });
+  const noted = new Set(
+    await noteDrift(
+      session,
+      reported.map(({ item }) => item),
+    ),
+  );
+  const open = dryRun ? [] : await applySteps(session, steps);
+  const corrections = reported.flatMap(({ step: { outcome }, item }): [DriftItem, DriftItem][] =>
+    outcome === 'done' || !noted.has(item) ? [] : [[item, { ...item, action: outcome }]],
+  );
+  await state.correctDrift(token, runId, corrections);
+  const counts = countSteps(session, steps);
+  counts.errors += unanswered + page.unreadable.length;
+  return {
+    counts: { ...counts, listed: page.assets.length },
+    findings: [...findingsOf(page), ...reported.flatMap(({ step, item }) => findingsOfStep(step, item))],
+    // What has the id of a record whose own asset is another one does not show whether that one is there.
+    seen: steps.flatMap(({ action, stored }) =>
+      action.kind === 'left' && action.why === 'twice' ? [] : (stored?.sequence ?? []),
+    ),
+    open,
+  };
 }
 
 /** What follows from these assets and from what Redis knows of them. `source` is how foreign ones came to be seen. */
@@ -47,22 +76,20 @@ export async function decideAssets(
 
 /**
  * Decides, and then once more where a listing alone is not enough to go by: what would overwrite, restore, rewrite or remove is
- * decided by the asset itself, and listings do not show how long a video is. With nothing changed it costs one round trip.
+ * decided by the asset itself, and listings do not show how long a video is.
  */
-export async function decidePage(
+async function decidePage(
   session: SyncSession,
-  { assets, lacking, unreadable }: ShownAssets,
-): Promise<DecidedPage> {
-  const shown = { listed: assets.length, lacking, unreadable };
+  assets: readonly HostAsset[],
+): Promise<{ steps: readonly Step[]; unanswered: number }> {
   const steps = await decideAssets(assets, session);
   const doubtful = new Set([...steps.filter(({ look }) => look), ...drawSilent(steps)]);
-  if (doubtful.size === 0) return { ...shown, steps, unanswered: 0 };
+  if (doubtful.size === 0) return { steps, unanswered: 0 };
   const looked = await inParallel([...doubtful], LOOKS_AT_ONCE, ({ look, asset }) =>
     look ? lookAt(session, asset) : learnDuration(session, asset),
   );
   const present = looked.filter((asset) => asset !== null && asset !== undefined);
   return {
-    ...shown,
     steps: [...steps.filter((step) => !doubtful.has(step)), ...(await decideAssets(present, session))],
     unanswered: looked.filter((asset) => asset === undefined).length,
   };
@@ -115,43 +142,6 @@ async function learnDuration({ host, signal }: SyncSession, asset: HostAsset): P
 }
 
 /**
- * Brings what was decided about a page into the catalog: the report of it, doing it, and the report of what was not done. A page with
- * nothing changed writes nothing.
- */
-export async function applyPage(session: SyncSession, page: DecidedPage): Promise<AppliedPage> {
-  const { state, token, running } = session;
-  const { runId, dryRun } = running.run;
-  const { steps, listed } = page;
-  await restoreClaims(session, steps);
-  const reported = steps.flatMap((step) => {
-    const item = driftOfStep(step);
-    return item === null ? [] : [{ step, item }];
-  });
-  const noted = new Set(
-    await noteDrift(
-      session,
-      reported.map(({ item }) => item),
-    ),
-  );
-  const open = dryRun ? [] : await applySteps(session, steps);
-  const corrections = reported.flatMap(({ step: { outcome }, item }): [DriftItem, DriftItem][] =>
-    outcome === 'done' || !noted.has(item) ? [] : [[item, { ...item, action: outcome }]],
-  );
-  await state.correctDrift(token, runId, corrections);
-  const counts = countSteps(session, steps);
-  counts.errors += page.unanswered + page.unreadable.length;
-  return {
-    counts: { ...counts, listed },
-    findings: [...findingsOf(page), ...reported.flatMap(({ step, item }) => findingsOfStep(step, item))],
-    // What has the id of a record whose own asset is another one does not show whether that one is there.
-    seen: steps.flatMap(({ action, stored }) =>
-      action.kind === 'left' && action.why === 'twice' ? [] : (stored?.sequence ?? []),
-    ),
-    open,
-  };
-}
-
-/**
  * Redis forgot which Idempotency-Keys are used up, and the assets know: the keys of the last day are claimed again, of files that
  * come into the catalog and of all that a recovery meets. Before their records are created: a run that dies in between meets them
  * as new once more.
@@ -189,7 +179,7 @@ function countSteps({ running: { progress } }: SyncSession, steps: readonly Step
   return counts;
 }
 
-function findingsOf({ lacking, unreadable }: DecidedPage): NewFinding[] {
+function findingsOf({ lacking, unreadable }: ShownAssets): NewFinding[] {
   const findings: NewFinding[] = [];
   if (lacking.length > 0) findings.push(['LISTING_FIELDS_MISSING', lacking]);
   if (unreadable.length > 0) findings.push(unreadableFinding(unreadable));

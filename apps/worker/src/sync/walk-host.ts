@@ -3,7 +3,7 @@ import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
 import type { AssetPage } from '@holdfast/shared/media-host';
 import { addFinding } from '@holdfast/shared/sync';
 import { verifyOpen } from '../reconcile/apply.js';
-import { applyPage, decidePage, type AppliedPage, type DecidedPage } from '../reconcile/reconcile-page.js';
+import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
 import { addCounts, checkpoint, noteUnreadable, type SyncSession } from '../sync-run/sync-session.js';
 import { sweepMissing } from './sweep-missing.js';
@@ -94,7 +94,7 @@ async function listOn(session: SyncSession): Promise<void> {
     });
 }
 
-function addPage(session: SyncSession, { counts, findings }: AppliedPage): void {
+function addPage(session: SyncSession, { counts, findings }: ReconciledPage): void {
   addCounts(session, counts);
   for (const finding of findings) addFinding(session.running.run, ...finding);
 }
@@ -125,15 +125,14 @@ async function catchUp(session: SyncSession): Promise<void> {
 }
 
 /**
- * Walks one listing. Four pages are under way: while one is fetched, the one before is decided, the one before that is written, and the
- * first is verified and ends. Pages are spread when the host's calls run low; throws HOST_RATE_LIMITED when they are used up. However it
- * ends, the pages that were decided have ended.
+ * Walks one listing. Pipeline of three: while page n is decided and done, page n+1 is fetched and page n-1 is verified and ends. Pages
+ * are spread when the host's calls run low; throws HOST_RATE_LIMITED when they are used up.
  */
 async function walk(
   session: SyncSession,
   start: string | null,
   fetch: Fetch,
-  endOfPage: (page: AppliedPage, nextCursor: string | null) => void | Promise<void>,
+  endOfPage: (page: ReconciledPage, nextCursor: string | null) => void | Promise<void>,
 ): Promise<void> {
   const { host, running, signal } = session;
   const fetchPaced = async (cursor: string | null, isFirst: boolean): Promise<AssetPage> => {
@@ -144,53 +143,35 @@ async function walk(
     if (waitMs > 0 && !isFirst) await session.pause(waitMs, signal);
     return fetchPatiently(() => fetch(cursor), session.settings.jobs.backoffMs, signal);
   };
-  const verifyAndEnd = async (
-    before: Promise<void>,
-    page: Promise<AppliedPage>,
-    nextCursor: string | null,
-  ): Promise<void> => {
-    await before;
-    const applied = await page;
-    addCounts(session, { errors: await verifyOpen(session, applied.open) });
-    await endOfPage(applied, nextCursor);
+  const verifyAndEnd = async (page: ReconciledPage, nextCursor: string | null): Promise<void> => {
+    addCounts(session, { errors: await verifyOpen(session, page.open) });
+    await endOfPage(page, nextCursor);
   };
-  // Awaited in a later round; until then a failure must not count as unhandled.
+  // Awaited in the next round; until then a failure must not count as unhandled.
   const deferRejection = <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     return work;
   };
   let nextPage = fetchPaced(start, true);
-  let applied: Promise<unknown> = Promise.resolve();
-  let [endedBefore, ended] = [Promise.resolve(), Promise.resolve()];
-  let written: ReadonlySet<string> = new Set();
+  let lastPage = Promise.resolve();
   try {
     for (;;) {
       const page = await nextPage;
       const { nextCursor } = page;
       if (nextCursor !== null) nextPage = deferRejection(fetchPaced(nextCursor, false));
       if (page.unreadable.length > page.assets.length) {
-        await ended;
+        await lastPage;
         rejectUnreadable(session, page);
       }
-      let decided = await decidePage(session, page);
-      await applied;
-      await endedBefore;
-      // A copy, or an asset that is listed twice: what was read of its record is out of date.
-      if (recordsOf(decided).some((id) => written.has(id))) decided = await decidePage(session, page);
-      written = new Set(recordsOf(decided));
-      const applying = deferRejection(applyPage(session, decided));
-      applied = applying;
-      endedBefore = ended;
-      ended = deferRejection(verifyAndEnd(ended, applying, nextCursor));
-      if (nextCursor === null) return await ended;
+      const reconciled = await reconcilePage(session, page);
+      await lastPage;
+      lastPage = deferRejection(verifyAndEnd(reconciled, nextCursor));
+      if (nextCursor === null) return await lastPage;
     }
   } finally {
-    await Promise.allSettled([applied, ended]);
+    await lastPage.catch(() => undefined);
   }
 }
-
-const recordsOf = ({ steps }: DecidedPage): string[] =>
-  steps.map(({ stored, fresh }) => (stored ?? fresh).id);
 
 /**
  * Throws HOST_REJECTED for a page of which more than half cannot be read: then it is not the assets, and to go on would be to take a
