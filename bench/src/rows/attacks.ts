@@ -22,6 +22,8 @@ const FILE_BYTES = 100_000;
 const COPY_COUNT = 1_000;
 /** As many as a drift report keeps of a kind. */
 const DRIFT_ITEMS = 10_000;
+/** An orchestrator asks every second or less often; more than that is no probe (`PAUSE_MS` of the API). */
+const PROBE_EVERY_MS = 300;
 const BACK_WITHIN_MS = 60_000;
 const BACK_TO_MB = 60;
 
@@ -130,7 +132,7 @@ async function takeTurn({ url, api }: Holdfast, ms: number): Promise<Turn> {
         .then((answer) => answer.arrayBuffer())
         .catch(() => undefined);
       livezMs = Math.max(livezMs, performance.now() - asked);
-      await pause(10);
+      await pause(PROBE_EVERY_MS);
     }
   };
   await Promise.all([look(), ...Array.from({ length: CLIENTS }, upload)]);
