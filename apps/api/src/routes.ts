@@ -284,7 +284,7 @@ const startSyncRow = {
   limited: true,
   tag: 'sync',
   description:
-    '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one, and the same one for all who ask for the same before it starts. 200: the run ended within the time that `Prefer` allowed.',
+    '`runId` names the run that will do the requested work. With `alreadyRunning`, that is the run after the current one; identical requests made before it starts share it. 200: the run ended within the time that `Prefer` allowed.',
   headers: ['Prefer'],
   answers: {
     200: { body: schemas.SyncRun, headers: ['Preference-Applied'] },

@@ -103,7 +103,7 @@ describe('a direct upload', () => {
     expect(again.body).toEqual(answer.body);
   });
 
-  it('is accepted once when two words race', async () => {
+  it('is accepted once when two completions race', async () => {
     const counts = async () => ({
       media: (await api.deps.catalog.counts()).total,
       assets: (await emulator.assets.list()).length,

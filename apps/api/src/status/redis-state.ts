@@ -191,7 +191,7 @@ const LIFE_SECONDS = 120;
 /**
  * KEYS: hash tag, a key of ours. ARGV: value to write to that key ('' = none), its life in seconds, JSON of the commands that read, then
  * commands whose rights are checked. One script: services bill each command of a client, and a look has thirty. What the user of Redis
- * may not read is not known, and no more than that.
+ * may not read counts as unknown; nothing else is affected.
  */
 const lookScript = defineScript(`
 ${missingRightsLua}

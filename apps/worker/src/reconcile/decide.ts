@@ -43,12 +43,12 @@ export type Action =
   /** `ticket`: whose file the account renamed. */
   | { kind: 'remove'; why: RemovedWhy; ticket?: string };
 
-export type RemovedWhy = 'tombstoned' | 'unacknowledged' | 'rejected';
+export type RemovedWhy = 'tombstoned' | 'unacknowledged' | 'unwelcome';
 export type LeftWhy =
   'deleting' | 'unsettled' | 'refused' | 'unfinished' | 'outside' | 'deleted here' | 'twice' | 'damaged';
 
 const left = (why: LeftWhy): Action => ({ kind: 'left', why });
-const rejected = { kind: 'remove', why: 'rejected' } as const;
+const unwelcome = { kind: 'remove', why: 'unwelcome' } as const;
 
 /** One asset, what is to be done about it, and what came of that. */
 export interface Step extends SeenAsset {
@@ -182,11 +182,11 @@ function withoutCommitMark({ asset }: SeenAsset, carried: Carried, page: PageFac
   if (idFromPublicId(page.folder, { ...asset, resourceType: 'raw' }) !== id) {
     // The account puts a folder before the name of every upload, so it cannot become a record. Otherwise it belongs to others.
     const isRenamed = page.ticketed.has(id) && asset.publicId.includes(`/${page.folder}/${id}`);
-    return isRenamed ? { ...rejected, ticket: id } : left('unfinished');
+    return isRenamed ? { ...unwelcome, ticket: id } : left('unfinished');
   }
   if (page.tombstoned.has(id)) return { kind: 'remove', why: 'tombstoned' };
   if (mark.state === 'ticket')
-    return refusalOfArrival(asset, mark, page.uploads) === null ? { kind: 'adopt', carried } : rejected;
+    return refusalOfArrival(asset, mark, page.uploads) === null ? { kind: 'adopt', carried } : unwelcome;
   const deadlineSeconds = mark.state === 'started' ? mark.deadlineSeconds : 0;
   const due = Date.parse(asset.uploadedAt) + deadlineSeconds * 1_000 + DEADLINE_GRACE_MS;
   return due < page.hostNowMs ? { kind: 'remove', why: 'unacknowledged' } : left('unfinished');
@@ -209,13 +209,13 @@ function withRecord(known: KnownAsset, isSame: boolean): Action {
   // Under another name than the asset of the record, it may take its place once that one is gone.
   const isCopy = stored.status !== 'missing' && !hasItsName;
   if (record.assetId !== asset.assetId && (record.resourceType !== asset.resourceType || isCopy))
-    return isTicket ? rejected : left('twice');
+    return isTicket ? unwelcome : left('twice');
   if (!isCovered(asset.publicId, page)) return left('outside');
   if (carried?.mark.state === 'started') return left('unfinished');
   if (isTicket) {
     // It was used already: only the same bytes take the place of those that are gone.
     const takesItsPlace = (stored.status === 'missing' || hasItsName) && asset.etag === record.checksum.md5;
-    return takesItsPlace ? rewrite(known) : rejected;
+    return takesItsPlace ? rewrite(known) : unwelcome;
   }
   return carried === null || carried.fields.id !== record.id
     ? withoutOurMark(known)

@@ -76,7 +76,7 @@ const texts = {
   rewrite: { code: 'MARK_LOST', detail: 'the host had lost what we keep beside the bytes' },
   tombstoned: { code: 'DELETED_HERE', detail: 'the file was deleted here' },
   unacknowledged: { code: 'UNFINISHED_UPLOAD', detail: 'the upload was never acknowledged' },
-  rejected: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
+  unwelcome: { code: 'UNWELCOME_UPLOAD', detail: 'uploaded straight to the host, and against the rules' },
   // An upload decides, or the sync does not cover it.
   unsettled: null,
   outside: null,

@@ -154,8 +154,8 @@ const RECOVERY_AGAIN_MS = 30_000;
 
 /**
  * What becomes of a run that could not continue, and the error with which its job ends. The run stays where it is for the
- * next try, and only the last attempt ends it as failed. A recovery outlasts any failure: until it has ended, what
- * the emptied catalog does not know is not unknown.
+ * next try, and only the last attempt ends it as failed. A recovery outlasts any failure: until it has ended, a
+ * file that the emptied catalog lacks may still exist.
  */
 async function settleFailure(session: SyncSession, error: unknown, context: JobContext): Promise<unknown> {
   const { state, log } = session;

@@ -65,9 +65,9 @@ export function expectedRecord(record: MediaRecord, content = encodeContent(reco
 }
 
 /**
- * same: every field and every index entry is there. missing: so it is, but the host has lost the asset: a sweep or a notification that
+ * same: every field and every index entry is there. missing: as same, but the host has lost the asset: a sweep or a notification that
  * came in between has the last word. superseded: a newer revision, a deletion, or what was verified in the same revision has taken its
- * place, and has a verification of its own. The rest is to be repaired: absent, other content, or lacking index entries.
+ * place, and has a verification of its own. The rest is to be repaired: absent, other content, or index entries missing.
  */
 export type Verdict = 'same' | 'missing' | 'superseded' | 'absent' | 'different' | 'unindexed';
 

@@ -18,7 +18,7 @@ export interface CatalogCounts {
   byStatus: Record<MediaStatus, number>;
 }
 
-/** A record, and how many of its index entries lack. */
+/** A record, and how many of its index entries are missing. */
 export interface FoundRecord {
   stored: StoredRecord | null;
   /** At least 1 where there is no record. */

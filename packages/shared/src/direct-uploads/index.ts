@@ -61,7 +61,7 @@ export interface ArrivalRules {
 const GRACE_MS = 60_000;
 
 /**
- * Why an asset that a client sent straight to the host must be removed again, by what the host tells of it; null where it enters the
+ * Why an asset that a client sent straight to the host must be removed again, by what the host reports of it; null where it enters the
  * catalog. All times are the host's.
  */
 export function refusalOfArrival(

@@ -33,7 +33,7 @@ export const mediaRecord = z.object({
   durationSeconds: z.number().nullable(),
   /** Absolute on Cloudinary; on the local host a path below the API's own address. */
   url: z.string(),
-  /** Hex. Without a SHA-256 where the bytes did not come through us; the MD5 is then what the host tells. */
+  /** Hex. Without a SHA-256 where the bytes did not come through us; the MD5 is then what the host reports. */
   checksum: z.object({ sha256: z.string().nullable(), md5: z.string().nullable() }),
   filename: z.string(),
   title: z.string(),
