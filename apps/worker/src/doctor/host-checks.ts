@@ -42,7 +42,7 @@ interface HostCheck extends Check {
 }
 
 /**
- * What Holdfast assumes of a media host. The rows share the test image, in this order. No pause between two looks is longer than
+ * What Holdfast assumes of a media host. The rows share the test image and run in this order. Pauses between two looks are at most
  * `longestPauseMs`. `cleanUp` is the last row, run whatever came before.
  */
 export function hostChecks(

@@ -107,7 +107,7 @@ it.each([
 it.each([
   ['while jobs wait', { waiting: ['save'] as const, active: [] }, 3],
   // Those of a killed worker are until their locks end: no sign that this one sleeps.
-  ['not while another one may have jobs in hand', { waiting: [], active: ['save'] as const }, 10],
+  ['not while another worker may hold the jobs', { waiting: [], active: ['save'] as const }, 10],
 ])('reconnects a worker that does nothing, %s', async (_what, { waiting, active }, looks) => {
   let reconnects = 0;
   const worker: Partial<QueueWorker> = {

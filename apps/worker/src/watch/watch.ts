@@ -222,7 +222,7 @@ function oneAtATime(work: () => Promise<void>, onError: (error: Error) => void) 
 
 /** Looks in a row at which jobs wait while this worker, nudged, does nothing. */
 const PATIENCE = 3;
-/** The same while jobs are in hand: those of a worker that was killed are, until their locks end and the stalled check moves them. */
+/** The same while jobs are active: those of a killed worker stay active until their locks expire and the stalled check moves them. */
 const PATIENCE_IN_HAND = 10;
 
 /**

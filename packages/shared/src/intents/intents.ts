@@ -251,8 +251,8 @@ return state
 `);
 
 /**
- * ARGV: id. dead -> live, where the sweep has it from `kill` and nobody has refused the upload since (abandonScript takes it off
- * the list). Answers the state after that.
+ * ARGV: id. dead -> live, if the intent is dead by `kill` and the upload has not been refused since (abandonScript takes it off
+ * the list). Answers the new state.
  */
 const reviveScript = defineScript(`${timePrelude}
 local key = p .. ':intent:' .. ARGV[1]

@@ -32,7 +32,7 @@ export interface SyncFacts {
   asked: SyncRun | null;
   /** Newest first, at most 20. */
   recentErrors: (SyncProblem & { runId: string })[];
-  /** The host's budget as any process of the fleet last heard it. */
+  /** The host's budget as last reported to any process of the fleet. */
   rateLimit: HostBudget | null;
   /** Everything that changed on the host before this is in the catalog. */
   watermark: string | null;

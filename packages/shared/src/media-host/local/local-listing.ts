@@ -110,7 +110,7 @@ async function changedIn(
   return names.filter((_name, index) => changed[index]);
 }
 
-/** Whether this media folder of a local host has any asset. Rejects with the error of the disk. */
+/** Whether this media folder of a local host holds at least one asset. Rejects with the error of the disk. */
 export async function holdsMedia(directory: string): Promise<boolean> {
   const { done } = await walkAssets(directory, resourceTypes, null).next();
   return done !== true;
