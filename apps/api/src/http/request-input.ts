@@ -40,13 +40,15 @@ function unknown(key: string, names: readonly string[]): string {
   return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`;
 }
 
-/** The query parameter `limit`: how many items of a list a client wants, as a whole number from 1 to `most`. */
-export const pageLimit = (most: number) =>
+/** The query parameter `limit`: how many items of a list a client wants, as a whole number from 1 to `most`; `usual` without it. */
+export const pageLimit = (usual: number, most: number) =>
   z
     .string('must be given once')
     .regex(/^\d{1,9}$/, 'must be a whole number')
     .transform(Number)
-    .refine((limit) => limit >= 1 && limit <= most, `must be from 1 to ${String(most)}`);
+    .refine((limit) => limit >= 1 && limit <= most, `must be from 1 to ${String(most)}`)
+    .default(usual)
+    .meta({ description: 'Items per page.', type: 'integer', minimum: 1, maximum: most, default: usual });
 
 /** The tags of `If-Match` or `If-None-Match`, as they are written. */
 export function splitTags(header: string): string[] {

@@ -29,13 +29,7 @@ const word = <Word extends string>(words: readonly [Word, ...Word[]]) =>
 
 /** What a client may ask of the list. */
 export const listQuery = z.strictObject({
-  limit: pageLimit(MAX_LIMIT).default(DEFAULT_LIMIT).meta({
-    description: 'Items per page.',
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LIMIT,
-    default: DEFAULT_LIMIT,
-  }),
+  limit: pageLimit(DEFAULT_LIMIT, MAX_LIMIT),
   cursor: z
     .string('must be given once')
     .max(500, 'is too long')

@@ -174,13 +174,7 @@ const MAX_LIMIT = 1_000;
 const STREAMED_AT_ONCE = 500;
 
 export const driftQuery = z.strictObject({
-  limit: pageLimit(MAX_LIMIT).default(DEFAULT_LIMIT).meta({
-    description: 'Items per page.',
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LIMIT,
-    default: DEFAULT_LIMIT,
-  }),
+  limit: pageLimit(DEFAULT_LIMIT, MAX_LIMIT),
   cursor: z
     .string('must be given once')
     .max(2_000, 'is too long')
