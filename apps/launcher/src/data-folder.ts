@@ -5,14 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 
-/** The embedded server's folder, locked for this launcher alone. The locks end with the processes that hold them. */
-export interface LockedFolder {
-  /** Inherited by the server, so that the folder stays locked as long as it is open. */
-  lockFd: number;
-  /** From now on the next start waits for this one instead of being refused. */
-  announceClose: () => void;
-}
-
 /** The place of the embedded server's folder. */
 export const redisFolder = (dataDir: string): string => join(dataDir, 'redis');
 
@@ -22,18 +14,15 @@ const CLOSING_MS = 60_000;
 const SERVER_ENDS_MS = 10_000;
 
 /**
- * Locks the folder. `endServer` is called once where a server of an earlier start still runs on it, which is then waited for.
- * Throws DATA_DIR_IN_USE while another launcher runs or another process has the folder open, and REDIS_START_FAILED where the
- * machine or the file system has no such locks.
+ * Locks the embedded server's folder for this launcher alone. `endServer` is called once where a server of an earlier start still
+ * runs on it, which is then waited for. Throws DATA_DIR_IN_USE while another launcher runs or another process has the folder open,
+ * and REDIS_START_FAILED where the machine or the file system has no such locks.
  *
- * There are two locks. `launcher.lock` is held by the launcher alone and shows whether one runs, with its pid until it is about
- * to release it; `processes.lock` is inherited by the server and shows whether one is left.
+ * There are two locks, which end with the processes that hold them. `launcher.lock` is held by the launcher alone and shows whether
+ * one runs, with its pid until `announceClose`: from then on the next start waits for this one instead of being refused.
+ * `processes.lock`, of the descriptor `lockFd`, is inherited by the server and shows whether one is left.
  */
-export async function lockFolder(
-  directory: string,
-  endServer: () => Promise<void>,
-  log: Logger,
-): Promise<LockedFolder> {
+export async function lockFolder(directory: string, endServer: () => Promise<unknown>, log: Logger) {
   const launcherFile = join(directory, 'launcher.lock');
   const launcherFd = await lockWithin(CLOSING_MS, launcherFile, (isFirst) => {
     const pid = readFileSync(launcherFile, 'utf8').trim();

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { findServer, serverConfiguration } from './embedded-redis.js';
+import { findServer } from './embedded-redis.js';
 
 /** A search path with a program for each of these answers to `--version`, named as given. */
 function pathWith(programs: readonly (readonly [name: string, answer: string])[]): string[] {
@@ -37,11 +37,4 @@ it.each([
     code: 'REDIS_SERVER_MISSING',
     message: expect.stringMatching(reason),
   });
-});
-
-it('quotes a folder whose name would end the value, and opens no port', () => {
-  const text = serverConfiguration({ directory: '/data "x"\\y z', socket: '/data/redis.sock' });
-  expect(text).toContain('dir "/data \\"x\\"\\\\y z"\n');
-  expect(text).toContain('port 0\n');
-  expect(text).toContain('unixsocketperm 700\n');
 });

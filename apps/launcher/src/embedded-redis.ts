@@ -2,25 +2,22 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Service } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { Redis } from 'ioredis';
-import { type LockedFolder, lockFolder, redisFolder } from './data-folder.js';
+import { lockFolder, redisFolder } from './data-folder.js';
 import { type RunningProcess, startChild, supervise } from './supervise.js';
+
+const ADDRESS_FILE = 'redis.address';
 
 /** Time between SIGTERM and SIGKILL: the server only closes its file, whose writes are all synced. */
 export const REDIS_STOP_MS = 10_000;
-
-interface EmbeddedRedis extends Service, Pick<LockedFolder, 'announceClose'> {
-  socket: string;
-}
 
 /**
  * A real server as a child process, listening on a socket that only this user can open, on a folder that this start alone has
@@ -30,11 +27,26 @@ interface EmbeddedRedis extends Service, Pick<LockedFolder, 'announceClose'> {
 export async function embeddedRedis(
   { dataDir, searchPath }: { dataDir: string; searchPath: string },
   log: Logger,
-): Promise<EmbeddedRedis> {
-  const directory = redisFolder(dataDir);
+) {
+  const place = await prepare(redisFolder(dataDir), searchPath, log);
+  const { directory, socket, announceClose } = place;
+  const server = supervise('redis', () => launchServer(place, log), REDIS_STOP_MS, log);
+  return {
+    ...server,
+    socket,
+    announceClose,
+    stop: async (deadline: AbortSignal): Promise<void> => {
+      await server.stop(deadline);
+      if (dirname(socket) !== directory) await rm(dirname(socket), { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a server needs: its program, and a locked folder with the address of its socket. */
+async function prepare(directory: string, searchPath: string, log: Logger) {
   try {
     await makeDataFolder(directory, 0o700);
-    const { lockFd, announceClose } = await lockFolder(directory, () => shutDownServer(directory), log);
+    const locked = await lockFolder(directory, () => reachServer(directory, 'SHUTDOWN\r\n'), log);
     if (existsSync(join(directory, 'dump.rdb')) && !existsSync(join(directory, 'appendonlydir')))
       throw new HoldfastError(
         'DATA_DIR_INCOMPATIBLE',
@@ -42,22 +54,11 @@ export async function embeddedRedis(
       );
     const program = await findServer(searchPath);
     const socket = await chooseSocket(directory);
-    await recordSocket(directory, socket);
-    // Not standard input: a launcher that dies here would leave a server with half of its configuration.
-    const configuration = serverConfiguration({ directory, socket });
-    await writeFile(join(directory, CONFIGURATION), configuration, { mode: 0o600 });
-    const launch = (): Promise<RunningProcess> => launchServer({ program, directory, socket, lockFd, log });
-    const server = supervise({ name: 'redis', launch, stopBudgetMs: REDIS_STOP_MS }, log);
-    return {
-      name: server.name,
-      socket,
-      announceClose,
-      start: () => server.start(),
-      stop: async (deadline) => {
-        await server.stop(deadline);
-        if (dirname(socket) !== directory) await rm(dirname(socket), { recursive: true, force: true });
-      },
-    };
+    // For commands of the same user, and for the next start.
+    const addressFile = join(directory, ADDRESS_FILE);
+    await writeFile(`${addressFile}.next`, `${socket}\n`);
+    await rename(`${addressFile}.next`, addressFile);
+    return { ...locked, directory, program, socket };
   } catch (error) {
     // Those of the system name no file for a write to an open one (a full disk).
     if (!(error instanceof Error && 'syscall' in error)) throw error;
@@ -113,80 +114,44 @@ async function canHoldSocket(path: string): Promise<boolean> {
   return isListening;
 }
 
-const ADDRESS_FILE = 'redis.address';
-
-/** For commands of the same user, and for the next start. */
-async function recordSocket(directory: string, socket: string): Promise<void> {
-  const file = join(directory, ADDRESS_FILE);
-  await writeFile(`${file}.next`, `${socket}\n`);
-  await rename(`${file}.next`, file);
-}
-
-/** Where the server of this folder listens; undefined while it does not run. */
-export async function runningSocket(directory: string): Promise<string | undefined> {
-  const server = await reachServer(directory);
-  server?.connection.destroy();
-  return server?.path;
-}
-
-async function shutDownServer(directory: string): Promise<void> {
-  (await reachServer(directory))?.connection.end('SHUTDOWN\r\n');
-}
-
-async function reachServer(directory: string): Promise<{ path: string; connection: Socket } | undefined> {
+/** Where the server of this folder listens, once it was sent this command; undefined while it does not run. */
+export async function reachServer(directory: string, command = ''): Promise<string | undefined> {
   try {
     const path = (await readFile(join(directory, ADDRESS_FILE), 'utf8')).trim();
     const connection = createConnection({ path });
     await once(connection, 'connect');
-    connection.on('error', () => undefined);
-    return { path, connection };
+    connection.on('error', () => undefined).end(command);
+    return path;
   } catch {
     return undefined;
   }
 }
 
-const CONFIGURATION = 'redis.conf';
-
-/** The text of the server's configuration file. */
-export function serverConfiguration({ directory, socket }: { directory: string; socket: string }): string {
-  const lines = [
-    ['dir', quote(directory)],
-    ['port', '0'],
-    ['unixsocket', quote(socket)],
-    ['unixsocketperm', '700'],
-    ['daemonize', 'no'],
-    ['logfile', '""'],
-    ['appendonly', 'yes'],
-    // Acknowledged means on disk: every write is synced before its reply is sent.
-    ['appendfsync', 'always'],
-    ['no-appendfsync-on-rewrite', 'no'],
-    // A kill during a write leaves half a command at the end, which was never acknowledged.
-    ['aof-load-truncated', 'yes'],
-    ['save', '""'],
-    ['maxmemory-policy', 'noeviction'],
-  ];
-  return `${lines.map((line) => line.join(' ')).join('\n')}\n`;
-}
-
-function quote(value: string): string {
-  return `"${value.replaceAll(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')}"`;
-}
-
-interface ServerLaunch {
-  program: string;
-  directory: string;
-  socket: string;
-  lockFd: number;
-  log: Logger;
-}
+const configuration = {
+  port: '0',
+  unixsocketperm: '700',
+  daemonize: 'no',
+  logfile: '',
+  appendonly: 'yes',
+  // Acknowledged means on disk: every write is synced before its reply is sent.
+  appendfsync: 'always',
+  'no-appendfsync-on-rewrite': 'no',
+  // A kill during a write leaves half a command at the end, which was never acknowledged.
+  'aof-load-truncated': 'yes',
+  save: '',
+  'maxmemory-policy': 'noeviction',
+};
 
 const KEPT_LINES = 8;
 
 /** Starts the server; it is ready once it has loaded its data. */
-async function launchServer(launch: ServerLaunch): Promise<RunningProcess> {
-  const { program, directory, socket, lockFd, log } = launch;
-  const args = ['-c', ENDING_WITH_PARENT, 'sh', program, join(directory, CONFIGURATION)];
-  const server = await startChild('/bin/sh', args, {
+async function launchServer(
+  { program, directory, socket, lockFd }: Awaited<ReturnType<typeof prepare>>,
+  log: Logger,
+): Promise<RunningProcess> {
+  const options = Object.entries({ dir: directory, unixsocket: socket, ...configuration });
+  const args = options.flatMap(([name, value]) => [`--${name}`, value]);
+  const server = await startChild('/bin/sh', ['-c', ENDING_WITH_PARENT, 'sh', program, ...args], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe', lockFd],
     env: { LC_ALL: 'C' },

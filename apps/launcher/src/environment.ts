@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Environment, readSettings } from '@holdfast/foundation/config';
 import { explainFailure, HoldfastError } from '@holdfast/foundation/errors';
 import { redisFolder } from './data-folder.js';
-import { runningSocket } from './embedded-redis.js';
+import { reachServer } from './embedded-redis.js';
 
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 
@@ -29,7 +29,7 @@ export function loadEnvFile(file = ENV_FILE): void {
 /** The address of the embedded server for a command, if no Redis is configured and the server runs. */
 export async function embeddedSetting(env: Environment): Promise<Environment> {
   const address = needsEmbeddedRedis(env)
-    ? await runningSocket(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
+    ? await reachServer(redisFolder(readSettings(withoutEmbedded(env)).dataDir))
     : undefined;
   return { HOLDFAST_EMBEDDED_REDIS: address };
 }

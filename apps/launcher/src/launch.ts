@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { readServingSettings, type Environment, type Settings } from '@holdfast/foundation/config';
-import { listenOn, runUntilSignal, stack, type Service } from '@holdfast/foundation/lifecycle';
+import { listenOn, runUntilSignal, service, stack } from '@holdfast/foundation/lifecycle';
 import { createLogger } from '@holdfast/foundation/logging';
 import { redisFolder } from './data-folder.js';
 import { embeddedRedis, REDIS_STOP_MS } from './embedded-redis.js';
@@ -24,34 +24,21 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   // Chosen here where any will do: it is announced, and a restarted API comes back on it.
   const port = settings.http.port === 0 ? await freePort(settings.http.host) : settings.http.port;
   const partEnv = { ...env, PORT: String(port), HOLDFAST_EMBEDDED_REDIS: redis?.socket };
+  const stopBudgetMs = settings.shutdownTimeoutMs + PART_MARGIN_MS;
   const runningParts = parts.map((part) =>
-    supervise(
-      {
-        name: part.name,
-        launch: () => launchNodePart(part, partEnv),
-        stopBudgetMs: settings.shutdownTimeoutMs + PART_MARGIN_MS,
-      },
-      log,
-    ),
+    supervise(part.name, () => launchNodePart(part, partEnv), stopBudgetMs, log),
   );
-  const services = stack([redis ?? [], runningParts], log);
-  const whole: Service = {
-    name: 'launcher',
-    start: async () => {
-      await services.start();
-      process.stdout.write(announcement(settings, port));
-    },
-    stop: (deadline) => {
-      redis?.announceClose();
-      return services.stop(deadline);
-    },
-  };
+  // Started last, stopped first.
+  const whole = service('launcher', {
+    start: () => void process.stdout.write(announcement(settings, port)),
+    stop: () => redis?.announceClose(),
+  });
   // The terminal was closed.
   process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
-  await runUntilSignal(whole, {
+  await runUntilSignal(stack([redis ?? [], runningParts, whole], log), {
     log,
     // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
-    shutdownTimeoutMs: (settings.shutdownTimeoutMs + PART_MARGIN_MS + REDIS_STOP_MS) / 0.8,
+    shutdownTimeoutMs: (stopBudgetMs + REDIS_STOP_MS) / 0.8,
   });
 }
 

@@ -5,21 +5,19 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { type Service, untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 
-interface SupervisedPart {
-  name: string;
-  launch: () => Promise<RunningProcess>;
-  /** Time between SIGTERM and SIGKILL. */
-  stopBudgetMs: number;
-}
-
 /** Ends with this code when it cannot start as it is configured: another try would end the same way. */
 const REFUSAL = 1;
 
 /**
- * Keeps one process running: restarts it when it ends, with growing pauses, until it is stopped. Starts once the process is ready.
- * Fails to start with its `refusal` if it refuses before it was ever ready.
+ * Keeps one process running: restarts it when it ends, with growing pauses, until it is stopped; `stopBudgetMs` lie between SIGTERM
+ * and SIGKILL. Starts once the process is ready. Fails to start with its `refusal` if it refuses before it was ever ready.
  */
-export function supervise({ name, launch, stopBudgetMs }: SupervisedPart, log: Logger): Service {
+export function supervise(
+  name: string,
+  launch: () => Promise<RunningProcess>,
+  stopBudgetMs: number,
+  log: Logger,
+): Service {
   const stopping = new AbortController();
   let launching: Promise<RunningProcess> | undefined;
   let supervising: Promise<void> = Promise.resolve();

@@ -29,7 +29,7 @@ it('starts a killed Redis again, with its data', async () => {
   expect(await redis.get('kept')).toBe('yes');
 });
 
-it.each(['', `${'deep'.repeat(20)}-`])(
+it.each(['', `${'deep'.repeat(20)}-`, '"x"\\y z-'])(
   'is found by the commands while it runs, and only then (folder %s)',
   async (name) => {
     const sandbox = createSandbox(`holdfast-${name}`);

@@ -50,7 +50,8 @@ it('ends an orphaned Redis of an earlier start before it opens the folder', asyn
   await sandbox.connect().set('kept', 'yes');
   first.child.kill('SIGTERM');
   await first.ended;
-  const orphan = 'exec 3>>processes.lock; flock -n 3 && exec redis-server redis.conf';
+  const server = 'redis-server --port 0 --unixsocket redis.sock --appendonly yes';
+  const orphan = `exec 3>>processes.lock; flock -n 3 && exec ${server}`;
   spawn('sh', ['-c', orphan], { cwd: sandbox.redisDir, detached: true, stdio: 'ignore' }).unref();
   await expect.poll(() => sandbox.connect().get('kept'), { timeout: 10_000 }).toBe('yes');
   const orphans = sandbox.running('redis');
