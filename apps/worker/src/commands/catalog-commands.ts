@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Environment, isUnnamed, readSettings, type Settings } from '@holdfast/foundation/config';
+import { type Environment, isUnnamed, readSettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { syncJob } from '@holdfast/shared/jobs';
 import { createLogger } from '@holdfast/foundation/logging';
@@ -7,7 +7,7 @@ import { newMediaId } from '@holdfast/shared/media';
 import { createMetricsRegistry } from '@holdfast/shared/metrics';
 import { isReadyWithin } from '@holdfast/shared/redis';
 import { openDependencies } from '../dependencies.js';
-import { noteRestored, restoreSnapshot } from '../snapshot/restore-snapshot.js';
+import { restoreSnapshot } from '../snapshot/restore-snapshot.js';
 import { takeSnapshot } from '../snapshot/take-snapshot.js';
 import { holdLease, type LeasedWork, type SyncDependencies } from '../sync-run/sync-session.js';
 import type { Command } from './run-command.js';
@@ -59,8 +59,7 @@ export const restore: Command = {
   summary: 'bring the newest usable snapshot into the catalog; nothing newer is replaced',
   run: (env, _args, signal) =>
     withLease(env, signal, async (leased) => {
-      const result = await restoreSnapshot(leased);
-      const { restored, refused } = result;
+      const { restored, refused } = await restoreSnapshot(leased);
       if (restored === null)
         return {
           exitCode: 1,
@@ -71,7 +70,6 @@ export const restore: Command = {
               : `There is no usable snapshot: ${String(refused.length)} could not be used.`,
         };
       const { manifest, created, unproven } = restored;
-      await noteRestored(leased, result);
       // An incremental sync begins a little before this.
       await leased.state.note(leased.token, { watermark: manifest.at });
       const syncRunId = await requestSync(leased, 'incremental');
@@ -109,7 +107,11 @@ export async function withLease<T>(
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
   const settings = readSettings(env);
-  if (isUnnamed(settings.redis)) throw noRedisNamed(settings);
+  if (isUnnamed(settings.redis)) {
+    const message = `is not set, and no embedded Redis was found: npm start must run, with DATA_DIR=${settings.dataDir}`;
+    const errors = [{ path: 'REDIS_URL', message }];
+    throw new HoldfastError('CONFIG_INVALID', 'no Redis to work on', { errors });
+  }
   // Stdout is left to the report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
   const log = createLogger({ ...settings.log, level }, { process: 'command' }, 'stderr');
@@ -126,13 +128,6 @@ export async function withLease<T>(
   } finally {
     await deps.close();
   }
-}
-
-function noRedisNamed({ dataDir }: Settings): HoldfastError {
-  const message = `is not set, and no embedded Redis was found: npm start must run, with DATA_DIR=${dataDir}`;
-  return new HoldfastError('CONFIG_INVALID', 'no Redis to work on', {
-    errors: [{ path: 'REDIS_URL', message }],
-  });
 }
 
 async function waitForLease(deps: SyncDependencies, signal: AbortSignal) {

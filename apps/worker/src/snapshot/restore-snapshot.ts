@@ -48,22 +48,7 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   progress.restoring = false;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();
   await checkpoint(session);
-  await noteRestored(session, result);
   log.info('snapshot.restored', { snapshotId: manifest.id, records: manifest.records, created, unproven });
-}
-
-/** The next snapshot is due once something changes; at once where the newest one could not be used. */
-export async function noteRestored(
-  { state, token }: Pick<LeasedWork, 'state' | 'token'>,
-  { restored, refused }: RestoreResult,
-): Promise<void> {
-  if (restored === null) return;
-  const { id, at, records, parts } = restored.manifest;
-  const { changes } = await state.read();
-  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
-  await state.note(token, {
-    snapshot: { id, at, records, bytes, changes: refused.length === 0 ? changes : null },
-  });
 }
 
 interface Refusal {
@@ -72,17 +57,9 @@ interface Refusal {
   why: SnapshotFlaw['why'] | 'unreachable' | 'deletions unread';
 }
 
-interface Restored {
-  manifest: SnapshotManifest;
-  /** Records written. The others of the snapshot were there already, as they are or newer. */
-  created: number;
-  /** Records that could not be verified; they stay `saving`. */
-  unproven: number;
-}
-
-export interface RestoreResult {
+interface RestoreResult {
   /** Null where there is no snapshot that may be used. */
-  restored: Restored | null;
+  restored: Awaited<ReturnType<typeof restoreOne>> | null;
   refused: Refusal[];
 }
 
@@ -92,7 +69,7 @@ export interface RestoreResult {
  * one had given before is right, and stays. Rejects when Redis fails, or the host does not list its files.
  */
 export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> {
-  const { host, settings, log } = work;
+  const { host, settings, state, token, log } = work;
   // First of all, so that what was deleted after the snapshot is never there again, not even for a moment.
   const { files, isComplete } = await loadDeletions(host, work);
   const complete = groupFiles(settings.host.folder, files).flatMap(({ id, manifest }) =>
@@ -103,7 +80,13 @@ export async function restoreSnapshot(work: LeasedWork): Promise<RestoreResult> 
   const refused: Refusal[] = [];
   for (const { id, manifest } of complete) {
     try {
-      return { restored: await restoreOne(id, manifest, work), refused };
+      const restored = await restoreOne(id, manifest, work);
+      const { at, records, parts } = restored.manifest;
+      const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+      // The next snapshot is due once something changes; at once where the newest one could not be used.
+      const changes = refused.length === 0 ? (await state.read()).changes : null;
+      await state.note(token, { snapshot: { id, at, records, bytes, changes } });
+      return { restored, refused };
     } catch (error) {
       const why = whyRefused(error, work.signal);
       refused.push({ id, why });
@@ -128,8 +111,11 @@ function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean
   return isHoldfastError(error, ...ofHost, ...more) && !isCircuitOpen(error);
 }
 
-/** Loads all parts of a snapshot. Nothing is under way any more when it ends. */
-async function restoreOne(id: string, file: HostFile, work: LeasedWork): Promise<Restored> {
+/**
+ * Loads all parts of a snapshot. Nothing is under way any more when it ends. `created` records were written, the others were there
+ * already, as they are or newer; `unproven` ones could not be verified and stay `saving`.
+ */
+async function restoreOne(id: string, file: HostFile, work: LeasedWork) {
   const manifest = readManifest(await readFile(work.host, file, work));
   // Names tell deployments apart; a file that was moved does not.
   if (manifest.folder !== work.settings.host.folder || manifest.id !== id)

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import { newMediaId, timeOfId } from '@holdfast/shared/media';
@@ -72,17 +73,16 @@ const DAY_MS = 24 * HOUR_MS;
 /** After a failure: until the next try, unless a full run comes first. */
 const AGAIN_MS = 15 * 60_000;
 
-type DueFacts = Pick<SyncFacts, 'snapshot' | 'snapshotTriedAt' | 'lastFullAt' | 'changes'>;
-
 /**
  * After each full run and after a day, where something changed. Never before a full run has completed: until then the
  * catalog may lack what the last snapshot has.
  */
 export function isSnapshotDue(
-  { snapshot, snapshotTriedAt, lastFullAt, changes }: DueFacts,
+  facts: Pick<SyncFacts, 'snapshot' | 'snapshotTriedAt' | 'lastFullAt' | 'changes'>,
   mode: SyncRun['mode'],
   nowMs: number,
 ): boolean {
+  const { snapshot, snapshotTriedAt, lastFullAt, changes } = facts;
   if (lastFullAt === null || snapshot?.changes === changes) return false;
   // A time in the future was noted by a clock that was wrong, and must not delay a snapshot until then.
   const isWaiting = snapshotTriedAt !== null && Math.abs(nowMs - Date.parse(snapshotTriedAt)) < AGAIN_MS;
@@ -115,9 +115,9 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   const counts = { records: 0, tombstones: 0 };
   const parts: SnapshotManifest['parts'] = [];
   const lines = catalogLines(redis, keys, counts);
-  for await (const { body, sha256 } of writeParts(lines, work.snapshotPartBytes ?? PART_BYTES)) {
+  for await (const body of writeParts(lines, work.snapshotPartBytes ?? PART_BYTES)) {
     await put(partName(folder, id, parts.length + 1), body);
-    parts.push({ bytes: body.length, sha256 });
+    parts.push({ bytes: body.length, sha256: hash('sha256', body) });
     signal.throwIfAborted();
   }
   await state.renew(token);

@@ -2,7 +2,7 @@ import { createBatch } from '../batch/index.js';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { untilAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
-import { isMediaId, newMediaId } from '../media/index.js';
+import { isMediaId, isOwnId, newMediaId } from '../media/index.js';
 import { isTransientHostError, type HostFile, type MediaHost } from '../media-host/index.js';
 import { filesIn, snapshotPrefix } from './snapshot-format.js';
 
@@ -19,8 +19,6 @@ export interface DeletionNotes {
   add(id: string, signal: AbortSignal): Promise<void>;
 }
 
-type FilesHost = Pick<MediaHost, 'putFile' | 'removeFile'>;
-
 /** The next deletion after so many begins another file: a lone one copies at most those before it, 27 bytes each. */
 const FULL_FILE = 2_000;
 /** The next one after so long, too: notes end with the file that has them. */
@@ -32,7 +30,7 @@ const FILE_LASTS_MS = 24 * 3_600_000;
  * with the next write. Deletions that come while a file is being written share the next one.
  */
 export function createDeletionNotes(
-  host: FilesHost,
+  host: Pick<MediaHost, 'putFile' | 'removeFile'>,
   settings: { host: { folder: string }; sync: { snapshots: boolean } },
   log: Logger,
 ): DeletionNotes {
@@ -50,7 +48,7 @@ export function createDeletionNotes(
     try {
       // What cannot be removed stays until a snapshot does without it.
       const removals = outdated.map((file) => host.removeFile(file).catch(() => undefined));
-      await Promise.all([host.putFile(name, encodeDeletions(ids)), ...removals]);
+      await Promise.all([host.putFile(name, Buffer.from(`${ids.join('\n')}\n`)), ...removals]);
     } catch (error) {
       spent.push(name);
       if (!isRefusal(error)) throw error;
@@ -78,10 +76,6 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
-function encodeDeletions(ids: readonly string[]): Buffer {
-  return Buffer.from(`${ids.join('\n')}\n`);
-}
-
 /** The deletions that a file notes. Lines that are not ids are left out. */
 export function decodeDeletions(body: Buffer): string[] {
   return body.toString().split('\n').filter(isMediaId);
@@ -96,10 +90,6 @@ export interface DeletionFile {
   id: string | null;
 }
 
-/** Ends the name of a file of version 0.1.0, which notes one deletion. */
-const SINGLE = '.deleted';
-const DELETIONS = /^[0-9A-HJKMNP-TV-Z]{26}[.]deletions-([0-9]{1,9})$/;
-
 /** The name of a file that notes so many deletions. `id` is a ULID of its own. */
 export function deletionsName(folder: string, count: number, id: string): string {
   return `${snapshotPrefix(folder)}${id}.deletions-${String(count)}`;
@@ -107,10 +97,9 @@ export function deletionsName(folder: string, count: number, id: string): string
 
 /** Those of a deployment's files that note deletions. */
 export function deletionFiles(folder: string, files: readonly HostFile[]): DeletionFile[] {
-  return filesIn(folder, files).flatMap(({ file, name }): DeletionFile[] => {
-    const count = Number(DELETIONS.exec(name)?.[1] ?? 0);
-    if (count > 0) return [{ file, count, id: null }];
-    const id = name.endsWith(SINGLE) ? name.slice(0, -SINGLE.length) : '';
-    return isMediaId(id) ? [{ file, count: 1, id }] : [];
+  return filesIn(folder, files).flatMap(({ file, id, kind }): DeletionFile[] => {
+    if (kind === 'deleted') return isMediaId(id) ? [{ file, count: 1, id }] : [];
+    const count = Number(/^deletions-([0-9]{1,9})$/.exec(kind)?.[1] ?? 0);
+    return count > 0 && isOwnId(id) ? [{ file, count, id: null }] : [];
   });
 }

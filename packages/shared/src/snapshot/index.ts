@@ -1,22 +1,3 @@
-export {
-  encodeManifest,
-  groupFiles,
-  manifestName,
-  partName,
-  readManifest,
-  readPart,
-  SnapshotFlaw,
-  snapshotPrefix,
-  writeParts,
-  type SnapshotLine,
-  type SnapshotManifest,
-  type SnapshotRecord,
-} from './snapshot-format.js';
-export { catalogLines, loadLines } from './snapshot-catalog.js';
-export {
-  createDeletionNotes,
-  decodeDeletions,
-  deletionFiles,
-  type DeletionFile,
-  type DeletionNotes,
-} from './deletion-notes.js';
+export * from './snapshot-format.js';
+export * from './snapshot-catalog.js';
+export * from './deletion-notes.js';

@@ -14,12 +14,6 @@ import {
 } from '../redis/index.js';
 import { encodeRecord, encodeTombstone, type SnapshotLine } from './snapshot-format.js';
 
-/** What has been given so far. */
-export interface LineCounts {
-  records: number;
-  tombstones: number;
-}
-
 const BATCH = 500;
 
 /**
@@ -29,39 +23,33 @@ const BATCH = 500;
 export async function* catalogLines(
   redis: RedisClient,
   keys: RedisKeys,
-  counts: LineCounts,
+  counts: { records: number; tombstones: number },
 ): AsyncGenerator<string[]> {
   try {
-    yield* tombstoneLines(redis, keys, counts);
-    for (const type of resourceTypes) yield* recordLines(redis, keys, typeCode[type], counts);
+    for await (const lines of tombstoneLines(redis, keys)) {
+      counts.tombstones += lines.length;
+      yield lines;
+    }
+    for (const type of resourceTypes)
+      for await (const lines of recordLines(redis, keys, typeCode[type])) {
+        counts.records += lines.length;
+        yield lines;
+      }
   } catch (error) {
     throw fromRedisError(error, 'CATALOG_UNAVAILABLE');
   }
 }
 
 /** By rank: while others are added, at the end, none moves. */
-async function* tombstoneLines(
-  redis: RedisClient,
-  keys: RedisKeys,
-  counts: LineCounts,
-): AsyncGenerator<string[]> {
+async function* tombstoneLines(redis: RedisClient, keys: RedisKeys): AsyncGenerator<string[]> {
   for (let start = 0; ; start += BATCH) {
     const flat = await redis.zrange(keys.tombstones, String(start), String(start + BATCH - 1), 'WITHSCORES');
     if (flat.length === 0) return;
-    const lines: string[] = [];
-    for (let index = 0; index + 1 < flat.length; index += 2)
-      lines.push(encodeTombstone(flat[index] ?? '', flat[index + 1] ?? '0'));
-    counts.tombstones += lines.length;
-    yield lines;
+    yield flat.flatMap((id, index) => (index % 2 === 0 ? [encodeTombstone(id, flat[index + 1] ?? '0')] : []));
   }
 }
 
-async function* recordLines(
-  redis: RedisClient,
-  keys: RedisKeys,
-  code: string,
-  counts: LineCounts,
-): AsyncGenerator<string[]> {
+async function* recordLines(redis: RedisClient, keys: RedisKeys, code: string): AsyncGenerator<string[]> {
   const { findStored } = createCatalog(redis, keys);
   for (let after: Position | null = null; ;) {
     const page = { order: 'oldest', after, count: BATCH } as const;
@@ -76,9 +64,7 @@ async function* recordLines(
       keys.intents,
       open.map(({ id }) => id),
     );
-    const lines = found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
-    counts.records += lines.length;
-    yield lines;
+    yield found.filter(({ id }) => !unsettled.has(id)).map(encodeRecord);
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { decodeRecord } from '../catalog/index.js';
 import {
@@ -14,7 +14,6 @@ import {
   snapshotPrefix,
   writeParts,
   type SnapshotLine,
-  type SnapshotPart,
 } from './snapshot-format.js';
 
 const id = '01K00000000000000000000000';
@@ -30,9 +29,16 @@ async function* chunksOf(lines: readonly string[], size: number): AsyncGenerator
     yield await Promise.resolve(lines.slice(start, start + size));
 }
 
+/** A part, and the hash that its manifest has of it. */
+interface SnapshotPart {
+  body: Buffer;
+  sha256: string;
+}
+
 async function partsOf(lines: readonly string[], partBytes: number): Promise<SnapshotPart[]> {
   const parts: SnapshotPart[] = [];
-  for await (const part of writeParts(chunksOf(lines, 100), partBytes)) parts.push(part);
+  for await (const body of writeParts(chunksOf(lines, 100), partBytes))
+    parts.push({ body, sha256: hash('sha256', body) });
   return parts;
 }
 
@@ -42,7 +48,6 @@ async function linesOf({ body, sha256 }: SnapshotPart): Promise<SnapshotLine[]> 
   return lines;
 }
 
-const hashOf = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
 const damaged = (): Error => expect.objectContaining({ why: 'damaged' }) as Error;
 
 describe('the parts of a snapshot', () => {
@@ -71,7 +76,7 @@ describe('the parts of a snapshot', () => {
     if (part === undefined) throw new Error('no part');
     await expect(linesOf(part)).resolves.toHaveLength(2);
     const { body, sha256 } = { ...part, ...change(part) };
-    const manifested = { ...part, body, sha256: body === part.body ? sha256 : hashOf(body) };
+    const manifested = { ...part, body, sha256: body === part.body ? sha256 : hash('sha256', body) };
     await expect(linesOf(manifested)).rejects.toEqual(damaged());
   });
 

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { createGunzip, gzip } from 'node:zlib';
 import { z } from 'zod';
 import { readIndexed, statusCode, type StoredRecord } from '../catalog/index.js';
+import { isOwnId } from '../media/index.js';
 import type { HostFile } from '../media-host/index.js';
 
 /**
@@ -25,7 +26,6 @@ export class SnapshotFlaw extends Error {
 }
 
 const count = z.int().min(0);
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 const manifestSchema = z.object({
   format: z.literal(FORMAT),
@@ -38,7 +38,7 @@ const manifestSchema = z.object({
   records: count,
   tombstones: count,
   /** In order. Sizes and SHA-256 are of the compressed parts. */
-  parts: z.array(z.object({ bytes: count, sha256: hash })),
+  parts: z.array(z.object({ bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
 });
 
 /** Written last: a snapshot without one does not exist. */
@@ -47,7 +47,7 @@ export type SnapshotManifest = z.infer<typeof manifestSchema>;
 /** The whole is checked by a hash over the manifest, which has the hashes of all parts. */
 export function encodeManifest(manifest: Omit<SnapshotManifest, 'format' | 'version'>): Buffer {
   const body = { format: FORMAT, version: SNAPSHOT_VERSION, ...manifest };
-  return Buffer.from(JSON.stringify({ ...body, sha256: sha256Of(JSON.stringify(body)) }));
+  return Buffer.from(JSON.stringify({ ...body, sha256: hash('sha256', JSON.stringify(body)) }));
 }
 
 /** The manifest in these bytes; null is what the host no longer has. Throws SnapshotFlaw. */
@@ -57,7 +57,7 @@ export function readManifest(bytes: Buffer | null): SnapshotManifest {
   if (written['format'] === FORMAT && Number(written['version']) > SNAPSHOT_VERSION)
     throw new SnapshotFlaw('newer', 'manifest');
   // JSON gives the text again that was hashed: names keep their order.
-  const isWhole = sha256 === sha256Of(JSON.stringify(written));
+  const isWhole = sha256 === hash('sha256', JSON.stringify(written));
   const manifest = isWhole ? manifestSchema.safeParse(written).data : undefined;
   if (manifest === undefined) throw new SnapshotFlaw('damaged', 'manifest');
   return manifest;
@@ -88,15 +88,8 @@ export interface SnapshotRecord {
   revision: number;
 }
 
-/** A file that was deleted, and must not come back with a snapshot or a listing. */
-export interface SnapshotTombstone {
-  kind: 'tombstone';
-  id: string;
-  /** Since the epoch. */
-  deletedMs: number;
-}
-
-export type SnapshotLine = SnapshotRecord | SnapshotTombstone;
+/** A record, or a file that was deleted at this time since the epoch and must not come back with a snapshot or a listing. */
+export type SnapshotLine = SnapshotRecord | { kind: 'tombstone'; id: string; deletedMs: number };
 
 const statusOf: Readonly<Record<string, SnapshotRecord['status']>> = {
   [statusCode.saving]: 'saving',
@@ -125,35 +118,27 @@ export function decodeLine(line: string): SnapshotLine {
   return { kind: 'record', id, status, pushedRevision: Number(fourth), content, revision };
 }
 
-/** One part as it goes to the host: whole lines, compressed with gzip. */
-export interface SnapshotPart {
-  /** Compressed. */
-  body: Buffer;
-  /** Hex, of the body. */
-  sha256: string;
-}
-
 /** Lines that are compressed at once, to less than 1 MB: a part may grow past its limit by so much. */
 const LINES_AT_ONCE = 50;
 const GZIP_LEVEL = 4;
 const compress = promisify(gzip);
 
 /**
- * Compresses lines into parts, each readable on its own, that end once they reach `partBytes`. At most one part is in
- * memory. No lines, no part.
+ * The parts as they go to the host: whole lines, compressed with gzip, each part readable on its own and ended once it reaches
+ * `partBytes`. At most one part is in memory. No lines, no part.
  */
 export async function* writeParts(
   batches: AsyncIterable<readonly string[]>,
   partBytes: number,
-): AsyncGenerator<SnapshotPart> {
+): AsyncGenerator<Buffer> {
   // Members of gzip in a row are read as one.
   let members: Buffer[] = [];
   let bytes = 0;
-  const part = (): SnapshotPart => {
+  const part = (): Buffer => {
     const body = Buffer.concat(members);
     members = [];
     bytes = 0;
-    return { body, sha256: sha256Of(body) };
+    return body;
   };
   for await (const lines of batches)
     for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
@@ -174,7 +159,7 @@ export async function* readPart(
   body: Buffer | null,
   { bytes, sha256 }: SnapshotManifest['parts'][number],
 ): AsyncGenerator<SnapshotLine[]> {
-  if (body?.length !== bytes || sha256Of(body) !== sha256) throw new SnapshotFlaw('damaged', 'part');
+  if (body?.length !== bytes || hash('sha256', body) !== sha256) throw new SnapshotFlaw('damaged', 'part');
   const text = createGunzip({ chunkSize: BATCH_BYTES }).setEncoding('utf8');
   text.end(body);
   let rest = '';
@@ -188,10 +173,6 @@ export async function* readPart(
   } catch (cause) {
     throw new SnapshotFlaw('damaged', 'part', { cause });
   }
-}
-
-function sha256Of(data: Buffer | string): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 /** The files of a deployment, which its folder names: others on the same cloud have another one. */
@@ -218,14 +199,11 @@ interface SnapshotFiles {
   parts: HostFile[];
 }
 
-const FILE = /^([0-9A-HJKMNP-TV-Z]{26})[.](manifest|part-[0-9]{4,})$/;
-
 /** Newest first. Files below the prefix that are of a deployment further down, or not ours, are left out. */
 export function groupFiles(folder: string, files: readonly HostFile[]): SnapshotFiles[] {
   const byId = new Map<string, SnapshotFiles>();
-  for (const { file, name } of filesIn(folder, files)) {
-    const [, id, kind] = FILE.exec(name) ?? [];
-    if (id === undefined) continue;
+  for (const { file, id, kind } of filesIn(folder, files)) {
+    if (!isOwnId(id) || !/^(manifest|part-[0-9]{4,})$/.test(kind)) continue;
     const snapshot = byId.get(id) ?? { id, manifest: null, parts: [] };
     byId.set(id, snapshot);
     if (kind === 'manifest') snapshot.manifest = file;
@@ -234,10 +212,13 @@ export function groupFiles(folder: string, files: readonly HostFile[]): Snapshot
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
-/** Those right below the prefix, with the rest of their names. */
-export function filesIn(folder: string, files: readonly HostFile[]): { file: HostFile; name: string }[] {
+/** Those right below the prefix, with both parts of their names, `<id>.<kind>`. */
+export function filesIn(folder: string, files: readonly HostFile[]) {
   const prefix = snapshotPrefix(folder);
   return files
     .filter(({ name }) => name.startsWith(prefix) && !name.includes('/', prefix.length))
-    .map((file) => ({ file, name: file.name.slice(prefix.length) }));
+    .map((file) => {
+      const [, id = '', kind = ''] = /^([^.]*)[.](.*)$/.exec(file.name.slice(prefix.length)) ?? [];
+      return { file, id, kind };
+    });
 }
