@@ -82,6 +82,21 @@ describe('the command move', () => {
     expect(await at.catalogHost.read()).toBe('cloudinary:second-cloud');
   });
 
+  it('moves a file under the name that it got since the last sync', async () => {
+    const at = await twoHosts(sandbox);
+    const record = await upload(at, at.cloud);
+    await at.emulator.assets.rename(record.assetId, 'elsewhere/mine');
+    for (const report of [{ moved: 1 }, { already: 1 }])
+      expect(await move.run(at.local.env, { from: 'cloudinary' }, never)).toMatchObject({
+        exitCode: 0,
+        report,
+      });
+    const moved = await at.catalog.find(record.id);
+    expect(kept(moved)).toEqual(kept(record));
+    expect(moved).toMatchObject({ publicId: 'elsewhere/mine', status: 'verified' });
+    expect(isThere(at.local, moved?.url ?? '')).toBe(true);
+  });
+
   it('reads files by a signed address where the account does not deliver them', async () => {
     const at = await twoHosts(sandbox);
     const record = await upload(at, at.cloud);

@@ -1,20 +1,25 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { encodeContent, type StoredRecord } from '@holdfast/shared/catalog';
+import type { StoredRecord } from '@holdfast/shared/catalog';
 import {
+  atItsPlace,
   bindingIn,
-  editsOnHostOnly,
   fieldsWithoutMark,
   isOnAnotherHost,
-  isOwnId,
+  isUnpushed,
+  pickEditable,
   readHostMetadata,
-  recordFromAsset,
+  recordOf,
   writeHostMetadata,
+  type Carried,
+  type CarriedFields,
   type MediaRecord,
 } from '@holdfast/shared/media';
 import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
-import { asTheHostHasIt, isContentChanged } from '../reconcile/asset-record.js';
+import { pushRecord } from '@holdfast/shared/push';
+import { applySteps } from '../reconcile/apply.js';
+import { isContentChanged } from '../reconcile/asset-record.js';
 import { isOpen } from '../reconcile/decide.js';
 import {
   isCovered,
@@ -24,8 +29,9 @@ import {
   type PageFacts,
   type SeenAsset,
 } from '../reconcile/page-facts.js';
+import { decideAssets } from '../reconcile/reconcile-page.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
-import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js';
+import { expectedRecord, verifyRecords } from '../verify/verify-records.js';
 
 export interface MoveParts {
   deps: LeasedWork;
@@ -44,43 +50,45 @@ export type Outcome = 'moved' | 'already' | 'deleted' | 'uncommitted' | 'outside
 const TRIES = 10;
 
 /**
- * Copies one file to the target and points its record there, as it is by then: over exactly what was read, so that an edit
- * or a deletion that comes between is met again. May be repeated after a kill at any moment. `open`: its record, where that is to be
- * verified. Rejects with why the file could not be copied.
+ * Copies one file to the target, with what it carries, and has the rules of the sync bring the copy into the catalog: its record
+ * follows it there, as it is by then. May be repeated after a kill at any moment. Rejects with why the file could not be copied.
  */
-export async function moveFile(
-  asset: HostAsset,
-  parts: MoveParts,
-): Promise<{ outcome: Outcome; open: ExpectedRecord | null }> {
+export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outcome> {
   const { deps, dryRun } = parts;
   const { catalog, settings, token, signal } = deps;
   const seen = seeAsset(asset, settings.host.folder);
-  for (let left = TRIES; left > 0; left -= 1) {
+  for (let tried = 0; tried < TRIES; tried += 1) {
     signal.throwIfAborted();
     const facts = await readPageFacts([seen], deps);
-    const stored = pickStored(seen, facts);
+    const stored = storedOf(seen, facts);
     const outcome = outcomeOf(seen, stored, facts, deps);
     // A job works on a record for a moment only.
-    if (dryRun) return { outcome: outcome === 'busy' ? 'moved' : outcome, open: null };
+    if (dryRun) return outcome === 'busy' ? 'moved' : outcome;
     if (outcome === 'deleted') await removeCopy(asset, stored?.id ?? seen.fresh.id, deps);
-    if (outcome !== 'moved') {
-      // An earlier try was killed before the record was verified.
-      const isUnproven = outcome === 'already' && stored?.status === 'saving';
-      return { outcome, open: isUnproven ? expectedRecord(stored.record, stored.content) : null };
-    }
-    if (stored?.status === 'missing') {
-      await catalog.restore([stored.id], token);
+    if (outcome === 'already' && stored) await settleMoved(stored, deps);
+    if (outcome !== 'moved') return tried > 0 && outcome === 'already' ? 'moved' : outcome;
+    if (stored !== null && stored.status !== 'missing' && stored.record.publicId !== asset.publicId) {
+      // Renamed since the last sync of the source: a copy under another name would be another file.
+      await catalog.saveMany([{ record: atItsPlace(asset, stored.record), expect: stored }], token);
       continue;
     }
-    const wanted = latest(seen, stored, settings.host.folder);
-    const copy = await copyBytes(asset, wanted, parts);
-    const record = await commitCopy(copy, wanted, asset, deps);
-    const content = encodeContent(record);
-    const [saved] = await catalog.saveMany([{ record, content, expect: stored ?? 'absent' }], token);
-    if (saved === 'created' || saved === 'updated' || saved === 'unchanged')
-      return { outcome: 'moved', open: expectedRecord(record, content) };
+    const copy = await copyBytes(asset, stored?.record ?? seen.fresh, parts);
+    const committed = await commitCopy(copy, seen, stored, deps);
+    await applySteps({ ...deps, startedAtMs: deps.now() }, await decideAssets([committed], deps));
   }
-  return { outcome: 'busy', open: null };
+  return 'busy';
+}
+
+/** Of a renamed asset whose mark no sync has bound to it yet, the record is known by both while it has the same name. */
+function storedOf(seen: SeenAsset, facts: PageFacts): StoredRecord | null {
+  const byMark = facts.records.get(seen.carried?.fields.id ?? '') ?? null;
+  return pickStored(seen, facts) ?? (byMark?.record.publicId === seen.asset.publicId ? byMark : null);
+}
+
+/** Verifies a record that is on the target, and pushes an edit that the earlier host never got: an earlier try may have been killed before. */
+async function settleMoved(stored: StoredRecord, deps: LeasedWork): Promise<void> {
+  if (isUnpushed(stored.record)) await pushRecord(deps, stored.id, deps.signal);
+  if (isOpen(stored)) await verifyRecords([expectedRecord(stored.record, stored.content)], deps);
 }
 
 /**
@@ -109,25 +117,6 @@ function outcomeOf(
       'its name is outside of CLOUDINARY_FOLDER and CLOUDINARY_SYNC_PREFIX: no sync would find it on the configured host',
     );
   return isOpen(stored) && withIntent.has(stored.id) ? 'busy' : 'moved';
-}
-
-/** The record with what was edited on the source and not here. */
-function latest(
-  { asset, fresh, carried }: SeenAsset,
-  stored: StoredRecord | null,
-  folder: string,
-): MediaRecord {
-  if (stored === null) return fresh;
-  const { record } = stored;
-  if (carried === null && !isOwnId(record.id) && record.revision === 1)
-    return recordFromAsset(asset, folder, record.source);
-  if (carried?.fields.id === record.id && carried.fields.revision > record.revision)
-    return asTheHostHasIt(asset, carried.fields, record);
-  const there = carried?.fields ?? fieldsWithoutMark(asset, record);
-  const edits = editsOnHostOnly(asset, there, record, stored.mergeBase);
-  return Object.keys(edits).length === 0
-    ? record
-    : { ...record, ...edits, revision: record.revision + 1, updatedAt: new Date().toISOString() };
 }
 
 /** By then an interrupted move has been repeated, or a sync may remove the copies whose record the catalog does not have. */
@@ -207,26 +196,27 @@ function hashed(source: Readable, broken: ErrorCode) {
 }
 
 /** Writes the commit mark, and all that the record needs to be rebuilt from this asset alone. */
-async function commitCopy(
+function commitCopy(
   copy: HostAsset,
-  given: MediaRecord,
-  original: HostAsset,
+  { asset: original, fresh, carried }: SeenAsset,
+  stored: StoredRecord | null,
   { host, settings, signal }: LeasedWork,
-): Promise<MediaRecord> {
-  const carried = readHostMetadata(copy);
-  // Redis was emptied after an earlier try, and the copy was edited since.
-  if (carried?.mark.state === 'committed' && carried.fields.revision > given.revision)
-    return asTheHostHasIt(copy, carried.fields, given);
-  const { assetId, publicId, displayName } = copy;
+): Promise<HostAsset> {
+  const there = readHostMetadata(copy);
+  // Committed by an earlier try, the copy may have been edited since.
+  const isCommitted = there?.mark.state === 'committed';
+  const fields = isCommitted ? there.fields : fieldsOf(original, carried, stored?.record ?? fresh);
+  const boundTo = bindingIn(recordOf(copy, fields), settings.host.folder);
   // What others keep on the original comes along; the copy is shown as an upload would be.
-  const there = {
-    context: original.context,
-    publicId,
-    ...(displayName === undefined ? {} : { displayName }),
-  };
-  const boundTo = bindingIn({ ...given, assetId, publicId }, settings.host.folder);
-  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields: given, boundTo }, there);
-  return asTheHostHasIt(await host.annotate(copy, metadata, signal), given, given);
+  const shown = { ...copy, context: original.context };
+  const metadata = writeHostMetadata({ mark: { state: 'committed' }, fields, boundTo }, shown);
+  return host.annotate(copy, metadata, signal);
+}
+
+/** What the original says of the record, with the revision that it had of it. */
+function fieldsOf(asset: HostAsset, carried: Carried | null, record: MediaRecord): CarriedFields {
+  if (carried?.fields.id === record.id) return carried.fields;
+  return { ...record, ...pickEditable(fieldsWithoutMark(asset, record)), revision: record.pushedRevision };
 }
 
 /** Deleted while it was copied, or after. Only a copy of this file goes. */

@@ -3,18 +3,11 @@ import { readSettings, type HostSettings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
-import {
-  createMediaHost,
-  isCircuitOpen,
-  type AssetPage,
-  type HostAsset,
-  type ListRequest,
-} from '@holdfast/shared/media-host';
+import { createMediaHost, isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/media-host';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
-import { verifyRecords, type ExpectedRecord } from '../verify/verify-records.js';
 import { requestSync, withLease } from './catalog-commands.js';
 import { moveFile, type MoveParts, type Outcome } from './move-file.js';
 import { UsageError, type Command, type CommandResult } from './run-command.js';
@@ -84,16 +77,22 @@ async function copy(
 ): Promise<CommandResult> {
   const host = await createMediaHost(settings, { log: leased.log });
   const moving = beginMove({ deps: leased, source: host, dryRun });
-  let error: MoveEnd['error'] = null;
+  const { counts, problems } = moving;
+  const progress = setInterval(() => {
+    const moved = `${String(counts.moved)} moved (${megabytes(counts.bytes)})`;
+    process.stderr.write(
+      `${moved}, ${String(problems.length)} failed, ${String(counts.listed)} listed so far\n`,
+    );
+  }, PROGRESS_EVERY_MS);
+  let error: HoldfastError | null = null;
   try {
     await moveAll(moving);
   } catch (thrown) {
-    const { code, message } = toHoldfastError(thrown);
-    error = interrupted.aborted ? { code: 'SHUTTING_DOWN', message: 'interrupted' } : { code, message };
+    error = interrupted.aborted ? new HoldfastError('SHUTTING_DOWN', 'interrupted') : toHoldfastError(thrown);
   } finally {
+    clearInterval(progress);
     await host.close();
   }
-  const { counts, problems } = moving;
   const complete = error === null && problems.length === 0;
   let syncRunId: string | null = null;
   if (complete && !dryRun) {
@@ -103,37 +102,32 @@ async function copy(
   }
   // Of a catalog that did not say it: some of it is there, and some is here.
   if (!complete && !dryRun) await leased.catalogHost.begin(host.identity);
-  const end = { complete, error, syncRunId };
   return {
     exitCode: complete ? 0 : 1,
     report: {
       from: host.identity,
       to: leased.host.identity,
       dryRun,
-      ...end,
+      complete,
+      error: error && { code: error.code, message: error.message },
+      syncRunId,
       ...counts,
       failed: problems.length,
       problems: problems.slice(0, PROBLEMS_SHOWN),
     },
-    text: textOf(moving, end).join('\n'),
+    text: textOf(moving, error, syncRunId).join('\n'),
   };
 }
 
+const PROGRESS_EVERY_MS = 2_000;
 const PROBLEMS_SHOWN = 100;
-
-interface MoveProblem {
-  id: string | null;
-  publicId: string;
-  code: string;
-  message: string;
-}
 
 /** Counts and problems are filled as it goes on, so that an interrupted move can say how far it came. */
 interface Move extends MoveParts {
   /** `moved`: in a dry run, what would be. `bytes`: of the moved. */
   counts: Record<Outcome | 'listed' | 'bytes', number>;
   /** One for each file that was not moved. */
-  problems: MoveProblem[];
+  problems: { id: string | null; publicId: string; code: string; message: string }[];
 }
 
 export function beginMove(parts: MoveParts): Move {
@@ -142,6 +136,8 @@ export function beginMove(parts: MoveParts): Move {
 }
 
 const PAGE_SIZE = 500;
+/** Each holds one file that is on its way, or one part of a large one. */
+const FILES_AT_ONCE = 8;
 
 /**
  * Copies what the source has, page by page, and points the records to it. Takes nothing off the source. Rejects where going on
@@ -151,57 +147,40 @@ export async function moveAll(moving: Move): Promise<void> {
   const { deps, source, dryRun, counts } = moving;
   const { settings, signal } = deps;
   setMaxListeners(0, signal);
-  if (!dryRun) await repeatDeletions(moving);
-  const showProgress = progressLine(moving);
+  // Redis may have been emptied since: what was deleted must not come along.
+  for (const host of dryRun ? [] : [source, deps.host])
+    if (!(await loadDeletions(host, deps)).isComplete)
+      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
   for (const resourceType of resourceTypes) {
     let cursor: string | null = null;
     do {
-      const request: ListRequest = { resourceType, cursor, limit: PAGE_SIZE, signal };
+      const request = { resourceType, cursor, limit: PAGE_SIZE, signal };
       const list = (): Promise<AssetPage> => source.list(request);
       const page: AssetPage = await fetchPatiently(list, settings.jobs.backoffMs, signal);
       counts.listed += page.assets.length;
-      await movePage(page.assets, moving, showProgress);
+      await inParallel(page.assets, FILES_AT_ONCE, (asset) => moveOne(asset, moving));
       cursor = page.nextCursor;
     } while (cursor !== null);
   }
   if (!dryRun) await settleRest(moving);
 }
 
-/** Redis may have been emptied since: what was deleted must not come along. */
-async function repeatDeletions({ deps, source }: Move): Promise<void> {
-  for (const host of [source, deps.host]) {
-    const { isComplete } = await loadDeletions(host, deps);
-    if (!isComplete)
-      throw new HoldfastError('HOST_REJECTED', `the notes of deletions on ${host.identity} cannot be read`);
-  }
-}
-
-/** Each holds one file that is on its way, or one part of a large one. */
-const FILES_AT_ONCE = 8;
-
-async function movePage(assets: readonly HostAsset[], moving: Move, showProgress: () => void): Promise<void> {
+async function moveOne(asset: HostAsset, moving: Move): Promise<void> {
   const { deps, counts, problems } = moving;
   const { settings, signal } = deps;
-  const unproven: ExpectedRecord[] = [];
-  await inParallel(assets, FILES_AT_ONCE, async (asset) => {
-    const { publicId, bytes } = asset;
-    try {
-      const tryIt = (): ReturnType<typeof moveFile> => moveFile(asset, moving);
-      const { outcome, open } = await fetchPatiently(tryIt, settings.jobs.backoffMs, signal);
-      counts[outcome] += 1;
-      if (outcome === 'moved') counts.bytes += bytes;
-      if (open !== null) unproven.push(open);
-      const message = 'a job is still changing this file: let a worker run, and move again';
-      if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
-    } catch (error) {
-      // What would stop every other file as well ends the move.
-      if (signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
-      const { code, message } = error;
-      problems.push({ id: null, publicId, code, message });
-    }
-    showProgress();
-  });
-  await verifyRecords(unproven, deps);
+  const { publicId, bytes } = asset;
+  try {
+    const outcome = await fetchPatiently(() => moveFile(asset, moving), settings.jobs.backoffMs, signal);
+    counts[outcome] += 1;
+    if (outcome === 'moved') counts.bytes += bytes;
+    const message = 'a job is still changing this file: let a worker run, and move again';
+    if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
+  } catch (error) {
+    // What would stop every other file as well ends the move.
+    if (signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
+    const { code, message } = error;
+    problems.push({ id: null, publicId, code, message });
+  }
 }
 
 const ofOneFile: readonly ErrorCode[] = [
@@ -224,50 +203,32 @@ async function settleRest({ deps, source, problems }: Move): Promise<void> {
   // Their files stay on the earlier host, which must not give them again from a snapshot.
   const there = createDeletionNotes(source, settings, log);
   const reported = new Set(problems.map(({ publicId }) => publicId));
+  const settle = async ({ id, publicId, assetId, status, url }: MediaRecord): Promise<void> => {
+    if (!isOnAnotherHost(url, host.identity) || status === 'missing') return;
+    if (status === 'deleting' && hostOfUrl(url) === source.identity) {
+      await Promise.all([deletionNotes.add(id, signal), there.add(id, signal)]);
+      await catalog.finishDelete(id, assetId);
+    } else if (!reported.has(publicId)) {
+      const message = 'the earlier host does not list this file';
+      problems.push({ id, publicId, code: 'MEDIA_NOT_FOUND', message });
+    }
+  };
   let cursor: string | undefined;
   do {
     const page = await catalog.list({ limit: 100, order: 'oldest', ...(cursor && { cursor }) });
-    const left = page.items.filter(
-      ({ url, status }) => isOnAnotherHost(url, host.identity) && status !== 'missing',
-    );
-    const isDeleted = ({ status, url }: MediaRecord): boolean =>
-      status === 'deleting' && hostOfUrl(url) === source.identity;
-    const deleted = left.filter(isDeleted);
-    await Promise.all(deleted.flatMap(({ id }) => [deletionNotes.add(id, signal), there.add(id, signal)]));
-    for (const { id, assetId } of deleted) await catalog.finishDelete(id, assetId);
-    const message = 'the earlier host does not list this file';
-    for (const { id, publicId } of left.filter(
-      (record) => !isDeleted(record) && !reported.has(record.publicId),
-    ))
-      problems.push({ id, publicId, code: 'MEDIA_NOT_FOUND', message });
+    await Promise.all(page.items.map(settle));
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
 }
 
-const PROGRESS_EVERY_MS = 2_000;
-
-function progressLine({ counts, problems }: Move): () => void {
-  let shownAt = performance.now();
-  return () => {
-    if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
-    shownAt = performance.now();
-    const moved = `${String(counts.moved)} moved (${megabytes(counts.bytes)})`;
-    process.stderr.write(
-      `${moved}, ${String(problems.length)} failed, ${String(counts.listed)} listed so far\n`,
-    );
-  };
-}
-
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-interface MoveEnd {
-  complete: boolean;
-  /** Why it stopped before all was looked at. */
-  error: { code: string; message: string } | null;
-  syncRunId: string | null;
-}
-
-function textOf({ dryRun, counts, problems }: Move, { complete, error, syncRunId }: MoveEnd): string[] {
+/** `error`: why it stopped before all was looked at. */
+function textOf(
+  { dryRun, counts, problems }: Move,
+  error: HoldfastError | null,
+  syncRunId: string | null,
+): string[] {
   const notCopied = [
     [counts.already, 'there already'],
     [counts.deleted, 'deleted here'],
@@ -283,8 +244,8 @@ function textOf({ dryRun, counts, problems }: Move, { complete, error, syncRunId
   const more = problems.length - PROBLEMS_SHOWN;
   if (more > 0) lines.push(`  and ${String(more)} more`);
   if (error !== null) lines.push(`Stopped: ${error.code}: ${error.message}`);
-  if (!complete && !dryRun) lines.push('Not everything was moved. Run the command again to continue.');
   if (syncRunId !== null)
     lines.push(`The catalog belongs to the configured host now. Sync ${syncRunId} covers all of it.`);
+  else if (!dryRun) lines.push('Not everything was moved. Run the command again to continue.');
   return lines;
 }
