@@ -19,6 +19,10 @@ export interface Check {
   fix?: string;
   /** If it ends in an error, the checks after it are not run. */
   gate?: true;
+  /** Run whatever came before. */
+  always?: true;
+  /** Only an account can refuse this: not run on the local host. */
+  accountOnly?: true;
   /** Resolves with what was found as expected, or with a verdict that differs. Throws NotRun where it has no chance now. */
   try: () => string | Verdict | Promise<string | Verdict>;
 }
@@ -48,12 +52,13 @@ export async function runChecks(
   const rows: Row[] = [];
   let closed: string | null = null;
   for (const check of checks) {
-    const { name, gate } = check;
+    const { name, gate, always } = check;
     progress(name);
-    const seen = closed === null && !signal.aborted ? await run(check) : null;
-    if (seen?.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
-    const isRun = seen !== null && !signal.aborted;
+    const mayRun = (): boolean => always === true || (closed === null && !signal.aborted);
+    const seen = mayRun() ? await run(check) : null;
+    const isRun = seen !== null && mayRun();
     rows.push({ group, name, ...(isRun ? seen : { severity: 'skipped', found: closed ?? 'interrupted' }) });
+    if (seen?.severity === 'error' && gate === true) closed = `not run: "${name}" failed`;
   }
   return rows;
 }

@@ -1,8 +1,9 @@
+import { hash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from '@holdfast/foundation/config';
 import { isHoldfastError } from '@holdfast/foundation/errors';
-import { isAllowedType, newMediaId, type HostMetadata } from '@holdfast/shared/media';
+import { isAllowedType, isSameTags, newMediaId, type HostMetadata } from '@holdfast/shared/media';
 import {
   isTransientHostError,
   type AssetRef,
@@ -11,45 +12,25 @@ import {
 } from '@holdfast/shared/media-host';
 import { OVERLAP_MS } from '../sync-run/sync-session.js';
 import { note, NotRun, PRESETS, wrong, type Check, type Verdict } from './check.js';
-import {
-  bluePng,
-  emptyPdf,
-  fileBody,
-  markOf,
-  md5Of,
-  partsBody,
-  redPng,
-  removeTestFiles,
-  testFiles,
-} from './test-files.js';
+import { bodies, markOf, removeTestFiles, testFiles } from './test-files.js';
 
 const TAGS = ['sea', 'Alps', 'beach'];
 /** What `Edit` leaves of them. */
 const EDITED_TAGS = ['sea', 'Alps'];
-/** Pairs of others, as the Media Library and plugins write them. */
-const OTHERS = {
-  doctor_signs: 'a=b|c & "d" 100 % é 😀',
-  doctor_backslash: String.raw`C:\temp\new`,
-};
 
 /** Between looks at what listings may show late: each is a metered call. The search may lag more. */
 const PAUSES_MS = [2_000, 2_000];
 const SEARCH_PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 
-interface HostCheck extends Check {
-  /** Only an account can refuse this. */
-  accountOnly?: true;
-}
-
 /**
  * What Holdfast assumes of a media host. The rows share the test image and run in this order. Pauses between two looks are at most
- * `longestPauseMs`. `cleanUp` is the last row, run whatever came before.
+ * `longestPauseMs`. The last row cleans up, whatever came before.
  */
 export function hostChecks(
   host: MediaHost,
   settings: Settings,
   { signal, longestPauseMs }: { signal: AbortSignal; longestPauseMs: number },
-): { checks: readonly Check[]; cleanUp: Check } {
+): readonly Check[] {
   const files = testFiles(settings.host.folder);
   const id = newMediaId();
   /** What was sent with the test image, and when it was stored. */
@@ -80,11 +61,11 @@ export function hostChecks(
     const served = Buffer.from(await response.arrayBuffer());
     if (!response.ok) return wrong(`its URL answers ${String(response.status)}`);
     if (served.equals(body)) return 'its URL serves the same bytes';
-    if (etag !== md5Of(body)) throw new NotRun('the account stored other bytes');
+    if (etag !== hash('md5', body)) throw new NotRun('the account stored other bytes');
     return wrong('its URL serves other bytes');
   };
 
-  const checks: HostCheck[] = [
+  const checks: Check[] = [
     {
       name: 'Account',
       fix: 'Check CLOUDINARY_URL.',
@@ -135,8 +116,8 @@ export function hostChecks(
       try: async () => {
         // Of a doctor that was killed.
         await removeTestFiles(host, files, signal);
-        sent = markOf(id, redPng, { context: OTHERS, tags: TAGS, category: 'test' });
-        await put(files.image, redPng, sent).catch((error: unknown) => {
+        sent = markOf(id, bodies.red, { tags: TAGS, category: 'test' });
+        await put(files.image, bodies.red, sent).catch((error: unknown) => {
           // Refused: nothing is there.
           if (!isTransientHostError(error)) sent = null;
           throw error;
@@ -150,7 +131,7 @@ export function hostChecks(
       name: 'Stored bytes',
       means: 'Holdfast refuses such uploads.',
       fix: PRESETS,
-      try: () => judgeBytes(theImage(), redPng),
+      try: () => judgeBytes(theImage(), bodies.red),
     },
     {
       name: 'Context and tags',
@@ -160,7 +141,7 @@ export function hostChecks(
         const lost = Object.entries(sent?.context ?? {})
           .filter(([key, value]) => context[key] !== value)
           .map(([key]) => `${key}: ${context[key] ?? 'none'}`);
-        if (!isSameSet(tags, TAGS)) lost.push(`tags: ${tags.join(' ')}`);
+        if (!isSameTags(tags, TAGS)) lost.push(`tags: ${tags.join(' ')}`);
         return lost.length === 0 ? 'all, also = | \\ and emoji' : wrong(lost.join(', '));
       },
     },
@@ -169,7 +150,7 @@ export function hostChecks(
       means: 'Sending an upload twice could change the stored file.',
       try: async () => {
         const { etag, assetId } = theImage();
-        await put(files.image, bluePng);
+        await put(files.image, bodies.blue);
         const now = await host.find(files.image, signal);
         return now?.etag === etag && now.assetId === assetId
           ? 'the first is kept'
@@ -180,9 +161,9 @@ export function hostChecks(
       name: 'Edit',
       means: 'A field that is cleared here would come back.',
       try: async () => {
-        await host.annotate(files.image, markOf(id, redPng, { context: OTHERS, tags: EDITED_TAGS }), signal);
+        await host.annotate(files.image, markOf(id, bodies.red, { tags: EDITED_TAGS }), signal);
         const edited = await host.find(files.image, signal);
-        if (edited === null || 'category' in edited.context || !isSameSet(edited.tags, EDITED_TAGS))
+        if (edited === null || 'category' in edited.context || !isSameTags(edited.tags, EDITED_TAGS))
           return wrong('what is left out stays');
         stored = edited;
         return 'replaces all context and tags';
@@ -203,14 +184,14 @@ export function hostChecks(
       means: 'Files above 100 MB are refused.',
       fix: 'Lower UPLOAD_MAX_BYTES to 100000000: larger files are sent in parts.',
       accountOnly: true,
-      try: async () => judgeBytes((await put(files.parts, partsBody)).asset, partsBody),
+      try: async () => judgeBytes((await put(files.parts, bodies.parts)).asset, bodies.parts),
     },
     {
       name: 'Delivery',
       means: 'The URLs in records do not work.',
       fix: 'In the console, Settings, Security: let the delivery type upload be served without a signature.',
       accountOnly: true,
-      try: () => judgeDelivery(theImage(), redPng),
+      try: () => judgeDelivery(theImage(), bodies.red),
     },
     {
       name: 'Delivery of a PDF',
@@ -220,7 +201,7 @@ export function hostChecks(
       try: async () => {
         if (!isAllowedType('application/pdf', settings.uploads.allowedTypes))
           throw new NotRun('UPLOAD_ALLOWED_TYPES has no PDF');
-        return judgeDelivery((await put(files.pdf, emptyPdf)).asset, emptyPdf);
+        return judgeDelivery((await put(files.pdf, bodies.pdf)).asset, bodies.pdf);
       },
     },
     {
@@ -228,10 +209,10 @@ export function hostChecks(
       means: 'Snapshots of the catalog could not be restored: recoveries would use the listing.',
       fix: 'Allow the delivery type authenticated, or set CATALOG_SNAPSHOT=false.',
       try: async () => {
-        await host.putFile(files.private, fileBody, signal);
+        await host.putFile(files.private, bodies.file, signal);
         const body = await host.readFile(files.private, signal);
         if (body === null) return wrong('its download answers 404');
-        if (!body.equals(fileBody)) return wrong('its download has other bytes');
+        if (!body.equals(bodies.file)) return wrong('its download has other bytes');
         const look = () => host.listFiles(files.private, signal);
         const listed = await lookUntil(look, (shown) => shown.length > 0);
         return listed.length > 0 ? 'stored, listed, downloaded' : wrong('not listed');
@@ -289,32 +270,27 @@ export function hostChecks(
         return (await host.remove(image, signal)) === 'absent' ? 'gone' : wrong('removed twice');
       },
     },
-  ];
-  const cleanUp: Check = {
-    name: 'Clean-up',
-    means: 'Syncs leave these files alone.',
-    fix: 'Run doctor again: it removes what is left.',
-    try: async () => {
-      if (sent === null) throw new NotRun('nothing was uploaded');
-      const left = await removeTestFiles(host, files, AbortSignal.timeout(60_000));
-      return left.length === 0 ? 'nothing is left' : wrong(left.join(', '));
+    {
+      name: 'Clean-up',
+      means: 'Syncs leave these files alone.',
+      fix: 'Run doctor again: it removes what is left.',
+      always: true,
+      try: async () => {
+        if (sent === null) throw new NotRun('nothing was uploaded');
+        const left = await removeTestFiles(host, files, AbortSignal.timeout(60_000));
+        return left.length === 0 ? 'nothing is left' : wrong(left.join(', '));
+      },
     },
-  };
-  return {
-    checks: checks.filter((check) => host.kind === 'cloudinary' || check.accountOnly !== true),
-    cleanUp,
-  };
+  ];
+  return checks.filter(({ accountOnly }) => host.kind === 'cloudinary' || accountOnly !== true);
 }
 
 function judgeBytes({ bytes, etag }: HostAsset, sent: Buffer): string | Verdict {
   const size = `${String(bytes)} bytes`;
   if (bytes !== sent.length) return wrong(`${size} for ${String(sent.length)}`);
-  if (etag === md5Of(sent)) return `${size}, same MD5`;
+  if (etag === hash('md5', sent)) return `${size}, same MD5`;
   return wrong(etag === null ? `${size}, no etag` : `${size}, etag of other bytes`);
 }
-
-const isSameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  a.toSorted().join() === b.toSorted().join();
 
 function seconds(ms: number): string {
   return ms < 120_000 ? `${(ms / 1_000).toFixed(1)} s` : `${String(Math.round(ms / 60_000))} minutes`;

@@ -16,9 +16,8 @@ export const doctor: Command = {
   ].join('\n'),
   run: async (env, _args, signal) => {
     const settings = readSettings(env);
-    const progress = process.stderr.isTTY ? { progress: showProgress } : {};
-    const diagnosis = await runDoctor({ settings, env, signal, ...progress });
-    if (process.stderr.isTTY) showProgress('');
+    const diagnosis = await runDoctor({ settings, env, signal, progress: showProgress });
+    showProgress('');
     const { rows, interrupted } = diagnosis;
     const isWell = !interrupted && rows.every(({ severity }) => severity !== 'error');
     return {
@@ -29,9 +28,9 @@ export const doctor: Command = {
   },
 };
 
-/** One line that the next one replaces. */
+/** At a terminal: one line that the next one replaces. */
 function showProgress(name: string): void {
-  process.stderr.write(`\r\u001B[K${name === '' ? '' : `${name} ...`}`);
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${name === '' ? '' : `${name} ...`}`);
 }
 
 export interface DoctorOptions {
@@ -70,9 +69,8 @@ export async function runDoctor(options: DoctorOptions): Promise<Diagnosis> {
   try {
     const group =
       settings.host.kind === 'local' ? 'Local host' : `Cloudinary account ${settings.host.cloudName}`;
-    const { checks, cleanUp } = hostChecks(host, settings, { signal, longestPauseMs });
+    const checks = hostChecks(host, settings, { signal, longestPauseMs });
     rows.push(...(await runChecks(group, checks, { signal, progress })));
-    rows.push(...(await runChecks(group, [cleanUp], { signal: new AbortController().signal, progress })));
     return { rows, adminCalls: host.meteredCalls(), interrupted: signal.aborted };
   } finally {
     await host.close();

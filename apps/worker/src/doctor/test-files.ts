@@ -1,5 +1,10 @@
-import { createHash } from 'node:crypto';
-import { doctorPrefix, writeHostMetadata, type HostMetadata } from '@holdfast/shared/media';
+import { hash } from 'node:crypto';
+import {
+  doctorPrefix,
+  writeHostMetadata,
+  type CarriedFields,
+  type HostMetadata,
+} from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 
 /** Always the same names, so that each doctor removes what one that was killed has left. */
@@ -28,19 +33,17 @@ export async function removeTestFiles(
   return left;
 }
 
+/** Pairs of others, as the Media Library and plugins write them. */
+const OTHERS = {
+  doctor_signs: 'a=b|c & "d" 100 % é 😀',
+  doctor_backslash: String.raw`C:\temp\new`,
+};
+
 /**
  * An upload that was never acknowledged: syncs of other deployments on the same cloud do not adopt it. Those of this one know the
  * names.
  */
-export function markOf(
-  id: string,
-  body: Buffer,
-  {
-    context = {},
-    tags = [],
-    category = '',
-  }: { context?: Readonly<Record<string, string>>; tags?: readonly string[]; category?: string } = {},
-): HostMetadata {
+export function markOf(id: string, body: Buffer, over: Partial<CarriedFields> = {}): HostMetadata {
   const at = new Date().toISOString();
   const written = writeHostMetadata({
     mark: { state: 'started', deadlineSeconds: 600 },
@@ -50,38 +53,38 @@ export function markOf(
       filename: 'doctor',
       title: 'holdfast doctor',
       description: '',
-      category,
-      tags: [...tags],
+      category: '',
+      tags: [],
       // No API key can have this name.
       uploadedBy: 'holdfast doctor',
       source: 'upload',
       createdAt: at,
       updatedAt: at,
-      checksum: { sha256: createHash('sha256').update(body).digest('hex'), md5: md5Of(body) },
+      checksum: { sha256: hash('sha256', body), md5: hash('md5', body) },
       durationSeconds: null,
+      ...over,
     },
   });
-  return { ...written, context: { ...written.context, ...context } };
+  return { ...written, context: { ...written.context, ...OTHERS } };
 }
-
-export const md5Of = (body: Buffer): string => createHash('md5').update(body).digest('hex');
 
 /** Just above Cloudinary's least size of a part, 5 MiB. */
 export const PART_BYTES = 5 * 1024 * 1024 + 1_024;
-export const partsBody = Buffer.alloc(PART_BYTES + 1_000, 'holdfast doctor ');
-export const fileBody = Buffer.from('A test file of holdfast doctor.');
 
-/** Two pictures of one pixel, and a page of nothing. */
-export const redPng = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC',
-  'base64',
-);
-export const bluePng = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQkzsBAAFiAQURG6MhAAAAAElFTkSuQmCC',
-  'base64',
-);
-/** The numbers at its end are places in it. */
-export const emptyPdf = Buffer.from(`%PDF-1.4
+export const bodies = {
+  parts: Buffer.alloc(PART_BYTES + 1_000, 'holdfast doctor '),
+  file: Buffer.from('A test file of holdfast doctor.'),
+  /** Two pictures of one pixel, and a page of nothing. */
+  red: Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC',
+    'base64',
+  ),
+  blue: Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQkzsBAAFiAQURG6MhAAAAAElFTkSuQmCC',
+    'base64',
+  ),
+  /** The numbers at its end are places in it. */
+  pdf: Buffer.from(`%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
 3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
@@ -95,4 +98,5 @@ trailer<</Size 4/Root 1 0 R>>
 startxref
 162
 %%EOF
-`);
+`),
+};
