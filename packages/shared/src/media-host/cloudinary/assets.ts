@@ -1,33 +1,26 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Logger } from '@holdfast/foundation/logging';
 import { type HostMetadata, isOwnKey } from '../../media/index.js';
 import { type AssetRef, type HostAsset, type MediaHost, statusOf, unreadableAnswer } from '../media-host.js';
+import type { Placement } from './placement.js';
 import { readAsset, readDestroyed } from './replies.js';
 import type { Connection } from './sdk.js';
 
-/** Where the Media Library shows an asset, and under which name. Accounts with fixed folders have neither. */
-export interface Placed {
-  asset_folder?: string;
-  display_name?: string;
-}
-
-/** Runs an upload or a write with this folder and name, and again without where they are refused. */
-export type Place = (wanted: Placed, call: (placed: Placed) => Promise<unknown>) => Promise<unknown>;
-
 /** Looking up, describing and removing one asset, by calls that are not metered. */
 export function createAssets(
-  { sdk, signed }: Connection,
-  place: Place,
+  connection: Connection,
+  { place }: Placement,
 ): Pick<MediaHost, 'annotate' | 'find' | 'remove'> {
-  /** The asset, after it was given what is to be written; null where there is none. */
+  const { sdk, signed } = connection;
+  /** The asset, after it was given the metadata; null where there is none. */
   const explicit = async (
     ref: AssetRef,
     signal: AbortSignal | undefined,
-    written: Readonly<Record<string, string>> = {},
-    wanted: Placed = {},
+    metadata?: HostMetadata,
   ): Promise<HostAsset | null> => {
+    const written = metadata === undefined ? {} : fieldsOf(metadata);
+    const named = metadata?.displayName === undefined ? {} : { display_name: metadata.displayName };
     try {
-      const reply = await place(wanted, (placed) =>
+      const reply = await place(named, (placed) =>
         signed(signal, (call) =>
           sdk.uploader.explicit(ref.publicId, { ...call, ...addressOf(ref), ...written, ...placed }),
         ),
@@ -41,14 +34,8 @@ export function createAssets(
     }
   };
 
-  const write = async (
-    ref: AssetRef,
-    { context, tags, displayName }: HostMetadata,
-    signal: AbortSignal | undefined,
-  ): Promise<HostAsset> => {
-    const written = { context: encodeContext(context), tags: tags.join(',') };
-    const named = displayName === undefined ? {} : { display_name: displayName };
-    const asset = await explicit(ref, signal, written, named);
+  const write = async (...written: Required<Parameters<typeof explicit>>): Promise<HostAsset> => {
+    const asset = await explicit(...written);
     if (asset === null) throw new HoldfastError('MEDIA_NOT_FOUND');
     return asset;
   };
@@ -57,7 +44,7 @@ export function createAssets(
     find: (ref, signal) => explicit(ref, signal),
     annotate: async (ref, metadata, signal) => {
       const { tags } = metadata;
-      const written = await write(ref, metadata, signal);
+      const written = await write(ref, signal, metadata);
       // An empty list is dropped by the SDK, and then changes nothing. A host that adds tags instead of replacing them kept others.
       const hasOthers = written.tags.some((tag) => !tags.includes(tag));
       if (hasOthers)
@@ -73,22 +60,37 @@ export function createAssets(
       const stale = staleKeys(asset, metadata);
       if (stale.length === 0) return asset;
       const context = { ...metadata.context, ...Object.fromEntries(stale.map((key) => [key, ''])) };
-      const cleared = await write(ref, { ...metadata, context }, signal);
+      const cleared = await write(ref, signal, { ...metadata, context });
       if (staleKeys(cleared, metadata).length > 0)
         throw unreadableAnswer('the media host keeps context that was to be removed');
       return { ...asset, context: cleared.context };
     },
-    remove: async (ref, signal) =>
-      readDestroyed(
-        await signed(signal, (call) =>
-          sdk.uploader.destroy(ref.publicId, { ...call, ...addressOf(ref), invalidate: true }),
-        ),
-      ),
+    remove: (ref, signal) => destroy(connection, ref.publicId, addressOf(ref), signal),
   };
 }
 
-function addressOf({ resourceType }: AssetRef) {
+/** Removes what is there under this address of the host; not metered. */
+export async function destroy(
+  { sdk, signed }: Connection,
+  publicId: string,
+  address: Address,
+  signal: AbortSignal | undefined,
+): Promise<'removed' | 'absent'> {
+  return readDestroyed(
+    await signed(signal, (call) => sdk.uploader.destroy(publicId, { ...call, ...address, invalidate: true })),
+  );
+}
+
+/** Public ids are unique within both. */
+type Address = ReturnType<typeof addressOf>;
+
+export function addressOf({ resourceType }: AssetRef) {
   return { resource_type: resourceType, type: 'upload' };
+}
+
+/** The SDK leaves out what is empty. */
+export function fieldsOf({ context, tags }: HostMetadata) {
+  return { context: encodeContext(context), tags: tags.join(',') };
 }
 
 function staleKeys({ context }: HostAsset, wanted: HostMetadata): string[] {
@@ -108,14 +110,17 @@ const REMOVE_WITHIN_MS = 5_000;
  * its public id, so no other code would find it there.
  */
 export async function refuseRenamed(
-  remove: (signal: AbortSignal) => Promise<unknown>,
-  { storedAs, sentAs }: { storedAs: string; sentAs: string },
-  log: Logger,
+  connection: Connection,
+  storedAs: string,
+  sentAs: string,
+  address: Address,
 ): Promise<never> {
-  const removeNow = () => remove(AbortSignal.timeout(REMOVE_WITHIN_MS));
-  await removeNow()
-    .catch(removeNow)
-    .catch((error: unknown) => log.warn('host.renamed_upload_left', { publicId: storedAs, error }));
+  const remove = () => destroy(connection, storedAs, address, AbortSignal.timeout(REMOVE_WITHIN_MS));
+  await remove()
+    .catch(remove)
+    .catch((error: unknown) =>
+      connection.log.warn('host.renamed_upload_left', { publicId: storedAs, error }),
+    );
   throw new HoldfastError(
     'HOST_ALTERS_UPLOADS',
     `the account stored ${sentAs} as ${storedAs}: remove the folder or prefix from its default upload preset`,

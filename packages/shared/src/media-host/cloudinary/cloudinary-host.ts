@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { HostMetadata } from '../../media/index.js';
 import { type Body, bodyChunks, bytesInMemory, isStream } from '../body.js';
 import type { HostCalls } from '../guarded-host.js';
-import { type PutRequest, statusOf } from '../media-host.js';
-import { createAssets, encodeContext, type Placed, refuseRenamed, sameAsset } from './assets.js';
+import type { PutRequest } from '../media-host.js';
+import { addressOf, createAssets, fieldsOf, refuseRenamed, sameAsset } from './assets.js';
 import { createFiles, openAsset } from './files.js';
 import { createListings } from './listings.js';
-import { readAsset, readFolderMode, shownFolderMode } from './replies.js';
-import { type CloudinaryOptions, connect, type Connection, type Content } from './sdk.js';
+import { createPlacement, type Placed } from './placement.js';
+import { readAsset } from './replies.js';
+import { type CloudinaryOptions, connect, type Content } from './sdk.js';
 
 /** Cloudinary's limit for one request. */
 const MAX_REQUEST_BYTES = 100_000_000;
@@ -21,13 +21,13 @@ export function createCloudinaryHost(settings: CloudinarySettings, options: Clou
   const { maxRequestBytes = MAX_REQUEST_BYTES } = options;
   const connection = connect(settings, options);
   const placement = createPlacement(connection);
-  const assets = createAssets(connection, placement.place);
+  const assets = createAssets(connection, placement);
 
   /** Sends a body in one request, or in parts when it is too large for one; gives the SDK's last reply. */
   const upload = async ({ ref, body, metadata, contentLength, signal }: PutRequest): Promise<unknown> => {
     const size = bytesInMemory(body) ?? contentLength ?? MAX_REQUEST_BYTES;
     const isLarge = size > maxRequestBytes;
-    const fields = { resource_type: ref.resourceType, type: 'upload', ...uploadFields(ref, metadata) };
+    const fields = { ...addressOf(ref), public_id: ref.publicId, ...fieldsOf(metadata) };
     const send = (placed: Placed): Promise<unknown> => {
       // The last part is answered once the host has worked on the whole file.
       const sendContent: SendContent = (content, range = {}) =>
@@ -52,49 +52,35 @@ export function createCloudinaryHost(settings: CloudinarySettings, options: Clou
       const { ref, metadata, signal } = request;
       const { asset, existed } = readAsset(await upload(request));
       const isOurs = !existed && asset.context['hf_id'] === metadata.context['hf_id'];
-      if (isOurs && asset.publicId !== ref.publicId) {
-        const names = { storedAs: asset.publicId, sentAs: ref.publicId };
-        await refuseRenamed((within) => assets.remove(asset, within), names, options.log);
-      }
+      if (isOurs && asset.publicId !== ref.publicId)
+        await refuseRenamed(connection, asset.publicId, ref.publicId, addressOf(asset));
       sameAsset(asset, ref);
       // The short answer about an older asset may lack its metadata.
       return { asset: existed ? ((await assets.find(ref, signal)) ?? asset) : asset, existed };
     },
     signUpload: async ({ publicId, resourceType, metadata, timestamp }) => {
-      const { displayName } = metadata;
-      const isPlaced = await placement.isTaken();
+      const placed = { asset_folder: settings.folder, display_name: metadata.displayName };
       const params = {
         timestamp: String(timestamp),
         overwrite: 'false',
-        ...uploadFields({ publicId }, metadata),
-        ...(isPlaced ? { asset_folder: settings.folder } : {}),
-        ...(isPlaced && displayName !== undefined ? { display_name: displayName } : {}),
+        public_id: publicId,
+        ...fieldsOf(metadata),
+        ...((await placement.isTaken()) ? placed : {}),
       };
-      const { apiSecret, signatureAlgorithm } = settings;
-      const { utils } = connection.sdk;
-      const signature = utils.api_sign_request(params, apiSecret, signatureAlgorithm, 2);
       return {
         url: `${settings.apiUrl}/v1_1/${settings.cloudName}/${resourceType}/upload`,
-        fields: { ...params, api_key: settings.apiKey, signature },
+        fields: connection.sdk.utils.sign_request(params, connection.credentials),
       };
     },
     open: (asset, signal) => openAsset(connection, asset, signal),
     ...assets,
     ...createListings(connection),
-    ...createFiles(connection, placement.place),
+    ...createFiles(connection, placement),
     budget: connection.budget,
     hostNow: connection.hostNow,
     meteredCalls: connection.metered,
     freeBytes: () => Promise.resolve(null),
     close: async () => connection.close(),
-  };
-}
-
-function uploadFields({ publicId }: { publicId: string }, { context, tags }: HostMetadata) {
-  return {
-    public_id: publicId,
-    context: encodeContext(context),
-    ...(tags.length === 0 ? {} : { tags: tags.join(',') }),
   };
 }
 
@@ -117,7 +103,7 @@ async function uploadInParts(
   send: SendContent,
 ): Promise<unknown> {
   const sure = isStream(body) ? size - FORM_BYTES : size;
-  const uploadId = `holdfast-${randomBytes(16).toString('hex')}`;
+  const uploadId = `holdfast-${randomUUID()}`;
   let sent = 0;
   const sendRange = (content: Content, bytes: number, total: number): Promise<unknown> => {
     const range = `bytes ${String(sent)}-${String(sent + bytes - 1)}/${String(total)}`;
@@ -149,53 +135,4 @@ async function uploadInParts(
   for await (const chunk of chunks) last.push(chunk);
   const bytes = bytesInMemory(last) ?? 0;
   return sendRange(last, bytes, sent + bytes);
-}
-
-/** A client waits for the answer; without one the upload continues. */
-const CONFIG_WITHIN_MS = 3_000;
-
-/**
- * What this process knows of the account's folders, and what it sends because of that. Accounts have dynamic folders, unless they are
- * from before 2024 and never switched. Whether those ignore the two parameters or refuse them is not documented: a call that is
- * refused with them and accepted without them says so; from then on they are not sent.
- */
-function createPlacement({ sdk, admin, timeouts, log }: Connection) {
-  let mode: 'unknown' | 'dynamic' | 'fixed' = 'unknown';
-  let asked: Promise<void> | undefined;
-
-  const ask = async (): Promise<void> => {
-    try {
-      const signal = AbortSignal.timeout(Math.min(timeouts.callMs, CONFIG_WITHIN_MS));
-      mode = readFolderMode(await admin(signal, (call) => sdk.api.config({ ...call, settings: true })));
-    } catch (error) {
-      // Then they are sent: most accounts accept them.
-      log.warn('host.folder_mode_unknown', { error });
-    }
-  };
-
-  return {
-    /** Whether what cannot be sent twice may carry them. Asks the host once, where nothing is known yet; a metered call. */
-    isTaken: async (): Promise<boolean> => {
-      if (mode === 'unknown') await (asked ??= ask());
-      return mode !== 'fixed';
-    },
-    /** Runs an upload or a write with this folder and name, and again without where they are refused: no name for the console may cost an upload. */
-    place: async (wanted: Placed, call: (placed: Placed) => Promise<unknown>): Promise<unknown> => {
-      const options = mode === 'fixed' ? {} : wanted;
-      let refusal: unknown;
-      const reply = await call(options).catch((error: unknown) => {
-        // The wording of the refusal is not documented.
-        if (Object.keys(options).length === 0 || statusOf(error) !== 400) throw error;
-        refusal = error;
-        return call({});
-      });
-      if (mode === 'unknown') mode = shownFolderMode(reply) ?? mode;
-      // An account that shows a folder all the same has refused only this name.
-      if (refusal !== undefined && mode !== 'dynamic') {
-        mode = 'fixed';
-        log.warn('host.placement_refused', { error: refusal });
-      }
-      return reply;
-    },
-  };
 }

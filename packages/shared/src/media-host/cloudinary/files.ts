@@ -5,16 +5,16 @@ import type { Readable } from 'node:stream';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
   type AssetPage,
-  type AssetRef,
   type HostAsset,
   type HostFile,
   type MediaHost,
   statusOf,
   unreadableAnswer,
 } from '../media-host.js';
-import { type Place, refuseRenamed } from './assets.js';
+import { addressOf, destroy, refuseRenamed } from './assets.js';
 import { toHostError } from './errors.js';
-import { readAsset, readDestroyed, readPage } from './replies.js';
+import type { Placement } from './placement.js';
+import { readAsset, readPage } from './replies.js';
 import { type Connection, withinLimits } from './sdk.js';
 
 const PAGE = 500;
@@ -30,15 +30,9 @@ const SLOWEST_BYTES_PER_MS = 50;
  */
 export function createFiles(
   connection: Connection,
-  place: Place,
+  { place }: Placement,
 ): Pick<MediaHost, 'putFile' | 'readFile' | 'listFiles' | 'removeFile'> {
-  const { sdk, timeouts, upload, signed, admin, log } = connection;
-
-  const removeFile: MediaHost['removeFile'] = async (name, signal) =>
-    readDestroyed(
-      await signed(signal, (call) => sdk.uploader.destroy(name, { ...call, ...address, invalidate: true })),
-    );
-
+  const { sdk, credentials, timeouts, upload, admin } = connection;
   return {
     putFile: async (name, body, signal) => {
       // In a folder of their own, not at the root of the Media Library.
@@ -50,23 +44,25 @@ export function createFiles(
       const md5 = createHash('md5').update(body).digest('hex');
       const isSame = asset.bytes === body.length && (asset.etag ?? md5) === md5;
       const storedAs = asset.publicId;
-      if (isSame && !existed && storedAs !== name)
-        await refuseRenamed((within) => removeFile(storedAs, within), { storedAs, sentAs: name }, log);
+      if (isSame && !existed && storedAs !== name) await refuseRenamed(connection, storedAs, name, address);
       if (storedAs !== name || !isSame) throw new HoldfastError('HOST_CONTENT_MISMATCH');
     },
     readFile: async (name, signal, bytes = MAX_FILE_BYTES) => {
-      const url = signedAddress(connection, { publicId: name, resourceType: 'raw' }, 'authenticated');
+      const url = sdk.utils.private_download_url(name, '', { ...credentials, ...address });
       const deadlineMs = timeouts.pageMs + Math.min(bytes, MAX_FILE_BYTES) / SLOWEST_BYTES_PER_MS;
-      return withinLimits({ deadlineMs, signal }, (ending) => readAll(url, timeouts.pageMs, ending));
+      const ending = new AbortController();
+      try {
+        return await withinLimits({ deadlineMs, signal }, () => readAll(url, timeouts.pageMs, ending.signal));
+      } finally {
+        ending.abort();
+      }
     },
     listFiles: async (prefix, signal) => {
       const files: HostFile[] = [];
       let cursor: string | null = null;
       do {
-        const from: { next_cursor?: string } = cursor === null ? {} : { next_cursor: cursor };
-        const reply = await admin(signal, (call) =>
-          sdk.api.resources({ ...call, ...address, prefix, max_results: PAGE, ...from }),
-        );
+        const options = { ...address, prefix, max_results: PAGE, next_cursor: cursor };
+        const reply = await admin(signal, (call) => sdk.api.resources({ ...call, ...options }));
         const { assets, unreadable, nextCursor }: AssetPage = readPage(reply, cursor);
         if (unreadable.length > 0) throw unreadableAnswer('the media host shows files that cannot be read');
         for (const { publicId: name, bytes, createdAt: storedAt } of assets)
@@ -75,7 +71,7 @@ export function createFiles(
       } while (cursor !== null);
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
-    removeFile,
+    removeFile: (name, signal) => destroy(connection, name, address, signal),
   };
 }
 
@@ -103,30 +99,24 @@ const REFUSALS = new Set<number | null>([401, 403, 404]);
 
 /**
  * The bytes of an asset, by the public address of its version, which names no transformation; where that is refused, by a signed one of
- * the API. Rejects with MEDIA_NOT_FOUND where the host has none.
+ * the API, which gives them for an hour, whatever the account delivers publicly. Rejects with MEDIA_NOT_FOUND where the host has none.
  */
-export function openAsset(connection: Connection, asset: HostAsset, signal: AbortSignal): Promise<Readable> {
+export function openAsset(
+  { sdk, credentials }: Connection,
+  asset: HostAsset,
+  signal: AbortSignal,
+): Promise<Readable> {
   const format = asset.resourceType === 'raw' ? '' : (asset.format ?? '');
+  const options = { ...credentials, ...addressOf(asset) };
   return download(asset.url, SILENT_MS, signal)
     .catch((error: unknown) => {
       if (!REFUSALS.has(statusOf(error))) throw error;
-      return download(signedAddress(connection, asset, 'upload', format), SILENT_MS, signal);
+      return download(sdk.utils.private_download_url(asset.publicId, format, options), SILENT_MS, signal);
     })
     .catch((error: unknown) => {
       if (statusOf(error) !== 404) throw error;
       throw new HoldfastError('MEDIA_NOT_FOUND', 'the host has no bytes of this file', { cause: error });
     });
-}
-
-/** An address of the API that gives the bytes for an hour, whatever the account delivers publicly. */
-function signedAddress(
-  { sdk, credentials }: Connection,
-  { publicId, resourceType }: AssetRef,
-  type: 'upload' | 'authenticated',
-  format = '',
-): string {
-  const options = { ...credentials, resource_type: resourceType, type };
-  return sdk.utils.private_download_url(publicId, format, options);
 }
 
 const MAX_REDIRECTS = 3;
@@ -158,7 +148,7 @@ function get(url: string, idleMs: number, signal: AbortSignal): Promise<Incoming
       resolve(response);
     });
     request.setTimeout(idleMs, () => request.destroy(new HoldfastError('HOST_TIMEOUT')));
-    request.on('error', (error) => reject(signal.aborted ? error : withoutAddress(error)));
+    request.on('error', (error) => reject(withoutAddress(error)));
   });
 }
 

@@ -62,7 +62,7 @@ export function createListings({
             type: 'upload',
             max_results: limit,
             direction: 'asc',
-            ...(cursor === null ? {} : { next_cursor: cursor }),
+            next_cursor: cursor,
           }),
         ),
       ),
@@ -85,7 +85,7 @@ export function createListings({
     confirm: async (assetIds, signal) => {
       if (assetIds.length === 0) return { assets: [], unreadable: [], lacking: [] };
       return readListed('confirm', null, (wanted) =>
-        admin(signal, (call) => sdk.api.resources_by_asset_ids(assetIds, { ...call, ...wanted })),
+        admin(signal, (call) => sdk.api.resources_by_asset_ids([...assetIds], { ...call, ...wanted })),
       );
     },
   };

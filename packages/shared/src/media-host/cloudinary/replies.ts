@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { z } from 'zod';
 import { isOwnKey, resourceTypes } from '../../media/index.js';
-import { type AssetPage, type HostAsset, type UnreadableAsset, unreadableAnswer } from '../media-host.js';
+import { type AssetPage, type HostAsset, unreadableAnswer } from '../media-host.js';
 
 /** Of the year 9999: records can carry no later date. */
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -70,7 +70,7 @@ export function readPage(reply: unknown, cursor: string | null = null): AssetPag
     throw new HoldfastError('HOST_CURSOR_SPENT', 'the media host returned the same cursor again');
   const present = resources.filter((item) => !isBackup(item));
   const assets: HostAsset[] = [];
-  const unreadable: UnreadableAsset[] = [];
+  const unreadable: AssetPage['unreadable'] = [];
   for (const item of present) {
     const { data: asset } = assetReply.safeParse(item);
     if (asset !== undefined) assets.push(toHostAsset(asset));

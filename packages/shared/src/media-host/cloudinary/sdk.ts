@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import http, { type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { pipeline, type Readable, type Writable } from 'node:stream';
+import { pipeline, type Writable } from 'node:stream';
+import type { ConfigOptions, v2 } from 'cloudinary';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, isAborted, onAbort, untilAborted } from '@holdfast/foundation/lifecycle';
+import { onAbort } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '../../media/index.js';
 import { toSourceError } from '../body.js';
@@ -14,70 +15,16 @@ import { createRateBudget, toHostError } from './errors.js';
 
 // Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one request ends, what it hides.
 
-/** Given with each call, so that the SDK's process-wide configuration is never read. */
-function credentialsOf(settings: CloudinarySettings) {
-  return {
-    cloud_name: settings.cloudName,
-    api_key: settings.apiKey,
-    api_secret: settings.apiSecret,
-    upload_prefix: settings.apiUrl,
-    signature_algorithm: settings.signatureAlgorithm,
-  };
-}
-
-type Credentials = ReturnType<typeof credentialsOf>;
-
-interface CallOptions extends Credentials {
-  agent: Agent;
-  /** Idle time of the socket in ms; for Admin calls the SDK arms it without effect. */
-  timeout: number;
-}
-
-/** The parameters of a call. Names that the SDK does not know would become transformations of an upload. */
-type Options = CallOptions & Readonly<Record<string, unknown>>;
-
-interface SearchBuilder {
-  expression(value: string): SearchBuilder;
-  sort_by(field: string, direction: 'asc' | 'desc'): SearchBuilder;
-  with_field(field: string): SearchBuilder;
-  max_results(count: number): SearchBuilder;
-  next_cursor(cursor: string): SearchBuilder;
-  execute(options: CallOptions): Promise<unknown>;
-}
-
-/**
- * What we use of the SDK, as it really behaves; its own typings are wrong in places. Results are unknown: they are parsed in
- * replies.ts. The upload callback may be called twice, and with an error in several shapes.
- */
-export interface CloudinarySdk {
-  config(settings: { hide_sensitive: true }): { upload_prefix?: string };
-  uploader: {
-    upload_stream(options: Options, callback: (error: unknown, reply?: unknown) => void): Writable;
-    explicit(publicId: string, options: Options): Promise<unknown>;
-    destroy(publicId: string, options: Options): Promise<unknown>;
-    replace_tag(tags: string, publicIds: string[], options: Options): Promise<unknown>;
-    remove_all_tags(publicIds: string[], options: Options): Promise<unknown>;
-  };
-  api: {
-    resources(options: Options): Promise<unknown>;
-    resources_by_asset_ids(assetIds: readonly string[], options: Options): Promise<unknown>;
-    config(options: Options): Promise<unknown>;
-  };
-  search: SearchBuilder;
-  utils: {
-    private_download_url(
-      publicId: string,
-      format: string,
-      options: Credentials & { resource_type: string; type: string },
-    ): string;
-    api_sign_request(
-      params: Readonly<Record<string, string>>,
-      secret: string,
-      algorithm: 'sha1' | 'sha256',
-      version: 2,
-    ): string;
-    random_public_id(): string;
-  };
+/** What the SDK has, and its own types leave out. What it answers they only claim: every answer is parsed in replies.ts. */
+declare module 'cloudinary' {
+  namespace v2 {
+    interface search {
+      execute(options: ConfigOptions): Promise<unknown>;
+    }
+    namespace utils {
+      let random_public_id: () => string;
+    }
+  }
 }
 
 /**
@@ -85,13 +32,13 @@ export interface CloudinarySdk {
  * while it is loaded; so the environment is ours for the length of the (synchronous) load.
  * Throws CONFIG_INVALID when the SDK of this process already speaks the other protocol.
  */
-export function loadSdk(apiUrl: string): CloudinarySdk {
+export function loadSdk(apiUrl: string): typeof v2 {
   const { env } = process;
   const unused = `cloudinary://unused:unused@unused?upload_prefix=${encodeURIComponent(apiUrl)}`;
   try {
     process.env = { CLOUDINARY_URL: unused };
-    const { v2 } = createRequire(import.meta.url)('cloudinary') as { v2: CloudinarySdk };
-    const loadedFor = v2.config({ hide_sensitive: true }).upload_prefix ?? 'https:';
+    const { v2: sdk } = createRequire(import.meta.url)('cloudinary') as { v2: typeof v2 };
+    const loadedFor = String(sdk.config({ hide_sensitive: true })['upload_prefix']);
     if (isHttp(loadedFor) !== isHttp(apiUrl)) {
       throw new HoldfastError(
         'CONFIG_INVALID',
@@ -100,8 +47,8 @@ export function loadSdk(apiUrl: string): CloudinarySdk {
     }
     // It makes the boundaries of forms. Its own keeps only the lower-case letters and digits of 16 characters: of one form in 550,000
     // none, which the host refuses.
-    v2.utils.random_public_id = () => randomBytes(16).toString('hex');
-    return v2;
+    sdk.utils.random_public_id = randomUUID;
+    return sdk;
   } finally {
     process.env = env;
   }
@@ -112,36 +59,34 @@ function isHttp(url: string): boolean {
 }
 
 /** How long a host may take, in milliseconds. */
-export interface HostTimeouts {
+const usualTimeouts = {
   /** One small signed call. */
-  callMs: number;
+  callMs: 15_000,
   /** One page of a listing; a download without a byte. */
-  pageMs: number;
+  pageMs: 30_000,
   /** Without a byte in either direction during an upload; grows with the size, since hosts work on large files silently. */
-  uploadIdleMs: number;
-}
-
-const usualTimeouts: HostTimeouts = { callMs: 15_000, pageMs: 30_000, uploadIdleMs: 30_000 };
+  uploadIdleMs: 30_000,
+};
 const MAX_EXTRA_IDLE_MS = 150_000;
 
 /** What a host on Cloudinary needs; tests set other limits. */
 export interface CloudinaryOptions {
   log: Logger;
-  timeouts?: Partial<HostTimeouts>;
+  timeouts?: Partial<typeof usualTimeouts>;
   /** Larger bodies go up in parts. */
   maxRequestBytes?: number;
 }
 
-export interface RequestLimits {
+interface RequestLimits {
   deadlineMs: number;
   /** Idle time of the socket; the deadline unless given. */
   idleMs?: number;
-  signal?: AbortSignal | undefined;
+  signal: AbortSignal | undefined;
 }
 
 export type Connection = ReturnType<typeof connect>;
 
-type SdkRequest = (options: CallOptions) => Promise<unknown>;
+type SdkRequest = (options: ConfigOptions) => Promise<unknown>;
 
 /**
  * One account, and the only way to call it: credentials added, deadlines kept, errors converted. Throws CONFIG_INVALID when this process
@@ -151,8 +96,19 @@ export function connect(settings: CloudinarySettings, options: CloudinaryOptions
   const { log } = options;
   const timeouts = { ...usualTimeouts, ...options.timeouts };
   const sdk = loadSdk(settings.apiUrl);
-  const credentials = credentialsOf(settings);
-  const sockets = keepSockets(settings.apiUrl);
+  // Given with each call, so that the SDK's process-wide configuration is never read.
+  const credentials = {
+    cloud_name: settings.cloudName,
+    api_key: settings.apiKey,
+    api_secret: settings.apiSecret,
+    upload_prefix: settings.apiUrl,
+    signature_algorithm: settings.signatureAlgorithm,
+  };
+  /** Of the last call that began: the SDK gives nobody its requests, and nothing else can end them. */
+  let begun: ClientRequest | undefined;
+  const sockets = keepSockets(settings.apiUrl, (request) => {
+    begun = request.prependOnceListener('response', readAnswer);
+  });
   const budget = createRateBudget();
   let hostIsAheadMs = 0;
   let metered = 0;
@@ -168,15 +124,16 @@ export function connect(settings: CloudinarySettings, options: CloudinaryOptions
 
   /** One request of the SDK. It ends with this call, and so does its socket, unless the answer was read to its end. */
   const send = async (limits: RequestLimits, start: SdkRequest): Promise<unknown> => {
-    const { deadlineMs, idleMs = deadlineMs } = limits;
     let request: ClientRequest | undefined;
-    const agent = agentOf(sockets, (begun) => {
-      request = begun;
-      begun.prependOnceListener('response', readAnswer);
-    });
     try {
-      // The SDK throws at once on some bad options.
-      return await withinLimits(limits, async () => start({ ...credentials, agent, timeout: idleMs }));
+      // The SDK makes its request before it returns, or throws at once on some bad options.
+      return await withinLimits(limits, async () => {
+        begun = undefined;
+        // For Admin calls the SDK arms its timeout without effect.
+        const answer = start({ ...credentials, agent: sockets, timeout: limits.idleMs ?? limits.deadlineMs });
+        request = begun;
+        return answer;
+      });
     } catch (error) {
       throw toHostError(error, budget.retryAfter);
     } finally {
@@ -186,7 +143,6 @@ export function connect(settings: CloudinarySettings, options: CloudinaryOptions
 
   return {
     sdk,
-    settings,
     credentials,
     timeouts,
     log,
@@ -195,30 +151,25 @@ export function connect(settings: CloudinarySettings, options: CloudinaryOptions
      * instead of replacing it. The SDK alone may call back twice, never, or throw; here it settles exactly once, and only the SDK's
      * callback means success.
      */
-    upload: async (
+    upload: (
       params: Readonly<Record<string, unknown>>,
       content: Content,
       { bytes, signal }: { bytes: number; signal: AbortSignal | undefined },
     ): Promise<unknown> => {
       const idleMs = timeouts.uploadIdleMs + Math.min(Math.round(bytes / 1_000), MAX_EXTRA_IDLE_MS);
       const deadlineMs = 2 * idleMs + Math.round((bytes / SLOWEST_BYTES_PER_SECOND) * 1_000);
-      let sink: Writable | undefined;
-      const start = (call: CallOptions): Promise<unknown> =>
-        new Promise((resolve, reject) => {
-          const settled = (error: unknown, reply?: unknown): void =>
-            // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by `send`
-            error === undefined || error === null ? resolve(reply) : reject(error);
-          // The file name is written unescaped into a header; the real one travels in the context.
-          const fixed = { overwrite: false, filename: 'file', disable_promises: true };
-          sink = sdk.uploader.upload_stream({ ...call, ...params, ...fixed }, settled);
-          write(content, sink, reject);
-        });
-      try {
-        return await send({ deadlineMs, idleMs, signal }, start);
-      } finally {
-        // An early reply leaves it open, and its source with it.
-        sink?.destroy();
-      }
+      return send(
+        { deadlineMs, idleMs, signal },
+        (call) =>
+          new Promise((resolve, reject) => {
+            const settled = (error: unknown, reply: unknown): void =>
+              // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- converted once, by `send`
+              error === undefined || error === null ? resolve(reply) : reject(error);
+            // The file name is written unescaped into a header; the real one travels in the context.
+            const fixed = { overwrite: false, filename: 'file', disable_promises: true };
+            write(content, sdk.uploader.upload_stream({ ...call, ...params, ...fixed }, settled), reject);
+          }),
+      );
     },
     /** A call of the upload API: not metered. */
     signed: (signal: AbortSignal | undefined, call: SdkRequest) =>
@@ -237,35 +188,36 @@ export function connect(settings: CloudinarySettings, options: CloudinaryOptions
   };
 }
 
-/** Chunks in memory; a stream; or chunks as they come. */
-export type Content = readonly Buffer[] | Readable | AsyncIterable<Buffer>;
+/** Chunks in memory, or as they come. */
+export type Content = readonly Buffer[] | AsyncIterable<Buffer>;
 
 function write(content: Content, sink: Writable, fail: (error: Error) => void): void {
   if (Array.isArray(content)) {
-    for (const chunk of content.slice(0, -1)) sink.write(chunk);
-    sink.end(content.at(-1));
+    for (const chunk of content) sink.write(chunk);
+    sink.end();
     return;
   }
-  pipeline(content as Readable | AsyncIterable<Buffer>, sink, (error) => {
+  pipeline(content as AsyncIterable<Buffer>, sink, (error) => {
     if (error) fail(toSourceError(error));
   });
 }
 
-/** The outcome of the work, or a rejection when the time is up (HOST_TIMEOUT) or the signal aborts (its reason). */
-export async function withinLimits<T>(
-  { deadlineMs, signal }: RequestLimits,
-  work: (ending: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-  const ending = new AbortController();
-  const timer = setTimeout(() => ending.abort(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
-  const forgetAbort = onAbort(signal, (reason) => ending.abort(reason));
-  try {
-    return await untilAborted(work(ending.signal), ending.signal);
-  } finally {
-    clearTimeout(timer);
-    forgetAbort();
-  }
+/**
+ * The outcome of the work, or a rejection when the time is up (HOST_TIMEOUT) or the signal aborts (its reason). The caller ends the
+ * work then.
+ */
+export function withinLimits<T>({ deadlineMs, signal }: RequestLimits, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const timer = setTimeout(() => reject(new HoldfastError('HOST_TIMEOUT')), deadlineMs);
+    const forgetAbort = onAbort(signal, reject);
+    void work()
+      .finally(() => {
+        clearTimeout(timer);
+        forgetAbort();
+      })
+      .then(resolve, reject);
+  });
 }
 
 /** The host may just have closed a socket that idled for longer; the SDK never retries a stale one. */
@@ -276,14 +228,19 @@ interface Sockets extends Agent {
   addRequest(request: ClientRequest, options: unknown): void;
 }
 
-/** Sockets for the next requests, the last used first. */
-function keepSockets(apiUrl: string): Sockets {
+/** Sockets for the next requests, the last used first. Each request is shown as it is made. */
+function keepSockets(apiUrl: string, onRequest: (request: ClientRequest) => void): Agent {
   const { Agent: AgentClass } = isHttp(apiUrl) ? http : https;
   const sockets = new AgentClass({
     keepAlive: true,
     maxFreeSockets: Infinity,
     scheduling: 'lifo',
   }) as Sockets;
+  const addRequest = sockets.addRequest.bind(sockets);
+  sockets.addRequest = (request, options) => {
+    onRequest(request);
+    addRequest(request, options);
+  };
   // Called with a socket that has become idle. Not the option `timeout`: that would end slow connects as well.
   sockets.keepSocketAlive = (socket: Socket) => {
     socket.unref();
@@ -291,14 +248,4 @@ function keepSockets(apiUrl: string): Sockets {
     return true;
   };
   return sockets;
-}
-
-/** The SDK gives nobody its requests, and they can be ended by nothing else. An agent is what sees them. */
-function agentOf(sockets: Sockets, onRequest: (request: ClientRequest) => void): Agent {
-  const agent = Object.create(sockets) as Sockets;
-  agent.addRequest = (request, options) => {
-    onRequest(request);
-    sockets.addRequest(request, options);
-  };
-  return agent;
 }
