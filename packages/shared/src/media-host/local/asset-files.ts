@@ -46,8 +46,10 @@ export interface AssetPlace {
   identity: string;
 }
 
+/** In two folders: 3.1 days each, divided into 65 s each; without a time, spread by hash. */
 export function placeOf(root: string, resourceType: ResourceType, assetId: string): AssetPlace {
-  const folder = join(root, resourceType, ...foldersOf(assetId));
+  const at = assetId.startsWith(NO_TIME) ? NO_TIME.length : 5;
+  const folder = join(root, resourceType, assetId.slice(0, 5), assetId.slice(at, at + 3));
   return { resourceType, assetId, folder, identity: join(folder, `${assetId}.json`) };
 }
 
@@ -64,28 +66,25 @@ export function metadataPath(place: AssetPlace, token: string): string {
 }
 
 /** Null when there is none. Throws ASSET_UNREADABLE for one that is damaged or may not be read. */
-export async function readIdentity(path: string): Promise<Identity | null> {
-  return readDescription(path, identitySchema);
-}
+export const readIdentity = (path: string): Promise<Identity | null> => readDescription(path, identitySchema);
 
 /** The whole asset, or null unless identity and bytes are there. Throws as `readIdentity` does. */
 export async function readAssetAt(place: AssetPlace): Promise<HostAsset | null> {
   return (await readStored(place))?.asset ?? null;
 }
 
-/** The same, with the token of its files. Size and etag are of what the disk holds now, so that a damaged file shows. */
-export async function readStored(place: AssetPlace): Promise<{ token: string; asset: HostAsset } | null> {
+/** The same, with the path of its bytes. Size and etag are of what the disk holds now, so that a damaged file shows. */
+export async function readStored(place: AssetPlace): Promise<{ path: string; asset: HostAsset } | null> {
   const known = await readIdentity(place.identity);
   if (known === null) return null;
-  const { token } = known;
-  const path = bytesPath(place, token);
+  const path = bytesPath(place, known.token);
   const [measured, metadata] = await Promise.all([
     readable(path, () => unlessMissing(measure(path, known))),
-    readDescription(metadataPath(place, token), metadataSchema),
+    readDescription(metadataPath(place, known.token), metadataSchema),
   ]);
   if (measured === null) return null;
   const now = { ...known, ...measured, metadata: metadata ?? known.metadata };
-  return { token, asset: toHostAsset(place, now) };
+  return { path, asset: toHostAsset(place, now) };
 }
 
 export function toHostAsset({ assetId }: AssetPlace, known: Identity): HostAsset {
@@ -138,13 +137,6 @@ const NO_TIME = 'f'.repeat(12);
 
 export function isAssetId(text: string): boolean {
   return /^[0-9a-f]{32}$/.test(text);
-}
-
-/** The two folders of an asset: 3.1 days each, divided into 65 s each; without a time, spread by hash. */
-export function foldersOf(assetId: string): [string, string] {
-  return assetId.startsWith(NO_TIME)
-    ? [NO_TIME.slice(0, 5), assetId.slice(12, 15)]
-    : [assetId.slice(0, 5), assetId.slice(5, 8)];
 }
 
 /** Hashes of files that others wrote to (a backup that was restored), kept so that not every request reads them again. */

@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import type { Logger } from '@holdfast/foundation/logging';
 import { type ResourceType, resourceTypes } from '../../media/index.js';
-import type { AssetPage, MediaHost, ShownAssets, UnreadableAsset } from '../media-host.js';
-import { type AssetPlace, foldersOf, isAssetId, placeOf, readAssetAt } from './asset-files.js';
+import type { AssetPage, MediaHost, ShownAssets } from '../media-host.js';
+import { type AssetPlace, isAssetId, placeOf, readAssetAt } from './asset-files.js';
 import { namesIn, unlessMissing } from './disk.js';
 
 /** Pages over the names in the folders; a cursor is the last asset given, so it never grows old. */
 export function createListing(root: string, log: Logger): Pick<MediaHost, 'list' | 'changes' | 'confirm'> {
   /** One damaged file must not end a listing. */
   const show = async (places: readonly AssetPlace[]): Promise<ShownAssets> => {
-    const unreadable: UnreadableAsset[] = [];
+    const unreadable: ShownAssets['unreadable'] = [];
     const found = await Promise.all(
       places.map((place) =>
         readAssetAt(place).catch((error: unknown) => {
@@ -78,36 +78,32 @@ async function* walkAssets(
 ): AsyncGenerator<AssetPlace> {
   const start = from === null ? 0 : types.indexOf(from.resourceType);
   for (const resourceType of types.slice(start)) {
-    const after = from?.resourceType === resourceType ? from.assetId : '';
-    const [outerFrom, innerFrom] = after === '' ? ['', ''] : foldersOf(after);
-    for (const outer of await changedIn(join(root, resourceType), since)) {
-      if (outer < outerFrom) continue;
-      for (const inner of await changedIn(join(root, resourceType, outer), since)) {
-        if (outer === outerFrom && inner < innerFrom) continue;
-        const isNext = (name: string): boolean =>
-          /^[0-9a-f]{32}\.json$/.test(name) && name.slice(0, 32) > after;
-        for (const name of await changedIn(join(root, resourceType, outer, inner), since, isNext))
-          yield placeOf(root, resourceType, name.slice(0, 32));
-      }
-    }
+    const after = from?.resourceType === resourceType ? from.identity : '';
+    const isNext = (path: string): boolean => path >= after.slice(0, path.length) && path !== after;
+    const below = async (folder: string): Promise<string[]> => {
+      const names = (await namesIn(folder)).filter((name) => ENTRY.test(name));
+      return changedSince(since, names.map((name) => join(folder, name)).filter(isNext));
+    };
+    for (const outer of await below(join(root, resourceType)))
+      for (const inner of await below(outer))
+        for (const identity of await below(inner))
+          yield placeOf(root, resourceType, basename(identity, '.json'));
   }
 }
 
-async function changedIn(
-  folder: string,
-  since: number | undefined,
-  counts: (name: string) => boolean = () => true,
-): Promise<string[]> {
-  const names = (await namesIn(folder)).filter(counts);
-  if (since === undefined) return names;
-  const changed = await Promise.all(
-    names.map(async (name) => {
-      const found = await unlessMissing(stat(join(folder, name)));
+/** A folder of assets, or an identity. */
+const ENTRY = /^(?:[0-9a-f]{3}|[0-9a-f]{5}|[0-9a-f]{32}\.json)$/;
+
+async function changedSince(since: number | undefined, paths: string[]): Promise<string[]> {
+  if (since === undefined) return paths;
+  const changedAt = await Promise.all(
+    paths.map(async (path) => {
+      const found = await unlessMissing(stat(path));
       // A rename or link into place does not alter a file's own modification time.
-      return found !== null && Math.max(found.ctimeMs, found.mtimeMs) >= since - CLOCK_SLACK_MS;
+      return found === null ? -Infinity : Math.max(found.ctimeMs, found.mtimeMs);
     }),
   );
-  return names.filter((_name, index) => changed[index]);
+  return paths.filter((_path, index) => (changedAt[index] ?? 0) >= since - CLOCK_SLACK_MS);
 }
 
 /** Whether this media folder of a local host holds at least one asset. Rejects with the error of the disk. */

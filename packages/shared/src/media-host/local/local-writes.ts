@@ -61,6 +61,8 @@ export function createWrites(
       const token = newToken();
       const staged = await stage(token);
       const stagedIdentity = `${staged}.json`;
+      const bytes = bytesPath(place, token);
+      const leftovers = new Set([staged, stagedIdentity, bytes]);
       try {
         const { head, ...stored } = await storeBody(staged, body, signal);
         const known: Identity = {
@@ -74,26 +76,16 @@ export function createWrites(
         await writeFile(stagedIdentity, JSON.stringify(known), NEW_ON_DISK);
         signal.throwIfAborted();
         await makeFolder(place.folder);
-        const bytes = bytesPath(place, token);
         await link(staged, bytes);
-        let isFirst = false;
-        try {
-          isFirst = await linkIdentity(place, stagedIdentity);
-        } finally {
-          // Without an identity nobody would find them again.
-          if (!isFirst) await removeFile(bytes);
-        }
-        if (isFirst) {
-          await syncFolder(place.folder);
-          await touch(dirname(place.folder));
-          return { asset: toHostAsset(place, known), existed: false };
-        }
+        const winner = await linkIdentity(place, stagedIdentity);
+        if (winner !== null) return { asset: winner, existed: true };
+        leftovers.delete(bytes);
+        await syncFolder(place.folder);
+        await touch(dirname(place.folder));
+        return { asset: toHostAsset(place, known), existed: false };
       } finally {
-        await Promise.all([removeFile(staged), removeFile(stagedIdentity)]);
+        await Promise.all([...leftovers].map(removeFile));
       }
-      const winner = await readAssetAt(place);
-      if (winner === null) throw new Error('the asset went away while it was uploaded again');
-      return { asset: winner, existed: true };
     },
 
     /** Replaces the metadata by one rename. */
@@ -105,7 +97,7 @@ export function createWrites(
       await replaceFile(target, JSON.stringify({ context, tags }), await stage(`${newToken()}.meta`));
       // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
       const stored = await readStored(place);
-      if (stored?.token !== known.token) {
+      if (stored?.path !== bytesPath(place, known.token)) {
         await removeFile(target);
         throw new HoldfastError('MEDIA_NOT_FOUND');
       }
@@ -133,16 +125,11 @@ function newToken(): string {
   return randomBytes(8).toString('hex');
 }
 
-interface StoredBody extends Pick<Identity, 'bytes' | 'etag' | 'mtimeMs'> {
-  /** The first bytes, at most `HEAD_BYTES`. */
-  head: Buffer;
-}
-
 /** Enough for the dimensions of an image behind its embedded metadata, in nearly all files. */
 const HEAD_BYTES = 256 * 1024;
 
-/** Writes the body to a new file and to the disk below it. Memory does not grow with the size. */
-async function storeBody(path: string, body: Body, signal: AbortSignal): Promise<StoredBody> {
+/** Writes the body to a new file and to the disk below it; gives its first bytes, too. Memory does not grow with the size. */
+async function storeBody(path: string, body: Body, signal: AbortSignal) {
   const handle = await open(path, 'wx', OWN_FILE);
   try {
     const md5 = createHash('md5');
@@ -166,14 +153,10 @@ async function storeBody(path: string, body: Body, signal: AbortSignal): Promise
 }
 
 /** As on Cloudinary, raw files have no format: their public id carries the extension. Nor is it told how large every image is. */
-function factsOf(
-  { resourceType }: AssetRef,
-  head: Buffer,
-  format: string | undefined,
-): Pick<Identity, 'format' | 'width' | 'height'> {
+function factsOf({ resourceType }: AssetRef, head: Buffer, format = '') {
   const none = { format: null, width: null, height: null };
   if (resourceType === 'raw') return none;
-  const told = { ...none, format: format === undefined || format === '' ? null : format };
+  const told = { ...none, format: format === '' ? null : format };
   if (resourceType === 'video') return told;
   try {
     const { type, width, height } = imageSize(head);
@@ -183,14 +166,15 @@ function factsOf(
   }
 }
 
-/** False where another upload was quicker. An identity whose bytes are gone (lost by the disk) gives way. */
-async function linkIdentity(place: AssetPlace, staged: string): Promise<boolean> {
+/** The asset of another upload that was quicker, else null. An identity whose bytes are gone (lost by the disk) gives way. */
+async function linkIdentity(place: AssetPlace, staged: string): Promise<HostAsset | null> {
   try {
     await link(staged, place.identity);
-    return true;
+    return null;
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    if ((await readAssetAt(place)) !== null) return false;
+    const winner = await readAssetAt(place);
+    if (winner !== null) return winner;
     await removeFile(place.identity);
     return linkIdentity(place, staged);
   }
