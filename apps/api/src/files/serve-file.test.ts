@@ -36,6 +36,7 @@ it('sends the bytes as they came, for an image to be shown and nothing to run', 
   expect(Buffer.from(await response.arrayBuffer()).equals(onePixelPng)).toBe(true);
   expect(Object.fromEntries(response.headers)).toMatchObject({
     'content-type': 'image/png',
+    'content-disposition': expect.stringMatching(/^inline; filename="a\.png"/),
     'x-content-type-options': 'nosniff',
     'content-security-policy': expect.stringMatching(/^sandbox; default-src 'none'/),
     'cross-origin-resource-policy': 'cross-origin',
@@ -44,13 +45,22 @@ it('sends the bytes as they came, for an image to be shown and nothing to run', 
   });
 });
 
-it('sends what may carry a script as a download only', async () => {
-  const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+const html = Buffer.from('<html><script>alert(1)</script>');
+const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+
+it.each([
+  ['HTML', 'raw', '.html', html],
+  ['HTML that claims to be a picture', 'image', '', html],
+  ['a vector picture', 'image', '', svg],
+  ['XML', 'raw', '.xml', Buffer.from('<?xml version="1.0"?><a/>')],
+  ['a script', 'raw', '.js', Buffer.from('alert(1)')],
+  ['a file without a kind', 'raw', '', html],
+] as const)('sends %s as a download without a type', async (_case, resourceType, extension, body) => {
   const { asset } = await api.deps.host.put({
-    ref: { publicId: `holdfast/${newMediaId()}`, resourceType: 'image' },
+    ref: { publicId: `holdfast/${newMediaId()}${extension}`, resourceType },
     metadata: { context: {}, tags: [] },
-    body: svg,
-    contentLength: svg.length,
+    body,
+    contentLength: body.length,
     signal: AbortSignal.timeout(5_000),
   });
   const response = await api.request(asset.url);

@@ -1,19 +1,17 @@
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import type { RequestHandler, Response } from 'express';
 import type { Catalog } from '@holdfast/shared/catalog';
-import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { isOwnId } from '@holdfast/shared/media';
-import { openLocalFile, type LocalFile } from '@holdfast/shared/media-host';
+import { formats, isOwnId, readHostMetadata } from '@holdfast/shared/media';
+import { openLocalFile, type HostAsset } from '@holdfast/shared/media-host';
+import type { Dependencies } from '../dependencies.js';
 
 /** `GET /media/*`: only the local host has files of its own to serve; links to them outlive it. */
 export function serveLocalFiles({
-  settings: { host, access, dataDir },
+  settings,
   catalog,
-}: {
-  settings: Pick<Settings, 'host' | 'access' | 'dataDir'>;
-  catalog: Pick<Catalog, 'find'>;
-}): RequestHandler {
+}: Pick<Dependencies, 'settings' | 'catalog'>): RequestHandler {
+  const { host, access, dataDir } = settings;
   const isPublic = access.keys.length === 0 || access.publicRead;
   return host.kind === 'local'
     ? serveFile(host.directory, isPublic)
@@ -30,14 +28,15 @@ const refusals: Readonly<Record<number, ErrorCode>> = {
 /** Whole files or ranges of them. */
 function serveFile(directory: string, isPublic: boolean): RequestHandler {
   return async (req, res, next) => {
-    const file = await openLocalFile({ directory }, req.path);
+    const file = await openLocalFile(directory, req.path);
     if (file === null) throw new HoldfastError('NOT_FOUND');
-    describe(res, file, isPublic);
+    const { path, asset } = file;
+    describe(res, asset, isPublic);
     // `send` refuses the last n bytes of a shorter file, which are all of it (RFC 9110, 14.1.2).
     const last = /^bytes=-(\d+)$/.exec(req.get('range') ?? '')?.[1];
-    if (Number(last) > file.bytes) delete req.headers.range;
+    if (Number(last) > asset.bytes) delete req.headers.range;
     res.sendFile(
-      file.path,
+      path,
       { dotfiles: 'allow', cacheControl: false, lastModified: false },
       (error?: Error & { code?: string; status?: number }) => {
         if (error === undefined) return;
@@ -47,7 +46,7 @@ function serveFile(directory: string, isPublic: boolean): RequestHandler {
           return;
         }
         const code = refusals[error.status ?? 0];
-        if (error.status === 416) res.setHeader('Content-Range', `bytes */${String(file.bytes)}`);
+        if (error.status === 416) res.setHeader('Content-Range', `bytes */${String(asset.bytes)}`);
         next(code === undefined ? error : new HoldfastError(code, undefined, { cause: error }));
       },
     );
@@ -79,21 +78,32 @@ const CONTENT_POLICY =
 /** Browsers show PDF files in a viewer of their own, which cannot start in a sandbox. */
 const PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-function describe(res: Response, file: LocalFile, isPublic: boolean): void {
-  res.setHeader('Content-Type', file.contentType);
-  res.setHeader('Content-Disposition', disposition(file));
+function describe(res: Response, asset: HostAsset, isPublic: boolean): void {
+  const contentType = shownAs(asset);
+  const filename = readHostMetadata(asset)?.fields.filename ?? basename(asset.publicId);
+  res.setHeader('Content-Type', contentType ?? 'application/octet-stream');
   res.setHeader(
-    'Content-Security-Policy',
-    file.contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY,
+    'Content-Disposition',
+    disposition(contentType === undefined ? 'attachment' : 'inline', filename),
   );
+  res.setHeader('Content-Security-Policy', contentType === 'application/pdf' ? PDF_POLICY : CONTENT_POLICY);
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
-  res.setHeader('ETag', `"${file.etag}"`);
-  res.setHeader('Last-Modified', new Date(file.uploadedAt).toUTCString());
+  res.setHeader('ETag', `"${asset.etag ?? ''}"`);
+  res.setHeader('Last-Modified', new Date(asset.uploadedAt).toUTCString());
   res.setHeader('Cache-Control', `${isPublic ? 'public' : 'private'}, no-cache`);
 }
 
-/** The name in plain ASCII for old clients, and in full (RFC 6266, RFC 8187). */
-function disposition({ disposition: kind, filename }: LocalFile): string {
+/** Formats in which a script may run. Like files of no known format they are offered as downloads; all others browsers may show. */
+const active = new Set(['svg', 'eps', 'ai']);
+const shownTypes = new Map(Object.entries({ ...formats.image, ...formats.video }));
+
+function shownAs({ format, publicId }: HostAsset): string | undefined {
+  const name = (format ?? extname(publicId).slice(1)).toLowerCase();
+  return active.has(name) ? undefined : shownTypes.get(name)?.[0];
+}
+
+/** The name, which may hold any character, in plain ASCII for old clients, and in full (RFC 6266, RFC 8187). */
+function disposition(kind: 'attachment' | 'inline', filename: string): string {
   if (filename === '') return kind;
   const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
   const full = encodeURIComponent(filename.toWellFormed()).replaceAll(

@@ -31,7 +31,7 @@ async function setup() {
   };
   const files = async (): Promise<string[]> =>
     (await readdir(directory, { recursive: true })).filter((name) => /[0-9a-f]{16}/.test(name));
-  return { directory, settings, start, staging, left, files };
+  return { directory, start, staging, left, files };
 }
 
 async function filesOf(directory: string, asset: HostAsset) {
@@ -111,7 +111,7 @@ it('clears what dead processes left without a restart as well', async () => {
 });
 
 it('treats an asset whose bytes the disk has lost as absent, and lets it be uploaded again', async () => {
-  const { directory, settings, start } = await setup();
+  const { directory, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest());
   await rm((await filesOf(directory, asset)).bytes);
@@ -119,7 +119,7 @@ it('treats an asset whose bytes the disk has lost as absent, and lets it be uplo
   expect(await host.confirm([asset.assetId])).toMatchObject({ assets: [], unreadable: [] });
   const again = await host.put(putRequest({ ref: asset }));
   expect(again).toMatchObject({ existed: false, asset: { etag: asset.etag } });
-  expect(await openLocalFile(settings, asset.url)).toMatchObject({ bytes: asset.bytes });
+  expect(await openLocalFile(directory, asset.url)).toMatchObject({ asset: { bytes: asset.bytes } });
 });
 
 it('reports size and hash of what the disk holds, so that damage shows', async () => {
@@ -184,7 +184,7 @@ it('never brings an asset back by an edit that races its removal', async () => {
 });
 
 it('lets one of two processes win that upload the same id', async () => {
-  const { start, settings } = await setup();
+  const { start, directory } = await setup();
   const hosts = [await start(), await start()];
   for (let round = 0; round < 10; round += 1) {
     const ref = newRef('raw', '.bin');
@@ -193,7 +193,7 @@ it('lets one of two processes win that upload the same id', async () => {
     );
     expect(results.filter(({ existed }) => existed)).toHaveLength(1);
     const winner = results.findIndex(({ existed }) => !existed);
-    const file = await openLocalFile(settings, results[0]?.asset.url ?? '');
+    const file = await openLocalFile(directory, results[0]?.asset.url ?? '');
     expect((await readFile(file?.path ?? ''))[4_999]).toBe(winner + 1);
   }
 });

@@ -32,7 +32,7 @@ describeMediaHost('local folder', async () => {
   return {
     host,
     bytesOf: async (asset) => {
-      const file = await openLocalFile(settings, asset.url);
+      const file = await openLocalFile(settings.directory, asset.url);
       return file === null ? Buffer.alloc(0) : readFile(file.path);
     },
     leftovers: async () =>

@@ -4,10 +4,9 @@ import { access, chmod, constants, readFile, stat, statfs } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { type LocalHostSettings, makeDataFolder } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import type { Logger } from '@holdfast/foundation/logging';
-import { guardHost, type HostCalls } from '../guarded-host.js';
+import { guardHost, type GuardOptions, type HostCalls } from '../guarded-host.js';
 import type { HostFile, MediaHost } from '../media-host.js';
-import { bytesPath, placeOfRef, readAssetAt, readStored } from './asset-files.js';
+import { placeOfRef, readAssetAt, readStored } from './asset-files.js';
 import {
   makeFolder,
   namesIn,
@@ -33,8 +32,9 @@ const CLEAR_EVERY_MS = 60_000;
 export async function createLocalHost(
   settings: LocalHostSettings,
   /** Tests set another reserve. */
-  { log, reserveBytes = LOCAL_RESERVE_BYTES }: { log: Logger; reserveBytes?: number },
+  { reserveBytes = LOCAL_RESERVE_BYTES, ...options }: GuardOptions & { reserveBytes?: number },
 ): Promise<MediaHost> {
+  const { log } = options;
   const { directory: root, filesDirectory } = settings;
   const freeBytes = async (): Promise<number> => {
     // A read-only disk has free space that cannot be used.
@@ -78,11 +78,10 @@ export async function createLocalHost(
     annotate: onDisk(writes.annotate),
     find: onDisk((ref) => readAssetAt(placeOfRef(root, ref))),
     open: onDisk(async (asset, signal) => {
-      const place = placeOfRef(root, asset);
-      const stored = await readStored(place);
+      const stored = await readStored(placeOfRef(root, asset));
       if (stored === null)
         throw new HoldfastError('MEDIA_NOT_FOUND', 'the local host has no bytes of this file');
-      return createReadStream(bytesPath(place, stored.token), { signal });
+      return createReadStream(stored.path, { signal });
     }),
     remove: onDisk(writes.remove),
     list: onDisk(listing.list),
@@ -99,7 +98,7 @@ export async function createLocalHost(
     freeBytes: onDisk(freeBytes),
     close: async () => clearInterval(clearing),
   };
-  return guardHost(host, { log });
+  return guardHost(host, options);
 }
 
 function failOnDisk(error: unknown): never {
@@ -148,11 +147,15 @@ function createFiles(
     listFiles: async (prefix) => {
       const files: HostFile[] = [];
       for (const entry of await namesIn(directory)) {
-        const name = nameOf(entry);
-        if (name?.startsWith(prefix) !== true) continue;
-        const found = await unlessMissing(stat(join(directory, entry)));
-        if (found?.isFile() === true)
-          files.push({ name, bytes: found.size, storedAt: found.mtime.toISOString() });
+        const found = entry.startsWith(fileNameOf(prefix))
+          ? await unlessMissing(stat(join(directory, entry)))
+          : null;
+        if (found?.isFile() !== true) continue;
+        files.push({
+          name: decodeURIComponent(entry),
+          bytes: found.size,
+          storedAt: found.mtime.toISOString(),
+        });
       }
       return files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
@@ -162,14 +165,4 @@ function createFiles(
 
 function fileNameOf(name: string): string {
   return encodeURIComponent(name).replaceAll('.', '%2E');
-}
-
-/** Null for files that others put there. */
-function nameOf(entry: string): string | null {
-  try {
-    const name = decodeURIComponent(entry);
-    return fileNameOf(name) === entry ? name : null;
-  } catch {
-    return null;
-  }
 }
