@@ -12,7 +12,7 @@ import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import { countHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
+import { observeHostCalls, createMetricsRegistry } from '@holdfast/shared/metrics';
 import { closeRedis, isReadyWithin, redisBackoff } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { createSyncState } from '@holdfast/shared/sync';
@@ -37,7 +37,7 @@ const WAITS = 512;
 /** Builds the real things: the one list of what this process opens. Rejects when the media host or the Redis server cannot be used. */
 export async function openDependencies(given: Settings, log: Logger, env: Environment) {
   const registry = createMetricsRegistry();
-  const host = countHostCalls(await createMediaHost(given.host, { log }), registry);
+  const host = await createMediaHost(given.host, { log, observer: observeHostCalls(registry) });
   // Jobs are added over the main connection, which takes no longer than two seconds: clients wait for that, too.
   const opened = await openServer(given, 'producer', log);
   const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;

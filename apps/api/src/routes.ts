@@ -356,13 +356,7 @@ function directHandlers(deps: Dependencies, cloudinary: CloudinarySettings) {
   return {
     sign: signTicket({ folder: cloudinary.folder, uploads, tickets, host: deps.host }),
     complete: completeUpload(deps.uploads, tickets, deps),
-    notify: receiveNotification({
-      secrets: [cloudinary.apiSecret, ...cloudinary.webhookSecrets],
-      redis: request,
-      keys: deps.keys,
-      queues: deps.queues,
-      host: deps.host,
-    }),
+    notify: receiveNotification(deps, cloudinary),
   };
 }
 

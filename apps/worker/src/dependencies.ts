@@ -5,7 +5,7 @@ import { createIntents } from '@holdfast/shared/intents';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
 import type { Logger } from '@holdfast/foundation/logging';
 import { createMediaHost } from '@holdfast/shared/media-host';
-import { countHostCalls } from '@holdfast/shared/metrics';
+import { observeHostCalls } from '@holdfast/shared/metrics';
 import { closeRedis } from '@holdfast/shared/redis';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { syncDependencies } from './sync-run/sync-session.js';
@@ -20,7 +20,7 @@ export type Dependencies = Awaited<ReturnType<typeof openDependencies>>;
  * The one list of what is opened, and of what is closed. Rejects when the media host or the Redis server cannot be used.
  */
 export async function openDependencies(given: Settings, log: Logger, registry: Registry) {
-  const host = countHostCalls(await createMediaHost(given.host, { log }), registry);
+  const host = await createMediaHost(given.host, { log, observer: observeHostCalls(registry) });
   const opened = await openServer(given, 'background', log);
   const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;
   const queueClient = connect('queue');

@@ -1,12 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Settings } from '@holdfast/foundation/config';
-import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
+import type { HostBudget } from '@holdfast/shared/media-host';
+import type { Dependencies } from '../dependencies.js';
 import type { Answer } from '../http/route.js';
 import { contextOf } from '../http/request-context.js';
-import { currentFindings, freeBytesOf, type FindingSources } from '../status/findings.js';
-import type { RedisState, RedisStates } from '../status/redis-state.js';
-import type { UploadSlots } from '../uploads/admission.js';
+import { currentFindings, freeBytesOf } from '../status/findings.js';
+import type { RedisState } from '../status/redis-state.js';
 
 /** How an upload ended for its client. */
 const outcomes = ['accepted', 'verified', 'duplicate', 'replayed', 'refused', 'failed', 'aborted'] as const;
@@ -94,17 +93,8 @@ function outcomeOf(req: Request, res: Response): UploadOutcome {
   return statusCode === 201 ? 'verified' : 'accepted';
 }
 
-export interface MetricsDependencies extends FindingSources {
-  settings: Pick<Settings, 'uploads'>;
-  metrics: Pick<ApiMetrics, 'registry'>;
-  host: FindingSources['host'] & Pick<MediaHost, 'budget'>;
-  uploadSlots: Pick<UploadSlots, 'running'>;
-  deferred: { size(): number };
-  redisStates: Pick<RedisStates, 'read'>;
-}
-
 /** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
-export const showMetrics = (deps: MetricsDependencies) => async (): Promise<Answer> => {
+export const showMetrics = (deps: Dependencies) => async (): Promise<Answer> => {
   const { registry } = deps.metrics;
   const gauges = await readGauges(deps, await deps.redisStates.read());
   const text = `${await registry.metrics()}\n${gauges}`;
@@ -112,7 +102,7 @@ export const showMetrics = (deps: MetricsDependencies) => async (): Promise<Answ
 };
 
 /** What is true now. What is not known is left out. */
-async function readGauges(deps: MetricsDependencies, state: RedisState): Promise<string> {
+async function readGauges(deps: Dependencies, state: RedisState): Promise<string> {
   const registry = new Registry();
   const show = (name: string, help: string, values: number | null | undefined | Series): void => {
     if (values === null || values === undefined) return;

@@ -1,30 +1,27 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import express, { type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
+import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
-import { REFRESH_AT_ONCE, refreshJob, type MediaQueues, type RefreshPayload } from '@holdfast/shared/jobs';
+import { REFRESH_AT_ONCE, refreshJob, type RefreshPayload } from '@holdfast/shared/jobs';
 import { resourceTypes } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
-import { redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisEdge } from '@holdfast/shared/redis';
+import type { Dependencies } from '../dependencies.js';
 import { parseWithin } from '../http/request-bodies.js';
 import { contextOf } from '../http/request-context.js';
 import { BAD_SIGNATURES } from '../status/findings.js';
-
-export interface NotificationDependencies {
-  /** The host signs with the secret of one of its keys, which need not be ours. */
-  secrets: readonly string[];
-  redis: RedisClient;
-  keys: Pick<RedisKeys, 'notification' | 'refusedSignatures'>;
-  queues: Pick<MediaQueues, 'add'>;
-  host: Pick<MediaHost, 'hostNow'>;
-}
 
 /**
  * `POST /api/media/webhooks/cloudinary`: says yes once the look at the assets is queued. What cannot be queued is answered
  * 503, and the host tries again. Strangers are refused before their body is read, where the headers suffice for that.
  */
-export function receiveNotification(deps: NotificationDependencies): RequestHandler {
-  const { secrets, queues, host } = deps;
+export function receiveNotification(
+  deps: Pick<Dependencies, 'redis' | 'keys' | 'queues' | 'host'>,
+  { apiSecret, webhookSecrets }: Pick<CloudinarySettings, 'apiSecret' | 'webhookSecrets'>,
+): RequestHandler {
+  const { queues, host } = deps;
+  // The host signs with the secret of one of its keys, which need not be ours.
+  const secrets = [apiSecret, ...webhookSecrets];
   const noteRefused = countRefused(deps);
   return async (req, res) => {
     const timestamp = req.get('x-cld-timestamp');
@@ -33,7 +30,10 @@ export function receiveNotification(deps: NotificationDependencies): RequestHand
       throw refusal(res, 'X-Cld-Timestamp and X-Cld-Signature are needed');
     if (!isRecent(timestamp, host.hostNow()))
       throw refusal(res, 'the timestamp is too old, or in the future');
-    const raw = await readRawBody(req, res);
+    await parseWithin(ARRIVES_WITHIN_MS, parse, req, res);
+    const body = req.body as unknown;
+    // The very bytes: a signature covers them.
+    const raw = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
     if (!isSignedByOne(secrets, raw, timestamp, signature)) {
       noteRefused();
       throw refusal(res);
@@ -61,13 +61,6 @@ const ARRIVES_WITHIN_MS = 15_000;
 
 const parse = express.raw({ limit: LIMIT_BYTES, type: () => true });
 
-/** The very bytes of the body: a signature covers them. Rejects with REQUEST_TIMEOUT, or as the parser does (problems.ts). */
-async function readRawBody(req: Request, res: Response): Promise<Buffer> {
-  await parseWithin(ARRIVES_WITHIN_MS, parse, req, res);
-  const body = req.body as unknown;
-  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-}
-
 /** A 401 must say what would be accepted (RFC 9110, 15.5.2). No browser knows the scheme, so none asks for a login. */
 function refusal(res: Response, detail?: string): HoldfastError {
   res.setHeader('WWW-Authenticate', 'Signature realm="holdfast", headers="X-Cld-Timestamp X-Cld-Signature"');
@@ -76,7 +69,7 @@ function refusal(res: Response, detail?: string): HoldfastError {
 
 /** A delivery that the host repeats has the same job ids, and the jobs may run twice. */
 async function queueLooks(
-  queues: NotificationDependencies['queues'],
+  queues: Dependencies['queues'],
   notification: string,
   { change, assets }: ChangedAssets,
 ): Promise<void> {
@@ -87,14 +80,14 @@ async function queueLooks(
   }
 }
 
-function parseBody(raw: Buffer): Record<string, unknown> {
-  let body: unknown;
+const objectBody = z.record(z.string(), z.unknown()).catch({});
+
+function parseBody(raw: Buffer): Body {
   try {
-    body = JSON.parse(raw.toString('utf8'));
+    return objectBody.parse(JSON.parse(raw.toString('utf8')));
   } catch (error) {
     throw new HoldfastError('MALFORMED_BODY', 'the body is not JSON', { cause: error });
   }
-  return typeof body === 'object' && body !== null ? { ...body } : {};
 }
 
 /** A signature is good for so long, and may lead our clock by so much. */
@@ -136,10 +129,10 @@ export function isSignedByOne(
 const guarded = redisEdge('QUEUE_UNAVAILABLE');
 
 /** False where this very signature was used before, by any process. A first use ends the list of refused ones. Throws QUEUE_UNAVAILABLE. */
-function isFirstUse({ redis, keys }: NotificationDependencies, signed: string): Promise<boolean> {
+function isFirstUse({ redis, keys }: Pick<Dependencies, 'redis' | 'keys'>, signed: string): Promise<boolean> {
   return guarded(async () => {
-    const kept = await redis.set(keys.notification(signed), '1', 'PX', GOOD_FOR_MS + AHEAD_MS, 'NX');
-    if (kept !== null) await redis.del(keys.refusedSignatures);
+    const kept = await redis.request.set(keys.notification(signed), '1', 'PX', GOOD_FOR_MS + AHEAD_MS, 'NX');
+    if (kept !== null) await redis.request.del(keys.refusedSignatures);
     return kept !== null;
   });
 }
@@ -149,7 +142,7 @@ const REFUSED_KEPT_MS = 3_600_000;
 const REFUSED_WINDOW_MS = 1_800_000;
 
 /** Notes signatures that no secret fits, for the whole fleet: a list of times, newest first. */
-function countRefused({ redis, keys }: NotificationDependencies): () => void {
+function countRefused({ redis, keys }: Pick<Dependencies, 'redis' | 'keys'>): () => void {
   let refused: number[] = [];
   return () => {
     const now = Date.now();
@@ -157,7 +150,7 @@ function countRefused({ redis, keys }: NotificationDependencies): () => void {
     if (refused.length >= BAD_SIGNATURES) return;
     refused.push(now);
     const list = keys.refusedSignatures;
-    const noted = redis
+    const noted = redis.request
       .multi()
       .lpush(list, now)
       .ltrim(list, 0, BAD_SIGNATURES - 1);
@@ -172,14 +165,21 @@ function countRefused({ redis, keys }: NotificationDependencies): () => void {
 /** What a notification is about, as far as it concerns media. */
 export type ChangedAssets = Pick<RefreshPayload, 'change' | 'assets'>;
 
-const asset = z.object({
-  public_id: z.string().min(1),
-  resource_type: z.enum(resourceTypes),
-  // Other types of delivery than this one are not synced.
-  type: z.literal('upload').default('upload'),
-  asset_id: z.string().nullish(),
-  version: z.coerce.number().nullish().catch(null),
-});
+const asset = z
+  .object({
+    public_id: z.string().min(1),
+    resource_type: z.enum(resourceTypes),
+    // Other types of delivery than this one are not synced.
+    type: z.literal('upload').default('upload'),
+    asset_id: z.string().nullish(),
+    version: z.coerce.number().nullish().catch(null),
+  })
+  .transform(({ public_id: publicId, resource_type: resourceType, asset_id: assetId, version }) => ({
+    publicId,
+    resourceType,
+    assetId: assetId ?? null,
+    version: version ?? null,
+  }));
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -200,17 +200,10 @@ export function changedAssets(body: Body): ChangedAssets | null {
   const name = body['notification_type'];
   const event = typeof name === 'string' && Object.hasOwn(events, name) ? events[name] : undefined;
   if (event === undefined) return null;
-  const assets = event.named(body).flatMap((entry) => {
-    const { data } = asset.safeParse(entry);
-    if (data === undefined) return [];
-    return {
-      publicId: data.public_id,
-      resourceType: data.resource_type,
-      assetId: data.asset_id ?? null,
-      version: data.version ?? null,
-    };
-  });
-  return { change: event.change, assets };
+  return {
+    change: event.change,
+    assets: event.named(body).flatMap((entry) => asset.safeParse(entry).data ?? []),
+  };
 }
 
 /** A list, or an object keyed by public id: the host uses both. */

@@ -6,8 +6,8 @@ import { HoldfastError } from '@holdfast/foundation/errors';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { startFaultProxy } from '../testing/index.js';
 import { createCloudinaryHost } from './cloudinary/cloudinary-host.js';
-import { guardHost, type HostCalls } from './guarded-host.js';
-import { isCircuitOpen, isTransientHostError, type MediaHost } from './media-host.js';
+import { guardHost, type HostCalls, isCircuitOpen } from './guarded-host.js';
+import { isTransientHostError, type MediaHost } from './media-host.js';
 import { emulatedHost } from './testing/emulated-host.js';
 import { newRef, putRequest } from './testing/put-request.js';
 
@@ -24,7 +24,7 @@ async function guardedHost(probeAfterMs = REST_MS) {
   );
   const host = guardHost(plain, {
     log: silentLogger,
-    circuit: { folder: 'holdfast', probeAfterMs },
+    probeAfterMs,
   });
   onTestFinished(async () => {
     await host.close();
@@ -148,7 +148,7 @@ it('is looked at only after a failure, until it answers', async () => {
   const remove = vi.fn<HostCalls['remove']>();
   const host = guardHost({ find: look, remove, close: () => Promise.resolve() } as unknown as HostCalls, {
     log: silentLogger,
-    circuit: { folder: 'holdfast', probeAfterMs: REST_MS },
+    probeAfterMs: REST_MS,
   });
   const call = (outcome: Promise<'removed'>) => {
     remove.mockReturnValueOnce(outcome);

@@ -1,38 +1,51 @@
 import type { Readable } from 'node:stream';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { abortReason, isAborted } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import { isStream } from './body.js';
-import { type AssetRef, circuitOpen, HostFailure, type HostHealth, type MediaHost } from './media-host.js';
+import { type AssetRef, HostFailure, type HostHealth, type MediaHost } from './media-host.js';
 
 /** What an implementation does. `guardHost` adds what its calls show of the host. */
 export type HostCalls = Omit<MediaHost, 'health' | 'uploadRefusal'>;
 
+/** Hears of each call that takes time. */
+export interface HostObserver {
+  /** `outcome`: `ok`, or the code of the error. */
+  ended(call: string, outcome: string, milliseconds: number): void;
+  /** The host took a new file of this size. */
+  stored(bytes: number): void;
+}
+
 export interface GuardOptions {
   log: Logger;
-  /** Of a host in the network; a disk that fails, fails at once, and needs none. */
-  circuit?: {
-    /** Of our own assets; nothing is ever stored under the name that is looked for. */
-    folder: string;
-    /** Between a failure and the next probe. */
-    probeAfterMs?: number;
-  };
+  observer?: HostObserver;
+  /** Between a failure and the next probe, for a circuit. A disk that fails, fails at once, and needs none. */
+  probeAfterMs?: number;
 }
 
 /** The circuit opens after this many failures in a row. */
 const FAILURES = 5;
-const PROBE_AFTER_MS = 5_000;
+/** Between a failure of a host in the network and the next probe. */
+export const PROBE_AFTER_MS = 5_000;
 const PROBE_WITHIN_MS = 5_000;
+/** They take another path than all other calls: their failures must not keep anyone from listing the host. */
+const downloads: ReadonlySet<keyof HostCalls> = new Set(['open', 'readFile']);
+/** Whether it is there or not: any answer will do. */
+const PROBED: AssetRef = { publicId: 'holdfast/host-check', resourceType: 'image' };
 /** A refusal asks callers to wait half as long as the host has been failing, within these bounds. */
 const FIRST_RETRY_SECONDS = 5;
 const LAST_RETRY_SECONDS = 30;
+const CIRCUIT_OPEN = 'CIRCUIT_OPEN';
+
+/** True for the error of a call that was not attempted: nothing is left behind, and nothing is known about the request itself. */
+export function isCircuitOpen(error: unknown): boolean {
+  return isHoldfastError(error) && error.cause instanceof HostFailure && error.cause.code === CIRCUIT_OPEN;
+}
 
 /**
- * The host with its health, and behind the circuit of this process: after five failures in a row calls fail at once, until the host
+ * The host with its health, observed, and behind the circuit of this process: after five failures in a row calls fail at once, until the host
  * answers a probe (docs/decisions/0013-a-circuit-for-the-host.md).
  */
-export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): MediaHost {
-  const noAsset: AssetRef = { publicId: `${circuit?.folder ?? ''}/host-check`, resourceType: 'image' };
+export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: GuardOptions): MediaHost {
   let failures = 0;
   let probe: NodeJS.Timeout | undefined;
   let closed = false;
@@ -46,75 +59,75 @@ export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): Medi
 
   const uploadRefusal = (): HoldfastError | null => {
     const { failing, lastErrorCode } = health;
-    if (circuit === undefined || failures < FAILURES || failing === null || lastErrorCode === null)
+    if (probeAfterMs === undefined || failures < FAILURES || failing === null || lastErrorCode === null)
       return null;
     const seconds = Math.ceil((Date.now() - Date.parse(failing.since)) / 2_000);
-    return circuitOpen(lastErrorCode, Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS));
+    return new HoldfastError(lastErrorCode, 'the media host has been failing; not attempted', {
+      cause: new HostFailure('the circuit is open', null, CIRCUIT_OPEN),
+      retryAfterSeconds: Math.min(Math.max(seconds, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS),
+    });
   };
-  /** Downloads take another path than all other calls: their failures must not keep anyone from listing the host. */
-  const unwatched = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
-    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-    const refusal = uploadRefusal();
-    if (refusal !== null) throw refusal;
-    try {
-      return await work();
-    } catch (error) {
-      throw signal !== undefined && isAborted(signal) ? abortReason(signal) : error;
-    }
-  };
-  const call = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> =>
-    unwatched(signal, () => watched(signal, work));
-  const watched = async <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+  const call = async <T>(name: keyof HostCalls, work: () => Promise<T>, signal?: AbortSignal) => {
     const startedAt = performance.now();
+    const tells = !downloads.has(name);
+    let outcome = 'ok';
     try {
+      signal?.throwIfAborted();
+      const refusal = uploadRefusal();
+      if (refusal !== null) throw refusal;
       const result = await work();
-      noteAnswer();
+      if (tells) note('answered');
       return result;
     } catch (error) {
-      const verdict = hostVerdict(error, signal, performance.now() - startedAt);
-      if (verdict === 'answered') noteAnswer();
-      else if (verdict !== null) noteFailure(verdict);
-      throw error;
+      if (tells) note(hostVerdict(error, startedAt, signal));
+      const thrown: unknown = signal?.aborted === true ? signal.reason : error;
+      outcome = isHoldfastError(thrown) ? thrown.code : 'INTERNAL';
+      throw thrown;
+    } finally {
+      observer?.ended(name, outcome, performance.now() - startedAt);
     }
   };
 
-  const noteAnswer = (): void => {
-    clearTimeout(probe);
-    probe = undefined;
-    if (health.failing !== null) log.info('host.recovered');
-    if (uploadRefusal() !== null) log.info('host.circuit_closed');
-    failures = 0;
-    health = { ...health, reachable: true, failing: null, lastSuccessAt: new Date().toISOString() };
-  };
-  const noteFailure = ({ code, message, cause }: HoldfastError): void => {
-    if (health.failing === null) log.warn('host.failing', { code });
+  const note = (verdict: ReturnType<typeof hostVerdict>): void => {
+    if (verdict === null) return;
     const at = new Date().toISOString();
-    health = {
-      ...health,
-      reachable: false,
-      lastFailureAt: at,
-      lastErrorCode: code,
-      failing: {
-        since: health.failing?.since ?? at,
-        message,
-        refusesCredentials: cause instanceof HostFailure && cause.refusesCredentials,
-      },
-    };
+    if (verdict === 'answered') {
+      clearTimeout(probe);
+      probe = undefined;
+      if (health.failing !== null) log.info('host.recovered');
+      if (uploadRefusal() !== null) log.info('host.circuit_closed');
+      failures = 0;
+      health = { ...health, reachable: true, failing: null, lastSuccessAt: at };
+      return;
+    }
+    const { code, message, cause } = verdict;
+    if (health.failing === null) log.warn('host.failing', { code });
+    const refusesCredentials = cause instanceof HostFailure && cause.refusesCredentials;
+    const failing = { since: health.failing?.since ?? at, message, refusesCredentials };
+    health = { ...health, reachable: false, failing, lastFailureAt: at, lastErrorCode: code };
     failures += 1;
-    if (failures === FAILURES && circuit !== undefined) log.warn('host.circuit_opened', { code });
+    if (failures === FAILURES && probeAfterMs !== undefined) log.warn('host.circuit_opened', { code });
     scheduleProbe();
   };
 
   /** There may be no other call: what the last one showed of the host must not stand for ever. */
   const scheduleProbe = (): void => {
-    if (closed || circuit === undefined || probe !== undefined) return;
+    if (closed || probeAfterMs === undefined || probe !== undefined) return;
     probe = setTimeout(() => {
+      const startedAt = performance.now();
       const signal = AbortSignal.timeout(PROBE_WITHIN_MS);
-      watched(signal, () => host.find(noAsset, signal)).catch(() => {
-        probe = undefined;
-        if (health.failing !== null) scheduleProbe();
-      });
-    }, circuit.probeAfterMs ?? PROBE_AFTER_MS).unref();
+      host
+        .find(PROBED, signal)
+        .then(
+          () => 'answered' as const,
+          (error: unknown) => hostVerdict(error, startedAt, signal),
+        )
+        .then((verdict) => {
+          probe = undefined;
+          note(verdict);
+          if (health.failing !== null) scheduleProbe();
+        });
+    }, probeAfterMs).unref();
   };
 
   return {
@@ -123,24 +136,26 @@ export function guardHost(host: HostCalls, { log, circuit }: GuardOptions): Medi
       const { body, signal } = request;
       if (isStream(body)) mayBreakUnread(body);
       try {
-        return await call(signal, () => host.put(request));
+        const result = await call('put', () => host.put(request), signal);
+        if (!result.existed) observer?.stored(result.asset.bytes);
+        return result;
       } finally {
         if (isStream(body)) body.destroy();
       }
     },
-    annotate: (ref, metadata, signal) => call(signal, () => host.annotate(ref, metadata, signal)),
-    find: (ref, signal) => call(signal, () => host.find(ref, signal)),
-    remove: (ref, signal) => call(signal, () => host.remove(ref, signal)),
-    list: (request) => call(request.signal, () => host.list(request)),
-    changes: (request) => call(request.signal, () => host.changes(request)),
-    confirm: (assetIds, signal) => call(signal, () => host.confirm(assetIds, signal)),
-    putFile: (name, body, signal) => call(signal, () => host.putFile(name, body, signal)),
-    open: (asset, signal) => unwatched(signal, async () => mayBreakUnread(await host.open(asset, signal))),
-    readFile: (name, signal, bytes) => unwatched(signal, () => host.readFile(name, signal, bytes)),
-    listFiles: (prefix, signal) => call(signal, () => host.listFiles(prefix, signal)),
-    removeFile: (name, signal) => call(signal, () => host.removeFile(name, signal)),
+    annotate: (ref, metadata, signal) => call('annotate', () => host.annotate(ref, metadata, signal), signal),
+    find: (ref, signal) => call('find', () => host.find(ref, signal), signal),
+    remove: (ref, signal) => call('remove', () => host.remove(ref, signal), signal),
+    list: (request) => call('list', () => host.list(request), request.signal),
+    changes: (request) => call('changes', () => host.changes(request), request.signal),
+    confirm: (assetIds, signal) => call('confirm', () => host.confirm(assetIds, signal), signal),
+    putFile: (name, body, signal) => call('putFile', () => host.putFile(name, body, signal), signal),
+    open: (asset, signal) => call('open', async () => mayBreakUnread(await host.open(asset, signal)), signal),
+    readFile: (name, signal, bytes) => call('readFile', () => host.readFile(name, signal, bytes), signal),
+    listFiles: (prefix, signal) => call('listFiles', () => host.listFiles(prefix, signal), signal),
+    removeFile: (name, signal) => call('removeFile', () => host.removeFile(name, signal), signal),
     // Without uploads, this is the only call to a disk.
-    freeBytes: host.kind === 'local' ? () => call(undefined, host.freeBytes) : host.freeBytes,
+    freeBytes: host.kind === 'local' ? () => call('freeBytes', host.freeBytes) : host.freeBytes,
     health: () => ({ ...health, circuit: uploadRefusal() === null ? 'closed' : 'open' }),
     uploadRefusal,
     close: () => {
@@ -165,13 +180,15 @@ const SILENCE_MS = 2_000;
  */
 function hostVerdict(
   error: unknown,
+  startedAt: number,
   signal: AbortSignal | undefined,
-  elapsedMs: number,
 ): HoldfastError | 'answered' | null {
-  if (isAborted(signal)) {
-    const reason: unknown = signal?.reason;
+  if (isCircuitOpen(error)) return null;
+  if (signal?.aborted === true) {
+    const reason: unknown = signal.reason;
     const isTimeLimit = reason instanceof Error && reason.name === 'TimeoutError';
-    return isTimeLimit && elapsedMs >= SILENCE_MS ? new HoldfastError('HOST_TIMEOUT') : null;
+    const isSilent = isTimeLimit && performance.now() - startedAt >= SILENCE_MS;
+    return isSilent ? new HoldfastError('HOST_TIMEOUT') : null;
   }
   if (isHoldfastError(error, 'HOST_LIMIT', 'HOST_CURSOR_SPENT', 'MEDIA_NOT_FOUND')) return 'answered';
   if (isHoldfastError(error, 'HOST_TIMEOUT')) return error;

@@ -19,7 +19,7 @@ export interface AssetRef {
 }
 
 /** One asset as the host has it. */
-export interface HostAsset extends AssetRef, AssetFacts {
+export interface HostAsset extends AssetFacts {
   /** ISO 8601, as `createdAt`. Last upload or overwrite. */
   uploadedAt: string;
 }
@@ -41,22 +41,6 @@ export interface PutRequest {
   signal: AbortSignal;
 }
 
-/** One upload that a client may make in our name, see `signUpload`. */
-export interface UploadToSign {
-  publicId: string;
-  /** `auto` lets the host decide from the bytes. Not covered by the signature. */
-  resourceType: ResourceType | 'auto';
-  metadata: HostMetadata;
-  /** Unix seconds. The host takes the signature for one hour from then on. */
-  timestamp: number;
-}
-
-/** What a client posts, with the file added, and where. */
-export interface SignedUpload {
-  url: string;
-  fields: Readonly<Record<string, string>>;
-}
-
 /** What is under the public id after a `put`. */
 export interface PutResult {
   asset: HostAsset;
@@ -64,17 +48,11 @@ export interface PutResult {
   existed: boolean;
 }
 
-/** An asset that the host shows in a form that cannot be read; null where even that name is not there. */
-export interface UnreadableAsset {
-  assetId: string | null;
-  publicId: string | null;
-}
-
 /** What the host shows of several assets. */
 export interface ShownAssets {
   assets: HostAsset[];
-  /** They exist, and nothing else may be concluded about them. */
-  unreadable: UnreadableAsset[];
+  /** Shown in a form that cannot be read: they exist, and nothing else may be concluded. Null where even that name is not there. */
+  unreadable: { assetId: string | null; publicId: string | null }[];
   /** Attributes that no asset shown has, though each has them on the host. */
   lacking: string[];
 }
@@ -85,23 +63,14 @@ export interface AssetPage extends ShownAssets {
   nextCursor: string | null;
 }
 
-interface PageRequest {
+/** Which page of a full listing. */
+export interface ListRequest {
+  resourceType: ResourceType;
   /** Of the page before, of the same listing; null = the first page. */
   cursor: string | null;
   /** At most 500. */
   limit: number;
   signal: AbortSignal;
-}
-
-/** Which page of a full listing. */
-export interface ListRequest extends PageRequest {
-  resourceType: ResourceType;
-}
-
-/** Which page of a listing of changes. */
-export interface ChangesRequest extends PageRequest {
-  /** Assets uploaded, overwritten or edited at or after this time, as far as the host's index knows. The same for each page. */
-  since: Date;
 }
 
 /** The host's hourly budget of listing calls, as its last answer stated it. */
@@ -139,8 +108,9 @@ export interface HostFile {
  * Every method rejects with a HoldfastError: HOST_REJECTED, HOST_TIMEOUT, HOST_LIMIT (too large for the plan), HOST_RATE_LIMITED
  * (`retryAfterSeconds` says when), HOST_CURSOR_SPENT (start the listing again), STORAGE_FULL (local disk), MEDIA_NOT_FOUND (annotate
  * only), HOST_CONTEXT_UNWRITABLE (annotate: it would change what others keep there), HOST_ALTERS_UPLOADS (put and putFile: stored under
- * another name, and removed again), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in HOST_TIMEOUT. While the circuit of this process is open, calls are not attempted and reject
- * with the code of the last failure (`isCircuitOpen`).
+ * another name, and removed again), MALFORMED_BODY (put: a body far shorter than its `contentLength`). No method hangs: silence ends in
+ * HOST_TIMEOUT. While the circuit of this process is open, calls are not attempted and reject with the code of the last failure
+ * (`isCircuitOpen`).
  */
 export interface MediaHost {
   readonly kind: 'cloudinary' | 'local';
@@ -163,8 +133,11 @@ export interface MediaHost {
   remove(ref: AssetRef, signal?: AbortSignal): Promise<'removed' | 'absent'>;
   /** One page of all assets of a type, oldest first, with metadata and etag. Metered. */
   list(request: ListRequest): Promise<AssetPage>;
-  /** One page of recent changes of all types, oldest change first. Its index may lag: absence proves nothing. Metered. */
-  changes(request: ChangesRequest): Promise<AssetPage>;
+  /**
+   * One page of the assets of all types that were uploaded, overwritten or edited at or after `since`, which is the same for each page;
+   * oldest change first. The host's index may lag: absence proves nothing. Metered.
+   */
+  changes(request: Omit<ListRequest, 'resourceType'> & { since: Date }): Promise<AssetPage>;
   /** Those of the given assets (at most 100) that exist now. Metered on Cloudinary: one call. */
   confirm(assetIds: readonly string[], signal?: AbortSignal): Promise<ShownAssets>;
   /**
@@ -182,11 +155,17 @@ export interface MediaHost {
   /** Resolves also when there was none. Not metered. */
   removeFile(name: string, signal?: AbortSignal): Promise<'removed' | 'absent'>;
   /**
-   * Parameters for one upload by a client that does not know our secret. Every field but the file is signed in the very text
-   * that is posted, so nothing of it can be changed; what is there already is never replaced. Metered at most once for each
-   * process. NOT_SUPPORTED on the local host.
+   * What a client that does not know our secret posts for one upload, with the file added, and where. Every field but the file is
+   * signed in the very text that is posted, so nothing of it can be changed; what is there already is never replaced. The signature
+   * does not cover the type: `auto` lets the host decide from the bytes. The host takes it for one hour from `timestamp` (Unix
+   * seconds). Metered at most once for each process. NOT_SUPPORTED on the local host.
    */
-  signUpload(upload: UploadToSign): Promise<SignedUpload>;
+  signUpload(upload: {
+    publicId: string;
+    resourceType: ResourceType | 'auto';
+    metadata: HostMetadata;
+    timestamp: number;
+  }): Promise<{ url: string; fields: Readonly<Record<string, string>> }>;
   /** The last known budget of metered calls, or null where calls are free or none was made yet. */
   budget(): HostBudget | null;
   health(): HostHealth;
@@ -287,19 +266,4 @@ export function isTransientHostError(error: unknown): boolean {
     isHoldfastError(error, 'HOST_TIMEOUT', 'HOST_RATE_LIMITED') ||
     (isHoldfastError(error, 'HOST_REJECTED') && error.cause instanceof HostFailure && error.cause.transient)
   );
-}
-
-const CIRCUIT_OPEN = 'CIRCUIT_OPEN';
-
-/** The host has been failing, so the call was not attempted; `code` is that of its last failure. */
-export function circuitOpen(code: ErrorCode, retryAfterSeconds: number): HoldfastError {
-  return new HoldfastError(code, 'the media host has been failing; not attempted', {
-    cause: new HostFailure('the circuit is open', null, CIRCUIT_OPEN),
-    retryAfterSeconds,
-  });
-}
-
-/** True for such an error: nothing was attempted, so nothing is left behind, and nothing is known about the request itself. */
-export function isCircuitOpen(error: unknown): boolean {
-  return isHoldfastError(error) && error.cause instanceof HostFailure && error.cause.code === CIRCUIT_OPEN;
 }

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
-import { createLocalHost } from '../media-host/index.js';
-import { countHostCalls } from './index.js';
+import { createMediaHost } from '../media-host/index.js';
+import { observeHostCalls } from './index.js';
 
 it('counts each call by its outcome, and the bytes that were stored', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-metrics-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const registry = new Registry();
-  const local = await createLocalHost(
+  const host = await createMediaHost(
     {
       kind: 'local',
       directory: join(directory, 'media'),
@@ -19,9 +19,8 @@ it('counts each call by its outcome, and the bytes that were stored', async () =
       folder: 'holdfast',
       syncPrefix: '',
     },
-    { log: silentLogger, reserveBytes: 0 },
+    { log: silentLogger, observer: observeHostCalls(registry) },
   );
-  const host = countHostCalls(local, registry);
   onTestFinished(() => host.close());
   const ref = { publicId: 'holdfast/a', resourceType: 'image' } as const;
   const put = { ref, metadata: { context: {}, tags: [] }, signal: AbortSignal.timeout(5_000) };

@@ -1,6 +1,5 @@
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
-import { isHoldfastError } from '@holdfast/foundation/errors';
-import type { MediaHost } from '../media-host/index.js';
+import type { HostObserver } from '../media-host/index.js';
 
 /** The metrics of one process for Prometheus, with prom-client's own set of memory, processor time and event loop. */
 export function createMetricsRegistry(): Registry {
@@ -10,25 +9,8 @@ export function createMetricsRegistry(): Registry {
   return registry;
 }
 
-/** Methods that may take time or fail. The others answer from memory. */
-const counted = [
-  'put',
-  'annotate',
-  'find',
-  'remove',
-  'list',
-  'changes',
-  'confirm',
-  'putFile',
-  'readFile',
-  'listFiles',
-  'removeFile',
-] as const satisfies readonly (keyof MediaHost)[];
-
-type Call = (...args: unknown[]) => Promise<unknown>;
-
-/** The same host; each call is counted by its outcome (`ok`, or the code of the error) and timed. */
-export function countHostCalls(host: MediaHost, registry: Registry): MediaHost {
+/** Counts the calls to the media host by their outcome, times them, and adds up what was stored. */
+export function observeHostCalls(registry: Registry): HostObserver {
   const registers = [registry];
   const calls = new Counter({
     name: 'holdfast_host_calls_total',
@@ -48,31 +30,11 @@ export function countHostCalls(host: MediaHost, registry: Registry): MediaHost {
     help: 'Bytes of files that the media host took from this process.',
     registers,
   });
-  const observe =
-    (name: (typeof counted)[number], call: Call): Call =>
-    async (...args) => {
-      const startedAt = performance.now();
-      let outcome = 'ok';
-      try {
-        return await call(...args);
-      } catch (error) {
-        outcome = isHoldfastError(error) ? error.code : 'INTERNAL';
-        throw error;
-      } finally {
-        calls.inc({ call: name, outcome });
-        seconds.observe({ call: name }, (performance.now() - startedAt) / 1_000);
-      }
-    };
-  const observed = Object.fromEntries(
-    counted.map((name) => [name, observe(name, host[name] as Call)]),
-  ) as unknown as Pick<MediaHost, (typeof counted)[number]>;
   return {
-    ...host,
-    ...observed,
-    put: async (request) => {
-      const result = await observed.put(request);
-      if (!result.existed) bytes.inc(result.asset.bytes);
-      return result;
+    ended: (call, outcome, milliseconds) => {
+      calls.inc({ call, outcome });
+      seconds.observe({ call }, milliseconds / 1_000);
     },
+    stored: (size) => bytes.inc(size),
   };
 }
