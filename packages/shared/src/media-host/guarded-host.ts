@@ -113,21 +113,18 @@ export function guardHost(host: HostCalls, { log, observer, probeAfterMs }: Guar
   /** There may be no other call: what the last one showed of the host must not stand for ever. */
   const scheduleProbe = (): void => {
     if (closed || probeAfterMs === undefined || probe !== undefined) return;
-    probe = setTimeout(() => {
-      const startedAt = performance.now();
-      const signal = AbortSignal.timeout(PROBE_WITHIN_MS);
-      host
-        .find(PROBED, signal)
-        .then(
-          () => 'answered' as const,
-          (error: unknown) => hostVerdict(error, startedAt, signal),
-        )
-        .then((verdict) => {
-          probe = undefined;
-          note(verdict);
-          if (health.failing !== null) scheduleProbe();
-        });
-    }, probeAfterMs).unref();
+    probe = setTimeout(() => void look(), probeAfterMs).unref();
+  };
+  const look = async (): Promise<void> => {
+    const startedAt = performance.now();
+    const signal = AbortSignal.timeout(PROBE_WITHIN_MS);
+    const verdict = await host.find(PROBED, signal).then(
+      () => 'answered' as const,
+      (error: unknown) => hostVerdict(error, startedAt, signal),
+    );
+    probe = undefined;
+    note(verdict);
+    if (health.failing !== null) scheduleProbe();
   };
 
   return {

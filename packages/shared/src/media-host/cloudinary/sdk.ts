@@ -4,7 +4,7 @@ import https from 'node:https';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { pipeline, type Writable } from 'node:stream';
-import type { ConfigOptions, v2 } from 'cloudinary';
+import type { ConfigOptions, v2 as Sdk } from 'cloudinary';
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { onAbort } from '@holdfast/foundation/lifecycle';
@@ -15,14 +15,11 @@ import { createRateBudget, toHostError } from './errors.js';
 
 // Everything that tames Cloudinary's SDK (2.11): how it is loaded, on which sockets it runs, how one request ends, what it hides.
 
-/** What the SDK has, and its own types leave out. What it answers they only claim: every answer is parsed in replies.ts. */
+/** What the SDK takes, and its own types leave out. What it answers they only claim: every answer is parsed in replies.ts. */
 declare module 'cloudinary' {
   namespace v2 {
     interface search {
       execute(options: ConfigOptions): Promise<unknown>;
-    }
-    namespace utils {
-      let random_public_id: () => string;
     }
   }
 }
@@ -32,12 +29,12 @@ declare module 'cloudinary' {
  * while it is loaded; so the environment is ours for the length of the (synchronous) load.
  * Throws CONFIG_INVALID when the SDK of this process already speaks the other protocol.
  */
-export function loadSdk(apiUrl: string): typeof v2 {
+export function loadSdk(apiUrl: string): typeof Sdk {
   const { env } = process;
   const unused = `cloudinary://unused:unused@unused?upload_prefix=${encodeURIComponent(apiUrl)}`;
   try {
     process.env = { CLOUDINARY_URL: unused };
-    const { v2: sdk } = createRequire(import.meta.url)('cloudinary') as { v2: typeof v2 };
+    const { v2: sdk } = createRequire(import.meta.url)('cloudinary') as { v2: typeof Sdk };
     const loadedFor = String(sdk.config({ hide_sensitive: true })['upload_prefix']);
     if (isHttp(loadedFor) !== isHttp(apiUrl)) {
       throw new HoldfastError(
@@ -47,7 +44,7 @@ export function loadSdk(apiUrl: string): typeof v2 {
     }
     // It makes the boundaries of forms. Its own keeps only the lower-case letters and digits of 16 characters: of one form in 550,000
     // none, which the host refuses.
-    sdk.utils.random_public_id = randomUUID;
+    Object.assign(sdk.utils, { random_public_id: randomUUID });
     return sdk;
   } finally {
     process.env = env;

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import { onePixelPng } from '../../testing/index.js';
 import type { AssetRef } from '../media-host.js';
-import { newRef, putRequest } from '../testing/put-request.js';
+import { putRequest } from '../testing/put-request.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 
