@@ -1,16 +1,6 @@
-export { createBarrier, type Barrier } from './durability-barrier.js';
-export { ephemeralDiskFindings } from './ephemeral-disk.js';
-export { readServerFacts, serverName } from './server-facts.js';
-export {
-  connectionFindings,
-  notice,
-  placeOf,
-  redisOutage,
-  serious,
-  serverFindings,
-  warning,
-  type Finding,
-  type Severity,
-} from './server-findings.js';
-export { openServer, type ServerMonitor } from './server-monitor.js';
-export { probeServer, serverProbes, type ProbeResult } from './server-probes.js';
+export * from './durability-barrier.js';
+export * from './ephemeral-disk.js';
+export * from './server-facts.js';
+export * from './server-findings.js';
+export * from './server-monitor.js';
+export * from './server-probes.js';

@@ -198,7 +198,13 @@ function reconnectPatiently(client: RedisClient, onError: (error: Error) => void
   let fleeting = 0;
   const note = (reported: Error): void => {
     const error = reported.cause instanceof Error ? reported.cause : reported;
-    if (saysLess(error, lastErrors.get(client))) return;
+    const last = lastErrors.get(client);
+    // Errors after a connection was given up do not say why; nor does its end, where the server has said why before.
+    const saysLess =
+      redisErrorKind(last) === 'unreachable'
+        ? /^Stream isn't writeable/
+        : /^(?:Stream isn't writeable|read E|write E|Connection is closed)/;
+    if (last !== undefined && saysLess.test(error.message)) return;
     lastErrors.set(client, error);
     onError(error);
   };
@@ -231,15 +237,6 @@ function reconnectPatiently(client: RedisClient, onError: (error: Error) => void
   }
 }
 
-/** Errors after a connection was given up do not say why; nor does its end, where the server has said why before. */
-function saysLess(error: Error, last: Error | undefined): boolean {
-  if (last === undefined) return false;
-  if (error.message.startsWith("Stream isn't writeable")) return true;
-  return (
-    redisErrorKind(last) !== 'unreachable' && /^(?:read E|write E|Connection is closed)/.test(error.message)
-  );
-}
-
 /** Resolves once the connection can take commands; false when it cannot within `timeoutMs`, or was closed. */
 export async function isReadyWithin(client: RedisClient, timeoutMs: number): Promise<boolean> {
   if (client.status === 'ready') return true;
@@ -258,16 +255,11 @@ export function redisBackoff(client: RedisClient): Backoff {
   return backoff;
 }
 
-interface Reconnectable {
-  status: string;
-  disconnect(reconnect: boolean): void;
-}
-
 /**
  * Opens the connection again; commands in flight fail or are sent again, as its role says. A client that is already connecting is
  * left alone: interrupting a search for the master would end an ioredis client for good.
  */
-export function reconnectRedis(client: Reconnectable): void {
+export function reconnectRedis(client: { status: string; disconnect(reconnect: boolean): void }): void {
   if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
 }
 
@@ -289,12 +281,11 @@ export function connectionEpoch(client: RedisClient, key: string): () => number 
   };
   client.on('ready', grow);
   if (!(client instanceof Cluster)) return () => epoch;
-  const cluster = client;
-  cluster.on('+node', (node: Redis) => node.on('ready', grow));
-  cluster.on('-node', grow);
-  let holder = holderOf(cluster, key);
+  client.on('+node', (node: Redis) => node.on('ready', grow));
+  client.on('-node', grow);
+  let holder = holderOf(client, key);
   return () => {
-    const now = holderOf(cluster, key);
+    const now = holderOf(client, key);
     if (now !== holder) grow();
     holder = now;
     return epoch;

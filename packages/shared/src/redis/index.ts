@@ -1,16 +1,4 @@
-export {
-  closeRedis,
-  connectionEpoch,
-  connectionError,
-  connectRedis,
-  isReadyWithin,
-  profileOfClient,
-  reconnectRedis,
-  redisBackoff,
-  serverOf,
-  type RedisClient,
-  type RedisRole,
-} from './connect-redis.js';
+export * from './connect-redis.js';
 export * from './redis-error.js';
 export * from './redis-keys.js';
 export * from './redis-profile.js';

@@ -19,11 +19,7 @@ export interface Script {
 /** Sends the hash, and the text only where the server does not know it. Rejects with the error of the server or of ioredis. */
 export function defineScript(text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex');
-  const run = async (
-    redis: RedisClient,
-    keys: readonly string[],
-    args: readonly ScriptArgument[],
-  ): Promise<ScriptReply> => {
+  const run = async (...[redis, keys, args]: Parameters<Script>): Promise<ScriptReply> => {
     const operands = [...keys, ...args];
     try {
       return (await redis.evalsha(sha, keys.length, ...operands)) as ScriptReply;
