@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Environment, Settings } from '@holdfast/foundation/config';
-import { notice, warning, type Finding } from './server-findings.js';
+import type { Finding, Severity } from './server-findings.js';
 
 /** Platforms that empty disks at each restart, by a variable that only they set. On Heroku no disk survives. */
 const platforms: Readonly<Record<string, string>> = {
@@ -43,19 +43,14 @@ export function judgeDisk(
   env: Environment,
   fileSystem: 'memory' | 'layers' | undefined,
 ): Finding[] {
-  const [platform] = Object.keys(platforms).filter((name) => env[name] !== undefined);
-  const finding = (severity: typeof warning, message: string): Finding[] =>
-    severity(
-      true,
-      'EPHEMERAL_DISK',
-      message,
-      'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.',
-    );
+  const [variable] = Object.keys(platforms).filter((name) => env[name] !== undefined);
   const gone = `${kept} will be gone`;
+  const fix = 'Connect a Redis and a Cloudinary account, or mount a disk that stays and set DATA_DIR to it.';
+  const found = (severity: Severity, message: string) => [{ code: 'EPHEMERAL_DISK', severity, message, fix }];
   if (fileSystem === 'memory')
-    return finding(warning, `The data folder is in memory: ${gone} after a restart of the machine.`);
-  if (platform !== undefined && (fileSystem === 'layers' || platform === 'DYNO'))
-    return finding(warning, `${platforms[platform] ?? ''} empties this disk at each restart: ${gone}.`);
+    return found('warning', `The data folder is in memory: ${gone} after a restart of the machine.`);
+  if (variable !== undefined && (fileSystem === 'layers' || variable === 'DYNO'))
+    return found('warning', `${platforms[variable] ?? ''} empties this disk at each restart: ${gone}.`);
   if (fileSystem !== 'layers') return [];
-  return finding(notice, `The data folder is inside a container: ${gone} when the container is replaced.`);
+  return found('notice', `The data folder is inside a container: ${gone} when the container is replaced.`);
 }

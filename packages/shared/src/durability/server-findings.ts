@@ -120,9 +120,6 @@ export function serverFindings({ facts, results }: SeenServer, settings: Durabil
   ];
 }
 
-/** Used with DURABILITY_REPLICAS alone. */
-const ofReplicas: ReadonlySet<string> = new Set(['ROLE', 'WAIT']);
-
 /** What an operator should know of what the server lacks, or refuses to this user. */
 export function lackFindings({ facts, results }: SeenServer, { replicas }: DurabilitySettings): Finding[] {
   const missing = lacking(results, true);
@@ -133,7 +130,10 @@ export function lackFindings({ facts, results }: SeenServer, { replicas }: Durab
       // The refusal of the whole script shows in many probes.
       results.findIndex((other) => other.said === said) === index,
   );
-  const limits = lacking(results, false).filter(({ probe }) => replicas > 0 || !ofReplicas.has(probe.name));
+  // These two serve replicas alone.
+  const limits = lacking(results, false).filter(
+    ({ probe }) => replicas > 0 || !['ROLE', 'WAIT'].includes(probe.name),
+  );
   return [
     ...serious(
       missing.length > 0,

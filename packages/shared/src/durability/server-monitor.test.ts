@@ -131,7 +131,7 @@ async function monitored(env: Environment, { wasAway = false } = {}) {
   const log = { ...silentLogger, info: note, warn: note };
   const client = connectRedis(redis.connection, 'background', silentLogger);
   onTestFinished(() => closeRedis(client));
-  const monitor = createServerMonitor({ redis: client, settings: { redis, durability }, examined, log });
+  const monitor = createServerMonitor(client, { redis, durability }, examined, log);
   onTestFinished(() => monitor.close());
   await new Promise<void>((resolve) => void client.once('ready', () => resolve()));
   const codes = async (): Promise<string[]> => (await monitor.findings()).map(({ code }) => code);

@@ -1,4 +1,4 @@
-import type { DurabilitySettings, RedisSettings, Settings } from '@holdfast/foundation/config';
+import type { RedisSettings, Settings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
@@ -16,7 +16,7 @@ import {
   type RedisRole,
 } from '../redis/index.js';
 import { createBarrier } from './durability-barrier.js';
-import { confirmsTruly, readServerFacts, serverName, type ServerFacts } from './server-facts.js';
+import { confirmsTruly, readServerFacts, serverName } from './server-facts.js';
 import {
   connectionFindings,
   lackFindings,
@@ -42,7 +42,7 @@ export async function openServer(given: Settings, mainRole: RedisRole, log: Logg
   const connect = (role: RedisRole): RedisClient => connectRedis(redis.connection, role, log, profile);
   const main = connect(mainRole);
   const ofBarrier = connect('barrier');
-  const server = createServerMonitor({ redis: main, settings, examined, log });
+  const server = createServerMonitor(main, settings, examined, log);
   const barrier = createBarrier({
     redis: ofBarrier,
     keys,
@@ -72,23 +72,13 @@ export async function examineServer(
       (connectionError(client) === undefined && (await isReadyWithin(client, FAR_AWAY_MS)));
     if (!isReady) return { redis: settings, examined: null };
     const examined = await seeServer(client, settings, null);
-    const lacks = lacking(examined.results, true);
-    if (lacks.length > 0)
-      throw new HoldfastError(
-        'REDIS_UNSUITABLE',
-        `${serverName(examined.facts)} ${placeOf(settings.connection).replace(/^(?:The )?Redis /, '')} lacks what Holdfast needs`,
-        {
-          errors: lacks.map(({ probe, said }) => ({
-            path: `${probe.name}:`,
-            message: `${said}. ${probe.means} ${probe.fix}`,
-          })),
-        },
-      );
-    if (examined.facts.server !== 'upstash')
-      return { redis: { ...settings, profile: settings.profile ?? 'standard' }, examined };
+    refuseUnsuitable(examined, settings);
+    const isUpstash = examined.facts.server === 'upstash';
+    const profile = settings.profile ?? (isUpstash ? 'upstash' : 'standard');
     // An address of one's own does not show whose server it is.
-    const storageType = settings.storageType === 'Redis' ? 'Upstash Redis' : settings.storageType;
-    return { redis: { ...settings, storageType, profile: settings.profile ?? 'upstash' }, examined };
+    const storageType =
+      isUpstash && settings.storageType === 'Redis' ? 'Upstash Redis' : settings.storageType;
+    return { redis: { ...settings, storageType, profile }, examined };
   } catch (error) {
     if (!isHoldfastError(error, 'CATALOG_UNAVAILABLE')) throw error;
     log.warn('redis.not_examined', { error });
@@ -96,6 +86,18 @@ export async function examineServer(
   } finally {
     await closeRedis(client);
   }
+}
+
+function refuseUnsuitable({ facts, results }: SeenServer, { connection }: RedisSettings): void {
+  const lacks = lacking(results, true);
+  if (lacks.length === 0) return;
+  const server = `${serverName(facts)} ${placeOf(connection).replace(/^(?:The )?Redis /, '')}`;
+  throw new HoldfastError('REDIS_UNSUITABLE', `${server} lacks what Holdfast needs`, {
+    errors: lacks.map(({ probe, said }) => ({
+      path: `${probe.name}:`,
+      message: `${said}. ${probe.means} ${probe.fix}`,
+    })),
+  });
 }
 
 /** The server as it is now. What it offers is tried unless that is `known` of the same server. */
@@ -106,20 +108,11 @@ async function seeServer(
 ): Promise<SeenServer> {
   const server = serverOf(client, redisKeys(settings.prefix).barrier);
   const facts = await readServerFacts(server);
-  const isKnown = known !== null && nameOf(known.facts) === nameOf(facts);
-  return { facts, results: isKnown ? known.results : await probeServer(server, settings, facts) };
-}
-
-function nameOf({ runId, server, version }: ServerFacts): string {
-  return [runId, server, version].join();
-}
-
-export interface MonitorOptions {
-  redis: RedisClient;
-  settings: { redis: RedisSettings; durability: DurabilitySettings };
-  /** Of the start: that server is not tried again. */
-  examined: SeenServer | null;
-  log: Logger;
+  const isSame = (['runId', 'server', 'version'] as const).every(
+    (fact) => known?.facts[fact] === facts[fact],
+  );
+  const results = known !== null && isSame ? known.results : await probeServer(server, settings, facts);
+  return { facts, results };
 }
 
 const PATIENCE_MS = 500;
@@ -131,8 +124,16 @@ const TRY_REFUSED_AFTER_MS = 60_000;
 /** What the Redis server of a running process is, and whether its confirmations can be believed. */
 export type ServerMonitor = ReturnType<typeof createServerMonitor>;
 
-/** Looks at each new connection, where another server may answer, and then only when asked: an idle process sends nothing. */
-export function createServerMonitor({ redis, settings, examined, log }: MonitorOptions) {
+/**
+ * Looks at each new connection, where another server may answer, and then only when asked: an idle process sends nothing. `examined`:
+ * what the start has seen of the server, which is not tried again.
+ */
+export function createServerMonitor(
+  redis: RedisClient,
+  settings: Pick<Settings, 'redis' | 'durability'>,
+  examined: SeenServer | null,
+  log: Logger,
+) {
   const freshMs = Math.max(FRESH_MS, profileOfClient(redis).factsFreshMs);
   const rests = redisBackoff(redis);
   let seen = examined;

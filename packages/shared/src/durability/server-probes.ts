@@ -24,108 +24,92 @@ export interface ProbeResult {
   said: string;
 }
 
-type Row = readonly [name: string, commands: ServerProbe['commands'], means: string, fix: string];
-
 /** Stands for the key of one try: a sorted set with one member, once the first script has run. */
 const KEY = '<key>';
 const script = (text: string): readonly string[] => ['EVAL', text, '1', KEY];
 
 const OTHER_SERVER = 'Use Redis 7.2 or newer, Valkey, or one of the services in docs/redis.md.';
-const SCRIPTS = 'Scripts';
-const KEYS_IN_SCRIPTS = 'Keys in scripts';
-const ONE_SERVER = 'Keys on one server';
-const INFO = 'INFO';
+
+type Row = Omit<ServerProbe, 'name' | 'needed'>;
 
 /** Whatever else is lacking is refused when it is used: jobs wait, and health says so. */
-const needed: readonly Row[] = [
-  [
-    SCRIPTS,
-    [script(`redis.call('ZADD', KEYS[1], 1, 'a') redis.call('EXPIRE', KEYS[1], 60)`)],
-    'Every change of the catalog and of the queues is one script.',
-    `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
-  ],
-  [
-    KEYS_IN_SCRIPTS,
-    [script(`redis.call('EXISTS', KEYS[1] .. '-undeclared')`)],
-    'Scripts build the names of keys from the one that they are given.',
-    'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
-  ],
-  [
-    ONE_SERVER,
-    [script('return 1')],
-    'This is one node of a cluster, and our keys lie on another.',
-    'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
-  ],
-  [
-    'cjson',
-    [script('cjson.decode(cjson.encode({ 1 }))')],
-    'Records are read and written with it.',
-    OTHER_SERVER,
-  ],
-  ['cmsgpack', [script('cmsgpack.unpack(cmsgpack.pack({ 1 }))')], 'BullMQ passes jobs in it.', OTHER_SERVER],
-  [
-    'ZMSCORE',
-    [script(`redis.call('ZMSCORE', KEYS[1], 'a', 'b')`)],
-    'Indexes and deletions use it.',
-    'Use Redis 6.2 or newer, or Valkey.',
-  ],
-  [
-    'Transactions',
-    [['MULTI'], script('return 1'), ['EXEC']],
-    'Jobs are added by several scripts in one transaction.',
-    'Connect to the server itself, without a proxy that does not know MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
-  ],
-  [
-    'Blocking commands',
+const needed = {
+  Scripts: {
+    commands: [script(`redis.call('ZADD', KEYS[1], 1, 'a') redis.call('EXPIRE', KEYS[1], 60)`)],
+    means: 'Every change of the catalog and of the queues is one script.',
+    fix: `Allow EVAL and EVALSHA. ${OTHER_SERVER}`,
+  },
+  'Keys in scripts': {
+    commands: [script(`redis.call('EXISTS', KEYS[1] .. '-undeclared')`)],
+    means: 'Scripts build the names of keys from the one that they are given.',
+    fix: 'Start Dragonfly with --default_lua_flags=allow-undeclared-keys.',
+  },
+  'Keys on one server': {
+    commands: [script('return 1')],
+    means: 'This is one node of a cluster, and our keys lie on another.',
+    fix: 'Set REDIS_CLUSTER_NODES instead of REDIS_URL.',
+  },
+  cjson: {
+    commands: [script('cjson.decode(cjson.encode({ 1 }))')],
+    means: 'Records are read and written with it.',
+    fix: OTHER_SERVER,
+  },
+  cmsgpack: {
+    commands: [script('cmsgpack.unpack(cmsgpack.pack({ 1 }))')],
+    means: 'BullMQ passes jobs in it.',
+    fix: OTHER_SERVER,
+  },
+  ZMSCORE: {
+    commands: [script(`redis.call('ZMSCORE', KEYS[1], 'a', 'b')`)],
+    means: 'Indexes and deletions use it.',
+    fix: 'Use Redis 6.2 or newer, or Valkey.',
+  },
+  Transactions: {
+    commands: [['MULTI'], script('return 1'), ['EXEC']],
+    means: 'Jobs are added by several scripts in one transaction.',
+    fix: 'Connect to the server itself, without a proxy that does not know MULTI. ElastiCache Serverless refuses scripts there: use nodes.',
+  },
+  'Blocking commands': {
     // What the first script has put there is taken at once. Where it could not it waits for a second.
-    [['BZPOPMIN', KEY, '1']],
-    'Workers wait for jobs with BZPOPMIN.',
-    'Connect to the server itself, without a proxy that does not know blocking commands.',
-  ],
-];
+    commands: [['BZPOPMIN', KEY, '1']],
+    means: 'Workers wait for jobs with BZPOPMIN.',
+    fix: 'Connect to the server itself, without a proxy that does not know blocking commands.',
+  },
+} satisfies Record<string, Row>;
 
-const used: readonly Row[] = [
-  [
+const used = {
+  INFO: {
     // The facts say whether it is answered.
-    INFO,
-    [],
-    'A restart of the server is not noticed: what it lost comes back with the next full sync.',
-    'Let the user of Redis run INFO. A rented server may hide its run id: then nothing, where every write is synced to disk.',
-  ],
-  [
-    'ROLE',
-    [['ROLE']],
-    'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
-    'Let the user of Redis run ROLE; a rented server may not offer it.',
-  ],
-  [
-    'WAIT',
-    [['WAIT', '0', '1']],
-    'No record becomes "replicated".',
-    'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
-  ],
-  [
-    'WAITAOF',
-    [['WAITAOF', '0', '0', '1']],
-    'No record becomes "fsynced".',
-    'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
-  ],
-  [
-    'CLIENT LIST',
-    [['CLIENT', 'LIST']],
-    'A worker that was killed counts as alive for 150 s.',
-    'Let the user of Redis run CLIENT LIST.',
-  ],
-];
-
-const probeOf =
-  (isNeeded: boolean) =>
-  ([name, commands, means, fix]: Row): ServerProbe => ({ name, needed: isNeeded, commands, means, fix });
+    commands: [],
+    means: 'A restart of the server is not noticed: what it lost comes back with the next full sync.',
+    fix: 'Let the user of Redis run INFO. A rented server may hide its run id: then nothing, where every write is synced to disk.',
+  },
+  ROLE: {
+    commands: [['ROLE']],
+    means: 'With DURABILITY_REPLICAS, INFO or a write tells whether the master answers a read-back.',
+    fix: 'Let the user of Redis run ROLE; a rented server may not offer it.',
+  },
+  WAIT: {
+    commands: [['WAIT', '0', '1']],
+    means: 'No record becomes "replicated".',
+    fix: 'Leave DURABILITY_REPLICAS at 0, or use a server that offers WAIT.',
+  },
+  WAITAOF: {
+    commands: [['WAITAOF', '0', '0', '1']],
+    means: 'No record becomes "fsynced".',
+    fix: 'Use Redis 7.2 or newer, or Valkey, where that level is needed.',
+  },
+  'CLIENT LIST': {
+    commands: [['CLIENT', 'LIST']],
+    means: 'A worker that was killed counts as alive for 150 s.',
+    fix: 'Let the user of Redis run CLIENT LIST.',
+  },
+} satisfies Record<string, Row>;
 
 /** What Holdfast and BullMQ use of a server and some servers lack. */
 export const serverProbes: readonly ServerProbe[] = [
-  ...needed.map(probeOf(true)),
-  ...used.map(probeOf(false)),
+  ...Object.entries(needed).map(([name, row]) => ({ name, needed: true, ...row })),
+  ...Object.entries(used).map(([name, row]) => ({ name, needed: false, ...row })),
 ];
 
 /**
@@ -158,7 +142,7 @@ export async function probeServer(
   const blamed = noScript === null ? undefined : lackThatMeans(noScript, connection.kind === 'cluster');
   return serverProbes.map((probe, index) => {
     if (probe.name === blamed) return { probe, outcome: 'lacking', said: noScript?.message ?? '' };
-    const error = probe.name === INFO && runId === '' ? new Error('hidden') : (errors[index] ?? null);
+    const error = probe.name === 'INFO' && runId === '' ? new Error('hidden') : (errors[index] ?? null);
     if (error === null) return { probe, outcome: 'there', said: '' };
     const isUntried = noScript !== null && probe.commands.some(([name]) => name === 'EVAL');
     return { probe, outcome: isUntried ? 'refused' : outcomeOf(probe, error), said: error.message };
@@ -174,9 +158,10 @@ function outcomeOf({ needed: isNeeded, commands }: ServerProbe, error: Error): P
 }
 
 /** Which probe the refusal of every script speaks of. */
-function lackThatMeans(error: Error, isCluster: boolean): string | undefined {
-  if (/undeclared key|Dynamic keys are not allowed/i.test(error.message)) return KEYS_IN_SCRIPTS;
+function lackThatMeans(error: Error, isCluster: boolean): keyof typeof needed | undefined {
+  if (/undeclared key|Dynamic keys are not allowed/i.test(error.message)) return 'Keys in scripts';
   // In a cluster keys may be on their way to another node.
-  if (/^(?:ERR )?(?:MOVED|CROSSSLOT)\b/.test(error.message)) return isCluster ? undefined : ONE_SERVER;
-  return redisRefusal(error) === 'command' ? SCRIPTS : undefined;
+  if (/^(?:ERR )?(?:MOVED|CROSSSLOT)\b/.test(error.message))
+    return isCluster ? undefined : 'Keys on one server';
+  return redisRefusal(error) === 'command' ? 'Scripts' : undefined;
 }
