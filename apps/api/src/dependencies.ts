@@ -1,12 +1,7 @@
 import { createCatalog } from '@holdfast/shared/catalog';
 import { createCatalogHost, settleHost } from '@holdfast/shared/catalog-host';
-import { unreadSettings, type Environment, type Settings } from '@holdfast/foundation/config';
-import {
-  connectionFindings,
-  ephemeralDiskFindings,
-  openServer,
-  type Finding,
-} from '@holdfast/shared/durability';
+import type { Environment, Settings } from '@holdfast/foundation/config';
+import { openServer } from '@holdfast/shared/durability';
 import { createIntents, createRefusedAssets } from '@holdfast/shared/intents';
 import { createClaims } from '@holdfast/shared/idempotency';
 import { connectMediaQueues } from '@holdfast/shared/jobs';
@@ -20,7 +15,7 @@ import { createPublicAddress } from './http/http-server.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from './http/shutdown.js';
 import { createRedisStates } from './status/redis-state.js';
-import { unreadSettingFindings } from './status/findings.js';
+import { findingsOfStart } from './status/findings.js';
 import { createUploads } from './uploads/uploads.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
 import { watchNewCatalog, watchRebuilding } from './media/rebuilding.js';
@@ -40,44 +35,44 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   const host = await createMediaHost(given.host, { log, observer: observeHostCalls(registry) });
   // Jobs are added over the main connection, which takes no longer than two seconds: clients wait for that, too.
   const opened = await openServer(given, 'producer', log);
-  const { settings, examined, profile, keys, connect, main: background, server, barrier } = opened;
+  const { settings, keys, connect, main: background, server, barrier } = opened;
   // Fails within 0.6 s, for what a client waits for.
   const request = connect('request');
   const connections = [request, background, opened.ofBarrier] as const;
   const queues = connectMediaQueues(settings.redis, settings.jobs, log, background);
   // If Redis was away a moment ago, the wait for it is already over.
-  if (examined !== null)
+  if (opened.examined !== null)
     await Promise.all(connections.map((client) => isReadyWithin(client, READY_WITHIN_MS)));
   await server.findings();
-  const catalog = createCatalog(request, keys);
-  const syncState = createSyncState(request, keys);
-  const catalogHost = createCatalogHost(request, keys);
-  // Without Redis a worker does it, before it brings anything in.
-  await settleHost({
-    catalogHost,
-    catalog,
-    syncState,
-    dataDir: settings.dataDir,
-    identity: host.identity,
+  const parts = {
+    settings,
     log,
-  }).catch((error: unknown) => log.warn('host.not_settled', { error }));
-  const shutdown = createShutdown();
-  const rebuilding = watchRebuilding({ syncState, catalog, isNew: watchNewCatalog(host, log) });
+    keys,
+    host,
+    queues,
+    barrier,
+    /** Those of requests (first), of the background and of the barrier. */
+    connections,
+    catalog: createCatalog(request, keys),
+    catalogHost: createCatalogHost(request, keys),
+    intents: createIntents(request, keys),
+    refusedAssets: createRefusedAssets(request, keys),
+    syncState: createSyncState(request, keys),
+    shutdown: createShutdown(),
+  };
+  const { catalog, shutdown } = parts;
+  // Without Redis a worker does it, before it brings anything in.
+  await settleHost({ ...parts, dataDir: settings.dataDir, identity: host.identity }).catch((error: unknown) =>
+    log.warn('host.not_settled', { error }),
+  );
+  const rebuilding = watchRebuilding({ ...parts, isNew: watchNewCatalog(host, log) });
   await rebuilding.begin(shutdown.draining);
-  const intents = createIntents(request, keys);
-  const refusedAssets = createRefusedAssets(request, keys);
   const uploads = createUploads({
+    ...parts,
     uploads: settings.uploads,
     folder: settings.host.folder,
-    host,
-    catalog,
     claims: createClaims(request, keys),
     rebuilding,
-    intents,
-    refusedAssets,
-    queues,
-    shutdown,
-    log,
     newBackoff: () => redisBackoff(request),
   });
   const { deferred } = uploads;
@@ -89,34 +84,12 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     log,
     rests: redisBackoff(request),
   });
-  const deletionNotes = createDeletionNotes(host, settings, log);
   return {
-    settings,
-    log,
+    ...parts,
     metrics: createApiMetrics(registry),
-    keys,
     redis: { request, background },
-    /** Those of requests (first), of the background and of the barrier. */
-    connections,
-    catalog,
-    intents,
-    refusedAssets,
-    queues,
-    host,
-    deletionNotes,
-    barrier,
-    syncState,
-    catalogHost,
-    redisStates: createRedisStates({
-      settings: settings.redis,
-      connections,
-      keys,
-      profile,
-      catalog,
-      queues,
-      barrier,
-      server,
-    }),
+    deletionNotes: createDeletionNotes(host, settings, log),
+    redisStates: createRedisStates({ ...opened, connections, catalog, queues }),
     startFindings: await findingsOfStart(settings, env, log),
     rebuilding,
     statusFollowers,
@@ -128,7 +101,6 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
     uploadSlots: uploads.slots,
     /** Uploads acknowledged while Redis was away. */
     deferred,
-    shutdown,
     address: createPublicAddress(settings.http),
     /** Ends every connection. No call may follow. */
     close: async (): Promise<void> => {
@@ -140,13 +112,4 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
       await host.close();
     },
   };
-}
-
-/** Findings about connection, disk and settings, which stay until the next start; logged once. */
-async function findingsOfStart(settings: Settings, env: Environment, log: Logger): Promise<Finding[]> {
-  const ofDisk = await ephemeralDiskFindings(settings, env);
-  for (const finding of ofDisk) log.warn('disk.finding', { finding });
-  const unread = unreadSettings(env);
-  for (const setting of unread) log.warn('config.unread_setting', { setting });
-  return [...connectionFindings(settings.redis), ...ofDisk, ...unreadSettingFindings(unread)];
 }

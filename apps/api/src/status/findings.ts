@@ -1,21 +1,22 @@
-import type { UnreadSetting } from '@holdfast/foundation/config';
+import { unreadSettings, type Environment, type Settings } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
-import { notice, serious, warning, type Finding } from '@holdfast/shared/durability';
+import type { Logger } from '@holdfast/foundation/logging';
+import {
+  connectionFindings,
+  ephemeralDiskFindings,
+  notice,
+  serious,
+  warning,
+  type Finding,
+} from '@holdfast/shared/durability';
 import { queueNames } from '@holdfast/shared/jobs';
 import type { HostIdentity } from '@holdfast/shared/media';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
-import { connectionError, redisFault, type RedisClient } from '@holdfast/shared/redis';
-import type { Rebuilding } from '../media/rebuilding.js';
+import { connectionError, redisFault } from '@holdfast/shared/redis';
+import type { Dependencies } from '../dependencies.js';
 import { someRefused, type RedisLook, type RedisState } from './redis-state.js';
 
-export interface FindingSources {
-  /** All connections of this process; each can say why it is down. */
-  connections: readonly RedisClient[];
-  /** Findings about disk and settings, which stay until the next start. */
-  startFindings: readonly Finding[];
-  host: Pick<MediaHost, 'kind' | 'identity' | 'freeBytes' | 'health'>;
-  rebuilding: Pick<Rebuilding, 'knownEpoch'>;
-}
+export type FindingSources = Pick<Dependencies, 'connections' | 'startFindings' | 'host' | 'rebuilding'>;
 
 /** Everything that an operator should know now, each code once: what health, database/status and metrics show. */
 export async function currentFindings(sources: FindingSources, state: RedisState): Promise<Finding[]> {
@@ -29,15 +30,21 @@ export async function currentFindings(sources: FindingSources, state: RedisState
   // A server may accept some of our connections and refuse others, including one that has not been used yet.
   const faults = connections.map((client) => redisFault(connectionError(client)));
   const refused = faults.find(({ refusal }) => refusal === 'connections');
-  return eachOnce([
+  const findings = [
     ...(failure === null ? [] : [failure.finding]),
     ...(refused === undefined ? [] : [someRefused(refused)]),
     ...ofServer,
     ...startFindings,
     ...hostFailing(host),
-    ...storageFull(freeBytes),
+    ...serious(
+      freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
+      'STORAGE_FULL',
+      'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
+      'Free space below DATA_DIR, or move it to a larger disk.',
+    ),
     ...(look === null ? [] : deploymentFindings(look, workers, sources)),
-  ]);
+  ];
+  return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
 }
 
 const PATIENCE_MS = 600;
@@ -46,19 +53,6 @@ const PATIENCE_MS = 600;
 export function freeBytesOf(host: Pick<MediaHost, 'freeBytes'>): Promise<number | null> {
   return withinMs(PATIENCE_MS, host.freeBytes(), null).catch(() => null);
 }
-
-/** The first finding of each code. */
-function eachOnce(findings: readonly Finding[]): Finding[] {
-  return findings.filter(({ code }, index) => findings.findIndex((other) => other.code === code) === index);
-}
-
-const storageFull = (freeBytes: number | null): Finding[] =>
-  serious(
-    freeBytes !== null && freeBytes < LOCAL_RESERVE_BYTES,
-    'STORAGE_FULL',
-    'The disk of the local host has less than 200 MB or less than 1,000 inodes free: uploads are refused.',
-    'Free space below DATA_DIR, or move it to a larger disk.',
-  );
 
 function hostFailing(host: Pick<MediaHost, 'health'>): Finding[] {
   const { failing, lastErrorCode } = host.health();
@@ -74,15 +68,23 @@ function hostFailing(host: Pick<MediaHost, 'health'>): Finding[] {
   );
 }
 
-/** Once for all variables that look like a setting under a wrong name. */
-export function unreadSettingFindings(unread: readonly UnreadSetting[]): Finding[] {
+/** Of connection, disk and settings: they stay until the next start. Logged once; `openServer` logs that of the connection. */
+export async function findingsOfStart(settings: Settings, env: Environment, log: Logger): Promise<Finding[]> {
+  const ofDisk = await ephemeralDiskFindings(settings, env);
+  for (const finding of ofDisk) log.warn('disk.finding', { finding });
+  const unread = unreadSettings(env);
+  for (const setting of unread) log.warn('config.unread_setting', { setting });
   const names = unread.map(({ name, meant }) => `${name} (${meant}?)`).join(', ');
-  return notice(
-    unread.length > 0,
-    'UNREAD_SETTING',
-    `These variables are not read, and the settings that were probably meant are not set: ${names}.`,
-    'Rename them, or remove them. Then start again.',
-  );
+  return [
+    ...connectionFindings(settings.redis),
+    ...ofDisk,
+    ...notice(
+      unread.length > 0,
+      'UNREAD_SETTING',
+      `These variables are not read, and the settings that were probably meant are not set: ${names}.`,
+      'Rename them, or remove them. Then start again.',
+    ),
+  ];
 }
 
 /** More bad signatures within an hour than a single stray request explains. */
@@ -93,9 +95,12 @@ const HOUR_MS = 3_600_000;
 function deploymentFindings(
   look: RedisLook,
   workers: number | null,
-  { host, rebuilding }: Pick<FindingSources, 'host' | 'rebuilding'>,
+  { host, rebuilding }: FindingSources,
 ): Finding[] {
   const paused = queueNames.filter((name) => look.queues[name].paused);
+  const badSignatures = look.refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
+  // The local host delivers by itself, and sends no notifications.
+  const isCloudinary = host.kind !== 'local';
   return [
     ...hostChanged(look, host.identity),
     ...warning(
@@ -119,17 +124,9 @@ function deploymentFindings(
       'Find out what empties Redis.',
     ),
     ...syncFindings(look.sync),
-    // The local host delivers by itself, and sends no notifications.
-    ...(host.kind === 'local' ? [] : cloudinaryFindings(look)),
-  ];
-}
-
-function cloudinaryFindings({ blockedDelivery, refusedSignatures }: RedisLook): Finding[] {
-  const badSignatures = refusedSignatures.filter((at) => at > Date.now() - HOUR_MS);
-  return [
-    ...deliveryBlocked(blockedDelivery),
+    ...deliveryBlocked(isCloudinary ? look.blockedDelivery : []),
     ...notice(
-      badSignatures.length >= BAD_SIGNATURES,
+      isCloudinary && badSignatures.length >= BAD_SIGNATURES,
       'WEBHOOK_SIGNATURES',
       `At least ${String(BAD_SIGNATURES)} notifications within an hour were signed with an unknown secret. Changes in Cloudinary arrive only with the next sync.`,
       'Cloudinary signs with the notification key of the account, else with its oldest active API key (console: Settings > API Keys). Put the secret of that key into CLOUDINARY_WEBHOOK_SECRETS and restart the API.',
@@ -175,7 +172,7 @@ const isSwitched = (kind: string): boolean => kind === 'pdf' || kind === 'zip';
 
 /** Once for all kinds of files that the workers were refused (delivery-check.ts). PDF and ZIP have a switch, off in new accounts. */
 function deliveryBlocked(blocked: RedisLook['blockedDelivery']): Finding[] {
-  const kinds = blocked.map(([kind]) => kind).toSorted();
+  const kinds = blocked.map(([kind]) => kind);
   const names = blocked.map(([kind, answer]) => {
     const { status } = JSON.parse(answer) as { status: number };
     return `${kind} (${String(status)})`;

@@ -1,15 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { DurabilityLevel, RedisSettings } from '@holdfast/foundation/config';
-import { HoldfastError } from '@holdfast/foundation/errors';
+import type { DurabilityLevel } from '@holdfast/foundation/config';
 import { withinMs } from '@holdfast/foundation/lifecycle';
 import type { Catalog } from '@holdfast/shared/catalog';
-import {
-  placeOf,
-  redisOutage,
-  type Barrier,
-  type Finding,
-  type ServerMonitor,
-} from '@holdfast/shared/durability';
+import { placeOf, redisOutage, type Finding, type openServer } from '@holdfast/shared/durability';
 import { uploadScripts } from '@holdfast/shared/intents';
 import { queueNames, type MediaQueues, type QueueCounts, type QueueName } from '@holdfast/shared/jobs';
 import {
@@ -24,27 +17,8 @@ import {
   type RedisClient,
   type RedisFault,
   type RedisKeys,
-  type RedisProfile,
 } from '@holdfast/shared/redis';
 import { syncFactsOf } from '@holdfast/shared/sync';
-
-/** What Redis shows of itself and of the deployment at one moment. All status answers are made from it. */
-export interface RedisState {
-  /** ISO 8601. */
-  measuredAt: string;
-  /** Null where Redis does not serve. */
-  look: RedisLook | null;
-  /** Why an upload would be refused, as far as is known by now; null when it would not. */
-  failure: RedisFailure | null;
-  /** The rest is asked for once somebody needs it. Of the Redis server: */
-  findings(): Promise<readonly Finding[]>;
-  /** How many workers are alive; null where that is unknown. */
-  workers(): Promise<number | null>;
-  /** What the catalog holds; null where that is unknown. */
-  counts(): Promise<Awaited<ReturnType<Catalog['counts']>> | null>;
-  /** What the server confirmed for the test record, null when the test failed, and how long it took. Then the state has a failure. */
-  test(): Promise<{ level: DurabilityLevel | null; latencyMs: number; message: string }>;
-}
 
 /** Why Redis does not serve. */
 export interface RedisFailure {
@@ -56,16 +30,12 @@ export interface RedisFailure {
   finding: Finding;
 }
 
-export interface RedisStateOptions {
+type OpenServer = Awaited<ReturnType<typeof openServer>>;
+interface RedisStateOptions extends Pick<OpenServer, 'settings' | 'keys' | 'profile' | 'barrier' | 'server'> {
   /** The test record is written over the first connection, that of uploads, and read back over that of the barrier. */
   connections: readonly [RedisClient, ...RedisClient[]];
-  keys: RedisKeys;
-  profile: RedisProfile;
-  catalog: Pick<Catalog, 'counts'>;
-  queues: Pick<MediaQueues, 'queues'>;
-  barrier: Pick<Barrier, 'confirmRemoving'>;
-  server: Pick<ServerMonitor, 'findings'>;
-  settings: RedisSettings;
+  catalog: Catalog;
+  queues: MediaQueues;
 }
 
 const SHARED_MS = 500;
@@ -75,12 +45,15 @@ const CONFIRM_WITHIN_MS = 3_000;
 
 export type RedisStates = ReturnType<typeof createRedisStates>;
 
+/** What Redis shows of itself and of the deployment at one moment. All status answers are made from it. */
+export type RedisState = Awaited<ReturnType<RedisStates['read']>>;
+
 /** The one measurement that requests share: rented servers bill each command, and probes ask every few seconds. */
 export function createRedisStates(options: RedisStateOptions) {
   const { connections, keys, profile, catalog, barrier, server } = options;
   const [redis] = connections;
   // While it is being measured its age is below zero.
-  let last: { state: Promise<RedisState>; endedAt: number; isDoubted: boolean } | undefined;
+  let last: { state: ReturnType<typeof measure>; endedAt: number; isDoubted: boolean } | undefined;
   const doubt = (): void => {
     if (last !== undefined) last.isDoubted = true;
   };
@@ -89,23 +62,34 @@ export function createRedisStates(options: RedisStateOptions) {
   };
   for (const client of connections) for (const event of ['close', 'ready', 'error']) client.on(event, forget);
 
-  const measure = async (): Promise<RedisState> => {
+  const measure = async () => {
     const start = performance.now();
     const probe = { key: keys.probe(randomUUID()), value: randomUUID() };
-    const { look, failure } = await lookOrFailure(probe);
+    const looked = await lookOrFailure(probe);
+    const { look } = looked;
+    let { failure } = looked;
     const lookedMs = performance.now() - start;
     // A worker that has just started registers within moments.
     const isAttended = look?.announcedUntil.some((ms) => ms > Date.now()) === true;
     if (failure !== null || !isAttended) doubt();
-    const state: RedisState = {
+    return {
+      /** ISO 8601. */
       measuredAt: new Date().toISOString(),
+      /** Null where Redis does not serve. */
       look,
-      failure,
+      /** Why an upload would be refused, as far as is known by now; null when it would not. */
+      get failure(): RedisFailure | null {
+        return failure;
+      },
+      /** The rest is asked for once somebody needs it. Of the Redis server: */
       findings: once(() => server.findings()),
+      /** How many workers are alive; null where that is unknown. */
       workers: once(async () =>
         look === null ? null : withinMs(PATIENCE_MS, countWorkers(options, look.announcedUntil), null),
       ),
+      /** What the catalog holds; null where that is unknown. */
       counts: once(() => withinMs(PATIENCE_MS, catalog.counts(), null).catch(() => null)),
+      /** What the server confirmed for the test record, null when the test failed, and how long it took. Then there is a failure. */
       test: once(async () => {
         // It may be requested some time after the first part.
         const askedAt = performance.now();
@@ -113,19 +97,18 @@ export function createRedisStates(options: RedisStateOptions) {
         try {
           if (failure === null) level = await confirm(probe);
         } catch (error) {
-          state.failure = redisFailure(error, options);
+          failure = redisFailure(error, options);
           doubt();
         }
         const latencyMs = Math.round((lookedMs + performance.now() - askedAt) * 10) / 10;
-        const message = `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : String(level)}`;
-        return { level, latencyMs, message: state.failure?.message ?? message };
+        const passed = `written, read back and ${level === 'written' ? 'not confirmed to be on disk' : String(level)}`;
+        return { level, latencyMs, message: failure?.message ?? passed };
       }),
     };
-    return state;
   };
 
   /** Where Redis only refuses writes, reads continue. */
-  const lookOrFailure = async (probe: ProbeRecord): Promise<Pick<RedisState, 'look' | 'failure'>> => {
+  const lookOrFailure = async (probe: ProbeRecord) => {
     try {
       const { look, missingRights } = await lookAtRedis(redis, keys, probe);
       return { look, failure: missingRights.length > 0 ? rightsMissing(missingRights) : null };
@@ -151,7 +134,7 @@ export function createRedisStates(options: RedisStateOptions) {
      * What was measured up to half a second ago, while all goes well for as long as the profile says, else what is measured now, at most
      * once at a time. Never rejects.
      */
-    read: async (): Promise<RedisState> => {
+    read: async () => {
       if (last !== undefined) {
         const ageMs = performance.now() - last.endedAt;
         if (ageMs < (last.isDoubted ? SHARED_MS : profile.healthFreshMs)) return last.state;
@@ -176,9 +159,6 @@ function once<T>(ask: () => Promise<T>): () => Promise<T> {
   return () => (result ??= ask());
 }
 
-/** Everything from Redis that status answers need, read at one moment. */
-export type RedisLook = Awaited<ReturnType<typeof lookAtRedis>>['look'];
-
 /** A record that is written. */
 interface ProbeRecord {
   key: string;
@@ -189,49 +169,41 @@ interface ProbeRecord {
 const LIFE_SECONDS = 120;
 
 /**
- * KEYS: hash tag, a key of ours. ARGV: value to write to that key ('' = none), its life in seconds, JSON of the commands that read, then
- * commands whose rights are checked. One script: services bill each command of a client, and a look has thirty. What the user of Redis
- * may not read counts as unknown; nothing else is affected.
+ * KEYS: hash tag, a key of ours. ARGV: value to write to that key ('' = none), its life in seconds, JSON of the parts with the commands
+ * that read each, then commands whose rights are checked. One script: services bill each command of a client, and a look has thirty.
+ * What the user of Redis may not read counts as unknown; nothing else is affected.
  */
 const lookScript = defineScript(`
 ${missingRightsLua}
 local missing, replies = missing_rights(KEYS[2], 4), {}
 if ARGV[1] ~= '' and #missing == 0 then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2]) end
-for n, command in ipairs(cjson.decode(ARGV[3])) do
-  local reply = redis.pcall(unpack(command))
-  replies[n] = not (type(reply) == 'table' and reply.err) and reply
+for n, part in ipairs(cjson.decode(ARGV[3])) do
+  replies[n] = {}
+  for at, command in ipairs(part) do
+    local reply = redis.pcall(unpack(command))
+    replies[n][at] = not (type(reply) == 'table' and reply.err) and reply
+  end
 end
 return { missing, replies }
 `);
 
-type Texts = readonly (string | null)[];
-type Replies = [
-  workers: Texts | null,
-  running: string | null,
-  runs: string[] | null,
-  state: string[] | null,
-  refused: Texts | null,
-  blocked: Texts | null,
-  host: string | null,
-  epoch: string | null,
-  ...queues: (number | null)[],
-];
+/** What is read together, and what the replies mean: null for what may not be read. */
+const part = <Value>(commands: readonly (readonly string[])[], read: (replies: never) => Value) => ({
+  commands,
+  read: read as (replies: unknown[]) => Value,
+});
 
-const rightsChecked = commandsOf(uploadScripts);
-const guarded = redisEdge('CATALOG_UNAVAILABLE');
+type Texts = readonly (string | null)[] | null;
+const textOf = ([text]: [string | null]): string | null => text;
 
-/** Writes the probe, where one is given, and reads. Throws CATALOG_UNAVAILABLE. */
-async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeRecord | null) {
-  const reads = [
-    ['ZRANGE', keys.workers, '0', '-1', 'WITHSCORES'],
-    ['GET', keys.syncRun],
-    ['LRANGE', keys.syncRuns, '0', '0'],
-    ['HGETALL', keys.syncState],
-    ['LRANGE', keys.refusedSignatures, '0', '-1'],
-    ['HGETALL', keys.blockedDelivery],
-    ['GET', keys.host],
-    ['GET', keys.epoch],
-    ...queueNames.flatMap((name) => [
+/** The parts of a look. */
+const partsOf = (keys: RedisKeys) => ({
+  /** When the registration of each worker expires, in ms. */
+  announcedUntil: part([['ZRANGE', keys.workers, '0', '-1', 'WITHSCORES']], ([workers]: [Texts]) =>
+    pairsOf(workers).map(([, until]) => Number(until)),
+  ),
+  queues: part(
+    queueNames.flatMap((name) => [
       ['LLEN', keys.queue(name, 'wait')],
       ['ZCARD', keys.queue(name, 'prioritized')],
       ['LLEN', keys.queue(name, 'active')],
@@ -239,37 +211,55 @@ async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeReco
       ['ZCARD', keys.queue(name, 'failed')],
       ['HEXISTS', keys.queue(name, 'meta'), 'paused'],
     ]),
-  ];
+    (numbers: (number | null)[]) => {
+      const ofQueue = (at: number): { counts: QueueCounts; paused: boolean } => {
+        const [waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0, paused = 0] = numbers
+          .slice(6 * at, 6 * at + 6)
+          .map(Number);
+        return { counts: { waiting: waiting + prioritized, active, delayed, failed }, paused: paused === 1 };
+      };
+      const entries = queueNames.map((name, at) => [name, ofQueue(at)]);
+      return Object.fromEntries(entries) as Record<QueueName, ReturnType<typeof ofQueue>>;
+    },
+  ),
+  sync: part(
+    [
+      ['GET', keys.syncRun],
+      ['LRANGE', keys.syncRuns, '0', '0'],
+      ['HGETALL', keys.syncState],
+    ],
+    syncFactsOf,
+  ),
+  /** Times of notifications whose signature no secret fits. */
+  refusedSignatures: part([['LRANGE', keys.refusedSignatures, '0', '-1']], ([times]: [Texts]) =>
+    (times ?? []).map(Number),
+  ),
+  /** Kinds of files, each with JSON of what the host answered instead of the file. */
+  blockedDelivery: part([['HGETALL', keys.blockedDelivery]], ([kinds]: [Texts]) => pairsOf(kinds)),
+  catalogHost: part([['GET', keys.host]], textOf),
+  epoch: part([['GET', keys.epoch]], textOf),
+});
+
+type Parts = ReturnType<typeof partsOf>;
+/** Everything from Redis that status answers need, read at one moment. */
+export type RedisLook = { [Name in keyof Parts]: ReturnType<Parts[Name]['read']> };
+
+const rightsChecked = commandsOf(uploadScripts);
+const guarded = redisEdge('CATALOG_UNAVAILABLE');
+
+/** Writes the probe, where one is given, and reads. Throws CATALOG_UNAVAILABLE. */
+async function lookAtRedis(redis: RedisClient, keys: RedisKeys, probe: ProbeRecord | null) {
+  const parts = Object.entries(partsOf(keys));
+  const commands = JSON.stringify(parts.map(([, one]) => one.commands));
   const [missingRights, replies] = (await guarded(() =>
     lookScript(
       redis,
       [keys.prefix, probe?.key ?? keys.probe('status')],
-      [probe?.value ?? '', LIFE_SECONDS, JSON.stringify(reads), ...rightsChecked],
+      [probe?.value ?? '', LIFE_SECONDS, commands, ...rightsChecked],
     ),
-  )) as unknown as [string[], Replies];
-  const [workers, running, runs, state, refused, blocked, catalogHost, epoch, ...ofQueues] = replies;
-  const ofQueue = (at: number): { counts: QueueCounts; paused: boolean } => {
-    const [waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0, paused = 0] = ofQueues
-      .slice(6 * at, 6 * at + 6)
-      .map(Number);
-    return { counts: { waiting: waiting + prioritized, active, delayed, failed }, paused: paused === 1 };
-  };
-  const look = {
-    /** When the registration of each worker expires, in ms. */
-    announcedUntil: pairsOf(workers).map(([, until]) => Number(until)),
-    queues: Object.fromEntries(queueNames.map((name, at) => [name, ofQueue(at)])) as Record<
-      QueueName,
-      ReturnType<typeof ofQueue>
-    >,
-    sync: syncFactsOf([running, runs, state]),
-    /** Times of notifications whose signature no secret fits. */
-    refusedSignatures: (refused ?? []).map(Number),
-    /** Kinds of files, each with JSON of what the host answered instead of the file. */
-    blockedDelivery: pairsOf(blocked),
-    catalogHost,
-    epoch,
-  };
-  return { look, missingRights };
+  )) as unknown as [string[], unknown[][]];
+  const look = Object.fromEntries(parts.map(([name, { read }], at) => [name, read(replies[at] ?? [])]));
+  return { look: look as RedisLook, missingRights };
 }
 
 /**
@@ -293,17 +283,16 @@ async function countWorkers(
 
 /** What an error of one of these connections means; the first one is that of uploads. */
 function redisFailure(error: unknown, { connections, settings }: RedisStateOptions): RedisFailure {
-  const cause = error instanceof HoldfastError ? error.cause : error;
   // Between two attempts to connect, what the server said at the last one.
-  const isAway = redisErrorKind(cause) === 'unreachable';
-  const said = isAway ? (connections.map(connectionError).find(Boolean) ?? cause) : cause;
+  const isAway = redisErrorKind(error) === 'unreachable';
+  const said = isAway ? (connections.map(connectionError).find(Boolean) ?? error) : error;
   const fault = redisFault(said);
   const { kind, refusal, message, code, fix } = fault;
   if (kind !== 'refused' && kind !== 'demoted') {
-    const outage = redisOutage(settings, said);
-    const what = `does not serve: ${outage.why}`;
-    const finding = uploadsRefused(code, `${placeOf(settings.connection)} ${what}`, outage.fix);
-    return { message: `Redis ${what}`, connected: false, finding };
+    const outage = redisOutage(settings.redis, said);
+    const place = placeOf(settings.redis.connection);
+    const finding = uploadsRefused(code, `${place} does not serve: ${outage.why}`, outage.fix);
+    return { message, connected: false, finding };
   }
   const isForSome = refusal === 'connections' && connections[0].status === 'ready';
   return {

@@ -1,27 +1,17 @@
 import type { z } from 'zod';
-import type { Settings } from '@holdfast/foundation/config';
 import { HoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { queueNames } from '@holdfast/shared/jobs';
 import { LOCAL_RESERVE_BYTES, type MediaHost } from '@holdfast/shared/media-host';
+import type { Dependencies } from '../dependencies.js';
 import type { Answer } from '../http/route.js';
-import type { Shutdown } from '../http/shutdown.js';
 import type { schemas } from '../openapi/schemas.js';
-import type { UploadSlots } from '../uploads/admission.js';
-import { currentFindings, freeBytesOf, persistenceWarning, type FindingSources } from './findings.js';
-import type { RedisState, RedisStates } from './redis-state.js';
+import { currentFindings, freeBytesOf, persistenceWarning } from './findings.js';
+import type { RedisState } from './redis-state.js';
 
 type Bodies = { [Name in 'Health' | 'DatabaseStatus']: z.infer<(typeof schemas)[Name]> };
 
-export interface StatusDependencies extends FindingSources {
-  settings: Settings;
-  redisStates: Pick<RedisStates, 'read'>;
-  host: MediaHost;
-  uploadSlots: Pick<UploadSlots, 'full'>;
-  shutdown: Pick<Shutdown, 'draining'>;
-}
-
 /** A record is written, read back and removed. 503 when that fails. What this process knows of its host and its disk is of this moment. */
-export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answer> => {
+export const checkHealth = (deps: Dependencies) => async (): Promise<Answer> => {
   const state = await deps.redisStates.read();
   const [persistence, workers] = await Promise.all([state.test(), state.workers()]);
   const testPassed = persistence.level !== null;
@@ -43,7 +33,7 @@ export const checkHealth = (deps: StatusDependencies) => async (): Promise<Answe
 };
 
 /** What is stored and where. Answers also while Redis is away: then the counts are unknown. */
-export const showDatabaseStatus = (deps: StatusDependencies) => async (): Promise<Answer> => {
+export const showDatabaseStatus = (deps: Dependencies) => async (): Promise<Answer> => {
   const state = await deps.redisStates.read();
   const [counted, storage, host] = await Promise.all([
     state.counts(),
@@ -61,12 +51,9 @@ export const showDatabaseStatus = (deps: StatusDependencies) => async (): Promis
   return { status: 200, body };
 };
 
-async function storageStatus(
-  deps: StatusDependencies,
-  state: RedisState,
-): Promise<Bodies['Health']['storage']> {
-  const { failure } = state;
+async function storageStatus(deps: Dependencies, state: RedisState): Promise<Bodies['Health']['storage']> {
   const findings = await currentFindings(deps, state);
+  const { failure } = state;
   return {
     type: deps.settings.redis.storageType,
     hasKV: deps.settings.redis.external,
@@ -91,7 +78,7 @@ async function hostStatus(host: MediaHost): Promise<Bodies['Health']['host']> {
 export const live = async (): Promise<Answer> => ({ status: 200, body: { status: 'ok' } });
 
 /** 200 when an upload would be accepted now, otherwise 503 with the reason that it would get. */
-export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => {
+export const ready = (deps: Dependencies) => async (): Promise<Answer> => {
   try {
     await refuseAsUploads(deps);
     return { status: 200, body: { status: 'ready' } };
@@ -102,7 +89,7 @@ export const ready = (deps: StatusDependencies) => async (): Promise<Answer> => 
 };
 
 /** Throws why this process, its host or Redis would refuse an upload now. */
-async function refuseAsUploads(deps: StatusDependencies): Promise<void> {
+async function refuseAsUploads(deps: Dependencies): Promise<void> {
   const { settings, shutdown, host, uploadSlots, redisStates } = deps;
   if (shutdown.draining.aborted) throw new HoldfastError('SHUTTING_DOWN');
   if (uploadSlots.full) throw new HoldfastError('OVERLOADED', 'too many uploads at once');
