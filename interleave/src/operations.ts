@@ -152,7 +152,7 @@ export const operations = {
     isAtomic: true,
     run: async (_actor, { sandbox, b: { deps } }) => {
       await sandbox.client.flushall();
-      await requestRecovery(deps.background, deps.keys, deps.syncRequests, silentLogger);
+      await requestRecovery({ ...deps, log: silentLogger });
       return { told: 'done', wipes: true };
     },
   },

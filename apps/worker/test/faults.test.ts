@@ -95,10 +95,10 @@ it('registers although the rest of its first check fails', async () => {
 });
 
 it('asks for one recovery, however many workers find the catalog empty', async () => {
-  const { sandbox, keys, queues, settings } = bench;
+  const { sandbox, keys, queues, settings, catalog } = bench;
   await sandbox.client.del(keys.epoch);
   const requests = createSyncRequests(queues, settings.sync, redisProfiles.standard, silentLogger);
-  const request = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
+  const request = () => requestRecovery({ catalog, syncRequests: requests, log: silentLogger });
   await Promise.all([request(), request(), request()]);
   const jobs = await queues.queues.sync.getJobs();
   expect(jobs.map(({ data }) => (data as SyncPayload).trigger)).toEqual(['recovery']);
@@ -106,7 +106,7 @@ it('asks for one recovery, however many workers find the catalog empty', async (
 });
 
 it('asks again at once for a recovery that could not be asked for', async () => {
-  const { sandbox, keys } = bench;
+  const { sandbox, keys, catalog } = bench;
   await sandbox.client.del(keys.epoch);
   let tries = 0;
   const requests = {
@@ -115,7 +115,7 @@ it('asks again at once for a recovery that could not be asked for', async () => 
       return tries === 1 ? Promise.reject(new HoldfastError('QUEUE_UNAVAILABLE')) : Promise.resolve();
     },
   };
-  const greet = () => requestRecovery(sandbox.client, keys, requests, silentLogger);
+  const greet = () => requestRecovery({ catalog, syncRequests: requests, log: silentLogger });
   await expect(greet()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
   expect(await sandbox.client.exists(keys.epoch)).toBe(0);
   await greet();

@@ -6,7 +6,8 @@ import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/
 import type { QueueWorker } from '../create-worker.js';
 import { openBench } from '../../test/support/start-worker.js';
 import { openDependencies } from '../dependencies.js';
-import { createStalledJobs, createWatchRound, nudgeQueues, shortenEventStreams } from './watch.js';
+import { createStalledJobs, createWatchRound, shortenEventStreams } from './watch.js';
+import { createLook } from './watched-state.js';
 
 const all = { limit: 10, order: 'newest' } as const;
 
@@ -93,10 +94,36 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
+it('notices that Redis was emptied, also when work under way has written as many keys since', async () => {
+  const { client } = redis;
+  const look = createLook(client, keys, true);
+  const schedule = keys.queue('sync', 'repeat');
+  await client.set(keys.epoch, 1);
+  await client.zadd(schedule, 1, 'schedule');
+  // The first look registers the worker.
+  for (let looks = 0; looks < 2; looks += 1)
+    expect(await look.once()).toMatchObject({ emptied: false, scheduleGone: false, unfinished: false });
+  await client.del(keys.epoch, schedule);
+  await client.zadd(keys.intents, 1, 'an upload');
+  await client.lpush(keys.queue('save', 'wait'), 'a job');
+  const lost = { emptied: true, scheduleGone: true, waiting: ['save'], unfinished: true };
+  expect(await look.once()).toMatchObject(lost);
+  await client.set(keys.epoch, 1);
+  await client.del(keys.intents);
+  expect(await look.once()).toMatchObject({ ...lost, emptied: false, unfinished: false });
+  await client.flushall();
+});
+
+const queueDeps = () => ({ background: redis.client, keys, log: silentLogger });
+const fail = (error: Error): void => expect.fail(error.message);
+
 // Taken for done, the watch would call Redis well.
 it.each([
-  ['nudge of queues', () => nudgeQueues(redis.client, keys, ['save'])],
-  ['limit of event streams', () => shortenEventStreams(redis.client, keys)],
+  [
+    'wake-up of workers',
+    () => createStalledJobs(queueDeps(), [], fail)({ waiting: ['save'], active: [], overdue: [] }),
+  ],
+  ['limit of event streams', () => shortenEventStreams(queueDeps())],
 ])('a %s that Redis refuses is not a success', async (_what, write) => {
   await write();
   await redis.client.config('SET', 'maxmemory', '1');
@@ -117,10 +144,8 @@ it.each([
     recoverStalled: () => Promise.resolve([]),
     reconnect: () => void (reconnects += 1),
   };
-  const onError = (error: Error): void => expect.fail(error.message);
-  const deps = { redis: redis.client, keys, log: silentLogger };
-  const attend = createStalledJobs(deps, [worker as QueueWorker], onError);
-  const seen = { waiting: [...waiting], active: [...active], delayed: {} };
+  const attend = createStalledJobs(queueDeps(), [worker as QueueWorker], fail);
+  const seen = { waiting: [...waiting], active: [...active], overdue: [] };
   // The first look has nothing to compare with.
   for (let look = 0; look < looks; look += 1) await attend(seen);
   expect(reconnects).toBe(0);

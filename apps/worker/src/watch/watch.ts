@@ -1,10 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import { createCatalog } from '@holdfast/shared/catalog';
 import { settleHost } from '@holdfast/shared/catalog-host';
 import { createBackoff, service, withinMs } from '@holdfast/foundation/lifecycle';
-import type { Logger } from '@holdfast/foundation/logging';
 import { queueNames, streamOptions, type QueueName } from '@holdfast/shared/jobs';
-import { redisBackoff, redisEdge, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
+import { redisBackoff, redisEdge } from '@holdfast/shared/redis';
 import type { QueueWorker } from '../create-worker.js';
 import type { Dependencies } from '../dependencies.js';
 import { createErrorLog } from '../error-log.js';
@@ -61,28 +59,28 @@ export function createWatch(deps: Dependencies, workers: readonly QueueWorker[])
   };
   const onReady = (): void => {
     served = false;
-    round.reconnected();
+    // Another server may have taken the place of the one before, or a restart may have lost what was not on disk.
+    round.forget();
     look();
   };
 
-  const lifecycle = service('watch', {
-    start: () => {
-      redis.on('ready', onReady);
-      for (const worker of workers) worker.onReconnect(look);
-      look();
-    },
-    stop: async () => {
-      stopping.abort();
-      clearTimeout(timer);
-      redis.off('ready', onReady);
-      // What waits for a Redis that does not answer fails when its connection ends.
-      const underWay = Promise.all([looking, round.ended()]);
-      await withinMs(STOP_WITHIN_MS, underWay, undefined).catch(() => undefined);
-      await round.leave();
-    },
-  });
   return {
-    ...lifecycle,
+    ...service('watch', {
+      start: () => {
+        redis.on('ready', onReady);
+        for (const worker of workers) worker.onReconnect(look);
+        look();
+      },
+      stop: async () => {
+        stopping.abort();
+        clearTimeout(timer);
+        redis.off('ready', onReady);
+        // What waits for a Redis that does not answer fails when its connection ends.
+        const underWay = Promise.all([looking, round.ended()]);
+        await withinMs(STOP_WITHIN_MS, underWay, undefined).catch(() => undefined);
+        await round.leave();
+      },
+    }),
     /** True while Redis does what the watch waits for: the last look since the connection is there went to its end. */
     redisServes: (): boolean => served && redis.status === 'ready',
   };
@@ -101,16 +99,11 @@ export function createWatchRound(
   const { background: redis, keys, settings, queues, syncRequests, log } = deps;
   const schedules = createSchedules({ queues, sync: settings.sync, jobs: settings.jobs, log });
   const look = createLook(redis, keys, schedules.wanted);
-  const attendToJobs = createStalledJobs({ redis, keys, log }, workers, onError);
+  const attendToJobs = createStalledJobs(deps, workers, onError);
   const { catalogHost, state: syncState } = deps.sync;
   const sweepDeps = { ...deps, redis, catalogHost, folder: settings.host.folder };
-  const hostParts = {
-    ...deps,
-    catalogHost,
-    syncState,
-    dataDir: settings.dataDir,
-    identity: deps.host.identity,
-  };
+  const { identity } = deps.host;
+  const hostParts = { ...deps, catalogHost, syncState, dataDir: settings.dataDir, identity };
   let looks = 0;
   /** It reads all records, so a process of 0.1.0 that goes on writing does not start it at each look. One that failed is tried again soon. */
   let upgradesFrom = 0;
@@ -150,9 +143,9 @@ export function createWatchRound(
       const isNew = state.emptied || state.scheduleGone;
       // Before anything is brought in: an empty catalog takes the configured host.
       if (!started || state.emptied) await settleHost(hostParts);
-      if (state.emptied) await requestRecovery(redis, keys, syncRequests, log);
+      if (state.emptied) await requestRecovery(deps);
       if (!started || isNew) {
-        await shortenEventStreams(redis, keys);
+        await shortenEventStreams(deps);
         await schedules.ensure();
       }
       if (!started) {
@@ -172,15 +165,13 @@ export function createWatchRound(
       }
       looks += 1;
       await attendToJobs(state);
-      const atWork = [...state.active, ...Object.keys(state.delayed)];
-      return { busy: isNew || state.uploading || atWork.some((queue) => queue !== 'sync') };
+      const isAtWork = state.delayed.length > 0 || state.active.some((queue) => queue !== 'sync');
+      return { busy: isNew || state.uploading || isAtWork };
     },
-    /** Another server may have taken the place of the one before, or a restart may have lost what was not on disk. */
-    reconnected: () => look.forget(),
+    forget: look.forget,
+    leave: look.leave,
     /** Resolves once all background work of a round has ended. */
     ended: () => Promise.all(Object.values(work).map(({ ended }) => ended())),
-    /** This worker stops checking. */
-    leave: () => look.leave(),
   };
 }
 
@@ -190,15 +181,12 @@ export function createWatchRound(
  * CATALOG_UNAVAILABLE.
  */
 export async function requestRecovery(
-  redis: RedisClient,
-  keys: RedisKeys,
-  syncRequests: { recovery(): Promise<void> },
-  log: Logger,
+  deps: Pick<Dependencies, 'catalog' | 'log'> & { syncRequests: { recovery(): Promise<void> } },
 ): Promise<void> {
   // A first start is no reason for a warning; a recovery that brings something back warns.
-  log.info('watch.catalog_empty');
-  await syncRequests.recovery();
-  await createCatalog(redis, keys).noteEpoch(Date.now());
+  deps.log.info('watch.catalog_empty');
+  await deps.syncRequests.recovery();
+  await deps.catalog.noteEpoch(Date.now());
 }
 
 /** Background work, one at a time. `begin` does nothing while it is running or backing off after a failure. */
@@ -225,26 +213,30 @@ const PATIENCE = 3;
 /** The same while jobs are active: those of a killed worker stay active until their locks expire and the stalled check moves them. */
 const PATIENCE_IN_HAND = 10;
 
+type QueueDependencies = Pick<Dependencies, 'background' | 'keys' | 'log'>;
+
 /**
  * What BullMQ's own polling would notice (docs/decisions/0008-our-own-watch.md). The function moves jobs of dead workers back
- * to wait, wakes idle workers, and reconnects one of ours that does not wake up.
+ * to wait, wakes idle workers, and reconnects one of ours that does not wake up. Throws QUEUE_UNAVAILABLE.
  */
 export function createStalledJobs(
-  { redis, keys, log }: { redis: RedisClient; keys: RedisKeys; log: Logger },
+  { background: redis, keys, log }: QueueDependencies,
   workers: readonly QueueWorker[],
   onError: (error: Error) => void,
-): (seen: Pick<WatchedState, 'waiting' | 'active' | 'delayed'>) => Promise<void> {
+) {
   const last = new Map<QueueName, { started: number; looks: number }>();
-  const noteOf =
-    (queue: QueueName) =>
-    ({ length: count }: readonly string[]): void => {
-      if (count > 0) log.warn('watch.stalled_jobs_recovered', { queue, count });
-    };
-  return async ({ waiting, active, delayed }) => {
+  const recoverStalled = async (worker: QueueWorker): Promise<void> => {
+    const { length: count } = await worker.recoverStalled();
+    if (count > 0) log.warn('watch.stalled_jobs_recovered', { queue: worker.queue, count });
+  };
+  // BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours blocks for many minutes. A needless
+  // one is harmless.
+  const wake = (queue: QueueName): Promise<unknown> => redis.zadd(keys.queue(queue, 'marker'), 0, '0');
+
+  return async ({ waiting, active, overdue }: Pick<WatchedState, 'waiting' | 'active' | 'overdue'>) => {
     // Not waited for: it goes over another connection, and must not hold up the next look.
-    for (const worker of workers)
-      if (active.includes(worker.queue)) worker.recoverStalled().then(noteOf(worker.queue), onError);
-    await nudgeQueues(redis, keys, [...new Set([...waiting, ...overdueQueues(delayed)])]);
+    for (const worker of workers) if (active.includes(worker.queue)) recoverStalled(worker).catch(onError);
+    await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all([...waiting, ...overdue].map(wake)));
     // A connection may be dead without a sign, and a worker behind it sleep on while jobs wait, or never get rid of a job it
     // has done. The watch sees them over another connection: then the worker reconnects. A paused queue, or another worker that gets
     // all the jobs, looks the same; that is harmless.
@@ -267,34 +259,12 @@ export function createStalledJobs(
 }
 
 /**
- * Wakes idle workers: BullMQ's wake-up for a job goes to one connection and is lost with it, and a worker of ours
- * blocks for many minutes. A needless nudge is harmless. Throws QUEUE_UNAVAILABLE.
- */
-export async function nudgeQueues(
-  redis: RedisClient,
-  keys: RedisKeys,
-  queues: readonly QueueName[],
-): Promise<void> {
-  const nudge = (queue: QueueName): Promise<unknown> => redis.zadd(keys.queue(queue, 'marker'), 0, '0');
-  await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all(queues.map(nudge)));
-}
-
-/**
  * Tells BullMQ how many events to keep of each queue: its own default costs megabytes. It says so itself when a queue is opened, but
  * our connections are not there yet then, and Redis may be emptied later. Throws QUEUE_UNAVAILABLE.
  */
-export async function shortenEventStreams(redis: RedisClient, keys: RedisKeys): Promise<void> {
+export async function shortenEventStreams({ background: redis, keys }: QueueDependencies): Promise<void> {
   const { maxLen } = streamOptions.streams.events;
   const shorten = (queue: QueueName): Promise<unknown> =>
     redis.hset(keys.queue(queue, 'meta'), 'opts.maxLenEvents', maxLen);
   await redisEdge('QUEUE_UNAVAILABLE')(() => Promise.all(queueNames.map(shorten)));
-}
-
-/** Shorter than this the worker's own timer may still be on its way. */
-const OVERDUE_MS = 1_000;
-
-/** The queues whose first delayed job should have started by now. */
-function overdueQueues(delayed: WatchedState['delayed']): QueueName[] {
-  const latest = Date.now() - OVERDUE_MS;
-  return queueNames.filter((queue) => (delayed[queue] ?? Infinity) < latest);
 }

@@ -10,8 +10,6 @@ import {
   type RedisKeys,
 } from '@holdfast/shared/redis';
 
-const mediaQueues = ['save', 'verify'] as const satisfies readonly QueueName[];
-
 /** How often a worker registers, in the same step as a check. */
 const REFRESH_MS = 60_000;
 /** How long that counts: one refresh may be missed. */
@@ -20,52 +18,62 @@ const VALID_MS = 150_000;
 const LEAVE_WITHIN_MS = 1_000;
 /** BullMQ keeps the time of a delayed job in the upper bits of its score, a running number in the lower 12. */
 const SCORE_PER_MS = 0x1000;
+/** Shorter than this the worker's own timer may still be on its way. */
+const OVERDUE_MS = 1_000;
 
 /**
- * KEYS: those of the one EXISTS, then each key once (epoch, the schedule, what is there when something is to be done, with the delayed
- * jobs of save and verify last), then the delayed syncs, then the workers. ARGV: how many the first are, and what EXISTS answers when
- * nothing is under way; how many delayed jobs; then of a refresh: own id, ms until it counts. Answers which keys are there (false = as
- * when nothing is under way), and when the first delayed jobs are due.
+ * KEYS: those that must be there; those that are there only while something is under way, the delayed jobs of save and verify last;
+ * the delayed syncs; the workers. ARGV: how many must be there; of a refresh also own id and ms until it counts. Answers which keys are
+ * there, and the score of the first delayed job of save, verify and sync. Two calls show a quiet deployment; else each key is looked at.
  */
 const lookScript = defineScript(`
-local call, count, last = redis.call, tonumber(ARGV[1]), #KEYS - 1
-local there, heads, first = false, {}, last
-if call('EXISTS', unpack(KEYS, 1, count)) ~= tonumber(ARGV[2]) then
-  there, first = {}, last - tonumber(ARGV[3])
-  for i = count + 1, last - 1 do if call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end end
+local call, permanent, last = redis.call, tonumber(ARGV[1]), #KEYS - 1
+local isQuiet = call('EXISTS', unpack(KEYS, 1, permanent)) == permanent
+  and call('EXISTS', unpack(KEYS, permanent + 1, last - 1)) == 0
+local there, heads = {}, {}
+for i = 1, last - 1 do
+  if isQuiet and i <= permanent or not isQuiet and call('EXISTS', KEYS[i]) == 1 then there[#there + 1] = KEYS[i] end
 end
-for i = first, last do heads[#heads + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or false end
-if ARGV[4] then call('ZADD', KEYS[#KEYS], ARGV[5], ARGV[4]) end
+for i = last - 2, last do
+  heads[#heads + 1] = (not isQuiet or i == last) and call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or false
+end
+if ARGV[2] then call('ZADD', KEYS[#KEYS], ARGV[3], ARGV[2]) end
 return { there, heads }
 `);
 
 /**
- * Looks at everything that the watch must notice with one EXISTS, since Redis has no empty lists and sets: when nothing is
- * under way, that one command is all. The keys that must be there are named so often that the sum distinguishes them from the
- * rest. Where something is under way, and once a minute, when this worker says that it is alive, one script looks at each.
+ * Looks at everything that the watch must notice. Redis has no empty lists and sets, so in a quiet deployment only the epoch and the
+ * schedule exist. One EXISTS asks for each of these more often than for all other keys together, so that its count is that of a quiet
+ * deployment only there: then it is the whole look. At any other count, and once a minute, when it registers this worker, a script tells
+ * the keys apart.
  */
 export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: boolean) {
   const workerId = randomUUID();
   let refreshedAt = -Infinity;
 
   const schedule = keys.queue('sync', 'repeat');
+  const permanent = scheduleWanted ? [keys.epoch, schedule] : [keys.epoch];
   const unfinished = [keys.intents, keys.refused, keys.unpushed, keys.byStatus(statusCode.deleting)];
   const oldIndexes = signsOfOldIndexes(keys);
   const parts = (...names: QueuePart[]): string[] =>
     names.flatMap((part) => queueNames.map((queue) => keys.queue(queue, part)));
-  const delayed = mediaQueues.map((queue) => keys.queue(queue, 'delayed'));
-  const occasional = [...parts('active', 'wait', 'prioritized'), ...unfinished, ...oldIndexes, ...delayed];
+  const delayed = parts('delayed');
+  // Without the delayed syncs, which are there whenever there is a schedule.
+  const occasional = [
+    ...parts('active', 'wait', 'prioritized'),
+    ...unfinished,
+    ...oldIndexes,
+    ...delayed.slice(0, -1),
+  ];
   const weight = occasional.length + 1;
-  const times = (key: string, count: number): string[] => Array.from({ length: count }, () => key);
-  const permanent = [...times(keys.epoch, weight), ...(scheduleWanted ? times(schedule, 2 * weight) : [])];
-  const all = [...occasional, ...permanent];
-  const each = [keys.epoch, schedule, ...occasional, keys.queue('sync', 'delayed')];
+  const weighted = permanent.flatMap((key) => Array<string>(weight).fill(key));
 
-  /** What it means that of all these keys just those are there, and that the first delayed jobs are due then, in ms. */
-  const stateOf = (there: readonly string[], dueAt: Partial<Record<QueueName, number>>) => {
+  /** What it means that of all these keys just those are there, and that these are the scores of the first delayed jobs. */
+  const stateOf = (there: readonly string[], heads: readonly (string | null)[] = []) => {
     const isThere = (key: string): boolean => there.includes(key);
     const queuesWith = (...names: QueuePart[]): QueueName[] =>
       queueNames.filter((queue) => names.some((part) => isThere(keys.queue(queue, part))));
+    const overdueScore = (Date.now() - OVERDUE_MS) * SCORE_PER_MS;
     return {
       /** The catalog has been emptied. */
       emptied: !isThere(keys.epoch),
@@ -73,8 +81,10 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
       scheduleGone: scheduleWanted && !isThere(schedule),
       active: queuesWith('active'),
       waiting: queuesWith('wait', 'prioritized'),
-      /** When the first delayed job of a queue is due. That of syncs, which always has one, is read once a minute. */
-      delayed: dueAt,
+      /** Media jobs: of syncs there always is a delayed one. */
+      delayed: queuesWith('delayed'),
+      /** The first delayed job should have started by now. That of syncs is read once a minute. */
+      overdue: queueNames.filter((_, at) => Number(heads[at] ?? Infinity) < overdueScore),
       /** Something for the sweeps: intents, refused uploads, edits to push, deletions to finish. */
       unfinished: unfinished.some(isThere),
       /** Intents or refused uploads among them: of uploads under way, or to be settled within a minute. */
@@ -88,22 +98,14 @@ export function createLook(redis: RedisClient, keys: RedisKeys, scheduleWanted: 
     // A refresh that is due within a few seconds is done now: the next look is a while away.
     const isRefresh = performance.now() - refreshedAt > REFRESH_MS - 5_000;
     // Plain, from wherever it is answered: what seems to be lost the script looks at again, which the primary runs.
-    if (!isRefresh && Number(await redis.call('EXISTS', ...all)) === permanent.length)
-      return stateOf(permanent, {});
-    const refresh = isRefresh ? [workerId, Date.now() + VALID_MS] : [];
-    const reply = await lookScript(
-      redis,
-      [...all, ...each, keys.workers],
-      [all.length, permanent.length, delayed.length, ...refresh],
-    );
+    if (!isRefresh && Number(await redis.call('EXISTS', ...weighted, ...occasional)) === weighted.length)
+      return stateOf(permanent);
+    const each = [...permanent, ...occasional, ...delayed.slice(-1), keys.workers];
+    const args = isRefresh ? [workerId, Date.now() + VALID_MS] : [];
+    const reply = await lookScript(redis, each, [permanent.length, ...args]);
     if (isRefresh) refreshedAt = performance.now();
-    const [there, heads] = reply as [string[] | null, (string | null)[]];
-    const heard: QueueName[] = there === null ? ['sync'] : [...mediaQueues, 'sync'];
-    const due = heard.flatMap((queue, index) => {
-      const score = heads[index] ?? null;
-      return score === null ? [] : [[queue, Number(score) / SCORE_PER_MS] as const];
-    });
-    return stateOf(there ?? permanent, Object.fromEntries(due));
+    const [there, heads] = reply as [string[], (string | null)[]];
+    return stateOf(there, heads);
   };
 
   return {
