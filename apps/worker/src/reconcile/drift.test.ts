@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import { newMediaId, writeHostMetadata } from '@holdfast/shared/media';
-import type { MediaHost } from '@holdfast/shared/media-host';
+import type { HostAsset, MediaHost } from '@holdfast/shared/media-host';
 import { aRecord, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { about, editHere, report, words } from '../../test/support/drift-report.js';
 import { openSyncRig, type HostKind } from '../../test/support/sync-rig.js';
-import type { Step } from './decide.js';
-import { driftOfStep } from './drift.js';
+import { contentChange } from './drift.js';
 
 let sandbox: RedisSandbox;
 beforeAll(async () => {
@@ -243,13 +242,6 @@ it.each([
   ],
 ])('says of content that changed and %s what was uploaded, as far as it is known', (_how, bytes, detail) => {
   const record = aRecord({ bytes, checksum: { sha256: 'c'.repeat(64), md5: 'a'.repeat(32) } });
-  const asset = { ...record, bytes: 5_074, etag: 'b'.repeat(32) };
-  const step = {
-    asset,
-    action: { kind: 'unchanged' },
-    stored: { record, status: 'verified' },
-    id: record.id,
-  };
-  const item = driftOfStep({ ...step, contentChanged: true } as unknown as Step);
-  expect(item).toMatchObject({ code: 'CONTENT_CHANGED', detail });
+  const asset = { ...record, bytes: 5_074, etag: 'b'.repeat(32) } as unknown as HostAsset;
+  expect(contentChange(asset, record)).toEqual({ code: 'CONTENT_CHANGED', detail });
 });

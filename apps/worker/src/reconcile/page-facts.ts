@@ -1,5 +1,4 @@
 import type { StoredRecord } from '@holdfast/shared/catalog';
-import type { ArrivalRules } from '@holdfast/shared/direct-uploads';
 import {
   idFromPublicId,
   readHostMetadata,
@@ -42,34 +41,14 @@ export function isCovered(
   return syncPrefix === '' || publicId.startsWith(syncPrefix) || publicId.startsWith(`${folder}/`);
 }
 
-/** What the assets of a page are judged by: the settings, the time, and what Redis knows about them. */
-export interface PageFacts {
-  folder: string;
-  syncPrefix: string;
-  nowMs: number;
-  /** By the host's clock, for what is compared with the host's dates. */
-  hostNowMs: number;
-  /** For what clients sent straight to the host. */
-  uploads: ArrivalRules;
-  records: ReadonlyMap<string, StoredRecord>;
-  /** Deleted here. */
-  tombstoned: ReadonlySet<string>;
-  /** Being uploaded or verified: the jobs of the upload decide. */
-  withIntent: ReadonlySet<string>;
-  /** Refused uploads that wait for their removal. */
-  refused: ReadonlySet<HostAsset>;
-  /** Ids of our tickets whose files have another name than was signed. */
-  ticketed: ReadonlySet<string>;
-}
-
 /**
- * One round trip where every asset has its settled record, and one more for what else is known of those that do not.
- * Throws CATALOG_UNAVAILABLE.
+ * What the assets of a page are judged by: the settings, the time, and what Redis knows about them. One round trip where every asset
+ * has its settled record, and one more for what else is known of those that do not. Throws CATALOG_UNAVAILABLE.
  */
 export async function readPageFacts(
   seen: readonly SeenAsset[],
   { catalog, intents, refused, tickets, settings, host, now }: SyncDependencies,
-): Promise<PageFacts> {
+) {
   const { folder, syncPrefix } = settings.host;
   const idsOfEach = seen.map((one) => idsOf(one, folder));
   const ids = [...new Set(idsOfEach.flat())];
@@ -93,15 +72,23 @@ export async function readPageFacts(
     folder,
     syncPrefix,
     nowMs: now(),
+    /** By the host's clock, for what is compared with the host's dates. */
     hostNowMs: host.hostNow(),
+    /** For what clients sent straight to the host. */
     uploads: settings.uploads,
     records,
+    /** Deleted here. */
     tombstoned,
+    /** Being uploaded or verified: the jobs of the upload decide. */
     withIntent,
+    /** Refused uploads that wait for their removal. */
     refused: new Set(unknown.flatMap(({ asset }, index) => (areRefused[index] === true ? [asset] : []))),
+    /** Ids of our tickets whose files have another name than was signed. */
     ticketed: new Set(renamed.filter((_, index) => found[index] !== null)),
   };
 }
+
+export type PageFacts = Awaited<ReturnType<typeof readPageFacts>>;
 
 const isUnsettled = (stored: StoredRecord | undefined): boolean =>
   stored === undefined || stored.status === 'saving' || stored.status === 'deferred';

@@ -53,10 +53,26 @@ async function untilRefilled(
   throw new HandBack('the catalog must be refilled first', delayMs);
 }
 
+/**
+ * Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read.
+ * What could not be read, written or verified fails the job, once the others are in step. What the host does not have under its name
+ * is left: it has been renamed or deleted since, which another notification says, or a sync sees.
+ */
 async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncDependencies): Promise<void> {
-  const { signal, log } = context;
-  const work: AssetWork = { ...deps, token: null, startedAtMs: deps.now(), signal, log };
-  const failed = await bringInStep(work, await withoutKnown(payload, deps));
+  const work: AssetWork = { ...deps, ...context, token: null };
+  let failed = 0;
+  const named = await withoutKnown(payload, deps);
+  const found = await inParallel(named, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
+    work.host.find({ publicId, resourceType }, work.signal).catch((error: unknown) => {
+      if (!isUnreadableAsset(error)) throw error;
+      failed += 1;
+      return null;
+    }),
+  );
+  const there = found.filter((asset) => asset !== null);
+  const steps = await decideAssets(there, work, 'webhook');
+  failed += await verifyOpen(work, await applySteps(work, steps, work.now()));
+  failed += steps.filter(({ outcome }) => outcome === 'failed').length;
   if (failed > 0)
     throw new HoldfastError('HOST_REJECTED', `${String(failed)} asset(s) could not be brought in step`);
   if (payload.change === 'deleted') await settleDeleted(payload, context, deps);
@@ -75,29 +91,6 @@ async function withoutKnown(
     if (entry === null || version === null) return true;
     return entry.record.hostVersion < version || entry.status === 'missing' || entry.status === 'deleting';
   });
-}
-
-/**
- * Reads these assets from the host and brings their records in step. Writes without the lease of a run: each only over what was read.
- * Answers how many could not be read, written or verified: they fail the job, once the others are in step. What the host does not have
- * under its name is left: it has been renamed or deleted since, which another notification says, or a sync sees.
- */
-async function bringInStep(work: AssetWork, assets: readonly NamedAsset[]): Promise<number> {
-  const { host, signal } = work;
-  let failed = 0;
-  const found = await inParallel(assets, LOOKS_AT_ONCE, ({ publicId, resourceType }) =>
-    host.find({ publicId, resourceType }, signal).catch((error: unknown) => {
-      if (!isUnreadableAsset(error)) throw error;
-      failed += 1;
-      return null;
-    }),
-  );
-  const there = found.filter((asset) => asset !== null);
-  if (there.length === 0) return failed;
-  const steps = await decideAssets(there, work, 'webhook');
-  const open = await applySteps(work, steps);
-  failed += steps.filter(({ outcome }) => outcome === 'failed').length;
-  return failed + (await verifyOpen(work, open));
 }
 
 /** What may still come in is waited for, but not for ever: a full sync comes anyway. */
