@@ -6,13 +6,7 @@ import { addFinding, unseenRecords, type DriftItem } from '@holdfast/shared/sync
 import { isCovered } from '../reconcile/page-facts.js';
 import { lookAt } from '../reconcile/reconcile-page.js';
 import { inParallel, knownBudget, LOOKS_AT_ONCE, pauseBeforePage } from '../sync-run/host-calls.js';
-import {
-  checkpoint,
-  noteDrift,
-  noteUnreadable,
-  roomForDrift,
-  type SyncSession,
-} from '../sync-run/sync-session.js';
+import { checkpoint, noteUnreadable, type SyncSession } from '../sync-run/sync-session.js';
 
 /** So many records are marked at once. */
 const BATCH = 100;
@@ -27,16 +21,16 @@ const HELD_BACK_ABOVE = 20;
 export async function sweepMissing(session: SyncSession): Promise<'ok' | 'partial'> {
   const result = await settleUnseen(session);
   // Those that earlier runs have marked still differ.
-  for await (const ids of unseen(session, 'missing')) {
-    if (roomForDrift(session, 'catalog-only') <= 0) break;
-    const detail = 'missing since an earlier run';
-    await report(session, await covered(session, ids), { code: 'MISSING', action: 'left', detail });
+  for await (const ids of unseenRecords(session, 'missing')) {
+    const records = await covered(session, ids);
+    const noted = await report(session, records, 'MISSING', 'left', 'missing since an earlier run');
+    if (noted.length < records.length) break;
   }
   return result;
 }
 
 async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
-  const { catalog, catalogHost, host, running } = session;
+  const { catalog, catalogHost, host, running, settings, log } = session;
   const { run } = running;
   const { identity } = host;
   const belongsTo = await catalogHost.read();
@@ -49,7 +43,7 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
   const allowance = run.force ? Infinity : heldBackAbove;
   const gone: string[] = [];
   const unlisted: string[] = [];
-  for await (const ids of unseen(session, 'settled')) {
+  for await (const ids of unseenRecords(session, 'settled')) {
     const looked = await lookFor(session, ids);
     const elsewhere = isNew ? looked.gone.filter(({ url }) => isOnAnotherHost(url, identity)) : [];
     if (elsewhere.length > 0) return hostChanged(session, elsewhere);
@@ -67,19 +61,14 @@ async function settleUnseen(session: SyncSession): Promise<'ok' | 'partial'> {
     if (!isHeldBack) await markGone(session, records);
     else {
       const detail = 'gone from the host together with many others; the run stopped looking there';
-      await report(session, records, { code: 'MASS_MISSING', action: 'held-back', detail });
+      await report(session, records, 'MASS_MISSING', 'held-back', detail);
     }
   }
   if (isHeldBack) return 'partial';
-  if (belongsTo === null && !run.dryRun) await beginHost(session);
+  // Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host.
+  if (belongsTo === null && !run.dryRun && (await catalogHost.begin(identity)) === identity)
+    await noteFolderHost(settings.dataDir, identity, log);
   return 'ok';
-}
-
-function unseen(
-  { redis, keys, running: { run, progress } }: SyncSession,
-  which: 'settled' | 'missing',
-): AsyncGenerator<string[]> {
-  return unseenRecords(redis, keys, which, run.runId, progress.lastSequence);
 }
 
 /** Those of these records that a sync takes care of. */
@@ -126,23 +115,17 @@ async function lookFor(
 }
 
 async function markGone(session: SyncSession, records: readonly StoredRecord[]): Promise<void> {
-  const { state, catalog, running, token } = session;
+  const { catalog, running, token } = session;
   const { run } = running;
-  const noted = await report(session, records, {
-    code: 'MISSING',
-    action: 'marked-missing',
-    detail: 'the host has it neither by asset id nor by name',
-  });
   const ids = records.map(({ id }) => id);
   const outcomes = run.dryRun ? [] : await catalog.markMissing(ids, token);
-  const kept = new Set(ids.filter((_, index) => outcomes[index] === 'kept'));
+  const kept = records.filter((_, index) => outcomes[index] === 'kept');
+  const gone = records.filter((record) => !kept.includes(record));
+  const denied = 'the host has it neither by asset id nor by name';
+  await report(session, gone, 'MISSING', 'marked-missing', denied);
   // Saved or deleted here in the same moment.
-  const detail = 'changed here while it was found gone from the host';
-  const corrections = noted
-    .filter(({ id }) => kept.has(id))
-    .map((item): [DriftItem, DriftItem] => [item, { ...item, action: 'left', detail }]);
-  await state.correctDrift(token, run.runId, corrections);
-  run.missing += ids.length - kept.size;
+  await report(session, kept, 'MISSING', 'left', 'changed here while it was found gone from the host');
+  run.missing += gone.length;
   // As seen, so that they are not taken for those of earlier runs.
   await checkpoint(
     session,
@@ -163,25 +146,16 @@ async function hostChanged(session: SyncSession, records: readonly MediaRecord[]
   return 'partial';
 }
 
-/** Every record was found here, or its loss was confirmed: a catalog of 0.1.0 belongs to this host. */
-async function beginHost({ catalogHost, host, settings, log }: SyncSession): Promise<void> {
-  const { identity } = host;
-  if ((await catalogHost.begin(identity)) !== identity) return;
-  await noteFolderHost(settings.dataDir, identity, log);
-}
-
 /** Answers the items for which the report has room. */
 function report(
-  session: SyncSession,
+  { state, token, running }: SyncSession,
   records: readonly StoredRecord[],
-  found: Pick<DriftItem, 'code' | 'action' | 'detail'>,
+  code: DriftItem['code'],
+  action: DriftItem['action'],
+  detail: string,
 ): Promise<DriftItem[]> {
-  const items = records.map(({ record: { id, publicId, assetId } }): DriftItem => ({
-    kind: 'catalog-only',
-    id,
-    publicId,
-    assetId,
-    ...found,
-  }));
-  return noteDrift(session, items);
+  const items = records.map(({ record: { id, publicId, assetId } }): DriftItem => {
+    return { kind: 'catalog-only', code, id, publicId, assetId, detail, action };
+  });
+  return state.noteDrift(token, running, items);
 }
