@@ -115,5 +115,7 @@ it('restores a snapshot, and notes a report, piece by piece', async () => {
     detail: 'x'.repeat(4_000),
     action: 'left',
   }));
-  expect(await state.noteDrift(token, 'r', items)).toMatchObject({ different: 60 });
+  const running = { run: { runId: 'r', mode: 'full' as const, dryRun: false }, progress: {} };
+  expect(await state.noteDrift(token, running, items)).toEqual(items);
+  expect(running.progress).toMatchObject({ drift: { different: 60 } });
 });

@@ -34,7 +34,6 @@ async function runFull(api: RunningApi, items: readonly DriftItem[]): Promise<st
   const token = (await state.begin()).token ?? '';
   const runId = newMediaId();
   const at = new Date().toISOString();
-  await state.noteDrift(token, runId, items);
   const run: SyncRun = {
     runId,
     mode: 'full',
@@ -51,6 +50,7 @@ async function runFull(api: RunningApi, items: readonly DriftItem[]): Promise<st
     expected: null,
     waitingUntil: null,
   };
+  await state.noteDrift(token, { run, progress: {} }, items);
   await state.finish(token, run, { lastFullAt: at });
   await state.release(token);
   return runId;
@@ -123,12 +123,12 @@ it('breaks a stream off rather than join two reports', async () => {
     Array.from({ length: 1_201 }, (_, n) => anItem(n)),
   );
   const state = api.deps.syncState;
-  const { readDrift } = state;
+  const { readDriftLines } = state;
   let pages = 0;
-  state.readDrift = async (page) => {
+  state.readDriftLines = async (page) => {
     pages += 1;
     if (pages === 2) await runFull(api, [anItem(1)]);
-    return readDrift(page);
+    return readDriftLines(page);
   };
   const response = await api.request(`${PATH}?format=ndjson`);
   await expect(response.text()).rejects.toThrow('terminated');

@@ -2,34 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Job } from 'bullmq';
 import { z } from 'zod';
-import type { Settings } from '@holdfast/foundation/config';
-import type { Shares } from '@holdfast/shared/http';
-import {
-  SYNC_SCHEDULE,
-  syncJob,
-  syncModes,
-  type MediaQueues,
-  type SyncMode,
-  type SyncPayload,
-} from '@holdfast/shared/jobs';
+import { SYNC_SCHEDULE, syncJob, syncModes, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
-import type { HostBudget, MediaHost } from '@holdfast/shared/media-host';
+import type { HostBudget } from '@holdfast/shared/media-host';
 import { redisEdge } from '@holdfast/shared/redis';
-import type { DriftPage, SyncRun, SyncState } from '@holdfast/shared/sync';
+import type { SyncRun, SyncState } from '@holdfast/shared/sync';
+import type { Dependencies } from '../dependencies.js';
 import { preferenceApplied, readWait, waitInPlace } from '../http/prefer.js';
 import { pageLimit } from '../http/request-input.js';
 import type { Answer, Input } from '../http/route.js';
-import type { Shutdown } from '../http/shutdown.js';
-
-export interface SyncRouteDependencies {
-  settings: Pick<Settings, 'sync'>;
-  syncState: Pick<SyncState, 'read' | 'findRun' | 'readDrift'>;
-  queues: Pick<MediaQueues, 'add' | 'queues'>;
-  host: Pick<MediaHost, 'budget'>;
-  shutdown: Pick<Shutdown, 'draining'>;
-  /** Requests that wait for their run. */
-  waits: Shares;
-}
 
 const modeName = z.enum(syncModes, `must be ${syncModes.join(' or ')}`).optional();
 const yesOrNo = z
@@ -57,11 +38,12 @@ export const startSyncBody = z
   .optional();
 
 /** Requests a run, which starts once the current one has ended. Its id is known before. Throws QUEUE_UNAVAILABLE. */
-export const startSync = ({ queues, syncState, shutdown, waits }: SyncRouteDependencies) => {
+export const startSync = (deps: Pick<Dependencies, 'queues' | 'syncState' | 'shutdown' | 'waits'>) => {
+  const { syncState, shutdown, waits } = deps;
   // One request after the other, so that the second of two finds the job of the first.
   let before: Promise<unknown> = Promise.resolve();
   const request = (wanted: WantedRun): Promise<string> => {
-    const requested = before.then(() => requestRun(queues, syncState, wanted));
+    const requested = before.then(() => requestRun(deps, wanted));
     before = requested.catch(() => undefined);
     return requested;
   };
@@ -96,8 +78,7 @@ const LOOKED_AT = 100;
 
 /** The id of the run: of one that is still waiting to do the same, or a new one. A ULID, so ids are ordered by time. */
 async function requestRun(
-  queues: SyncRouteDependencies['queues'],
-  syncState: Pick<SyncState, 'findRun'>,
+  { queues, syncState }: Pick<Dependencies, 'queues' | 'syncState'>,
   wanted: WantedRun,
 ): Promise<string> {
   const jobs = await redisEdge('QUEUE_UNAVAILABLE')(() =>
@@ -120,7 +101,7 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /** The run once it has ended; null when the signal comes first. */
 async function finishedRun(
-  syncState: Pick<SyncState, 'findRun'>,
+  syncState: SyncState,
   runId: string,
   signal: AbortSignal,
 ): Promise<SyncRun | null> {
@@ -134,7 +115,7 @@ async function finishedRun(
 
 /** The running, the last and the next run. Throws CATALOG_UNAVAILABLE. */
 export const showSyncStatus =
-  ({ settings, syncState, queues, host }: SyncRouteDependencies) =>
+  ({ settings, syncState, queues, host }: Pick<Dependencies, 'settings' | 'syncState' | 'queues' | 'host'>) =>
   async (): Promise<Answer> => {
     const [facts, schedule] = await Promise.all([
       syncState.read(),
@@ -188,10 +169,10 @@ export const driftQuery = z.strictObject({
 
 /** What the last full run found different: a page, or all of it line by line. */
 export const showDrift =
-  ({ syncState }: SyncRouteDependencies) =>
+  ({ syncState }: Pick<Dependencies, 'syncState'>) =>
   async ({ query: { format, ...page } }: Input<never, z.output<typeof driftQuery>>): Promise<Answer> => {
     if (format === 'json') return { status: 200, body: await syncState.readDrift(page) };
-    const first = await syncState.readDrift({ limit: STREAMED_AT_ONCE });
+    const first = await syncState.readDriftLines({ limit: STREAMED_AT_ONCE });
     return {
       status: 200,
       headers: {
@@ -199,16 +180,18 @@ export const showDrift =
         'X-Report-Cut': String(first.cut),
         ...(first.runId === null ? {} : { 'X-Run-Id': first.runId }),
       },
-      stream: lines(first, syncState),
+      stream: linesFrom(first, syncState),
     };
   };
 
 /** Ends early when a newer report replaces this one: two halves of different reports do not make one. */
-async function* lines(first: DriftPage, syncState: Pick<SyncState, 'readDrift'>): AsyncGenerator<string> {
-  let page = first;
-  for (;;) {
-    if (page.items.length > 0) yield page.items.map((item) => `${JSON.stringify(item)}\n`).join('');
+async function* linesFrom(
+  first: Awaited<ReturnType<SyncState['readDriftLines']>>,
+  syncState: SyncState,
+): AsyncGenerator<string> {
+  for (let page = first; ;) {
+    if (page.lines.length > 0) yield `${page.lines.join('\n')}\n`;
     if (page.nextCursor === null) return;
-    page = await syncState.readDrift({ limit: STREAMED_AT_ONCE, cursor: page.nextCursor });
+    page = await syncState.readDriftLines({ limit: STREAMED_AT_ONCE, cursor: page.nextCursor });
   }
 }

@@ -74,7 +74,7 @@ export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outc
     }
     const copy = await copyBytes(asset, stored?.record ?? seen.fresh, parts);
     const committed = await commitCopy(copy, seen, stored, deps);
-    await applySteps({ ...deps, startedAtMs: deps.now() }, await decideAssets([committed], deps));
+    await applySteps(deps, await decideAssets([committed], deps), deps.now());
   }
   return 'busy';
 }

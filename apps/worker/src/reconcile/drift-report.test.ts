@@ -4,7 +4,6 @@ import type { MediaHost } from '@holdfast/shared/media-host';
 import { DRIFT_KEPT, type DriftItem } from '@holdfast/shared/sync';
 import { proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { report, words } from '../../test/support/drift-report.js';
-import { noteDrift, type SyncSession } from '../sync-run/sync-session.js';
 import { openSyncRig, type SyncRig } from '../../test/support/sync-rig.js';
 
 let sandbox: RedisSandbox;
@@ -15,6 +14,8 @@ afterAll(() => sandbox.close());
 
 /** Removes the run's lease, as the death of its worker does after a while. */
 const die = (rig: SyncRig) => sandbox.client.del(rig.keys.syncLease);
+
+const running = () => ({ run: { runId: 'r', mode: 'full' as const, dryRun: false }, progress: {} });
 
 describe('the drift report', () => {
   it('stays as it was until the next full run has ended well', async () => {
@@ -104,7 +105,9 @@ describe('the drift report', () => {
       detail: '',
       action: 'created',
     };
-    await expect(rig.state.noteDrift('1', 'r', [item])).rejects.toMatchObject({ code: 'RUN_SUPERSEDED' });
+    await expect(rig.state.noteDrift('1', running(), [item])).rejects.toMatchObject({
+      code: 'RUN_SUPERSEDED',
+    });
     expect(await sandbox.client.exists(rig.keys.syncDriftOf('r'))).toBe(0);
   });
 
@@ -121,16 +124,15 @@ describe('the drift report', () => {
       detail: '',
       action: 'created',
     });
-    const running = { run: { runId: 'r', mode: 'full', dryRun: false }, progress: {} };
-    const session = { ...rig, token, running } as unknown as SyncSession;
-    const note = (items: DriftItem[]) => noteDrift(session, items);
+    const full = running();
+    const note = (items: DriftItem[]) => rig.state.noteDrift(token, full, items);
     for (let n = 0; n < DRIFT_KEPT - 1; n += 5_000)
       await note(Array.from({ length: Math.min(5_000, DRIFT_KEPT - 1 - n) }, (_, i) => item(n + i)));
     const missing: DriftItem = { ...item(0), kind: 'catalog-only', code: 'MISSING', action: 'left' };
     expect(await note([missing])).toEqual([missing]);
     expect(await note([item(DRIFT_KEPT), item(DRIFT_KEPT + 1)])).toEqual([item(DRIFT_KEPT)]);
     expect(await note([item(DRIFT_KEPT + 2)])).toEqual([]);
-    await rig.state.correctDrift(token, 'r', [[item(7), { ...item(7), action: 'failed' }]]);
+    await rig.state.correctDrift(token, 'r', item(7), { ...item(7), action: 'failed' });
     await sandbox.client.rename(rig.keys.syncDriftOf('r'), rig.keys.syncDrift);
     await sandbox.client.hset(rig.keys.syncState, 'driftRun', 'r');
     const page = await rig.state.readDrift({ limit: 5 });

@@ -4,12 +4,7 @@ import type { MediaSource } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetRef, type HostAsset, type ShownAssets } from '@holdfast/shared/media-host';
 import type { DriftItem, NewFinding, SyncCounts } from '@holdfast/shared/sync';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
-import {
-  noteDrift,
-  unreadableFinding,
-  type SyncDependencies,
-  type SyncSession,
-} from '../sync-run/sync-session.js';
+import { unreadableFinding, type SyncDependencies, type SyncSession } from '../sync-run/sync-session.js';
 import type { ExpectedRecord } from '../verify/verify-records.js';
 import { applySteps } from './apply.js';
 import { decide, type Step } from './decide.js';
@@ -32,32 +27,27 @@ export interface ReconciledPage {
  */
 export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<ReconciledPage> {
   const { state, token, running } = session;
-  const { runId, dryRun } = running.run;
+  const { runId, dryRun, startedAt } = running.run;
   const { steps, unanswered } = await decidePage(session, page.assets);
   await restoreClaims(session, steps);
-  const reported = steps.flatMap((step) => {
+  const drift = new Map<Step, DriftItem>();
+  for (const step of steps) {
     const item = driftOfStep(step);
-    return item === null ? [] : [{ step, item }];
-  });
-  const noted = new Set(
-    await noteDrift(
-      session,
-      reported.map(({ item }) => item),
-    ),
-  );
-  const open = dryRun ? [] : await applySteps(session, steps);
-  const corrections = reported.flatMap(({ step: { outcome }, item }): [DriftItem, DriftItem][] =>
-    outcome === 'done' || !noted.has(item) ? [] : [[item, { ...item, action: outcome }]],
-  );
-  await state.correctDrift(token, runId, corrections);
+    if (item !== null) drift.set(step, item);
+  }
+  const noted = new Set(await state.noteDrift(token, running, [...drift.values()]));
+  const open = dryRun ? [] : await applySteps(session, steps, Date.parse(startedAt));
+  for (const [{ outcome }, item] of drift)
+    if (outcome !== 'done' && noted.has(item))
+      await state.correctDrift(token, runId, item, { ...item, action: outcome });
   const counts = countSteps(session, steps);
   counts.errors += unanswered + page.unreadable.length;
   return {
     counts: { ...counts, listed: page.assets.length },
-    findings: [...findingsOf(page), ...reported.flatMap(({ step, item }) => findingsOfStep(step, item))],
+    findings: findingsOf(page, drift),
     // What has the id of a record whose own asset is another one does not show whether that one is there.
     seen: steps.flatMap(({ action, stored }) =>
-      action.kind === 'left' && action.why === 'twice' ? [] : (stored?.sequence ?? []),
+      action.difference?.code === 'SAME_ID_TWICE' ? [] : (stored?.sequence ?? []),
     ),
     open,
   };
@@ -179,17 +169,16 @@ function countSteps({ running: { progress } }: SyncSession, steps: readonly Step
   return counts;
 }
 
-function findingsOf({ lacking, unreadable }: ShownAssets): NewFinding[] {
+function findingsOf({ lacking, unreadable }: ShownAssets, drift: ReadonlyMap<Step, DriftItem>): NewFinding[] {
   const findings: NewFinding[] = [];
   if (lacking.length > 0) findings.push(['LISTING_FIELDS_MISSING', lacking]);
   if (unreadable.length > 0) findings.push(unreadableFinding(unreadable));
+  for (const [{ action, outcome }, { code, id, publicId }] of drift) {
+    const isRemoved = action.kind === 'remove' && outcome === 'done';
+    if (code === 'CONTENT_CHANGED' || code === 'MARK_LOST') findings.push([code, [id]]);
+    // What was deleted here is expected to go.
+    if (isRemoved && (code === 'UNFINISHED_UPLOAD' || code === 'UNWELCOME_UPLOAD'))
+      findings.push([code, [publicId]]);
+  }
   return findings;
-}
-
-function findingsOfStep({ action, outcome }: Step, { code, id, publicId }: DriftItem): NewFinding[] {
-  if (code === 'CONTENT_CHANGED' || code === 'MARK_LOST') return [[code, [id]]];
-  // What was deleted here is expected to go.
-  const isRemoved = action.kind === 'remove' && outcome === 'done';
-  const isTold = isRemoved && (code === 'UNFINISHED_UPLOAD' || code === 'UNWELCOME_UPLOAD');
-  return isTold ? [[code, [publicId]]] : [];
 }

@@ -12,13 +12,7 @@ import {
   type SnapshotRecord,
 } from '@holdfast/shared/snapshot';
 import { addFinding } from '@holdfast/shared/sync';
-import {
-  addCounts,
-  checkpoint,
-  OVERLAP_MS,
-  type LeasedWork,
-  type SyncSession,
-} from '../sync-run/sync-session.js';
+import { checkpoint, OVERLAP_MS, type LeasedWork, type SyncSession } from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
 import { loadDeletions, readFile } from './load-deletions.js';
 
@@ -43,7 +37,8 @@ export async function restoreCatalog(session: SyncSession): Promise<void> {
   if (result.restored === null) return;
   const { manifest, created, unproven } = result.restored;
   addFinding(run, 'SNAPSHOT_RESTORED', [manifest.id], manifest.records);
-  addCounts(session, { created, errors: unproven });
+  run.created += created;
+  run.errors += unproven;
   run.expected = manifest.records;
   progress.restoring = false;
   progress.catchUpSince = new Date(Date.parse(manifest.at) - OVERLAP_MS).toISOString();

@@ -15,16 +15,9 @@ import type { DeletionNotes } from '@holdfast/shared/snapshot';
 import {
   addFinding,
   createSyncState,
-  DRIFT_KEPT,
-  driftKinds,
-  DRY_DRIFT_KEPT,
   SYNC_LEASE_MS,
-  type DriftItem,
-  type DriftKind,
   type NewFinding,
   type RunningRun,
-  type SyncCounts,
-  type SyncFacts,
   type SyncState,
 } from '@holdfast/shared/sync';
 import type { ReadBack } from '../verify/verify-records.js';
@@ -71,42 +64,36 @@ export function syncDependencies(options: SyncOptions) {
   };
 }
 
-/** Runs work under the lease of syncs, so that no sync runs at the same time. */
-export interface LeasedWork extends SyncDependencies {
-  token: string;
+/** What assets are brought in step with, in a run or one by one. */
+export interface AssetWork extends SyncDependencies {
+  /** Null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
+  token: LeaseToken;
   /** Aborts when the process stops, the job is taken away or the lease is lost. */
   signal: AbortSignal;
   log: Logger;
 }
 
-/** What assets are brought in step with, in a run or one by one. */
-export interface AssetWork extends Omit<LeasedWork, 'token'> {
-  /** Null outside of any run. Which writes go without it is among the invariants of docs/architecture.md. */
-  token: LeaseToken;
-  /** When the run, or the look at single assets, began: the same for all its tries. */
-  startedAtMs: number;
+/** What runs under the lease of syncs, so that no sync runs at the same time. */
+export interface LeasedWork extends AssetWork {
+  token: string;
 }
 
 /**
  * One run in the hands of one worker: what it may use, and where it stands. `running` changes only as pages end, so that a page that
  * failed midway is repeated, and counted, from the last checkpoint.
  */
-export interface SyncSession extends Omit<AssetWork, 'token'>, Omit<SyncLease, 'release'> {
+export interface SyncSession extends LeasedWork {
+  /** See `holdLease`. */
+  heard: () => HostBudget | null;
   running: RunningRun;
   /** The host's budget as the fleet knew it when this worker took the run. */
   fleetBudget: HostBudget | null;
-  /** Metered calls of this process that are counted already. */
-  countedCalls: number;
+  /** How far the count of metered calls of this process is ahead of that of the run. */
+  callsAhead: number;
 }
 
-export interface SyncLease {
-  token: string;
-  /** Aborts with the parent, or when the lease is lost (RUN_SUPERSEDED). */
-  signal: AbortSignal;
-  /** The host's budget, where this process has asked the host since it took the lease. */
-  heard: () => HostBudget | null;
-  release(): Promise<void>;
-}
+/** What a session is opened with. */
+export type SessionParts = Omit<SyncSession, 'running' | 'callsAhead'>;
 
 /**
  * The right to run, for one worker of the fleet, null while another has it; and what a run is decided by, of the run with this id too
@@ -114,16 +101,10 @@ export interface SyncLease {
  * ends by itself. Its end keeps what the host said of its calls.
  */
 export async function holdLease(
-  {
-    state,
-    host,
-  }: {
-    state: Pick<SyncState, 'begin' | 'renew' | 'release'>;
-    host: Pick<MediaHost, 'budget' | 'meteredCalls'>;
-  },
+  { state, host }: { state: SyncState; host: Pick<MediaHost, 'budget' | 'meteredCalls'> },
   parent: AbortSignal,
   runId = '',
-): Promise<{ lease: SyncLease | null; facts: SyncFacts }> {
+) {
   let renewedAt = performance.now();
   const callsBefore = host.meteredCalls();
   const { token, facts } = await state.begin(runId);
@@ -141,25 +122,23 @@ export async function holdLease(
     }
   };
   const timer = setInterval(() => void renew(), SYNC_LEASE_MS / 4);
+  /** The host's budget, where this process has asked the host since it took the lease. */
   const heard = (): HostBudget | null => (host.meteredCalls() > callsBefore ? host.budget() : null);
   const release = async (): Promise<void> => {
     clearInterval(timer);
     // What cannot be released expires by itself, and may be another worker's by now.
     await state.release(token, heard()).catch(() => undefined);
   };
-  return { lease: { token, signal: AbortSignal.any([parent, lost.signal]), heard, release }, facts };
+  /** Aborts with the parent, or when the lease is lost (RUN_SUPERSEDED). */
+  const signal = AbortSignal.any([parent, lost.signal]);
+  return { lease: { token, signal, heard, release }, facts };
 }
 
 /** Takes up a run, new or left by another worker. */
-export function openSession(
-  running: RunningRun,
-  lease: SyncLease,
-  given: SyncDependencies & Pick<SyncSession, 'fleetBudget' | 'log'>,
-): SyncSession {
-  const { runId, mode, trigger, startedAt } = running.run;
-  const log = given.log.child({ runId, mode, trigger });
-  const countedCalls = given.host.meteredCalls();
-  return { ...given, ...lease, log, running, startedAtMs: Date.parse(startedAt), countedCalls };
+export function openSession(running: RunningRun, parts: SessionParts): SyncSession {
+  const { runId, mode, trigger, hostCalls } = running.run;
+  const log = parts.log.child({ runId, mode, trigger });
+  return { ...parts, log, running, callsAhead: parts.host.meteredCalls() - hostCalls };
 }
 
 /** Writes where the run stands. Throws RUN_SUPERSEDED when another worker has the lease. */
@@ -175,19 +154,12 @@ export async function checkpoint(session: SyncSession, seen: readonly number[] =
 export const OVERLAP_MS = 3 * 60_000;
 
 /** When the run began, on the host's clock, which dates what changes there. True once the host has answered. */
-export function beganOnHost({ host, now, running, startedAtMs }: SyncSession): string {
-  const { beganOnHost: known } = running.progress;
-  return known ?? new Date(startedAtMs + host.hostNow() - now()).toISOString();
+export function beganOnHost({ host, now, running: { run, progress } }: SyncSession): string {
+  return progress.beganOnHost ?? new Date(Date.parse(run.startedAt) + host.hostNow() - now()).toISOString();
 }
 
-export function countCalls(session: SyncSession): void {
-  const calls = session.host.meteredCalls();
-  session.running.run.hostCalls += calls - session.countedCalls;
-  session.countedCalls = calls;
-}
-
-export function addCounts({ running: { run } }: SyncSession, counts: Partial<SyncCounts>): void {
-  for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
+export function countCalls({ host, running, callsAhead }: SyncSession): void {
+  running.run.hostCalls = host.meteredCalls() - callsAhead;
 }
 
 /** With the names that the host gives them. */
@@ -204,28 +176,4 @@ export function noteUnreadable(
   if (unreadable.length === 0 || run.findings.some(({ code }) => code === 'ASSETS_UNREADABLE')) return;
   run.errors += unreadable.length;
   addFinding(run, ...unreadableFinding(unreadable));
-}
-
-const noDrift = { 'catalog-only': 0, different: 0, 'host-only': 0 };
-
-/** How many more items of this kind the report of the run takes. Full runs leave one, and dry runs of any sort show theirs. */
-export function roomForDrift({ running: { run, progress } }: SyncSession, kind: DriftKind): number {
-  if (run.mode !== 'full' && !run.dryRun) return 0;
-  return (run.dryRun ? DRY_DRIFT_KEPT : DRIFT_KEPT) - (progress.drift?.[kind] ?? 0);
-}
-
-/**
- * Writes into the report of the run, before something is done about the items, so that a run which is killed right after forgets none.
- * Answers those that it had room for.
- */
-export async function noteDrift(session: SyncSession, items: readonly DriftItem[]): Promise<DriftItem[]> {
-  const { state, token, running } = session;
-  const { run, progress } = running;
-  const taken = { ...noDrift };
-  const noted = items.filter(({ kind }) => (taken[kind] += 1) <= roomForDrift(session, kind));
-  if (noted.length === 0) return noted;
-  const added = await state.noteDrift(token, run.runId, noted);
-  progress.drift ??= { ...noDrift };
-  for (const kind of driftKinds) progress.drift[kind] += added[kind];
-  return noted;
 }

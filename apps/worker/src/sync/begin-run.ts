@@ -1,4 +1,4 @@
-import { HandBack, type SyncMode, type SyncPayload } from '@holdfast/shared/jobs';
+import { HandBack, type SyncMode, type SyncPayload, type SyncTrigger } from '@holdfast/shared/jobs';
 import { newMediaId } from '@holdfast/shared/media';
 import { addFinding, noCounts, type RunningRun, type SyncFacts } from '@holdfast/shared/sync';
 import { knownBudget, LONGEST_WAIT_MS, spacingOfUploadSyncs } from '../sync-run/host-calls.js';
@@ -9,6 +9,13 @@ const SHORT_OVERLAP_MS = 5_000;
 const FIRST_LOOK_BACK_MS = 10 * 60_000;
 const HOUR_MS = 3_600_000;
 
+/** Of a run that names none itself; the others are full from time to time. */
+const modeOf: Partial<Record<SyncTrigger, SyncMode>> = {
+  manual: 'full',
+  recovery: 'full',
+  upload: 'incremental',
+};
+
 /** A new run: full or incremental, and since when. */
 export function beginRun(
   payload: SyncPayload,
@@ -17,8 +24,16 @@ export function beginRun(
 ): RunningRun {
   const nowMs = now();
   const { runId = newMediaId(nowMs), trigger, dryRun, force } = payload;
-  const mode = payload.mode ?? decideMode(trigger, facts, settings.sync.fullIntervalHours, nowMs);
+  const { watermark, lookedAt, lastFullAt, lastFullRun, lastSequence } = facts;
+  // A full run so far ahead is dated by a wrong clock.
+  const sinceFullMs = lastFullAt === null ? Infinity : Math.abs(nowMs - Date.parse(lastFullAt));
+  const isDue = sinceFullMs >= settings.sync.fullIntervalHours * HOUR_MS;
+  const mode = payload.mode ?? modeOf[trigger] ?? (isDue ? 'full' : 'incremental');
   const isFull = mode === 'full';
+  const sinceUploadMs =
+    lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS;
+  const sinceOtherMs = watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS;
+  const sinceMs = trigger === 'upload' ? sinceUploadMs : sinceOtherMs;
   const running: RunningRun = {
     run: {
       runId,
@@ -33,7 +48,7 @@ export function beginRun(
       dryRun,
       force,
       lastError: null,
-      expected: isFull ? (facts.lastFullRun?.listed ?? null) : null,
+      expected: isFull ? (lastFullRun?.listed ?? null) : null,
       waitingUntil: null,
     },
     progress: {
@@ -41,35 +56,12 @@ export function beginRun(
       resourceType: null,
       sweeping: false,
       restoring: trigger === 'recovery',
-      since: isFull ? null : new Date(sinceMs(trigger, facts, nowMs)).toISOString(),
-      lastSequence: facts.lastSequence,
+      since: isFull ? null : new Date(sinceMs).toISOString(),
+      lastSequence,
     },
   };
   if (trigger === 'recovery') addFinding(running.run, 'CATALOG_REBUILDING', []);
   return running;
-}
-
-function decideMode(
-  trigger: SyncPayload['trigger'],
-  { lastFullAt }: Pick<SyncFacts, 'lastFullAt'>,
-  fullIntervalHours: number,
-  nowMs: number,
-): SyncMode {
-  if (trigger === 'manual' || trigger === 'recovery') return 'full';
-  if (trigger === 'upload') return 'incremental';
-  // One so far ahead was set by a wrong clock.
-  const isDue =
-    lastFullAt === null || Math.abs(nowMs - Date.parse(lastFullAt)) >= fullIntervalHours * HOUR_MS;
-  return isDue ? 'full' : 'incremental';
-}
-
-function sinceMs(
-  trigger: SyncPayload['trigger'],
-  { watermark, lookedAt }: Pick<SyncFacts, 'watermark' | 'lookedAt'>,
-  nowMs: number,
-): number {
-  if (trigger !== 'upload') return watermark === null ? 0 : Date.parse(watermark) - OVERLAP_MS;
-  return lookedAt === null ? nowMs - FIRST_LOOK_BACK_MS : Date.parse(lookedAt) - SHORT_OVERLAP_MS;
 }
 
 /** Syncs after uploads take at most one part in so many of the time. */
@@ -91,15 +83,14 @@ export function yieldToOthers(
   if (delayMs > 0) throw new HandBack('a sync after uploads waits for its turn', Math.ceil(delayMs));
 }
 
-/** A waiting run tries again soon; later while the one before it has been at work for long. */
 const SOON_MS = 500;
 const LATER_MS = 5_000;
-const LONG_RUN_MS = 30_000;
 
-/** When to look again whether the other run has ended. */
+/** When to look again whether the other run has ended: the later, the longer it has been at work. */
 export function untilOtherEnds({ running }: Pick<SyncFacts, 'running'>, nowMs: number): HandBack {
-  const isLong = running !== null && nowMs - Date.parse(running.run.startedAt) > LONG_RUN_MS;
-  return new HandBack('another sync is running', isLong ? LATER_MS : SOON_MS);
+  const workedMs = running === null ? 0 : nowMs - Date.parse(running.run.startedAt);
+  const delayMs = Math.min(Math.max(Math.round(workedMs / 10), SOON_MS), LATER_MS);
+  return new HandBack('another sync is running', delayMs);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isHoldfastError, toHoldfastError } from '@holdfast/foundation/errors';
 import { HandBack, type SyncPayload } from '@holdfast/shared/jobs';
 import { isCircuitOpen } from '@holdfast/shared/media-host';
-import type { RunOutcome, SyncFacts, SyncRun } from '@holdfast/shared/sync';
+import type { SyncFacts, SyncNotes, SyncRun } from '@holdfast/shared/sync';
 import { hostRestMs, type JobContext, type JobHandler } from '../run-job.js';
 import { repeatDeletions } from '../snapshot/load-deletions.js';
 import { restoreCatalog } from '../snapshot/restore-snapshot.js';
@@ -13,8 +13,8 @@ import {
   countCalls,
   holdLease,
   openSession,
+  type SessionParts,
   type SyncDependencies,
-  type SyncLease,
   type SyncSession,
 } from '../sync-run/sync-session.js';
 import { beginRun, insistOnTime, untilOtherEnds, yieldToOthers } from './begin-run.js';
@@ -32,7 +32,8 @@ export function createSyncHandler(deps: SyncDependencies): JobHandler<'sync'> {
       if (isDone(facts)) return;
       yieldToOthers(payload, facts, deps);
       if (lease === null) throw untilOtherEnds(facts, deps.now());
-      await runAlone(payload, lease, facts, deps, context);
+      const parts = { ...deps, ...lease, fleetBudget: facts.rateLimit, log: context.log };
+      await runAlone(payload, facts, parts, context);
     } finally {
       await lease?.release();
     }
@@ -47,27 +48,25 @@ function isDone({ asked }: SyncFacts): boolean {
 /** A run that another job left behind is finished first, under its own id. */
 async function runAlone(
   payload: SyncPayload,
-  lease: SyncLease,
   begun: SyncFacts,
-  deps: SyncDependencies,
+  parts: SessionParts,
   context: JobContext,
 ): Promise<void> {
-  const given = { ...deps, fleetBudget: begun.rateLimit, log: context.log };
   let facts = begun;
   const left = facts.running;
   if (left !== null) {
-    insistOnTime(left.run.waitingUntil, deps.now());
-    await carryOut(openSession(left, lease, given), context);
+    insistOnTime(left.run.waitingUntil, parts.now());
+    await carryOut(openSession(left, parts), context);
     if (isSameWork(left.run, payload)) return;
-    facts = await deps.state.read(payload.runId);
+    facts = await parts.state.read(payload.runId);
     // Another worker may have done our run in the meantime.
     if (isDone(facts)) return;
   }
   const isRefilled = facts.lastFullAt !== null;
   // Another run has been the recovery that this job was to be.
   if (isRefilled && payload.trigger === 'recovery') return;
-  const running = beginRun(isRefilled || payload.dryRun ? payload : asRecovery(payload), facts, deps);
-  await carryOut(openSession(running, lease, given), context);
+  const running = beginRun(isRefilled || payload.dryRun ? payload : asRecovery(payload), facts, parts);
+  await carryOut(openSession(running, parts), context);
 }
 
 /** Schedules name no run: the one that their job left behind is known by its trigger, or was the recovery. */
@@ -94,36 +93,33 @@ async function carryOut(session: SyncSession, context: JobContext): Promise<void
 }
 
 async function runToItsEnd(session: SyncSession): Promise<SyncRun> {
-  const { state, running, token, now, log } = session;
+  const { state, running, now, log } = session;
   const { run } = running;
+  const isRecovery = run.trigger === 'recovery';
   run.waitingUntil = null;
   await checkpoint(session);
   // The watch need not ask for one any more.
-  if (run.trigger === 'recovery') await session.catalog.noteEpoch(now());
+  if (isRecovery) await session.catalog.noteEpoch(now());
   log.info('sync.started', { dryRun: run.dryRun, listed: run.listed });
   await restoreCatalog(session);
   await repeatDeletions(session);
   const result = await walkHost(session);
-  countCalls(session);
-  const finished = {
-    ...run,
-    findings: findingsAtEnd(run),
-    ...endedAt(run, now()),
-    result,
-    lastError: null,
-    ...(run.dryRun ? { drift: await state.readDryDrift(run.runId) } : {}),
-  };
+  // Files, or a snapshot: else the catalog was that of a first start on an empty host, which is no finding.
+  const isFilled = run.listed > 0 || run.findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
+  if (!isFilled) run.findings = run.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING');
   // Before the end is written: a worker that is killed in between asks again.
-  if (run.trigger === 'recovery' && !run.dryRun) await requestSecondLook(session.queues);
-  await state.finish(token, finished, outcomeOf(session), session.heard());
-  const { listed, created, updated, missing, restored, errors, durationMs } = finished;
-  if (run.trigger === 'recovery' && broughtBack(run)) log.warn('sync.catalog_refilled', { listed, created });
+  if (isRecovery && !run.dryRun) await requestSecondLook(session.queues);
+  run.lastError = null;
+  if (run.dryRun) run.drift = await state.readDryDrift(run.runId);
+  const ended = await endRun(session, result, notesOf(session));
+  const { listed, created, updated, missing, restored, errors, durationMs } = ended;
+  if (isRecovery && isFilled) log.warn('sync.catalog_refilled', { listed, created });
   log.info('sync.finished', { result, listed, created, updated, missing, restored, errors, durationMs });
-  return finished;
+  return ended;
 }
 
 /** From where later runs go on. */
-function outcomeOf(session: SyncSession): RunOutcome {
+function notesOf(session: SyncSession): SyncNotes {
   const { dryRun, mode, trigger, startedAt } = session.running.run;
   if (dryRun) return {};
   const lookedAt = beganOnHost(session);
@@ -132,16 +128,15 @@ function outcomeOf(session: SyncSession): RunOutcome {
   return trigger === 'upload' ? { lookedAt } : { lookedAt, watermark: lookedAt };
 }
 
-/** Files, or a snapshot: the catalog was not that of a first start on an empty host. */
-const broughtBack = ({ listed, findings }: SyncRun): boolean =>
-  listed > 0 || findings.some(({ code }) => code === 'SNAPSHOT_RESTORED');
-
-/** A catalog that was empty because nothing was ever uploaded is not a finding. */
-const findingsAtEnd = (run: SyncRun): SyncRun['findings'] =>
-  broughtBack(run) ? run.findings : run.findings.filter(({ code }) => code !== 'CATALOG_REBUILDING');
-
-function endedAt({ startedAt }: SyncRun, nowMs: number): Pick<SyncRun, 'finishedAt' | 'durationMs'> {
-  return { finishedAt: new Date(nowMs).toISOString(), durationMs: nowMs - Date.parse(startedAt) };
+async function endRun(session: SyncSession, result: SyncRun['result'], notes: SyncNotes): Promise<SyncRun> {
+  const { state, running, token, now } = session;
+  countCalls(session);
+  const { run } = running;
+  const nowMs = now();
+  const durationMs = nowMs - Date.parse(run.startedAt);
+  const ended = { ...run, finishedAt: new Date(nowMs).toISOString(), durationMs, result };
+  await state.finish(token, ended, notes, session.heard());
+  return ended;
 }
 
 const AFTER_SUPERSEDED_MS = 1_000;
@@ -158,14 +153,14 @@ const RECOVERY_AGAIN_MS = 30_000;
  * file that the emptied catalog lacks may still exist.
  */
 async function settleFailure(session: SyncSession, error: unknown, context: JobContext): Promise<unknown> {
-  const { state, log } = session;
   if (context.signal.aborted) return new HandBack('the worker is stopping', 0, error);
   if (session.signal.aborted || isHoldfastError(error, 'RUN_SUPERSEDED'))
     return new HandBack('another worker has the run', AFTER_SUPERSEDED_MS, error);
   // Without Redis there is nothing to write the state to; it says where the last page ended.
   if (isHoldfastError(error, 'CATALOG_UNAVAILABLE', 'QUEUE_UNAVAILABLE')) return error;
 
-  const { run } = session.running;
+  const { running, log } = session;
+  const { run } = running;
   const { code, message, retryAfterSeconds } = toHoldfastError(error);
   const nowMs = session.now();
   // That no call was attempted does not say why; the last answer does.
@@ -190,9 +185,7 @@ async function settleFailure(session: SyncSession, error: unknown, context: JobC
     return error;
   }
   if (run.trigger === 'recovery') return waitFor('a recovery goes on later', RECOVERY_AGAIN_MS);
-  countCalls(session);
-  const finished: SyncRun = { ...run, ...endedAt(run, nowMs), result: 'failed' };
-  await state.finish(session.token, finished, {}, session.heard());
+  await endRun(session, 'failed', {});
   log.error('sync.failed', { code });
   return error;
 }

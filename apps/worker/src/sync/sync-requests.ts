@@ -14,9 +14,9 @@ async function requestSync(
   queues: Queues,
   reason: 'after-upload' | 'server-changed' | 'recovery' | 'second-look',
   trigger: SyncTrigger,
-  mode: SyncMode,
   delay: number,
 ): Promise<void> {
+  const mode: SyncMode = trigger === 'recovery' ? 'full' : 'incremental';
   const payload = { trigger, mode, runId: newMediaId(), dryRun: false, force: false };
   await queues.add(syncJob, payload, {
     delay,
@@ -32,7 +32,7 @@ const SECOND_LOOK_MS = 30_000;
  * nothing else would look for it until the next scheduled run. Throws QUEUE_UNAVAILABLE.
  */
 export function requestSecondLook(queues: Queues): Promise<void> {
-  return requestSync(queues, 'second-look', 'startup', 'incremental', SECOND_LOOK_MS);
+  return requestSync(queues, 'second-look', 'startup', SECOND_LOOK_MS);
 }
 
 /** Where the settings do not set the delay. */
@@ -57,21 +57,15 @@ export function createSyncRequests(
       const now = performance.now();
       if (scheduleServes || now < servedUntil) return;
       servedUntil = now + delay * SERVED_SHARE;
-      requestSync(queues, 'after-upload', 'upload', 'incremental', delay).catch((error: unknown) => {
+      requestSync(queues, 'after-upload', 'upload', delay).catch((error: unknown) => {
         servedUntil = -Infinity;
         log.warn('sync.request_failed', { error });
       });
     },
     /** Redis was restarted, or another server serves: what it lacks of the last uploads is on the host. Throws QUEUE_UNAVAILABLE. */
     serverChanged: () =>
-      requestSync(
-        queues,
-        'server-changed',
-        'startup',
-        'incremental',
-        afterUploadDelayMs ?? SERVER_CHANGED_MS,
-      ),
+      requestSync(queues, 'server-changed', 'startup', afterUploadDelayMs ?? SERVER_CHANGED_MS),
     /** The catalog was found empty. Throws QUEUE_UNAVAILABLE. */
-    recovery: () => requestSync(queues, 'recovery', 'recovery', 'full', 0),
+    recovery: () => requestSync(queues, 'recovery', 'recovery', 0),
   };
 }

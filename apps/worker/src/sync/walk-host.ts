@@ -1,11 +1,11 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
-import { resourceTypes, type ResourceType } from '@holdfast/shared/media';
+import { resourceTypes } from '@holdfast/shared/media';
 import type { AssetPage } from '@holdfast/shared/media-host';
-import { addFinding } from '@holdfast/shared/sync';
+import { addFinding, type SyncCounts } from '@holdfast/shared/sync';
 import { verifyOpen } from '../reconcile/apply.js';
 import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
-import { addCounts, checkpoint, noteUnreadable, type SyncSession } from '../sync-run/sync-session.js';
+import { checkpoint, noteUnreadable, type SyncSession } from '../sync-run/sync-session.js';
 import { sweepMissing } from './sweep-missing.js';
 
 const PAGE_SIZE = 500;
@@ -41,17 +41,6 @@ function changesSince({ host, signal }: SyncSession, since: string | null): Fetc
   return (cursor) => host.changes({ since: new Date(since ?? 0), cursor, limit: PAGE_SIZE, signal });
 }
 
-/** The listings of a run, one after the other. */
-function listingsOf(session: SyncSession): { type: ResourceType | null; fetch: Fetch }[] {
-  const { host, running, signal } = session;
-  if (running.run.mode === 'incremental')
-    return [{ type: null, fetch: changesSince(session, running.progress.since) }];
-  return resourceTypes.map((type) => ({
-    type,
-    fetch: (cursor) => host.list({ resourceType: type, cursor, limit: PAGE_SIZE, signal }),
-  }));
-}
-
 /** From where the run stands, and again from the first listing where the host has forgotten the cursor. */
 async function listAll(session: SyncSession): Promise<void> {
   const { progress, run } = session.running;
@@ -71,32 +60,36 @@ async function listAll(session: SyncSession): Promise<void> {
   }
 }
 
+/** The listings of a run, one after the other: one for each type, or that of the changes. */
 async function listOn(session: SyncSession): Promise<void> {
-  const { progress, run } = session.running;
+  const { host, running, signal } = session;
+  const { progress, run } = running;
+  const isFull = run.mode === 'full';
   if (progress.sweeping) return;
-  const listings = listingsOf(session);
-  const first = Math.max(
-    0,
-    listings.findIndex(({ type }) => type === progress.resourceType),
-  );
-  for (const [n, { fetch }] of listings.slice(first).entries())
+  const first = resourceTypes.indexOf(progress.resourceType ?? resourceTypes[0]);
+  const types = isFull ? resourceTypes.slice(first) : [null];
+  for (const [n, type] of types.entries()) {
+    const fetch: Fetch =
+      type === null
+        ? changesSince(session, progress.since)
+        : (cursor) => host.list({ resourceType: type, cursor, limit: PAGE_SIZE, signal });
     await walk(session, progress.cursor, fetch, async (page, nextCursor) => {
       addPage(session, page);
       progress.restoring = false;
       progress.cursor = nextCursor;
       if (nextCursor === null) {
-        const next = listings[first + n + 1];
-        progress.sweeping = next === undefined;
-        progress.resourceType = next?.type ?? null;
+        progress.resourceType = types[n + 1] ?? null;
+        progress.sweeping = progress.resourceType === null;
       }
       // After the last page of an incremental run comes its end, which says the same.
-      if (run.mode === 'full' || nextCursor !== null) await checkpoint(session, page.seen);
+      if (isFull || nextCursor !== null) await checkpoint(session, page.seen);
     });
+  }
 }
 
-function addPage(session: SyncSession, { counts, findings }: ReconciledPage): void {
-  addCounts(session, counts);
-  for (const finding of findings) addFinding(session.running.run, ...finding);
+function addPage({ running: { run } }: SyncSession, { counts, findings }: ReconciledPage): void {
+  for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
+  for (const finding of findings) addFinding(run, ...finding);
 }
 
 /**
@@ -144,7 +137,8 @@ async function walk(
     return fetchPatiently(() => fetch(cursor), session.settings.jobs.backoffMs, signal);
   };
   const verifyAndEnd = async (page: ReconciledPage, nextCursor: string | null): Promise<void> => {
-    addCounts(session, { errors: await verifyOpen(session, page.open) });
+    const unproven = await verifyOpen(session, page.open);
+    running.run.errors += unproven;
     await endOfPage(page, nextCursor);
   };
   // Awaited in the next round; until then a failure must not count as unhandled.

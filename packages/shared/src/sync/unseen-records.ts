@@ -6,7 +6,9 @@ import {
   profileOfClient,
   type RedisClient,
   type RedisKeys,
+  type ScriptReply,
 } from '../redis/index.js';
+import type { RunningRun } from './sync-run.js';
 
 const BATCH = 1_000;
 /** The host answers for so many asset ids at once. */
@@ -17,35 +19,30 @@ const YIELDED = 100;
  * missing already. In batches of 100, so memory does not grow with the catalog. Throws CATALOG_UNAVAILABLE.
  */
 export async function* unseenRecords(
-  redis: RedisClient,
-  keys: RedisKeys,
+  { redis, keys, running }: { redis: RedisClient; keys: RedisKeys; running: RunningRun },
   which: 'settled' | 'missing',
-  runId: string,
-  lastSequence: number,
 ): AsyncGenerator<string[]> {
+  const { lastSequence } = running.progress;
   // The run began on an empty catalog.
   if (lastSequence === 0) return;
   const indexes =
     which === 'missing' ? [keys.byStatus(statusCode.missing)] : Object.values(typeCode).map(keys.byType);
   const statuses = which === 'missing' ? statusCode.missing : statusCode.verified + statusCode.failed;
   const count = Math.min(BATCH, profileOfClient(redis).recordsAtOnce);
-  const unseenOf = async (index: string, batch: readonly Position[]): Promise<string[]> => {
-    const args = [lastSequence, statuses, ...batch.map(({ id }) => id)];
-    return (await unseenScript(redis, [keys.prefix, keys.syncSeen(runId), index], args)) as string[];
-  };
   const found: string[] = [];
   try {
     for (const index of indexes) {
+      const names = [keys.prefix, keys.syncSeen(running.run.runId), index];
       const next = (after: Position | null): Promise<Position[]> =>
         pageAfter(redis, keys, [index], { order: 'oldest', after, count });
-      let batch = await next(null);
-      while (batch.length > 0) {
+      for (let batch = await next(null); batch.length > 0;) {
+        const ids = batch.map(({ id }) => id);
         // Sent together: one round trip for each batch.
-        const [unseen, following]: [string[], Position[]] = await Promise.all([
-          unseenOf(index, batch),
+        const [unseen, following]: [ScriptReply, Position[]] = await Promise.all([
+          unseenScript(redis, names, [lastSequence, statuses, ...ids]),
           next(batch.at(-1) ?? null),
         ]);
-        found.push(...unseen);
+        found.push(...(unseen as string[]));
         while (found.length >= YIELDED) yield found.splice(0, YIELDED);
         batch = following;
       }
