@@ -4,25 +4,11 @@ import { mediaListing } from './list-media.js';
 import { catalogReads } from './reads.js';
 import { catalogWrites } from './writes.js';
 
-export { pageAfter, signsOfOldIndexes, type Position } from './indexes.js';
-export type { ListQuery, MediaFilters, MediaPage } from './list-media.js';
-export type { CatalogCounts, FoundRecord, UnfinishedRecord } from './reads.js';
-export {
-  decodeRecord,
-  encodeContent,
-  readIndexed,
-  statusCode,
-  typeCode,
-  type StoredRecord,
-} from './record.js';
-export type {
-  Expected,
-  FailedAttempt,
-  SaveEntry,
-  SaveOutcome,
-  VerifiedEntry,
-  VerifiedOutcome,
-} from './writes.js';
+export * from './indexes.js';
+export * from './list-media.js';
+export * from './reads.js';
+export * from './record.js';
+export * from './writes.js';
 
 /**
  * The records of all media in Redis: an index of what the host has, which can be rebuilt from it. Every function throws

@@ -2,13 +2,15 @@ import { resourceTypes } from '../media/index.js';
 import {
   defineScript,
   inRequests,
+  pairsOf,
   profileOfClient,
   redisEdge,
   scriptEdge,
   type RedisClient,
   type RedisKeys,
 } from '../redis/index.js';
-import { packHex, recordLua, statusCode, typeCode } from './record.js';
+import { indexLua } from './lua.js';
+import { packHex, statusCode, typeCode } from './record.js';
 
 /**
  * The indexes of the catalog: sorted sets of ids. Those of types, categories, tags and statuses are in the order of creation; every
@@ -43,66 +45,6 @@ export function sha256Place(keys: RedisKeys, sha256: string): { key: string; sco
   for (let at = 3; at <= 10; at += 1) score = score * 64 + ((packed.charCodeAt(at) || 0) % 64);
   return { key: keys.bySha256(packed.slice(1, 3)), score };
 }
-
-/** Lua of the scripts that change records and with them their indexes. */
-export const indexLua = /* lua */ `${recordLua}
--- Calls visit(index, score, id) for each entry that a record has, and answers what is indexed of it.
-local function each_entry(id, status, content, visit)
-  local c = indexed(content)
-  local created = c[CREATED]
-  visit(p .. ':index:type:' .. c[TYPE], created, id)
-  if c[CATEGORY] ~= '' then visit(p .. ':index:category:' .. c[CATEGORY], created, id) end
-  if c[TAGS] ~= 0 then
-    for _, tag in ipairs(c[TAGS]) do visit(p .. ':index:tag:' .. tag, created, id) end
-  end
-  if c[SHA] ~= '' then
-    -- As sha256Place has it.
-    local score = 0
-    for at = 4, 11 do score = score * 64 + (string.byte(c[SHA], at) or 0) % 64 end
-    visit(p .. ':index:sha256:' .. string.sub(c[SHA], 2, 3), score, id)
-  end
-  if status ~= 'v' then visit(p .. ':index:status:' .. status, created, id) end
-  return c
-end
-
-local function add_entry(index, score, id) redis.call('ZADD', index, score, id) end
-local function remove_entry(index, _, id) redis.call('ZREM', index, id) end
-`;
-
-/**
- * Lua of the scripts that write many records: what they write to one sorted set waits, and goes there in one command. They call `flush`
- * at their end, and before whatever must find it there.
- */
-export const waitingLua = /* lua */ `
-local waiting = {}
-local function flush()
-  for _, command in pairs(waiting) do redis.call(unpack(command)) end
-  waiting = {}
-end
-local function later(name, key, first, second)
-  local command = waiting[key]
-  if not command then
-    command = { name, key }
-    waiting[key] = command
-  end
-  command[#command + 1] = first
-  command[#command + 1] = second
-  -- Lua passes at most some thousand operands.
-  if #command > 4000 then flush() end
-end
-local function add_later(index, score, id) later('ZADD', index, score, id) end
-`;
-
-/** Lua of the scripts that change the status of records, for scripts with recordLua. */
-export const statusLua = /* lua */ `
-local function set_status(id, measured, status, created)
-  local before = measured[STATUS]
-  if before == status then return end
-  if before ~= 'v' then redis.call('ZREM', p .. ':index:status:' .. before, id) end
-  if status ~= 'v' then redis.call('ZADD', p .. ':index:status:' .. status, created, id) end
-  measured[STATUS] = status
-end
-`;
 
 /**
  * KEYS: hash tag, index. ARGV: '1' = newest first, score and id of the last entry seen, count. Answers ids and scores after that place;
@@ -157,14 +99,10 @@ export async function pageAfter(
   const pages = (await redisEdge('CATALOG_UNAVAILABLE')(() =>
     Promise.all(indexes.map((index) => pageScript(redis, [keys.prefix, index], args))),
   )) as string[][];
-  return pages.flatMap(toPositions).toSorted(byCreation(order)).slice(0, count);
-}
-
-function toPositions(flat: readonly string[]): Position[] {
-  const positions: Position[] = [];
-  for (let index = 0; index + 1 < flat.length; index += 2)
-    positions.push({ id: flat[index] ?? '', createdMs: Number(flat[index + 1]) });
-  return positions;
+  const positions = pages
+    .flatMap(pairsOf)
+    .map(([member, score]) => ({ id: member, createdMs: Number(score) }));
+  return positions.toSorted(byCreation(order)).slice(0, count);
 }
 
 /** ARGV: indexes. How many entries each has, at one moment. */

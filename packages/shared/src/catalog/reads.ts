@@ -8,7 +8,8 @@ import {
   type RedisClient,
   type RedisKeys,
 } from '../redis/index.js';
-import { indexLua, indexSizes } from './indexes.js';
+import { indexSizes } from './indexes.js';
+import { indexLua } from './lua.js';
 import { decodeRecord, statusCode, typeCode, type StoredRecord } from './record.js';
 
 /** How many records there are; those that are `deleting` count too, until their removal is confirmed. */
@@ -60,7 +61,7 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       const parts = await Promise.all(
         inRequests(redis, ids).map((part) => redis.mget(part.map((id) => keys.record(id)))),
       );
-      return parts.flat().map((text, index) => (text === null ? null : decodeRecord(ids[index] ?? '', text)));
+      return parts.flat().map((text, index) => decodeRecord(ids[index] ?? '', text));
     });
 
   /** Those of these ids that never come back. */
@@ -91,10 +92,7 @@ export function catalogReads(redis: RedisClient, keys: RedisKeys) {
       const replies = await Promise.all(
         inRequests(redis, ids).map(async (part) => {
           const [texts, gaps] = (await run(readBackScript, part)) as [(string | null)[], number[]];
-          return part.map((id, index) => {
-            const text = texts[index] ?? null;
-            return { stored: text === null ? null : decodeRecord(id, text), gaps: gaps[index] ?? 1 };
-          });
+          return part.map((id, at) => ({ stored: decodeRecord(id, texts[at]), gaps: gaps[at] ?? 1 }));
         }),
       );
       return replies.flat();

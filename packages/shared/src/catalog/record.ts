@@ -1,12 +1,11 @@
 import type { DurabilityLevel } from '@holdfast/foundation/config';
 import type { MediaRecord, MediaSource, MediaStatus, MergeBase, ResourceType } from '../media/index.js';
-import { timePrelude } from '../redis/index.js';
 
 /**
  * How a record is stored in Redis: JSON arrays on two lines, `measured` and `content`. The content has two parts with a separator
  * between them that JSON never holds raw, so that scripts read what the indexes need and leave the rest. Positions instead
- * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-records-and-indexes.md). The Lua
- * at the end must agree with what TypeScript says here.
+ * of names, hashes in base64 and repeated parts left out keep a record small (docs/decisions/0005-records-and-indexes.md). `lua.ts`
+ * must agree with what is said here.
  *
  * content:  [revision, type, createdMs, category, tags, sha256] ␟ [rest]   compared as text to tell "unchanged"
  * measured: [status, sequence, level, verifiedMs, attempts, pushedRevision, lastError, mergeBase?]
@@ -54,7 +53,7 @@ type MeasuredLine = [
 const PUBLIC_ID_MARK = '\u007f';
 
 /** Between what the indexes need and the rest. */
-const SEPARATOR = '\u001f';
+export const SEPARATOR = '\u001f';
 
 /** The part of a record that saves compare: two records with equal text are the same but for what is measured. */
 export function encodeContent(record: MediaRecord): string {
@@ -117,7 +116,8 @@ export function readIndexed(content: string): ReturnType<typeof indexedPart> {
   return JSON.parse(content.slice(0, content.indexOf(SEPARATOR))) as ReturnType<typeof indexedPart>;
 }
 
-const lettersOf = (codes: Record<string, string>): string => `[${Object.values(codes).join('')}]`;
+/** The letters of some codes, for a pattern that matches one of them. */
+export const lettersOf = (codes: Record<string, string>): string => `[${Object.values(codes).join('')}]`;
 
 /**
  * The two lines. A letter that this version does not know makes a record unreadable, since it would be shown as something else; more
@@ -132,9 +132,9 @@ const STORED = new RegExp(
  * A stored record, or null where this version cannot read the text: another program's, or the form of a newer version. It then
  * counts as lost: one such record must not fail a page, and the next full sync writes it again from the host.
  */
-export function decodeRecord(id: string, stored: string): StoredRecord | null {
-  const [, line, content] = STORED.exec(stored) ?? [];
-  if (line === undefined || content === undefined) return null;
+export function decodeRecord(id: string, stored: string | null | undefined): StoredRecord | null {
+  const [text, line, content] = STORED.exec(stored ?? '') ?? [];
+  if (text === undefined || line === undefined || content === undefined) return null;
   const measured = JSON.parse(line) as MeasuredLine;
   let record: MediaRecord | undefined;
   return {
@@ -144,7 +144,7 @@ export function decodeRecord(id: string, stored: string): StoredRecord | null {
     pushedRevision: measured[5],
     mergeBase: decodeMergeBase(measured[7]),
     content,
-    text: stored,
+    text,
     get record() {
       return (record ??= toRecord(id, measured, content));
     },
@@ -229,56 +229,3 @@ export function packHex(hex: string): string {
 function unpackHex(text: string): string {
   return text.startsWith('=') ? Buffer.from(text.slice(1), 'base64url').toString('hex') : text;
 }
-
-const SEPARATOR_IN_LUA = `'\\${String(SEPARATOR.charCodeAt(0))}'`;
-
-/** Lua pattern of what a measured line begins with, for scripts that look at thousands of records. */
-export const statusAndNumber = `'^%["(%a)",(%d+),'`;
-
-/** Lua of the scripts that read and write records, without their indexes. */
-export const recordLua = /* lua */ `${timePrelude}
--- Positions of the indexed part, and of the measured line.
-local REV, TYPE, CREATED, CATEGORY, TAGS, SHA = 1, 2, 3, 4, 5, 6
-local STATUS, SEQ, LEVEL, VERIFIED, ATTEMPTS, PUSHED, ERROR, BASE = 1, 2, 3, 4, 5, 6, 7, 8
-
--- The number of a new record counts as a change, too.
-local function note_change() redis.call('INCR', p .. ':changes') end
-
-local function record_key(id) return p .. ':m:' .. id end
-
--- The decoded measured line, the content text and the whole text of a record. nil where there is none, and where decodeRecord could not read it.
-local function read(id)
-  local stored = redis.call('GET', record_key(id))
-  if not stored then return nil end
-  -- The rest is looked through by plain searches: a pattern over the whole text would take most of the time of a script.
-  local level, from = string.match(stored, '^%["${lettersOf(statusCode)}",%d+,("?[${Object.values(levelCode).join('')}0]"?),%d+,%d+,%d+,[^\\n]*%]\\n()%[%d+,"${lettersOf(typeCode)}",%-?%d+,"')
-  if not level or (#level == 1) ~= (level == '0') or string.byte(stored, -1) ~= 93 then return nil end
-  if string.find(stored, '\\n', from, true) or not string.find(stored, ${SEPARATOR_IN_LUA} .. '[', from, true) then return nil end
-  return cjson.decode(string.sub(stored, 1, from - 2)), string.sub(stored, from), stored
-end
-
--- What the indexes need of a content text.
-local function indexed(content)
-  return cjson.decode(string.sub(content, 1, string.find(content, ${SEPARATOR_IN_LUA}, 1, true) - 1))
-end
-
-local function write(id, measured, content)
-  redis.call('SET', record_key(id), cjson.encode(measured) .. '\\n' .. content)
-end
-
--- The host carries this revision. What kept it from there is over; the error of a record that is not verified is its own.
-local function set_pushed(measured, revision, current)
-  local settled = measured[STATUS] == 'v' and measured[ERROR] ~= 0 and revision >= current
-  if revision <= measured[PUSHED] and not settled then return false end
-  measured[PUSHED] = math.max(measured[PUSHED], revision)
-  if revision >= current then measured[BASE] = nil end
-  if settled then measured[ERROR] = 0 end
-  return true
-end
-
--- Edits that the host does not carry yet are listed, so that a lost push job is found.
-local function note_pushed(id, measured, revision)
-  if measured[PUSHED] < revision then redis.call('ZADD', p .. ':unpushed', 'NX', now_ms(), id)
-  else redis.call('ZREM', p .. ':unpushed', id) end
-end
-`;

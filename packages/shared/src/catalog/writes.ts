@@ -14,8 +14,8 @@ import {
   type RedisKeys,
   type Script,
 } from '../redis/index.js';
-import { indexLua, statusLua, waitingLua } from './indexes.js';
-import { encodeContent, encodeMergeBase, levelCode, recordLua, type StoredRecord } from './record.js';
+import { eraseRecord, indexLua, recordLua, saveLua, setDeleting, waitingLua } from './lua.js';
+import { encodeContent, encodeMergeBase, levelCode, type StoredRecord } from './record.js';
 
 /**
  * created, updated; unchanged: the same was there; stale: a newer revision is there; differs: the same revision with
@@ -79,75 +79,68 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
   const run = scriptEdge(redis, keys, 'CATALOG_UNAVAILABLE');
 
-  /** One script for each part of the items that one command may carry; `head` goes before each part. */
-  async function runOver<Word extends string, Item>(
+  /** One script for each part of the items that one command may carry; `head` goes before each part. Answers a word for each item. */
+  async function runOver<Word extends string>(
     script: Script,
-    head: readonly (string | number)[],
-    items: readonly Item[],
-    argumentsOf: (item: Item) => readonly (string | number)[],
+    head: Arguments,
+    items: readonly (Arguments | string)[],
   ): Promise<Word[]> {
     const words: Word[] = [];
-    for (const part of inRequests(redis, items.map(argumentsOf), bytesOfArguments))
+    for (const part of inRequests(redis, items, bytesOf))
       words.push(...(unlessFenced(await run(script, [...head, ...part.flat()])) as Word[]));
     return words;
   }
 
-  const saveMany = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> =>
-    runOver(saveScript, [fenceArgument(token)], entries, ({ record, content, expect, mergeBase }) => [
+  /** Saves a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
+  const saveMany = (entries: readonly SaveEntry[], token: LeaseToken): Promise<SaveOutcome[]> => {
+    const items = entries.map(({ record, content, expect, mergeBase }) => [
       record.id,
       expectArgument(expect),
       record.pushedRevision,
       content ?? encodeContent(record),
       mergeBase === undefined ? '' : encodeMergeBase(mergeBase),
     ]);
+    return runOver(saveScript, [fenceArgument(token)], items);
+  };
 
   return {
     save: async (record: MediaRecord): Promise<SaveOutcome> =>
       (await saveMany([{ record }], null))[0] ?? 'absent',
     saveIf: async (record: MediaRecord, expect: Expected, mergeBase?: MergeBase): Promise<SaveOutcome> =>
       (await saveMany([{ record, expect, mergeBase }], null))[0] ?? 'absent',
-    /** Saves a page of records, in one step where one command may carry it; outcomes in the order of the entries. */
     saveMany,
     /** Sets verified those that are still what was verified, and ends the intents of their uploads. */
     markVerified: (
       level: DurabilityLevel,
       verifiedAt: Date,
       entries: readonly VerifiedEntry[],
-    ): Promise<VerifiedOutcome[]> =>
-      runOver(
-        verifiedScript,
-        [levelCode[level], verifiedAt.getTime()],
-        entries,
-        ({ id, content, attempts }) => [id, content, attempts],
-      ),
-    noteFailure: async ({ id, revision, attempts, final, error }: FailedAttempt): Promise<void> => {
+    ): Promise<VerifiedOutcome[]> => {
+      const items = entries.map(({ id, content, attempts }) => [id, content, attempts]);
+      return runOver(verifiedScript, [levelCode[level], verifiedAt.getTime()], items);
+    },
+    noteFailure: ({ id, revision, attempts, final, error }: FailedAttempt) => {
       const message = error.message.slice(0, 300);
-      await run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
+      return run(failedScript, [id, revision, attempts, final ? '1' : '0', error.code, message, Date.now()]);
     },
     /** Only records that were settled become missing: never one being saved or deleted. */
-    markMissing: (ids: readonly string[], token: LeaseToken): Promise<('moved' | 'kept')[]> =>
-      runOver(moveScript, [fenceArgument(token), 'vf', 'm'], ids, (id) => [id]),
+    markMissing: (ids: readonly string[], token: LeaseToken) =>
+      runOver<'moved' | 'kept'>(moveScript, [fenceArgument(token), 'vf', 'm'], ids),
     /** Missing records that the host has again become saving, to be verified again. */
-    restore: (ids: readonly string[], token: LeaseToken): Promise<('moved' | 'kept')[]> =>
-      runOver(moveScript, [fenceArgument(token), 'm', 's'], ids, (id) => [id]),
+    restore: (ids: readonly string[], token: LeaseToken) =>
+      runOver<'moved' | 'kept'>(moveScript, [fenceArgument(token), 'm', 's'], ids),
     /** The host now carries this revision. */
-    notePushed: async (id: string, revision: number): Promise<void> => {
-      await run(pushedScript, [id, revision]);
-    },
+    notePushed: (id: string, revision: number) => run(pushedScript, [id, revision]),
     /** gone: deleted earlier and confirmed; conflict: not exactly the record that was read, where one is given. */
-    beginDelete: async (
-      id: string,
-      read?: MediaRecord,
-    ): Promise<'deleting' | 'gone' | 'absent' | 'conflict'> =>
-      (await run(beginDeleteScript, [id, read === undefined ? '' : encodeContent(read)])) as
-        'deleting' | 'gone' | 'absent' | 'conflict',
+    beginDelete: (id: string, read?: MediaRecord) =>
+      run(beginDeleteScript, [id, read === undefined ? '' : encodeContent(read)]) as Promise<
+        'deleting' | 'gone' | 'absent' | 'conflict'
+      >,
     /**
      * Removes the record of a deletion that the host has confirmed, also where it came back meanwhile. Its tombstone stays, and is
      * put again where Redis lost it. `assetId`, under which its asset could be found again, stays deleted too.
      */
-    finishDelete: async (id: string, assetId: string | null = null): Promise<void> => {
-      await run(finishDeleteScript, assetId === null ? [id] : [id, idOfFoundAsset(assetId)]);
-    },
+    finishDelete: (id: string, assetId: string | null = null) =>
+      run(finishDeleteScript, assetId === null ? [id] : [id, idOfFoundAsset(assetId)]),
     /** The host still shows assets of these ids, so that their tombstones may not end yet. */
     keepTombstones: (ids: readonly string[]): Promise<void> =>
       guarded(async () => {
@@ -166,91 +159,20 @@ export function catalogWrites(redis: RedisClient, keys: RedisKeys) {
       }
     },
     /** Begins the catalog now, unless it has begun already. */
-    noteEpoch: (nowMs: number): Promise<void> =>
-      guarded(async () => {
-        await redis.set(keys.epoch, nowMs, 'NX');
-      }),
+    noteEpoch: (nowMs: number) => guarded(() => redis.set(keys.epoch, nowMs, 'NX')),
   };
 }
 
-const bytesOfArguments = (values: readonly (string | number)[]): number =>
-  Buffer.byteLength(values.join()) + 16 * values.length;
+type Arguments = readonly (string | number)[];
+
+const bytesOf = (item: Arguments | string): number =>
+  Buffer.byteLength(String(item)) + 16 * [item].flat().length;
 
 function expectArgument(expect: Expected | undefined): string {
   if (expect === undefined) return '';
   if (expect === 'absent') return '0';
   return 'content' in expect ? expect.content : encodeContent(expect);
 }
-
-/** Lua of the scripts that save records, as far as their revisions allow it. */
-export const saveLua = /* lua */ `${indexLua}${waitingLua}
--- For scripts that save many: the entries of new records wait.
-local add_new = add_entry
--- Writes one record if its revision allows it. expect: '' = by revision alone, '0' = only when absent, a content text = only over
--- that (the caller has read it), and not where the host has lost the asset since. base: as SaveEntry.mergeBase, nil or '' = none.
--- Answers what happened in one word.
-local function save(id, expect, pushed, content, base)
-  local measured, old = read(id)
-  -- The usual save of a job: acceptance has written the same before.
-  if old == content and expect == '' and pushed <= measured[PUSHED] and measured[STATUS] ~= 'x' then return 'unchanged' end
-  if redis.call('ZSCORE', p .. ':tombstones', id) then return 'tombstoned' end
-  if not measured then
-    if expect ~= '' and expect ~= '0' then return 'absent' end
-    measured = { 's', redis.call('INCR', p .. ':sequence'), 0, 0, 0, pushed, 0 }
-    write(id, measured, content)
-    local revision = each_entry(id, 's', content, add_new)[REV]
-    if pushed < revision then note_pushed(id, measured, revision) end
-    return 'created'
-  end
-  if measured[STATUS] == 'x' then return 'tombstoned' end
-  -- What was decided before the host lost the asset would have it verified again.
-  if expect ~= '' and (expect ~= old or measured[STATUS] == 'm') then return 'conflict' end
-  local revision, before = indexed(content)[REV], indexed(old)[REV]
-  if revision < before then return 'stale' end
-  if old == content then
-    if set_pushed(measured, pushed, revision) then
-      write(id, measured, content)
-      note_pushed(id, measured, revision)
-    end
-    return 'unchanged'
-  end
-  if revision == before and expect == '' then return 'differs' end
-  -- A page may hold a record twice.
-  flush()
-  each_entry(id, measured[STATUS], old, remove_entry)
-  each_entry(id, 's', content, add_entry)
-  if not base or base == '' then base = measured[BASE] end
-  measured = { 's', measured[SEQ], 0, 0, 0, pushed, 0 }
-  if pushed < revision then measured[BASE] = base end
-  write(id, measured, content)
-  note_pushed(id, measured, revision)
-  note_change()
-  return 'updated'
-end
-`;
-
-// Lua statements that several scripts have in common, for scripts with recordLua. Text and no functions: Redis makes each
-// function of a script again at each call. They use the locals that their comments name.
-
-/** Of `id`: its upload is no longer under way. */
-export const endIntent = /* lua */ `
-redis.call('ZREM', p .. ':intents', id)
-redis.call('DEL', p .. ':intent:' .. id)
-`;
-
-/** Of `id` with `measured`, `content` and `c`, what is indexed of it: the record waits as deleting. Its tombstone is there. For scripts with statusLua. */
-export const setDeleting = /* lua */ `${endIntent}
-redis.call('ZREM', p .. ':unpushed', id)
-set_status(id, measured, 'x', c[CREATED])
-write(id, measured, content)
-`;
-
-/** Of `id` with `measured` and `content`: the record goes, with its index entries. For scripts with indexLua. */
-export const eraseRecord = /* lua */ `
-each_entry(id, measured[STATUS], content, remove_entry)
-redis.call('ZREM', p .. ':unpushed', id)
-redis.call('DEL', record_key(id))
-`;
 
 /** ARGV: fence token ('' = outside of any run), then id, expect, pushedRevision, content, merge base of each. Answers one word each, or 'fenced'. */
 const saveScript = defineScript(`${saveLua}${leaseFenceIfAny}
@@ -286,7 +208,7 @@ return outcomes
 `);
 
 /** ARGV: id, revision (0 = any), attempts, final ('1' = status failed and the intent leaves the sweep), code, message, ms. */
-const failedScript = defineScript(`${recordLua}${statusLua}
+const failedScript = defineScript(`${recordLua}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then return 'absent' end
@@ -309,7 +231,7 @@ return 'noted'
 `);
 
 /** ARGV: fence token ('' = outside of any run), codes of the statuses that move, the status that they get, then ids. Answers a word for each. */
-const moveScript = defineScript(`${recordLua}${statusLua}${leaseFenceIfAny}
+const moveScript = defineScript(`${recordLua}${leaseFenceIfAny}
 local outcomes = {}
 for i = 4, #ARGV do
   local id = ARGV[i]
@@ -337,7 +259,7 @@ return 'noted'
 `);
 
 /** ARGV: id, content text ('' = any). Only over that text, if any. The tombstone comes first and stays; the record waits as deleting. */
-const beginDeleteScript = defineScript(`${recordLua}${statusLua}
+const beginDeleteScript = defineScript(`${recordLua}
 local id = ARGV[1]
 local measured, content = read(id)
 if not measured then

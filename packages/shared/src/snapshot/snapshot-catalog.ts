@@ -1,5 +1,5 @@
 import { createCatalog, pageAfter, statusCode, typeCode, type Position } from '../catalog/index.js';
-import { saveLua, setDeleting, statusLua } from '../catalog/lua.js';
+import { saveLua, setDeleting } from '../catalog/lua.js';
 import { resourceTypes } from '../media/index.js';
 import {
   defineScript,
@@ -103,7 +103,7 @@ const bytesOf = (line: SnapshotLine): number =>
  * the host may lack is not listed as unpushed: the host may have a newer one, and the sync that follows looks.
  * Answers one word for each.
  */
-const loadScript = defineScript(`${saveLua}${statusLua}${leaseFence}
+const loadScript = defineScript(`${saveLua}${leaseFence}
 local function bury(id, ms)
   redis.call('ZADD', p .. ':tombstones', 'NX', ms, id)
   local measured, content = read(id)
