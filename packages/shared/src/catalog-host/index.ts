@@ -15,8 +15,7 @@ const noteSchema = z.object({ host: z.string().regex(/^(?:local|cloudinary:[A-Za
 /** The media host to which the catalog belongs, kept with it in Redis. Throws CATALOG_UNAVAILABLE. */
 export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
   const guarded = redisEdge('CATALOG_UNAVAILABLE');
-  const read = async (): Promise<HostIdentity | null> =>
-    guarded(async () => (await redis.get(keys.host)) as HostIdentity | null);
+  const read = () => guarded(() => redis.get(keys.host) as Promise<HostIdentity | null>);
   return {
     /** Null while that is not known: catalogs of 0.1.0 did not keep it. */
     read,
@@ -27,10 +26,7 @@ export function createCatalogHost(redis: RedisClient, keys: RedisKeys) {
         return (await read()) ?? identity;
       }),
     /** From now on it belongs to this one. */
-    set: (identity: HostIdentity): Promise<void> =>
-      guarded(async () => {
-        await redis.set(keys.host, identity);
-      }),
+    set: (identity: HostIdentity) => guarded(() => redis.set(keys.host, identity)),
   };
 }
 
@@ -89,7 +85,9 @@ async function hostOfCatalog(parts: SettleHostParts): Promise<HostIdentity | nul
  */
 export async function folderHost(dataDir: string): Promise<HostIdentity | null> {
   if (!(await holdsMedia(join(dataDir, 'media')).catch(() => false))) return null;
-  return (await readNote(dataDir)) ?? 'local';
+  return readFile(join(dataDir, NOTE), 'utf8')
+    .then((text) => noteSchema.parse(JSON.parse(text)).host as HostIdentity)
+    .catch((): HostIdentity => 'local');
 }
 
 /** Remembers which host is used with this data folder, where it has media. Never rejects: a failure of the disk is logged. */
@@ -104,13 +102,5 @@ export async function noteFolderHost(dataDir: string, identity: HostIdentity, lo
     await rename(unfinished, path);
   } catch (error) {
     log.warn('host.not_noted', { error });
-  }
-}
-
-async function readNote(dataDir: string): Promise<HostIdentity | null> {
-  try {
-    return noteSchema.parse(JSON.parse(await readFile(join(dataDir, NOTE), 'utf8'))).host as HostIdentity;
-  } catch {
-    return null;
   }
 }

@@ -1,5 +1,15 @@
-import { consoleKeys, editedInConsole, putShown, SHOWN_KEY, type AssetThere } from './console-fields.js';
-import { BASE_KEY, editableFields, editBase, type EditableFields } from './host-edits.js';
+import {
+  BASE_KEY,
+  consoleKeys,
+  editableFields,
+  editBase,
+  emptyFields,
+  putShown,
+  SHOWN_KEY,
+  textWithMark,
+  type AssetThere,
+  type EditableFields,
+} from './host-edits.js';
 import { isMediaId } from './media-id.js';
 import { mediaSources, type MediaRecord } from './media-record.js';
 import { isPlain, putText, takeText } from './text-encoding.js';
@@ -20,18 +30,25 @@ export interface HostMetadata {
  * record again. The duration only of videos, once it is known: listings do not show it.
  */
 export type CarriedFields = EditableFields &
-  Pick<
-    MediaRecord,
-    | 'id'
-    | 'revision'
-    | 'filename'
-    | 'uploadedBy'
-    | 'source'
-    | 'createdAt'
-    | 'updatedAt'
-    | 'checksum'
-    | 'durationSeconds'
-  >;
+  Pick<MediaRecord, 'id' | 'revision' | 'filename' | 'uploadedBy' | 'source'> &
+  Pick<MediaRecord, 'createdAt' | 'updatedAt' | 'checksum' | 'durationSeconds'>;
+
+/** The fields of a new file, before anybody has described it and before its bytes are known. */
+export function firstFields(
+  of: Pick<CarriedFields, 'id' | 'filename' | 'uploadedBy' | 'source'>,
+  createdAt: Date,
+): CarriedFields {
+  const at = createdAt.toISOString();
+  return {
+    ...of,
+    ...emptyFields,
+    revision: 1,
+    createdAt: at,
+    updatedAt: at,
+    checksum: { sha256: null, md5: null },
+    durationSeconds: null,
+  };
+}
 
 /**
  * `committed` assets count; `started` ones were never acknowledged, and are removed once `deadlineSeconds` after
@@ -74,7 +91,6 @@ export function bindingOf(folder: string, assetId: string): string {
 
 const LOWER_HEX = /^[0-9a-f]+$/;
 const MARK = 'hf';
-const CLAIM_HASH = /^[0-9a-f]{32}$/;
 const markText = { started: '0', committed: '1', ticket: '2' } as const;
 /** Fields that people may read and edit on the host, under their own plain names. */
 const readable = editableFields.filter((name) => name !== 'tags');
@@ -87,8 +103,8 @@ export function writeHostMetadata(
   { mark, fields, claim, boundTo }: Carried,
   there: AssetThere | null = null,
 ): HostMetadata {
-  const { checksum } = fields;
-  const kept = claim ?? (there === null ? undefined : takeClaim(there.context));
+  const before = there?.context ?? {};
+  const kept = claim ?? takeClaim(before);
   const pairs = {
     [MARK]: markText[mark.state],
     hf_due: mark.state === 'started' ? mark.deadlineSeconds : null,
@@ -98,15 +114,15 @@ export function writeHostMetadata(
     hf_src: fields.source,
     hf_created: Date.parse(fields.createdAt),
     hf_updated: Date.parse(fields.updatedAt),
-    hf_sha256: checksum.sha256,
-    hf_md5: checksum.md5,
+    hf_sha256: fields.checksum.sha256,
+    hf_md5: fields.checksum.md5,
     hf_dur: fields.durationSeconds,
     hf_idem: kept?.key,
     hf_print: kept?.fingerprint,
     hf_asset: boundTo,
     [BASE_KEY]: editBase(fields),
   };
-  const context = pairsOfOthers(there?.context ?? {});
+  const context = Object.fromEntries(Object.entries(before).filter(([key]) => !isOwnKey(key)));
   for (const [key, value] of Object.entries(pairs))
     if (value !== null && value !== undefined) context[key] = String(value);
   putText(context, 'hf_name', fields.filename);
@@ -117,10 +133,6 @@ export function writeHostMetadata(
   }
   const displayName = putShown(context, fields, there);
   return { context, tags: fields.tags, ...(displayName === undefined ? {} : { displayName }) };
-}
-
-function pairsOfOthers(context: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(context).filter(([key]) => !isOwnKey(key)));
 }
 
 const plainKeys: ReadonlySet<string> = new Set([MARK, SHOWN_KEY, ...readable, ...Object.values(consoleKeys)]);
@@ -155,8 +167,8 @@ export function readHostMetadata({ context, tags }: HostMetadata): Carried | nul
       durationSeconds: numberIn(context['hf_dur'], 0, Number.MAX_VALUE),
       filename: takeText(context, 'hf_name') ?? '',
       uploadedBy: takeText(context, 'hf_by') ?? '',
-      title: editedInConsole('title', textOf('title'), context, id),
-      description: editedInConsole('description', textOf('description'), context, id),
+      title: textWithMark('title', textOf('title'), context, id),
+      description: textWithMark('description', textOf('description'), context, id),
       category: textOf('category'),
       tags: [...tags],
     },
@@ -192,6 +204,6 @@ function isoDate(text: string | undefined): string | null {
 
 /** Undefined for assets of uploads without a key. */
 function takeClaim(context: Readonly<Record<string, string>>): UploadClaim | undefined {
-  const { hf_idem: key = '', hf_print: fingerprint = '' } = context;
-  return CLAIM_HASH.test(key) && CLAIM_HASH.test(fingerprint) ? { key, fingerprint } : undefined;
+  const [key, fingerprint] = [hashOf(context['hf_idem'], 32), hashOf(context['hf_print'], 32)];
+  return key !== null && fingerprint !== null ? { key, fingerprint } : undefined;
 }

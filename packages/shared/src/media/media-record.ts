@@ -73,11 +73,14 @@ export const unmeasured: Measured = {
 };
 
 /** True for an edit that the host does not carry yet: a wiped Redis may lose it. */
-export function isUnpushed({
-  pushedRevision,
-  revision,
-}: Pick<MediaRecord, 'pushedRevision' | 'revision'>): boolean {
-  return pushedRevision < revision;
+export function isUnpushed(record: MediaRecord): boolean {
+  return record.pushedRevision < record.revision;
+}
+
+/** The record with these edits, one revision later. Clocks may differ; an edit never makes a record older. */
+export function withEdits(record: MediaRecord, edits: Partial<MediaRecord>): MediaRecord {
+  const updatedAt = new Date(Math.max(Date.now(), Date.parse(record.updatedAt))).toISOString();
+  return { ...record, ...edits, updatedAt, revision: record.revision + 1 };
 }
 
 /** Limits of the fields that clients set, in characters (Unicode code points). */

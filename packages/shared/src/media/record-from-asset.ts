@@ -1,7 +1,7 @@
-import { consoleKeys, isAsWritten, shownText, type ConsoleField, type Pairs } from './console-fields.js';
-import type { Side } from './host-edits.js';
+import { textWithoutMark, type Side } from './host-edits.js';
 import {
   bindingOf,
+  firstFields,
   readHostMetadata,
   type Carried,
   type CarriedFields,
@@ -49,9 +49,7 @@ export function recordFromAsset(
   // Marked with an id that is not the one in its public id: a copy made by others, or a rename; the asset id decides.
   const isOwn =
     carried !== null &&
-    (idFromPublicId(folder, asset) === carried.fields.id ||
-      carried.fields.id === idOfFoundAsset(asset.assetId) ||
-      carried.boundTo === bindingOf(folder, asset.assetId));
+    (!isNameless(asset, carried.fields.id, folder) || carried.boundTo === bindingOf(folder, asset.assetId));
   return recordOf(asset, isOwn ? carried.fields : foreignFields(asset, source));
 }
 
@@ -97,24 +95,17 @@ function carriedDuration({ durationSeconds, etag }: AssetFacts, fields: CarriedF
 /** What stands for the fields of an asset that others put on the host. */
 function foreignFields(asset: AssetFacts, source: MediaSource): CarriedFields {
   const { context } = asset;
-  const createdAt = new Date(asset.createdAt).toISOString();
+  const id = idOfFoundAsset(asset.assetId);
   const baseName = asset.publicId.slice(asset.publicId.lastIndexOf('/') + 1);
   const ending = asset.format ? `.${asset.format}` : '';
+  const filename = baseName.endsWith(ending) ? baseName : baseName + ending;
   return {
-    id: idOfFoundAsset(asset.assetId),
-    revision: 1,
-    filename: baseName.endsWith(ending) ? baseName : baseName + ending,
+    ...firstFields({ id, filename, uploadedBy: '', source }, new Date(asset.createdAt)),
     // The two names that Cloudinary's own Media Library offers, besides ours.
     title: context['title'] ?? context['caption'] ?? '',
     description: context['description'] ?? context['alt'] ?? '',
     category: context['category'] ?? '',
     tags: [...asset.tags],
-    uploadedBy: '',
-    source,
-    createdAt,
-    updatedAt: createdAt,
-    checksum: { sha256: null, md5: null },
-    durationSeconds: null,
   };
 }
 
@@ -149,23 +140,11 @@ export function fieldsWithoutMark(asset: AssetFacts, ours: MediaRecord): Side {
     id,
     updatedAt,
     revision: 0,
-    title: textThere('title', context, ours.title),
-    description: textThere('description', context, ours.description),
+    title: textWithoutMark('title', ours.title, context),
+    description: textWithoutMark('description', ours.description, context),
     category: context['category'] || ours.category,
     tags: tags.length > 0 ? [...tags] : ours.tags,
   };
-}
-
-/**
- * The value of a field's two keys. Where they differ the asset alone decides which of them counts, never our record: that may have
- * merged the one, and would then merge the other, again and again. The console's key counts, unless it still is as we wrote it.
- */
-function textThere(name: ConsoleField, context: Pairs, ours: string): string {
-  const own = context[name] ?? '';
-  const shown = context[consoleKeys[name]] ?? '';
-  const isEdited = shown !== '' && !isAsWritten(name, context);
-  if (own === '') return isEdited && shown !== shownText(ours) ? shown : ours;
-  return isEdited && shown !== shownText(own) ? shown : own;
 }
 
 /**
