@@ -65,7 +65,7 @@ export async function openDependencies(given: Settings, log: Logger, env: Enviro
   await settleHost({ ...parts, dataDir: settings.dataDir, identity: host.identity }).catch((error: unknown) =>
     log.warn('host.not_settled', { error }),
   );
-  const rebuilding = watchRebuilding({ ...parts, isNew: watchNewCatalog(host, log) });
+  const rebuilding = watchRebuilding(parts.syncState, catalog, watchNewCatalog(host, log));
   await rebuilding.begin(shutdown.draining);
   const uploads = createUploads({
     ...parts,

@@ -1,7 +1,6 @@
 import type { CloudinarySettings } from '@holdfast/foundation/config';
 import { createTickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import { mediaLimits, type EditableFields } from '@holdfast/shared/media';
 import type { Dependencies } from './dependencies.js';
 import { completeUpload } from './direct-uploads/complete-upload.js';
 import { signTicket, ticketRequest } from './direct-uploads/sign-ticket.js';
@@ -9,12 +8,13 @@ import { serveLocalFiles } from './files/serve-file.js';
 import { UPLOAD_PATH } from './http/access.js';
 import type { ResponseHeader } from './http/described-headers.js';
 import { route, type AnswerDescription, type Route } from './http/route.js';
-import { mediaChanges, editMedia } from './media/edit-media.js';
+import { editMedia, mediaChanges, removeMedia } from './media/change-media.js';
 import { followMedia } from './media/follow-media.js';
+import { uploadForm } from './media/media-fields.js';
 import { listMedia, listQuery, showMedia } from './media/read-media.js';
-import { removeMedia } from './media/remove-media.js';
 import { countUploads, showMetrics } from './metrics/api-metrics.js';
 import { buildDocument } from './openapi/document.js';
+import { inputSchema } from './openapi/json-schema.js';
 import { schemas } from './openapi/schemas.js';
 import { consolePage, docsPage, serveFixed, servePage, servePageFile, type Page } from './pages/pages.js';
 import { QUEUE_BOARD_PATH, queueBoard } from './queue-board/queue-board.js';
@@ -80,23 +80,7 @@ export function routes(deps: Dependencies): readonly Route[] {
         'The file streams through to the media host. Its type is detected from its first bytes. After an error, nothing is left on the host.',
       query: uploadQuery,
       headers: ['Prefer', 'Idempotency-Key', 'Repr-Digest'],
-      content: {
-        type: 'multipart/form-data',
-        schema: {
-          type: 'object',
-          required: ['file'],
-          properties: {
-            title: { type: 'string', maxLength: mediaLimits.title },
-            description: { type: 'string', maxLength: mediaLimits.description },
-            category: { type: 'string', maxLength: mediaLimits.category },
-            tags: {
-              type: 'string',
-              description: `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`,
-            },
-            file: { type: 'string', contentMediaType: 'application/octet-stream' },
-          } satisfies Record<keyof EditableFields | 'file', object>,
-        },
-      },
+      content: { type: 'multipart/form-data', schema: inputSchema(uploadForm) },
       answers: {
         200: {
           description: 'With `duplicates=return`: this client has uploaded these bytes before.',

@@ -3,23 +3,20 @@ import type { UploadSettings } from '@holdfast/foundation/config';
 import { mayBeAnyKind, type Tickets } from '@holdfast/shared/direct-uploads';
 import { HoldfastError } from '@holdfast/foundation/errors';
 import {
+  emptyFields,
+  firstFields,
   isAllowedType,
   newMediaId,
   resourceTypeOf,
   resourceTypes,
   writeHostMetadata,
+  type EditableFields,
   type ResourceType,
 } from '@holdfast/shared/media';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { Answer, Input } from '../http/route.js';
-import { mediaFieldRules } from '../media/media-fields.js';
-import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
-
-/** A list, or one text with commas as in the form of an upload. */
-const ticketTags = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(',').filter((piece) => piece.trim() !== '') : value),
-  mediaFieldRules.tags,
-);
+import { listOrText, mediaFieldRules } from '../media/media-fields.js';
+import { cleanFilename, refFor } from '../media/new-media.js';
 
 /**
  * What a client says about the file that it is going to send. All of it is optional, none of it is trusted, and other fields
@@ -32,10 +29,9 @@ export const ticketRequest = z
       .max(1_000, 'must have at most 1000 characters')
       .optional()
       .describe('Name of the file.'),
-    title: mediaFieldRules.title.optional(),
-    description: mediaFieldRules.description.optional(),
-    category: mediaFieldRules.category.optional(),
-    tags: ticketTags.optional().describe('A list, or one comma-separated text.'),
+    ...z
+      .object({ ...mediaFieldRules, tags: listOrText.describe('A list, or one comma-separated text.') })
+      .partial().shape,
     bytes: z
       .int('must be a number of bytes')
       .min(1, 'must be at least 1')
@@ -75,11 +71,12 @@ const REMEMBER_MS = GOOD_FOR_MS + 2 * 3_600_000;
 export const signTicket =
   ({ folder, uploads, tickets, host }: SignTicketDependencies) =>
   async ({ body, context }: Input<never, undefined, TicketRequest>): Promise<Answer> => {
-    if (body.bytes !== undefined && body.bytes > uploads.maxBytes)
+    const { filename: given = '', bytes = 0, type, ...described } = body;
+    if (bytes > uploads.maxBytes)
       throw new HoldfastError('FILE_TOO_LARGE', `files may have at most ${String(uploads.maxBytes)} bytes`);
-    const { title = '', description = '', category = '', tags = [] } = body;
-    const resourceType = acceptableType(body.type, uploads.allowedTypes);
-    const filename = cleanFilename(body.filename ?? '');
+    const fields = { ...emptyFields, ...(described as Partial<EditableFields>) };
+    const resourceType = acceptableType(type, uploads.allowedTypes);
+    const filename = cleanFilename(given);
     const id = newMediaId();
     const extension = extensionOf(filename);
     const ref = refFor(folder, id, { resourceType, extension: extension.toLowerCase() });
@@ -89,10 +86,8 @@ export const signTicket =
       mark: { state: 'ticket', expiresAtMs },
       fields: {
         ...firstFields({ id, filename, uploadedBy: context.client.name, source: 'direct' }, new Date()),
-        title,
-        description,
-        category,
-        tags: tags.map(asFormsSend),
+        ...fields,
+        tags: fields.tags.map(asFormsSend),
       },
     });
     const signed = await host.signUpload({

@@ -5,7 +5,7 @@ import { proofOf, startRedisSandbox, type RedisSandbox } from '@holdfast/shared/
 import { readEvents } from '../../test/support/event-reader.js';
 import { startApi, type RunningApi } from '../../test/support/running-api.js';
 import { createShares } from '@holdfast/shared/http';
-import { followMedia, type FollowDependencies } from './follow-media.js';
+import { followMedia } from './follow-media.js';
 
 let redis: RedisSandbox;
 let api: RunningApi;
@@ -246,11 +246,14 @@ describe('a stream of events', () => {
 /** The stream as the edge would send it; it ends with the test, so that nobody is followed any longer. */
 async function open(
   { id }: Pick<MediaRecord, 'id'>,
-  over: Partial<FollowDependencies>,
+  { heartbeatMs, ...over }: Partial<typeof api.deps> & { heartbeatMs?: number },
   client = 'one',
 ): Promise<AsyncIterator<string>> {
   const gone = new AbortController();
-  const answer = await followMedia({ ...api.deps, ...over })({
+  const answer = await followMedia(
+    { ...api.deps, ...over },
+    heartbeatMs,
+  )({
     params: { id },
     query: undefined,
     body: undefined,

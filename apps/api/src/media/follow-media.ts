@@ -1,21 +1,10 @@
 import { HoldfastError } from '@holdfast/foundation/errors';
 import type { MediaRecord } from '@holdfast/shared/media';
+import type { Dependencies } from '../dependencies.js';
 import type { Answer, Input } from '../http/route.js';
-import type { PublicAddress } from '../http/http-server.js';
-import type { Shares } from '@holdfast/shared/http';
-import type { Shutdown } from '../http/shutdown.js';
-import { findMedia, type FindDependencies } from './read-media.js';
+import { findMedia } from './read-media.js';
 import { entityTag, presentMedia, type PresentedMedia } from './present-media.js';
-import { createBell, type FollowedState, type StatusFollowers } from './status-followers.js';
-
-export interface FollowDependencies extends FindDependencies {
-  statusFollowers: StatusFollowers;
-  /** The streams that are open. */
-  streams: Shares;
-  address: PublicAddress;
-  shutdown: Pick<Shutdown, 'draining'>;
-  heartbeatMs?: number;
-}
+import { createBell, type FollowedState } from './status-followers.js';
 
 /** Proxies cut connections on which nothing moves, mostly after a minute. */
 const HEARTBEAT_MS = 15_000;
@@ -23,7 +12,7 @@ const RECONNECT_AFTER_MS = 2_000;
 
 /** One file as Server-Sent Events: what it is now, then each change, until it is deleted or the client leaves. */
 export const followMedia =
-  (deps: FollowDependencies) =>
+  (deps: Dependencies, heartbeatMs = HEARTBEAT_MS) =>
   async ({ params, gone, client }: Input<'id'>): Promise<Answer> => {
     const record = await findMedia(deps, params.id);
     if (!deps.streams.admits(client))
@@ -36,16 +25,17 @@ export const followMedia =
         // Some proxies buffer whole answers unless this header is set.
         'X-Accel-Buffering': 'no',
       },
-      stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining])),
+      stream: events(deps, record, client, AbortSignal.any([gone, deps.shutdown.draining]), heartbeatMs),
     };
   };
 
 /** A client that reads slowly misses what is out of date by the time it has read on. */
 async function* events(
-  { statusFollowers, streams, address, heartbeatMs = HEARTBEAT_MS }: FollowDependencies,
+  { statusFollowers, streams, address }: Dependencies,
   record: MediaRecord,
   client: string,
   left: AbortSignal,
+  heartbeatMs: number,
 ): AsyncGenerator<string> {
   const given = new AbortController();
   const leave = streams.take(client, { giveUp: () => given.abort() });

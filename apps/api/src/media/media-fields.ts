@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mediaLimits, type EditableFields } from '@holdfast/shared/media';
+import { emptyFields, mediaLimits, type EditableFields } from '@holdfast/shared/media';
 import { parseInput } from '../http/request-input.js';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -51,24 +51,28 @@ export const mediaFieldRules = {
     .meta({ items: { type: 'string', maxLength: mediaLimits.tag }, maxItems: MOST_ENTRIES }),
 } satisfies Record<keyof EditableFields, z.ZodType>;
 
-/** Tags of a form: one comma-separated part, several parts, or both; empty pieces are ignored. */
-const formTags = z.preprocess((value) => {
-  const parts = Array.isArray(value) ? (value as unknown[]) : [value];
-  return parts.flatMap((part) =>
-    typeof part === 'string' ? part.split(',').filter((piece) => piece.trim() !== '') : [part],
-  );
-}, mediaFieldRules.tags);
+/** One text with commas stands for several tags; empty pieces are ignored. */
+const splitText = (value: unknown): unknown =>
+  typeof value === 'string' ? value.split(',').filter((piece) => piece.trim() !== '') : value;
 
+/** Tags as JSON has them: a list, or one text with commas. */
+export const listOrText = z.preprocess(splitText, mediaFieldRules.tags);
+/** Tags of a form: one comma-separated part, several parts, or both. */
+const formTags = z
+  .preprocess((value) => [value].flat().flatMap(splitText), mediaFieldRules.tags)
+  .meta({
+    type: 'string',
+    description: `Comma-separated; at most ${String(mediaLimits.tags)} tags of 1 to ${String(mediaLimits.tag)} characters. The part may be repeated.`,
+  });
 // Other parts are ignored: forms carry buttons and tokens.
-const form = z.object({
-  title: mediaFieldRules.title.default(''),
-  description: mediaFieldRules.description.default(''),
-  category: mediaFieldRules.category.default(''),
-  tags: formTags.optional(),
-});
+const form = z.object({ ...mediaFieldRules, tags: formTags });
+
+/** The form of an upload, for the description of its route. */
+export const uploadForm = form
+  .partial()
+  .extend({ file: z.string().meta({ contentMediaType: 'application/octet-stream' }) });
 
 /** The text parts of an upload as fields of a record. Throws INVALID_REQUEST with every problem. */
 export function parseMediaFields(parts: Readonly<Record<string, unknown>>): EditableFields {
-  const { tags, ...rest } = parseInput(form, parts, 'the text parts are not valid');
-  return { ...rest, tags: tags ?? [] };
+  return parseInput(form, { ...emptyFields, ...parts }, 'the text parts are not valid');
 }

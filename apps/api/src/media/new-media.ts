@@ -1,24 +1,4 @@
-import { mediaLimits, publicIdFor, type CarriedFields } from '@holdfast/shared/media';
-
-/** The fields of a new record before its client has described it and before its bytes have arrived. */
-export function firstFields(
-  of: Pick<CarriedFields, 'id' | 'filename' | 'uploadedBy' | 'source'>,
-  createdAt: Date,
-): CarriedFields {
-  const at = createdAt.toISOString();
-  return {
-    ...of,
-    revision: 1,
-    title: '',
-    description: '',
-    category: '',
-    tags: [],
-    createdAt: at,
-    updatedAt: at,
-    checksum: { sha256: null, md5: null },
-    durationSeconds: null,
-  };
-}
+import { mediaLimits, publicIdFor } from '@holdfast/shared/media';
 
 /** Where a new asset will be. Raw files carry their extension, given without a dot, in the public id, as Cloudinary requires. */
 export function refFor<Type extends string>(

@@ -7,11 +7,6 @@ import { splitTags } from '../http/request-input.js';
 /** A record as clients see it: nothing internal. */
 export type PresentedMedia = Omit<MediaRecord, 'hostVersion' | 'pushedRevision'>;
 
-export interface MediaLinks {
-  /** Path of the record below the API's own address. */
-  self: string;
-}
-
 /** `address` is where clients reach this API. */
 export function presentMedia(
   { hostVersion: _version, pushedRevision: _pushed, ...media }: MediaRecord,
@@ -21,11 +16,8 @@ export function presentMedia(
   return { ...media, url: media.url.startsWith('/') ? `${address.url()}${media.url}` : media.url };
 }
 
-/** The body of answers that accept something for later. */
-export function acceptedMedia(
-  record: MediaRecord,
-  address: Pick<PublicAddress, 'url'>,
-): { media: PresentedMedia; links: MediaLinks } {
+/** The body of answers that accept something for later. The link is a path below the API's own address. */
+export function acceptedMedia(record: MediaRecord, address: Pick<PublicAddress, 'url'>) {
   return { media: presentMedia(record, address), links: { self: `/api/media/${record.id}` } };
 }
 
@@ -35,9 +27,6 @@ interface SeenMedia {
   /** The editable fields and the bytes; undefined if the tag names only the revision. */
   content: string | undefined;
 }
-
-/** What the client insists on: one of these states, `any` existing record, or null for nothing. */
-export type ExpectedStates = readonly SeenMedia[] | 'any' | null;
 
 const HASH_CHARACTERS = 8;
 
@@ -50,12 +39,11 @@ export function entityTag(media: PresentedMedia): string {
 }
 
 /**
- * `If-Match`: the states that the client has seen, `any` for `*`, null without the header. What changes by itself, such as
- * the status, never prevents an edit. Weak tags match nothing.
+ * `If-Match`: the states that the client has seen, null where any will do. What changes by itself, such as the status, never
+ * prevents an edit. Weak tags match nothing.
  */
-export function expectedStates(header: string | undefined): ExpectedStates {
-  if (header === undefined) return null;
-  if (header.trim() === '*') return 'any';
+export function seenStates(header = '*'): SeenMedia[] | null {
+  if (header.trim() === '*') return null;
   return splitTags(header).flatMap((tag) => {
     const [, revision, content] = /^"(\d{1,15})(?:-(?:([\w-]+)\.)?[\w-]*)?"$/.exec(tag) ?? [];
     return revision === undefined ? [] : [{ revision: Number(revision), content }];
@@ -63,10 +51,10 @@ export function expectedStates(header: string | undefined): ExpectedStates {
 }
 
 /** Throws REVISION_MISMATCH where the client has seen another state than this one. */
-export function refuseOtherState(expected: ExpectedStates, record: MediaRecord): void {
-  if (expected === null || expected === 'any') return;
+export function refuseOtherState(states: readonly SeenMedia[] | null, record: MediaRecord): void {
+  if (states === null) return;
   const { revision } = record;
-  const seen = expected.filter((state) => state.revision === revision);
+  const seen = states.filter((state) => state.revision === revision);
   if (seen.some(({ content }) => content === undefined || content === contentOf(record))) return;
   throw new HoldfastError(
     'REVISION_MISMATCH',

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { HoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
-import type { Catalog } from '@holdfast/shared/catalog';
-import type { Intents } from '@holdfast/shared/intents';
 import {
   isMediaId,
   mediaLimits,
@@ -9,11 +7,10 @@ import {
   resourceTypes,
   type MediaRecord,
 } from '@holdfast/shared/media';
+import type { Dependencies } from '../dependencies.js';
 import type { Answer, Input } from '../http/route.js';
-import type { PublicAddress } from '../http/http-server.js';
 import { hasTag, pageLimit } from '../http/request-input.js';
 import { entityTag, presentMedia } from './present-media.js';
-import type { Rebuilding } from './rebuilding.js';
 
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 100;
@@ -48,15 +45,9 @@ export const listQuery = z.strictObject({
   order: word(['newest', 'oldest']).default('newest').describe('By time of creation.'),
 });
 
-export interface ListDependencies {
-  catalog: Pick<Catalog, 'list' | 'hasOldIndexes'>;
-  rebuilding: Rebuilding;
-  address: PublicAddress;
-}
-
 /** One page of the catalog. */
 export const listMedia =
-  ({ catalog, rebuilding, address }: ListDependencies) =>
+  ({ catalog, rebuilding, address }: Dependencies) =>
   async ({ query }: Input<never, z.infer<typeof listQuery>>): Promise<Answer> => {
     const [{ items, nextCursor, total }, ...reasons] = await Promise.all([
       catalog.list(query),
@@ -76,7 +67,7 @@ export const listMedia =
 
 /** One record, or 304 where the client has it already. */
 export const showMedia =
-  (deps: FindDependencies & { address: PublicAddress }) =>
+  (deps: Dependencies) =>
   async ({ params, header }: Input<'id'>): Promise<Answer> => {
     const media = presentMedia(await findMedia(deps, params.id), deps.address);
     const tag = entityTag(media);
@@ -86,21 +77,17 @@ export const showMedia =
       : { status: 200, body: media, headers };
   };
 
-export interface FindDependencies {
-  catalog: Pick<Catalog, 'find' | 'isTombstoned'>;
-  /** Uploads acknowledged while Redis was away, held in memory. */
-  deferred: { find(id: string): MediaRecord | null };
-  /** Uploads in progress, and those that another API holds in memory. */
-  intents: Pick<Intents, 'findUnderWay'>;
-  rebuilding: Rebuilding;
-}
-
 /**
  * The record. Throws MEDIA_NOT_FOUND, CATALOG_REBUILDING while the record may still come back, or CATALOG_UNAVAILABLE, also
  * if another API may hold the upload as deferred.
  */
 export async function findMedia(
-  { catalog, deferred, intents, rebuilding }: FindDependencies,
+  {
+    catalog,
+    deferred,
+    intents,
+    rebuilding,
+  }: Pick<Dependencies, 'catalog' | 'deferred' | 'intents' | 'rebuilding'>,
   id: string,
 ): Promise<MediaRecord> {
   if (!isMediaId(id)) throw new HoldfastError('MEDIA_NOT_FOUND');

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { createCatalog } from '@holdfast/shared/catalog';
+import { createCatalog, type Catalog } from '@holdfast/shared/catalog';
 import { redisKeys } from '@holdfast/shared/redis';
-import { createSyncState } from '@holdfast/shared/sync';
+import { createSyncState, type SyncState } from '@holdfast/shared/sync';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
-import { watchRebuilding, type Rebuilding, type RebuildingOptions } from './rebuilding.js';
+import { watchRebuilding } from './rebuilding.js';
 
 let redis: RedisSandbox;
 const keys = redisKeys('rebuilding');
@@ -17,13 +17,18 @@ afterAll(() => redis.close());
 const recovery = (over: object = {}): string =>
   JSON.stringify({ run: { trigger: 'recovery', created: 0, findings: [], ...over }, progress: {} });
 
-const watching = (over: Partial<RebuildingOptions> = {}): Rebuilding =>
-  watchRebuilding({
-    syncState: createSyncState(redis.client, keys),
-    catalog: createCatalog(redis.client, keys),
-    isNew: () => Promise.resolve(true),
-    ...over,
-  });
+const watching = (
+  over: {
+    syncState?: Pick<SyncState, 'readRefill'>;
+    catalog?: Pick<Catalog, 'epoch'>;
+    isNew?: () => Promise<boolean>;
+  } = {},
+) =>
+  watchRebuilding(
+    over.syncState ?? createSyncState(redis.client, keys),
+    over.catalog ?? createCatalog(redis.client, keys),
+    over.isNew ?? (() => Promise.resolve(true)),
+  );
 
 it('is on from the loss of the catalog until its recovery has run', async () => {
   const { client } = redis;

@@ -4,31 +4,20 @@ import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaHost } from '@holdfast/shared/media-host';
 import type { SyncState } from '@holdfast/shared/sync';
 
-/** Whether an emptied catalog is being refilled at this moment. */
-export interface Rebuilding {
-  isOn(): Promise<boolean>;
-  /**
-   * Reads the epoch of the catalog at the start of the process, so that uploads do not make a new catalog look emptied. If no
-   * worker has set it yet, it is looked for until the signal aborts: the catalog may be emptied before anybody asks.
-   */
-  begin(signal: AbortSignal): Promise<void>;
-  /** The epoch of the catalog as this process last read it; null before the first time. */
-  knownEpoch(): string | null;
-}
-
-export interface RebuildingOptions {
-  syncState: Pick<SyncState, 'readRefill'>;
-  catalog: Pick<Catalog, 'epoch'>;
-  /** Tells a new catalog from an emptied one as long as no full run has ended. */
-  isNew: () => Promise<boolean>;
-}
+/** What `watchRebuilding` gives. */
+export type Rebuilding = ReturnType<typeof watchRebuilding>;
 
 /**
- * On from the loss of the catalog until a full run has listed the whole host. A loss shows by another epoch than the one this
- * process knew, or by a host that has files although no full run has ended. On as well while a catalog that had been filled is
- * recovered. Off when Redis does not answer.
+ * Whether an emptied catalog is being refilled at this moment: from its loss until a full run has listed the whole host. A loss shows
+ * by another epoch than the one this process knew, or by a host that has files although no full run has ended. On as well while a
+ * catalog that had been filled is recovered. Off when Redis does not answer. `isNew` tells a new catalog from an emptied one as long
+ * as no full run has ended.
  */
-export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions): Rebuilding {
+export function watchRebuilding(
+  syncState: Pick<SyncState, 'readRefill'>,
+  catalog: Pick<Catalog, 'epoch'>,
+  isNew: () => Promise<boolean>,
+) {
   let epoch: string | null = null;
   // Stays true: a catalog that had something to lose is not a new one.
   let lost = false;
@@ -42,8 +31,9 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
     }
   };
   return {
+    /** The epoch of the catalog as this process last read it; null before the first time. */
     knownEpoch: () => epoch,
-    isOn: async () => {
+    isOn: async (): Promise<boolean> => {
       const [refill, read] = await Promise.all([
         syncState.readRefill().catch(() => null),
         catalog.epoch().catch(() => undefined),
@@ -58,7 +48,11 @@ export function watchRebuilding({ syncState, catalog, isNew }: RebuildingOptions
       // The first run of a new deployment is called a recovery, too, but brings nothing back.
       return lost || (recovery !== null && recovery.created > 0) || !(await isNew());
     },
-    begin: async (signal) => {
+    /**
+     * Reads the epoch of the catalog at the start of the process, so that uploads do not make a new catalog look emptied. If no
+     * worker has set it yet, it is looked for until the signal aborts: the catalog may be emptied before anybody asks.
+     */
+    begin: async (signal: AbortSignal): Promise<void> => {
       const read = await catalog.epoch().catch(() => undefined);
       epoch = read ?? null;
       if (read === null) await isNew();
@@ -74,11 +68,7 @@ const ASK_AGAIN_MS = 10_000;
  * Answers whether the host was empty when it was first asked; false as well while it does not answer. Asks the host once, by one
  * metered call, and again only if it did not answer. Later uploads change nothing.
  */
-export function watchNewCatalog(
-  host: Pick<MediaHost, 'changes'>,
-  log: Logger,
-  now: () => number = () => performance.now(),
-): () => Promise<boolean> {
+export function watchNewCatalog(host: Pick<MediaHost, 'changes'>, log: Logger): () => Promise<boolean> {
   let known: { answer: Promise<boolean | null>; askedAt: number } | undefined;
   const ask = async (): Promise<boolean | null> => {
     try {
@@ -91,8 +81,9 @@ export function watchNewCatalog(
     }
   };
   return async () => {
-    if (known === undefined || ((await known.answer) === null && now() - known.askedAt > ASK_AGAIN_MS))
-      known = { answer: ask(), askedAt: now() };
+    const now = performance.now();
+    if (known === undefined || ((await known.answer) === null && now - known.askedAt > ASK_AGAIN_MS))
+      known = { answer: ask(), askedAt: now };
     return (await known.answer) ?? false;
   };
 }

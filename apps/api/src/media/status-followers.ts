@@ -1,6 +1,6 @@
 import { Cluster } from 'ioredis';
 import type { Catalog } from '@holdfast/shared/catalog';
-import { createBackoff, type Backoff } from '@holdfast/foundation/lifecycle';
+import { createBackoff, withinMs, type Backoff } from '@holdfast/foundation/lifecycle';
 import type { Logger } from '@holdfast/foundation/logging';
 import type { MediaRecord } from '@holdfast/shared/media';
 import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/redis';
@@ -8,14 +8,8 @@ import { closeRedis, type RedisClient, type RedisKeys } from '@holdfast/shared/r
 /** What a follower is given: the record as it is now, or that it was deleted. */
 export type FollowedState = { kind: 'record'; record: MediaRecord } | { kind: 'deleted' };
 
-/** Reads records on behalf of all who follow one; asks nothing while nobody does. */
-export interface StatusFollowers {
-  /** Calls `onState` with the state as it is now, and whenever it differs from the one before. Returns what ends it. */
-  follow(record: Pick<MediaRecord, 'id'>, onState: (state: FollowedState) => void): () => void;
-  /** While false, changes are not reported: Redis is away, or refuses to report them. */
-  isLive(): boolean;
-  close(): Promise<void>;
-}
+/** What `createStatusFollowers` gives. */
+export type StatusFollowers = ReturnType<typeof createStatusFollowers>;
 
 export interface StatusFollowersOptions {
   catalog: Pick<Catalog, 'findStored' | 'findTombstoned'>;
@@ -53,8 +47,14 @@ const CHANNEL = '__redis__:invalidate';
  * while somebody follows: nothing is written for it. A server that refuses, and a Cluster, whose nodes report on their own keys
  * only, never become live.
  */
-export function createStatusFollowers(options: StatusFollowersOptions): StatusFollowers {
-  const { catalog, deferred, connect, keys, log, rests = createBackoff() } = options;
+export function createStatusFollowers({
+  catalog,
+  deferred,
+  connect,
+  keys,
+  log,
+  rests = createBackoff(),
+}: StatusFollowersOptions) {
   const prefix = keys.record('');
   const followed = new Map<string, Set<Follower>>();
   const due = new Set<string>();
@@ -164,7 +164,8 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
   };
 
   return {
-    follow: ({ id }, onState) => {
+    /** Calls `onState` with the state as it is now, and whenever it differs from the one before. Returns what ends it. */
+    follow: ({ id }: Pick<MediaRecord, 'id'>, onState: (state: FollowedState) => void): (() => void) => {
       const follower: Follower = { seen: null, onState };
       const followers = followed.get(id) ?? new Set();
       followed.set(id, followers.add(follower));
@@ -176,30 +177,22 @@ export function createStatusFollowers(options: StatusFollowersOptions): StatusFo
         if (followed.size === 0) bell.ring();
       };
     },
+    /** While false, changes are not reported: Redis is away, or refuses to report them. */
     isLive: () => isLive,
     close,
   };
 }
 
 /** Wakes its one waiter. A ring without a waiter wakes the next one at once. */
-export function createBell(): { ring(): void; heard(withinMs: number): Promise<void> } {
-  let rung = false;
-  let wake = (): void => undefined;
+export function createBell() {
+  let ring = (): void => undefined;
+  const nextRing = () => new Promise<void>((resolve) => (ring = resolve));
+  let rung = nextRing();
   return {
-    ring: () => {
-      rung = true;
-      wake();
-    },
-    heard: async (withinMs) => {
-      if (!rung)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, withinMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      rung = false;
+    ring: () => ring(),
+    heard: async (milliseconds: number): Promise<void> => {
+      await withinMs(milliseconds, rung, undefined);
+      rung = nextRing();
     },
   };
 }

@@ -2,12 +2,11 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { claimKey, type HeldClaim } from '@holdfast/shared/idempotency';
-import { newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
+import { firstFields, newMediaId, publicIdFor, writeHostMetadata } from '@holdfast/shared/media';
 import { startRedisSandbox, type RedisSandbox } from '@holdfast/shared/testing';
 import { aPng, sha256, startApiPair, upload, type ApiPair } from '../../test/support/api-pair.js';
 import { createShares } from '@holdfast/shared/http';
 import { createShutdown } from '../http/shutdown.js';
-import { firstFields } from '../media/new-media.js';
 import { takeClaim, type ClaimParts } from './idempotency.js';
 
 let redis: RedisSandbox;

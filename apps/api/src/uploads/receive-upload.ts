@@ -6,6 +6,7 @@ import { failpoint } from '@holdfast/shared/failpoint';
 import type { HeldClaim } from '@holdfast/shared/idempotency';
 import { isAccepted, type FulfilledClaim } from '@holdfast/shared/intents';
 import {
+  firstFields,
   newMediaId,
   publicIdFor,
   SLOWEST_BYTES_PER_SECOND,
@@ -18,7 +19,7 @@ import {
 import type { AssetRef, PutResult } from '@holdfast/shared/media-host';
 import { inviteBody } from '../http/request-bodies.js';
 import { parseMediaFields } from '../media/media-fields.js';
-import { cleanFilename, firstFields, refFor } from '../media/new-media.js';
+import { cleanFilename, refFor } from '../media/new-media.js';
 import { admit, promptly, type Admitted } from './admission.js';
 import { commitUpload } from './commit-upload.js';
 import type { FileKind } from './file-kind.js';

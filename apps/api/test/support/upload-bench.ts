@@ -86,11 +86,7 @@ export async function openUploadBench(
     host,
     catalog,
     claims: createClaims(client, keys),
-    rebuilding: watchRebuilding({
-      syncState: createSyncState(client, keys),
-      catalog,
-      isNew: watchNewCatalog(host, silentLogger),
-    }),
+    rebuilding: watchRebuilding(createSyncState(client, keys), catalog, watchNewCatalog(host, silentLogger)),
     claimWaitMs: 300,
     intents: createIntents(client, keys),
     refusedAssets: createRefusedAssets(client, keys),
