@@ -1,15 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { HostBudget } from '@holdfast/shared/media-host';
 import type { Dependencies } from '../dependencies.js';
 import type { Answer } from '../http/route.js';
 import { contextOf } from '../http/request-context.js';
 import { currentFindings, freeBytesOf } from '../status/findings.js';
-import type { RedisState } from '../status/redis-state.js';
 
 /** How an upload ended for its client. */
 const outcomes = ['accepted', 'verified', 'duplicate', 'replayed', 'refused', 'failed', 'aborted'] as const;
-type UploadOutcome = (typeof outcomes)[number];
 
 /** What the API counts as it happens, and what it reads at each scrape. docs/operations.md lists the names. */
 export type ApiMetrics = ReturnType<typeof createApiMetrics>;
@@ -83,7 +80,7 @@ export function countUploads(
   };
 }
 
-function outcomeOf(req: Request, res: Response): UploadOutcome {
+function outcomeOf(req: Request, res: Response): (typeof outcomes)[number] {
   if (!res.headersSent || contextOf(req).problem === 'CLIENT_ABORTED') return 'aborted';
   const { statusCode } = res;
   if (statusCode >= 500) return 'failed';
@@ -95,22 +92,16 @@ function outcomeOf(req: Request, res: Response): UploadOutcome {
 
 /** Prometheus text. What is not counted as it happens is read now: a process that nobody scrapes asks nothing of Redis. */
 export const showMetrics = (deps: Dependencies) => async (): Promise<Answer> => {
-  const { registry } = deps.metrics;
-  const gauges = await readGauges(deps, await deps.redisStates.read());
-  const text = `${await registry.metrics()}\n${gauges}`;
-  return { status: 200, text, headers: { 'Content-Type': registry.contentType } };
-};
-
-/** What is true now. What is not known is left out. */
-async function readGauges(deps: Dependencies, state: RedisState): Promise<string> {
-  const registry = new Registry();
+  const gauges = new Registry();
+  /** What is not known is left out. */
   const show = (name: string, help: string, values: number | null | undefined | Series): void => {
     if (values === null || values === undefined) return;
     const series: Series = typeof values === 'number' ? [[{}, values]] : values;
     const labelNames = Object.keys(series[0]?.[0] ?? {});
-    const gauge = new Gauge({ name: `holdfast_${name}`, help, labelNames, registers: [registry] });
+    const gauge = new Gauge({ name: `holdfast_${name}`, help, labelNames, registers: [gauges] });
     for (const [labels, value] of series) gauge.set(labels, value);
   };
+  const state = await deps.redisStates.read();
   const { look } = state;
   const [media, workers] = await Promise.all([state.counts(), state.workers()]);
   const { reachable } = deps.host.health();
@@ -150,18 +141,19 @@ async function readGauges(deps: Dependencies, state: RedisState): Promise<string
     '1 for each finding that health shows now.',
     (await currentFindings(deps, state)).map(({ code, severity }) => [{ code, severity }, 1]),
   );
+  const budget = look?.sync.rateLimit ?? deps.host.budget();
+  // What was left before the host granted new calls says nothing of now.
+  const isOfThisHour = budget !== null && Date.parse(budget.resetAt) > Date.now();
   show(
     'host_budget_remaining',
     'Metered calls left at the media host, by its last answer.',
-    remainingCalls(look?.sync.rateLimit ?? deps.host.budget()),
+    isOfThisHour ? budget.remaining : null,
   );
   show('host_free_bytes', 'Bytes that the disk of the local host still takes.', await freeBytesOf(deps.host));
-  return registry.metrics();
-}
+
+  const { registry } = deps.metrics;
+  const text = `${await registry.metrics()}\n${await gauges.metrics()}`;
+  return { status: 200, text, headers: { 'Content-Type': registry.contentType } };
+};
 
 type Series = readonly (readonly [labels: Record<string, string>, value: number])[];
-
-/** What was left before the host granted new calls says nothing of now. */
-function remainingCalls(budget: HostBudget | null): number | null {
-  return budget === null || Date.parse(budget.resetAt) <= Date.now() ? null : budget.remaining;
-}

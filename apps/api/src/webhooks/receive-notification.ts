@@ -50,11 +50,8 @@ export function receiveNotification(
   };
 }
 
-const hashOf = (...parts: readonly (Buffer | string)[]): string => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex').slice(0, 32);
-};
+const hashOf = (raw: Buffer, timestamp = ''): string =>
+  createHash('sha256').update(raw).update(timestamp).digest('hex').slice(0, 32);
 
 const LIMIT_BYTES = 1_000_000;
 const ARRIVES_WITHIN_MS = 15_000;
@@ -150,12 +147,11 @@ function countRefused({ redis, keys }: Pick<Dependencies, 'redis' | 'keys'>): ()
     if (refused.length >= BAD_SIGNATURES) return;
     refused.push(now);
     const list = keys.refusedSignatures;
-    const noted = redis.request
+    // It is a notice: one that is lost with Redis does no harm.
+    redis.request
       .multi()
       .lpush(list, now)
-      .ltrim(list, 0, BAD_SIGNATURES - 1);
-    // It is a notice: one that is lost with Redis does no harm.
-    noted
+      .ltrim(list, 0, BAD_SIGNATURES - 1)
       .pexpire(list, REFUSED_KEPT_MS)
       .exec()
       .catch(() => undefined);
@@ -183,27 +179,25 @@ const asset = z
 
 type Body = Readonly<Record<string, unknown>>;
 
+type Reading = [change: ChangedAssets['change'], named: (body: Body) => readonly unknown[]];
+
 /** Events that may concern a record; all others are ignored. */
-const events: Readonly<
-  Record<string, { change: ChangedAssets['change']; named: (body: Body) => readonly unknown[] }>
-> = {
-  upload: { change: 'uploaded', named: (body) => [body] },
-  delete: { change: 'deleted', named: resourcesOf },
+const events = new Map<unknown, Reading>([
+  ['upload', ['uploaded', (body) => [body]]],
+  ['delete', ['deleted', resourcesOf]],
   // The asset keeps its asset id, so its new name leads to its record.
-  rename: { change: 'changed', named: (body) => [{ ...body, public_id: body['to_public_id'] }] },
-  resource_tags_changed: { change: 'changed', named: resourcesOf },
-  resource_context_changed: { change: 'changed', named: resourcesOf },
-};
+  ['rename', ['changed', (body) => [{ ...body, public_id: body['to_public_id'] }]]],
+  ['resource_tags_changed', ['changed', resourcesOf]],
+  ['resource_context_changed', ['changed', resourcesOf]],
+]);
 
 /** Null for events that do not concern records. Entries that cannot be read are left out: a sync finds what they meant. */
 export function changedAssets(body: Body): ChangedAssets | null {
-  const name = body['notification_type'];
-  const event = typeof name === 'string' && Object.hasOwn(events, name) ? events[name] : undefined;
+  const event = events.get(body['notification_type']);
   if (event === undefined) return null;
-  return {
-    change: event.change,
-    assets: event.named(body).flatMap((entry) => asset.safeParse(entry).data ?? []),
-  };
+  const [change, named] = event;
+  const assets = named(body).flatMap((entry) => asset.safeParse(entry).data ?? []);
+  return { change, assets };
 }
 
 /** A list, or an object keyed by public id: the host uses both. */

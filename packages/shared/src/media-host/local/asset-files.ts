@@ -57,12 +57,10 @@ export function placeOfRef(root: string, ref: AssetRef): AssetPlace {
   return placeOf(root, ref.resourceType, assetIdOf(ref));
 }
 
-export function bytesPath({ folder, assetId }: AssetPlace, token: string): string {
-  return join(folder, `${assetId}.${token}`);
-}
-
-export function metadataPath(place: AssetPlace, token: string): string {
-  return `${bytesPath(place, token)}.meta`;
+/** The paths of its bytes and of its replaced metadata. */
+export function filesOf({ folder, assetId }: AssetPlace, token: string): [bytes: string, metadata: string] {
+  const bytes = join(folder, `${assetId}.${token}`);
+  return [bytes, `${bytes}.meta`];
 }
 
 /** Null when there is none. Throws ASSET_UNREADABLE for one that is damaged or may not be read. */
@@ -77,10 +75,10 @@ export async function readAssetAt(place: AssetPlace): Promise<HostAsset | null> 
 export async function readStored(place: AssetPlace): Promise<{ path: string; asset: HostAsset } | null> {
   const known = await readIdentity(place.identity);
   if (known === null) return null;
-  const path = bytesPath(place, known.token);
+  const [path, metadataPath] = filesOf(place, known.token);
   const [measured, metadata] = await Promise.all([
     readable(path, () => unlessMissing(measure(path, known))),
-    readDescription(metadataPath(place, known.token), metadataSchema),
+    readDescription(metadataPath, metadataSchema),
   ]);
   if (measured === null) return null;
   const now = { ...known, ...measured, metadata: metadata ?? known.metadata };

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '@holdfast/foundation/logging';
 import type { HostAsset, MediaHost } from '../media-host.js';
 import { newRef, putRequest } from '../testing/put-request.js';
-import { bytesPath, metadataPath, placeOfRef, readIdentity } from './asset-files.js';
+import { filesOf, placeOfRef, readIdentity } from './asset-files.js';
 import { createLocalHost } from './local-host.js';
 import { openLocalFile } from './open-local-file.js';
 import { STAGING } from './local-writes.js';
@@ -34,21 +34,17 @@ async function setup() {
   return { directory, start, staging, left, files };
 }
 
-async function filesOf(directory: string, asset: HostAsset) {
+async function pathsOf(directory: string, asset: HostAsset) {
   const place = placeOfRef(directory, asset);
   const token = (await readIdentity(place.identity))?.token ?? '';
-  return {
-    token,
-    identity: place.identity,
-    bytes: bytesPath(place, token),
-    metadata: metadataPath(place, token),
-  };
+  const [bytes, metadata] = filesOf(place, token);
+  return { token, identity: place.identity, bytes, metadata };
 }
 
 it('forgets an upload whose process died after the bytes had their name', async () => {
   const { directory, start, left, files } = await setup();
   const { asset } = await (await start()).put(putRequest());
-  const of = await filesOf(directory, asset);
+  const of = await pathsOf(directory, asset);
   await left(of.token, (path) => link(of.bytes, path));
   await left(`${of.token}.json`, (path) => rename(of.identity, path));
   const host = await start();
@@ -60,7 +56,7 @@ it('forgets an upload whose process died after the bytes had their name', async 
 it('keeps an upload whose process died before it tidied up', async () => {
   const { directory, start, staging, left } = await setup();
   const { asset } = await (await start()).put(putRequest());
-  const of = await filesOf(directory, asset);
+  const of = await pathsOf(directory, asset);
   await left(`${of.token}.json`, (path) => link(of.identity, path));
   const host = await start();
   expect(await host.find(asset)).toEqual(asset);
@@ -72,7 +68,7 @@ it('finishes a removal whose process died in its middle', async () => {
   const before = await start();
   const { asset } = await before.put(putRequest());
   await before.annotate(asset, { context: { hf: '1' }, tags: [] });
-  const of = await filesOf(directory, asset);
+  const of = await pathsOf(directory, asset);
   await left(`${of.token}.json`, (path) => rename(of.identity, path));
   const host = await start();
   expect(await host.find(asset)).toBeNull();
@@ -114,7 +110,7 @@ it('treats an asset whose bytes the disk has lost as absent, and lets it be uplo
   const { directory, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest());
-  await rm((await filesOf(directory, asset)).bytes);
+  await rm((await pathsOf(directory, asset)).bytes);
   expect(await host.find(asset)).toBeNull();
   expect(await host.confirm([asset.assetId])).toMatchObject({ assets: [], unreadable: [] });
   const again = await host.put(putRequest({ ref: asset }));
@@ -126,7 +122,7 @@ it('reports size and hash of what the disk holds, so that damage shows', async (
   const { directory, start } = await setup();
   const host = await start();
   const { asset } = await host.put(putRequest({ ref: newRef('raw'), body: Buffer.from('abc') }));
-  const { bytes } = await filesOf(directory, asset);
+  const { bytes } = await pathsOf(directory, asset);
   await writeFile(bytes, 'abd');
   const changed = { ...asset, etag: '4911e516e5aa21d327512e0c8b197616' };
   expect(await host.find(asset)).toEqual(changed);

@@ -8,9 +8,8 @@ import { type Body, bodyChunks, bytesInMemory } from '../body.js';
 import type { AssetRef, HostAsset, PutRequest, PutResult } from '../media-host.js';
 import {
   type AssetPlace,
-  bytesPath,
+  filesOf,
   type Identity,
-  metadataPath,
   placeOfRef,
   readAssetAt,
   readIdentity,
@@ -61,7 +60,7 @@ export function createWrites(
       const token = newToken();
       const staged = await stage(token);
       const stagedIdentity = `${staged}.json`;
-      const bytes = bytesPath(place, token);
+      const [bytes] = filesOf(place, token);
       const leftovers = new Set([staged, stagedIdentity, bytes]);
       try {
         const { head, ...stored } = await storeBody(staged, body, signal);
@@ -93,11 +92,11 @@ export function createWrites(
       const place = placeOfRef(root, ref);
       const known = await readIdentity(place.identity);
       if (known === null) throw new HoldfastError('MEDIA_NOT_FOUND');
-      const target = metadataPath(place, known.token);
+      const [bytes, target] = filesOf(place, known.token);
       await replaceFile(target, JSON.stringify({ context, tags }), await stage(`${newToken()}.meta`));
       // Checked after the rename: a removal in between must leave no metadata behind, and never be answered with success.
       const stored = await readStored(place);
-      if (stored?.path !== bytesPath(place, known.token)) {
+      if (stored?.path !== bytes) {
         await removeFile(target);
         throw new HoldfastError('MEDIA_NOT_FOUND');
       }
@@ -110,7 +109,7 @@ export function createWrites(
     /** Moving the identity to staging is the removal; after a crash the rest is finished from there. */
     remove: async (ref: AssetRef): Promise<'removed' | 'absent'> => {
       const place = placeOfRef(root, ref);
-      const files = await filesOf(place);
+      const files = await filesAt(place);
       if (files === null) return 'absent';
       const staged = await stage(`${newToken()}.json`);
       if ((await unlessMissing(rename(place.identity, staged).then(() => true))) === null) return 'absent';
@@ -154,10 +153,8 @@ async function storeBody(path: string, body: Body, signal: AbortSignal) {
 
 /** As on Cloudinary, raw files have no format: their public id carries the extension. Nor is it told how large every image is. */
 function factsOf({ resourceType }: AssetRef, head: Buffer, format = '') {
-  const none = { format: null, width: null, height: null };
-  if (resourceType === 'raw') return none;
-  const told = { ...none, format: format === '' ? null : format };
-  if (resourceType === 'video') return told;
+  const told = { format: resourceType === 'raw' || format === '' ? null : format, width: null, height: null };
+  if (resourceType !== 'image') return told;
   try {
     const { type, width, height } = imageSize(head);
     return { format: told.format ?? type ?? null, width, height };
@@ -181,10 +178,10 @@ async function linkIdentity(place: AssetPlace, staged: string): Promise<HostAsse
 }
 
 /** The files of an asset besides its identity; null where there is none. Their names tell what belongs to one that is damaged. */
-async function filesOf(place: AssetPlace): Promise<string[] | null> {
+async function filesAt(place: AssetPlace): Promise<string[] | null> {
   try {
     const known = await readIdentity(place.identity);
-    return known === null ? null : [bytesPath(place, known.token), metadataPath(place, known.token)];
+    return known === null ? null : filesOf(place, known.token);
   } catch (error) {
     if (!isHoldfastError(error, 'ASSET_UNREADABLE')) throw error;
     const names = await namesIn(place.folder);
@@ -204,6 +201,5 @@ export async function finishStaged(root: string, path: string): Promise<void> {
   if (known === null) return;
   const place = placeOfRef(root, known);
   if ((await readIdentity(place.identity))?.token === known.token) return;
-  await removeFile(bytesPath(place, known.token));
-  await removeFile(metadataPath(place, known.token));
+  for (const file of filesOf(place, known.token)) await removeFile(file);
 }
