@@ -145,7 +145,7 @@ const FILES_AT_ONCE = 8;
  */
 export async function moveAll(moving: Move): Promise<void> {
   const { deps, source, dryRun, counts } = moving;
-  const { settings, signal } = deps;
+  const { signal } = deps;
   setMaxListeners(0, signal);
   // Redis may have been emptied since: what was deleted must not come along.
   for (const host of dryRun ? [] : [source, deps.host])
@@ -155,8 +155,7 @@ export async function moveAll(moving: Move): Promise<void> {
     let cursor: string | null = null;
     do {
       const request = { resourceType, cursor, limit: PAGE_SIZE, signal };
-      const list = (): Promise<AssetPage> => source.list(request);
-      const page: AssetPage = await fetchPatiently(list, settings.jobs.backoffMs, signal);
+      const page: AssetPage = await fetchPatiently(() => source.list(request), deps);
       counts.listed += page.assets.length;
       await inParallel(page.assets, FILES_AT_ONCE, (asset) => moveOne(asset, moving));
       cursor = page.nextCursor;
@@ -167,17 +166,16 @@ export async function moveAll(moving: Move): Promise<void> {
 
 async function moveOne(asset: HostAsset, moving: Move): Promise<void> {
   const { deps, counts, problems } = moving;
-  const { settings, signal } = deps;
   const { publicId, bytes } = asset;
   try {
-    const outcome = await fetchPatiently(() => moveFile(asset, moving), settings.jobs.backoffMs, signal);
+    const outcome = await fetchPatiently(() => moveFile(asset, moving), deps);
     counts[outcome] += 1;
     if (outcome === 'moved') counts.bytes += bytes;
     const message = 'a job is still changing this file: let a worker run, and move again';
     if (outcome === 'busy') problems.push({ id: null, publicId, code: 'MEDIA_UNSETTLED', message });
   } catch (error) {
     // What would stop every other file as well ends the move.
-    if (signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
+    if (deps.signal.aborted || isCircuitOpen(error) || !isHoldfastError(error, ...ofOneFile)) throw error;
     const { code, message } = error;
     problems.push({ id: null, publicId, code, message });
   }

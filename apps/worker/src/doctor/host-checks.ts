@@ -33,6 +33,8 @@ export function hostChecks(
 ): readonly Check[] {
   const files = testFiles(settings.host.folder);
   const id = newMediaId();
+  /** How the host said that the metered calls of this hour are used up. */
+  let usedUp: string | null = null;
   /** What was sent with the test image, and when it was stored. */
   let sent: HostMetadata | null = null;
   let storedAt = 0;
@@ -43,7 +45,6 @@ export function hostChecks(
   };
   const put = (ref: AssetRef, body: Buffer, metadata = markOf(id, body)) =>
     host.put({ ref, metadata, body, signal });
-  const listOne = () => host.list({ resourceType: 'image', cursor: null, limit: 1, signal });
   const lookUntil = async <T>(
     look: () => Promise<T>,
     satisfies: (answer: T) => boolean,
@@ -72,9 +73,11 @@ export function hostChecks(
       gate: true,
       accountOnly: true,
       try: async () => {
-        await listOne().catch((error: unknown) => {
+        const request = { resourceType: 'image', cursor: null, limit: 1, signal } as const;
+        await host.list(request).catch((error: unknown) => {
           // It has accepted them, too.
           if (!isHoldfastError(error, 'HOST_RATE_LIMITED')) throw error;
+          usedUp = error.message;
         });
         return 'accepts the credentials';
       },
@@ -95,13 +98,8 @@ export function hostChecks(
       means: 'Syncs wait until then. Uploads continue.',
       fix: 'Wait for the next hour, or take a plan with more calls.',
       accountOnly: true,
-      try: async () => {
-        try {
-          await listOne();
-        } catch (error) {
-          if (isHoldfastError(error, 'HOST_RATE_LIMITED')) return wrong(error.message);
-          throw error;
-        }
+      try: () => {
+        if (usedUp !== null) return wrong(usedUp);
         const budget = host.budget();
         if (budget === null) return note('not said', 'Holdfast slows down only once it is refused.');
         const { limit, remaining, resetAt } = budget;

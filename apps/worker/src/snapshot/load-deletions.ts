@@ -59,8 +59,7 @@ export async function loadDeletions(
   };
 
   for (let listings = 1; ; listings += 1) {
-    const list = (): Promise<HostFile[]> => host.listFiles(snapshotPrefix(folder), signal);
-    const files = await fetchPatiently(list, settings.jobs.backoffMs, signal);
+    const files = await fetchPatiently(() => host.listFiles(snapshotPrefix(folder), signal), work);
     const notes = deletionFiles(folder, files).filter(({ file }) => !loaded.has(file.name));
     const ends = await inParallel(notes, LOOKS_AT_ONCE, load);
     // The file that replaced it, with its notes, was there before it went.
@@ -73,22 +72,14 @@ export async function loadDeletions(
 
 /** Null where the host denies the file. What it does not give says nothing of the host as a whole: files may be refused where listings are not. */
 async function idsIn(host: MediaHost, file: HostFile, work: LeasedWork): Promise<string[] | null> {
+  const { signal, log } = work;
   try {
-    const body = await readFile(host, file, work);
+    const body = await fetchPatiently(() => host.readFile(file.name, signal, file.bytes), work);
     return body === null ? null : decodeDeletions(body);
   } catch (error) {
-    work.signal.throwIfAborted();
+    signal.throwIfAborted();
     if (isCircuitOpen(error)) throw error;
-    work.log.warn('snapshot.deletions_unread', { files: [file.name], error });
+    log.warn('snapshot.deletions_unread', { files: [file.name], error });
     return [];
   }
-}
-
-/** A file of ours on a host, null where there is none. Asks again when the host stumbles. */
-export function readFile(
-  host: MediaHost,
-  { name, bytes }: Pick<HostFile, 'name' | 'bytes'>,
-  { settings, signal }: LeasedWork,
-): Promise<Buffer | null> {
-  return fetchPatiently(() => host.readFile(name, signal, bytes), settings.jobs.backoffMs, signal);
 }

@@ -12,9 +12,10 @@ import {
   type SnapshotRecord,
 } from '@holdfast/shared/snapshot';
 import { addFinding } from '@holdfast/shared/sync';
+import { fetchPatiently } from '../sync-run/host-calls.js';
 import { checkpoint, OVERLAP_MS, type LeasedWork, type SyncSession } from '../sync-run/sync-session.js';
 import { verifyRecords } from '../verify/verify-records.js';
-import { loadDeletions, readFile } from './load-deletions.js';
+import { loadDeletions } from './load-deletions.js';
 
 /** The first step of a recovery: the snapshot, if there is one. The listing that follows brings it up to date. */
 export async function restoreCatalog(session: SyncSession): Promise<void> {
@@ -110,10 +111,11 @@ function isRefusedByHost(error: unknown, ...more: readonly ErrorCode[]): boolean
  * Loads all parts of a snapshot. Nothing is under way any more when it ends. `created` records were written, the others were there
  * already, as they are or newer; `unproven` ones could not be verified and stay `saving`.
  */
-async function restoreOne(id: string, file: HostFile, work: LeasedWork) {
-  const manifest = readManifest(await readFile(work.host, file, work));
+async function restoreOne(id: string, { name, bytes }: HostFile, work: LeasedWork) {
+  const { host, settings, signal } = work;
+  const manifest = readManifest(await fetchPatiently(() => host.readFile(name, signal, bytes), work));
   // Names tell deployments apart; a file that was moved does not.
-  if (manifest.folder !== work.settings.host.folder || manifest.id !== id)
+  if (manifest.folder !== settings.host.folder || manifest.id !== id)
     throw new SnapshotFlaw('damaged', 'the manifest of another snapshot');
   const loaded = { record: 0, tombstone: 0, created: 0, unproven: 0 };
   const underWay: Promise<void>[] = [];
@@ -139,10 +141,10 @@ async function restoreOne(id: string, file: HostFile, work: LeasedWork) {
 const BATCHES_AT_ONCE = 3;
 
 async function* batchesOf({ id, parts }: SnapshotManifest, work: LeasedWork): AsyncGenerator<SnapshotLine[]> {
-  const { host, settings } = work;
+  const { host, settings, signal } = work;
   for (const [index, part] of parts.entries()) {
     const name = partName(settings.host.folder, id, index + 1);
-    yield* readPart(await readFile(host, { name, bytes: part.bytes }, work), part);
+    yield* readPart(await fetchPatiently(() => host.readFile(name, signal, part.bytes), work), part);
   }
 }
 

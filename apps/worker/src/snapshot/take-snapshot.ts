@@ -111,7 +111,7 @@ export async function takeSnapshot(work: LeasedWork): Promise<SnapshotNote> {
   await state.note(token, { snapshotTriedAt: at });
 
   const put = (name: string, body: Buffer): Promise<void> =>
-    fetchPatiently(() => host.putFile(name, body, signal), settings.jobs.backoffMs, signal);
+    fetchPatiently(() => host.putFile(name, body, signal), work);
   const counts = { records: 0, tombstones: 0 };
   const parts: SnapshotManifest['parts'] = [];
   const lines = catalogLines(redis, keys, counts);

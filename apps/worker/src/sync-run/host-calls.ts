@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { isCircuitOpen, isTransientHostError, type HostBudget } from '@holdfast/shared/media-host';
+import type { LeasedWork } from './sync-session.js';
 
 /** Calls to the host that change something, at once. */
 export const CALLS_AT_ONCE = 4;
@@ -45,8 +46,7 @@ const TRIES = 3;
  */
 export async function fetchPatiently<T>(
   fetch: () => Promise<T>,
-  backoffMs: number,
-  signal: AbortSignal,
+  { settings, signal }: Pick<LeasedWork, 'settings' | 'signal'>,
 ): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {
@@ -55,7 +55,7 @@ export async function fetchPatiently<T>(
       const hopeless =
         !isTransientHostError(error) || isCircuitOpen(error) || isHoldfastError(error, 'HOST_RATE_LIMITED');
       if (hopeless || signal.aborted || tried >= TRIES) throw error;
-      await pause(backoffMs * 2 ** (tried - 1), undefined, { signal });
+      await pause(settings.jobs.backoffMs * 2 ** (tried - 1), undefined, { signal });
     }
   }
 }

@@ -134,7 +134,7 @@ async function walk(
     const budget = knownBudget(host.budget(), session.fleetBudget);
     const waitMs = asksAnyway ? 0 : pauseBeforePage(budget, session.now());
     if (waitMs > 0 && !isFirst) await session.pause(waitMs, signal);
-    return fetchPatiently(() => fetch(cursor), session.settings.jobs.backoffMs, signal);
+    return fetchPatiently(() => fetch(cursor), session);
   };
   const verifyAndEnd = async (page: ReconciledPage, nextCursor: string | null): Promise<void> => {
     const unproven = await verifyOpen(session, page.open);
