@@ -31,13 +31,15 @@ import {
 } from '../reconcile/page-facts.js';
 import { decideAssets } from '../reconcile/reconcile-page.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
-import { expectedRecord, verifyRecords } from '../verify/verify-records.js';
+import { expectedRecord, type ExpectedRecord } from '../verify/verify-records.js';
 
 export interface MoveParts {
   deps: LeasedWork;
   source: MediaHost;
   /** Only says what would become of a file. */
   dryRun: boolean;
+  /** Records on the target that are to be verified: a page of them at once, as each proof may wait for the server's disk. */
+  unproven: ExpectedRecord[];
 }
 
 /**
@@ -65,7 +67,11 @@ export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outc
     // A job works on a record for a moment only.
     if (dryRun) return outcome === 'busy' ? 'moved' : outcome;
     if (outcome === 'deleted') await removeCopy(asset, stored?.id ?? seen.fresh.id, deps);
-    if (outcome === 'already' && stored) await settleMoved(stored, deps);
+    if (outcome === 'already' && stored) {
+      // Also where an earlier try was killed before.
+      if (isUnpushed(stored.record)) await pushRecord(deps, stored.id, signal);
+      if (isOpen(stored)) parts.unproven.push(expectedRecord(stored.record, stored.content));
+    }
     if (outcome !== 'moved') return tried > 0 && outcome === 'already' ? 'moved' : outcome;
     if (stored !== null && stored.status !== 'missing' && stored.record.publicId !== asset.publicId) {
       // Renamed since the last sync of the source: a copy under another name would be another file.
@@ -83,12 +89,6 @@ export async function moveFile(asset: HostAsset, parts: MoveParts): Promise<Outc
 function storedOf(seen: SeenAsset, facts: PageFacts): StoredRecord | null {
   const byMark = facts.records.get(seen.carried?.fields.id ?? '') ?? null;
   return pickStored(seen, facts) ?? (byMark?.record.publicId === seen.asset.publicId ? byMark : null);
-}
-
-/** Verifies a record that is on the target, and pushes an edit that the earlier host never got: an earlier try may have been killed before. */
-async function settleMoved(stored: StoredRecord, deps: LeasedWork): Promise<void> {
-  if (isUnpushed(stored.record)) await pushRecord(deps, stored.id, deps.signal);
-  if (isOpen(stored)) await verifyRecords([expectedRecord(stored.record, stored.content)], deps);
 }
 
 /**

@@ -3,11 +3,18 @@ import { readSettings, type HostSettings } from '@holdfast/foundation/config';
 import { HoldfastError, isHoldfastError, toHoldfastError, type ErrorCode } from '@holdfast/foundation/errors';
 import { noteFolderHost } from '@holdfast/shared/catalog-host';
 import { hostOfUrl, isOnAnotherHost, resourceTypes, type MediaRecord } from '@holdfast/shared/media';
-import { createMediaHost, isCircuitOpen, type AssetPage, type HostAsset } from '@holdfast/shared/media-host';
+import {
+  createMediaHost,
+  isCircuitOpen,
+  type AssetPage,
+  type HostAsset,
+  type MediaHost,
+} from '@holdfast/shared/media-host';
 import { createDeletionNotes } from '@holdfast/shared/snapshot';
 import { loadDeletions } from '../snapshot/load-deletions.js';
 import { fetchPatiently, inParallel } from '../sync-run/host-calls.js';
 import type { LeasedWork } from '../sync-run/sync-session.js';
+import { verifyRecords } from '../verify/verify-records.js';
 import { requestSync, withLease } from './catalog-commands.js';
 import { moveFile, type MoveParts, type Outcome } from './move-file.js';
 import { UsageError, type Command, type CommandResult } from './run-command.js';
@@ -76,7 +83,7 @@ async function copy(
   interrupted: AbortSignal,
 ): Promise<CommandResult> {
   const host = await createMediaHost(settings, { log: leased.log });
-  const moving = beginMove({ deps: leased, source: host, dryRun });
+  const moving = beginMove(leased, host, dryRun);
   const { counts, problems } = moving;
   const progress = setInterval(() => {
     const moved = `${String(counts.moved)} moved (${megabytes(counts.bytes)})`;
@@ -130,9 +137,9 @@ interface Move extends MoveParts {
   problems: { id: string | null; publicId: string; code: string; message: string }[];
 }
 
-export function beginMove(parts: MoveParts): Move {
+export function beginMove(deps: LeasedWork, source: MediaHost, dryRun: boolean): Move {
   const outcomes = { moved: 0, already: 0, deleted: 0, uncommitted: 0, outside: 0, busy: 0 };
-  return { ...parts, counts: { listed: 0, ...outcomes, bytes: 0 }, problems: [] };
+  return { deps, source, dryRun, unproven: [], counts: { listed: 0, ...outcomes, bytes: 0 }, problems: [] };
 }
 
 const PAGE_SIZE = 500;
@@ -158,6 +165,7 @@ export async function moveAll(moving: Move): Promise<void> {
       const page: AssetPage = await fetchPatiently(() => source.list(request), deps);
       counts.listed += page.assets.length;
       await inParallel(page.assets, FILES_AT_ONCE, (asset) => moveOne(asset, moving));
+      await verifyRecords(moving.unproven.splice(0), deps);
       cursor = page.nextCursor;
     } while (cursor !== null);
   }

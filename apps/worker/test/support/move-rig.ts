@@ -143,7 +143,7 @@ export async function moveWith(
 ): Promise<void> {
   await withLease(target.env, never, async (leased) => {
     const deps = { ...leased, ...over(leased) };
-    await moveAll(beginMove({ deps, source: source.host, dryRun: false }));
+    await moveAll(beginMove(deps, source.host, false));
   });
 }
 
