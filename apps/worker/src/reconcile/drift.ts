@@ -59,19 +59,12 @@ export function contentChange({ bytes, etag }: HostAsset, record: MediaRecord): 
 }
 
 /** Measured here, or different with every change. */
-const unreportedFields = new Set([
-  'status',
-  'persistence',
-  'lastError',
-  'source',
-  'updatedAt',
-  'pushedRevision',
-]);
+const unreported = new Set(['status', 'persistence', 'lastError', 'source', 'updatedAt', 'pushedRevision']);
 
 /** Of a record that follows the host. */
 export function changes(before: MediaRecord, after: MediaRecord): Difference {
   const names = (Object.keys(after) as (keyof MediaRecord)[]).filter(
-    (name) => !unreportedFields.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+    (name) => !unreported.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
   );
   const code = isEdited(after, before) ? 'EDITED_ON_HOST' : 'CHANGED_ON_HOST';
   return { code, detail: `changed: ${names.join(', ')}` };

@@ -2,30 +2,19 @@ import { isHoldfastError } from '@holdfast/foundation/errors';
 import { CLAIM_KEPT_MS } from '@holdfast/shared/idempotency';
 import type { MediaSource } from '@holdfast/shared/media';
 import { isCircuitOpen, type AssetRef, type HostAsset, type ShownAssets } from '@holdfast/shared/media-host';
-import type { DriftItem, NewFinding, SyncCounts } from '@holdfast/shared/sync';
+import type { DriftItem, NewFinding } from '@holdfast/shared/sync';
 import { inParallel, LOOKS_AT_ONCE } from '../sync-run/host-calls.js';
 import { unreadableFinding, type SyncDependencies, type SyncSession } from '../sync-run/sync-session.js';
-import type { ExpectedRecord } from '../verify/verify-records.js';
 import { applySteps } from './apply.js';
 import { decide, type Step } from './decide.js';
 import { doneBy, driftOfStep } from './drift.js';
 import { readPageFacts, seeAsset } from './page-facts.js';
 
-/** What a page adds to its run, once what it brought in is verified. */
-export interface ReconciledPage {
-  counts: Partial<SyncCounts>;
-  findings: NewFinding[];
-  /** The numbers of the records that it met. */
-  seen: number[];
-  /** Records that are not verified yet. */
-  open: ExpectedRecord[];
-}
-
 /**
  * Brings one page into the catalog: what Redis knows of its assets, what follows from that, the report of it, doing it, and the
  * report of what was not done. A page with nothing changed costs one round trip and writes nothing.
  */
-export async function reconcilePage(session: SyncSession, page: ShownAssets): Promise<ReconciledPage> {
+export async function reconcilePage(session: SyncSession, page: ShownAssets) {
   const { state, token, running } = session;
   const { runId, dryRun, startedAt } = running.run;
   const { steps, unanswered } = await decidePage(session, page.assets);
@@ -45,13 +34,20 @@ export async function reconcilePage(session: SyncSession, page: ShownAssets): Pr
   return {
     counts: { ...counts, listed: page.assets.length },
     findings: findingsOf(page, drift),
-    // What has the id of a record whose own asset is another one does not show whether that one is there.
+    /**
+     * The numbers of the records that it met. What has the id of a record whose own asset is another one does not show whether that one
+     * is there.
+     */
     seen: steps.flatMap(({ action, stored }) =>
       action.difference?.code === 'SAME_ID_TWICE' ? [] : (stored?.sequence ?? []),
     ),
+    /** Records that are not verified yet. */
     open,
   };
 }
+
+/** What a page adds to its run, once what it brought in is verified. */
+export type ReconciledPage = Awaited<ReturnType<typeof reconcilePage>>;
 
 /** What follows from these assets and from what Redis knows of them. `source` is how foreign ones came to be seen. */
 export async function decideAssets(
@@ -68,10 +64,7 @@ export async function decideAssets(
  * Decides, and then once more where a listing alone is not enough to go by: what would overwrite, restore, rewrite or remove is
  * decided by the asset itself, and listings do not show how long a video is.
  */
-async function decidePage(
-  session: SyncSession,
-  assets: readonly HostAsset[],
-): Promise<{ steps: readonly Step[]; unanswered: number }> {
+async function decidePage(session: SyncSession, assets: readonly HostAsset[]) {
   const steps = await decideAssets(assets, session);
   const doubtful = new Set([...steps.filter(({ look }) => look), ...drawSilent(steps)]);
   if (doubtful.size === 0) return { steps, unanswered: 0 };

@@ -75,7 +75,7 @@ async function refresh(payload: RefreshPayload, context: JobContext, deps: SyncD
   failed += steps.filter(({ outcome }) => outcome === 'failed').length;
   if (failed > 0)
     throw new HoldfastError('HOST_REJECTED', `${String(failed)} asset(s) could not be brought in step`);
-  if (payload.change === 'deleted') await settleDeleted(payload, context, deps);
+  if (payload.change === 'deleted') await settleDeleted(payload, work);
 }
 
 /** Cloudinary notifies of our own uploads too; their records need no look. */
@@ -101,14 +101,10 @@ const AGAIN_MS = 5_000;
  * What the host deleted is looked up once more right before it counts as gone. While its record is being saved, or a run is under way
  * that may have listed it before, and be about to bring it in or back, this comes again.
  */
-async function settleDeleted(
-  { assets, receivedAt }: RefreshPayload,
-  { signal, log }: JobContext,
-  deps: SyncDependencies,
-): Promise<void> {
-  const { catalog, host, state } = deps;
-  const isRecent = deps.now() - receivedAt < WAIT_MS;
-  const stored = await knownRecords(assets, deps);
+async function settleDeleted({ assets, receivedAt }: RefreshPayload, work: AssetWork): Promise<void> {
+  const { catalog, host, state, deletionNotes, now, signal, log } = work;
+  const isRecent = now() - receivedAt < WAIT_MS;
+  const stored = await knownRecords(assets, work);
   const known = stored
     .filter((entry) => entry !== null)
     .filter(({ record }) => !isOnAnotherHost(record.url, host.identity));
@@ -120,7 +116,7 @@ async function settleDeleted(
   // Another asset under the same name is not the one that was deleted.
   const gone = known.filter(({ record }, index) => found[index]?.assetId !== record.assetId);
   for (const { id, record } of gone.filter(({ status }) => status === 'deleting')) {
-    await deps.deletionNotes.add(id, signal);
+    await deletionNotes.add(id, signal);
     await catalog.finishDelete(id, record.assetId);
   }
   const ids = gone.flatMap(({ id, status }) => (status === 'verified' || status === 'failed' ? [id] : []));

@@ -82,12 +82,9 @@ function isSameWork(left: SyncRun, { runId, trigger }: SyncPayload): boolean {
 const asRecovery = (payload: SyncPayload): SyncPayload => ({ ...payload, trigger: 'recovery', mode: 'full' });
 
 async function carryOut(session: SyncSession, context: JobContext): Promise<void> {
-  let ended: SyncRun;
-  try {
-    ended = await runToItsEnd(session);
-  } catch (error) {
+  const ended = await runToItsEnd(session).catch(async (error: unknown) => {
     throw await settleFailure(session, error, context);
-  }
+  });
   // The run has ended well, whatever becomes of this.
   await snapshotAfterRun(session, ended);
 }

@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/foundation/errors';
 import { resourceTypes } from '@holdfast/shared/media';
 import type { AssetPage } from '@holdfast/shared/media-host';
-import { addFinding, type SyncCounts } from '@holdfast/shared/sync';
+import { addFinding } from '@holdfast/shared/sync';
 import { verifyOpen } from '../reconcile/apply.js';
 import { reconcilePage, type ReconciledPage } from '../reconcile/reconcile-page.js';
 import { fetchPatiently, knownBudget, pauseBeforePage } from '../sync-run/host-calls.js';
@@ -87,8 +87,11 @@ async function listOn(session: SyncSession): Promise<void> {
   }
 }
 
-function addPage({ running: { run } }: SyncSession, { counts, findings }: ReconciledPage): void {
-  for (const name of Object.keys(counts) as (keyof SyncCounts)[]) run[name] += counts[name] ?? 0;
+function addPage(
+  { running: { run } }: SyncSession,
+  { counts, findings }: Pick<ReconciledPage, 'counts' | 'findings'>,
+): void {
+  for (const name of Object.keys(counts) as (keyof typeof counts)[]) run[name] += counts[name];
   for (const finding of findings) addFinding(run, ...finding);
 }
 
@@ -103,8 +106,8 @@ async function catchUp(session: SyncSession): Promise<void> {
   if (catchUpSince === null) return;
   const { errors } = run;
   try {
-    await walk(session, null, changesSince(session, catchUpSince), ({ counts, ...page }) =>
-      addPage(session, { ...page, counts: { ...counts, listed: 0, unchanged: 0 } }),
+    await walk(session, null, changesSince(session, catchUpSince), ({ counts, findings }) =>
+      addPage(session, { findings, counts: { ...counts, listed: 0, unchanged: 0 } }),
     );
   } catch (error) {
     if (signal.aborted || !isHoldfastError(error, 'HOST_REJECTED', 'HOST_TIMEOUT', 'HOST_CURSOR_SPENT'))
