@@ -109,7 +109,7 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
       res.end(LARGE);
     },
     {},
-    { stuckMs: 1_000, lookMs: 100 },
+    { stuckMs: 1_000 },
   );
   const [silent, slow] = await Promise.all([open(), open()]);
   slow.on('data', () => {
@@ -118,11 +118,11 @@ it('ends a connection whose answer does not move, and none that reads slowly', a
   });
   silent.pause().write(get('/silent'));
   slow.write(get('/slow'));
-  await expect.poll(() => ended, { timeout: 10_000 }).toEqual(['/silent cut', '/slow whole']);
+  await expect.poll(() => ended.toSorted(), { timeout: 10_000 }).toEqual(['/silent cut', '/slow whole']);
 });
 
 it('leaves a handler the time that it needs', async () => {
-  const limits = { stuckMs: 50, lookMs: 10 };
+  const limits = { stuckMs: 50 };
   const open = await serve((_req, res) => void pause(200).then(() => res.end('late')), {}, limits);
   const socket = await open();
   socket.write(get('/'));

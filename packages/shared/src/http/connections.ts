@@ -26,13 +26,12 @@ const SUM_EVERY_MS = 100;
 const LIMITS = {
   /** Connections that clients share, by address: idle ones of the client with the most make room for those of others. */
   connections: 10_000,
-  /** Requests that wait for their turn. Beyond them, connections that send one more ahead are cut. */
+  /** Requests sent ahead. Beyond them, connections that send one more are cut. */
   waiting: 10_000,
   /** Bytes of answers that may wait for their clients; beyond them the largest answers are cut. */
   unreadBytes: 256_000_000,
-  /** An answer that makes no progress for so long ends its connection. */
+  /** Node looks so often whether an answer makes progress. One that makes none from one look to the next ends its connection. */
   stuckMs: 30_000,
-  lookMs: 5_000,
 };
 
 export interface Clients {
@@ -45,19 +44,16 @@ export interface Clients {
   lineOf?: (req: IncomingMessage, hasPaused: boolean) => Line;
 }
 
-type Exchange = [IncomingMessage, ServerResponse];
-
 class Connection {
-  /** A request is under way, or waits for its turn. */
-  isBusy = false;
-  isServed = false;
+  /** The first is served, or waits for its turn. The others were sent ahead. */
+  unanswered: [IncomingMessage, ServerResponse][] = [];
   leaveLine = (): void => undefined;
-  /** Sent ahead. */
-  waiting: Exchange[] = [];
-  stuckSince = 0;
-  lookedAt = 0;
-  /** Since when no request is served. Its first request follows no other. */
+  /** Since when no request is served; Infinity while one is. Its first request follows no other. */
   idleSince = performance.now() - PAUSE_MS;
+
+  isFull(): boolean {
+    return this.unanswered.length >= UNANSWERED;
+  }
 }
 
 const TURN_ENDS = Symbol('turn ends');
@@ -105,7 +101,7 @@ export function boundConnections(
     const connection = new Connection();
     const leave = places.take(clientOfAddress(addressOf(socket)), {
       giveUp: () => socket.destroy(),
-      pace: () => (connection.isServed ? Infinity : connection.idleSince),
+      pace: () => connection.idleSince,
     });
     if (leave === null) {
       socket.destroy();
@@ -114,18 +110,20 @@ export function boundConnections(
     connections.set(socket, connection);
     forgoStacks(socket);
     // Node also resumes the socket by itself.
-    socket.on('resume', () => isFull(connection) && socket.pause());
+    socket.on('resume', () => connection.isFull() && socket.pause());
     socket.once('close', () => {
       leave();
       connection.leaveLine();
-      waiting -= connection.waiting.length;
-      connection.waiting = [];
+      waiting -= Math.max(0, connection.unanswered.length - 1);
+      connection.unanswered = [];
       connections.delete(socket);
     });
   });
 
-  const takeTurn = (connection: Connection, req: IncomingMessage, res: ServerResponse): void => {
-    connection.isBusy = true;
+  const serveFirst = (connection: Connection): void => {
+    const [first] = connection.unanswered;
+    if (first === undefined) return;
+    const [req, res] = first;
     const line = lineOf(req, performance.now() - connection.idleSince >= PAUSE_MS);
     connection.leaveLine = turns.enter(line, (end) => {
       if (req.socket.destroyed) {
@@ -133,64 +131,46 @@ export function boundConnections(
         return;
       }
       for (const ending of TURN_ENDINGS) res.once(ending, end);
-      connection.isServed = true;
+      connection.idleSince = Infinity;
       cutLargest();
       endTinyChunks(req, () => turns.holdBack(line));
       // Node sets its own time after the answer, of an idle connection.
-      req.socket.setTimeout(limits.lookMs);
+      req.socket.setTimeout(limits.stuckMs);
       // An answer that is not finished ends its connection.
       res.once('finish', () => {
-        connection.isServed = false;
         connection.idleSince = performance.now();
-        beginNext(connection);
+        const wasFull = connection.isFull();
+        connection.unanswered.shift();
+        if (connection.unanswered.length === 0) return;
+        waiting -= 1;
+        if (wasFull) req.socket.resume();
+        serveFirst(connection);
       });
       handle(req, res);
     });
   };
 
-  const beginNext = (connection: Connection): void => {
-    const wasFull = isFull(connection);
-    const next = connection.waiting.shift();
-    connection.isBusy = next !== undefined;
-    if (next === undefined) return;
-    waiting -= 1;
-    if (wasFull) next[0].socket.resume();
-    takeTurn(connection, ...next);
-  };
-
   server.on('timeout', (socket) => {
-    const connection = connections.get(socket);
-    if (connection?.isBusy !== true) {
-      socket.destroy();
-      return;
-    }
+    const isBusy = (connections.get(socket)?.unanswered.length ?? 0) > 0;
     // Nothing waits to be read: the handler is at work, and the next write restarts the timer.
-    if (socket.writableLength === 0) return;
-    const now = performance.now();
-    // Node reports nothing while bytes move, so then the last look was longer ago.
-    if (now - connection.lookedAt > 1.5 * limits.lookMs) connection.stuckSince = now - limits.lookMs;
-    connection.lookedAt = now;
-    if (now - connection.stuckSince >= limits.stuckMs) socket.destroy();
-    else socket.setTimeout(limits.lookMs);
+    if (!isBusy || socket.writableLength > 0) socket.destroy();
   });
 
   return (req, res) => {
     const connection = connections.get(req.socket);
     if (connection === undefined) return;
-    if (!connection.isBusy) {
-      takeTurn(connection, req, res);
+    if (connection.unanswered.push([req, res]) === 1) {
+      serveFirst(connection);
       return;
     }
-    connection.waiting.push([req, res]);
     waiting += 1;
     if (waiting > limits.waiting) req.socket.destroy();
-    else if (isFull(connection)) req.socket.pause();
+    else if (connection.isFull()) req.socket.pause();
   };
 }
 
 const addressOf = ({ remoteAddress = '' }: Socket): string => remoteAddress;
 const lineOfAddress = ({ socket }: IncomingMessage): Line => ({ name: addressOf(socket), isLimited: true });
-const isFull = ({ waiting }: Connection): boolean => waiting.length >= UNANSWERED - 1;
 
 /**
  * As a connection closes, Node makes an error for each request that it still has, and reads its stack trace. For those who send many

@@ -1,5 +1,3 @@
-import type { EventLoopUtilization } from 'node:perf_hooks';
-
 /** Requests that begin in one round of the event loop: what is under way continues between them. */
 const BEGIN_AT_ONCE = 8;
 /** Requests of a limited line that are served at the same time. */
@@ -23,10 +21,7 @@ class Queue {
   running = 0;
   workedMs = 0;
   isResting = false;
-  constructor(
-    readonly name: string,
-    readonly isLimited: boolean,
-  ) {}
+  constructor(readonly line: Line) {}
 }
 
 /**
@@ -42,17 +37,17 @@ export function createTurns(isSaturated = watchSaturation()) {
   let unlimited = 0;
 
   const isContested = (): boolean => (unlimited > 0 || queues.size > 1) && isSaturated();
-  const mayBegin = ({ isLimited, waiting, running, isResting }: Queue): boolean =>
+  const mayBegin = ({ line, waiting, running, isResting }: Queue): boolean =>
     begun < BEGIN_AT_ONCE &&
     waiting.size > 0 &&
-    (!isLimited || (!isResting && (running === 0 || (running < SERVED_AT_ONCE && !isContested()))));
+    (!line.isLimited || (!isResting && (running === 0 || (running < SERVED_AT_ONCE && !isContested()))));
 
   const beginNextRound = (): void => {
     begun = 0;
     for (const queue of queues.values()) {
       if (!mayBegin(queue)) continue;
-      queues.delete(queue.name);
-      queues.set(queue.name, queue);
+      queues.delete(queue.line.name);
+      queues.set(queue.line.name, queue);
       beginFirst(queue);
     }
   };
@@ -68,7 +63,7 @@ export function createTurns(isSaturated = watchSaturation()) {
 
   const goOn = (queue: Queue): void => {
     while (mayBegin(queue)) beginFirst(queue);
-    if (queue.waiting.size === 0 && queue.running === 0 && !queue.isResting) queues.delete(queue.name);
+    if (queue.waiting.size === 0 && queue.running === 0 && !queue.isResting) queues.delete(queue.line.name);
   };
 
   const rest = (queue: Queue): void => {
@@ -84,21 +79,21 @@ export function createTurns(isSaturated = watchSaturation()) {
   const startTurn = (queue: Queue): (() => void) => {
     const beganAt = performance.now();
     queue.running += 1;
-    if (!queue.isLimited) unlimited += 1;
+    if (!queue.line.isLimited) unlimited += 1;
     let isOver = false;
     const end = (): void => {
       if (isOver) return;
       isOver = true;
       clearTimeout(timer);
       queue.running -= 1;
-      if (!queue.isLimited) unlimited -= 1;
+      if (!queue.line.isLimited) unlimited -= 1;
       else if (isContested()) {
         queue.workedMs += performance.now() - beganAt;
         if (!queue.isResting && (queue.workedMs >= WORK_MS || queue.waiting.size === 0)) rest(queue);
       }
       goOn(queue);
     };
-    const timer = queue.isLimited ? setTimeout(end, LONGEST_TURN_MS).unref() : undefined;
+    const timer = queue.line.isLimited ? setTimeout(end, LONGEST_TURN_MS).unref() : undefined;
     return end;
   };
 
@@ -107,12 +102,11 @@ export function createTurns(isSaturated = watchSaturation()) {
      * Calls `begin` when the turn has come, with the function that ends it (call it twice, or late: a turn ends by itself after a while).
      * Returns the function that leaves the line.
      */
-    enter: (line: Line, begin: (end: () => void) => void): (() => void) => {
-      const isHeldBack = heldBack.has(line.name);
+    enter: (given: Line, begin: (end: () => void) => void): (() => void) => {
       // What began before is not limited, so this is another queue.
-      const name = isHeldBack ? `held back: ${line.name}` : line.name;
-      const queue = queues.get(name) ?? new Queue(name, line.isLimited || isHeldBack);
-      queues.set(name, queue);
+      const line = heldBack.has(given.name) ? { name: `held back: ${given.name}`, isLimited: true } : given;
+      const queue = queues.get(line.name) ?? new Queue(line);
+      queues.set(line.name, queue);
       const start = (): void => begin(startTurn(queue));
       queue.waiting.add(start);
       goOn(queue);
@@ -133,7 +127,7 @@ const SATURATED = 0.9;
 
 /** Whether the event loop of this process had hardly a moment to spare lately. */
 function watchSaturation(): () => boolean {
-  let before: EventLoopUtilization = performance.eventLoopUtilization();
+  let before = performance.eventLoopUtilization();
   let lookedAt = performance.now();
   let saturated = false;
   return () => {
