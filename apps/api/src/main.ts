@@ -5,7 +5,6 @@ import { openApi } from './api-service.js';
 
 await runMain(async () => {
   const settings = readServingSettings(process.env);
-  const log = createLogger(settings.log, { process: 'api' });
-  const { shutdownTimeoutMs } = settings;
-  await runUntilSignal(openApi(settings, log, process.env), { log, shutdownTimeoutMs });
+  const log = createLogger(settings.log, 'api');
+  await runUntilSignal(openApi(settings, log, process.env), settings.shutdownTimeoutMs, log);
 });

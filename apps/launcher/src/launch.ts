@@ -17,7 +17,7 @@ const PART_MARGIN_MS = 1_000;
 export async function launch(given: Environment, parts: readonly NodePart[]): Promise<void> {
   const env = withoutEmbedded(given);
   const settings = readServingSettings(env);
-  const log = createLogger(settings.log, { process: 'launcher' });
+  const log = createLogger(settings.log, 'launcher');
   const redis = settings.redis.external
     ? undefined
     : await embeddedRedis({ dataDir: settings.dataDir, searchPath: given['PATH'] ?? '' }, log);
@@ -35,16 +35,14 @@ export async function launch(given: Environment, parts: readonly NodePart[]): Pr
   });
   // The terminal was closed.
   process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
-  await runUntilSignal(stack([redis ?? [], runningParts, whole], log), {
-    log,
-    // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
-    shutdownTimeoutMs: (stopBudgetMs + REDIS_STOP_MS) / 0.8,
-  });
+  // The stop is cut short at 80 % of this, so Redis has its full time after parts that used all of theirs.
+  const shutdownTimeoutMs = (stopBudgetMs + REDIS_STOP_MS) / 0.8;
+  await runUntilSignal(stack([redis ?? [], runningParts, whole], log), shutdownTimeoutMs, log);
 }
 
 async function freePort(host: string): Promise<number> {
   const server = createServer();
-  await listenOn(server, host, ['PORT', 0]);
+  await listenOn(server, host, 0);
   const { port } = server.address() as AddressInfo;
   server.close();
   return port;

@@ -49,17 +49,17 @@ export function createHealthServer({ host, port, isReady, metrics, log }: Health
   return service('health server', {
     start: async () => {
       if (port === undefined) return;
-      server = createBoundedServer({
-        requestWithinMs: REQUEST_WITHIN_MS,
-        handle: (request, response) => {
+      server = createBoundedServer(
+        (request, response) => {
           const requestId = requestIdFrom(request.headers['x-request-id']);
           response.setHeader('X-Request-Id', requestId);
           void answerTo(request, requestId).then(([status, type, body]) =>
             response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body),
           );
         },
-      });
-      await listenOn(server, host, ['WORKER_PORT', port]);
+        { requestWithinMs: REQUEST_WITHIN_MS },
+      );
+      await listenOn(server, host, port, 'WORKER_PORT');
       log.info('health.listening', { host, port });
     },
     stop: async () => {

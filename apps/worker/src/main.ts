@@ -5,9 +5,8 @@ import { createWorkerProcess } from './worker-process.js';
 
 await runMain(async () => {
   const settings = readSettings(process.env);
-  const log = createLogger(settings.log, { process: 'worker' });
+  const log = createLogger(settings.log, 'worker');
   for (const setting of unreadSettings(process.env)) log.warn('config.unread_setting', { setting });
-  const { shutdownTimeoutMs } = settings;
-  await runUntilSignal(createWorkerProcess(settings, log), { log, shutdownTimeoutMs });
+  await runUntilSignal(createWorkerProcess(settings, log), settings.shutdownTimeoutMs, log);
   log.info('worker.started', { pid: process.pid });
 });

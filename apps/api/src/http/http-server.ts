@@ -5,48 +5,40 @@ import type { Express, Request } from 'express';
 import type { Settings } from '@holdfast/foundation/config';
 import { createBoundedServer, type BoundedServerOptions } from '@holdfast/shared/http';
 import { listenOn, service, untilAborted, type Service } from '@holdfast/foundation/lifecycle';
-import type { Logger } from '@holdfast/foundation/logging';
 import { SLOWEST_BYTES_PER_SECOND } from '@holdfast/shared/media';
+import type { Dependencies } from '../dependencies.js';
 import { lineOf } from './access.js';
-import { awaitsInvitation } from './request-bodies.js';
 import { nameOfAddress } from './request-context.js';
 import type { Shutdown } from './shutdown.js';
 
-interface ServerOptions {
-  settings: Pick<Settings, 'http' | 'access' | 'uploads'>;
-  shutdown: Shutdown;
-  address: PublicAddress;
-  log: Logger;
-}
-
 /** The server: starts listening; stops by refusing new work, draining, and cutting what is left at the deadline. */
-export function httpServer(app: Express, { settings, shutdown, address, log }: ServerOptions): Service {
+export function httpServer(
+  app: Express,
+  { settings, address, shutdown, log }: Pick<Dependencies, 'settings' | 'address' | 'shutdown' | 'log'>,
+): Service {
   const { host, port } = settings.http;
-  const server = createBoundedServer({
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
+    if (!isReadable(req.url ?? '')) req.url = UNREADABLE;
+    // Kept-alive connections end with their next answer.
+    if (shutdown.draining.aborted) res.setHeader('Connection', 'close');
+    app(req, res);
+  };
+  const server = createBoundedServer(handle, {
     messages: expressMessages(app),
-    handle: (req, res) => {
-      if (!isReadable(req.url ?? '')) req.url = UNREADABLE;
-      // Kept-alive connections end with their next answer.
-      if (shutdown.draining.aborted) res.setHeader('Connection', 'close');
-      app(req, res);
-    },
     requestWithinMs: 60_000 + Math.ceil((settings.uploads.maxBytes / SLOWEST_BYTES_PER_SECOND) * 1_000),
-    // Requests of `messages` are Express' own.
     clients: {
       clientOfAddress: nameOfAddress,
+      // Requests of `messages` are Express' own.
       lineOf: (req, hasPaused) => lineOf(settings.access, req as Request, hasPaused),
     },
   });
   // Handlers invite the body themselves (request-bodies.ts), once nothing can refuse the request unread.
-  server.on('checkContinue', (req, res) => {
-    awaitsInvitation(req);
-    server.emit('request', req, res);
-  });
+  server.on('checkContinue', (req, res) => server.emit('request', req, res));
   // Unknown expectations are ignored.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   return service('http-server', {
     start: async () => {
-      await listenOn(server, host, ['PORT', port]);
+      await listenOn(server, host, port);
       const bound = (server.address() as AddressInfo).port;
       address.boundTo(bound);
       log.info('http.listening', { host, port: bound });

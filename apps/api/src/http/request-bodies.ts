@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream';
 import { promisify } from 'node:util';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { HoldfastError } from '@holdfast/foundation/errors';
@@ -45,18 +46,13 @@ const bodies = createShares(32);
  * Invites the body and has one of Express' parsers read it into `req.body`. Rejects with REQUEST_TIMEOUT when it has not
  * arrived in time, with OVERLOADED, or with the error of the parser (problems.ts knows them).
  */
-export async function parseWithin(
-  milliseconds: number,
-  parse: RequestHandler,
-  req: Request,
-  res: Response,
-): Promise<void> {
+export async function parseWithin(withinMs: number, parse: RequestHandler, req: Request, res: Response) {
   const ended = new AbortController();
   const giveUp = (): void => ended.abort(tooMany());
   const leave = isLarge(req) ? bodies.take(clientOf(req), { giveUp }) : () => undefined;
   if (leave === null) throw tooMany();
   inviteBody(req, res);
-  const late = setTimeout(() => ended.abort(new HoldfastError('REQUEST_TIMEOUT')), milliseconds);
+  const late = setTimeout(() => ended.abort(new HoldfastError('REQUEST_TIMEOUT')), withinMs);
   try {
     await untilAborted(promisify(parse)(req, res), ended.signal);
   } finally {
@@ -67,16 +63,9 @@ export async function parseWithin(
 
 const tooMany = (): HoldfastError => new HoldfastError('OVERLOADED', 'too many large bodies at once');
 
-const waiting = new WeakSet<IncomingMessage>();
-
-/** Notes that the client sends its body only once it is invited (`Expect: 100-continue`). */
-export function awaitsInvitation(req: IncomingMessage): void {
-  waiting.add(req);
-}
-
-/** Invites the body, once nothing can refuse the request unread any more. */
+/** Invites the body of a client that waits for it, once nothing can refuse the request unread any more. */
 export function inviteBody(req: IncomingMessage, res: ServerResponse): void {
-  if (waiting.delete(req)) res.writeContinue();
+  if (req.httpVersion === '1.1' && /\b100-continue\b/i.test(req.headers.expect ?? '')) res.writeContinue();
 }
 
 /** A client may read its answer only after it has written: cutting the connection at once would lose the answer. */
@@ -86,16 +75,9 @@ const DISCARD_FOR_MS = 5_000;
 export function boundUnreadBodies(): RequestHandler {
   return (req, res, next) => {
     res.once('finish', () => {
-      if (req.complete || req.destroyed) return;
-      const { socket } = req;
-      const timer = setTimeout(() => socket.destroy(), DISCARD_FOR_MS);
-      const done = (): void => {
-        clearTimeout(timer);
-        req.off('end', done);
-        socket.off('close', done);
-      };
-      req.once('end', done);
-      socket.once('close', done);
+      if (req.complete) return;
+      const timer = setTimeout(() => req.socket.destroy(), DISCARD_FOR_MS);
+      finished(req, () => clearTimeout(timer));
     });
     next();
   };

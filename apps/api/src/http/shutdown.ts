@@ -7,6 +7,7 @@ export interface Shutdown {
   /** Aborts at the end of the budget: whatever still runs is cut. */
   readonly cut: AbortSignal;
   drain(): void;
+  /** Called after `drain`. */
   cutAll(): void;
 }
 
@@ -20,9 +21,6 @@ export function createShutdown(): Shutdown {
     draining: draining.signal,
     cut: cut.signal,
     drain: () => draining.abort(),
-    cutAll: () => {
-      draining.abort();
-      cut.abort();
-    },
+    cutAll: () => cut.abort(),
   };
 }

@@ -114,7 +114,7 @@ export async function withLease<T>(
   }
   // Stdout is left to the report.
   const level = settings.log.level === 'info' || settings.log.level === 'debug' ? 'warn' : settings.log.level;
-  const log = createLogger({ ...settings.log, level }, { process: 'command' }, 'stderr');
+  const log = createLogger({ ...settings.log, level }, 'command', 'stderr');
   const deps = await openDependencies(settings, log, createMetricsRegistry());
   try {
     if (!(await isReadyWithin(deps.background, CONNECT_MS))) throw new HoldfastError('QUEUE_UNAVAILABLE');

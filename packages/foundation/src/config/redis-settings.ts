@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseUrl, unusable } from './read-variable.js';
-import type { IsSet, RedisProfileName, Report, Variables } from './variables.js';
+import type { IsSet, Report, Variables } from './variables.js';
 
 /** The address of one server of several, an IPv6 address without its brackets. */
 export interface RedisNode {
@@ -37,19 +37,10 @@ export type RedisConnection =
   | ({ kind: 'cluster'; nodes: readonly RedisNode[] } & RedisLogin);
 
 /** The names that the status answers use. */
-export type StorageType = 'Redis' | 'Upstash Redis' | 'Embedded Redis' | 'Redis Cluster' | 'Redis Sentinel';
+type StorageType = 'Redis' | 'Upstash Redis' | 'Embedded Redis' | 'Redis Cluster' | 'Redis Sentinel';
 
 /** The one Redis of this deployment: how to reach it, what to call it, and where our keys lie in it. */
-export interface RedisSettings {
-  connection: RedisConnection;
-  storageType: StorageType;
-  /** True when an external Redis is configured. */
-  external: boolean;
-  /** As set, or derived from the address; null = detected at the start. */
-  profile: RedisProfileName | null;
-  /** The hash tag that keeps every key of this deployment in one slot, e.g. `holdfast`. */
-  prefix: string;
-}
+export type RedisSettings = ReturnType<typeof readRedisSettings>;
 
 /** Whether no setting names a Redis: the connection then goes to the default port of this machine. */
 export function isUnnamed({ external, storageType }: RedisSettings): boolean {
@@ -61,8 +52,18 @@ type OfRedis = Variables['redis'];
 /** The ways to name an external Redis, and what their variables say; undefined if they cannot be read. */
 const ways = {
   REDIS_URL: ({ url }) => url,
-  UPSTASH_REDIS_REST_URL: readUpstash,
-  REDIS_SENTINELS: readSentinels,
+  // Upstash names its HTTP address; the TCP one has the same host and the token as password.
+  UPSTASH_REDIS_REST_URL: ({ upstashHost: host, upstashToken: password = '' }) => {
+    const login = { username: 'default', password, database: 0, tls: true };
+    return host === undefined ? undefined : { kind: 'single', host, port: 6379, ...login };
+  },
+  REDIS_SENTINELS: ({ sentinels, sentinelName: masterName = '', ...given }) => {
+    const servers = serversOf(sentinels);
+    const sentinelLogin = { username: given.sentinelUsername, password: given.sentinelPassword };
+    return (
+      servers && { kind: 'sentinel', sentinels: servers.nodes, masterName, sentinelLogin, ...servers.login }
+    );
+  },
   REDIS_CLUSTER_NODES: ({ clusterNodes }) => {
     const servers = serversOf(clusterNodes);
     return servers && { kind: 'cluster', nodes: servers.nodes, ...servers.login };
@@ -84,7 +85,7 @@ const belongTogether = [
 const LOCAL_REDIS = { kind: 'single', host: '127.0.0.1', port: 6379, database: 0, tls: false } as const;
 
 /** Which Redis the variables name; at most one way of naming it may be used. */
-export function readRedisSettings(given: OfRedis, isSet: IsSet, problem: Report): RedisSettings {
+export function readRedisSettings(given: OfRedis, isSet: IsSet, problem: Report) {
   const [way, ...others] = redisWays.filter(isSet);
   for (const other of others)
     // Upstash's console offers these two together.
@@ -93,14 +94,18 @@ export function readRedisSettings(given: OfRedis, isSet: IsSet, problem: Report)
   for (const [name, needed, ofWay] of belongTogether)
     if ((way === undefined || way === ofWay) && isSet(name) && !isSet(needed))
       problem(needed, `is required with ${name}`);
-  const named = way === undefined ? (given.embedded ?? LOCAL_REDIS) : ways[way](given);
+  const named: RedisConnection | undefined =
+    way === undefined ? (given.embedded ?? LOCAL_REDIS) : ways[way](given);
   const connection = named ?? LOCAL_REDIS;
   const storageType = storageTypeOf(connection, way, given.embedded !== undefined);
   return {
-    connection: named === undefined ? connection : withCertificateCheck(connection, given, problem),
+    connection: named === undefined ? LOCAL_REDIS : withCertificateCheck(named, given, problem),
     storageType,
+    /** Whether an external Redis is configured. */
     external: way !== undefined,
+    /** As set, or derived from the address; null = detected at the start. */
     profile: given.profile ?? (storageType === 'Upstash Redis' ? 'upstash' : null),
+    /** The hash tag that keeps every key of this deployment in one slot. */
     prefix: given.prefix,
   };
 }
@@ -113,35 +118,14 @@ function storageTypeOf(connection: RedisConnection, way: Way | undefined, isEmbe
   return isUpstash || way === 'UPSTASH_REDIS_REST_URL' ? 'Upstash Redis' : 'Redis';
 }
 
-function withCertificateCheck(
-  connection: RedisConnection,
-  { tlsCa: ca, tlsVerify: verifiesCertificate }: OfRedis,
-  problem: Report,
-): RedisConnection {
+function withCertificateCheck(connection: RedisConnection, given: OfRedis, problem: Report): RedisConnection {
+  const { tlsCa: ca, tlsVerify: verifiesCertificate } = given;
   if ('tls' in connection && connection.tls)
     return { ...connection, verifiesCertificate, ...(ca === undefined ? {} : { ca }) };
   const message = 'is for TLS only: the address of Redis must begin with rediss:';
   if (ca !== undefined) problem('REDIS_TLS_CA', message);
   if (!verifiesCertificate) problem('REDIS_TLS_VERIFY', message);
   return connection;
-}
-
-/** Upstash names its HTTP address; the TCP one has the same host and the token as password. */
-function readUpstash({
-  upstashHost: host,
-  upstashToken: password = '',
-}: OfRedis): RedisConnection | undefined {
-  const login = { username: 'default', password, database: 0, tls: true };
-  return host === undefined ? undefined : { kind: 'single', host, port: 6379, ...login };
-}
-
-function readSentinels(given: OfRedis): RedisConnection | undefined {
-  const servers = serversOf(given.sentinels);
-  const { sentinelName: masterName = '', sentinelUsername: username, sentinelPassword: password } = given;
-  const sentinelLogin = { username, password };
-  return (
-    servers && { kind: 'sentinel', sentinels: servers.nodes, masterName, sentinelLogin, ...servers.login }
-  );
 }
 
 /** The first entry sets login and scheme for all. */

@@ -12,14 +12,10 @@ const refusals: Readonly<Record<string, readonly ['port' | 'host', string]>> = {
 };
 
 /**
- * Resolves once the server listens on HOST and the port of that setting; 0 picks a free one. Throws CONFIG_INVALID, which names the
+ * Resolves once the server listens on HOST and the port of the setting; 0 picks a free one. Throws CONFIG_INVALID, which names the
  * setting, when its address cannot be had.
  */
-export async function listenOn(
-  server: Server,
-  host: string,
-  [setting, port]: readonly ['PORT' | 'WORKER_PORT', number],
-): Promise<void> {
+export async function listenOn(server: Server, host: string, port: number, setting = 'PORT'): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');

@@ -18,11 +18,7 @@ it('lets a stop that makes the start fail end the process, with code 0', async (
     stop: async () => giveUp(),
   };
   const codes: number[] = [];
-  const running = runUntilSignal(root, {
-    log: silentLogger,
-    shutdownTimeoutMs: 1_000,
-    exit: (code) => codes.push(code),
-  });
+  const running = runUntilSignal(root, 1_000, silentLogger, (code) => codes.push(code));
   on.mockRestore();
   handlers.get('SIGTERM')?.();
   await running;

@@ -17,21 +17,16 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
 /** A second signal within this time is the same Ctrl-C delivered twice (process group and parent), not a second request. */
 const SAME_SIGNAL_MS = 500;
 
-interface RunOptions {
-  log: Logger;
-  /** This long after the first signal the process ends with code 1, even if something has not stopped. */
-  shutdownTimeoutMs: number;
-  exit?: (code: number) => void;
-}
-
 /**
  * Starts the service, once it is open, and stops it on SIGTERM or SIGINT: softly first, cut short at 80 % of the budget,
- * and at once on a second signal. The only place that ends a process. A parent that opened a channel to the process, as
+ * and at once, with code 1, on a second signal or at its end. The only place that ends a process. A parent that opened a channel to the process, as
  * `npm start` does, gets `started` over it.
  */
 export async function runUntilSignal(
   opening: Service | Promise<Service>,
-  { log, shutdownTimeoutMs, exit = (code) => process.exit(code) }: RunOptions,
+  shutdownTimeoutMs: number,
+  log: Logger,
+  exit: (code: number) => void = (code) => process.exit(code),
 ): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     const now = performance.now();

@@ -52,14 +52,8 @@ export function stack(services: readonly (Service | readonly Service[])[], log: 
     if (stopping !== undefined) throw new HoldfastError('SHUTTING_DOWN');
   };
   const stopAll = async (deadline: AbortSignal): Promise<void> => {
-    for (let group = started.pop(); group !== undefined; group = started.pop())
-      await Promise.all(
-        group.map((one) =>
-          stopWithin(one, deadline).catch((error: unknown) =>
-            log.error('part.stop_failed', { part: one.name, error }),
-          ),
-        ),
-      );
+    for (const group of started.toReversed())
+      await Promise.all(group.map((one) => stopWithin(deadline, one, log)));
   };
   // All callers share one stop. Two at once would stop services that depend on each other at the same time.
   const stop = (deadline: AbortSignal): Promise<void> => (stopping ??= stopAll(deadline));
@@ -77,8 +71,12 @@ export function stack(services: readonly (Service | readonly Service[])[], log: 
 /** After the deadline a service gets this long to end, then the stop continues without it. */
 const GRACE_MS = 1_000;
 
-async function stopWithin(one: Service, deadline: AbortSignal): Promise<void> {
-  const stopped = one.stop(deadline).then(() => true);
-  const isInTime = await untilAborted(stopped, deadline).catch(() => withinMs(GRACE_MS, stopped, false));
-  if (!isInTime) throw new Error('not stopped within its deadline');
+async function stopWithin(deadline: AbortSignal, one: Service, log: Logger): Promise<void> {
+  try {
+    const stopped = one.stop(deadline).then(() => true);
+    const isInTime = await untilAborted(stopped, deadline).catch(() => withinMs(GRACE_MS, stopped, false));
+    if (!isInTime) throw new Error('not stopped within its deadline');
+  } catch (error) {
+    log.error('part.stop_failed', { part: one.name, error });
+  }
 }

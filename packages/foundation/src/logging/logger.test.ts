@@ -10,7 +10,7 @@ function linesOf(use: (log: Logger) => void, process?: string): Record<string, u
     return true;
   });
   try {
-    use(createLogger({ level: 'info', format: 'json' }, process === undefined ? {} : { process }));
+    use(createLogger({ level: 'info', format: 'json' }, process));
   } finally {
     write.mockRestore();
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import winston from 'winston';
+import type { Settings } from '../config/index.js';
 import { redact } from './redact.js';
 
 /**
@@ -23,25 +24,13 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-/** Which events are written, and in which format. */
-export interface LoggingSettings {
-  /** Events below it are dropped; `silent` drops all. */
-  level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
-  /** One JSON object a line, or text for people at a terminal. */
-  format: 'json' | 'pretty';
-}
-
 const pretty = winston.format.printf(({ timestamp, level, message, ...fields }) => {
   const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
   return `${String(timestamp)} ${level.padEnd(5)} ${String(message)}${rest}`;
 });
 
 /** Writes one event a line, each with the name of the process where one is given. */
-export function createLogger(
-  settings: LoggingSettings,
-  fields: { process?: string } = {},
-  output: 'stdout' | 'stderr' = 'stdout',
-): Logger {
+export function createLogger(settings: Settings['log'], process?: string, output = 'stdout'): Logger {
   const { combine, timestamp, json } = winston.format;
   const root = winston.createLogger({
     level: settings.level === 'silent' ? 'error' : settings.level,
@@ -53,7 +42,7 @@ export function createLogger(
       }),
     ],
   });
-  return bind(root, fields);
+  return bind(root, process === undefined ? {} : { process });
 }
 
 /** For tests and tools that want no output. */

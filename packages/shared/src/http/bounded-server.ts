@@ -1,11 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import {
-  createServer,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { ServerOptions, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HoldfastError, PROBLEM_TYPE, problemOf, type ErrorCode } from '@holdfast/foundation/errors';
 import { boundConnections, type Clients } from './connections.js';
@@ -16,7 +11,6 @@ const KEEP_ALIVE_MS = 65_000;
 const CHECK_CONNECTIONS_MS = 5_000;
 
 export interface BoundedServerOptions {
-  handle: RequestListener;
   /** How long a request may take to arrive, its body included. */
   requestWithinMs: number;
   clients?: Clients;
@@ -28,12 +22,10 @@ export interface BoundedServerOptions {
  * An HTTP server that no single client can take for itself: connections, requests sent ahead, answers that are not read, and time are
  * bounded. Anything that is not a request is answered with a problem document.
  */
-export function createBoundedServer({
-  handle,
-  requestWithinMs,
-  clients,
-  messages,
-}: BoundedServerOptions): Server {
+export function createBoundedServer(
+  handle: RequestListener,
+  { requestWithinMs, clients, messages }: BoundedServerOptions,
+): Server {
   const server = createServer({
     ...messages,
     headersTimeout: HEADERS_WITHIN_MS,
@@ -80,12 +72,9 @@ const codes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 };
 
 /** The whole answer as text, since a response object is not there or must not be used any more. `unanswered`: whose body broke off. */
-function brokenRequestAnswer(
-  errorCode: string | undefined,
-  unanswered: ServerResponse | null,
-): string | null {
-  const known = codes[errorCode ?? ''];
-  if (known === undefined && errorCode?.startsWith('HPE_') !== true) return null;
+function brokenRequestAnswer(errorCode = '', unanswered: ServerResponse | null): string | null {
+  const known = codes[errorCode];
+  if (known === undefined && !errorCode.startsWith('HPE_')) return null;
   const [code, detail] = known ?? malformed(errorCode, unanswered !== null);
   const requestId = String(unanswered?.getHeader('x-request-id') ?? randomUUID());
   const problem = problemOf(new HoldfastError(code, detail), requestId);
@@ -101,7 +90,7 @@ function brokenRequestAnswer(
   ].join('\r\n');
 }
 
-function malformed(errorCode: string | undefined, isBody: boolean): readonly [ErrorCode, string] {
+function malformed(errorCode: string, isBody: boolean): readonly [ErrorCode, string] {
   if (!isBody) return ['INVALID_REQUEST', 'this is not an HTTP/1.1 request'];
   const ended = errorCode === 'HPE_INVALID_EOF_STATE';
   return ['MALFORMED_BODY', ended ? 'the body ended before it was complete' : 'the body cannot be read'];
